@@ -1,6 +1,8 @@
-"""The build backend of posezoo: setuptools, whose sdist here has the same bytes for the same commit.
+"""The build backend of posezoo: setuptools, whose sdist here has the same bytes for the same
+commit.
 
-`python -m build` and pip call it; an sdist contains it, too. ``SOURCE_DATE_EPOCH`` sets another time.
+`python -m build` and pip call it; an sdist contains it, too. ``SOURCE_DATE_EPOCH`` sets another
+time.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def build_wheel(
     config_settings: Mapping[str, str] | None = None,
     metadata_directory: str | None = None,
 ) -> str:
-    """Build the wheel, whose files have the time of the commit and usual modes, and return its file name."""
+    """Build the wheel, whose files have the time of the commit and usual modes, and return its file
+    name.
+    """
     os.environ["SOURCE_DATE_EPOCH"] = str(read_time())
     os.umask(0o022)  # the wheel has the files' permissions
     name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
@@ -55,7 +59,10 @@ def read_time() -> int:
 def pack_again(sdist: bytes, time: int) -> bytes:
     """The sdist without what setuptools says of its making: the time, the user and the umask."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=io.BytesIO(sdist)) as old, tarfile.open(fileobj=packed, mode="w") as new:
+    with (
+        tarfile.open(fileobj=io.BytesIO(sdist)) as old,
+        tarfile.open(fileobj=packed, mode="w") as new,
+    ):
         for member in sorted(old.getmembers(), key=lambda member: member.name):
             if content := old.extractfile(member):
                 entry = tarfile.TarInfo(member.name)

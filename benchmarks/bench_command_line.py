@@ -1,8 +1,9 @@
-"""Measure how fast the command line answers: its help, names for TAB, and a run that has nothing to do.
+"""Measure how fast the command line answers: its help, names for TAB, and a run that has nothing to
+do.
 
-Each value is the time of a whole process. The processes that are compared run in turn: Python that does
-nothing, pip's help, and, for a model that is up to date, a script that only hashes its files. The exit code
-is 1 if the best of ten runs misses its bar.
+Each value is the time of a whole process. The processes that are compared run in turn: Python that
+does nothing, pip's help, and, for a model that is up to date, a script that only hashes its files.
+The exit code is 1 if the best of ten runs misses its bar.
 
     python benchmarks/bench_command_line.py
 """
@@ -25,7 +26,10 @@ GET_BAR = 16
 NAMES_BAR = 6
 MODELS = 300  # in the registry whose names are listed for TAB; none of its files is read
 
-HASH = "import hashlib, sys\nfor name in sys.argv[1:]: hashlib.sha384(open(name, 'rb').read()).hexdigest()"
+HASH = (
+    "import hashlib, sys\nfor name in sys.argv[1:]: hashlib.sha384(open(name,"
+    " 'rb').read()).hexdigest()"
+)
 
 
 def seconds(command: list[str]) -> float:
@@ -46,7 +50,9 @@ def main() -> int:
         models = Path(folder) / "models"
         for number in range(MODELS):
             (models / "public" / f"model-{number}").mkdir(parents=True)
-            (models / "public" / f"model-{number}" / "model.yml").write_text("description: A model.\n")
+            (models / "public" / f"model-{number}" / "model.yml").write_text(
+                "description: A model.\n"
+            )
         names, line = f"TAB, {MODELS} models", f"posezoo info --models_dir {models} "
         request = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
         request |= {"_ARGCOMPLETE_IFS": " ", "_ARGCOMPLETE_STDOUT_FILENAME": os.devnull}
@@ -58,18 +64,23 @@ def main() -> int:
             "pip --help": [sys.executable, "-m", "pip", "--help"],
             "hash the model's files": [sys.executable, "-c", HASH, *files],
         }
-        rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(ROUNDS + 1)][
-            1:
-        ]
+        rounds = [
+            {name: seconds(command) for name, command in commands.items()}
+            for _ in range(ROUNDS + 1)
+        ][1:]
     metrics = {name: spread([each[name] for each in rounds]) for name in commands}
     print(machine())
     for name, found in metrics.items():
         print(
-            f"{name:28} best {found['min']:.3f} s, median {found['median']:.3f} s, worst {found['max']:.3f} s"
+            f"{name:28} best {found['min']:.3f} s, median {found['median']:.3f} s, worst"
+            f" {found['max']:.3f} s"
         )
     ratio = spread([each["pip --help"] / each["posezoo --help"] for each in rounds])
     print(f"posezoo --help is {ratio['median']:.1f} x as fast as pip --help")
-    record("bench_command_line", {"rounds": ROUNDS, "seconds": metrics, "pip_help_over_posezoo_help": ratio})
+    record(
+        "bench_command_line",
+        {"rounds": ROUNDS, "seconds": metrics, "pip_help_over_posezoo_help": ratio},
+    )
     missed = 0
     bars = {"posezoo --help": HELP_BAR, "posezoo get, nothing to do": GET_BAR, names: NAMES_BAR}
     for name, bar in bars.items():

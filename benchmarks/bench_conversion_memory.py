@@ -1,12 +1,13 @@
 """Measure the peak memory of conversions, by kind and size, for ``convert.memory_need``.
 
-Measured is one conversion to FP32 and FP16 with the self-check: the largest sum of the resident memory of its
-processes, sampled each 10 ms (shared pages count for each process). The exit code is 1 if a conversion needs
-more than ``memory_need`` states.
+Measured is one conversion to FP32 and FP16 with the self-check: the largest sum of the resident
+memory of its processes, sampled each 10 ms (shared pages count for each process). The exit code is
+1 if a conversion needs more than ``memory_need`` states.
 
     python benchmarks/bench_conversion_memory.py [MIRROR]
 
-MIRROR is a mirror of the published files; without it, only networks with generated weights are measured.
+MIRROR is a mirror of the published files; without it, only networks with generated weights are
+measured.
 """
 
 from __future__ import annotations
@@ -71,7 +72,11 @@ def main() -> int:
         peak = peak_bytes(command)
         is_missed |= peak > need
         rows.append({"kind": kind, "model": name, "file": size, "peak": peak, "need": need})
-        print("{kind:8} {model:42} file {file:>12,}  peak {peak:>14,}  stated {need:>14,}".format(**rows[-1]))
+        print(
+            "{kind:8} {model:42} file {file:>12,}  peak {peak:>14,}  stated {need:>14,}".format(
+                **rows[-1]
+            )
+        )
 
     posezoo = [sys.executable, "-m", "posezoo"]
     for name in PUBLISHED if len(sys.argv) > 1 else ():
@@ -81,7 +86,13 @@ def main() -> int:
             places = ["-o", folder, "--mirror", sys.argv[1]]
             subprocess.run([*posezoo, "download", name, *places], check=True, capture_output=True)
             size = sum(file.size or 0 for file in spec.files)
-            measure(spec.framework, name, size, memory_need(spec), [*posezoo, "convert", name, "-o", folder])
+            measure(
+                spec.framework,
+                name,
+                size,
+                memory_need(spec),
+                [*posezoo, "convert", name, "-o", folder],
+            )
     for name in NETWORKS:
         spec = registry.find(name)
         assert isinstance(spec, ModelSpec)
@@ -90,7 +101,8 @@ def main() -> int:
             write_random_checkpoint(require_network(spec), checkpoint)
             own = ["--checkpoint", str(checkpoint), "-o", folder]
             size = checkpoint.stat().st_size
-            # With random weights, some networks end with the self-check: they are measured without it, too.
+            # With random weights, some networks end with the self-check: they are measured without
+            # it, too.
             for check in ([], ["--self_check", "off"]):
                 command = [*posezoo, "convert", name, *own, *check]
                 measure("network", name, size, memory_need(spec, size), command)

@@ -1,8 +1,8 @@
 """Convert an ONNX model to both precisions, with and without the self-check, and twice with ``mo``.
 
-The comparison is with Model Optimizer of openvino-dev 2024.6, which Open Model Zoo's converter calls once for
-each precision. Each value is the time of whole processes, which run in turn. The exit code is 1 if a bar is
-missed.
+The comparison is with Model Optimizer of openvino-dev 2024.6, which Open Model Zoo's converter
+calls once for each precision. Each value is the time of whole processes, which run in turn. The
+exit code is 1 if a bar is missed.
 
     make mo-env && python benchmarks/bench_convert.py
 """
@@ -27,8 +27,8 @@ from posezoo.files import verified_files
 ROUNDS = 5
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
 
-#: The least speed-up relative to ``mo``, in the median of the rounds. HigherHRNet has no bar, because its
-#: self-check processes five times as many pixels.
+#: The least speed-up relative to ``mo``, in the median of the rounds. HigherHRNet has no bar,
+#: because its self-check processes five times as many pixels.
 BARS = {
     ("hrnet-sized", "posezoo, no self-check"): 4.0,
     ("hrnet-sized", "posezoo"): 2.5,
@@ -68,8 +68,9 @@ from posezoo.pipeline.zoo_context import open_context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 registry, downloads, output, name = sys.argv[1:]
-settings = to_settings(read_settings({"models_dir": (Path(registry),), "weights_dir": Path(output)}))
-context, options = open_context(settings, download_dir=Path(downloads)), ConversionOptions(self_check=False)
+flags = {"models_dir": (Path(registry),), "weights_dir": Path(output)}
+context = open_context(to_settings(read_settings(flags)), download_dir=Path(downloads))
+options = ConversionOptions(self_check=False)
 resolved = resolve_model(context.registry.find(name), (Precision.FP32, Precision.FP16), context)
 convert(resolved, make_plan(resolved, context, options, downloads=False), options)
 """
@@ -85,7 +86,9 @@ def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
 
 
 def prepare(name: str, folder: Path) -> Path:
-    """Write a registry with one model, and its file as if downloaded; returns the path of this file."""
+    """Write a registry with one model, and its file as if downloaded; returns the path of this
+    file.
+    """
     drawing, content = NETWORKS[name]()
     return declare(name, drawing, content, folder / "models", folder / "downloads", (MEAN, SCALE))
 
@@ -114,7 +117,8 @@ def declare(
             mean=mean,
             scale=scale,
             outputs=", ".join(
-                f'{{name: "{each}", shape: {list(shape)}}}' for each, shape in drawing.outputs.items()
+                f'{{name: "{each}", shape: {list(shape)}}}'
+                for each, shape in drawing.outputs.items()
             ),
         )
     )
@@ -125,7 +129,16 @@ def declare(
 def ours(name: str, folder: Path) -> list[list[str]]:
     """The command of posezoo, which is one process."""
     models, downloads, output = (str(folder / each) for each in ("models", "downloads", "ours"))
-    flags = ["--models_dir", models, "--download_dir", downloads, "--output_dir", output, "--name", name]
+    flags = [
+        "--models_dir",
+        models,
+        "--download_dir",
+        downloads,
+        "--output_dir",
+        output,
+        "--name",
+        name,
+    ]
     return [[sys.executable, str(CONVERTER), *flags]]
 
 
@@ -146,13 +159,20 @@ def theirs(name: str, folder: Path, original: Path) -> list[list[str]]:
         "--layout=image(NCHW)",
     ]
     return [
-        [str(MO), *arguments, f"--output_dir={folder / 'theirs' / precision}", f"--compress_to_fp16={half}"]
+        [
+            str(MO),
+            *arguments,
+            f"--output_dir={folder / 'theirs' / precision}",
+            f"--compress_to_fp16={half}",
+        ]
         for precision, half in (("FP32", False), ("FP16", True))
     ]
 
 
 def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
-    """The seconds of each program in each round; a first round fills the disk cache and is not counted."""
+    """The seconds of each program in each round; a first round fills the disk cache and is not
+    counted.
+    """
     original = prepare(name, folder)
     contestants = {
         "mo, twice": theirs(name, folder, original),
@@ -192,7 +212,9 @@ def main() -> int:
             metrics[contestant] = {"seconds": times, "times as fast": ratio}
             bar = BARS.get((name, contestant))
             missed += bar is not None and ratio["median"] < bar
-            print(f"{name:18} {contestant:23} {in_words(times)} s, {in_words(ratio)} x as fast as mo")
+            print(
+                f"{name:18} {contestant:23} {in_words(times)} s, {in_words(ratio)} x as fast as mo"
+            )
         record("bench_convert", metrics)
     return int(missed > 0)
 

@@ -1,10 +1,10 @@
 """Convert many models with converter.py, and measure the memory of one conversion.
 
-Measured are two conversions at the same time, a run over 264 models that are all up to date, and the memory
-of a conversion. The small models are one network of a few layers under many names, converted in both
-precisions with self-checks and cards. Memory is the peak of the largest process of a conversion, compared
-with Model Optimizer's peak for one precision of the same file with the same arguments. Each run is a new
-process. The exit code is 1 if a bar is missed.
+Measured are two conversions at the same time, a run over 264 models that are all up to date, and
+the memory of a conversion. The small models are one network of a few layers under many names,
+converted in both precisions with self-checks and cards. Memory is the peak of the largest process
+of a conversion, compared with Model Optimizer's peak for one precision of the same file with the
+same arguments. Each run is a new process. The exit code is 1 if a bar is missed.
 
     make mo-env && python benchmarks/bench_convert_many.py [--small]
 """
@@ -19,14 +19,25 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench_convert import CONVERTER, MO, declare, in_words, ours, prepare, seconds, theirs, unchecked
+from bench_convert import (
+    CONVERTER,
+    MO,
+    declare,
+    in_words,
+    ours,
+    prepare,
+    seconds,
+    theirs,
+    unchecked,
+)
 from harness import machine, record, spread
 
 from networks import Drawing
 
 ROUNDS = 5
 MODELS, ALL = 20, 264
-#: The least speed-up by two jobs, the most seconds if all is up to date, the most memory relative to mo's.
+#: The least speed-up by two jobs, the most seconds if all is up to date, the most memory relative
+#: to mo's.
 BARS = {"jobs": 1.5, "nothing_s": 1.0, "memory": 1.1}
 
 # Run in a small process, since ru_maxrss is the peak of the largest child of the process that asks.
@@ -51,7 +62,14 @@ def write_zoo(folder: Path, count: int) -> None:
     """Write a registry with this number of models, and their files as if downloaded."""
     drawing, content = small()
     for number in range(count):
-        declare(f"small-{number:03}", drawing, content, folder / "models", folder, ((1, 2, 3), (4, 5, 6)))
+        declare(
+            f"small-{number:03}",
+            drawing,
+            content,
+            folder / "models",
+            folder,
+            ((1, 2, 3), (4, 5, 6)),
+        )
 
 
 def convert_all(folder: Path, *flags: str) -> list[str]:
@@ -85,7 +103,11 @@ def peak_mib(command: Sequence[str], home: Path) -> float:
     """The peak memory of the largest process that a command starts."""
     environment = {**os.environ, "HOME": str(home)}
     ended = subprocess.run(
-        [sys.executable, "-c", PEAK, *command], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PEAK, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return int(ended.stdout) / 1024
 
@@ -110,7 +132,9 @@ def main() -> int:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         ratio = spread(race(Path(folder), count, rounds))
-    print(f"{count} small models, two jobs: {in_words(ratio)} x as fast as one, bar {BARS['jobs']} x")
+    print(
+        f"{count} small models, two jobs: {in_words(ratio)} x as fast as one, bar {BARS['jobs']} x"
+    )
     with tempfile.TemporaryDirectory() as folder:
         taken = spread(up_to_date(Path(folder), every, rounds))
     print(f"nothing to do over {every} models: {in_words(taken)} s, bar {BARS['nothing_s']} s")
@@ -123,7 +147,9 @@ def main() -> int:
         metrics = {"models": count, "times as fast": ratio, "nothing_s": taken, "peak_mib": peaks}
         record("bench_convert_many", metrics)
     return int(
-        ratio["median"] < BARS["jobs"] or taken["median"] > BARS["nothing_s"] or share > BARS["memory"]
+        ratio["median"] < BARS["jobs"]
+        or taken["median"] > BARS["nothing_s"]
+        or share > BARS["memory"]
     )
 
 

@@ -1,9 +1,11 @@
-"""Compare the frames a second of the C++ sample (``posezoo export --to cpp``) with those of posezoo's Python.
+"""Compare the frames a second of the C++ sample (``posezoo export --to cpp``) with those of
+posezoo's Python.
 
-Both process the same photo again and again, one frame after the other, with the same IR, in which the decoder
-is, and OpenVINO with all cores. They take turns; the ratio is the median of the ratios of the rounds. For
-BlazePose, Python runs the networks without decoder, as ``posezoo run blazepose-full`` does. CMake and a
-C++ compiler are needed; ``POSEZOO_MIRROR`` names a mirror of the models' files. There is no bar.
+Both process the same photo again and again, one frame after the other, with the same IR, in which
+the decoder is, and OpenVINO with all cores. They take turns; the ratio is the median of the ratios
+of the rounds. For BlazePose, Python runs the networks without decoder, as ``posezoo run
+blazepose-full`` does. CMake and a C++ compiler are needed; ``POSEZOO_MIRROR`` names a mirror of the
+models' files. There is no bar.
 
     python benchmarks/bench_cpp_sample.py [ROUNDS [SECONDS]]
 """
@@ -97,8 +99,14 @@ def main(rounds: int = ROUNDS, seconds: float = SECONDS) -> int:
                 "ratio": spread([cpp / python for cpp, python in turns]),
             }
             cpp, python, ratio = (each["median"] for each in cases[model].values())
-            print(f"{model:20} C++ {cpp:6.1f}, Python {python:6.1f} frames a second, ratio {ratio:.2f}")
-    record("bench_cpp_sample", {"rounds": rounds, "seconds": seconds, "photo": photo.name, "cases": cases})
+            print(
+                f"{model:20} C++ {cpp:6.1f}, Python {python:6.1f} frames a second, ratio"
+                f" {ratio:.2f}"
+            )
+    record(
+        "bench_cpp_sample",
+        {"rounds": rounds, "seconds": seconds, "photo": photo.name, "cases": cases},
+    )
     return 0
 
 

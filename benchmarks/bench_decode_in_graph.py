@@ -1,9 +1,11 @@
-"""Compare the CPU time of an IR with its decoder (``--decode``) with that of the network decoded by numpy.
+"""Compare the CPU time of an IR with its decoder (``--decode``) with that of the network decoded by
+numpy.
 
-Both run in one process and in turn, with one thread each: on the network's own input, and on frames of 720p,
-which the IR letterboxes itself (``--resize``), and ``letterbox_image`` for the other side. The ratio is the
-median of the ratios of the rounds. The networks of posezoo have random weights; the others are downloaded
-(``POSEZOO_MIRROR`` names a mirror). The exit code is 1 if a ratio is above the bar.
+Both run in one process and in turn, with one thread each: on the network's own input, and on frames
+of 720p, which the IR letterboxes itself (``--resize``), and ``letterbox_image`` for the other side.
+The ratio is the median of the ratios of the rounds. The networks of posezoo have random weights;
+the others are downloaded (``POSEZOO_MIRROR`` names a mirror). The exit code is 1 if a ratio is
+above the bar.
 
     python benchmarks/bench_decode_in_graph.py
 """
@@ -52,7 +54,9 @@ CONFIG = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": "1", "INFERENCE_PRECISION_H
 
 def compiled(model: str, folder: Path, *, decodes: bool, resizes: bool) -> tuple[Any, Any]:
     """The network, taking bytes in NHWC, and its model."""
-    context = open_context(to_settings(read_settings({"weights_dir": folder, "cache_dir": folder / "cache"})))
+    context = open_context(
+        to_settings(read_settings({"weights_dir": folder, "cache_dir": folder / "cache"}))
+    )
     spec = require_single_model(context.registry, model)
     decoder = spec.decoder or context.registry.composite_of(spec).decoder
     # human-pose-estimation-0001: its INT8 is the one that mirrors have.
@@ -60,7 +64,10 @@ def compiled(model: str, folder: Path, *, decodes: bool, resizes: bool) -> tuple
     if decodes:
         spec = with_decoding(spec, decoder)
     elif spec.is_ir:
-        return published(get(resolve_model(spec, (precision,), context), context).irs[precision]), spec
+        return (
+            published(get(resolve_model(spec, (precision,), context), context).irs[precision]),
+            spec,
+        )
     spec = with_camera_input(spec, element_type="u8", layout="NHWC", resize=resizes and decodes)
     if spec.network is not None:
         own = folder / f"{model}-{decodes}-{resizes}"
@@ -140,7 +147,9 @@ def main() -> int:
             for resizes in (False, True):
                 case = f"{model}, {'frames of 720p' if resizes else 'its own size'}"
                 cases[case] = measured = measure(model, Path(folder), resizes=resizes)
-                graph, numpy, ratio = (measured[name]["median"] for name in ("graph_ms", "numpy_ms", "ratio"))
+                graph, numpy, ratio = (
+                    measured[name]["median"] for name in ("graph_ms", "numpy_ms", "ratio")
+                )
                 print(f"{case:55} {graph:7.2f} ms, with numpy {numpy:7.2f} ms, ratio {ratio:.3f}")
     missed = [case for case, measured in cases.items() if measured["ratio"]["median"] > BAR]
     record("bench_decode_in_graph", {"rounds": ROUNDS, "cases": cases, "missed": missed})

@@ -1,12 +1,13 @@
 """Compare the time of posezoo's decoders with that of the decoders in Open Model Zoo's Python demo.
 
-Both decode the same maps of drawn crowds in turn, with one thread each. posezoo runs ``posezoo.decode`` in
-its default mode, with NMS if the decoder needs it. The other side (``peer_model_api.py``, in its own
-environment) runs its ``postprocess``; the pooling that it expects in the network is done before the
-measurement. For associative embedding, NMS is in the graph on both sides. The time of a frame is the median
-of its turns, that of a case the median over frames and rounds; a ratio is the median of the ratios of the
-rounds. The results of ``compatible=True`` are also compared with those of the other side. The exit code is 1
-if a bar is missed.
+Both decode the same maps of drawn crowds in turn, with one thread each. posezoo runs
+``posezoo.decode`` in its default mode, with NMS if the decoder needs it. The other side
+(``peer_model_api.py``, in its own environment) runs its ``postprocess``; the pooling that it
+expects in the network is done before the measurement. For associative embedding, NMS is in the
+graph on both sides. The time of a frame is the median of its turns, that of a case the median over
+frames and rounds; a ratio is the median of the ratios of the rounds. The results of
+``compatible=True`` are also compared with those of the other side. The exit code is 1 if a bar is
+missed.
 
     make peer-env && python benchmarks/bench_decoders.py
 """
@@ -48,12 +49,15 @@ BARS: dict[str, tuple[int, int, float]] = {
     "associative_embedding/30": (30, 1, 3),
 }
 
-#: The most milliseconds with a hundred peaks in each channel, if the field supports half of all pairs.
+#: The most milliseconds with a hundred peaks in each channel, if the field supports half of all
+#: pairs.
 MOST_CROWDED_MS = 20.0
 
 
 def crowded() -> dict[str, Any]:
-    """Maps with a hundred peaks in each channel, and a field that has the same direction everywhere."""
+    """Maps with a hundred peaks in each channel, and a field that has the same direction
+    everywhere.
+    """
     rng = np.random.default_rng(1)
     heatmaps = np.zeros((1, 19, 32, 57), np.float32)
     rows, columns = (each.ravel() for each in np.mgrid[1:31:3, 1:56:4])
@@ -64,7 +68,9 @@ def crowded() -> dict[str, Any]:
 
 
 def drawn(case: str, seed: int) -> dict[str, Any]:
-    """The maps of one frame by role; those after the other side's NMS are added under other names."""
+    """The maps of one frame by role; those after the other side's NMS are added under other
+    names.
+    """
     crowds = import_module("fakes.crowds")
     people, finer, _ = BARS[case]
     if case.startswith("openpose"):
@@ -75,7 +81,8 @@ def drawn(case: str, seed: int) -> dict[str, Any]:
     group = crowds.group("crowd", seed, crowds.EMBEDDINGS_SIZE, people)
     plain, embeddings = crowds.embedding_maps(group, seed)
     negated = crowds.negated(plain)
-    # With zeros between peaks, the other side is ten times slower: numpy 2.4 selects slowly among equals.
+    # With zeros between peaks, the other side is ten times slower: numpy 2.4 selects slowly among
+    # equals.
     return {"heatmaps": negated, "embeddings": embeddings, "nms_heatmaps": negated, "plain": plain}
 
 
@@ -84,7 +91,9 @@ def decode(case: str, maps: dict[str, Any], **options: bool) -> list[posezoo.Pos
     name = case.split("/")[0]
     size = (456, 256) if name == "openpose" else (512, 512)
     roles = ("heatmaps", "pafs", "embeddings")
-    return posezoo.decode(name, {role: maps[role] for role in roles if role in maps}, size, **options)
+    return posezoo.decode(
+        name, {role: maps[role] for role in roles if role in maps}, size, **options
+    )
 
 
 def milliseconds(case: str, maps: dict[str, Any]) -> float:
@@ -103,7 +112,10 @@ class Peer:
     def __init__(self, maps: Path) -> None:
         script = Path(__file__).with_name("peer_model_api.py")
         self._process = subprocess.Popen(
-            [str(PEER), str(script), str(maps)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(PEER), str(script), str(maps)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def ask(self, case: str, turns: int) -> Any:
@@ -125,10 +137,15 @@ def equal(case: str, maps: dict[str, Any], peer: Peer, key: str) -> bool:
     poses, scores = peer.ask(key, 0)
     ours = decode(case, maps, compatible=True)
     stride = 8 / BARS[case][1] if case.startswith("openpose") else 2
-    reference = np.array(poses, np.float32).reshape(-1, 17, 3) * np.array([stride, stride, 1], np.float32)
+    reference = np.array(poses, np.float32).reshape(-1, 17, 3) * np.array(
+        [stride, stride, 1], np.float32
+    )
     return (
         len(ours) == len(reference)
-        and all(np.array_equal(pose.keypoints, other) for pose, other in zip(ours, reference, strict=True))
+        and all(
+            np.array_equal(pose.keypoints, other)
+            for pose, other in zip(ours, reference, strict=True)
+        )
         and np.allclose([pose.score for pose in ours], scores, rtol=1e-5)
     )
 
@@ -145,7 +162,11 @@ def main() -> int:
         file = Path(folder) / "maps.npz"
         np.savez(
             file,
-            **{f"{key}/{role}": each for key, (_, maps) in frames.items() for role, each in maps.items()},
+            **{
+                f"{key}/{role}": each
+                for key, (_, maps) in frames.items()
+                for role, each in maps.items()
+            },
         )
         peer = Peer(file)
         same = sum(equal(case, maps, peer, key) for key, (case, maps) in frames.items())

@@ -1,10 +1,11 @@
-"""Download 512 MiB from a local server, with posezoo, with five other tools, and with a minimal script.
+"""Download 512 MiB from a local server, with posezoo, with five other tools, and with a minimal
+script.
 
-Measured are wall time, CPU time and peak memory. In each round, each tool runs once, in a new process.
-``make mo-env`` installs omz_downloader, ``make fetch-env`` huggingface_hub and pooch; curl and aria2c are
-packages of the system. Tools that are not installed are listed and skipped. All tools verify the SHA-384,
-except that huggingface_hub checks only the size; for curl, sha384sum does it. The exit code is 1 if a bar is
-missed.
+Measured are wall time, CPU time and peak memory. In each round, each tool runs once, in a new
+process. ``make mo-env`` installs omz_downloader, ``make fetch-env`` huggingface_hub and pooch; curl
+and aria2c are packages of the system. Tools that are not installed are listed and skipped. All
+tools verify the SHA-384, except that huggingface_hub checks only the size; for curl, sha384sum does
+it. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_download.py
     python benchmarks/bench_download.py --mib 16 --rounds 1     # a quick test of this script
@@ -61,7 +62,9 @@ pooch.retrieve(url, "sha384:" + sha384, fname="weights.bin", path=folder)
 """
 
 
-def commands(url: str, name: str, sha384: str, models: Path) -> dict[str, Callable[[Path], list[object]]]:
+def commands(
+    url: str, name: str, sha384: str, models: Path
+) -> dict[str, Callable[[Path], list[object]]]:
     """The command of each installed tool, for the folder to write to, by the tool's name."""
     address = f"{url}/{name}"
     found: dict[str, Callable[[Path], list[object]]] = {
@@ -87,13 +90,25 @@ def commands(url: str, name: str, sha384: str, models: Path) -> dict[str, Callab
         found["curl"] = lambda folder: ["sh", "-c", line, folder]
     if shutil.which("aria2c"):
         check = f"--checksum=sha-384={sha384}"
-        found["aria2c"] = lambda folder: ["aria2c", "-q", "-x1", check, "-d", folder, "-o", "w", address]
+        found["aria2c"] = lambda folder: [
+            "aria2c",
+            "-q",
+            "-x1",
+            check,
+            "-d",
+            folder,
+            "-o",
+            "w",
+            address,
+        ]
     return found
 
 
 def main() -> int:
     """Measure, print, record."""
-    parser = argparse.ArgumentParser(description="download 512 MiB with posezoo and with other tools")
+    parser = argparse.ArgumentParser(
+        description="download 512 MiB with posezoo and with other tools"
+    )
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -108,8 +123,13 @@ def main() -> int:
             for tool, command in tools.items():  # in turn, so that other load affects all of them
                 with tempfile.TemporaryDirectory(dir=scratch) as folder:
                     run = timed(command(Path(folder)))
-                    found = max((path.stat().st_size for path in Path(folder).rglob("*")), default=0)
-                    assert (run.code, found) == (0, size), f"{tool} ends with {run.code}, {found} bytes"
+                    found = max(
+                        (path.stat().st_size for path in Path(folder).rglob("*")), default=0
+                    )
+                    assert (run.code, found) == (
+                        0,
+                        size,
+                    ), f"{tool} ends with {run.code}, {found} bytes"
                     runs[tool].append(run)
     metrics: dict[str, object] = {"size_bytes": size, "rounds": args.rounds}
     for tool, each in runs.items():
@@ -119,9 +139,12 @@ def main() -> int:
             "peak_mib": [run.peak_mib for run in each],
         }
         metrics[tool] = {
-            column: spread([round(value, 3) for value in values]) for column, values in columns.items()
+            column: spread([round(value, 3) for value in values])
+            for column, values in columns.items()
         }
-        ranges = (f"{column} {min(values):.2f} to {max(values):.2f}" for column, values in columns.items())
+        ranges = (
+            f"{column} {min(values):.2f} to {max(values):.2f}" for column, values in columns.items()
+        )
         print(f"{tool:26} {', '.join(ranges)}")
     for missing in sorted({OMZ, "huggingface_hub", "pooch", "curl", "aria2c"} - set(runs)):
         print(f"{missing}: not installed")
@@ -145,7 +168,8 @@ def _check_time(runs: dict[str, list[Run]]) -> bool:
 def _check_cpu_time(runs: dict[str, list[Run]]) -> bool:
     times = _median(runs[OURS], "cpu_s") / _median(runs[BARE], "cpu_s")
     return _report(
-        f"{times:.2f} times the CPU time of {BARE}, bar {TIMES_CPU_OF_BARE}", times <= TIMES_CPU_OF_BARE
+        f"{times:.2f} times the CPU time of {BARE}, bar {TIMES_CPU_OF_BARE}",
+        times <= TIMES_CPU_OF_BARE,
     )
 
 

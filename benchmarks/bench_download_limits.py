@@ -1,8 +1,8 @@
 """The cost of downloads that fail, and of a second run.
 
-Measured are an endless body, a gzip bomb, and ^C during a download. Then 1 GiB is already downloaded: a run
-that has nothing to do, and one with --verify compared with plain hashing. Each round is a new process. The
-exit code is 1 if a bar is missed.
+Measured are an endless body, a gzip bomb, and ^C during a download. Then 1 GiB is already
+downloaded: a run that has nothing to do, and one with --verify compared with plain hashing. Each
+round is a new process. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_download_limits.py
     python benchmarks/bench_download_limits.py --mib 64 --rounds 1     # a quick test of this script
@@ -32,7 +32,9 @@ with open(sys.argv[1], "rb", buffering=0) as file:
 
 def main() -> int:
     """Measure, print, record."""
-    parser = argparse.ArgumentParser(description="the cost of downloads that fail, and of a second run")
+    parser = argparse.ArgumentParser(
+        description="the cost of downloads that fail, and of a second run"
+    )
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -50,7 +52,10 @@ def main() -> int:
     for (name, values), bar in zip(metrics.items(), bars, strict=True):
         kept = max(values) <= bar
         missed += not kept
-        print(f"{name:22} {min(values):.3f} to {max(values):.3f}, bar {bar}: {'kept' if kept else 'MISSED'}")
+        print(
+            f"{name:22} {min(values):.3f} to {max(values):.3f}, bar {bar}:"
+            f" {'kept' if kept else 'MISSED'}"
+        )
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     if args.mib == 1024:
         record("bench_download_limits", {name: spread(values) for name, values in metrics.items()})
@@ -67,12 +72,16 @@ class Bench:
         """The command that downloads a file of this size."""
         models = self._root / name
         if not models.exists():
-            write_model(models, name, [("w.bin", size, sha384_of(name, size), f"{self._url}/{served}")])
+            write_model(
+                models, name, [("w.bin", size, sha384_of(name, size), f"{self._url}/{served}")]
+            )
         out = self._root / "out"
         return [sys.executable, DOWNLOADER, "--all", "--models_dir", models, "-o", out, *more]
 
     def endless(self) -> list[float]:
-        """MiB that the server could send in addition to the declared one, with the system's buffers."""
+        """MiB that the server could send in addition to the declared one, with the system's
+        buffers.
+        """
         command, sent = self._command("endless", 1 << 20, "endless-0.bin"), []
         for _ in range(self._rounds):
             assert timed(command).code == 1

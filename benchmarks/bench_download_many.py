@@ -1,12 +1,14 @@
 """Download 200 files of 1 MB, eight at a time, from a server with 50 ms of latency.
 
-The files are 200 models, or one model with 200 files. They are compared with an ideal client: eight threads,
-each with one connection, that write and hash the bytes, without temporary files, locks, records or syncs.
-Each round is a new process, and the clients run in turn. A second case is a server that sends 10 MB/s on each
-connection, with eight connections. The exit code is 1 if a bar is missed.
+The files are 200 models, or one model with 200 files. They are compared with an ideal client: eight
+threads, each with one connection, that write and hash the bytes, without temporary files, locks,
+records or syncs. Each round is a new process, and the clients run in turn. A second case is a
+server that sends 10 MB/s on each connection, with eight connections. The exit code is 1 if a bar is
+missed.
 
     python benchmarks/bench_download_many.py
-    python benchmarks/bench_download_many.py --files 40 --mb 40 --rounds 1     # a quick test of this script
+    python benchmarks/bench_download_many.py --files 40 --mb 40 --rounds 1     # a quick test of
+    this script
 """
 
 from __future__ import annotations
@@ -64,7 +66,18 @@ def declare(url: str, root: Path, count: int) -> None:
 
 def ours(models: Path, folder: Path, *more: object) -> list[object]:
     """The command that downloads all models of a folder."""
-    return [sys.executable, DOWNLOADER, "--all", "--models_dir", models, "-o", folder, "-j", JOBS, *more]
+    return [
+        sys.executable,
+        DOWNLOADER,
+        "--all",
+        "--models_dir",
+        models,
+        "-o",
+        folder,
+        "-j",
+        JOBS,
+        *more,
+    ]
 
 
 def measured(command: Sequence[object], folder: Path, count: int) -> Run:
@@ -90,12 +103,27 @@ def main() -> int:
         for _ in range(args.rounds):
             for way, each in runs.items():
                 with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                    ideal = [sys.executable, "-c", _IDEAL, port, folder, query, JOBS, SIZE, args.files]
+                    ideal = [
+                        sys.executable,
+                        "-c",
+                        _IDEAL,
+                        port,
+                        folder,
+                        query,
+                        JOBS,
+                        SIZE,
+                        args.files,
+                    ]
                     command = ideal if way == IDEAL else ours(root / way, Path(folder))
                     each.append(measured(command, Path(folder), args.files))
         speeds = [_slow_host(url, root, args.mb, number) for number in range(min(3, args.rounds))]
     seconds = {way: spread([round(run.seconds, 3) for run in each]) for way, each in runs.items()}
-    metrics = {"files": args.files, "rounds": args.rounds, **seconds, "slow_host_mb_per_s": spread(speeds)}
+    metrics = {
+        "files": args.files,
+        "rounds": args.rounds,
+        **seconds,
+        "slow_host_mb_per_s": spread(speeds),
+    }
     for way, each in runs.items():
         cpu = spread([run.cpu_s for run in each])["median"]
         print(f"{way:13} {seconds[way]['min']:.2f} to {seconds[way]['max']:.2f} s, {cpu:.2f} CPU s")
@@ -109,7 +137,9 @@ def main() -> int:
 
 
 def _slow_host(url: str, root: Path, size_mb: int, number: int) -> float:
-    """MB/s of one file over eight connections to a server that limits each; includes Python's start."""
+    """MB/s of one file over eight connections to a server that limits each; includes Python's
+    start.
+    """
     name, size = f"slow{number}", size_mb * 1_000_000
     address = f"{url}/{name}-{size}.bin?rate={RATE}&latency_ms={LATENCY_MS}"
     write_model(root / name, name, [("w.bin", size, sha384_of(name, size), address)])
@@ -121,7 +151,10 @@ def _slow_host(url: str, root: Path, size_mb: int, number: int) -> float:
 
 def _told(way: str, times: float) -> bool:
     kept = times <= TIMES_IDEAL
-    print(f"{way}: {times:.2f} times the ideal client, bar {TIMES_IDEAL}: {'kept' if kept else 'MISSED'}")
+    print(
+        f"{way}: {times:.2f} times the ideal client, bar {TIMES_IDEAL}:"
+        f" {'kept' if kept else 'MISSED'}"
+    )
     return kept
 
 

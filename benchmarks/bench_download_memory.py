@@ -1,7 +1,8 @@
 """Measure the memory of a download of 512 MiB from a local server.
 
-It is compared with a minimal script that uses requests, and only writes and hashes the bytes. Each round is a
-new process, because a process has only one peak. The exit code is 1 if a peak exceeds the limit.
+It is compared with a minimal script that uses requests, and only writes and hashes the bytes. Each
+round is a new process, because a process has only one peak. The exit code is 1 if a peak exceeds
+the limit.
 
     python benchmarks/bench_download_memory.py
 """
@@ -36,7 +37,9 @@ def serve(ready: Connection) -> None:
             client, _ = listener.accept()
             with client:
                 client.recv(1 << 16)
-                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % SIZE)
+                client.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % SIZE
+                )
                 for _ in range(SIZE // len(PIECE)):
                     client.sendall(PIECE)
 
@@ -46,11 +49,26 @@ def ours(url: str, folder: Path, sha384: str) -> None:
     from posezoo.download.model_download import download_model
     from posezoo.download.options import DownloadOptions
     from posezoo.layout import ModelLayout
-    from posezoo.spec.model import Digest, Family, Framework, HttpSource, License, ModelSpec, SourceFile
+    from posezoo.spec.model import (
+        Digest,
+        Family,
+        Framework,
+        HttpSource,
+        License,
+        ModelSpec,
+        SourceFile,
+    )
 
     file = SourceFile("weights.bin", SIZE, Digest("sha384", sha384), (HttpSource(url),))
     spec = ModelSpec(
-        "big", Family.PUBLIC, folder / "model.yml", "", "", Framework.TFLITE, License("Apache-2.0"), (file,)
+        "big",
+        Family.PUBLIC,
+        folder / "model.yml",
+        "",
+        "",
+        Framework.TFLITE,
+        License("Apache-2.0"),
+        (file,),
     )
     (path,) = download_model(spec, ModelLayout(folder, folder), DownloadOptions(None)).files
     assert path.stat().st_size == SIZE
@@ -61,7 +79,10 @@ def bare(url: str, folder: Path, sha384: str) -> None:
     import requests
 
     hasher = hashlib.sha384()
-    with requests.get(url, stream=True, timeout=30) as response, open(folder / "weights.bin", "wb") as file:
+    with (
+        requests.get(url, stream=True, timeout=30) as response,
+        open(folder / "weights.bin", "wb") as file,
+    ):
         for piece in response.iter_content(1 << 20):
             file.write(piece)
             hasher.update(piece)
@@ -128,10 +149,13 @@ def main() -> int:
         )
         metrics[way] = {"peak_rss_mib": peaks, "seconds": seconds}
         print(
-            f"{way:14} peak RSS {peaks['min']:.1f} / {peaks['median']:.1f} / {peaks['max']:.1f} MiB", end=""
+            f"{way:14} peak RSS {peaks['min']:.1f} / {peaks['median']:.1f} /"
+            f" {peaks['max']:.1f} MiB",
+            end="",
         )
         print(
-            f", {seconds['min']:.2f} / {seconds['median']:.2f} / {seconds['max']:.2f} s (min / median / max)"
+            f", {seconds['min']:.2f} / {seconds['median']:.2f} / {seconds['max']:.2f} s (min /"
+            " median / max)"
         )
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     record("bench_download_memory", metrics)

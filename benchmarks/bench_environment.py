@@ -1,11 +1,12 @@
-"""Compare environments with openvino-dev and with posezoo: their bytes, and the time to install them.
+"""Compare environments with openvino-dev and with posezoo: their bytes, and the time to install
+them.
 
-The wheels are downloaded first, from the index that pip is configured for (3 GB, if torch brings CUDA there).
-Then pip installs them without a network into an empty environment, all in turn in each round. The
-stand-in is that of `posezoo shims --wheel`.
-Bytes are those of the files in site-packages and bin that pip installed. The script also counts for how many
-of the command lines of public projects (docs/omz) each environment is enough: `posezoo plan` tells how each
-model is made. The exit code is 1 if an environment of posezoo is larger than a tenth of
+The wheels are downloaded first, from the index that pip is configured for (3 GB, if torch brings
+CUDA there). Then pip installs them without a network into an empty environment, all in turn in each
+round. The stand-in is that of `posezoo shims --wheel`. Bytes are those of the files in
+site-packages and bin that pip installed. The script also counts for how many of the command lines
+of public projects (docs/omz) each environment is enough: `posezoo plan` tells how each model is
+made. The exit code is 1 if an environment of posezoo is larger than a tenth of
 openvino-dev[onnx,pytorch].
 
     python benchmarks/bench_environment.py [--wheels DIR] [--cpu_torch 2.13.0+cpu] [--rounds 3]
@@ -40,7 +41,11 @@ OURS = ("posezoo", "posezoo[convert]", "openvino-dev[onnx]==2024.6.0")
 WITH_TORCH = "posezoo[convert,torch]"
 #: The least environment for a model, by the route that posezoo plan names.
 ENOUGH = {"ir": "posezoo", "convert": "posezoo[convert]", "network": WITH_TORCH}
-MORE, ANY, QUANTIZE = "Model Optimizer or its authors' code, too", "no model named", "posezoo[quantize]"
+MORE, ANY, QUANTIZE = (
+    "Model Optimizer or its authors' code, too",
+    "no model named",
+    "posezoo[quantize]",
+)
 
 
 def pip(*arguments: str | Path) -> None:
@@ -83,18 +88,25 @@ def enough_for(line: omz_projects.CommandLine, routes: dict[str, set[str]]) -> s
         return "posezoo"
     if line.tool == "quantizer":
         return QUANTIZE
-    matched = [routes[name] for pattern in line.models for name in routes if fnmatchcase(name, pattern)]
+    matched = [
+        routes[name] for pattern in line.models for name in routes if fnmatchcase(name, pattern)
+    ]
     if not matched:
         return ANY
     found = set[str]().union(*matched)
     return next(
-        (ENOUGH[route] for route in reversed(ENOUGH) if found <= set(ENOUGH) and route in found), MORE
+        (ENOUGH[route] for route in reversed(ENOUGH) if found <= set(ENOUGH) and route in found),
+        MORE,
     )
 
 
 def lines_by_environment() -> dict[str, int]:
-    """The number of command lines for which each environment is enough, without those that cannot run."""
-    registries = [word for name in ("omz", "omz@2022.1", "omz@2021.4") for word in ("--registry", name)]
+    """The number of command lines for which each environment is enough, without those that cannot
+    run.
+    """
+    registries = [
+        word for name in ("omz", "omz@2022.1", "omz@2021.4") for word in ("--registry", name)
+    ]
     plan = [sys.executable, "-m", "posezoo", "plan", "--all", "--format", "json", *registries]
     planned = subprocess.run(plan, capture_output=True, text=True, check=False).stdout
     routes: dict[str, set[str]] = {}
@@ -116,7 +128,9 @@ def main() -> int:
     parser.add_argument(
         "--wheels", type=Path, help="keep the wheels in this folder (default: a temporary one)"
     )
-    parser.add_argument("--cpu_torch", metavar="VERSION", help="also measure with this CPU build of torch")
+    parser.add_argument(
+        "--cpu_torch", metavar="VERSION", help="also measure with this CPU build of torch"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -126,18 +140,29 @@ def main() -> int:
         shims = [sys.executable, "-m", "posezoo", "shims", "--wheel", str(ours)]
         subprocess.run(shims, check=True, stdout=subprocess.DEVNULL)
         sides = {name: (theirs, [name]) for name in PEERS}
-        sides |= {f"stand-in for {name}" if name in PEERS else name: (ours, [name]) for name in OURS}
+        sides |= {
+            f"stand-in for {name}" if name in PEERS else name: (ours, [name]) for name in OURS
+        }
         small = [name for name, (wheels, _) in sides.items() if wheels == ours]
         if args.cpu_torch:
             constraint = Path(folder, "constraint.txt")
             constraint.write_text(f"torch=={args.cpu_torch}\n")
             for wheels, name in ((theirs, PEER), (ours, WITH_TORCH)):
-                sides[f"{name}, torch {args.cpu_torch}"] = (wheels, [name, "--constraint", str(constraint)])
+                sides[f"{name}, torch {args.cpu_torch}"] = (
+                    wheels,
+                    [name, "--constraint", str(constraint)],
+                )
         for wheels, requirement in sides.values():
             pip("download", "--dest", wheels, "--find-links", wheels, *requirement)
-        rounds = [{name: install(*side) for name, side in sides.items()} for _ in range(args.rounds)]
+        rounds = [
+            {name: install(*side) for name, side in sides.items()} for _ in range(args.rounds)
+        ]
     metrics = {
-        name: {"seconds": spread([each[name][0] for each in rounds]), "bytes": size, "largest": largest}
+        name: {
+            "seconds": spread([each[name][0] for each in rounds]),
+            "bytes": size,
+            "largest": largest,
+        }
         for name, (_, size, largest) in rounds[0].items()
     }
     lines = lines_by_environment()
@@ -146,8 +171,9 @@ def main() -> int:
         parts = ", ".join(f"{package} {part / 1e6:.0f}" for package, part in largest.items())
         seconds = spread([each[name][0] for each in rounds])
         print(
-            f"{name:52} {size / 1e6:7.1f} MB ({parts}), {seconds['median']:.1f} s "
-            f"({seconds['min']:.1f} to {seconds['max']:.1f}), {size / rounds[0][PEER][1]:.3f} of the first"
+            f"{name:52} {size / 1e6:7.1f} MB ({parts}), {seconds['median']:.1f} s"
+            f" ({seconds['min']:.1f} to {seconds['max']:.1f}), {size / rounds[0][PEER][1]:.3f} of"
+            " the first"
         )
     print(f"command lines that each environment is enough for: {lines}")
     record("bench_environment", {"rounds": args.rounds, "environments": metrics, "lines": lines})

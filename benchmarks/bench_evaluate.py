@@ -1,9 +1,10 @@
 """Compare the time of COCO's ten metrics with that of pycocotools, from files on disk to metrics.
 
-The data are generated: 5000 images with 11,000 people and 100,000 detections, among them crowds, people
-without keypoints, and equal scores. posezoo reads the annotations and its cached predictions, pycocotools the
-annotations and a file of results. Each value is of a whole process, and the processes run in turn; the CPU
-time does not include imports. The exit code is 1 if a bar is missed, or a metric differs from pycocotools'.
+The data are generated: 5000 images with 11,000 people and 100,000 detections, among them crowds,
+people without keypoints, and equal scores. posezoo reads the annotations and its cached
+predictions, pycocotools the annotations and a file of results. Each value is of a whole process,
+and the processes run in turn; the CPU time does not include imports. The exit code is 1 if a bar is
+missed, or a metric differs from pycocotools'.
 
     python benchmarks/bench_evaluate.py
 """
@@ -118,8 +119,12 @@ def main() -> int:
                 command = [sys.executable, __file__, way, folder]
                 said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
                 found.append(json.loads(said))
-    same = all(metrics == rounds["pycocotools"][0][2] for found in rounds.values() for *_, metrics in found)
-    ratio = spread([a[0] / b[0] for a, b in zip(rounds["posezoo"], rounds["pycocotools"], strict=True)])
+    same = all(
+        metrics == rounds["pycocotools"][0][2] for found in rounds.values() for *_, metrics in found
+    )
+    ratio = spread(
+        [a[0] / b[0] for a, b in zip(rounds["posezoo"], rounds["pycocotools"], strict=True)]
+    )
     peak = max(each[1] for each in rounds["posezoo"])
     results: dict[str, object] = {"images": IMAGES, "people": PEOPLE, "detections": DETECTIONS}
     for way, found in rounds.items():
@@ -129,7 +134,10 @@ def main() -> int:
         print(f"{way:12} {seconds} CPU s, {memory['max']:.0f} MiB")
     print(machine())
     print(f"figures {'are' if same else 'ARE NOT'} those of pycocotools")
-    print(f"bars: {ratio['median']:.2f} of {CPU_BAR} of its CPU time, {peak:.0f} of {MEMORY_BAR_MIB:.0f} MiB")
+    print(
+        f"bars: {ratio['median']:.2f} of {CPU_BAR} of its CPU time, {peak:.0f} of"
+        f" {MEMORY_BAR_MIB:.0f} MiB"
+    )
     record("bench_evaluate", {**results, "cpu_ratio": ratio, "same_figures": same})
     return 0 if same and ratio["median"] <= CPU_BAR and peak <= MEMORY_BAR_MIB else 1
 

@@ -1,8 +1,8 @@
 """Measure a gallery of 100 models: writing the site, its size, and showing it in a browser.
 
-The models are generated; each has two precisions, and published and measured values. The browser is headless
-Chromium with its driver; in each round, it opens the index in a new page. The exit code is 1 if a bar is
-missed.
+The models are generated; each has two precisions, and published and measured values. The browser is
+headless Chromium with its driver; in each round, it opens the index in a new page. The exit code is
+1 if a bar is missed.
 
     python benchmarks/bench_gallery.py [MODELS]
 """
@@ -48,7 +48,7 @@ decoder: {{name: heatmap}}
 skeleton: coco-17
 published:
   accuracy: [{{metric: AP, value: {published}, dataset: COCO val2017, protocol: "single scale, no flip"}}]
-"""
+"""  # noqa: E501
 
 MEASURED_YML = """\
 complexity:
@@ -62,7 +62,8 @@ speed:
     figures: {{throughput_fps: {fps}, latency_p50_ms: {latency}}}
 """
 
-# When the table has its rows, the chart has been drawn too; two frames later both are on the screen.
+# When the table has its rows, the chart has been drawn too; two frames later both are on the
+# screen.
 WATCH = """
 new MutationObserver((_, observer) => {
   if (!document.querySelector("#rows tr")) return;
@@ -132,19 +133,33 @@ def make_models(root: Path, count: int) -> None:
 
 def written_s(folder: Path, number: int) -> float:
     """The seconds of the whole command."""
-    command = [sys.executable, "-m", "posezoo", "gallery", "--quiet", "--models_dir", str(folder / "models")]
+    command = [
+        sys.executable,
+        "-m",
+        "posezoo",
+        "gallery",
+        "--quiet",
+        "--models_dir",
+        str(folder / "models"),
+    ]
     start_time = time.perf_counter()
-    subprocess.run([*command, "--output", str(folder / f"site-{number}")], check=True, capture_output=True)
+    subprocess.run(
+        [*command, "--output", str(folder / f"site-{number}")], check=True, capture_output=True
+    )
     return time.perf_counter() - start_time
 
 
 def in_the_browser(index: Path, profile: Path) -> tuple[list[float], list[float]]:
-    """The seconds to open the index, and to update it after a key in its search box, in each round."""
+    """The seconds to open the index, and to update it after a key in its search box, in each
+    round.
+    """
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.binary_location = "/usr/bin/chromium"
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService("/usr/bin/chromedriver")
+    )
     try:
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
         drawn, typed = [], []

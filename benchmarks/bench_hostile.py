@@ -1,7 +1,7 @@
 """Measure the CPU time and the additional memory with which malicious checkpoints are refused.
 
-One process reads all the files of tests/checkpoints/test_hostile.py, one after the other. The exit code is 1
-if the slowest file, or the one that takes the most memory, misses its bar.
+One process reads all the files of tests/checkpoints/test_hostile.py, one after the other. The exit
+code is 1 if the slowest file, or the one that takes the most memory, misses its bar.
 
     python benchmarks/bench_hostile.py
 """

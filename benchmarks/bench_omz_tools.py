@@ -1,8 +1,9 @@
 """Compare the time in which Open Model Zoo's commands and posezoo's handle its 264 models.
 
-The commands print names, list, describe and plan all models. Each value is the best of 20 runs of a whole
-process, and the processes run in turn. The models are those in openvino-dev 2024.6 (``make mo-env``). A cold
-run is the first one, without a cache of the parsed models. The exit code is 1 if a bar is missed.
+The commands print names, list, describe and plan all models. Each value is the best of 20 runs of a
+whole process, and the processes run in turn. The models are those in openvino-dev 2024.6 (``make
+mo-env``). A cold run is the first one, without a cache of the parsed models. The exit code is 1 if
+a bar is missed.
 
     python benchmarks/bench_omz_tools.py
 """
@@ -48,7 +49,12 @@ def commands(models: Path) -> dict[str, list[str]]:
     return {
         BARE: [sys.executable, "-c", "pass"],
         PEER: [str(MO_ENV / "bin" / "omz_downloader"), "--print_all"],
-        PRINT_ALL: [sys.executable, str(ROOT / "tools/downloader/downloader.py"), "--print_all", *there],
+        PRINT_ALL: [
+            sys.executable,
+            str(ROOT / "tools/downloader/downloader.py"),
+            "--print_all",
+            *there,
+        ],
         "posezoo list, cold": [posezoo, "list", *there],
         "posezoo list, warm": [posezoo, "list", *there],
         "posezoo info --all --format json, cold": info,
@@ -61,7 +67,9 @@ def seconds(name: str, command: Sequence[str], home: Path) -> float:
     """The wall time of one run, in its own home folder."""
     if name.endswith("cold"):
         shutil.rmtree(home / ".cache", ignore_errors=True)
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("POSEZOO_", "XDG_"))}
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("POSEZOO_", "XDG_"))
+    }
     start_time = time.perf_counter()
     ended = subprocess.run(
         command,

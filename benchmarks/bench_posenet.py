@@ -1,9 +1,10 @@
-"""Compare the time of PoseNet's decoder with that of the decoder published for TensorFlow.js, run by node.
+"""Compare the time of PoseNet's decoder with that of the decoder published for TensorFlow.js, run
+by node.
 
-Both decode the same maps of drawn crowds, from the network's outputs to poses, of several people or of one.
-On the other side, TensorFlow.js' cpu backend computes the scores. The time of a frame is the median of its
-turns, after others that warm up; a ratio is the median over frames. The poses of both sides must be equal.
-The exit code is 1 if a bar is missed.
+Both decode the same maps of drawn crowds, from the network's outputs to poses, of several people or
+of one. On the other side, TensorFlow.js' cpu backend computes the scores. The time of a frame is
+the median of its turns, after others that warm up; a ratio is the median over frames. The poses of
+both sides must be equal. The exit code is 1 if a bar is missed.
 
     make posenet-env && python benchmarks/bench_posenet.py
 """
@@ -46,7 +47,8 @@ def equal(poses: list[posezoo.Pose], published: list[dict[str, Any]]) -> bool:
     """Whether both sides found the same people."""
     published = sorted(published, key=lambda pose: -pose["score"])
     return len(poses) == len(published) and all(
-        pose.score == other["score"] and np.array_equal(pose.keypoints, np.float32(other["keypoints"]))
+        pose.score == other["score"]
+        and np.array_equal(pose.keypoints, np.float32(other["keypoints"]))
         for pose, other in zip(poses, published, strict=True)
     )
 
@@ -75,14 +77,18 @@ def main() -> int:
             single.append(median(answer["singleMs"][WARM_UP:]) / milliseconds(maps, single=True))
         for kind, values in (("several", several), ("single", single)):
             ratio = ratios[f"{kind}/{people}"] = median(values)
-            print(f"{kind:8} {people:3} people: {ratio:.1f} times ({min(values):.1f}-{max(values):.1f})")
+            print(
+                f"{kind:8} {people:3} people: {ratio:.1f} times"
+                f" ({min(values):.1f}-{max(values):.1f})"
+            )
             if ratio < least_ratio:
                 missed.append(f"{kind}, {people} people: {ratio:.2f} of {least_ratio:g} times")
     if same != frames:
         missed.append(f"equal poses in {same} of {frames} cases")
     print(f"equal poses in {same} of {frames} cases")
     record(
-        "bench_posenet", {"turns": TURNS, "ratios": ratios, "equal": same, "frames": frames, "missed": missed}
+        "bench_posenet",
+        {"turns": TURNS, "ratios": ratios, "equal": same, "frames": frames, "missed": missed},
     )
     for line in missed:
         print(f"missed: {line}")

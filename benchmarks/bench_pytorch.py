@@ -1,10 +1,10 @@
 """Convert a checkpoint of HigherHRNet to both IR: CPU seconds and memory of all processes together.
 
-The comparison is with the steps of Open Model Zoo's converter, with the scripts of openvino-dev 2024.6:
-pytorch_to_onnx.py, here with posezoo's network and the PyTorch of this environment, and then Model Optimizer
-once for each precision. The weights are PyTorch's initial ones, since neither time nor memory depends on
-them. Imports are included. The self-check is measured separately, because the other side has none. The exit
-code is 1 if a bar is missed.
+The comparison is with the steps of Open Model Zoo's converter, with the scripts of openvino-dev
+2024.6: pytorch_to_onnx.py, here with posezoo's network and the PyTorch of this environment, and
+then Model Optimizer once for each precision. The weights are PyTorch's initial ones, since neither
+time nor memory depends on them. Imports are included. The self-check is measured separately,
+because the other side has none. The exit code is 1 if a bar is missed.
 
     make mo-env && python benchmarks/bench_pytorch.py
 """
@@ -53,7 +53,9 @@ def ours(checkpoint: Path, folder: Path, *, self_check: bool) -> list[list[str]]
 
 def theirs(checkpoint: Path, folder: Path) -> list[list[str]]:
     """The three commands of Open Model Zoo's converter."""
-    (script,) = MO_ENV.glob("lib/python3.*/site-packages/omz_tools/internal_scripts/pytorch_to_onnx.py")
+    (script,) = MO_ENV.glob(
+        "lib/python3.*/site-packages/omz_tools/internal_scripts/pytorch_to_onnx.py"
+    )
     onnx = folder / "higher_hrnet.onnx"
     export = [
         sys.executable,
@@ -100,7 +102,12 @@ def measured(commands: Sequence[Sequence[str]], home: Path) -> dict[str, float]:
         gib = max(gib, peak.bytes / 2**30)
     after = os.times()
     return {
-        "cpu_s": after.children_user + after.children_system - before.children_user - before.children_system,
+        "cpu_s": (
+            after.children_user
+            + after.children_system
+            - before.children_user
+            - before.children_system
+        ),
         "wall_s": time.perf_counter() - start_time,
         "gib": gib,
     }
@@ -133,7 +140,9 @@ def _held(pid: int) -> int:
 
 
 def rounds_of(folder: Path) -> list[dict[str, dict[str, float]]]:
-    """The measurements of each side in each round; they run in turn, so that other load affects both."""
+    """The measurements of each side in each round; they run in turn, so that other load affects
+    both.
+    """
     checkpoint = folder / "higher_hrnet.pth"
     subprocess.run([sys.executable, "-c", SAVE, str(checkpoint)], check=True)
     contestants = {
@@ -142,14 +151,16 @@ def rounds_of(folder: Path) -> list[dict[str, dict[str, float]]]:
         CHECKED: ours(checkpoint, folder, self_check=True),
     }
     return [
-        {name: measured(commands, folder) for name, commands in contestants.items()} for _ in range(ROUNDS)
+        {name: measured(commands, folder) for name, commands in contestants.items()}
+        for _ in range(ROUNDS)
     ]
 
 
 def in_words(found: Mapping[str, Mapping[str, float]]) -> str:
     """The median, and the range of the rounds."""
     return ", ".join(
-        f"{each['median']:.2f} ({each['min']:.2f} to {each['max']:.2f}) {key}" for key, each in found.items()
+        f"{each['median']:.2f} ({each['min']:.2f} to {each['max']:.2f}) {key}"
+        for key, each in found.items()
     )
 
 
@@ -161,7 +172,11 @@ def main() -> int:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         rounds = rounds_of(Path(folder))
-    metrics: dict[str, object] = {"network": "higher_hrnet", "rounds": ROUNDS, "weights": "generated"}
+    metrics: dict[str, object] = {
+        "network": "higher_hrnet",
+        "rounds": ROUNDS,
+        "weights": "generated",
+    }
     found = {}
     for name in rounds[0]:
         found[name] = {key: spread([each[name][key] for each in rounds]) for key in rounds[0][name]}

@@ -1,12 +1,12 @@
 """Quantize two networks of 15 GFLOPs on 100 photos, in whole processes.
 
-Lightweight OpenPose has 57 convolutions; the bar is for this network. HRNet-W32 has 293, and NNCF's work for
-each layer takes more time than all inferences together. The weights have a fixed seed, and the photos are
-drawn. Two thirds of the photos are used for calibration, the others to compare FP32 with INT8. The exit code
-is 1 if the bar is missed.
+Lightweight OpenPose has 57 convolutions; the bar is for this network. HRNet-W32 has 293, and NNCF's
+work for each layer takes more time than all inferences together. The weights have a fixed seed, and
+the photos are drawn. Two thirds of the photos are used for calibration, the others to compare FP32
+with INT8. The exit code is 1 if the bar is missed.
 
-For Lightweight OpenPose, the CPU time of inferences in INT8 is compared with FP16. This has no bar, because
-it depends on the processor's instructions: if AMX runs FP16 as bf16, INT8 is hardly faster.
+For Lightweight OpenPose, the CPU time of inferences in INT8 is compared with FP16. This has no bar,
+because it depends on the processor's instructions: if AMX runs FP16 as bf16, INT8 is hardly faster.
 
     python benchmarks/bench_quantize.py
 """
@@ -39,7 +39,8 @@ ROUNDS = 3
 PHOTOS = 100
 INFERENCES = 10
 
-#: CPU seconds by network, including the import of NNCF (2 s) and reading the photos; HRNet has none.
+#: CPU seconds by network, including the import of NNCF (2 s) and reading the photos; HRNet has
+#: none.
 BARS_CPU_S = {"lightweight-openpose": 20.0, "hrnet-sized": None}
 
 MODEL_YML = """\
@@ -66,7 +67,10 @@ def main() -> int:
             took = spread([cpu_s_of(Path(folder), number) for number in range(ROUNDS)])
             share = spread(int8_shares(Path(folder))) if network == "lightweight-openpose" else None
         missed += bar is not None and took["median"] > bar
-        print(f"{network}, {gflops:.1f} GFLOPs, {PHOTOS} photos: CPU s {took}, at most {bar or 'anything'}")
+        print(
+            f"{network}, {gflops:.1f} GFLOPs, {PHOTOS} photos: CPU s {took}, at most"
+            f" {bar or 'anything'}"
+        )
         if share is not None:
             print(f"{network}: INT8 takes {share} of FP16's CPU time")
         metrics = {
@@ -111,8 +115,10 @@ def lightweight_openpose(xml: Path) -> Mapping[str, str]:
     ov.save_model(model, xml, compress_to_fp16=False)
     return {
         "shape": str(shape),
-        "outputs": "{name: heatmaps, shape: [1, 17, 32, 57], role: heatmaps}, "
-        "{name: pafs, shape: [1, 38, 32, 57]}",
+        "outputs": (
+            "{name: heatmaps, shape: [1, 17, 32, 57], role: heatmaps}, "
+            "{name: pafs, shape: [1, 38, 32, 57]}"
+        ),
     }
 
 
@@ -178,7 +184,9 @@ def cpu_s_of(folder: Path, number: int) -> float:
     command += ["--dataset_dir", folder / "photos", "--output", folder / f"int8-{number}"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # Each photo shows one person, so no detector is needed.
-    subprocess.run(list(map(str, command)), check=True, env={**os.environ, "POSEZOO_DETECTOR": "none"})
+    subprocess.run(
+        list(map(str, command)), check=True, env={**os.environ, "POSEZOO_DETECTOR": "none"}
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 

@@ -1,13 +1,13 @@
 """Which faults the self-check finds in IR, and whether it refuses a correct IR.
 
-Every network of posezoo is converted with some draws of random weights, and each is checked on some pairs of
-random images; models that were downloaded are checked as often with their own weights. One fault at a time is
-built into the IR of the first weights: in preprocessing, weights, hyperparameters or graph, the classes of
-FetaFix (arXiv 2312.15101). The old criterion, 1e-3 for FP32 and 2e-2 for FP16, is applied to the same files.
-Ends with 1 if a correct IR is refused.
+Every network of posezoo is converted with some draws of random weights, and each is checked on some
+pairs of random images; models that were downloaded are checked as often with their own weights. One
+fault at a time is built into the IR of the first weights: in preprocessing, weights,
+hyperparameters or graph, the classes of FetaFix (arXiv 2312.15101). The old criterion, 1e-3 for
+FP32 and 2e-2 for FP16, is applied to the same files. Ends with 1 if a correct IR is refused.
 
-    python benchmarks/bench_self_check.py [--weights 1] [--images 12] [--no-faults] [--only NETWORK ...]
-    python benchmarks/bench_self_check.py --only --models NAME ... --downloads DIR
+    python benchmarks/bench_self_check.py [--weights 1] [--images 12] [--no-faults] [--only NETWORK
+    ...] python benchmarks/bench_self_check.py --only --models NAME ... --downloads DIR
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ from torch import nn
 
 from posezoo.convert import frontends, preprocess, reference_outputs, self_check
 from posezoo.convert.check_images import draw_test_image
-from posezoo.convert.reference_outputs import EXACT, ReferenceOutputs, compute_reference, run_compiled
+from posezoo.convert.reference_outputs import (
+    EXACT,
+    ReferenceOutputs,
+    compute_reference,
+    run_compiled,
+)
 from posezoo.convert.self_check import check_fp16, check_ir, compute_difference
 from posezoo.errors import SelfCheckError
 from posezoo.ir import ir_writer
@@ -61,9 +66,9 @@ MEAN, SCALE = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 def draw_network(name: str, seed: int, shape: tuple[int, ...]) -> nn.Module:
     """A network whose normalizations hold the statistics of one image, as after a training.
 
-    The offset of the normalizations decides how much the network amplifies rounding: at 0, a ReLU drops half
-    of the values, and the next normalization enlarges the rest with its rounding. It goes from 0 to 1 with
-    the seed.
+    The offset of the normalizations decides how much the network amplifies rounding: at 0, a ReLU
+    drops half of the values, and the next normalization enlarges the rest with its rounding. It
+    goes from 0 to 1 with the seed.
     """
     torch.manual_seed(seed)
     network = build_network(name)
@@ -251,7 +256,9 @@ def zero_weight(rank: Callable[[Any], int]) -> Callable[[IrFiles], None]:
 
 
 def change_epsilon(*, everywhere: bool) -> Callable[[IrFiles], None]:
-    """Normalizations with 1e-3 in place of 1e-5; they are in the weights of the convolutions before them."""
+    """Normalizations with 1e-3 in place of 1e-5; they are in the weights of the convolutions before
+    them.
+    """
 
     def fault(ir: IrFiles) -> None:
         rng = np.random.default_rng(0)
@@ -271,7 +278,9 @@ def swap_filters(ir: IrFiles) -> None:
 def drop_bias(ir: IrFiles) -> None:
     constants = [ir.constant_before(layer, 1) for layer in ir.of_type("Add")]
     found = [
-        each for each in constants if each is not None and each.find("data").get("element_type")[0] == "f"
+        each
+        for each in constants
+        if each is not None and each.find("data").get("element_type")[0] == "f"
     ]
     ir.values(middle(found))[:] = 0
 
@@ -288,7 +297,9 @@ def shift_padding(ir: IrFiles) -> None:
         return [int(each) for each in layer.find("data").get(side).split(",")]
 
     layers = [layer for layer, _ in ir.kernels() if min(pads(layer, "pads_begin")) > 0]
-    layer = middle([each for each in layers if each.find("data").get("strides") != "1, 1"] or layers)
+    layer = middle(
+        [each for each in layers if each.find("data").get("strides") != "1, 1"] or layers
+    )
     begin, end = pads(layer, "pads_begin"), pads(layer, "pads_end")
     layer.find("data").set("pads_begin", ", ".join(str(each - 1) for each in begin))
     layer.find("data").set("pads_end", ", ".join(str(each + 1) for each in end))
@@ -307,7 +318,7 @@ def dilate(ir: IrFiles) -> None:
 
 def drop_relu(ir: IrFiles) -> None:
     layer = middle(ir.of_type("ReLU", "Clamp", "HSwish", "Elu", "PReLU"))
-    (source, *_) = ir.sources(layer)
+    source, *_ = ir.sources(layer)
     for edge in ir.edges:
         if edge.get("from-layer") == layer.get("id"):
             edge.set("from-layer", source.get("from-layer"))
@@ -442,14 +453,20 @@ def refusal(converted: Converted, irs: dict[Precision, Path], checked: Future[An
     """
     try:
         if not checked.done():
-            checked.set_result(check_ir(converted.spec, irs[FP32], converted.source, converted.reference))
-        check_fp16(converted.spec, irs[FP16], converted.source, irs[FP32], checked, converted.reference)
+            checked.set_result(
+                check_ir(converted.spec, irs[FP32], converted.source, converted.reference)
+            )
+        check_fp16(
+            converted.spec, irs[FP16], converted.source, irs[FP32], checked, converted.reference
+        )
     except SelfCheckError as error:
         return error.problem
     return ""
 
 
-def faulty(converted: Converted, fault: Callable[[IrFiles], None], folder: Path) -> dict[Precision, Path]:
+def faulty(
+    converted: Converted, fault: Callable[[IrFiles], None], folder: Path
+) -> dict[Precision, Path]:
     """Both IR with a fault; raises LookupError if the network has no place for it."""
     shutil.rmtree(folder, ignore_errors=True)
     changed = {}
@@ -469,7 +486,9 @@ def faulty(converted: Converted, fault: Callable[[IrFiles], None], folder: Path)
 def inject(
     converted: Converted, checked: Future[Any], folder: Path
 ) -> Iterator[tuple[str, str, dict[str, bool]]]:
-    """Each fault with what the criteria find: in FP32, and in FP16 if both IR have it or that one alone."""
+    """Each fault with what the criteria find: in FP32, and in FP16 if both IR have it or that one
+    alone.
+    """
     for kind, faults in FAULTS.items():
         for title, fault in faults.items():
             try:
@@ -499,9 +518,10 @@ def measure_margins(converted: Converted, pairs: range) -> Iterator[tuple[float,
     """How far a correct IR is from being refused, for pairs of images.
 
     Yields:
-        The largest difference, and the difference divided by its limit in the output for which this is
-        largest, by the number of moved images from which the limit is computed: 1, 2, and for the first pair,
-        or if it is above 0.5 for two, 10; 0 if no image can be moved. Empty if numbers prove no output.
+        The largest difference, and the difference divided by its limit in the output for which this
+        is largest, by the number of moved images from which the limit is computed: 1, 2, and for
+        the first pair, or if it is above 0.5 for two, 10; 0 if no image can be moved. Empty if
+        numbers prove no output.
     """
     converted.draw_images(*pairs)
     reference = converted.reference.result()
@@ -521,19 +541,27 @@ def measure_margins(converted: Converted, pairs: range) -> Iterator[tuple[float,
                 converted.spec, FP32, names, cases, computed[both], chosen
             )
             limits = [
-                each.difference / each.tolerance for key, each in outputs.items() if key not in unprovable
+                each.difference / each.tolerance
+                for key, each in outputs.items()
+                if key not in unprovable
             ]
             if limits:
                 margins[str(sum(map(len, chosen)))] = max(limits)
             if len(margins) == 2 and not draws and (not place or margins["2"] > 0.5):
                 converted.draw_images(pair)
                 further = converted.reference.result().move(1)
-                draws.append([[*few, *more] for few, more in zip((one, other), further, strict=True)])
+                draws.append(
+                    [[*few, *more] for few, more in zip((one, other), further, strict=True)]
+                )
         yield max(each.difference for each in outputs.values()), margins
 
 
-def check_correct(name: str, args: argparse.Namespace, counts: dict[str, Counter[str]]) -> dict[str, Any]:
-    """Check correct IR, and count the faults that are found; returns what to record of the correct ones."""
+def check_correct(
+    name: str, args: argparse.Namespace, counts: dict[str, Counter[str]]
+) -> dict[str, Any]:
+    """Check correct IR, and count the faults that are found; returns what to record of the correct
+    ones.
+    """
     refused, margins, found = [], defaultdict(list), Counter[str]()
     start = time.process_time()
     for draw in range(args.weights):
@@ -564,7 +592,9 @@ def check_correct(name: str, args: argparse.Namespace, counts: dict[str, Counter
             ):
                 for kind, title, finds in inject(converted, checked, Path(folder) / "faulty"):
                     for key in (title, kind, "all"):
-                        counts[key].update(["faults", *(each for each, value in finds.items() if value)])
+                        counts[key].update(
+                            ["faults", *(each for each, value in finds.items() if value)]
+                        )
                         counts[key]["faults FP16"] += "old FP16" in finds
     return {
         "weights": args.weights if name in NETWORKS else 1,
@@ -572,7 +602,11 @@ def check_correct(name: str, args: argparse.Namespace, counts: dict[str, Counter
         "refused": refused,
         **found,
         "difference by limit, by number of moved images": {
-            count: {"checks": len(values), **spread(values), "above 1": sum(value > 1 for value in values)}
+            count: {
+                "checks": len(values),
+                **spread(values),
+                "above 1": sum(value > 1 for value in values),
+            }
             for count, values in margins.items()
         },
         "CPU seconds": round(time.process_time() - start),
@@ -583,10 +617,14 @@ def main() -> int:
     """Check all networks; print and record."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--weights", type=int, default=1, help="draws of weights for each network")
-    parser.add_argument("--images", type=int, default=12, help="pairs of images for each draw of weights")
+    parser.add_argument(
+        "--images", type=int, default=12, help="pairs of images for each draw of weights"
+    )
     parser.add_argument("--faults", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--only", choices=NETWORKS, nargs="*", default=list(NETWORKS))
-    parser.add_argument("--models", nargs="*", default=[], help="models of the zoo, with their own weights")
+    parser.add_argument(
+        "--models", nargs="*", default=[], help="models of the zoo, with their own weights"
+    )
     parser.add_argument("--downloads", type=Path, help="the download folder of --models")
     args = parser.parse_args()
     print(machine())

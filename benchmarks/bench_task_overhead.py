@@ -1,7 +1,8 @@
-"""Measure what a task costs by itself: 1,000 tasks that do nothing, in child processes and on a Dask cluster.
+"""Measure what a task costs by itself: 1,000 tasks that do nothing, in child processes and on a
+Dask cluster.
 
-The scheduler and its two workers run on this machine. Counted is the whole run, with the start of the child
-processes and the checks of the workers. The exit code is 1 if the bar is missed.
+The scheduler and its two workers run on this machine. Counted is the whole run, with the start of
+the child processes and the checks of the workers. The exit code is 1 if the bar is missed.
 
     python benchmarks/bench_task_overhead.py
 """

@@ -1,12 +1,14 @@
-"""Compare the throughput of a whole pose pipeline, from 720p frames to drawn poses, with OpenVINO alone.
+"""Compare the throughput of a whole pose pipeline, from 720p frames to drawn poses, with OpenVINO
+alone.
 
-``Estimator.stream`` runs in turn with OpenVINO's own asynchronous loop (AsyncInferQueue), which gets the same
-IR with the same streams, requests and precision hint, has ready inputs, and does nothing with the outputs. A
-ratio is the loop's time for a frame divided by posezoo's, for wall time and CPU time; the ratio of a case is
-the median over the rounds. The two networks have about 15 GFLOPs: human-pose-estimation-0001 in FP16-INT8,
-and Lightweight OpenPose in FP32 with weights of a fixed seed. Since they do not detect the drawn people, the
-outputs of each finished inference are replaced by maps of a drawn crowd of 5 or 20 people. OpenCV has one
-thread, as in posezoo's commands. The exit code is 1 if a bar is missed.
+``Estimator.stream`` runs in turn with OpenVINO's own asynchronous loop (AsyncInferQueue), which
+gets the same IR with the same streams, requests and precision hint, has ready inputs, and does
+nothing with the outputs. A ratio is the loop's time for a frame divided by posezoo's, for wall time
+and CPU time; the ratio of a case is the median over the rounds. The two networks have about 15
+GFLOPs: human-pose-estimation-0001 in FP16-INT8, and Lightweight OpenPose in FP32 with weights of a
+fixed seed. Since they do not detect the drawn people, the outputs of each finished inference are
+replaced by maps of a drawn crowd of 5 or 20 people. OpenCV has one thread, as in posezoo's
+commands. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_throughput.py [ROUNDS [FRAMES]]
 """
@@ -44,8 +46,8 @@ REQUESTS = 4
 HEIGHT, WIDTH = 720, 1280
 MIN_SCORE = 0.1  # draw all keypoints that are found
 
-#: Each case: people, whether they are drawn, whether one after the other; the least ratio of wall and of CPU
-#: time in FP32, and in INT8.
+#: Each case: people, whether they are drawn, whether one after the other; the least ratio of wall
+#: and of CPU time in FP32, and in INT8.
 BARS: dict[str, tuple[int, bool, bool, tuple[float, float], tuple[float, float]]] = {
     "5 people, drawn": (5, True, False, (0.88, 0.93), (0.84, 0.87)),
     "20 people, drawn": (20, True, False, (0.80, 0), (0.74, 0)),
@@ -78,7 +80,9 @@ class Bare:
         compiled = ov.Core().compile_model(xml, "CPU", config)
         self.streams = int(compiled.get_property("NUM_STREAMS"))
         self._queue = ov.AsyncInferQueue(compiled, REQUESTS)
-        self._input = np.random.default_rng(1).uniform(0, 255, compiled.input(0).shape).astype(np.float32)
+        self._input = (
+            np.random.default_rng(1).uniform(0, 255, compiled.input(0).shape).astype(np.float32)
+        )
 
     def run(self, frames: int) -> None:
         """Run this number of inferences."""
@@ -117,7 +121,9 @@ def maps(xml: Path, people: int) -> dict[str, Any]:
 def ours(estimator: Estimator, frame: Any, frames: int, *, drawn: bool, synchronous: bool) -> None:
     """Run posezoo on this number of frames."""
     images = repeat(frame, frames)
-    answers = ((image, estimator(image)) for image in images) if synchronous else estimator.stream(images)
+    answers = (
+        ((image, estimator(image)) for image in images) if synchronous else estimator.stream(images)
+    )
     for image, poses in answers:
         if drawn:
             draw(image, poses, min_score=MIN_SCORE, in_place=True)  # as the demo does
@@ -130,7 +136,9 @@ def generated(folder: Path) -> Path:
     ov = import_openvino()
     torch.manual_seed(15)
     network = posezoo.network("lightweight_openpose", pretrained=False)
-    model = ov.convert_model(network, example_input=torch.zeros(1, 3, 256, 456), input=[1, 3, 256, 456])
+    model = ov.convert_model(
+        network, example_input=torch.zeros(1, 3, 256, 456), input=[1, 3, 256, 456]
+    )
     for port, name in zip(model.outputs, ("heatmaps", "pafs"), strict=False):
         port.set_names({name})
     xml = folder / "lightweight-openpose.xml"
@@ -143,10 +151,14 @@ def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[s
     frame = np.random.default_rng(2).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     bare = Bare(xml)
     estimators = {
-        (people, synchronous): loaded(xml, 1 if synchronous else REQUESTS, maps(xml, people), people)
+        (people, synchronous): loaded(
+            xml, 1 if synchronous else REQUESTS, maps(xml, people), people
+        )
         for people, _, synchronous, _, _ in BARS.values()
     }
-    streams = {estimator.streams for (_, synchronous), estimator in estimators.items() if not synchronous}
+    streams = {
+        estimator.streams for (_, synchronous), estimator in estimators.items() if not synchronous
+    }
     if streams != {bare.streams}:
         raise SystemExit(f"{xml}: {streams} streams of ours, {bare.streams} of the bare loop")
     bares: list[Seconds] = []
@@ -158,7 +170,9 @@ def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[s
             estimator = estimators[people, synchronous]
 
             def work(
-                estimator: Estimator = estimator, drawn: bool = drawn, synchronous: bool = synchronous
+                estimator: Estimator = estimator,
+                drawn: bool = drawn,
+                synchronous: bool = synchronous,
             ) -> None:
                 ours(estimator, frame, frames, drawn=drawn, synchronous=synchronous)
 
@@ -179,11 +193,13 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
         for name, xml in {"FP32": generated(Path(folder)), "INT8": int8}.items():
             bares, cases = measured(xml, rounds, frames)
             print(
-                f"{name}: the bare loop takes {1e3 * median(each.wall for each in bares):.1f} ms a frame, "
-                f"{1e3 * median(each.cpu for each in bares):.1f} of CPU"
+                f"{name}: the bare loop takes {1e3 * median(each.wall for each in bares):.1f} ms a"
+                f" frame, {1e3 * median(each.cpu for each in bares):.1f} of CPU"
             )
             for case, times in cases.items():
-                wall = spread([bare.wall / own.wall for bare, own in zip(bares, times, strict=True)])
+                wall = spread(
+                    [bare.wall / own.wall for bare, own in zip(bares, times, strict=True)]
+                )
                 cpu = spread([bare.cpu / own.cpu for bare, own in zip(bares, times, strict=True)])
                 ms = 1e3 * median(each.wall for each in times)
                 print(
@@ -198,7 +214,9 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
                 ):
                     if found < min_count:
                         missed.append(f"{name}, {case}: {found:.3f} of {min_count} in {what} time")
-    record("bench_throughput", {"rounds": rounds, "frames": frames, "cases": metrics, "missed": missed})
+    record(
+        "bench_throughput", {"rounds": rounds, "frames": frames, "cases": metrics, "missed": missed}
+    )
     for line in missed:
         print(f"missed: {line}")
     return 1 if missed else 0

@@ -1,9 +1,11 @@
-"""Simulates the conversion of many models on several machines that share a store; plain Python, seeded.
+"""Simulates the conversion of many models on several machines that share a store; plain Python,
+seeded.
 
-A task reads its files from the store, computes, and writes its results to the store. Transfers that are
-active at the same time share the store's bandwidth equally, and none is faster than a worker's share of its
-machine's network. A machine that fails loses the tasks it works on; they start again elsewhere, and the
-machine comes back later. A straggler is a task that takes several times as long to compute.
+A task reads its files from the store, computes, and writes its results to the store. Transfers that
+are active at the same time share the store's bandwidth equally, and none is faster than a worker's
+share of its machine's network. A machine that fails loses the tasks it works on; they start again
+elsewhere, and the machine comes back later. A straggler is a task that takes several times as long
+to compute.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class Cluster:
     Attributes:
         workers: processes with one thread, on each machine.
         memory_mib: memory of each machine; its tasks at any time fit into it.
-        store_mb_s: bandwidth of the store, for all machines together; inf: files are on a local disk.
+        store_mb_s: bandwidth of the store, for all machines together; inf: files are on a local
+            disk.
         network_mb_s: bandwidth of one machine.
         start_s: how long a worker takes from its start to its first task.
         dispatch_s: how long the scheduler takes for one task; it handles one after the other.
@@ -138,7 +141,8 @@ class _Run:
         self._scheduler_free_s = 0.0
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
-        # All active transfers are equally fast. What one of them has moved since the start of the run:
+        # All active transfers are equally fast. What one of them has moved since the start of the
+        # run:
         self._moved_mb = 0.0
         # A transfer ends when that sum reaches its first item.
         self._transfers: list[tuple[float, int, _Job, Callable[[_Job], None]]] = []
@@ -204,7 +208,9 @@ class _Run:
                 machine.jobs.append(job)
                 machine.free_workers -= 1
                 machine.free_mib -= job.task.memory_mib
-                self._scheduler_free_s = max(self._scheduler_free_s, self.clock_s) + self.cluster.dispatch_s
+                self._scheduler_free_s = (
+                    max(self._scheduler_free_s, self.clock_s) + self.cluster.dispatch_s
+                )
                 self._at_for(job, self._scheduler_free_s, self._read)
 
     def _at_for(self, job: _Job, time_s: float, action: Callable[[_Job], None]) -> None:
@@ -220,7 +226,9 @@ class _Run:
         if math.isinf(self.cluster.network_mb_s) and math.isinf(self.cluster.store_mb_s):
             then(job)
         else:
-            heapq.heappush(self._transfers, (self._moved_mb + size_mb, next(self._order), job, then))
+            heapq.heappush(
+                self._transfers, (self._moved_mb + size_mb, next(self._order), job, then)
+            )
 
     def _read(self, job: _Job) -> None:
         self._transfer(job, job.task.read_mb, self._compute)

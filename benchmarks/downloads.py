@@ -1,14 +1,16 @@
-"""Shared by the benchmarks of downloads: a server, models with files on this server, and timed processes.
+"""Shared by the benchmarks of downloads: a server, models with files on this server, and timed
+processes.
 
 The name of a file decides what the server sends:
 
 - ``SEED-SIZE.bin``: SIZE bytes, the seed and then zeros.
-- ``bomb-SIZE.bin``: SIZE zeros, compressed with gzip although the client did not ask for compression.
+- ``bomb-SIZE.bin``: SIZE zeros, compressed with gzip although the client did not ask for
+  compression.
 - ``endless-0.bin``: bytes without end.
 - ``sent-0.bin``: the number of bytes of ``endless-0.bin`` that were sent.
 
-In the query, ``latency_ms`` is a pause before each response, and ``rate`` the bytes per second of each
-connection.
+In the query, ``latency_ms`` is a pause before each response, and ``rate`` the bytes per second of
+each connection.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ class Run:
 def timed(
     command: Sequence[object], *, cwd: Path | None = None, interrupt_after_s: float | None = None
 ) -> Run:
-    """Run a process to its end, or interrupt it with ^C; then the seconds count from the interrupt."""
+    """Run a process to its end, or interrupt it with ^C; then the seconds count from the
+    interrupt.
+    """
     start_time = time.perf_counter()
     child = subprocess.Popen(
         [str(word) for word in command],
@@ -94,8 +98,19 @@ def write_model(root: Path, name: str, files: Sequence[tuple[str, int, str, str]
     """
     lines = ["description: Bytes.", "task_type: human_pose_estimation", "files:"]
     for file, size, sha384, url in files:
-        lines += [f"  - name: {file}", f"    size: {size}", f"    checksum: '{sha384}'", f"    source: {url}"]
-    lines += ["input_info:", "  - name: x", "    shape: [1, 3, 4, 4]", "    layout: NCHW", "framework: onnx"]
+        lines += [
+            f"  - name: {file}",
+            f"    size: {size}",
+            f"    checksum: '{sha384}'",
+            f"    source: {url}",
+        ]
+    lines += [
+        "input_info:",
+        "  - name: x",
+        "    shape: [1, 3, 4, 4]",
+        "    layout: NCHW",
+        "framework: onnx",
+    ]
     lines += ["model_optimizer_args:", f"  - --input_model=$dl_dir/{files[0][0]}"]
     lines += ["license: https://127.0.0.1/license"]
     folder = root / "public" / name
@@ -107,7 +122,9 @@ def write_model(root: Path, name: str, files: Sequence[tuple[str, int, str, str]
 def server() -> Iterator[str]:
     """Run a server, and return its address."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(sender,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(sender,), daemon=True
+    )
     process.start()
     try:
         yield f"http://127.0.0.1:{receiver.recv()}"

@@ -1,4 +1,6 @@
-"""Shared by all benchmarks: rounds and their ranges, the machine and versions, and the file of results."""
+"""Shared by all benchmarks: rounds and their ranges, the machine and versions, and the file of
+results.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 
-# As pip leaves an installed package, and the peers': else each start would compile what was edited last, and
-# where PYTHONDONTWRITEBYTECODE is set, each one after it too.
+# As pip leaves an installed package, and the peers': else each start would compile what was edited
+# last, and where PYTHONDONTWRITEBYTECODE is set, each one after it too.
 for _folder in ("src", "tools"):
     compileall.compile_dir(Path(__file__).parents[1] / _folder, quiet=1)
 
@@ -23,10 +25,14 @@ _PACKAGES = ("posezoo", "numpy", "opencv-python-headless", "openvino", "requests
 
 
 def machine() -> dict[str, object]:
-    """What measurements depend on: processor, available cores, memory in GiB, system, Python, packages."""
+    """What measurements depend on: processor, available cores, memory in GiB, system, Python,
+    packages.
+    """
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        ),
         "memory_gib": _memory_gib(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

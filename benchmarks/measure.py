@@ -1,15 +1,16 @@
-"""Measure AP, INT8 and speed of the models whose weights are available, and record what measured.yml lacks.
+"""Measure AP, INT8 and speed of the models whose weights are available, and record what
+measured.yml lacks.
 
     benchmarks/measure.py --photos DIR [--kinds accuracy,int8,speed] [--dry_run] [MODEL ...]
 
-It runs posezoo's verbs and prints each command with its reason: a measurement is missing, or it is of another
-IR, another OpenVINO or, for a speed, another machine. Each result is recorded at once, so a run that was
-interrupted continues where it stopped. Models whose files cannot be downloaded are left out, except that the
-speed of posezoo's own networks is measured on generated weights.
+It runs posezoo's verbs and prints each command with its reason: a measurement is missing, or it is
+of another IR, another OpenVINO or, for a speed, another machine. Each result is recorded at once,
+so a run that was interrupted continues where it stopped. Models whose files cannot be downloaded
+are left out, except that the speed of posezoo's own networks is measured on generated weights.
 
-The people of a top-down model are found as its model.yml declares; further APs are of the whole image as one
-person, and of the annotated boxes. INT8 is calibrated on two thirds of the photos; its AP is measured on all
-of them, as that of FP32 is.
+The people of a top-down model are found as its model.yml declares; further APs are of the whole
+image as one person, and of the annotated boxes. INT8 is calibrated on two thirds of the photos; its
+AP is measured on all of them, as that of FP32 is.
 """
 
 from __future__ import annotations
@@ -75,15 +76,21 @@ class Measurer:
         yield from (model for model in selection.models if not model.composite)
 
     def prepare(self, model: Model) -> list[Precision]:
-        """Download, convert and quantize what is missing; the precisions in which the model is here."""
+        """Download, convert and quantize what is missing; the precisions in which the model is
+        here.
+        """
         parts = self._context.registry.parts(model)
-        wanted = [each for each in (FP32, FP16, INT8) if all(each in part.precisions for part in parts)]
+        wanted = [
+            each for each in (FP32, FP16, INT8) if all(each in part.precisions for part in parts)
+        ]
         # A publisher's IR may be available in some precisions only.
         groups = [[each] for each in wanted] if any(part.is_ir for part in parts) else [wanted]
         errors = [self._get(model, precisions) for precisions in groups]
         precisions = [each for each in wanted if self._irs(model, each)]
         if not precisions and not (self._is_dry_run and "" in errors):
-            self.notes.append(f"left out: {model.full_name}: {errors[-1] if errors else 'has no precision'}")
+            self.notes.append(
+                f"left out: {model.full_name}: {errors[-1] if errors else 'has no precision'}"
+            )
         if precisions and INT8 not in wanted and all(self._quantize(part) for part in parts):
             precisions.append(INT8)
         return precisions
@@ -104,7 +111,9 @@ class Measurer:
         """Measure and record the speeds that are missing or out of date, on an idle machine."""
         if "speed" in self._kinds:
             parts = self._context.registry.parts(model)
-            self._measure_networks([part for part in parts if precisions or part.network is not None])
+            self._measure_networks(
+                [part for part in parts if precisions or part.network is not None]
+            )
             if precisions:
                 self._measure_pipelines(model, [each for each in precisions if each is not FP32])
 
@@ -122,7 +131,14 @@ class Measurer:
         if "int8" not in self._kinds or not self._photos:
             return bool(self._irs(part, INT8))
         report = RESULTS / f"{part.full_name}-int8.json"
-        words = ["quantize", part.full_name, "--dataset_dir", str(self._photos), "--report", str(report)]
+        words = [
+            "quantize",
+            part.full_name,
+            "--dataset_dir",
+            str(self._photos),
+            "--report",
+            str(report),
+        ]
         words += ["--annotations", str(self._photos / ANNOTATIONS)]
         report.unlink(missing_ok=True)
         reason = "" if self._irs(part, INT8) else "not quantized yet"
@@ -160,13 +176,17 @@ class Measurer:
                     self._record(folder / "accuracy.json", model)
 
     def _measure_networks(self, parts: Sequence[ModelSpec]) -> None:
-        """Measure the speed of each network alone, one image at a time and as many as the device chooses."""
+        """Measure the speed of each network alone, one image at a time and as many as the device
+        chooses.
+        """
         for part in parts:
             is_generated = part.network is not None and not self._irs(part, FP16)
             reasons = []
             for precision in (FP16, INT8):
                 irs = [] if is_generated and precision is FP16 else self._irs(part, precision)
-                for hint in ("LATENCY", "THROUGHPUT") if irs or (is_generated and precision is FP16) else ():
+                for hint in (
+                    ("LATENCY", "THROUGHPUT") if irs or (is_generated and precision is FP16) else ()
+                ):
                     found = self._speeds(part, precision, hint=hint, pipeline=None)
                     reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", part.full_name, "--generated", "--precisions", f"{FP16},{INT8}"]
@@ -184,14 +204,22 @@ class Measurer:
                     if each.settings.get("people_from", "") == source
                 )
                 reasons.append(self._explain_stale(next(found, None), irs))
-            command = ["benchmark", "--pipeline", model.full_name, "--precisions", ",".join(precisions)]
+            command = [
+                "benchmark",
+                "--pipeline",
+                model.full_name,
+                "--precisions",
+                ",".join(precisions),
+            ]
             self._measure_speed([*command, "--requests", "1", *words], model, reasons)
 
     def _measure_speed(self, words: Sequence[str], model: Model, reasons: Sequence[str]) -> None:
         if not any(reasons):
             return
         if (busy := busy_share()) > MAX_BUSY and not self._is_dry_run:
-            self.problems.append(f"{shlex.join(words)}: other programs use {busy:.0%} of this machine")
+            self.problems.append(
+                f"{shlex.join(words)}: other programs use {busy:.0%} of this machine"
+            )
             return
         output = RESULTS / f"{model.full_name}-speed.json"
         short = ["--seconds", "0.4", "--attempts", "1", "--output", str(output)]
@@ -203,14 +231,22 @@ class Measurer:
             if self._record(output, model, is_final=is_last):
                 return
 
-    def _speeds(self, model: Model, precision: Precision, **settings: str | None) -> Iterator[Measurement]:
+    def _speeds(
+        self, model: Model, precision: Precision, **settings: str | None
+    ) -> Iterator[Measurement]:
         for each in load_measurements(model):
             is_same = all(each.settings.get(name) == value for name, value in settings.items())
-            if (each.kind, each.precision, each.machine) == ("speed", precision, self._machine) and is_same:
+            if (each.kind, each.precision, each.machine) == (
+                "speed",
+                precision,
+                self._machine,
+            ) and is_same:
                 yield each
 
     def _explain_stale(self, found: Measurement | None, irs: Sequence[Path]) -> str:
-        """Why a measurement has to be made; empty if it is up to date. Generated weights have no IR here."""
+        """Why a measurement has to be made; empty if it is up to date. Generated weights have no IR
+        here.
+        """
         if found is None:
             return "not measured yet"
         if found.tools.get("openvino") != self._openvino:
@@ -233,7 +269,9 @@ class Measurer:
         """The .xml of each part; empty if one of them does not exist."""
         parts = self._context.registry.parts(model)
         irs = [self._context.layout.ir_path(part, precision) for part in parts]
-        return irs if all(xml.is_file() and xml.with_suffix(".bin").is_file() for xml in irs) else []
+        return (
+            irs if all(xml.is_file() and xml.with_suffix(".bin").is_file() for xml in irs) else []
+        )
 
     def _detector_irs(self, name: str) -> list[Path]:
         if name in ("", ANNOTATED_BOXES, WHOLE_IMAGE):
@@ -268,7 +306,9 @@ class Measurer:
 
 
 def busy_share() -> float:
-    """The share of the processors' time that programs use while this one waits; 0 where it is not known."""
+    """The share of the processors' time that programs use while this one waits; 0 where it is not
+    known.
+    """
 
     def read_times() -> tuple[int, int]:
         times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
@@ -288,17 +328,27 @@ def _has_rows(report: Path) -> bool:
 
 def main() -> int:
     """Measure all models, and print notes and problems at the end."""
-    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    command.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all models)")
-    command.add_argument("--photos", type=Path, required=True, help=f"folder of photos, with {ANNOTATIONS}")
+    command = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    command.add_argument(
+        "models", nargs="*", metavar="MODEL", help="names or globs (default: all models)"
+    )
+    command.add_argument(
+        "--photos", type=Path, required=True, help=f"folder of photos, with {ANNOTATIONS}"
+    )
     command.add_argument(
         "--kinds",
         type=lambda text: text.split(","),
         default=KINDS,
         help=f"what to measure, separated by commas (default: {','.join(KINDS)})",
     )
-    command.add_argument("--dry_run", action="store_true", help="only print the commands and their reasons")
-    command.add_argument("--models_dir", type=Path, help="a registry to use instead of posezoo's own")
+    command.add_argument(
+        "--dry_run", action="store_true", help="only print the commands and their reasons"
+    )
+    command.add_argument(
+        "--models_dir", type=Path, help="a registry to use instead of posezoo's own"
+    )
     args = command.parse_args()
     if unknown := set(args.kinds) - set(KINDS):
         command.error(f"--kinds: unknown: {', '.join(sorted(unknown))}")
@@ -314,7 +364,9 @@ def main() -> int:
         for model, precisions in prepared:
             measurer.measure_speed(model, precisions)
     except KeyboardInterrupt:
-        print("interrupted: what was measured is recorded; run it again to continue", file=sys.stderr)
+        print(
+            "interrupted: what was measured is recorded; run it again to continue", file=sys.stderr
+        )
         return 130
     for line in measurer.notes:
         print(line)

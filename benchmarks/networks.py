@@ -15,7 +15,8 @@ Shape = tuple[int, ...]
 
 
 class Drawing:
-    """A network that is being built: each method adds layers after a tensor and returns their output.
+    """A network that is being built: each method adds layers after a tensor and returns their
+    output.
 
     Normalization is folded into the convolutions, as exporters leave it.
     """
@@ -45,13 +46,22 @@ class Drawing:
         return name
 
     def conv(
-        self, x: Node, into: int, channels: int, size: int = 3, stride: int = 1, *, relu: bool = True
+        self,
+        x: Node,
+        into: int,
+        channels: int,
+        size: int = 3,
+        stride: int = 1,
+        *,
+        relu: bool = True,
     ) -> Node:
         """A convolution with its bias, and mostly a ReLU."""
         kernel = self.weight(channels, into, size, size, fan_in=into * size * size)
         bias = self.weight(channels, fan_in=100)
         pads = [size // 2] * 4
-        y = self.add("Conv", x, kernel, bias, kernel_shape=[size] * 2, strides=[stride] * 2, pads=pads)
+        y = self.add(
+            "Conv", x, kernel, bias, kernel_shape=[size] * 2, strides=[stride] * 2, pads=pads
+        )
         return self.add("Relu", y) if relu else y
 
     def basic(self, x: Node, channels: int) -> Node:
@@ -70,7 +80,9 @@ class Drawing:
     def upsample(self, x: Node, factor: int) -> Node:
         """The nearest pixel, ``factor`` times."""
         scales = self.constant(np.array([1, 1, factor, factor], np.float32))
-        return self.add("Resize", x, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric")
+        return self.add(
+            "Resize", x, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric"
+        )
 
     def finish(self, shape: Shape, outputs: Mapping[Node, Shape]) -> bytes:
         """The ONNX file of the network; its input is called image."""
@@ -82,7 +94,9 @@ class Drawing:
         ]
         graph = helper.make_graph(self._nodes, "benchmark", [image], ends, self._weights)
         opsets = [helper.make_opsetid("", 13)]
-        return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+        return bytes(
+            helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+        )
 
 
 def resnet50() -> tuple[Drawing, bytes]:
@@ -96,7 +110,9 @@ def resnet50() -> tuple[Drawing, bytes]:
             x = net.bottleneck(x, into, channels, first_stride if block == 0 else 1)
             into = 4 * channels
     x = net.add("Flatten", net.add("GlobalAveragePool", x))
-    x = net.add("Gemm", x, net.weight(1000, into, fan_in=into), net.weight(1000, fan_in=100), transB=1)
+    x = net.add(
+        "Gemm", x, net.weight(1000, into, fan_in=into), net.weight(1000, fan_in=100), transB=1
+    )
     return net, net.finish((1, 3, 224, 224), {x: (1, 1000)})
 
 
@@ -114,7 +130,9 @@ def higher_hrnet_w32() -> tuple[Drawing, bytes]:
     low = net.conv(x, 32, 34, 1, relu=False)
     kernel = net.weight(66, 32, 4, 4, fan_in=66 * 4)
     high = net.add("Concat", x, low, axis=1)
-    high = net.add("ConvTranspose", high, kernel, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1])
+    high = net.add(
+        "ConvTranspose", high, kernel, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1]
+    )
     high = net.add("Relu", high)
     for _ in range(4):
         high = net.basic(high, 32)
@@ -139,13 +157,16 @@ def _hrnet_w32(net: Drawing) -> Node:
 
 
 def _exchange(net: Drawing, branches: list[Node], widths: list[int], *, outputs: int) -> list[Node]:
-    """Four blocks on each branch, then the sum of all branches, each resized to the other's size."""
+    """Four blocks on each branch, then the sum of all branches, each resized to the other's
+    size.
+    """
     for number in range(len(branches)):
         for _ in range(4):
             branches[number] = net.basic(branches[number], widths[number])
     return [
         net.add(
-            "Relu", _sum(net, [_brought(net, x, widths, source, to) for source, x in enumerate(branches)])
+            "Relu",
+            _sum(net, [_brought(net, x, widths, source, to) for source, x in enumerate(branches)]),
         )
         for to in range(outputs)
     ]
@@ -153,10 +174,14 @@ def _exchange(net: Drawing, branches: list[Node], widths: list[int], *, outputs:
 
 def _brought(net: Drawing, x: Node, widths: list[int], source: int, to: int) -> Node:
     if source > to:
-        return net.upsample(net.conv(x, widths[source], widths[to], 1, relu=False), 2 ** (source - to))
+        return net.upsample(
+            net.conv(x, widths[source], widths[to], 1, relu=False), 2 ** (source - to)
+        )
     for step in range(source, to):
         is_last = step == to - 1
-        x = net.conv(x, widths[source], widths[to] if is_last else widths[source], 3, 2, relu=not is_last)
+        x = net.conv(
+            x, widths[source], widths[to] if is_last else widths[source], 3, 2, relu=not is_last
+        )
     return x
 
 

@@ -1,7 +1,8 @@
 """The other side of bench_decoders: Open Model Zoo's decoders in openvino-model-api 0.2.5.4.
 
-It runs in its own environment (`make peer-env`) and loads a file of maps. For each line `case turns` on
-stdin, it prints a line of JSON: the milliseconds of each turn; or, for 0 turns, poses and scores.
+It runs in its own environment (`make peer-env`) and loads a file of maps. For each line `case
+turns` on stdin, it prints a line of JSON: the milliseconds of each turn; or, for 0 turns, poses and
+scores.
 
     build/model-api-env/bin/python benchmarks/peer_model_api.py maps.npz
 """
@@ -38,7 +39,9 @@ def decoders() -> dict[str, Callable[[Mapping[str, Any]], Any]]:
     )
     return {
         "openpose": lambda maps: openpose(
-            maps["heatmaps"], OpenPose.heatmap_nms(maps["heatmaps"], maps["pooled_heatmaps"]), maps["pafs"]
+            maps["heatmaps"],
+            OpenPose.heatmap_nms(maps["heatmaps"], maps["pooled_heatmaps"]),
+            maps["pafs"],
         ),
         "associative_embedding": lambda maps: embeddings(
             maps["heatmaps"], maps["embeddings"], nms_heatmaps=maps["nms_heatmaps"]

@@ -2,11 +2,12 @@
 
     posezoo download movenet-thunder --output_dir DIR
     npm install --prefix /tmp/tfjs $PWD/benchmarks/tensorflow_js
-    NODE_PATH=/tmp/tfjs/node_modules python benchmarks/record_outputs.py movenet-thunder --output_dir DIR
+    NODE_PATH=/tmp/tfjs/node_modules python benchmarks/record_outputs.py movenet-thunder
+    --output_dir DIR
 
-TensorFlow.js runs in node (20). LiteRT and ONNX Runtime are in the extra ``proof``. Frozen graphs run in
-TensorFlow (the package tensorflow-cpu). The file is written beside model.yml, and the lines for model.yml are
-printed. The file's bytes depend on the model, the runtime and the processor.
+TensorFlow.js runs in node (20). LiteRT and ONNX Runtime are in the extra ``proof``. Frozen graphs
+run in TensorFlow (the package tensorflow-cpu). The file is written beside model.yml, and the lines
+for model.yml are printed. The file's bytes depend on the model, the runtime and the processor.
 """
 
 from __future__ import annotations
@@ -50,10 +51,13 @@ def run_tensorflow_js(
     types = {node["name"]: node["attr"]["dtype"]["type"] for node in model["modelTopology"]["node"]
              if node["op"] == "Placeholder"}  # fmt: skip
     dtypes = {
-        name: {"DT_INT32": "int32", "DT_FLOAT": "float32"}[types[name.split(":")[0]]] for name in inputs
+        name: {"DT_INT32": "int32", "DT_FLOAT": "float32"}[types[name.split(":")[0]]]
+        for name in inputs
     }
     titles = (model.get("signature") or {}).get("outputs", {})
-    names = [titles[port.name]["name"] if port.name in titles else port.name for port in spec.outputs]
+    names = [
+        titles[port.name]["name"] if port.name in titles else port.name for port in spec.outputs
+    ]
     with tempfile.TemporaryDirectory() as folder:
         images: list[dict[str, Any]] = []
         for kind in SEEDS:
@@ -63,7 +67,9 @@ def run_tensorflow_js(
             for number, (name, values) in enumerate(draw_feed(kind, inputs, dtypes).items()):
                 file = image_folder / f"input{number}"
                 file.write_bytes(values.tobytes())
-                files.append({"name": name, "file": str(file), "shape": values.shape, "dtype": dtypes[name]})
+                files.append(
+                    {"name": name, "file": str(file), "shape": values.shape, "dtype": dtypes[name]}
+                )
             images.append({"folder": str(image_folder), "inputs": files})
         job = {"model": str(path), "outputs": names, "images": images}
         answer = subprocess.run(
@@ -75,10 +81,11 @@ def run_tensorflow_js(
         result = json.loads(answer.splitlines()[-1])
         outputs = []
         for image, shapes in zip(images, result["shapes"], strict=True):
-            outputs.append({
-                port.name: np.fromfile(Path(image["folder"], str(number)), np.float32).reshape(shapes[number])
-                for number, port in enumerate(spec.outputs)
-            })  # fmt: skip
+            values = {}
+            for number, port in enumerate(spec.outputs):
+                flat = np.fromfile(Path(image["folder"], str(number)), np.float32)
+                values[port.name] = flat.reshape(shapes[number])
+            outputs.append(values)
     return f"TensorFlow.js {result['version']}", outputs
 
 
@@ -94,13 +101,16 @@ def run_tensorflow(
     with tf.compat.v1.Session() as session:
         tensors = {name: session.graph.get_tensor_by_name(_tensor_name(name)) for name in inputs}
         wanted = {
-            port.name: session.graph.get_tensor_by_name(_tensor_name(port.name)) for port in spec.outputs
+            port.name: session.graph.get_tensor_by_name(_tensor_name(port.name))
+            for port in spec.outputs
         }
         dtypes = {name: tensor.dtype.as_numpy_dtype for name, tensor in tensors.items()}
         outputs = []
         for kind in SEEDS:
             feed = draw_feed(kind, inputs, dtypes)
-            outputs.append(session.run(wanted, {tensors[name]: values for name, values in feed.items()}))
+            outputs.append(
+                session.run(wanted, {tensors[name]: values for name, values in feed.items()})
+            )
     return f"TensorFlow {tf.__version__}", outputs
 
 
@@ -109,7 +119,9 @@ def run_format(
 ) -> tuple[str, list[dict[str, Any]]]:
     """The same with the runtime that the self-check uses for this format."""
     open_runtime = frontends.select_format(spec).open_runtime
-    runtime = open_runtime and open_runtime(spec, path, {name: port.shape for name, port in inputs.items()})
+    runtime = open_runtime and open_runtime(
+        spec, path, {name: port.shape for name, port in inputs.items()}
+    )
     if runtime is None:
         raise SystemExit(f"{spec.full_name}: there is no runtime for {path.name} here")
     dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
@@ -118,11 +130,15 @@ def run_format(
 
 
 def describe_input(port: Input, shape: Sequence[int] | None) -> RecordedInput:
-    """The input's shape, and its values for black and white, with the preprocessing of model.yml."""
+    """The input's shape, and its values for black and white, with the preprocessing of
+    model.yml.
+    """
     mean = np.array(port.mean or (0,), np.float64)
     scale = np.array(port.scale or (1,), np.float64)
     sizes = tuple(shape) if shape else with_default_sizes(port.shape, port.layout)
-    return RecordedInput(sizes, float(((0 - mean) / scale).min()), float(((255 - mean) / scale).max()))
+    return RecordedInput(
+        sizes, float(((0 - mean) / scale).min()), float(((255 - mean) / scale).max())
+    )
 
 
 def record(spec: ModelSpec, path: Path, shape: Sequence[int] | None) -> str:
@@ -137,7 +153,9 @@ def record(spec: ModelSpec, path: Path, shape: Sequence[int] | None) -> str:
     shapes = {name: values.shape for name, values in outputs[0].items()}
     values = {}
     for kind, computed in zip(SEEDS, outputs, strict=True):
-        values[kind] = {name: np.ascontiguousarray(sample_values(each)) for name, each in computed.items()}
+        values[kind] = {
+            name: np.ascontiguousarray(sample_values(each)) for name, each in computed.items()
+        }
     target = spec.path.with_name("recorded_outputs.safetensors")
     target.write_bytes(save(recording_tensors(Recording(inputs, shapes, values))))
     digest = compute_digest(target).value
@@ -154,7 +172,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("models", nargs="+")
-    parser.add_argument("--output_dir", type=Path, required=True, help="the folder of the downloaded files")
+    parser.add_argument(
+        "--output_dir", type=Path, required=True, help="the folder of the downloaded files"
+    )
     parser.add_argument("--shape", type=lambda text: [int(size) for size in text.split(",")])
     args = parser.parse_args()
     registry = open_registry()

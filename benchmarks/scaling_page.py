@@ -26,8 +26,8 @@ SHARES = {
     "hrnet-sized": 5,
 }
 
-#: 10 Gbit/s of network. A failed machine is away for five minutes; one task in a hundred takes five times as
-#: long.
+#: 10 Gbit/s of network. A failed machine is away for five minutes; one task in a hundred takes five
+#: times as long.
 MACHINE = Cluster(
     machines=1,
     workers=8,
@@ -38,8 +38,8 @@ MACHINE = Cluster(
     straggler_factor=5,
 )
 
-#: Bandwidth of the store in MB/s, and hours until a machine fails, in the mean; half an hour is for machines
-#: that a provider may take away at any time.
+#: Bandwidth of the store in MB/s, and hours until a machine fails, in the mean; half an hour is for
+#: machines that a provider may take away at any time.
 SCENARIOS = ((1000.0, 200.0), (10000.0, 200.0), (1000.0, 0.5))
 
 PAGE = """\
@@ -95,7 +95,7 @@ What follows:
 
 The simulation has one kind of machine, no limit on the requests of a store, and no downloads from the
 internet. Only one machine with two cores was measured; no run with several machines was.
-"""
+"""  # noqa: E501
 
 
 def draw_page() -> str:
@@ -115,13 +115,21 @@ def draw_page() -> str:
         **{name: recorded[name] for name in ("start_s", "slowdown", "speedup")},
         costs=format_table(
             ["Kind", *names.values()],
-            [(kind, *(_figure(getattr(cost, name)) for name in names)) for kind, cost in costs.items()],
+            [
+                (kind, *(_figure(getattr(cost, name)) for name in names))
+                for kind, cost in costs.items()
+            ],
         ),
         kinds=", ".join(kind for kind in costs if not kind.endswith("-sized")),
         runs=format_table(
             ["Run", "Measured", "Predicted", "Error"],
             [
-                (title, f"{run['wall_s']:.1f} s", f"{run['predicted_s']:.1f} s", f"{run['error']:+.0%}")
+                (
+                    title,
+                    f"{run['wall_s']:.1f} s",
+                    f"{run['predicted_s']:.1f} s",
+                    f"{run['error']:+.0%}",
+                )
                 for title, run in recorded["runs"].items()
             ],
         ),

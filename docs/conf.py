@@ -17,7 +17,8 @@ author = copyright = "The posezoo developers"
 release = posezoo.version()
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-# Sphinx starts in the root of the repository, so that links between these pages hold there and on the site.
+# Sphinx starts in the root of the repository, so that links between these pages hold there and on
+# the site.
 root_doc = "docs/index"
 include_patterns = [
     "*.md",
@@ -56,7 +57,9 @@ def setup(app: Sphinx) -> None:
 
 
 def let_names_in_tables_break(_app: Sphinx, page: nodes.document, _name: str) -> None:
-    """In narrow columns, the names of models break into lines after ``_`` and ``@``, not inside a word."""
+    """In narrow columns, the names of models break into lines after ``_`` and ``@``, not inside a
+    word.
+    """
     links = [link for table in page.findall(nodes.table) for link in table.findall(nodes.reference)]
     for text in [text for link in links for text in link.findall(nodes.Text)]:
         words = re.split(r"(?<=[_@])(?=\w)", text)

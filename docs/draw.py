@@ -1,6 +1,7 @@
 """Draw the generated pages: from the code, and the cards from each model.yml.
 
-docs/draw.py [--check] [FOLDER]: only pages below that folder; with --check, only report stale pages.
+docs/draw.py [--check] [FOLDER]: only pages below that folder; with --check, only report stale
+pages.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: The height at which OpenPose models are evaluated (Lightweight OpenPose's ``val.py``: base_height).
+#: The height at which OpenPose models are evaluated (Lightweight OpenPose's ``val.py``:
+#: base_height).
 OPENPOSE_HEIGHT = 368
 
 
@@ -35,7 +37,8 @@ def cli_page() -> str:
     verbs = verb_parsers(top)
     sections = [f"# The command line\n\n```text\n{top.format_help().rstrip()}\n```\n"]
     sections += [
-        f"## posezoo {name}\n\n```text\n{verbs[name].format_help().rstrip()}\n```\n" for name in VERBS
+        f"## posezoo {name}\n\n```text\n{verbs[name].format_help().rstrip()}\n```\n"
+        for name in VERBS
     ]
     note = "<!-- drawn by `make docs` from the code: change it there -->\n"
     return note + "\n".join(sections)
@@ -103,7 +106,10 @@ def rules_page() -> str:
     metadata, artifacts = (
         format_table(
             columns,
-            [(format_code(rule.id), str(rule.severity), rule.explanation, rule.example) for rule in rules],
+            [
+                (format_code(rule.id), str(rule.severity), rule.explanation, rule.example)
+                for rule in rules
+            ],
         )
         for rules in (load_rules().values(), ARTIFACT_RULES.values())
     )
@@ -134,7 +140,10 @@ def accuracy_page() -> str:
     from posezoo.registry import open_registry
 
     registry = open_registry()
-    models = {spec.full_name: spec for spec in (*registry.select().models, *registry.select(["*@*"]).models)}
+    models = {
+        spec.full_name: spec
+        for spec in (*registry.select().models, *registry.select(["*@*"]).models)
+    }
     rows = [
         (
             name,
@@ -156,7 +165,14 @@ def accuracy_page() -> str:
 
 MEASURED_HEADERS = ("Model", "People from", "FP32", "FP16", "FP16-INT8", "INT8 / FP32")
 ORIGIN_HEADERS = ("Model", "AP", "Speed", "INT8")
-SUMMARY_HEADERS = ("Model", "People from", "AP (95 % interval)", "INT8 / FP32", "Images/s", "Download")
+SUMMARY_HEADERS = (
+    "Model",
+    "People from",
+    "AP (95 % interval)",
+    "INT8 / FP32",
+    "Images/s",
+    "Download",
+)
 
 #: What stands between these lines of a page is drawn.
 BEGIN, END = "<!-- drawn by `make docs` from measured.yml -->\n", "<!-- end of what is drawn -->\n"
@@ -181,7 +197,9 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     from posezoo.spec.model import Precision
 
     for facts in all_models(registry):
-        measured = [each for each in measurements_of(facts.model, "accuracy") if "AP" in each.figures]
+        measured = [
+            each for each in measurements_of(facts.model, "accuracy") if "AP" in each.figures
+        ]
         for people_from in dict.fromkeys(each.settings.get("people_from", "") for each in measured):
             here = {
                 each.precision: each
@@ -197,16 +215,24 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 
 
 def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
-    """For each model: whether its figures were measured on real or generated weights, or are published."""
+    """For each model: whether its figures were measured on real or generated weights, or are
+    published.
+    """
     for facts in all_models(registry):
         measured = [each for _, each in facts.measurements()]
         accuracies = {each.precision for each in measured if each.kind == "accuracy"}
-        claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.metric == "AP"]
+        claims = [
+            claim
+            for part in facts.parts
+            for claim in part.published.accuracy
+            if claim.metric == "AP"
+        ]
         aps = ["measured"] if accuracies else []
         aps += ["published"] if claims else []
         weights = {each.weights for each in measured if each.kind == "speed"}
         speeds = "".join(
-            "measured" if each == "published" else "measured on generated weights" for each in weights
+            "measured" if each == "published" else "measured on generated weights"
+            for each in weights
         )
         int8 = "measured" if any("INT8" in each for each in accuracies) else ""
         ap = "published only" if aps == ["published"] else " and ".join(aps)
@@ -243,7 +269,9 @@ def summary_table() -> str:
             fps = format_figure(speed.figures["throughput_fps"])
         name = facts.name if precision is Precision.FP16 else f"{facts.name} ({precision})"
         people = people_from(facts.model) or ITSELF
-        rows.append((name, people, format_ap(accuracy), ratio, fps, format_megabytes(facts.size_bytes)))
+        rows.append(
+            (name, people, format_ap(accuracy), ratio, fps, format_megabytes(facts.size_bytes))
+        )
     table = format_table(SUMMARY_HEADERS, rows)
     where = f" on {' and '.join(sorted(machines))}" if machines else ""
     return f"{table}\n\n{textwrap.fill(SUMMARY.format(where=where), 110)}\n"
@@ -277,8 +305,8 @@ def with_summary(name: str) -> str:
 def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     """The command that measures a published accuracy again.
 
-    Heatmaps of one person are evaluated on annotated boxes, as by GluonCV's ``validate.py`` and by Open Model
-    Zoo's accuracy-check.yml of single-human-pose-estimation-0001.
+    Heatmaps of one person are evaluated on annotated boxes, as by GluonCV's ``validate.py`` and by
+    Open Model Zoo's accuracy-check.yml of single-human-pose-estimation-0001.
     """
     from posezoo.spec.model import Precision
 
@@ -318,7 +346,9 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def draw(folder: str) -> dict[str, str]:
-    """The text of every page below a folder: those of the table, a card for each model, and their index."""
+    """The text of every page below a folder: those of the table, a card for each model, and their
+    index.
+    """
     from posezoo.cards.registry_pages import draw_pages
 
     pages = {name: page() for name, page in PAGES.items() if name.startswith(folder)}
@@ -342,7 +372,9 @@ def main() -> int:
     command = argparse.ArgumentParser(
         description="Draw the pages that are generated from the code and from each model.yml."
     )
-    command.add_argument("folder", nargs="?", default="", help="only pages below it, such as models")
+    command.add_argument(
+        "folder", nargs="?", default="", help="only pages below it, such as models"
+    )
     command.add_argument(
         "--check", action="store_true", help="only report stale pages; exit code 1 if there are any"
     )

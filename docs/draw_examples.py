@@ -1,7 +1,9 @@
-"""Draw example.jpg of each model whose files can be downloaded: its results on the two sample photos.
+"""Draw example.jpg of each model whose files can be downloaded: its results on the two sample
+photos.
 
-docs/draw_examples.py [MODEL ...]: the models to run (default: all). The picture shows what the command of the
-page finds, so a model gets none if only another precision than that of the command can be downloaded.
+docs/draw_examples.py [MODEL ...]: the models to run (default: all). The picture shows what the
+command of the page finds, so a model gets none if only another precision than that of the command
+can be downloaded.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ def draw_page() -> str:
     return text.format(targets="\n".join(sections), matrix=matrix, notes=notes)
 
 
-#: The models in the command of a target whose exports the tests do not run: the first that it takes.
+#: The models in the command of a target whose exports the tests do not run: the first that it
+#: takes.
 EXAMPLES = ("pose-landmark-full-mediapipe", "person-detection-retail-0013")
 
 

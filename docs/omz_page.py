@@ -1,4 +1,6 @@
-"""Draws the README of tools/downloader from the parsers: each flag, and how Open Model Zoo differs."""
+"""Draws the README of tools/downloader from the parsers: each flag, and how Open Model Zoo
+differs.
+"""
 
 from __future__ import annotations
 
@@ -10,68 +12,109 @@ from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verif
 #: The differences that most commands share, by flag.
 SHARED_DIFFERENCES = {
     "--models_dir": "new: Open Model Zoo reads only its own folder",
-    "--registry": "new; without it, a name that posezoo lacks is looked up in Open Model Zoo by itself",
-    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
+    "--registry": (
+        "new; without it, a name that posezoo lacks is looked up in Open Model Zoo by itself"
+    ),
+    "--print_all": (
+        "prints the parts of composites, as 2021.4 did (the newest release prints composites)"
+    ),
 }
 
 # The differences of each command, by flag.
 DOWNLOADER = {
     **SHARED_DIFFERENCES,
     **dict.fromkeys(("--mirror", "--connections", "--lock", "--locked"), "new"),
-    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites); "
-    "reads no model.yml, so an invalid one is no obstacle",
+    "--print_all": (
+        "prints the parts of composites, as 2021.4 did (the newest release prints composites); "
+        "reads no model.yml, so an invalid one is no obstacle"
+    ),
     "--name": "a part that is matched twice is downloaded once; the hint gives the nearest name",
     "--list": "a file that cannot be read leads to one line of error, not to a traceback",
-    "--all": "a model.yml that cannot be read fails alone: the other models are downloaded, exit code 1",
-    "--output_dir": "a verified file that is there is not downloaded again, and a failed download never "
-    "replaces it; an archive stays beside its contents, so that it can be verified; provenance.json says "
-    "where each file came from",
+    "--all": (
+        "a model.yml that cannot be read fails alone: the other models are downloaded, exit code 1"
+    ),
+    "--output_dir": (
+        "a verified file that is there is not downloaded again, and a failed download never"
+        " replaces it; an archive stays beside its contents, so that it can be verified;"
+        " provenance.json says where each file came from"
+    ),
     "--cache_dir": "the same layout; without it nothing is cached, as in Open Model Zoo",
-    "--num_attempts": "5 instead of 1: a source that fails temporarily is tried again after 0.5 to 8 s (10 s "
-    "in Open Model Zoo); a 404 is final",
-    "--stall_timeout": "new: Open Model Zoo waits endlessly for a server that sends nothing, or almost "
-    "nothing",
+    "--num_attempts": (
+        "5 instead of 1: a source that fails temporarily is tried again after 0.5 to 8 s (10 s "
+        "in Open Model Zoo); a 404 is final"
+    ),
+    "--stall_timeout": (
+        "new: Open Model Zoo waits endlessly for a server that sends nothing, or almost nothing"
+    ),
     "--header": "new: `~/.netrc` works too, as in Open Model Zoo",
     "--ca_bundle": "new; REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE work too",
     "--allow_http": "new: Open Model Zoo accepts plain http for all files",
     "--allow_private_redirects": "new: Open Model Zoo follows every redirect",
-    "--progress_format": "each end that is not successful has a reason; files that are here already have "
-    "file events too, beside model_file_up_to_date or model_file_retrieved",
-    "--jobs": "the number of files at once, also of one model (in Open Model Zoo of models); the lines of "
-    "one model stay together",
+    "--progress_format": (
+        "each end that is not successful has a reason; files that are here already have "
+        "file events too, beside model_file_up_to_date or model_file_retrieved"
+    ),
+    "--jobs": (
+        "the number of files at once, also of one model (in Open Model Zoo of models); the lines of"
+        " one model stay together"
+    ),
     "--verify": "new: Open Model Zoo hashes a file that is here every time",
-    "--trust_on_first_use": "new: without it a model whose publisher states no checksum is not downloaded; "
-    "with --all such models are listed below `SKIPPED (no pin):`, exit code 1",
-    "--precisions": "a model without any of them is skipped, as in 2024.6; human-pose-estimation-0001 also "
-    "has FP16-INT8, as in 2021.4",
+    "--trust_on_first_use": (
+        "new: without it a model whose publisher states no checksum is not downloaded; "
+        "with --all such models are listed below `SKIPPED (no pin):`, exit code 1"
+    ),
+    "--precisions": (
+        "a model without any of them is skipped, as in 2024.6; human-pose-estimation-0001 also "
+        "has FP16-INT8, as in 2021.4"
+    ),
 }
 
 CONVERTER = {
     **SHARED_DIFFERENCES,
-    **dict.fromkeys(("--lock", "--locked", "--no_card", "--force", "--input_layout", "--resize"), "new"),
-    "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR, which was compared "
-    "with its original; an IR that is up to date is not converted again. Its bytes are those of a current "
-    "OpenVINO",
+    **dict.fromkeys(
+        ("--lock", "--locked", "--no_card", "--force", "--input_layout", "--resize"), "new"
+    ),
+    "--output_dir": (
+        "a card (README.md, card.json) and provenance.json lie beside an IR, which was compared"
+        " with its original; an IR that is up to date is not converted again. Its bytes are those"
+        " of a current OpenVINO"
+    ),
     "--precisions": "FP32 and FP16 are made from one reading of the model, not by one process each",
-    "--python": "only starts Model Optimizer, if there is no Python beside --mo or --mo is not given",
-    "--mo": "converts only models that today's OpenVINO does not read (`posezoo info` says which). It may be "
-    "an environment's folder, too; POSEZOO_MO sets it for all commands. The mo of the stand-in is ignored",
-    "--add_mo_arg": "arguments that change the network are supported (--input, --input_shape, --layout, "
-    "--mean_values, --scale_values, --scale, --reverse_input_channels, --output, "
-    "--freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must agree with "
-    "--precisions; any other argument goes to --mo, and is an error without --mo, not ignored",
-    "--dry_run": "prints the plan that a real run carries out, and works on a model that was not converted "
-    "before (the newest one crashes)",
-    "--jobs": "the number of processes, each of which converts one model after the other; the lines of one "
-    "model stay together",
-    "--progress_format": "new here: events as JSON, one for each line; the last one lists the failures and "
-    "their reasons",
+    "--python": (
+        "only starts Model Optimizer, if there is no Python beside --mo or --mo is not given"
+    ),
+    "--mo": (
+        "converts only models that today's OpenVINO does not read (`posezoo info` says which). It"
+        " may be an environment's folder, too; POSEZOO_MO sets it for all commands. The mo of the"
+        " stand-in is ignored"
+    ),
+    "--add_mo_arg": (
+        "arguments that change the network are supported (--input, --input_shape, --layout,"
+        " --mean_values, --scale_values, --scale, --reverse_input_channels, --output,"
+        " --freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must"
+        " agree with --precisions; any other argument goes to --mo, and is an error without --mo,"
+        " not ignored"
+    ),
+    "--dry_run": (
+        "prints the plan that a real run carries out, and works on a model that was not converted "
+        "before (the newest one crashes)"
+    ),
+    "--jobs": (
+        "the number of processes, each of which converts one model after the other; the lines of"
+        " one model stay together"
+    ),
+    "--progress_format": (
+        "new here: events as JSON, one for each line; the last one lists the failures and "
+        "their reasons"
+    ),
     "--checkpoint": "new: weights of your own in place of the published ones",
     "--model_name": "new: requires --checkpoint",
     "--dynamic": "new: an input of any height and width, for posezoo's own networks",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
-    "--allow_upstream_code": "new: Open Model Zoo always runs the code that comes with a model, with all "
-    "rights of the user; here it is run only with this flag, in a sandbox",
+    "--allow_upstream_code": (
+        "new: Open Model Zoo always runs the code that comes with a model, with all "
+        "rights of the user; here it is run only with this flag, in a sandbox"
+    ),
     "--input_type": "new: the IR may take the bytes of a camera's frame as they are",
 }
 
@@ -80,10 +123,15 @@ QUANTIZER = {
     **dict.fromkeys(("--force", "--lock", "--locked"), "new"),
     "--name": "as in 2021.4, the last release with this command, which quantized no pose model",
     "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR is needed",
-    "--dataset_dir": "any folder of photos, without annotations: one of three photos is not used for "
-    "calibration, but for a comparison with FP32; if keypoints or boxes are too far apart, no IR is written",
-    "--output_dir": "a card (README.md, card.json) and provenance.json are written beside an IR; an IR that "
-    "is up to date is kept",
+    "--dataset_dir": (
+        "any folder of photos, without annotations: one of three photos is not used for"
+        " calibration, but for a comparison with FP32; if keypoints or boxes are too far apart, no"
+        " IR is written"
+    ),
+    "--output_dir": (
+        "a card (README.md, card.json) and provenance.json are written beside an IR; an IR that "
+        "is up to date is kept"
+    ),
     "--target_device": "the names of NNCF; VPU of 2021.4 means NPU",
     "--dry_run": "prints the plan that a real run carries out",
     **{f"--{flag}": reason for flag, reason in quantizer.UNUSED_FLAGS.items()},
@@ -91,9 +139,11 @@ QUANTIZER = {
 
 INFO_DUMPER = {
     **SHARED_DIFFERENCES,
-    "--all": "has the keys of 2021.4 and of the newest release, and more: files with size_bytes, checksum "
-    "and sources; mean, scale and reverse_input_channels of each input; the published accuracy, gflops and "
-    "mparams. A size_bytes or checksum that is not declared is null",
+    "--all": (
+        "has the keys of 2021.4 and of the newest release, and more: files with size_bytes,"
+        " checksum and sources; mean, scale and reverse_input_channels of each input; the published"
+        " accuracy, gflops and mparams. A size_bytes or checksum that is not declared is null"
+    ),
     "--name": "the name of a composite gives its parts, as in 2021.4; so model_stages is empty",
 }
 
@@ -244,7 +294,9 @@ files of the model, `model_package_download_begin` {model, package, size}, `mode
 def draw_readme() -> str:
     """The page, as Markdown."""
     note = "<!-- drawn by `make docs` from docs/omz_page.py: change it there -->\n"
-    return "\n".join((note + INTRODUCTION, *(_section(tool) for tool in DIFFERENCES), OWN_FILES, EVENTS))
+    return "\n".join(
+        (note + INTRODUCTION, *(_section(tool) for tool in DIFFERENCES), OWN_FILES, EVENTS)
+    )
 
 
 def _section(tool: ModuleType) -> str:

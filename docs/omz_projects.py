@@ -1,4 +1,6 @@
-"""Draws the page of public projects that call Open Model Zoo's commands, from the tables in docs/omz."""
+"""Draws the page of public projects that call Open Model Zoo's commands, from the tables in
+docs/omz.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ class CommandLine:
     Attributes:
         project: the owner and name of a repository on GitHub.
         path: the file, issue or pull request; empty if it is unknown.
-        release: the release that the source names or that was the newest then; empty if it is unknown.
+        release: the release that the source names or that was the newest then; empty if it is
+            unknown.
         line: the command line, without the interpreter and the folder of the script.
         models: the names or patterns of --name, or the names in the file of --list.
         note: what stands for a variable, and what else was changed.
@@ -76,12 +79,16 @@ class CommandLine:
 
     @property
     def arguments_of_mo(self) -> list[str]:
-        """The arguments of mo for a line of Model Optimizer, which may name the framework by its command."""
+        """The arguments of mo for a line of Model Optimizer, which may name the framework by its
+        command.
+        """
         framework = {"mo_caffe": "caffe", "mo_onnx": "onnx", "mo_tf": "tf"}.get(self.tool)
         return [*self.arguments, *(["--framework", framework] if framework else [])]
 
     def outcome_of_mo(self) -> str:
-        """``CONVERTED`` if posezoo's mo carries out a line of Model Optimizer; otherwise its error."""
+        """``CONVERTED`` if posezoo's mo carries out a line of Model Optimizer; otherwise its
+        error.
+        """
         try:
             mo.read_command_line(mo.create_parser().parse_args(self.arguments_of_mo))
         except PosezooError as error:
@@ -89,7 +96,9 @@ class CommandLine:
         return CONVERTED
 
     def source(self, names: dict[str, frozenset[str]]) -> str:
-        """Where all models of the line are found: in ``OWN`` or a release; otherwise what hinders that."""
+        """Where all models of the line are found: in ``OWN`` or a release; otherwise what hinders
+        that.
+        """
         if self.tool not in PARSERS:
             return OPTIMIZER
         if self.obstacle(names):
@@ -105,11 +114,12 @@ class ReplayedLine:
     """A row of replay.tsv: what tests/omz/test_replay.py found when it ran a command line.
 
     Attributes:
-        outcome: same; differs; refused, by 2024.6 too; unconverted, if neither side converts what was
-            generated; alone, if 2024.6 has no such command.
-        needs: the settings and flags without which posezoo does less; empty if the line runs unchanged.
-        differences: the allowed differences, each as a command and the flag that explains it in the README of
-            tools/downloader.
+        outcome: same; differs; refused, by 2024.6 too; unconverted, if neither side converts what
+            was generated; alone, if 2024.6 has no such command.
+        needs: the settings and flags without which posezoo does less; empty if the line runs
+            unchanged.
+        differences: the allowed differences, each as a command and the flag that explains it in the
+            README of tools/downloader.
         why: what differs, or why models need more, as ``posezoo info`` names it.
     """
 
@@ -137,11 +147,16 @@ def read_results() -> dict[tuple[str, str, str], ReplayedLine]:
 
 def read_lines() -> list[CommandLine]:
     """The command lines, in the order of their files."""
-    return [CommandLine(models=tuple(row.pop("models").split()), **row) for row in _read("command_lines.tsv")]
+    return [
+        CommandLine(models=tuple(row.pop("models").split()), **row)
+        for row in _read("command_lines.tsv")
+    ]
 
 
 def read_names() -> dict[str, frozenset[str]]:
-    """The releases of Open Model Zoo that have a model, by its name; ``OWN`` for those of posezoo."""
+    """The releases of Open Model Zoo that have a model, by its name; ``OWN`` for those of
+    posezoo.
+    """
     names = {row["name"]: frozenset(row["releases"].split()) for row in _read("model_names.tsv")}
     for name in open_registry().entries:
         names[name] = names.get(name, frozenset()) | {OWN}
@@ -174,7 +189,9 @@ def draw_page() -> str:
         for line, source in sources.items()
         if source == CANNOT
     ]
-    by_mo = [(line, line.outcome_of_mo()) for line, source in sources.items() if source == OPTIMIZER]
+    by_mo = [
+        (line, line.outcome_of_mo()) for line, source in sources.items() if source == OPTIMIZER
+    ]
     replayed = list(read_results().values())
     outcomes = Counter(row.outcome for row in replayed)
     compared = outcomes["same"] + outcomes["differs"]

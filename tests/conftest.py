@@ -117,7 +117,9 @@ def blazepose(mirror: Path, tmp_path_factory) -> ModelLayout:
     """Where the default model's files and IR lie, made once from the mirror; needs ../shared."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("blazepose")
-    settings = read_settings({"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)})
+    settings = read_settings(
+        {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+    )
     context = open_context(to_settings(settings))
     for part in context.registry.parts(context.registry.find("blazepose-full")):
         get(resolve_model(part, (Precision.FP32, Precision.FP16), context), context)
@@ -136,7 +138,12 @@ def blazepose_irs(blazepose: ModelLayout) -> dict[str, Path]:
 def zoo(mirror: Path, tmp_path_factory):
     """The registry, with the files of the mirror."""
     folder = tmp_path_factory.mktemp("zoo")
-    flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
+    flags = {
+        "output_dir": folder,
+        "cache_dir": folder / "cache",
+        "mirror": (str(mirror),),
+        "attempts": 1,
+    }
     return open_context(to_settings(read_settings(flags)))
 
 
@@ -172,7 +179,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if reporter is None:
         return
     reasons = {
-        str(report.longrepr[2]).removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in reporter.stats.get("skipped", ())
     }
     allowed = {
         line

@@ -19,7 +19,10 @@ def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
     registry = open_registry()
     models = (*registry.select().models, *registry.select(["*@*"]).models)
     accuracies = [
-        (spec, accuracy) for spec in models for accuracy in spec.published.accuracy if accuracy.metric == "AP"
+        (spec, accuracy)
+        for spec in models
+        for accuracy in spec.published.accuracy
+        if accuracy.metric == "AP"
     ]
     assert len(accuracies) > 30
     for spec, accuracy in accuracies:

@@ -44,11 +44,19 @@ def package_of(path: Path) -> str:
 def packages_named_in(code: str) -> set[str]:
     used: set[str] = set()
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "posezoo":
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.split(".")[0] == "posezoo"
+        ):
             parts = node.module.split(".")
             used |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
-            used |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("posezoo.")}
+            used |= {
+                alias.name.split(".")[1]
+                for alias in node.names
+                if alias.name.startswith("posezoo.")
+            }
     return used
 
 
@@ -58,7 +66,9 @@ def test_every_package_imports_only_packages_below_it():
         for path in sorted(SOURCE.rglob("*.py")):
             if (package := package_of(path)) in layer:
                 upward = packages_named_in(path.read_text("utf-8")) - below - {package}
-                assert not upward, f"{path.relative_to(SOURCE)} may not import {', '.join(sorted(upward))}"
+                assert not upward, (
+                    f"{path.relative_to(SOURCE)} may not import {', '.join(sorted(upward))}"
+                )
         below |= layer
 
 
@@ -70,7 +80,9 @@ def test_the_layers_name_each_package_once_and_none_that_is_gone():
 def test_the_page_lists_the_packages_by_layer():
     page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
     rows = re.findall(r"^\| (\d+) \| (\w+)/? \|", page, re.MULTILINE)
-    expected = [(str(number), name) for number, layer in enumerate(LAYERS, 1) for name in sorted(layer)]
+    expected = [
+        (str(number), name) for number, layer in enumerate(LAYERS, 1) for name in sorted(layer)
+    ]
     assert rows == [row for row in expected if row[1] not in ("__init__", "__main__")]
 
 
@@ -79,7 +91,9 @@ def test_the_modules_that_the_page_names_exist():
     named = re.findall(r"`([a-z_]+/[a-z_/]+(?:\.py|/))`", page)
     assert len(named) > 20
     assert [
-        name for name in named if not any((top / name).exists() for top in (SOURCE, SOURCE.parents[1]))
+        name
+        for name in named
+        if not any((top / name).exists() for top in (SOURCE, SOURCE.parents[1]))
     ] == []
 
 
@@ -132,7 +146,8 @@ def cycles_in(imports: Mapping[str, set[str]]) -> set[frozenset[str]]:
 def test_no_modules_import_each_other_in_a_cycle():
     paths = {name_of(path): path for path in SOURCE.rglob("*.py")}
     imports = {
-        name: modules_named_in(path.read_text("utf-8"), set(paths)) - {name} for name, path in paths.items()
+        name: modules_named_in(path.read_text("utf-8"), set(paths)) - {name}
+        for name, path in paths.items()
     }
     cycles = sorted(map(sorted, cycles_in(imports)))
     assert not cycles, f"modules that import each other in a cycle: {cycles}"

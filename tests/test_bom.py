@@ -34,10 +34,13 @@ def zoo(tmp_path_factory) -> Path:
         origin={"repository": "https://models.invalid/net"},
     )
     write_model(folder / "models", "net", net)
-    write_model(folder / "models", "whole/part", model_yml(files=[declared_file(folder / "part.tflite")]))
+    write_model(
+        folder / "models", "whole/part", model_yml(files=[declared_file(folder / "part.tflite")])
+    )
     write_composite(folder / "models", "whole", ["part"])
     far = model_yml(
-        files=[declared_file(folder / "far.tflite")], license={"spdx": "LicenseRef-Far", "text": "Far.txt"}
+        files=[declared_file(folder / "far.tflite")],
+        license={"spdx": "LicenseRef-Far", "text": "Far.txt"},
     )
     write_model(folder / "models", "far", far)
     write_model(folder / "models", "omz", omz_yml())
@@ -54,7 +57,9 @@ def zoo(tmp_path_factory) -> Path:
             }
         )
     )
-    recorded = posezoo("record", folder / "measured.json", "--models_dir", folder / "models", cwd=folder)
+    recorded = posezoo(
+        "record", folder / "measured.json", "--models_dir", folder / "models", cwd=folder
+    )
     assert recorded.returncode == 0, recorded.stderr
     got = posezoo("get", "net", "--models_dir", folder / "models", "-o", folder / "out", cwd=folder)
     assert got.returncode == 0, got.stderr
@@ -69,7 +74,9 @@ def bom(zoo: Path, *args: object, out: str = "out", **environ: str) -> dict:
 
 
 def require_valid_cyclonedx(content: dict) -> None:
-    validation = pytest.importorskip("cyclonedx.validation.json", reason="needs cyclonedx-python-lib")
+    validation = pytest.importorskip(
+        "cyclonedx.validation.json", reason="needs cyclonedx-python-lib"
+    )
     from cyclonedx.schema import SchemaVersion
 
     problem = validation.JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(content))
@@ -112,7 +119,10 @@ def test_a_model_with_its_ir_is_described_in_cyclonedx(zoo):
     assert license["license"]["id"] == "Apache-2.0"
     assert license["license"]["text"]["content"] == "Copyright 2026 The tests\n\nThe terms.\n"
     files = {file["name"]: file for file in net["components"]}
-    assert set(files) == {"net.onnx", *(f"FP{bits}/net.{end}" for bits in (16, 32) for end in ("xml", "bin"))}
+    assert set(files) == {
+        "net.onnx",
+        *(f"FP{bits}/net.{end}" for bits in (16, 32) for end in ("xml", "bin")),
+    }
     for name, file in files.items():
         (hashed,) = file["hashes"]
         assert hashed["alg"] == "SHA-384"
@@ -123,10 +133,17 @@ def test_a_model_with_its_ir_is_described_in_cyclonedx(zoo):
     assert ancestor["hashes"] == files["net.onnx"]["hashes"]
     made = json.loads(files["FP16/net.bin"]["description"].removeprefix("made by posezoo: "))
     record = json.loads((zoo / "out/public/net/FP16/provenance.json").read_bytes())
-    assert (made["openvino"], made["arguments"]) == (record["key"]["openvino"], record["key"]["arguments"])
+    assert (made["openvino"], made["arguments"]) == (
+        record["key"]["openvino"],
+        record["key"]["arguments"],
+    )
     assert made["self_check"][0]["reference"] == record["self_check"]["reference"]
     published, measured = net["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
-    assert published == {"type": "AP", "value": "0.646", "slice": "published, COCO val2017, single scale"}
+    assert published == {
+        "type": "AP",
+        "value": "0.646",
+        "slice": "published, COCO val2017, single scale",
+    }
     assert (measured["type"], measured["value"]) == ("AP", "0.5")
     assert measured["slice"] == "measured accuracy: FP16, dataset val, images 17, 2026-11-01"
     assert measured["confidenceInterval"] == {"lowerBound": "0.4", "upperBound": "0.6"}
@@ -146,7 +163,12 @@ def test_of_a_model_that_was_not_downloaded_only_declared_facts_are_stated(zoo):
     assert component(content, "far")["licenses"] == [{"license": {"name": "LicenseRef-Far"}}]
     omz = component(content, "omz")["licenses"]
     assert omz == [
-        {"license": {"name": "https://models.invalid/LICENSE", "url": "https://models.invalid/LICENSE"}}
+        {
+            "license": {
+                "name": "https://models.invalid/LICENSE",
+                "url": "https://models.invalid/LICENSE",
+            }
+        }
     ]
     assert content["dependencies"] == [{"ref": "whole", "dependsOn": ["part"]}]
 
@@ -181,7 +203,17 @@ def test_the_same_is_said_in_spdx(zoo):
 
 @pytest.mark.parametrize("form", ["cyclonedx", "spdx3"])
 def test_the_same_facts_give_the_same_bytes_and_a_time_only_if_it_is_given(zoo, tmp_path, form):
-    command = ["bom", "net", "--format", form, "--models_dir", zoo / "models", "-o", zoo / "out", "--output"]
+    command = [
+        "bom",
+        "net",
+        "--format",
+        form,
+        "--models_dir",
+        zoo / "models",
+        "-o",
+        zoo / "out",
+        "--output",
+    ]
     texts = []
     for number, environ in enumerate(({}, {}, {"SOURCE_DATE_EPOCH": "1767225600"})):
         path = tmp_path / str(number)
@@ -219,7 +251,9 @@ def test_the_whole_zoo_is_valid(form):
 
 
 def test_models_of_open_model_zoo_are_valid(shared):
-    ended = posezoo("bom", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", "--quiet")
+    ended = posezoo(
+        "bom", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", "--quiet"
+    )
     content = json.loads(ended.stdout)
     assert len(content["components"]) > 100
     require_valid_cyclonedx(content)

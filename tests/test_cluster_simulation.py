@@ -19,7 +19,9 @@ Cluster, Task, simulate = simulation.Cluster, simulation.Task, simulation.simula
 ONE_SECOND = [Task(read_mb=0, compute_s=1, write_mb=0)] * 40
 
 
-@pytest.mark.parametrize(("machines", "workers", "wall_s"), [(1, 1, 40), (1, 2, 20), (4, 2, 5), (100, 1, 1)])
+@pytest.mark.parametrize(
+    ("machines", "workers", "wall_s"), [(1, 1, 40), (1, 2, 20), (4, 2, 5), (100, 1, 1)]
+)
 def test_equal_tasks_are_spread_evenly_over_the_workers(machines, workers, wall_s):
     assert simulate(ONE_SECOND, Cluster(machines, workers)).wall_s == pytest.approx(wall_s)
 
@@ -38,7 +40,9 @@ def test_a_worker_that_starts_later_does_not_hold_up_the_others():
 def test_transfers_share_the_store_and_a_machine_is_not_faster_than_its_network():
     tasks = [Task(read_mb=100, compute_s=0, write_mb=100)] * 10
     assert simulate(tasks, Cluster(10, store_mb_s=50)).wall_s == pytest.approx(10 * 200 / 50)
-    assert simulate(tasks, Cluster(10, store_mb_s=5000, network_mb_s=20)).wall_s == pytest.approx(200 / 20)
+    assert simulate(tasks, Cluster(10, store_mb_s=5000, network_mb_s=20)).wall_s == pytest.approx(
+        200 / 20
+    )
     assert simulate(tasks, Cluster(10, store_mb_s=50)).bottleneck == "store"
 
 

@@ -48,7 +48,11 @@ events_logger = "none"
 
 def make(*command: str | Path, **options) -> str:
     ended = subprocess.run(
-        command, **{"env": ONLINE, "timeout": 600, **options}, text=True, capture_output=True, check=False
+        command,
+        **{"env": ONLINE, "timeout": 600, **options},
+        text=True,
+        capture_output=True,
+        check=False,
     )
     assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
     return ended.stdout
@@ -60,13 +64,18 @@ def requirements() -> list[str]:
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     lines = f"{config['options']['install_requires']}\n{config['options.extras_require']['run']}".splitlines()
     build = re.search(r"requires = \[(.*)\]", (ROOT / "pyproject.toml").read_text())[1]
-    return [line for line in lines if line and not line.startswith("#")] + [json.loads(build), "wheel"]
+    return [line for line in lines if line and not line.startswith("#")] + [
+        json.loads(build),
+        "wheel",
+    ]
 
 
 @pytest.fixture(scope="module")
 def docker(tmp_path_factory) -> Iterator[Callable[[str], str]]:
     """Runs a line of the page as user 4321 would, in one folder; the image does not exist yet."""
-    missing = [name for name in ("debootstrap", "podman", "crun", "unshare") if not shutil.which(name)]
+    missing = [
+        name for name in ("debootstrap", "podman", "crun", "unshare") if not shutil.which(name)
+    ]
     if missing or os.getuid():
         pytest.skip("needs root, debootstrap, podman and crun")
     mirror = ROOT.parent / "shared" / "data" / "mirror"
@@ -132,7 +141,9 @@ def test_the_image_is_built_and_every_line_of_its_page_runs(docker):
     for folder in ("poses", "confined"):
         assert json.loads(docker(f"cat {folder}/poses.json"))["images"][0]["poses"], folder
     inside = json.loads(docker("cat inside/poses.json"))
-    assert [image["poses"] for image in inside["images"]] == [image["poses"] for image in found["images"]]
+    assert [image["poses"] for image in inside["images"]] == [
+        image["poses"] for image in found["images"]
+    ]
     assert set(docker("stat -c %u quickstart/* poses/* confined/* inside/*").split()) == {str(USER)}
 
 
@@ -151,8 +162,12 @@ def test_the_image_has_labels_and_no_root_and_no_compiler(docker):
 
 def test_the_image_has_the_versions_that_ci_proved(docker):
     listed = docker("docker run --rm --entrypoint pip posezoo list --format json")
-    installed = {each["name"].lower().replace("_", "-"): each["version"] for each in json.loads(listed)}
-    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    installed = {
+        each["name"].lower().replace("_", "-"): each["version"] for each in json.loads(listed)
+    }
+    pinned = dict(
+        re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    )
     pinned = {name.replace("_", "-"): version for name, version in pinned.items()}
     assert installed.keys() - pinned.keys() == {"pip", "posezoo"}
     assert {name: pinned.get(name) for name in installed if name in pinned} == {

@@ -70,7 +70,15 @@ def test_the_tests_run_every_block_that_is_not_marked():
         assert len(blocks(ROOT / name, SCRIPTS)) == len(blocks(ROOT / name, "|".join(kinds))), name
     drawn = ROOT / "docs" / "export.md"  # two blocks a target, one of them for the other runtime
     assert (
-        len([block for page in PAGES if page != drawn for block in blocks(page, SCRIPTS, marked=True)]) <= 20
+        len(
+            [
+                block
+                for page in PAGES
+                if page != drawn
+                for block in blocks(page, SCRIPTS, marked=True)
+            ]
+        )
+        <= 20
     )
 
 
@@ -85,9 +93,13 @@ def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(page, desk, mirro
             server = servers.enter_context(S3())
             server.client().create_bucket(Bucket="models")
             environ = server.environment
-        for kind, block in re.findall(rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        for kind, block in re.findall(
+            rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE
+        ):
             if block in blocks(text, kind):
-                script = "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
+                script = (
+                    "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
+                )
                 program = [sys.executable, "-c"] if kind == "python" else ["bash", "-euc"]
                 run_in_turn([[*program, script]], desk, mirror, 600, **environ)
 
@@ -143,7 +155,9 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror, shared
         # Each on a machine of its own, so that none lives on what another left in the cache.
         environ = environ_of(desk, mirror) | {"XDG_CACHE_HOME": str(desk / f"cache-{number}")}
         if "posezoo verify" in command:
-            subprocess.run("posezoo get blazepose-full", shell=True, cwd=desk, env=environ, check=True)
+            subprocess.run(
+                "posezoo get blazepose-full", shell=True, cwd=desk, env=environ, check=True
+            )
         ended = subprocess.run(
             pasted,
             shell=True,
@@ -196,7 +210,9 @@ def test_the_quantization_commands_of_a_card_run_as_pasted(desk, mirror, shared)
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(desk, mirror, tmp_path):
+def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
+    desk, mirror, tmp_path
+):
     pytest.importorskip("model_signing", reason="needs model-signing")
     require_programs()
     tool = desk / "bin" / "model_signing"
@@ -204,7 +220,9 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
     tool.chmod(0o755)
     with OciRegistry(tmp_path / "registry") as registry:
         page = commands(ROOT / "docs" / "supply_chain.md")
-        run_in_turn([line.replace("localhost:5000", registry.host) for line in page], desk, mirror, 120)
+        run_in_turn(
+            [line.replace("localhost:5000", registry.host) for line in page], desk, mirror, 120
+        )
     verify = page[-1]
     changed = next((desk / "exported").rglob("*.bin"))
     content = bytearray(changed.read_bytes())
@@ -220,7 +238,8 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
         timeout=120,
     )
     assert (
-        ended.returncode == 1 and f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in ended.stderr
+        ended.returncode == 1
+        and f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in ended.stderr
     )
 
 
@@ -269,7 +288,9 @@ def test_every_relative_link_has_a_target(page):
 
 def test_no_line_installs_posezoo_from_a_package_index():
     """It is on none: a line takes a clone or a wheel, or adds an extra to the posezoo that shows it."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     paths = [ROOT / name for name in listed.stdout.splitlines()]
     if not paths:
         pytest.skip("needs a clone")

@@ -79,7 +79,9 @@ def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_found(tmp_path):
     (tmp_path / "file").write_text("")
-    reported = problems(doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models")))
+    reported = problems(
+        doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models"))
+    )
     assert any("is not a folder" in message for message in reported)
 
 
@@ -97,7 +99,9 @@ def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported
 
 def test_a_mirrors_password_is_not_shown(tmp_path):
     for style in ("text", "json"):
-        shown = doctor("--format", style, POSEZOO_MIRROR="https://ann:s3cret@models.invalid/m").stdout
+        shown = doctor(
+            "--format", style, POSEZOO_MIRROR="https://ann:s3cret@models.invalid/m"
+        ).stdout
         assert "https://models.invalid/m" in shown
         assert "s3cret" not in shown
 
@@ -116,7 +120,12 @@ def test_the_npm_registries_are_listed_without_their_logins(tmp_path):
     answer = doctor("--format", "json", npm_config_userconfig=str(npmrc)).stdout
     assert json.loads(answer)["npm_registries"] == [
         {"scope": "", "url": "https://npm.invalid/all/", "origin": str(npmrc), "has_login": True},
-        {"scope": "@pose-lab", "url": "https://lab.invalid/", "origin": str(npmrc), "has_login": False},
+        {
+            "scope": "@pose-lab",
+            "url": "https://lab.invalid/",
+            "origin": str(npmrc),
+            "has_login": False,
+        },
     ]
     assert "s3cret" not in shown + answer
 
@@ -152,13 +161,16 @@ def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):
     entry_points.write_text("[posezoo.decoders]\nwave = wavy:WAVE\n")
     (plugin,) = json.loads(doctor("--format", "json", site=tmp_path).stdout)["plugins"]
     assert plugin == {"group": "posezoo.decoders", "name": "wave", "package": "wavy 1.0"}
-    assert "wave                     posezoo.decoders      wavy 1.0\n" in doctor(site=tmp_path).stdout
+    assert (
+        "wave                     posezoo.decoders      wavy 1.0\n" in doctor(site=tmp_path).stdout
+    )
 
 
 def test_the_plugins_of_every_table_are_listed():
     source = Path(posezoo_package.__file__).parent
     tables = (
-        re.findall(r'LazyTable\(\s*(?:group=)?"([\w.]+)"', path.read_text()) for path in source.rglob("*.py")
+        re.findall(r'LazyTable\(\s*(?:group=)?"([\w.]+)"', path.read_text())
+        for path in source.rglob("*.py")
     )
     groups = {group for of_module in tables for group in of_module}
     assert groups

@@ -34,7 +34,9 @@ def zoo(tmp_path):
     write_model(
         tmp_path / "models",
         "lost",
-        model_yml(files=[{**here, "checksum": "1" * 96, "source": "https://models.invalid/gone.bin"}]),
+        model_yml(
+            files=[{**here, "checksum": "1" * 96, "source": "https://models.invalid/gone.bin"}]
+        ),
     )
     return tmp_path
 
@@ -55,17 +57,24 @@ def download(zoo, *flags):
 
 def test_each_line_says_when_where_and_how_long(zoo):
     started = datetime.now().astimezone()
-    assert posezoo(*download(zoo, "--header", "models.invalid=Authorization: secret-word")).returncode == 1
+    assert (
+        posezoo(*download(zoo, "--header", "models.invalid=Authorization: secret-word")).returncode
+        == 1
+    )
     log = lines(zoo / "run.jsonl")
     assert all(
-        [*line][:7] == ["time", "event", "model", "stage", "worker", "seconds", "bytes"] for line in log
+        [*line][:7] == ["time", "event", "model", "stage", "worker", "seconds", "bytes"]
+        for line in log
     )
     for line in log:
         time = datetime.fromisoformat(line["time"])
         assert time.utcoffset() == timedelta(0) and time >= started.replace(microsecond=0)
     first, last = log[0], log[-1]
     assert (first["event"], first["models"]) == ("run_begin", 2)
-    assert "download --all" in first["command"] and "secret-word" not in (zoo / "run.jsonl").read_text()
+    assert (
+        "download --all" in first["command"]
+        and "secret-word" not in (zoo / "run.jsonl").read_text()
+    )
     assert (last["event"], last["successful"], last["reason"]) == ("run_end", False, "1 failed")
     assert last["seconds"] > 0
     ended = {line["model"]: line for line in log if line["event"] == "model_work_end"}
@@ -86,7 +95,11 @@ def test_a_file_of_a_source_has_its_bytes_and_seconds(tmp_path):
     _, begun, progress, ended = lines(tmp_path / "log")  # progress is written once in ten seconds
     assert begun["source"] == "https://example.org/a.bin"
     assert progress["bytes"] == 60
-    assert (ended["bytes"], ended["stage"], ended["worker"]) == (100, "download", "tcp://10.0.0.1:4000")
+    assert (ended["bytes"], ended["stage"], ended["worker"]) == (
+        100,
+        "download",
+        "tcp://10.0.0.1:4000",
+    )
     assert ended["seconds"] >= 0
 
 

@@ -64,7 +64,12 @@ class Desk:
 
     def start(self, command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*self.prefix, "bash", "-c", f"exec {command}" if command.startswith("posezoo") else command],
+            [
+                *self.prefix,
+                "bash",
+                "-c",
+                f"exec {command}" if command.startswith("posezoo") else command,
+            ],
             cwd=self.folder,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -91,8 +96,12 @@ def desk(tmp_path, mirror) -> Desk:
 
 def without(desk: Desk, *prefix: str) -> None:
     """Take something away from the commands to come, such as the network."""
-    if subprocess.run([*prefix, "true"], cwd=desk.folder, capture_output=True, check=False).returncode:
-        pytest.skip("cannot take the network away here" if "-rn" in prefix else "cannot mount a tmpfs here")
+    if subprocess.run(
+        [*prefix, "true"], cwd=desk.folder, capture_output=True, check=False
+    ).returncode:
+        pytest.skip(
+            "cannot take the network away here" if "-rn" in prefix else "cannot mount a tmpfs here"
+        )
     desk.prefix = list(prefix)
 
 
@@ -193,7 +202,9 @@ def interrupt_and_repeat(desk: Desk, mirror: Path) -> list[str]:
         desk.environ |= {"POSEZOO_MIRROR": server.url()}
         serve_model(server, mirror, hang_at=2_000_000, times=1, etag='"1"')
         child = desk.start(first)
-        wait_until(lambda: any(path.stat().st_size > 1_900_000 for path in desk.files()), "the download")
+        wait_until(
+            lambda: any(path.stat().st_size > 1_900_000 for path in desk.files()), "the download"
+        )
         child.send_signal(signal.SIGINT)
         answers = [child.communicate(timeout=HANG_S)[0]]
         assert child.returncode == 130
@@ -211,8 +222,14 @@ def transcript(title: str, desk: Desk, mirror: Path) -> str:
     PREPARE.get(title, lambda _: None)(desk)
     lines = commands(section(title))
     play = PLAY.get(title, lambda desk, _: [desk.run(line) for line in lines])
-    text = "".join(f"$ {line}\n{answer}" for line, answer in zip(lines, play(desk, mirror), strict=True))
-    for path, name in ((desk.folder, "/home/ann"), (ROOT, "/home/ann/posezoo"), (sys.executable, "python")):
+    text = "".join(
+        f"$ {line}\n{answer}" for line, answer in zip(lines, play(desk, mirror), strict=True)
+    )
+    for path, name in (
+        (desk.folder, "/home/ann"),
+        (ROOT, "/home/ann/posezoo"),
+        (sys.executable, "python"),
+    ):
         text = text.replace(str(path), name)
     for pattern, replacement in REPLACED:
         text = re.sub(pattern, replacement, text)
@@ -221,7 +238,11 @@ def transcript(title: str, desk: Desk, mirror: Path) -> str:
 
 @pytest.mark.parametrize("title", TITLES)
 def test_each_mistake_ends_in_the_answer_that_the_page_shows(title, desk, mirror, request):
-    if title in ("A full disk", "A wrong decoder", "A corrupt photo"):  # which need a model that is there
+    if title in (
+        "A full disk",
+        "A wrong decoder",
+        "A corrupt photo",
+    ):  # which need a model that is there
         made = request.getfixturevalue("blazepose").output_dir
         desk.environ["POSEZOO_OUTPUT_DIR"] = str(made)
         for path in made.glob("**/FP16/pose-landmark-full-mediapipe.[xb]*"):
@@ -230,6 +251,8 @@ def test_each_mistake_ends_in_the_answer_that_the_page_shows(title, desk, mirror
     assert "Traceback" not in text
     if os.environ.get("FIRST_MINUTES") == "draw":
         old = section(title)
-        new = re.sub(r"```console\n.*?```", lambda _: f"```console\n{text}```", old, flags=re.DOTALL)
+        new = re.sub(
+            r"```console\n.*?```", lambda _: f"```console\n{text}```", old, flags=re.DOTALL
+        )
         PAGE.write_text(PAGE.read_text("utf-8").replace(old, new), "utf-8")
     assert re.findall(r"```console\n(.*?)```", section(title), re.DOTALL) == [text]

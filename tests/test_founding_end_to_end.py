@@ -93,7 +93,9 @@ def becomes_ir(place: Place, spec: ModelSpec, checkpoint: bytes) -> None:
         computes_what_pytorch_does(spec, place.out, precision, bar)
 
 
-def computes_what_pytorch_does(spec: ModelSpec, out: Path, precision: Precision, bar: float) -> None:
+def computes_what_pytorch_does(
+    spec: ModelSpec, out: Path, precision: Precision, bar: float
+) -> None:
     """The IR has the declared form, and the record beside it says how near it is to the original."""
     layout = ModelLayout(out, out)
     record = provenance.read_provenance(layout.provenance_path(spec, precision))
@@ -122,7 +124,9 @@ def test_a_founding_model_becomes_ir(place: Place, spec: ModelSpec) -> None:
     network = generated(spec)
     becomes_ir(place, spec, checkpoint_of(spec.name, network))
     if spec.self_check.measure != "max":
-        marks_the_same_peaks(network, spec, ModelLayout(place.out, place.out).ir_path(spec, Precision.FP32))
+        marks_the_same_peaks(
+            network, spec, ModelLayout(place.out, place.out).ir_path(spec, Precision.FP32)
+        )
 
 
 def marks_the_same_peaks(network: Any, spec: ModelSpec, xml: Path) -> None:
@@ -132,7 +136,9 @@ def marks_the_same_peaks(network: Any, spec: ModelSpec, xml: Path) -> None:
     found = import_openvino().Core().compile_model(xml, "CPU", EXACT)(image)
     with torch.no_grad():
         outputs = network(torch.from_numpy(preprocess(image, port)))
-    for name, requested in zip(("heatmaps", "embeddings"), map(torch.Tensor.numpy, outputs), strict=True):
+    for name, requested in zip(
+        ("heatmaps", "embeddings"), map(torch.Tensor.numpy, outputs), strict=True
+    ):
         difference = np.abs(np.abs(found[name]) - np.abs(requested)).max() / np.abs(requested).max()
         assert 0 < difference <= BARS[Precision.FP32]
         assert np.count_nonzero((found[name] < 0) != (requested < 0)) <= 1e-4 * requested.size
@@ -161,7 +167,9 @@ def crowd(place: Place) -> Place:
 def test_a_copy_differs_from_what_is_shipped_in_sizes_digests_and_host_only(crowd: Place) -> None:
     for spec in FOUNDING:
         copy = crowd.models / spec.family / spec.name / "model.yml"
-        shipped, copied = (leaves(yaml.safe_load(path.read_text("utf-8"))) for path in (spec.path, copy))
+        shipped, copied = (
+            leaves(yaml.safe_load(path.read_text("utf-8"))) for path in (spec.path, copy)
+        )
         assert list(shipped) == list(copied)
         changed = {path for path in shipped if shipped[path] != copied[path]}
         assert any("source" in path for path in changed)
@@ -177,7 +185,11 @@ def leaves(tree: Any, path: str = "") -> dict[str, Any]:
     if not isinstance(tree, dict | list):
         return {path: tree}
     pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    return {place: value for key, each in pairs for place, value in leaves(each, f"{path}.{key}").items()}
+    return {
+        place: value
+        for key, each in pairs
+        for place, value in leaves(each, f"{path}.{key}").items()
+    }
 
 
 def test_all_brings_what_is_pinned_and_names_what_is_not(crowd: Place) -> None:
@@ -189,7 +201,9 @@ def test_all_brings_what_is_pinned_and_names_what_is_not(crowd: Place) -> None:
         assert checkpoint.is_file() is (spec not in UNPINNED)
 
 
-@pytest.mark.parametrize("spec", [pytest.param(spec, id=spec.full_name) for spec in (*UNPINNED, *TAGS[:1])])
+@pytest.mark.parametrize(
+    "spec", [pytest.param(spec, id=spec.full_name) for spec in (*UNPINNED, *TAGS[:1])]
+)
 def test_what_has_no_pin_is_not_even_asked_for_untold(crowd: Place, spec: ModelSpec) -> None:
     ended = crowd.downloader("--name", spec.full_name)
     assert ended.returncode == 1
@@ -202,6 +216,7 @@ def test_the_generated_weights_tell_pictures_apart() -> None:
     """Else any IR would compute the same."""
     network = conditioned(SMALL)
     one, other = (
-        network(torch.randn(1, 3, 256, 192, generator=torch.Generator().manual_seed(n))) for n in (1, 2)
+        network(torch.randn(1, 3, 256, 192, generator=torch.Generator().manual_seed(n)))
+        for n in (1, 2)
     )
     assert (one - other).std() > 0.5 * one.std()

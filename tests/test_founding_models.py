@@ -55,7 +55,11 @@ def test_every_row_of_gluoncvs_page_is_a_variant_with_its_figures(shared):
         assert file.contains[row["params_file"]].value == (
             row["model_store_sha1"] if is_default else row["hashtag"]
         )
-        assert (spec.is_default, file.is_pinned, file.is_weakly_pinned) == (is_default, is_default, True)
+        assert (spec.is_default, file.is_pinned, file.is_weakly_pinned) == (
+            is_default,
+            is_default,
+            True,
+        )
 
 
 def test_the_stores_default_is_the_default_even_where_the_page_names_another(shared):
@@ -64,7 +68,9 @@ def test_the_stores_default_is_the_default_even_where_the_page_names_another(sha
         assert spec.tag == row["model_store_short"]
         (digest,) = spec.files[0].contains.values()
         assert digest.value == row["model_store_sha1"]
-    assert model("mobile_pose_mobilenetv3_small").published.accuracy == ()  # the page's AP is the tag's
+    assert (
+        model("mobile_pose_mobilenetv3_small").published.accuracy == ()
+    )  # the page's AP is the tag's
 
 
 def test_every_row_of_open_model_zoo_is_declared(shared):
@@ -78,7 +84,11 @@ def test_every_row_of_open_model_zoo_is_declared(shared):
             last = [GoogleDriveSource(own["id"])] if isinstance(own, dict) else [own] if own else []
             assert [str(source) for source in file.sources] == [said["source"], *map(str, last)]
         for port, said in zip(spec.inputs, row.get("input_info", []), strict=False):
-            assert (port.name, list(port.shape), port.layout) == (said["name"], said["shape"], said["layout"])
+            assert (port.name, list(port.shape), port.layout) == (
+                said["name"],
+                said["shape"],
+                said["layout"],
+            )
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -99,12 +109,19 @@ def test_preprocessing_outputs_and_figures_are_open_model_zoos(shared, name):
         numbers(arguments["--mean_values"]),
         numbers(arguments["--scale_values"]),
     )
-    assert port.reverse_input_channels == ("--reverse_input_channels" in row["model_optimizer_args"])
+    assert port.reverse_input_channels == (
+        "--reverse_input_channels" in row["model_optimizer_args"]
+    )
     assert [output.name for output in spec.outputs] == arguments["--output"].split(",")
     card = {key.lower(): text.rstrip("%") for key, text in row["card"].items()}
-    assert (spec.published.gflops, spec.published.mparams) == (float(card["gflops"]), float(card["mparams"]))
+    assert (spec.published.gflops, spec.published.mparams) == (
+        float(card["gflops"]),
+        float(card["mparams"]),
+    )
     accuracy = spec.published.accuracy[0]
-    metric = next(float(text) for key, text in card.items() if key.startswith(("ap", "average", "mpjpe")))
+    metric = next(
+        float(text) for key, text in card.items() if key.startswith(("ap", "average", "mpjpe"))
+    )
     assert (accuracy.value if accuracy.metric == "MPJPE" else percent(accuracy.value)) == metric
 
 
@@ -126,7 +143,8 @@ def test_lightweight_openpose_is_declared_as_its_authors_published_it():
 
 def test_a_known_difference_has_its_reason():
     assert (
-        "5 of them: 40.557 MParams" in model("single-human-pose-estimation-0001").published.known_difference
+        "5 of them: 40.557 MParams"
+        in model("single-human-pose-estimation-0001").published.known_difference
     )
 
 
@@ -135,7 +153,10 @@ def test_every_network_has_its_model_and_every_model_its_terms():
     for spec in founding():
         assert read_copyright_line(spec)
         assert spec.files[0].read_limit > 0
-    assert read_copyright_line(model("higher-hrnet-w32-human-pose-estimation")) == "Copyright (c) 2019 HRNet"
+    assert (
+        read_copyright_line(model("higher-hrnet-w32-human-pose-estimation"))
+        == "Copyright (c) 2019 HRNet"
+    )
 
 
 def test_alpha_poses_terms_are_unclear_and_said_to_be():
@@ -143,11 +164,17 @@ def test_alpha_poses_terms_are_unclear_and_said_to_be():
     assert spec.license.spdx == "LicenseRef-unclear"
     assert "non-commercial" in spec.license_note
     assert (spec.training.command, spec.training.log) == ("", "")
-    assert "None" not in (builtin_models_dir() / "public" / spec.name / "README.md").read_text("utf-8")
+    assert "None" not in (builtin_models_dir() / "public" / spec.name / "README.md").read_text(
+        "utf-8"
+    )
 
 
 def test_a_cap_leaves_room_for_the_whole_checkpoint(shared):
     for spec in founding():
         if spec.tag:
             keys = facts(shared, f"keys/gluon_{spec.name}.json")
-            assert keys["params_file_bytes"] < spec.files[0].read_limit < 1.3 * keys["params_file_bytes"]
+            assert (
+                keys["params_file_bytes"]
+                < spec.files[0].read_limit
+                < 1.3 * keys["params_file_bytes"]
+            )

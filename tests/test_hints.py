@@ -21,13 +21,36 @@ PAGES = [
     # One page shows wrong commands; a test of its own makes these mistakes.
     *sorted({*(ROOT / "docs").rglob("*.md")} - {ROOT / "docs" / "first_minutes.md"}),
     *sorted((ROOT / "models").rglob("*.md")),
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")
+    ),
 ]
 #: What stands for a placeholder whose type argparse checks.
 VALUES = {"H,W": "368,432", "P[,P]": "FP16", "N": "8", "S": "0.5", "PX": "368", "PRECISION": "FP16"}
 
-DOWNLOADING = ("download", "get", "export", "quantize", "run", "demo", "evaluate", "benchmark", "mirror")
-CONVERTING = ("plan", "convert", "get", "export", "quantize", "run", "demo", "evaluate", "benchmark")
+DOWNLOADING = (
+    "download",
+    "get",
+    "export",
+    "quantize",
+    "run",
+    "demo",
+    "evaluate",
+    "benchmark",
+    "mirror",
+)
+CONVERTING = (
+    "plan",
+    "convert",
+    "get",
+    "export",
+    "quantize",
+    "run",
+    "demo",
+    "evaluate",
+    "benchmark",
+)
 #: The verbs that show the hints of a package. Each takes every flag that such a hint names.
 SHOWN_BY = {
     "download": DOWNLOADING,
@@ -54,7 +77,9 @@ SHOWN_BY = {
         "lock",
         "licenses",
     ),
-    "registry.py": tuple(verb for verb in VERBS if verb not in ("completion", "dataset", "doctor", "shims")),
+    "registry.py": tuple(
+        verb for verb in VERBS if verb not in ("completion", "dataset", "doctor", "shims")
+    ),
 }
 #: Flags that only users of some of these verbs can have given, or that belong to Model Optimizer.
 ONLY = {
@@ -85,13 +110,17 @@ def the_parser() -> argparse.ArgumentParser:
 
 @cache
 def verb_parsers() -> dict[str, argparse.ArgumentParser]:
-    (verbs,) = (each for each in the_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    (verbs,) = (
+        each for each in the_parser()._actions if isinstance(each, argparse._SubParsersAction)
+    )
     return dict(verbs.choices)
 
 
 def offered(verb: str) -> set[str]:
     """The flags that a verb's help shows."""
-    actions = [action for action in verb_parsers()[verb]._actions if action.help != argparse.SUPPRESS]
+    actions = [
+        action for action in verb_parsers()[verb]._actions if action.help != argparse.SUPPRESS
+    ]
     return {flag for action in actions for flag in action.option_strings}
 
 
@@ -108,7 +137,8 @@ def texts(path: Path) -> list[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             pairs = zip(
-                *(getattr(side, "elts", [side]) for side in (node.targets[0], node.value)), strict=False
+                *(getattr(side, "elts", [side]) for side in (node.targets[0], node.value)),
+                strict=False,
             )
             for name, value in pairs:
                 assigned.setdefault(ast.unparse(name), []).append(value)
@@ -119,7 +149,9 @@ def texts(path: Path) -> list[tuple[int, str]]:
             for text in forms(node, assigned):
                 text = re.sub(r"(?<=[\w\0])\0", "", text)
                 found.append((node.lineno, text.replace("\0", "blazepose-full")))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
+        elif (
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner
+        ):
             found.append((node.lineno, node.value))
     return found
 
@@ -136,7 +168,9 @@ def forms(node: ast.expr, assigned: dict[str, list[ast.expr]], depth: int = 0) -
         case ast.Name(id=name) if name in assigned and depth < 3:
             texts = [text for value in assigned[name] for text in forms(value, assigned, depth + 1)]
             return list(dict.fromkeys(texts))[:6]
-        case ast.Call(func=ast.Name(id="format_command"), args=[ast.Constant(value=verb), _, *folder]):
+        case ast.Call(
+            func=ast.Name(id="format_command"), args=[ast.Constant(value=verb), _, *folder]
+        ):
             weights_dir = " --weights_dir ir" if folder else ""
             return [f"posezoo {verb} blazepose-full --models_dir zoo{weights_dir}"]
         case ast.JoinedStr(values=values):
@@ -159,7 +193,9 @@ def commands_in_text(text: str) -> list[list[str]]:
     found = []
     for match in re.finditer(rf"\bposezoo ({'|'.join(VERBS)})\b(?!-)([^\n`]*)", text):
         parser = verb_parsers()[match[1]]
-        takes = {flag for each in parser._actions if each.nargs != 0 for flag in each.option_strings}
+        takes = {
+            flag for each in parser._actions if each.nargs != 0 for flag in each.option_strings
+        }
         subverbs = {word for each in parser._actions for word in each.choices or ()}
         words = [match[1]]
         for token in match[2].split():
@@ -183,7 +219,9 @@ def commands_of_page(page: Path) -> list[list[str]]:
     text = page.read_text("utf-8")
     lines = re.findall(r"`(posezoo [^`\n]+)`", text)
     for block in re.findall(r"```(?:console|sh|bash)\n(.*?)```", text, re.DOTALL):
-        lines += re.findall(r"(?:^\$ |^|&& )(posezoo [^\n]+)", block.replace("\\\n", " "), re.MULTILINE)
+        lines += re.findall(
+            r"(?:^\$ |^|&& )(posezoo [^\n]+)", block.replace("\\\n", " "), re.MULTILINE
+        )
     found = []
     for line in lines:
         words = words_of(line)
@@ -215,15 +253,21 @@ def test_every_command_in_the_source_parses(capsys):
         for line, text in texts(path):
             for words in commands_in_text(text):
                 if problem := problem_of(words, capsys):
-                    wrong.append(f"{path.relative_to(ROOT)}:{line}: posezoo {' '.join(words)}: {problem}")
+                    wrong.append(
+                        f"{path.relative_to(ROOT)}:{line}: posezoo {' '.join(words)}: {problem}"
+                    )
     assert not wrong, "\n".join(wrong)
 
 
 def test_every_command_of_the_pages_and_cards_parses(capsys):
-    found = {(str(page.relative_to(ROOT)), *words) for page in PAGES for words in commands_of_page(page)}
+    found = {
+        (str(page.relative_to(ROOT)), *words) for page in PAGES for words in commands_of_page(page)
+    }
     assert len(found) > 300
     wrong = [
-        f"{words}: {problem}" for words in sorted(found) if (problem := problem_of([*words[1:]], capsys))
+        f"{words}: {problem}"
+        for words in sorted(found)
+        if (problem := problem_of([*words[1:]], capsys))
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -240,7 +284,12 @@ def hints_of(path: Path) -> list[tuple[int, str]]:
                 values = [value]
             case ast.Call(func=ast.Name(id="Obstacle"), args=[_, _, *others]):
                 values = others
-        places |= {child.lineno for value in values for child in ast.walk(value) if hasattr(child, "lineno")}
+        places |= {
+            child.lineno
+            for value in values
+            for child in ast.walk(value)
+            if hasattr(child, "lineno")
+        }
     return [(line, text) for line, text in texts(path) if line in places]
 
 
@@ -248,7 +297,9 @@ def flags_alone(text: str) -> set[str]:
     """The flags that a hint names, without those of its commands."""
     in_commands = {word for words in commands_in_text(text) for word in words}
     named = set(re.findall(r"(?<![\w=-])--[a-z][a-z_]+", text))
-    return set() if "in model.yml" in text else named - in_commands  # there Model Optimizer's are meant
+    return (
+        set() if "in model.yml" in text else named - in_commands
+    )  # there Model Optimizer's are meant
 
 
 def test_every_flag_in_a_hint_is_one_of_each_verb_that_shows_it():

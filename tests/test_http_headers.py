@@ -21,7 +21,14 @@ def test_a_header_is_written_as_host_name_and_value():
 
 @pytest.mark.parametrize(
     "text",
-    ["Authorization: Bearer hush", "a.b=hush", "a.b=A:", "a.b=A: hush\r\nB: c", "a/b=A: hush", "=A: hush"],
+    [
+        "Authorization: Bearer hush",
+        "a.b=hush",
+        "a.b=A:",
+        "a.b=A: hush\r\nB: c",
+        "a/b=A: hush",
+        "=A: hush",
+    ],
 )
 def test_another_form_is_refused_without_repeating_it(text):
     with pytest.raises(SettingsError, match="--header: expected HOST=NAME: VALUE") as caught:
@@ -34,7 +41,10 @@ def test_posezoo_cfg_holds_several_a_line_each(tmp_path):
         "[posezoo]\nheader = a.org=A: 1\n  b.org=B: 2, 3\nallow_http = yes\n"
     )
     found = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
-    assert [(each.host, each.value) for each in found["header"].value] == [("a.org", "1"), ("b.org", "2, 3")]
+    assert [(each.host, each.value) for each in found["header"].value] == [
+        ("a.org", "1"),
+        ("b.org", "2, 3"),
+    ]
     assert found["allow_http"].value is True
 
 
@@ -48,7 +58,9 @@ def test_the_doctor_never_shows_a_value(form):
 
 
 def test_a_switch_and_a_bundle_that_cannot_be_meant_are_named():
-    with pytest.raises(SettingsError, match="POSEZOO_ALLOW_HTTP: expected yes or no, got 'perhaps'"):
+    with pytest.raises(
+        SettingsError, match="POSEZOO_ALLOW_HTTP: expected yes or no, got 'perhaps'"
+    ):
         read_settings({}, {"POSEZOO_ALLOW_HTTP": "perhaps", "HOME": "/x"})
     with pytest.raises(SettingsError, match=r"--ca_bundle: /gone\.pem: there is no such file"):
         read_settings({"ca_bundle": "/gone.pem"})

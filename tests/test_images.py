@@ -28,7 +28,10 @@ def png(width: int, height: int, depth: int = 8, rows: bytes = b"") -> bytes:
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
         )
 
     header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)

@@ -12,7 +12,9 @@ HEAVY = ("requests", "numpy", "openvino", "torch", "nncf", "cv2", "tqdm", "onnx"
 
 def imported(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint(*sorted(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
     assert ended.returncode == 0, ended.stderr
     return set(ended.stderr.splitlines()[-1].split())
 

@@ -94,7 +94,8 @@ def test_without_photos_no_accuracy_is_measured(measure, tmp_path):
 def test_a_model_that_cannot_be_downloaded_is_left_out(measure, shared, tmp_path):
     shutil.rmtree(tmp_path / "models" / "intel" / MODEL)
     shutil.copytree(
-        builtin_models_dir() / "intel" / "human-pose-estimation-0005", tmp_path / "models" / "intel" / MODEL
+        builtin_models_dir() / "intel" / "human-pose-estimation-0005",
+        tmp_path / "models" / "intel" / MODEL,
     )
     code, output = measure("--kinds", "accuracy", photos=shared / "data" / "photos")
     assert code == 0
@@ -110,7 +111,8 @@ def test_an_unknown_kind_is_refused(measure, tmp_path):
 
 def test_no_speed_is_measured_while_other_programs_use_the_machine(measure, mirror, tmp_path):
     spinning = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(os.cpu_count() or 1)
     ]
     try:
         code, output = measure("--kinds", "speed", photos=tmp_path)

@@ -29,7 +29,9 @@ from posezoo.spec.model import ModelSpec, Precision
 
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
-COUNTED = Measurement("complexity", FP32, {"gflops": 92.8364, "mparams": 28.618}, weights="generated")
+COUNTED = Measurement(
+    "complexity", FP32, {"gflops": 92.8364, "mparams": 28.618}, weights="generated"
+)
 FAST = Measurement(
     "speed",
     FP16,
@@ -66,8 +68,12 @@ def test_the_order_of_recording_does_not_change_the_file(tmp_path):
 def test_a_newer_measurement_replaces_the_one_with_the_same_key(tmp_path):
     path = tmp_path / "measured.yml"
     update_measured_yml(path, [FAST])
-    newer = Measurement("speed", FP16, {"throughput_fps": 40.0}, machine=FAST.machine, settings=FAST.settings)
-    elsewhere = Measurement("speed", FP16, {"throughput_fps": 9.0}, machine="another", settings=FAST.settings)
+    newer = Measurement(
+        "speed", FP16, {"throughput_fps": 40.0}, machine=FAST.machine, settings=FAST.settings
+    )
+    elsewhere = Measurement(
+        "speed", FP16, {"throughput_fps": 9.0}, machine="another", settings=FAST.settings
+    )
     assert update_measured_yml(path, [newer, elsewhere])
     assert read_measured(path) == (newer, elsewhere)
     assert not update_measured_yml(path, [newer])  # nothing new: the file is not written
@@ -82,7 +88,9 @@ def test_other_yaml_readers_read_the_same_values(tmp_path):
     assert found["accuracy"][0]["tag"] == "2f544338"
     assert found["accuracy"][0]["intervals"] == {"AP": [0.6, 0.7]}
     assert found["accuracy"][0]["irs"] == "1234567890123456"
-    assert format_measured_yml([FAST]).startswith(f"{NOTE}\nspeed:\n  - precision: FP16\n    machine: ")
+    assert format_measured_yml([FAST]).startswith(
+        f"{NOTE}\nspeed:\n  - precision: FP16\n    machine: "
+    )
 
 
 def test_values_keep_six_digits():
@@ -145,7 +153,8 @@ def test_an_installed_registry_is_not_changed(tmp_path):
     spec = context.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
     with pytest.raises(
-        OutputError, match="is part of an installed package: measurements are recorded in a checkout"
+        OutputError,
+        match="is part of an installed package: measurements are recorded in a checkout",
     ):
         complexity_count.record_measurements(replace(spec, path=place / "model.yml"), [COUNTED])
     assert not place.exists()
@@ -158,7 +167,11 @@ def figures_of(name):
     """GFLOPs and MParams of each IR, as committed."""
     spec = REGISTRY.find(name)
     assert isinstance(spec, ModelSpec)
-    rows = [each for each in read_measured(spec.path.with_name("measured.yml")) if each.kind == "complexity"]
+    rows = [
+        each
+        for each in read_measured(spec.path.with_name("measured.yml"))
+        if each.kind == "complexity"
+    ]
     actual = [row for row in rows if row.tag == spec.tag]
     assert actual
     return [(each.figures["gflops"], each.figures["mparams"]) for each in actual]
@@ -191,7 +204,9 @@ def test_every_founding_model_and_variant_is_counted_and_none_has_an_accuracy_of
             continue
         rows = read_measured(spec.path.with_name("measured.yml"))
         counted = {(row.tag, row.precision) for row in rows if row.kind == "complexity"}
-        assert counted == {(each.tag, one) for each in (spec, *spec.variants) for one in (FP32, FP16)}
+        assert counted == {
+            (each.tag, one) for each in (spec, *spec.variants) for one in (FP32, FP16)
+        }
         assert {row.weights for row in rows} == {"generated"}
         assert {row.kind for row in rows} <= {"complexity", "speed"}
 

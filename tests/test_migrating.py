@@ -23,7 +23,10 @@ from posezoo.cli.main import create_parser
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
 
 PAGE = (ROOT / "docs" / "migrating.md").read_text("utf-8")
-TOOLS = {tool.__name__.rpartition(".")[2]: tool for tool in (converter, downloader, info_dumper, quantizer)}
+TOOLS = {
+    tool.__name__.rpartition(".")[2]: tool
+    for tool in (converter, downloader, info_dumper, quantizer)
+}
 IR = "intel/person-detection-retail-0013/FP16/person-detection-retail-0013"
 MADE_IR = "public/resnet-50-tf/FP16/resnet-50-tf"
 DOWNLOADED = {f"{IR}.xml", f"{IR}.bin"}
@@ -82,7 +85,13 @@ def user(tmp_path, links, mirror):
         **os.environ,
         "HOME": str(home),
         "PATH": os.pathsep.join(
-            [str(environment / "bin"), str(home / ".local" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
+            [
+                str(environment / "bin"),
+                str(home / ".local" / "bin"),
+                "/usr/local/bin",
+                "/usr/bin",
+                "/bin",
+            ]
         ),
         "PIP_FIND_LINKS": str(links),
         "POSEZOO_MIRROR": str(mirror),
@@ -92,7 +101,13 @@ def user(tmp_path, links, mirror):
     def run(line: str, **changes: str) -> subprocess.CompletedProcess[str]:
         line = line.replace("./posezoo", "posezoo")  # the wheel of ``links`` stands for the clone
         ended = subprocess.run(
-            line, shell=True, cwd=desk, env=environ | changes, capture_output=True, text=True, timeout=300
+            line,
+            shell=True,
+            cwd=desk,
+            env=environ | changes,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
         return ended
@@ -103,7 +118,9 @@ def user(tmp_path, links, mirror):
 
 def left(user, folder: str = "models") -> set[str]:
     """The IR and the published files below a folder."""
-    files = (path for path in (user.desk / folder).rglob("*") if path.suffix in (".xml", ".bin", ".pb"))
+    files = (
+        path for path in (user.desk / folder).rglob("*") if path.suffix in (".xml", ".bin", ".pb")
+    )
     return {str(path.relative_to(user.desk / folder)) for path in files}
 
 
@@ -146,7 +163,9 @@ def test_both_dockerfiles_make_the_models_with_the_stand_in_or_posezoo(user, lin
 
 def test_both_commands_of_each_row_are_read():
     rows = [
-        re.findall("`([^`]+)`", row) for row in section("3. Change over").splitlines() if row[:3] == "| `"
+        re.findall("`([^`]+)`", row)
+        for row in section("3. Change over").splitlines()
+        if row[:3] == "| `"
     ]
     assert len(rows) > 15
     for row in rows:
@@ -180,7 +199,9 @@ def test_the_models_of_2024_6_are_counted_by_how_they_are_made():
 
 
 def test_the_models_of_2021_4_that_do_not_move_are_counted(shared):
-    frameworks = Counter(model["framework"] for model in planned(shared / "data" / "omz-2021.4" / "models"))
+    frameworks = Counter(
+        model["framework"] for model in planned(shared / "data" / "omz-2021.4" / "models")
+    )
     text = section("What does not move")
     for framework in ("Caffe", "MXNet", "Caffe2"):
         assert f"{frameworks[framework.lower()]} {framework} " in text

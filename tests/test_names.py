@@ -129,7 +129,12 @@ def test_a_refused_name_is_found_wherever_it_stands(code):
 
 @pytest.mark.parametrize(
     "code",
-    ["def shift(): pass", "def show(delegate, household): pass", "class Mean: pass", "def f(means): pass"],
+    [
+        "def shift(): pass",
+        "def show(delegate, household): pass",
+        "class Mean: pass",
+        "def f(means): pass",
+    ],
 )
 def test_other_names_are_allowed(code):
     assert not list(refused_names_in(code))

@@ -35,20 +35,33 @@ def built(tmp_path_factory) -> Path:
     for kind in ("build_wheel", "build_sdist"):
         code = f"import sys; sys.path.append('.ci'); import build_backend; build_backend.{kind}(sys.argv[1])"
         subprocess.run(
-            [sys.executable, "-c", code, out], cwd=source, check=True, capture_output=True, timeout=120
+            [sys.executable, "-c", code, out],
+            cwd=source,
+            check=True,
+            capture_output=True,
+            timeout=120,
         )
     return out
 
 
 def files_of(folder: str) -> set[str]:
-    return {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(ROOT / folder))
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+    }
 
 
 def find(*paths: Path, cwd: Path) -> list[str]:
     """Where a Python that sees only these paths and our dependencies finds a model, and its holder."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     ended = subprocess.run(
-        [sys.executable, "-c", FIND], cwd=cwd, env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", FIND],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.splitlines()
@@ -58,7 +71,9 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         wheel.extractall(tmp_path)
-    modules = {f"posezoo/{name}" for name in files_of("src/posezoo") if name.endswith((".py", "py.typed"))}
+    modules = {
+        f"posezoo/{name}" for name in files_of("src/posezoo") if name.endswith((".py", "py.typed"))
+    }
     parts = ("templates/", "assets/")
     modules |= {
         f"posezoo/{package}/{name}"
@@ -78,7 +93,9 @@ def test_posezoo_packs_the_same_wheel_of_itself_in_a_checkout_and_installed(buil
     wheel = next(built.glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
         names = {
-            name for name in archive.namelist() if not name.endswith(("/WHEEL", "/RECORD", "/top_level.txt"))
+            name
+            for name in archive.namelist()
+            if not name.endswith(("/WHEEL", "/RECORD", "/top_level.txt"))
         }
         archive.extractall(tmp_path / "installed")
     # What running Python and downloading models to the folder of the registry leave behind.
@@ -92,12 +109,16 @@ def test_posezoo_packs_the_same_wheel_of_itself_in_a_checkout_and_installed(buil
     for place, source in (("checkout", ROOT / "src"), ("installed", tmp_path / "installed")):
         command = [sys.executable, "-m", "posezoo", "shims", "--wheel", tmp_path / place / "wheels"]
         environ = {**os.environ, "PYTHONPATH": str(source)}
-        subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            command, cwd=tmp_path, env=environ, check=True, capture_output=True, timeout=60
+        )
         with (
             zipfile.ZipFile(tmp_path / place / "wheels" / wheel.name) as packed,
             zipfile.ZipFile(wheel) as archive,
         ):
-            assert names == {name for name in packed.namelist() if not name.endswith(("/WHEEL", "/RECORD"))}
+            assert names == {
+                name for name in packed.namelist() if not name.endswith(("/WHEEL", "/RECORD"))
+            }
             for name in names:
                 if "METADATA" not in name or place == "installed":  # the checkout's may be older
                     assert packed.read(name) == archive.read(name), name
@@ -115,7 +136,9 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
             (packages / path.name).symlink_to(path)
     environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{packages}"}
     command = [sys.executable, "-S", "-m", "posezoo", "shims", "--wheel", tmp_path / "wheels"]
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
     assert ended.returncode == 1
     problem, hint = ended.stderr.splitlines()
     assert problem == (
@@ -142,13 +165,17 @@ def test_the_sdist_of_a_commit_has_the_same_bytes_each_time(tmp_path):
     for folder, umask in (("first", 0o022), ("second", 0o077)):
         os.utime(tmp_path / folder / "README.md", (0, 0))
         build = [sys.executable, "-m", "build", "--no-isolation", "--sdist", tmp_path / folder]
-        subprocess.run([*build, "-o", tmp_path], umask=umask, check=True, capture_output=True, timeout=120)
+        subprocess.run(
+            [*build, "-o", tmp_path], umask=umask, check=True, capture_output=True, timeout=120
+        )
         (sdist,) = tmp_path.glob("*.tar.gz")
         sdist.rename(tmp_path / f"{folder}.tgz")
     assert (tmp_path / "first.tgz").read_bytes() == (tmp_path / "second.tgz").read_bytes()
 
     with tarfile.open(tmp_path / "first.tgz") as archive:
-        assert {member.mtime for member in archive} == {int(git(first, "log", "-1", "--format=%ct"))}
+        assert {member.mtime for member in archive} == {
+            int(git(first, "log", "-1", "--format=%ct"))
+        }
 
 
 def test_a_bare_checkout_finds_its_own(tmp_path):
@@ -162,7 +189,10 @@ def test_the_list_of_packages_is_the_tree():
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     folders = {path.parent for path in (ROOT / "src").rglob("__init__.py")}
     packages = {".".join(folder.relative_to(ROOT / "src").parts) for folder in folders}
-    assert set(config["options"]["packages"].split()) == packages | {"posezoo.models", "posezoo.licenses"}
+    assert set(config["options"]["packages"].split()) == packages | {
+        "posezoo.models",
+        "posezoo.licenses",
+    }
 
 
 def test_no_extra_brings_two_opencvs():

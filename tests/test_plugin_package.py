@@ -71,7 +71,12 @@ def registry(tmp_path):
 
 def run_python(code, environ):
     ended = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S, check=True
+        [sys.executable, "-c", code],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        check=True,
     )
     return ended.stdout.strip()
 
@@ -106,7 +111,9 @@ def test_an_added_decoder_and_an_added_network_are_found_by_name(installed):
     )
     assert run_python(decode, installed) == "[50.0, 50.0, 0.5]"
     pytest.importorskip("torch", reason="needs torch")
-    build = "import posezoo; print(type(posezoo.network('one_convolution', pretrained=False)).__name__)"
+    build = (
+        "import posezoo; print(type(posezoo.network('one_convolution', pretrained=False)).__name__)"
+    )
     assert run_python(build, installed) == "OneConvolution"
 
 

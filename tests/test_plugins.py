@@ -20,7 +20,9 @@ def table(tmp_path):
         def make(code: str = "WAVE = 'wave'", **entry_points: str) -> LazyTable[str]:
             lines = [f"posezoo.texts: {name} = {value}" for name, value in entry_points.items()]
             fixed = "BUILT_IN = 'built in'"
-            installed.enter_context(plugin_package(tmp_path, *lines, name="wavy", wavy=code, fixed=fixed))
+            installed.enter_context(
+                plugin_package(tmp_path, *lines, name="wavy", wavy=code, fixed=fixed)
+            )
             return LazyTable("posezoo.texts", str, {"fixed": "fixed:BUILT_IN"})
 
         yield make
@@ -28,7 +30,11 @@ def table(tmp_path):
 
 def test_a_plugin_is_found_by_its_name_and_listed_after_the_built_in_parts(table):
     texts = table(wave="wavy:WAVE")
-    assert (texts.find("fixed"), texts.find("wave"), texts.find("other")) == ("built in", "wave", None)
+    assert (texts.find("fixed"), texts.find("wave"), texts.find("other")) == (
+        "built in",
+        "wave",
+        None,
+    )
     assert texts.names() == ("fixed", "wave")
     assert dict(texts.items()) == {"fixed": "built in", "wave": "wave"}
 
@@ -40,7 +46,9 @@ def test_a_plugin_does_not_replace_a_built_in_part(table):
 
 
 def test_neither_a_built_in_name_nor_a_list_imports_a_plugin(table, tmp_path):
-    texts = table(f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()", wave="wavy:WAVE")
+    texts = table(
+        f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()", wave="wavy:WAVE"
+    )
     assert texts.find("fixed") == "built in"
     assert texts.names() == ("fixed", "wave")
     assert not Path(tmp_path / "ran").exists()

@@ -48,13 +48,18 @@ def test_get_returns_the_ir_of_each_part_and_a_second_time_the_same(blazepose):
     irs = posezoo.get("blazepose-full", precision="FP16", output_dir=blazepose.output_dir)
     assert list(irs) == ["pose-detection-mediapipe", "pose-landmark-full-mediapipe"]
     for name, xml in irs.items():
-        assert xml == blazepose.output_dir / "public" / "blazepose-full" / name / "FP16" / f"{name}.xml"
+        assert (
+            xml
+            == blazepose.output_dir / "public" / "blazepose-full" / name / "FP16" / f"{name}.xml"
+        )
         assert xml.with_suffix(".bin").is_file()
     assert posezoo.get("blazepose-full", output_dir=str(blazepose.output_dir)) == irs
 
 
 def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
-    model = posezoo.load("blazepose-full", precision="FP16", device="CPU", output_dir=blazepose.output_dir)
+    model = posezoo.load(
+        "blazepose-full", precision="FP16", device="CPU", output_dir=blazepose.output_dir
+    )
     image = read_image(by_digest(mirror, ASTRONAUT))
     (pose,) = model(image)
     assert pose.keypoints.shape == (33, 3)
@@ -71,7 +76,12 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
 def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tmp_path):
     where = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     model = posezoo.load(
-        "human-pose-estimation-0001", "FP16-INT8", requests=2, target_size=128, aspect=(640, 480), **where
+        "human-pose-estimation-0001",
+        "FP16-INT8",
+        requests=2,
+        target_size=128,
+        aspect=(640, 480),
+        **where,
     )
     assert (model.input_size, model.requests) == ((176, 128), 2)
     assert model.executed_precision == "i8"
@@ -97,11 +107,15 @@ def test_load_hands_requests_to_the_detector_too_but_not_the_size(mirror, tmp_pa
 
 def test_a_download_shows_what_the_command_line_shows_unless_there_is_no_listener(tmp_path, capsys):
     (tmp_path / "net.tflite").write_bytes(b"no network")
-    write_model(tmp_path / "models", "net", model_yml(files=[declared_file(tmp_path / "net.tflite")]))
+    write_model(
+        tmp_path / "models", "net", model_yml(files=[declared_file(tmp_path / "net.tflite")])
+    )
 
     def shown(folder, **listener):
         with pytest.raises(posezoo.PosezooError, match=r"net\.tflite"):
-            posezoo.get("net", models_dir=(tmp_path / "models",), output_dir=tmp_path / folder, **listener)
+            posezoo.get(
+                "net", models_dir=(tmp_path / "models",), output_dir=tmp_path / folder, **listener
+            )
         out, err = capsys.readouterr()
         assert out == ""
         return err
@@ -134,8 +148,13 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.params", "out"]
 
     events.clear()
-    assert posezoo.get(name, "FP32", checkpoint=str(file), output_dir=out, listener=events.append) == irs
-    assert [type(event) for event in events] == [ConversionUpToDate]  # the same weights by another name
+    assert (
+        posezoo.get(name, "FP32", checkpoint=str(file), output_dir=out, listener=events.append)
+        == irs
+    )
+    assert [type(event) for event in events] == [
+        ConversionUpToDate
+    ]  # the same weights by another name
 
     with pytest.raises(posezoo.PosezooError, match=r"\.xml: is the IR of another checkpoint"):
         posezoo.get(name, "FP32", output_dir=out)
@@ -147,13 +166,19 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
 
 
 @pytest.mark.parametrize("model_name", ["", "mine"])
-def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(shared, tmp_path, model_name):
+def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
+    shared, tmp_path, model_name
+):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     posezoo.load(name, checkpoint=file, model_name=model_name, detector=None, output_dir=tmp_path)
     apart = Path("checkpoints", hashlib.sha384(file.read_bytes()).hexdigest()[:16])
-    place = Path("public/mine/FP16/mine.xml") if model_name else apart / f"public/{name}/FP16/{name}.xml"
+    place = (
+        Path("public/mine/FP16/mine.xml")
+        if model_name
+        else apart / f"public/{name}/FP16/{name}.xml"
+    )
     assert [xml.relative_to(tmp_path) for xml in tmp_path.rglob("*.xml")] == [place]
 
 
@@ -188,7 +213,9 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
     image = np.random.default_rng(0).integers(0, 256, (120, 200, 3), np.uint8)
     found = []
     for name in ("lightweight-openpose-mobilenet-v1", "lightweight_openpose"):
-        model = posezoo.load(name, "FP32", checkpoint=tmp_path / "mine.pth", output_dir=tmp_path / "out")
+        model = posezoo.load(
+            name, "FP32", checkpoint=tmp_path / "mine.pth", output_dir=tmp_path / "out"
+        )
         assert list((tmp_path / "out" / "checkpoints").glob(f"*/public/{name}/FP32/{name}.xml"))
         found.append([pose.to_json() for pose in model(image)])
     assert found[0] == found[1]
@@ -198,10 +225,18 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     for name, flags, said in (
         ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: does not exist"),
         ("blazepose-full", {"checkpoint": "mine.pth"}, "blazepose-full is a composite"),
-        ("movenet-singlepose-lightning-int8", {"checkpoint": "mine.pth"}, "is not one of posezoo's networks"),
+        (
+            "movenet-singlepose-lightning-int8",
+            {"checkpoint": "mine.pth"},
+            "is not one of posezoo's networks",
+        ),
         ("higher_hrnet", {"model_name": "mine"}, "model_name='mine' is only for a checkpoint"),
         ("higher_hrnet", {}, "no model is called 'higher_hrnet'"),
-        ("net.xml", {"checkpoint": "mine.pth"}, "net.xml: is an IR already|no model is called 'net.xml'"),
+        (
+            "net.xml",
+            {"checkpoint": "mine.pth"},
+            "net.xml: is an IR already|no model is called 'net.xml'",
+        ),
     ):
         for call in (posezoo.get, posezoo.load):
             with pytest.raises(posezoo.PosezooError, match=said):
@@ -213,7 +248,10 @@ def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared
     torch = pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
-    trained, initial = posezoo.network(name, pretrained=file), posezoo.network(name, pretrained=False)
+    trained, initial = (
+        posezoo.network(name, pretrained=file),
+        posezoo.network(name, pretrained=False),
+    )
     assert list(trained.state_dict()) == list(initial.state_dict())
     image = torch.rand(1, 3, 256, 192)
     with torch.no_grad():
@@ -235,7 +273,9 @@ def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_pat
         posezoo.network(name, **zoo)
     network = {"network": {"name": name}, "checkpoint": file.name}
     write_model(
-        tmp_path / "models", "small", model_yml(framework="pytorch", files=[declared_file(file)], **network)
+        tmp_path / "models",
+        "small",
+        model_yml(framework="pytorch", files=[declared_file(file)], **network),
     )
     ours, reference = posezoo.network("small", **zoo), posezoo.network(name, **zoo)
     own = posezoo.network(name, pretrained=file)

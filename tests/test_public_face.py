@@ -55,7 +55,9 @@ def compare(name: str, lines: list[str]) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n", "utf-8")
     stored = path.read_text("utf-8").splitlines()
-    assert lines == stored, "if the change is meant: STORE_PUBLIC_FACE=1 pytest tests/test_public_face.py"
+    assert lines == stored, (
+        "if the change is meant: STORE_PUBLIC_FACE=1 pytest tests/test_public_face.py"
+    )
 
 
 # --- the Python API
@@ -119,7 +121,11 @@ def test_the_python_api_is_the_stored_one():
     lines += [f"{name}{signature(function)}" for name, function in functions.items()]
     lines += members(posezoo.Pose, "posezoo.Pose")
     lines += members(posezoo.Pose3D, "posezoo.Pose3D")
-    lines += [f"what posezoo.load returns: .{name}" for name in sorted(vars(estimator())) if name[0] != "_"]
+    lines += [
+        f"what posezoo.load returns: .{name}"
+        for name in sorted(vars(estimator()))
+        if name[0] != "_"
+    ]
     lines += [
         f"what posezoo.load returns: {name}{signature(method)}"
         for name, method in (
@@ -134,7 +140,9 @@ def test_the_python_api_is_the_stored_one():
         for name, kind in sorted(vars(errors).items())
         if isinstance(kind, type) and issubclass(kind, BaseException)
     ]
-    lines += [f"each of posezoo.errors has .{name}" for name in vars(posezoo.PosezooError("a", hint="b"))]
+    lines += [
+        f"each of posezoo.errors has .{name}" for name in vars(posezoo.PosezooError("a", hint="b"))
+    ]
     lines += [f"posezoo.decode accepts {name}" for name in sorted(DECODERS.names())]
     lines += [f"posezoo.network accepts {name}" for name in sorted(NETWORKS)]
     compare("python.txt", lines)
@@ -156,7 +164,11 @@ def flags(parser: argparse.ArgumentParser) -> Iterator[str]:
         words += [f"choices={','.join(map(str, action.choices))}"] if action.choices else []
         words += ["required"] if action.required and action.option_strings else []
         value = action.default.value if isinstance(action.default, Enum) else action.default
-        if isinstance(value, (bool, int, float, str)) and value not in ("", False, argparse.SUPPRESS):
+        if isinstance(value, (bool, int, float, str)) and value not in (
+            "",
+            False,
+            argparse.SUPPRESS,
+        ):
             words.append(f"default={value}")
         rows.append(f"{parser.prog} {' '.join(words)}")
     yield from (sorted(rows) or [parser.prog])
@@ -210,7 +222,9 @@ def test_settings_have_the_stored_names_and_are_read_from_file_and_environment(t
     (tmp_path / "posezoo.cfg").write_text(text, "utf-8")
     values = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
     configured = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
-    assert sorted(configured) == sorted(values), f"give each setting a value in {GOLDEN / 'posezoo.cfg'}"
+    assert sorted(configured) == sorted(values), (
+        f"give each setting a value in {GOLDEN / 'posezoo.cfg'}"
+    )
     assert {setting.origin for setting in configured.values()} == {str(tmp_path / "posezoo.cfg")}
     environ = {f"POSEZOO_{name.upper()}": value for name, value in values.items()}
     said = read_settings({}, {**environ, "HOME": str(tmp_path)}, tmp_path)
@@ -268,28 +282,38 @@ def test_keys_of_json_on_the_standard_output_are_the_stored_ones(capsys, tmp_pat
 
 
 def test_every_event_has_the_stored_type_and_fields():
-    kinds = {var for var in vars(events).values() if isinstance(var, type) and issubclass(var, events.Event)}
+    kinds = {
+        var
+        for var in vars(events).values()
+        if isinstance(var, type) and issubclass(var, events.Event)
+    }
     bases = {events.Event, events.ModelEvent, events.FileEvent, events.TaskFinished}
     assert kinds - {*events.EVENT_TYPES} == bases, "each has its $type in EVENT_TYPES"
     lines = [
         f"{name}: {', '.join(field.name for field in dataclasses.fields(kind))}"
         for kind, (_stage, name) in events.EVENT_TYPES.items()
     ]
-    lines += [f"each of layers: {', '.join(field.name for field in dataclasses.fields(events.LayerNoise))}"]
+    lines += [
+        f"each of layers: {', '.join(field.name for field in dataclasses.fields(events.LayerNoise))}"
+    ]
     compare("events.txt", lines)
 
 
 def test_a_download_reports_and_records_with_the_stored_keys(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.tflite").write_bytes(b"abc")
-    write_model(tmp_path / "zoo", "small", model_yml(files=[declared_file(tmp_path / "net.tflite")]))
+    write_model(
+        tmp_path / "zoo", "small", model_yml(files=[declared_file(tmp_path / "net.tflite")])
+    )
     places = ["--models_dir", str(tmp_path / "zoo"), "--output_dir", str(tmp_path / "models")]
     chosen = ["--name", "small", "--progress_format", "json"]
     capsys.readouterr()
     assert downloader.main([*chosen, *places]) == 0
     reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     lines = [f"downloader: {', '.join(report)} of {report['$type']}" for report in reports]
-    converter.main(["--name", "small", "--progress_format", "json", "--download_dir", "models", *places])
+    converter.main(
+        ["--name", "small", "--progress_format", "json", "--download_dir", "models", *places]
+    )
     reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     lines += sorted({f"converter: {', '.join(report)} of {report['$type']}" for report in reports})
     lines += sorted(keys(answer(capsys, "download", "small", *places), "posezoo download:"))
@@ -297,7 +321,9 @@ def test_a_download_reports_and_records_with_the_stored_keys(capsys, tmp_path, m
     folder = tmp_path / "models" / "public" / "small"
     record = json.loads((folder / "provenance.json").read_bytes())
     lines += sorted(keys(record, "provenance.json:"))
-    lines += sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    lines += sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
     compare("download.txt", lines)
 
 
@@ -308,14 +334,18 @@ def test_keys_of_files_that_are_written_are_the_stored_ones(tmp_path):
         found |= keys({**card, "variants": []}, "card.json:")  # each is a card, too
     found |= keys(yaml.safe_load(format_measured_yml(measurements())), "measured.yml:")
     found |= {
-        f"measured.yml: {kind}[].figures.{name}" for kind, each in KINDS.items() for name in each.figures
+        f"measured.yml: {kind}[].figures.{name}"
+        for kind, each in KINDS.items()
+        for name in each.figures
     }
     for name in ("model", "composite-model"):
         schema = json.loads((ROOT / "docs" / f"{name}.schema.json").read_bytes())
         found |= {f"{name}.schema.json: {key}" for key in schema}
         found |= {f"{name}.yml: {key}" for key in schema["properties"]}
     assert (
-        command_line.main(["lock", "blazepose-full", "--lock", str(tmp_path / "posezoo.lock"), "--quiet"])
+        command_line.main(
+            ["lock", "blazepose-full", "--lock", str(tmp_path / "posezoo.lock"), "--quiet"]
+        )
         == 0
     )
     for line in (tmp_path / "posezoo.lock").read_text("utf-8").splitlines():
@@ -365,12 +395,16 @@ def test_no_ir_of_a_built_in_model_has_to_be_converted_anew(capsys, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
     models = [*context.registry.select().models, *context.registry.select(["*@*"]).models]
-    converted = {spec.full_name: resolve_model(spec, (), context) for spec in models if not spec.is_ir}
+    converted = {
+        spec.full_name: resolve_model(spec, (), context) for spec in models if not spec.is_ir
+    }
     now = {
         name: provenance.conversion_key(resolved.source, resolved.decoder)
         for name, resolved in sorted(converted.items())
     }
-    compare("ir_keys.txt", [f"{name} {json.dumps(mask_versions(key))}" for name, key in now.items()])
+    compare(
+        "ir_keys.txt", [f"{name} {json.dumps(mask_versions(key))}" for name, key in now.items()]
+    )
 
     for line in (GOLDEN / "ir_keys.txt").read_text("utf-8").splitlines():
         name, _, key = line.partition(" ")
@@ -402,7 +436,9 @@ def test_the_key_of_an_int8_ir_is_the_stored_one(tmp_path):
         xml = tmp_path / f"{name}.xml"
         xml.write_bytes(b"some bytes")
         xml.with_suffix(".bin").write_bytes(b"more bytes")
-        key = int8_key_of(QuantizationTarget(spec, spec, {name: xml}), PhotoSplit((), (), "0" * 96), "CPU")
+        key = int8_key_of(
+            QuantizationTarget(spec, spec, {name: xml}), PhotoSplit((), (), "0" * 96), "CPU"
+        )
         key["quantization"]["nncf"] = "VERSION"
         lines.append(f"{name} {json.dumps(mask_versions(key))}")
     compare("int8_keys.txt", lines)
@@ -414,6 +450,11 @@ def test_the_key_of_an_int8_ir_is_the_stored_one(tmp_path):
 def test_every_card_is_among_those_that_are_drawn_and_compared():
     """``docs/draw.py --check`` compares the bytes of each page; here: that none is left out."""
     drawn = {ROOT / "models" / name for name in draw_pages(ROOT / "models")}
-    declared = {*(ROOT / "models").rglob("model.yml"), *(ROOT / "models").rglob("composite-model.yml")}
-    assert {path.with_name(name) for path in declared for name in ("README.md", "card.json")} <= drawn
+    declared = {
+        *(ROOT / "models").rglob("model.yml"),
+        *(ROOT / "models").rglob("composite-model.yml"),
+    }
+    assert {
+        path.with_name(name) for path in declared for name in ("README.md", "card.json")
+    } <= drawn
     assert {*(ROOT / "models").rglob("*.md")} <= drawn

@@ -13,7 +13,13 @@ import pytest
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo import parse_cache
 from posezoo.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.registry import CACHED_FROM, Registry, format_command, open_registry, read_copyright_line
+from posezoo.registry import (
+    CACHED_FROM,
+    Registry,
+    format_command,
+    open_registry,
+    read_copyright_line,
+)
 from posezoo.spec.model import CompositeSpec, License, ModelSpec
 
 
@@ -34,7 +40,13 @@ def names(selection):
 
 
 def test_all_models_come_in_alphabetical_order(root):
-    assert names(Registry([root]).select(None)) == ["detector", "first", "pose-a", "pose-b", "second"]
+    assert names(Registry([root]).select(None)) == [
+        "detector",
+        "first",
+        "pose-a",
+        "pose-b",
+        "second",
+    ]
 
 
 def test_patterns_keep_their_order_and_drop_duplicates(root):
@@ -119,7 +131,9 @@ def test_the_first_of_several_registries_counts(root, tmp_path):
 def tagged(root):
     file = model_yml()["files"]
     write_model(
-        root, "tagged", model_yml(files=None, variants={tag: {"files": file} for tag in ("b1", "a2", "a3")})
+        root,
+        "tagged",
+        model_yml(files=None, variants={tag: {"files": file} for tag in ("b1", "a2", "a3")}),
     )
     return Registry([root])
 
@@ -137,7 +151,11 @@ def test_a_name_a_glob_and_all_stand_for_the_default_variant(tagged):
 
 def test_a_pattern_with_a_tag_stands_for_those_variants_in_their_order(tagged):
     assert full_names(tagged.select(["tagged@*"])) == ["tagged", "tagged@a2", "tagged@a3"]
-    assert full_names(tagged.select(["tagged@a*", "tagged@*"])) == ["tagged@a2", "tagged@a3", "tagged"]
+    assert full_names(tagged.select(["tagged@a*", "tagged@*"])) == [
+        "tagged@a2",
+        "tagged@a3",
+        "tagged",
+    ]
     assert full_names(tagged.select(["*@a3"])) == ["tagged@a3"]
     assert tagged.find("tagged@a2").subdirectory == "public/tagged@a2"
 
@@ -240,7 +258,9 @@ def test_a_changed_file_is_read_again_even_where_its_time_is_put_back(large, tmp
     descriptions(large, cache_dir)
     path = large / "public" / "model-07" / "model.yml"
     before = path.stat()
-    path.write_text(path.read_text().replace("A small model.", "A large model."))  # of the same length
+    path.write_text(
+        path.read_text().replace("A small model.", "A large model.")
+    )  # of the same length
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert descriptions(large, cache_dir) == {"A small model.", "A large model."}
@@ -262,7 +282,17 @@ def test_a_file_that_was_changed_just_now_is_not_cached(large, tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"[", b"[1]", b"[[],{}]", b"[[],[]]", b"null", b'[[],{"x":7}]', b"\xff" * 9, b"[" * 99_999],
+    [
+        b"",
+        b"[",
+        b"[1]",
+        b"[[],{}]",
+        b"[[],[]]",
+        b"null",
+        b'[[],{"x":7}]',
+        b"\xff" * 9,
+        b"[" * 99_999,
+    ],
 )
 def test_a_damaged_cache_is_ignored(large, tmp_path, damage):
     descriptions(large, tmp_path / "cache")
@@ -298,7 +328,10 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
     nothing.mkdir(parents=True)
     with pytest.raises(UnknownModelError) as caught:
         Registry([nothing]).find("pose-a")
-    assert caught.value.hint == f"no model found in {nothing}; a model must be at public/NAME/model.yml"
+    assert (
+        caught.value.hint
+        == f"no model found in {nothing}; a model must be at public/NAME/model.yml"
+    )
     assert Registry([nothing, root]).empty_message == ""
 
 
@@ -320,7 +353,9 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
 def test_a_license_text_names_its_holder_in_its_first_line(tmp_path, line, holder):
     write_model(tmp_path / "models", "net", model_yml(license={"spdx": "MIT", "text": "MIT-X.txt"}))
     (tmp_path / "licenses" / "MIT-X.txt").write_text(f"{line}\n\nMIT License\n")
-    assert read_copyright_line(Registry([tmp_path / "models"]).find("net")) == (line if holder else "")
+    assert read_copyright_line(Registry([tmp_path / "models"]).find("net")) == (
+        line if holder else ""
+    )
 
 
 def test_a_part_may_lie_in_the_folder_of_another_composite(root):

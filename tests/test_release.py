@@ -34,7 +34,9 @@ def released(repository, tmp_path_factory) -> tuple[Path, Path, str]:
     # make's own Python alone, so that a machine with many takes no longer.
     environ = {**ONLINE, "PYENV_ROOT": str(folder / "none")}
     command = ["make", "release", f"VENV={folder / 'venv'}", f"PYTHON={sys.executable}"]
-    ended = subprocess.run(command, cwd=repository, env=environ, capture_output=True, text=True, timeout=600)
+    ended = subprocess.run(
+        command, cwd=repository, env=environ, capture_output=True, text=True, timeout=600
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return repository / "dist", folder / "venv" / "bin" / "python", ended.stdout
 
@@ -95,9 +97,17 @@ def test_the_sbom_has_what_the_extra_run_installs_with_versions_licenses_and_dig
     (path,) = dist.glob("*.cdx.json")
     sbom = json.loads(path.read_text())
     components = {component["name"].lower(): component for component in sbom["components"]}
-    assert {"numpy", "openvino", "opencv-python-headless", "requests", "certifi"} <= components.keys()
+    assert {
+        "numpy",
+        "openvino",
+        "opencv-python-headless",
+        "requests",
+        "certifi",
+    } <= components.keys()
     assert not {"torch", "pytest", "pip", "setuptools", "wheel"} & components.keys()
-    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    pinned = dict(
+        re.findall(r"^([\w.-]+)==([\w.]+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    )
     for name, component in components.items():
         assert component["version"] == pinned[name.replace("_", "-")], name
         assert re.fullmatch("[0-9a-f]{64}", component["hashes"][0]["content"])
@@ -105,7 +115,9 @@ def test_the_sbom_has_what_the_extra_run_installs_with_versions_licenses_and_dig
     product = sbom["metadata"]["component"]
     for reference in product["externalReferences"]:
         made = (dist / reference["url"]).read_bytes()
-        assert reference["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(made).hexdigest()}]
+        assert reference["hashes"] == [
+            {"alg": "SHA-256", "content": hashlib.sha256(made).hexdigest()}
+        ]
     needs = {each["ref"]: set(each.get("dependsOn", ())) for each in sbom["dependencies"]}
     assert {"numpy", "openvino", "opencv-python-headless"} <= needs["posezoo"]
     assert "certifi" in needs["requests"]
@@ -116,7 +128,10 @@ def test_another_clone_gives_the_same_bytes_whatever_its_folder_leftovers_time_z
     released, clone
 ):
     dist, python, _ = released
-    for left in ("src/posezoo/__pycache__/left.py", "build/lib/posezoo/left.py"):  # git ignores both
+    for left in (
+        "src/posezoo/__pycache__/left.py",
+        "build/lib/posezoo/left.py",
+    ):  # git ignores both
         (clone / left).parent.mkdir(parents=True)
         (clone / left).write_text("by an earlier build")
     ended = subprocess.run(
@@ -154,10 +169,15 @@ def test_files_that_differ_from_the_commit_are_refused(released, clone):
 
 def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone):
     setup = clone / "setup.cfg"
-    setup.write_text(re.sub(r"^version = .*", "version = 9.8.7", setup.read_text(), flags=re.MULTILINE))
+    setup.write_text(
+        re.sub(r"^version = .*", "version = 9.8.7", setup.read_text(), flags=re.MULTILINE)
+    )
     git(clone, "commit", "--quiet", "--all", "--message", "Name another version")
     message = refusal(clone, released[1])
-    assert message == "error: CHANGELOG.md lacks the version of setup.cfg: add '## 9.8.7 - YYYY-MM-DD'\n"
+    assert (
+        message
+        == "error: CHANGELOG.md lacks the version of setup.cfg: add '## 9.8.7 - YYYY-MM-DD'\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,4 +198,6 @@ def test_a_wheel_or_an_sdist_that_lacks_some_of_our_files_is_refused(
     assert old in (clone / file).read_text()
     (clone / file).write_text((clone / file).read_text().replace(old, new))
     git(clone, "commit", "--quiet", "--all", "--message", "Forget some files")
-    assert re.search(re.escape(lacking).replace(r"\.\*", ".*"), refusal(clone, released[1]), re.DOTALL)
+    assert re.search(
+        re.escape(lacking).replace(r"\.\*", ".*"), refusal(clone, released[1]), re.DOTALL
+    )

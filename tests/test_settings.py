@@ -19,7 +19,11 @@ def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
 
 def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\nattempts = 7\nmirror = /a\n")
-    environ = {"HOME": str(tmp_path), "POSEZOO_DEVICE": "NPU", "POSEZOO_MIRROR": "/b, https://c.invalid/m"}
+    environ = {
+        "HOME": str(tmp_path),
+        "POSEZOO_DEVICE": "NPU",
+        "POSEZOO_MIRROR": "/b, https://c.invalid/m",
+    }
     found = read_settings({"device": "AUTO", "mirror": None}, environ, tmp_path)
     assert (found["device"].value, found["device"].origin) == ("AUTO", "--device")
     assert (found["mirror"].value, found["mirror"].origin) == (
@@ -39,7 +43,9 @@ def test_a_setting_is_also_read_by_its_name_of_earlier_versions(tmp_path):
     environ["POSEZOO_OUTPUT_DIR"] = "/from/variable"
     found = read_settings({}, environ, tmp_path)["weights_dir"]
     assert (found.value, found.origin) == (Path("/from/variable"), "POSEZOO_OUTPUT_DIR")
-    assert read_settings({"output_dir": "/given"}, environ, tmp_path)["weights_dir"].value == Path("/given")
+    assert read_settings({"output_dir": "/given"}, environ, tmp_path)["weights_dir"].value == Path(
+        "/given"
+    )
 
     environ["POSEZOO_WEIGHTS_DIR"] = "/by/its/name"
     assert read_settings({}, environ, tmp_path)["weights_dir"].value == Path("/by/its/name")
@@ -59,7 +65,11 @@ def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
         ("[posezoo]\ndevise = GPU\n", "unknown setting devise", "did you mean device?"),
         ("[posezo]\n", "unknown section [posezo]", "settings belong in the section [posezoo]"),
         ("device = GPU\n", "cannot be read", ""),
-        ("[posezoo]\nattempts = many\n", "attempts: expected a whole number from 1 to 100, got 'many'", ""),
+        (
+            "[posezoo]\nattempts = many\n",
+            "attempts: expected a whole number from 1 to 100, got 'many'",
+            "",
+        ),
         ("[posezoo]\nstall_timeout = -1\n", "more than 0", ""),
         ("[posezoo]\ninference_precision = f8\n", "expected one of f32", ""),
         ("\xff", "cannot be read", ""),

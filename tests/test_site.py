@@ -33,7 +33,9 @@ def site(tmp_path_factory) -> Path:
         ".",
         folder / "html",
     ]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     return folder / "html"
 
@@ -78,7 +80,8 @@ def test_it_reads_on_narrow_and_wide_screens_and_the_search_needs_no_server(site
             assert browser.complaints() == []
     browser.open(f"file://{site}/search.html?q=stale+mirror")
     browser.wait(
-        lambda: any("first minutes" in each for each in browser.texts("#search-results a")), "the result"
+        lambda: any("first minutes" in each for each in browser.texts("#search-results a")),
+        "the result",
     )
 
 

@@ -38,7 +38,9 @@ def draw() -> ModuleType:
 
 def stated_pairs(page: str) -> list[tuple[Model, Precision, str, str]]:
     """Model, precision, people from, and AP of each row of a drawn summary."""
-    text = (ROOT / page).read_text("utf-8").partition("<!-- drawn by")[2].partition("<!-- end of")[0]
+    text = (
+        (ROOT / page).read_text("utf-8").partition("<!-- drawn by")[2].partition("<!-- end of")[0]
+    )
     return [
         (REGISTRY.find(name), Precision(precision or "FP16"), people, ap)
         for name, precision, people, ap in ROW.findall(text)
@@ -56,7 +58,9 @@ def recorded_ap(model: Model, precision: Precision, people: str) -> str:
     return f"{measured.figures['AP']:.3f}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/decisions/0010-blazepose-stays-the-default-model.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/decisions/0010-blazepose-stays-the-default-model.md"]
+)
 def test_a_summary_states_the_ap_of_the_command_without_flags(page):
     pairs = stated_pairs(page)
     assert len(pairs) >= 10
@@ -74,12 +78,18 @@ def test_the_accuracy_page_states_what_was_recorded_for_the_people_that_it_names
             (Precision.FP32, Precision.FP16, Precision.FP16_INT8), cells, strict=False
         ):
             if cell:
-                assert cell.startswith(recorded_ap(model, precision, people)), (name, people, precision)
+                assert cell.startswith(recorded_ap(model, precision, people)), (
+                    name,
+                    people,
+                    precision,
+                )
 
 
 def test_the_index_states_the_ap_of_the_default_pipeline():
     text = (ROOT / "models" / "index.md").read_text("utf-8")
-    stated = re.findall(r"^\| (?:↳ )?\[([\w.-]+)\].*\| (\d+\.\d)% \([^|]*\) \|$", text, re.MULTILINE)
+    stated = re.findall(
+        r"^\| (?:↳ )?\[([\w.-]+)\].*\| (\d+\.\d)% \([^|]*\) \|$", text, re.MULTILINE
+    )
     assert len(stated) >= 9
     for name, ap in stated:
         assert ap == f"{100 * select_accuracy(REGISTRY.find(name)).figures['AP']:.1f}", name

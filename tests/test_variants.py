@@ -26,7 +26,12 @@ def places(tmp_path: Path) -> dict[str, Path]:
         variants={"one": {"files": [file]}, "two": {"files": [{**file, **LOOSE}]}},
     )
     write_model(tmp_path / "models", "net", content)
-    kinds = {"models_dir": "models", "output_dir": "out", "cache_dir": "cache", "lock": "posezoo.lock"}
+    kinds = {
+        "models_dir": "models",
+        "output_dir": "out",
+        "cache_dir": "cache",
+        "lock": "posezoo.lock",
+    }
     return {name: tmp_path / place for name, place in kinds.items()}
 
 
@@ -60,8 +65,13 @@ def test_a_conversion_says_that_nothing_pins_its_original(places):
 
     posezoo.get("net", tag="two", trust_on_first_use=True, **places)
     folders = ["--models_dir", str(places["models_dir"]), "-o", str(places["output_dir"])]
-    assert main(["convert", "net@two", "--force", *folders, "--lock", str(places["lock"]), "-q"]) == 0
-    assert main(["convert", "net@two", "--force", *folders, "--lock", f"{places['lock']}.none", "-q"]) == 1
+    assert (
+        main(["convert", "net@two", "--force", *folders, "--lock", str(places["lock"]), "-q"]) == 0
+    )
+    assert (
+        main(["convert", "net@two", "--force", *folders, "--lock", f"{places['lock']}.none", "-q"])
+        == 1
+    )
 
 
 def test_a_bad_lock_is_one_line(places):

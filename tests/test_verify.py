@@ -37,7 +37,11 @@ def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
 
 def states(zoo: Path, *args: object) -> dict[str, str]:
     found = json.loads(run(zoo, "verify", "--all", "--format", "json", *args).stdout)["artifacts"]
-    return {f"{each['model']}/{each['artifact']}": each["state"] for each in found if each["state"] != "good"}
+    return {
+        f"{each['model']}/{each['artifact']}": each["state"]
+        for each in found
+        if each["state"] != "good"
+    }
 
 
 def test_a_download_leaves_no_untracked_file(zoo):
@@ -77,7 +81,16 @@ def test_each_type_of_untracked_file_has_its_state(zoo):
     assert ended.returncode == 1
     assert ended.stdout.endswith(f"not good; moving {folder}/.other.part away repairs the first\n")
     script = subprocess.run(
-        [sys.executable, TOOLS / "verifier.py", "--name", "a", "-o", "out", "--models_dir", "models"],
+        [
+            sys.executable,
+            TOOLS / "verifier.py",
+            "--name",
+            "a",
+            "-o",
+            "out",
+            "--models_dir",
+            "models",
+        ],
         cwd=zoo,
         capture_output=True,
         text=True,
@@ -126,14 +139,20 @@ def test_cards_records_and_partial_downloads_are_not_untracked(zoo):
 def test_a_conversion_leaves_no_untracked_file(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+    ends = {
+        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        "outputs": None,
+    }
     file = declared_file(tmp_path / "net.onnx")
     whole = model_yml(framework="onnx", files=[file], skeleton="coco-17", **ends)
     write_model(tmp_path / "models", "net", whole)
     assert run(tmp_path, "get", "net").returncode == 0
     assert (tmp_path / "out" / "public" / "net" / "coco-17.svg").is_file()
     assert states(tmp_path) == {}
-    assert run(tmp_path, "convert", "net", "-d", tmp_path / "out", "-o", tmp_path / "irs").returncode == 0
+    assert (
+        run(tmp_path, "convert", "net", "-d", tmp_path / "out", "-o", tmp_path / "irs").returncode
+        == 0
+    )
     xml = tmp_path / "out" / "public" / "net" / "FP16" / "net.xml"
     xml.rename(tmp_path / "net.xml")
     xml.symlink_to(tmp_path / "net.xml")

@@ -1,12 +1,13 @@
-"""A human-pose model zoo, and the toolkit that downloads, verifies, converts and runs its models on OpenVINO.
+"""A human-pose model zoo, and the toolkit that downloads, verifies, converts and runs its models on
+OpenVINO.
 
 import posezoo
 
 irs = posezoo.get("blazepose-full", precision="FP16")      # part name -> .xml
 model = posezoo.load("blazepose-full", precision="FP16", device="CPU")
 poses = model(image)                                        # uint8 BGR in, list[Pose] out
-net = posezoo.network("higher_hrnet", pretrained="mine.pth")  # a PyTorch module, with your own weights
-poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any runtime in
+net = posezoo.network("higher_hrnet", pretrained="mine.pth")  # a PyTorch module, with your own
+weights poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any runtime in
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562), so that ``import posezoo`` alone is fast."""
+    """Import a public name when it is first used (PEP 562), so that ``import posezoo`` alone is
+    fast.
+    """
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'posezoo' has no attribute {name!r}")

@@ -1,4 +1,5 @@
-"""Starts the command lines (``python -m posezoo`` and all others), so that ^C works from the first moment.
+"""Starts the command lines (``python -m posezoo`` and all others), so that ^C works from the first
+moment.
 
 Only what is needed for that is imported here.
 """
@@ -13,18 +14,20 @@ from importlib import import_module
 
 
 def main(module: str = "posezoo.cli.main", release: str = "") -> int:
-    """Run a module's ``main``, for a release of Open Model Zoo if one is given, and return its exit code.
+    """Run a module's ``main``, for a release of Open Model Zoo if one is given, and return its exit
+    code.
 
-    While the module is imported there is nothing to clean up: ^C ends the process by its signal, without a
-    traceback from the middle of an import. After that ``cli.run_main`` handles it.
+    While the module is imported there is nothing to clean up: ^C ends the process by its signal,
+    without a traceback from the middle of an import. After that ``cli.run_main`` handles it.
     """
-    # No command multiplies large matrices, for which numpy's import would start a thread for each core.
+    # No command multiplies large matrices, for which numpy's import would start a thread for each
+    # core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # OpenCV would resize each frame in all its threads, which then spin for a while and take CPU time from
-    # the inference.
+    # OpenCV would resize each frame in all its threads, which then spin for a while and take CPU
+    # time from the inference.
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    # At exit, Python searches all objects for reference cycles twice. Without that, a short command takes a
-    # tenth less time.
+    # At exit, Python searches all objects for reference cycles twice. Without that, a short command
+    # takes a tenth less time.
     atexit.register(gc.freeze)
     # If SIGINT is ignored (by nohup, or for a background job of a shell), it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

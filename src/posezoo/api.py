@@ -47,18 +47,21 @@ def get(
     """Download, verify and convert a model to IR; an IR that is up to date is kept.
 
     Args:
-        name: a model or composite of the zoo; with ``checkpoint``, a model that is one of our networks, or
-            the name of such a network.
+        name: a model or composite of the zoo; with ``checkpoint``, a model that is one of our
+            networks, or the name of such a network.
         precision: ``FP32`` or ``FP16``.
-        tag: one of the model's variants; empty for the default. ``name@tag`` as the name has the same effect.
-        checkpoint: your own weights, which replace the published ones: a .pth, .safetensors or .params file
-            whose keys fit; the keys also decide how many stages, channels and keypoints there are.
+        tag: one of the model's variants; empty for the default. ``name@tag`` as the name has the
+            same effect.
+        checkpoint: your own weights, which replace the published ones: a .pth, .safetensors or
+            .params file whose keys fit; the keys also decide how many stages, channels and
+            keypoints there are.
         model_name: with ``checkpoint``, the name of the IR and their folder; empty for ``name``.
-        force: convert again even if the IR are up to date, and replace IR that were made from other weights.
-        trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then recorded in
-            posezoo.lock (the setting ``lock``).
-        listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
-            by the command line; None shows nothing.
+        force: convert again even if the IR are up to date, and replace IR that were made from other
+            weights.
+        trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then
+            recorded in posezoo.lock (the setting ``lock``).
+        listener: receives events, see ``posezoo.events``; by default they are shown on the standard
+            error, as by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
@@ -67,14 +70,17 @@ def get(
     Raises:
         UnknownModelError: there is no such model.
         FetchError: a file cannot be downloaded.
-        ConversionError: the IR cannot be made, its outputs differ from those of the original, or it would
-            replace an IR that was made from other weights.
+        ConversionError: the IR cannot be made, its outputs differ from those of the original, or it
+            would replace an IR that was made from other weights.
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
     listener = listener or ignore_event
     context = _open(settings, trust_on_first_use)
     own = None if checkpoint is None else Path(checkpoint)
-    model, conversion = _find_model(context, name, tag, own, model_name), ConversionOptions(force=force)
+    model, conversion = (
+        _find_model(context, name, tag, own, model_name),
+        ConversionOptions(force=force),
+    )
     return get_irs(
         model, _precision(precision), context, checkpoint=own, options=conversion, listener=listener
     )
@@ -100,42 +106,50 @@ def load(
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> Estimator:
-    """Load a model that returns the poses in an image; it is downloaded and converted first if needed.
+    """Load a model that returns the poses in an image; it is downloaded and converted first if
+    needed.
 
     Args:
-        name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose metadata or
-            outputs decide on the decoder.
-        precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is published in.
+        name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
+            metadata or outputs decide on the decoder.
+        precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
+            published in.
         device: OpenVINO's device; None for the one in the settings, by default CPU.
-        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None for the one
-            in the settings, by default f32.
+        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None
+            for the one in the settings, by default f32.
         tag: one of the model's variants; empty for the default.
-        checkpoint: your own weights, as for ``get``; if ``name`` is a network, the outputs decide on the
-            decoder.
-        model_name: with ``checkpoint``, the name of the IR and their folder; empty for a folder that is named
-            after the weights, so that the published model can still be loaded by its name.
+        checkpoint: your own weights, as for ``get``; if ``name`` is a network, the outputs decide
+            on the decoder.
+        model_name: with ``checkpoint``, the name of the IR and their folder; empty for a folder
+            that is named after the weights, so that the published model can still be loaded by its
+            name.
         force: as for ``get``.
         trust_on_first_use: as for ``get``.
-        detector: the person detector of a top-down model: a model of the zoo; None for no detector (the whole
-            image is one person, unless boxes are given); ``usual`` for the one in the settings, by default
-            the one that the model declares. ``Estimator.people_from`` names it.
-        requests: the number of images that ``stream`` processes at the same time; 0 for the device's optimum.
-        streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's choice.
+        detector: the person detector of a top-down model: a model of the zoo; None for no detector
+            (the whole image is one person, unless boxes are given); ``usual`` for the one in the
+            settings, by default the one that the model declares. ``Estimator.people_from`` names
+            it.
+        requests: the number of images that ``stream`` processes at the same time; 0 for the
+            device's optimum.
+        streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's
+            choice.
         threads: the number of CPU threads; 0 for one per core.
-        target_size: the size in pixels to which images are resized: the height for OpenPose-like networks,
-            the shorter side for those with associative embeddings; None for the size of the IR's input.
-        aspect: width and height of the expected images; the input is resized to fit them once, if possible.
-        listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
-            by the command line; None shows nothing.
+        target_size: the size in pixels to which images are resized: the height for OpenPose-like
+            networks, the shorter side for those with associative embeddings; None for the size of
+            the IR's input.
+        aspect: width and height of the expected images; the input is resized to fit them once, if
+            possible.
+        listener: receives events, see ``posezoo.events``; by default they are shown on the standard
+            error, as by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
-        A callable that takes a uint8 image (height, width, 3), BGR unless ``color="RGB"`` is given, and
-        returns a list of ``Pose``.
+        A callable that takes a uint8 image (height, width, 3), BGR unless ``color="RGB"`` is given,
+        and returns a list of ``Pose``.
 
     Raises:
-        PosezooError: it cannot be downloaded, converted or compiled, or a detector is given although the
-            model finds people itself.
+        PosezooError: it cannot be downloaded, converted or compiled, or a detector is given
+            although the model finds people itself.
     """
     listener = listener or ignore_event
     flags = {**settings, "device": device, "inference_precision": inference_precision}
@@ -145,7 +159,9 @@ def load(
     from posezoo.runtime.runtime_config import LoadOptions
 
     options = LoadOptions(
-        replace(default_runtime(context.settings), requests=requests, streams=streams, threads=threads),
+        replace(
+            default_runtime(context.settings), requests=requests, streams=streams, threads=threads
+        ),
         target_size=target_size,
         aspect_size=aspect,
     )
@@ -155,16 +171,22 @@ def load(
                 f"{name}: is an IR already",
                 hint="checkpoint, model_name, tag and force are only for the name of a model",
             )
-        return compile_ir_estimator(Path(name), context, options, named_detector=detector, listener=listener)
+        return compile_ir_estimator(
+            Path(name), context, options, named_detector=detector, listener=listener
+        )
     own = None if checkpoint is None else Path(checkpoint)
     model = _find_model(context, name, tag, own, model_name)
     require_detector_used(detector, model)
     place = with_checkpoint_dir(context, model) if own is not None and not model_name else context
     conversion = ConversionOptions(force=force)
-    irs = get_irs(model, _precision(precision), place, checkpoint=own, options=conversion, listener=listener)
+    irs = get_irs(
+        model, _precision(precision), place, checkpoint=own, options=conversion, listener=listener
+    )
     if own is not None and model.decoder is None:  # the outputs decide on the decoder
         xml = irs[model.name]
-        return compile_ir_estimator(xml, context, options, named_detector=detector, listener=listener)
+        return compile_ir_estimator(
+            xml, context, options, named_detector=detector, listener=listener
+        )
     irs = {**detector_irs(model, context, listener=listener), **irs}
     return compile_estimator(model, context, irs, options)
 
@@ -179,18 +201,20 @@ def network(
 ) -> nn.Module:
     """One of our networks as a PyTorch module, in eval mode, on the CPU, in float32.
 
-    It takes float32 (N, 3, H, W): an image of 0..255, minus the mean and divided by the scale. The colour
-    order, mean and scale are in ``posezoo.networks.NETWORKS``; the IR contain this preprocessing. The class
-    of the module documents its result: a tensor, or a tuple of tensors in the order of the IR's outputs.
+    It takes float32 (N, 3, H, W): an image of 0..255, minus the mean and divided by the scale. The
+    colour order, mean and scale are in ``posezoo.networks.NETWORKS``; the IR contain this
+    preprocessing. The class of the module documents its result: a tensor, or a tuple of tensors in
+    the order of the IR's outputs.
 
     Args:
         name: the name of a network, or of a model of the zoo that is one of our networks.
-        pretrained: True for the zoo's weights, which are downloaded if needed; False for PyTorch's initial
-            weights; or the path of a .pth, .safetensors or .params file whose keys fit: they decide how many
-            stages, channels and keypoints the network has.
-        trust_on_first_use: accept weights without a checksum, which is then recorded in posezoo.lock.
-        listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
-            by the command line; None shows nothing.
+        pretrained: True for the zoo's weights, which are downloaded if needed; False for PyTorch's
+            initial weights; or the path of a .pth, .safetensors or .params file whose keys fit:
+            they decide how many stages, channels and keypoints the network has.
+        trust_on_first_use: accept weights without a checksum, which is then recorded in
+            posezoo.lock.
+        listener: receives events, see ``posezoo.events``; by default they are shown on the standard
+            error, as by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Raises:
@@ -213,18 +237,26 @@ def network(
         download_model(lock.with_pins(spec), layout, context.download_options, listener=listener)
         path = verify_source_model(lock.with_pins(spec), layout)  # with the pin of a first use
         return read_network_checkpoint(path, choice.name, choice.arguments).load()
-    choice = NetworkChoice(name) if is_network(name) else require_network(_model_with_network(context, name))
+    choice = (
+        NetworkChoice(name)
+        if is_network(name)
+        else require_network(_model_with_network(context, name))
+    )
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
 
 
-def _find_model(context: Context, name: str, tag: str, checkpoint: Path | None, model_name: str) -> Model:
+def _find_model(
+    context: Context, name: str, tag: str, checkpoint: Path | None, model_name: str
+) -> Model:
     """The model of this name and tag; if ``checkpoint`` is given, the model with these weights."""
     name = f"{name}{TAG_MARK}{tag}" if tag else name
     if checkpoint is None:
         if model_name:
-            raise PosezooError(f"model_name={model_name!r} is only for a checkpoint", hint="remove it")
+            raise PosezooError(
+                f"model_name={model_name!r} is only for a checkpoint", hint="remove it"
+            )
         return context.registry.find(name)
     means_network = name not in context.registry.entries and is_network(name)
     model = name if means_network else _require_single(context, name)
@@ -251,7 +283,11 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
             those = "several models have" if models else "no model has"
             raise UnknownModelError(
                 f"{name} is a network, and {those} weights for it",
-                hint=f"name one of {names}" if models else "pretrained=FILE takes weights of your own",
+                hint=(
+                    f"name one of {names}"
+                    if models
+                    else "pretrained=FILE takes weights of your own"
+                ),
             )
         return models[0]
     return _require_single(context, name)

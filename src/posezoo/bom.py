@@ -1,7 +1,7 @@
 """Bills of materials of models: CycloneDX 1.6 (ML-BOM) and SPDX 3.0.1 (AI profile), as JSON.
 
-They state what model.yml, measured.yml and the records of the IR on this machine say, and nothing else. The
-same facts give the same bytes: a time is stated only if SOURCE_DATE_EPOCH gives it.
+They state what model.yml, measured.yml and the records of the IR on this machine say, and nothing
+else. The same facts give the same bytes: a time is stated only if SOURCE_DATE_EPOCH gives it.
 
 https://cyclonedx.org/docs/1.6/json/ and https://spdx.github.io/spdx-spec/v3.0.1/
 """
@@ -17,7 +17,13 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
-from posezoo.facts.labels import describe_settings, format_port_shape, format_protocol, join, task_label
+from posezoo.facts.labels import (
+    describe_settings,
+    format_port_shape,
+    format_protocol,
+    join,
+    task_label,
+)
 from posezoo.facts.model_facts import ModelFacts, unique
 from posezoo.files.verified_files import is_verified, is_verified_file
 from posezoo.registry import license_path, read_copyright_line
@@ -52,7 +58,11 @@ def draw_bom(models: Sequence[ModelFacts], form: str) -> bytes:
     """The bill of materials of models and composites; ``form`` is ``cyclonedx`` or ``spdx3``."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
     is_time = seconds.isdecimal() and len(seconds) < 12
-    time = f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}" if is_time else ""
+    time = (
+        f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+        if is_time
+        else ""
+    )
     entries = [_Entry(facts, tuple(_files(facts)), _properties(facts)) for facts in models]
     content = _cyclonedx(entries, time) if form == "cyclonedx" else _spdx(entries, time)
     return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
@@ -67,7 +77,9 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
     for part in _own(facts):
         for file in part.files:
             digest = file.checksum if not file.by_lock else None
-            yield _File(file.name, file.size, digest, ", else ".join(f"{source}" for source in file.sources))
+            yield _File(
+                file.name, file.size, digest, ", else ".join(f"{source}" for source in file.sources)
+            )
     for part, precision, record in facts.ir_records() if _own(facts) else ():
         made = dict(record.key)
         stated = made.pop("sources", None)
@@ -77,9 +89,13 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
             assert facts.layout is not None
             path = facts.layout.converted_ir_path(part, precision).with_suffix(suffix)
             if is_verified(path, content.size, content.digest, remember=False):
-                made_from = {name: Digest(*f"{text}".partition(":")[::2]) for name, text in sources.items()}
+                made_from = {
+                    name: Digest(*f"{text}".partition(":")[::2]) for name, text in sources.items()
+                }
                 how = f"made by posezoo: {json.dumps(made)}"
-                yield _File(f"{precision}/{path.name}", content.size, content.digest, how, made_from)
+                yield _File(
+                    f"{precision}/{path.name}", content.size, content.digest, how, made_from
+                )
 
 
 def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
@@ -90,7 +106,9 @@ def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ..
             yield claim.metric, f"{claim.value:.6g}", conditions, ()
     for model, measured in facts.measurements():
         if model is facts.model:
-            where = join(measured.precision, measured.machine, describe_settings(measured), measured.date)
+            where = join(
+                measured.precision, measured.machine, describe_settings(measured), measured.date
+            )
             for name, value in measured.figures.items():
                 interval = measured.intervals.get(name, ())
                 yield name, f"{value:.6g}", f"measured {measured.kind}: {where}", interval
@@ -98,13 +116,18 @@ def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ..
 
 def _properties(facts: ModelFacts) -> Json:
     """The facts that neither format has a field for; empty ones are left out."""
-    stated: Json = {"posezoo:revision": f"{facts.revision}", "posezoo:parts": ", ".join(facts.stages)}
+    stated: Json = {
+        "posezoo:revision": f"{facts.revision}",
+        "posezoo:parts": ", ".join(facts.stages),
+    }
     for part in _own(facts):
         layout = facts.layout
         paths = [(layout.file_path(part, file), file) for file in part.files] if layout else []
         present = [file for path, file in paths if is_verified_file(path, file, remember=False)]
         state = "all" if len(present) == len(part.files) else f"{len(present)} of {len(part.files)}"
-        stated["posezoo:verified_files"] = f"{state} here; of other files, only declared facts are stated"
+        stated["posezoo:verified_files"] = (
+            f"{state} here; of other files, only declared facts are stated"
+        )
         stated["posezoo:framework"] = part.framework.value
         stated["posezoo:training_data"] = "not declared"
         stated["posezoo:training_command"] = part.training.command
@@ -156,7 +179,9 @@ def _ml_component(entry: _Entry) -> Json:
         "components": [_published_file(file, facts.name) for file in entry.files],
         "modelCard": {
             "modelParameters": _model_parameters(facts),
-            "quantitativeAnalysis": {"performanceMetrics": [_metric(*each) for each in _metrics(facts)]},
+            "quantitativeAnalysis": {
+                "performanceMetrics": [_metric(*each) for each in _metrics(facts)]
+            },
             "considerations": {"technicalLimitations": facts.limits},
         },
         "properties": [{"name": name, "value": value} for name, value in entry.properties.items()],
@@ -186,7 +211,9 @@ def _published_file(file: _File, model: str) -> Json:
     component = _file_component(file.name, file.digest)
     component["bom-ref"] = f"{model}/{file.name}"
     component["description"] = file.how
-    component["properties"] = [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
+    component["properties"] = (
+        [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
+    )
     if file.made_from:
         ancestors = [_file_component(*source) for source in file.made_from.items()]
         component["pedigree"] = {"ancestors": ancestors}
@@ -205,7 +232,8 @@ def _model_parameters(facts: ModelFacts) -> Json:
     evaluated = unique(claim.dataset for part in _own(facts) for claim in part.published.accuracy)
     parameters: Json = {"task": task_label(facts.model.task)}
     parameters["datasets"] = [
-        {"type": "dataset", "name": name, "description": "of the published accuracy"} for name in evaluated
+        {"type": "dataset", "name": name, "description": "of the published accuracy"}
+        for name in evaluated
     ]
     for part in _own(facts):
         parameters["inputs"] = list(map(_port, part.inputs))
@@ -229,14 +257,23 @@ class _SpdxGraph:
 
     def add(self, kind: str, identifier: str, /, **fields: object) -> str:
         """Add an element without its empty fields, and return its identifier."""
-        element = {"type": kind, "spdxId": self.to_id(identifier), "creationInfo": "_:creation", **fields}
-        self.elements.append({key: value for key, value in element.items() if value not in ("", [], None)})
+        element = {
+            "type": kind,
+            "spdxId": self.to_id(identifier),
+            "creationInfo": "_:creation",
+            **fields,
+        }
+        self.elements.append(
+            {key: value for key, value in element.items() if value not in ("", [], None)}
+        )
         return self.to_id(identifier)
 
     def relate(self, source: str, kind: str, targets: Sequence[str]) -> None:
         if targets:
             name = f"relationship-{len(self.elements)}"
-            self.add("Relationship", name, **{"from": source, "relationshipType": kind, "to": targets})
+            self.add(
+                "Relationship", name, **{"from": source, "relationshipType": kind, "to": targets}
+            )
 
 
 def _spdx(entries: Sequence[_Entry], time: str) -> Json:
@@ -249,7 +286,11 @@ def _spdx(entries: Sequence[_Entry], time: str) -> Json:
     profiles = ["core", "software", "simpleLicensing", "ai"]
     graph.add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
     # SPDX requires a time; the same facts must give the same bytes.
-    created = {"specVersion": "3.0.1", "created": time or "1970-01-01T00:00:00Z", "createdBy": [agent]}
+    created = {
+        "specVersion": "3.0.1",
+        "created": time or "1970-01-01T00:00:00Z",
+        "createdBy": [agent],
+    }
     elements = [{"type": "CreationInfo", "@id": "_:creation", **created}, *graph.elements]
     return {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": elements}
 
@@ -277,12 +318,16 @@ def _add_spdx_package(graph: _SpdxGraph, entry: _Entry, names: Sequence[str]) ->
         ai_limitation=" ".join(facts.limits),
         ai_metric=metrics,
     )
-    graph.relate(package, "contains", [graph.to_id(stage) for stage in facts.stages if stage in names])
+    graph.relate(
+        package, "contains", [graph.to_id(stage) for stage in facts.stages if stage in names]
+    )
     graph.relate(package, "contains", _add_spdx_files(graph, entry))
     for part in _own(facts):
         if expression := part.license.spdx:
             stated = {"simplelicensing_licenseExpression": expression}
-            terms = graph.add("simplelicensing_LicenseExpression", f"license-{facts.name}", **stated)
+            terms = graph.add(
+                "simplelicensing_LicenseExpression", f"license-{facts.name}", **stated
+            )
             graph.relate(package, "hasDeclaredLicense", [terms])
 
 

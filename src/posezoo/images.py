@@ -1,7 +1,7 @@
 """Read and write image files as 8-bit BGR.
 
-The header is checked before OpenCV decodes a file: an incomplete file would become an image with a grey
-rest, and a file with too many pixels would need too much memory.
+The header is checked before OpenCV decodes a file: an incomplete file would become an image with a
+grey rest, and a file with too many pixels would need too much memory.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class ImageHeader:
 def read_image(path: Path) -> Image:
     """Read an image as (height, width, 3) uint8, BGR.
 
-    A grey image gets three equal channels, an alpha channel is removed, 16 bits are reduced to the upper 8,
-    and the image is rotated according to its EXIF orientation.
+    A grey image gets three equal channels, an alpha channel is removed, 16 bits are reduced to the
+    upper 8, and the image is rotated according to its EXIF orientation.
 
     Raises:
         ImageError: the file is missing, empty, incomplete, of an unknown format, or has more than
@@ -55,11 +55,14 @@ def read_image(path: Path) -> Image:
     header = _read_header(path, data)
     if header.width * header.height > MAX_PIXELS:
         raise ImageError(
-            f"{path}: {header.width} x {header.height} pixels are too many: the limit is {MAX_PIXELS:,}",
+            f"{path}: {header.width} x {header.height} pixels are too many: the limit is"
+            f" {MAX_PIXELS:,}",
             hint="make it smaller first",
         )
     if not header.is_complete:
-        raise ImageError(f"{path}: the image file is incomplete", hint="copy or download the file again")
+        raise ImageError(
+            f"{path}: the image file is incomplete", hint="copy or download the file again"
+        )
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -71,11 +74,15 @@ def read_image(path: Path) -> Image:
 
 def _read_file(path: Path) -> bytes:
     try:
-        status = path.stat()  # before it is opened: a pipe would wait for a writer, a device never ends
+        status = (
+            path.stat()
+        )  # before it is opened: a pipe would wait for a writer, a device never ends
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{path}: is not a file")
         if status.st_size > MAX_BYTES:
-            raise ImageError(f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}")
+            raise ImageError(
+                f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -114,7 +121,9 @@ def write_image(path: Path, image: Image) -> None:
             hint="name it .jpg, .png, .webp, .bmp or .tiff",
         ) from error
     if not done:
-        raise ImageError(f"{path}: an image of shape {image.shape} cannot be written as {path.suffix}")
+        raise ImageError(
+            f"{path}: an image of shape {image.shape} cannot be written as {path.suffix}"
+        )
     write_atomically(path, data.tobytes())
 
 
@@ -140,7 +149,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
         )
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
         raise ImageError(
-            f"a frame is HxW, HxWx3 or HxWx4, this one {'x'.join(map(str, frame.shape)) or 'a scalar'}"
+            "a frame is HxW, HxWx3 or HxWx4, this one"
+            f" {'x'.join(map(str, frame.shape)) or 'a scalar'}"
         )
     if frame.size == 0:
         raise ImageError(f"a frame without pixels: {frame.shape[1]} wide, {frame.shape[0]} high")
@@ -161,7 +171,9 @@ def _png(data: bytes) -> ImageHeader:
 
 
 def _jpeg(data: bytes) -> ImageHeader:
-    """JPEG: segments, including the frame header, up to the start of scan; then data up to EOI (ITU T.81)."""
+    """JPEG: segments, including the frame header, up to the start of scan; then data up to EOI (ITU
+    T.81).
+    """
     width = height = 0
     place = 2
     while data[place + 1] != 0xDA:
@@ -176,7 +188,9 @@ def _jpeg(data: bytes) -> ImageHeader:
 
 
 def _webp(data: bytes) -> ImageHeader:
-    """WebP: a RIFF container of known size (RFC 9649); its first chunk contains the size of the image."""
+    """WebP: a RIFF container of known size (RFC 9649); its first chunk contains the size of the
+    image.
+    """
     kind = data[12:16]
     if kind == b"VP8X":
         width = 1 + int.from_bytes(data[24:27], "little")
@@ -197,7 +211,9 @@ def _bmp(data: bytes) -> ImageHeader:
     (compression,) = struct.unpack_from("<I", data, 30) if size > 12 else (0,)
     width, height = abs(width), abs(height)
     row = (width * depth + 31) // 32 * 4
-    return ImageHeader(width, height, is_complete=compression in (1, 2) or len(data) >= start + row * height)
+    return ImageHeader(
+        width, height, is_complete=compression in (1, 2) or len(data) >= start + row * height
+    )
 
 
 def _tiff(data: bytes) -> ImageHeader:

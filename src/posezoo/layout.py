@@ -25,7 +25,9 @@ class ModelLayout:
     download_dir: Path  # the root of the published files
     output_dir: Path  # the root of the IRs
     checkpoint: Path | None = None  # the user's own weights, used only by the model made for them
-    conversions: Path | None = None  # files that the model's own code made ($conv_dir); None if none ran
+    conversions: Path | None = (
+        None  # files that the model's own code made ($conv_dir); None if none ran
+    )
     limits: StoreLimits = field(default_factory=StoreLimits)  # for folders in stores
 
     def model_download_dir(self, spec: ModelSpec) -> Path:
@@ -40,14 +42,16 @@ class ModelLayout:
         """The path of a file's original; if model.yml changes its text, this is NAME.orig."""
         if (own := self.custom_checkpoint(spec)) is not None:
             return own
-        rewritten = any(isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing)
+        rewritten = any(
+            isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing
+        )
         return self.model_download_dir(spec) / (f"{name}.orig" if rewritten else name)
 
     def custom_checkpoint(self, spec: ModelSpec) -> Path | None:
         """The user's own checkpoint, if it is this model's file; None for any other model.
 
-        The model with the user's own weights has a file without a source. Files of other models, such as a
-        detector, must never be written to the path of this checkpoint.
+        The model with the user's own weights has a file without a source. Files of other models,
+        such as a detector, must never be written to the path of this checkpoint.
         """
         is_own = bool(spec.files) and not any(file.sources for file in spec.files)
         return self.checkpoint if is_own else None
@@ -62,7 +66,9 @@ class ModelLayout:
         return self.output_dir / spec.subdirectory
 
     def ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The .xml of an IR, the published one if the model is published as IR; the .bin is next to it."""
+        """The .xml of an IR, the published one if the model is published as IR; the .bin is next to
+        it.
+        """
         if spec.is_converted:
             return self.converted_ir_path(spec, precision)
         return self.model_download_dir(spec) / precision / f"{spec.name}.xml"
@@ -92,7 +98,9 @@ class ModelLayout:
 
 
 class FlatLayout(ModelLayout):
-    """The folders of one model outside of any registry: its files and its IR lie directly in them."""
+    """The folders of one model outside of any registry: its files and its IR lie directly in
+    them.
+    """
 
     def model_download_dir(self, spec: ModelSpec) -> Path:  # noqa: ARG002
         """The folder of the file to convert."""

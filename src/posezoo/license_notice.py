@@ -1,7 +1,7 @@
 """The NOTICE of downloaded models: their licenses, with copyright holders and license texts.
 
-Apache-2.0 (section 4), MIT and BSD require it if files are redistributed. It contains the text of the
-license, the copyright line, and whether the files were changed (an IR is a changed file).
+Apache-2.0 (section 4), MIT and BSD require it if files are redistributed. It contains the text of
+the license, the copyright line, and whether the files were changed (an IR is a changed file).
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ class LicenseTerms:
     is_converted: bool  # whether the model was converted to an IR
 
 
-def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tuple[LicenseTerms, ...]:
+def collect_license_terms(
+    specs: Iterable[ModelSpec], layout: ModelLayout
+) -> tuple[LicenseTerms, ...]:
     """The licenses of the models that have a downloaded file or a converted IR."""
     terms = []
     for spec in specs:
-        is_converted = any(layout.provenance_path(spec, precision).is_file() for precision in Precision)
+        is_converted = any(
+            layout.provenance_path(spec, precision).is_file() for precision in Precision
+        )
         if is_converted or any(layout.file_path(spec, file).is_file() for file in spec.files):
             holder = read_copyright_line(spec)
             text = license_path(spec) if holder else None
@@ -60,7 +64,9 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
             sources = dict.fromkeys(str(source) for file in spec.files for source in file.sources)
             lines += [f"- {spec.full_name}", *(f"  from {source}" for source in sources)]
             lines += [f"  origin: {spec.origin.repository}"] if spec.origin.repository else []
-            lines += ["  changed: converted to OpenVINO IR by posezoo"] if member.is_converted else []
+            lines += (
+                ["  changed: converted to OpenVINO IR by posezoo"] if member.is_converted else []
+            )
             lines += [f"  note: {spec.license_note}"] if spec.license_note else []
         models = "\n".join(lines)
         body = text.read_text("utf-8") if text else "The text is not available."

@@ -1,7 +1,9 @@
-"""The measurements of a model: measured.yml next to its model.yml, written only by ``posezoo record``.
+"""The measurements of a model: measured.yml next to its model.yml, written only by ``posezoo
+record``.
 
-The key of a measurement is its kind, variant, precision, machine and settings. A new measurement replaces
-the old one with the same key. The file is sorted by key, so that a diff shows what changed.
+The key of a measurement is its kind, variant, precision, machine and settings. A new measurement
+replaces the old one with the same key. The file is sorted by key, so that a diff shows what
+changed.
 """
 
 from __future__ import annotations
@@ -42,9 +44,13 @@ Scalar = str | int | float | bool
 class MeasurementKind:
     """A kind of measurement."""
 
-    figures: Mapping[str, float]  # each metric's largest valid value; a name ends with the unit, if any
+    figures: Mapping[
+        str, float
+    ]  # each metric's largest valid value; a name ends with the unit, if any
     by_machine: bool = False  # whether the values depend on the machine
-    any_weights: bool = False  # whether the values do not depend on the weights, which may be random
+    any_weights: bool = (
+        False  # whether the values do not depend on the weights, which may be random
+    )
 
 
 _COCO = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -72,13 +78,15 @@ KINDS: Mapping[str, MeasurementKind] = {
     "speed": MeasurementKind(dict.fromkeys(_SPEED, 1e9), by_machine=True, any_weights=True),
 }
 
-#: The largest spread of a speed that is recorded: if it is larger, other work disturbed the measurement.
+#: The largest spread of a speed that is recorded: if it is larger, other work disturbed the
+#: measurement.
 MAX_SPREAD = 0.15
 
 #: The setting ``people_from`` of an accuracy that was measured on the annotated boxes of people.
 ANNOTATED_BOXES = "the annotated boxes"
 
-#: The weights that were measured: the publisher's, or random ones if the publisher's are not available.
+#: The weights that were measured: the publisher's, or random ones if the publisher's are not
+#: available.
 WEIGHTS = ("published", "generated")
 
 _KEYS = (
@@ -87,7 +95,9 @@ _KEYS = (
     Key("machine", LINE),
     Key("settings", mapping_of(SCALAR)),
     Key("weights", one_of(WEIGHTS)),
-    Key("figures", FieldType(lambda node: node, {}), required=True),  # their limits depend on the kind
+    Key(
+        "figures", FieldType(lambda node: node, {}), required=True
+    ),  # their limits depend on the kind
     Key("intervals", FieldType(lambda node: node, {})),
     Key("irs", hex_digits(16, label="16 hexadecimal digits")),
     Key("tools", mapping_of(LINE)),
@@ -106,17 +116,29 @@ class Measurement:
     precision: Precision
     figures: Mapping[str, float]  # the values by name; ``KINDS`` defines the names and units
     tag: str = ""  # the tag of the variant; empty if the model has no variants
-    machine: str = ""  # processor, cores and system on one line; empty if the values do not depend on it
-    settings: Mapping[str, Scalar] = field(default_factory=dict)  # other conditions: device, batch, data set
+    machine: str = (
+        ""  # processor, cores and system on one line; empty if the values do not depend on it
+    )
+    settings: Mapping[str, Scalar] = field(
+        default_factory=dict
+    )  # other conditions: device, batch, data set
     weights: str = "published"  # one of ``WEIGHTS``
-    tools: Mapping[str, str] = field(default_factory=dict)  # versions of the packages that were used, by name
+    tools: Mapping[str, str] = field(
+        default_factory=dict
+    )  # versions of the packages that were used, by name
     date: str = ""  # year-month-day; empty if the values do not change with time
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # 95 % bounds of figures
-    irs: str = ""  # ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated
+    intervals: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # 95 % bounds of figures
+    irs: str = (
+        ""  # ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated
+    )
 
     @property
     def spread(self) -> float:
-        """The range of the throughput over all rounds, relative to its median; 0 if it was not measured."""
+        """The range of the throughput over all rounds, relative to its median; 0 if it was not
+        measured.
+        """
         least, median, greatest = (
             self.figures.get(f"throughput_{name}fps", 0.0) for name in ("min_", "", "max_")
         )
@@ -131,7 +153,9 @@ class Measurement:
 
 
 def load_measurements(spec: Model) -> tuple[Measurement, ...]:
-    """The measurements of a composite, or of this variant of a model; empty if there is no measured.yml."""
+    """The measurements of a composite, or of this variant of a model; empty if there is no
+    measured.yml.
+    """
     tag = spec.tag if isinstance(spec, ModelSpec) else ""
     measurements = read_measured(spec.path.with_name(NAME))
     return tuple(measurement for measurement in measurements if measurement.tag == tag)
@@ -139,12 +163,16 @@ def load_measurements(spec: Model) -> tuple[Measurement, ...]:
 
 def counted_figures(spec: Model, precision: Precision) -> list[Mapping[str, float]]:
     """GFLOPs and MParams, as counted on the IR of a precision with the declared sizes."""
-    counts = (each for each in load_measurements(spec) if each.kind == "complexity" and not each.settings)
+    counts = (
+        each for each in load_measurements(spec) if each.kind == "complexity" and not each.settings
+    )
     return [each.figures for each in counts if each.precision is precision]
 
 
 def read_measured(path: Path) -> tuple[Measurement, ...]:
-    """All measurements of a measured.yml, empty if there is none; a SpecError at the first invalid value."""
+    """All measurements of a measured.yml, empty if there is none; a SpecError at the first invalid
+    value.
+    """
     if not path.is_file():
         return ()
     kinds = read_yaml(path).as_mapping(KINDS)
@@ -155,8 +183,8 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     """The measurements in a tool's file, each with the model's name (``name@tag`` for a variant).
 
     Args:
-        path: JSON of one measurement or a list of them: the keys of measured.yml except the tag, which is
-            part of the name, and ``model`` and ``kind``.
+        path: JSON of one measurement or a list of them: the keys of measured.yml except the tag,
+            which is part of the name, and ``model`` and ``kind``.
 
     Raises:
         SpecError: the first invalid value, with its place in the file.
@@ -171,19 +199,25 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
 
 
 def measurement_to_json(model: str, measurement: Measurement) -> dict[str, object]:
-    """A measurement of a model (``name@tag`` for a variant), as ``read_measurement_file`` reads it."""
+    """A measurement of a model (``name@tag`` for a variant), as ``read_measurement_file`` reads
+    it.
+    """
     return {"model": model, "kind": measurement.kind, **_to_fields(measurement)}
 
 
 def digest_irs(xmls: Iterable[Path]) -> str:
-    """16 hexadecimal digits that depend on the bytes of some IR, in any order: each .xml and its .bin."""
+    """16 hexadecimal digits that depend on the bytes of some IR, in any order: each .xml and its
+    .bin.
+    """
     files = [file for xml in xmls for file in (xml, xml.with_suffix(".bin"))]
     digests = sorted(compute_digest(file).value for file in files)
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
 
 
 def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool:
-    """Add measurements to a measured.yml, in place of those with the same key; return whether it changed."""
+    """Add measurements to a measured.yml, in place of those with the same key; return whether it
+    changed.
+    """
     by_key = {measurement.key: measurement for measurement in (*read_measured(path), *measurements)}
     content = format_measured_yml([by_key[key] for key in sorted(by_key)]).encode()
     if path.is_file() and path.read_bytes() == content:
@@ -233,11 +267,15 @@ def _round(value: float) -> float:
 
 def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        items = ", ".join(f"{_format_value(key)}: {_format_value(item)}" for key, item in value.items())
+        items = ", ".join(
+            f"{_format_value(key)}: {_format_value(item)}" for key, item in value.items()
+        )
         return f"{{{items}}}"
     if isinstance(value, str):
         # Text is quoted if another YAML reader could parse it as another type.
-        is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{2,}", value) and value.lower() not in _YAML_WORDS
+        is_plain = (
+            re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{2,}", value) and value.lower() not in _YAML_WORDS
+        )
         return value if is_plain else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
 
@@ -259,7 +297,9 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
         return value
 
     known = definition.figures
-    figures = {name: read_figure(name, each) for name, each in values.pop("figures").as_mapping(known)}
+    figures = {
+        name: read_figure(name, each) for name, each in values.pop("figures").as_mapping(known)
+    }
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
     intervals = {}

@@ -1,9 +1,9 @@
 """A mirror: a folder for machines without a network; a machine with a network fills it.
 
-    DIR/1/<first two hex digits>/<the others>    published files by their digest, with the layout of a cache
-    DIR/models/<public|intel>/<name>/model.yml   the declarations: a registry of these models
-    DIR/licenses/                                the licenses;  DIR/NOTICE: the copyright holders
-    DIR/posezoo.lock                             the SHA-384 of every file
+    DIR/1/<first two hex digits>/<the others>    published files by their digest, with the layout of
+    a cache DIR/models/<public|intel>/<name>/model.yml   the declarations: a registry of these
+    models DIR/licenses/                                the licenses;  DIR/NOTICE: the copyright
+    holders DIR/posezoo.lock                             the SHA-384 of every file
 
 Any static file server can serve it, and every copy of it is a mirror too.
 """
@@ -97,7 +97,8 @@ class Mirror:
         listener: Listener = ignore_event,
         pool: ConnectionPool | None = None,
     ) -> list[Path]:
-        """Add a model's files, its model.yml, its license and its lock entries; verified files are kept.
+        """Add a model's files, its model.yml, its license and its lock entries; verified files are
+        kept.
 
         Args:
             agreed: the user's lock; its pins of first use and its IR entries are copied.
@@ -117,7 +118,9 @@ class Mirror:
         spec = lock.with_pins(agreed.with_pins(spec))
         require_allowed(spec, spec.files, download_options)
         # Raises a LockError before any download if the mirror has a newer model.yml.
-        merge_entries(lock.entries, list(declaration_entries(spec, "")), [file.name for file in spec.files])
+        merge_entries(
+            lock.entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
+        )
         with DownloadContext(spec, download_options, listener, pool=pool) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
         for path in self._copy_declarations(spec):
@@ -129,13 +132,17 @@ class Mirror:
         if agreed.has_declaration(spec):  # else its IR were made from another model.yml
             name = model_key(spec)
             present += (
-                entry for entry in agreed.entries.values() if entry.origin == MADE and entry.model == name
+                entry
+                for entry in agreed.entries.values()
+                if entry.origin == MADE and entry.model == name
             )
         self._merge_lock(present, download_options.limits)
         return paths
 
     def _merge_lock(self, present: Sequence[LockEntry], limits: StoreLimits) -> None:
-        """Add entries to the lock; if another machine replaced it in a store meanwhile, add them again."""
+        """Add entries to the lock; if another machine replaced it in a store meanwhile, add them
+        again.
+        """
         for _ in range(limits.attempts):
             stores.pull(self.root, limits, lambda name: name == NAME)
             self.open_lock().update(lambda entries: merge_entries(entries, present))
@@ -145,11 +152,15 @@ class Mirror:
                 return
 
     def plan_samples(self, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
-        """What ``add_samples`` would do for each photo; nothing is written and no server is asked."""
+        """What ``add_samples`` would do for each photo; nothing is written and no server is
+        asked.
+        """
         context = DownloadContext("samples", download_options)
         return tuple(plan_file(photo, self._download_path(photo), context) for photo in SAMPLES)
 
-    def add_samples(self, download_options: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
+    def add_samples(
+        self, download_options: DownloadOptions, listener: Listener = ignore_event
+    ) -> list[Path]:
         """Add the sample photos.
 
         Raises:
@@ -158,11 +169,15 @@ class Mirror:
         with DownloadContext("samples", download_options, listener) as context:
             return [self._store_file(photo, context) for photo in SAMPLES]
 
-    def plan_registry(self, name: str, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
+    def plan_registry(
+        self, name: str, download_options: DownloadOptions
+    ) -> tuple[PlannedFile, ...]:
         """What ``add_registry`` would do; nothing is written and no server is asked."""
         source = WHEEL_REGISTRIES[name]
         file = replace(wheel_file(source.wheel), sources=(source,))
-        return (plan_file(file, self._download_path(file), DownloadContext(name, download_options)),)
+        return (
+            plan_file(file, self._download_path(file), DownloadContext(name, download_options)),
+        )
 
     def add_registry(
         self, name: str, download_options: DownloadOptions, listener: Listener = ignore_event
@@ -192,7 +207,8 @@ class Mirror:
         stores.publish([self.root / NOTICE], limits)
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
-        """The mirror's models, from its registry, in its lock's order; only those in ``names``, if any.
+        """The mirror's models, from its registry, in its lock's order; only those in ``names``, if
+        any.
 
         Raises:
             LockError: it is not a mirror.
@@ -212,7 +228,8 @@ class Mirror:
         return tuple(specs)
 
     def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:
-        """The state of each file in the mirror's lock, read again; without ``names`` also of all other files.
+        """The state of each file in the mirror's lock, read again; without ``names`` also of all
+        other files.
 
         Raises:
             LockError: it is not a mirror.
@@ -231,14 +248,19 @@ class Mirror:
             else:
                 files = specs[line.model].files if line.model in specs else ()
                 # The declared digest decides the path.
-                digests = [file.checksum for file in files if file.name == line.file and file.checksum]
+                digests = [
+                    file.checksum for file in files if file.name == line.file and file.checksum
+                ]
                 path = self.store_path(digests[0] if digests else digest)
             known.add(path)
             yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
         if names:
             return
         for spec in specs.values():
-            known |= {self.root / "licenses" / spec.license.text, spec.path.with_name("pre-convert.py")}
+            known |= {
+                self.root / "licenses" / spec.license.text,
+                spec.path.with_name("pre-convert.py"),
+            }
             if (recorded := spec.recorded_outputs) is not None:
                 known.add(path := spec.path.parent / recorded.file)
                 state = file_state(path, None, recorded.checksum)
@@ -249,7 +271,9 @@ class Mirror:
         for owner, file in others:
             if file.checksum is not None and (path := self.store_path(file.checksum)).exists():
                 known.add(path)
-                yield MirroredFile(owner, file.name, path, file_state(path, file.size, file.checksum))
+                yield MirroredFile(
+                    owner, file.name, path, file_state(path, file.size, file.checksum)
+                )
         needed = {above for path in known for above in path.parents} | {self.root / "1" / "staging"}
         for path, state in find_untracked_below(self.root, known, needed):
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
@@ -290,7 +314,9 @@ class Mirror:
             try:
                 content = source.read_bytes()
             except OSError as error:
-                raise PosezooError(f"{source}: cannot be read: {error.strerror or error}") from error
+                raise PosezooError(
+                    f"{source}: cannot be read: {error.strerror or error}"
+                ) from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
                 verified_files.write_atomically(target, content)
         return list(copies)

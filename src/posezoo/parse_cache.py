@@ -1,7 +1,8 @@
-"""A cache of parsed model.yml files, so that a large registry can be listed without parsing it again.
+"""A cache of parsed model.yml files, so that a large registry can be listed without parsing it
+again.
 
-Only values made by ``spec.model_yml`` are written, and only the classes of ``spec.model`` are created when
-the cache is read: a stored text never causes an import or runs code.
+Only values made by ``spec.model_yml`` are written, and only the classes of ``spec.model`` are
+created when the cache is read: a stored text never causes an import or runs code.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from posezoo.spec.model import ModelSpec
 #: If a file changed less than this time ago, another change may leave the same time stamp.
 RECENT_NS = 2_000_000_000
 
-#: The key of an object's class. No mapping of model.yml has it: their keys contain no control characters.
+#: The key of an object's class. No mapping of model.yml has it: their keys contain no control
+#: characters.
 _KIND = "\0"
 
 _FIELDS = {
@@ -31,13 +33,17 @@ _FIELDS = {
     if isinstance(kind, type) and is_dataclass(kind)
 }
 _ENUMS: tuple[type[Any], ...] = (model.ColorOrder, model.Family, model.Framework)
-_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (*_FIELDS, *_ENUMS)} | {"Path": Path}
+_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (*_FIELDS, *_ENUMS)} | {
+    "Path": Path
+}
 
 Fingerprint = tuple[int, ...]  # of a file: size, inode and modification times
 
 
 class ParseCache:
-    """The specs of a registry, each with its file's fingerprint; without write access, nothing is cached."""
+    """The specs of a registry, each with its file's fingerprint; without write access, nothing is
+    cached.
+    """
 
     def __init__(self, folder: Path, roots: Sequence[Path]) -> None:
         paths = "\n".join(str(root.absolute()) for root in roots)
@@ -59,7 +65,9 @@ class ParseCache:
         return spec if fingerprint == self._fingerprints[path] else None
 
     def update(self, specs: Mapping[Path, ModelSpec]) -> None:
-        """Write these specs if any of them is not cached; ``find`` must have been called for each before."""
+        """Write these specs if any of them is not cached; ``find`` must have been called for each
+        before.
+        """
         if all(spec is self._stored.get(str(path), ((), None))[1] for path, spec in specs.items()):
             return
         from posezoo.files.verified_files import write_atomically
@@ -68,9 +76,12 @@ class ParseCache:
         entries = {
             str(path): (fingerprint, spec)
             for path, spec in specs.items()
-            if (fingerprint := self._fingerprints.get(path)) and max(fingerprint[2:]) < settled_before
+            if (fingerprint := self._fingerprints.get(path))
+            and max(fingerprint[2:]) < settled_before
         }
-        with suppress(OutputError, TypeError):  # TypeError: a plug-in's source that has no JSON form
+        with suppress(
+            OutputError, TypeError
+        ):  # TypeError: a plug-in's source that has no JSON form
             content = to_json_text((_reader_fingerprint(), entries)).encode()
             write_atomically(self._file, content, lasting=False)
 

@@ -1,7 +1,9 @@
-"""Tables of parts (decoders, formats, ...): built in, or added by an installed package through entry points.
+"""Tables of parts (decoders, formats, ...): built in, or added by an installed package through
+entry points.
 
-A table names its built-in parts in text, so that a module is imported when one of its parts is used.
-Entry points are read only for a name that is not built in, or to list all names: reading them takes 30 ms.
+A table names its built-in parts in text, so that a module is imported when one of its parts is
+used. Entry points are read only for a name that is not built in, or to list all names: reading them
+takes 30 ms.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Find all models, or some by name or pattern, in one or several folders of model.yml files.
 
 A registry's root contains ``{public,intel}/<name>/model.yml``, and for a composite
-``{public,intel}/<composite>/composite-model.yml`` with its parts one level deeper. A model has the name of
-its folder, so only one file is read to find a model by name. A file with an error is reported, and the other
-models still work.
+``{public,intel}/<composite>/composite-model.yml`` with its parts one level deeper. A model has the
+name of its folder, so only one file is read to find a model by name. A file with an error is
+reported, and the other models still work.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.errors import PosezooError, SettingsError, SpecError, UnknownModelError, sanitize, suggest
+from posezoo.errors import (
+    PosezooError,
+    SettingsError,
+    SpecError,
+    UnknownModelError,
+    sanitize,
+    suggest,
+)
 from posezoo.settings import user_folder
 from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec, PythonPackageSource, Wheel
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
@@ -32,7 +39,8 @@ CACHED_FROM = 50
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
 
-#: Open Model Zoo's models as the wheels of openvino-dev contain them: each source names a folder of a wheel.
+#: Open Model Zoo's models as the wheels of openvino-dev contain them: each source names a folder of
+#: a wheel.
 WHEEL_REGISTRIES = {
     name: PythonPackageSource("openvino-dev", version, Wheel(file, size, sha256), folder)
     for name, version, file, size, sha256, folder in (
@@ -73,7 +81,9 @@ class RegistryEntry:
     path: Path
     composite: str = ""  # the composite that it is a part of
     twin: Path | None = None  # another file of the same root that declares the same name
-    also_in: tuple[str, ...] = ()  # the later registries that have the name too, and are not used for it
+    also_in: tuple[
+        str, ...
+    ] = ()  # the later registries that have the name too, and are not used for it
 
     @property
     def is_composite(self) -> bool:
@@ -120,13 +130,14 @@ class Selection:
 
 
 class Registry:
-    """The models of one or several roots; if two roots contain a name, the first root's model is used.
+    """The models of one or several roots; if two roots contain a name, the first root's model is
+    used.
 
     Args:
         roots: folders of model.yml files.
-        cache_dir: a folder that caches the specs of a large registry while its files do not change; None to
-            read every file. Only for commands that show what is declared: downloads and conversions read
-            model.yml itself.
+        cache_dir: a folder that caches the specs of a large registry while its files do not change;
+            None to read every file. Only for commands that show what is declared: downloads and
+            conversions read model.yml itself.
     """
 
     def __init__(self, roots: Sequence[Path], *, cache_dir: Path | None = None) -> None:
@@ -142,8 +153,8 @@ class Registry:
     def entries(self) -> dict[str, RegistryEntry]:
         """Every model and composite by name, in alphabetical order; files are found, not read.
 
-        If two files of one root declare the same name, or names that differ only in case, neither can be
-        used. A PosezooError if a root is not a folder, or cannot be read.
+        If two files of one root declare the same name, or names that differ only in case, neither
+        can be used. A PosezooError if a root is not a folder, or cannot be read.
         """
         entries: dict[str, RegistryEntry] = {}
         for root in self.roots:
@@ -158,7 +169,9 @@ class Registry:
             for entry in by_name.values():
                 first = entries.setdefault(entry.name, entry)
                 if first is not entry:
-                    entries[entry.name] = replace(first, also_in=(*first.also_in, registry_name(root)))
+                    entries[entry.name] = replace(
+                        first, also_in=(*first.also_in, registry_name(root))
+                    )
         return dict(sorted(entries.items()))
 
     @cached_property
@@ -170,7 +183,9 @@ class Registry:
         return ParseCache(self._cache_dir, self.roots)
 
     def names(self) -> list[str]:
-        """The names of all models, including parts of composites, without the composites themselves."""
+        """The names of all models, including parts of composites, without the composites
+        themselves.
+        """
         models = (entry.name for entry in self.entries.values() if not entry.is_composite)
         return [name for name in models if not explain_invalid_model_name(name)]
 
@@ -206,8 +221,9 @@ class Registry:
     def parts(self, model: Model) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order in which they run; for a model, only the model itself.
 
-        A part may lie in the folder of another composite of the same registry, which uses it too. The
-        composite may be one of another registry. A SpecError if a stage is not one of its parts.
+        A part may lie in the folder of another composite of the same registry, which uses it too.
+        The composite may be one of another registry. A SpecError if a stage is not one of its
+        parts.
         """
         if isinstance(model, ModelSpec):
             return (model,)
@@ -219,7 +235,9 @@ class Registry:
             is_part = entry is not None and (entry.composite != "" or entry.twin is not None)
             spec = self._read(entry) if entry is not None and is_part else None
             if not isinstance(spec, ModelSpec):
-                raise SpecError(str(model.path), 1, 1, "stages", f"{model.name} has no part {stage}")
+                raise SpecError(
+                    str(model.path), 1, 1, "stages", f"{model.name} has no part {stage}"
+                )
             parts.append(spec)
         return tuple(parts)
 
@@ -237,9 +255,9 @@ class Registry:
     def select(self, patterns: Iterable[str] | None = None) -> Selection:
         """The models that match any of the patterns, in the patterns' order; all models for None.
 
-        Patterns are names or case-sensitive globs (``human-pose-*``). A composite's name stands for its
-        parts. A model with variants stands for its default variant, unless the pattern names others:
-        ``name@tag``, ``name@*``. Files that cannot be read are returned as problems.
+        Patterns are names or case-sensitive globs (``human-pose-*``). A composite's name stands for
+        its parts. A model with variants stands for its default variant, unless the pattern names
+        others: ``name@tag``, ``name@*``. Files that cannot be read are returned as problems.
 
         Raises:
             UnknownModelError: a pattern matches no name; the hint names the most similar one.
@@ -259,7 +277,9 @@ class Registry:
                 for part in parts:
                     models.setdefault(part.full_name, part)
         if patterns is None and self._cache is not None:
-            self._cache.update({p: spec for p, spec in self._parsed.items() if isinstance(spec, ModelSpec)})
+            self._cache.update(
+                {p: spec for p, spec in self._parsed.items() if isinstance(spec, ModelSpec)}
+            )
         also_in = {name: entry.also_in for name, entry in self.entries.items() if entry.also_in}
         return Selection(
             tuple(models.values()), tuple(composites.values()), tuple(problems.values()), also_in
@@ -305,7 +325,11 @@ class Registry:
 
     def _read(self, entry: RegistryEntry) -> Model:
         if entry.path not in self._parsed:
-            cached = self._cache.find(entry.path) if self._cache is not None and entry.twin is None else None
+            cached = (
+                self._cache.find(entry.path)
+                if self._cache is not None and entry.twin is None
+                else None
+            )
             try:
                 self._parsed[entry.path] = cached or entry.read()
             except SpecError as error:
@@ -326,7 +350,9 @@ class Registry:
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
     def _other_registry(self, name: str) -> str:
-        """A hint that names the registry that has a model, if it was read before and is not open."""
+        """A hint that names the registry that has a model, if it was read before and is not
+        open.
+        """
         with suppress(PosezooError):
             for registry in WHEEL_REGISTRIES:
                 root = wheel_registry_root(registry)
@@ -342,7 +368,9 @@ def _variants_of(spec: Model) -> tuple[ModelSpec, ...]:
 
 def _unknown_tag(spec: Model, tag: str) -> UnknownModelError:
     tags = [variant.tag for variant in _variants_of(spec)]
-    hint = suggest(tag, tags) or (f"its variants: {', '.join(tags)}" if tags else "it has no variants")
+    hint = suggest(tag, tags) or (
+        f"its variants: {', '.join(tags)}" if tags else "it has no variants"
+    )
     return UnknownModelError(f"{spec.name} has no variant {sanitize(tag)}", hint=hint)
 
 
@@ -389,13 +417,19 @@ def builtin_models_dir() -> Path:
 
 
 def registry_root(spec: Model) -> Path:
-    """The root of the registry that contains a model or composite; for own weights, a folder above them."""
+    """The root of the registry that contains a model or composite; for own weights, a folder above
+    them.
+    """
     folders = spec.path.parents
-    return folders[min(3 if isinstance(spec, ModelSpec) and spec.composite else 2, len(folders) - 1)]
+    return folders[
+        min(3 if isinstance(spec, ModelSpec) and spec.composite else 2, len(folders) - 1)
+    ]
 
 
 def wheel_registry_root(name: str) -> Path:
-    """The folder to which a registry of ``WHEEL_REGISTRIES`` is read; it exists once that is complete."""
+    """The folder to which a registry of ``WHEEL_REGISTRIES`` is read; it exists once that is
+    complete.
+    """
     return user_folder("cache") / "registries" / name / "models"
 
 

@@ -27,7 +27,8 @@ INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 #: The person detector of top-down models that declare none; docs/decisions/0009 compares some.
 DEFAULT_DETECTOR = "nanodet-g"
 
-#: The names of the registries that need no folder: posezoo's own, and three releases of Open Model Zoo.
+#: The names of the registries that need no folder: posezoo's own, and three releases of Open Model
+#: Zoo.
 REGISTRIES = ("posezoo", "omz", "omz@2022.1", "omz@2021.4")
 _REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 
@@ -36,7 +37,9 @@ MOST_JOBS = 64
 
 
 def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating system."""
+    """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating
+    system.
+    """
     named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
     if named.is_absolute():  # the XDG specification says: ignore a relative path
         return named / "posezoo"
@@ -51,13 +54,21 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
         local = environ.get("LOCALAPPDATA")
         return (Path(local) if local else home / "AppData" / "Local") / "posezoo" / kind
     if sys.platform == "darwin":
-        return home / "Library" / {"config": "Application Support", "cache": "Caches"}[kind] / "posezoo"
+        return (
+            home
+            / "Library"
+            / {"config": "Application Support", "cache": "Caches"}[kind]
+            / "posezoo"
+        )
     return home / f".{kind}" / "posezoo"
 
 
 def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
     """The posezoo.cfg in use: the working folder's, else the user's; None if neither exists."""
-    candidates = ((folder or Path()) / "posezoo.cfg", user_folder("config", environ) / "posezoo.cfg")
+    candidates = (
+        (folder or Path()) / "posezoo.cfg",
+        user_folder("config", environ) / "posezoo.cfg",
+    )
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
@@ -72,9 +83,10 @@ _ADDRESS = re.compile(rf"({'|'.join(STORES)})://((?!\.)[^/?#]+(?:/(?!\.\.?(?:/|$
 class StoreFolder(type(Path())):  # type: ignore[misc]
     """A path in a store, such as ``s3://bucket/models``.
 
-    As a path, it is that of its working copy in the user's cache folder, so all code that needs local files
-    can use it; ``files.stores`` moves files between both. Its parents and children are such paths too. A
-    message shows its address. It is pickled as its address, since each machine has its own working copy.
+    As a path, it is that of its working copy in the user's cache folder, so all code that needs
+    local files can use it; ``files.stores`` moves files between both. Its parents and children are
+    such paths too. A message shows its address. It is pickled as its address, since each machine
+    has its own working copy.
     """
 
     __slots__ = ()
@@ -92,7 +104,8 @@ class StoreFolder(type(Path())):  # type: ignore[misc]
             raise ValueError(f"{shown}: expected a folder, or its address in a store ({known})")
         if re.match(r"[^/]*:[^/]*@", match[2]):
             raise ValueError(
-                f"{shown}: the address contains a password; put it into FSSPEC_{match[1].upper()}_PASSWORD"
+                f"{shown}: the address contains a password; put it into"
+                f" FSSPEC_{match[1].upper()}_PASSWORD"
             )
         return cls._at(f"{match[1]}://{match[2]}")
 
@@ -121,14 +134,17 @@ class StoreLimits:
     timeout_s: float = 30.0
 
 
-# --- Parsers. Each takes text or a value of the right type, and raises ValueError for any other value.
+# --- Parsers. Each takes text or a value of the right type, and raises ValueError for any other
+# value.
 
 
 def _local(value: object, kind: str = "folder") -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError(f"expected a {kind}, got {value!r}")
     if isinstance(value, StoreFolder) or re.match(rf"({'|'.join(STORES)}):/", str(value)):
-        raise ValueError(f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed")
+        raise ValueError(
+            f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed"
+        )
     if problem := explain_windows_path(str(value)):
         raise ValueError(problem)
     try:
@@ -173,7 +189,9 @@ def _mirrors(value: object) -> tuple[str, ...]:
 
 
 def _models_dirs(value: object) -> tuple[Path, ...]:
-    if isinstance(value, str) and "://" in value:  # addresses contain the separator, too: sftp://host:2222/x
+    if (
+        isinstance(value, str) and "://" in value
+    ):  # addresses contain the separator, too: sftp://host:2222/x
         value = re.split(rf"{os.pathsep}(?!//|\d+/|[^:/]*@)", value)
     return tuple(map(parse_folder, _split_list(value, os.pathsep)))
 
@@ -183,7 +201,9 @@ def _registry_names(value: object) -> tuple[str, ...]:
     names = [_REGISTRY_ALIASES.get(name, name) for name in given]
     for at, name in enumerate(names):
         if name not in REGISTRIES:
-            raise ValueError(f"there is no registry {given[at]!r}; there are {', '.join(REGISTRIES)}")
+            raise ValueError(
+                f"there is no registry {given[at]!r}; there are {', '.join(REGISTRIES)}"
+            )
         if name in names[:at]:
             raise ValueError(f"the registry {name} is named twice; name it once")
     return tuple(names)
@@ -221,7 +241,11 @@ def _text(value: object) -> str:
 def _integer_up_to(limit: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         text = str(value)
-        if isinstance(value, bool) or not re.fullmatch("0*[1-9][0-9]{0,4}", text) or int(text) > limit:
+        if (
+            isinstance(value, bool)
+            or not re.fullmatch("0*[1-9][0-9]{0,4}", text)
+            or int(text) > limit
+        ):
             raise ValueError(f"expected a whole number from 1 to {limit}, got {value!r}")
         return int(text)
 
@@ -290,8 +314,8 @@ class Settings:
     weights_dir: Path = _setting(
         parse_folder,
         _cached("models"),
-        "folder of the models' files and IR, or its address in a store, such as s3://bucket/models (default: "
-        "your cache folder)",
+        "folder of the models' files and IR, or its address in a store, such as s3://bucket/models"
+        " (default: your cache folder)",
         "DIR",
         former_name="output_dir",
     )
@@ -305,25 +329,25 @@ class Settings:
     mirror: tuple[str, ...] = _setting(
         _mirrors,
         (),
-        "folder or URL of a mirror (see posezoo mirror) or of another cache; it is tried before the "
-        "published sources",
+        "folder or URL of a mirror (see posezoo mirror) or of another cache; it is tried before the"
+        " published sources",
         "DIR|URL",
         repeats=True,
     )
     models_dir: tuple[Path, ...] = _setting(
         _models_dirs,
         (),
-        "a folder of model.yml files, in posezoo's or Open Model Zoo's format, to use instead of posezoo's "
-        "own models",
+        "a folder of model.yml files, in posezoo's or Open Model Zoo's format, to use instead of"
+        " posezoo's own models",
         "DIR",
         repeats=True,
     )
     registries: tuple[str, ...] = _setting(
         _registry_names,
         (),
-        "also take models from this registry, if none before it has the name: omz (Open Model Zoo 2024.6), "
-        "omz@2022.1 or omz@2021.4, each of which is read once from a wheel of openvino-dev on your package "
-        "index, without running any of it; or posezoo",
+        "also take models from this registry, if none before it has the name: omz (Open Model Zoo"
+        " 2024.6), omz@2022.1 or omz@2021.4, each of which is read once from a wheel of"
+        " openvino-dev on your package index, without running any of it; or posezoo",
         "NAME",
         repeats=True,
         flag="--registry",
@@ -337,52 +361,61 @@ class Settings:
     detector: str = _setting(
         _text,
         "usual",
-        "person detector for models that process one person at a time: the name of a model, or none to "
-        "treat the whole image as one person (default: usual, as the model's card says; in videos, MoveNet "
-        "then follows one person instead)",
+        "person detector for models that process one person at a time: the name of a model, or none"
+        " to treat the whole image as one person (default: usual, as the model's card says; in"
+        " videos, MoveNet then follows one person instead)",
         "MODEL",
     )
     inference_precision: str = _setting(
         _inference_precision,
         "f32",
-        "precision of the computation (default: f32); the value default lets the device choose: many CPUs "
-        "choose bf16, which moves keypoints by some pixels",
+        "precision of the computation (default: f32); the value default lets the device choose:"
+        " many CPUs choose bf16, which moves keypoints by some pixels",
     )
     attempts: int = _setting(
-        _integer_up_to(100), 5, "number of attempts for a source that fails temporarily (default: 5)", "N"
+        _integer_up_to(100),
+        5,
+        "number of attempts for a source that fails temporarily (default: 5)",
+        "N",
     )
     stall_timeout: float = _setting(
         _seconds,
         30.0,
-        "abort a download attempt after this many seconds without data, and give a server up that asks for a "
-        "longer pause (default: 30)",
+        "abort a download attempt after this many seconds without data, and give a server up that"
+        " asks for a longer pause (default: 30)",
         "SECONDS",
     )
     header: tuple[HostHeader, ...] = _setting(
         lambda value: tuple(parse_header(str(item)) for item in _split_list(value, "\n")),
         (),
-        "HTTP header to send only to HOST, for example for authorization, and over https unless HOST has a "
-        "port; unlike this flag, the variable POSEZOO_HEADER is not visible in the list of processes",
+        "HTTP header to send only to HOST, for example for authorization, and over https unless"
+        " HOST has a port; unlike this flag, the variable POSEZOO_HEADER is not visible in the list"
+        " of processes",
         "HOST=NAME: VALUE",
         repeats=True,
     )
     ca_bundle: Path | None = _setting(
         _existing_file, None, "file of CA certificates (PEM) to verify servers with", "FILE"
     )
-    allow_http: bool = _setting(_switch, False, "also allow plain http for files that have no checksum")
+    allow_http: bool = _setting(
+        _switch, False, "also allow plain http for files that have no checksum"
+    )
     allow_private_redirects: bool = _setting(
         _switch, False, "follow redirects from a public host to an address in a private network"
     )
     login_host: tuple[str, ...] = _setting(
         _hosts,
         (),
-        "another host, such as auth.example.org, that may get the password of an OCI registry which names it "
-        "for logins",
+        "another host, such as auth.example.org, that may get the password of an OCI registry which"
+        " names it for logins",
         "HOST",
         repeats=True,
     )
     jobs: int = _setting(
-        _integer_up_to(MOST_JOBS), 1, "number of files to download at the same time (default: 1)", "N"
+        _integer_up_to(MOST_JOBS),
+        1,
+        "number of files to download at the same time (default: 1)",
+        "N",
     )
     connections: int = _setting(
         _integer_up_to(16),
@@ -393,20 +426,26 @@ class Settings:
     mo: Path | None = _setting(
         _file,
         None,
-        "Model Optimizer of openvino-dev 2024.6, for models that posezoo cannot convert without it: the "
-        "path of its command mo, or of the environment where it is installed",
+        "Model Optimizer of openvino-dev 2024.6, for models that posezoo cannot convert without it:"
+        " the path of its command mo, or of the environment where it is installed",
         "PATH",
     )
     lock: Path = _setting(
         _file,
         lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
-        "lock file, which records the accepted digests, also those of files that were trusted on first use "
-        "(default: posezoo.lock beside the posezoo.cfg in use, else in the working folder)",
+        "lock file, which records the accepted digests, also those of files that were trusted on"
+        " first use (default: posezoo.lock beside the posezoo.cfg in use, else in the working"
+        " folder)",
         "FILE",
     )
-    locked: bool = _setting(_switch, False, "refuse every model, file and IR that is not in posezoo.lock")
+    locked: bool = _setting(
+        _switch, False, "refuse every model, file and IR that is not in posezoo.lock"
+    )
     allow_licenses: tuple[str, ...] = _setting(
-        _license_globs, (), "allowed licenses: SPDX identifiers or globs, separated by commas", "GLOB[,GLOB]"
+        _license_globs,
+        (),
+        "allowed licenses: SPDX identifiers or globs, separated by commas",
+        "GLOB[,GLOB]",
     )
 
 
@@ -424,7 +463,9 @@ SETTING_NAMES = {*SETTING_TYPES, *(kind.former_name for kind in SETTING_TYPES.va
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The value of a setting, and its origin: a flag, a variable, the path of a posezoo.cfg, or "default"."""
+    """The value of a setting, and its origin: a flag, a variable, the path of a posezoo.cfg, or
+    "default".
+    """
 
     name: str
     value: Any
@@ -454,7 +495,9 @@ def read_settings(
 
 
 def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
-    """Read every setting without raising; an invalid one gets its default, and its error is returned."""
+    """Read every setting without raising; an invalid one gets its default, and its error is
+    returned.
+    """
     known = {_variable(name) for name in SETTING_NAMES}
     problems = [
         SettingsError(f"{name}: unknown setting", hint=suggest(name, map(_variable, SETTING_TYPES)))
@@ -488,7 +531,10 @@ def _read_each(
         names = [each for each in (name, kind.former_name) if each]
         for value, origin, where in (
             *((flags.get(each), flag, flag) for each in names),
-            *((environ.get(_variable(each)) or None, _variable(each), _variable(each)) for each in names),
+            *(
+                (environ.get(_variable(each)) or None, _variable(each), _variable(each))
+                for each in names
+            ),
             *((configured.get(each), str(path), f"{path}: {each}") for each in names),
         ):
             if value is not None:
@@ -519,12 +565,14 @@ def _read_config(path: Path) -> dict[str, str]:
     for section in parser.sections():
         if section != "posezoo":
             raise SettingsError(
-                f"{path}: unknown section [{section}]", hint="settings belong in the section [posezoo]"
+                f"{path}: unknown section [{section}]",
+                hint="settings belong in the section [posezoo]",
             )
     configured = dict(parser["posezoo"]) if parser.has_section("posezoo") else {}
     for name in configured:
         if name not in SETTING_NAMES:
             raise SettingsError(
-                f"{path}: unknown setting {name}", hint=suggest(name, SETTING_TYPES) or "see posezoo doctor"
+                f"{path}: unknown setting {name}",
+                hint=suggest(name, SETTING_TYPES) or "see posezoo doctor",
             )
     return configured

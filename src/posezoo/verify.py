@@ -1,4 +1,6 @@
-"""Compare the files of a model on disk with model.yml and their records, byte by byte; report all others."""
+"""Compare the files of a model on disk with model.yml and their records, byte by byte; report all
+others.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, RegexReplace, UnpackArchive
 
-# Files that posezoo writes beside a model's files and IR, or that a registry has beside its model.yml.
-# A killed process may leave the last two.
+# Files that posezoo writes beside a model's files and IR, or that a registry has beside its
+# model.yml. A killed process may leave the last two.
 _OWN_FILES = frozenset(
     {
         "provenance.json", "README.md", "card.json", "LICENSE", "model.yml", "composite-model.yml",
@@ -38,9 +40,9 @@ class ArtifactState:
     model: str  # the full name of the model, or the name of the composite
     artifact: str  # the path of the file relative to the model's folder
     path: Path  # the path of the file
-    #: ``good``, ``missing``, ``changed``, ``unknown`` (no record and no pin), ``extra`` (neither declared nor
-    #: made by posezoo), ``symlinked`` (any symbolic link) or ``special`` (a folder instead of a file, a pipe,
-    #: a socket or a device).
+    #: ``good``, ``missing``, ``changed``, ``unknown`` (no record and no pin), ``extra`` (neither
+    #: declared nor made by posezoo), ``symlinked`` (any symbolic link) or ``special`` (a folder
+    #: instead of a file, a pipe, a socket or a device).
     state: str
     converted: bool  # whether the file was made by a conversion, not downloaded
     expected: str = ""  # the expected checksum
@@ -48,11 +50,13 @@ class ArtifactState:
 
 
 def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
-    """The state of each published file of a model, each converted IR, and each other file in its folders.
+    """The state of each published file of a model, each converted IR, and each other file in its
+    folders.
 
-    A published file that does not exist is ``missing``. Three kinds of files are not reported if they do not
-    exist: an archive that was unpacked, an IR that was not converted yet, and, for a model that is published
-    as IR, a precision without any file if another precision exists, because it was not requested.
+    A published file that does not exist is ``missing``. Three kinds of files are not reported if
+    they do not exist: an archive that was unpacked, an IR that was not converted yet, and, for a
+    model that is published as IR, a precision without any file if another precision exists, because
+    it was not requested.
     """
     yield from _check_published_files(spec, layout)
     yield from _check_unpacked_files(spec, layout)
@@ -65,14 +69,18 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
 
 def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     # For a published IR: check only the precisions that have any file, if one has.
-    existing = {file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()}
+    existing = {
+        file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()
+    }
     for file in spec.files:
         if spec.is_ir and existing and file.name.partition("/")[0] not in existing:
             continue
         if is_unpacked(file, spec, layout, rehash=True):
             continue
         path = layout.file_path(spec, file)
-        expected = f"{file.pin_text}, weak" if file.is_pinned and file.is_weakly_pinned else file.pin_text
+        expected = (
+            f"{file.pin_text}, weak" if file.is_pinned and file.is_weakly_pinned else file.pin_text
+        )
         if not (state := _unusual_state(path)) and file.is_pinned:
             state = "good" if is_verified_file(path, file, trust_record=False) else "changed"
         yield ArtifactState(spec.full_name, file.name, path, state or "unknown", False, expected)
@@ -102,7 +110,9 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
                 state = file_state(path, content.size, content.digest)
                 flags = provenance.conversion_flags(record, spec)
                 yield ArtifactState(name, artifact, path, state, True, str(content.digest), flags)
-            elif path.exists() and not spec.is_ir:  # the IR of a model published as IR was downloaded
+            elif (
+                path.exists() and not spec.is_ir
+            ):  # the IR of a model published as IR was downloaded
                 yield ArtifactState(name, artifact, path, "unknown", True)
 
 
@@ -130,14 +140,17 @@ def _unusual_state(path: Path) -> str:
 
 
 def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
-    """The other files in the folders of a model, with their states: ``extra``, ``symlinked`` or ``special``.
+    """The other files in the folders of a model, with their states: ``extra``, ``symlinked`` or
+    ``special``.
 
     A folder without any known file is reported as one item. Links are not followed.
     """
     downloads = layout.model_download_dir(spec)
     known = {layout.file_path(spec, file) for file in spec.files}
     known |= {downloads / file.name for file in spec.files}
-    known |= {layout.model_dir(spec) / name for name in _card_images(spec)} | {layout.onnx_path(spec)}
+    known |= {layout.model_dir(spec) / name for name in _card_images(spec)} | {
+        layout.onnx_path(spec)
+    }
     if spec.recorded_outputs is not None:
         known.add(downloads / spec.recorded_outputs.file)
     for step in spec.postprocessing:
@@ -157,7 +170,9 @@ def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
     return {f"{model.skeleton}.svg"} if model.skeleton else set()
 
 
-def find_untracked_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
+def find_untracked_below(
+    folder: Path, known: set[Path], needed: set[Path]
+) -> Iterator[tuple[Path, str]]:
     """The unknown files below a folder, which may be missing, with their states.
 
     Another check reports problems of known files; ``needed`` are the parent folders of these.

@@ -12,7 +12,9 @@ from pathlib import Path
 
 @cache
 def version() -> str:
-    """The installed version of posezoo; in a checkout that is not installed, the version in setup.cfg."""
+    """The installed version of posezoo; in a checkout that is not installed, the version in
+    setup.cfg.
+    """
     try:
         return installed_version("posezoo")
     except PackageNotFoundError:
@@ -32,7 +34,9 @@ def parse_version(text: str) -> tuple[int, ...]:
 
 @cache
 def package_version(name: str) -> str:
-    """The version of an installed distribution, without importing it; empty if it is not installed."""
+    """The version of an installed distribution, without importing it; empty if it is not
+    installed.
+    """
     # The result is cached: reading takes a millisecond, and a conversion needs it twenty times.
     try:
         return installed_version(name)
@@ -45,15 +49,20 @@ def package_versions(*names: str) -> dict[str, str]:
     return {name: version for name in names if (version := package_version(name))}
 
 
-#: Versions that were tested together. NNCF 3.4 fails with OpenVINO 2025.4, which has no ``ov.Type.u2``.
+#: Versions that were tested together. NNCF 3.4 fails with OpenVINO 2025.4, which has no
+#: ``ov.Type.u2``.
 NNCF, NNCF_NEEDS_OPENVINO = "3.4.0", "2026.4"
 
 
 def explain_nncf_mismatch() -> str:
-    """Why the installed NNCF and OpenVINO are incompatible; empty if they are not, or if NNCF is missing."""
+    """Why the installed NNCF and OpenVINO are incompatible; empty if they are not, or if NNCF is
+    missing.
+    """
     nncf, openvino = package_version("nncf"), package_version("openvino")
     if nncf and parse_version(nncf) != parse_version(NNCF):
         return f"version {nncf} was not tested, {NNCF} was"
     if nncf and openvino and parse_version(openvino) < parse_version(NNCF_NEEDS_OPENVINO):
-        return f"version {nncf} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, {openvino} is installed"
+        return (
+            f"version {nncf} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, {openvino} is installed"
+        )
     return ""

@@ -33,7 +33,10 @@ def ir(tmp_path_factory):
 def case(ir, *, batch=1, requests=1, device="CPU", **runtime):
     workload = NetworkWorkload(ir, batch)
     return BenchmarkCase(
-        "small", Precision.FP32, workload, RuntimeConfig(device=device, requests=requests, **runtime)
+        "small",
+        Precision.FP32,
+        workload,
+        RuntimeConfig(device=device, requests=requests, **runtime),
     )
 
 
@@ -93,7 +96,9 @@ def test_cases_take_turns_after_each_has_warmed_up(ir):
         "small (FP32, batch 1, 1 request)",
         "small (FP32, batch 2, 1 request)",
     ]
-    turns = [(each.round, each.name[-18:]) for each in events if isinstance(each, BenchmarkProgress)]
+    turns = [
+        (each.round, each.name[-18:]) for each in events if isinstance(each, BenchmarkProgress)
+    ]
     assert turns[:4] == [
         (1, "batch 1, 1 request)"[-18:]),
         (1, "batch 2, 1 request)"[-18:]),
@@ -105,7 +110,8 @@ def test_cases_take_turns_after_each_has_warmed_up(ir):
 def test_a_comparison_is_the_median_of_paired_ratios(ir):
     base, other = last([case(ir), case(ir, batch=8)])
     ratios = sorted(
-        two.throughput_fps / one.throughput_fps for one, two in zip(base.rounds, other.rounds, strict=True)
+        two.throughput_fps / one.throughput_fps
+        for one, two in zip(base.rounds, other.rounds, strict=True)
     )
     ratio = other.speed_ratio(base)
     assert (ratio.least, ratio.median, ratio.greatest) == (ratios[0], ratios[2], ratios[4])
@@ -170,7 +176,9 @@ def test_a_process_that_dies_is_reported_with_its_exit_code(ir):
     with BenchmarkProcess(case(ir)) as worker:
         (child,) = children_of(os.getpid()) - before
         os.kill(child, signal.SIGKILL)
-        with pytest.raises(InferenceError, match=r"small .*: its process was ended by SIGKILL") as error:
+        with pytest.raises(
+            InferenceError, match=r"small .*: its process was ended by SIGKILL"
+        ) as error:
             worker.run(0.01)
     assert "smaller batch" in error.value.hint
 

@@ -52,13 +52,26 @@ def test_published_and_counted_complexity_are_both_given(tmp_path):
 
 
 def test_only_a_converted_ir_applies_the_mean_and_reverses_the_colours(tmp_path):
-    image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW", "color": "RGB", "mean": [1, 2, 3]}
+    image = {
+        "name": "x",
+        "shape": [1, 3, 8, 8],
+        "layout": "NCHW",
+        "color": "RGB",
+        "mean": [1, 2, 3],
+    }
     turned = [{**image, "reverse_input_channels": True}]
     write_model(tmp_path / "models", "net", model_yml(inputs=turned))
     (port,) = facts(tmp_path / "models", "net")["inputs"]
     assert (port["original"]["color"], port["original"]["mean"]) == ("RGB", [1, 2, 3])
     assert (port["converted"]["color"], port["converted"]["mean"]) == ("BGR", [])
-    files = [{"name": "FP32/a.xml", "size": 1, "checksum": "0" * 96, "source": "https://models.invalid/a"}]
+    files = [
+        {
+            "name": "FP32/a.xml",
+            "size": 1,
+            "checksum": "0" * 96,
+            "source": "https://models.invalid/a",
+        }
+    ]
     write_model(tmp_path / "models", "ir", model_yml(framework="dldt", files=files, inputs=[image]))
     (port,) = facts(tmp_path / "models", "ir")["inputs"]
     assert port["converted"] == port["original"]
@@ -76,7 +89,10 @@ def test_the_facts_of_a_composite_name_the_part_that_they_belong_to(tmp_path):
 
 
 def test_every_decoder_that_finds_poses_has_an_approach():
-    assert {name for name, decoder in DECODERS.items() if not decoder.approach} == {"detection", "nanodet"}
+    assert {name for name, decoder in DECODERS.items() if not decoder.approach} == {
+        "detection",
+        "nanodet",
+    }
     assert all(bool(decoder.approach) != decoder.finds_boxes for _, decoder in DECODERS.items())
 
 

@@ -8,7 +8,13 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.cards.card_reader import MAX_CHARACTERS, MarkdownLink, create_parser, parse_card, to_plain_text
+from posezoo.cards.card_reader import (
+    MAX_CHARACTERS,
+    MarkdownLink,
+    create_parser,
+    parse_card,
+    to_plain_text,
+)
 from posezoo.cards.markdown import escape, format_local_link, format_table
 from posezoo.cards.model_card import draw_card
 from posezoo.errors import MissingPackageError
@@ -115,7 +121,9 @@ def test_bare_addresses_and_html_links_are_links_but_not_in_code():
 
 
 def test_each_number_in_a_table_of_metrics_is_a_metric(card):
-    assert [(metric.label, metric.value, metric.unit, metric.column) for metric in card.metrics] == [
+    assert [
+        (metric.label, metric.value, metric.unit, metric.column) for metric in card.metrics
+    ] == [
         ("GFlops", 15.435, "", "Value"),
         ("MParams", 4099.5, "", "Value"),
         ("Average Precision (AP)", 64.64, "%", "Original model"),
@@ -123,7 +131,9 @@ def test_each_number_in_a_table_of_metrics_is_a_metric(card):
     ]
 
 
-@pytest.mark.parametrize("text", ["a | b", "<b>&amp;</b>", "_x_ *y* `z`", "[t](u)", "a\\|b", "mean_values"])
+@pytest.mark.parametrize(
+    "text", ["a | b", "<b>&amp;</b>", "_x_ *y* `z`", "[t](u)", "a\\|b", "mean_values"]
+)
 def test_escaped_text_is_read_back_unchanged(text):
     assert to_plain_text(escape(text)) == text
     (read,) = parse_card(format_table([text], [[text], [format_local_link("x", text)]])).tables
@@ -137,7 +147,9 @@ def test_each_of_our_cards_is_read_with_its_metrics():
     for entry in registry.entries.values():
         model = entry.read()
         card = parse_card(draw_card(ModelFacts(model, registry.parts(model))))
-        (specification,) = (section for section in card.sections if section.title == "Specification")
+        (specification,) = (
+            section for section in card.sections if section.title == "Specification"
+        )
         assert specification.tables[0].headers == ("Metric", "Value")
         assert not card.truncation_note
 
@@ -147,11 +159,15 @@ def test_open_model_zoo_s_cards_are_read(shared):
     cards = {page.parent.name: parse_card(page.read_text("utf-8")) for page in pages}
     assert len(cards) > 250
     with_mparams = [
-        card for card in cards.values() if any("params" in metric.label.casefold() for metric in card.metrics)
+        card
+        for card in cards.values()
+        if any("params" in metric.label.casefold() for metric in card.metrics)
     ]
     assert len(with_mparams) > 0.9 * len(cards)
     legal = ("legal information", "legal")
-    assert all(any(each.title.casefold() in legal for each in card.sections) for card in cards.values())
+    assert all(
+        any(each.title.casefold() in legal for each in card.sections) for card in cards.values()
+    )
     founding = cards["higher-hrnet-w32-human-pose-estimation"]
     assert ("Average Precision (AP)", "Converted model", 64.64) in [
         (each.label, each.column, each.value) for each in founding.metrics
@@ -165,7 +181,13 @@ def test_open_model_zoo_s_cards_are_read(shared):
     [
         *("x| y " * 2_000_000, "[a](b) | c\n" * 900_000, "[a](" * 2_500_000, "<!--" * 2_500_000),
         *("[\\" * 5_000_000, "|Metric|b|\n|-|-|\n|" + "[\\]" * 500_000 + "|1|"),
-        *("[" * 10_000_000, "]( " * 3_000_000, "_a" * 5_000_000, "# " * 5_000_000, "#\n" * 5_000_000),
+        *(
+            "[" * 10_000_000,
+            "]( " * 3_000_000,
+            "_a" * 5_000_000,
+            "# " * 5_000_000,
+            "#\n" * 5_000_000,
+        ),
         *("```\n" * 2_500_000, "---\n" * 2_500_000, "href=" * 2_000_000, "<a" * 5_000_000),
         "|Metric|b|\n|-|-|\n" + "|a<" * 1_000_000,
         "|" + "a|" * 1_000_000 + "\n|" + "-|" * 1_000_000 + "\n",

@@ -62,7 +62,11 @@ def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
 
 def test_the_accuracy_of_a_detector_is_that_of_object_detection(tmp_path):
     claim = {"metric": "AP", "value": 0.229, "dataset": "COCO val2017"}
-    write_model(tmp_path / "models", "net", model_yml(task_type="detection", published={"accuracy": [claim]}))
+    write_model(
+        tmp_path / "models",
+        "net",
+        model_yml(task_type="detection", published={"accuracy": [claim]}),
+    )
     content = front(tmp_path / "models")
     (result,) = content["model-index"][0]["results"]
     assert result["task"]["type"] == content["pipeline_tag"] == "object-detection"
@@ -78,13 +82,19 @@ def test_the_accuracy_of_a_detector_is_that_of_object_detection(tmp_path):
         ),
         (
             "https://terms.invalid/LICENSE",
-            {"license": "other", "license_name": "see link", "license_link": "https://terms.invalid/LICENSE"},
+            {
+                "license": "other",
+                "license_name": "see link",
+                "license_link": "https://terms.invalid/LICENSE",
+            },
         ),
     ],
 )
 def test_a_license_that_hubs_do_not_know_is_called_other(tmp_path, license, keys):
     write_model(tmp_path / "models", "net", model_yml(license=license))
-    assert {key: value for key, value in front(tmp_path / "models").items() if "license" in key} == keys
+    assert {
+        key: value for key, value in front(tmp_path / "models").items() if "license" in key
+    } == keys
 
 
 def test_several_licenses_of_parts_are_named_together(tmp_path):
@@ -119,11 +129,15 @@ def test_the_hub_s_own_library_reads_declared_and_measured_results():
     found = {"declared by the publisher": 0, "measured by posezoo": 0}
     for entry in registry.entries.values():
         model = entry.read()
-        facts = ModelFacts(model, registry.parts(model), ModelLayout(Path("nowhere"), Path("nowhere")))
+        facts = ModelFacts(
+            model, registry.parts(model), ModelLayout(Path("nowhere"), Path("nowhere"))
+        )
         data = hub.ModelCard(draw_card(facts)).data
         results = data.eval_results or []
         accuracies = [each for _, each in facts.measurements("accuracy")]
-        claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.dataset]
+        claims = [
+            claim for part in facts.parts for claim in part.published.accuracy if claim.dataset
+        ]
         assert len(results) == len(accuracies) + len(claims)
         for result in results:
             assert isinstance(result, hub.EvalResult)
@@ -133,5 +147,7 @@ def test_the_hub_s_own_library_reads_declared_and_measured_results():
             found[who] += 1
         for measured in accuracies:
             percent = float(f"{next(iter(measured.figures.values())) * 100:.6g}")
-            assert [each for each in results if each.metric_value == pytest.approx(percent, rel=1e-4)]
+            assert [
+                each for each in results if each.metric_value == pytest.approx(percent, rel=1e-4)
+            ]
     assert min(found.values()) > 5

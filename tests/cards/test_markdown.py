@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.cards.markdown import Markdown, escape, format_code, format_link, format_local_link, format_table
+from posezoo.cards.markdown import (
+    Markdown,
+    escape,
+    format_code,
+    format_link,
+    format_local_link,
+    format_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +30,10 @@ from posezoo.cards.markdown import Markdown, escape, format_code, format_link, f
         ("1. item", r"1\. item"),
         ("===", r"\==="),
         ("$x$", r"\$x\$"),
-        ("see https://models.invalid and www.invalid", r"see https\://models.invalid and www\.invalid"),
+        (
+            "see https://models.invalid and www.invalid",
+            r"see https\://models.invalid and www\.invalid",
+        ),
         ("left\u202eright\x1b[31m", r"left\\u202eright\\x1b\[31m"),
     ],
 )
@@ -38,7 +48,13 @@ def test_markdown_is_not_escaped_twice():
 
 @pytest.mark.parametrize(
     ("text", "drawn"),
-    [("input_1", "`input_1`"), ("a`b", r"a\`b"), ("a|b", r"a\|b"), ("two\nlines", "`two lines`"), ("", "")],
+    [
+        ("input_1", "`input_1`"),
+        ("a`b", r"a\`b"),
+        ("a|b", r"a\|b"),
+        ("two\nlines", "`two lines`"),
+        ("", ""),
+    ],
 )
 def test_text_that_code_cannot_hold_is_escaped(text, drawn):
     assert format_code(text) == drawn

@@ -14,7 +14,9 @@ from posezoo.registry import Registry
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
 HALF = "  - {precision: FP16, figures: {gflops: 92.83, mparams: 28.618}}\n"
-QUANTIZED = "  - {precision: FP16-INT8, weights: generated, figures: {gflops: 92.9, mparams: 28.618}}\n"
+QUANTIZED = (
+    "  - {precision: FP16-INT8, weights: generated, figures: {gflops: 92.9, mparams: 28.618}}\n"
+)
 FAST = """\
 speed:
   - precision: FP16
@@ -23,14 +25,14 @@ speed:
     figures: {throughput_fps: 31.25, latency_p50_ms: 32}
     tools: {openvino: 2026.4.1}
 """
-GOOD = (
-    "accuracy:\n  - {precision: FP16, figures: {AP: 0.6464, AR: 0.71}, settings: {dataset: COCO val2017}}\n"
-)
+GOOD = "accuracy:\n  - {precision: FP16, figures: {AP: 0.6464, AR: 0.71}, settings: {dataset: COCO val2017}}\n"
 
 
 @pytest.fixture
 def root(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml(published={"gflops": 92.8364, "mparams": 28.6}))
+    write_model(
+        tmp_path / "models", "net", model_yml(published={"gflops": 92.8364, "mparams": 28.6})
+    )
     return tmp_path / "models"
 
 
@@ -76,7 +78,10 @@ def test_a_flip_is_explained_below_the_table_that_has_one(root):
     write_model(root, "net", model_yml(published={"accuracy": [claim]}))
     assert "mirror image" not in card(root)
     write_model(root, "net", model_yml(published={"accuracy": [claim, {**claim, "flip": True}]}))
-    assert "\n\nWith flip, the results for the image and for its mirror image are averaged.\n" in card(root)
+    assert (
+        "\n\nWith flip, the results for the image and for its mirror image are averaged.\n"
+        in card(root)
+    )
 
 
 def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):
@@ -90,14 +95,20 @@ def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):
     titles = "Precision | Device | Throughput (images/s) | Median latency (ms)"
     assert "## Performance\n\nThese speeds are of the machine below." in text
     assert f"\n\n| {titles} |\n| --- | --- | --- | --- |\n| FP16 | CPU | 31.2 | 32 |\n" in text
-    assert "\nMeasured with: A &lt;b&gt;processor&lt;/b&gt;, 2 cores; batch 1; openvino 2026.4.1.\n" in text
+    assert (
+        "\nMeasured with: A &lt;b&gt;processor&lt;/b&gt;, 2 cores; batch 1; openvino 2026.4.1.\n"
+        in text
+    )
 
 
 def test_speeds_of_one_machine_are_one_table_by_precision_device_and_hint(root):
     rows = [
         f"  - {{precision: {precision}, machine: M, settings: {{device: CPU, hint: {hint}, batch: 1}}, "
         f"figures: {{throughput_fps: {fps}, throughput_min_fps: {fps - 1}, throughput_max_fps: {fps + 1}, rounds: 5}}}}\n"
-        for precision, hint, fps in (("FP16", "LATENCY", 6.20161), ("FP16-INT8", "THROUGHPUT", 1234.5))
+        for precision, hint, fps in (
+            ("FP16", "LATENCY", 6.20161),
+            ("FP16-INT8", "THROUGHPUT", 1234.5),
+        )
     ]
     measure(root, "speed:\n" + "".join(rows))
     table = card(root).partition("## Performance\n\n")[2].splitlines()
@@ -111,13 +122,21 @@ def test_speeds_of_one_machine_are_one_table_by_precision_device_and_hint(root):
 
 def test_a_variant_with_several_accuracies_is_one_row(tmp_path):
     files = model_yml()["files"]
-    claim = {"metric": "AP", "value": 0.663, "AP50": 0.892, "AP75": 0.734, "dataset": "COCO val2017"}
+    claim = {
+        "metric": "AP",
+        "value": 0.663,
+        "AP50": 0.892,
+        "AP75": 0.734,
+        "dataset": "COCO val2017",
+    }
     published = {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]}
     variants = {"small": {"files": files}, "large": {"files": files, "published": published}}
     write_model(tmp_path / "models", "net", model_yml(files=None, variants=variants))
     titles = "Variant | Input | AP/AP50/AP75 (%) | AP/AP50/AP75 with flip (%) | Dataset"
     row = "`net@large` | 1, 4, 6, 3 | 66.3/89.2/73.4 | 68.4/89.2/73.4 | COCO val2017"
-    assert f"| {titles} |\n| --- | --- | --- | --- | --- |\n| {row} |\n\n" in card(tmp_path / "models")
+    assert f"| {titles} |\n| --- | --- | --- | --- | --- |\n| {row} |\n\n" in card(
+        tmp_path / "models"
+    )
 
 
 def test_a_card_beside_an_ir_shows_the_complexity_of_that_ir_only(root, tmp_path):
@@ -138,7 +157,10 @@ def test_each_variant_shows_its_own_measurements(tmp_path):
     measure(tmp_path / "models", "complexity:\n" + "".join(rows))
     text = card(tmp_path / "models")
     assert "| GFLOPs, counted on the IR | 1.50 (FP32) |" in text
-    assert "| Variant | Input | GFLOPs |\n| --- | --- | --- |\n| `net@large` | 1, 4, 6, 3 | 6.50 |" in text
+    assert (
+        "| Variant | Input | GFLOPs |\n| --- | --- | --- |\n| `net@large` | 1, 4, 6, 3 | 6.50 |"
+        in text
+    )
 
 
 def test_the_card_of_a_composite_names_the_part_that_was_measured(tmp_path):
@@ -155,16 +177,25 @@ def test_the_card_of_a_composite_names_the_part_that_was_measured(tmp_path):
 
 def test_an_error_in_measured_yml_is_reported_with_its_place(root):
     measure(root, "complexity: [{precision: FP32}]")
-    with pytest.raises(SpecError, match=r"measured\.yml:1:14: complexity\[0\]: the key figures is missing"):
+    with pytest.raises(
+        SpecError, match=r"measured\.yml:1:14: complexity\[0\]: the key figures is missing"
+    ):
         card(root)
 
 
 def test_accuracy_measured_with_the_same_protocol_stands_beside_the_published_one(root):
-    alike = {"metric": "AP", "value": 0.65, "dataset": "COCO val2017", "protocol": "single scale, no flip"}
+    alike = {
+        "metric": "AP",
+        "value": 0.65,
+        "dataset": "COCO val2017",
+        "protocol": "single scale, no flip",
+    }
     flipped = {**alike, "value": 0.66, "protocol": "single scale", "flip": True, "converted": 0.655}
     write_model(root, "net", model_yml(published={"accuracy": [alike, flipped]}))
     measure(root, GOOD.replace("settings: {", "settings: {images: 100, "))
-    rows = [line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) | 6")]
+    rows = [
+        line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) | 6")
+    ]
     assert rows == [
         "| Average Precision (AP) | 65% (COCO val2017, single scale, no flip) |",
         "| Average Precision (AP) | 65% | 64.64% (FP16, 100 images) | COCO val2017 | single scale, no flip |",
@@ -172,10 +203,14 @@ def test_accuracy_measured_with_the_same_protocol_stands_beside_the_published_on
     ]
 
 
-def test_an_accuracy_that_is_only_published_for_the_converted_model_is_not_shown_for_the_original(root):
+def test_an_accuracy_that_is_only_published_for_the_converted_model_is_not_shown_for_the_original(
+    root,
+):
     claim = {"metric": "AP", "converted": 0.69, "dataset": "COCO"}
     write_model(root, "net", model_yml(published={"accuracy": [claim]}))
-    rows = [line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) |")]
+    rows = [
+        line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) |")
+    ]
     assert rows == [
         "| Average Precision (AP) | 69% (COCO, measured on the converted model) |",
         "| Average Precision (AP) | not published | 69% (published) | COCO | measured on the converted model |",

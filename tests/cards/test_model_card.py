@@ -71,7 +71,13 @@ def test_a_card_is_equal_to_the_stored_one(tmp_path):
             }
         ],
         outputs=[
-            {"name": "maps", "shape": [1, 33, 32, 57], "layout": "NCHW", "role": "heatmaps", "note": "a | b"}
+            {
+                "name": "maps",
+                "shape": [1, 33, 32, 57],
+                "layout": "NCHW",
+                "role": "heatmaps",
+                "note": "a | b",
+            }
         ],
         decoder={"name": "blazepose"},
         skeleton="blazepose-33",
@@ -80,7 +86,9 @@ def test_a_card_is_equal_to_the_stored_one(tmp_path):
     golden = GOLDEN / "card.txt"
     card = drawn(tmp_path / "models", "pose-net")
     (tmp_path / "card.md").write_text(card, "utf-8")
-    assert card == golden.read_text("utf-8"), f"where it is meant: cp {tmp_path / 'card.md'} {golden}"
+    assert card == golden.read_text("utf-8"), (
+        f"where it is meant: cp {tmp_path / 'card.md'} {golden}"
+    )
 
 
 def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tmp_path):
@@ -89,7 +97,10 @@ def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tm
     write_model(root, "whole/first", model_yml(description="Looks closely."))
     write_model(root, "whole/second", model_yml(description="Looks around."))
     card = drawn(root, "whole")
-    assert "1. [second](second/README.md): Looks around.\n2. [first](first/README.md): Looks closely." in card
+    assert (
+        "1. [second](second/README.md): Looks around.\n2. [first](first/README.md): Looks closely."
+        in card
+    )
     assert "\n## first model specification\n\n### Input\n\n#### Original Model\n" in card
     assert "(../../../licenses/Apache-2.0-Tests.txt)" in card
     part = drawn(root, "whole/first".rpartition("/")[2])
@@ -149,8 +160,12 @@ def test_the_arguments_of_model_optimizer_name_a_shape_that_differs_from_the_fil
         "color": "RGB",
         "scale": [255, 255, 255],
     }
-    write_model(tmp_path / "models", "net", model_yml(inputs=[{**image, "reshaped": True}], outputs=None))
-    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in drawn(tmp_path / "models", "net")
+    write_model(
+        tmp_path / "models", "net", model_yml(inputs=[{**image, "reshaped": True}], outputs=None)
+    )
+    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in drawn(
+        tmp_path / "models", "net"
+    )
 
 
 def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
@@ -172,9 +187,16 @@ def everything_hostile(root):
     evil = TRICKS
     address = "https://terms.invalid/><b>|[x](y)"
     files = [
-        {"name": "a`b&c;d.tflite", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/<b>"}
+        {
+            "name": "a`b&c;d.tflite",
+            "size": 3,
+            "checksum": "0" * 96,
+            "source": "https://models.invalid/<b>",
+        }
     ]
-    accuracy = [{"metric": "AP", "value": 0.5, "AP50": 0.6, "dataset": f"COCO {evil}", "protocol": evil}]
+    accuracy = [
+        {"metric": "AP", "value": 0.5, "AP50": 0.6, "dataset": f"COCO {evil}", "protocol": evil}
+    ]
     content = model_yml(
         description=evil,
         files=files,
@@ -191,7 +213,9 @@ def everything_hostile(root):
         skeleton="coco-17",
     )
     write_model(root, "net", content)
-    (root.parent / "licenses" / "MIT-evil.txt").write_text(f"Copyright 2026 {evil}\n\n```\n{evil}\n````\n")
+    (root.parent / "licenses" / "MIT-evil.txt").write_text(
+        f"Copyright 2026 {evil}\n\n```\n{evil}\n````\n"
+    )
     paper = {"key": "doe", "title": evil, "authors": [evil], "year": 2020}
     (root / "papers.yml").write_text(as_yaml({"https://papers.invalid/1": paper}), "utf-8")
     machine = json.dumps(" ".join(evil.split()))
@@ -226,14 +250,22 @@ def test_a_hostile_model_yml_adds_no_markup_to_the_page(tmp_path):
             assert not [target for target in targets if not target.startswith(ALLOWED)], targets
             assert {token.attrs["src"] for token in tokens if token.type == "image"} <= SEEN
         for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
-            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, (
+                table
+            )
     headings = [each.title for each in parse_card(pages[0]).sections]
     assert "Heading" not in headings
     assert "Legal Information" in headings
 
 
 #: Where links of a drawn page may lead, and the pictures that it may show.
-ALLOWED = ("../", "public/", "https://papers.invalid/1", "https://terms.invalid/", "https://models.invalid/")
+ALLOWED = (
+    "../",
+    "public/",
+    "https://papers.invalid/1",
+    "https://terms.invalid/",
+    "https://models.invalid/",
+)
 SEEN = {"../../skeletons/coco-17.svg", "coco-17.svg"}
 NOTE_OF_THE_INDEX = f"<!-- {NOTE} -->\n"
 
@@ -253,7 +285,9 @@ def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
     tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
     for name, entry in registry.entries.items():
         model = entry.read()
-        lines = "".join(fenced(draw_card(ModelFacts(model, registry.parts(model))), "sh")).splitlines()
+        lines = "".join(
+            fenced(draw_card(ModelFacts(model, registry.parts(model))), "sh")
+        ).splitlines()
         assert any(line.startswith(f"posezoo download {name}") for line in lines)
         for line in lines:
             command, *words = shlex.split(line)
@@ -294,7 +328,9 @@ def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkey
     assert names["irs"]["pose-detection-mediapipe"].is_file()
 
 
-def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes(blazepose, tmp_path):
+def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes(
+    blazepose, tmp_path
+):
     shutil.copytree(blazepose.output_dir, tmp_path / "out")
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     registry = open_registry()
@@ -303,7 +339,12 @@ def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes
     card = path.read_text("utf-8")
     assert path == tmp_path / "out" / "public" / "blazepose-full" / "README.md"
     assert (
-        len(re.findall(r"\| pose-\S+ \| FP(16|32) \| \.(xml|bin) \|", section(card, "Converted Files"))) == 8
+        len(
+            re.findall(
+                r"\| pose-\S+ \| FP(16|32) \| \.(xml|bin) \|", section(card, "Converted Files")
+            )
+        )
+        == 8
     )
     assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
     # It lies far from the licenses and, perhaps, alone.
@@ -355,7 +396,9 @@ def test_an_example_image_is_shown_with_credits_for_its_photos(tmp_path):
 def test_a_top_down_model_names_and_links_its_default_detector():
     registry = open_registry()
     models = [
-        model for model in registry.select().models if model.decoder and model.decoder.name == "heatmap"
+        model
+        for model in registry.select().models
+        if model.decoder and model.decoder.name == "heatmap"
     ]
     assert len(models) == 15
     for model in models:

@@ -33,7 +33,10 @@ def checkout(tmp_path):
 
 def draw(checkout, *args):
     return subprocess.run(
-        [sys.executable, checkout / "docs" / "draw.py", *args], capture_output=True, text=True, timeout=60
+        [sys.executable, checkout / "docs" / "draw.py", *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -51,7 +54,12 @@ def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(check
         "public/whole/second/card.json",
     ]
     rows = [line for line in pages["index.md"].splitlines() if line.startswith("| ")][2:]
-    assert [re.findall(r"\[([^]]+)\]", row)[0] for row in rows] == ["alone", "whole", "second", "first"]
+    assert [re.findall(r"\[([^]]+)\]", row)[0] for row in rows] == [
+        "alone",
+        "whole",
+        "second",
+        "first",
+    ]
     assert rows[0] == (
         "| [alone](public/alone/README.md) | 0.0 MB | [Apache-2.0](../licenses/Apache-2.0-Tests.txt) |  |"
     )
@@ -62,7 +70,8 @@ def test_each_task_has_a_table_and_costs_have_their_own(checkout):
     write_model(checkout / "models", "known", model_yml(published={"gflops": 15.4}))
     index = draw_pages(checkout / "models")["index.md"]
     sections = {
-        part.partition("\n")[0]: re.findall(r"\| (?:↳ )?\[(\w+)\]", part) for part in index.split("## ")
+        part.partition("\n")[0]: re.findall(r"\| (?:↳ )?\[(\w+)\]", part)
+        for part in index.split("## ")
     }
     assert sections["Human pose estimation"] == ["alone", "known", "whole", "second", "first"]
     assert sections["Detection"] == ["finder"]
@@ -110,7 +119,9 @@ def test_the_pages_of_our_zoo_are_up_to_date_and_their_links_lead_somewhere():
         assert page.read_bytes() == text.encode(), f"{page} is stale: make cards"
         for link in parse_card(text).links if name.endswith(".md") else ():
             if not link.target.startswith("https://"):
-                assert (page.parent / unquote(link.target)).is_file(), f"{name}:{link.line}: {link.target}"
+                assert (page.parent / unquote(link.target)).is_file(), (
+                    f"{name}:{link.line}: {link.target}"
+                )
                 links += 1
     assert links > 2 * len(pages)
 
@@ -122,8 +133,15 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
     image = {"name": "data", "shape": [1, 3, 256, 192], "layout": "NCHW"}
     files = model_yml()["files"]
     variants = {
-        "aaaa": {"files": files, "published": {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]}},
-        "bbbb": {"files": files, "published": {"accuracy": [claim]}, "inputs": [{"shape": [1, 3, 128, 96]}]},
+        "aaaa": {
+            "files": files,
+            "published": {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]},
+        },
+        "bbbb": {
+            "files": files,
+            "published": {"accuracy": [claim]},
+            "inputs": [{"shape": [1, 3, 128, 96]}],
+        },
         "cccc": {"files": files},
     }
     model = model_yml(files=None, origin=gluoncv, inputs=[image], variants=variants)
@@ -132,7 +150,9 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
     write_model(root, "simple_pose_of_mine", model_yml())
     paper = {"key": "doe", "title": "On _Poses_", "authors": ["Jane Doe"], "year": 2020}
     unread = {**paper, "title": "Unread"}
-    (root / "papers.yml").write_text(as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper}))
+    (root / "papers.yml").write_text(
+        as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper})
+    )
     index = draw_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
     tables = parse_card(index).tables
     assert [[row.cells[0] for row in table.rows] for table in tables] == [
@@ -154,13 +174,19 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
 def test_the_index_begins_with_a_picture_of_published_ap_and_the_speed_of_networks(checkout):
     claim = {"accuracy": [{"metric": "AP", "value": 0.7, "dataset": "COCO"}]}
     speed = "speed: [{precision: FP16, machine: M, weights: %s, figures: {throughput_fps: %g}}]\n"
-    for name, weights, fps in (("fast", "published", 90), ("slow", "generated", 4.5), ("unknown", "", 0)):
+    for name, weights, fps in (
+        ("fast", "published", 90),
+        ("slow", "generated", 4.5),
+        ("unknown", "", 0),
+    ):
         path = write_model(checkout / "models", name, model_yml(published=claim))
         if fps:
             path.with_name("measured.yml").write_text(speed % (weights, fps))
     pages = draw_pages(checkout / "models")
     assert "(published-accuracy-throughput.svg)\n\n" in pages["index.md"]
-    names = re.findall(r">([^<>]+): 70\.0 %, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"])
+    names = re.findall(
+        r">([^<>]+): 70\.0 %, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"]
+    )
     assert names == [("fast", "90"), ("slow", "4.50")]
     assert "accuracy-throughput.svg" not in pages  # no AP was measured
 
@@ -174,7 +200,9 @@ def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_
         path = write_model(checkout / "models", name, model_yml())
         path.with_name("measured.yml").write_text(record % (ap, fps))
     pages = draw_pages(checkout / "models")
-    assert pages["index.md"].index("(accuracy-throughput.svg)") < pages["index.md"].index("| Model |")
+    assert pages["index.md"].index("(accuracy-throughput.svg)") < pages["index.md"].index(
+        "| Model |"
+    )
     names = re.findall(r">([^<>]+): ([\d.]+) %, ([\d.]+)/s<", pages["accuracy-throughput.svg"])
     assert names == [("a", "50.0", "20"), ("b", "40.0", "60")]
 
@@ -185,9 +213,14 @@ def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):
 
 def test_a_deprecated_model_is_marked_on_its_card_and_in_the_index(checkout):
     write_model(
-        checkout / "models", "alone", model_yml(deprecated={"since": "1.0", "use": "whole"}, revision=2)
+        checkout / "models",
+        "alone",
+        model_yml(deprecated={"since": "1.0", "use": "whole"}, revision=2),
     )
     pages = draw_pages(checkout / "models")
-    assert "\n> **This model is deprecated since 1.0; use whole.**\n" in pages["public/alone/README.md"]
+    assert (
+        "\n> **This model is deprecated since 1.0; use whole.**\n"
+        in pages["public/alone/README.md"]
+    )
     assert "| Revision | 2 |" in pages["public/alone/README.md"]
     assert "[alone](public/alone/README.md) (deprecated) |" in pages["index.md"]

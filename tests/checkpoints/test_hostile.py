@@ -60,7 +60,9 @@ FORMS = {
     "legacy": lambda evil: torch_legacy(pickle.dumps({"a": evil}, 2)),
     "before the checkpoint": lambda evil: pickle.dumps(evil, 2) + LEGACY_OPENING,
     "a bare pickle": lambda evil: pickle.dumps(evil, 4),
-    "behind the checkpoint": lambda evil: LEGACY_OPENING + program({"a": 1})[:-1] + pickle.dumps(evil, 2)[2:],
+    "behind the checkpoint": lambda evil: (
+        LEGACY_OPENING + program({"a": 1})[:-1] + pickle.dumps(evil, 2)[2:]
+    ),
 }
 
 
@@ -91,33 +93,51 @@ def of_kind(of, kind):
 HERE = storage("0", 2)
 BYTES = storage("0", 8, "torch.storage.UntypedStorage")
 PROGRAMS = {
-    "a class by what it inherits": (Called("builtins.getattr", "a", "__class__"), "'builtins.getattr'"),
+    "a class by what it inherits": (
+        Called("builtins.getattr", "a", "__class__"),
+        "'builtins.getattr'",
+    ),
     "an import": (Called("builtins.__import__", "os"), "'builtins.__import__'"),
     "a harmless function": (Called("math.sqrt", 4), "'math.sqrt'"),
     "a name with a newline in it": (Called("a\x1b[2J.b"), r"'a\\x1b[2J.b'"),
     "a call of what is called": (Called("torch.Size", ()), "no named tensors"),
     "memory": (Called("builtins.bytearray", 1 << 40), "'builtins.bytearray'"),
     "an empty tensor of terabytes": (Called("torch.FloatTensor", 1 << 40), "'torch.FloatTensor'"),
-    "too few arguments": ({"a": Called("torch._utils._rebuild_tensor_v2", HERE)}, "pickle is damaged"),
+    "too few arguments": (
+        {"a": Called("torch._utils._rebuild_tensor_v2", HERE)},
+        "pickle is damaged",
+    ),
     "a tensor of no storage": ({"a": tensor(3, (2,), (1,))}, "pickle is damaged"),
     "a storage of another kind": (
         {"a": tensor(storage("0", 1, "torch.QInt8Storage"), (1,), (1,))},
         "'torch.QInt8Storage'",
     ),
-    "a reference to code": (Reference("module", "x", "y.py", "import os"), "refers to something that is no"),
+    "a reference to code": (
+        Reference("module", "x", "y.py", "import os"),
+        "refers to something that is no",
+    ),
     "a reference to a path": (
         {"a": tensor(storage("../../etc/passwd", 2), (2,), (1,))},
         "storage '../../etc/passwd' is not in the file",
     ),
-    "a storage that is not there": ({"a": tensor(storage("9", 2), (2,), (1,))}, "'9' is not in the file"),
+    "a storage that is not there": (
+        {"a": tensor(storage("9", 2), (2,), (1,))},
+        "'9' is not in the file",
+    ),
     "a storage of 2^60": (
         {"a": tensor(storage("0", 1 << 60), (2,), (1,))},
         "declared with 4611686018427387904",
     ),
-    "a storage of 2^70": ({"a": tensor(storage("0", 1 << 70), (2,), (1,))}, "is 1180591620717411303424"),
+    "a storage of 2^70": (
+        {"a": tensor(storage("0", 1 << 70), (2,), (1,))},
+        "is 1180591620717411303424",
+    ),
     "a storage of minus two": ({"a": tensor(storage("0", -2), (2,), (1,))}, "storage '0' is -2"),
     "a storage of two kinds": (
-        {"a": tensor(HERE, (2,), (1,)), "b": tensor(storage("0", 2, "torch.IntStorage"), (2,), (1,))},
+        {
+            "a": tensor(HERE, (2,), (1,)),
+            "b": tensor(storage("0", 2, "torch.IntStorage"), (2,), (1,)),
+        },
         "two types or sizes",
     ),
     "a storage read as two kinds": (
@@ -135,11 +155,17 @@ PROGRAMS = {
     "strides before": ({"a": tensor(HERE, (2,), (-1,))}, "a stride of tensor 'a' is -1"),
     "a shape of 2^60": ({"a": tensor(HERE, (1 << 60,), (0,))}, "shape 1152921504606846976"),
     "a shape of a billion": ({"a": tensor(HERE, (1 << 30,), (0,))}, "extends beyond its storage"),
-    "a shape beside nothing": ({"a": tensor(HERE, (0, 1 << 62), (0, 0))}, "shape 0x4611686018427387904"),
+    "a shape beside nothing": (
+        {"a": tensor(HERE, (0, 1 << 62), (0, 0))},
+        "shape 0x4611686018427387904",
+    ),
     "a shape of text": ({"a": tensor(HERE, ("2",), (1,))}, "a size of tensor 'a' is '2'"),
     "a shape that is a list": ({"a": tensor(HERE, [2], (1,))}, "has no shape"),  # type: ignore[arg-type]
     "a thousand dimensions": ({"a": tensor(HERE, (1,) * 1000, (1,) * 1000)}, "1000 dimensions"),
-    "fewer strides than sizes": ({"a": tensor(HERE, (1, 2), (1,))}, "a different number of strides"),
+    "fewer strides than sizes": (
+        {"a": tensor(HERE, (1, 2), (1,))},
+        "a different number of strides",
+    ),
 }
 
 
@@ -233,8 +259,12 @@ def test_bytes_behind_a_checkpoint_are_refused(tmp_path):
     code = program({"a": tensor(HERE, (2,), (1,))})
     legacy = code.replace(b"tQ", b"NtQ")
     assert "without its directory" in refusal(tmp_path, torch_zip(code, {"0": row(1, 2)}) + b"\0")
-    assert "1 bytes follow its pickle" in refusal(tmp_path, torch_zip(code + b"\0", {"0": row(1, 2)}))
-    assert "1 more bytes follow" in refusal(tmp_path, torch_legacy(legacy, {"0": row(1, 2)}) + b"\0")
+    assert "1 bytes follow its pickle" in refusal(
+        tmp_path, torch_zip(code + b"\0", {"0": row(1, 2)})
+    )
+    assert "1 more bytes follow" in refusal(
+        tmp_path, torch_legacy(legacy, {"0": row(1, 2)}) + b"\0"
+    )
 
 
 GOOD = program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (1,))})
@@ -289,8 +319,14 @@ def overlapping():
 
 
 ZIPS = {
-    "a bomb": (zip_of("a/data.pkl", content=bytes(10**7), compression=zipfile.ZIP_DEFLATED), "is compressed"),
-    "a way out": (zip_of("a/../../data.pkl"), "entry 'a/../../data.pkl', which torch.save does not write"),
+    "a bomb": (
+        zip_of("a/data.pkl", content=bytes(10**7), compression=zipfile.ZIP_DEFLATED),
+        "is compressed",
+    ),
+    "a way out": (
+        zip_of("a/../../data.pkl"),
+        "entry 'a/../../data.pkl', which torch.save does not write",
+    ),
     "the root": (zip_of("/data.pkl"), "entry '/data.pkl'"),
     "another system's way out": (zip_of("a\\..\\data.pkl"), "which torch.save does not write"),
     "no folder": (zip_of("data.pkl"), "entry 'data.pkl'"),
@@ -302,7 +338,10 @@ ZIPS = {
     "something else": (zip_of("net-0000.params"), "unpack it|does not write"),
     "a folder of something else": (zip_of("net/net-0000.params"), "was not written by torch.save"),
     "overlapping entries": (overlapping(), "entries overlap"),
-    "the other byte order": (zip_of("a/data.pkl", "a/byteorder", content=b"big"), "other byte order"),
+    "the other byte order": (
+        zip_of("a/data.pkl", "a/byteorder", content=b"big"),
+        "other byte order",
+    ),
     "only a beginning": (b"PK\x03\x04", "the end of the zip archive"),
     "a name that the heading does not have": (
         zip_of("a/data.pkl").replace(b"a/data.pkl", b"b/data.pkl", 1),
@@ -319,9 +358,15 @@ ZIPS = {
         with_directory(zip_of("a/data.pkl"), 20, "<LL", 999, 999),
         "beyond the file",
     ),
-    "a heading beyond the file": (with_directory(zip_of("a/data.pkl"), 42, "<L", 999), "beyond the file"),
+    "a heading beyond the file": (
+        with_directory(zip_of("a/data.pkl"), 42, "<L", 999),
+        "beyond the file",
+    ),
     "a password": (with_directory(zip_of("a/data.pkl"), 8, "<H", 1), "is compressed or encrypted"),
-    "a pickle of 5 MB": (zip_of("a/data.pkl", content=bytes(5_000_000)), "its pickle has 5000000 bytes"),
+    "a pickle of 5 MB": (
+        zip_of("a/data.pkl", content=bytes(5_000_000)),
+        "its pickle has 5000000 bytes",
+    ),
     "a directory of 5 GB": (with_long_directory(), "a directory of 5368709120 bytes"),
     "a directory of 4 GB": (
         zip_of("a/data.pkl")[:-10] + struct.pack("<LLH", 0xFFFFFFF0, 0, 0),
@@ -355,14 +400,20 @@ OTHERS = {
     "an empty file": (b"", "is empty"),
     "a web page": (b"<!DOCTYPE html><html>404</html>", "a web page"),
     "a web page after blanks": (b"\n\n  <html>", "a web page"),
-    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+    "a pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "a Git LFS pointer",
+    ),
     "a gzip archive": (b"\x1f\x8b\x08" + bytes(30), "a gzip archive"),
     "PyTorch 0.1's tar": (tar_of("sys_info", "pickle", "tensors", "storages"), "a tar archive"),
     "Keras's weights": (b"\x89HDF\r\n\x1a\n" + bytes(30), "an HDF5 file"),
     "one byte": (b"\x80", "not a checkpoint in a known format"),
     "anything": (b"weights", "not a checkpoint in a known format"),
     "zeros": (bytes(1000), "not a checkpoint in a known format"),
-    "a pickle of something else": (pickle.dumps([1, 2], 2), "a pickle, but was not written by torch.save"),
+    "a pickle of something else": (
+        pickle.dumps([1, 2], 2),
+        "a pickle, but was not written by torch.save",
+    ),
 }
 
 
@@ -414,7 +465,9 @@ BOMBS = {
     ),
     "keys that hash alike": lambda: torch_zip(
         b"\x80\x02}("
-        + b"".join(b"\x8a\x0b" + (n * (2**61 - 1)).to_bytes(11, "little") + b"N" for n in range(100_000))
+        + b"".join(
+            b"\x8a\x0b" + (n * (2**61 - 1)).to_bytes(11, "little") + b"N" for n in range(100_000)
+        )
         + b"u."
     ),
     "a memo of 2^32": lambda: torch_zip(b"\x80\x02}r\xff\xff\xff\xff."),
@@ -425,12 +478,20 @@ BOMBS = {
         + b"h\x00h\x01\x85R" * 80_000
         + b"."
     ),
-    "a long text": lambda: torch_zip(b"\x80\x02X" + struct.pack("<I", 4_000_000) + b"a" * 4_000_000 + b"."),
+    "a long text": lambda: torch_zip(
+        b"\x80\x02X" + struct.pack("<I", 4_000_000) + b"a" * 4_000_000 + b"."
+    ),
     "a long number": lambda: torch_zip(
-        program({"a": 1})[:-2] + b"\x8b" + struct.pack("<I", 4_000_000) + b"\x7f" * 4_000_000 + b"s."
+        program({"a": 1})[:-2]
+        + b"\x8b"
+        + struct.pack("<I", 4_000_000)
+        + b"\x7f" * 4_000_000
+        + b"s."
     ),
     "a pickle of 30 MB": lambda: torch_zip(bytes(30_000_000)),
-    "a zip bomb": lambda: zip_of("a/data.pkl", content=bytes(50_000_000), compression=zipfile.ZIP_DEFLATED),
+    "a zip bomb": lambda: zip_of(
+        "a/data.pkl", content=bytes(50_000_000), compression=zipfile.ZIP_DEFLATED
+    ),
     "many entries": lambda: zip_of(*(f"a/{number}" for number in range(20_000))),
     "one storage as many tensors": lambda: torch_zip(
         program({f"t{number}": tensor(SHARED, (1 << 20,), (1,)) for number in range(5000)}),

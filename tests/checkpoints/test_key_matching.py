@@ -64,7 +64,9 @@ def test_a_transposed_matrix_is_another_shape():
 
 def test_the_nearest_key_is_looked_for_among_the_unmatched_keys_first():
     found = {"conv1.bias": np.ones(4), "conv1.biass": np.ones(4)}
-    with pytest.raises(CheckpointError, match=r"unexpected: conv1\.biass \(did you mean conv1_biass\?\)"):
+    with pytest.raises(
+        CheckpointError, match=r"unexpected: conv1\.biass \(did you mean conv1_biass\?\)"
+    ):
         checkpoints.match_tensors(found, {"conv1.bias": (4,), "conv1_biass": (4,)})
 
 
@@ -97,10 +99,15 @@ def test_a_key_that_moves_the_cursor_is_shown_escaped():
 
 
 def test_a_prefix_of_all_keys_is_named():
-    wrapped = {f"model.net.{key}": value for key, value in tensors().items()} | {"loss.weight": np.ones(1)}
+    wrapped = {f"model.net.{key}": value for key, value in tensors().items()} | {
+        "loss.weight": np.ones(1)
+    }
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)
-    assert failure.value.hint == "all keys exist, but begin with model.net.: save them without this prefix"
+    assert (
+        failure.value.hint
+        == "all keys exist, but begin with model.net.: save them without this prefix"
+    )
     del wrapped["model.net.conv1.bias"]
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)

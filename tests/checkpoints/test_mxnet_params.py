@@ -35,13 +35,17 @@ def same(found, requested):
 def test_every_version_of_the_format_is_read_back(tmp_path, form, dtype, shape):
     rng = np.random.default_rng(len(shape))
     arrays = {
-        f"{number}.weight": rng.integers(-100, 100, shape).astype("i1").astype(dtype) for number in range(3)
+        f"{number}.weight": rng.integers(-100, 100, shape).astype("i1").astype(dtype)
+        for number in range(3)
     }
     same(read(tmp_path, params(arrays, form=form)), arrays)
 
 
 def test_a_number_without_dimensions_is_written_by_v3_alone(tmp_path):
-    same(read(tmp_path, params({"scale": np.array(3.0, "f4")}, form=V3)), {"scale": np.array(3.0, "f4")})
+    same(
+        read(tmp_path, params({"scale": np.array(3.0, "f4")}, form=V3)),
+        {"scale": np.array(3.0, "f4")},
+    )
 
 
 @pytest.mark.parametrize(("form", "ndim"), [(V1, 0), (V2, 0), (V3, -1), (OLDEST, 0)])
@@ -56,14 +60,17 @@ def test_bfloat16_becomes_float32_and_a_byte_a_bool(tmp_path):
     halves = np.array([0x3F80, 0xC000, 0x7F80, 0x0001], "<u2")  # 1, -2, infinity, the smallest
     arrays = [params_array(halves, flag=12), params_array(np.array([0, 1, 2], "u1"), flag=7)]
     found = read(tmp_path, params_of(arrays, ["half", "truth"]))
-    np.testing.assert_array_equal(found["half"], np.array([1, -2, np.inf, 2.0**-133], "f4"), strict=True)
+    np.testing.assert_array_equal(
+        found["half"], np.array([1, -2, np.inf, 2.0**-133], "f4"), strict=True
+    )
     np.testing.assert_array_equal(found["truth"], [False, True, True], strict=True)
 
 
 def test_prefixes_of_exported_checkpoints_are_dropped_and_undotted_names_kept(tmp_path):
     bias = WEIGHTS["features.0.bias"]
     found = read(
-        tmp_path, params({"arg:a.gamma": bias, "aux:a.running_mean": bias, "pose0_conv0_bias": bias})
+        tmp_path,
+        params({"arg:a.gamma": bias, "aux:a.running_mean": bias, "pose0_conv0_bias": bias}),
     )
     assert list(found) == ["a.gamma", "a.running_mean", "pose0_conv0_bias"]
 
@@ -77,12 +84,16 @@ def test_a_file_of_mxnet_is_read_value_by_value(shared):
     requested = fill.state_dict(
         {key: shape for key, shape, _ in keys}, facts / "reference" / "calib" / f"gluon_{model}.npz"
     )
-    same(checkpoints.read_checkpoint(shared / "data" / "checkpoints" / f"{model}.params"), requested)
+    same(
+        checkpoints.read_checkpoint(shared / "data" / "checkpoints" / f"{model}.params"), requested
+    )
 
 
 @pytest.mark.parametrize("form", [0, 1])
 def test_the_old_versions_that_mxnet_reads_are_read(shared, form):
-    found = checkpoints.read_checkpoint(shared / "facts" / "reference" / "gluon" / f"crafted_v{form}.params")
+    found = checkpoints.read_checkpoint(
+        shared / "facts" / "reference" / "gluon" / f"crafted_v{form}.params"
+    )
     same(found, {"w": np.arange(6, dtype="f4").reshape(2, 3)})
 
 
@@ -104,20 +115,44 @@ def test_cut_anywhere_it_is_refused(tmp_path, form):
 
 BIAS = params_array(WEIGHTS["features.0.bias"])
 LYING = {
-    "more arrays than any network has": (params_of([BIAS], "a", count=10**9), "declares 1000000000"),
+    "more arrays than any network has": (
+        params_of([BIAS], "a", count=10**9),
+        "declares 1000000000",
+    ),
     "more arrays than it has": (params_of([BIAS], "a", count=2), "array 2 of 2"),
-    "a size beyond the file": (params_of([params_head((1 << 40,)) + bytes(20)], "a"), "beyond the file"),
-    "a size of 2^60": (params_of([params_head((1 << 60,)) + bytes(20)], "a"), "shape 1152921504606846976"),
+    "a size beyond the file": (
+        params_of([params_head((1 << 40,)) + bytes(20)], "a"),
+        "beyond the file",
+    ),
+    "a size of 2^60": (
+        params_of([params_head((1 << 60,)) + bytes(20)], "a"),
+        "shape 1152921504606846976",
+    ),
     "sizes that overflow": (
         params_of([params_head((1 << 40,) * 3) + bytes(20)], "a"),
         "shape 1099511627776x",
     ),
-    "a size beside nothing": (params_of([params_head((0, 1 << 62)) + bytes(12)], "a"), "shape 0x46116860184"),
-    "a negative size": (params_of([params_head((-1, 4)) + bytes(20)], "a"), "a size of array 1 of 1 is -1"),
-    "2^31 - 1 dimensions": (params_of([params_head((), ndim=2**31 - 1)], "a"), "2147483647 dimensions"),
-    "2^32 - 1 dimensions": (params_of([params_head((), form=V1, ndim=2**32 - 1)], "a"), "4294967295 dim"),
+    "a size beside nothing": (
+        params_of([params_head((0, 1 << 62)) + bytes(12)], "a"),
+        "shape 0x46116860184",
+    ),
+    "a negative size": (
+        params_of([params_head((-1, 4)) + bytes(20)], "a"),
+        "a size of array 1 of 1 is -1",
+    ),
+    "2^31 - 1 dimensions": (
+        params_of([params_head((), ndim=2**31 - 1)], "a"),
+        "2147483647 dimensions",
+    ),
+    "2^32 - 1 dimensions": (
+        params_of([params_head((), form=V1, ndim=2**32 - 1)], "a"),
+        "4294967295 dim",
+    ),
     "minus two dimensions": (params_of([params_head((), form=V3, ndim=-2)], "a"), "-2 dimensions"),
-    "an unknown kind": (params_of([params_array(WEIGHTS["features.0.bias"], flag=99)], "a"), "type: 99"),
+    "an unknown kind": (
+        params_of([params_array(WEIGHTS["features.0.bias"], flag=99)], "a"),
+        "type: 99",
+    ),
     "sparse rows": (params_of([params_head((2,), storage=1)], "a"), "stored as row_sparse"),
     "a sparse matrix": (params_of([params_head((2,), form=V3, storage=2)], "a"), "stored as csr"),
     "a name that is not UTF-8": (params_of([BIAS], [b"\xff\xfe"]), "name 1 of 1 is not UTF-8"),
@@ -126,9 +161,15 @@ LYING = {
         "name 1 of 1",
     ),
     "a name twice": (params_of([BIAS, BIAS], ["a", "a"]), "contains 'a' twice"),
-    "a name twice but for its prefix": (params_of([BIAS, BIAS], ["arg:a", "aux:a"]), "contains 'a' twice"),
+    "a name twice but for its prefix": (
+        params_of([BIAS, BIAS], ["arg:a", "aux:a"]),
+        "contains 'a' twice",
+    ),
     "no names": (params_of([BIAS], []), "contains 1 arrays and 0 names"),
-    "bytes behind the end": (params({"a": WEIGHTS["features.0.bias"]}) + b"\0\0\0", "3 more bytes follow"),
+    "bytes behind the end": (
+        params({"a": WEIGHTS["features.0.bias"]}) + b"\0\0\0",
+        "3 more bytes follow",
+    ),
 }
 
 

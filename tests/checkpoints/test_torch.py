@@ -14,7 +14,18 @@ from posezoo.errors import CheckpointError
 torch = pytest.importorskip("torch", reason="needs torch")
 
 FORMS = {"zip": True, "legacy": False}
-KINDS = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
+KINDS = [
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+]
 
 
 @pytest.fixture(params=FORMS.values(), ids=FORMS)
@@ -41,7 +52,11 @@ def same(found, requested):
 def test_every_kind_and_shape_is_read_value_by_value(save, kind, shape):
     torch.manual_seed(len(shape))
     values = (torch.randn(2, *shape) * 50).to(getattr(torch, kind))
-    written = {"0.weight": values[0].clone(), "1.weight": values[1].clone(), "half of both": values[1]}
+    written = {
+        "0.weight": values[0].clone(),
+        "1.weight": values[1].clone(),
+        "half of both": values[1],
+    }
     same(checkpoints.read_checkpoint(save(written)), written)
 
 
@@ -52,7 +67,9 @@ def test_types_without_a_storage_class_are_read_too(save, kind):
 
 
 def test_a_network_with_shared_transposed_and_sliced_weights_is_read_as_by_torch_load(save):
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Conv2d(8, 8, 1))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Conv2d(8, 8, 1)
+    )
     net = net.to(memory_format=torch.channels_last)
     net.register_buffer("turned", torch.arange(12.0).reshape(3, 4).t())
     net.register_buffer("cut", torch.arange(12.0)[3:9:2])
@@ -104,7 +121,9 @@ WRAPPINGS = {
     "model": lambda state: {"model": state},
     "model.state_dict": lambda state: {"model": {"state_dict": state}},
     "module.": lambda state: {f"module.{key}": each for key, each in state.items()},
-    "module. twice": lambda state: {"state_dict": {f"module.module.{key}": state[key] for key in state}},
+    "module. twice": lambda state: {
+        "state_dict": {f"module.module.{key}": state[key] for key in state}
+    },
 }
 
 
@@ -120,17 +139,31 @@ def test_two_names_that_differ_by_module_alone_are_refused(save):
 
 
 def test_a_checkpoint_without_weights_is_refused_with_its_keys(save):
-    with pytest.raises(CheckpointError, match=r"no named tensors, but 'generator', 'epoch'$") as failure:
+    with pytest.raises(
+        CheckpointError, match=r"no named tensors, but 'generator', 'epoch'$"
+    ) as failure:
         checkpoints.read_checkpoint(save({"generator": {"a": torch.ones(1)}, "epoch": 1}))
     assert "state_dict" in failure.value.hint
 
 
 REFUSED = {
     "a whole module": (lambda: torch.nn.Linear(2, 2), "'torch.nn.modules.linear.Linear'"),
-    "a namespace": (lambda: {"args": __import__("argparse").Namespace(a=1)}, "'argparse.Namespace'"),
-    "a sparse tensor": (lambda: {"a": torch.eye(3).to_sparse()}, r"'torch\._utils\._rebuild_sparse_tensor'"),
-    "complex numbers": (lambda: {"a": torch.ones(2, dtype=torch.complex64)}, "'torch.ComplexFloatStorage'"),
-    "numbers of 8 bits": (lambda: {"a": torch.ones(2).to(torch.float8_e4m3fn)}, "'torch.float8_e4m3fn'"),
+    "a namespace": (
+        lambda: {"args": __import__("argparse").Namespace(a=1)},
+        "'argparse.Namespace'",
+    ),
+    "a sparse tensor": (
+        lambda: {"a": torch.eye(3).to_sparse()},
+        r"'torch\._utils\._rebuild_sparse_tensor'",
+    ),
+    "complex numbers": (
+        lambda: {"a": torch.ones(2, dtype=torch.complex64)},
+        "'torch.ComplexFloatStorage'",
+    ),
+    "numbers of 8 bits": (
+        lambda: {"a": torch.ones(2).to(torch.float8_e4m3fn)},
+        "'torch.float8_e4m3fn'",
+    ),
     "numpy's arrays": (lambda: {"a": np.ones(2)}, r"multiarray\._reconstruct'"),
     "an expanded tensor": (lambda: {"a": torch.ones(1).expand(5)}, "extends beyond its storage"),
 }

@@ -77,7 +77,11 @@ def asking(*arguments, **changes):
 BAD = {
     "missing": (missing, "does not exist", "posezoo download net"),
     "truncated": (truncated, "model.yml declares", "posezoo download net"),
-    "of another kind": (tflite_by_that_name, "not an ONNX model, but a TFLite model", "check the framework"),
+    "of another kind": (
+        tflite_by_that_name,
+        "not an ONNX model, but a TFLite model",
+        "check the framework",
+    ),
     "cut by its publisher": (
         truncated_where_nobody_promised_more,
         "not an ONNX model",

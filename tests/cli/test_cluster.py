@@ -38,7 +38,10 @@ def zoo(tmp_path):
     kept.write_bytes(source.read_bytes())
     for name in NAMES:
         file = {**declared, "source": "https://models.invalid/net.onnx"}
-        ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+        ends = {
+            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+            "outputs": None,
+        }
         write_model(tmp_path / "models", name, model_yml(framework="onnx", files=[file], **ends))
     return tmp_path
 
@@ -52,7 +55,9 @@ def command(zoo, verb, out, *flags):
 def lines(ended):
     """What it reports, without the lines that depend on the time."""
     return {
-        line for line in ended.stderr.splitlines() if not re.search(r"in [0-9.]+ s$|: waiting for ", line)
+        line
+        for line in ended.stderr.splitlines()
+        if not re.search(r"in [0-9.]+ s$|: waiting for ", line)
     }
 
 
@@ -111,7 +116,9 @@ def test_workers_without_a_common_disk_share_a_store_that_fails_and_one_is_kille
     pytest.importorskip("s3fs", reason="needs posezoo[storage]")
     names = [f"net-{number}" for number in range(3)]
     for name in names:
-        write_model(zoo / "models", name, (zoo / "models" / "public" / "first" / "model.yml").read_text())
+        write_model(
+            zoo / "models", name, (zoo / "models" / "public" / "first" / "model.yml").read_text()
+        )
     serial = posezoo(*command(zoo, "get", "serial"))
     assert serial.returncode == 0, serial.stderr
     with S3() as server:
@@ -123,7 +130,14 @@ def test_workers_without_a_common_disk_share_a_store_that_fails_and_one_is_kille
             for _ in range(2):
                 cluster.add_worker(HOME=str(tmp_path_factory.mktemp("machine")))
             cluster.wait_for_workers(2)
-            places = ["--models_dir", zoo / "models", "--cache_dir", zoo / "cache", "-o", "s3://zoo/out"]
+            places = [
+                "--models_dir",
+                zoo / "models",
+                "--cache_dir",
+                zoo / "cache",
+                "-o",
+                "s3://zoo/out",
+            ]
             process = subprocess.Popen(
                 [sys.executable, "-m", "posezoo", "get", "--all", "--cluster", cluster.address]
                 + [str(place) for place in places],
@@ -160,8 +174,12 @@ class _Wire:
             except OSError:  # closed
                 return
             server = socket.create_connection(("127.0.0.1", self._port))
-            threading.Thread(target=self._pass_on, args=(client, server, self.sent), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(server, client, bytearray()), daemon=True).start()
+            threading.Thread(
+                target=self._pass_on, args=(client, server, self.sent), daemon=True
+            ).start()
+            threading.Thread(
+                target=self._pass_on, args=(server, client, bytearray()), daemon=True
+            ).start()
 
     def _pass_on(self, source, target, seen):
         with source, suppress(OSError):
@@ -174,7 +192,9 @@ class _Wire:
 
 
 @pytest.mark.slow
-def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_not_travel(tmp_path):
+def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_not_travel(
+    tmp_path,
+):
     with Server() as server:
         (tmp_path / "net.bin").write_bytes(b"abc")
         host = server.url().split("/")[2]
@@ -208,12 +228,16 @@ def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_
         finally:
             cluster.close()
         assert ended.returncode == 0, ended.stderr
-        assert "warning: headers and passwords of mirrors are not sent to the workers" in ended.stderr
+        assert (
+            "warning: headers and passwords of mirrors are not sent to the workers" in ended.stderr
+        )
         assert len(wire.sent) > 1000
         assert not re.search(b"of-the-client|my-password", wire.sent)
         asked = {request.path: request.headers for request in server.requests}
         assert asked["/net.bin"]["X-Token"] == "of-the-worker"
-        assert b64decode(asked[f"/{by_digest}"]["Authorization"].split()[1]) == b"worker:own-password"
+        assert (
+            b64decode(asked[f"/{by_digest}"]["Authorization"].split()[1]) == b"worker:own-password"
+        )
 
 
 @pytest.mark.slow
@@ -255,7 +279,12 @@ def test_another_value_is_refused_with_what_is_expected(value):
 
 def test_an_interrupt_ends_all_processes(zoo):
     process = subprocess.Popen(
-        [sys.executable, "-m", "posezoo", *map(str, command(zoo, "get", "out", "--cluster", "local:2"))],
+        [
+            sys.executable,
+            "-m",
+            "posezoo",
+            *map(str, command(zoo, "get", "out", "--cluster", "local:2")),
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         preexec_fn=heed_interrupts,
@@ -267,5 +296,6 @@ def test_an_interrupt_ends_all_processes(zoo):
     assert process.returncode == 130
     assert b"Traceback" not in said
     wait_until(
-        lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the end of the children"
+        lambda: not any(Path(f"/proc/{child}").exists() for child in children),
+        "the end of the children",
     )

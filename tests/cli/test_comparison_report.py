@@ -9,7 +9,13 @@ import json
 import pytest
 
 from posezoo.cli.comparison_report import FORMATS
-from posezoo.facts.comparison import COLUMNS, ComparisonRow, MetricSource, ModelComparison, SourcedMetric
+from posezoo.facts.comparison import (
+    COLUMNS,
+    ComparisonRow,
+    MetricSource,
+    ModelComparison,
+    SourcedMetric,
+)
 from posezoo.spec.model import Precision
 
 

@@ -56,7 +56,9 @@ def test_a_download_warns_about_a_deprecated_model_and_continues(zoo, name, said
         "--models_dir",
         zoo / "models",
     ]
-    ended = subprocess.run(script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+    ended = subprocess.run(
+        script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
+    )
     assert (ended.returncode, ended.stderr.count(f"########## Warning: {said}")) == (0, 1)
 
 
@@ -73,13 +75,19 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
         "--name",
         "*",
     ]
-    ended = subprocess.run(script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+    ended = subprocess.run(
+        script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
+    )
     heading = "################|| Downloading old ||################\n\nRevision 3 of its files\n"
     assert (heading in ended.stdout, ended.stdout.count("Revision")) == (True, 1)
     json_lines = [*script, "--progress_format", "json"]
-    ended = subprocess.run(json_lines, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+    ended = subprocess.run(
+        json_lines, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
+    )
     begins = [
-        line for line in map(json.loads, ended.stdout.splitlines()) if line["$type"] == "model_download_begin"
+        line
+        for line in map(json.loads, ended.stdout.splitlines())
+        if line["$type"] == "model_download_begin"
     ]
     assert [line.get("revision") for line in begins if line["model"] in ("new", "old")] == [None, 3]
 

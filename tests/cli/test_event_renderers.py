@@ -63,7 +63,8 @@ def test_a_package_is_announced_with_its_size():
 def test_the_console_and_the_report_word_a_self_check_alike(capsys):
     (line,) = result_lines(CHECKED)
     assert (
-        line == "FP16 self-check passed: difference 1.0e-05, 1e-03 allowed, compared with ONNX Runtime 1.20"
+        line
+        == "FP16 self-check passed: difference 1.0e-05, 1e-03 allowed, compared with ONNX Runtime 1.20"
     )
     assert shown(CHECKED) == [f"net: {line}"]
     assert report(capsys, CHECKED) == [line]
@@ -83,17 +84,19 @@ def test_the_effect_of_rounding_to_fp16_stands_in_the_units_of_the_output():
 
 
 def test_both_name_the_machine_and_say_if_int8_is_no_faster_there(capsys):
-    slow, fast = (events.SpeedCompared("net", "FP16-INT8", ms, 10.0, "Some CPU") for ms in (9.9, 4.0))
-    spoken = (
-        "FP16-INT8 takes {:.2f} ms of CPU time for an inference on this machine (Some CPU), FP16 10.00 ms"
+    slow, fast = (
+        events.SpeedCompared("net", "FP16-INT8", ms, 10.0, "Some CPU") for ms in (9.9, 4.0)
     )
+    spoken = "FP16-INT8 takes {:.2f} ms of CPU time for an inference on this machine (Some CPU), FP16 10.00 ms"
     lines = [spoken.format(9.9) + ": INT8 is no faster here", spoken.format(4.0)]
     assert shown(slow, fast) == [f"net: {line}" for line in lines]
     assert report(capsys, slow, fast) == lines
 
 
 def test_the_worst_layers_are_shown_in_the_order_in_which_they_run():
-    layers = tuple(events.LayerNoise(f"layer{index}", "Convolution", index / 100, 0.5) for index in range(20))
+    layers = tuple(
+        events.LayerNoise(f"layer{index}", "Convolution", index / 100, 0.5) for index in range(20)
+    )
     heading, columns, *rows = result_lines(events.LayerNoiseMeasured("net", layers))
     assert heading.startswith("the 12 of 20 layers with the most noise")
     assert columns.split() == ["layer", "type", "own", "noise", "all", "so", "far"]
@@ -163,7 +166,11 @@ def test_a_quiet_console_shows_warnings_once_and_errors():
     for event in (CHECKED, events.WarningIssued("odd"), events.WarningIssued("odd")):
         console(event)
     console.print_error(PosezooError("it failed", hint="try again"))
-    assert stream.getvalue().splitlines() == ["warning: odd", "error: it failed", "  hint: try again"]
+    assert stream.getvalue().splitlines() == [
+        "warning: odd",
+        "error: it failed",
+        "  hint: try again",
+    ]
 
 
 def test_the_lines_of_parallel_files_stay_apart_in_the_report(capsys):
@@ -172,9 +179,9 @@ def test_the_lines_of_parallel_files_stay_apart_in_the_report(capsys):
         "========== Downloading out/a.bin",
         "========== Downloading out/b.bin",
     ]
-    assert [line.partition(" KB/s")[0].partition(",")[0] for line in lines if line.startswith("...")] == [
-        "... 100%"
-    ] * 2
+    assert [
+        line.partition(" KB/s")[0].partition(",")[0] for line in lines if line.startswith("...")
+    ] == ["... 100%"] * 2
 
 
 def test_a_copy_from_the_cache_is_named_so(capsys):

@@ -27,7 +27,18 @@ def test_flags_that_are_not_given_leave_the_settings_alone():
 
 def test_flags_become_settings(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    words = ("--weights_dir", "out", "--mirror", "/a", "--mirror", "/b", "--num_attempts", "7", "-j", "3")
+    words = (
+        "--weights_dir",
+        "out",
+        "--mirror",
+        "/a",
+        "--mirror",
+        "/b",
+        "--num_attempts",
+        "7",
+        "-j",
+        "3",
+    )
     words += ("--locked",)
     settings = flags.settings_from_args(parse(*words, names=tuple(SETTING_TYPES)))
     assert settings.weights_dir == Path("out")
@@ -48,7 +59,10 @@ def test_overrides_count_in_place_of_flags(monkeypatch, tmp_path):
         (("--attempts", "0"), "expected a whole number from 1 to 100, got '0'"),
         (("--stall_timeout", "soon"), "expected seconds, got 'soon'"),
         (("--inference_precision", "f8"), "invalid choice: 'f8'"),
-        (("--precisions", "FP16,FP8"), "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP16,FP8'"),
+        (
+            ("--precisions", "FP16,FP8"),
+            "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP16,FP8'",
+        ),
     ],
 )
 def test_an_invalid_value_is_wrong_usage(capsys, words, problem):
@@ -73,7 +87,17 @@ def test_every_shared_flag_has_a_help_text():
 WEIGHTS_DIR = {
     **dict.fromkeys(
         (
-            *("plan", "download", "convert", "get", "benchmark", "compare", "gallery", "export", "verify"),
+            *(
+                "plan",
+                "download",
+                "convert",
+                "get",
+                "benchmark",
+                "compare",
+                "gallery",
+                "export",
+                "verify",
+            ),
             *("lock", "licenses", "bom", "push", "pull", "new", "record"),
         ),
         ("-o", "--output_dir"),

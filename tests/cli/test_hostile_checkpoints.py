@@ -135,7 +135,9 @@ def is_one_line(stderr: str, path: Path) -> bool:
     """An error that names the file, with an optional hint."""
     first, *hints = stderr.splitlines()
     return (
-        first.startswith(f"error: {path}: ") and len(hints) <= 1 and all("hint: " in hint for hint in hints)
+        first.startswith(f"error: {path}: ")
+        and len(hints) <= 1
+        and all("hint: " in hint for hint in hints)
     )
 
 
@@ -145,7 +147,15 @@ def test_harmful_weights_are_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(make(tmp_path))
     ended = measured(
-        *POSEZOO, "convert", "--network", NETWORK, "--checkpoint", path, "-o", tmp_path / "out", "-q"
+        *POSEZOO,
+        "convert",
+        "--network",
+        NETWORK,
+        "--checkpoint",
+        path,
+        "-o",
+        tmp_path / "out",
+        "-q",
     )
     assert (ended.code, ended.stdout) == (1, "")
     assert is_one_line(ended.stderr, path) and problem in ended.stderr, ended.stderr
@@ -159,7 +169,9 @@ def server() -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("kind", ["a command, zip", "a whole module, legacy", "sizes beyond the file"])
+@pytest.mark.parametrize(
+    "kind", ["a command, zip", "a whole module, legacy", "sizes beyond the file"]
+)
 def test_harmful_published_files_are_refused(tmp_path: Path, server: Server, kind: str) -> None:
     """The digest is right: the registry was deceived."""
     make, problem = HOSTILE[kind]
@@ -198,7 +210,10 @@ def test_onnx_with_weights_in_another_folder_is_refused(tmp_path: Path) -> None:
     assert measured(*DOWNLOADER, *which, "-o", tmp_path / "out").code == 0
     ended = measured(*CONVERTER, *which, "-d", tmp_path / "out")
     assert ended.code == 1 and ended.stdout.endswith("FAILED:\nnet\n")
-    assert "net.onnx: keeps weights in '../../../secret', which is none of the model's files" in ended.stderr
+    assert (
+        "net.onnx: keeps weights in '../../../secret', which is none of the model's files"
+        in ended.stderr
+    )
     assert "Traceback" not in ended.stderr
     assert not list((tmp_path / "out").rglob("*.xml"))
 

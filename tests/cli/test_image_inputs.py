@@ -19,14 +19,19 @@ def touch(folder: Path, *names: str) -> Path:
 
 def test_a_folder_gives_its_images_in_alphabetical_order(tmp_path):
     touch(tmp_path, "b.jpg", "a.PNG", "notes.txt")
-    assert expand_image_paths([str(tmp_path)], pytest.fail) == [tmp_path / "a.PNG", tmp_path / "b.jpg"]
+    assert expand_image_paths([str(tmp_path)], pytest.fail) == [
+        tmp_path / "a.PNG",
+        tmp_path / "b.jpg",
+    ]
 
 
 def test_annotated_images_are_left_out_of_folders_and_globs_but_not_of_named_files(tmp_path):
     touch(tmp_path, "a.jpg", "a_poses.jpg", "a_poses_2.jpg")
     for name in (str(tmp_path), str(tmp_path / "*.jpg")):
         assert expand_image_paths([name], pytest.fail) == [tmp_path / "a.jpg"]
-    assert expand_image_paths([str(tmp_path / "a_poses.jpg")], pytest.fail) == [tmp_path / "a_poses.jpg"]
+    assert expand_image_paths([str(tmp_path / "a_poses.jpg")], pytest.fail) == [
+        tmp_path / "a_poses.jpg"
+    ]
 
 
 def test_a_name_without_images_is_a_warning_and_without_any_image_an_error(tmp_path):
@@ -40,7 +45,12 @@ def test_a_name_without_images_is_a_warning_and_without_any_image_an_error(tmp_p
 
 
 def test_output_names_differ_from_inputs_and_from_each_other(tmp_path):
-    inputs = [tmp_path / "a.jpg", tmp_path / "x" / "a.jpg", tmp_path / "b.webp", tmp_path / "b_poses.png"]
+    inputs = [
+        tmp_path / "a.jpg",
+        tmp_path / "x" / "a.jpg",
+        tmp_path / "b.webp",
+        tmp_path / "b_poses.png",
+    ]
     names = OutputNames(tmp_path, inputs)
     written = [names.output_path(path).name for path in inputs]
     assert written == ["a_poses.jpg", "a_poses_2.jpg", "b_poses_2.png", "b_poses_poses.png"]

@@ -23,7 +23,13 @@ def test_a_text_without_a_holder_is_refused(tmp_path, spdx, first, found):
     write_model(tmp_path / "models", "net", model_yml(license={"spdx": spdx, "text": "X.txt"}))
     (tmp_path / "licenses" / "X.txt").write_text(f"{first}\n\nPermission is hereby granted\n")
     ended = posezoo(
-        "verify", "--metadata", "--models_dir", tmp_path / "models", "--format", "json", cwd=tmp_path
+        "verify",
+        "--metadata",
+        "--models_dir",
+        tmp_path / "models",
+        "--format",
+        "json",
+        cwd=tmp_path,
     )
     assert ended.returncode == len(found)
     assert [load["rule"] for load in json.loads(ended.stdout)["findings"]] == found

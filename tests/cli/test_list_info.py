@@ -24,7 +24,12 @@ LONG = (
 
 
 def declared(name, **changes):
-    file = {"name": name, "size": 5_000_000, "checksum": "0" * 96, "source": f"https://models.invalid/{name}"}
+    file = {
+        "name": name,
+        "size": 5_000_000,
+        "checksum": "0" * 96,
+        "source": f"https://models.invalid/{name}",
+    }
     return model_yml(**{"files": [file], **changes})
 
 
@@ -36,15 +41,28 @@ def zoo(tmp_path):
     write_model(
         root,
         "beta",
-        declared("FP16-INT8/beta.xml", framework="dldt", description="Finds hands.", task_type="detection"),
+        declared(
+            "FP16-INT8/beta.xml",
+            framework="dldt",
+            description="Finds hands.",
+            task_type="detection",
+        ),
         family="intel",
     )
-    write_model(root, "gamma", declared("net.pb", framework="tf", license={"spdx": "MIT", "text": "MIT.txt"}))
     write_model(
-        root, "old", declared("net.caffemodel", framework="caffe", license="https://terms.invalid/old")
+        root,
+        "gamma",
+        declared("net.pb", framework="tf", license={"spdx": "MIT", "text": "MIT.txt"}),
+    )
+    write_model(
+        root,
+        "old",
+        declared("net.caffemodel", framework="caffe", license="https://terms.invalid/old"),
     )
     write_composite(root, "whole", ["second", "first"])
-    write_model(root, "whole/first", declared("first.tflite", description="Looks closely at Hands."))
+    write_model(
+        root, "whole/first", declared("first.tflite", description="Looks closely at Hands.")
+    )
     write_model(root, "whole/second", declared("second.tflite", task_type="detection"))
     return tmp_path
 
@@ -138,7 +156,11 @@ def test_several_filters_must_all_match(names, verb, filters, admitted):
     ],
 )
 def test_a_search_matches_the_beginnings_of_words(tmp_path, capsys, words, found):
-    for name, text in (("human-pose-net", "A."), ("blaze", "BlazePose, whose."), ("two-pose_nets", "B.")):
+    for name, text in (
+        ("human-pose-net", "A."),
+        ("blaze", "BlazePose, whose."),
+        ("two-pose_nets", "B."),
+    ):
         write_model(tmp_path / "models", name, declared("net.onnx", description=text))
     command_line.main(
         ["list", f"--search={words}", "--models_dir", str(tmp_path / "models"), "--format", "json"]
@@ -187,7 +209,16 @@ def test_no_match_is_a_success_with_a_warning(zoo):
     ended = run(zoo, "list", "--license", "GPL-*", "--task", "detection")
     assert ended.returncode == 0
     headers = ended.stdout.split()
-    assert headers == ["MODEL", "TASK", "FRAMEWORK", "DOWNLOAD", "WEIGHTS", "FROM", "LICENSE", "DESCRIPTION"]
+    assert headers == [
+        "MODEL",
+        "TASK",
+        "FRAMEWORK",
+        "DOWNLOAD",
+        "WEIGHTS",
+        "FROM",
+        "LICENSE",
+        "DESCRIPTION",
+    ]
     assert ended.stderr == (
         "no model matches --task detection --license GPL-*; "
         "licenses here: Apache-2.0, MIT, https://terms.invalid/old\n"
@@ -277,7 +308,9 @@ def test_a_pipe_receives_the_whole_description(zoo):
 def test_the_first_sentence_is_shown_with_its_full_stop(zoo):
     description = "Finds hands. It needs 1.5 GB of memory."
     write_model(
-        zoo / "models", "two-sentences", declared("net.onnx", framework="onnx", description=description)
+        zoo / "models",
+        "two-sentences",
+        declared("net.onnx", framework="onnx", description=description),
     )
     assert run(zoo, "list", "two-sentences").stdout.splitlines()[1].endswith(" Finds hands.")
 
@@ -315,7 +348,12 @@ def test_text_is_measured_in_terminal_columns():
 def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_path):
     root, copies = tmp_path / "models", tmp_path / "copies"
     copies.mkdir()
-    packed = {"$type": "npm_package", "package": "nets", "version": "1.0.0", "member": "package/a.bin"}
+    packed = {
+        "$type": "npm_package",
+        "package": "nets",
+        "version": "1.0.0",
+        "member": "package/a.bin",
+    }
     packed["tarball_size"] = 145_000_000
     with Server() as server:
         for name in ("alive", "dead"):
@@ -324,16 +362,23 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
             write_model(root, name, model_yml(files=[{**file, "source": server.url(name)}]))
         server.serve("alive", b"alive")
         write_model(
-            root, "packed", declared("a.bin", files=[{**declared("a.bin")["files"][0], "source": packed}])
+            root,
+            "packed",
+            declared("a.bin", files=[{**declared("a.bin")["files"][0], "source": packed}]),
         )
         local = write_model(
             root, "local", model_yml(files=[declared_file(copies / "alive", name="net.tflite")])
         )
-        environ = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "npm_config_registry": server.url("npm")}
+        environ = {
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            "npm_config_registry": server.url("npm"),
+        }
         assert posezoo("download", "local", "--models_dir", root, **environ).returncode == 0, local
         listed = posezoo("list", "--models_dir", root, "--format", "json", **environ)
         assert not server.requests
-        available = posezoo("list", "--models_dir", root, "--format", "json", "--available", **environ)
+        available = posezoo(
+            "list", "--models_dir", root, "--format", "json", "--available", **environ
+        )
     rows = {row["name"]: row for row in json.loads(listed.stdout)}
     assert rows["packed"]["size_bytes"] == 5_000_000
     assert rows["packed"]["download_bytes"] == 145_000_000

@@ -45,9 +45,24 @@ def test_every_help_fits_the_terminal_and_its_usage_is_one_line(monkeypatch, col
 
 def test_the_help_of_a_verb_shows_its_own_flags_before_those_that_many_verbs_share():
     text = command_line.verb_parsers(command_line.create_parser(["run"]))["run"].format_help()
-    own = ("--input", "--output", "--weights_dir", "--precision", "--detector", "--device", "--quiet")
+    own = (
+        "--input",
+        "--output",
+        "--weights_dir",
+        "--precision",
+        "--detector",
+        "--device",
+        "--quiet",
+    )
     shared = (
-        *("\ndownloads:\n", "--cache_dir", "\ntrust:\n", "--locked", "\nregistry:\n", "--models_dir"),
+        *(
+            "\ndownloads:\n",
+            "--cache_dir",
+            "\ntrust:\n",
+            "--locked",
+            "\nregistry:\n",
+            "--models_dir",
+        ),
         *("\nconversion:\n", "--mo PATH", "\nexamples:\n  posezoo run\n"),
     )
     places = [text.index(each) for each in (*own, *shared)]
@@ -75,13 +90,25 @@ def test_the_version_is_that_of_the_package():
         ((), "the following arguments are required: VERB"),
         (("fly",), "no verb is called 'fly'\n  hint: posezoo --help shows its usage\n"),
         (("convrt",), "did you mean convert?"),
-        (("convert", "x", "--precison", "FP16"), "--precison FP16\n  hint: did you mean --precisions?"),
+        (
+            ("convert", "x", "--precison", "FP16"),
+            "--precison FP16\n  hint: did you mean --precisions?",
+        ),
         (("list", "--precisions", "FP16"), "did you mean --precision?"),
         (("get", "--name", "x"), "arguments: --name\n  hint: give the names without a flag"),
         (("get", "--name=x"), "arguments: --name=x\n  hint: give the names without a flag"),
-        (("download", "--list", "x.lst"), "arguments: --list\n  hint: give the names without a flag"),
-        (("download", "--print_all"), "arguments: --print_all\n  hint: posezoo list shows all names"),
-        (("export", "x", "--to", "ovms", "out", "--cluster", "local"), "hint: export writes one folder"),
+        (
+            ("download", "--list", "x.lst"),
+            "arguments: --list\n  hint: give the names without a flag",
+        ),
+        (
+            ("download", "--print_all"),
+            "arguments: --print_all\n  hint: posezoo list shows all names",
+        ),
+        (
+            ("export", "x", "--to", "ovms", "out", "--cluster", "local"),
+            "hint: export writes one folder",
+        ),
         (("verify", "--metadata", "--cluster", "local"), "--metadata compares all models"),
         (("download", "x", "--precisions", "FP16"), "FP16\n  hint: posezoo get has this flag"),
         (
@@ -90,9 +117,15 @@ def test_the_version_is_that_of_the_package():
         ),
         (("get",), "name a model, or use --all"),
         (("get", "x", "--all"), "either name models or use --all"),
-        (("get", "x", "--precisions", "FP8"), "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'"),
+        (
+            ("get", "x", "--precisions", "FP8"),
+            "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'",
+        ),
         (("get", "x", "--attempts", "0"), "expected a whole number from 1 to 100"),
-        (("benchmark", "--size", "host:80"), "expected height and width such as 368,432, got 'host:80'"),
+        (
+            ("benchmark", "--size", "host:80"),
+            "expected height and width such as 368,432, got 'host:80'",
+        ),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
         (("verify", "--metadata", "x", "--all"), "either name models or use --all"),
         (("verify", "--all", "--baseline", "x.json"), "--baseline requires --metadata"),
@@ -111,13 +144,18 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
 def test_an_unknown_model_ends_with_1_and_a_hint():
     ended = posezoo("info", "blazepose-ful")
     assert ended.returncode == 1
-    assert ended.stderr == "error: no model is called 'blazepose-ful'\n  hint: did you mean blazepose-full?\n"
+    assert (
+        ended.stderr
+        == "error: no model is called 'blazepose-ful'\n  hint: did you mean blazepose-full?\n"
+    )
 
 
 def test_a_closed_pipe_is_no_error(tmp_path):
     for number in range(2000):
         write_model(tmp_path / "models", f"model-{number}", model_yml(description="x" * 200 + "."))
-    command = f"{sys.executable} -m posezoo list --models_dir {tmp_path}/models --format json | head -1"
+    command = (
+        f"{sys.executable} -m posezoo list --models_dir {tmp_path}/models --format json | head -1"
+    )
     ended = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60
     )
@@ -144,7 +182,15 @@ def test_a_working_folder_that_was_removed_is_named(tmp_path):
     (tmp_path / "gone").mkdir()
     tool = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
     ended = subprocess.run(
-        ["sh", "-c", 'rmdir ../gone; exec "$0" "$@"', sys.executable, str(tool), "--name", "blazepose-full"],
+        [
+            "sh",
+            "-c",
+            'rmdir ../gone; exec "$0" "$@"',
+            sys.executable,
+            str(tool),
+            "--name",
+            "blazepose-full",
+        ],
         cwd=tmp_path / "gone",
         capture_output=True,
         text=True,
@@ -221,15 +267,32 @@ def test_a_signal_ends_a_download_without_a_traceback(tmp_path, number, code):
     body = bytes(1 << 20)
     with Server() as server:
         url = server.serve("net.tflite", body, hang_at=1000)
-        file = {"name": "net.tflite", "size": len(body), "checksum": sha384(body).hexdigest(), "source": url}
+        file = {
+            "name": "net.tflite",
+            "size": len(body),
+            "checksum": sha384(body).hexdigest(),
+            "source": url,
+        }
         write_model(tmp_path / "models", "net", model_yml(files=[file]))
-        command = [sys.executable, "-m", "posezoo", "download", "net", "--models_dir", tmp_path / "models"]
+        command = [
+            sys.executable,
+            "-m",
+            "posezoo",
+            "download",
+            "net",
+            "--models_dir",
+            tmp_path / "models",
+        ]
         command += ["--stall_timeout", "600"]  # so that what ends it is not the silence
         child = subprocess.Popen(
-            [*command, "-o", tmp_path / "out"], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+            [*command, "-o", tmp_path / "out"],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,
         )
         wait_until(
-            lambda: sizes_of_parts(tmp_path / "out") == [1000] or child.poll(), "the download of 1000 bytes"
+            lambda: sizes_of_parts(tmp_path / "out") == [1000] or child.poll(),
+            "the download of 1000 bytes",
         )
         assert child.poll() is None
         child.send_signal(number)
@@ -252,8 +315,13 @@ ROOT = Path(__file__).resolve().parents[2]
 )  # fmt: skip
 def test_an_interrupt_during_the_start_ends_the_process_silently(tmp_path, command):
     # In place of Python's own: an import that takes longer than anybody waits.
-    (tmp_path / "argparse.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))}
+    (tmp_path / "argparse.py").write_text(
+        "import time\nprint('importing', flush=True)\ntime.sleep(60)\n"
+    )
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", ""))),
+    }
     child = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
@@ -283,7 +351,9 @@ def test_commands_run_opencv_in_one_thread_unless_the_user_chooses(chosen, threa
         "command_line.main = lambda: __import__('cv2').getNumThreads()\n"
         "sys.exit(main())"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_FOR_THREADS_NUM"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "OPENCV_FOR_THREADS_NUM"
+    }
     done = subprocess.run(
         [sys.executable, "-c", code], timeout=HANG_S, check=False, env={**environment, **chosen}
     )

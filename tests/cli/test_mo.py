@@ -106,7 +106,11 @@ def read(xml: Path):
 
 def weight_types(xml: Path) -> set[str]:
     constants = [op for op in read(xml).get_ops() if op.get_type_name() == "Constant"]
-    return {op.get_element_type().get_type_name() for op in constants if len(op.get_output_shape(0)) == 4}
+    return {
+        op.get_element_type().get_type_name()
+        for op in constants
+        if len(op.get_output_shape(0)) == 4
+    }
 
 
 def test_every_argument_of_model_optimizer_is_known():
@@ -189,7 +193,9 @@ def test_inputs_that_are_not_named_stay(folder, capfd):
     assert np.allclose(results["more"], expected, atol=1e-3)
 
 
-@pytest.mark.parametrize(("shape", "axis"), [((1, 4, 6, 3), 3), ((1, 3, 6, 4), 1), ((1, 3, 4, 3), 1)])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((1, 4, 6, 3), 3), ((1, 3, 6, 4), 1), ((1, 3, 4, 3), 1)]
+)
 def test_three_channels_show_the_layout(folder, capfd, shape, axis):
     """Some ONNX files have the channels last; if both can be, the usual layout decides."""
     ports = [(name, graphs.FLOAT, shape) for name in ("image", "y")]
@@ -200,12 +206,16 @@ def test_three_channels_show_the_layout(folder, capfd, shape, axis):
     image = np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32)
     result = import_openvino().Core().compile_model(read(folder / "net.xml"), "CPU")([image])["y"]
     sizes = [-1 if index == axis else 1 for index in range(4)]
-    assert np.allclose(result, np.abs(np.flip(image, axis) - np.array([1, 2, 3]).reshape(sizes)), atol=1e-3)
+    assert np.allclose(
+        result, np.abs(np.flip(image, axis) - np.array([1, 2, 3]).reshape(sizes)), atol=1e-3
+    )
 
 
 def test_weights_beside_an_onnx_file_belong_to_it(folder, capfd):
     model = onnx.load_from_string(network("onnx"))
-    onnx.save(model, "split.onnx", save_as_external_data=True, location="split.data", size_threshold=0)
+    onnx.save(
+        model, "split.onnx", save_as_external_data=True, location="split.data", size_threshold=0
+    )
     assert run(capfd, "--input_model", "split.onnx")[0] == 0
     assert weight_types(folder / "split.xml") == {"f16"}
 
@@ -268,7 +278,11 @@ def test_the_function_of_model_optimizer_returns_a_network_and_leaves_no_file(fo
             "mean_values": [100, 110, 120],
             "scale_values": {"image": [50, 60, 70]},
         },
-        {"input_shape": "[1,3,18,24]", "mean_values": "[100,110,120]", "scale_values": "image[50,60,70]"},
+        {
+            "input_shape": "[1,3,18,24]",
+            "mean_values": "[100,110,120]",
+            "scale_values": "image[50,60,70]",
+        },
         {
             "input": mo.InputCutInfo("image", [1, 3, 18, 24]),
             "mean_values": (100, 110, 120),
@@ -290,14 +304,23 @@ def test_the_function_takes_pythons_values(folder, arguments):
     assert [port.any_name for port in network.outputs] == ["pafs"]
     line = [
         *("--input_model", "net.onnx", "--input_shape", "[1,3,18,24]", "--output", "pafs"),
-        *("--layout", "nchw->nhwc", "--mean_values", "[100,110,120]", "--scale_values", "[50,60,70]"),
+        *(
+            "--layout",
+            "nchw->nhwc",
+            "--mean_values",
+            "[100,110,120]",
+            "--scale_values",
+            "[50,60,70]",
+        ),
     ]
     from_the_line = mo.create_parser().parse_args([*line, "--input", "image"])
     assert mo.read_command_line(from_the_line)[0].inputs
     image = np.random.default_rng(1).uniform(0, 255, (1, 18, 24, 3)).astype(np.float32)
     result = import_openvino().Core().compile_model(network, "CPU")([image])["pafs"]
     assert mo.main(line) == 0
-    expected = import_openvino().Core().compile_model(read(folder / "net.xml"), "CPU")([image])["pafs"]
+    expected = (
+        import_openvino().Core().compile_model(read(folder / "net.xml"), "CPU")([image])["pafs"]
+    )
     assert np.allclose(result, expected, atol=1e-5)
 
 
@@ -332,7 +355,10 @@ def test_an_existing_ir_is_replaced_only_by_a_complete_one(folder, capfd):
     (folder / "net.xml").write_text("old xml")
     (folder / "net.bin").write_text("old bin")
     assert run(capfd, "--input_model", "net.onnx", "--output", "nothing")[0] == 1
-    assert ((folder / "net.xml").read_text(), (folder / "net.bin").read_text()) == ("old xml", "old bin")
+    assert ((folder / "net.xml").read_text(), (folder / "net.bin").read_text()) == (
+        "old xml",
+        "old bin",
+    )
     assert run(capfd, "--input_model", "net.onnx")[0] == 0
     assert read(folder / "net.xml").outputs
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -344,7 +370,9 @@ def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd)
     (folder / "net.onnx").write_bytes(network("onnx", largest_weight=float("nan")))
     code, out, err = run(capfd, "--input_model", "net.onnx", "--data_type", "FP32")
     assert code == 0
-    assert err.startswith("[ WARNING ]  the IR is not proven by its self-check: net: the original itself")
+    assert err.startswith(
+        "[ WARNING ]  the IR is not proven by its self-check: net: the original itself"
+    )
     assert "[ SUCCESS ] XML file" in out
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[2] == ""
 
@@ -367,7 +395,9 @@ def test_an_ir_that_differs_is_not_written(folder, capfd, monkeypatch, in_this_p
     code, _, err = run(capfd, "--input_model", "net.onnx")
     assert code == 1
     assert err.startswith("[ ERROR ]  net: the FP32 IR differs from the original in heatmaps, pafs")
-    assert "hint: nothing was written; --self_check off writes the IR without this comparison" in err
+    assert (
+        "hint: nothing was written; --self_check off writes the IR without this comparison" in err
+    )
     assert not (folder / "net.xml").exists()
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[0] == 0
 
@@ -378,7 +408,9 @@ def test_a_difference_whose_noise_is_unknown_is_a_warning(folder, capfd, mirror)
     (folder / "movenet.tflite").write_bytes(path.read_bytes())
     code, out, err = run(capfd, "--input_model", "movenet.tflite")
     assert (code, len(err.splitlines())) == (0, 1)
-    assert err.startswith("[ WARNING ]  the IR is not proven by its self-check: movenet: the FP32 IR differs")
+    assert err.startswith(
+        "[ WARNING ]  the IR is not proven by its self-check: movenet: the FP32 IR differs"
+    )
     assert "[ SUCCESS ] XML file" in out
 
 
@@ -448,7 +480,8 @@ MO_LINES = [line for line in omz_projects.read_lines() if line.tool not in omz_p
 def three_inputs() -> bytes:
     """The sum of three images, with the names that PyTorch's exporter gives."""
     ports = [
-        (name, graphs.FLOAT, (1, 3, 448, 448)) for name in ("input.1", "input.4", "input.7", "some", "all")
+        (name, graphs.FLOAT, (1, 3, 448, 448))
+        for name in ("input.1", "input.4", "input.7", "some", "all")
     ]
     nodes = [
         onnx.helper.make_node("Add", ["input.1", "input.4"], ["some"], "some"),
@@ -470,7 +503,9 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
     if (outcome := line.outcome_of_mo()) != omz_projects.CONVERTED:
         assert (code, out) == (1, "")
         assert err.startswith(f"[ ERROR ]  {outcome}\n  hint: ")
-        assert any(word in outcome for word in ("caffe", "mxnet", "paddle", "_config: is not carried out"))
+        assert any(
+            word in outcome for word in ("caffe", "mxnet", "paddle", "_config: is not carried out")
+        )
         return
     assert (code, err) == (0, "")
     name = args.model_name or original.stem
@@ -487,7 +522,9 @@ def test_the_lines_of_model_optimizer_are_those_of_mo_and_its_scripts():
     assert sum(line.outcome_of_mo() == omz_projects.CONVERTED for line in MO_LINES) >= 5
 
 
-@pytest.mark.parametrize("line", ["--nonsense", "net.onnx", "--input_m net.onnx", "--static_shape perhaps"])
+@pytest.mark.parametrize(
+    "line", ["--nonsense", "net.onnx", "--input_m net.onnx", "--static_shape perhaps"]
+)
 def test_wrong_usage_exits_with_2(folder, capfd, line):
     code, out, err = run(capfd, *line.split())
     assert (code, out) == (2, "")
@@ -502,6 +539,9 @@ def test_help_and_version_import_nothing_heavy(flag):
 
 def test_the_module_runs_as_a_program(folder):
     ended = subprocess.run(
-        [sys.executable, "-m", "posezoo.cli.omz.mo", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "posezoo.cli.omz.mo", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert ended.stdout.startswith("Version of Model Optimizer is: 2024.6.0")

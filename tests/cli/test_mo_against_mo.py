@@ -74,7 +74,9 @@ REFUSED = {
 def last_channels() -> bytes:
     """An ONNX network whose images have their channels last, as exporters of TensorFlow write."""
     ports = [(name, graphs.FLOAT, (1, 4, 6, 3)) for name in ("image", "y")]
-    return graphs.written("last", [helper.make_node("Tanh", ["image"], ["y"], "y")], ports[:1], ports[1:])
+    return graphs.written(
+        "last", [helper.make_node("Tanh", ["image"], ["y"], "y")], ports[:1], ports[1:]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,9 @@ def originals(tmp_path_factory, mirror) -> Path:
     return folder
 
 
-def run_both(line: str, originals: Path, folder: Path, monkeypatch, capfd) -> dict[str, tuple[int, set[str]]]:
+def run_both(
+    line: str, originals: Path, folder: Path, monkeypatch, capfd
+) -> dict[str, tuple[int, set[str]]]:
     """The exit code and the new files of the real program and of ours, each in its own folder."""
     monkeypatch.setenv("HOME", str(folder / "home"))
     (folder / "home" / "intel").mkdir(parents=True)
@@ -125,7 +129,11 @@ def run_both(line: str, originals: Path, folder: Path, monkeypatch, capfd) -> di
                 code = mo.main(shlex.split(line))
             except SystemExit as error:
                 code = error.code
-        files = {str(path.relative_to(place)) for path in set(place.rglob("*")) - before if path.is_file()}
+        files = {
+            str(path.relative_to(place))
+            for path in set(place.rglob("*")) - before
+            if path.is_file()
+        }
         ended[who] = code, files
     capfd.readouterr()
     return ended
@@ -133,7 +141,9 @@ def run_both(line: str, originals: Path, folder: Path, monkeypatch, capfd) -> di
 
 @model_optimizer.needs_mo
 @pytest.mark.parametrize("line", CARRIED_OUT)
-def test_both_leave_the_same_files_which_compute_the_same(line, originals, tmp_path, monkeypatch, capfd):
+def test_both_leave_the_same_files_which_compute_the_same(
+    line, originals, tmp_path, monkeypatch, capfd
+):
     line = line.replace("", "")
     ended = run_both(line, originals, tmp_path, monkeypatch, capfd)
     assert ended["ours"] == ended["theirs"]
@@ -155,12 +165,16 @@ def test_both_leave_the_same_files_which_compute_the_same(line, originals, tmp_p
         # What each folds into the weights may round to the next value of FP16: 2**-11 of each.
         tolerance = 1e-5 if "fp16=" in line.lower() else 2**-9
         assert off_by(expected[their.any_name], found[our.any_name]) <= tolerance
-    sizes = [(tmp_path / who / xml).with_suffix(".bin").stat().st_size for who in ("ours", "theirs")]
+    sizes = [
+        (tmp_path / who / xml).with_suffix(".bin").stat().st_size for who in ("ours", "theirs")
+    ]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.1, abs=200)
 
 
 @model_optimizer.needs_mo
 @pytest.mark.parametrize("line", REFUSED)
-def test_both_refuse_with_the_same_exit_code_and_write_nothing(line, originals, tmp_path, monkeypatch, capfd):
+def test_both_refuse_with_the_same_exit_code_and_write_nothing(
+    line, originals, tmp_path, monkeypatch, capfd
+):
     ended = run_both(line, originals, tmp_path, monkeypatch, capfd)
     assert ended["ours"] == ended["theirs"] == (REFUSED[line], set())

@@ -48,10 +48,14 @@ def zoo(tmp_path):
     root = tmp_path / "models"
     for name in ("a", "b", "whole/first", "whole/second"):
         write_model(
-            root, name, model_yml(files=[declared_file(origin / f"{name.rpartition('/')[2]}.tflite")])
+            root,
+            name,
+            model_yml(files=[declared_file(origin / f"{name.rpartition('/')[2]}.tflite")]),
         )
     write_composite(root, "whole", ["second", "first"])
-    files = [declared_file(origin / "ir.tflite", name=f"{each}/ir.xml") for each in ("FP16", "FP32")]
+    files = [
+        declared_file(origin / "ir.tflite", name=f"{each}/ir.xml") for each in ("FP16", "FP32")
+    ]
     write_model(root, "ir", model_yml(files=files, framework="dldt"), family="intel")
     return tmp_path
 
@@ -133,7 +137,9 @@ def test_each_file_has_one_begin_and_one_end_event(zoo):
         kinds = [each["$type"] for each in told if each["$type"].startswith("model_file")]
         middle = ["model_file_up_to_date"] if second_run else ["model_file_download_progress"]
         assert kinds == ["model_file_download_begin", *middle, "model_file_download_end"]
-        assert [each["successful"] for each in told if each["$type"] == "model_file_download_end"] == [True]
+        assert [
+            each["successful"] for each in told if each["$type"] == "model_file_download_end"
+        ] == [True]
 
 
 def test_lines_of_parallel_downloads_stay_apart(zoo):
@@ -144,7 +150,9 @@ def test_lines_of_parallel_downloads_stay_apart(zoo):
     for group in groups:
         name = group.split()[0]
         assert f"/{name}/" in group
-        assert not any(f"/{other}/" in group for other in {"a", "b", "ir", "first", "second"} - {name})
+        assert not any(
+            f"/{other}/" in group for other in {"a", "b", "ir", "first", "second"} - {name}
+        )
 
 
 def test_an_invalid_model_yml_is_a_warning_and_if_selected_an_error(zoo):
@@ -156,7 +164,14 @@ def test_an_invalid_model_yml_is_a_warning_and_if_selected_an_error(zoo):
     every = run("downloader", zoo, "--all")
     assert every.returncode == 1
     assert every.stdout.endswith("FAILED:\nbad\n")
-    assert run("downloader", zoo, "--print_all").stdout.split() == ["a", "b", "bad", "first", "ir", "second"]
+    assert run("downloader", zoo, "--print_all").stdout.split() == [
+        "a",
+        "b",
+        "bad",
+        "first",
+        "ir",
+        "second",
+    ]
 
 
 def test_an_unreadable_list_is_one_line_of_error(zoo):
@@ -183,7 +198,12 @@ def test_a_signal_ends_a_download_also_with_several_jobs(tmp_path, number, code,
     with Server() as server:
         for name in ("a", "b"):
             url = server.serve(name, body, hang_at=1000)
-            file = {"name": "net", "size": len(body), "checksum": sha384(body).hexdigest(), "source": url}
+            file = {
+                "name": "net",
+                "size": len(body),
+                "checksum": sha384(body).hexdigest(),
+                "source": url,
+            }
             write_model(tmp_path / "models", name, model_yml(files=[file]))
         command = [
             sys.executable,
@@ -205,7 +225,9 @@ def test_a_signal_ends_a_download_also_with_several_jobs(tmp_path, number, code,
             preexec_fn=heed_interrupts,
         )
         both = [1000] * int(jobs)
-        wait_until(lambda: sizes_of_parts(tmp_path) == both or child.poll(), "the download of 1000 bytes")
+        wait_until(
+            lambda: sizes_of_parts(tmp_path) == both or child.poll(), "the download of 1000 bytes"
+        )
         assert child.poll() is None
         child.send_signal(number)
         _, shown = child.communicate(timeout=HANG_S)
@@ -221,7 +243,10 @@ def convertible(tmp_path):
     content = network("onnx")
     (tmp_path / "net.onnx").write_bytes(content)
     declared = declared_file(tmp_path / "net.onnx")
-    ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+    ends = {
+        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        "outputs": None,
+    }
     write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[declared], **ends))
     assert run("downloader", tmp_path, "--name", "net").returncode == 0
     return tmp_path
@@ -254,7 +279,9 @@ def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(conver
     files = [declared_file(convertible / "net.caffemodel")]
     write_model(convertible / "models", "old", model_yml(framework="caffe", files=files))
     assert run("downloader", convertible, "--name", "old").returncode == 0
-    real, dry = (run("converter", convertible, "--name", "old,net", *flags) for flags in ((), ("--dry_run",)))
+    real, dry = (
+        run("converter", convertible, "--name", "old,net", *flags) for flags in ((), ("--dry_run",))
+    )
     assert (real.returncode, dry.returncode) == (1, 1)
     assert dry.stdout.endswith("\nFAILED:\nold\n")
     assert "(DRY RUN) Keeping net (FP16): it is up to date" in dry.stdout
@@ -279,9 +306,13 @@ def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
 def test_additional_model_optimizer_arguments_are_applied(convertible):
     run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
     arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")
-    ended = run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "meant", *arguments)
+    ended = run(
+        "converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "meant", *arguments
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
-    plain, meant = (convertible / folder / "public/net/FP32/net.bin" for folder in ("plain", "meant"))
+    plain, meant = (
+        convertible / folder / "public/net/FP32/net.bin" for folder in ("plain", "meant")
+    )
     assert meant.stat().st_size > plain.stat().st_size
     wrong = run("converter", convertible, "--name", "net", "--add_mo_arg=--mean_values=[1,2]")
     assert (wrong.returncode, wrong.stdout) == (1, "\nFAILED:\nnet\n")
@@ -305,12 +336,16 @@ def test_additional_arguments_reshape_transpose_and_cut_the_network(convertible)
         "--data_type=FP16",
     ]
     flags = [f"--add_mo_arg={argument}" for argument in arguments]
-    ended = run("converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags)
+    ended = run(
+        "converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
     ir = import_openvino().Core().read_model(convertible / "ir/public/net/FP16/net.xml")
     assert list(ir.input("image").shape) == [1, 18, 24, 3]
     assert [port.any_name for port in ir.outputs] == ["pafs"]
-    other = run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "ir", *flags)
+    other = run(
+        "converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "ir", *flags
+    )
     assert other.returncode == 1
     assert "its arguments ask for FP16 alone" in other.stderr
 
@@ -422,7 +457,9 @@ def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
 
 def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path):
     args = ("--name", "person-detection-retail-0013", "-o", tmp_path)
-    fetched = tool("downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror))
+    fetched = tool(
+        "downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror)
+    )
     assert fetched.returncode == 0, fetched.stderr
     assert tool("verifier", *args, cwd=tmp_path).returncode == 0
     (xml,) = tmp_path.rglob("*.xml")
@@ -430,5 +467,6 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
     ended = tool("verifier", *args, cwd=tmp_path)
     assert ended.returncode == 1
     assert (
-        f"downloader.py --name person-detection-retail-0013 -o {tmp_path} repairs the first" in ended.stdout
+        f"downloader.py --name person-detection-retail-0013 -o {tmp_path} repairs the first"
+        in ended.stdout
     )

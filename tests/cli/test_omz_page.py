@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("omz_page", Path(__file__).parents[2] / "docs" / "omz_page.py")
+_SPEC = importlib.util.spec_from_file_location(
+    "omz_page", Path(__file__).parents[2] / "docs" / "omz_page.py"
+)
 omz_page = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(omz_page)
 
 
-@pytest.mark.parametrize("tool", omz_page.DIFFERENCES, ids=lambda tool: tool.__name__.rpartition(".")[2])
+@pytest.mark.parametrize(
+    "tool", omz_page.DIFFERENCES, ids=lambda tool: tool.__name__.rpartition(".")[2]
+)
 def test_differences_are_given_for_existing_flags(tool):
     flags = {flag for action in tool.create_parser()._actions for flag in action.option_strings}
     assert set(omz_page.DIFFERENCES[tool]) <= flags
@@ -24,7 +28,9 @@ def test_differences_are_given_for_existing_flags(tool):
 def test_every_command_of_the_page_parses():
     tools = {tool.create_parser().prog: tool.create_parser() for tool in omz_page.DIFFERENCES}
     commands = [
-        shlex.split(line) for line in omz_page.draw_readme().splitlines() if line.startswith("python tools/")
+        shlex.split(line)
+        for line in omz_page.draw_readme().splitlines()
+        if line.startswith("python tools/")
     ]
     assert {command[1].rpartition("/")[2] for command in commands} == set(tools)
     for command in commands:

@@ -30,7 +30,15 @@ def converted(checkpoint, tmp_path_factory):
     """A folder with the IR of a checkpoint under the network's name, and the output of the command."""
     folder = tmp_path_factory.mktemp("own")
     return folder, posezoo(
-        "convert", "--network", NETWORK, "--checkpoint", checkpoint, "-o", folder, "--keep_onnx", *FP32
+        "convert",
+        "--network",
+        NETWORK,
+        "--checkpoint",
+        checkpoint,
+        "-o",
+        folder,
+        "--keep_onnx",
+        *FP32,
     )
 
 
@@ -48,7 +56,11 @@ def other(tmp_path):
 def test_a_network_and_a_checkpoint_are_converted(converted):
     folder, ended = converted
     place = folder / "public" / NETWORK
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{place}/FP32/{NETWORK}.xml\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        0,
+        f"{place}/FP32/{NETWORK}.xml\n",
+        "",
+    )
     assert sorted(path.name for path in place.iterdir()) == [
         *("FP32", "README.md", "card.json"),
         f"{NETWORK}.onnx",
@@ -170,7 +182,9 @@ def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path
     assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
 
 
-def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(zoo, other, shared, tmp_path):
+def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
+    zoo, other, shared, tmp_path
+):
     pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
     photos = shared / "data" / "photos"
     data = ("--annotations", photos / "person_keypoints.json", "--images", photos, "--limit", 1)
@@ -179,7 +193,14 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(zoo
     def run_published(cache):
         out = ("-i", photos / "000000000785.jpg", "-o", tmp_path / "out")
         ended = posezoo(
-            "run", "small", "--models_dir", zoo, "--detector", "none", *out, XDG_CACHE_HOME=str(cache)
+            "run",
+            "small",
+            "--models_dir",
+            zoo,
+            "--detector",
+            "none",
+            *out,
+            XDG_CACHE_HOME=str(cache),
         )
         assert ended.returncode == 0, ended.stderr
         return json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
@@ -238,17 +259,24 @@ def test_onnx_of_other_weights_is_replaced_only_with_force(converted, checkpoint
     assert posezoo(*ours, "--checkpoint", checkpoint, *here).stdout == first.stdout
     refused = posezoo(*ours, "--checkpoint", other, *here)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert f"error: {onnx}: exists already, with other content\n  hint: use --model_name" in refused.stderr
+    assert (
+        f"error: {onnx}: exists already, with other content\n  hint: use --model_name"
+        in refused.stderr
+    )
     assert onnx.read_bytes() == before
     assert posezoo(*ours, "--checkpoint", other, *here, "--force").stdout == first.stdout
     assert onnx.read_bytes() != before
 
 
 def test_a_dry_run_of_onnx_only_shows_the_obstacle(zoo, tmp_path):
-    planned = posezoo("convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only", "--dry_run")
+    planned = posezoo(
+        "convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only", "--dry_run"
+    )
     would, but = planned.stdout.splitlines()
     assert would == f"small: would write {tmp_path}/public/small/small.onnx"
-    assert but.startswith("small: but cannot: ") and but.endswith(f"{NETWORK}.params: does not exist")
+    assert but.startswith("small: but cannot: ") and but.endswith(
+        f"{NETWORK}.params: does not exist"
+    )
     refused = posezoo("convert", "blazepose-full", "-o", tmp_path, "--onnx_only", "--dry_run")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert (

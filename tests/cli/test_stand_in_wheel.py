@@ -117,7 +117,9 @@ def test_the_stand_in_has_no_file_of_the_package_openvino(wheels):
     assert not theirs & set(members_of(wheels / STAND_IN))
     commands = {Path(path).name for path in theirs if "/bin/" in path}
     assert {"benchmark_app", "ovc"} <= commands
-    entry_points = members_of(wheels / STAND_IN)["openvino_dev-2024.6.0+posezoo.dist-info/entry_points.txt"]
+    entry_points = members_of(wheels / STAND_IN)[
+        "openvino_dev-2024.6.0+posezoo.dist-info/entry_points.txt"
+    ]
     assert not commands & set(re.findall(r"^(\w+) =", entry_points, re.MULTILINE))
 
 
@@ -144,7 +146,15 @@ def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypat
     name = "openvino_dev-2024.6.0-17404-py3-none-any.whl"
     real = make_wheel(tmp_path / "real", {"omz_tools/__init__.py": b""}, name)
     monkeypatch.delenv("PIP_NO_INDEX")
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "openvino-dev==2024.6.0"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "openvino-dev==2024.6.0",
+    ]
     with Server() as server:
         monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, real))
         assert run(*pip, "-d", tmp_path / "without").returncode == 0
@@ -156,7 +166,15 @@ def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypat
 def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
     written = posezoo("shims", "--wheel", tmp_path / "my wheels")
     value = re.search(r"PIP_FIND_LINKS=(\S+) ", written.stdout)[1]
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "openvino-dev==2024.6.0"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "openvino-dev==2024.6.0",
+    ]
     assert run(*pip, "-d", tmp_path, PIP_FIND_LINKS=value).returncode == 0
     assert (tmp_path / STAND_IN).is_file()
 
@@ -209,7 +227,16 @@ print([port.any_name for port in Core().read_model(sys.argv[2]).outputs])
 """
     ended = run(sys.executable, "-c", code, tmp_path / "net.onnx", tmp_path / "a.xml", **installed)
     assert (ended.returncode, ended.stdout) == (0, "['heatmaps', 'pafs']\n"), ended.stderr
-    line = ("-m", "openvino.tools.mo", "--input_model", tmp_path / "net.onnx", "-o", tmp_path, "-n", "b")
+    line = (
+        "-m",
+        "openvino.tools.mo",
+        "--input_model",
+        tmp_path / "net.onnx",
+        "-o",
+        tmp_path,
+        "-n",
+        "b",
+    )
     ended = run(sys.executable, *line, **installed)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "b.xml").is_file()
@@ -243,12 +270,17 @@ def test_an_openvino_that_still_has_the_old_name_keeps_it(wheels, tmp_path):
     (tmp_path / "openvino" / "runtime").mkdir()
     (tmp_path / "openvino" / "runtime" / "__init__.py").write_text("Core = 'of 2025'\n")
     ended = run(
-        sys.executable, "-c", "from openvino.runtime import Core; print(Core)", PYTHONPATH=str(tmp_path)
+        sys.executable,
+        "-c",
+        "from openvino.runtime import Core; print(Core)",
+        PYTHONPATH=str(tmp_path),
     )
     assert ended.stdout == "of 2025\n"
 
 
-@pytest.mark.parametrize("command", ["accuracy_check", "convert_annotation", "omz_data_downloader", "pot"])
+@pytest.mark.parametrize(
+    "command", ["accuracy_check", "convert_annotation", "omz_data_downloader", "pot"]
+)
 def test_a_command_without_successor_says_in_one_line_what_to_use(installed, command):
     ended = run(command, "--help", **installed)
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -259,10 +291,18 @@ def test_a_command_without_successor_says_in_one_line_what_to_use(installed, com
 @pytest.mark.parametrize(
     ("code", "package", "instead"),
     [
-        ("from openvino.model_zoo.omz_downloader import main", "openvino.model_zoo", "omz_downloader"),
+        (
+            "from openvino.model_zoo.omz_downloader import main",
+            "openvino.model_zoo",
+            "omz_downloader",
+        ),
         ("import omz_tools.models", "omz_tools.models", "omz_downloader"),
         ("import openvino.tools.pot as pot", "openvino.tools.pot", "nncf"),
-        ("import openvino.tools.accuracy_checker", "openvino.tools.accuracy_checker", "posezoo evaluate"),
+        (
+            "import openvino.tools.accuracy_checker",
+            "openvino.tools.accuracy_checker",
+            "posezoo evaluate",
+        ),
     ],
 )
 def test_importing_its_packages_says_in_one_line_what_to_use(installed, code, package, instead):
@@ -281,8 +321,15 @@ def test_the_package_openvino_still_works_beside_it(installed):
 
 
 @pytest.mark.slow
-def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(wheels, tmp_path, mirror):
-    user = {**USER, "HOME": str(tmp_path), "PIP_FIND_LINKS": str(wheels), "POSEZOO_MIRROR": str(mirror)}
+def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
+    wheels, tmp_path, mirror
+):
+    user = {
+        **USER,
+        "HOME": str(tmp_path),
+        "PIP_FIND_LINKS": str(wheels),
+        "POSEZOO_MIRROR": str(mirror),
+    }
     python, commands = tmp_path / "env/bin/python", tmp_path / "env" / "bin"
 
     def succeed(*command: object) -> str:
@@ -310,8 +357,12 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(wheel
         succeed(python, "-m", "pip", "install", "--dry-run", requested)
     name = ("--name", "pose-detection-mediapipe")
     succeed(commands / "omz_downloader", *name, "-o", "models")
-    succeed(commands / "omz_converter", *name, "-d", "models", "-o", "models", "--mo", commands / "mo")
-    irs = sorted(path.parent.name for path in (tmp_path / "models").rglob("pose-detection-mediapipe.xml"))
+    succeed(
+        commands / "omz_converter", *name, "-d", "models", "-o", "models", "--mo", commands / "mo"
+    )
+    irs = sorted(
+        path.parent.name for path in (tmp_path / "models").rglob("pose-detection-mediapipe.xml")
+    )
     assert irs == ["FP16", "FP32"]
     (original,) = (tmp_path / "models").rglob("*.tflite")
     succeed(commands / "mo", "--input_model", original, "-o", "by_mo")

@@ -25,7 +25,9 @@ def zoo(tmp_path):
         write_model(root, name, model_yml(files=[declared_file(origin / f"{name}.tflite")]))
     write_composite(root, "whole", ["first", "second"])
     for name in ("first", "second"):
-        write_model(root, f"whole/{name}", model_yml(files=[declared_file(origin / f"{name}.tflite")]))
+        write_model(
+            root, f"whole/{name}", model_yml(files=[declared_file(origin / f"{name}.tflite")])
+        )
     return tmp_path
 
 
@@ -37,7 +39,8 @@ def test_download_prints_the_paths_and_downloads_nothing_twice(zoo):
     first = run(zoo, "download", "a", "whole", "-o", zoo / "out")
     assert first.returncode == 0
     paths = [
-        f"{zoo}/out/public/{name}.tflite" for name in ("a/a", "whole/first/first", "whole/second/second")
+        f"{zoo}/out/public/{name}.tflite"
+        for name in ("a/a", "whole/first/first", "whole/second/second")
     ]
     assert first.stdout.splitlines() == paths
     shutil.rmtree(zoo / "origin")
@@ -129,7 +132,10 @@ def test_an_unknown_key_is_found_in_open_model_zoos_form_too(zoo):
             "complexity: [{precision: FP32, figures: {gflop: 1}}]",
             "measured.yml:1:42: complexity[0].figures.gflop",
         ),
-        ("complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]", "no variant has the tag 'x1'"),
+        (
+            "complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]",
+            "no variant has the tag 'x1'",
+        ),
     ],
 )
 @pytest.mark.parametrize("name", ["a", "whole"])
@@ -145,7 +151,9 @@ def test_stages_and_folders_that_do_not_match_are_found(zoo):
     write_composite(zoo / "models", "whole", ["first", "third"])
     ended = run(zoo, "verify", "--metadata")
     assert "stages: second is not listed [parts]" in ended.stdout
-    assert "stages: third is not a folder of this composite or of another one [parts]" in ended.stdout
+    assert (
+        "stages: third is not a folder of this composite or of another one [parts]" in ended.stdout
+    )
     write_composite(zoo / "models", "whole", ["first", "second"])
     write_composite(zoo / "models", "twin", ["first"])
     ended = run(zoo, "verify", "--metadata")

@@ -25,19 +25,37 @@ def zoo(tmp_path: Path) -> Path:
     good = declared_file(weights, name="net.tflite")
     loose = {**good, "size": "unknown", "max_size": 100, "checksum": "unknown"}
     write_model(tmp_path / "models", "able", model_yml(files=[good]))
-    write_model(tmp_path / "models", "loose", model_yml(files=[loose], license_note="Unclear terms."))
+    write_model(
+        tmp_path / "models", "loose", model_yml(files=[loose], license_note="Unclear terms.")
+    )
     return tmp_path
 
 
 def run(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    flags = ["--models_dir", str(zoo / "models"), "-o", str(zoo / "out"), "--lock", str(zoo / "x.lock")]
+    flags = [
+        "--models_dir",
+        str(zoo / "models"),
+        "-o",
+        str(zoo / "out"),
+        "--lock",
+        str(zoo / "x.lock"),
+    ]
     return posezoo(*arguments, *flags)
 
 
 def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    flags = ["--models_dir", str(zoo / "models"), "-o", str(zoo / "out"), "--lock", str(zoo / "x.lock")]
+    flags = [
+        "--models_dir",
+        str(zoo / "models"),
+        "-o",
+        str(zoo / "out"),
+        "--lock",
+        str(zoo / "x.lock"),
+    ]
     command = [sys.executable, "-m", "posezoo.cli.omz.downloader", *arguments, *flags]
-    return subprocess.run(command, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
+    )
 
 
 def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
@@ -61,7 +79,9 @@ def test_with_all_it_is_skipped_and_the_other_models_are_done(zoo):
 def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     first = run(zoo, "download", "loose", "--trust_on_first_use")
     assert first.returncode == 0, first.stderr
-    assert first.stderr.index("license: Unclear terms.") < first.stderr.index("trusted on first use")
+    assert first.stderr.index("license: Unclear terms.") < first.stderr.index(
+        "trusted on first use"
+    )
     entry = json.loads((zoo / "x.lock").read_text())
     assert (entry["model"], entry["file"], entry["size"], entry["origin"]) == (
         "loose",
@@ -72,7 +92,9 @@ def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     assert run(zoo, "download", "--all").returncode == 0
     checked = run(zoo, "verify", "loose")
     assert "of the first download, weak" in checked.stdout
-    forgotten = posezoo("verify", "loose", "--models_dir", str(zoo / "models"), "-o", str(zoo / "out"))
+    forgotten = posezoo(
+        "verify", "loose", "--models_dir", str(zoo / "models"), "-o", str(zoo / "out")
+    )
     assert forgotten.stdout.endswith(
         f"posezoo download loose --weights_dir {zoo}/out --trust_on_first_use --models_dir {zoo}/models repairs the first\n"
     )
@@ -125,9 +147,19 @@ def test_trusted_files_are_converted_from_onnx_and_pytorch_too(tmp_path, monkeyp
     pytest.importorskip("torch", reason="needs torch")
     network, weights = NetworkChoice("mobile_pose_mobilenetv3_small"), tmp_path / "weights.pth"
     write_random_checkpoint(network, weights)
-    loose = {**declared_file(weights), "size": "unknown", "max_size": 20_000_000, "checksum": "unknown"}
+    loose = {
+        **declared_file(weights),
+        "size": "unknown",
+        "max_size": 20_000_000,
+        "checksum": "unknown",
+    }
     ends = {"inputs": None, "outputs": [{"name": "heatmaps", "shape": [1, 17, 64, 48]}]}
-    said = {"framework": "pytorch", "network": {"name": network.name}, "checkpoint": weights.name, **ends}
+    said = {
+        "framework": "pytorch",
+        "network": {"name": network.name},
+        "checkpoint": weights.name,
+        **ends,
+    }
     write_model(tmp_path / "models", "loose", model_yml(files=[loose], **said))
     monkeypatch.chdir(tmp_path)
     where = {"models_dir": ["models"], "output_dir": "out"}
@@ -135,4 +167,6 @@ def test_trusted_files_are_converted_from_onnx_and_pytorch_too(tmp_path, monkeyp
     assert posezoo_api.network("loose", **where).state_dict()
     (tmp_path / "posezoo.lock").rename(tmp_path / "x.lock")
     ended = run(tmp_path, "convert", "loose", "--onnx_only")
-    assert (ended.returncode, ended.stdout) == (0, f"{tmp_path}/out/public/loose/loose.onnx\n"), ended.stderr
+    assert (ended.returncode, ended.stdout) == (0, f"{tmp_path}/out/public/loose/loose.onnx\n"), (
+        ended.stderr
+    )

@@ -28,8 +28,13 @@ def zoo(tmp_path):
         source.parent.mkdir(parents=True)
         source.write_bytes(network("onnx"))
         declared = {**declared_file(source), "source": "https://models.invalid/net.onnx"}
-        ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
-        write_model(tmp_path / "models", name, model_yml(framework="onnx", files=[declared], **ends))
+        ends = {
+            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+            "outputs": None,
+        }
+        write_model(
+            tmp_path / "models", name, model_yml(framework="onnx", files=[declared], **ends)
+        )
         if name == "broken":
             source.write_bytes(b"broken")
     return tmp_path
@@ -52,7 +57,9 @@ def command(zoo, *args):
 
 
 def converter(zoo, *args):
-    return subprocess.run(command(zoo, *args), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command(zoo, *args), capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 @pytest.mark.parametrize("jobs", ["1", "2", "auto"])
@@ -65,15 +72,23 @@ def test_a_failure_stops_no_other_model_and_the_summary_has_its_reason(zoo, jobs
     assert "has 6 bytes, model.yml declares" in last
     made = {path.relative_to(zoo / "out").as_posix() for path in (zoo / "out").rglob("*.xml")}
     assert made == {
-        f"public/{name}/{half}/{name}.xml" for name in ("first", "second") for half in ("FP16", "FP32")
+        f"public/{name}/{half}/{name}.xml"
+        for name in ("first", "second")
+        for half in ("FP16", "FP32")
     }
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_its_reason(zoo, jobs):
+def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_its_reason(
+    zoo, jobs
+):
     ended = converter(zoo, "--jobs", jobs, "--progress_format", "json")
     told = [json.loads(line) for line in ended.stdout.splitlines()]
-    ends = {each["model"]: each["successful"] for each in told if each["$type"] == "model_conversion_end"}
+    ends = {
+        each["model"]: each["successful"]
+        for each in told
+        if each["$type"] == "model_conversion_end"
+    }
     assert ends == {"first": True, "second": True, "broken": False}
     assert told[-1]["$type"] == "conversion_end"
     assert told[-1]["converted"] == ["first", "second"]
@@ -81,7 +96,10 @@ def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_
     assert failure["name"] == "broken"
     assert "has 6 bytes, model.yml declares" in failure["reason"]
     # The folder is the one that converter.py reads (-d), not the one of the IR.
-    assert failure["hint"] == f"posezoo download broken --models_dir {zoo / 'models'} --weights_dir {zoo}"
+    assert (
+        failure["hint"]
+        == f"posezoo download broken --models_dir {zoo / 'models'} --weights_dir {zoo}"
+    )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -99,7 +117,8 @@ def test_a_signal_ends_all_processes(zoo, number, code):
     assert process.returncode == code, said.decode()
     assert b"Traceback" not in said
     wait_until(
-        lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the end of the children"
+        lambda: not any(Path(f"/proc/{child}").exists() for child in children),
+        "the end of the children",
     )
 
 
@@ -117,4 +136,7 @@ def test_the_model_of_a_killed_process_is_converted_by_another(zoo):
 
 def test_the_summary_names_each_model_once(zoo):
     ended = converter(zoo, "--precisions", "FP32", "--add_mo_arg=--data_type=FP16")
-    assert ended.stderr.splitlines()[-1] == "########## Failed: second: its arguments ask for FP16 alone"
+    assert (
+        ended.stderr.splitlines()[-1]
+        == "########## Failed: second: its arguments ask for FP16 alone"
+    )

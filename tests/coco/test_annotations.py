@@ -21,7 +21,8 @@ def read(tmp_path, content, **kwargs):
 
 def test_images_come_with_their_people_and_licenses(tmp_path):
     dataset = read(
-        tmp_path, annotations(2, [person(5, 2, SEEN), person(6, 2, NOBODY), person(7, 2, SEEN, iscrowd=1)])
+        tmp_path,
+        annotations(2, [person(5, 2, SEEN), person(6, 2, NOBODY), person(7, 2, SEEN, iscrowd=1)]),
     )
     assert dataset.name == "person_keypoints_made"
     first, second = dataset.images
@@ -46,11 +47,17 @@ def test_a_missing_area_is_a_share_of_the_box_and_labelled_keypoints_are_counted
     each = person(1, 1, SEEN, bbox=(0, 0, 10, 20))
     del each["area"], each["num_keypoints"], each["iscrowd"]
     (annotated,) = read(tmp_path, annotations(1, [each])).images[0].people
-    assert (annotated.area, annotated.num_keypoints, annotated.is_crowd) == (pytest.approx(106), 17, False)
+    assert (annotated.area, annotated.num_keypoints, annotated.is_crowd) == (
+        pytest.approx(106),
+        17,
+        False,
+    )
 
 
 def test_boxes_are_enough_if_keypoints_are_not_required(tmp_path):
-    content = annotations(1, [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 9}])
+    content = annotations(
+        1, [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 9}]
+    )
     content["categories"] = [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}]
     dataset = read(tmp_path, content, keypoints=False)
     assert dataset.images[0].people[0].bbox == (1, 2, 3, 4)

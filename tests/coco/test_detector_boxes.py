@@ -14,7 +14,9 @@ def box(**changes):
 
 
 def test_person_boxes_are_read_by_image_as_corners(tmp_path):
-    path = written(tmp_path, [box(), box(score=1.5, image_id=8), box(category_id=2), box(bbox=[1, 1, 0, 5])])
+    path = written(
+        tmp_path, [box(), box(score=1.5, image_id=8), box(category_id=2), box(bbox=[1, 1, 0, 5])]
+    )
     assert read_detector_boxes(path) == {7: [(10, 20, 40, 60, 0.5)], 8: [(10, 20, 40, 60, 1)]}
 
 

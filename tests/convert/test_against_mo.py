@@ -62,15 +62,24 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "a type and a shape": ("words", ["--input=words[2,7]{i32}"]),
     "a mean": ("onnx", [IMAGE, "--mean_values=image[100,110,120]"]),
     "a mean without a name": ("onnx", [IMAGE, "--mean_values=[100,110,120]"]),
-    "one mean for all channels": ("onnx", [IMAGE, "--mean_values=image[127.5]", "--layout=image(nchw)"]),
-    "a mean of a TFLite": ("tflite", [IMAGE, "--mean_values=image[100,110,120]", "--layout=image(nhwc)"]),
+    "one mean for all channels": (
+        "onnx",
+        [IMAGE, "--mean_values=image[127.5]", "--layout=image(nchw)"],
+    ),
+    "a mean of a TFLite": (
+        "tflite",
+        [IMAGE, "--mean_values=image[100,110,120]", "--layout=image(nhwc)"],
+    ),
     "scales": ("onnx", [IMAGE, "--scale_values=image[50,60,70]"]),
     "scales between parentheses": ("onnx", [IMAGE, "--scale_values=(50,60,70)"]),
     "one scale": ("onnx", [IMAGE, "--scale=255", "--layout=image(nchw)"]),
     "one scale by its short name": ("onnx", [IMAGE, "-s=255"]),
     "one scale of several inputs": ("pair", ["--input=left,right", "--scale=2"]),
     "reversed channels": ("onnx", [IMAGE, "--reverse_input_channels"]),
-    "reversed channels of a TFLite": ("tflite", [IMAGE, "--reverse_input_channels", "--layout=nhwc"]),
+    "reversed channels of a TFLite": (
+        "tflite",
+        [IMAGE, "--reverse_input_channels", "--layout=nhwc"],
+    ),
     "reversed channels of two pictures": ("pair", ["--reverse_input_channels"]),
     "mean, scales, reversal": (
         "onnx",
@@ -94,7 +103,12 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "mean and reversal of a clip": (
         "clip",
-        ["--input=clip", "--mean_values=clip[1,2,3]", "--reverse_input_channels", "--layout=clip(ncdhw)"],
+        [
+            "--input=clip",
+            "--mean_values=clip[1,2,3]",
+            "--reverse_input_channels",
+            "--layout=clip(ncdhw)",
+        ],
     ),
     "a layout": ("onnx", [IMAGE, "--layout=nchw"]),
     "a layout between brackets": ("onnx", [IMAGE, "--layout=image([n,c,h,w])"]),
@@ -130,7 +144,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "both cuts": ("pair", ["--input=off,right", "--output=more"]),
     "a frozen flag": ("gated", ["--freeze_placeholder_with_value=training->True,which->[0]"]),
     "a frozen list": ("gated", ["--freeze_placeholder_with_value=which->[2],training->False"]),
-    "frozen where the inputs are named": ("gated", ["--input=x,training->False,which[1]{i64}->[1]"]),
+    "frozen where the inputs are named": (
+        "gated",
+        ["--input=x,training->False,which[1]{i64}->[1]"],
+    ),
     "static sizes": ("sized", ["--input=x", "--input_shape=[1,2,3,4]", "--static_shape"]),
 }
 #: Those that Model Optimizer is asked for in FP16, too.
@@ -169,21 +186,35 @@ def test_the_command_of_lightweight_openposes_authors_gives_the_same(tmp_path):
         "stage_1_output_0_pafs,stage_1_output_1_heatmaps",
     ]
     torch = pytest.importorskip("torch", reason="needs torch")
-    checkpoint, choice = tmp_path / "human-pose-estimation.pth", NetworkChoice("lightweight_openpose")
+    checkpoint, choice = (
+        tmp_path / "human-pose-estimation.pth",
+        NetworkChoice("lightweight_openpose"),
+    )
     torch.manual_seed(0)
     torch.save(build_network(choice.name).state_dict(), checkpoint)
     small = (Input("data", (1, 3, 64, 96), "NCHW"),)
     spec = spec_of(b"", tmp_path, framework=Framework.PYTORCH, network=choice, inputs=small)
     ours = hold(export_to_onnx(spec, checkpoint), arguments, tmp_path, FP32, 1e-5)
-    assert [port.any_name for port in ours.outputs] == ["stage_1_output_0_pafs", "stage_1_output_1_heatmaps"]
+    assert [port.any_name for port in ours.outputs] == [
+        "stage_1_output_0_pafs",
+        "stage_1_output_1_heatmaps",
+    ]
 
 
 #: Files of the mirror by the start of their SHA-384, and arguments.
 BLAZEPOSE = {
-    "detector": ("4c90f734", ["--input=input_1", "--scale_values=[127.5,127.5,127.5]", "--layout=nhwc"]),
+    "detector": (
+        "4c90f734",
+        ["--input=input_1", "--scale_values=[127.5,127.5,127.5]", "--layout=nhwc"],
+    ),
     "landmarks": (
         "a8a38dcd",
-        ["--input=input_1", "--scale_values=[255,255,255]", "--reverse_input_channels", "--layout=nhwc"],
+        [
+            "--input=input_1",
+            "--scale_values=[255,255,255]",
+            "--reverse_input_channels",
+            "--layout=nhwc",
+        ],
     ),
     "landmarks, cut": ("a8a38dcd", ["--input=input_1", "--output=Identity,Identity_4"]),
 }
@@ -199,7 +230,11 @@ def test_blazepose_is_equal_to_model_optimizers_ir(case, mirror, tmp_path):
 @needs_mo
 def test_means_without_names_are_sorted_by_model_optimizer_and_kept_in_order_here(tmp_path):
     """Model Optimizer gives the smallest mean to the first input: ours gives each input its own."""
-    arguments = ["--input=left,right", "--mean_values=[30,20,10],[1,2,3]", "--layout=left(nchw),right(nchw)"]
+    arguments = [
+        "--input=left,right",
+        "--mean_values=[30,20,10],[1,2,3]",
+        "--layout=left(nchw),right(nchw)",
+    ]
     content = graphs.pair()
     reference, ours = both(content, arguments, tmp_path, FP32)
     feed = {"left": values((1, 3, 4, 6), 0), "right": values((1, 3, 4, 6), 1)}
@@ -216,7 +251,9 @@ def test_movenet_is_wrong_by_model_optimizer_and_right_here(mirror, shared, tmp_
     """OpenVINO of 2024 reads its quantized operations wrongly; LiteRT's stored answers tell."""
     content = mirrored(mirror, "a1fd3cb6")
     stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
-    reference, ours = (compiled(each) for each in both(content, [], tmp_path, FP32, self_check=False))
+    reference, ours = (
+        compiled(each) for each in both(content, [], tmp_path, FP32, self_check=False)
+    )
     off = {"ours": [], "theirs": []}
     for crop, answer in zip(stored["crops"], stored["reference_kernels"], strict=True):
         for name, each in (("ours", ours), ("theirs", reference)):
@@ -232,7 +269,9 @@ def test_another_input_type_is_refused_by_model_optimizer_and_converted_here(tmp
     content = network("onnx")
     with pytest.raises(ModelOptimizerError, match="Element types"):
         both(content, ["--input=image{f16}"], tmp_path, FP32)
-    ours = converted(*model(content, tmp_path, "--input=image{f16}", "--mean_values=image[1,2,3]"), FP32)
+    ours = converted(
+        *model(content, tmp_path, "--input=image{f16}", "--mean_values=image[1,2,3]"), FP32
+    )
     image = values((1, 3, 12, 20), 0).astype(np.float16)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     prepared = image.astype(np.float32) - np.float32([1, 2, 3]).reshape(1, 3, 1, 1)
@@ -252,7 +291,9 @@ def test_every_supported_argument_is_compared_with_model_optimizer():
     }  # fmt: skip
 
 
-def hold(content: bytes, arguments: list[str], folder: Path, precision: Precision, tolerance: float):
+def hold(
+    content: bytes, arguments: list[str], folder: Path, precision: Precision, tolerance: float
+):
     """Hold our IR against Model Optimizer's; ours, as read."""
     reference, ours = both(content, arguments, folder, precision)
     assert len(ours.inputs) == len(reference.inputs)
@@ -269,7 +310,10 @@ def hold(content: bytes, arguments: list[str], folder: Path, precision: Precisio
         for feed, port in zip(feeds, (ours, reference), strict=True):
             feed[our.any_name if port is ours else their.any_name] = given
     if any(argument.startswith("--input") for argument in arguments):
-        assert [port.names & their.names for port, their in zip(ours.inputs, reference.inputs, strict=True)]
+        assert [
+            port.names & their.names
+            for port, their in zip(ours.inputs, reference.inputs, strict=True)
+        ]
     found, expected = infer(ours, feeds[0]), infer(reference, feeds[1])
     for their in reference.outputs:
         our = next(port for port in ours.outputs if port.names & their.names)
@@ -293,17 +337,25 @@ def both(content: bytes, arguments: list[str], folder: Path, precision: Precisio
 
 def typed(arguments: list[str]) -> list[str]:
     """As a shell would hand them to mo, which knows -s only with its value apart."""
-    return [part for text in arguments for part in (text.split("=") if text.startswith("-s=") else [text])]
+    return [
+        part
+        for text in arguments
+        for part in (text.split("=") if text.startswith("-s=") else [text])
+    ]
 
 
 def closed(port) -> tuple[int, ...]:
     """A shape of an input with a size for each that is open."""
     sizes = [None if side.is_dynamic else side.get_length() for side in port.partial_shape]
-    return tuple((2, 3, 16, 24)[place % 4] if side is None else side for place, side in enumerate(sizes))
+    return tuple(
+        (2, 3, 16, 24)[place % 4] if side is None else side for place, side in enumerate(sizes)
+    )
 
 
 def values(shape: tuple[int, ...], seed: int, dtype: np.dtype | type = np.float32) -> np.ndarray:
-    drawn = np.random.default_rng(3 + seed).uniform(0, 255 if np.dtype(dtype).kind == "f" else 9, shape)
+    drawn = np.random.default_rng(3 + seed).uniform(
+        0, 255 if np.dtype(dtype).kind == "f" else 9, shape
+    )
     return drawn.astype(dtype)
 
 

@@ -29,7 +29,9 @@ def made(tmp_path, kind, **how):
 
 
 def infer(ir, image):
-    compiled = import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = (
+        import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
     return compiled([image])[0]
 
 
@@ -50,7 +52,9 @@ def test_a_frame_gives_the_same_outputs_as_the_prepared_image(tmp_path, kind):
 
 
 def test_a_frame_of_any_size_is_resized_as_by_opencv(tmp_path):
-    ir, spec, layout = made(tmp_path / "frames", "onnx", element_type="u8", layout="NHWC", resize=True)
+    ir, spec, layout = made(
+        tmp_path / "frames", "onnx", element_type="u8", layout="NHWC", resize=True
+    )
     plain, _, _ = made(tmp_path / "plain", "onnx")
     image = frame(31, 17)
     small = cv2.resize(image[0].astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
@@ -63,9 +67,15 @@ def test_a_frame_of_any_size_is_resized_as_by_opencv(tmp_path):
 def test_the_ir_describes_its_input(tmp_path):
     ir, _, _ = made(tmp_path, "onnx", element_type="u8", layout="NHWC", resize=True)
     said = {
-        name: ir.get_rt_info(["posezoo", name]).value for name in ("input_type", "layout", "resize", "color")
+        name: ir.get_rt_info(["posezoo", name]).value
+        for name in ("input_type", "layout", "resize", "color")
     }
-    assert said == {"input_type": "u8", "layout": "NHWC", "resize": f"{HEIGHT} {WIDTH}", "color": "BGR"}
+    assert said == {
+        "input_type": "u8",
+        "layout": "NHWC",
+        "resize": f"{HEIGHT} {WIDTH}",
+        "color": "BGR",
+    }
 
 
 def test_an_rgb_network_without_reversal_takes_bgr_frames(tmp_path):

@@ -10,7 +10,9 @@ SHAPE = (1, 96, 160, 3)
 
 @pytest.mark.parametrize("kind", IMAGE_KINDS)
 def test_an_image_depends_on_its_seed_only(kind):
-    assert np.array_equal(draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 1))
+    assert np.array_equal(
+        draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 1)
+    )
     assert not np.array_equal(
         draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 2)
     )

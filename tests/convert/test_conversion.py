@@ -78,7 +78,10 @@ def infer(xml, feed):
 def digests_below(folder):
     """SHA-256 of every .xml and .bin, by path below the folder."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".xml", ".bin"))
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+    }
 
 
 def in_a_child(script, *arguments, **environment):
@@ -117,7 +120,10 @@ def test_one_conversion_makes_both_precisions_and_reports_them(tmp_path, kind, r
     assert events[1].difference < 1e-5
     assert events[1].difference <= events[1].tolerance < 1e-4
     # The FP16 IR is the FP32 IR with rounded constants, and what the rounding changes is reported apart.
-    assert (events[2].difference, events[2].tolerance) == (events[1].difference, events[1].tolerance)
+    assert (events[2].difference, events[2].tolerance) == (
+        events[1].difference,
+        events[1].tolerance,
+    )
     assert events[2].reference == f"{events[1].reference}, before rounding to FP16"
     assert events[1].rounding is None
     assert events[2].rounding is not None
@@ -165,7 +171,9 @@ def test_the_ir_describes_itself(tmp_path):
         name: model.get_rt_info(["posezoo", name]).astype(str)
         for name in model.get_rt_info("posezoo").astype(dict)
     }
-    assert json.loads(facts.pop("sources")) == {"tiny.tflite": f"sha384:{spec.files[0].checksum.value}"}
+    assert json.loads(facts.pop("sources")) == {
+        "tiny.tflite": f"sha384:{spec.files[0].checksum.value}"
+    }
     assert json.loads(facts.pop("decoder_options")) == {"stride": 8, "threshold": 0.1}
     assert facts == {
         "model": "tiny-pose",
@@ -209,14 +217,20 @@ def test_blazepose_computes_litert_s_outputs_for_noise_and_a_photo(mirror, share
     ):
         irs = convert_model(spec, layout).irs
         for image in ("noise", "photo"):
-            bgr = np.ascontiguousarray(back(stored[f"{part}/{image}/input"])[..., ::-1]).astype(np.float32)
+            bgr = np.ascontiguousarray(back(stored[f"{part}/{image}/input"])[..., ::-1]).astype(
+                np.float32
+            )
             for precision, tolerance in ((FP32, 1e-3), (FP16, 2e-2)):
                 outputs = infer(irs[precision], {"input_1": bgr})
-                expected = [name.split("/")[-1] for name in stored if name.startswith(f"{part}/{image}/Id")]
+                expected = [
+                    name.split("/")[-1] for name in stored if name.startswith(f"{part}/{image}/Id")
+                ]
                 assert list(outputs) == expected
                 for name, values in outputs.items():
                     reference = stored[f"{part}/{image}/{name}"]
-                    assert np.abs(values - reference).max() <= tolerance * np.abs(reference).max(), (
+                    assert (
+                        np.abs(values - reference).max() <= tolerance * np.abs(reference).max()
+                    ), (
                         part,
                         name,
                     )
@@ -256,7 +270,11 @@ def test_the_same_process_gives_the_same_bytes_again(tmp_path, kind):
     convert_model(spec, layout)
     convert_model(spec, layout, force=True)
     assert len(digests_below(tmp_path / "a")) == 4
-    assert digests_below(tmp_path / "a") == digests_below(tmp_path / "b") == digests_below(tmp_path / "c")
+    assert (
+        digests_below(tmp_path / "a")
+        == digests_below(tmp_path / "b")
+        == digests_below(tmp_path / "c")
+    )
 
 
 def test_threads_that_convert_for_the_first_time_at_once_do_not_wait_for_each_other(tmp_path):
@@ -305,7 +323,15 @@ print(json.dumps([events, heavy]))
     [
         {
             "inputs": (
-                Input("image", (1, HEIGHT, WIDTH, 3), "NHWC", ColorOrder.RGB, (1.0, 2.0, 3.0), (), True),
+                Input(
+                    "image",
+                    (1, HEIGHT, WIDTH, 3),
+                    "NHWC",
+                    ColorOrder.RGB,
+                    (1.0, 2.0, 3.0),
+                    (),
+                    True,
+                ),
             )
         },
         {"outputs": (Output("pafs", OUTPUT_SHAPE),)},
@@ -381,7 +407,9 @@ def test_force_repairs_damage_that_a_record_hides(tmp_path):
     weights = convert_model(spec, layout).irs[FP16].with_suffix(".bin")
     good, status = weights.read_bytes(), weights.stat()
     weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
+    os.utime(
+        weights, ns=(status.st_atime_ns, status.st_mtime_ns)
+    )  # as a failing disk would leave it
     assert is_up_to_date(spec, layout, FP16)
     convert_model(spec, layout, force=True)
     assert weights.read_bytes() == good
@@ -411,7 +439,9 @@ def test_a_model_published_as_ir_is_skipped(tmp_path):
 def test_a_precision_that_is_not_published_is_refused(tmp_path):
     files = (source_file("FP16/tiny-pose.xml", b"<net/>", tmp_path),)
     spec = spec_of(b"<net/>", tmp_path, framework=Framework.DLDT, files=files)
-    with pytest.raises(ConversionError, match=r"tiny-pose: is not published as FP16-INT8$") as failure:
+    with pytest.raises(
+        ConversionError, match=r"tiny-pose: is not published as FP16-INT8$"
+    ) as failure:
         convert_model(spec, ModelLayout(tmp_path, tmp_path), precisions=[Precision.FP16_INT8])
     assert failure.value.hint == "choose FP16"
 
@@ -435,9 +465,13 @@ def test_failures_are_reported_and_raised_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("framework", "route"), [(Framework.CAFFE, "mo"), (Framework.MXNET, "removed-from-mo-2024")]
 )
-def test_frameworks_that_are_not_converted_are_refused_with_an_alternative(tmp_path, framework, route):
+def test_frameworks_that_are_not_converted_are_refused_with_an_alternative(
+    tmp_path, framework, route
+):
     spec, layout = tiny(tmp_path, framework=framework)
-    with pytest.raises(ConversionError, match=rf"cannot be converted here \({route}, {framework}\): "):
+    with pytest.raises(
+        ConversionError, match=rf"cannot be converted here \({route}, {framework}\): "
+    ):
         convert_model(spec, layout)
 
 
@@ -468,12 +502,22 @@ print(json.dumps([name for name, module in sys.modules.items() if "telemetry" in
 
 def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     content = network("onnx")
-    info = {"model_type": "SSD", "confidence_threshold": 0.5, "labels": ("a", "b"), "anchors": (12.0, 16.5)}
+    info = {
+        "model_type": "SSD",
+        "confidence_threshold": 0.5,
+        "labels": ("a", "b"),
+        "anchors": (12.0, 16.5),
+    }
     spec = spec_of(content, tmp_path, model_info=info)
     layout = downloaded(spec, content, tmp_path)
     ir = import_openvino().Core().read_model(convert_model(spec, layout).irs[Precision.FP32])
     said = {name: ir.get_rt_info(["model_info", name]).value for name in info}
-    assert said == {"model_type": "SSD", "confidence_threshold": "0.5", "labels": "a b", "anchors": "12 16.5"}
+    assert said == {
+        "model_type": "SSD",
+        "confidence_threshold": "0.5",
+        "labels": "a b",
+        "anchors": "12 16.5",
+    }
     changed = replace(spec, model_info={**info, "model_type": "YOLO"})
     assert {step.reason for step in plan_conversion(changed, layout).irs} == {
         "model.yml or the flags have changed"
@@ -491,7 +535,9 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
 @pytest.mark.parametrize("name", [b"image", b"stem", b"heatmaps", b"kernel0"])
 def test_a_name_that_no_ir_can_have_is_an_error(tmp_path, name, bad, reason):
     content = network("onnx").replace(name, bad + name[len(bad) :])
-    spec, layout = tiny(tmp_path, kind="onnx", content=content, framework=Framework.ONNX, outputs=())
+    spec, layout = tiny(
+        tmp_path, kind="onnx", content=content, framework=Framework.ONNX, outputs=()
+    )
     with pytest.raises(ConversionError, match=reason):
         convert_model(spec, layout)
     assert not list(layout.output_dir.rglob("*.xml"))

@@ -13,7 +13,8 @@ FP32, FP16 = Precision.FP32, Precision.FP16
 
 def steps(spec, layout, *arguments, **options):
     return [
-        (step.precision, step.reason) for step in plan_conversion(spec, layout, *arguments, **options).irs
+        (step.precision, step.reason)
+        for step in plan_conversion(spec, layout, *arguments, **options).irs
     ]
 
 

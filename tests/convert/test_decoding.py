@@ -140,7 +140,9 @@ def described(name: str, maps: Maps, tmp_path, **options):
 def graph_of(spec, maps: Maps):
     """The decoder alone: its inputs are the outputs of a network."""
     image = ops.parameter(list(spec.inputs[0].shape), np.float32, name="image")
-    nothing = ops.multiply(ops.reduce_max(image, ops.constant([0, 1, 2, 3])), ops.constant(np.float32(0)))
+    nothing = ops.multiply(
+        ops.reduce_max(image, ops.constant([0, 1, 2, 3])), ops.constant(np.float32(0))
+    )
     outputs, inner = [], {}
     for role, array in maps.items():
         inner[role] = ops.parameter(list(array.shape), np.float32, name=role)
@@ -161,7 +163,9 @@ def graph_of(spec, maps: Maps):
 def expected(name: str, maps: Maps, count: int, min_score: float = 0, **options):
     """What posezoo.decode returns, with continuous coordinates, as the arrays of an IR."""
     decoder = find_decoder(name)
-    poses = [pose for pose in decode(name, maps, size_of(name), **options) if pose.score >= min_score][:count]
+    poses = [
+        pose for pose in decode(name, maps, size_of(name), **options) if pose.score >= min_score
+    ][:count]
     joints = len(SKELETONS[decoder.skeleton].keypoints)
     values, scores = np.zeros((count, *((joints, 3) if joints else (4,)))), np.zeros(count)
     for row, pose in enumerate(poses):
@@ -223,7 +227,9 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(precisio
     spec, decoder = described("blazepose", faces(np.random.default_rng(0)), tmp_path)
     model = graph_of(with_decoding(spec, decoder), faces(np.random.default_rng(0)))
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
-    compiled = ov.Core().compile_model(write_ir(model, tmp_path / "decoder.xml", precision), "CPU", EXACT)
+    compiled = ov.Core().compile_model(
+        write_ir(model, tmp_path / "decoder.xml", precision), "CPU", EXACT
+    )
     options, found = resolve_options(decoder), 0
     for seed in range(SCENES):
         maps = faces(np.random.default_rng(seed))
@@ -254,10 +260,15 @@ def pose_network(folder, *, kind: str = "noise", output: str = "heatmaps"):
     weights = rng.normal(0, 0.01, (17, 3, stride, stride)).astype(np.float32)
     if kind == "brightness":
         weights[:] = 1 / (3 * stride**2 * 255)
-    node = helper.make_node("Conv", ["image", "weights"], [output], "conv", strides=[stride, stride])
+    node = helper.make_node(
+        "Conv", ["image", "weights"], [output], "conv", strides=[stride, stride]
+    )
     ports = [
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("image", (1, 3, 64, 48)), (output, (1, 17, 64 // stride, 48 // stride)))
+        for name, shape in (
+            ("image", (1, 3, 64, 48)),
+            (output, (1, 17, 64 // stride, 48 // stride)),
+        )
     ]
     graph = helper.make_graph(
         [node], "pose", ports[:1], ports[1:], [numpy_helper.from_array(weights, "weights")]
@@ -291,7 +302,9 @@ def test_an_ir_with_its_decoder_runs_like_the_network_with_the_numpy_decoder(tmp
     assert with_decoder.decoder == "heatmap"
     image = np.random.default_rng(0).integers(0, 256, (90, 100, 3), np.uint8)
     boxes = [(0, 0, 50, 90), (30, 10, 90, 80)]
-    for one, other in zip(with_decoder(image, boxes=boxes), without(image, boxes=boxes), strict=True):
+    for one, other in zip(
+        with_decoder(image, boxes=boxes), without(image, boxes=boxes), strict=True
+    ):
         assert np.abs(one.keypoints - other.keypoints).max() < 1e-3
         assert one.score == pytest.approx(other.score, abs=1e-6) and one.box == pytest.approx(
             other.box, abs=1e-3
@@ -320,7 +333,9 @@ def test_the_bytes_are_the_same_in_each_run(tmp_path):
         spec, layout = decoded_network(tmp_path / folder, resize=True)
         irs = convert_model(spec, layout).irs
         digests.add(
-            tuple(path.read_bytes() for xml in irs.values() for path in (xml, xml.with_suffix(".bin")))
+            tuple(
+                path.read_bytes() for xml in irs.values() for path in (xml, xml.with_suffix(".bin"))
+            )
         )
     assert len(digests) == 1
 
@@ -333,34 +348,44 @@ def test_a_frame_of_any_size_gives_keypoints_in_its_own_pixels(tmp_path, size, p
     scale, spot = min(48 / size[0], 64 / size[1]), np.multiply(size, place)
     rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
     squared = (columns - spot[0]) ** 2 + (rows - spot[1]) ** 2
-    frame = np.repeat(250 * np.exp(-squared / (2 * (5 / scale) ** 2))[..., None], 3, axis=2).astype(np.uint8)
+    frame = np.repeat(250 * np.exp(-squared / (2 * (5 / scale) ** 2))[..., None], 3, axis=2).astype(
+        np.uint8
+    )
     xml = convert_model(spec, layout, precisions=(Precision.FP32,)).irs[Precision.FP32]
     values, scores = ov.Core().compile_model(xml, "CPU", EXACT)([frame[None]]).values()
     # In pixels of the input; the cells of the maps are four pixels wide.
     assert np.abs(scale * (values[0, :, :2] - spot + 1.5 / scale)).max() < 0.8 and scores[0] > 0.5
 
 
-@pytest.mark.parametrize(("name", "maps"), [("movenet", "keypoints"), ("movenet_multipose", "people")])
+@pytest.mark.parametrize(
+    ("name", "maps"), [("movenet", "keypoints"), ("movenet_multipose", "people")]
+)
 def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, maps):
     """MoveNet MultiPose sees it in the upper left corner, others in the middle."""
     drawn = {"keypoints": np.zeros((1, 1, 17, 3)), "people": np.zeros((1, 6, 56))}
     spec, decoder = described(name, {maps: drawn[maps]}, tmp_path)
     spec = with_camera_input(with_decoding(spec, decoder), layout="NHWC", resize=True)
     fit, image = FrameFit.of(spec), ops.parameter([1, -1, -1, 3], np.float32)
-    compiled = ov.Core().compile_model(ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT)
+    compiled = ov.Core().compile_model(
+        ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
+    )
     frame = np.random.default_rng(0).integers(1, 256, (100, 300, 3), np.uint8)
     sizing = find_decoder(name).input_sizing
     wanted = letterbox_image(frame, SIZE, sizing.padding, centered=sizing.centered)[1]
     assert np.abs(compiled([frame[None].astype(np.float32)])[0][0] - wanted).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (3072, 2048)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (3072, 2048)]
+)
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("stretches", [False, True])
 def test_frames_are_fitted_as_in_numpy_before_rounding(size, layout, stretches):
     fit, color = FrameFit(layout, SIZE, stretches, (3.0, 40.0, 200.0), True), (3.0, 40.0, 200.0)
     image = ops.parameter([1, -1, -1, 3] if layout == "NHWC" else [1, 3, -1, -1], np.uint8)
-    compiled = ov.Core().compile_model(ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT)
+    compiled = ov.Core().compile_model(
+        ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
+    )
     frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
     wanted = letterbox_image(frame.astype(np.float32), SIZE, color, stretches=stretches)[1]
     fitted = compiled([(frame if layout == "NHWC" else frame.transpose(2, 0, 1))[None]])[0][0]
@@ -377,7 +402,9 @@ def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):
 def test_a_wrong_decoder_is_not_published(tmp_path, monkeypatch, in_this_process):
     spec, layout = decoded_network(tmp_path)
     monkeypatch.setattr(
-        nodes, "shift", lambda keypoints, offset: ops.add(keypoints, nodes.constant([offset + 1, offset, 0]))
+        nodes,
+        "shift",
+        lambda keypoints, offset: ops.add(keypoints, nodes.constant([offset + 1, offset, 0])),
     )
     with pytest.raises(SelfCheckError, match=r"differs from posezoo\.decode in keypoints"):
         convert_model(spec, layout)
@@ -392,7 +419,10 @@ def test_an_ir_with_its_decoder_refuses_what_needs_the_maps(tmp_path):
     with pytest.raises(InferenceError, match=r"drops people with a score below 0\.2") as caught:
         load_ir(xml, options=LoadOptions(min_person_score=0.1))
     assert caught.value.hint == "convert it with --min_score 0.1"
-    assert load_ir(xml, options=LoadOptions(min_person_score=0.99))(np.zeros((64, 48, 3), np.uint8)) == []
+    assert (
+        load_ir(xml, options=LoadOptions(min_person_score=0.99))(np.zeros((64, 48, 3), np.uint8))
+        == []
+    )
     with pytest.raises(InferenceError, match="contains the decoder heatmap, not simcc"):
         load_ir(xml, "simcc")
     with pytest.raises(InferenceError, match="refuses a batch of 2"):
@@ -430,12 +460,19 @@ def test_more_people_than_the_network_finds_are_refused(tmp_path):
 def test_an_input_of_any_size_gets_the_usual_one(tmp_path):
     image = Input("image", (1, 3, -1, -1), "NCHW", usual_size=(256, 352))
     spec, decoder = described("movenet_multipose", people(np.random.default_rng(0)), tmp_path)
-    assert with_decoding(replace(spec, inputs=(image,)), decoder).inputs[0].shape == (1, 3, 256, 352)
+    assert with_decoding(replace(spec, inputs=(image,)), decoder).inputs[0].shape == (
+        1,
+        3,
+        256,
+        352,
+    )
 
 
 def test_sizes_that_follow_from_the_images_stay_static_in_fp16(tmp_path):
     """As in MoveNet MultiPose, whose range in floats FP16 would give a dynamic size."""
-    spec, decoder = described("movenet", {"keypoints": np.zeros((1, 1, 17, 3), np.float32)}, tmp_path)
+    spec, decoder = described(
+        "movenet", {"keypoints": np.zeros((1, 1, 17, 3), np.float32)}, tmp_path
+    )
     image = ops.parameter([1, 3, -1, -1], np.float32, name="image")
     width = ops.convert(ops.gather(ops.shape_of(image), ops.constant(3), ops.constant(0)), "f32")
     columns = ops.range(ops.constant(np.float32(0)), width, ops.constant(np.float32(1)), "f32")
@@ -454,23 +491,31 @@ def test_sizes_that_follow_from_the_images_stay_static_in_fp16(tmp_path):
 def test_no_decoder_is_put_into_int8(tmp_path):
     spec, layout = pose_network(tmp_path)
     options = InputOptions(decode=True)
-    with pytest.raises(ConversionError, match="no decoder is put into an IR that posezoo quantize makes"):
+    with pytest.raises(
+        ConversionError, match="no decoder is put into an IR that posezoo quantize makes"
+    ):
         resolve_model(spec, (Precision.FP16_INT8,), context_of(layout), inputs=options)
 
 
-@pytest.mark.parametrize("model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"])
+@pytest.mark.parametrize(
+    "model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"]
+)
 def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, tmp_path, model):
     settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     context = open_context(to_settings(read_settings(settings)))
     spec = context.registry.find(model)
     irs = {}
     for decodes in (False, True):
-        resolved = resolve_model(spec, (Precision.FP32,), context, inputs=InputOptions(decode=decodes))
+        resolved = resolve_model(
+            spec, (Precision.FP32,), context, inputs=InputOptions(decode=decodes)
+        )
         xml = get(resolved, context).irs[Precision.FP32]
         irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
     decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
     roles = {
-        port.role: port.name for port in spec.outputs if port.role in ("keypoints", "landmarks", "presence")
+        port.role: port.name
+        for port in spec.outputs
+        if port.role in ("keypoints", "landmarks", "presence")
     }
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), size)
@@ -492,16 +537,22 @@ def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path)
     inputs = InputOptions(decode=True, element_type="u8", layout="NHWC")
     irs = {}
     for each in (InputOptions(), inputs):
-        xml = get(resolve_model(spec, (Precision.FP32,), context, inputs=each), context).irs[Precision.FP32]
+        xml = get(resolve_model(spec, (Precision.FP32,), context, inputs=each), context).irs[
+            Precision.FP32
+        ]
         irs[each.decode] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
-    with pytest.raises(InferenceError, match="finds no poses alone: its people have 4 keypoints, not 33"):
+    with pytest.raises(
+        InferenceError, match="finds no poses alone: its people have 4 keypoints, not 33"
+    ):
         load_ir(xml)
     found = 0
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), (224, 224))[None]
         values, scores = irs[True]([picture]).values()
         outputs = irs[False]([picture.astype(np.float32)])
-        wanted = decode_detections(outputs["Identity"], outputs["Identity_1"], BlazePoseOptions()).to_poses()
+        wanted = decode_detections(
+            outputs["Identity"], outputs["Identity_1"], BlazePoseOptions()
+        ).to_poses()
         assert np.count_nonzero(scores) == len(wanted)
         for row, pose in zip(values, wanted, strict=False):
             assert np.abs(row - pose.keypoints).max() <= 0.01
@@ -534,7 +585,9 @@ def test_a_published_ir_gets_its_decoder_beside_it(tmp_path, resize):
     before = {path: path.read_bytes() for path in layout.output_dir.rglob("*") if path.is_file()}
     spec = with_decoding(published, published.decoder)
     spec = with_camera_input(spec, element_type="u8", layout="NHWC", resize=resize)
-    assert [step.reason for step in plan_conversion(spec, layout).irs] == ["it does not exist yet"] * 2
+    assert [step.reason for step in plan_conversion(spec, layout).irs] == [
+        "it does not exist yet"
+    ] * 2
     irs = convert_model(spec, layout).irs
     assert {path: path.read_bytes() for path in before} == before
     frame = np.random.default_rng(1).integers(0, 256, (1, 64, 48, 3), np.uint8)
@@ -561,7 +614,9 @@ def test_a_file_that_is_no_ir_gets_no_decoder(tmp_path):
     published, layout = published_ir(tmp_path)
     (xml, *others) = published.files
     content = b"x" * 5000
-    xml = replace(xml, size=len(content), checksum=Digest("sha384", hashlib.sha384(content).hexdigest()))
+    xml = replace(
+        xml, size=len(content), checksum=Digest("sha384", hashlib.sha384(content).hexdigest())
+    )
     (layout.model_download_dir(published) / xml.name).write_bytes(content)
     spec = with_decoding(replace(published, files=(xml, *others)), published.decoder)
     with pytest.raises(ConversionError, match="not an OpenVINO IR, but something else"):
@@ -576,7 +631,9 @@ def test_a_file_that_is_no_ir_gets_no_decoder(tmp_path):
         ("tf-pose-mobilenet-v2-small", "FP32"),
     ],
 )
-def test_real_networks_for_several_people_find_the_same_people(mirror, shared, tmp_path, model, precision):
+def test_real_networks_for_several_people_find_the_same_people(
+    mirror, shared, tmp_path, model, precision
+):
     settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     context, precision = open_context(to_settings(read_settings(settings))), Precision(precision)
     spec, sizes, networks = context.registry.find(model), [], []

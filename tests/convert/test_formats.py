@@ -51,10 +51,23 @@ def graph(nodes=(), **options):
         helper.make_model(graph([with_attribute([graph(initializer=[outside("w", "out.bin")])])])),
         helper.make_model(
             graph(),
-            functions=[helper.make_function("d", "F", [], [], [with_attribute(outside("w", "out.bin"))], [])],
+            functions=[
+                helper.make_function(
+                    "d", "F", [], [], [with_attribute(outside("w", "out.bin"))], []
+                )
+            ],
         ),
     ],
-    ids=["weights", "sparse", "constant", "constants", "sparse constant", "branch", "branches", "function"],
+    ids=[
+        "weights",
+        "sparse",
+        "constant",
+        "constants",
+        "sparse constant",
+        "branch",
+        "branches",
+        "function",
+    ],
 )
 def test_tensors_in_other_files_are_found_wherever_onnx_may_have_them(tmp_path, model):
     path = tmp_path / "net.onnx"
@@ -85,7 +98,12 @@ def test_graphs_nested_deeper_than_parsers_allow_are_not_recognised(tmp_path):
 def test_any_byte_cut_off_or_added_is_noticed(tmp_path):
     path = tmp_path / "net"
     for kind, recognises in (("onnx", is_onnx), ("pb", is_frozen_graph)):
-        for content in (network(kind), network(kind)[:-1], network(kind) + b"\0", network(kind) + b"\x0a"):
+        for content in (
+            network(kind),
+            network(kind)[:-1],
+            network(kind) + b"\0",
+            network(kind) + b"\x0a",
+        ):
             path.write_bytes(content)
             assert recognises(path) == (content == network(kind)), (kind, content[-1])
 
@@ -99,7 +117,10 @@ def test_random_bytes_are_not_recognised(tmp_path):
 
 
 def test_fields_are_walked_and_not_copied():
-    assert list(read_fields(b"\x08\x96\x01\x12\x02hi", 0, 7)) == [(1, VARINT, 1, 3), (2, LENGTH, 5, 7)]
+    assert list(read_fields(b"\x08\x96\x01\x12\x02hi", 0, 7)) == [
+        (1, VARINT, 1, 3),
+        (2, LENGTH, 5, 7),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +166,9 @@ thread.join()
 def test_two_threads_may_import_the_checkpoint_readers_at_the_same_time(tmp_path):
     (tmp_path / "net.pth").write_bytes(b"PK\x03\x04")
     ended = subprocess.run(
-        [sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")], capture_output=True, text=True
+        [sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")],
+        capture_output=True,
+        text=True,
     )
     assert (ended.stdout, ended.stderr) == ("True\n", "")
 

@@ -44,7 +44,12 @@ def as_pth(network, path):
 def as_training_leaves_it(network, path):
     """In the form before PyTorch 1.6, wrapped, from several devices."""
     state = {f"module.{key}": tensor for key, tensor in network.state_dict().items()}
-    wrapped = {"state_dict": state, "iter": 370000, "current_epoch": 280, "optimizer": {"param_groups": []}}
+    wrapped = {
+        "state_dict": state,
+        "iter": 370000,
+        "current_epoch": 280,
+        "optimizer": {"param_groups": []},
+    }
     torch.save(wrapped, path.with_suffix(".pth"), _use_new_zipfile_serialization=False)
     return path.with_suffix(".pth")
 
@@ -86,7 +91,11 @@ def worst_of(name, checkpoint, folder):
 )
 def test_the_ir_of_a_pytorch_checkpoint_computes_what_pytorch_does(tmp_path, name, form):
     torch.manual_seed(0)
-    assert 0 < worst_of(name, form(awake(name), tmp_path / "weights"), tmp_path) <= TOLERANCE.get(name, 3e-4)
+    assert (
+        0
+        < worst_of(name, form(awake(name), tmp_path / "weights"), tmp_path)
+        <= TOLERANCE.get(name, 3e-4)
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,14 +120,17 @@ def test_higher_hrnet_marks_the_same_peaks_at_its_own_size_and_at_any(published,
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 512, 512)).astype(np.float32)
     requested = ov.Core().compile_model(fixed, "CPU", exact)(image)
     open_ir = convert_model(
-        with_dynamic_shape(spec), ModelLayout(tmp_path, tmp_path / "open", checkpoint), precisions={FP32}
+        with_dynamic_shape(spec),
+        ModelLayout(tmp_path, tmp_path / "open", checkpoint),
+        precisions={FP32},
     ).irs[FP32]
     compiled = ov.Core().compile_model(open_ir, "CPU", exact)
     assert str(compiled.input(0).partial_shape) == "[1,3,?,?]"
     ours = compiled(image)
     for name in ("heatmaps", "embeddings"):
         assert (
-            np.abs(np.abs(ours[name]) - np.abs(requested[name])).max() <= 3e-4 * np.abs(requested[name]).max()
+            np.abs(np.abs(ours[name]) - np.abs(requested[name])).max()
+            <= 3e-4 * np.abs(requested[name]).max()
         )
     assert (
         np.count_nonzero((ours["heatmaps"] < 0) != (requested["heatmaps"] < 0))

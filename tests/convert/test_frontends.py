@@ -52,7 +52,9 @@ def test_a_file_of_another_kind_is_refused_before_openvino_sees_it(tmp_path, fra
     content = network() if kind == "a TFLite model" else WRONG_KINDS[kind]
     spec = spec_of(content, tmp_path, framework=framework)
     layout = downloaded(spec, content, tmp_path)
-    with pytest.raises(ConversionError, match=f": not {EXPECTED[framework]}, but {kind}$") as failure:
+    with pytest.raises(
+        ConversionError, match=f": not {EXPECTED[framework]}, but {kind}$"
+    ) as failure:
         convert_model(spec, layout)
     assert "framework" in failure.value.hint
     assert not list(layout.model_dir(spec).rglob("*.xml"))
@@ -97,12 +99,23 @@ def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
     whole = spec_of(network("onnx"), tmp_path, name="whole")
     expected = convert_model(whole, downloaded(whole, network("onnx"), tmp_path)).irs
     for precision, xml in convert_model(spec, layout).irs.items():
-        assert xml.with_suffix(".bin").read_bytes() == expected[precision].with_suffix(".bin").read_bytes()
+        assert (
+            xml.with_suffix(".bin").read_bytes()
+            == expected[precision].with_suffix(".bin").read_bytes()
+        )
 
 
 @pytest.mark.parametrize(
     "location",
-    ["weights.bin", "../weights.bin", "../../../secret", "{root}/secret", "C:\\secret", "", "a\x1b[2Jb"],
+    [
+        "weights.bin",
+        "../weights.bin",
+        "../../../secret",
+        "{root}/secret",
+        "C:\\secret",
+        "",
+        "a\x1b[2Jb",
+    ],
 )
 def test_weights_in_any_other_file_are_refused_before_openvino_sees_it(tmp_path, location):
     """Even where the file is there."""
@@ -131,7 +144,9 @@ def test_an_incomplete_download_is_refused_by_its_size(tmp_path):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network()[:1000], tmp_path)
     size = len(network())
-    with pytest.raises(ConversionError, match=f"has 1000 bytes, model.yml declares {size}") as failure:
+    with pytest.raises(
+        ConversionError, match=f"has 1000 bytes, model.yml declares {size}"
+    ) as failure:
         convert_model(spec, layout)
     assert failure.value.hint.startswith("posezoo download tiny-pose --models_dir ")
 
@@ -157,7 +172,9 @@ def test_bytes_that_changed_unnoticed_are_never_published(tmp_path, place):
     file = layout.file_path(spec, spec.files[0])
     verified_files.remember_verified(file, spec.files[0].checksum)
     good, status = file.read_bytes(), file.stat()
-    changed = good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
+    changed = (
+        good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
+    )
     file.write_bytes(changed)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
     assert verified_files.has_verified_record(file, spec.files[0].checksum)
@@ -170,7 +187,9 @@ def test_openvino_without_its_private_transformations_makes_the_same_ir(tmp_path
     made = []
     for without in (False, True):
         if without:
-            monkeypatch.setattr(frontends, "_simplifications", lambda: getattr(frontends, "no such thing"))
+            monkeypatch.setattr(
+                frontends, "_simplifications", lambda: getattr(frontends, "no such thing")
+            )
         spec = spec_of(network(), tmp_path)
         layout = downloaded(spec, network(), tmp_path / str(without))
         xml = convert_model(spec, layout, self_check=False).irs[Precision.FP32]

@@ -41,7 +41,9 @@ def converted(spec, layout, precision=FP32, **how):
 
 
 def infer(ir, *arrays):
-    compiled = import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = (
+        import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
     results = compiled(list(arrays))
     return {name: results[port] for port in compiled.outputs for name in port.names}
 
@@ -77,7 +79,9 @@ def gated():
     out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 4))]
     graph = helper.make_graph(nodes, "gated", ports, out, [bias, two])
     opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
+        deterministic=True
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -87,12 +91,16 @@ def test_a_frozen_input_is_a_constant_of_the_declared_value(tmp_path, training):
     ir = converted(*model(content, tmp_path, freeze))
     assert [port.any_name for port in ir.inputs] == ["x"]
     x = image((1, 4))
-    expected = by_onnx_runtime(content, ["y"], x=x, training=np.array(training), which=np.array([2]))
+    expected = by_onnx_runtime(
+        content, ["y"], x=x, training=np.array(training), which=np.array([2])
+    )
     assert close(infer(ir, x)["y"], expected["y"])
 
 
 def test_the_self_check_of_a_frozen_network_is_by_another_runtime(tmp_path):
-    spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
+    spec, layout = model(
+        gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1"
+    )
     convert_model(spec, layout)
     assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
 
@@ -115,7 +123,9 @@ def test_an_input_that_cannot_be_frozen_is_reported_in_one_line(tmp_path, value,
 
 
 def test_another_frozen_value_makes_the_ir_stale(tmp_path):
-    spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
+    spec, layout = model(
+        gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1"
+    )
     first = convert_model(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
     other, _ = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->True,which->1")
     assert {step.reason for step in plan_conversion(other, layout).irs} == {
@@ -150,7 +160,11 @@ def test_a_shape_that_does_not_fit_is_reported_in_one_line(tmp_path):
 
 def test_the_ir_takes_the_requested_layout(tmp_path):
     content = network("onnx")
-    arguments = ("--layout=image(nchw->nhwc)", "--mean_values=image[1,2,3]", "--reverse_input_channels")
+    arguments = (
+        "--layout=image(nchw->nhwc)",
+        "--mean_values=image[1,2,3]",
+        "--reverse_input_channels",
+    )
     port = Input("image", NETWORKS_SHAPE, "")
     spec, layout = model(content, tmp_path, *arguments, inputs=(port,))
     ir = converted(spec, layout)
@@ -218,7 +232,9 @@ def sized():
     ]
     graph = helper.make_graph(nodes, "sized", ports, out, [*ends, minus])
     opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
+        deterministic=True
+    )
 
 
 def test_a_static_shape_folds_everything_that_depends_on_sizes(tmp_path):
@@ -238,12 +254,17 @@ def test_a_static_shape_folds_everything_that_depends_on_sizes(tmp_path):
 def test_a_frozen_graph_ends_at_an_inner_tensor(tmp_path, output):
     """OpenVINO's frontend loses the names of inner tensors, because it changes the layout between them."""
     ir = converted(*model(network("pb"), tmp_path, f"--output=pafs,{output}"))
-    assert [names & {"pafs", output} for names in (port.names for port in ir.outputs)] == [{"pafs"}, {output}]
+    assert [names & {"pafs", output} for names in (port.names for port in ir.outputs)] == [
+        {"pafs"},
+        {output},
+    ]
     x = image((1, HEIGHT, WIDTH, 3))
     whole = onnx.load_from_string(network("onnx"))
     whole.graph.output.append(helper.make_empty_tensor_value_info("features"))
     expected = by_onnx_runtime(
-        whole.SerializeToString(), ["pafs", "features"], image=np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        whole.SerializeToString(),
+        ["pafs", "features"],
+        image=np.ascontiguousarray(x.transpose(0, 3, 1, 2)),
     )
     results = infer(ir, x)
     for name, key in (("pafs", "pafs"), (output, "features")):
@@ -253,7 +274,10 @@ def test_a_frozen_graph_ends_at_an_inner_tensor(tmp_path, output):
 def test_arguments_without_effect_today_change_nothing(tmp_path):
     content = network("pb")
     plain, idle = (
-        convert_model(*model(content, tmp_path / name, *arguments)).irs[FP32].with_suffix(".bin").read_bytes()
+        convert_model(*model(content, tmp_path / name, *arguments))
+        .irs[FP32]
+        .with_suffix(".bin")
+        .read_bytes()
         for name, arguments in (("a", ()), ("b", ("--disable_nhwc_to_nchw", "--model_name=net")))
     )
     assert plain == idle
@@ -271,7 +295,9 @@ def test_a_precision_that_the_arguments_name_is_the_only_one(tmp_path, argument)
 def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
     """Both hold the graph whose frozen form is converted beside them."""
     x = image((1, HEIGHT, WIDTH, 3))
-    frozen = infer(converted(*model(network("pb"), tmp_path / "frozen", "--output=pafs,heatmaps")), x)
+    frozen = infer(
+        converted(*model(network("pb"), tmp_path / "frozen", "--output=pafs,heatmaps")), x
+    )
     whole, meta = saved_model()
     for name, content, argument in (
         ("net/saved_model.pb", whole, "--saved_model_dir=$dl_dir/net"),
@@ -283,7 +309,14 @@ def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
         folder = tmp_path / argument.replace("/", "_")
         files = (source_file(name, content, folder),)
         ir = converted(
-            *model(content, folder, argument, "--output=pafs,heatmaps", framework=Framework.TF, files=files)
+            *model(
+                content,
+                folder,
+                argument,
+                "--output=pafs,heatmaps",
+                framework=Framework.TF,
+                files=files,
+            )
         )
         found = infer(ir, x)
         assert np.array_equal(found["pafs"], frozen["pafs"]), argument
@@ -298,13 +331,20 @@ def test_another_file_with_the_name_of_a_saved_model_is_recognised(tmp_path):
         spec, layout = model(
             content, folder, f"--input_model=$dl_dir/{name}", framework=Framework.TF, files=files
         )
-        with pytest.raises(ConversionError, match=f"not a TensorFlow {kind}, but a frozen TensorFlow graph"):
+        with pytest.raises(
+            ConversionError, match=f"not a TensorFlow {kind}, but a frozen TensorFlow graph"
+        ):
             convert_model(spec, layout)
 
 
 def test_layouts_of_different_letters_are_refused_where_they_stand(tmp_path):
     with pytest.raises(SpecError, match="does not have the letters of NCHW"):
-        model(network("onnx"), tmp_path, "--layout=nchw->nhw", inputs=(Input("image", NETWORKS_SHAPE, ""),))
+        model(
+            network("onnx"),
+            tmp_path,
+            "--layout=nchw->nhw",
+            inputs=(Input("image", NETWORKS_SHAPE, ""),),
+        )
 
 
 def test_a_tflite_network_may_end_at_an_inner_tensor(tmp_path):
@@ -324,9 +364,12 @@ def test_a_declaration_for_all_inputs_is_used_for_each(tmp_path):
     ir = converted(*model(content, tmp_path, "--scale=2", "--reverse_input_channels"))
     left, right = image((1, 3, 4, 6), 1), image((1, 3, 4, 6), 2)
     turned = {
-        name: np.ascontiguousarray(each[:, ::-1] / 2) for name, each in (("left", left), ("right", right))
+        name: np.ascontiguousarray(each[:, ::-1] / 2)
+        for name, each in (("left", left), ("right", right))
     }
-    assert close(infer(ir, left, right)["more"], by_onnx_runtime(content, ["more"], **turned)["more"])
+    assert close(
+        infer(ir, left, right)["more"], by_onnx_runtime(content, ["more"], **turned)["more"]
+    )
 
 
 def test_integer_inputs_that_select_rows_are_checked_with_valid_rows(tmp_path):

@@ -127,7 +127,9 @@ def stand_in(tmp_path) -> Path:
 @pytest.mark.parametrize("how", ["mo", "environment", "setting", "mo and python"])
 def test_the_mo_of_the_stand_in_is_ignored(zoo, stand_in, how):
     content = (zoo / "models/public/net/model.yml").read_text()
-    (zoo / "models/public/net/model.yml").write_text(content.replace("--log_level=ERROR", "--scale=2"))
+    (zoo / "models/public/net/model.yml").write_text(
+        content.replace("--log_level=ERROR", "--scale=2")
+    )
     given, environ = {
         "mo": (("--mo", stand_in), {}),
         "environment": (("--mo", stand_in.parents[1]), {}),
@@ -146,7 +148,8 @@ def test_a_model_that_needs_model_optimizer_is_refused_with_the_stand_in(zoo, st
     assert ended.returncode == 1
     assert "(mo, argument)" in ended.stderr
     assert (
-        f"--mo PATH, or POSEZOO_MO; {stand_in} is that of posezoo's stand-in for openvino-dev" in ended.stderr
+        f"--mo PATH, or POSEZOO_MO; {stand_in} is that of posezoo's stand-in for openvino-dev"
+        in ended.stderr
     )
     assert irs(zoo) == []
 
@@ -162,7 +165,9 @@ def test_the_python_of_the_stand_in_has_no_model_optimizer(tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    with pytest.raises(ConversionError, match=r"has no Model Optimizer: its OpenVINO is 2024\.6\.0\+posezoo"):
+    with pytest.raises(
+        ConversionError, match=r"has no Model Optimizer: its OpenVINO is 2024\.6\.0\+posezoo"
+    ):
         find_model_optimizer(python)
 
 
@@ -276,7 +281,9 @@ def test_a_caffe_network_becomes_ir(tmp_path):
     ir = (
         import_openvino()
         .Core()
-        .compile_model(tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        .compile_model(
+            tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
     )
     image = np.random.default_rng(1).normal(size=(1, 3, 4, 6)).astype(np.float32)
     expected = np.einsum("oi,nihw->nohw", kernel[:, :, 0, 0], image)
@@ -287,7 +294,9 @@ def test_it_is_called_as_open_model_zoos_converter_calls_it(zoo):
     spec = open_registry([zoo / "models"]).find("net")
     mo = ModelOptimizer(("mo",), Path("/mo/openvino/tools/mo"), "2024.6.0")
     layout = ModelLayout(zoo / "downloads", zoo / "out")
-    given = build_arguments(spec, layout, Path("/d/net.onnx"), mo, Precision.FP16, Path("/out/FP16"))
+    given = build_arguments(
+        spec, layout, Path("/d/net.onnx"), mo, Precision.FP16, Path("/out/FP16")
+    )
     assert given == (
         "--framework=onnx",
         "--output_dir=/out/FP16",
@@ -393,7 +402,9 @@ def test_only_files_of_the_model_are_passed_on(zoo, argument):
         )
 
 
-@pytest.mark.parametrize("argument", ["--input_model=net.onnx", "-m=net.onnx", "--output_dir=x", "-o=x"])
+@pytest.mark.parametrize(
+    "argument", ["--input_model=net.onnx", "-m=net.onnx", "--output_dir=x", "-o=x"]
+)
 def test_an_argument_that_the_command_line_cannot_set_is_refused(zoo, argument):
     ended = converter(zoo, f"--add_mo_arg={argument}", POSEZOO_MO=str(ENVIRONMENT))
     assert ended.returncode == 1

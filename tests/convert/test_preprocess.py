@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from fakes.conversion import convert_model
-from fakes.network import HEIGHT, KINDS, MEAN, OUTPUT_SHAPE, SCALE, WIDTH, downloaded, network, spec_of
+from fakes.network import (
+    HEIGHT,
+    KINDS,
+    MEAN,
+    OUTPUT_SHAPE,
+    SCALE,
+    WIDTH,
+    downloaded,
+    network,
+    spec_of,
+)
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ColorOrder, Input, Output, Precision
@@ -51,7 +61,9 @@ def test_a_declared_inner_tensor_becomes_an_output(tmp_path):
 
 def test_an_inner_tensor_in_another_shape_is_refused(tmp_path):
     spec = spec_of(network("onnx"), tmp_path, outputs=(Output("features", (1, 5, HEIGHT, WIDTH)),))
-    with pytest.raises(ConversionError, match=r"output features is \[1, 4, 12, 20\], model\.yml declares"):
+    with pytest.raises(
+        ConversionError, match=r"output features is \[1, 4, 12, 20\], model\.yml declares"
+    ):
         convert_model(spec, downloaded(spec, network("onnx"), tmp_path))
 
 
@@ -68,7 +80,8 @@ def test_tensorflows_tensors_can_be_named_by_their_operation(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 3, HEIGHT, WIDTH), (1, HEIGHT, WIDTH, 1), (HEIGHT, WIDTH, 3), (-1, HEIGHT, WIDTH, 3)]
+    "shape",
+    [(1, 3, HEIGHT, WIDTH), (1, HEIGHT, WIDTH, 1), (HEIGHT, WIDTH, 3), (-1, HEIGHT, WIDTH, 3)],
 )
 def test_another_input_shape_is_refused(tmp_path, shape):
     problem = refusal(tmp_path, inputs=(replace(IMAGE, shape=shape),)).problem
@@ -81,7 +94,11 @@ def test_a_network_gets_another_shape_if_model_yml_says_that_it_is_reshaped(tmp_
     outputs = (Output("pafs", (1, height, WIDTH, 2)), Output("heatmaps", (1, height, WIDTH, 2)))
     spec = spec_of(network(), tmp_path, inputs=(image,), outputs=outputs)
     layout = downloaded(spec, network(), tmp_path)
-    model = import_openvino().Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+    model = (
+        import_openvino()
+        .Core()
+        .read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+    )
     assert str(model.input().partial_shape) == f"[1,{'?' if height < 0 else height},{WIDTH},3]"
 
 
@@ -101,7 +118,9 @@ def test_another_output_shape_is_refused(tmp_path):
 )
 def test_preprocessing_that_does_not_match_the_input_is_refused(tmp_path, image):
     error = refusal(tmp_path, inputs=(image,))
-    assert error.problem.startswith("tiny-pose: the declared inputs and outputs do not match the network: ")
+    assert error.problem.startswith(
+        "tiny-pose: the declared inputs and outputs do not match the network: "
+    )
     assert error.hint == "check the declared shape, layout, mean and scale"
 
 
@@ -114,7 +133,9 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
         return nchw if kind == "onnx" else (1, height, WIDTH, channels)
 
     def text(height, channels):
-        return f"[{','.join('?' if size < 0 else str(size) for size in laid_out(height, channels))}]"
+        return (
+            f"[{','.join('?' if size < 0 else str(size) for size in laid_out(height, channels))}]"
+        )
 
     for height in (8, -1):
         outputs = tuple(Output(name, laid_out(height, 2)) for name in ("heatmaps", "pafs"))
@@ -122,7 +143,11 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
         image = replace(IMAGE, shape=laid_out(height, 3), layout=layout)
         spec = spec_of(content, tmp_path, inputs=(image,), outputs=outputs)
         layout = downloaded(spec, content, tmp_path)
-        model = import_openvino().Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+        model = (
+            import_openvino()
+            .Core()
+            .read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+        )
         assert str(model.input().partial_shape) == text(height, 3)
         # OpenVINO knows that there will be one row at least.
         assert str(model.output(0).partial_shape).replace("1..", "?") == text(height, 2)
@@ -139,6 +164,12 @@ def test_an_undeclared_open_size_is_checked_at_a_usual_size(tmp_path):
 def test_a_model_that_declares_no_ports_keeps_the_network_as_it_is(tmp_path):
     spec = spec_of(network(), tmp_path, inputs=(), outputs=())
     layout = downloaded(spec, network(), tmp_path)
-    model = import_openvino().Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+    model = (
+        import_openvino()
+        .Core()
+        .read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+    )
     assert [port.any_name for port in model.outputs] == ["heatmaps", "pafs"]
-    assert not [node for node in model.get_ops() if node.get_type_name() in ("Subtract", "Divide", "Gather")]
+    assert not [
+        node for node in model.get_ops() if node.get_type_name() in ("Subtract", "Divide", "Gather")
+    ]

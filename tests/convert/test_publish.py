@@ -27,11 +27,15 @@ FP16 = Precision.FP16
 
 def changed(spec):
     """The same model with another mean: other bytes in .xml and .bin."""
-    return replace(spec, inputs=(replace(spec.inputs[0], mean=(1.0, 2.0, 3.0)),), skeleton="coco-17")
+    return replace(
+        spec, inputs=(replace(spec.inputs[0], mean=(1.0, 2.0, 3.0)),), skeleton="coco-17"
+    )
 
 
 def pair_of(xml):
-    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in (xml, xml.with_suffix(".bin")))
+    return tuple(
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in (xml, xml.with_suffix(".bin"))
+    )
 
 
 # Dies by SIGKILL right before the n-th change of a file's or folder's name that a conversion makes.
@@ -63,7 +67,9 @@ def die_at(root, moment):
     tests, source = Path(__file__).resolve().parents[1], Path(posezoo.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{tests}"}
     command = [sys.executable, "-c", DIE_AT, str(root), str(moment)]
-    code = subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, timeout=60).returncode
+    code = subprocess.run(
+        command, env=environment, stderr=subprocess.DEVNULL, timeout=60
+    ).returncode
     assert code in (0, -signal.SIGKILL)
     return code != 0
 

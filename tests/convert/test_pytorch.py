@@ -20,7 +20,13 @@ from posezoo import versions
 from posezoo.convert.conversion import export_onnx
 from posezoo.convert.formats import pytorch
 from posezoo.convert.reference_outputs import compute_reference
-from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
+from posezoo.errors import (
+    CheckpointError,
+    ConversionError,
+    MissingPackageError,
+    NetworkError,
+    SelfCheckError,
+)
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import import_openvino
@@ -98,22 +104,32 @@ def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
     ov = import_openvino()
     network = ov.Core().read_model(made[2][FP32])
     assert [port.any_name for port in network.inputs] == ["data"]
-    assert [(port.any_name, list(port.shape)) for port in network.outputs] == [("heatmaps", [1, 17, 64, 48])]
+    assert [(port.any_name, list(port.shape)) for port in network.outputs] == [
+        ("heatmaps", [1, 17, 64, 48])
+    ]
     assert network.get_rt_info(["posezoo", "color"]).astype(str) == "BGR"
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
     spec, layout, irs = made
-    again = convert_model(spec, replace(layout, output_dir=tmp_path), keep_onnx=True, self_check=False).irs
+    again = convert_model(
+        spec, replace(layout, output_dir=tmp_path), keep_onnx=True, self_check=False
+    ).irs
     for precision, xml in irs.items():
         for suffix in (".xml", ".bin"):
-            assert xml.with_suffix(suffix).read_bytes() == again[precision].with_suffix(suffix).read_bytes()
-    assert (tmp_path / "public" / "net" / "net.onnx").read_bytes() == layout.onnx_path(spec).read_bytes()
+            assert (
+                xml.with_suffix(suffix).read_bytes()
+                == again[precision].with_suffix(suffix).read_bytes()
+            )
+    assert (tmp_path / "public" / "net" / "net.onnx").read_bytes() == layout.onnx_path(
+        spec
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["its size", "any size"])
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NETWORKS]
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NETWORKS],
 )
 def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_path):
     torch = pytest.importorskip("torch")
@@ -234,11 +250,15 @@ def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(
         (*_, convolution) = [
             node for node in network.get_ordered_ops() if node.get_type_name() == "Convolution"
         ]
-        weights = import_openvino().op.Constant(convolution.input_value(1).node.data * np.float32(1.1))
+        weights = import_openvino().op.Constant(
+            convolution.input_value(1).node.data * np.float32(1.1)
+        )
         convolution.input(1).replace_source_output(weights.output(0))
 
     monkeypatch.setattr(ir_writer, "prepare_for_writing", prepare_wrongly)
-    with pytest.raises(SelfCheckError, match=r"differs from the original in heatmaps: .* first node"):
+    with pytest.raises(
+        SelfCheckError, match=r"differs from the original in heatmaps: .* first node"
+    ):
         convert_model(spec, layout, precisions={FP16})
     assert not layout.ir_path(spec, FP16).exists()
 
@@ -273,7 +293,9 @@ def test_a_missing_onnx_is_reported_with_the_torch_extra(params, tmp_path, monke
             for path in entry.iterdir():
                 if not path.name.startswith("onnx"):
                     (tmp_path / path.name).symlink_to(path)
-            monkeypatch.setattr(sys, "path", [str(tmp_path) if Path(e) == entry else e for e in sys.path])
+            monkeypatch.setattr(
+                sys, "path", [str(tmp_path) if Path(e) == entry else e for e in sys.path]
+            )
     # A process remembers what it found first; this one is to look anew.
     monkeypatch.setattr(pytorch, "package_version", versions.package_version.__wrapped__)
     spec, layout = declared(params)
@@ -284,7 +306,9 @@ def test_a_missing_onnx_is_reported_with_the_torch_extra(params, tmp_path, monke
 
 def test_a_model_that_is_not_a_checkpoint_has_no_onnx_to_keep(params):
     spec, layout = declared(params)
-    with pytest.raises(ConversionError, match="is published as onnx, and is not one of posezoo's networks"):
+    with pytest.raises(
+        ConversionError, match="is published as onnx, and is not one of posezoo's networks"
+    ):
         convert_model(replace(spec, framework=Framework.ONNX, network=None), layout, keep_onnx=True)
     with pytest.raises(ConversionError, match="does not name one of posezoo's networks"):
         convert_model(replace(spec, network=None, checkpoint=""), layout, force=True)

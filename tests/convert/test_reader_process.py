@@ -41,7 +41,14 @@ def write_registry(folder: Path, **contents: bytes) -> Path:
 
 
 def run(folder: Path, *words: object):
-    places = ("--models_dir", folder / "models", "--weights_dir", folder / "out", "--cache_dir", folder / "c")
+    places = (
+        "--models_dir",
+        folder / "models",
+        "--weights_dir",
+        folder / "out",
+        "--cache_dir",
+        folder / "c",
+    )
     return command(*words, *places)
 
 
@@ -85,7 +92,9 @@ def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
     source.write_bytes(crashing_network("SIGSEGV"))
     code = "import sys; from posezoo.cli.omz.mo import main; sys.exit(main())"
     words = ("--input_model", source, "--output_dir", tmp_path)
-    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 1
     assert "mine.tflite: reading it failed: its process was ended by SIGSEGV" in ended.stderr
 
@@ -96,7 +105,8 @@ def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     places = {"models_dir": (str(models),), "weights_dir": Path("out"), "cache_dir": tmp_path / "c"}
     for call in (posezoo.get, posezoo.load):
         with pytest.raises(
-            ConversionError, match=r"net\.tflite: reading it failed: its process was ended by SIGFPE"
+            ConversionError,
+            match=r"net\.tflite: reading it failed: its process was ended by SIGFPE",
         ):
             call("broken", **places)
     events = []
@@ -141,7 +151,9 @@ def test_one_process_serves_call_after_call(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
         monkeypatch.setenv("WHO", name)
-        processes.add(run_in_reader_process(report_and_return, "runs", source="net", listener=events.append))
+        processes.add(
+            run_in_reader_process(report_and_return, "runs", source="net", listener=events.append)
+        )
     assert [event.message for event in events] == [
         f"runs in {tmp_path / name} for {name}" for name in ("first", "second")
     ]
@@ -203,7 +215,9 @@ def test_the_trace_of_a_bug_is_kept():
 
 def test_an_interrupt_ends_a_process_that_hangs(tmp_path, monkeypatch):
     started = tmp_path / "started"
-    timer = threading.Timer(0.1, lambda: (wait_until(started.is_file), signal.raise_signal(signal.SIGINT)))
+    timer = threading.Timer(
+        0.1, lambda: (wait_until(started.is_file), signal.raise_signal(signal.SIGINT))
+    )
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
     try:

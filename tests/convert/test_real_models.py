@@ -29,7 +29,12 @@ FP32, FP16, FP16_INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 def zoo(mirror, tmp_path_factory):
     """Our registry, with the mirror for all there is outside."""
     folder = tmp_path_factory.mktemp("zoo")
-    flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
+    flags = {
+        "output_dir": folder,
+        "cache_dir": folder / "cache",
+        "mirror": (str(mirror),),
+        "attempts": 1,
+    }
     return open_context(to_settings(read_settings(flags)))
 
 
@@ -44,11 +49,15 @@ def off_by(reference, actual, measure=np.max):
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), (FP16, 2e-2)])
-def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(zoo, shared, precision, tolerance):
+def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
+    zoo, shared, precision, tolerance
+):
     irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", precision)
     network = CompiledNetwork(irs[precision])
     assert network.inputs == {"image:0": (1, -1, -1, 3)}
-    stored = np.load(shared / "facts/reference/runtimes/tf-pose-mobilenet-v2-small.tensorflow-2.21.npz")
+    stored = np.load(
+        shared / "facts/reference/runtimes/tf-pose-mobilenet-v2-small.tensorflow-2.21.npz"
+    )
     for image in ("noise", "photo"):
         maps = network({"image:0": stored[f"{image}/input"]})["Openpose/concat_stage7:0"]
         assert off_by(stored[f"{image}/output"], maps) < tolerance, image
@@ -65,7 +74,11 @@ def test_tf_pose_takes_an_image_of_any_size(zoo):
 @pytest.mark.parametrize("precision", [FP32, FP16])
 def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
     irs, events = made(zoo, "movenet-singlepose-lightning-int8", precision)
-    assert all(event.reference.startswith("LiteRT") for event in events if isinstance(event, SelfCheckPassed))
+    assert all(
+        event.reference.startswith("LiteRT")
+        for event in events
+        if isinstance(event, SelfCheckPassed)
+    )
     network = CompiledNetwork(irs[precision])
     stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
     medians, near = [], []
@@ -73,7 +86,9 @@ def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shar
         stored["crops"], stored["reference_kernels"], stored["keypoints_true"], strict=True
     ):
         bgr = np.ascontiguousarray(crop[None, ..., ::-1])
-        keypoints = network({"serving_default_input:0": bgr})["StatefulPartitionedCall:0"].reshape(17, 3)
+        keypoints = network({"serving_default_input:0": bgr})["StatefulPartitionedCall:0"].reshape(
+            17, 3
+        )
         medians.append(off_by(reference, keypoints, np.median))
         labelled = true[:, 2] > 0
         near += list(np.hypot(*(keypoints[:, 1::-1] - true[:, :2])[labelled].T) < 0.1)
@@ -82,7 +97,9 @@ def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shar
     assert np.mean(near) > 0.85
 
 
-def test_a_model_published_as_ir_is_downloaded_in_the_requested_precision_and_not_converted(zoo, shared):
+def test_a_model_published_as_ir_is_downloaded_in_the_requested_precision_and_not_converted(
+    zoo, shared
+):
     irs, events = made(zoo, "human-pose-estimation-0001", FP16_INT8)
     assert list(irs) == [FP16_INT8]
     assert events[-1] == ConversionSkipped("human-pose-estimation-0001", "published as IR")
@@ -110,7 +127,9 @@ def test_the_command_gets_a_model_that_is_only_published_as_ir(mirror, tmp_path)
     refused = posezoo("get", "tf-pose-mobilenet-v2-small", "--precisions", "FP16-INT8", *places)
     assert refused.returncode == 1
     assert "tf-pose-mobilenet-v2-small: no conversion makes FP16-INT8, and" in refused.stderr
-    assert "hint: posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir PHOTOS" in refused.stderr
+    assert (
+        "hint: posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir PHOTOS" in refused.stderr
+    )
 
 
 def test_a_precision_that_was_never_published_is_refused_before_any_download(zoo):
@@ -190,7 +209,9 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
     plain = get_model(spec, zoo, (FP32,))[FP32]
     frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
-    ir = convert_model(frames, replace(zoo.layout, output_dir=tmp_path), precisions=(FP32,)).irs[FP32]
+    ir = convert_model(frames, replace(zoo.layout, output_dir=tmp_path), precisions=(FP32,)).irs[
+        FP32
+    ]
     image = read_image(shared / "data/photos/000000000785.jpg")
     expected, found = (load(xml, detector=None)(image) for xml in (plain, ir))
     assert len(found) == len(expected) == 1

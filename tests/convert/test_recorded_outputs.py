@@ -78,7 +78,9 @@ def convolve(image, kernel, bias):
 
 def compute(feed):
     """What the publisher's runtime computes."""
-    features = np.clip(convolve(next(iter(feed.values())), WEIGHTS["kernel"], WEIGHTS["bias"]), 0, 6)
+    features = np.clip(
+        convolve(next(iter(feed.values())), WEIGHTS["kernel"], WEIGHTS["bias"]), 0, 6
+    )
     return convolve(features, WEIGHTS["head"], WEIGHTS["shift"]).astype(np.float32)
 
 
@@ -162,7 +164,9 @@ def test_a_fault_of_the_reader_is_found_only_with_recorded_outputs(tmp_path, fau
 def test_an_ir_of_another_size_is_proven_too(tmp_path, fault):
     """The network is also run at the size of the recorded outputs."""
     spec, layout = (
-        with_fault(fault, tmp_path, (1, -1, -1, 3)) if fault else saved(*network((1, -1, -1, 3)), tmp_path)
+        with_fault(fault, tmp_path, (1, -1, -1, 3))
+        if fault
+        else saved(*network((1, -1, -1, 3)), tmp_path)
     )
     for sizes in ((1, -1, -1, 3), (1, 64, 32, 3)):
         other = recorded(replace(spec, inputs=(Input("image", sizes, "NHWC"),)), tmp_path)
@@ -221,7 +225,9 @@ def test_a_file_of_another_form_is_refused(tmp_path, changes):
 def test_an_output_of_another_shape_is_refused(tmp_path):
     spec, layout = saved(*network(), tmp_path)
     other = {"output/heatmaps": np.array([1, 48, 40, 40])}
-    with pytest.raises(SelfCheckError, match=r"heatmaps in the shape \[1, 40, 48, 40\], NumPy 2 computed"):
+    with pytest.raises(
+        SelfCheckError, match=r"heatmaps in the shape \[1, 40, 48, 40\], NumPy 2 computed"
+    ):
         convert_model(recorded(spec, tmp_path, **other), layout)
 
 
@@ -229,7 +235,9 @@ def test_a_recording_of_other_inputs_is_refused(tmp_path):
     spec, layout = saved(*network(), tmp_path)
     spec = recorded(spec, tmp_path)
     spec = replace(spec, inputs=(Input("image", SHAPE, "NHWC"),))
-    with pytest.raises(SelfCheckError, match="has the inputs image, its recorded outputs belong to image:0"):
+    with pytest.raises(
+        SelfCheckError, match="has the inputs image, its recorded outputs belong to image:0"
+    ):
         convert_model(spec, layout)
 
 
@@ -237,7 +245,9 @@ def test_strict_refuses_what_only_our_own_reader_has_read(tmp_path):
     spec, layout = saved(*network(), tmp_path)
     resolved = resolved_of(spec, layout, [FP32])
     strict = ConversionOptions(is_strict=True)
-    with pytest.raises(SelfCheckError, match="only the reader that the IR is made by read the original"):
+    with pytest.raises(
+        SelfCheckError, match="only the reader that the IR is made by read the original"
+    ):
         convert_with_openvino(resolved, layout, resolved.targets, strict)
     convert_model(spec, layout, precisions=[FP32])
     (planned,) = plan_irs(resolved, strict)
@@ -260,10 +270,16 @@ def test_every_graph_of_the_registry_has_recorded_outputs():
     """Checkpoints have no graph, and the runtime of IR is OpenVINO."""
     graphs = [spec for spec in models() if spec.network is None and not spec.is_ir]
     without = {spec.name for spec in graphs if spec.recorded_outputs is None}
-    assert without == {"movenet-singlepose-lightning-int8"}  # runtimes differ too much on its maps of 8 bits
-    runtimes = {spec.recorded_outputs.runtime for spec in graphs if spec.files[0].name.endswith(".json")}
+    assert without == {
+        "movenet-singlepose-lightning-int8"
+    }  # runtimes differ too much on its maps of 8 bits
+    runtimes = {
+        spec.recorded_outputs.runtime for spec in graphs if spec.files[0].name.endswith(".json")
+    }
     assert runtimes == {"TensorFlow.js 4.22.0"}
-    files = {each.path.parent / each.recorded_outputs.file for each in graphs if each.recorded_outputs}
+    files = {
+        each.path.parent / each.recorded_outputs.file for each in graphs if each.recorded_outputs
+    }
     assert sum(path.stat().st_size for path in files) < 1_000_000
 
 

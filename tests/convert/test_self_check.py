@@ -13,7 +13,18 @@ import pytest
 
 from convert.test_conversion import detector, infer, tiny
 from fakes.conversion import convert_model, is_up_to_date, resolved_of
-from fakes.network import HEIGHT, KINDS, MEAN, OUTPUTS, SCALE, WIDTH, downloaded, image_of, network, spec_of
+from fakes.network import (
+    HEIGHT,
+    KINDS,
+    MEAN,
+    OUTPUTS,
+    SCALE,
+    WIDTH,
+    downloaded,
+    image_of,
+    network,
+    spec_of,
+)
 from posezoo.console import result_lines
 from posezoo.convert import frontends, preprocess
 from posezoo.convert.constant_check import find_changed_constant
@@ -110,7 +121,9 @@ def replace_constant(node, values):
 
 def test_the_right_network_is_published(model):
     spec, layout = model
-    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[FP32].is_file()
+    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[
+        FP32
+    ].is_file()
 
 
 def test_swapped_mean_and_scale_are_detected(model):
@@ -121,13 +134,17 @@ def test_swapped_mean_and_scale_are_detected(model):
 
 def test_a_missing_reversal_is_detected(model):
     spec, layout = model
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, reverse_input_channels=False))
+    wrong = preprocess.apply_model_yml(
+        read(spec, layout), with_image(spec, reverse_input_channels=False)
+    )
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 def test_a_doubled_reversal_is_detected(model):
     spec, layout = model
-    wrong = by_hand(spec, preprocess.apply_model_yml(read(spec, layout), spec), ("reverse_channels",))
+    wrong = by_hand(
+        spec, preprocess.apply_model_yml(read(spec, layout), spec), ("reverse_channels",)
+    )
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
@@ -141,13 +158,17 @@ def test_an_undeclared_reversal_is_detected(model):
 
 def test_mean_before_reversal_is_detected(model):
     spec, layout = model
-    wrong = by_hand(spec, bare(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",))
+    wrong = by_hand(
+        spec, bare(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",)
+    )
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 def test_scale_before_mean_is_detected(model):
     spec, layout = model
-    wrong = by_hand(spec, bare(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN))
+    wrong = by_hand(
+        spec, bare(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN)
+    )
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
@@ -158,7 +179,9 @@ def test_a_wrong_layout_is_detected(model):
     spec, layout = model
     right = spec.inputs[0].layout
     ov = import_openvino()
-    preparation = ov.preprocess.PrePostProcessor(preprocess.apply_model_yml(read(spec, layout), spec))
+    preparation = ov.preprocess.PrePostProcessor(
+        preprocess.apply_model_yml(read(spec, layout), spec)
+    )
     preparation.input().tensor().set_layout(ov.Layout(OTHER_LAYOUT[right]))
     preparation.input().model().set_layout(ov.Layout(right))
     assert "has the input" in refusal(spec, layout, preparation.build())
@@ -227,7 +250,9 @@ def test_one_percent_in_weight_tensors_of_blazepose_is_detected(mirror, tmp_path
     what they give is next to nothing beside the largest value of their output.
     """
     spec, layout = detector(mirror, tmp_path)
-    kernels = [number for number, node in enumerate(floats_of(read(spec, layout))) if node.data.size >= 96]
+    kernels = [
+        number for number, node in enumerate(floats_of(read(spec, layout))) if node.data.size >= 96
+    ]
     assert len(kernels) > 100
     for number in kernels[::20]:
         wrong = read(spec, layout)
@@ -244,8 +269,12 @@ def test_a_weight_too_large_for_fp16_is_detected_and_fp32_is_not_published_eithe
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
     baked = preprocess.apply_model_yml(read(spec, layout), spec)
-    assert "the FP16 IR differs from the original in pafs" in refusal(spec, layout, baked, (FP32, FP16))
-    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[FP32].is_file()
+    assert "the FP16 IR differs from the original in pafs" in refusal(
+        spec, layout, baked, (FP32, FP16)
+    )
+    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[
+        FP32
+    ].is_file()
 
 
 def test_an_infinite_weight_is_detected(model):
@@ -268,21 +297,27 @@ def test_an_original_with_outputs_that_are_not_finite_is_no_reference(tmp_path, 
 def test_a_failed_check_keeps_the_earlier_ir(tmp_path):
     spec, layout = tiny(tmp_path)
     publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
-    before = {path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()}
+    before = {
+        path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()
+    }
     refusal(
         spec,
         layout,
         preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(0.0,) * 3)),
         (FP32, FP16),
     )
-    assert {path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()
+    } == before
 
 
 def test_a_declared_tolerance_holds_for_its_output_and_star_for_the_others(tmp_path):
     spec, layout = tiny(tmp_path)
     for tolerance in ({"pafs": 1e-9}, {"heatmaps": 1.0, "*": 1e-9}):
         strict = replace(spec, self_check=SelfCheckSettings(tolerance=tolerance, reason="a test"))
-        problem = refusal(strict, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP16,))
+        problem = refusal(
+            strict, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP16,)
+        )
         assert "in pafs: pafs by" in problem
         assert "1e-09 is allowed" in problem
     wide = replace(spec, self_check=SelfCheckSettings(tolerance={"*": 1e9}))
@@ -314,7 +349,9 @@ def test_the_99th_percentile_ignores_a_few_values_and_shows_errors_among_zeros()
 
 def test_a_declared_median_is_measured(tmp_path):
     spec, layout = tiny(tmp_path, self_check=SelfCheckSettings(measure="median"))
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, reverse_input_channels=False))
+    wrong = preprocess.apply_model_yml(
+        read(spec, layout), with_image(spec, reverse_input_channels=False)
+    )
     assert "(median, by LiteRT" in refusal(spec, layout, wrong)
 
 
@@ -323,7 +360,9 @@ def test_both_kinds_of_image_check_a_network(model, inputs):
     spec, layout = model
     spec = replace(spec, self_check=SelfCheckSettings(inputs=inputs))
     publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(110.0, 120.0, 140.0)))
+    wrong = preprocess.apply_model_yml(
+        read(spec, layout), with_image(spec, mean=(110.0, 120.0, 140.0))
+    )
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
@@ -373,7 +412,9 @@ def test_without_another_runtime_openvino_computes_the_reference_and_is_named(
     assert isinstance(events[0], SelfCheckPassed)
     assert events[0].reference.startswith("OpenVINO ")
     assert "reading the original" in layout.provenance_path(spec, FP16).read_text()
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, reverse_input_channels=False))
+    wrong = preprocess.apply_model_yml(
+        read(spec, layout), with_image(spec, reverse_input_channels=False)
+    )
     assert "by OpenVINO" in refusal(spec, layout, wrong)
 
 
@@ -436,9 +477,13 @@ def test_what_rounding_to_fp16_changes_is_measured_on_the_images_of_the_check(tm
     assert {check.output: check.rounding.unit for check in checks} == {"heatmaps": "", "pafs": "px"}
     for check in checks:
         assert check.rounding.absolute == pytest.approx(moved[check.output], rel=0.1)
-        assert check.rounding.relative == pytest.approx(moved[check.output] / largest[check.output], rel=0.1)
+        assert check.rounding.relative == pytest.approx(
+            moved[check.output] / largest[check.output], rel=0.1
+        )
     furthest = max(checks, key=lambda check: check.rounding.relative)
-    (event,) = [each for each in events if isinstance(each, SelfCheckPassed) and each.precision is FP16]
+    (event,) = [
+        each for each in events if isinstance(each, SelfCheckPassed) and each.precision is FP16
+    ]
     assert (event.rounded_output, event.rounding) == (furthest.output, furthest.rounding.relative)
     assert all(
         check.rounding is None
@@ -481,7 +526,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     ir_writer.prepare_for_writing(right, spec, None)
     events: list[Event] = []
     publish_irs(right, spec, layout, targets_of(spec, layout, (FP32, FP16)), listener=events.append)
-    assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [("wave",)] * 2
+    assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
+        ("wave",)
+    ] * 2
     line = next(result_lines(events[0]))
     assert line.startswith(
         "FP32 cannot be proven by numbers: a rounding of the input changes wave by more than 5 %"
@@ -504,13 +551,19 @@ def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
-    irs = publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    irs = publish_as(
+        spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16)
+    )
     assert compare_with_fp32(irs[FP32], irs[FP16]) == Fp16Comparison("", is_exact=False)
     weights = irs[FP16].with_suffix(".bin")
     content = weights.read_bytes()
     for position in range(0, len(content), 2):  # the last bit of each number
-        weights.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
-        assert "differs first in the constant" in compare_with_fp32(irs[FP32], irs[FP16]).difference, position
+        weights.write_bytes(
+            content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+        )
+        assert (
+            "differs first in the constant" in compare_with_fp32(irs[FP32], irs[FP16]).difference
+        ), position
     weights.write_bytes(content)
     xml = irs[FP16].read_text()
     for before, after in (
@@ -577,19 +630,25 @@ def wide(tmp_path):
     """A network with two kernels of 16 filters; their outputs hardly depend on the second one's last filter."""
     rng = np.random.default_rng(0)
     kernels = [
-        rng.normal(size=shape).astype(np.float32) for shape in ((16, 3, 3, 3), (16, 16, 3, 3), (2, 16, 3, 3))
+        rng.normal(size=shape).astype(np.float32)
+        for shape in ((16, 3, 3, 3), (16, 16, 3, 3), (2, 16, 3, 3))
     ]
     kernels[2][:, -1] = 1e-9
     weights = [
-        onnx.numpy_helper.from_array(values, f"kernel{number}") for number, values in enumerate(kernels)
+        onnx.numpy_helper.from_array(values, f"kernel{number}")
+        for number, values in enumerate(kernels)
     ]
     nodes = [
-        onnx.helper.make_node("Conv", [source, f"kernel{number}"], [target], target, pads=[1, 1, 1, 1])
+        onnx.helper.make_node(
+            "Conv", [source, f"kernel{number}"], [target], target, pads=[1, 1, 1, 1]
+        )
         for number, (source, target) in enumerate([("image", "a"), ("ra", "b"), ("rb", "heatmaps")])
     ] + [onnx.helper.make_node("Relu", [name], [f"r{name}"], f"r{name}") for name in "ab"]
     nodes = [nodes[index] for index in (0, 3, 1, 4, 2)]
     ports = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, channels, HEIGHT, WIDTH))
+        onnx.helper.make_tensor_value_info(
+            name, onnx.TensorProto.FLOAT, (1, channels, HEIGHT, WIDTH)
+        )
         for name, channels in (("image", 3), ("heatmaps", 2))
     ]
     graph = onnx.helper.make_graph(nodes, "wide", ports[:1], ports[1:], weights)
@@ -666,8 +725,12 @@ def test_the_kernels_of_an_original_are_read(tmp_path, kind):
     shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
     assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
     stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])
-    read_back = [node.data.astype(np.float32) for node in floats_of(read(spec, layout)) if node.data.size > 4]
-    assert np.array_equal(np.sort(stored), np.sort(np.concatenate([each.reshape(-1) for each in read_back])))
+    read_back = [
+        node.data.astype(np.float32) for node in floats_of(read(spec, layout)) if node.data.size > 4
+    ]
+    assert np.array_equal(
+        np.sort(stored), np.sort(np.concatenate([each.reshape(-1) for each in read_back]))
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -685,14 +748,18 @@ def test_a_malformed_original_is_one_clear_error(tmp_path, kind):
         except ConversionError as error:
             problems.add(error.problem)
     assert problems
-    assert all(problem.startswith(f"{path}: its constants cannot be read: ") for problem in problems)
+    assert all(
+        problem.startswith(f"{path}: its constants cannot be read: ") for problem in problems
+    )
 
 
 def test_the_first_node_that_differs_is_named(tmp_path):
     spec, layout = wide(tmp_path)
     for name, node in (("b", "b (Convolution)"), ("heatmaps", "heatmaps (Convolution)")):
         wrong = preprocess.apply_model_yml(read(spec, layout), spec)
-        convolution = next(each for each in wrong.get_ordered_ops() if each.get_friendly_name() == name)
+        convolution = next(
+            each for each in wrong.get_ordered_ops() if each.get_friendly_name() == name
+        )
         convolution.set_attribute("dilations", [2, 2])
         for pads in ("pads_begin", "pads_end"):
             convolution.set_attribute(pads, [2, 2])
@@ -709,7 +776,9 @@ def test_the_first_node_that_differs_is_named(tmp_path):
         (1e-4, {0: 1e-6, 1: 1e-6}, [0, 1, 5]),
     ],
 )
-def test_the_noise_is_measured_only_until_the_difference_is_allowed(tmp_path, off, noises, measured):
+def test_the_noise_is_measured_only_until_the_difference_is_allowed(
+    tmp_path, off, noises, measured
+):
     """Each draw takes as long as a run of the original, and one may show too little noise by chance."""
     spec, layout = wide(tmp_path)
     source = frontends.source_model_path(spec, layout)
@@ -721,10 +790,13 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(tmp_path, of
         if done not in noises:
             return []
         draws = 4 if done else 1
-        return [[{"heatmaps": case.outputs["heatmaps"] * (1 + noises[done])}] * draws for case in cases]
+        return [
+            [{"heatmaps": case.outputs["heatmaps"] * (1 + noises[done])}] * draws for case in cases
+        ]
 
     cases = tuple(
-        replace(case, outputs={"heatmaps": case.outputs["heatmaps"] * (1 + off)}) for case in computed.cases
+        replace(case, outputs={"heatmaps": case.outputs["heatmaps"] * (1 + off)})
+        for case in computed.cases
     )
     running = Future()
     running.set_result(replace(computed, cases=cases, move=move))
@@ -736,7 +808,9 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(tmp_path, of
     else:
         output = check_ir(spec, xml, source, running).outputs["heatmaps"]
         assert (output.noise is None) == (not measured)
-        assert output.tolerance == pytest.approx(1e-5 + 5 * max(noises.values(), default=0), rel=0.1)
+        assert output.tolerance == pytest.approx(
+            1e-5 + 5 * max(noises.values(), default=0), rel=0.1
+        )
     assert calls == measured
 
 

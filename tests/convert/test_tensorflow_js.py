@@ -47,7 +47,12 @@ def fused_convolution(*steps, operation="_FusedConv2D", **attributes):
     arguments = {"BiasAdd": "bias", "Prelu": "slope"}
     inputs = [arguments[step] for step in steps if step in arguments]
     fused = {"fused_ops": text(*steps), "num_args": {"i": str(len(inputs))}, "epsilon": {"f": 1e-4}}
-    shared = {"strides": STRIDES, "padding": SAME, "data_format": NHWC, "explicit_paddings": {"list": {}}}
+    shared = {
+        "strides": STRIDES,
+        "padding": SAME,
+        "data_format": NHWC,
+        "explicit_paddings": {"list": {}},
+    }
     return [
         placeholder(1, 5, 4, 3),
         constant("kernel"),
@@ -77,11 +82,15 @@ ACTIVATIONS = {
 def test_a_fused_convolution_computes_what_its_parts_compute(tmp_path, activation, has_bias):
     steps = [step for step in ("BiasAdd" if has_bias else None, activation) if step]
     nodes = fused_convolution(*steps, leakyrelu_alpha={"f": 0.3})
-    model, shards = graph_model(nodes, weights_of(nodes, KERNEL.reshape(1, 1, 3, 2)), {"out": "out:0"})
+    model, shards = graph_model(
+        nodes, weights_of(nodes, KERNEL.reshape(1, 1, 3, 2)), {"out": "out:0"}
+    )
     expected = IMAGE @ KERNEL + (BIAS if has_bias else 0)
     if activation:
         expected = ACTIVATIONS[activation](expected)
-    np.testing.assert_allclose(compute(model, shards, tmp_path)["out:0"], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        compute(model, shards, tmp_path)["out:0"], expected, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_a_fused_depthwise_convolution_and_a_fused_product_are_taken_apart(tmp_path):
@@ -92,19 +101,28 @@ def test_a_fused_depthwise_convolution_and_a_fused_product_are_taken_apart(tmp_p
         node("product", "_FusedMatMul", "flat", "matrix", "shift", fused_ops=text("BiasAdd", "Relu6"),
              transpose_a={"b": False}, transpose_b={"b": True}, epsilon={"f": 0}),
     ]  # fmt: skip
-    depthwise, matrix = KERNEL.reshape(1, 1, 3, 2)[..., :1], RNG.normal(0, 1, (4, 3)).astype(np.float32)
+    depthwise, matrix = (
+        KERNEL.reshape(1, 1, 3, 2)[..., :1],
+        RNG.normal(0, 1, (4, 3)).astype(np.float32),
+    )
     bias, shift = np.array([1, -1, 2], np.float32), np.arange(4, dtype=np.float32)
     arrays = {"kernel": depthwise, "bias": bias, "size": np.array([-1, 3], np.int32)}
-    model, shards = graph_model(nodes, {**arrays, "matrix": matrix, "shift": shift}, {"y": "product"})
+    model, shards = graph_model(
+        nodes, {**arrays, "matrix": matrix, "shift": shift}, {"y": "product"}
+    )
     features = np.maximum(IMAGE * KERNEL[:, 0] + bias, 0).reshape(-1, 3)
     expected = np.clip(features @ matrix.T + shift, 0, 6)
-    np.testing.assert_allclose(compute(model, shards, tmp_path)["product"], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        compute(model, shards, tmp_path)["product"], expected, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_prelu_without_a_convolution_and_without_types_is_computed(tmp_path):
     prelu = {"name": "out", "op": "Prelu", "input": ["image", "slope"]}
     slope = np.array([0.1, -2, 0], np.float32)
-    model, shards = graph_model([placeholder(1, 5, 4, 3), constant("slope"), prelu], {"slope": slope})
+    model, shards = graph_model(
+        [placeholder(1, 5, 4, 3), constant("slope"), prelu], {"slope": slope}
+    )
     expected = np.where(IMAGE > 0, IMAGE, slope * IMAGE)
     np.testing.assert_allclose(compute(model, shards, tmp_path)["out:0"], expected, rtol=1e-6)
 
@@ -127,7 +145,9 @@ STORED = np.array([0, 1, 7, 255])
     ],
     ids=["float32", "float16", "double", "uint8", "uint16", "rounded to int32", "int64", "bool"],
 )  # fmt: skip
-def test_weights_of_each_type_become_the_values_that_tensorflow_js_reads(tmp_path, entry, kind, expected):
+def test_weights_of_each_type_become_the_values_that_tensorflow_js_reads(
+    tmp_path, entry, kind, expected
+):
     cast = node("out", "Cast", "w", SrcT={"type": kind}, DstT={"type": "DT_DOUBLE"})
     model, shards = graph_model([constant("w", kind), cast], [entry], {"out": "out:0"})
     spec, layout = saved(model, shards, tmp_path)
@@ -143,7 +163,9 @@ def test_a_weight_may_begin_in_one_file_and_end_in_the_next(tmp_path):
     arrays = weights_of(nodes, KERNEL.reshape(1, 1, 3, 2))
     model, shards = graph_model(nodes, arrays, shards=5)
     assert {len(content) for content in shards.values()} == {7, 4}
-    np.testing.assert_allclose(compute(model, shards, tmp_path)["out:0"], IMAGE @ KERNEL + BIAS, rtol=1e-5)
+    np.testing.assert_allclose(
+        compute(model, shards, tmp_path)["out:0"], IMAGE @ KERNEL + BIAS, rtol=1e-5
+    )
 
 
 def test_the_outputs_of_the_signature_are_kept_in_its_order_with_its_names(tmp_path):
@@ -160,7 +182,9 @@ def test_the_outputs_of_the_signature_are_kept_in_its_order_with_its_names(tmp_p
     spec, layout = saved(model, shards, tmp_path)
     network = read_network(spec, source_model_path(spec, layout))
     assert [len(network.outputs), network.inputs[0].any_name] == [3, "image:0"]
-    for port, names in zip(network.outputs, ({"second", "z:0"}, {"inner:0"}, {"m", "m:0"}), strict=True):
+    for port, names in zip(
+        network.outputs, ({"second", "z:0"}, {"inner:0"}, {"m", "m:0"}), strict=True
+    ):
         assert names <= port.names
 
 
@@ -173,11 +197,15 @@ def test_without_a_signature_the_ends_of_the_graph_are_the_outputs(tmp_path):
 
 @pytest.mark.parametrize("place", ["signature", "model.yml"])
 def test_an_input_of_unknown_rank_gets_the_shape_of_the_signature_or_of_model_yml(tmp_path, place):
-    model, shards = graph_model([placeholder(), node("out", "Identity", "image")], {}, {"out": "out:0"})
+    model, shards = graph_model(
+        [placeholder(), node("out", "Identity", "image")], {}, {"out": "out:0"}
+    )
     inputs = [Input("image", (1, 5, 4, 3))]
     if place == "signature":
         inputs = []
-        model["signature"]["inputs"] = {"x": {"name": "image:0", "tensorShape": shape_of(1, 5, 4, 3)}}
+        model["signature"]["inputs"] = {
+            "x": {"name": "image:0", "tensorShape": shape_of(1, 5, 4, 3)}
+        }
     np.testing.assert_array_equal(compute(model, shards, tmp_path, inputs=inputs)["out:0"], IMAGE)
 
 
@@ -212,7 +240,9 @@ def test_an_integer_image_is_checked_with_all_values_of_a_pixel(tmp_path):
 def changed(edit, shards=None):
     """A valid model whose model.json, or whose files of weights, are changed."""
     nodes = fused_convolution("BiasAdd", "Relu")
-    model, files = graph_model(nodes, weights_of(nodes, KERNEL.reshape(1, 1, 3, 2)), {"out": "out:0"})
+    model, files = graph_model(
+        nodes, weights_of(nodes, KERNEL.reshape(1, 1, 3, 2)), {"out": "out:0"}
+    )
     model = json.loads(json.dumps(model))  # the nodes share values
     edit(model)
     return model, files if shards is None else shards(files)
@@ -324,19 +354,25 @@ def test_weights_outside_the_folder_are_never_read(tmp_path, path, problem):
 
 
 def test_weights_that_model_yml_does_not_declare_are_never_read(tmp_path):
-    spec, layout = saved(*changed(edit("weightsManifest", 0, "paths", value=["other.bin"])), tmp_path)
+    spec, layout = saved(
+        *changed(edit("weightsManifest", 0, "paths", value=["other.bin"])), tmp_path
+    )
     layout.file_path(spec, spec.files[0]).with_name("other.bin").write_bytes(bytes(32))
-    with pytest.raises(ConversionError, match=r"keeps weights in 'other\.bin', which is none of the model's"):
+    with pytest.raises(
+        ConversionError, match=r"keeps weights in 'other\.bin', which is none of the model's"
+    ):
         convert_model(spec, layout)
 
 
-@pytest.mark.parametrize(("change", "size"), [(lambda content: content[:-1], 31), (lambda c: c + b"0", 33)])
+@pytest.mark.parametrize(
+    ("change", "size"), [(lambda content: content[:-1], 31), (lambda c: c + b"0", 33)]
+)
 def test_a_file_of_weights_that_is_too_short_or_too_long_is_refused(tmp_path, change, size):
-    model, shards = changed(lambda model: None, lambda files: {n: change(c) for n, c in files.items()})
-    spec, layout = saved(model, shards, tmp_path)
-    problem = (
-        f"group1-shard1of1.bin: 1 files of weights have {size} bytes, the weights in model.json need 32$"
+    model, shards = changed(
+        lambda model: None, lambda files: {n: change(c) for n, c in files.items()}
     )
+    spec, layout = saved(model, shards, tmp_path)
+    problem = f"group1-shard1of1.bin: 1 files of weights have {size} bytes, the weights in model.json need 32$"
     with pytest.raises(ConversionError, match=problem) as failure:
         convert_model(spec, layout)
     assert failure.value.hint
@@ -353,7 +389,9 @@ def test_json_that_is_cut_off_is_refused_with_line_and_column(tmp_path):
 
 def test_other_json_and_deeply_nested_json_are_refused(tmp_path):
     spec, layout = saved(b'{"name": "pose"}', {}, tmp_path)
-    with pytest.raises(ConversionError, match=r"not a TensorFlow\.js graph model, but something else"):
+    with pytest.raises(
+        ConversionError, match=r"not a TensorFlow\.js graph model, but something else"
+    ):
         convert_model(spec, layout)
     spec, layout = saved(b'{"modelTopology": ' + b"[" * 200_000, {}, tmp_path)
     with pytest.raises(ConversionError, match=r"cannot be read as JSON|is not valid JSON"):
@@ -367,7 +405,11 @@ def test_random_changes_of_a_model_json_never_cause_another_error(tmp_path):
     def paths(value, path=()):
         yield from ([path] if path else [])
         items = (
-            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+            value.items()
+            if isinstance(value, dict)
+            else enumerate(value)
+            if isinstance(value, list)
+            else ()
         )
         for key, inner in items:
             yield from paths(inner, (*path, key))
@@ -393,12 +435,16 @@ REAL = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
-def test_real_models_compute_what_tensorflow_js_computed(shared, mirror, tfjs_models, tmp_path, name):
+def test_real_models_compute_what_tensorflow_js_computed(
+    shared, mirror, tfjs_models, tmp_path, name
+):
     cv2 = pytest.importorskip("cv2")
     stored = np.load(shared / f"facts/reference/tfjs/{name}.npz")
     info = json.loads(str(stored["info"]))
     model = json.loads((tfjs_models / f"{name}.json").read_bytes())
-    spec, layout = saved(model, {f"{name}.bin": (tfjs_models / f"{name}.bin").read_bytes()}, tmp_path)
+    spec, layout = saved(
+        model, {f"{name}.bin": (tfjs_models / f"{name}.bin").read_bytes()}, tmp_path
+    )
     irs = convert_model(spec, layout).irs
     networks = [openvino_core().compile_model(irs[each], "CPU", EXACT) for each in irs]
     photos = [line.split("\t") for line in (mirror / "MANIFEST.tsv").read_text().splitlines()]
@@ -417,7 +463,9 @@ def test_real_models_compute_what_tensorflow_js_computed(shared, mirror, tfjs_mo
             "x/255": values / np.float32(255),
             "x/127.5-1": values / np.float32(127.5) - 1,
         }[given["prep"]]
-        feed = np.ascontiguousarray((values.transpose(2, 0, 1) if is_nchw else values)[None], given["dtype"])
+        feed = np.ascontiguousarray(
+            (values.transpose(2, 0, 1) if is_nchw else values)[None], given["dtype"]
+        )
         if hashlib.sha256(feed.tobytes()).hexdigest() != given["sha256"]:
             assert kind == "astronaut"  # another version of OpenCV resizes it otherwise
             continue
@@ -425,7 +473,9 @@ def test_real_models_compute_what_tensorflow_js_computed(shared, mirror, tfjs_mo
         for output, shape in info["outputs"].items():
             expected = stored[f"{kind}|{output}"]
             actual = results[0][output].reshape(-1)[:: shape["step"]][: expected.size]
-            if name.startswith("blazepose") and output == "Identity_1:0":  # a mask: logits of up to 1700
+            if (
+                name.startswith("blazepose") and output == "Identity_1:0"
+            ):  # a mask: logits of up to 1700
                 expected, actual = (np.log(np.clip(x, 1e-7, 1 - 1e-7) / (1 - np.clip(x, 1e-7, 1 - 1e-7)))
                                     for x in (expected.astype(np.float64), actual.astype(np.float64)))  # fmt: skip
             assert np.abs(actual - expected).max() <= 1e-3 * np.abs(expected).max(), (kind, output)

@@ -49,7 +49,12 @@ def zoo_of(folder: Path, script: str = COPIES, **changes: object) -> Path:
     (downloads / "net.onnx").write_bytes(network("onnx"))
     content = omz_yml(
         **{
-            "files": [{**declared_file(downloads / "net.onnx"), "source": "https://models.invalid/net.onnx"}],
+            "files": [
+                {
+                    **declared_file(downloads / "net.onnx"),
+                    "source": "https://models.invalid/net.onnx",
+                }
+            ],
             "input_info": [{"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW"}],
             "model_optimizer_args": ["--input_model=$conv_dir/made.onnx", "--output=pafs"],
             **changes,
@@ -129,7 +134,14 @@ def test_with_consent_the_code_is_announced_and_run_and_its_file_is_converted(tm
 def test_a_strict_lock_without_the_ir_refuses_it_before_any_code_runs(tmp_path, force):
     zoo_of(tmp_path)
     lock = tmp_path / "posezoo.lock"
-    places = ("--models_dir", tmp_path / "models", "-d", tmp_path / "downloads", "-o", tmp_path / "out")
+    places = (
+        "--models_dir",
+        tmp_path / "models",
+        "-d",
+        tmp_path / "downloads",
+        "-o",
+        tmp_path / "out",
+    )
     assert posezoo("lock", "net", "--lock", lock, *places).returncode == 0
     ended = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, *force)
     assert ended.returncode == 1
@@ -187,11 +199,19 @@ def test_it_writes_only_into_the_folder_of_its_results(tmp_path):
 @needs_sandbox
 def test_it_reads_no_file_of_the_user(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "shh")
-    secrets = [Path.home() / ".netrc", Path.home() / ".ssh" / "id_ed25519", tmp_path / "downloads" / "other"]
+    secrets = [
+        Path.home() / ".netrc",
+        Path.home() / ".ssh" / "id_ed25519",
+        tmp_path / "downloads" / "other",
+    ]
     for secret in secrets:
         secret.parent.mkdir(parents=True, exist_ok=True)
         secret.write_text("password")
-    host = [f"/proc/{os.getpid()}/environ", f"/proc/{os.getpid()}/root/etc/passwd", "/proc/1/root/etc/passwd"]
+    host = [
+        f"/proc/{os.getpid()}/environ",
+        f"/proc/{os.getpid()}/root/etc/passwd",
+        "/proc/1/root/etc/passwd",
+    ]
     places = [*map(str, secrets), "/etc/passwd", "/etc/shadow", "/proc/kcore", *host]
     told = run(
         tmp_path,
@@ -217,7 +237,14 @@ def test_it_reads_no_file_of_the_user(tmp_path, monkeypatch):
     assert set(told["folders"]["/etc"]) <= {"ld.so.cache", "alternatives", "localtime"}
     assert not {"run", "var", "boot", "mnt", "srv"} & set(told["folders"]["/"])
     assert told["folders"].get(str(Path.home()), []) == []
-    assert set(told["folders"][sys.prefix]) <= {"bin", "lib", "lib64", "pyvenv.cfg", "local", "share"}
+    assert set(told["folders"][sys.prefix]) <= {
+        "bin",
+        "lib",
+        "lib64",
+        "pyvenv.cfg",
+        "local",
+        "share",
+    }
 
 
 @needs_sandbox
@@ -231,7 +258,16 @@ def test_it_sees_no_secret_of_the_environment(tmp_path, monkeypatch):
         """),
     )
     assert "shh" not in json.dumps(told)
-    assert set(told) <= {"HOME", "TMPDIR", "USER", "LANG", "LC_CTYPE", "OMP_NUM_THREADS", "PWD", "self"}
+    assert set(told) <= {
+        "HOME",
+        "TMPDIR",
+        "USER",
+        "LANG",
+        "LC_CTYPE",
+        "OMP_NUM_THREADS",
+        "PWD",
+        "self",
+    }
 
 
 @needs_sandbox
@@ -363,7 +399,13 @@ NUMBERS = {
         "bpf": 321,
     }
     | {"io_uring_setup": 425, "setns": 308, "userfaultfd": 323, "clone3": 435, "memfd_secret": 447},
-    "aarch64": {"add_key": 217, "request_key": 218, "keyctl": 219, "memfd_create": 279, "shmget": 194}
+    "aarch64": {
+        "add_key": 217,
+        "request_key": 218,
+        "keyctl": 219,
+        "memfd_create": 279,
+        "shmget": 194,
+    }
     | {
         "bpf": 280,
         "io_uring_setup": 425,
@@ -518,9 +560,18 @@ def test_it_ends_when_posezoo_is_killed(tmp_path):
                 time.sleep(0.01)
         """,
     )
-    places = ("--models_dir", tmp_path / "models", "-d", tmp_path / "downloads", "-o", tmp_path / "out")
+    places = (
+        "--models_dir",
+        tmp_path / "models",
+        "-d",
+        tmp_path / "downloads",
+        "-o",
+        tmp_path / "out",
+    )
     command = [sys.executable, ROOT / "tools/downloader/converter.py", *places, "--name", "net"]
-    with subprocess.Popen([*map(str, command), "--allow_upstream_code"], stderr=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [*map(str, command), "--allow_upstream_code"], stderr=subprocess.PIPE
+    ) as parent:
         wait_until(lambda: list(tmp_path.glob("out/public/net/*/made/beat")), "the code's start")
         parent.kill()
 
@@ -544,7 +595,9 @@ for _ in range(3000):
 
 @needs_sandbox
 def test_deeply_nested_folders_are_refused_and_removed(tmp_path):
-    with pytest.raises(ConversionError, match="left a folder that cannot be read: File name too long"):
+    with pytest.raises(
+        ConversionError, match="left a folder that cannot be read: File name too long"
+    ):
         run(tmp_path, DEEP)
     assert list((tmp_path / "out/public/net").iterdir()) == []
     assert run(tmp_path, tells("told = 'next'")) == "next"
@@ -578,7 +631,9 @@ def test_code_that_writes_files_for_ever_is_ended_and_its_files_are_removed(tmp_
 @needs_sandbox
 def test_code_that_forks_for_ever_is_ended(tmp_path):
     start_time = time.monotonic()
-    script = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
+    script = (
+        "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
+    )
     with pytest.raises(ConversionError, match="was ended after 2 s"):
         run(tmp_path, script, seconds=2)
     assert time.monotonic() - start_time < HANG_S
@@ -640,7 +695,9 @@ def test_without_the_sandbox_nothing_runs_and_the_reason_is_named(tmp_path, bwra
 
 
 def test_the_stage_itself_refuses_to_run_without_the_sandbox(tmp_path, monkeypatch):
-    monkeypatch.setattr("posezoo.convert.upstream_code.explain_missing_sandbox", lambda: "it is not there")
+    monkeypatch.setattr(
+        "posezoo.convert.upstream_code.explain_missing_sandbox", lambda: "it is not there"
+    )
     with pytest.raises(ConversionError, match="runs only in a sandbox: it is not there"):
         run(tmp_path, "")
 
@@ -696,7 +753,10 @@ def pytorch_zoo(folder: Path, export: list[str], weights: object = None) -> Path
     downloads = folder / "downloads" / "public" / "net"
     downloads.mkdir(parents=True)
     (downloads / "net_module.py").write_text(MODULE)
-    state = {"conv.weight": torch.arange(6.0).reshape(2, 3, 1, 1), "conv.bias": torch.tensor([1.0, 2.0])}
+    state = {
+        "conv.weight": torch.arange(6.0).reshape(2, 3, 1, 1),
+        "conv.bias": torch.tensor([1.0, 2.0]),
+    }
     torch.save(state if weights is None else weights, downloads / "net.pth")
     files = [
         {**declared_file(downloads / name), "source": f"https://models.invalid/{name}"}
@@ -715,13 +775,17 @@ def pytorch_zoo(folder: Path, export: list[str], weights: object = None) -> Path
 
 @needs_sandbox
 def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
-    ended = converter(pytorch_zoo(tmp_path, EXPORT), "--allow_upstream_code", "--precisions", "FP32")
+    ended = converter(
+        pytorch_zoo(tmp_path, EXPORT), "--allow_upstream_code", "--precisions", "FP32"
+    )
     assert ended.returncode == 0, ended.stderr
     assert "'Net' of the module 'net_module' in $dl_dir" in ended.stderr
     ir = (
         import_openvino()
         .Core()
-        .compile_model(tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        .compile_model(
+            tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
     )
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 4, 6)).astype(np.float32)
     kernel = np.arange(6.0).reshape(2, 3)

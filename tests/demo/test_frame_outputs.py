@@ -138,7 +138,10 @@ def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path, m
     output = VideoOutput(tmp_path / "out.avi", 25, 0)
     for number in range(20):
         output.write(Frame(number, "", frame(number), 0), frame(number))
-    assert (output.written, output.dropped) == (5, 15)  # the encoder works on the first one, four wait
+    assert (output.written, output.dropped) == (
+        5,
+        15,
+    )  # the encoder works on the first one, four wait
     encoders[0].go.set()
     output.close()
     assert encoders[0].numbers == [0, 1, 2, 3, 4]
@@ -234,7 +237,10 @@ def test_json_grows_on_disk_and_appears_when_it_is_complete(tmp_path, items):
         assert not (tmp_path / "list.json").exists()
     expected = [{"number": number} for number in range(items)]
     assert json.loads((tmp_path / "list.json").read_text()) == expected
-    assert json.loads((tmp_path / "dict.json").read_text()) == {"frames": expected, "report": {"fps": 3}}
+    assert json.loads((tmp_path / "dict.json").read_text()) == {
+        "frames": expected,
+        "report": {"fps": 3},
+    }
     assert len(list(tmp_path.iterdir())) == 2
 
 

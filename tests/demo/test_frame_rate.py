@@ -42,7 +42,11 @@ def test_recent_values_are_those_of_the_last_second():
 
 
 def test_without_frames_there_is_no_speed():
-    assert (FrameRateMeter().fps, FrameRateMeter().latency_ms, FrameRateMeter().recent()) == (0, 0, None)
+    assert (FrameRateMeter().fps, FrameRateMeter().latency_ms, FrameRateMeter().recent()) == (
+        0,
+        0,
+        None,
+    )
 
 
 def test_times_of_a_step_add_up():

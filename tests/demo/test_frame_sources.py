@@ -37,7 +37,9 @@ def write_images(folder: Path, *names: str) -> Path:
 
 
 def test_an_image_is_one_frame(tmp_path, reported):
-    source = open_source(str(write_images(tmp_path, "a.png") / "a.png"), report_error=reported.append)
+    source = open_source(
+        str(write_images(tmp_path, "a.png") / "a.png"), report_error=reported.append
+    )
     (only,) = source.frames()
     assert (only.index, only.name) == (0, str(tmp_path / "a.png"))
     assert only.image.shape == (*SIZE[::-1], 3)
@@ -73,7 +75,9 @@ def test_a_number_is_a_camera_unless_a_file_has_that_name(tmp_path, reported, mo
     ("name", "codec"), [("v.avi", "MJPG"), ("v.mkv", "mp4v"), ("v.mp4", "mp4v"), ("v.mov", "mp4v")]
 )
 def test_a_video_gives_every_frame_in_order_with_its_rate(tmp_path, reported, name, codec):
-    source = open_source(str(write_video(tmp_path / name, 20, codec, fps=12.5)), report_error=reported.append)
+    source = open_source(
+        str(write_video(tmp_path / name, 20, codec, fps=12.5)), report_error=reported.append
+    )
     assert numbers(source) == list(range(20))
     assert (source.fps, source.size) == (12.5, SIZE)
     assert not reported
@@ -121,10 +125,14 @@ def test_a_network_camera_gives_frames_until_it_is_closed(reported):
 def test_a_disconnected_network_camera_is_reported(reported):
     body = mjpeg(9)
     with Server() as server:
-        address = server.serve("camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2)
+        address = server.serve(
+            "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2
+        )
         source = open_source(address, report_error=reported.append)
         assert 3 <= len(numbers(source)) <= 5
-    assert re.fullmatch(r"http://localhost:\d+/camera: was disconnected after \d frames", reported[0].problem)
+    assert re.fullmatch(
+        r"http://localhost:\d+/camera: was disconnected after \d frames", reported[0].problem
+    )
     assert len(reported) == 1
 
 
@@ -132,7 +140,9 @@ def test_a_disconnected_network_camera_is_reported(reported):
 def test_a_silent_network_camera_counts_as_disconnected_after_ten_seconds(reported):
     body = mjpeg(9)
     with Server() as server:
-        address = server.serve("camera", body, headers=MJPEG, without_length=True, hang_at=len(body) // 2)
+        address = server.serve(
+            "camera", body, headers=MJPEG, without_length=True, hang_at=len(body) // 2
+        )
         start_time = time.monotonic()
         assert 3 <= len(numbers(open_source(address, report_error=reported.append))) <= 5
     assert 9 < time.monotonic() - start_time < HANG_S
@@ -148,7 +158,9 @@ def test_a_network_cameras_password_is_not_shown(reported):
 def test_the_time_of_a_frame_begins_before_it_is_read(reported):
     """The camera is slow: a time taken after the read would miss that."""
     with Server() as server:
-        address = server.serve("camera", mjpeg(12), headers=MJPEG, without_length=True, body_drip_s=0.00005)
+        address = server.serve(
+            "camera", mjpeg(12), headers=MJPEG, without_length=True, body_drip_s=0.00005
+        )
         frames = open_source(address, report_error=reported.append).frames()
         waited = counted = 0.0
         requested = time.perf_counter()
@@ -175,7 +187,9 @@ def test_a_video_that_is_cut_short_is_reported(tmp_path, reported, name):
 @pytest.mark.parametrize("content", [b"", b"no video at all", bytes(1000)])
 def test_a_file_that_is_no_video_is_refused(tmp_path, reported, content):
     (tmp_path / "v.mp4").write_bytes(content)
-    with pytest.raises(ImageError, match="is not an image, and not a video that FFmpeg can play") as caught:
+    with pytest.raises(
+        ImageError, match="is not an image, and not a video that FFmpeg can play"
+    ) as caught:
         open_source(str(tmp_path / "v.mp4"), report_error=reported.append)
     assert "copy or download it again" in caught.value.hint
 
@@ -185,7 +199,9 @@ def test_an_unreadable_image_is_reported_once_and_left_out(tmp_path, reported):
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\ncut")
     source = open_source(str(tmp_path), rounds=3, report_error=reported.append)
     assert [each.index for each in source.frames()] == list(range(6))
-    assert [error.problem for error in reported] == [f"{tmp_path / 'b.png'}: the image file is incomplete"]
+    assert [error.problem for error in reported] == [
+        f"{tmp_path / 'b.png'}: the image file is incomplete"
+    ]
 
 
 def test_if_no_image_can_be_read_the_first_reason_is_shown(tmp_path, reported):
@@ -193,13 +209,19 @@ def test_if_no_image_can_be_read_the_first_reason_is_shown(tmp_path, reported):
     with pytest.raises(ImageError, match="the file is empty"):
         open_source(str(tmp_path / "a.png"), report_error=reported.append)
     (tmp_path / "b.png").write_bytes(b"")
-    with pytest.raises(ImageError, match=r"none of 2 files can be read as an image; the first: .*a\.png"):
+    with pytest.raises(
+        ImageError, match=r"none of 2 files can be read as an image; the first: .*a\.png"
+    ):
         open_source(str(tmp_path), report_error=reported.append)
 
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("missing.png", "no such file or folder"), ("*.png", "matches no file"), ("", "no images there")],
+    [
+        ("missing.png", "no such file or folder"),
+        ("*.png", "matches no file"),
+        ("", "no images there"),
+    ],
 )
 def test_a_missing_source_is_refused(tmp_path, reported, name, problem):
     with pytest.raises(ImageError, match=problem) as caught:
@@ -209,7 +231,9 @@ def test_a_missing_source_is_refused(tmp_path, reported, name, problem):
 
 @pytest.mark.parametrize("rounds", [2, 5])
 def test_a_video_is_played_the_requested_number_of_times(tmp_path, reported, rounds):
-    source = open_source(str(write_video(tmp_path / "v.avi", 4)), rounds=rounds, report_error=reported.append)
+    source = open_source(
+        str(write_video(tmp_path / "v.avi", 4)), rounds=rounds, report_error=reported.append
+    )
     frames = list(source.frames())
     assert [number_of(each.image) for each in frames] == [0, 1, 2, 3] * rounds
     assert [each.index for each in frames] == list(range(4 * rounds))

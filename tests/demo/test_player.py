@@ -84,7 +84,10 @@ class Kept(FrameOutput):
 
 def player(source: FrameSource, *finders: Finder, **others) -> tuple[Player, list[ExecutionMode]]:
     names = ("User specified", "Min latency")
-    modes = [ExecutionMode(name, lambda each=each: each) for name, each in zip(names, finders, strict=False)]
+    modes = [
+        ExecutionMode(name, lambda each=each: each)
+        for name, each in zip(names, finders, strict=False)
+    ]
     monitors = others.pop("monitors", UtilizationMonitor())
     return Player(source, modes, monitors=monitors, **others), modes
 
@@ -114,7 +117,9 @@ def test_the_model_is_told_whether_the_frames_are_those_of_a_video(is_video):
 
 
 def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
-    playing, (mode,) = player(Frames(5, seconds=0.03), Finder(seconds=0.02), outputs=[Kept(seconds=0.04)])
+    playing, (mode,) = player(
+        Frames(5, seconds=0.03), Finder(seconds=0.02), outputs=[Kept(seconds=0.04)]
+    )
     playing.play()
     assert mode.speed.latency_ms >= 90
     assert 0 < mode.speed.fps < 1 / 0.09
@@ -126,7 +131,9 @@ def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
 
 def test_tab_finishes_frames_in_flight_and_continues_in_the_next_mode():
     many, one, kept = Finder(requests=4), Finder(requests=1), Kept()
-    playing, (first, second) = player(Frames(30), many, one, screen=Keyboard({9: "\t"}), outputs=[kept])
+    playing, (first, second) = player(
+        Frames(30), many, one, screen=Keyboard({9: "\t"}), outputs=[kept]
+    )
     playing.play()
     assert kept.numbers == list(range(30))
     assert many.taken == list(range(13))  # ten are done when Tab comes, three more in flight
@@ -276,7 +283,12 @@ def test_a_raw_line_is_the_score_then_x_y_and_score_of_each_keypoint():
 
 
 def person_of_three() -> Pose:
-    return Pose(np.array([[1, 2, 0.5], [3.5, 4, 0.25], [0, 0, 0]], np.float32), "coco-17", 0.75, (1, 2, 4, 4))
+    return Pose(
+        np.array([[1, 2, 0.5], [3.5, 4, 0.25], [0, 0, 0]], np.float32),
+        "coco-17",
+        0.75,
+        (1, 2, 4, 4),
+    )
 
 
 def test_the_summary_lists_modes_steps_and_dropped_frames():

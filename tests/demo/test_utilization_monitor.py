@@ -23,7 +23,9 @@ HugePages_Total:       0
 
 def proc(folder: Path, *cores: tuple[int, int]) -> Path:
     """A kernel that has counted these busy and idle ticks on each core."""
-    lines = [f"cpu  {sum(busy for busy, _ in cores)} 0 0 {sum(idle for _, idle in cores)} 0 0 0 0 0 0"]
+    lines = [
+        f"cpu  {sum(busy for busy, _ in cores)} 0 0 {sum(idle for _, idle in cores)} 0 0 0 0 0 0"
+    ]
     lines += [f"cpu{core} {busy} 0 0 {idle} 0 0 0 0 0 0" for core, (busy, idle) in enumerate(cores)]
     (folder / "stat").write_text("\n".join([*lines, "intr 12345 0 0", "ctxt 99"]) + "\n")
     (folder / "meminfo").write_text(MEMINFO)

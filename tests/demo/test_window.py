@@ -82,7 +82,9 @@ class Running:
 @pytest.fixture
 def video(tmp_path) -> Path:
     """Grey, so that everything else is drawn."""
-    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (640, 480))
+    writer = cv2.VideoWriter(
+        str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (640, 480)
+    )
     for _ in range(10):
         writer.write(np.full((480, 640, 3), GREY, np.uint8))
     writer.release()
@@ -147,7 +149,9 @@ def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
     monkeypatch.setitem(desktop.environ, "POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
     photo = tmp_path / "camera.png"
     shutil.copy(by_digest(mirror, CAMERA), photo)
-    with Running(desktop, tmp_path, photo, "-m", "blazepose-full", "-o", tmp_path / "out.png") as running:
+    with Running(
+        desktop, tmp_path, photo, "-m", "blazepose-full", "-o", tmp_path / "out.png"
+    ) as running:
         running.until(lambda: (tmp_path / "out.png").exists())
         drawn = cv2.imread(str(tmp_path / "out.png"))
         running.until(lambda: (desktop.picture()[:512, :512] == drawn).mean() > 0.99)
@@ -168,7 +172,9 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(desktop):
         "    print(repr(window.wait_for_key()), window.is_open)"
     )
     environ = {**desktop.environ, "PYTHONPATH": str(ROOT / "src")}
-    ended = subprocess.run([PYTHON, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S)
+    ended = subprocess.run(
+        [PYTHON, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S
+    )
     assert ended.stdout.split() == ["True", "''", "False"], ended.stderr
 
 

@@ -91,7 +91,10 @@ def btrfs(tmp_path: Path) -> Iterator[Path]:
     with open(image, "wb") as stream:
         stream.truncate(120 << 20)
     made = shutil.which("mkfs.btrfs") and os.geteuid() == 0
-    for command in (["mkfs.btrfs", "-q", str(image)], ["mount", "-o", "loop", str(image), str(where)]):
+    for command in (
+        ["mkfs.btrfs", "-q", str(image)],
+        ["mount", "-o", "loop", str(image), str(where)],
+    ):
         made = made and subprocess.run(command, capture_output=True, check=False).returncode == 0
     if not made:
         pytest.skip("cannot mount a btrfs here")

@@ -65,21 +65,29 @@ def test_every_format_gives_the_files_that_were_put_in(tmp_path, format):
     else:
         archive = tar_of(tmp_path / "x", *MEMBERS, mode="w:gz" if format == "gztar" else "w")
     out = tmp_path / "out"
-    assert unpack_archive(archive, format, lambda name: out / name) == [out / name for name, _ in MEMBERS]
-    assert {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.*")} == dict(MEMBERS)
+    assert unpack_archive(archive, format, lambda name: out / name) == [
+        out / name for name, _ in MEMBERS
+    ]
+    assert {
+        path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.*")
+    } == dict(MEMBERS)
 
 
 def test_folders_and_a_leading_dot_are_no_obstacle(tmp_path):
     folder = tarfile.TarInfo("./net")
     folder.type = tarfile.DIRTYPE
     archive = tar_of(tmp_path / "x.tgz", (folder, b""), ("./net/a.pb", b"a"))
-    assert unpack_archive(archive, "gztar", lambda name: tmp_path / name) == [tmp_path / "net" / "a.pb"]
+    assert unpack_archive(archive, "gztar", lambda name: tmp_path / name) == [
+        tmp_path / "net" / "a.pb"
+    ]
 
 
 def test_a_packed_data_file_is_cut_where_its_script_says(tmp_path):
     """Names begin at the root of the program's own file system; the real script has 8 KB of code before."""
     out = tmp_path / "out"
-    data, script = data_of(tmp_path / "assets.data", *((f"/{name}", values) for name, values in MEMBERS))
+    data, script = data_of(
+        tmp_path / "assets.data", *((f"/{name}", values) for name, values in MEMBERS)
+    )
     unpacked = unpack_archive(data, "emscripten", lambda name: out / name, index=script)
     assert unpacked == [out / name for name, _ in MEMBERS]
     assert [path.read_bytes() for path in unpacked] == [values for _, values in MEMBERS]
@@ -89,12 +97,27 @@ def test_a_packed_data_file_is_cut_where_its_script_says(tmp_path):
     ("changes", "problem"),
     [
         ({"remote_package_size": 4}, "belongs to a file of 4 bytes, x.data has 5"),
-        ({"files": [{"filename": "/net", "start": 0, "end": 6}]}, "the member 'net' is not inside x.data"),
-        ({"files": [{"filename": "/net", "start": -1, "end": 3}]}, "the member 'net' is not inside x.data"),
-        ({"files": [{"filename": "/net", "start": 3, "end": 2}]}, "the member 'net' is not inside x.data"),
-        ({"files": [{"filename": "/net", "start": 0.5, "end": 2}]}, "the member 'net' is not inside x.data"),
+        (
+            {"files": [{"filename": "/net", "start": 0, "end": 6}]},
+            "the member 'net' is not inside x.data",
+        ),
+        (
+            {"files": [{"filename": "/net", "start": -1, "end": 3}]},
+            "the member 'net' is not inside x.data",
+        ),
+        (
+            {"files": [{"filename": "/net", "start": 3, "end": 2}]},
+            "the member 'net' is not inside x.data",
+        ),
+        (
+            {"files": [{"filename": "/net", "start": 0.5, "end": 2}]},
+            "the member 'net' is not inside x.data",
+        ),
         ({"files": [{"filename": "//net", "start": 0, "end": 2}]}, "the member '/net' is absolute"),
-        ({"files": [{"filename": "/../net", "start": 0, "end": 2}]}, "the member '../net' has an empty, ."),
+        (
+            {"files": [{"filename": "/../net", "start": 0, "end": 2}]},
+            "the member '../net' has an empty, .",
+        ),
         ({"files": [{"filename": "/net", "start": 0, "end": 2}] * 2}, "contains net twice"),
         ({"files": [{}]}, "cannot be unpacked: 'filename'"),
         ({"files": 5}, "cannot be unpacked: "),
@@ -114,7 +137,9 @@ def test_a_script_that_does_not_fit_its_data_file_is_refused(tmp_path, changes, 
 def test_a_script_without_a_list_of_members_is_refused(tmp_path, script):
     data, index = data_of(tmp_path / "x.data", ("/net", b"graph"))
     index.write_bytes(script.encode(errors="surrogateescape"))
-    with pytest.raises(ArchiveError, match=r"does not list the members of x\.data|cannot be unpacked"):
+    with pytest.raises(
+        ArchiveError, match=r"does not list the members of x\.data|cannot be unpacked"
+    ):
         unpack_archive(data, "emscripten", tmp_path.joinpath, index=index)
 
 
@@ -145,7 +170,9 @@ def test_an_unsafe_name_is_refused_and_nothing_is_written(tmp_path, name, format
     archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", (name, b"evil"))
     written: list[str] = []
     with pytest.raises(ArchiveError, match=r"^x: the member "):
-        unpack_archive(archive, format, lambda name: written.append(name) or tmp_path / "out" / name)
+        unpack_archive(
+            archive, format, lambda name: written.append(name) or tmp_path / "out" / name
+        )
     assert written == []
     assert list(tmp_path.iterdir()) == [archive]
 
@@ -154,7 +181,9 @@ def test_links_and_devices_are_refused(tmp_path):
     symlink = zipfile.ZipInfo("link")
     symlink.external_attr = (stat.S_IFLNK | 0o777) << 16
     with pytest.raises(ArchiveError, match="'link' is a link or a device"):
-        unpack_archive(zip_of(tmp_path / "a.zip", (symlink, b"/etc/passwd")), "zip", tmp_path.joinpath)
+        unpack_archive(
+            zip_of(tmp_path / "a.zip", (symlink, b"/etc/passwd")), "zip", tmp_path.joinpath
+        )
     for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
         archive = tar_of(tmp_path / "a.tgz", (link("link", "../../etc/passwd", kind), b""))
         with pytest.raises(ArchiveError, match="'link' is a link or a device"):
@@ -181,7 +210,9 @@ def test_a_bomb_is_given_up_when_it_is_too_much(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("format", ["zip", "gztar"])
-def test_a_ratio_of_more_than_100_is_refused_before_anything_is_written(tmp_path, monkeypatch, format):
+def test_a_ratio_of_more_than_100_is_refused_before_anything_is_written(
+    tmp_path, monkeypatch, format
+):
     monkeypatch.setattr(archive_module, "SMALL_BYTES", 1 << 20)
     archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", ("zeros", bytes(8 << 20)))
     placed: list[str] = []
@@ -199,7 +230,9 @@ def test_a_sparse_file_counts_with_the_size_that_it_declares(tmp_path):
     assert (tmp_path / "x.tar").stat().st_size < 1 << 20
     placed: list[str] = []
     with pytest.raises(ArchiveError, match="contains more than 64 MiB"):
-        unpack_archive(tmp_path / "x.tar", "tar", lambda name: placed.append(name) or tmp_path / "out" / name)
+        unpack_archive(
+            tmp_path / "x.tar", "tar", lambda name: placed.append(name) or tmp_path / "out" / name
+        )
     assert placed == []
     assert not (tmp_path / "out").exists()
 
@@ -260,7 +293,9 @@ def test_members_before_a_refused_one_are_not_there_either(tmp_path):
 @pytest.mark.parametrize("names", [("net", "net/a.pb"), ("Net/a.pb", "net"), ("a/b/c", "a/B")])
 @pytest.mark.parametrize("format", ["zip", "gztar"])
 def test_a_file_where_another_member_needs_a_folder_is_refused(tmp_path, names, format):
-    archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", *((name, b"x") for name in names))
+    archive = (zip_of if format == "zip" else tar_of)(
+        tmp_path / "x", *((name, b"x") for name in names)
+    )
     with pytest.raises(ArchiveError, match="twice"):
         unpack_archive(archive, format, lambda name: tmp_path / "out" / name)
     assert not (tmp_path / "out").exists()

@@ -54,17 +54,26 @@ def script(zoo: Path, *more: object, **options: object) -> subprocess.CompletedP
         *more,
     ]
     return subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=60, check=False, **options
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
     )
 
 
 def test_the_files_of_one_model_come_at_once(server, tmp_path):
     files = [
-        declared(name, body, server.serve(name, body, silence_s=0.6)) for name, body in bodies(16).items()
+        declared(name, body, server.serve(name, body, silence_s=0.6))
+        for name, body in bodies(16).items()
     ]
     told: list[Event] = []
     found = download_model(
-        model(*files), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, jobs=8), listener=told.append
+        model(*files),
+        ModelLayout(tmp_path, tmp_path),
+        DownloadOptions(None, jobs=8),
+        listener=told.append,
     )
     assert [path.read_bytes() for path in found.files] == list(bodies(16).values())
     assert server.peak == 8
@@ -148,7 +157,9 @@ def test_lines_of_files_that_come_at_once_stay_together(server, tmp_path):
     for name, body in bodies(6).items():
         file = declared(f"{name}.tflite", body)
         url = server.serve(name, body, body_drip_s=0.01, drip_bytes=200)
-        files.append({"name": file.name, "size": len(body), "checksum": file.checksum.value, "source": url})
+        files.append(
+            {"name": file.name, "size": len(body), "checksum": file.checksum.value, "source": url}
+        )
     write_model(tmp_path / "models", "pose", model_yml(files=files))
     lines = script(tmp_path, "-j", 6).stdout.splitlines()
     for name in bodies(6):
@@ -164,7 +175,9 @@ def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
         gone, url = server.serve(f"gone-{name}", b"", status=[404] * 9), server.serve(name, body)
         file = declared(name, body)
         sources = [gone, gone if name == "n5" else url]
-        files.append({"name": name, "size": len(body), "checksum": file.checksum.value, "source": sources})
+        files.append(
+            {"name": name, "size": len(body), "checksum": file.checksum.value, "source": sources}
+        )
     write_model(tmp_path / "models", "pose", model_yml(files=files))
     ended = script(tmp_path, "-j", 8, "--progress_format", "json")
     said = [json.loads(line) for line in ended.stdout.splitlines()]
@@ -173,7 +186,9 @@ def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
         assert kinds.count("model_file_download_begin") == 1
         assert kinds.count("model_file_download_end") == 1
     (failed,) = [
-        each for each in said if each["$type"] == "model_file_download_end" and not each["successful"]
+        each
+        for each in said
+        if each["$type"] == "model_file_download_end" and not each["successful"]
     ]
     assert (failed["model_file"], "HTTP 404" in failed["reason"]) == ("n5", True)
     assert (said[-1]["$type"], said[-1]["successful"]) == ("model_download_end", False)
@@ -188,7 +203,10 @@ def test_what_has_begun_when_one_fails_is_finished():
         time.sleep(0.1)
         done.append(item)
 
-    with ConnectionPool(DownloadOptions(None, jobs=2)) as pool, pytest.raises(PosezooError, match="no"):
+    with (
+        ConnectionPool(DownloadOptions(None, jobs=2)) as pool,
+        pytest.raises(PosezooError, match="no"),
+    ):
         pool.run_all(work, range(100))
     assert len(done) <= 2
 
@@ -206,7 +224,10 @@ def test_listeners_get_one_event_at_a_time(server, tmp_path):
         inside.pop()
 
     download_model(
-        model(*files), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, jobs=8), listener=listen
+        model(*files),
+        ModelLayout(tmp_path, tmp_path),
+        DownloadOptions(None, jobs=8),
+        listener=listen,
     )
     assert overlaps == []
 
@@ -216,7 +237,14 @@ def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
     shown, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     command = [sys.executable, "-m", "posezoo", "download", "--all", "-j", "4"]
-    command += ["--models_dir", tmp_path / "models", "--output_dir", tmp_path, "--cache_dir", tmp_path / "c"]
+    command += [
+        "--models_dir",
+        tmp_path / "models",
+        "--output_dir",
+        tmp_path,
+        "--cache_dir",
+        tmp_path / "c",
+    ]
     child = subprocess.Popen(list(map(str, command)), stderr=terminal, stdout=subprocess.DEVNULL)
     os.close(terminal)
     said = b""

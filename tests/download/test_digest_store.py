@@ -55,7 +55,9 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(server, fetch, tmp_pat
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
     (warning,) = [
-        event.message for event in fetch.told(WarningIssued) if "cache cannot be written" in event.message
+        event.message
+        for event in fetch.told(WarningIssued)
+        if "cache cannot be written" in event.message
     ]
     assert warning.startswith(str(tmp_path / "cache"))
 
@@ -93,7 +95,9 @@ def test_a_mirror_may_be_an_address(server, fetch, slash):
     assert origin_of(fetch) == server.url("models") + slash
 
 
-def test_mirrors_are_asked_before_sources_and_one_without_the_file_is_passed_over(server, fetch, tmp_path):
+def test_mirrors_are_asked_before_sources_and_one_without_the_file_is_passed_over(
+    server, fetch, tmp_path
+):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     (tmp_path / "empty").mkdir()
     put(tmp_path / "full", WEIGHTS, file)
@@ -108,12 +112,20 @@ def test_a_damaged_mirror_is_named_and_the_next_origin_asked(server, fetch, tmp_
     put(tmp_path / "mirror", bytes(4096), file)
     server.serve(f"mirror/{entry_path(file.checksum)}", WEIGHTS, wrong_byte=5)
     fetch(file, mirrors=(str(tmp_path / "mirror"), server.url("mirror")))
-    assert f"net.tflite: {tmp_path / 'mirror'}: the digest of the download is SHA-384" in fetch.warnings
-    assert f"net.tflite: {server.url('mirror')}: the digest of the download is SHA-384" in fetch.warnings
+    assert (
+        f"net.tflite: {tmp_path / 'mirror'}: the digest of the download is SHA-384"
+        in fetch.warnings
+    )
+    assert (
+        f"net.tflite: {server.url('mirror')}: the digest of the download is SHA-384"
+        in fetch.warnings
+    )
     assert len(fetch.told(FileDownloadStarted)) == 1
 
 
-@pytest.mark.parametrize("address", ["/nowhere/at/all", "ftp://localhost/models", "mirror.example.org"])
+@pytest.mark.parametrize(
+    "address", ["/nowhere/at/all", "ftp://localhost/models", "mirror.example.org"]
+)
 def test_a_mirror_that_is_none_is_named(server, fetch, address):
     fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(address,))
     assert f"{address}: is neither a folder nor an http(s) URL" in fetch.warnings
@@ -121,7 +133,11 @@ def test_a_mirror_that_is_none_is_named(server, fetch, address):
 
 def test_a_mirror_or_cache_that_cannot_even_be_looked_at_costs_a_warning(server, fetch):
     name = "m" * 300  # longer than any file system takes
-    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(name,), cache=Path(name))
+    fetch(
+        declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)),
+        mirrors=(name,),
+        cache=Path(name),
+    )
     assert f"net.tflite: {name}: cannot be read: File name too long" in fetch.warnings
     assert f"net.tflite: {name}/1/" in fetch.warnings
     assert f"{name}: the cache cannot be written: File name too long" in fetch.warnings
@@ -170,7 +186,10 @@ def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
         ("Authorization: Bearer abc", "Authorization: ***"),
         ("https://host/x?keypoints=17", "https://host/x?keypoints=17"),
         ("https://host/x?jwt=a.b&code=1&sv=1", "https://host/x?jwt=***&code=***&sv=1"),
-        ("https://host/x?user=ann&pwd=b#access_token=c", "https://host/x?user=***&pwd=***#access_token=***"),
+        (
+            "https://host/x?user=ann&pwd=b#access_token=c",
+            "https://host/x?user=***&pwd=***#access_token=***",
+        ),
         ("sftp://ann@host/x", "sftp://host/x"),
         (
             "https://host/x?v=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.a.b&f=a.pth",

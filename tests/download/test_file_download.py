@@ -47,7 +47,9 @@ def test_a_good_file_is_left_alone_without_a_request(server, fetch):
     assert (target.stat().st_mtime_ns, target.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads a descriptor's file from /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="reads a descriptor's file from /proc"
+)
 def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, monkeypatch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     steps = []
@@ -82,7 +84,9 @@ def test_a_downloaded_file_is_not_hashed_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     target = fetch(file)
     status = target.stat()
-    target.write_bytes(bytes(4096))  # other bytes that look the same to the stamp: nobody reads them
+    target.write_bytes(
+        bytes(4096)
+    )  # other bytes that look the same to the stamp: nobody reads them
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     fetch(file)
     assert fetch.events[-1] == FileUpToDate("pose", "net.tflite")
@@ -91,10 +95,14 @@ def test_a_downloaded_file_is_not_hashed_again(server, fetch):
 def test_a_bad_file_is_replaced_by_a_good_one(server, fetch):
     fetch.folder.mkdir()
     (fetch.folder / "net.tflite").write_bytes(WEIGHTS[:-1])
-    assert fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
+    assert (
+        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
+    )
 
 
-@pytest.mark.parametrize("faults", [{"status": [404]}, {"wrong_byte": 1}, {"cut_at": 7}, {"length": 9}])
+@pytest.mark.parametrize(
+    "faults", [{"status": [404]}, {"wrong_byte": 1}, {"cut_at": 7}, {"length": 9}]
+)
 def test_an_old_file_survives_everything_that_goes_wrong(server, fetch, faults):
     fetch.folder.mkdir()
     (fetch.folder / "net.tflite").write_bytes(b"of last year")
@@ -132,7 +140,9 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
 
 
 def test_a_file_without_sources_says_so(fetch):
-    with pytest.raises(SourceError, match=r"net\.tflite: there is no source to download it from") as caught:
+    with pytest.raises(
+        SourceError, match=r"net\.tflite: there is no source to download it from"
+    ) as caught:
         fetch(declared("net.tflite", WEIGHTS))
     assert "--mirror DIR" in caught.value.hint
 
@@ -167,7 +177,10 @@ def test_the_umask_decides_who_may_read(server, fetch, tmp_path, mask, mode):
 def test_a_file_source_is_read_relative_to_the_model_yml(fetch):
     fetch.folder.mkdir()
     (fetch.folder / "original.bin").write_bytes(WEIGHTS)
-    assert fetch(declared("net.tflite", WEIGHTS, FileSource(Path("original.bin")))).read_bytes() == WEIGHTS
+    assert (
+        fetch(declared("net.tflite", WEIGHTS, FileSource(Path("original.bin")))).read_bytes()
+        == WEIGHTS
+    )
 
 
 def test_a_file_source_may_be_absolute(fetch, tmp_path):
@@ -211,7 +224,9 @@ def test_a_killed_run_leaves_no_false_file_and_the_next_one_cleans_up(server, fe
 def test_a_longer_part_of_a_killed_run_leaves_no_tail(server, fetch):
     fetch.folder.mkdir()
     (fetch.folder / ".net.tflite.part").write_bytes(bytes(9999))
-    assert fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
+    assert (
+        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
+    )
 
 
 def test_a_second_attempt_starts_with_an_empty_part(server, fetch):
@@ -245,7 +260,9 @@ def test_two_processes_fetch_a_file_once(server, fetch):
 
 
 def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
+    )
     first = start_child(file, fetch.folder)
     wait_until(lambda: server.requests != [])
     second = start_child(file, fetch.folder)
@@ -272,7 +289,9 @@ def test_many_threads_fetch_a_file_once(server, fetch):
 
 def test_a_folder_in_the_way_is_named(server, fetch):
     (fetch.folder / "net.tflite").mkdir(parents=True)
-    with pytest.raises(OutputError, match=r"net\.tflite: cannot be written: Is a directory") as caught:
+    with pytest.raises(
+        OutputError, match=r"net\.tflite: cannot be written: Is a directory"
+    ) as caught:
         fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
     assert caught.value.hint == "move that folder away"
     assert server.requests == []
@@ -307,7 +326,9 @@ def test_nothing_is_written_through_a_link_at_the_part(server, fetch, tmp_path, 
 
 def test_without_locks_parts_have_names_of_their_own(server, fetch, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)  # a system without it
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
+    )
     thread = threading.Thread(target=fetch, args=(file,), kwargs={"timeout_s": 0.3})
     thread.start()
     wait_until(lambda: server.requests != [])
@@ -322,13 +343,17 @@ def test_a_full_disk_is_named_and_asks_no_further_source(server, fetch, disk):
     (disk / "net.tflite").write_bytes(b"of last year")
     fetch.folder = disk
     urls = [server.serve(name, weights) for name in ("one", "two")]
-    with pytest.raises(OutputError, match=r"net\.tflite: cannot be written: No space left") as caught:
+    with pytest.raises(
+        OutputError, match=r"net\.tflite: cannot be written: No space left"
+    ) as caught:
         fetch(declared("net.tflite", weights, *urls))
     assert "free some space" in caught.value.hint
     assert (disk / "net.tflite").read_bytes() == b"of last year"
     assert fetch.left() == ["net.tflite"]
     assert server.asked("two") == 0
-    assert fetch.events[-1] == FileDownloadFinished("pose", "net.tflite", False, caught.value.problem)
+    assert fetch.events[-1] == FileDownloadFinished(
+        "pose", "net.tflite", False, caught.value.problem
+    )
 
 
 def test_a_full_cache_costs_a_warning(server, fetch, disk):

@@ -44,7 +44,9 @@ def test_we_say_who_we_are_and_ask_for_the_bytes_as_they_are(server, fetch):
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_status_that_may_pass_is_asked_again(server, fetch, status):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status, status]))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status, status])
+    )
     assert fetch(file).read_bytes() == WEIGHTS
     assert server.asked("net.tflite") == 3
     assert f"HTTP {status}" in fetch.warnings
@@ -78,12 +80,17 @@ def test_pauses_grow_and_vary_but_stay_below_8_s(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[503] * 8))
     fetch(file, attempts=9)
     longest = [0.5, 1, 2, 4, 8, 8, 8, 8]
-    assert all(max_count / 2 <= nap <= max_count for nap, max_count in zip(fetch.naps, longest, strict=True))
+    assert all(
+        max_count / 2 <= nap <= max_count
+        for nap, max_count in zip(fetch.naps, longest, strict=True)
+    )
     assert len(set(fetch.naps)) == 8
 
 
 @pytest.mark.parametrize(("requested", "nap"), [("3", 3.0), ("0", 0.0), ("7", 7.0)])
-def test_the_pause_that_a_server_asks_for_is_kept_as_long_as_it_may_be_silent(server, fetch, requested, nap):
+def test_the_pause_that_a_server_asks_for_is_kept_as_long_as_it_may_be_silent(
+    server, fetch, requested, nap
+):
     url = server.serve("net.tflite", WEIGHTS, status=[429], headers={"Retry-After": requested})
     fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
     assert fetch.naps == [nap]
@@ -107,15 +114,21 @@ def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, min_count, m
     ],
     ids=["an hour", "many years", "a date"],
 )
-def test_a_server_that_wants_a_longer_pause_is_given_up_at_once(server, fetch, status, requested, seconds):
+def test_a_server_that_wants_a_longer_pause_is_given_up_at_once(
+    server, fetch, status, requested, seconds
+):
     url = server.serve("net.tflite", WEIGHTS, status=[status], headers={"Retry-After": requested})
     with pytest.raises(SourceError, match=f"HTTP {status} .*, again in {seconds}") as refused:
         fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
-    assert re.search(rf"wait {seconds} \(Retry-After\): run the command again after that", refused.value.hint)
+    assert re.search(
+        rf"wait {seconds} \(Retry-After\): run the command again after that", refused.value.hint
+    )
     assert (server.asked("net.tflite"), fetch.naps) == (1, [])
 
 
-@pytest.mark.parametrize("requested", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400])
+@pytest.mark.parametrize(
+    "requested", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400]
+)
 def test_another_wish_for_a_pause_leaves_ours(server, fetch, requested):
     url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": requested})
     fetch(declared("net.tflite", WEIGHTS, url))
@@ -131,7 +144,9 @@ def test_attempts_end_and_are_counted(server, fetch):
 
 
 def test_a_body_that_ends_early_is_downloaded_again(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000, times=2))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000, times=2)
+    )
     assert fetch(file).read_bytes() == WEIGHTS
     assert server.asked("net.tflite") == 3
     assert "after 1000 of 4096 bytes" in fetch.warnings
@@ -203,7 +218,8 @@ def test_an_empty_body_is_a_wrong_size(server, fetch):
 def test_one_wrong_byte_is_noticed_and_not_asked_for_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, wrong_byte=2000))
     with pytest.raises(
-        DigestError, match=r"the digest of the download is SHA-384 \w{12}…, but SHA-384 \w{12}… is declared"
+        DigestError,
+        match=r"the digest of the download is SHA-384 \w{12}…, but SHA-384 \w{12}… is declared",
     ) as caught:
         fetch(file)
     assert server.asked("net.tflite") == 1
@@ -231,7 +247,9 @@ def test_early_hints_are_no_answer(server, fetch):
 
 
 def test_a_silent_server_is_given_up_and_asked_again(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0, times=1))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0, times=1)
+    )
     started = time.monotonic()
     assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
     assert time.monotonic() - started < HANG_S
@@ -247,7 +265,9 @@ def test_headers_that_stall_are_given_up(server, fetch):
 
 
 def test_a_body_that_stops_is_given_up_and_downloaded_again(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
+    )
     assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
     assert "0.2 s after 1000 of 4096 bytes" in fetch.warnings
 
@@ -281,7 +301,10 @@ def test_a_stall_after_a_good_beginning_is_given_up(server, fetch):
 def test_100_kb_a_second_are_fast_enough(server, fetch):
     weights = WEIGHTS * 32
     url = server.serve("net.tflite", weights, body_drip_s=0.01, drip_bytes=1000)
-    assert fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4).read_bytes() == weights
+    assert (
+        fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4).read_bytes()
+        == weights
+    )
 
 
 def test_a_handshake_that_never_comes_is_given_up(fetch):
@@ -338,7 +361,9 @@ def test_redirects_without_end_end(server, fetch):
 
 def test_slow_redirects_are_given_up_together(server, fetch):
     for hop in range(9):
-        server.serve(str(hop), b"", status=[302] * 9, headers={"Location": f"/{hop + 1}"}, silence_s=0.3)
+        server.serve(
+            str(hop), b"", status=[302] * 9, headers={"Location": f"/{hop + 1}"}, silence_s=0.3
+        )
     with pytest.raises(SourceError, match=r"redirects for more than 0\.5 s"):
         fetch(declared("net.tflite", WEIGHTS, server.url("0")), timeout_s=0.5, attempts=1)
 
@@ -366,7 +391,9 @@ def test_a_redirect_to_a_name_is_judged_by_the_address_that_it_connects_to(
     file = declared("net.tflite", WEIGHTS, url)
     with DownloadContext("pose", DownloadOptions(None, sleep=lambda s: None)) as context:
         if is_connected:  # the connection is kept open
-            download_file(declared("own.tflite", WEIGHTS, inside), fetch.folder / "own.tflite", context)
+            download_file(
+                declared("own.tflite", WEIGHTS, inside), fetch.folder / "own.tflite", context
+            )
         with pytest.raises(SourceError, match=r"redirects to a host at 127\.0\.0\.1") as caught:
             download_file(file, fetch.folder / "net.tflite", context)
     assert "--allow_private_redirects" in caught.value.hint
@@ -377,16 +404,21 @@ def test_a_redirect_to_a_name_is_judged_by_the_address_that_it_connects_to(
 def test_a_name_in_the_own_network_may_lead_to_another_one(server, fetch, names, monkeypatch):
     monkeypatch.undo()
     look_up = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **kw: look_up("127.0.0.1", *more, **kw))
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *more, **kw: look_up("127.0.0.1", *more, **kw)
+    )
     inside = server.serve("final", WEIGHTS).replace("localhost", "files.corp")
     url = server.serve("start", b"", status=[302], headers={"Location": inside})
     assert (
-        fetch(declared("net.tflite", WEIGHTS, url.replace("localhost", "www.corp"))).read_bytes() == WEIGHTS
+        fetch(declared("net.tflite", WEIGHTS, url.replace("localhost", "www.corp"))).read_bytes()
+        == WEIGHTS
     )
 
 
 def test_an_absurd_length_is_refused(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Length": "9" * 10_000}, without_length=True)
+    url = server.serve(
+        "net.tflite", WEIGHTS, headers={"Content-Length": "9" * 10_000}, without_length=True
+    )
     with pytest.raises(SizeError, match="a size of 10000 digits"):
         fetch(declared("net.tflite", WEIGHTS, url))
 
@@ -409,7 +441,9 @@ def test_a_status_line_cannot_control_the_terminal(fetch):
     assert r"\x1b[2J" in caught.value.problem
 
 
-@pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://localhost/net.tflite", "gopher://x"])
+@pytest.mark.parametrize(
+    "target", ["file:///etc/hostname", "ftp://localhost/net.tflite", "gopher://x"]
+)
 def test_a_redirect_out_of_the_web_is_refused(server, fetch, target):
     url = server.serve("start", b"", status=[302], headers={"Location": target})
     with pytest.raises(SourceError, match="neither http nor https"):
@@ -476,7 +510,9 @@ def test_a_proxy_whose_tunnel_stalls_is_given_up(server, fetch, monkeypatch):
     server.answers["models.invalid:443"] = Answer(b"", header_drip_s=0.05)
     started = time.monotonic()
     with pytest.raises(SourceError):
-        fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3)
+        fetch(
+            declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3
+        )
     assert time.monotonic() - started < HANG_S
 
 
@@ -511,12 +547,16 @@ def in_two(body: bytes) -> bytes:
 )
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_that_is_compressed_unasked_is_decompressed(server, fetch, encoding, pack, chunked):
-    url = server.serve("net", pack(WEIGHTS), headers={"Content-Encoding": encoding}, chunked=chunked)
+    url = server.serve(
+        "net", pack(WEIGHTS), headers={"Content-Encoding": encoding}, chunked=chunked
+    )
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("pack", [lambda body: body, gzip.compress], ids=["as it is", "packed again"])
+@pytest.mark.parametrize(
+    "pack", [lambda body: body, gzip.compress], ids=["as it is", "packed again"]
+)
 def test_a_compressed_file_with_a_content_encoding_stays_compressed(server, fetch, chunked, pack):
     body = gzip.compress(WEIGHTS)
     url = server.serve("n", pack(body), headers={"Content-Encoding": "gzip"}, chunked=chunked)
@@ -525,7 +565,9 @@ def test_a_compressed_file_with_a_content_encoding_stays_compressed(server, fetc
 
 def test_a_compressed_body_without_end_and_content_is_given_up(server, fetch):
     said = {"Content-Encoding": "gzip"}
-    url = server.serve("n", gzip.compress(b"") * 5000, headers=said, without_length=True, endless=True)
+    url = server.serve(
+        "n", gzip.compress(b"") * 5000, headers=said, without_length=True, endless=True
+    )
     with pytest.raises(SizeError, match="more than the expected 4096 bytes"):
         fetch(declared("net.tflite", WEIGHTS, url))
 
@@ -562,7 +604,9 @@ def test_a_compressed_body_that_ends_early_is_downloaded_again(server, fetch):
 
 
 def test_one_connection_serves_several_files(server, tmp_path):
-    files = tuple(declared(f"{n}.bin", WEIGHTS + bytes([n]), server.url(f"{n}.bin")) for n in range(3))
+    files = tuple(
+        declared(f"{n}.bin", WEIGHTS + bytes([n]), server.url(f"{n}.bin")) for n in range(3)
+    )
     for n in range(3):
         server.serve(f"{n}.bin", WEIGHTS + bytes([n]))
     download_model(model(*files), ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
@@ -613,7 +657,9 @@ def test_headers_that_stall_over_tls_are_given_up(authority, fetch, monkeypatch)
         fetch(file, attempts=1, timeout_s=0.3)
 
 
-@pytest.mark.parametrize("faults", [{"body_drip_s": 0.02}, {"chunk_size_drip_s": 0.02}, {"hang_at": 9}])
+@pytest.mark.parametrize(
+    "faults", [{"body_drip_s": 0.02}, {"chunk_size_drip_s": 0.02}, {"hang_at": 9}]
+)
 def test_a_body_that_stalls_over_tls_is_given_up_and_downloaded_again(authority, fetch, faults):
     server, bundle = authority
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, **faults, times=1))
@@ -702,7 +748,9 @@ def test_a_bundle_that_is_none_is_named(authority, fetch, tmp_path):
 
 
 def test_plain_http_from_elsewhere_is_refused_before_a_request(fetch):
-    weak = SourceFile("n.zip", 4, None, (HttpSource("http://models.invalid/n.zip"),), contains=MEMBER)
+    weak = SourceFile(
+        "n.zip", 4, None, (HttpSource("http://models.invalid/n.zip"),), contains=MEMBER
+    )
     with pytest.raises(SourceError, match=r"models\.invalid/n\.zip: uses plain http"):
         fetch(weak)
 

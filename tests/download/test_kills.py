@@ -40,12 +40,18 @@ class Place:
             files = [self._file(f"m{model}", f"f{number}.bin", dice) for number in range(FILES - 1)]
             files.append(self._archive(f"m{model}", dice))
             step = {"$type": "unpack_archive", "file": "a.zip", "format": "zip"}
-            write_model(folder / "models", f"m{model}", model_yml(files=files, postprocessing=[step]))
+            write_model(
+                folder / "models", f"m{model}", model_yml(files=files, postprocessing=[step])
+            )
 
-    def _file(self, model: str, name: str, dice: random.Random, body: bytes = b"") -> dict[str, object]:
+    def _file(
+        self, model: str, name: str, dice: random.Random, body: bytes = b""
+    ) -> dict[str, object]:
         body = body or dice.randbytes(dice.choice((0x1000, 0x10000, 0x80000)))
         digest = hashlib.sha384(body).hexdigest()
-        url = self.server.serve(f"{model}-{name}", body, etag=f'"{digest[:9]}"', bytes_per_s=1 << 21)
+        url = self.server.serve(
+            f"{model}-{name}", body, etag=f'"{digest[:9]}"', bytes_per_s=1 << 21
+        )
         self.right[self.out / "public" / model / name] = body
         self.kept.add(self.cache / "1" / digest[:2] / digest[2:])
         return {"name": name, "size": len(body), "checksum": digest, "source": url}
@@ -60,10 +66,21 @@ class Place:
         return self._file(model, "a.zip", dice, packed.getvalue())
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, DOWNLOADER, "--all", "-j", 4, "--models_dir", self.folder / "models"]
+        command = [
+            sys.executable,
+            DOWNLOADER,
+            "--all",
+            "-j",
+            4,
+            "--models_dir",
+            self.folder / "models",
+        ]
         command += ["-o", self.out, "--cache_dir", self.cache]
         return subprocess.Popen(
-            list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder
+            list(map(str, command)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
         )
 
     def holds_nothing_wrong(self) -> None:
@@ -74,7 +91,11 @@ class Place:
 
     def holds_all_and_nothing_else(self) -> None:
         self.holds_nothing_wrong()
-        there = {path for path in self.out.rglob("*") if path.is_file() and path.parent.name != ".posezoo"}
+        there = {
+            path
+            for path in self.out.rglob("*")
+            if path.is_file() and path.parent.name != ".posezoo"
+        }
         records = {self.out / "public" / f"m{model}" / "provenance.json" for model in range(MODELS)}
         assert there == set(self.right) | records
         assert {len(json.loads(path.read_bytes())["files"]) for path in records} == {FILES}
@@ -109,7 +130,9 @@ def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, p
     for moment in range(MOMENTS):
         requested = len(place.server.requests)
         runs = [place.start() for _ in range(processes)]
-        wait_until(lambda asked=requested, runs=runs: len(place.server.requests) > asked or over(runs))
+        wait_until(
+            lambda asked=requested, runs=runs: len(place.server.requests) > asked or over(runs)
+        )
         time.sleep(dice.uniform(0.0, 1.2))
         for run in dice.sample(runs, dice.randint(1, processes)):
             run.kill()

@@ -34,7 +34,10 @@ def test_files_go_where_the_layout_says_and_are_reported_in_their_order(server, 
     [
         (None, ["FP32/a", "FP16/a", "FP16-INT8/a", "FP32-INT1/a", "FP16.txt", "data/FP16/a"]),
         ({Precision.FP16}, ["FP16/a", "FP16.txt", "data/FP16/a"]),
-        ({Precision.FP32, Precision.FP16_INT8}, ["FP32/a", "FP16-INT8/a", "FP16.txt", "data/FP16/a"]),
+        (
+            {Precision.FP32, Precision.FP16_INT8},
+            ["FP32/a", "FP16-INT8/a", "FP16.txt", "data/FP16/a"],
+        ),
         (set(), ["FP16.txt", "data/FP16/a"]),
     ],
 )
@@ -44,19 +47,25 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
     (tmp_path / "original").write_bytes(WEIGHTS)
     spec, layout = model(*files), ModelLayout(tmp_path, tmp_path)
     events: list[Event] = []
-    download_model(spec, layout, DownloadOptions(None), precisions=precisions, listener=events.append)
+    download_model(
+        spec, layout, DownloadOptions(None), precisions=precisions, listener=events.append
+    )
     folder = tmp_path / "public" / "pose"
     assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*a") if p.is_file()) == sorted(
         name for name in left if name.endswith("a")
     )
     assert events[0] == DownloadStarted("pose", len(left))
-    assert [step.file.name for step in plan_download(spec, layout, DownloadOptions(None), precisions)] == left
+    assert [
+        step.file.name for step in plan_download(spec, layout, DownloadOptions(None), precisions)
+    ] == left
 
 
 def test_the_end_tells_success(server, tmp_path):
     events: list[Event] = []
     spec = model(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
-    download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append)
+    download_model(
+        spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
+    )
     assert (events[0], events[-1]) == (DownloadStarted("pose", 1), DownloadFinished("pose", True))
 
 
@@ -64,7 +73,9 @@ def test_the_end_tells_failure_and_its_reason(server, tmp_path):
     events: list[Event] = []
     spec = model(declared("net.tflite", WEIGHTS, server.url("gone")))
     with pytest.raises(DownloadError) as caught:
-        download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append)
+        download_model(
+            spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
+        )
     assert events[-1] == DownloadFinished("pose", False, caught.value.problem)
 
 
@@ -86,7 +97,9 @@ def test_a_broken_cache_is_reported_once_for_all_files(server, tmp_path):
     files = [declared(name, WEIGHTS, server.serve("n", WEIGHTS)) for name in ("a.bin", "b.bin")]
     events: list[Event] = []
     download_options = DownloadOptions(tmp_path / "cache")
-    download_model(model(*files), ModelLayout(tmp_path, tmp_path), download_options, listener=events.append)
+    download_model(
+        model(*files), ModelLayout(tmp_path, tmp_path), download_options, listener=events.append
+    )
     assert sum("cache cannot be written" in str(event) for event in events) == 1
 
 
@@ -102,7 +115,10 @@ def test_a_file_source_starts_at_the_folder_of_the_model_yml(tmp_path):
 def test_a_plan_names_the_place_of_every_file(server, tmp_path):
     here, cached, mirrored, sourced = (
         declared(
-            f"{n}.bin", WEIGHTS + bytes([n]), f"https://models.invalid/{n}", f"https://spare.invalid/{n}"
+            f"{n}.bin",
+            WEIGHTS + bytes([n]),
+            f"https://models.invalid/{n}",
+            f"https://spare.invalid/{n}",
         )
         for n in range(4)
     )
@@ -111,7 +127,9 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
     (folder / "0.bin").write_bytes(WEIGHTS + bytes([0]))
     kept = put(tmp_path / "cache", WEIGHTS + bytes([1]), cached)
     put(tmp_path / "mirror", WEIGHTS + bytes([2]), mirrored)
-    download_options = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
+    download_options = DownloadOptions(
+        tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror"))
+    )
     steps = plan_download(
         model(here, cached, mirrored, sourced), ModelLayout(tmp_path, tmp_path), download_options
     )
@@ -119,7 +137,10 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
         (FileOrigin.HERE, ()),
         (FileOrigin.CACHE, (str(kept),)),
         (FileOrigin.MIRROR, (server.url("mirror"), str(tmp_path / "mirror"))),
-        (FileOrigin.SOURCE, (server.url("mirror"), "https://models.invalid/3", "https://spare.invalid/3")),
+        (
+            FileOrigin.SOURCE,
+            (server.url("mirror"), "https://models.invalid/3", "https://spare.invalid/3"),
+        ),
     ]
     assert str(steps[0]) == f"{folder / '0.bin'} exists already"
     assert str(steps[1]) == f"{folder / '1.bin'} <- {kept}"
@@ -162,7 +183,9 @@ def test_a_plan_is_what_a_download_does(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
     put(tmp_path / "mirror", WEIGHTS, file)
-    download_options = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
+    download_options = DownloadOptions(
+        tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror"))
+    )
     (step,) = plan_download(spec, layout, download_options)
     events: list[Event] = []
     download_model(spec, layout, download_options, listener=events.append)
@@ -212,5 +235,7 @@ def test_a_mirror_behind_an_address_is_enough(mirror, tmp_path):
             assert len(content) == size
             server.serve(f"m/1/{sha384[:2]}/{sha384[2:]}", content)
         download_options = DownloadOptions(None, (server.url("m"),))
-        downloaded = download_model(model(*blazepose()), ModelLayout(tmp_path, tmp_path), download_options)
+        downloaded = download_model(
+            model(*blazepose()), ModelLayout(tmp_path, tmp_path), download_options
+        )
     assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]

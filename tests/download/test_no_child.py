@@ -44,11 +44,20 @@ def command(server, tmp_path) -> list[str]:
     for name, body in (("net.bin", os.urandom(9999)), ("a.zip", packed.getvalue())):
         file = declared(name, body)
         url = server.serve(name, body)
-        files.append({"name": name, "size": len(body), "checksum": file.checksum.value, "source": url})
+        files.append(
+            {"name": name, "size": len(body), "checksum": file.checksum.value, "source": url}
+        )
     step = {"$type": "unpack_archive", "file": "a.zip", "format": "zip"}
     write_model(tmp_path / "models", "net", model_yml(files=files, postprocessing=[step]))
     words = [ROOT / "tools" / "downloader" / "downloader.py", "--name", "net", "--jobs", 2]
-    words += ["--models_dir", tmp_path / "models", "-o", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    words += [
+        "--models_dir",
+        tmp_path / "models",
+        "-o",
+        tmp_path / "out",
+        "--cache_dir",
+        tmp_path / "cache",
+    ]
     return list(map(str, words))
 
 
@@ -72,7 +81,9 @@ def test_the_system_sees_no_execve(command, tmp_path):
         or subprocess.run([*tracer, "true"], capture_output=True, check=False).returncode
     ):
         pytest.skip("strace cannot trace here")
-    ended = subprocess.run([*tracer, sys.executable, *command], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [*tracer, sys.executable, *command], capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     calls = re.findall(r"^\d+ +(\w+)\(", trace.read_text(), re.MULTILINE)
     assert calls == ["execve"]  # that of Python itself

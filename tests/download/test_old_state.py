@@ -46,7 +46,10 @@ def up_to_date(spec: ModelSpec, root: Path) -> list[str]:
     """Download the model and return the names of the files that were kept."""
     told: list[Event] = []
     download_model(
-        spec, ModelLayout(root, root), DownloadOptions(cache_dir=None, attempts=1), listener=told.append
+        spec,
+        ModelLayout(root, root),
+        DownloadOptions(cache_dir=None, attempts=1),
+        listener=told.append,
     )
     return [event.model_file for event in told if isinstance(event, FileUpToDate)]
 
@@ -97,13 +100,21 @@ def test_an_unpacked_data_set_is_not_downloaded_again(folder):
     leave("val.zip.unpacked.json", folder)
     archive = SourceFile("val.zip", 1000, Digest("sha256", "cd" * 32), ())
     dataset = PublishedDataset((DatasetArchive(archive, "val/"),), ())
-    assert list(download_dataset(dataset, folder, DownloadOptions(cache_dir=None, attempts=1))) == photos
+    assert (
+        list(download_dataset(dataset, folder, DownloadOptions(cache_dir=None, attempts=1)))
+        == photos
+    )
 
 
 def test_a_lock_is_read_and_written_as_it_was():
     entries = read_entries(STATE / "posezoo.lock")
     assert format_entries(entries.values()) == (STATE / "posezoo.lock").read_bytes()
-    assert [entry.origin for entry in entries.values()] == ["made", "registry", "published", "first_use"]
+    assert [entry.origin for entry in entries.values()] == [
+        "made",
+        "registry",
+        "published",
+        "first_use",
+    ]
 
 
 def test_the_record_beside_an_ir_is_read_whole():

@@ -25,7 +25,8 @@ def test_other_terms_are_refused_before_any_request(tmp_path):
         )
         for work in (download_model, plan_download):
             with pytest.raises(
-                LicenseError, match=r"pose: its license is Apache-2\.0, but allow_licenses permits only"
+                LicenseError,
+                match=r"pose: its license is Apache-2\.0, but allow_licenses permits only",
             ):
                 work(spec, layout, strict)
         assert server.requests == []

@@ -56,7 +56,9 @@ def test_what_broke_off_is_resumed(server, fetch):
 
 
 def test_a_part_that_breaks_off_is_asked_for_again(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, cut_at=100_000, times=2, etag=ETAG))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net", WEIGHTS, cut_at=100_000, times=2, etag=ETAG)
+    )
     assert fetch(file, connections=3).read_bytes() == WEIGHTS
     assert "the connection broke" in fetch.warnings
 
@@ -67,7 +69,10 @@ def test_a_host_that_refuses_so_many_gives_it_by_one(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, **slow))
     assert fetch(file, connections=4).read_bytes() == WEIGHTS
     assert "HTTP 429" in fetch.warnings
-    assert ranges(server)[-1] in (None, *(f"bytes={at}-" for at in range(0, len(WEIGHTS), RANGE_BYTES)))
+    assert ranges(server)[-1] in (
+        None,
+        *(f"bytes={at}-" for at in range(0, len(WEIGHTS), RANGE_BYTES)),
+    )
 
 
 def test_a_file_that_changes_meanwhile_is_not_glued_together(server, fetch):
@@ -76,11 +81,16 @@ def test_a_file_that_changes_meanwhile_is_not_glued_together(server, fetch):
     changing.start()
     with pytest.raises(DigestError):
         fetch(declared("net.tflite", WEIGHTS, url), connections=2)
-    assert "has a different version of the file now; starting again from the beginning" in fetch.warnings
+    assert (
+        "has a different version of the file now; starting again from the beginning"
+        in fetch.warnings
+    )
     assert fetch.left() == []
 
 
-@pytest.mark.parametrize("faults", [{"content_range": "bytes 0-9/10"}, {"content_range": "nonsense"}])
+@pytest.mark.parametrize(
+    "faults", [{"content_range": "bytes 0-9/10"}, {"content_range": "nonsense"}]
+)
 def test_parts_that_are_others_than_asked_for_cost_one_more_request(server, fetch, faults):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, etag=ETAG, **faults))
     assert fetch(file, connections=4).read_bytes() == WEIGHTS

@@ -23,7 +23,14 @@ from posezoo.events import (
     WarningIssued,
 )
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, FileSource, ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.spec.model import (
+    Digest,
+    FileSource,
+    ModelSpec,
+    RegexReplace,
+    SourceFile,
+    UnpackArchive,
+)
 from posezoo.verify import check_artifacts
 
 SCRIPT = b"import wget\nnet = 1\n"
@@ -33,7 +40,9 @@ def zipped(**members: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, content in members.items():
-            archive.writestr(name.replace("__", "/").replace("_pb", ".pb").replace("_py", ".py"), content)
+            archive.writestr(
+                name.replace("__", "/").replace("_pb", ".pb").replace("_py", ".py"), content
+            )
     return stream.getvalue()
 
 
@@ -64,14 +73,20 @@ def fetch(tmp_path):
     def fetch(spec: ModelSpec, **options: object) -> list[object]:
         told: list[object] = []
         layout = ModelLayout(tmp_path / "out", tmp_path / "out")
-        download_model(spec, layout, DownloadOptions(cache_dir=None), listener=told.append, **options)
+        download_model(
+            spec, layout, DownloadOptions(cache_dir=None), listener=told.append, **options
+        )
         return told
 
     return fetch
 
 
 def done(told: list[object]) -> list[tuple[str, str]]:
-    return [(each.action, each.model_file) for each in told if isinstance(each, FilePostprocessingStarted)]
+    return [
+        (each.action, each.model_file)
+        for each in told
+        if isinstance(each, FilePostprocessingStarted)
+    ]
 
 
 def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
@@ -98,7 +113,10 @@ def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
 
 def test_a_task_file_and_a_packed_data_file_are_unpacked_once(tmp_path, fetch):
     """MediaPipe publishes networks in both; a script lists the members of the second."""
-    listed = {"files": [{"filename": "/modules/net.tflite", "start": 0, "end": 5}], "remote_package_size": 5}
+    listed = {
+        "files": [{"filename": "/modules/net.tflite", "start": 0, "end": 5}],
+        "remote_package_size": 5,
+    }
     script = f"loadPackage({json.dumps(listed)});".encode()
     files = []
     contents = {"pose.task": zipped(net_pb=b"graph"), "assets.data": b"graph", "loader.js": script}
@@ -112,7 +130,11 @@ def test_a_task_file_and_a_packed_data_file_are_unpacked_once(tmp_path, fetch):
     spec = replace(model(*files), postprocessing=steps)
     assert done(fetch(spec)) == [("unpack", "pose.task"), ("unpack", "assets.data")]
     folder = tmp_path / "out" / "public" / "pose"
-    assert (folder / "net.pb").read_bytes() == (folder / "modules" / "net.tflite").read_bytes() == b"graph"
+    assert (
+        (folder / "net.pb").read_bytes()
+        == (folder / "modules" / "net.tflite").read_bytes()
+        == b"graph"
+    )
     assert done(fetch(spec)) == []
 
 
@@ -126,8 +148,12 @@ def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_p
 
 
 @pytest.mark.parametrize("name", ["sub/net.pb", "run.py", "sub/code/util.py"])
-@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other")])
-def test_what_was_made_is_made_again_where_it_is_gone_or_changed(spec, fetch, tmp_path, name, damage):
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other")]
+)
+def test_what_was_made_is_made_again_where_it_is_gone_or_changed(
+    spec, fetch, tmp_path, name, damage
+):
     fetch(spec)
     path = tmp_path / "out" / "public" / "pose" / name
     good = path.read_bytes()
@@ -175,18 +201,24 @@ def test_a_kill_between_unpacking_and_deleting_is_repaired_by_the_next_run(spec,
     assert {path.name for path in (folder / "sub").iterdir()} == {".posezoo", "code", "net.pb"}
 
 
-def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declared(spec, fetch, tmp_path):
+def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declared(
+    spec, fetch, tmp_path
+):
     fetch(spec)
     (tmp_path / "out" / "public" / "pose" / "sub" / "net.zip").unlink()
     other = zipped(net_pb=b"another graph", code__util_py=SCRIPT)
     (tmp_path / "other.zip").write_bytes(other)
     file = declared("sub/net.zip", other, FileSource(tmp_path / "other.zip"))
     fetch(replace(spec, files=(file, spec.files[1])))
-    assert (tmp_path / "out" / "public" / "pose" / "sub" / "net.pb").read_bytes() == b"another graph"
+    assert (
+        tmp_path / "out" / "public" / "pose" / "sub" / "net.pb"
+    ).read_bytes() == b"another graph"
 
 
 @pytest.mark.parametrize("name", ["sub/net.pb", "run.py"])
-def test_damage_that_no_record_shows_is_repaired_if_everything_is_read_again(spec, fetch, tmp_path, name):
+def test_damage_that_no_record_shows_is_repaired_if_everything_is_read_again(
+    spec, fetch, tmp_path, name
+):
     fetch(spec)
     path = tmp_path / "out" / "public" / "pose" / name
     good, before = path.read_bytes(), path.stat()
@@ -202,7 +234,9 @@ def test_damage_that_no_record_shows_is_repaired_if_everything_is_read_again(spe
 def test_another_recipe_is_carried_out_again_from_the_published_bytes(spec, fetch, tmp_path):
     fetch(spec)
     fetch(replace(spec, postprocessing=(RegexReplace("run.py", "net", "pose"),)))
-    assert (tmp_path / "out" / "public" / "pose" / "run.py").read_text() == "import wget\npose = 1\n"
+    assert (
+        tmp_path / "out" / "public" / "pose" / "run.py"
+    ).read_text() == "import wget\npose = 1\n"
 
 
 def test_a_failing_step_is_reported_with_its_reason(spec, fetch, tmp_path):
@@ -239,7 +273,9 @@ def test_members_that_model_yml_does_not_name_are_reported(spec, fetch):
         {"checkpoint": "sub/net.pb"},
         {"mo_args": (("--x", "$dl_dir/sub"),)},
     ):
-        again = replace(spec, **named, postprocessing=(*spec.postprocessing[1:], spec.postprocessing[0]))
+        again = replace(
+            spec, **named, postprocessing=(*spec.postprocessing[1:], spec.postprocessing[0])
+        )
         assert not [each for each in fetch(again) if isinstance(each, WarningIssued)]
 
 
@@ -249,7 +285,9 @@ def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked
     pins = {"net.pb": Digest("sha1", hashlib.sha1(b"graph").hexdigest())}
     source = FileSource(tmp_path / "net.zip")
     file = SourceFile("net.zip", len(body), None, (source,), contains=pins)
-    spec = replace(model(file), checkpoint="net.pb", postprocessing=(UnpackArchive("net.zip", "zip"),))
+    spec = replace(
+        model(file), checkpoint="net.pb", postprocessing=(UnpackArchive("net.zip", "zip"),)
+    )
     warnings = [each.message for each in fetch(spec) if isinstance(each, WarningIssued)]
     assert warnings == [
         "pose: net.zip: not named in model.yml, and not unpacked, since it has no checksum: other.py"
@@ -262,14 +300,17 @@ def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked
 def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
     (tmp_path / "a.py").write_bytes(SCRIPT)
     files = [
-        declared(f"{precision}/a.py", SCRIPT, FileSource(tmp_path / "a.py")) for precision in ("FP16", "FP32")
+        declared(f"{precision}/a.py", SCRIPT, FileSource(tmp_path / "a.py"))
+        for precision in ("FP16", "FP32")
     ]
     steps = tuple(RegexReplace(file.name, "wget", "nothing") for file in files)
     told = fetch(replace(model(*files), postprocessing=steps), precisions={"FP16"})
     assert done(told) == [("replace_text", "FP16/a.py")]
 
 
-def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_downloaded_again(spec, fetch, tmp_path):
+def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_downloaded_again(
+    spec, fetch, tmp_path
+):
     fetch(spec)
     folder = tmp_path / "out" / "public" / "pose"
     (folder / "sub" / "net.zip").unlink()
@@ -280,11 +321,15 @@ def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_downloaded_aga
         "run.py",
     ]
     assert not (folder / "sub" / "net.zip").exists()
-    (planned, _) = plan_download(spec, ModelLayout(tmp_path / "out", tmp_path / "out"), DownloadOptions(None))
+    (planned, _) = plan_download(
+        spec, ModelLayout(tmp_path / "out", tmp_path / "out"), DownloadOptions(None)
+    )
     assert planned.origin is FileOrigin.HERE
 
 
-def test_a_removed_archive_comes_again_where_what_it_held_is_gone_or_it_is_another_one(spec, fetch, tmp_path):
+def test_a_removed_archive_comes_again_where_what_it_held_is_gone_or_it_is_another_one(
+    spec, fetch, tmp_path
+):
     fetch(spec)
     folder = tmp_path / "out" / "public" / "pose"
     (folder / "sub" / "net.zip").unlink()

@@ -63,7 +63,9 @@ def test_a_cache_and_a_mirror_are_named(tmp_path):
     put(tmp_path / "cache", b"1", one)
     put(tmp_path / "mirror", b"22", two)
     spec, layout = model(one, two), ModelLayout(tmp_path / "out", tmp_path / "out")
-    download_model(spec, layout, DownloadOptions(tmp_path / "cache", mirrors=(str(tmp_path / "mirror"),)))
+    download_model(
+        spec, layout, DownloadOptions(tmp_path / "cache", mirrors=(str(tmp_path / "mirror"),))
+    )
     files = record(layout, spec)["files"]
     assert [(file["kind"], file["url"]) for file in files.values()] == [
         ("cache", str(tmp_path / "cache" / "1" / one.checksum.value[:2] / one.checksum.value[2:])),
@@ -72,7 +74,9 @@ def test_a_cache_and_a_mirror_are_named(tmp_path):
     assert [file["size"] for file in files.values()] == [1, 2]
 
 
-def test_a_file_that_came_stays_recorded_when_another_fails_and_when_nothing_comes(server, tmp_path):
+def test_a_file_that_came_stays_recorded_when_another_fails_and_when_nothing_comes(
+    server, tmp_path
+):
     good = declared("good", b"good", server.serve("good", b"good"))
     failed = declared("bad", b"bad", server.url("nowhere"))
     spec, layout = model(good, failed), ModelLayout(tmp_path, tmp_path)
@@ -168,7 +172,10 @@ def test_what_came_before_a_run_was_killed_is_recorded_by_the_next_one(server, t
 
 
 def test_a_note_of_a_file_that_did_not_come_is_not_recorded(server, tmp_path):
-    spec, layout = model(declared("net.pth", BODY, server.url("nowhere"))), ModelLayout(tmp_path, tmp_path)
+    spec, layout = (
+        model(declared("net.pth", BODY, server.url("nowhere"))),
+        ModelLayout(tmp_path, tmp_path),
+    )
     folder = layout.model_download_dir(spec)
     (folder / ".posezoo").mkdir(parents=True)
     (folder / ".posezoo" / "net.pth.json").write_text('{"origin": {"url": "x"}}')

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from posezoo.download.options import DownloadOptions
-from posezoo.download.published_photos import DATASETS, DatasetArchive, PublishedDataset, download_dataset
+from posezoo.download.published_photos import (
+    DATASETS,
+    DatasetArchive,
+    PublishedDataset,
+    download_dataset,
+)
 from posezoo.errors import ArchiveError, DigestError, SourceError
 from posezoo.events import FileDownloadProgress, WarningIssued
 from posezoo.spec.model import Digest, HttpSource, SourceFile
@@ -54,7 +59,9 @@ class Get:
         self.folder, self.told = folder, []
 
     def __call__(self, dataset, attempts=3):
-        download_options = DownloadOptions(None, attempts=attempts, timeout_s=5, sleep=lambda s: None)
+        download_options = DownloadOptions(
+            None, attempts=attempts, timeout_s=5, sleep=lambda s: None
+        )
         return download_dataset(dataset, self.folder, download_options, self.told.append)
 
     @property

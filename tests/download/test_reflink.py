@@ -79,7 +79,9 @@ def test_across_file_systems_it_is_copied(server, file, fetch, tmp_path, elsewhe
 
 
 @pytest.mark.parametrize("missing", ["link", "locks"])
-def test_where_there_are_no_links_or_locks_it_is_copied(server, file, fetch, tmp_path, monkeypatch, missing):
+def test_where_there_are_no_links_or_locks_it_is_copied(
+    server, file, fetch, tmp_path, monkeypatch, missing
+):
     if missing == "link":
         monkeypatch.delattr(os, "link")
     else:
@@ -153,7 +155,9 @@ def test_a_read_only_cache_gives_what_it_has(file, fetch, disk, server):
     assert "the cache cannot be written: Read-only file system" in fetch.warnings
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/nowhere/else")])
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/nowhere/else")]
+)
 def test_what_is_in_the_way_in_the_cache_is_replaced_or_named(server, file, fetch, tmp_path, make):
     path = kept(tmp_path / "cache", file)
     path.parent.mkdir(parents=True)

@@ -21,9 +21,21 @@ WEIGHTS = bytes(range(256)) * 4096
 def places(server, tmp_path) -> list[str]:
     file = declared("net.bin", WEIGHTS)
     url = server.serve("net", WEIGHTS)
-    entry = {"name": "net.bin", "size": len(WEIGHTS), "checksum": file.checksum.value, "source": url}
+    entry = {
+        "name": "net.bin",
+        "size": len(WEIGHTS),
+        "checksum": file.checksum.value,
+        "source": url,
+    }
     write_model(tmp_path / "models", "net", model_yml(files=[entry]))
-    places = ["--models_dir", tmp_path / "models", "-o", tmp_path, "--cache_dir", tmp_path / "cache"]
+    places = [
+        "--models_dir",
+        tmp_path / "models",
+        "-o",
+        tmp_path,
+        "--cache_dir",
+        tmp_path / "cache",
+    ]
     return list(map(str, places))
 
 
@@ -35,13 +47,17 @@ def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("way", ["posezoo", "downloader.py"])
-def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(server, places, tmp_path, way):
+def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(
+    server, places, tmp_path, way
+):
     assert run(way, places).returncode == 0
     target = tmp_path / "public" / "net" / "net.bin"
     before = target.stat()
     with open(target, "r+b") as stream:
         stream.write(bytes(len(WEIGHTS)))
-    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))  # the size and the inode are as they were
+    os.utime(
+        target, ns=(before.st_atime_ns, before.st_mtime_ns)
+    )  # the size and the inode are as they were
     assert run(way, places).returncode == 0
     assert not target.read_bytes().strip(b"\0")
     assert run(way, places, "--verify").returncode == 0

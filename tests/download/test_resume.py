@@ -23,7 +23,9 @@ def ranges(server) -> list[str | None]:
 
 def broken_off(server, fetch, *, at: int = 3000, etag: str = ETAG):
     """A file of which a former run got the first bytes; its server has mended since."""
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=at, etag=etag))
+    file = declared(
+        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=at, etag=etag)
+    )
     with pytest.raises(SourceError):
         fetch(file, attempts=1)
     server.serve("net.tflite", WEIGHTS, etag=etag)
@@ -51,7 +53,9 @@ def test_the_next_run_goes_on_and_leaves_nothing_behind(server, fetch):
 def test_a_run_that_was_ended_by_a_signal_is_resumed(server, fetch, number):
     body = bytes(range(256)) * 16384  # 4 MiB
     at = len(body) * 9 // 10
-    file = declared("net.tflite", body, server.serve("net.tflite", body, hang_at=at, times=1, etag=ETAG))
+    file = declared(
+        "net.tflite", body, server.serve("net.tflite", body, hang_at=at, times=1, etag=ETAG)
+    )
     child = start_child(file, fetch.folder)
     part = fetch.folder / ".net.tflite.part"
     wait_until(lambda: part.exists() and part.stat().st_size == at)
@@ -96,7 +100,16 @@ def test_a_file_that_changed_in_between_is_not_glued_together(server, fetch):
         {"etag": ETAG, "status": [206]},
         {"etag": ETAG, "length": 1097, "times": 1},
     ],
-    ids=["other-version", "one-before", "longer-file", "shorter", "nonsense", "416", "bare-206", "length"],
+    ids=[
+        "other-version",
+        "one-before",
+        "longer-file",
+        "shorter",
+        "nonsense",
+        "416",
+        "bare-206",
+        "length",
+    ],
 )
 def test_a_rest_that_does_not_fit_costs_one_more_request(server, fetch, faults):
     file = broken_off(server, fetch)
@@ -152,12 +165,16 @@ def test_whatever_a_former_run_left_the_file_is_right(server, fetch, left, reque
 def test_a_part_of_another_file_is_dropped(server, fetch):
     broken_off(server, fetch)
     newer = WEIGHTS[::-1]
-    assert fetch(declared("net.tflite", newer, server.serve("newer", newer, etag=ETAG))).read_bytes() == newer
+    assert (
+        fetch(declared("net.tflite", newer, server.serve("newer", newer, etag=ETAG))).read_bytes()
+        == newer
+    )
     assert ranges(server) == [None]
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"[]", b'{"partial": 3}', b'{"partial": {"sha384": 3}}', b"\xff", b"[" * 100_000]
+    "record",
+    [b"", b"[]", b'{"partial": 3}', b'{"partial": {"sha384": 3}}', b"\xff", b"[" * 100_000],
 )
 def test_a_record_that_says_nothing_costs_a_download(server, fetch, record):
     file = broken_off(server, fetch)

@@ -15,7 +15,10 @@ def test_both_photos_come_from_a_mirror(mirror, tmp_path):
         content = photo.read_bytes()
         assert content.startswith(b"\x89PNG")
         # A PNG says its width and height, big-endian, from its 17th byte on.
-        assert (int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")) == (512, 512)
+        assert (int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")) == (
+            512,
+            512,
+        )
 
 
 def test_photos_that_are_here_stay(mirror, tmp_path):
@@ -26,6 +29,8 @@ def test_photos_that_are_here_stay(mirror, tmp_path):
 
 
 def test_without_network_and_mirror_the_reason_is_named(tmp_path):
-    with pytest.raises(DownloadError, match=r"No matching distribution found for scikit-image===0.26.0"):
+    with pytest.raises(
+        DownloadError, match=r"No matching distribution found for scikit-image===0.26.0"
+    ):
         download_samples(tmp_path / "samples", DownloadOptions(None))
     assert list((tmp_path / "samples").iterdir()) == []

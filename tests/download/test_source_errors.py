@@ -138,12 +138,24 @@ def zoo(tmp_path: Path, server: Server) -> Path:
 def declare(zoo: Path, *urls: str) -> Path:
     """A model of one file, which needs no conversion; where it goes."""
     file = {"name": "FP16/net.xml", "size": len(WEIGHTS), "checksum": sha384(WEIGHTS).hexdigest()}
-    write_model(zoo / "models", "net", model_yml(files=[{**file, "source": list(urls)}], framework="dldt"))
+    write_model(
+        zoo / "models", "net", model_yml(files=[{**file, "source": list(urls)}], framework="dldt")
+    )
     return zoo / "public" / "net" / "FP16" / "net.xml"
 
 
 def command(zoo: Path, *more: object) -> list[str]:
-    said = ["--name", "net", "--models_dir", zoo / "models", "--stall_timeout", 1, "--num_attempts", 2, *more]
+    said = [
+        "--name",
+        "net",
+        "--models_dir",
+        zoo / "models",
+        "--stall_timeout",
+        1,
+        "--num_attempts",
+        2,
+        *more,
+    ]
     return [sys.executable, str(DOWNLOADER), *map(str, said)]
 
 
@@ -171,11 +183,16 @@ def test_through_the_script(fault, zoo, server):
     assert ended.returncode == (1 if fault.says else 0), ended.stderr
     assert fault.says in ended.stderr
     assert target.read_bytes() == (OLD if fault.says else WEIGHTS)
-    assert left(target) in (["net.xml"], [".net.xml.part", "net.xml"] if fault.says else ["net.xml"])
+    assert left(target) in (
+        ["net.xml"],
+        [".net.xml.part", "net.xml"] if fault.says else ["net.xml"],
+    )
     assert fault.asked in (None, server.asked("net"))
 
 
-@pytest.mark.parametrize("fault", [each for each in FAULTS if each.api], ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    "fault", [each for each in FAULTS if each.api], ids=lambda fault: fault.name
+)
 def test_through_the_python_api(fault, zoo, server):
     target = declare(zoo, server.serve("net", fault.body, **fault.faults))
     places = {"models_dir": (zoo / "models",), "output_dir": zoo, "cache_dir": zoo / "cache"}
@@ -196,7 +213,10 @@ def test_ten_faults_go_through_the_python_api():
 
 
 def test_a_source_of_wrong_bytes_costs_a_warning_and_the_next_is_asked(zoo, server):
-    wrong, gone = server.serve("wrong", WEIGHTS, wrong_byte=1), server.serve("gone", b"", status=[404] * 9)
+    wrong, gone = (
+        server.serve("wrong", WEIGHTS, wrong_byte=1),
+        server.serve("gone", b"", status=[404] * 9),
+    )
     target = declare(zoo, wrong, gone, server.serve("net", WEIGHTS))
     ended = download(zoo)
     assert (ended.returncode, target.read_bytes()) == (0, WEIGHTS)
@@ -230,16 +250,31 @@ def test_signed_addresses_and_headers_are_never_shown(zoo, server):
 @pytest.mark.parametrize(
     ("prepare", "says"),
     [
-        (lambda target: (target.unlink(), target.mkdir()), "net.xml: cannot be written: Is a directory"),
+        (
+            lambda target: (target.unlink(), target.mkdir()),
+            "net.xml: cannot be written: Is a directory",
+        ),
         (lambda target: (target.unlink(), os.mkfifo(target)), ""),
-        (lambda target: target.with_name(".net.xml.part").mkdir(), ".net.xml.part: cannot be written"),
+        (
+            lambda target: target.with_name(".net.xml.part").mkdir(),
+            ".net.xml.part: cannot be written",
+        ),
         (lambda target: os.mkfifo(target.with_name(".net.xml.part")), ""),
         (lambda target: target.with_name(".net.xml.part").write_bytes(bytes(9 << 20)), ""),
         (lambda target: target.with_name(".net.xml.part").symlink_to("/nowhere/else"), ""),
         (lambda target: (target.unlink(), target.symlink_to("/nowhere/else")), ""),
         (lambda target: (target.parent / ".posezoo").write_bytes(b""), ""),
     ],
-    ids=["folder", "FIFO", "part a folder", "part a FIFO", "part longer", "part a link", "link", "no stamps"],
+    ids=[
+        "folder",
+        "FIFO",
+        "part a folder",
+        "part a FIFO",
+        "part longer",
+        "part a link",
+        "link",
+        "no stamps",
+    ],
 )
 def test_what_is_in_the_way_is_replaced_or_named(zoo, server, prepare, says):
     target = declare(zoo, server.serve("net", WEIGHTS))
@@ -293,7 +328,9 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
 
 def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
     target = declare(zoo, server.serve("net", WEIGHTS, body_drip_s=0.02, drip_bytes=1000))
-    child = subprocess.Popen(command(zoo), cwd=zoo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        command(zoo), cwd=zoo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     part = target.with_name(".net.xml.part")
     while not (part.exists() and part.stat().st_size):
         assert child.poll() is None
@@ -308,7 +345,9 @@ def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
 def test_nobody_reads_on(zoo, server):
     target = declare(zoo, server.serve("net", WEIGHTS))
     line = f"{subprocess.list2cmdline(command(zoo))} | head -1"
-    ended = subprocess.run(line, shell=True, cwd=zoo, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        line, shell=True, cwd=zoo, capture_output=True, text=True, timeout=60, check=False
+    )
     assert ended.stdout.startswith("################|| Downloading net")
     assert "Traceback" not in ended.stderr
     assert target.read_bytes() in (OLD, WEIGHTS)
@@ -319,7 +358,13 @@ def test_a_full_standard_output_is_named(zoo, server):
     declare(zoo, server.serve("net", WEIGHTS))
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
-            command(zoo), cwd=zoo, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            command(zoo),
+            cwd=zoo,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
         )
     assert ended.returncode == 1
     assert "No space left on device" in ended.stderr
@@ -345,7 +390,9 @@ def test_a_public_name_leads_to_this_machine_only_where_that_is_allowed(zoo, ser
     server.answers[public] = Answer(b"", status=[302] * 9, headers={"Location": target})
     path = declare(zoo, public)
     refused = download(zoo, **by_proxy(server))
-    assert "redirects to 127.0.0.1, an address of this machine or a private network" in refused.stderr
+    assert (
+        "redirects to 127.0.0.1, an address of this machine or a private network" in refused.stderr
+    )
     assert (refused.returncode, server.asked("net"), path.read_bytes()) == (1, 0, OLD)
     followed = download(zoo, "--allow_private_redirects", **by_proxy(server))
     assert (followed.returncode, path.read_bytes()) == (0, WEIGHTS)

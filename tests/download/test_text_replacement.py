@@ -21,7 +21,11 @@ def replace(tmp_path, text: str | bytes, *steps: tuple[object, ...]) -> str:
 
 def test_replacements_follow_one_another(tmp_path):
     text = "import kaldi_io\nlayer.apply(x)\n"
-    steps = [("import kaldi_io", r"# \g<0>"), (r"\blayer\.(apply)\b", r"layer.\1_now"), ("apply_now", "go")]
+    steps = [
+        ("import kaldi_io", r"# \g<0>"),
+        (r"\blayer\.(apply)\b", r"layer.\1_now"),
+        ("apply_now", "go"),
+    ]
     assert replace(tmp_path, text, *steps) == "# import kaldi_io\nlayer.go(x)\n"
 
 

@@ -18,7 +18,9 @@ def test_each_rings_in_time_whatever_the_order_they_were_set_in():
     alarms, rung = TimerThread(), list[tuple[str, float]]()
     start_time = time.monotonic()
     for name, seconds in (("late", 0.3), ("soon", 0.05), ("between", 0.15)):
-        alarms.call_later(seconds, lambda name=name: rung.append((name, time.monotonic() - start_time)))
+        alarms.call_later(
+            seconds, lambda name=name: rung.append((name, time.monotonic() - start_time))
+        )
     wait_until(lambda: len(rung) == 3)
     assert [name for name, _ in rung] == ["soon", "between", "late"]
     assert all(at >= min_count for (_, at), min_count in zip(rung, (0.05, 0.15, 0.3), strict=True))

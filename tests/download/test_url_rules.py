@@ -40,7 +40,9 @@ def test_a_public_name_leads_to_no_private_address_unless_that_is_allowed(host, 
         refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=False)
     assert "--allow_private_redirects" in caught.value.hint
     assert "secret" not in caught.value.problem
-    refuse_unsafe_redirect(url, target, DownloadOptions(None, allow_private_redirects=True), by_proxy=False)
+    refuse_unsafe_redirect(
+        url, target, DownloadOptions(None, allow_private_redirects=True), by_proxy=False
+    )
     refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=True)
 
 
@@ -72,7 +74,9 @@ def test_a_public_name_leads_to_other_public_names(host):
 def test_nothing_leads_from_https_to_http_whatever_is_allowed():
     download_options = DownloadOptions(None, allow_http=True, allow_private_redirects=True)
     with pytest.raises(SourceError, match="from https to http"):
-        refuse_unsafe_redirect("https://example.org/", "HTTP://example.org/", download_options, by_proxy=True)
+        refuse_unsafe_redirect(
+            "https://example.org/", "HTTP://example.org/", download_options, by_proxy=True
+        )
 
 
 def test_plain_http_is_for_files_with_a_digest_and_for_this_machine():

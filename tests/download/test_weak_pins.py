@@ -59,7 +59,9 @@ def test_no_mirror_is_named_since_those_are_asked_by_a_digest(server, layout):
     url = server.serve("n", b"", status=[404])
     with pytest.raises(SourceError, match="HTTP 404") as caught:
         download_model(
-            model(archive(url, SHA1)), layout, DownloadOptions(None, mirrors=(str(layout.output_dir),))
+            model(archive(url, SHA1)),
+            layout,
+            DownloadOptions(None, mirrors=(str(layout.output_dir),)),
         )
     assert caught.value.hint == "check the address"
 
@@ -105,7 +107,9 @@ def test_eight_digits_and_nothing_are_no_pin(server, layout):
     assert server.requests == []
 
 
-@pytest.mark.parametrize("file", [loose("https://x.invalid/n"), archive("https://x.invalid/n", SHA1[:8])])
+@pytest.mark.parametrize(
+    "file", [loose("https://x.invalid/n"), archive("https://x.invalid/n", SHA1[:8])]
+)
 def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
     path = tmp_path / file.name
     path.write_bytes(zipped(net=WEIGHTS))
@@ -117,7 +121,10 @@ def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
     spec = model(loose(server.serve("n", WEIGHTS)))
     told: list[Event] = []
     (path,) = download_model(spec, layout, trusting(lock), listener=told.append).files
-    assert any(isinstance(event, WarningIssued) and "trusted on first use" in event.message for event in told)
+    assert any(
+        isinstance(event, WarningIssued) and "trusted on first use" in event.message
+        for event in told
+    )
     assert path.read_bytes() == WEIGHTS
     path.unlink()
     server.serve("n", WEIGHTS[::-1])

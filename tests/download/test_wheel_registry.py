@@ -20,7 +20,13 @@ from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
 from posezoo.download.digest_store import entry_path
 from posezoo.download.options import DownloadOptions
 from posezoo.download.wheel_registry import read_wheel_registry
-from posezoo.errors import ConversionError, DownloadError, OutputError, SettingsError, UnknownModelError
+from posezoo.errors import (
+    ConversionError,
+    DownloadError,
+    OutputError,
+    SettingsError,
+    UnknownModelError,
+)
 from posezoo.files.verified_files import sync
 from posezoo.registry import WHEEL_REGISTRIES, open_registry, wheel_registry_root
 from posezoo.settings import REGISTRIES, read_settings
@@ -79,7 +85,9 @@ def wheels(tmp_path, files, monkeypatch):
             f"openvino_dev-{version}-7-py3-none-any.whl",
             metadata="Requires-Python: >=3.6,<3.7\n",
         )
-        monkeypatch.setitem(WHEEL_REGISTRIES, name, member_of(wheel, folder, package="openvino-dev"))
+        monkeypatch.setitem(
+            WHEEL_REGISTRIES, name, member_of(wheel, folder, package="openvino-dev")
+        )
     oldest = WHEEL_REGISTRIES["omz@2021.4"]
     monkeypatch.setitem(WHEEL_REGISTRIES, "omz@2021.4", replace(oldest, member="none"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "links"))
@@ -143,7 +151,9 @@ def test_a_table_shows_the_registry_and_the_name_that_is_not_used(wheels, run):
 def test_the_order_of_the_registries_decides(wheels, run):
     read_wheel_registry("omz", DownloadOptions(None))
     root = wheel_registry_root("omz")
-    _, out, _ = verb(run, "info", SHARED, "--models_dir", root, "--registry", "posezoo", "--format", "json")
+    _, out, _ = verb(
+        run, "info", SHARED, "--models_dir", root, "--registry", "posezoo", "--format", "json"
+    )
     assert (json.loads(out)[0]["registry"], json.loads(out)[0]["also_in"]) == ("omz", ["posezoo"])
 
 
@@ -170,7 +180,9 @@ def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run
     assert synced_early >= {path.name for path in root.rglob("*")}
 
 
-def test_the_users_index_is_asked_for_the_wheel_alone(tmp_path, server: Server, wheels, run, monkeypatch):
+def test_the_users_index_is_asked_for_the_wheel_alone(
+    tmp_path, server: Server, wheels, run, monkeypatch
+):
     (wheel,) = wheels.glob("*2024*")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.delenv("PIP_NO_INDEX")
@@ -180,7 +192,9 @@ def test_the_users_index_is_asked_for_the_wheel_alone(tmp_path, server: Server, 
 
 
 def test_a_model_of_a_wheel_is_downloaded(wheels, run, tmp_path):
-    code, _, error = verb(run, "download", "whole", "newer", "--registry", "omz", "-o", tmp_path / "out")
+    code, _, error = verb(
+        run, "download", "whole", "newer", "--registry", "omz", "-o", tmp_path / "out"
+    )
     assert code == 0, error
     assert (tmp_path / "out/public/newer/newer.onnx").read_bytes() == b"newer" * 100
     assert (tmp_path / "out/public/whole/part/part.onnx").is_file()
@@ -197,7 +211,9 @@ def test_python_takes_the_setting_too(wheels, tmp_path):
 def test_a_hint_gives_a_command_that_finds_the_model(wheels, run, tmp_path):
     code, _, error = verb(run, "convert", "newer", "--registry", "omz", "-o", tmp_path / "out")
     assert code == 1
-    assert f"hint: posezoo download newer --registry omz --weights_dir {tmp_path / 'out'}\n" in error
+    assert (
+        f"hint: posezoo download newer --registry omz --weights_dir {tmp_path / 'out'}\n" in error
+    )
 
 
 def test_the_cache_knows_the_wheel(wheels, run):
@@ -329,12 +345,15 @@ def test_a_model_of_the_release_is_no_surprise_in_the_stand_in(wheels, run):
     _, out, error = run(as_stand_in(info_dumper.main), "--name", "newer,older")
     assert [row["name"] for row in json.loads(out)] == ["newer", "older"]
     assert (
-        error == "########## Warning: older: not among the models of omz; taken from --registry omz@2022.1\n"
+        error
+        == "########## Warning: older: not among the models of omz; taken from --registry omz@2022.1\n"
     )
 
 
 def test_a_glob_in_the_stand_in_looks_in_all_releases_and_says_which_one_answered(wheels, run):
-    _, out, error = run(as_stand_in(info_dumper.main), "--name", "??[wd]er,human-pose-estimation-000[1-5]")
+    _, out, error = run(
+        as_stand_in(info_dumper.main), "--name", "??[wd]er,human-pose-estimation-000[1-5]"
+    )
     assert names(out) == {"newer", SHARED, "human-pose-estimation-0005"}
     globs = "########## Warning: ??[wd]er, human-pose-estimation-000[1-5]: "
     others, unread, answered = error.splitlines()
@@ -377,7 +396,10 @@ def test_without_an_index_the_message_says_what_was_not_searched(wheels, run, mo
     assert error.startswith(
         'No matching models: "newer"\n  hint: Open Model Zoo\'s own models were not searched'
     )
-    assert "No matching distribution found for openvino-dev===2024.6.0; see which index pip uses" in error
+    assert (
+        "No matching distribution found for openvino-dev===2024.6.0; see which index pip uses"
+        in error
+    )
     assert left_in_cache() == []
 
 
@@ -398,7 +420,9 @@ INDEX_HINT = "pip config list; or give a folder with a copy: POSEZOO_MIRROR=DIR"
 def test_an_index_without_the_wheel_is_one_line(wheels, run):
     shutil.rmtree(wheels)
     wheels.mkdir()
-    problem = "^error: the registry omz cannot be read: .*No matching distribution found for openvino-dev"
+    problem = (
+        "^error: the registry omz cannot be read: .*No matching distribution found for openvino-dev"
+    )
     refused(run, "--registry", "omz", problem=problem, hint=INDEX_HINT)
 
 
@@ -407,7 +431,11 @@ def test_a_wheel_of_another_digest_is_refused(wheels, run, monkeypatch):
     other = replace(source, wheel=replace(source.wheel, sha256="0" * 64))
     monkeypatch.setitem(WHEEL_REGISTRIES, "omz", other)
     refused(
-        run, "--registry", "omz", problem="the registry omz .* another wheel of that name", hint=INDEX_HINT
+        run,
+        "--registry",
+        "omz",
+        problem="the registry omz .* another wheel of that name",
+        hint=INDEX_HINT,
     )
 
 
@@ -420,8 +448,14 @@ def test_a_broken_mirror_is_named(is_damaged, wheels, run, tmp_path, monkeypatch
         path.parent.mkdir(parents=True)
         path.write_bytes(b"damaged")
     reason = "sends 7 bytes" if is_damaged else "is neither a folder nor"
-    hint = INDEX_HINT if is_damaged else "hint: correct or remove this mirror: --mirror, POSEZOO_MIRROR"
-    refused(run, "--registry", "omz", problem=f"every source failed: {tmp_path}/m: {reason}", hint=hint)
+    hint = (
+        INDEX_HINT
+        if is_damaged
+        else "hint: correct or remove this mirror: --mirror, POSEZOO_MIRROR"
+    )
+    refused(
+        run, "--registry", "omz", problem=f"every source failed: {tmp_path}/m: {reason}", hint=hint
+    )
 
 
 def test_a_wheel_that_cannot_be_unpacked_leaves_nothing(wheels, run, tmp_path, monkeypatch):
@@ -460,7 +494,10 @@ def test_a_folder_without_models_in_place_of_the_registry_is_named(wheels):
     [
         ("omz, omz", "the registry omz is named twice; name it once"),
         ("omz,omz@2024.6", "the registry omz is named twice; name it once"),
-        ("omz@2023", "there is no registry 'omz@2023'; there are posezoo, omz, omz@2022.1, omz@2021.4"),
+        (
+            "omz@2023",
+            "there is no registry 'omz@2023'; there are posezoo, omz, omz@2022.1, omz@2021.4",
+        ),
     ],
 )
 def test_registries_that_cannot_be_meant_are_refused(value, problem, tmp_path, monkeypatch):
@@ -478,9 +515,14 @@ def test_registries_that_cannot_be_meant_are_refused(value, problem, tmp_path, m
 # --- mirrors
 
 
-def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(wheels, run, tmp_path, monkeypatch):
+def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(
+    wheels, run, tmp_path, monkeypatch
+):
     args = ("mirror", "create", "m", "--registry", "omz", "--name", "newer,whole")
-    assert "omz: would download openvino_dev-2024.6.0-7-py3-none-any.whl" in verb(run, *args, "--dry_run")[1]
+    assert (
+        "omz: would download openvino_dev-2024.6.0-7-py3-none-any.whl"
+        in verb(run, *args, "--dry_run")[1]
+    )
     code, out, error = verb(run, *args)
     assert code == 0, error
     wheel = tmp_path / "m" / entry_path(Digest("sha256", WHEEL_REGISTRIES["omz"].wheel.sha256))
@@ -496,7 +538,10 @@ def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(wheels, ru
     code, _, error = verb(run, "download", "whole", "--models_dir", "m/models", "-o", "elsewhere")
     assert code == 0, error
     wheel.write_bytes(b"damaged")
-    assert "changed   omz: openvino_dev-2024.6.0-7-py3-none-any.whl" in verb(run, "mirror", "check", "m")[1]
+    assert (
+        "changed   omz: openvino_dev-2024.6.0-7-py3-none-any.whl"
+        in verb(run, "mirror", "check", "m")[1]
+    )
 
 
 # --- verbs that write into a registry, or check one

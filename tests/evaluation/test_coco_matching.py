@@ -9,12 +9,19 @@ from evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from fakes.coco import annotations, crowded, person, written
 from posezoo import coco
 from posezoo.evaluation.breakdown import score_image, score_keypoints, worst_images
-from posezoo.evaluation.coco_matching import NAMES, PooledMatches, bootstrap_intervals, match_dataset
+from posezoo.evaluation.coco_matching import (
+    NAMES,
+    PooledMatches,
+    bootstrap_intervals,
+    match_dataset,
+)
 from posezoo.evaluation.coco_metrics import compute_coco_metrics
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
-STANDING = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)]).astype(float)
+STANDING = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)]).astype(
+    float
+)
 
 
 def metrics_of(matches):
@@ -26,7 +33,10 @@ def metrics_of(matches):
 
 def test_the_metrics_of_matched_keypoints_equal_those_of_cocos_tools(tmp_path):
     truth, results = crowded(120, people=300, found=2500)
-    dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), predictions_of(results)
+    dataset, found = (
+        coco.read_coco_dataset(written(tmp_path, truth), tmp_path),
+        predictions_of(results),
+    )
     metrics = compute_coco_metrics(dataset, found)
     for name, value in metrics_of(match_dataset(dataset, found)).items():
         assert value == pytest.approx(metrics[name], abs=1e-12), name
@@ -44,7 +54,10 @@ def test_the_metrics_of_matched_boxes_equal_those_of_cocos_tools(tmp_path):
         for each in truth["annotations"]
         for s in random.uniform(0, 1, 2)
     ]
-    dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), predictions_of(results)
+    dataset, found = (
+        coco.read_coco_dataset(written(tmp_path, truth), tmp_path),
+        predictions_of(results),
+    )
     metrics = compute_coco_metrics(dataset, found, boxes=True)
     follow = metrics_of(match_dataset(dataset, found, boxes=True))
     for name in ("AP", "AP50", "AP75", "AR"):
@@ -55,7 +68,10 @@ def test_intervals_contain_the_metric_are_reproducible_and_narrow_with_more_peop
     widths = []
     for images in (20, 320):
         truth, results = crowded(images, people=2 * images, found=8 * images)
-        dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), predictions_of(results)
+        dataset, found = (
+            coco.read_coco_dataset(written(tmp_path, truth), tmp_path),
+            predictions_of(results),
+        )
         matches = list(match_dataset(dataset, found))
         intervals = bootstrap_intervals(matches, draws=200)
         assert intervals == bootstrap_intervals(matches, draws=200)
@@ -83,7 +99,9 @@ def test_a_resampled_data_set_has_the_metrics_that_pycocotools_computes_for_it(t
             for each in truth["annotations"]
             if each["image_id"] == image
         ]
-        resampled = annotations(30, [{**each, "id": number} for number, each in enumerate(people, 1)])
+        resampled = annotations(
+            30, [{**each, "id": number} for number, each in enumerate(people, 1)]
+        )
         found = [
             {**each, "image_id": copy}
             for copy, image in enumerate(copies, 1)
@@ -99,12 +117,17 @@ def test_the_interval_is_that_of_2_5_to_97_5_percent_of_the_resampled_metrics(tm
     truth, results = crowded(12, people=30, found=120)
     dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
     matches = list(match_dataset(dataset, predictions_of(results)))
-    pooled, random = PooledMatches(matches), np.random.default_rng(99)  # another seed: another sample
+    pooled, random = (
+        PooledMatches(matches),
+        np.random.default_rng(99),
+    )  # another seed: another sample
     aps = [
         pooled.resampled_metrics(np.bincount(random.integers(0, 12, 12), minlength=12))[0]
         for _ in range(4000)
     ]
-    assert bootstrap_intervals(matches)["AP"] == pytest.approx(np.percentile(aps, (2.5, 97.5)), abs=0.02)
+    assert bootstrap_intervals(matches)["AP"] == pytest.approx(
+        np.percentile(aps, (2.5, 97.5)), abs=0.02
+    )
 
 
 def small_dataset(tmp_path):

@@ -70,7 +70,9 @@ def test_the_metrics_equal_those_of_pycocotools_on_real_photos(shared):
         {
             "image_id": image.id,
             "category_id": 1,
-            "keypoints": (person.keypoints + random.normal(0, (spread, spread, 0), (17, 3))).ravel().tolist(),
+            "keypoints": (person.keypoints + random.normal(0, (spread, spread, 0), (17, 3)))
+            .ravel()
+            .tolist(),
             "score": float(random.uniform()),
         }
         for image in dataset.images
@@ -90,10 +92,17 @@ def test_the_metrics_of_boxes_equal_those_of_pycocotools(tmp_path):
     for each, true in zip(results, random.choice(truth["annotations"], len(results)), strict=False):
         box = np.array(true["bbox"]) * random.normal(1, 0.05, 4)
         boxes.append(
-            {"image_id": true["image_id"], "category_id": 1, "bbox": box.tolist(), "score": each["score"]}
+            {
+                "image_id": true["image_id"],
+                "category_id": 1,
+                "bbox": box.tolist(),
+                "score": each["score"],
+            }
         )
     path = written(tmp_path, truth)
-    ours = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), predictions_of(boxes), boxes=True)
+    ours = compute_coco_metrics(
+        coco.read_coco_dataset(path, tmp_path), predictions_of(boxes), boxes=True
+    )
     assert ours == pycocotools_says(path, boxes, "bbox")
     assert 0.1 < ours["AP"] < 1
 
@@ -102,7 +111,9 @@ def test_an_id_of_0_does_not_count_as_no_match(tmp_path):
     points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
     path = written(tmp_path, annotations(1, [person(0, 1, points)]))
     found = {1: ImagePredictions(points[None].astype(float), np.array([0.9]), np.zeros((1, 4)))}
-    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), found)["AP"] == pytest.approx(1)
+    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), found)[
+        "AP"
+    ] == pytest.approx(1)
 
 
 def test_a_metric_that_no_person_counts_for_is_left_out(tmp_path):
@@ -121,6 +132,8 @@ def test_a_dataset_without_people_is_refused(tmp_path):
 
 def test_keypoints_without_a_known_sigma_are_refused_by_name(tmp_path):
     content = annotations(1, [person(1, 1, np.full((17, 3), 2))])
-    content["categories"] = [{**content["categories"][0], "keypoints": [f"tail_{i}" for i in range(17)]}]
+    content["categories"] = [
+        {**content["categories"][0], "keypoints": [f"tail_{i}" for i in range(17)]}
+    ]
     with pytest.raises(EvaluationError, match="tail_0, tail_1"):
         compute_coco_metrics(coco.read_coco_dataset(written(tmp_path, content), tmp_path), {})

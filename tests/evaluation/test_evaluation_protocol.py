@@ -10,7 +10,9 @@ from posezoo.spec.model import Precision
 
 
 def test_options_of_the_decoder_are_settings_also_if_they_are_0_or_false():
-    estimator = SimpleNamespace(input_size=(8, 8), executed_precision="f32", people_from="the model")
+    estimator = SimpleNamespace(
+        input_size=(8, 8), executed_precision="f32", people_from="the model"
+    )
     options = LoadOptions(decoder_options={"subpixel": False, "min_score": 0.0})
     settings = EvaluationProtocol(estimator, Precision.FP16, options).to_settings()
     assert settings == {"input": "8x8", "arithmetic": "f32", "subpixel": False, "min_score": 0.0}

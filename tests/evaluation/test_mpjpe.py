@@ -15,7 +15,9 @@ from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 NAMES = SKELETONS["panoptic-19"].keypoints
-FLAT = np.column_stack([100 + 9 * np.arange(19), 50 + 20 * np.arange(19), np.full(19, 2)]).astype(float)
+FLAT = np.column_stack([100 + 9 * np.arange(19), 50 + 20 * np.arange(19), np.full(19, 2)]).astype(
+    float
+)
 SPACE_MM = np.random.default_rng(2).normal((0, 0, 3000), 400, (19, 3))
 
 
@@ -40,12 +42,16 @@ def finds(space_mm):
     neck = NAMES.index("neck")
     relative = ((space_mm - space_mm[neck]) / 10).astype(np.float32)
     keypoints = FLAT.astype(np.float32) * (1, 1, 0.5)
-    pose = Pose3D(keypoints, "panoptic-19", 0.9, (0, 0, 9, 9), relative, np.array([1, 2, 300], np.float32))
+    pose = Pose3D(
+        keypoints, "panoptic-19", 0.9, (0, 0, 9, 9), relative, np.array([1, 2, 300], np.float32)
+    )
     return lambda image: [pose]
 
 
 def test_a_correct_pose_has_no_error_wherever_the_camera_is(tmp_path):
-    metrics = evaluate(finds(SPACE_MM), dataset(tmp_path, SPACE_MM + np.array([500, -20, 1000]))).figures
+    metrics = evaluate(
+        finds(SPACE_MM), dataset(tmp_path, SPACE_MM + np.array([500, -20, 1000]))
+    ).figures
     assert metrics["MPJPE_mm"] == pytest.approx(0, abs=1e-3)
     assert metrics["AP"] == pytest.approx(1)
 
@@ -69,5 +75,7 @@ def test_a_model_without_3d_poses_has_no_mpjpe(tmp_path):
 
 
 def test_a_wrong_number_of_3d_joints_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match=r"annotations\[0\].keypoints_3d: expected 76 numbers, got 72"):
+    with pytest.raises(
+        DatasetError, match=r"annotations\[0\].keypoints_3d: expected 76 numbers, got 72"
+    ):
         dataset(tmp_path, SPACE_MM[:18], np.ones(18))

@@ -16,7 +16,9 @@ from posezoo.pose.keypoints import SKELETONS, Pose
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
-STANDING = np.column_stack([200 + 2 * np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)]).astype(float)
+STANDING = np.column_stack(
+    [200 + 2 * np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)]
+).astype(float)
 
 
 def moved(x, y=0):
@@ -27,7 +29,9 @@ def moved(x, y=0):
 def dataset(tmp_path):
     """Four images with one person each; the grey level of an image is 40 times its number."""
     for number in range(1, 5):
-        cv2.imwrite(str(tmp_path / f"{number:012}.jpg"), np.full((480, 640, 3), 40 * number, np.uint8))
+        cv2.imwrite(
+            str(tmp_path / f"{number:012}.jpg"), np.full((480, 640, 3), 40 * number, np.uint8)
+        )
     people = [person(n, n, moved(10 * n), area=9000) for n in range(1, 5)]
     return coco.read_coco_dataset(written(tmp_path, annotations(4, people)), tmp_path)
 
@@ -72,13 +76,17 @@ def test_keypoints_are_matched_by_name_whatever_the_models_skeleton(dataset):
 def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, dataset):
     content = json.loads(dataset.annotations.read_text())
     content["categories"][0]["keypoints"][0] = "tail"
-    with pytest.raises(EvaluationError, match="coco-17 does not match the annotations: it has no tail"):
+    with pytest.raises(
+        EvaluationError, match="coco-17 does not match the annotations: it has no tail"
+    ):
         evaluate(Oracle(), coco.read_coco_dataset(written(tmp_path, content), tmp_path))
 
 
 def test_results_have_the_form_that_cocos_tools_read(dataset):
     results = evaluate(Oracle(), dataset.limited_to(1)).to_coco_results()
-    assert [set(result) for result in results] == [{"image_id", "category_id", "keypoints", "score"}]
+    assert [set(result) for result in results] == [
+        {"image_id", "category_id", "keypoints", "score"}
+    ]
     assert results[0]["image_id"] == 1
     assert len(results[0]["keypoints"]) == 51
 
@@ -91,7 +99,9 @@ def test_a_keypoint_without_finite_coordinates_counts_as_not_found(dataset):
 
     result = evaluate(dizzy, dataset)
     assert 0 < result.figures["AP"] < 1
-    assert json.loads(json.dumps(result.to_coco_results(), allow_nan=False))[0]["keypoints"][:3] == [
+    assert json.loads(json.dumps(result.to_coco_results(), allow_nan=False))[0]["keypoints"][
+        :3
+    ] == [
         0,
         0,
         0,

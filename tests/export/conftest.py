@@ -28,15 +28,21 @@ def make_model(tmp_path):
 
     def make(name="net", *outputs, text="", image=IMAGE, **changes):
         ports = outputs or (HEATMAPS,)
-        write_model(tmp_path / "models", name, model_yml(inputs=[image], outputs=list(ports), **changes))
+        write_model(
+            tmp_path / "models", name, model_yml(inputs=[image], outputs=list(ports), **changes)
+        )
         spec = open_registry([tmp_path / "models"]).find(name)
         layout = ModelLayout(tmp_path / "irs", tmp_path / "irs")
         xml = layout.ir_path(spec, Precision.FP16)
         xml.parent.mkdir(parents=True, exist_ok=True)
         shapes = {port["name"]: tuple(port["shape"]) for port in ports}
         key = (name, text, repr((ports, image)))
-        if key not in made:  # OpenVINO numbers the operations, so a second one would have other bytes
-            write_ir(xml, shapes, image=tuple(image["shape"]), info={("posezoo", "note"): text or "none"})
+        if (
+            key not in made
+        ):  # OpenVINO numbers the operations, so a second one would have other bytes
+            write_ir(
+                xml, shapes, image=tuple(image["shape"]), info={("posezoo", "note"): text or "none"}
+            )
             made[key] = {path: path.read_bytes() for path in (xml, xml.with_suffix(".bin"))}
         for path, content in made[key].items():
             path.write_bytes(content)

@@ -27,7 +27,9 @@ def taken_model(make_model):
             model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
         if find_target(target).inputs:
             model = replace(model, spec=with_decoding(model.spec, model.spec.decoder))
-        model.xml.with_name("provenance.json").write_text("{}")  # the license is that of a converted IR
+        model.xml.with_name("provenance.json").write_text(
+            "{}"
+        )  # the license is that of a converted IR
         return model
 
     return make
@@ -38,7 +40,9 @@ def documents(target, model):
     files = draw_files(find_target(target), [model], {})
     names = ("LICENSE", "NOTICE", "README.md")
     found = [file for file in files if file.name != "README.md" and file.name.endswith(names)]
-    return {file.name.removeprefix("models/")[len("net/") :]: file.content.decode() for file in found}
+    return {
+        file.name.removeprefix("models/")[len("net/") :]: file.content.decode() for file in found
+    }
 
 
 @pytest.mark.parametrize("target", TARGETS.names())
@@ -58,7 +62,9 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
 
 def test_the_documents_of_models_in_one_folder_have_their_names(taken_model):
     files = draw_files(find_target("cpp"), [taken_model("cpp")], {})
-    assert {"models/net-README.md", "models/net-NOTICE", "README.md"} <= {file.name for file in files}
+    assert {"models/net-README.md", "models/net-NOTICE", "README.md"} <= {
+        file.name for file in files
+    }
 
 
 def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):

@@ -28,7 +28,9 @@ def weights(tmp_path):
 def write(folder, files, **options):
     """Write files from their bytes or paths by name."""
     return write_export(
-        folder, lambda _present: [ExportFile(name, content) for name, content in files.items()], **options
+        folder,
+        lambda _present: [ExportFile(name, content) for name, content in files.items()],
+        **options,
     )
 
 
@@ -110,8 +112,12 @@ def test_a_file_with_the_right_bytes_is_accepted_whoever_wrote_it(tmp_path):
 
 def test_a_version_that_no_export_wrote_is_refused(tmp_path):
     write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"])
-    (tmp_path / "net" / "1" / "mapping_config.json").write_text("{}")  # the user may add to our versions
-    assert write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"]).unchanged == ("net/1/net.xml",)
+    (tmp_path / "net" / "1" / "mapping_config.json").write_text(
+        "{}"
+    )  # the user may add to our versions
+    assert write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"]).unchanged == (
+        "net/1/net.xml",
+    )
     shutil.rmtree(tmp_path / "net" / "1")
     other = tmp_path / "net" / "2" / "other.xml"
     other.parent.mkdir(parents=True)
@@ -132,11 +138,13 @@ def test_a_dry_run_writes_nothing(tmp_path):
 def test_a_new_version_appears_by_one_rename(tmp_path, weights, monkeypatch):
     write(tmp_path / "out", {"net/1/net.bin": weights})
     moved, replace = [], os.replace
-    monkeypatch.setattr(export_writer.os, "replace", lambda *paths: moved.append(paths[1]) or replace(*paths))
+    monkeypatch.setattr(
+        export_writer.os, "replace", lambda *paths: moved.append(paths[1]) or replace(*paths)
+    )
     write(tmp_path / "out", {"net/2/net.bin": weights, "net/2/net.xml": b"<net/>"})
-    assert [path.relative_to(tmp_path / "out").as_posix() for path in moved if MANIFEST not in path.name] == [
-        "net/2"
-    ]
+    assert [
+        path.relative_to(tmp_path / "out").as_posix() for path in moved if MANIFEST not in path.name
+    ] == ["net/2"]
 
 
 @pytest.fixture

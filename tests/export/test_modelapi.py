@@ -46,7 +46,12 @@ def facts_of(xml, spec):
 
 def run(*command, **environ):
     ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environ}
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environ},
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
@@ -88,7 +93,9 @@ def test_the_sample_of_a_simcc_network_prints_our_keypoints(simcc, tmp_path):
     export(tmp_path / "out", "modelapi", simcc)
     picture = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     cv2.imwrite(str(tmp_path / "photo.png"), picture)
-    printed = run(sys.executable, tmp_path / "out" / "tiny-pose" / "sample.py", tmp_path / "photo.png")
+    printed = run(
+        sys.executable, tmp_path / "out" / "tiny-pose" / "sample.py", tmp_path / "photo.png"
+    )
     box = (0, 0, *SIZE)
     estimator = load_ir(simcc.xml, options=LoadOptions(decoder_options={"padding": 1.0}))
     (pose,) = estimator(picture, boxes=[box])
@@ -100,7 +107,9 @@ def test_the_sample_of_a_simcc_network_prints_our_keypoints(simcc, tmp_path):
 
 
 def test_model_api_cannot_take_heatmaps(make_model):
-    with pytest.raises(ExportError, match=r"net: Model API has wrappers only for SSD detectors and SimCC"):
+    with pytest.raises(
+        ExportError, match=r"net: Model API has wrappers only for SSD detectors and SimCC"
+    ):
         list(find_target("modelapi").draw(make_model(), ExportFolder({})))
 
 
@@ -108,7 +117,9 @@ def test_model_api_cannot_take_heatmaps(make_model):
 
 
 def model_proc(folder, name):
-    (output,) = (proc := json.loads((folder / name / f"{name}.json").read_text()))["output_postproc"]
+    (output,) = (proc := json.loads((folder / name / f"{name}.json").read_text()))[
+        "output_postproc"
+    ]
     return proc, output
 
 
@@ -124,7 +135,9 @@ def pipeline_of(folder, name, tmp_path):
         "sh", script, tmp_path / "a video.mp4", PATH=f"{launch.parent}:{os.environ['PATH']}"
     ).splitlines()
     files = [
-        word.partition("=")[2] for word in words if word.startswith(("model=", "model-proc=", "location="))
+        word.partition("=")[2]
+        for word in words
+        if word.startswith(("model=", "model-proc=", "location="))
     ]
     missing = [file for file in files if not (folder / name / file).exists()]
     return words, missing
@@ -176,7 +189,10 @@ def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_mod
     assert output["point_names"][1] == "neck"
     assert proc["input_preproc"][0]["params"]["padding"] == {"fill_value": [128.0, 128.0, 128.0]}
     own = import_openvino().Core().read_model(model.xml)
-    assert {port.any_name for port in own.outputs} == {"pafs", "maps"}  # the IR itself keeps its names
+    assert {port.any_name for port in own.outputs} == {
+        "pafs",
+        "maps",
+    }  # the IR itself keeps its names
 
 
 def test_an_ir_with_its_decoder_passes_on_its_keypoints_as_tensors(tmp_path):

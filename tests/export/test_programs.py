@@ -33,7 +33,9 @@ def write_network(path: Path) -> None:
     constants = [onnx.numpy_helper.from_array(weights, "weights")]
     graph = helper.make_graph([node], "pose", ports[:1], ports[1:], constants)
     opsets = [helper.make_opsetid("", 13)]
-    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,9 @@ def project(zoo) -> Path:
         ["--build", folder / "build"],
     ):
         place = ["-B", folder / "build"] if command[0] == "-S" else []
-        ended = subprocess.run(["cmake", *command, *place], capture_output=True, text=True, check=False)
+        ended = subprocess.run(
+            ["cmake", *command, *place], capture_output=True, text=True, check=False
+        )
         assert ended.returncode == 0, ended.stdout + ended.stderr
     return folder
 
@@ -96,7 +100,9 @@ def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
     for name, image in zip(names, images, strict=True):
         for suffix in (".ppm", ".png"):
             assert cv2.imwrite(str(name.with_suffix(suffix)), image)
-    return [name.with_suffix(".ppm") for name in names], [name.with_suffix(".png") for name in names]
+    return [name.with_suffix(".ppm") for name in names], [
+        name.with_suffix(".png") for name in names
+    ]
 
 
 def require_same(images: list[dict], *args: object, folder: Path, **settings: str) -> int:
@@ -138,7 +144,9 @@ def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
     assert ended.returncode == 0, ended.stderr
     printed = ended.stdout[: ended.stdout.index("scores (1,)")].removeprefix("keypoints (1, 17, 3)")
     found = np.array(printed.replace("[", " ").replace("]", " ").split(), float).reshape(17, 3)
-    ((person,),) = (each["poses"] for each in people(project, project / "models" / "net.xml", *frames))
+    ((person,),) = (
+        each["poses"] for each in people(project, project / "models" / "net.xml", *frames)
+    )
     same = [[point["x"], point["y"], point["score"]] for point in person["keypoints"]]
     np.testing.assert_allclose(found, same, atol=2e-3)
 
@@ -176,9 +184,13 @@ def test_an_ir_that_resizes_itself_gets_the_whole_image(project, tmp_path):
 
 def test_the_benchmark_counts_frames(project, tmp_path):
     ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
-    answer = json.loads(run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm).stdout)
+    answer = json.loads(
+        run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm).stdout
+    )
     assert answer["frames"] > 0
-    assert answer["frames_per_second"] == pytest.approx(answer["frames"] / answer["seconds"], rel=1e-3)
+    assert answer["frames_per_second"] == pytest.approx(
+        answer["frames"] / answer["seconds"], rel=1e-3
+    )
 
 
 def test_bad_input_is_one_clear_error(project, tmp_path):
@@ -203,7 +215,11 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
             1,
             "does not take bytes and return keypoints. Make the IR",
         ),
-        ((xml, "--detector", xml, ppm), 1, "are not the detector and the landmark network of BlazePose"),
+        (
+            (xml, "--detector", xml, ppm),
+            1,
+            "are not the detector and the landmark network of BlazePose",
+        ),
         ((xml, tmp_path / "cut.ppm"), 1, "cut.ppm: ends before its last pixel"),
         *(((xml, tmp_path / name), 1, f"{name}: is no PPM file with") for name in [*files][1:]),
         ((xml, "--device", "NONE", ppm), 1, "NONE"),
@@ -238,7 +254,10 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
     )
     found = people(project, landmarks, "--detector", detector, *frames)
     refused = run(project, detector, frames[0])
-    assert refused.returncode == 1 and f"error: {detector}: is a detector. Name BlazePose's" in refused.stderr
+    assert (
+        refused.returncode == 1
+        and f"error: {detector}: is a detector. Name BlazePose's" in refused.stderr
+    )
     args = ("blazepose-full", "-i", *pictures)
     assert require_same(found, *args, folder=tmp_path, **settings) > 10
 
@@ -270,7 +289,9 @@ def test_the_program_for_node_names_the_keypoints(node_program):
     assert (node_program.parent / "net.xml").is_file()
 
 
-@pytest.mark.skipif(not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env")
+@pytest.mark.skipif(
+    not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env"
+)
 def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
     """It is not run: openvino-node downloads its library when it is installed."""
     folder = node_program.parent
@@ -287,4 +308,6 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
         check=False,
     )
     problems = [line for line in ended.stdout.splitlines() if "error" in line]
-    assert problems and all("wrong.mjs" in line and "inferSoon" in line for line in problems), ended.stdout
+    assert problems and all("wrong.mjs" in line and "inferSoon" in line for line in problems), (
+        ended.stdout
+    )

@@ -53,7 +53,9 @@ def export(folder, name, *models, **options):
 
 
 def test_an_unknown_target_is_named_with_the_near_one():
-    with pytest.raises(ExportError, match="no export target is called omvs; the targets: folder") as error:
+    with pytest.raises(
+        ExportError, match="no export target is called omvs; the targets: folder"
+    ) as error:
         find_target("omvs")
     assert error.value.hint == "did you mean ovms?"
 
@@ -67,13 +69,19 @@ def test_every_target_has_a_record():
 
 def test_every_template_is_used():
     source = "".join(path.read_text() for path in TEMPLATES.parent.glob("*.py"))
-    unused = [path.name for path in TEMPLATES.iterdir() if f'"{path.name.removesuffix(".in")}"' not in source]
+    unused = [
+        path.name
+        for path in TEMPLATES.iterdir()
+        if f'"{path.name.removesuffix(".in")}"' not in source
+    ]
     assert unused == []
 
 
 def test_the_facts_are_those_of_the_ir(make_model):
     model = make_model()
-    assert [(port.name, port.shape, port.element_type) for port in (*model.inputs, *model.outputs)] == [
+    assert [
+        (port.name, port.shape, port.element_type) for port in (*model.inputs, *model.outputs)
+    ] == [
         ("image", (1, 3, 64, 96), "f32"),
         ("heatmaps", (1, 17, 16, 24), "f32"),
     ]
@@ -91,7 +99,9 @@ def test_an_ir_that_cannot_be_read_is_an_error(make_model):
 # --- ovms
 
 
-def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(make_model, tmp_path):
+def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(
+    make_model, tmp_path
+):
     jsonschema = pytest.importorskip("jsonschema")
     out = tmp_path / "out"
     export(out, "ovms", make_model("one"), make_model("two"))
@@ -108,7 +118,9 @@ def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(m
 
 def test_model_server_computes_in_f32(make_model, tmp_path):
     export(tmp_path / "out", "ovms", make_model())
-    config = json.loads((tmp_path / "out" / "config.json").read_text())["model_config_list"][0]["config"]
+    config = json.loads((tmp_path / "out" / "config.json").read_text())["model_config_list"][0][
+        "config"
+    ]
     compiled = (
         import_openvino()
         .Core()
@@ -212,7 +224,9 @@ def test_the_stored_types_are_those_of_kserve():
     for name, types in json.loads(KSERVE_TYPES.read_text()).items():
         if name != "comment":
             kind = getattr(models, name)
-            assert types == {kind.attribute_map[key]: value for key, value in kind.openapi_types.items()}
+            assert types == {
+                kind.attribute_map[key]: value for key, value in kind.openapi_types.items()
+            }
 
 
 def test_a_service_without_an_address_says_what_to_replace(make_model, tmp_path):
@@ -226,12 +240,21 @@ def test_a_service_without_an_address_says_what_to_replace(make_model, tmp_path)
 
 
 def test_triton_gets_a_config_with_the_ports_of_the_ir(make_model, tmp_path):
-    model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient")
+    model_config_pb2 = pytest.importorskip(
+        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
+    )
     from google.protobuf import text_format
 
-    export(tmp_path / "out", "triton", make_model("net", HEATMAPS, {"name": 'a "b"', "shape": [1, 5]}))
+    export(
+        tmp_path / "out", "triton", make_model("net", HEATMAPS, {"name": 'a "b"', "shape": [1, 5]})
+    )
     files = files_below(tmp_path / "out")
-    assert files.keys() == {"net/config.pbtxt", "net/1/model.xml", "net/1/model.bin", *documents_of("net")}
+    assert files.keys() == {
+        "net/config.pbtxt",
+        "net/1/model.xml",
+        "net/1/model.bin",
+        *documents_of("net"),
+    }
     config = text_format.Parse(files["net/config.pbtxt"].decode(), model_config_pb2.ModelConfig())
     assert (config.name, config.backend, config.max_batch_size) == ("net", "openvino", 0)
     assert (tmp_path / "out" / "net" / "1" / config.default_model_filename).is_file()
@@ -245,15 +268,23 @@ def test_triton_gets_a_config_with_the_ports_of_the_ir(make_model, tmp_path):
 
 @pytest.mark.parametrize("layouts", [(), ("NCHW",), ("NCHW", "N...")])
 @pytest.mark.parametrize("batch", [1, -1])
-def test_triton_loads_a_model_when_it_starts_with_its_defaults(make_model, tmp_path, layouts, batch):
-    model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient")
+def test_triton_loads_a_model_when_it_starts_with_its_defaults(
+    make_model, tmp_path, layouts, batch
+):
+    model_config_pb2 = pytest.importorskip(
+        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
+    )
     from google.protobuf import text_format
 
     shape = [batch, 3, 64, 96]
     model = make_model(image={**IMAGE, "shape": shape})
     ov = import_openvino()
-    network = ov.Core().read_model(model.xml.read_bytes(), model.xml.with_suffix(".bin").read_bytes())
-    for node, layout in zip((*network.get_parameters(), *network.get_results()), layouts, strict=False):
+    network = ov.Core().read_model(
+        model.xml.read_bytes(), model.xml.with_suffix(".bin").read_bytes()
+    )
+    for node, layout in zip(
+        (*network.get_parameters(), *network.get_results()), layouts, strict=False
+    ):
         node.set_layout(ov.Layout(layout))
     ov.serialize(network, model.xml, model.xml.with_suffix(".bin"))
     model = read_ir_facts(model.spec, model.precision, model.xml, model.layout)
@@ -261,13 +292,17 @@ def test_triton_loads_a_model_when_it_starts_with_its_defaults(make_model, tmp_p
     text = (tmp_path / "out" / "net" / "config.pbtxt").read_text()
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
     assert config.max_batch_size == (len(layouts) == 2)
-    found = triton_backend.load(tmp_path / "out" / "net", config)([np.zeros((1, *shape[1:]), np.float32)])
+    found = triton_backend.load(tmp_path / "out" / "net", config)(
+        [np.zeros((1, *shape[1:]), np.float32)]
+    )
     assert found[0].shape == (1, 17, 16, 24)
 
 
 def test_the_backend_refuses_whole_shapes_if_all_layouts_have_a_batch(real_model, tmp_path):
     """Its rules in tests/fakes are those of the real one: BlazePose's networks did not load before."""
-    model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient")
+    model_config_pb2 = pytest.importorskip(
+        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
+    )
     from google.protobuf import text_format
 
     export(tmp_path / "out", "triton", real_model("pose-detection-mediapipe"))
@@ -299,7 +334,9 @@ def test_a_type_that_triton_does_not_have_is_refused(make_model):
 
 def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
     jsonschema = pytest.importorskip("jsonschema")
-    model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient")
+    model_config_pb2 = pytest.importorskip(
+        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
+    )
     from google.protobuf import text_format
 
     schema, layout = json.loads(OVMS_SCHEMA.read_text()), ModelLayout(tmp_path, tmp_path)
@@ -318,8 +355,12 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
         assert unknown_keys(service, "V1beta1InferenceService") == []
         assert re.fullmatch(r"[a-z][a-z0-9-]{0,51}[a-z0-9]", service["metadata"]["name"])
         services.add(service["metadata"]["name"])
-        config = text_format.Parse(texts[f"{model.name}/config.pbtxt"], model_config_pb2.ModelConfig())
-        assert [tuple(port.dims) for port in config.output] == [port.shape for port in model.outputs]
+        config = text_format.Parse(
+            texts[f"{model.name}/config.pbtxt"], model_config_pb2.ModelConfig()
+        )
+        assert [tuple(port.dims) for port in config.output] == [
+            port.shape for port in model.outputs
+        ]
     assert len(services) >= 34
 
 
@@ -327,7 +368,9 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
 
 
 def test_frigate_gets_a_detector_its_label_map_and_the_lines_of_its_config(make_model, tmp_path):
-    export(tmp_path / "out", "frigate", make_model("net", DETECTIONS, decoder={"name": "detection"}))
+    export(
+        tmp_path / "out", "frigate", make_model("net", DETECTIONS, decoder={"name": "detection"})
+    )
     files = files_below(tmp_path / "out")
     assert files.keys() == {
         *("net/net.xml", "net/net.bin", "net/labelmap.txt", "net/config.yml"),
@@ -352,10 +395,15 @@ def test_frigate_gets_a_detector_its_label_map_and_the_lines_of_its_config(make_
         ([HEATMAPS], {"decoder": {"name": "heatmap"}}),
         ([DETECTIONS], {}),
         ([DETECTIONS, HEATMAPS], {"decoder": {"name": "detection"}}),
-        ([DETECTIONS], {"decoder": {"name": "detection"}, "image": {**IMAGE, "shape": [-1, 3, 64, 96]}}),
+        (
+            [DETECTIONS],
+            {"decoder": {"name": "detection"}, "image": {**IMAGE, "shape": [-1, 3, 64, 96]}},
+        ),
     ],
 )
-def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(make_model, outputs, changes):
+def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(
+    make_model, outputs, changes
+):
     with pytest.raises(
         ExportError, match=r"net: Frigate needs a person detector: .* \[1, 1, N, 7\]"
     ) as error:
@@ -383,9 +431,16 @@ def test_frigate_would_get_the_boxes_that_we_get(real_model, shared, tmp_path):
     people = 0
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         frame = cv2.resize(cv2.imread(str(photo)), size)
-        outputs = {"detections": compiled([frame.transpose(2, 0, 1)[np.newaxis].astype(np.float32)])[0]}
-        ours, found = decode("detection", outputs, size)[:20], detect(frame)  # Frigate reads 20 rows
-        assert [score for score, *_ in found] == pytest.approx([pose.score for pose in ours], abs=1e-3)
+        outputs = {
+            "detections": compiled([frame.transpose(2, 0, 1)[np.newaxis].astype(np.float32)])[0]
+        }
+        ours, found = (
+            decode("detection", outputs, size)[:20],
+            detect(frame),
+        )  # Frigate reads 20 rows
+        assert [score for score, *_ in found] == pytest.approx(
+            [pose.score for pose in ours], abs=1e-3
+        )
         for (_, *box), pose in zip(found, ours, strict=True):
             clipped = np.clip(np.array(box) * [*size, *size], 0, [*size, *size])
             assert clipped == pytest.approx(np.array(pose.box), abs=0.1)
@@ -424,7 +479,9 @@ def run_sample(folder, image, tmp_path):
     """Run a sample in a process that cannot import posezoo."""
     blocked = tmp_path / "blocked"
     (blocked / "posezoo").mkdir(parents=True, exist_ok=True)
-    (blocked / "posezoo" / "__init__.py").write_text("raise ImportError('posezoo is not installed here')")
+    (blocked / "posezoo" / "__init__.py").write_text(
+        "raise ImportError('posezoo is not installed here')"
+    )
     return subprocess.run(
         [sys.executable, folder / "sample.py", image],
         capture_output=True,
@@ -483,8 +540,14 @@ def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_ph
     nose = np.array(re.search(r"\[\[\[(.*?)\]", ended.stdout)[1].split(), float)
     assert nose[:2] == pytest.approx((225 * 2, 125), abs=40)  # her nose, about
     # In f32, as posezoo computes; in bf16 it would be a pixel beside.
-    network = import_openvino().Core().compile_model(model.xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    assert nose == pytest.approx(network([cv2.imread(str(photo))[None]])["keypoints"][0, 0], abs=0.01)
+    network = (
+        import_openvino()
+        .Core()
+        .compile_model(model.xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
+    assert nose == pytest.approx(
+        network([cv2.imread(str(photo))[None]])["keypoints"][0, 0], abs=0.01
+    )
 
 
 def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path):
@@ -496,7 +559,8 @@ def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path):
 
 def test_a_model_that_takes_no_image_is_refused(make_model):
     with pytest.raises(
-        ExportError, match=r"net: the sample needs one image as its input, not image \[1, 1, 64, 96\]"
+        ExportError,
+        match=r"net: the sample needs one image as its input, not image \[1, 1, 64, 96\]",
     ):
         list(
             find_target("folder").draw(

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
-from posezoo.facts.comparison import COLUMNS, ComparisonRow, MetricSource, ModelComparison, SourcedMetric
+from posezoo.facts.comparison import (
+    COLUMNS,
+    ComparisonRow,
+    MetricSource,
+    ModelComparison,
+    SourcedMetric,
+)
 from posezoo.spec.model import Precision
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -93,5 +99,7 @@ def test_the_pixels_show_the_same_bars(comparison):
 
 
 def test_a_value_of_zero_has_a_visible_bar():
-    (bar,) = bars(draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.0, MetricSource.MEASURED)),))))
+    (bar,) = bars(
+        draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.0, MetricSource.MEASURED)),)))
+    )
     assert bar.width == 1

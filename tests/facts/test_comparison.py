@@ -26,7 +26,9 @@ FP16 = (Precision.FP16,)
 def speed(fps, *, machine=MACHINE, precision=Precision.FP16, weights="published", **settings):
     metrics = {"throughput_fps": fps, "latency_p50_ms": 1000 / fps}
     all_settings = {"device": "CPU", "batch": 1, **settings}
-    return Measurement("speed", precision, metrics, machine=machine, settings=all_settings, weights=weights)
+    return Measurement(
+        "speed", precision, metrics, machine=machine, settings=all_settings, weights=weights
+    )
 
 
 @pytest.fixture
@@ -59,7 +61,9 @@ def test_unknown_values_stay_empty(zoo):
 
 def test_only_speeds_of_one_machine_are_compared(zoo):
     comparison = zoo(
-        one=[speed(10), speed(99, machine="Another")], two=[speed(20)], three=[speed(5, machine="B")]
+        one=[speed(10), speed(99, machine="Another")],
+        two=[speed(20)],
+        three=[speed(5, machine="B")],
     )
     assert column(comparison, "network_fps") == [10, 20, None]
     assert column(comparison, "network_p50_ms") == [100, 50, None]
@@ -72,7 +76,9 @@ def test_speeds_with_other_settings_are_not_mixed_in(zoo):
 
 
 def test_settings_that_follow_from_the_model_may_differ(zoo):
-    comparison = zoo(one=[speed(10, requests=2, executed_precision="i8")], two=[speed(20, requests=4)])
+    comparison = zoo(
+        one=[speed(10, requests=2, executed_precision="i8")], two=[speed(20, requests=4)]
+    )
     assert column(comparison, "network_fps") == [10, 20]
 
 
@@ -81,7 +87,9 @@ def test_a_machine_and_settings_can_be_selected(zoo):
         "one": [speed(10), speed(7, hint="LATENCY"), speed(99, machine="Another")],
         "two": [speed(20)],
     }
-    assert column(zoo(metrics=MeasurementSelection(machine="another"), **measured), "network_fps") == [
+    assert column(
+        zoo(metrics=MeasurementSelection(machine="another"), **measured), "network_fps"
+    ) == [
         99,
         None,
     ]
@@ -92,7 +100,9 @@ def test_a_machine_and_settings_can_be_selected(zoo):
 
 
 def test_the_users_measurements_replace_all_recorded_ones_of_their_kind(zoo):
-    count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated")
+    count = Measurement(
+        "complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated"
+    )
     own = MeasurementSelection([("two", speed(1))])
     comparison = zoo(metrics=own, one=[speed(10), count], two=[speed(20)])
     assert column(comparison, "network_fps") == [None, 1]
@@ -100,7 +110,9 @@ def test_the_users_measurements_replace_all_recorded_ones_of_their_kind(zoo):
 
 
 def test_speed_on_generated_weights_is_marked_and_complexity_is_not(zoo):
-    count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated")
+    count = Measurement(
+        "complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated"
+    )
     (row,) = zoo(one=[speed(10, weights="generated"), count]).rows
     assert row.values["network_fps"].origin is MetricSource.GENERATED
     assert row.values["gflops"].origin is MetricSource.MEASURED
@@ -111,14 +123,19 @@ def test_a_published_and_a_measured_ap_are_two_columns(zoo):
         "accuracy": [{"metric": "AP", "value": 0.7, "dataset": "val2017", "flip": True}],
         "gflops": 5,
     }
-    own = Measurement("accuracy", Precision.FP16, {"AP": 0.65}, settings={"dataset": "coco-val2017"})
+    own = Measurement(
+        "accuracy", Precision.FP16, {"AP": 0.65}, settings={"dataset": "coco-val2017"}
+    )
     declared, measured = zoo(changes={"published": published}, one=(), two=[own]).rows
     published_ap = declared.values["published_AP"]
     assert (published_ap.number, published_ap.origin) == (0.7, MetricSource.DECLARED)
     assert published_ap.conditions == "val2017, flip"
     assert declared.values["AP"] is None
     assert measured.values["published_AP"].number == 0.7
-    assert (measured.values["AP"].number, measured.values["AP"].origin) == (0.65, MetricSource.MEASURED)
+    assert (measured.values["AP"].number, measured.values["AP"].origin) == (
+        0.65,
+        MetricSource.MEASURED,
+    )
     assert measured.values["gflops"].origin is MetricSource.DECLARED
 
 
@@ -185,7 +202,11 @@ def test_a_column_without_values_is_left_out(zoo):
 
 def test_int8_is_compared_with_floating_point_in_the_same_settings():
     int8, fp32, fp16 = Precision.FP16_INT8, Precision.FP32, Precision.FP16
-    found = [accuracy(0.4, fp32, arithmetic="f32"), accuracy(0.5, fp32, people_from="net"), speed(10)]
+    found = [
+        accuracy(0.4, fp32, arithmetic="f32"),
+        accuracy(0.5, fp32, people_from="net"),
+        speed(10),
+    ]
     assert int8_ratio(accuracy(0.38, int8, arithmetic="i8"), found) == pytest.approx(0.95)
     assert int8_ratio(accuracy(0.38, int8, people_from="other"), found) is None
     assert int8_ratio(accuracy(0.38, fp16), found) is None

@@ -40,9 +40,17 @@ def test_a_composite_has_the_frameworks_licenses_and_size_of_all_its_parts(facts
 
 
 def test_a_package_that_contains_several_files_is_transferred_once(facts, tmp_path):
-    package = {"$type": "npm_package", "package": "nets", "version": "1.0.0", "tarball_size": 5_000_000}
+    package = {
+        "$type": "npm_package",
+        "package": "nets",
+        "version": "1.0.0",
+        "tarball_size": 5_000_000,
+    }
     (alone,) = model_yml()["files"]
-    packed = [{**alone, "name": name, "source": {**package, "member": name}} for name in ("a.bin", "b.bin")]
+    packed = [
+        {**alone, "name": name, "source": {**package, "member": name}}
+        for name in ("a.bin", "b.bin")
+    ]
     write_model(tmp_path / "models", "net", model_yml(files=[alone, *packed]))
     assert facts("net").size_bytes == 3 * alone["size"]
     assert facts("net").download_bytes == 5_000_000 + alone["size"]
@@ -56,7 +64,12 @@ def test_the_size_is_unknown_if_one_file_has_no_size(facts, tmp_path):
 
 def test_the_precisions_are_those_that_all_parts_have(facts, tmp_path):
     root = tmp_path / "models"
-    file = {"name": "FP32/a.xml", "size": 1, "checksum": "0" * 96, "source": "https://models.invalid/a"}
+    file = {
+        "name": "FP32/a.xml",
+        "size": 1,
+        "checksum": "0" * 96,
+        "source": "https://models.invalid/a",
+    }
     write_composite(root, "whole", ["first", "second"])
     write_model(root, "whole/first", model_yml())
     write_model(root, "whole/second", model_yml(framework="dldt", files=[file]))
@@ -84,7 +97,12 @@ def test_the_limits_of_a_composite_with_its_own_detector_name_that_detector(fact
 
 
 def test_a_model_published_as_ir_names_the_framework_it_was_trained_in(facts, tmp_path):
-    file = {"name": "FP32/a.xml", "size": 1, "checksum": "0" * 96, "source": "https://models.invalid/a"}
+    file = {
+        "name": "FP32/a.xml",
+        "size": 1,
+        "checksum": "0" * 96,
+        "source": "https://models.invalid/a",
+    }
     content = model_yml(framework="dldt", files=[file], origin={"framework": "caffe"})
     write_model(tmp_path / "models", "net", content)
     assert (facts("net").frameworks, facts("net").framework_labels) == (["dldt"], ["Caffe"])

@@ -19,9 +19,19 @@ class Bad(NamedTuple):
     problem: str
 
 
-FILE = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/net.tflite"}
+FILE = {
+    "name": "net.tflite",
+    "size": 3,
+    "checksum": "0" * 96,
+    "source": "https://models.invalid/net.tflite",
+}
 INPUT = {"name": "input", "shape": [1, 4, 6, 3], "layout": "NHWC", "color": "RGB"}
-HUB = {"$type": "huggingface", "repository": "pose-lab/vit", "file": "net.onnx", "revision": "0" * 40}
+HUB = {
+    "$type": "huggingface",
+    "repository": "pose-lab/vit",
+    "file": "net.onnx",
+    "revision": "0" * 40,
+}
 WHEEL = {
     "$type": "python_package",
     "package": "mediapipe",
@@ -56,7 +66,9 @@ def theirs(field: str, problem: str, **changes: object) -> Bad:
 
 def arguments(field: str, problem: str, *more: str, **changes: object) -> Bad:
     """Open Model Zoo's form with these arguments."""
-    return theirs(field, problem, model_optimizer_args=["--input_model=$dl_dir/net.onnx", *more], **changes)
+    return theirs(
+        field, problem, model_optimizer_args=["--input_model=$dl_dir/net.onnx", *more], **changes
+    )
 
 
 def file(field: str, problem: str, **changes: object) -> Bad:

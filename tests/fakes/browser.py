@@ -133,7 +133,9 @@ class Browser:
 
     def requests(self) -> list[str]:
         """Every address that was asked for since the page was opened, but what data: addresses hold."""
-        events = [json.loads(each["message"])["message"] for each in self.driver.get_log("performance")]
+        events = [
+            json.loads(each["message"])["message"] for each in self.driver.get_log("performance")
+        ]
         sent = [
             event["params"]["request"]["url"]
             for event in events
@@ -146,5 +148,7 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": "", "features": features}
+        )
         self.settle()

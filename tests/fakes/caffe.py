@@ -40,4 +40,6 @@ def caffe_model(
             _field(7, blob),
         ]
     )
-    return PROTOTXT.format(outputs=len(kernel), dims=dims, top=top), _field(1, b"tiny") + _field(100, layer)
+    return PROTOTXT.format(outputs=len(kernel), dims=dims, top=top), _field(1, b"tiny") + _field(
+        100, layer
+    )

@@ -27,7 +27,11 @@ def params(arrays: Mapping[str, Array], *, form: int = V2) -> bytes:
 
 
 def params_of(
-    arrays: list[bytes], names: Iterable[str | bytes], *, count: int | None = None, named: int | None = None
+    arrays: list[bytes],
+    names: Iterable[str | bytes],
+    *,
+    count: int | None = None,
+    named: int | None = None,
 ) -> bytes:
     """A .params file of finished arrays, and perhaps other counts of them than there are."""
     texts = [name.encode() if isinstance(name, str) else name for name in names]
@@ -41,7 +45,9 @@ def params_of(
     )
 
 
-def params_array(array: Array, *, form: int = V2, flag: int | None = None, storage: int = 0) -> bytes:
+def params_array(
+    array: Array, *, form: int = V2, flag: int | None = None, storage: int = 0
+) -> bytes:
     """One array of a .params file."""
     flag = _FLAGS[array.dtype.str[1:]] if flag is None else flag
     return (
@@ -92,7 +98,8 @@ def torch_zip(
 
 
 LEGACY_OPENING = b"".join(
-    pickle.dumps(each, protocol=2) for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    pickle.dumps(each, protocol=2)
+    for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
 )
 
 
@@ -129,7 +136,9 @@ def storage(key: str, count: int, kind: str = "torch.FloatStorage", *more: objec
     return Reference("storage", Named(kind), key, "cpu", count, *more)
 
 
-def tensor(of: object, shape: tuple[object, ...], strides: tuple[object, ...], offset: object = 0) -> Called:
+def tensor(
+    of: object, shape: tuple[object, ...], strides: tuple[object, ...], offset: object = 0
+) -> Called:
     """A tensor as torch.save writes it."""
     return Called("torch._utils._rebuild_tensor_v2", of, offset, shape, strides, False, {})
 
@@ -152,7 +161,9 @@ def _written(value: object) -> bytes:
     if isinstance(value, list):
         return b"](" + b"".join(map(_written, value)) + b"e"
     if isinstance(value, dict):
-        return b"}(" + b"".join(_written(key) + _written(each) for key, each in value.items()) + b"u"
+        return (
+            b"}(" + b"".join(_written(key) + _written(each) for key, each in value.items()) + b"u"
+        )
     return pickle.dumps(value, protocol=2)[2:-1]
 
 

@@ -10,10 +10,18 @@ import numpy as np
 from posezoo.pose.keypoints import SKELETONS
 
 NAMES = SKELETONS["coco-17"].keypoints
-PERSON = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(NAMES), "skeleton": []}
+PERSON = {
+    "id": 1,
+    "name": "person",
+    "supercategory": "person",
+    "keypoints": list(NAMES),
+    "skeleton": [],
+}
 
 
-def person(number: int, image: int, keypoints, *, bbox=(10.0, 10.0, 80.0, 160.0), **changes) -> dict:
+def person(
+    number: int, image: int, keypoints, *, bbox=(10.0, 10.0, 80.0, 160.0), **changes
+) -> dict:
     """An annotation; keypoints are 17 times x, y and visibility, flat or not."""
     points = np.asarray(keypoints, float).reshape(17, 3)
     return {
@@ -33,10 +41,18 @@ def annotations(images: int, people: list[dict], size=(640, 480)) -> dict:
     """A file's content: images are numbered from 1."""
     return {
         "info": {"description": "made up"},
-        "licenses": [{"id": 4, "name": "Attribution License", "url": "http://licenses.invalid/by/2.0/"}],
+        "licenses": [
+            {"id": 4, "name": "Attribution License", "url": "http://licenses.invalid/by/2.0/"}
+        ],
         "categories": [PERSON],
         "images": [
-            {"id": n, "file_name": f"{n:012}.jpg", "width": size[0], "height": size[1], "license": 4}
+            {
+                "id": n,
+                "file_name": f"{n:012}.jpg",
+                "width": size[0],
+                "height": size[1],
+                "license": 4,
+            }
             for n in range(1, images + 1)
         ],
         "annotations": people,
@@ -66,7 +82,9 @@ def crowded(
     results = []
     for _ in range(found):
         # A fifth of all falls on one image in twenty.
-        image = int(random.integers(1, images + 1 if random.random() < 0.8 else max(2, images // 20)))
+        image = int(
+            random.integers(1, images + 1 if random.random() < 0.8 else max(2, images // 20))
+        )
         here = by_image.get(image, [])
         results.append(_found(image, here, random))
     return annotations(images, truth), results

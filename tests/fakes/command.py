@@ -15,7 +15,9 @@ from pathlib import Path
 from fakes.waiting import HANG_S
 
 
-def posezoo(*args: object, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def posezoo(
+    *args: object, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end and return its exit code and both outputs."""
     return subprocess.run(
         [sys.executable, "-m", "posezoo", *map(str, args)],
@@ -33,7 +35,9 @@ def on_a_terminal(width: int, *args: object) -> list[str]:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    child = subprocess.Popen([sys.executable, "-m", "posezoo", *map(str, args)], stdout=slave, env=environ)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "posezoo", *map(str, args)], stdout=slave, env=environ
+    )
     os.close(slave)
     shown = b""
     try:

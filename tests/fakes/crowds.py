@@ -25,9 +25,29 @@ TAG_STEP = 1.6
 SMALLEST = 48.0  # px: six cells of OpenPose's maps
 
 _NAMES = SKELETONS["coco-17"].keypoints
-_LEGS = [index for index, name in enumerate(_NAMES) if name.split("_")[-1] in ("hip", "knee", "ankle")]
+_LEGS = [
+    index for index, name in enumerate(_NAMES) if name.split("_")[-1] in ("hip", "knee", "ankle")
+]
 _SHOULDERS = [5, 6]
-_OPENPOSE_FROM_COCO = [0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3]  # the neck comes between
+_OPENPOSE_FROM_COCO = [
+    0,
+    6,
+    8,
+    10,
+    5,
+    7,
+    9,
+    12,
+    14,
+    16,
+    11,
+    13,
+    15,
+    2,
+    1,
+    4,
+    3,
+]  # the neck comes between
 
 # Somebody who stands upright and looks at us, the nose at (0, 0), as shares of the height of the body.
 _STANDING = np.array(
@@ -38,7 +58,16 @@ _STANDING = np.array(
     ]
 )
 _BODY_HEIGHT = 0.95  # of the template, eyes to ankles
-_LIMB_TREE = {5: (7, 9), 6: (8, 10), 7: (9,), 8: (10,), 11: (13, 15), 12: (14, 16), 13: (15,), 14: (16,)}
+_LIMB_TREE = {
+    5: (7, 9),
+    6: (8, 10),
+    7: (9,),
+    8: (10,),
+    11: (13, 15),
+    12: (14, 16),
+    13: (15,),
+    14: (16,),
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +100,9 @@ def person(rng: np.random.Generator, height: float) -> np.ndarray:
         (14, 0.3),
     ):
         moved = list(_LIMB_TREE[joint])
-        joints[moved] = joints[joint] + (joints[moved] - joints[joint]) @ turn(rng.uniform(-reach, reach))
+        joints[moved] = joints[joint] + (joints[moved] - joints[joint]) @ turn(
+            rng.uniform(-reach, reach)
+        )
     joints = joints @ turn(rng.uniform(-0.25, 0.25))
     if rng.random() < 0.5:  # seen from behind: left and right change places in the picture
         joints[:, 0] *= -1
@@ -141,7 +172,10 @@ def _anywhere(
 
 def _heights(size: tuple[int, int], requested: int) -> tuple[float, float]:
     tallest = size[1] * 0.95
-    return (SMALLEST * 1.3, min(tallest, max(SMALLEST * 2, tallest * 2.2 / max(requested, 1) ** 0.5)))
+    return (
+        SMALLEST * 1.3,
+        min(tallest, max(SMALLEST * 2, tallest * 2.2 / max(requested, 1) ** 0.5)),
+    )
 
 
 def _plain(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
@@ -156,7 +190,9 @@ def _plain(rng: np.random.Generator, size: tuple[int, int], requested: int) -> I
 def _is_alone(one: np.ndarray, taken: list[np.ndarray]) -> bool:
     """Whether a person's box is two cells off all others'; then it is taken, too."""
     low, high = one.min(axis=0) - 16, one.max(axis=0) + 16
-    alone = all((low > other.max(axis=0)).any() or (high < other.min(axis=0)).any() for other in taken)
+    alone = all(
+        (low > other.max(axis=0)).any() or (high < other.min(axis=0)).any() for other in taken
+    )
     if alone:
         taken.append(one)
     return alone
@@ -173,13 +209,17 @@ def _sizes(rng: np.random.Generator, size: tuple[int, int], requested: int) -> I
         yield [(_anywhere(rng, size, person(rng, height)), _ALL)]
 
 
-def _overlapping(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _overlapping(
+    rng: np.random.Generator, size: tuple[int, int], requested: int
+) -> Iterator[People]:
     for _ in range(TRIES):
         height = rng.uniform(90, size[1] * 0.9)
         one, other = person(rng, height), person(rng, height * rng.uniform(0.8, 1.2))
         half = np.ptp(one, axis=0) / 2
         shift = (
-            (half[0] * rng.choice([-1, 1]), 0) if rng.random() < 0.7 else (0, half[1] * rng.choice([-1, 1]))
+            (half[0] * rng.choice([-1, 1]), 0)
+            if rng.random() < 0.7
+            else (0, half[1] * rng.choice([-1, 1]))
         )
         yield _together(rng, size, one, other + shift)
 
@@ -202,7 +242,9 @@ def _twins(rng: np.random.Generator, size: tuple[int, int], requested: int) -> I
         yield _together(rng, size, one, one + far * np.array([np.cos(angle), np.sin(angle)]))
 
 
-def _together(rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, other: np.ndarray) -> People:
+def _together(
+    rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, other: np.ndarray
+) -> People:
     one, other = np.split(_anywhere(rng, size, np.concatenate([one, other])), 2)
     return [(one, _ALL), (other, _ALL)]
 
@@ -254,7 +296,9 @@ def _cancels(one: np.ndarray, taken: list[People]) -> bool:
     for [(other, _)] in taken:
         from_, to = _limb_ends(other)
         others = from_ + (to - from_) * np.linspace(0, 1, 9)[:, None, None]
-        near = np.linalg.norm(points[:, None] - others, axis=-1).min(axis=(0, 1)) < 2 * OPENPOSE_STRIDE
+        near = (
+            np.linalg.norm(points[:, None] - others, axis=-1).min(axis=(0, 1)) < 2 * OPENPOSE_STRIDE
+        )
         lengths = np.linalg.norm(ends - starts, axis=1) * np.linalg.norm(to - from_, axis=1)
         if (near & (((ends - starts) * (to - from_)).sum(axis=1) < -0.5 * lengths)).any():
             return True
@@ -279,7 +323,9 @@ def _hanging_on_the_neck(seen: np.ndarray) -> int:
     return len(reached) - 1
 
 
-def _half_bodies(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _half_bodies(
+    rng: np.random.Generator, size: tuple[int, int], requested: int
+) -> Iterator[People]:
     upper = _ALL.copy()
     upper[_LEGS] = False
     for _ in range(TRIES):
@@ -298,7 +344,9 @@ def _empty(rng: np.random.Generator, size: tuple[int, int], requested: int) -> I
 
 
 #: Each kind: the least and the most people, and who is put to the test of keeping distance.
-KINDS: dict[str, tuple[int, int, Callable[[np.random.Generator, tuple[int, int], int], Iterator[People]]]] = {
+KINDS: dict[
+    str, tuple[int, int, Callable[[np.random.Generator, tuple[int, int], int], Iterator[People]]]
+] = {
     "plain": (1, 8, _plain),
     "empty": (0, 0, _empty),
     "overlapping": (2, 6, _overlapping),
@@ -315,14 +363,24 @@ KINDS: dict[str, tuple[int, int, Callable[[np.random.Generator, tuple[int, int],
 
 
 def openpose_maps(
-    people: Group, seed: int, *, upsampled: int = 1, noise: float = NOISE, thickness: float = OPENPOSE_STRIDE
+    people: Group,
+    seed: int,
+    *,
+    upsampled: int = 1,
+    noise: float = NOISE,
+    thickness: float = OPENPOSE_STRIDE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(1, 19, H, W) heatmaps, merged by maximum, and (1, 38, H, W) PAFs, averaged.
 
     A field reaches ``thickness`` pixels to each side of its limb.
     """
     return openpose_drawn(
-        *openpose_joints(people), people.size, seed, upsampled=upsampled, noise=noise, thickness=thickness
+        *openpose_joints(people),
+        people.size,
+        seed,
+        upsampled=upsampled,
+        noise=noise,
+        thickness=thickness,
     )
 
 

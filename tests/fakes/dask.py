@@ -31,7 +31,9 @@ class Cluster:
         file = folder / "scheduler.json"
         flags = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
         self._start(["scheduler", *flags, "--scheduler-file", str(file)], **environ)
-        wait_until(lambda: file.is_file() and file.read_text().endswith("}"), "the start of the scheduler")
+        wait_until(
+            lambda: file.is_file() and file.read_text().endswith("}"), "the start of the scheduler"
+        )
         self.address: str = json.loads(file.read_text())["address"]
 
     def add_worker(
@@ -46,7 +48,10 @@ class Cluster:
         place = ["--local-directory", str(self.folder), "--host", "127.0.0.1", "--nthreads", "1"]
         wrapper = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none "{hidden}" && exec "$@"', "-"]
         self._start(
-            ["worker", self.address, *place, *flags], wrapper if hidden else [], limits_memory, **environ
+            ["worker", self.address, *place, *flags],
+            wrapper if hidden else [],
+            limits_memory,
+            **environ,
         )
 
     def wait_for_workers(self, count: int) -> None:

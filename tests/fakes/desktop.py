@@ -26,7 +26,16 @@ class Desktop:
         reading, writing = os.pipe()
         geometry = f"{SIZE[0]}x{SIZE[1]}x24"
         # -noreset: else it starts anew whenever its last client leaves, and refuses others meanwhile.
-        command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", geometry, "-fbdir", str(folder)]
+        command = [
+            "Xvfb",
+            "-displayfd",
+            str(writing),
+            "-screen",
+            "0",
+            geometry,
+            "-fbdir",
+            str(folder),
+        ]
         command.append("-noreset")
         self._server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
         os.close(writing)
@@ -69,7 +78,9 @@ class Desktop:
         fields = np.frombuffer(data[:100], ">u4")
         header, height, row, colors = fields[0], fields[5], fields[12], fields[19]
         start = int(header + 12 * colors)
-        pixels = np.frombuffer(data, np.uint8, int(height * row), start).reshape(height, row // 4, 4)
+        pixels = np.frombuffer(data, np.uint8, int(height * row), start).reshape(
+            height, row // 4, 4
+        )
         return pixels[:, :, :3].copy()
 
     def _do(self, *command: str) -> str:

@@ -17,7 +17,9 @@ from openvino import opset13 as ops
 SIZE, STRIDE, SIGMA = (192, 256), 4, 8.0
 
 #: BGR: strong ones, so that what fades into black is like none of the others.
-COLORS = np.array([each for each in product((0, 128, 255), repeat=3) if max(each) == 255][:17], np.float32)
+COLORS = np.array(
+    [each for each in product((0, 128, 255), repeat=3) if max(each) == 255][:17], np.float32
+)
 
 _TOLERANCE = 60.0  # summed over the channels
 
@@ -32,7 +34,9 @@ def dots_network(folder: Path, *, aligned: bool = False, colors: np.ndarray = CO
     """
     image = ops.parameter([1, 3, SIZE[1], SIZE[0]], np.float32, name="data")
     picks = np.tile(np.eye(3, dtype=np.float32), (17, 1))[:, :, None, None]
-    apart = ops.abs(_convolved(image, picks) - ops.constant(colors.reshape(1, 51, 1, 1).astype(np.float32)))
+    apart = ops.abs(
+        _convolved(image, picks) - ops.constant(colors.reshape(1, 51, 1, 1).astype(np.float32))
+    )
     sums = np.kron(np.eye(17), np.ones(3)).astype(np.float32)[:, :, None, None]
     like = ops.relu(ops.constant(np.float32(1)) - _convolved(apart, sums / _TOLERANCE))
     reach = np.arange(-24, 25)
@@ -53,7 +57,9 @@ def dots_network(folder: Path, *, aligned: bool = False, colors: np.ndarray = CO
             axes=ops.constant(np.array([2, 3], np.int64)),
         )
     maps.output(0).set_names({"heatmaps"})
-    return _saved(ov.Model([maps], [image], "dots"), folder / ("aligned.xml" if aligned else "dots.xml"))
+    return _saved(
+        ov.Model([maps], [image], "dots"), folder / ("aligned.xml" if aligned else "dots.xml")
+    )
 
 
 def boxes_network(folder: Path, *boxes: tuple[float, float, float, float, float]) -> Path:
@@ -93,7 +99,9 @@ def dotted(
 
 
 def _convolved(node: ov.Node, kernel: np.ndarray) -> ov.Node:
-    return ops.convolution(node, ops.constant(kernel.astype(np.float32)), [1, 1], [0, 0], [0, 0], [1, 1])
+    return ops.convolution(
+        node, ops.constant(kernel.astype(np.float32)), [1, 1], [0, 0], [0, 0], [1, 1]
+    )
 
 
 def _saved(model: ov.Model, xml: Path) -> Path:

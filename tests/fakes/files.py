@@ -5,10 +5,21 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from posezoo.spec.model import Digest, Family, Framework, HttpSource, License, ModelSpec, Source, SourceFile
+from posezoo.spec.model import (
+    Digest,
+    Family,
+    Framework,
+    HttpSource,
+    License,
+    ModelSpec,
+    Source,
+    SourceFile,
+)
 
 
-def declared(name: str, body: bytes, *sources: Source | str, algorithm: str = "sha384") -> SourceFile:
+def declared(
+    name: str, body: bytes, *sources: Source | str, algorithm: str = "sha384"
+) -> SourceFile:
     """A file that promises these bytes; a source that is text is an address."""
     return SourceFile(
         name,

@@ -13,7 +13,9 @@ from posezoo.pose.keypoints import Pose
 class Finder:
     """Like an estimator: ``stream`` asks for the next item when there is room for it, and keeps the order."""
 
-    def __init__(self, requests: int = 1, seconds: float = 0.0, poses: list[Pose] | None = None) -> None:
+    def __init__(
+        self, requests: int = 1, seconds: float = 0.0, poses: list[Pose] | None = None
+    ) -> None:
         self.requests, self.seconds, self.poses = requests, seconds, poses or []
         self.taken: list[int] = []  # the frames that it was given
         self.is_video = False

@@ -41,7 +41,9 @@ def serve(spec: ModelSpec, checkpoint: bytes, server: Server, root: Path) -> Non
     path.write_text(text, "utf-8")
 
 
-def _changes(file: SourceFile, checkpoint: bytes, body: bytes, server: Server) -> Iterator[tuple[str, str]]:
+def _changes(
+    file: SourceFile, checkpoint: bytes, body: bytes, server: Server
+) -> Iterator[tuple[str, str]]:
     """What the model.yml says of a file, and what it has to say of the served one."""
     if file.size is not None:
         yield f"size: {file.size}\n", f"size: {len(body)}\n"

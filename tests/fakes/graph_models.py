@@ -28,7 +28,12 @@ def text(*words: str) -> dict[str, Any]:
 
 
 def node(name: str, operation: str, *inputs: str, **attributes: Any) -> dict[str, Any]:
-    return {"name": name, "op": operation, "input": list(inputs), "attr": {"T": FLOAT, **attributes}}
+    return {
+        "name": name,
+        "op": operation,
+        "input": list(inputs),
+        "attr": {"T": FLOAT, **attributes},
+    }
 
 
 def placeholder(*sizes: int, name: str = "image") -> dict[str, Any]:
@@ -38,12 +43,18 @@ def placeholder(*sizes: int, name: str = "image") -> dict[str, Any]:
 
 def constant(name: str, kind: str = "DT_FLOAT") -> dict[str, Any]:
     tensor = {"dtype": kind, "tensorShape": {}}
-    return {"name": name, "op": "Const", "attr": {"dtype": {"type": kind}, "value": {"tensor": tensor}}}
+    return {
+        "name": name,
+        "op": "Const",
+        "attr": {"dtype": {"type": kind}, "value": {"tensor": tensor}},
+    }
 
 
 def weight(name: str, values: np.ndarray, **quantization: Any) -> tuple[dict[str, Any], bytes]:
     """The entry of a weight in the manifest, and its bytes; values that are quantized are given as stored."""
-    kind = quantization.pop("of", {"f": "float32", "i": "int32", "b": "bool"}.get(values.dtype.kind, ""))
+    kind = quantization.pop(
+        "of", {"f": "float32", "i": "int32", "b": "bool"}.get(values.dtype.kind, "")
+    )
     entry = {"name": name, "shape": list(values.shape), "dtype": kind}
     if quantization or values.dtype == np.float16:
         entry["quantization"] = {"dtype": values.dtype.name, "original_dtype": kind, **quantization}
@@ -73,7 +84,9 @@ def graph_model(
     if outputs is not None:
         named = {title: {"name": name, "dtype": "DT_FLOAT"} for title, name in outputs.items()}
         model["signature"] = {"inputs": {}, "outputs": named}
-    return model, {path: content[size * index : size * (index + 1)] for index, path in enumerate(paths)}
+    return model, {
+        path: content[size * index : size * (index + 1)] for index, path in enumerate(paths)
+    }
 
 
 def saved(

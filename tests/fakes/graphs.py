@@ -23,16 +23,22 @@ def written(
     weights = [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()]
     graph = helper.make_graph(list(nodes), title, *ports, weights)
     opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
+        deterministic=True
+    )
 
 
 def joined() -> bytes:
     """Three channels of a photo and one of a mask beside each other."""
     ports = [
-        (name, FLOAT, (1, channels, 4, 6)) for name, channels in (("photo", 3), ("mask", 1), ("both", 4))
+        (name, FLOAT, (1, channels, 4, 6))
+        for name, channels in (("photo", 3), ("mask", 1), ("both", 4))
     ]
     return written(
-        "joined", [helper.make_node("Concat", ["photo", "mask"], ["both"], axis=1)], ports[:2], ports[2:]
+        "joined",
+        [helper.make_node("Concat", ["photo", "mask"], ["both"], axis=1)],
+        ports[:2],
+        ports[2:],
     )
 
 
@@ -53,7 +59,9 @@ def rows() -> bytes:
         helper.make_node("MatMul", ["x", "w"], ["hidden"], "hidden"),
         helper.make_node("Tanh", ["hidden"], ["y"], "y"),
     ]
-    return written("rows", nodes, [("x", FLOAT, ("batch", 4))], [("y", FLOAT, ("batch", 3))], {"w": weights})
+    return written(
+        "rows", nodes, [("x", FLOAT, ("batch", 4))], [("y", FLOAT, ("batch", 3))], {"w": weights}
+    )
 
 
 def signal() -> bytes:
@@ -61,7 +69,11 @@ def signal() -> bytes:
     kernel = np.random.default_rng(7).normal(size=(3, 2, 3)).astype(np.float32)
     nodes = [helper.make_node("Conv", ["sound", "k"], ["heard"], "heard", pads=[1, 1])]
     return written(
-        "signal", nodes, [("sound", FLOAT, (1, 2, "T"))], [("heard", FLOAT, (1, 3, "T"))], {"k": kernel}
+        "signal",
+        nodes,
+        [("sound", FLOAT, (1, 2, "T"))],
+        [("heard", FLOAT, (1, 3, "T"))],
+        {"k": kernel},
     )
 
 
@@ -70,7 +82,11 @@ def clip() -> bytes:
     kernel = np.random.default_rng(8).normal(size=(2, 3, 1, 3, 3)).astype(np.float32)
     nodes = [helper.make_node("Conv", ["clip", "k"], ["seen"], "seen", pads=[0, 1, 1, 0, 1, 1])]
     return written(
-        "clip", nodes, [("clip", FLOAT, (1, 3, 4, 6, 8))], [("seen", FLOAT, (1, 2, 4, 6, 8))], {"k": kernel}
+        "clip",
+        nodes,
+        [("clip", FLOAT, (1, 3, 4, 6, 8))],
+        [("seen", FLOAT, (1, 2, 4, 6, 8))],
+        {"k": kernel},
     )
 
 

@@ -26,7 +26,9 @@ def simcc_network() -> bytes:
     rng, (width, height) = np.random.default_rng(0), SIZE
     count = 3 * (width // 16) * (height // 16)
     nodes = [
-        helper.make_node("AveragePool", ["image"], ["small"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node(
+            "AveragePool", ["image"], ["small"], kernel_shape=[16, 16], strides=[16, 16]
+        ),
         helper.make_node("Flatten", ["small"], ["flat"]),
     ]
     weights, outputs = [], []
@@ -35,12 +37,18 @@ def simcc_network() -> bytes:
         weights.append(numpy_helper.from_array(matrix.astype(np.float32), f"matrix_{axis}"))
         weights.append(numpy_helper.from_array(np.array([1, 17, bins], np.int64), f"shape_{axis}"))
         nodes.append(helper.make_node("MatMul", ["flat", f"matrix_{axis}"], [f"product_{axis}"]))
-        nodes.append(helper.make_node("Reshape", [f"product_{axis}", f"shape_{axis}"], [f"simcc_{axis}"]))
-        outputs.append(helper.make_tensor_value_info(f"simcc_{axis}", onnx.TensorProto.FLOAT, (1, 17, bins)))
+        nodes.append(
+            helper.make_node("Reshape", [f"product_{axis}", f"shape_{axis}"], [f"simcc_{axis}"])
+        )
+        outputs.append(
+            helper.make_tensor_value_info(f"simcc_{axis}", onnx.TensorProto.FLOAT, (1, 17, bins))
+        )
     image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, height, width))
     graph = helper.make_graph(nodes, "simcc", [image], outputs, weights)
     opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
+        deterministic=True
+    )
 
 
 def simcc_spec(folder: Path, content: bytes, **changes: Any) -> ModelSpec:
@@ -54,14 +62,24 @@ def simcc_spec(folder: Path, content: bytes, **changes: Any) -> ModelSpec:
         Output(f"simcc_{axis}", (1, 17, 2 * side), role=f"simcc_{axis}")
         for axis, side in zip("xy", SIZE, strict=True)
     )
-    fields = {"inputs": (image,), "outputs": outputs, "decoder": SIMCC, "skeleton": "coco-17", **changes}
+    fields = {
+        "inputs": (image,),
+        "outputs": outputs,
+        "decoder": SIMCC,
+        "skeleton": "coco-17",
+        **changes,
+    }
     return spec_of(content, folder, **fields)
 
 
-def convert_simcc(folder: Path, *, decodes: bool = False, camera: Mapping[str, Any] | None = None) -> Path:
+def convert_simcc(
+    folder: Path, *, decodes: bool = False, camera: Mapping[str, Any] | None = None
+) -> Path:
     """The FP32 IR of the network, as --decode and the flags of camera frames make it."""
     content = simcc_network()
     spec = with_camera_input(simcc_spec(folder, content), **(camera or {}))
     spec = with_decoding(spec, SIMCC) if decodes else spec
     layout = downloaded(spec, content, folder)
-    return convert_model(spec, layout, precisions=[Precision.FP32], decoder=SIMCC).irs[Precision.FP32]
+    return convert_model(spec, layout, precisions=[Precision.FP32], decoder=SIMCC).irs[
+        Precision.FP32
+    ]

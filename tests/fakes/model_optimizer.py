@@ -49,7 +49,9 @@ def by_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
 
 
 def _version() -> str:
-    return next((str(path.name) for path in ENVIRONMENT.glob("lib/*/site-packages/openvino_dev-*")), "")
+    return next(
+        (str(path.name) for path in ENVIRONMENT.glob("lib/*/site-packages/openvino_dev-*")), ""
+    )
 
 
 def _run(source: Path, arguments: Sequence[str], folder: Path) -> None:

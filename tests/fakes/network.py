@@ -43,7 +43,11 @@ Array = np.ndarray
 
 
 def network(
-    kind: str = "tflite", *, seed: int = 0, largest_weight: float | None = None, open_sizes: bool = False
+    kind: str = "tflite",
+    *,
+    seed: int = 0,
+    largest_weight: float | None = None,
+    open_sizes: bool = False,
 ) -> bytes:
     """The bytes of a file; the same for the same arguments.
 
@@ -87,7 +91,9 @@ def _onnx(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
         for number, values in enumerate(arrays)
     ]
     nodes = [
-        helper.make_node("Conv", ["image", "kernel0", "bias0"], ["stem"], "stem", pads=[1, 1, 1, 1]),
+        helper.make_node(
+            "Conv", ["image", "kernel0", "bias0"], ["stem"], "stem", pads=[1, 1, 1, 1]
+        ),
         helper.make_node("Relu", ["stem"], ["features"], "features"),
         *(
             helper.make_node("Conv", ["features", f"kernel{number}", f"bias{number}"], [name], name)
@@ -101,17 +107,31 @@ def _onnx(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
     ]
     graph = helper.make_graph(nodes, "tiny", ports[:1], ports[1:], weights)
     opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
+        deterministic=True
+    )
 
 
 def _frozen_graph(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
     """A GraphDef, field by field, as graph.proto, node_def.proto, attr_value.proto and tensor.proto say."""
     float32 = _attribute("T", _field(6, 1))
     shape = _shape((1, -1 if open_sizes else HEIGHT, WIDTH, 3))
-    nodes = [_node("image", "Placeholder", [], _attribute("dtype", _field(6, 1)), _attribute("shape", shape))]
+    nodes = [
+        _node(
+            "image",
+            "Placeholder",
+            [],
+            _attribute("dtype", _field(6, 1)),
+            _attribute("shape", shape),
+        )
+    ]
 
     def constant(name: str, values: Array) -> str:
-        tensor = _field(1, 1) + _shape(values.shape, number=2) + _field(4, values.astype("<f4").tobytes())
+        tensor = (
+            _field(1, 1)
+            + _shape(values.shape, number=2)
+            + _field(4, values.astype("<f4").tobytes())
+        )
         dtype = _attribute("dtype", _field(6, 1))
         nodes.append(_node(name, "Const", [], dtype, _attribute("value", _field(8, tensor))))
         return name
@@ -271,7 +291,10 @@ class _Writer:
             self.tensor(f"bias{target}", bias.shape, bias),
         ]
         operator.outputs = [target]
-        operator.builtinOptionsType, operator.builtinOptions = tflite.BuiltinOptions.Conv2DOptions, options
+        operator.builtinOptionsType, operator.builtinOptions = (
+            tflite.BuiltinOptions.Conv2DOptions,
+            options,
+        )
         self.operators.append(operator)
 
     def finish(self, inputs: list[int], outputs: list[int]) -> bytes:
@@ -282,7 +305,12 @@ class _Writer:
         graph.tensors, graph.operators = self.tensors, self.operators
         graph.inputs, graph.outputs, graph.name = inputs, outputs, "main"
         model = tflite.ModelT()
-        model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], self.buffers
+        model.version, model.operatorCodes, model.subgraphs, model.buffers = (
+            3,
+            [code],
+            [graph],
+            self.buffers,
+        )
         builder = flatbuffers.Builder(1 << 16)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
@@ -292,7 +320,11 @@ def saved_model() -> tuple[bytes, bytes]:
     """The frozen graph as a SavedModel (saved_model.pb) and as a MetaGraph, field by field as their .proto say."""
 
     def port(name: str, channels: int) -> bytes:
-        info = _field(1, f"{name}:0".encode()) + _field(2, 1) + _shape((1, HEIGHT, WIDTH, channels), number=3)
+        info = (
+            _field(1, f"{name}:0".encode())
+            + _field(2, 1)
+            + _shape((1, HEIGHT, WIDTH, channels), number=3)
+        )
         return _field(1, name.encode()) + _field(2, info)
 
     signature = _field(1, port("image", 3)) + b"".join(_field(2, port(name, 2)) for name in OUTPUTS)

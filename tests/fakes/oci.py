@@ -35,7 +35,9 @@ class OciRegistry:
 
     def __enter__(self) -> OciRegistry:
         command = ["docker-registry", "serve", str(self.folder / "config.yml")]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         wait_until(self._answers)
         return self
 
@@ -69,7 +71,9 @@ class FaultyProxy:
     body, ``{"flip_sent": N}`` that of the request.
     """
 
-    def __init__(self, registry: OciRegistry, fault: Callable[[str, str], dict[str, int] | None]) -> None:
+    def __init__(
+        self, registry: OciRegistry, fault: Callable[[str, str], dict[str, int] | None]
+    ) -> None:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         proxy = self
 

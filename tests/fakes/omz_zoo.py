@@ -212,7 +212,11 @@ def write_omz_zoo(root: Path) -> Path:
         }  # fmt: skip
         folder = root / "public" / name
         folder.mkdir(parents=True)
-        for file, text in (("README.md", CARD), ("model.yml", MODEL), ("accuracy-check.yml", ACCURACY)):
+        for file, text in (
+            ("README.md", CARD),
+            ("model.yml", MODEL),
+            ("accuracy-check.yml", ACCURACY),
+        ):
             (folder / file).write_text(text.format(**values), "utf-8")
     (root / "public" / "index.md").write_text(INDEX, "utf-8")
     folder = root / "intel" / "detector-0001"

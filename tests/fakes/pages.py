@@ -22,14 +22,19 @@ def blocks(page: Path | str, kind: str, *, marked: bool = False) -> list[str]:
     return [
         block
         for before, kind_here, block in zip(parts[::3], parts[1::3], parts[2::3], strict=False)
-        if re.fullmatch(kind, kind_here) and marked == (MARK in before.strip().rpartition("\n\n")[2])
+        if re.fullmatch(kind, kind_here)
+        and marked == (MARK in before.strip().rpartition("\n\n")[2])
     ]
 
 
 def commands(text: Path | str) -> list[str]:
     """The commands of the console blocks of a page or a text, without comments and outputs."""
     lines = "\n".join(blocks(text, "console")).splitlines()
-    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
+    return [
+        line.removeprefix("$ ").partition("  #")[0].strip()
+        for line in lines
+        if line.startswith("$ ")
+    ]
 
 
 def put_on_path(folder: Path, python: str = sys.executable) -> None:

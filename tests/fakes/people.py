@@ -35,7 +35,10 @@ def detector_outputs(*faces: Face) -> tuple[np.ndarray, np.ndarray]:
         column, row = int(face.x // 8), int(face.y // 8)
         anchor = 2 * (28 * row + column)
         centre = np.array([8 * column + 4, 8 * row + 4], np.float32)
-        points = np.array([(face.x, face.y), face.hip, face.top, face.hip, face.top], np.float32) - centre
+        points = (
+            np.array([(face.x, face.y), face.hip, face.top, face.hip, face.top], np.float32)
+            - centre
+        )
         boxes[0, anchor] = [*points[0], face.size, face.size, *points[1:].ravel()]
         logits[0, anchor, 0] = np.log(face.score / (1 - face.score))
     return boxes, logits
@@ -54,7 +57,9 @@ def standing_person(x: float, y: float, height: float) -> np.ndarray:
     side = np.zeros((33, 2))
     side[1:9, 0] = [0.01, 0.02, 0.03, -0.01, -0.02, -0.03, 0.05, -0.05]
     side[9:11] = [(0.02, 0.03), (-0.02, 0.03)]
-    left = np.array([(0.11, 0.13), (0.14, 0.3), (0.15, 0.45), (0.16, 0.5), (0.15, 0.51), (0.14, 0.49)])
+    left = np.array(
+        [(0.11, 0.13), (0.14, 0.3), (0.15, 0.45), (0.16, 0.5), (0.15, 0.51), (0.14, 0.49)]
+    )
     legs = np.array([(0.07, 0.45), (0.07, 0.68), (0.07, 0.9), (0.06, 0.93), (0.1, 0.94)])
     side[11:23:2], side[12:23:2] = left, left * (-1, 1)
     side[23::2], side[24::2] = legs, legs * (-1, 1)

@@ -11,7 +11,9 @@ from posezoo import plugins
 
 
 @contextmanager
-def plugin_package(folder: Path, *entry_points: str, name: str = "tiny", **modules: str) -> Iterator[None]:
+def plugin_package(
+    folder: Path, *entry_points: str, name: str = "tiny", **modules: str
+) -> Iterator[None]:
     """Install a package in a folder as long as this lasts.
 
     Args:
@@ -28,7 +30,10 @@ def plugin_package(folder: Path, *entry_points: str, name: str = "tiny", **modul
     sections = [entry_point.split(": ", 1) for entry_point in entry_points]
     groups = {group: [line for each, line in sections if each == group] for group, _ in sections}
     (info / "entry_points.txt").write_text(
-        "".join(f"[{group}]\n" + "".join(f"{line}\n" for line in lines) for group, lines in groups.items())
+        "".join(
+            f"[{group}]\n" + "".join(f"{line}\n" for line in lines)
+            for group, lines in groups.items()
+        )
     )
     sys.path.insert(0, str(folder))
     plugins.installed.cache_clear()

@@ -29,7 +29,9 @@ def people_maps(joints: np.ndarray, size: tuple[int, int]) -> Maps:
 
     In each cell, the offsets and displacements of a keypoint are those of the person whose keypoint is nearest.
     """
-    rows, columns = (np.arange((side - 1) // STRIDE + 1) * float(STRIDE) for side in (size[1], size[0]))
+    rows, columns = (
+        np.arange((side - 1) // STRIDE + 1) * float(STRIDE) for side in (size[1], size[0])
+    )
     cells = np.stack(np.meshgrid(columns, rows), axis=-1)[:, :, None, None]  # (H, W, 1, 1, 2)
     to_each = joints.transpose(1, 0, 2) - cells  # (H, W, 17, N, 2)
     distances = np.hypot(to_each[..., 0], to_each[..., 1])

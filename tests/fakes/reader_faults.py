@@ -33,13 +33,17 @@ def _replace_relu6(other: str) -> Fault:
 
 def _drop_bias(model: dict[str, Any], _weights: bytearray) -> None:
     fused = [node for node in model["modelTopology"]["node"] if "fused_ops" in node.get("attr", {})]
-    middle = [node for node in fused if node["attr"]["fused_ops"]["list"]["s"][0] == _encode("BiasAdd")]
+    middle = [
+        node for node in fused if node["attr"]["fused_ops"]["list"]["s"][0] == _encode("BiasAdd")
+    ]
     node = middle[len(middle) // 2]
     del node["attr"]["fused_ops"]["list"]["s"][0]
     del node["input"][2]
 
 
-def _change_kernels(change: Callable[[np.ndarray], np.ndarray], *, all_of_them: bool = False) -> Fault:
+def _change_kernels(
+    change: Callable[[np.ndarray], np.ndarray], *, all_of_them: bool = False
+) -> Fault:
     def apply(model: dict[str, Any], weights: bytearray) -> None:
         start, kernels = 0, []
         for entry in model["weightsManifest"][0]["weights"]:
@@ -60,8 +64,12 @@ FAULTS: dict[str, Fault] = {
     "Relu6 becomes Relu": _replace_relu6("Relu"),
     "Relu6 becomes Elu": _replace_relu6("Elu"),
     "a bias is dropped": _drop_bias,
-    "a kernel is multiplied by 1.01": _change_kernels(lambda values: values.astype(np.float64) * 1.01),
-    "kernels are transposed": _change_kernels(lambda values: values.transpose(1, 0, 2, 3), all_of_them=True),
+    "a kernel is multiplied by 1.01": _change_kernels(
+        lambda values: values.astype(np.float64) * 1.01
+    ),
+    "kernels are transposed": _change_kernels(
+        lambda values: values.transpose(1, 0, 2, 3), all_of_them=True
+    ),
 }
 
 

@@ -6,4 +6,6 @@ import pytest
 
 from posezoo.convert.sandbox import explain_missing_sandbox
 
-needs_sandbox = pytest.mark.skipif(bool(explain_missing_sandbox()), reason="bubblewrap cannot run here")
+needs_sandbox = pytest.mark.skipif(
+    bool(explain_missing_sandbox()), reason="bubblewrap cannot run here"
+)

@@ -79,7 +79,8 @@ def model_yml(ir: Path, **changes: object) -> dict[str, object]:
     return usual(
         framework="dldt",
         files=[
-            declared_file(ir.with_suffix(each), name=f"FP32/{ir.stem}{each}") for each in (".xml", ".bin")
+            declared_file(ir.with_suffix(each), name=f"FP32/{ir.stem}{each}")
+            for each in (".xml", ".bin")
         ],
         inputs=[{"name": "image", "shape": [1, SIDE, SIDE, 3], "layout": "NHWC", "color": "BGR"}],
         outputs=[{"name": "keypoints", "shape": [1, 1, 17, 3], "role": "keypoints"}],

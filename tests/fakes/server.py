@@ -169,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
                 answer,
                 headers={
                     **answer.headers,
-                    "Content-Range": answer.content_range or f"bytes {start}-{stop - 1}/{len(body)}",
+                    "Content-Range": answer.content_range
+                    or f"bytes {start}-{stop - 1}/{len(body)}",
                 },
             )
             body = body[start:stop]
@@ -198,12 +199,16 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.chunked or answer.chunk_size_drip_s:
             self.send_header("Transfer-Encoding", "chunked")
         elif not answer.without_length:
-            self.send_header("Content-Length", str(length if answer.length is None else answer.length))
+            self.send_header(
+                "Content-Length", str(length if answer.length is None else answer.length)
+            )
         self.end_headers()
 
     def _send_body(self, answer: Answer, body: bytes) -> None:
         stopping = self.server.owner.stopping
-        stop = min((at for at in (answer.cut_at, answer.hang_at) if at is not None), default=len(body))
+        stop = min(
+            (at for at in (answer.cut_at, answer.hang_at) if at is not None), default=len(body)
+        )
         if answer.bytes_per_s:
             for at in range(0, stop, piece := max(1, answer.bytes_per_s // 50)):
                 self.wfile.write(body[at : min(at + piece, stop)])

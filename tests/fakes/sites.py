@@ -29,15 +29,23 @@ FAMILIES = {
 
 def measurements(ap, gflops, mparams, fps, **people) -> list[Measurement]:
     tools = {"openvino": "2026.4.1"}
-    found = [Measurement("complexity", Precision.FP16, {"gflops": gflops, "mparams": mparams}, tools=tools)]
+    found = [
+        Measurement(
+            "complexity", Precision.FP16, {"gflops": gflops, "mparams": mparams}, tools=tools
+        )
+    ]
     if ap is not None:
         settings = {"data set": "val2017", **people}
         bounds = {"AP": (ap - 0.05, ap + 0.05)}
-        found.append(Measurement("accuracy", Precision.FP16, {"AP": ap}, settings=settings, intervals=bounds))
+        found.append(
+            Measurement("accuracy", Precision.FP16, {"AP": ap}, settings=settings, intervals=bounds)
+        )
     if fps is not None:
         metrics = {"throughput_fps": fps, "latency_p50_ms": 1000 / fps}
         settings = {"device": "CPU", "pipeline": "read, found, drawn", **people}
-        found.append(Measurement("speed", Precision.FP16, metrics, machine=MACHINE, settings=settings))
+        found.append(
+            Measurement("speed", Precision.FP16, metrics, machine=MACHINE, settings=settings)
+        )
     return found
 
 
@@ -56,7 +64,9 @@ def pose_zoo(root: Path) -> Path:
         path = write_model(models, name, model_yml(**changes))
         people = {"people_from": DEFAULT_DETECTOR} if is_light else {}
         update_measured_yml(path.with_name("measured.yml"), measurements(ap, *costs, **people))
-    detector = omz_yml(task_type="detection", description="Finds boxes.", license="https://example.org/terms")
+    detector = omz_yml(
+        task_type="detection", description="Finds boxes.", license="https://example.org/terms"
+    )
     write_model(models, "a-detector", detector, family="intel")
     for part in ("first-part", "second-part"):
         write_model(models, f"pair/{part}", model_yml(description=f"The {part}."))

@@ -82,14 +82,18 @@ def scene(seed: int, count: int = 3) -> Scene:
     return Scene(np.array(people), np.ones((count, len(NAMES)), bool))
 
 
-def maps(people: Scene, seed: int, *, rough_cm: float = 0.0, noise: float = 0.005) -> dict[str, np.ndarray]:
+def maps(
+    people: Scene, seed: int, *, rough_cm: float = 0.0, noise: float = 0.005
+) -> dict[str, np.ndarray]:
     """What the network would put out, by role.
 
     Every cell describes the person whose joint is nearest to it, off by ``rough_cm``; but around each joint of a
     limb that limb is told exactly, and around the neck the neck and the pelvis are.
     """
     rng = np.random.default_rng([seed, 57])
-    heatmaps, pafs = crowds.openpose_drawn(people.seen[:, _OPENPOSE], people.there[:, _OPENPOSE], SIZE, seed)
+    heatmaps, pafs = crowds.openpose_drawn(
+        people.seen[:, _OPENPOSE], people.there[:, _OPENPOSE], SIZE, seed
+    )
     rows, columns = np.mgrid[: SIZE[1] // STRIDE, : SIZE[0] // STRIDE]
     cells = (np.stack([columns, rows], axis=-1) + 0.5) * STRIDE
     apart = np.linalg.norm(cells[:, :, None, None] - people.seen, axis=-1)  # rows, columns, N, 19
@@ -98,7 +102,10 @@ def maps(people: Scene, seed: int, *, rough_cm: float = 0.0, noise: float = 0.00
     rough = exact + rng.normal(0, 1, exact.shape) * rough_cm / PERSON_HEIGHT_CM
     locations = rough[owner]
     for person in range(len(exact)):
-        for tells, told in ((NECK, (NECK, PELVIS)), *((joint, limb) for limb in LIMBS for joint in limb)):
+        for tells, told in (
+            (NECK, (NECK, PELVIS)),
+            *((joint, limb) for limb in LIMBS for joint in limb),
+        ):
             near = (apart[:, :, person, tells] < 1.5 * STRIDE) & (owner == person)
             for joint in told:
                 locations[near, joint] = exact[person, joint]

@@ -90,11 +90,17 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if verdict == "503":
             self._answer(
-                503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
+                503,
+                {},
+                b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>",
             )
             return
         behind = http.client.HTTPConnection("127.0.0.1", owner.port_behind)
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "transfer-encoding"}
+        headers = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() != "transfer-encoding"
+        }
         if body or self.command in ("PUT", "POST"):
             headers["Content-Length"] = str(len(body))
         behind.request(self.command, self.path, body, headers)

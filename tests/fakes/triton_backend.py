@@ -46,4 +46,6 @@ def _compare(ports: Any, declared: Any, batch: int, *, is_exact: bool) -> None:
         dims = [batch, *each.dims] if batch else [*each.dims]
         first = 0 if is_exact or not batch else 1
         if len(shape) != len(dims) or shape[first:] != dims[first:]:
-            raise LoadError(f"{each.name}: the model expects {shape}, the configuration specifies {dims}")
+            raise LoadError(
+                f"{each.name}: the model expects {shape}, the configuration specifies {dims}"
+            )

@@ -45,7 +45,8 @@ def mjpeg(frames: int = 20) -> bytes:
     for number in range(frames):
         data = cv2.imencode(".jpg", frame(number))[1].tobytes()
         parts.append(
-            b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(data), data)
+            b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
+            % (len(data), data)
         )
     return b"".join(parts)
 

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-HANG_S = (
-    60  # generous: what takes a second on a quiet machine may take many on a busy one; only a hang takes this
-)
+HANG_S = 60  # generous: what takes a second on a quiet machine may take many on a busy one; only a hang takes this
 
 
 def wait_until(holds: Callable[[], object], what: str = "it") -> None:

@@ -14,26 +14,35 @@ NAME = "skeletons-1.5-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
 
 
 def make_wheel(
-    folder: Path, members: Mapping[str | zipfile.ZipInfo, bytes], name: str = NAME, *, metadata: str = ""
+    folder: Path,
+    members: Mapping[str | zipfile.ZipInfo, bytes],
+    name: str = NAME,
+    *,
+    metadata: str = "",
 ) -> Path:
     """A wheel of these members, with the metadata that pip looks at."""
     distribution, version = name.split("-")[:2]
     info = f"{distribution}-{version}.dist-info"
-    tags = "".join(f"Tag: cp311-cp311-{platform}\n" for platform in name[:-4].split("-")[-1].split("."))
+    tags = "".join(
+        f"Tag: cp311-cp311-{platform}\n" for platform in name[:-4].split("-")[-1].split(".")
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, content in members.items():
             archive.writestr(member, content)
         archive.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{metadata}"
+            f"{info}/METADATA",
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{metadata}",
         )
         archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\n{tags}")
         archive.writestr(f"{info}/RECORD", "")
     return path
 
 
-def member_of(path: Path, member: str, *, package: str = "", version: str = "") -> PythonPackageSource:
+def member_of(
+    path: Path, member: str, *, package: str = "", version: str = ""
+) -> PythonPackageSource:
     """A wheel's member as a model.yml names it."""
     content = path.read_bytes()
     distribution, stated = path.name.split("-")[:2]
@@ -46,7 +55,9 @@ def serve_index(server: Server, path: Path) -> str:
     content = path.read_bytes()
     link = server.serve(f"files/{path.name}", content)
     digest = hashlib.sha256(content).hexdigest()
-    page = f'<!DOCTYPE html><html><body><a href="{link}#sha256={digest}">{path.name}</a></body></html>'
+    page = (
+        f'<!DOCTYPE html><html><body><a href="{link}#sha256={digest}">{path.name}</a></body></html>'
+    )
     package = path.name.split("-")[0].replace("_", "-")
     server.serve(f"simple/{package}/", page.encode(), headers={"Content-Type": "text/html"})
     return server.url("simple")

@@ -58,7 +58,10 @@ def omz_yml(**changes: object) -> dict[str, object]:
                 "name": "net.onnx",
                 "size": 3,
                 "checksum": "0" * 96,
-                "original_source": {"$type": "google_drive", "id": "1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1"},
+                "original_source": {
+                    "$type": "google_drive",
+                    "id": "1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1",
+                },
                 "source": "https://models.invalid/net.onnx",
             }
         ],
@@ -88,7 +91,9 @@ def write_model(
         path.write_text(content if isinstance(content, str) else as_yaml(content), "utf-8")
     licenses = root.parent / "licenses"
     licenses.mkdir(exist_ok=True)
-    (licenses / "Apache-2.0-Tests.txt").write_text("Copyright 2026 The tests\n\nThe terms.\n", "utf-8")
+    (licenses / "Apache-2.0-Tests.txt").write_text(
+        "Copyright 2026 The tests\n\nThe terms.\n", "utf-8"
+    )
     return path
 
 

@@ -26,7 +26,9 @@ with exclusive(Path(sys.argv[1])):
 @pytest.fixture
 def holder(tmp_path):
     """Another process whose turn it is."""
-    child = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "file"], stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path / "file"], stdout=subprocess.PIPE
+    )
     assert child.stdout.readline() == b"held\n"
     yield child
     child.kill()
@@ -52,7 +54,11 @@ def test_the_turn_of_a_process_that_was_killed_is_over(tmp_path, holder):
 
 def test_a_file_that_is_here_is_not_touched(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
-    with exclusive(tmp_path / "file"), pytest.raises(OutputError), exclusive(tmp_path / "file", wait_s=0.02):
+    with (
+        exclusive(tmp_path / "file"),
+        pytest.raises(OutputError),
+        exclusive(tmp_path / "file", wait_s=0.02),
+    ):
         pass
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]
 
@@ -67,7 +73,9 @@ def test_a_link_in_its_place_leads_nowhere(tmp_path):
 def test_a_second_thread_waits_reports_it_once_and_gets_a_file_of_its_own(tmp_path):
     path, waits, handles = tmp_path / "part", [], []
     first = lock_file(path)
-    thread = threading.Thread(target=lambda: handles.append(lock_file(path, lambda: waits.append(1))))
+    thread = threading.Thread(
+        target=lambda: handles.append(lock_file(path, lambda: waits.append(1)))
+    )
     thread.start()
     wait_until(lambda: waits == [1])
     path.rename(tmp_path / "target")  # as a finished download is

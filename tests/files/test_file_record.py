@@ -138,8 +138,17 @@ def test_the_files_of_earlier_versions_become_one_record(path):
     folder = path.parent / ".posezoo"
     folder.mkdir()
     stamp = {"sha384": "ab", **fingerprint(path)}
-    made = {"recipe": {"unpack": "zip"}, "files": {"graph.pb": [5, 6, 7]}, "sha384": {"graph.pb": "ef"}}
-    old = {".stamp": stamp, ".part": {"source": "s", "etag": "e"}, ".came": {"url": "x"}, ".made": made}
+    made = {
+        "recipe": {"unpack": "zip"},
+        "files": {"graph.pb": [5, 6, 7]},
+        "sha384": {"graph.pb": "ef"},
+    }
+    old = {
+        ".stamp": stamp,
+        ".part": {"source": "s", "etag": "e"},
+        ".came": {"url": "x"},
+        ".made": made,
+    }
     for suffix, content in old.items():
         (folder / f"net.pth{suffix}").write_text(json.dumps(content))
     record = read_record(path)
@@ -155,7 +164,9 @@ def test_the_files_of_earlier_versions_become_one_record(path):
     }
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"files": 1}', b'{"files": {"a": [1]}, "sha384": {}}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"files": 1}', b'{"files": {"a": [1]}, "sha384": {}}']
+)
 def test_an_earlier_record_that_cannot_be_read_says_nothing(path, content):
     folder = path.parent / ".posezoo"
     folder.mkdir()

@@ -66,7 +66,11 @@ def azure(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @contextmanager
 def google(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     pytest.importorskip("gcp_storage_emulator", reason="needs gcp-storage-emulator")
-    command = [str(Path(sys.executable).with_name("gcp-storage-emulator")), "start", "--host=127.0.0.1"]
+    command = [
+        str(Path(sys.executable).with_name("gcp-storage-emulator")),
+        "start",
+        "--host=127.0.0.1",
+    ]
     flags = ["--in-memory", "--default-bucket=zoo"]
     with reserved_port() as port, _running([*command, f"--port={port}", *flags], port):
         monkeypatch.setenv("NO_GCE_CHECK", "true")
@@ -137,5 +141,7 @@ def test_wrong_places_and_hosts_are_refused_in_one_line(address, monkeypatch):
         return
     folder.mkdir(parents=True)
     (folder / "net.xml").write_bytes(b"x")
-    with pytest.raises(OutputError, match=r"no-such-bucket/x/net\.xml: does not exist in the store"):
+    with pytest.raises(
+        OutputError, match=r"no-such-bucket/x/net\.xml: does not exist in the store"
+    ):
         stores.publish([folder / "net.xml"], LIMITS)

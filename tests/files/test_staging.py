@@ -25,10 +25,14 @@ with staging_dir(Path(sys.argv[1])) as folder:
 """
 
 
-def test_the_folder_of_a_running_conversion_is_left_alone_and_that_of_a_killed_one_removed(tmp_path):
+def test_the_folder_of_a_running_conversion_is_left_alone_and_that_of_a_killed_one_removed(
+    tmp_path,
+):
     spec, layout = tiny(tmp_path)
     command = [sys.executable, "-c", WORK_UNTIL_TOLD, str(layout.model_dir(spec))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         folder = Path(other.stdout.readline().strip())
         os.utime(folder, (0, 0))  # however old it looks
@@ -70,7 +74,9 @@ def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("is_stale", [False, True])
-def test_folders_of_any_depth_and_permissions_are_removed_and_links_are_not_followed(tmp_path, is_stale):
+def test_folders_of_any_depth_and_permissions_are_removed_and_links_are_not_followed(
+    tmp_path, is_stale
+):
     outside, parent = tmp_path / "outside", tmp_path / "parent"
     (outside / "inner").mkdir(parents=True)
     (outside / "inner" / "file").write_text("mine")

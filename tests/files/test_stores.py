@@ -66,7 +66,9 @@ def elsewhere(monkeypatch, tmp_path_factory) -> None:
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("elsewhere")))
 
 
-def test_a_path_in_a_store_is_a_local_path_that_is_shown_and_pickled_as_its_address(monkeypatch, tmp_path):
+def test_a_path_in_a_store_is_a_local_path_that_is_shown_and_pickled_as_its_address(
+    monkeypatch, tmp_path
+):
     folder = folder_of("s3://zoo/models/")
     xml = (folder / "net" / "net.xml").with_suffix(".bin")
     assert f"{xml}" == "s3://zoo/models/net/net.bin"
@@ -98,8 +100,14 @@ def test_other_addresses_are_refused_and_no_password_is_shown(address, problem):
 
 def test_addresses_are_separated_in_the_environment():
     text = os.pathsep.join(["s3://zoo/a", "/local", "sftp://host:2222/b"])
-    settings: Settings = to_settings(read_settings(environ={"HOME": "/h", "POSEZOO_MODELS_DIR": text}))
-    assert [f"{folder}" for folder in settings.models_dir] == ["s3://zoo/a", "/local", "sftp://host:2222/b"]
+    settings: Settings = to_settings(
+        read_settings(environ={"HOME": "/h", "POSEZOO_MODELS_DIR": text})
+    )
+    assert [f"{folder}" for folder in settings.models_dir] == [
+        "s3://zoo/a",
+        "/local",
+        "sftp://host:2222/b",
+    ]
     mirrors = to_settings(read_settings({"mirror": "s3://zoo/m,https://host/m,/local"})).mirror
     assert mirrors == ("s3://zoo/m", "https://host/m", "/local")
 
@@ -202,7 +210,9 @@ def test_a_server_that_fails_one_request_in_ten_is_used(s3, monkeypatch, tmp_pat
     s3.proxy.fails_every = 10
     contents = [os.urandom(3 << 20) for _ in range(4)]
     for number, content in enumerate(contents):
-        files = write(folder_of(f"s3://zoo/n{number}"), weights=content, xml=content[:99], record=b"{}")
+        files = write(
+            folder_of(f"s3://zoo/n{number}"), weights=content, xml=content[:99], record=b"{}"
+        )
         publish(files, LIMITS)
     elsewhere(monkeypatch, tmp_path_factory)
     for number, content in enumerate(contents):

@@ -62,7 +62,8 @@ def test_a_record_of_one_digest_says_nothing_of_another(file):
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"{", b"[]", b"\xff", b'{"verified": 1}', b'{"verified": {"sha384": 1}}', b"[" * 100_000]
+    "record",
+    [b"", b"{", b"[]", b"\xff", b'{"verified": 1}', b'{"verified": {"sha384": 1}}', b"[" * 100_000],
 )
 def test_a_damaged_record_costs_a_hash_not_a_crash(file, record):
     is_verified(file, len(CONTENT), GOOD)
@@ -100,7 +101,9 @@ def steps(monkeypatch):
     return seen
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of"
+)
 def test_bytes_reach_the_disk_before_their_name_and_then_the_name(tmp_path, steps):
     write_atomically(tmp_path / "new", b"new")
     (flushed, part), (renamed, old, new), folder = steps
@@ -108,11 +111,16 @@ def test_bytes_reach_the_disk_before_their_name_and_then_the_name(tmp_path, step
     assert folder == ("flushed", tmp_path.name)
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of"
+)
 def test_bytes_reach_the_disk_before_the_record_that_they_are_good(file, steps):
     # Else a file of the right size and zeros, as a power failure may leave it, would count as verified.
     assert is_verified(file, len(CONTENT), GOOD)
-    assert steps == [("flushed", file.name), ("renamed", f".{file.name}.json.part", f"{file.name}.json")]
+    assert steps == [
+        ("flushed", file.name),
+        ("renamed", f".{file.name}.json.part", f"{file.name}.json"),
+    ]
 
 
 def test_a_disk_that_fails_at_the_last_moment_leaves_the_old_file(file, monkeypatch):

@@ -8,7 +8,9 @@ ARROW_RIGHT, ARROW_LEFT, END = "\ue014", "\ue012", "\ue010"
 
 
 def marks(browser) -> list[str]:
-    return browser.run('return [...document.querySelectorAll(".mark")].map(each => each.dataset.key).sort()')
+    return browser.run(
+        'return [...document.querySelectorAll(".mark")].map(each => each.dataset.key).sort()'
+    )
 
 
 def label(browser, key: str) -> str:
@@ -42,7 +44,9 @@ def test_values_of_different_scopes_have_no_pareto_front(browser, site):
     assert len(marks(browser)) == 3
     assert browser.run('return document.querySelector(".front")') is None
     (count,) = browser.texts("#chart-count")
-    assert count.endswith("no front: one value is of the whole pipeline, the other of the network alone")
+    assert count.endswith(
+        "no front: one value is of the whole pipeline, the other of the network alone"
+    )
 
 
 def test_the_settings_of_measurements_are_stated(browser, site):
@@ -92,10 +96,12 @@ def test_the_area_of_a_bubble_is_proportional_to_its_value(browser, site):
 
 def test_a_whisker_shows_the_interval_of_a_measured_accuracy(browser, site):
     browser.open(site)
-    with_whiskers = (
-        'return [...document.querySelectorAll(".mark:has(.whisker)")].map(e => e.dataset.key).sort()'
-    )
-    assert browser.run(with_whiskers) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
+    with_whiskers = 'return [...document.querySelectorAll(".mark:has(.whisker)")].map(e => e.dataset.key).sort()'
+    assert browser.run(with_whiskers) == [
+        "heavy_pose_a FP16",
+        "light_pose_a FP16",
+        "light_pose_b FP16",
+    ]
 
 
 def test_a_click_on_the_legend_hides_a_family_with_shift_all_others(browser, site):
@@ -173,13 +179,17 @@ def test_the_keyboard_moves_from_mark_to_mark_and_opens_a_page(browser, site):
     assert browser.run(current) == "light_pose_a FP16"
     browser.press(ARROW_LEFT)
     browser.press("\n")
-    browser.wait(lambda: browser.address.endswith("/models/light_pose_b.html"), "Enter opens the page")
+    browser.wait(
+        lambda: browser.address.endswith("/models/light_pose_b.html"), "Enter opens the page"
+    )
 
 
 def test_the_chart_says_so_if_no_model_has_both_values(browser, site):
     browser.open(f"{site}#task=Detection")
     assert marks(browser) == []
-    assert browser.texts("#chart-none") == ["No model has both values: choose other axes, or remove filters."]
+    assert browser.texts("#chart-none") == [
+        "No model has both values: choose other axes, or remove filters."
+    ]
 
 
 def test_the_page_fits_a_narrow_screen_and_follows_the_preferred_colours(browser, site):
@@ -190,7 +200,10 @@ def test_the_page_fits_a_narrow_screen_and_follows_the_preferred_colours(browser
         browser.emulate(width=400, height=800, scheme=scheme)
         browser.open(site)
         assert browser.run("return document.documentElement.scrollWidth") <= 400
-        assert browser.run('return document.querySelector("#chart svg").getBoundingClientRect().right') <= 400
+        assert (
+            browser.run('return document.querySelector("#chart svg").getBoundingClientRect().right')
+            <= 400
+        )
     assert browser.run(ground) != light
 
 

@@ -44,7 +44,14 @@ def by_name(rows):
 def test_every_model_composite_and_part_has_an_entry(tmp_path):
     rows = gathered(pose_zoo(tmp_path))
     assert [entry.name for entry in rows.entries] == [
-        *("a-detector", "first-part", "heavy_pose_a", "heavy_pose_b", "light_pose_a", "light_pose_b"),
+        *(
+            "a-detector",
+            "first-part",
+            "heavy_pose_a",
+            "heavy_pose_b",
+            "light_pose_a",
+            "light_pose_b",
+        ),
         *("pair", "second-part"),
     ]
     pair = by_name(rows)["pair"]
@@ -59,10 +66,15 @@ def test_a_variant_has_its_own_entry_and_metrics(tmp_path):
         "aa": {"files": files, "published": published[0]},
         "bb": {"files": files, "published": published[1], "inputs": [{"shape": [1, 2, 3, 3]}]},
     }
-    write_model(tmp_path / "models", "net", model_yml(files=None, published=None, variants=variants))
+    write_model(
+        tmp_path / "models", "net", model_yml(files=None, published=None, variants=variants)
+    )
     first, second = gathered(tmp_path / "models").entries
     assert (first.name, second.name, second.page) == ("net", "net@bb", "models/net@bb.html")
-    assert (first.published["published_AP"].number, second.published["published_AP"].number) == (0.7, 0.5)
+    assert (first.published["published_AP"].number, second.published["published_AP"].number) == (
+        0.7,
+        0.5,
+    )
     assert (first.input_size, second.input_size) == ("4x6", "2x3")
 
 
@@ -109,7 +121,9 @@ def test_a_card_without_metrics_is_accepted(tmp_path, card):
     assert net.published.keys() == {"download_bytes"}
 
 
-@pytest.mark.parametrize("content", [b"", b"<svg onload=alert(1)>", b"\xff\xd8\xff" + bytes(200_000)])
+@pytest.mark.parametrize(
+    "content", [b"", b"<svg onload=alert(1)>", b"\xff\xd8\xff" + bytes(200_000)]
+)
 def test_a_picture_that_is_no_small_jpeg_is_not_shown(tmp_path, content):
     path = write_model(tmp_path / "models", "net", model_yml())
     path.with_name("example.jpg").write_bytes(content)
@@ -130,9 +144,15 @@ def test_open_model_zoos_2021_models_have_the_metrics_of_their_cards(shared):
     entries = by_name(rows)
     assert len([entry for entry in rows.entries if not entry.facts.stages]) == 283
     single = entries["single-human-pose-estimation-0001"].published
-    assert [single[key].number for key in ("published_AP", "gflops", "mparams")] == [0.6904, 60.125, 33.165]
+    assert [single[key].number for key in ("published_AP", "gflops", "mparams")] == [
+        0.6904,
+        60.125,
+        33.165,
+    ]
     assert sum("gflops" in entry.published for entry in rows.entries) > 250
-    assert sum(any(rows.axes[key].accuracy for key in entry.published) for entry in rows.entries) > 150
+    assert (
+        sum(any(rows.axes[key].accuracy for key in entry.published) for entry in rows.entries) > 150
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,16 @@ def test_the_index_of_100_models_and_their_pages_are_small(tmp_path):
         name = f"{'simple' if number % 2 else 'mobile'}_pose_variant{number}_v{number % 7}"
         description = " ".join(words[(number * each) % len(words)] for each in range(1, 40))
         published = {
-            "accuracy": [{"metric": "AP", "value": 0.4 + number / 400, "dataset": f"COCO val{number}"}]
+            "accuracy": [
+                {"metric": "AP", "value": 0.4 + number / 400, "dataset": f"COCO val{number}"}
+            ]
         }
-        path = write_model(tmp_path / "models", name, model_yml(description=description, published=published))
-        metrics = measurements(0.4 + number / 390, 1 + number / 7, 2 + number / 3, 100 - number / 1.3)
+        path = write_model(
+            tmp_path / "models", name, model_yml(description=description, published=published)
+        )
+        metrics = measurements(
+            0.4 + number / 390, 1 + number / 7, 2 + number / 3, 100 - number / 1.3
+        )
         update_measured_yml(path.with_name("measured.yml"), metrics)
     pages = draw_gallery_pages(gathered(tmp_path / "models"))
     assert len(pages) == 101
@@ -71,14 +77,22 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
     page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/light_pose_a.html"].decode()
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for text in (
-        *("light_pose_a", "A small model.", "Apache-2.0", "Copyright 2026 The tests", "TensorFlow Lite"),
+        *(
+            "light_pose_a",
+            "A small model.",
+            "Apache-2.0",
+            "Copyright 2026 The tests",
+            "TensorFlow Lite",
+        ),
         *("net.tflite", "0" * 96, "1, 4, 6, 3", "left shoulder", MACHINE),
     ):
         assert text in shown
     assert "AP 50 % COCO val2017" in shown
     assert "AP measured with: data set val2017" in shown
     measured = page[page.index('<details id="measured">') :].partition("</details>")[0]
-    tables = [re.findall(r"<t[hd](?: [^>]*)?>([^<]*)", table) for table in measured.split("<h3>")[1:]]
+    tables = [
+        re.findall(r"<t[hd](?: [^>]*)?>([^<]*)", table) for table in measured.split("<h3>")[1:]
+    ]
     assert tables == [
         ["Precision", "People from", "AP", "FP16", "nanodet-g", "0.490 (0.440 to 0.540)"],
         [
@@ -87,7 +101,9 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
         ],
     ]
     assert "Measured with: A processor, 2 cores, Linux; pipeline read, found, drawn." in shown
-    assert page.count("<circle") == 2 * 17  # at the top in place of a picture, and with the keypoints
+    assert (
+        page.count("<circle") == 2 * 17
+    )  # at the top in place of a picture, and with the keypoints
 
 
 def test_only_pages_of_our_zoo_have_commands(tmp_path, our_pages):
@@ -105,13 +121,19 @@ def test_only_pages_of_our_zoo_have_commands(tmp_path, our_pages):
 
 def test_a_page_begins_with_the_picture_the_command_the_size_and_the_license(our_pages):
     for name in ("models/blazepose-full.html", "index.html"):
-        first, _, rest = our_pages[name].decode().partition('aria-label="Example"')[2].partition("</section>")
-        assert first.index("data:image/jpeg") < first.index('<code class="one">posezoo run blazepose-full<')
+        first, _, rest = (
+            our_pages[name].decode().partition('aria-label="Example"')[2].partition("</section>")
+        )
+        assert first.index("data:image/jpeg") < first.index(
+            '<code class="one">posezoo run blazepose-full<'
+        )
         assert "9.4 MB" in first and "Apache-2.0" in first and "Eileen Collins" in first
         assert "<table" in rest and "<table" not in first
 
 
-def test_one_section_says_which_figures_are_of_the_whole_pipeline_and_which_of_the_network(our_pages):
+def test_one_section_says_which_figures_are_of_the_whole_pipeline_and_which_of_the_network(
+    our_pages,
+):
     page = our_pages["models/movenet-thunder.html"].decode()
     section = page.partition("<h2>Performance</h2>")[2].partition("</section>")[0]
     titles = re.findall(r"<h3>([^<]*)</h3>", section)
@@ -134,7 +156,9 @@ def test_a_model_without_a_picture_shows_its_skeleton_and_the_command(our_pages)
 
 def test_all_pictures_are_side_by_side_on_one_page(our_pages):
     page = our_pages["side_by_side.html"].decode()
-    with_pictures = sorted(path.parent.name for path in builtin_models_dir().glob("*/*/example.jpg"))
+    with_pictures = sorted(
+        path.parent.name for path in builtin_models_dir().glob("*/*/example.jpg")
+    )
     assert {"blazepose-full", "movenet-thunder", "tf-pose-mobilenet-v2-small"} <= {*with_pictures}
     assert re.findall(r'<h2><a href="models/([^"]*)\.html">', page) == with_pictures
     assert page.count('src="data:image/jpeg') == len(with_pictures)
@@ -219,7 +243,10 @@ def test_a_name_breaks_only_between_its_words(name, shown):
 
 
 def test_minifying_a_script_removes_only_lines_of_comments():
-    assert minify('  // why\n  let a = "// text"; // kept\n\n/** what */\n') == 'let a = "// text"; // kept'
+    assert (
+        minify('  // why\n  let a = "// text"; // kept\n\n/** what */\n')
+        == 'let a = "// text"; // kept'
+    )
 
 
 def test_a_table_leaves_out_empty_columns(tmp_path):

@@ -56,7 +56,9 @@ def hostile_zoo(root):
     path = write_model(models, "hostile", content)
     (root / "licenses" / "Apache-2.0-Tests.txt").write_text(f"Copyright 2026 {TRICK}\n")
     metrics = {"throughput_fps": 9.0, "latency_p50_ms": 100.0}
-    speed = Measurement("speed", Precision.FP16, metrics, machine=TRICK, settings={TRICKS[0]: TRICK})
+    speed = Measurement(
+        "speed", Precision.FP16, metrics, machine=TRICK, settings={TRICKS[0]: TRICK}
+    )
     update_measured_yml(path.with_name("measured.yml"), [*measurements(0.4, 1.0, 2.0, None), speed])
     path = write_model(
         models, "hostile-card", omz_yml(description=TRICK, license=ADDRESS, task_type="detection")
@@ -70,13 +72,18 @@ def hostile_zoo(root):
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     """The address of a hostile zoo's index."""
-    return written_site(tmp_path_factory.mktemp("site"), hostile_zoo(tmp_path_factory.mktemp("zoo")))
+    return written_site(
+        tmp_path_factory.mktemp("site"), hostile_zoo(tmp_path_factory.mktemp("zoo"))
+    )
 
 
 def assert_harmless(browser):
     assert browser.run("return window.ran") is None
     assert (
-        browser.run('return document.querySelectorAll("img, iframe, object, embed, svg style").length') == 0
+        browser.run(
+            'return document.querySelectorAll("img, iframe, object, embed, svg style").length'
+        )
+        == 0
     )
     assert browser.run("return document.scripts.length + document.styleSheets.length") <= 3
     assert (
@@ -95,7 +102,12 @@ def assert_harmless(browser):
 
 def test_an_index_shows_hostile_text_as_text(browser, hostile):
     browser.open(hostile)
-    assert sorted(browser.texts("#rows th a")) == ["hostile", "hostile-card", "hostile-pair", "one-part"]
+    assert sorted(browser.texts("#rows th a")) == [
+        "hostile",
+        "hostile-card",
+        "hostile-pair",
+        "one-part",
+    ]
     browser.run('document.querySelectorAll("details").forEach((each) => (each.open = true))')
     browser.run('document.querySelector(".mark").focus()')
     browser.press(END)
@@ -140,7 +152,9 @@ def test_no_request_leaves_a_site_opened_from_its_folder(browser, site):
     browser.open(site)
     browser.click("#how summary")
     browser.click('.mark[data-key="light_pose_b FP16"] .shape')
-    browser.wait(lambda: browser.address.endswith(".html") and "models/" in browser.address, "the page opens")
+    browser.wait(
+        lambda: browser.address.endswith(".html") and "models/" in browser.address, "the page opens"
+    )
     browser.settle()
     folder = site.removesuffix("index.html")
     assert browser.requests() == [site, f"{folder}models/light_pose_b.html"]
@@ -154,7 +168,9 @@ def test_only_pages_are_requested_from_a_server(browser, tmp_path):
         def log_request(self, code="-", size="-"):
             requested.append((self.path, int(code)))
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "site"))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=tmp_path / "site")
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         browser.open(f"http://127.0.0.1:{server.server_port}/#compare=pair")

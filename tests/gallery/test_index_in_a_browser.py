@@ -33,7 +33,9 @@ def check(browser: Browser, facet: str, value: str) -> None:
     browser.click(f'#facet-{facet} input[data-value="{facet}:{value}"]')
 
 
-def test_all_models_are_listed_by_name_because_accuracies_with_intervals_are_no_ranking(browser, site):
+def test_all_models_are_listed_by_name_because_accuracies_with_intervals_are_no_ranking(
+    browser, site
+):
     browser.open(site)
     assert names(browser) == ALL
     assert browser.texts("#count") == ["8 of 8 models"]
@@ -42,7 +44,13 @@ def test_all_models_are_listed_by_name_because_accuracies_with_intervals_are_no_
 def test_a_search_shows_the_models_with_all_its_words(browser, site):
     browser.open(site)
     browser.type("#q", "pose tensorflow")
-    assert sorted(names(browser)) == ["first-part", "light_pose_a", "light_pose_b", "pair", "second-part"]
+    assert sorted(names(browser)) == [
+        "first-part",
+        "light_pose_a",
+        "light_pose_b",
+        "pair",
+        "second-part",
+    ]
     browser.type("#q", " nothing")
     assert names(browser) == []
     assert browser.texts("#none") == ["No model passes these filters."]
@@ -161,11 +169,16 @@ def test_an_address_restores_everything_that_was_chosen(browser, site):
     assert browser.run(
         'return ["q", "accuracy_min", "x", "color"].map(id => document.getElementById(id).value)'
     ) == [*("pose", "10", "mparams", "framework")]
-    assert browser.run('return ["x-log", "front"].map(id => document.getElementById(id).checked)') == [
+    assert browser.run(
+        'return ["x-log", "front"].map(id => document.getElementById(id).checked)'
+    ) == [
         False,
         False,
     ]
-    assert browser.one('#legend [data-group="TensorFlow Lite"]').get_attribute("aria-pressed") == "false"
+    assert (
+        browser.one('#legend [data-group="TensorFlow Lite"]').get_attribute("aria-pressed")
+        == "false"
+    )
     browser.open(f"{site}#view=compare&compare=pair&compare=light_pose_a")
     assert browser.texts("#compared thead a") == ["pair", "light_pose_a"]
 
@@ -196,10 +209,16 @@ def test_invalid_parts_of_an_address_are_ignored(browser, site, nonsense):
 
 def test_the_focus_stays_when_a_choice_redraws_the_page(browser, site):
     browser.open(site)
-    for selector in ('#head [data-sort="gflops"]', '#rows input[data-name="pair"]', "#facet-approach input"):
+    for selector in (
+        '#head [data-sort="gflops"]',
+        '#rows input[data-name="pair"]',
+        "#facet-approach input",
+    ):
         browser.run("document.querySelector(arguments[0]).focus()", selector)
         browser.press(" ")
-        assert browser.run("return document.activeElement.matches(arguments[0])", selector), selector
+        assert browser.run("return document.activeElement.matches(arguments[0])", selector), (
+            selector
+        )
 
 
 def test_the_chart_shows_an_accuracy_that_the_filtered_models_have(browser, tmp_path):
@@ -237,7 +256,9 @@ def test_every_control_has_an_accessible_name(browser, site):
     nameless = []
     for _ in range(2):
         nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-        controls = [node for node in nodes if not node["ignored"] and node["role"]["value"] in CONTROLS]
+        controls = [
+            node for node in nodes if not node["ignored"] and node["role"]["value"] in CONTROLS
+        ]
         assert controls
         nameless += [node for node in controls if not node.get("name", {}).get("value")]
         browser.press("\ue00c")  # behind the dialog, all the rest

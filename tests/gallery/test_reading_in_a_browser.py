@@ -27,7 +27,9 @@ def zoo_site(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [390, 1200])
-def test_no_page_is_wider_than_the_screen_and_no_name_breaks_inside_a_word(browser, zoo_site, width):
+def test_no_page_is_wider_than_the_screen_and_no_name_breaks_inside_a_word(
+    browser, zoo_site, width
+):
     browser.emulate(width=width, height=844)
     for page in PAGES:
         browser.open((zoo_site / page).as_uri())

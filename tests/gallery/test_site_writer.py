@@ -16,7 +16,9 @@ PAGES = {"models/a.html": b"a", "models/b.html": b"b", "index.html": b"index"}
 
 def files(folder):
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
     }
 
 
@@ -36,13 +38,18 @@ def test_a_site_consists_of_its_pages_and_a_manifest(folder):
 def test_a_second_run_writes_only_pages_that_differ(folder):
     before = (folder / "models" / "a.html").stat().st_mtime_ns
     changes = write_site(folder, {**PAGES, "index.html": b"new"})
-    assert (changes.written, changes.unchanged) == (("index.html",), ("models/a.html", "models/b.html"))
+    assert (changes.written, changes.unchanged) == (
+        ("index.html",),
+        ("models/a.html", "models/b.html"),
+    )
     assert (folder / "models" / "a.html").stat().st_mtime_ns == before
     assert write_site(folder, {**PAGES, "index.html": b"new"}).written == ()
 
 
 def test_the_page_of_a_removed_model_is_removed(folder):
-    changes = write_site(folder, {name: page for name, page in PAGES.items() if name != "models/b.html"})
+    changes = write_site(
+        folder, {name: page for name, page in PAGES.items() if name != "models/b.html"}
+    )
     assert changes.removed == ("models/b.html",)
     assert files(folder).keys() == {"models/a.html", "index.html", MANIFEST}
 
@@ -126,7 +133,9 @@ def test_an_interrupted_site_is_recognized_and_completed(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 def test_a_full_disk_leaves_no_partial_page(tmp_path):
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("cannot mount a tmpfs here")

@@ -47,7 +47,9 @@ def test_groups_use_only_their_own_channels():
 
 def test_a_transposed_convolution_counts_its_inputs():
     x = image(1, 4, 8, 8)
-    y = ops.convolution_backprop_data(x, ones(4, 6, 4, 4), [2, 2], pads_begin=[1, 1], pads_end=[1, 1])
+    y = ops.convolution_backprop_data(
+        x, ones(4, 6, 4, 4), [2, 2], pads_begin=[1, 1], pads_end=[1, 1]
+    )
     assert counted(y, x) == (2 * (4 * 64) * (6 * 16), 4 * 6 * 16)
 
 
@@ -115,9 +117,19 @@ def test_the_values_of_a_published_card_are_reproduced(name):
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         module, size = networks.build_network(name, **arguments), (torch.zeros(known.input.shape),)
-        torch.onnx.export(module, size, file, dynamo=False, opset_version=13, input_names=[known.input.name])
+        torch.onnx.export(
+            module, size, file, dynamo=False, opset_version=13, input_names=[known.input.name]
+        )
     spec = ModelSpec(
-        name, Family.PUBLIC, None, "A network.", "", Framework.ONNX, License(), (), inputs=(known.input,)
+        name,
+        Family.PUBLIC,
+        None,
+        "A network.",
+        "",
+        Framework.ONNX,
+        License(),
+        (),
+        inputs=(known.input,),
     )
     file.seek(0)
     found = compute_complexity(apply_model_yml(ov.convert_model(file), spec))

@@ -31,8 +31,12 @@ RESIZES = {
 
 # What each converter takes: the shapes of all outputs by name.
 TAKES = {
-    "detection_output": lambda outputs: all(shape[-1] == 7 and len(shape) > 2 for shape in outputs.values()),
-    "keypoints_hrnet": lambda outputs: all(len(shape) == 4 and shape[0] == 1 for shape in outputs.values()),
+    "detection_output": lambda outputs: all(
+        shape[-1] == 7 and len(shape) > 2 for shape in outputs.values()
+    ),
+    "keypoints_hrnet": lambda outputs: all(
+        len(shape) == 4 and shape[0] == 1 for shape in outputs.values()
+    ),
     "keypoints_openpose": lambda outputs: set(OPENPOSE_NAMES.values()) <= outputs.keys(),
     "raw_data_copy": lambda outputs: True,
 }
@@ -50,16 +54,22 @@ def test_dl_streamer_can_take_what_an_ir_says(name):
     info = info_of(spec, decoder_of(spec))
     assert RESIZES[info["resize_type"]]
     assert 0 <= int(info.get("pad_value", 0)) <= 255
-    assert not {"mean_values", "scale_values"} & info.keys()  # "std" and "mean" of a model-proc file
+    assert (
+        not {"mean_values", "scale_values"} & info.keys()
+    )  # "std" and "mean" of a model-proc file
     if "labels" in info:
-        assert [key for key in info if "labels" in key] == ["labels"]  # every key that contains it is read
+        assert [key for key in info if "labels" in key] == [
+            "labels"
+        ]  # every key that contains it is read
         assert len(re.split("[,; ]+", str(info["labels"]))) == len(str(info["labels"]).split(" "))
     if any("model_type" in key for key in info):
         assert TAKES[converter_of(info)]({output.name: output.shape for output in spec.outputs})
 
 
 def test_the_word_of_model_api_for_a_detector_would_not_do():
-    info = info_of(OWN["person-detection-retail-0013"], decoder_of(OWN["person-detection-retail-0013"]))
+    info = info_of(
+        OWN["person-detection-retail-0013"], decoder_of(OWN["person-detection-retail-0013"])
+    )
     assert converter_of(info) == "detection_output"
     del info["model_type_dlstreamer"]
     assert converter_of(info) not in TAKES

@@ -24,7 +24,9 @@ def info_of(spec, decoder):
 
 def written_in(xml):
     model = import_openvino().Core().read_model(xml)
-    return {name: value.value for name, value in model.get_rt_info([MODEL_INFO]).astype(dict).items()}
+    return {
+        name: value.value for name, value in model.get_rt_info([MODEL_INFO]).astype(dict).items()
+    }
 
 
 def model_with(decoder: Decoder, tmp_path, *outputs: Output, **changes):
@@ -81,7 +83,9 @@ def test_simcc_with_another_number_of_bins_has_no_wrapper(tmp_path):
         Output(f"simcc_{axis}", (1, 17, 3 * side), role=f"simcc_{axis}")
         for axis, side in zip("xy", SIZE, strict=True)
     )
-    assert "model_type" not in info_of(model_with(SIMCC, tmp_path, *bins), Decoder("simcc", {"split": 3}))
+    assert "model_type" not in info_of(
+        model_with(SIMCC, tmp_path, *bins), Decoder("simcc", {"split": 3})
+    )
     assert (
         info_of(model_with(SIMCC, tmp_path, *bins[::-1]), SIMCC).get("model_type") is None
     )  # x must be first
@@ -103,7 +107,11 @@ def test_a_decoded_part_of_a_composite_names_keypoints_only_if_it_finds_them():
 
 def test_an_ir_that_resizes_says_so(tmp_path):
     info = written_in(convert_simcc(tmp_path, camera={**FRAMES, "resize": True}))
-    assert (info["embedded_processing"], info["orig_height"], info["orig_width"]) == ("True", "256", "192")
+    assert (info["embedded_processing"], info["orig_height"], info["orig_width"]) == (
+        "True",
+        "256",
+        "192",
+    )
     assert (info["resize_type"], info["reshape"]) == ("standard", "256 192")
 
 
@@ -118,7 +126,12 @@ def test_nothing_is_said_about_a_model_of_which_nothing_is_known(tmp_path):
 
 
 def test_a_declared_model_info_is_used_instead_of_ours_without_the_steps_that_the_ir_does(tmp_path):
-    declared = {"model_type": "other", "mean_values": (1.0, 2.0, 3.0), "scale_values": (4.0,), "pad_value": 9}
+    declared = {
+        "model_type": "other",
+        "mean_values": (1.0, 2.0, 3.0),
+        "scale_values": (4.0,),
+        "pad_value": 9,
+    }
     spec = model_with(SIMCC, tmp_path, model_info=declared)
     assert info_of(spec, SIMCC) == declared
     prepared = replace(spec, inputs=(replace(IMAGE, mean=(1.0, 2.0, 3.0)),))

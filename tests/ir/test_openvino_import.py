@@ -71,7 +71,9 @@ def test_an_openvino_without_its_files_is_reported_with_how_to_repair_it(tmp_pat
 
 def test_its_telemetry_is_never_imported(tmp_path):
     (tmp_path / "openvino_telemetry").mkdir()
-    (tmp_path / "openvino_telemetry" / "__init__.py").write_text("raise SystemExit('telemetry was imported')")
+    (tmp_path / "openvino_telemetry" / "__init__.py").write_text(
+        "raise SystemExit('telemetry was imported')"
+    )
     assert in_an_environment_with(tmp_path) == "openvino"
 
 

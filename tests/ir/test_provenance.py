@@ -21,7 +21,9 @@ def test_a_written_record_is_read_back(tmp_path):
     assert record.key == provenance.conversion_key(spec, None)
     for suffix in (".xml", ".bin"):
         path = xml.with_suffix(suffix)
-        assert record.contents[suffix] == provenance.FileContent(path.stat().st_size, compute_digest(path))
+        assert record.contents[suffix] == provenance.FileContent(
+            path.stat().st_size, compute_digest(path)
+        )
     assert [check.output for check in record.checks] == ["heatmaps", "pafs"]
     assert all(0 < check.difference < check.tolerance < 1e-4 for check in record.checks)
     assert record.checks[0].reference.startswith("LiteRT ")

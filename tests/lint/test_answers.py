@@ -36,7 +36,9 @@ def git(folder, *words):
 
 def plant(root, name="pose-a"):
     card = root / "public" / name / "README.md"
-    card.write_text(card.read_text().replace("Channel order is `BGR`", "Channel order is `RGB`"), "utf-8")
+    card.write_text(
+        card.read_text().replace("Channel order is `BGR`", "Channel order is `RGB`"), "utf-8"
+    )
 
 
 def run(zoo, *words):
@@ -76,10 +78,14 @@ def test_sarif_names_each_rule_and_each_place(zoo):
 
 def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
     card = zoo / "public" / "pose-b" / "README.md"
-    card.write_text(card.read_text().replace("[123.675, 116.28, 103.53]", "[1%,\x07::error::2, 3]"), "utf-8")
+    card.write_text(
+        card.read_text().replace("[123.675, 116.28, 103.53]", "[1%,\x07::error::2, 3]"), "utf-8"
+    )
     main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "github"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::")]
-    assert all(line.startswith(("::error file=", "::warning file=", "::notice file=")) for line in lines)
+    assert all(
+        line.startswith(("::error file=", "::warning file=", "::notice file=")) for line in lines
+    )
     assert any(",title=color::pose-a: " in line for line in lines)
     assert "\x07" not in "".join(lines)
 
@@ -111,7 +117,10 @@ def test_a_baseline_with_the_old_id_of_a_rule_still_matches(zoo):
 
 def test_a_file_that_is_not_a_baseline_is_named(zoo):
     (zoo.parent / "no.json").write_text("[1]")
-    for file, reason in (("no.json", "is not a baseline"), ("gone.json", "cannot be read: No such file")):
+    for file, reason in (
+        ("no.json", "is not a baseline"),
+        ("gone.json", "cannot be read: No such file"),
+    ):
         ended = run(zoo, "--baseline", zoo.parent / file)
         assert ended.returncode == 1
         assert reason in ended.stderr
@@ -123,7 +132,10 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
     whole = run(zoo, "--changed-since", "HEAD~1", "--format", "json")
-    assert {finding["model"] for finding in json.loads(whole.stdout)["findings"]} == {"pose-a", "pose-b"}
+    assert {finding["model"] for finding in json.loads(whole.stdout)["findings"]} == {
+        "pose-a",
+        "pose-b",
+    }
     later = run(zoo, "--changed_since", "HEAD", "--format", "json")
     assert {finding["model"] for finding in json.loads(later.stdout)["findings"]} == {"pose-a"}
 
@@ -207,7 +219,9 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     index = zoo / "public" / "index.md"
     index.write_text(index.read_text().replace("60.125", "16.125"), "utf-8")
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["index-figures"]
+    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == [
+        "index-figures"
+    ]
     git(zoo.parent, "checkout", "-q", "--", ".")
     shutil.copytree(zoo / "public" / "pose-a", zoo / "public" / "pose-new")
     assert "1 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
@@ -232,7 +246,13 @@ def test_an_unknown_revision_is_named(zoo, revision):
 def test_a_missing_repository_is_named(tmp_path):
     root = write_omz_zoo(tmp_path / "models")
     ended = posezoo(
-        "verify", "--metadata", "--models_dir", root, "--changed_since", "main", GIT_CEILING_DIRECTORIES="/"
+        "verify",
+        "--metadata",
+        "--models_dir",
+        root,
+        "--changed_since",
+        "main",
+        GIT_CEILING_DIRECTORIES="/",
     )
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
     assert "not a git repository" in ended.stderr

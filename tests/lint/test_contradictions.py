@@ -139,7 +139,9 @@ def test_a_mistake_that_the_card_repeats_is_one_finding(models, rule, model, cha
     assert found == [(rule, str(path))]
 
 
-@pytest.mark.parametrize(("name", "model", "changes"), KEPT_BACK, ids=[each[0] for each in KEPT_BACK])
+@pytest.mark.parametrize(
+    ("name", "model", "changes"), KEPT_BACK, ids=[each[0] for each in KEPT_BACK]
+)
 def test_a_mistake_that_was_kept_back_is_found_in_its_model(models, name, model, changes):
     path = inject(models, model, changes)
     errors = [each for each in check_registry(Registry([models])) if each.severity == "error"]
@@ -147,12 +149,15 @@ def test_a_mistake_that_was_kept_back_is_found_in_its_model(models, name, model,
 
 
 @pytest.mark.parametrize(
-    ("model", "other"), [(EFFICIENT, "human-pose-estimation-0006"), (THUNDER, LIGHTNING), (RESNET101, RESNET)]
+    ("model", "other"),
+    [(EFFICIENT, "human-pose-estimation-0006"), (THUNDER, LIGHTNING), (RESNET101, RESNET)],
 )
 def test_the_description_of_another_model_is_found(models, model, other):
     (theirs,) = models.glob(f"*/{Path(other).name}/model.yml")
     path = models / model / "model.yml"
     description = theirs.read_text("utf-8").partition("task_type:")[0]
-    path.write_text(f"{description}task_type:{path.read_text('utf-8').partition('task_type:')[2]}", "utf-8")
+    path.write_text(
+        f"{description}task_type:{path.read_text('utf-8').partition('task_type:')[2]}", "utf-8"
+    )
     found = [(each.rule, each.file) for each in check_registry(Registry([models]))]
     assert found == [("copied-description", str(path))]

@@ -55,7 +55,9 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pre-commit")
     user = {**ONLINE, "HOME": str(folder), "PRE_COMMIT_HOME": str(folder / "home")}
     user |= {
-        f"GIT_{who}_{what}": "t@t.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        f"GIT_{who}_{what}": "t@t.invalid"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
     }
 
     def start(*command: object) -> subprocess.CompletedProcess[str]:
@@ -91,7 +93,9 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
 def test_the_workflow_checks_what_a_pull_request_touches_and_all_on_a_push(checkout):
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "metadata.yml").read_text())
     steps = [
-        step["run"] for step in workflow["jobs"]["metadata"]["steps"] if "posezoo" in step.get("run", "")
+        step["run"]
+        for step in workflow["jobs"]["metadata"]["steps"]
+        if "posezoo" in step.get("run", "")
     ]
     touched, whole = steps
     git(checkout, "branch", "origin/main")
@@ -105,5 +109,7 @@ def test_the_workflow_checks_what_a_pull_request_touches_and_all_on_a_push(check
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_make_zoo_runs_the_same_check():
-    requested = subprocess.run(["make", "-n", "zoo"], cwd=ROOT, capture_output=True, text=True, check=True)
+    requested = subprocess.run(
+        ["make", "-n", "zoo"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert "posezoo verify --metadata" in requested.stdout

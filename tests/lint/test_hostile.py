@@ -42,7 +42,11 @@ def verify(zoo) -> tuple[int, list[dict[str, str]]]:
     """Kilobytes at most, and the findings; a reader that takes quadratic time does not end within HANG_S."""
     command = ["verify", "--metadata", "--models_dir", str(zoo), "--format", "json"]
     ended = subprocess.run(
-        [sys.executable, "-c", WATCHED, *command], capture_output=True, text=True, timeout=HANG_S, check=False
+        [sys.executable, "-c", WATCHED, *command],
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        check=False,
     )
     assert "Traceback" not in ended.stderr, ended.stderr
     return int(ended.stderr.split()[-1]), json.loads(ended.stdout)["findings"]
@@ -90,7 +94,9 @@ def test_a_card_that_is_cut_and_a_yaml_bomb_are_named(zoo):
 
 
 def test_a_hostile_index_ends_in_time(zoo):
-    (zoo / "public" / "index.md").write_text("| GFlops |\n|---|\n" + "| <br> " * 300_000 + "|\n", "utf-8")
+    (zoo / "public" / "index.md").write_text(
+        "| GFlops |\n|---|\n" + "| <br> " * 300_000 + "|\n", "utf-8"
+    )
     kilobytes, _ = verify(zoo)
     assert kilobytes < BOUND_KB
 
@@ -118,9 +124,10 @@ def test_names_of_folders_do_no_harm_on_a_terminal(zoo, capsys):
 
 def test_a_pattern_that_would_blow_up_is_refused(zoo):
     path = zoo / "public" / "pose-a" / "model.yml"
-    step = (
-        "postprocessing:\n  - {$type: regex_replace, file: pose-a.pth, pattern: '(a+)+$', replacement: b}\n"
-    )
+    step = "postprocessing:\n  - {$type: regex_replace, file: pose-a.pth, pattern: '(a+)+$', replacement: b}\n"
     path.write_text(path.read_text() + step, "utf-8")
     _, findings = verify(zoo)
-    assert any(finding["rule"] == "readable" and "the pattern" in finding["message"] for finding in findings)
+    assert any(
+        finding["rule"] == "readable" and "the pattern" in finding["message"]
+        for finding in findings
+    )

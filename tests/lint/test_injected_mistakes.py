@@ -20,9 +20,7 @@ LIGHT = "public/lightweight-openpose-mobilenet-v1"
 SINGLE = "public/single-human-pose-estimation-0001"
 TFPOSE = "public/tf-pose-mobilenet-v2-small"
 CHECKSUM = "64e24ceca496aba4fb818edbea7c3a1405bc42c3166eac1b4be4f6cc89623c80cb9a1fd4c32d245d423653aa588e1a0b"
-BIN_CHECKSUM = (
-    "64ef06d261ae522409172a396d927f7345525dbde011e3e2bff487f73e7b1d8cf622091feba9c23c7d4625c0aab0a3e5"
-)
+BIN_CHECKSUM = "64ef06d261ae522409172a396d927f7345525dbde011e3e2bff487f73e7b1d8cf622091feba9c23c7d4625c0aab0a3e5"
 
 #: The rule that finds a mistake, the mistake, the file that is wrong, and its changes: texts and new texts.
 #: A rule other than those on drawn pages finds it even if all pages are drawn again.
@@ -111,7 +109,9 @@ def inject(path: Path, changes: dict[str, str | None]) -> None:
     path.write_text("\n".join(kept) + "\n", "utf-8")
 
 
-@pytest.mark.parametrize(("rule", "name", "file", "changes"), MISTAKES, ids=[each[1] for each in MISTAKES])
+@pytest.mark.parametrize(
+    ("rule", "name", "file", "changes"), MISTAKES, ids=[each[1] for each in MISTAKES]
+)
 def test_a_mistake_is_an_error_at_the_wrong_file(capsys, models, rule, name, file, changes):
     if rule == "network-size":
         pytest.importorskip("torch", reason="needs torch")

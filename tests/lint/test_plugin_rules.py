@@ -34,7 +34,9 @@ def install(tmp_path):
 
         def install_plugin(value: str) -> None:
             line = f"posezoo.lint_rules: extra = {value}"
-            installed.enter_context(plugin_package(tmp_path, line, name="extra-rules", extra_rules=CODE))
+            installed.enter_context(
+                plugin_package(tmp_path, line, name="extra-rules", extra_rules=CODE)
+            )
             load_rules.cache_clear()
 
         yield install_plugin

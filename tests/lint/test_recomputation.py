@@ -31,7 +31,8 @@ def zoo(tmp_path):
         "mean": [100, 120, 140], "scale": [50, 60, 70], "reverse_input_channels": True,
     }  # fmt: skip
     outputs = [
-        {"name": name, "shape": [1, HEIGHT, WIDTH, 2], "layout": "NHWC"} for name in ("heatmaps", "pafs")
+        {"name": name, "shape": [1, HEIGHT, WIDTH, 2], "layout": "NHWC"}
+        for name in ("heatmaps", "pafs")
     ]
     declare(tmp_path, files=[declared_file(origin)], inputs=[image], outputs=outputs)
 
@@ -74,7 +75,11 @@ def test_what_is_declared_as_it_is_has_no_finding(zoo):
         (f"- {WIDTH}\n  - 3\n", f"- {WIDTH + 2}\n  - 3\n", "artifact-shape"),
         ("- 120", "- 121", "artifact-preprocessing"),
         ("reverse_input_channels: true", "reverse_input_channels: false", "artifact-preprocessing"),
-        ("framework:", "published: {gflops: 60.1, mparams: 33.2}\nframework:", "artifact-complexity"),
+        (
+            "framework:",
+            "published: {gflops: 60.1, mparams: 33.2}\nframework:",
+            "artifact-complexity",
+        ),
     ],
 )
 def test_what_is_declared_otherwise_is_found(zoo, old, new, rule):
@@ -114,13 +119,19 @@ def test_weights_in_another_precision_are_found(tmp_path):
     folder.mkdir(parents=True)
     import_openvino().save_model(model, folder / "wide.xml", compress_to_fp16=False)
     files = [
-        declared_file(folder / f"wide{suffix}", name=f"FP16/wide{suffix}") for suffix in (".xml", ".bin")
+        declared_file(folder / f"wide{suffix}", name=f"FP16/wide{suffix}")
+        for suffix in (".xml", ".bin")
     ]
     ends = {
         "inputs": [{"name": "image", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
         "outputs": [{"name": "maps", "shape": [1, 64, 1, 1]}],
     }
-    write_model(tmp_path / "models", "wide", model_yml(framework="dldt", files=files, **ends), family="intel")
+    write_model(
+        tmp_path / "models",
+        "wide",
+        model_yml(framework="dldt", files=files, **ends),
+        family="intel",
+    )
     assert found(tmp_path) == {"artifact-precision"}
     shutil.rmtree(folder)
     assert found(tmp_path) == set()
@@ -129,7 +140,14 @@ def test_weights_in_another_precision_are_found(tmp_path):
 def test_a_finding_of_artifacts_is_told_in_every_form(zoo, capsys):
     change(zoo, "name: pafs", "name: paths")
     for style in ("text", "json", "sarif", "github"):
-        words = ["verify", "--metadata", "--models_dir", str(zoo / "models"), "--artifacts", str(zoo / "out")]
+        words = [
+            "verify",
+            "--metadata",
+            "--models_dir",
+            str(zoo / "models"),
+            "--artifacts",
+            str(zoo / "out"),
+        ]
         assert main([*words, "--format", style]) == 1
         assert "artifact-names" in capsys.readouterr().out
 

@@ -137,7 +137,9 @@ def plant(zoo: Path, file: str, old: str, new: str) -> None:
 
 
 def check(capsys, zoo: Path, *words: object) -> tuple[int, list[dict[str, object]]]:
-    code = main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "json", *map(str, words)])
+    code = main(
+        ["verify", "--metadata", "--models_dir", str(zoo), "--format", "json", *map(str, words)]
+    )
     return code, json.loads(capsys.readouterr().out)["findings"]
 
 
@@ -185,7 +187,12 @@ def test_a_difference_that_may_be_intended_is_only_a_warning(capsys, zoo, rule, 
 def test_a_legal_section_without_a_license_is_found_if_other_cards_name_one(capsys, zoo):
     shutil.copytree(zoo / "public" / "pose-b", zoo / "public" / "pose-c")
     link = "[MIT license](https://raw.githubusercontent.com/owner/project-a/main/LICENSE)"
-    plant(zoo, f"{A}/README.md", f"The original model is distributed under the\n{link}.", "[*] Other names.")
+    plant(
+        zoo,
+        f"{A}/README.md",
+        f"The original model is distributed under the\n{link}.",
+        "[*] Other names.",
+    )
     found = [each["model"] for each in check(capsys, zoo)[1] if each["rule"] == "license-untold"]
     assert found == ["pose-a"]
 
@@ -205,7 +212,10 @@ def test_classes_are_compared_with_the_outputs(capsys, zoo, adapter, shape, data
     plant(zoo, f"{DETECTOR}/accuracy-check.yml", "adapter: ssd", f"adapter: {adapter}")
     plant(zoo, f"{DETECTOR}/accuracy-check.yml", "ms_coco_detection_80_class_with_background", data)
     plant(
-        zoo, f"{DETECTOR}/README.md", "shape: `1, 1, 200, 7` in the format `1, 1, N, 7`", f"shape: `{shape}`"
+        zoo,
+        f"{DETECTOR}/README.md",
+        "shape: `1, 1, 200, 7` in the format `1, 1, N, 7`",
+        f"shape: `{shape}`",
     )
     assert ("evaluated-classes" in {each["rule"] for each in check(capsys, zoo)[1]}) == is_found
 
@@ -214,7 +224,9 @@ def test_a_card_without_a_model_and_a_link_out_of_the_repository_are_found(capsy
     (zoo / "public" / "pose-new").mkdir()
     (zoo / "public" / "pose-new" / "README.md").write_text("# pose-new\n")
     findings = check(capsys, zoo)[1]
-    assert [(each["rule"], each["found"]) for each in findings] == [("card-without-model", "pose-new")]
+    assert [(each["rule"], each["found"]) for each in findings] == [
+        ("card-without-model", "pose-new")
+    ]
     (zoo.parent / "docs").mkdir()
     for target in ("../../../docs/", "../../../../elsewhere/README.md"):
         plant(zoo, f"{B}/README.md", "trained for tests.", f"trained for tests. [x]({target})")
@@ -258,7 +270,9 @@ def test_what_most_models_have_is_found_where_it_is_missing(capsys, zoo, rule, f
             index.write_text(f"{index.read_text()}\n\n| Title | Name |\n| --- | --- |\n")
         index.write_text(f"{index.read_text()}| Pose {number} | [{name}](./{name}/README.md) |\n")
     rows = "".join(f"| {name} | YES |\n" for name in ("pose-a", "pose-b", *names))
-    (zoo / "public" / "device_support.md").write_text(f"| Model Name | CPU |\n| --- | --- |\n{rows}")
+    (zoo / "public" / "device_support.md").write_text(
+        f"| Model Name | CPU |\n| --- | --- |\n{rows}"
+    )
     before = {each["rule"] for each in check(capsys, zoo)[1]}
     assert rule not in before
     plant(zoo, f"public/pose-new-0003/{file}", old, new)
@@ -298,7 +312,9 @@ def test_a_converted_tensorflow_model_has_the_channels_after_the_batch(capsys, z
         "`1, 3, 224, 288`, format is `B, C, H, W`", "`1, 224, 288, 3`, format is `B, H, W, C`", 1
     )
     card.write_text(original + heading + wrong, "utf-8")
-    assert ("layout", "B, H, W, C") in {(each["rule"], each["found"]) for each in check(capsys, zoo)[1]}
+    assert ("layout", "B, H, W, C") in {
+        (each["rule"], each["found"]) for each in check(capsys, zoo)[1]
+    }
 
 
 def test_an_expected_value_may_have_more_digits_than_the_card(capsys, zoo):
@@ -310,7 +326,12 @@ def test_an_expected_value_may_have_more_digits_than_the_card(capsys, zoo):
 
 def test_an_original_source_without_https_is_a_warning(capsys, zoo):
     source = "    source: https://raw.githubusercontent.com/owner/project-a/v1/pose-a.pth\n"
-    plant(zoo, f"{A}/model.yml", source, f"{source}    original_source: http://models.invalid/pose-a.pth\n")
+    plant(
+        zoo,
+        f"{A}/model.yml",
+        source,
+        f"{source}    original_source: http://models.invalid/pose-a.pth\n",
+    )
     code, (finding,) = check(capsys, zoo)
     assert (code, finding["rule"], finding["severity"]) == (0, "safe-sources", "warning")
 
@@ -338,7 +359,9 @@ def test_a_finding_is_in_the_file_that_two_others_contradict_and_quotes_it(
 ):
     plant(zoo, file, old, new)
     findings = [finding for finding in check(capsys, zoo)[1] if finding["rule"] == rule]
-    assert {(finding["file"], finding["found"]) for finding in findings} == {(str(zoo / wrong), found)}
+    assert {(finding["file"], finding["found"]) for finding in findings} == {
+        (str(zoo / wrong), found)
+    }
 
 
 def test_preprocessing_is_told_also_without_a_section_about_the_original(capsys, zoo):
@@ -356,8 +379,12 @@ def test_a_converted_input_has_the_name_that_the_converter_is_given(capsys, zoo)
     plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: tf")
     card = zoo / A / "README.md"
     original, heading, converted = card.read_text().partition("### Converted Model")
-    card.write_text(original + heading + converted.replace("name - `data`", "name - `image`", 1), "utf-8")
-    assert ("input-name", "image") in {(each["rule"], each["found"]) for each in check(capsys, zoo)[1]}
+    card.write_text(
+        original + heading + converted.replace("name - `data`", "name - `image`", 1), "utf-8"
+    )
+    assert ("input-name", "image") in {
+        (each["rule"], each["found"]) for each in check(capsys, zoo)[1]
+    }
 
 
 def test_the_arxiv_number_of_another_paper_is_found(capsys, zoo):
@@ -366,7 +393,11 @@ def test_the_arxiv_number_of_another_paper_is_found(capsys, zoo):
     for name, number, title in papers:
         link = f"trained for tests. See [{title}](https://arxiv.org/abs/{number})."
         plant(zoo, f"public/pose-{name}/README.md", "trained for tests.", link)
-    found = [(each["model"], each["expected"]) for each in check(capsys, zoo)[1] if each["rule"] == "paper"]
+    found = [
+        (each["model"], each["expected"])
+        for each in check(capsys, zoo)[1]
+        if each["rule"] == "paper"
+    ]
     assert found == [("pose-a", "1512.02325")]
 
 
@@ -432,7 +463,12 @@ def test_a_card_that_may_be_right_has_no_finding(capsys, zoo):
 
 def test_two_files_with_one_address_are_found_in_both_models(capsys, zoo):
     for name in ("a", "b"):
-        plant(zoo, f"public/pose-{name}/model.yml", f"project-{name}/v1/pose-{name}.pth", "weights/v1.pth")
+        plant(
+            zoo,
+            f"public/pose-{name}/model.yml",
+            f"project-{name}/v1/pose-{name}.pth",
+            "weights/v1.pth",
+        )
     found = [(each["rule"], each["model"]) for each in check(capsys, zoo)[1]]
     assert found == [("same-source", "pose-a"), ("same-source", "pose-b")]
 
@@ -451,12 +487,19 @@ def test_copied_metrics_are_found_on_the_card_whose_files_they_do_not_fit(capsys
     plant(zoo, f"{A}/README.md", "33.165", "28.6180")
     plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 332665000")
     _, findings = check(capsys, zoo)
-    assert [finding["model"] for finding in findings if finding["rule"] == "copied-figures"] == ["pose-a"]
+    assert [finding["model"] for finding in findings if finding["rule"] == "copied-figures"] == [
+        "pose-a"
+    ]
 
 
 def test_the_description_of_another_model_is_found(capsys, zoo):
     plant(zoo, f"{A}/model.yml", '"pose-a"', '"pose-b"')
-    plant(zoo, f"{A}/model.yml", "https://github.com/owner/project-a>", "https://github.com/owner/project-b>")
+    plant(
+        zoo,
+        f"{A}/model.yml",
+        "https://github.com/owner/project-a>",
+        "https://github.com/owner/project-b>",
+    )
     _, findings = check(capsys, zoo)
     (finding,) = [finding for finding in findings if finding["rule"] == "description-differs"]
     assert "as in pose-b" in str(finding["message"])
@@ -465,9 +508,9 @@ def test_the_description_of_another_model_is_found(capsys, zoo):
 def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
     (zoo / A / "README.md").unlink()
     _, findings = check(capsys, zoo)
-    assert [(finding["rule"], finding["model"]) for finding in findings if finding["model"] == "pose-a"] == [
-        ("no-card", "pose-a")
-    ]
+    assert [
+        (finding["rule"], finding["model"]) for finding in findings if finding["model"] == "pose-a"
+    ] == [("no-card", "pose-a")]
 
 
 @pytest.mark.parametrize(
@@ -478,7 +521,13 @@ def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
         ({"description": "No full stop"}, "sentences"),
         ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "known-model"),
         (
-            {"recorded_outputs": {"runtime": "LiteRT 2", "file": "gone.safetensors", "checksum": "0a" * 48}},
+            {
+                "recorded_outputs": {
+                    "runtime": "LiteRT 2",
+                    "file": "gone.safetensors",
+                    "checksum": "0a" * 48,
+                }
+            },
             "recorded-outputs",
         ),
         ({"outputs": None}, "declared-ends"),
@@ -524,7 +573,9 @@ def test_keys_that_differ_from_the_network_are_named(capsys, tmp_path):
     folder = tmp_path / "models" / "public" / "simple_pose_resnet18_v1b"
     folder.mkdir(parents=True)
     text = (ROOT / "models" / "public" / folder.name / "model.yml").read_text()
-    (folder / "model.yml").write_text(text.replace("58.395", "58.624").replace("color: RGB", "color: BGR"))
+    (folder / "model.yml").write_text(
+        text.replace("58.395", "58.624").replace("color: RGB", "color: BGR")
+    )
     messages = [each["message"] for each in check(capsys, tmp_path / "models")[1]]
     assert (
         "inputs: color, scale of simple_pose_resnet18_v1b differ from the network simple_pose_resnet18_v1b"
@@ -577,9 +628,18 @@ A small model.
     ],
 )
 def test_our_own_format_is_compared_with_its_card(capsys, tmp_path, old, new, rule):
-    published = {"accuracy": [{"metric": "AP", "value": 0.6464}], "gflops": 5.9206, "mparams": 8.1506}
+    published = {
+        "accuracy": [{"metric": "AP", "value": 0.6464}],
+        "gflops": 5.9206,
+        "mparams": 8.1506,
+    }
     files = [
-        {"name": "n.tflite", "size": 33_000_000, "checksum": "0" * 96, "source": "https://a.invalid/n.tflite"}
+        {
+            "name": "n.tflite",
+            "size": 33_000_000,
+            "checksum": "0" * 96,
+            "source": "https://a.invalid/n.tflite",
+        }
     ]
     path = write_model(tmp_path / "models", "planted", model_yml(files=files, published=published))
     path.with_name("README.md").write_text(OURS_CARD)
@@ -602,13 +662,19 @@ def test_a_stage_without_a_folder_and_measurements_without_a_variant_are_found(c
         "complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]"
     )
     code, findings = check(capsys, tmp_path / "models")
-    assert (code, sorted(str(finding["rule"]) for finding in findings)) == (1, ["measured", "parts"])
+    assert (code, sorted(str(finding["rule"]) for finding in findings)) == (
+        1,
+        ["measured", "parts"],
+    )
 
 
 @pytest.mark.parametrize(
     ("papers", "problem"),
     [
-        ("https://papers.invalid/2: {key: x, title: x, authors: [x], year: 2020}", "does not describe"),
+        (
+            "https://papers.invalid/2: {key: x, title: x, authors: [x], year: 2020}",
+            "does not describe",
+        ),
         ("https://papers.invalid/1: {key: x, title: x, authors: [x], year: 20200}", "year: "),
     ],
 )

@@ -29,7 +29,12 @@ def test_what_is_recorded_is_the_pin_of_that_file_alone(tmp_path):
     lock.record_first_use(SPEC, LOOSE, 5, ONE)
     for again in (lock, LockFile(tmp_path / "posezoo.lock")):
         loose, pinned = again.with_pins(SPEC).files
-        assert (loose.size, loose.checksum, loose.first_use, loose.is_weakly_pinned) == (5, ONE, True, True)
+        assert (loose.size, loose.checksum, loose.first_use, loose.is_weakly_pinned) == (
+            5,
+            ONE,
+            True,
+            True,
+        )
         assert pinned is PINNED
 
 
@@ -55,11 +60,20 @@ def test_two_runs_on_one_lock_keep_each_others_entries(tmp_path):
 
 def test_other_bytes_at_a_second_first_use_are_refused(tmp_path):
     LockFile(tmp_path / "posezoo.lock").record_first_use(SPEC, LOOSE, 5, ONE)
-    with pytest.raises(DigestError, match=r"SHA-384 222222222222…, .*posezoo.lock has 111111111111…"):
+    with pytest.raises(
+        DigestError, match=r"SHA-384 222222222222…, .*posezoo.lock has 111111111111…"
+    ):
         LockFile(tmp_path / "posezoo.lock").record_first_use(SPEC, LOOSE, 5, TWO)
 
 
-GOOD = {"model": "pose", "file": "net.pth", "size": 5, "sha384": "1" * 96, "origin": "x", "first_seen": "y"}
+GOOD = {
+    "model": "pose",
+    "file": "net.pth",
+    "size": 5,
+    "sha384": "1" * 96,
+    "origin": "x",
+    "first_seen": "y",
+}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +128,9 @@ for file in files:
 
 def test_runs_that_write_in_the_same_instant_lose_no_entry(tmp_path):
     runs = [
-        subprocess.Popen([sys.executable, "-c", RECORD, tmp_path, str(owner)], stdout=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", RECORD, tmp_path, str(owner)], stdout=subprocess.PIPE
+        )
         for owner in range(4)
     ]
     for run in runs:

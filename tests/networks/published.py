@@ -25,7 +25,9 @@ class Reference(NamedTuple):
     file: str  # below reference/
     calibration: str
     arguments: dict[str, Any]
-    outputs: Callable[[Any, Any], Mapping[str, Any]]  # module, image → tensors by their names in the file
+    outputs: Callable[
+        [Any, Any], Mapping[str, Any]
+    ]  # module, image → tensors by their names in the file
 
 
 def outputs_of(network, image) -> tuple[Any, ...]:
@@ -135,7 +137,8 @@ class Published:
             return self.fill.fill_torch(network, calibration)
         values = self.fill.state_dict(self.shapes(reference.calibration), calibration)
         network.load_state_dict(
-            torch_names({key: torch.from_numpy(value) for key, value in values.items()}), strict=True
+            torch_names({key: torch.from_numpy(value) for key, value in values.items()}),
+            strict=True,
         )
         return network
 

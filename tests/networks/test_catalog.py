@@ -27,7 +27,12 @@ FORMS = {
             "single_human_pose",
             {"refinement_stages": stages, "interpolation": "bilinear", "keypoints": 17},
         )
-        for stages, interpolation in ((1, "bilinear"), (4, "bilinear"), (5, "bilinear"), (5, "nearest"))
+        for stages, interpolation in (
+            (1, "bilinear"),
+            (4, "bilinear"),
+            (5, "bilinear"),
+            (5, "nearest"),
+        )
     },
     **{
         f"lightweight-openpose-refine{stages}": (
@@ -36,7 +41,10 @@ FORMS = {
         )
         for stages in (1, 3)
     },
-    "human-pose-estimation-3d-0001": ("human_pose_3d", {"refinement_stages": 1, "convertible": False}),
+    "human-pose-estimation-3d-0001": (
+        "human_pose_3d",
+        {"refinement_stages": 1, "convertible": False},
+    ),
     "human-pose-estimation-3d-0001.is_convertible_by_mo": (
         "human_pose_3d",
         {"refinement_stages": 1, "convertible": True},
@@ -87,7 +95,9 @@ def test_there_is_a_network_for_every_model_of_gluoncv(shared):
     rows = json.loads((shared / "facts" / "gluoncv_pose.json").read_text("utf-8"))["models"]
     assert {row["model"] for row in rows} == set(GLUON)
     sizes = {
-        row["model"]: tuple(row["input_size_hw"]) for row in rows if row["hashtag_is_model_store_default"]
+        row["model"]: tuple(row["input_size_hw"])
+        for row in rows
+        if row["hashtag_is_model_store_default"]
     }
     assert {name: NETWORKS[name].input.shape[2:] for name in sizes} == sizes
 
@@ -101,9 +111,14 @@ def test_inputs_are_those_that_open_model_zoo_declares(shared):
     ):
         declared, ours = models[model], NETWORKS[name].input
         (info,) = declared["input_info"]
-        assert (ours.name, list(ours.shape), ours.layout) == (info["name"], info["shape"], info["layout"])
+        assert (ours.name, list(ours.shape), ours.layout) == (
+            info["name"],
+            info["shape"],
+            info["layout"],
+        )
         arguments = {
-            key: values for key, _, values in (arg.partition("=") for arg in declared["model_optimizer_args"])
+            key: values
+            for key, _, values in (arg.partition("=") for arg in declared["model_optimizer_args"])
         }
         for flag, values in (("--mean_values", ours.mean), ("--scale_values", ours.scale)):
             assert arguments[flag] == f"{ours.name}[{','.join(map(str, values))}]"
@@ -123,7 +138,9 @@ def test_parameters_are_as_many_as_the_cards_count(file, published):
         children = list(sequence.children())
         for module, following in zip(children, [*children[1:], None][: len(children)], strict=True):
             if isinstance(module, nn.BatchNorm2d):
-                counted -= module.num_features  # its weight goes into the convolution, its bias stays
+                counted -= (
+                    module.num_features
+                )  # its weight goes into the convolution, its bias stays
             if getattr(module, "bias", None) is not None and isinstance(following, nn.BatchNorm2d):
                 counted -= module.bias.numel()  # two biases become one
     assert counted / 1e6 == pytest.approx(FOLDED[file], abs=5e-7)
@@ -158,14 +175,20 @@ def test_outputs_have_the_paper_s_shapes_at_any_size(name):
 def test_higher_hrnet_refuses_sizes_that_are_not_multiples():
     with torch.device("meta"), pytest.raises(NetworkError) as caught:
         networks.build_network("higher_hrnet")(torch.empty(1, 3, 112, 96))
-    assert caught.value.problem == "HRNet takes heights and widths that are multiples of 32, not 112 x 96"
+    assert (
+        caught.value.problem
+        == "HRNet takes heights and widths that are multiples of 32, not 112 x 96"
+    )
     assert caught.value.hint == "pad the image"
 
 
 def test_stages_name_the_outputs_of_lightweight_openpose():
     network = NETWORKS["lightweight_openpose"]
     assert network.output_names() == ("stage_1_output_0_pafs", "stage_1_output_1_heatmaps")
-    assert network.output_names(refinement_stages=3) == ("stage_3_output_0_pafs", "stage_3_output_1_heatmaps")
+    assert network.output_names(refinement_stages=3) == (
+        "stage_3_output_0_pafs",
+        "stage_3_output_1_heatmaps",
+    )
 
 
 @pytest.mark.parametrize(

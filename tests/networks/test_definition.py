@@ -34,7 +34,9 @@ def test_without_torch_the_extra_is_named(monkeypatch):
 
 def test_a_network_comes_in_eval_mode():
     with torch.device("meta"):
-        assert not any(module.training for module in networks.build_network("lightweight_openpose").modules())
+        assert not any(
+            module.training for module in networks.build_network("lightweight_openpose").modules()
+        )
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
@@ -74,7 +76,10 @@ def test_an_argument_with_a_wrong_value_is_refused(name, arguments, problem):
     ("name", "arguments"),
     [
         ("higher_hrnet", {"width": 18, "keypoints": 14}),
-        ("single_human_pose", {"refinement_stages": 0, "interpolation": "bilinear", "keypoints": 21}),
+        (
+            "single_human_pose",
+            {"refinement_stages": 0, "interpolation": "bilinear", "keypoints": 21},
+        ),
         ("lightweight_openpose", {"refinement_stages": 2, "heatmaps": 22, "pafs": 42}),
         ("human_pose_3d", {"refinement_stages": 3, "convertible": True}),
         ("simple_pose_resnet50_v1d", {"keypoints": 5}),
@@ -91,7 +96,11 @@ def test_a_checkpoint_of_another_variant_gives_its_arguments(name, arguments):
 
 
 def test_a_foreign_checkpoint_gives_the_default_arguments():
-    foreign = {"fc.weight": (1000, 512), "refinement_stages.0": (), "refinement_stages.last.weight": (3,)}
+    foreign = {
+        "fc.weight": (1000, 512),
+        "refinement_stages.0": (),
+        "refinement_stages.last.weight": (3,),
+    }
     assert NETWORKS["higher_hrnet"].infer_arguments(foreign) == {"width": 32, "keypoints": 17}
     assert NETWORKS["lightweight_openpose"].infer_arguments(foreign)["refinement_stages"] == 1
     assert NETWORKS["higher_hrnet"].infer_arguments({"transition1.0.0.weight": ()})["width"] == 32
@@ -109,7 +118,9 @@ def test_a_checkpoint_of_a_giant_network_is_refused_before_it_is_built():
 @pytest.mark.parametrize("name", ["mobile_pose_mobilenetv3_small", "lightweight_openpose"])
 def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
     original = networks.build_network(name)
-    tensors = {key: value for key, value in original.state_dict().items() if "num_batches" not in key}
+    tensors = {
+        key: value for key, value in original.state_dict().items() if "num_batches" not in key
+    }
     with torch.device("meta"):
         network = networks.build_network(name)
     network.load_state_dict(dict(tensors), strict=True, assign=True)
@@ -117,13 +128,20 @@ def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
     key, tensor = next(iter(tensors.items()))
     assert network.state_dict()[key].data_ptr() == tensor.data_ptr()
     image = torch.randn(1, 3, 64, 96)
-    for ours, reference in zip(outputs_of(network, image), outputs_of(original, image), strict=True):
+    for ours, reference in zip(
+        outputs_of(network, image), outputs_of(original, image), strict=True
+    ):
         assert torch.equal(ours, reference)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["lightweight_openpose", "human_pose_3d", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv2_1.0"],
+    [
+        "lightweight_openpose",
+        "human_pose_3d",
+        "simple_pose_resnet18_v1b",
+        "mobile_pose_mobilenetv2_1.0",
+    ],
 )
 def test_images_of_a_batch_do_not_influence_each_other(name):
     network = networks.build_network(name)

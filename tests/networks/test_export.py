@@ -18,7 +18,9 @@ SMALL = ("lightweight_openpose", "simple_pose_resnet18_v1b", "mobile_pose_mobile
 LARGE = tuple(name for name in NETWORKS if name not in SMALL)
 #: max |a - b| / max |a|. Each convolution adds its rounding: a hundred of them, on weights that nobody trained,
 #: come to 4e-4 between float32 and float64 in torch alone, and so do the 3D head's with what stands before it.
-TOLERANCE = {name: 1e-3 for name in NETWORKS if "101" in name or "152" in name or name == "human_pose_3d"}
+TOLERANCE = {
+    name: 1e-3 for name in NETWORKS if "101" in name or "152" in name or name == "human_pose_3d"
+}
 
 
 def exported(network, name, *, dynamic):
@@ -46,7 +48,9 @@ def exported(network, name, *, dynamic):
 def assert_same(network, compiled, name, shape, *, leeway=1):
     image = noise(shape)
     found = compiled(image.numpy())
-    for output, tensor in zip(NETWORKS[name].module_outputs(), outputs_of(network, image), strict=True):
+    for output, tensor in zip(
+        NETWORKS[name].module_outputs(), outputs_of(network, image), strict=True
+    ):
         ours, requested = found[output], tensor.numpy()
         assert ours.shape == requested.shape
         if (name, output) == ("higher_hrnet", "heatmaps"):
@@ -60,11 +64,15 @@ def assert_same(network, compiled, name, shape, *, leeway=1):
 
 def other_shapes(name):
     """Another batch at an odd size, and a size far from the traced one."""
-    odd = (2, 3, 96, 160) if name == "higher_hrnet" else (2, 3, 101, 75)  # multiples of 32, or any size
+    odd = (
+        (2, 3, 96, 160) if name == "higher_hrnet" else (2, 3, 101, 75)
+    )  # multiples of 32, or any size
     return odd, (1, 3, 160, 224)
 
 
-@pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)])
+@pytest.mark.parametrize(
+    "name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
+)
 def test_the_export_computes_the_same_at_its_size_and_at_any(name):
     network = awake(name)
     assert_same(network, exported(network, name, dynamic=False), name, NETWORKS[name].input.shape)

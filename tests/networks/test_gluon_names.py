@@ -34,5 +34,7 @@ def test_the_order_is_kept_and_values_are_not_read():
 
 
 def test_one_parameter_under_two_names_is_refused():
-    with pytest.raises(NetworkError, match=r"two parameters have the same key: a\.weight and a\.gamma"):
+    with pytest.raises(
+        NetworkError, match=r"two parameters have the same key: a\.weight and a\.gamma"
+    ):
         torch_names({"a.weight": 1, "a.gamma": 2})

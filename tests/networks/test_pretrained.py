@@ -69,8 +69,12 @@ def numbered(network):
 
 def statistics_last(arrays):
     """As ``Module.save_checkpoint`` writes them."""
-    parts = [{n: a for n, a in arrays.items() if ("running" in n) is last} for last in (False, True)]
-    return {f"arg:{n}": a for n, a in parts[0].items()} | {f"aux:{n}": a for n, a in parts[1].items()}
+    parts = [
+        {n: a for n, a in arrays.items() if ("running" in n) is last} for last in (False, True)
+    ]
+    return {f"arg:{n}": a for n, a in parts[0].items()} | {
+        f"aux:{n}": a for n, a in parts[1].items()
+    }
 
 
 @pytest.mark.parametrize("order", [dict, statistics_last])
@@ -110,7 +114,11 @@ def test_sorted_names_without_dots_are_refused(tmp_path):
     name = "simple_pose_resnet152_v1b"
     with torch.device("meta"):
         shapes = networks.tensor_shapes(networks.find_network(name).build())
-    tensors = {key: np.broadcast_to(np.float32(0), shape) for key, shape in shapes.items() if len(shape) == 4}
+    tensors = {
+        key: np.broadcast_to(np.float32(0), shape)
+        for key, shape in shapes.items()
+        if len(shape) == 4
+    }
     sequence = {f"net0_conv{number}_weight": array for number, array in enumerate(tensors.values())}
     assert list(rename_tensors(sequence, tensors)) == list(tensors)
     with pytest.raises(NetworkError, match="sorted by name"):

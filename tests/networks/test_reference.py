@@ -87,7 +87,9 @@ FAULTS = (
 )
 
 
-@pytest.mark.parametrize(("name", "fault"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("name", "fault"), FAULTS, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_a_fault_is_detected(name, fault, published):
     reference = REFERENCES[name]
     network = published.network(reference)

@@ -23,7 +23,14 @@ from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.errors import SourceError
-from posezoo.oci.model_artifact import CONFIG, DOCUMENT, MODEL_PACK, WEIGHT_CONFIG, WEIGHTS, read_artifact
+from posezoo.oci.model_artifact import (
+    CONFIG,
+    DOCUMENT,
+    MODEL_PACK,
+    WEIGHT_CONFIG,
+    WEIGHTS,
+    read_artifact,
+)
 from posezoo.oci.oci_client import MANIFEST, OciAddress, read_docker_login
 
 BIG = 3_000_000
@@ -49,10 +56,14 @@ def made(tmp_path_factory) -> Path:
         outputs=None,
     )
     write_model(folder / "models", "net", net)
-    write_model(folder / "models", "whole/part", model_yml(files=[declared_file(folder / "part.tflite")]))
+    write_model(
+        folder / "models", "whole/part", model_yml(files=[declared_file(folder / "part.tflite")])
+    )
     write_composite(folder / "models", "whole", ["part"])
     for verb, name in (("get", "net"), ("download", "whole")):
-        ended = posezoo(verb, name, "--models_dir", folder / "models", "-o", folder / "out", cwd=folder)
+        ended = posezoo(
+            verb, name, "--models_dir", folder / "models", "-o", folder / "out", cwd=folder
+        )
         assert ended.returncode == 0, ended.stderr
     return folder
 
@@ -64,20 +75,26 @@ def zoo(made, tmp_path) -> Path:
     return tmp_path / "zoo"
 
 
-def run(zoo: Path, *args: object, out: str = "out", **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    zoo: Path, *args: object, out: str = "out", **environ: str
+) -> subprocess.CompletedProcess[str]:
     words = [*args, "--models_dir", zoo / "models", "-o", zoo / out]
     return posezoo(*words, cwd=zoo, **environ)
 
 
 def push(zoo: Path, host: str, name: str, *models: str) -> dict:
-    ended = run(zoo, "push", f"oci://{host}/{name}", *(models or ("net", "whole")), "--format", "json")
+    ended = run(
+        zoo, "push", f"oci://{host}/{name}", *(models or ("net", "whole")), "--format", "json"
+    )
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
 
 def pull(zoo: Path, host: str, name: str, *args: object) -> subprocess.CompletedProcess[str]:
     # A cache of its own: else no byte would be asked for.
-    return run(zoo, "pull", f"oci://{host}/{name}", *args, "--cache_dir", zoo / "cache", out="pulled")
+    return run(
+        zoo, "pull", f"oci://{host}/{name}", *args, "--cache_dir", zoo / "cache", out="pulled"
+    )
 
 
 def files_below(root: Path) -> dict[str, bytes]:
@@ -151,8 +168,16 @@ def test_the_artifact_is_a_model_pack(zoo, registry):
         kinds[path] = layer["mediaType"]
         # The digests of a file that posezoo knows by its SHA-384.
         content = blob_of(registry.host, "team/spec", layer["digest"])
-        assert hashlib.sha256(content).hexdigest() == layer["digest"].partition(":")[2] == file["sha256"]
-        assert hashlib.sha384(content).hexdigest() == layer["annotations"]["posezoo.sha384"] == file["sha384"]
+        assert (
+            hashlib.sha256(content).hexdigest()
+            == layer["digest"].partition(":")[2]
+            == file["sha256"]
+        )
+        assert (
+            hashlib.sha384(content).hexdigest()
+            == layer["annotations"]["posezoo.sha384"]
+            == file["sha384"]
+        )
         assert len(content) == layer["size"]
     assert kinds["public/net/net.onnx"] == kinds["public/net/FP16/net.bin"] == WEIGHTS
     assert kinds["public/net/FP16/net.xml"] == WEIGHT_CONFIG
@@ -171,9 +196,13 @@ def test_the_artifact_is_a_model_pack(zoo, registry):
 def test_another_client_reads_the_artifact(zoo, registry, tmp_path, monkeypatch):
     oras = pytest.importorskip("oras.client", reason="needs oras")
     push(zoo, registry.host, "team/oras:1", "net")
-    oras.OrasClient(insecure=True).pull(f"{registry.host}/team/oras:1", outdir=str(tmp_path / "by_oras"))
+    oras.OrasClient(insecure=True).pull(
+        f"{registry.host}/team/oras:1", outdir=str(tmp_path / "by_oras")
+    )
     there = files_below(tmp_path / "by_oras")
-    expected = {name: content for name, content in pushed_below(zoo / "out").items() if "/net/" in name}
+    expected = {
+        name: content for name, content in pushed_below(zoo / "out").items() if "/net/" in name
+    }
     assert {name: there[name] for name in expected} == expected
 
 
@@ -233,7 +262,9 @@ def test_a_broken_connection_is_continued(zoo, registry):
         ranges = [headers.get("Range") for headers in proxy.asked("GET", digest)]
     assert ended.returncode == 0, ended.stderr
     assert ranges == [None, "bytes=500000-", "bytes=1500000-"]
-    assert (zoo / "pulled/public/whole/part/part.tflite").read_bytes() == (zoo / "part.tflite").read_bytes()
+    assert (zoo / "pulled/public/whole/part/part.tflite").read_bytes() == (
+        zoo / "part.tflite"
+    ).read_bytes()
 
 
 @pytest.mark.slow
@@ -244,7 +275,11 @@ def test_a_busy_registry_is_asked_again_and_a_broken_one_given_up(zoo, registry,
 
     def fault(method: str, path: str) -> dict[str, int] | None:
         wanted = "PUT" if verb == "push" else "GET"
-        return {"status": answers.pop()} if answers and method == wanted and "/v2/team" in path else None
+        return (
+            {"status": answers.pop()}
+            if answers and method == wanted and "/v2/team" in path
+            else None
+        )
 
     def act(proxy: FaultyProxy) -> subprocess.CompletedProcess[str]:
         if verb == "pull":
@@ -284,14 +319,18 @@ def test_bytes_that_change_on_their_way_are_noticed_on_both_ways(zoo, registry):
 
 def test_a_killed_pull_leaves_nothing_wrong_and_is_continued(zoo, registry):
     push(zoo, registry.host, "team/kill:1")
-    right = {f"{zoo / 'pulled'}/{name}": content for name, content in pushed_below(zoo / "out").items()}
+    right = {
+        f"{zoo / 'pulled'}/{name}": content for name, content in pushed_below(zoo / "out").items()
+    }
     with Server() as slow:
         manifest = manifest_of(registry.host, "team/kill:1")
         slow.serve("v2/", b"{}")
         slow.serve("v2/team/kill/manifests/1", json.dumps(manifest).encode())
         for layer in manifest["layers"]:
             body = blob_of(registry.host, "team/kill", layer["digest"])
-            slow.serve(f"v2/team/kill/blobs/{layer['digest']}", body, etag='"one"', bytes_per_s=2 << 20)
+            slow.serve(
+                f"v2/team/kill/blobs/{layer['digest']}", body, etag='"one"', bytes_per_s=2 << 20
+            )
         host = slow.url().removeprefix("http://").rstrip("/")
         words = [
             "pull",
@@ -306,14 +345,18 @@ def test_a_killed_pull_leaves_nothing_wrong_and_is_continued(zoo, registry):
         big = next(layer["digest"] for layer in manifest["layers"] if layer["size"] == BIG)
         part = zoo / "pulled/public/whole/part/.part.tflite.part"
         run_ = subprocess.Popen(command, cwd=zoo, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        wait_until(lambda: run_.poll() is not None or (part.exists() and part.stat().st_size > 600_000))
+        wait_until(
+            lambda: run_.poll() is not None or (part.exists() and part.stat().st_size > 600_000)
+        )
         run_.kill()
         run_.communicate()
         for path, content in right.items():
             assert not Path(path).exists() or Path(path).read_bytes() == content, path
         assert not (zoo / "pulled/public/whole/part/part.tflite").exists()
         slow.answers[f"/v2/team/kill/blobs/{big}"].bytes_per_s = 0
-        ended = subprocess.run(command, cwd=zoo, capture_output=True, text=True, timeout=HANG_S, check=False)
+        ended = subprocess.run(
+            command, cwd=zoo, capture_output=True, text=True, timeout=HANG_S, check=False
+        )
         assert ended.returncode == 0, ended.stderr
         asked = [request.headers.get("Range") for request in slow.requests if big in request.path]
     assert asked[0] is None and int(asked[-1].removeprefix("bytes=").rstrip("-")) >= 500_000
@@ -354,11 +397,16 @@ def test_a_login_is_needed_and_never_shown(zoo, tmp_path):
         for given, code in (("wrong-secret-43", 1), (password, 0)):
             login = base64.b64encode(f"ann:{given}".encode()).decode()
             config.mkdir(exist_ok=True)
-            (config / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": login}}}))
+            (config / "config.json").write_text(
+                json.dumps({"auths": {registry.host: {"auth": login}}})
+            )
             for verb, out in (("push", "out"), ("pull", "pulled")):
                 ended = run(zoo, verb, address, "net", out=out, DOCKER_CONFIG=str(config))
                 assert ended.returncode == code, ended.stderr
-                assert given not in ended.stderr + ended.stdout and login not in ended.stderr + ended.stdout
+                assert (
+                    given not in ended.stderr + ended.stdout
+                    and login not in ended.stderr + ended.stdout
+                )
         assert "HTTP 401" not in ended.stderr
         header = f"{registry.host}=Authorization: Basic {login}"
         assert run(zoo, "pull", address, "--header", header, out="third").returncode == 0
@@ -385,34 +433,48 @@ def test_a_token_is_fetched_for_the_repository_and_renewed(zoo, registry, tmp_pa
                 f"v2/team/token/blobs/{layer['digest']}",
                 blob_of(registry.host, "team/token", layer["digest"]),
             )
-        entry = {"identitytoken": "ident1ty"} if identity else {"auth": base64.b64encode(b"ann:pw").decode()}
+        entry = (
+            {"identitytoken": "ident1ty"}
+            if identity
+            else {"auth": base64.b64encode(b"ann:pw").decode()}
+        )
         (config / "config.json").write_text(json.dumps({"auths": {host: entry}}))
         words = ["pull", f"oci://{host}/team/token:1"]
-        ended = run(zoo, *words, "--cache_dir", zoo / "cache", out="pulled", DOCKER_CONFIG=str(config))
+        ended = run(
+            zoo, *words, "--cache_dir", zoo / "cache", out="pulled", DOCKER_CONFIG=str(config)
+        )
         assert ended.returncode == 0, ended.stderr
         asked = [each for each in server.requests if each.path.startswith("/token")]
         assert len(asked) > 2
         if identity:
             form = b"grant_type=refresh_token&refresh_token=ident1ty&client_id=posezoo&service=the+registry"
-            assert {each.body for each in asked} == {form + b"&scope=repository%3Ateam%2Ftoken%3Apull"}
+            assert {each.body for each in asked} == {
+                form + b"&scope=repository%3Ateam%2Ftoken%3Apull"
+            }
         else:
             assert {each.headers["Authorization"] for each in asked} == {f"Basic {entry['auth']}"}
         others = {
-            each.headers["Authorization"] for each in server.requests if each.path.startswith("/v2/team")
+            each.headers["Authorization"]
+            for each in server.requests
+            if each.path.startswith("/v2/team")
         }
         assert others == {"Bearer t0ken"}
 
 
 def test_credentials_come_from_docker_s_helper_too(tmp_path, monkeypatch):
     helper = tmp_path / "docker-credential-tests"
-    helper.write_text('#!/bin/sh\nread host\necho "{\\"Username\\": \\"$host\\", \\"Secret\\": \\"pw\\"}"\n')
+    helper.write_text(
+        '#!/bin/sh\nread host\necho "{\\"Username\\": \\"$host\\", \\"Secret\\": \\"pw\\"}"\n'
+    )
     helper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (tmp_path / "config.json").write_text('{"credsStore": "tests"}')
     assert read_docker_login("registry.invalid") == ("registry.invalid", "pw")
     (tmp_path / "config.json").write_text('{"auths": {"registry.invalid": {"auth": "no base 64"}}}')
-    with pytest.raises(SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"):
+    with pytest.raises(
+        SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"
+    ):
         read_docker_login("registry.invalid")
 
 
@@ -429,7 +491,11 @@ def test_tls_is_used_and_its_certificate_checked(zoo, tmp_path):
     with OciRegistry(tmp_path / "tls", tls) as registry:
         address = f"oci://{registry.host}/team/tls:1"
         refused = run(zoo, "push", address, "net")
-        assert refused.returncode == 1 and "TLS failed" in refused.stderr and "--ca_bundle" in refused.stderr
+        assert (
+            refused.returncode == 1
+            and "TLS failed" in refused.stderr
+            and "--ca_bundle" in refused.stderr
+        )
         assert run(zoo, "push", address, "net", "--ca_bundle", tmp_path / "ca.pem").returncode == 0
         trusted = {"REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")}
         assert run(zoo, "pull", address, out="pulled", **trusted).returncode == 0
@@ -481,21 +547,24 @@ def test_a_card_of_the_user_s_own_is_kept(zoo, registry):
 def test_other_artifacts_are_refused(zoo, registry):
     push(zoo, registry.host, "team/image:1", "net")
     manifest = manifest_of(registry.host, "team/image:1")
-    manifest["config"]["mediaType"] = manifest["artifactType"] = "application/vnd.oci.image.config.v1+json"
+    manifest["config"]["mediaType"] = manifest["artifactType"] = (
+        "application/vnd.oci.image.config.v1+json"
+    )
     put_manifest(registry.host, "team/image:2", manifest)
     ended = pull(zoo, registry.host, "team/image:2")
     assert ended.returncode == 1
     assert (
-        "is not an artifact of posezoo: its type is application/vnd.oci.image.config.v1+json" in ended.stderr
+        "is not an artifact of posezoo: its type is application/vnd.oci.image.config.v1+json"
+        in ended.stderr
     )
     wrong = manifest_of(registry.host, "team/image:1")
     wrong["layers"][0]["annotations"]["posezoo.sha384"] = "0" * 96
     put_manifest(registry.host, "team/image:3", wrong)
     ended = pull(zoo, registry.host, "team/image:3")
     assert ended.returncode == 1 and "000000000000… is" in ended.stderr
-    digest = json.loads(pull(zoo, registry.host, "team/image:1", "--dry_run", "--format", "json").stdout)[
-        "digest"
-    ]
+    digest = json.loads(
+        pull(zoo, registry.host, "team/image:1", "--dry_run", "--format", "json").stdout
+    )["digest"]
     assert pull(zoo, registry.host, f"team/image@{digest}").returncode == 0
 
 
@@ -529,7 +598,8 @@ def test_no_path_leads_out_of_the_folder_of_a_model(path, reason):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b'{"artifactType": "%s"}' % MODEL_PACK.encode(), b"\xff", b"[" * 9999]
+    "content",
+    [b"", b"[]", b"{}", b'{"artifactType": "%s"}' % MODEL_PACK.encode(), b"\xff", b"[" * 9999],
 )
 def test_what_is_no_manifest_is_one_error(content):
     with pytest.raises(SourceError, match="is not an artifact of posezoo"):
@@ -537,7 +607,8 @@ def test_what_is_no_manifest_is_one_error(content):
 
 
 @pytest.mark.parametrize(
-    "text", ["localhost/a:1", "oci://localhost/a", "oci://host/A:1", "oci://h/a:1?b", "oci://u:p@h/a:1"]
+    "text",
+    ["localhost/a:1", "oci://localhost/a", "oci://host/A:1", "oci://h/a:1?b", "oci://u:p@h/a:1"],
 )
 def test_an_address_names_host_repository_and_tag(text):
     with pytest.raises(ValueError, match="expected oci://HOST/REPO:TAG"):
@@ -642,7 +713,9 @@ def test_the_reason_of_a_registry_is_shown(zoo, registry):
 
 def layer_of(manifest: dict, path: str) -> dict:
     return next(
-        layer for layer in manifest["layers"] if layer["annotations"]["org.cncf.model.filepath"] == path
+        layer
+        for layer in manifest["layers"]
+        if layer["annotations"]["org.cncf.model.filepath"] == path
     )
 
 
@@ -664,7 +737,11 @@ def add_layer(registry: OciRegistry, name: str, path: str, model: str, content: 
     repository, _, tag = name.rpartition(":")
     manifest, layer = manifest_of(registry.host, name), push_blob(registry, repository, content)
     layer["annotations"] |= {"org.cncf.model.filepath": path, "posezoo.model": model}
-    others = [each for each in manifest["layers"] if each["annotations"]["org.cncf.model.filepath"] != path]
+    others = [
+        each
+        for each in manifest["layers"]
+        if each["annotations"]["org.cncf.model.filepath"] != path
+    ]
     put_manifest(registry.host, f"{repository}:{tag}", {**manifest, "layers": [*others, layer]})
 
 
@@ -718,7 +795,9 @@ def test_a_pull_writes_only_what_model_yml_and_the_lock_name(zoo, registry):
         ("public/net/FP16/provenance.json", b"{}"),
     ],
 )
-def test_an_ir_that_its_record_does_not_state_is_refused_before_any_file(zoo, registry, path, content):
+def test_an_ir_that_its_record_does_not_state_is_refused_before_any_file(
+    zoo, registry, path, content
+):
     push(zoo, registry.host, "team/record:1")
     add_layer(registry, "team/record:1", path, "net", content)
     ended = pull(zoo, registry.host, "team/record:1")
@@ -778,7 +857,9 @@ def test_a_digest_of_the_manifest_that_is_wrong_leaves_no_file(zoo, registry, ke
         server.serve("v2/", b"{}")
         server.serve("v2/team/stated/manifests/1", json.dumps(manifest).encode())
         for each in manifest["layers"]:
-            body = content if each is layer else blob_of(registry.host, "team/stated", each["digest"])
+            body = (
+                content if each is layer else blob_of(registry.host, "team/stated", each["digest"])
+            )
             server.serve(f"v2/team/stated/blobs/{each['digest']}", body)
         host = server.url().removeprefix("http://").rstrip("/")
         ended = pull(zoo, host, "team/stated:1")
@@ -819,11 +900,17 @@ def test_no_escape_sequence_of_a_registry_reaches_the_terminal(zoo, registry):
 
 
 @pytest.mark.parametrize(
-    ("size", "reason"), [("1e999", "too large"), ("9" * 400, "a number of 400 digits"), ("-1", "the size of")]
+    ("size", "reason"),
+    [("1e999", "too large"), ("9" * 400, "a number of 400 digits"), ("-1", "the size of")],
 )
 def test_a_size_that_is_none_is_one_error(size, reason):
     notes = {"org.cncf.model.filepath": "public/net/net.bin", "posezoo.sha384": "0" * 96}
-    layer = {"mediaType": WEIGHTS, "digest": f"sha256:{'0' * 64}", "size": "SIZE", "annotations": notes}
+    layer = {
+        "mediaType": WEIGHTS,
+        "digest": f"sha256:{'0' * 64}",
+        "size": "SIZE",
+        "annotations": notes,
+    }
     manifest = json.dumps({"artifactType": MODEL_PACK, "layers": [layer]}).replace('"SIZE"', size)
     with pytest.raises(SourceError, match=reason):
         read_artifact(manifest.encode(), OciAddress("registry.invalid", "team/net", "1"))
@@ -848,7 +935,11 @@ def test_a_password_goes_only_to_a_login_service_of_the_registry_or_an_allowed_o
     zoo, tmp_path, token_registry, identity
 ):
     server, host = token_registry
-    entry = {"identitytoken": "ident1ty"} if identity else {"auth": base64.b64encode(b"ann:pw").decode()}
+    entry = (
+        {"identitytoken": "ident1ty"}
+        if identity
+        else {"auth": base64.b64encode(b"ann:pw").decode()}
+    )
     config = tmp_path / "docker"
     config.mkdir()
     (config / "config.json").write_text(json.dumps({"auths": {host: entry}}))
@@ -860,7 +951,9 @@ def test_a_password_goes_only_to_a_login_service_of_the_registry_or_an_allowed_o
         words = ["pull", f"oci://{host}/team/net:1", "--attempts", 1]
         ended = run(zoo, *words, DOCKER_CONFIG=str(config))
         assert ended.returncode == 1 and f"sends its logins to '{other_host}'" in ended.stderr
-        assert f"hint: if that host belongs to the registry: --login_host {other_host}" in ended.stderr
+        assert (
+            f"hint: if that host belongs to the registry: --login_host {other_host}" in ended.stderr
+        )
         assert other.requests == []
         # Without a password there is nothing to lose.
         run(zoo, *words, DOCKER_CONFIG=str(tmp_path))
@@ -871,7 +964,8 @@ def test_a_password_goes_only_to_a_login_service_of_the_registry_or_an_allowed_o
 
 
 @pytest.mark.parametrize(
-    "realm", ["https://169.254.169.254/token", "https://127.0.0.1:8443/token", "http://10.0.0.1/token"]
+    "realm",
+    ["https://169.254.169.254/token", "https://127.0.0.1:8443/token", "http://10.0.0.1/token"],
 )
 def test_a_login_service_of_a_public_registry_is_not_on_a_private_network(realm):
     from posezoo.download.context import DownloadContext
@@ -960,7 +1054,9 @@ def test_an_upload_to_an_invalid_address_is_one_error(zoo, token_registry, locat
 
 
 @pytest.mark.parametrize("answer", ['{"Secret": ' * 100_000, "[]", '{"Secret": 1e999}', '"'])
-def test_a_credential_helper_that_answers_something_else_is_one_error(tmp_path, monkeypatch, answer):
+def test_a_credential_helper_that_answers_something_else_is_one_error(
+    tmp_path, monkeypatch, answer
+):
     helper = tmp_path / "docker-credential-tests"
     (tmp_path / "answer").write_text(answer)
     helper.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
@@ -968,7 +1064,9 @@ def test_a_credential_helper_that_answers_something_else_is_one_error(tmp_path, 
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (tmp_path / "config.json").write_text('{"credsStore": "tests"}')
-    with pytest.raises(SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"):
+    with pytest.raises(
+        SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"
+    ):
         read_docker_login("registry.invalid")
 
 

@@ -82,7 +82,11 @@ class Side:
 
     def run(self, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
         """Run a command line in a folder, by sh."""
-        environ = {"PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin", "CI": "true", **self.environ}
+        environ = {
+            "PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "CI": "true",
+            **self.environ,
+        }
         return subprocess.run(
             ["sh", "-c", line],
             cwd=folder,
@@ -103,7 +107,12 @@ class Zoos:
     """
 
     def __init__(
-        self, folder: Path, server: Server, releases: Mapping[str, Path], models: Iterable[str], mo_env: Path
+        self,
+        folder: Path,
+        server: Server,
+        releases: Mapping[str, Path],
+        models: Iterable[str],
+        mo_env: Path,
     ) -> None:
         zoo, models = GeneratedZoo(server), {*models, *SAMPLE}
         self.folder = folder
@@ -113,7 +122,9 @@ class Zoos:
             names = set(find_declarations(root)) - found
             registry = home / ".cache" / "posezoo" / "registries" / release / "models"
             zoo.write(root, registry, models, names)
-            zoo.write(root, folder / "all", models, names & models)  # their tools read all that is there
+            zoo.write(
+                root, folder / "all", models, names & models
+            )  # their tools read all that is there
             found |= names
         zoo.write(releases["omz"], folder / "sample", SAMPLE, SAMPLE)
         self.newest = folder / "newest"
@@ -129,7 +140,9 @@ class Zoos:
         (folder / "home-theirs" / "intel").mkdir(parents=True)
         (folder / "home-theirs" / "intel" / "openvino_telemetry").write_text("0")  # no telemetry
         self.composites = {
-            name for name, path in find_declarations(self.newest).items() if path.name != "model.yml"
+            name
+            for name, path in find_declarations(self.newest).items()
+            if path.name != "model.yml"
         }
         self.home, self.mo_env, self._environment = home, mo_env, environment
         for each in ("all", "newest", "sample"):
@@ -137,7 +150,10 @@ class Zoos:
 
     def theirs(self, zoo: str) -> Side:
         """Open Model Zoo's side with a zoo: "all", the "newest" release, or the "sample"."""
-        environ = {"HOME": str(self.folder / "home-theirs"), "PYTHONPATH": str(self.folder / "tensorflow")}
+        environ = {
+            "HOME": str(self.folder / "home-theirs"),
+            "PYTHONPATH": str(self.folder / "tensorflow"),
+        }
         python = self.mo_env / "bin" / "python"
         folder = self.folder / f"bin-{zoo}"
         return Side(folder, python, environ, folder / "mo")
@@ -147,11 +163,19 @@ class Zoos:
         folder.mkdir()
         version = next(self.mo_env.glob("lib/*/site-packages/openvino_dev-*"), folder).name
         programs = self.mo_env / "bin"
-        script = _KEEPING_MO.format(python=programs / "python", mo=programs / "mo", kept=KEPT / version)
+        script = _KEEPING_MO.format(
+            python=programs / "python", mo=programs / "mo", kept=KEPT / version
+        )
         (folder / "mo").write_text(script)
         (folder / "mo").chmod(0o755)
         for tool in TOOLS:
-            words = [str(self.mo_env / "bin" / "python"), "-c", THEIRS, tool, str(self.folder / zoo)]
+            words = [
+                str(self.mo_env / "bin" / "python"),
+                "-c",
+                THEIRS,
+                tool,
+                str(self.folder / zoo),
+            ]
             if tool != "quantizer":  # the last release with it is 2022.3
                 _write_command(folder, f"omz_{tool}", f'exec {shlex.join(words)} "$@"')
             _write_command(folder, f"{tool}.py", f'exec omz_{tool} "$@"')
@@ -351,7 +375,9 @@ def _seed(call: Call, folder: Path, root: Path, side: Side) -> None:
 
 def _files(root: Path) -> dict[str, str]:
     paths = sorted(path for path in root.rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths
+    }
 
 
 def _inputs(xml: Path) -> set[tuple[str, ...]]:
@@ -395,7 +421,9 @@ def compare(call: Call, theirs: Left, ours: Left, composites: Set[str] = frozens
     for aspect in ("code", "failed"):
         if getattr(theirs, aspect) != getattr(ours, aspect):
             found.append(f"{aspect}: {getattr(theirs, aspect)} and {getattr(ours, aspect)}")
-    if call.args is not None and call.args.print_all:  # ours prints the parts of a composite in its place
+    if (
+        call.args is not None and call.args.print_all
+    ):  # ours prints the parts of a composite in its place
         allowed.add(f"{call.line.tool} --print_all")
         if lacking := set(theirs.models) - set(ours.models) - composites:
             found.append(f"ours does not print {', '.join(sorted(lacking))}")
@@ -431,4 +459,8 @@ def _facts(info: Mapping[str, Any]) -> dict[str, Any]:
     """What the information dumper of 2024.6 says; posezoo joins the lines of a description."""
     told = known(dict(info))
     config = Path(told["model_config"]).relative_to(Path(told["model_config"]).parents[2])
-    return {**told, "description": " ".join(told["description"].split()), "model_config": str(config)}
+    return {
+        **told,
+        "description": " ".join(told["description"].split()),
+        "model_config": str(config),
+    }

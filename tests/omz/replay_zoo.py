@@ -28,7 +28,11 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def find_declarations(root: Path) -> dict[str, Path]:
     """The model.yml and composite-model.yml below the root of a zoo, by the name of the model."""
-    paths = (path for path in root.rglob("*model.yml") if path.name in ("model.yml", "composite-model.yml"))
+    paths = (
+        path
+        for path in root.rglob("*model.yml")
+        if path.name in ("model.yml", "composite-model.yml")
+    )
     return {path.parent.name: path for path in sorted(paths)}
 
 
@@ -43,7 +47,11 @@ class GeneratedZoo:
         self._archives: dict[tuple[str, str], bytes] = {}
 
     def write(
-        self, source: Path, target: Path, with_files: Iterable[str], names: Iterable[str] | None = None
+        self,
+        source: Path,
+        target: Path,
+        with_files: Iterable[str],
+        names: Iterable[str] | None = None,
     ) -> None:
         """Write the zoo of ``source`` to ``target``.
 
@@ -70,7 +78,9 @@ class GeneratedZoo:
     def _generate(self, name: str, content: dict[str, Any]) -> None:
         steps = content.get("postprocessing", [])
         patched = {step["file"] for step in steps if step["$type"] == "regex_replace"}
-        archives = {step["file"]: step["format"] for step in steps if step["$type"] == "unpack_archive"}
+        archives = {
+            step["file"]: step["format"] for step in steps if step["$type"] == "unpack_archive"
+        }
         declared = {file["name"] for file in content["files"]}
         arguments = "\n".join(content.get("model_optimizer_args", []))
         inside = sorted(set(re.findall(r"\$dl_dir/(\S+)", arguments)) - declared) or ["weights.pth"]
@@ -98,7 +108,9 @@ def _body(name: str, file: str, content: Mapping[str, Any]) -> bytes:
     """The content of a file: a small network if one can be written, otherwise text that is in no other file."""
     framework, arguments = content["framework"], content.get("model_optimizer_args", [])
     said = dict(argument.partition("=")[::2] for argument in arguments)
-    inputs = {each["name"]: each["shape"] for each in content.get("input_info", []) if each.get("shape")}
+    inputs = {
+        each["name"]: each["shape"] for each in content.get("input_info", []) if each.get("shape")
+    }
     outputs = said.get("--output", "output").split(",")
     if framework == "onnx" and file.endswith(".onnx") and inputs:
         return _onnx(name, inputs, outputs)
@@ -107,7 +119,9 @@ def _body(name: str, file: str, content: Mapping[str, Any]) -> bytes:
         return graph if file.endswith(".pb") else _field(1, _field(4, b"serve")) + _field(2, graph)
     if framework == "caffe" and file.endswith((".prototxt", ".caffemodel")):
         shape = next(iter(inputs.values()))
-        text, weights = caffe_model(np.full((2, shape[1], 1, 1), 0.25, np.float32), shape, outputs[0])
+        text, weights = caffe_model(
+            np.full((2, shape[1], 1, 1), 0.25, np.float32), shape, outputs[0]
+        )
         return f"# {TEXT}\n{text}".encode() if file.endswith(".prototxt") else weights
     return f"{TEXT}: {file} of {name}\n".encode()
 
@@ -119,12 +133,17 @@ def _onnx(name: str, inputs: Mapping[str, list[int]], outputs: list[str]) -> byt
     nodes = [helper.make_node("Mul", [first, "half"], ["halved"], "halved")]
     nodes += [helper.make_node("Tanh", ["halved"], [output], output) for output in outputs]
     ports = [
-        [helper.make_tensor_value_info(port, onnx.TensorProto.FLOAT, each) for port, each in said.items()]
+        [
+            helper.make_tensor_value_info(port, onnx.TensorProto.FLOAT, each)
+            for port, each in said.items()
+        ]
         for said in (inputs, dict.fromkeys(outputs, shape))
     ]
     graph = helper.make_graph(nodes, name, *ports, [half])
     opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
+        deterministic=True
+    )
 
 
 def _frozen_graph(inputs: Mapping[str, list[int]], outputs: list[str]) -> bytes:
@@ -154,7 +173,9 @@ def _archive(kind: str, members: Mapping[str, bytes]) -> bytes:
             for name, body in members.items():
                 zipped.writestr(zipfile.ZipInfo(name), body)  # with a fixed time
         return stream.getvalue()
-    with tarfile.open(fileobj=stream, mode={"gztar": "w:gz", "bztar": "w:bz2", "tar": "w"}[kind]) as tar:
+    with tarfile.open(
+        fileobj=stream, mode={"gztar": "w:gz", "bztar": "w:bz2", "tar": "w"}[kind]
+    ) as tar:
         for name, body in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(body)

@@ -76,7 +76,9 @@ def run(row: Row, command: Command, zoo: Path, folder: Path) -> Came:
         said=ended.stdout + ended.stderr,
         exit=ended.returncode,
         models=_models(ended.stdout, row, facts),
-        failed=sorted(ended.stdout.partition("FAILED:\n")[2].splitlines()),  # theirs come out of a set
+        failed=sorted(
+            ended.stdout.partition("FAILED:\n")[2].splitlines()
+        ),  # theirs come out of a set
         files=_files(folder),
         events=events,
         info=facts,
@@ -125,7 +127,8 @@ def _json(stdout: str, row: Row) -> tuple[list[dict[str, Any]], list[tuple[objec
     # How often progress is reported is a matter of time; with several jobs, files come in any order.
     has_jobs = "-j" in row.args
     steady = sorted(
-        dict.fromkeys(events), key=lambda event: (str(event[1]), str(event[2] or "") if has_jobs else "")
+        dict.fromkeys(events),
+        key=lambda event: (str(event[1]), str(event[2] or "") if has_jobs else ""),
     )
     return [], steady
 
@@ -138,7 +141,9 @@ _KEYS = (
 
 def known(facts: dict[str, Any]) -> dict[str, Any]:
     """The output of info_dumper for a model, with the keys of Open Model Zoo."""
-    inputs = [{key: fact[key] for key in ("name", "shape", "layout")} for fact in facts["input_info"]]
+    inputs = [
+        {key: fact[key] for key in ("name", "shape", "layout")} for fact in facts["input_info"]
+    ]
     return {**{key: facts[key] for key in _KEYS}, "input_info": inputs}
 
 
@@ -155,7 +160,10 @@ def _models(stdout: str, row: Row, facts: list[dict[str, Any]]) -> list[str]:
 def _files(folder: Path) -> dict[str, str]:
     """The files in the folder, without posezoo's own files and empty folders of a cache."""
     ours = {".posezoo", "provenance.json"}
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and ours.isdisjoint(path.parts))
+    found = sorted(
+        path for path in folder.rglob("*") if path.is_file() and ours.isdisjoint(path.parts)
+    )
     return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in found
     }

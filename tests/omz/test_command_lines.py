@@ -74,7 +74,9 @@ def test_a_line_parses_and_names_the_models_of_its_row(line):
 
 
 @pytest.mark.parametrize("line", [each for each in CALLS if each.cannot], ids=ids)
-def test_a_line_that_cannot_run_is_refused_with_the_name_of_its_flag(line, tmp_path, monkeypatch, capsys):
+def test_a_line_that_cannot_run_is_refused_with_the_name_of_its_flag(
+    line, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "datasets").mkdir()
     try:
@@ -100,7 +102,12 @@ def test_an_abbreviation_means_what_it_means_to_open_model_zoo(tool):
     for flag in flags:
         reference.add_argument(flag, dest=flag)
     switches = {"--all", "--print_all", "--dry_run", "--dry-run"}
-    values = {"--progress_format": "json", "--jobs": "2", "--num_attempts": "2", "--target_device": "CPU"}
+    values = {
+        "--progress_format": "json",
+        "--jobs": "2",
+        "--num_attempts": "2",
+        "--target_device": "CPU",
+    }
     for flag in flags:
         value = [] if flag in switches else [values.get(flag, "value")]
         expected = parser.parse_args([flag, *value])
@@ -108,30 +115,46 @@ def test_an_abbreviation_means_what_it_means_to_open_model_zoo(tool):
             short = flag[:end]
             if len([each for each in flags if each.startswith(short)]) > 1:
                 continue
-            assert vars(parser.parse_args([short, *value])) == {**vars(expected), "parser": parser}, short
+            assert vars(parser.parse_args([short, *value])) == {
+                **vars(expected),
+                "parser": parser,
+            }, short
 
 
 def test_the_name_of_a_device_of_2021_is_understood():
-    args = quantizer.create_parser().parse_args(["--all", "--dataset_dir", "d", "--target_device", "VPU"])
+    args = quantizer.create_parser().parse_args(
+        ["--all", "--dataset_dir", "d", "--target_device", "VPU"]
+    )
     assert args.target_device == "NPU"
 
 
 def test_each_model_is_one_of_a_known_release():
     names = omz_projects.read_names()
-    unknown = {model for line in LINES for model in line.models if not omz_projects.releases_of(model, names)}
+    unknown = {
+        model
+        for line in LINES
+        for model in line.models
+        if not omz_projects.releases_of(model, names)
+    }
     assert unknown == GONE
 
 
 def test_the_names_are_those_of_the_releases(shared):
-    rows = {row["name"]: set(row["releases"].split()) for row in omz_projects._read("model_names.tsv")}
+    rows = {
+        row["name"]: set(row["releases"].split()) for row in omz_projects._read("model_names.tsv")
+    }
     folder = shared / "data" / "omz-2021.4" / "models"
-    in_2021 = {path.parent.name for path in folder.rglob("*.yml") if path.name.endswith("model.yml")}
+    in_2021 = {
+        path.parent.name for path in folder.rglob("*.yml") if path.name.endswith("model.yml")
+    }
     assert in_2021 == {name for name, releases in rows.items() if "2021.4" in releases}
     facts = (shared / "facts" / "omz_wheels.md").read_text("utf-8")
     counts = re.findall(r"openvino-dev (20\d\d\.\d).*\| (\d+) \+ (\d+) \|", facts)
     assert [release for release, *_ in counts] == list(omz_projects.RELEASES)
     for release, models, composites in counts:
-        assert sum(release in releases for releases in rows.values()) == int(models) + int(composites)
+        assert sum(release in releases for releases in rows.values()) == int(models) + int(
+            composites
+        )
 
 
 @pytest.mark.parametrize(("project", "path"), IN_ORDER)

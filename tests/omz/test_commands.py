@@ -18,7 +18,9 @@ from omz.zoo import bad_zoo, small_zoo
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (MO_ENV / "bin" / "omz_downloader").exists(), reason="needs make mo-env"),
+    pytest.mark.skipif(
+        not (MO_ENV / "bin" / "omz_downloader").exists(), reason="needs make mo-env"
+    ),
 ]
 
 
@@ -62,9 +64,13 @@ def test_posezoos_tool_does_what_open_model_zoos_does(row, came):
 def test_all_models_of_open_model_zoo_are_described_alike():
     zoo = next((MO_ENV / "lib").glob("python*/site-packages/omz_tools/models"))
     them = json.loads(
-        subprocess.run(theirs("info_dumper", zoo, ["--all"]), stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(
+            theirs("info_dumper", zoo, ["--all"]), stdout=subprocess.PIPE, check=True
+        ).stdout
     )
-    ended = subprocess.run(ours("info_dumper", zoo, ["--all"]), capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        ours("info_dumper", zoo, ["--all"]), capture_output=True, text=True, check=False
+    )
     us = {load["name"]: comparable(load) for load in json.loads(ended.stdout)}
     flat = [part for each in them for part in (each["model_stages"] or [each])]
     differing = {}
@@ -76,8 +82,13 @@ def test_all_models_of_open_model_zoo_are_described_alike():
     assert differing == {"gpt-2": ["input_info"], "facenet-20180408-102900": ["input_info"]}
     assert len(us) == len(flat) == 264
     assert ended.returncode == 0
-    (warnings,) = ended.stderr.splitlines()  # the one misspelt key, which the other tools do not mention
-    assert "modnet-webcam-portrait-matting/model.yml:44:5: files[4].oroginal_source: unknown key" in warnings
+    (warnings,) = (
+        ended.stderr.splitlines()
+    )  # the one misspelt key, which the other tools do not mention
+    assert (
+        "modnet-webcam-portrait-matting/model.yml:44:5: files[4].oroginal_source: unknown key"
+        in warnings
+    )
 
 
 def comparable(facts: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,9 @@ def results(zoos, tmp_path_factory, request) -> dict[object, Result]:
 
 def _store(results: dict[object, Result]) -> None:
     with (DOCS / "omz" / "replay.tsv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        writer = csv.writer(
+            file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+        )
         writer.writerow(("project", "path", "line", *KEYS))
         for line in CALLS:
             key = (line.project, line.path, line.line)
@@ -142,8 +144,12 @@ def test_the_comparison_sees_what_differs(tool, changes, why):
 
 def test_an_archive_that_stays_is_an_allowed_difference():
     line = next(line for line in CALLS if line.tool == "downloader" and line.models)
-    ours = left(files={**left().files, "public/m/m.tar.gz": "digest", "public/m/.posezoo/state": "digest"})
-    assert compare(Call.of(line), left(), ours) == Result("same", differences="downloader --output_dir")
+    ours = left(
+        files={**left().files, "public/m/m.tar.gz": "digest", "public/m/.posezoo/state": "digest"}
+    )
+    assert compare(Call.of(line), left(), ours) == Result(
+        "same", differences="downloader --output_dir"
+    )
 
 
 def test_each_line_was_replayed():
@@ -192,7 +198,9 @@ def lines_of(project: str, path: str, model: str = "") -> list[str]:
 @pytest.mark.slow
 def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
     model = "human-pose-estimation-0001"
-    download, convert = lines_of("open-edge-platform/dlstreamer", "samples/download_omz_models.sh", model)
+    download, convert = lines_of(
+        "open-edge-platform/dlstreamer", "samples/download_omz_models.sh", model
+    )
     ended = run_script(
         zoos,
         tmp_path / "here",
@@ -213,7 +221,9 @@ def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
     for model in models:
         (download,) = lines_of("tdorauintc/scenescape", "docker/install-omz-models", model)
         script += f"; test -d models/intel/{model} || {download}; test -d models/intel/{model}/FP32"
-        script += f"; mkdir models/ovms/{model}; ln -s ../../intel/{model}/FP32 models/ovms/{model}/1"
+        script += (
+            f"; mkdir models/ovms/{model}; ln -s ../../intel/{model}/FP32 models/ovms/{model}/1"
+        )
     ended = run_script(zoos, tmp_path / "here", script)
     assert ended.returncode == 0, ended.stderr
     for model in models:
@@ -221,14 +231,14 @@ def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["age-gender-recognition-retail-0013", "face-detection-retail-0004"])
+@pytest.mark.parametrize(
+    "model", ["age-gender-recognition-retail-0013", "face-detection-retail-0004"]
+)
 def test_the_plugin_of_edge_ai_libraries_moves_what_it_gets(model, zoos, tmp_path):
     path = "microservices/model-download/src/plugins/external_sources_plugin.py"
     download, convert = lines_of("open-edge-platform/edge-ai-libraries", path, model)
     convert = convert.replace(" --mo bin/mo", ' ${mo:+--mo "$mo"}')
-    script = (
-        f"set -e; mo=$(command -v mo || :); {download}; {convert}; mkdir target; mv work/*/{model}/* target"
-    )
+    script = f"set -e; mo=$(command -v mo || :); {download}; {convert}; mkdir target; mv work/*/{model}/* target"
     ended = run_script(zoos, tmp_path / "here", script)
     assert ended.returncode == 0, ended.stderr
     assert {"FP16", "FP32"} <= {path.name for path in (tmp_path / "here/target").iterdir()}

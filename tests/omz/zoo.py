@@ -13,7 +13,8 @@ from fakes.network import network
 from fakes.server import Server
 
 BODIES = {
-    name: f"the bytes of {name}\n".encode() * 50 for name in ("one", "two", "lost", "wrong", "long", "short")
+    name: f"the bytes of {name}\n".encode() * 50
+    for name in ("one", "two", "lost", "wrong", "long", "short")
 }
 
 
@@ -30,7 +31,9 @@ class SmallZoo:
     def __init__(self, root: Path, server: Server) -> None:
         self.root, self._server = root, server
 
-    def add(self, name: str, *files: dict[str, object], family: str = "public", **changes: object) -> None:
+    def add(
+        self, name: str, *files: dict[str, object], family: str = "public", **changes: object
+    ) -> None:
         """Write a model with these files."""
         content = {
             "description": f"The model {name}.",
@@ -72,13 +75,19 @@ def small_zoo(root: Path, server: Server) -> None:
     good = zoo.file("two-sources.onnx", b"two sources")
     zoo.add("two-sources", {**good, "original_source": zoo.file("other", b"never asked")["source"]})
     zoo.add(
-        "misspelt", {**zoo.file("misspelt.onnx", b"misspelt"), "oroginal_source": "https://models.invalid/x"}
+        "misspelt",
+        {**zoo.file("misspelt.onnx", b"misspelt"), "oroginal_source": "https://models.invalid/x"},
     )
     archive = zoo.file("net.zip", zipped())
     unpack = {"$type": "unpack_archive", "file": "net.zip", "format": "zip"}
     zoo.add("zipped", archive, postprocessing=[unpack])
     script = zoo.file("run.py", b"import wget\r\nnet = 1\r\n")
-    change = {"$type": "regex_replace", "file": "run.py", "pattern": "import wget", "replacement": "# \\g<0>"}
+    change = {
+        "$type": "regex_replace",
+        "file": "run.py",
+        "pattern": "import wget",
+        "replacement": "# \\g<0>",
+    }
     zoo.add("patched", script, postprocessing=[change])
     zoo.add("unpatchable", script, postprocessing=[{**change, "pattern": "nowhere"}])
     for name in ("ir-net", "ir-twin"):
@@ -97,7 +106,9 @@ def small_zoo(root: Path, server: Server) -> None:
         "framework": "onnx",
         "license": "https://licenses.invalid/Apache-2.0",
     }
-    (root / "public" / "pair" / "composite-model.yml").write_text(yaml.safe_dump(composite), "utf-8")
+    (root / "public" / "pair" / "composite-model.yml").write_text(
+        yaml.safe_dump(composite), "utf-8"
+    )
 
 
 def bad_zoo(root: Path, server: Server) -> None:

@@ -34,7 +34,9 @@ def test_each_item_has_its_outcome_in_the_items_order(executor):
 
 
 def test_a_process_that_ends_early_fails_its_item_alone():
-    first, second, third = for_each([1, 2, 4], double_or_die, executor=Executor(2, in_processes=True))
+    first, second, third = for_each(
+        [1, 2, 4], double_or_die, executor=Executor(2, in_processes=True)
+    )
     assert (first.result, third.result) == (2, 8)
     assert isinstance(second.error, ConversionError)
     assert second.error.problem == "2: its process ended early, with exit code 1, twice"

@@ -42,7 +42,9 @@ def test_every_row_of_gluoncv_s_tables_is_a_fact(shared):
     rows = json.loads((shared / "facts" / "gluoncv_pose.json").read_text("utf-8"))["models"]
     lines = [row["line"] for row in FACTS if row["page"] == "index.md"]
     for row in rows:
-        shown = [line for line in lines if f"/{row['model']}/" in line and f"`{row['hashtag']}`" in line]
+        shown = [
+            line for line in lines if f"/{row['model']}/" in line and f"`{row['hashtag']}`" in line
+        ]
         assert len(shown) == 1, row["model"]
         cells = [
             *("/".join(f"{value:.1f}" for value in row[key].values()) for key in ("ap", "ap_flip")),

@@ -39,9 +39,15 @@ def origin(tmp_path) -> Path:
 
 def context_of(folder: Path, origin: Path, **settings: object) -> Context:
     write_model(
-        folder / "models", "net", model_yml(files=[declared_file(origin)], inputs=INPUTS, outputs=None)
+        folder / "models",
+        "net",
+        model_yml(files=[declared_file(origin)], inputs=INPUTS, outputs=None),
     )
-    places = {"models_dir": (folder / "models",), "output_dir": folder / "out", "lock": folder / "lock"}
+    places = {
+        "models_dir": (folder / "models",),
+        "output_dir": folder / "out",
+        "lock": folder / "lock",
+    }
     return open_context(to_settings(read_settings({**places, **settings})))
 
 
@@ -62,7 +68,9 @@ def test_a_real_run_carries_out_the_plan_and_a_second_one_finds_nothing_to_do(or
     events = []
     converted = get(resolved_in(context), context, listener=events.append)
     assert converted.irs == {ir.precision: ir.xml for ir in plan.irs}
-    assert [type(event) for event in events if isinstance(event, (DownloadFinished, ConversionFinished))] == [
+    assert [
+        type(event) for event in events if isinstance(event, (DownloadFinished, ConversionFinished))
+    ] == [
         DownloadFinished,
         ConversionFinished,
     ]
@@ -78,7 +86,9 @@ def test_a_file_copied_by_hand_is_hashed_in_the_plan_alone_and_a_dry_run_records
     origin, tmp_path, monkeypatch
 ):
     context = context_of(tmp_path, origin)
-    copy = resolved_in(context).layout.model_download_dir(context.registry.find("net")) / "net.tflite"
+    copy = (
+        resolved_in(context).layout.model_download_dir(context.registry.find("net")) / "net.tflite"
+    )
     copy.parent.mkdir(parents=True)
     copy.write_bytes(origin.read_bytes())
     hashed = []
@@ -104,7 +114,9 @@ def test_nothing_is_downloaded_of_which_no_ir_can_be_made(origin, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_strict_lock_refuses_an_ir_that_is_up_to_date_and_one_that_would_be_made(origin, tmp_path):
+def test_a_strict_lock_refuses_an_ir_that_is_up_to_date_and_one_that_would_be_made(
+    origin, tmp_path
+):
     context = context_of(tmp_path, origin)
     spec = context.registry.find("net")
 
@@ -148,7 +160,9 @@ def test_weights_that_are_gone_lead_to_own_weights_and_to_models_that_are_here(o
             network={"name": "mobile_pose_resnet18_v1b"},
         )
         write_model(tmp_path / "models", "gone", gone)
-        write_model(tmp_path / "models", "dead", model_yml(files=[{**file, "source": server.url("dead")}]))
+        write_model(
+            tmp_path / "models", "dead", model_yml(files=[{**file, "source": server.url("dead")}])
+        )
         download(make_plan(resolved_in(context), context), context)
         context = open_context(context.settings)
         resolved = resolve_model(context.registry.find("gone"), (FP16,), context)
@@ -170,9 +184,13 @@ def test_another_published_precision_that_is_here_is_suggested(tmp_path):
                 path.write_text(f"{precision}{suffix}")
                 file = declared_file(path, name=f"{precision}/net{suffix}")
                 files.append({**file, "source": server.url(file["name"])})
-        write_model(tmp_path / "models", "net", model_yml(files=files, framework="dldt"), family="intel")
+        write_model(
+            tmp_path / "models", "net", model_yml(files=files, framework="dldt"), family="intel"
+        )
         places = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
-        context = open_context(to_settings(read_settings({**places, "cache_dir": tmp_path / "cache"})))
+        context = open_context(
+            to_settings(read_settings({**places, "cache_dir": tmp_path / "cache"}))
+        )
         (tmp_path / "out" / "intel" / "net" / "FP16-INT8").mkdir(parents=True)
         for suffix in (".xml", ".bin"):
             kept = tmp_path / "out" / "intel" / "net" / "FP16-INT8" / f"net{suffix}"

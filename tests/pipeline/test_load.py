@@ -46,7 +46,12 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def context(mirror, folder) -> Context:
-    flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
+    flags = {
+        "output_dir": folder,
+        "cache_dir": folder / "cache",
+        "mirror": (str(mirror),),
+        "attempts": 1,
+    }
     return open_context(to_settings(read_settings(flags)))
 
 
@@ -76,7 +81,9 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
     assert detector.name == DEFAULT_DETECTOR
     part = context.registry.parts(detector)[0]
     own = open_context(to_settings(read_settings({"output_dir": tmp_path / "out"})))
-    (found,) = {resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)}
+    (found,) = {
+        resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)
+    }
     assert found == "nanodet"
 
 
@@ -98,7 +105,9 @@ def test_the_size_in_reports_is_that_of_the_pose_network(context, one_at_a_time)
     spec, irs = one_at_a_time
     named = asked(context, BLAZEPOSE)
     estimator = load.compile_estimator(spec, named, {**load.detector_irs(spec, named), **irs})
-    assert estimator.input_size == load.compile_estimator(spec, asked(context, "none"), irs).input_size
+    assert (
+        estimator.input_size == load.compile_estimator(spec, asked(context, "none"), irs).input_size
+    )
 
 
 def test_movenet_needs_no_detector_for_the_frames_of_a_video(context):
@@ -156,7 +165,9 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
         images.read_image(by_digest(mirror, ASTRONAUT)), (112, 112), interpolation=cv2.INTER_AREA
     )
     scene = np.full((600, 800, 3), 128, np.uint8)
-    scene[440:552, 640:752] = small  # BlazePose alone does not find it: only as a detector it sees quarters
+    scene[440:552, 640:752] = (
+        small  # BlazePose alone does not find it: only as a detector it sees quarters
+    )
     runtime = load.default_runtime(context.settings)
     for least, people in ((None, 1), (0.1, 1), (0.99, 0)):
         options = LoadOptions(runtime, min_person_score=least)
@@ -168,7 +179,9 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
 
 
 def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp_path):
-    finds_itself = "human-pose-estimation-0001 finds people itself: it takes neither boxes nor a detector"
+    finds_itself = (
+        "human-pose-estimation-0001 finds people itself: it takes neither boxes nor a detector"
+    )
     where = {"output_dir": tmp_path, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     openpose = partial(posezoo.load, "human-pose-estimation-0001", "FP16-INT8", **where)
     with pytest.raises(InferenceError, match=finds_itself):

@@ -55,7 +55,9 @@ def test_the_network_of_a_foreign_pytorch_model_is_known_before_its_sizes_are_le
 
 def test_a_finished_graph_has_no_sizes_to_leave_open(tmp_path):
     spec = spec_of(network("onnx"), tmp_path)
-    with pytest.raises(ConversionError, match="is published as onnx, and is not one of posezoo's networks"):
+    with pytest.raises(
+        ConversionError, match="is published as onnx, and is not one of posezoo's networks"
+    ):
         resolve_model(spec, BOTH, context_in(tmp_path), inputs=InputOptions(dynamic=True))
 
 
@@ -74,7 +76,9 @@ def test_a_model_optimizer_removes_the_obstacle_of_its_route_alone(tmp_path):
 
 
 def test_with_consent_the_converter_reads_what_upstream_code_makes(tmp_path):
-    spec = spec_of(network("onnx"), tmp_path, has_pre_convert=True, input_model="$conv_dir/made.onnx")
+    spec = spec_of(
+        network("onnx"), tmp_path, has_pre_convert=True, input_model="$conv_dir/made.onnx"
+    )
     refused = resolve_model(spec, BOTH, context_in(tmp_path))
     assert (refused.route, refused.runs_upstream_code) == (Route.UPSTREAM_CODE, False)
     allowed = resolve_model(spec, BOTH, context_in(tmp_path, allowed=True))
@@ -131,7 +135,8 @@ def test_a_checkpoint_of_the_users_own_is_the_file_of_its_model_alone(tmp_path):
     checkpoint = tmp_path / "mine.pth"
     spec = spec_of(network("onnx"), tmp_path)
     assert (
-        resolve_model(spec, BOTH, context_in(tmp_path), checkpoint=checkpoint).layout.checkpoint == checkpoint
+        resolve_model(spec, BOTH, context_in(tmp_path), checkpoint=checkpoint).layout.checkpoint
+        == checkpoint
     )
     assert resolve_model(spec, BOTH, context_in(tmp_path)).layout.checkpoint is None
 
@@ -139,7 +144,9 @@ def test_a_checkpoint_of_the_users_own_is_the_file_of_its_model_alone(tmp_path):
 def everything_resolved(registry: Registry, tmp_path: Path):
     for spec in registry.select().models:
         for has_mo, allowed in ((False, False), (True, True)):
-            context = replace(context_in(tmp_path, has_mo=has_mo, allowed=allowed), registry=registry)
+            context = replace(
+                context_in(tmp_path, has_mo=has_mo, allowed=allowed), registry=registry
+            )
             yield resolve_model(spec, (*BOTH, Precision.FP16_INT8), context)
 
 

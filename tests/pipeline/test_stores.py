@@ -74,7 +74,16 @@ def stored(s3: S3, prefix: str) -> dict[str, bytes]:
 
 
 def test_a_model_is_made_on_one_machine_and_used_on_another(s3, zoo, machine, tmp_path):
-    get = ("get", "net", "--models_dir", zoo, "--output_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
+    get = (
+        "get",
+        "net",
+        "--models_dir",
+        zoo,
+        "--output_dir",
+        "s3://zoo/out",
+        "--cache_dir",
+        "s3://zoo/cache",
+    )
     assert "s3://zoo/out/public/net/FP16/net.xml" in succeed(*get).splitlines()
     succeed("get", "net", "--models_dir", zoo, "--output_dir", tmp_path / "local")
     assert stored(s3, "out/") == contents(tmp_path / "local")
@@ -89,7 +98,9 @@ def test_a_model_is_made_on_one_machine_and_used_on_another(s3, zoo, machine, tm
     assert not list(Path.home().rglob("*.bin"))  # a plan transfers no weights
     assert "is up to date: s3://zoo/out" in succeed(*get, "--dry_run")
     succeed(*get)
-    assert "changed" not in succeed("verify", "net", "--models_dir", zoo, "--output_dir", "s3://zoo/out")
+    assert "changed" not in succeed(
+        "verify", "net", "--models_dir", zoo, "--output_dir", "s3://zoo/out"
+    )
     assert stored(s3, "") == before
     convert = ("convert", "net", "--models_dir", zoo, "--download_dir", "s3://zoo/out")
     assert "would convert to FP16" in succeed(*convert, "--output_dir", "s3://zoo/ir", "--dry_run")
@@ -119,7 +130,9 @@ def test_a_dry_run_asks_a_store_only_for_lists_xml_files_and_records(s3, zoo, ma
     requests = s3.proxy.requests
     assert {method for method, _ in requests} <= {"GET", "HEAD"}
     fetched = {
-        path.partition("?")[0] for method, path in requests if method == "GET" and "list-type" not in path
+        path.partition("?")[0]
+        for method, path in requests
+        if method == "GET" and "list-type" not in path
     }
     assert {Path(path).name for path in fetched} == {"net.xml", "provenance.json"}
     assert {name: s3.read(name) for name in s3.names()} == before
@@ -127,7 +140,15 @@ def test_a_dry_run_asks_a_store_only_for_lists_xml_files_and_records(s3, zoo, ma
 
 
 def test_damage_in_a_store_is_found_and_repaired(s3, zoo, machine):
-    places = ("net", "--models_dir", zoo, "--output_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
+    places = (
+        "net",
+        "--models_dir",
+        zoo,
+        "--output_dir",
+        "s3://zoo/out",
+        "--cache_dir",
+        "s3://zoo/cache",
+    )
     succeed("get", *places)
     (entry,) = s3.names("cache/")
     for name in ("out/public/net/FP16/net.bin", "out/public/net/net.tflite", entry):
@@ -257,7 +278,9 @@ def test_a_cache_that_cannot_be_written_is_only_a_warning(s3, zoo, machine, tmp_
 
 
 @pytest.mark.slow
-def test_real_models_are_converted_on_a_server_that_fails_one_request_in_ten(s3, machine, mirror, tmp_path):
+def test_real_models_are_converted_on_a_server_that_fails_one_request_in_ten(
+    s3, machine, mirror, tmp_path
+):
     """The bytes in the store equal those of a local run."""
     words = ("get", "blazepose-full", "movenet-lightning", "--precisions", "FP16")
     local = posezoo(*words, "--mirror", mirror, "--output_dir", tmp_path / "local")

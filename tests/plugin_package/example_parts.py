@@ -96,4 +96,6 @@ def example_todo(view):
     """Find descriptions that say TODO."""
     for variant in view.variants:
         if "TODO" in variant.description:
-            yield RuleViolation(view.location("description"), "the description says TODO", "description")
+            yield RuleViolation(
+                view.location("description"), "the description says TODO", "description"
+            )

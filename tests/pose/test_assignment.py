@@ -16,7 +16,9 @@ def test_no_other_choice_is_cheaper(seed):
     rows = int(rng.integers(1, 5))
     columns = int(rng.integers(rows, 7))
     costs = (
-        rng.integers(0, 4, (rows, columns)).astype(float) if seed % 2 else rng.normal(size=(rows, columns))
+        rng.integers(0, 4, (rows, columns)).astype(float)
+        if seed % 2
+        else rng.normal(size=(rows, columns))
     )
     chosen = solve_assignment(costs)
     assert len(set(chosen)) == rows
@@ -62,7 +64,9 @@ def test_pairs_that_exclude_each_other_have_the_largest_sum(seed):
     rows, columns = (int(count) for count in rng.integers(1, 25, 2))
     cells = rng.permutation(rows * columns)[: int(rng.integers(1, rows * columns + 1))]
     starts, ends = np.divmod(cells, columns)
-    weights = rng.integers(-1, 4, len(cells)).astype(float) if seed % 2 else rng.normal(1, 1, len(cells))
+    weights = (
+        rng.integers(-1, 4, len(cells)).astype(float) if seed % 2 else rng.normal(1, 1, len(cells))
+    )
     chosen = match_pairs(starts.tolist(), ends.tolist(), weights.tolist())
     assert len(chosen) == len(set(starts[chosen])) == len(set(ends[chosen]))
     costs = np.zeros((rows, columns + rows))

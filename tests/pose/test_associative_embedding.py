@@ -33,7 +33,9 @@ TWO = ((150, 250, 300), (360, 250, 300))
 
 
 def found(heatmaps: np.ndarray, tags: np.ndarray, **options: float) -> list[Pose]:
-    return decode("associative_embedding", {"heatmaps": heatmaps, "embeddings": tags}, SIZE, **options)
+    return decode(
+        "associative_embedding", {"heatmaps": heatmaps, "embeddings": tags}, SIZE, **options
+    )
 
 
 def errors(poses: list[Pose], people: crowds.Group) -> np.ndarray:
@@ -56,7 +58,9 @@ def test_nms_in_the_graph_changes_nothing():
     ours = found(*crowds.embedding_maps(people, 1))
     reference = found(*crowds.embedding_maps(people, 1, nms_in_graph=True))
     assert len(ours) == len(reference) == len(people)
-    assert all(np.array_equal(a.keypoints, b.keypoints) for a, b in zip(ours, reference, strict=True))
+    assert all(
+        np.array_equal(a.keypoints, b.keypoints) for a, b in zip(ours, reference, strict=True)
+    )
 
 
 def test_a_second_tag_separates_people_of_equal_first_tags():
@@ -113,7 +117,11 @@ def test_tags_within_the_distance_are_one_person():
 def test_adjusting_and_the_offset_move_keypoints():
     people = standing((150.7, 250.3, 300))
     maps = crowds.embedding_maps(people, 1)
-    (fine,), (plain,), (corner,) = found(*maps), found(*maps, adjust=False), found(*maps, offset=0.0)
+    (fine,), (plain,), (corner,) = (
+        found(*maps),
+        found(*maps, adjust=False),
+        found(*maps, offset=0.0),
+    )
     assert (plain.keypoints[:, :2] % 2 == 1).all()  # the middles of cells 2 px wide
     assert 0.3 < np.abs(fine.keypoints - plain.keypoints)[:, :2].max() <= 1.0001
     assert np.allclose(fine.keypoints[:, :2] - corner.keypoints[:, :2], 1)
@@ -166,13 +174,19 @@ def test_values_that_are_not_finite_give_no_people(poison):
         poses = found(heatmaps, tags)
         assert all(np.isfinite(pose.keypoints).all() for pose in poses)
         assert (
-            min(np.linalg.norm(pose.keypoints[:, :2] - people.joints[1], axis=1).max() for pose in poses) < 2
+            min(
+                np.linalg.norm(pose.keypoints[:, :2] - people.joints[1], axis=1).max()
+                for pose in poses
+            )
+            < 2
         )
         heatmaps[:] = poison
         assert found(heatmaps, tags) == []
 
 
-@pytest.mark.parametrize("wrong", [{"min_keypoint_score": 0}, {"max_tag_distance": 0}, {"max_people": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"min_keypoint_score": 0}, {"max_tag_distance": 0}, {"max_people": 0}]
+)
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
         AssociativeEmbeddingOptions(**wrong)

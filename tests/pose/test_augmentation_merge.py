@@ -24,7 +24,9 @@ def mirrored(people: Group) -> Group:
 
 
 def enlarged(people: Group, scale: float) -> Group:
-    return Group(people.joints * scale, people.there, tuple(round(side * scale) for side in people.size))
+    return Group(
+        people.joints * scale, people.there, tuple(round(side * scale) for side in people.size)
+    )
 
 
 def maps_of(people: Group, noise: float = 0.0) -> dict[str, np.ndarray]:

@@ -36,19 +36,25 @@ class Tally:
 
     def add(self, joints: np.ndarray, there: np.ndarray, poses: list[Pose]) -> None:
         """Match poses to people, the most alike first (OKS at least 0.5), and count."""
-        likeness = np.array([[oks(pose, *one) for one in zip(joints, there, strict=True)] for pose in poses])
+        likeness = np.array(
+            [[oks(pose, *one) for one in zip(joints, there, strict=True)] for pose in poses]
+        )
         likeness = likeness.reshape(len(poses), len(joints))
         self.people += len(joints)
         matched = 0
         while likeness.size and likeness.max() >= 0.5:
-            pose, person = (int(place) for place in np.unravel_index(likeness.argmax(), likeness.shape))
+            pose, person = (
+                int(place) for place in np.unravel_index(likeness.argmax(), likeness.shape)
+            )
             likeness[pose], likeness[:, person] = -1, -1
             matched += 1
             self._compare(poses[pose].keypoints, joints, there, person)
         self.matched += matched
         self.invented += len(poses) - matched
 
-    def _compare(self, keypoints: np.ndarray, joints: np.ndarray, there: np.ndarray, person: int) -> None:
+    def _compare(
+        self, keypoints: np.ndarray, joints: np.ndarray, there: np.ndarray, person: int
+    ) -> None:
         apart = np.where(there, np.linalg.norm(joints - keypoints[:, :2], axis=2), np.inf)
         both = there[person] & (keypoints[:, 2] > 0)
         self.back += bool((apart[:, both].argmin(axis=0) == person).all())
@@ -60,7 +66,9 @@ def oks(pose: Pose, joints: np.ndarray, there: np.ndarray) -> float:
     """COCO's object keypoint similarity over the joints that are there; one that was not found is worth nothing."""
     area = 0.53 * float(np.ptp(joints[there], axis=0).prod())
     squared = ((pose.keypoints[:, :2] - joints) ** 2).sum(axis=1)
-    alike = np.exp(-squared / (2 * max(area, 1) * (2 * np.array(SKELETONS[pose.skeleton].sigmas)) ** 2))
+    alike = np.exp(
+        -squared / (2 * max(area, 1) * (2 * np.array(SKELETONS[pose.skeleton].sigmas)) ** 2)
+    )
     return float(np.where(pose.keypoints[:, 2] > 0, alike, 0)[there].mean())
 
 
@@ -105,7 +113,10 @@ def test_two_hundred_groups_come_back(decode, kind):
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [
-        ("truncated", 2364),  # shoulders that cross wipe each other out of the field, and cut off two arms
+        (
+            "truncated",
+            2364,
+        ),  # shoulders that cross wipe each other out of the field, and cut off two arms
         (
             "half bodies",
             1088,
@@ -147,7 +158,9 @@ def test_a_decoder_that_misses_a_joint_of_everybody_fails():
 
 #: Kinds, numbers of people and pixels that a field reaches beside its limb: one cell, as networks are trained,
 #: and two, in which nearly every limb of a crowd is disputed.
-SCENES = list(product((kind for kind in crowds.KINDS if kind != "empty"), (None, 30), (8.0, 12.0, 16.0)))
+SCENES = list(
+    product((kind for kind in crowds.KINDS if kind != "empty"), (None, 30), (8.0, 12.0, 16.0))
+)
 SCENE_SEEDS = range(8)
 #: Joints of one name this close together: half of a crowd's limbs cannot be told apart.
 DENSE = 14.0
@@ -159,11 +172,16 @@ def tallies(people: crowds.Group, seed: int, thickness: float) -> tuple[Tally, T
     both = Tally(), Tally()
     for tally, compatible in zip(both, (False, True), strict=True):
         poses = posezoo.decode(
-            "openpose", {"heatmaps": heatmaps, "pafs": pafs}, crowds.OPENPOSE_SIZE, compatible=compatible
+            "openpose",
+            {"heatmaps": heatmaps, "pafs": pafs},
+            crowds.OPENPOSE_SIZE,
+            compatible=compatible,
         )
         if not compatible:
             coco = list(SKELETONS["openpose-18"].coco)
-            poses = [replace(pose, keypoints=pose.keypoints[coco], skeleton="coco-17") for pose in poses]
+            poses = [
+                replace(pose, keypoints=pose.keypoints[coco], skeleton="coco-17") for pose in poses
+            ]
         tally.add(people.joints, people.there, poses)
     return both
 
@@ -172,9 +190,13 @@ def worse(scenes: Iterable[tuple[str, int | None, float, int]]) -> list[str]:
     """The scenes in which the published decoder finds more people, or invents fewer."""
     described = []
     for kind, count, thickness, seed in scenes:
-        ours, published = tallies(crowds.group(kind, seed, crowds.OPENPOSE_SIZE, count), seed, thickness)
+        ours, published = tallies(
+            crowds.group(kind, seed, crowds.OPENPOSE_SIZE, count), seed, thickness
+        )
         if ours.matched < published.matched or ours.invented > published.invented:
-            described.append(f"{kind}, {count}, {thickness}, seed {seed}: {ours} against {published}")
+            described.append(
+                f"{kind}, {count}, {thickness}, seed {seed}: {ours} against {published}"
+            )
     return described
 
 

@@ -27,7 +27,9 @@ from posezoo.pose.letterbox import letterbox_transform, rotated_square_transform
 def found(
     *faces: Face, min_score: float = 0.5, max_overlap: float = 0.3, weighted: bool = False
 ) -> FaceDetections:
-    return decode_detections(*detector_outputs(*faces), BlazePoseOptions(min_score, max_overlap, weighted))
+    return decode_detections(
+        *detector_outputs(*faces), BlazePoseOptions(min_score, max_overlap, weighted)
+    )
 
 
 def guesses(*rows: tuple[float, ...]) -> FaceDetections:
@@ -85,19 +87,23 @@ def test_faces_overlap_as_far_as_is_allowed():
 def test_a_chain_of_faces_keeps_its_ends():
     """The middle one goes with the surest; what only the middle one touches stays."""
     chain = guesses((0, 0, 10, 10, 0.9), (4, 0, 14, 10, 0.8), (8, 0, 18, 10, 0.7))
-    assert np.allclose(suppress_non_maxima(chain, BlazePoseOptions(max_overlap=0.3)).boxes[:, 0], [0, 8])
+    assert np.allclose(
+        suppress_non_maxima(chain, BlazePoseOptions(max_overlap=0.3)).boxes[:, 0], [0, 8]
+    )
 
 
 def test_plain_suppression_takes_the_surest_as_it_is():
     kept = suppress_non_maxima(
-        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), BlazePoseOptions(max_overlap=0.3, weighted=False)
+        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)),
+        BlazePoseOptions(max_overlap=0.3, weighted=False),
     )
     assert np.allclose(kept.boxes, [[0, 0, 10, 10]])
 
 
 def test_weighted_suppression_averages_by_score():
     kept = suppress_non_maxima(
-        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), BlazePoseOptions(max_overlap=0.3, weighted=True)
+        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)),
+        BlazePoseOptions(max_overlap=0.3, weighted=True),
     )
     assert np.allclose(kept.boxes, [[0.5, 0, 10.5, 10]])
     assert np.allclose(kept.keypoints, [[[0.5, 0]] * 4])
@@ -114,7 +120,10 @@ def test_faces_without_area_are_no_trouble():
 @pytest.mark.parametrize("weighted", [False, True])
 def test_no_detections_give_no_people(weighted):
     assert len(found(weighted=weighted)) == 0
-    assert len(suppress_non_maxima(guesses(), BlazePoseOptions(max_overlap=0.3, weighted=weighted))) == 0
+    assert (
+        len(suppress_non_maxima(guesses(), BlazePoseOptions(max_overlap=0.3, weighted=weighted)))
+        == 0
+    )
     assert blazepose.body_regions(found(weighted=weighted)) == []
 
 
@@ -126,7 +135,9 @@ def test_numbers_that_are_none_are_left_out(poison):
         boxes[0, 2 * (28 * 5 + 5), 3] = poison
         assert len(decode_detections(boxes, logits, BlazePoseOptions(0.5))) == 1
         logits[:] = poison
-        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.999))) >= (poison == math.inf)
+        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.999))) >= (
+            poison == math.inf
+        )
         boxes[:] = poison
         assert len(decode_detections(boxes, logits, BlazePoseOptions(0.5))) == 0
 
@@ -143,13 +154,17 @@ def test_the_region_turns_with_the_body(degrees):
     assert np.allclose(to_input(view, top), [128, 128 - 0.4 * 256], atol=1e-3)
 
 
-@pytest.mark.parametrize("top", [(300, 200), (300.1, 200), (math.nan, 0), (math.inf, 0), (0, -math.inf)])
+@pytest.mark.parametrize(
+    "top", [(300, 200), (300.1, 200), (math.nan, 0), (math.inf, 0), (0, -math.inf)]
+)
 def test_a_body_without_size_has_no_region(top):
     assert body_region(np.array([300.0, 200.0]), np.array(top)) is None
 
 
 def test_regions_are_in_image_pixels():
-    view = letterbox_transform((448, 224), (224, 224))  # two image pixels for one; 56 rows of black above
+    view = letterbox_transform(
+        (448, 224), (224, 224)
+    )  # two image pixels for one; 56 rows of black above
     faces = found(Face(100, 90, hip=(100, 126), top=(100, 76))).to_image(view)
     (square,) = blazepose.body_regions(faces)
     corners = square.to_image(np.array([[0, 0], [256, 256]]))
@@ -164,7 +179,9 @@ def test_the_quarters_show_the_whole_image_larger(size):
     places = np.mgrid[0:1:9j, 0:1:9j].reshape(2, -1).T * size
     seen = [places @ view.matrix[:, :2].T + view.matrix[:, 2] for view in quarters]
     inside = [((points > -1e-6) & (points < 224 + 1e-6)).all(axis=1) for points in seen]
-    assert np.any(inside, axis=0).all() and not any(places.all() for places in inside[: size[0] != size[1]])
+    assert np.any(inside, axis=0).all() and not any(
+        places.all() for places in inside[: size[0] != size[1]]
+    )
     assert len(blazepose.detector_views(size, quarters=False)) == 1
 
 
@@ -196,7 +213,9 @@ def test_landmarks_come_back_to_image_pixels(seed):
 def test_the_sigmoid_knows_no_overflow():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        values = blazepose.sigmoid(np.array([-1e30, -200, -math.log(3), 0, 200, math.inf], np.float32))
+        values = blazepose.sigmoid(
+            np.array([-1e30, -200, -math.log(3), 0, 200, math.inf], np.float32)
+        )
     assert values.dtype == np.float32
     assert np.allclose(values, [0, 0, 0.25, 0.5, 1, 1])
 
@@ -227,7 +246,10 @@ def test_one_person_found_twice_is_one():
         return Pose(keypoints, "blazepose-33", score, (0, 0, 1, 1))
 
     first, again, other = at(200, 0.8), at(206, 0.9), at(330, 0.7)
-    assert blazepose.remove_duplicate_poses([first, again, other], max_similarity=0.3) == [first, other]
+    assert blazepose.remove_duplicate_poses([first, again, other], max_similarity=0.3) == [
+        first,
+        other,
+    ]
     assert blazepose.remove_duplicate_poses([first, again, other], max_similarity=1.0) == [
         first,
         again,
@@ -238,7 +260,12 @@ def test_one_person_found_twice_is_one():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"min_presence": 1.5}, {"max_overlap": -0.1}, {"min_detection_score": math.nan}, {"max_people": 0}],
+    [
+        {"min_presence": 1.5},
+        {"max_overlap": -0.1},
+        {"min_detection_score": math.nan},
+        {"max_people": 0},
+    ],
 )
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):

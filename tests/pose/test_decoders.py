@@ -31,7 +31,11 @@ def test_a_whole_number_is_a_number():
 @pytest.mark.parametrize(
     ("options", "problem", "hint"),
     [
-        ({"min_presense": 0.5}, "no option min_presense: it has min_detection_score", "min_presence"),
+        (
+            {"min_presense": 0.5},
+            "no option min_presense: it has min_detection_score",
+            "min_presence",
+        ),
         ({"min_presence": "high"}, "min_presence: expected a number, got 'high'", ""),
         ({"min_presence": True}, "min_presence: expected a number, got True", ""),
         ({"max_people": 2.5}, "max_people: expected a whole number, got 2.5", ""),
@@ -136,7 +140,12 @@ def test_maps_with_turned_signs_stay_as_they_were(compatible):
             "given are 1,17,32,57 and 1,17,32,57",
             "such maps are for associative_embedding or heatmap",
         ),
-        ("openpose", {"heatmaps": zeros(1, 19, 8, 8, 2), "pafs": zeros(1, 38, 8, 8)}, "1,19,8,8,2", ""),
+        (
+            "openpose",
+            {"heatmaps": zeros(1, 19, 8, 8, 2), "pafs": zeros(1, 38, 8, 8)},
+            "1,19,8,8,2",
+            "",
+        ),
         ("heatmap", {"heatmaps": zeros(1, 17, 8, 8, 2)}, "given are 1,17,8,8,2", ""),
         ("heatmap", {"heatmaps": [[1.0], [2.0, 3.0]]}, "heatmaps cannot be read as an array", ""),
         (
@@ -197,7 +206,10 @@ def test_an_input_has_a_width_and_a_height(size):
 
 def test_blazepose_landmarks_are_in_pixels_of_their_input():
     person = standing_person(128, 30, 200)
-    outputs = {"landmarks": landmark_output(person, np.full(33, 0.9)), "presence": np.array([[0.8]])}
+    outputs = {
+        "landmarks": landmark_output(person, np.full(33, 0.9)),
+        "presence": np.array([[0.8]]),
+    }
     (pose,) = decode("blazepose", outputs, (256, 256))
     assert pose.skeleton == "blazepose-33" and pose.score == pytest.approx(0.8)
     assert np.allclose(pose.keypoints[:, :2], person, atol=1e-3)
@@ -209,7 +221,10 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     if decoder == "detection":
         return {"detections": np.array([[[[0, 1, 0.9, x / 64, y / 64, 1, 1]]]], np.float32)}
     if decoder == "blazepose":
-        return {"landmarks": np.tile(np.float32([x, y, 0, 9, 9]), 39)[None], "presence": np.ones((1, 1))}
+        return {
+            "landmarks": np.tile(np.float32([x, y, 0, 9, 9]), 39)[None],
+            "presence": np.ones((1, 1)),
+        }
     if decoder == "movenet":
         return {"keypoints": np.tile(np.float32([y / 64, x / 64, 0.9]), (1, 1, 17, 1))}
     if decoder == "movenet_multipose":

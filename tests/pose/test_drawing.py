@@ -41,7 +41,9 @@ def test_drawing_in_place_gives_the_same_result():
         pytest.param(lambda image: np.dstack([image, image[..., :1]])[..., :3], id="without alpha"),
         pytest.param(lambda image: np.broadcast_to(image[..., :1], image.shape), id="grey"),
         pytest.param(lambda image: image[..., 0], id="one channel"),
-        pytest.param(lambda image: np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape), id="bytes"),
+        pytest.param(
+            lambda image: np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape), id="bytes"
+        ),
     ],
 )
 def test_an_image_that_cannot_be_drawn_into_is_refused_but_its_copy_is_not(view):
@@ -93,7 +95,9 @@ def test_keypoints_that_do_not_count_are_left_out():
 def test_lines_grow_with_the_image():
     def share(scale: int) -> float:
         pose = person((512 * scale, 512 * scale), 256 * scale, 50 * scale, 400 * scale)
-        return float(draw(np.zeros((512 * scale, 512 * scale, 3), np.uint8), [pose]).any(axis=2).mean())
+        return float(
+            draw(np.zeros((512 * scale, 512 * scale, 3), np.uint8), [pose]).any(axis=2).mean()
+        )
 
     assert share(1) > 0.02
     assert 0.5 < share(8) / share(1) < 1.1

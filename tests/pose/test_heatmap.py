@@ -56,7 +56,13 @@ def test_a_quarter_of_a_cell_towards_the_higher_neighbour(convention):
 
 @pytest.mark.parametrize(
     ("cell", "moved"),
-    [((1.3, 30), False), ((2.3, 30), True), ((46.3, 30), True), ((46.6, 30), False), ((20.3, 1), False)],
+    [
+        ((1.3, 30), False),
+        ((2.3, 30), True),
+        ((46.3, 30), True),
+        ((46.6, 30), False),
+        ((20.3, 1), False),
+    ],
 )
 def test_nothing_moves_near_the_border(cell, moved):
     """Where 1 < x < width - 1 and 1 < y < height - 1 alone."""
@@ -92,7 +98,9 @@ def test_dark_is_published_arithmetic():
 
 def test_the_width_of_the_blur_matters():
     noisy = hills(somewhere()) + 0.1 * np.random.default_rng(0).random((1, 17, 64, 48), np.float32)
-    assert not np.allclose(found(noisy, "dark").keypoints, found(noisy, "dark", blur=3).keypoints, atol=1e-3)
+    assert not np.allclose(
+        found(noisy, "dark").keypoints, found(noisy, "dark", blur=3).keypoints, atol=1e-3
+    )
 
 
 def test_a_mirrored_image_is_averaged_in():

@@ -9,7 +9,14 @@ import pytest
 
 from fakes.people import standing_person
 from posezoo.errors import PosezooError
-from posezoo.pose.keypoints import SKELETONS, Pose, Skeleton, bounding_box, create_poses, pose_similarity
+from posezoo.pose.keypoints import (
+    SKELETONS,
+    Pose,
+    Skeleton,
+    bounding_box,
+    create_poses,
+    pose_similarity,
+)
 
 
 def person(x: float = 200.0, y: float = 50.0, height: float = 300.0, score: float = 0.9) -> Pose:
@@ -53,7 +60,10 @@ def test_coco_keypoints_are_found_by_their_names():
 def test_every_skeleton_holds_cocos_keypoints_by_their_names(name):
     skeleton = SKELETONS[name]
     assert skeleton.coco is not None
-    assert tuple(skeleton.keypoints[place] for place in skeleton.coco) == SKELETONS["coco-17"].keypoints
+    assert (
+        tuple(skeleton.keypoints[place] for place in skeleton.coco)
+        == SKELETONS["coco-17"].keypoints
+    )
 
 
 def test_spreads_are_cocos_wherever_a_skeleton_stands():
@@ -71,9 +81,19 @@ def test_openpose_and_panoptic_are_in_their_published_order():
     assert SKELETONS["openpose-18"].keypoints[:5] == (
         *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
     )
-    assert SKELETONS["openpose-18"].keypoints[14:] == ("right_eye", "left_eye", "right_ear", "left_ear")
+    assert SKELETONS["openpose-18"].keypoints[14:] == (
+        "right_eye",
+        "left_eye",
+        "right_ear",
+        "left_ear",
+    )
     assert SKELETONS["panoptic-19"].keypoints[:4] == ("neck", "nose", "pelvis", "left_shoulder")
-    assert SKELETONS["panoptic-19"].keypoints[15:] == ("left_eye", "left_ear", "right_eye", "right_ear")
+    assert SKELETONS["panoptic-19"].keypoints[15:] == (
+        "left_eye",
+        "left_ear",
+        "right_eye",
+        "right_ear",
+    )
 
 
 def test_an_openpose_person_becomes_a_coco_result_without_the_neck():

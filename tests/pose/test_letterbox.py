@@ -27,7 +27,10 @@ def random_view(rng) -> ImageTransform:
 def test_points_are_mapped_back_to_their_positions(seed):
     rng = np.random.default_rng(seed)
     points = rng.uniform(-2000, 4000, (50, 2))
-    for view in (random_view(rng), letterbox_transform(tuple(rng.integers(1, 9000, 2)), (224, 192))):
+    for view in (
+        random_view(rng),
+        letterbox_transform(tuple(rng.integers(1, 9000, 2)), (224, 192)),
+    ):
         there = to_input(view, points)
         assert there.dtype == np.float32
         assert np.allclose(view.to_image(there), points, atol=0.05)
@@ -48,14 +51,17 @@ def test_a_turned_square_keeps_its_shape(seed):
 def test_a_wide_image_lies_in_the_middle():
     view = letterbox_transform((640, 320), (224, 224))
     assert np.allclose(
-        to_input(view, np.array([[0, 0], [640, 320], [320, 160]])), [[0, 56], [224, 168], [112, 112]]
+        to_input(view, np.array([[0, 0], [640, 320], [320, 160]])),
+        [[0, 56], [224, 168], [112, 112]],
     )
 
 
 def test_the_letterbox_is_black_around_the_image():
     taken = letterbox_transform((640, 320), (224, 224)).warp(np.full((320, 640, 3), 200, np.uint8))
     assert taken.shape == (224, 224, 3)
-    assert (taken[:55] == 0).all() and (taken[169:] == 0).all() and (taken[57:167, 1:-1] == 200).all()
+    assert (
+        (taken[:55] == 0).all() and (taken[169:] == 0).all() and (taken[57:167, 1:-1] == 200).all()
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -109,12 +115,16 @@ def test_extreme_images_fit(size):
 
 @pytest.mark.parametrize("centre", [(-5000.0, 0.0), (0.0, 1e7), (1e9, -1e9)])
 def test_a_view_beside_the_image_is_black(centre):
-    taken = rotated_square_transform(centre, 300, 0.3, (256, 256)).warp(np.full((480, 640, 3), 255, np.uint8))
+    taken = rotated_square_transform(centre, 300, 0.3, (256, 256)).warp(
+        np.full((480, 640, 3), 255, np.uint8)
+    )
     assert taken.shape == (256, 256, 3) and not taken.any()
 
 
 def test_a_view_over_the_edge_is_black_outside():
-    taken = rotated_square_transform((0, 240), 200, 0, (256, 256)).warp(np.full((480, 640, 3), 90, np.uint8))
+    taken = rotated_square_transform((0, 240), 200, 0, (256, 256)).warp(
+        np.full((480, 640, 3), 90, np.uint8)
+    )
     assert not taken[:, :126].any() and (taken[:, 130:] == 90).all()
 
 
@@ -136,7 +146,9 @@ def test_a_letterboxed_image_lies_where_its_transform_maps_it(size, centered):
 
 
 def test_a_resized_image_equals_a_warped_one():
-    photo = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 255, (720, 1280, 3), np.uint8), (0, 0), 9)
+    photo = cv2.GaussianBlur(
+        np.random.default_rng(3).integers(0, 255, (720, 1280, 3), np.uint8), (0, 0), 9
+    )
     photo = cv2.normalize(photo, None, 0, 255, cv2.NORM_MINMAX)
     view, seen = letterbox_image(photo, (456, 256))
     assert np.abs(seen.astype(int) - view.warp(photo)).max() <= 6

@@ -28,7 +28,8 @@ def matched(people: space.Scene, poses: list[Pose3D]) -> list[tuple[Pose3D, int]
     """Each pose and the person whose neck is nearest."""
     necks = people.seen[:, space.NECK]
     return [
-        (pose, int(np.linalg.norm(necks - pose.keypoints[space.NECK, :2], axis=1).argmin())) for pose in poses
+        (pose, int(np.linalg.norm(necks - pose.keypoints[space.NECK, :2], axis=1).argmin()))
+        for pose in poses
     ]
 
 
@@ -36,7 +37,9 @@ def errors_cm(people: space.Scene, poses: list[Pose3D]) -> np.ndarray:
     """(N, 19): how far each joint is from its place before the camera."""
     pairs = matched(people, poses)
     assert sorted(person for _, person in pairs) == list(range(len(people.joints)))
-    return np.array([np.linalg.norm(pose.camera - people.joints[person], axis=1) for pose, person in pairs])
+    return np.array(
+        [np.linalg.norm(pose.camera - people.joints[person], axis=1) for pose, person in pairs]
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -46,7 +49,9 @@ def test_all_people_are_recovered_in_space(seed):
     assert errors_cm(people, lifted(space.maps(people, seed, noise=0))).mean() < 0.6
     assert errors_cm(people, lifted(space.maps(people, seed))).mean() < 4
     relative = [
-        np.linalg.norm(pose.root_relative - (people.joints[i] - people.joints[i, space.NECK]), axis=1).mean()
+        np.linalg.norm(
+            pose.root_relative - (people.joints[i] - people.joints[i, space.NECK]), axis=1
+        ).mean()
         for pose, i in matched(people, lifted(space.maps(people, seed)))
     ]
     assert max(relative) < 4
@@ -116,7 +121,10 @@ def test_an_image_of_another_size_has_its_people_at_the_same_place_in_space():
         large,
         LiftingOptions(),
     )
-    assert errors_cm(people, [replace(pose, keypoints=pose.keypoints / 2) for pose in poses]).mean() < 0.6
+    assert (
+        errors_cm(people, [replace(pose, keypoints=pose.keypoints / 2) for pose in poses]).mean()
+        < 0.6
+    )
     assert all(0 <= pose.box[0] < pose.box[2] <= large[0] for pose in poses)
 
 
@@ -150,7 +158,9 @@ def test_a_pose_in_space_is_written_with_its_unit():
     assert set(nose) == {"name", "x", "y", "score", "x_cm", "y_cm", "z_cm"}
 
 
-@pytest.mark.parametrize("wrong", [{"focal_length": -1.0}, {"person_height_cm": 0.0}, {"upsample": 9}])
+@pytest.mark.parametrize(
+    "wrong", [{"focal_length": -1.0}, {"person_height_cm": 0.0}, {"upsample": 9}]
+)
 def test_options_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
         LiftingOptions(**wrong)

@@ -54,7 +54,11 @@ def random_people(seed: int, frames: int, size: tuple[int, int], spread: int) ->
     random = np.random.RandomState(seed)  # the same numbers in every version of numpy
     centers = random.randint(0, 1025, (frames, 1, 2)) / 1024 * size
     places = centers + random.randint(-spread, spread + 1, (frames, 17, 2)) / 4
-    scores = random.randint(1, 1025, (frames, 17, 1)) / 1024 * np.resize([1, 0.3, 0.15, 1, 1], (frames, 1, 1))
+    scores = (
+        random.randint(1, 1025, (frames, 17, 1))
+        / 1024
+        * np.resize([1, 0.3, 0.15, 1, 1], (frames, 1, 1))
+    )
     return np.concatenate([places, scores], axis=2).astype(np.float32)
 
 
@@ -95,7 +99,9 @@ CROPS = [
 def test_the_crops_of_a_video_are_those_of_the_published_code(seed):
     (size, spread), expected = CROPS[seed]
     crop = None
-    for keypoints, published in zip(random_people(seed, len(expected), size, spread), expected, strict=True):
+    for keypoints, published in zip(
+        random_people(seed, len(expected), size, spread), expected, strict=True
+    ):
         crop = next_crop(keypoints, size, crop)
         assert (crop is None) == (published is None)
         if published is not None:

@@ -22,7 +22,9 @@ def published(shared: Path) -> dict[str, Any]:
 
 
 def maps(shared: Path, name: str) -> dict[str, np.ndarray]:
-    return {key: each[None] for key, each in np.load(shared / "facts/reference/decoding" / name).items()}
+    return {
+        key: each[None] for key, each in np.load(shared / "facts/reference/decoding" / name).items()
+    }
 
 
 def holds(poses: list[Pose], expected: dict[str, Any]) -> None:
@@ -66,7 +68,9 @@ def test_the_default_agrees_with_the_published_groups(shared, published):
     reference = maps(shared, "ae_maps.npz")
     outputs = {"heatmaps": reference["heatmaps"], "embeddings": reference["tags"]}
     poses = decode("associative_embedding", outputs, (96, 64))
-    expected = np.array(published["higherhrnet_parse"]["adjust=True,refine=True"]["poses"])[:, :, :2]
+    expected = np.array(published["higherhrnet_parse"]["adjust=True,refine=True"]["poses"])[
+        :, :, :2
+    ]
     found = np.array([pose.keypoints[:, :2] for pose in poses])
     apart = np.linalg.norm(found[:, None] - expected, axis=3)
     assert len(found) == len(expected)
@@ -87,7 +91,9 @@ def test_the_default_finds_the_people_of_lightweight_openpose(shared, published)
         ids = np.array(entry[:18]).astype(int)
         there = ids >= 0
         cells = peaks[ids[there], :2] + 0.5
-        apart = [np.linalg.norm(pose.keypoints[there, :2] / 8 - cells, axis=1).max() for pose in poses]
+        apart = [
+            np.linalg.norm(pose.keypoints[there, :2] / 8 - cells, axis=1).max() for pose in poses
+        ]
         assert min(apart) < 1
 
 
@@ -150,7 +156,9 @@ def test_scores_are_sums_times_the_keypoints_less_one():
     (pose,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512), compatible=True)
     assert pose.score == pytest.approx((4 * 0.8 + 3) * 3, rel=1e-4)
     assert pose.skeleton == "coco-17"
-    assert pose.keypoints[10].tolist() == pytest.approx([8 * 25.5, 8 * 10.5, 0.8])  # the right wrist
+    assert pose.keypoints[10].tolist() == pytest.approx(
+        [8 * 25.5, 8 * 10.5, 0.8]
+    )  # the right wrist
     assert pose.keypoints[0].tolist() == [0, 0, 0]
 
 
@@ -159,14 +167,19 @@ def test_a_plateau_is_two_peaks_and_a_joint_that_is_replaced_counts_again():
     heatmaps, pafs = openpose_case()
     heatmaps[0, 3, 10, 21] = 0.8
     (ours,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512))
-    reference = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512), compatible=True)
+    reference = decode(
+        "openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512), compatible=True
+    )
     assert (ours.keypoints[:, 2] > 0).sum() == 4
     assert len(reference) == 1
 
 
 def test_no_detections_give_no_people():
     assert (
-        decode("openpose", {"heatmaps": flat(0, 19), "pafs": flat(0, 38)}, (512, 512), compatible=True) == []
+        decode(
+            "openpose", {"heatmaps": flat(0, 19), "pafs": flat(0, 38)}, (512, 512), compatible=True
+        )
+        == []
     )
     outputs = {"heatmaps": flat(), "embeddings": flat()}
     assert decode("associative_embedding", outputs, (64, 64), compatible=True) == []

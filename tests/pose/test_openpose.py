@@ -47,7 +47,9 @@ def test_one_person_is_found_at_the_drawn_position():
     assert 0.5 < pose.score <= 1
     x0, y0, x1, y1 = pose.box
     joints, _ = crowds.openpose_joints(people)
-    assert (x0, y0, x1, y1) == pytest.approx([*joints[0].min(axis=0), *joints[0].max(axis=0)], abs=1)
+    assert (x0, y0, x1, y1) == pytest.approx(
+        [*joints[0].min(axis=0), *joints[0].max(axis=0)], abs=1
+    )
 
 
 def test_the_surest_comes_first():
@@ -185,7 +187,13 @@ def test_values_that_are_not_finite_give_no_people(poison):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"upsample": 9}, {"upsample": 0}, {"min_affinity": 0}, {"min_keypoint_score": 2}, {"max_peaks": 0}],
+    [
+        {"upsample": 9},
+        {"upsample": 0},
+        {"min_affinity": 0},
+        {"min_keypoint_score": 2},
+        {"max_peaks": 0},
+    ],
 )
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
@@ -198,7 +206,9 @@ def test_a_single_pass_finds_the_same_people():
     for seed in range(200):
         people = crowds.group(kinds[seed % len(kinds)], seed, SIZE)
         maps = dict(zip(("heatmaps", "pafs"), crowds.openpose_maps(people, seed), strict=True))
-        several, single = (decode("openpose", maps, SIZE, single_pass=value) for value in (False, True))
+        several, single = (
+            decode("openpose", maps, SIZE, single_pass=value) for value in (False, True)
+        )
         assert len(several) == len(single), seed
         for one, other in zip(several, single, strict=True):
             assert np.array_equal(one.keypoints, other.keypoints), seed

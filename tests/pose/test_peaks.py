@@ -24,15 +24,25 @@ def found(*maps: np.ndarray, radius: int = 1, limit: int = 100, threshold: float
 
 def places(all_found: Peaks) -> list[tuple[int, int, int]]:
     return list(
-        zip(all_found.maps.tolist(), all_found.columns.tolist(), all_found.rows.tolist(), strict=True)
+        zip(
+            all_found.maps.tolist(),
+            all_found.columns.tolist(),
+            all_found.rows.tolist(),
+            strict=True,
+        )
     )
 
 
 @pytest.mark.parametrize("radius", [1, 2, 3])
-@pytest.mark.parametrize("corner", [(0, 0), (29, 0), (0, 19), (29, 19), (0, 7), (29, 7), (11, 0), (11, 19)])
+@pytest.mark.parametrize(
+    "corner", [(0, 0), (29, 0), (0, 19), (29, 19), (0, 7), (29, 7), (11, 0), (11, 19)]
+)
 def test_hills_at_the_border_are_found_and_do_not_hide_those_of_the_next_row_or_map(radius, corner):
     """(0, y) and (29, y - 1) follow each other in memory, and so do the last row and the next map's first."""
-    maps = np.maximum(hill(*corner), 0.9 * hill(29 - corner[0], 10)), hill(29 - corner[0], 19 - corner[1])
+    maps = (
+        np.maximum(hill(*corner), 0.9 * hill(29 - corner[0], 10)),
+        hill(29 - corner[0], 19 - corner[1]),
+    )
     at = places(found(*maps, radius=radius))
     assert (0, *corner) in at and (1, 29 - corner[0], 19 - corner[1]) in at
     assert (0, 29 - corner[0], 10) in at and len(at) == 3
@@ -63,9 +73,13 @@ def test_maps_whose_signs_were_turned_by_the_network_are_taken_as_they_are():
     turned = -raw
     for x, y in ((10, 10), (29, 3)):
         turned[y, x] = raw[y, x]
-    assert places(found(turned, radius=2)) == places(found(raw, radius=2)) == [(0, 29, 3), (0, 10, 10)]
+    assert (
+        places(found(turned, radius=2)) == places(found(raw, radius=2)) == [(0, 29, 3), (0, 10, 10)]
+    )
     for one, other in zip(
-        refine_subpixel(turned[None], found(turned)), refine_subpixel(raw[None], found(raw)), strict=True
+        refine_subpixel(turned[None], found(turned)),
+        refine_subpixel(raw[None], found(raw)),
+        strict=True,
     ):
         assert np.array_equal(one, other)
 

@@ -45,13 +45,22 @@ def test_stored_poses_of_the_published_decoder_are_returned_to_the_last_digit(pl
     require_same(decode("posenet", maps, input_size(maps), single=True), [case["single"]])
 
 
-@pytest.mark.skipif(not PEER.is_dir() or shutil.which("node") is None, reason="needs make posenet-env")
+@pytest.mark.skipif(
+    not PEER.is_dir() or shutil.which("node") is None, reason="needs make posenet-env"
+)
 def test_the_published_decoder_run_by_node_returns_the_same_poses():
     sizes = [(9, 13, 8), (17, 17, 0.25), (25, 33, 8), (2, 40, 4), (1, 1, 8)]
-    maps = [random_maps(seed, height, width, step=step) for seed, (height, width, step) in enumerate(sizes)]
+    maps = [
+        random_maps(seed, height, width, step=step)
+        for seed, (height, width, step) in enumerate(sizes)
+    ]
     groups = (crowds.group("crowd", seed, SIZE, 8).joints for seed in range(5))
     maps += [people_maps(joints, SIZE) for joints in groups]
-    several: list[dict[str, Any]] = [{}, {"max_people": 20, "min_keypoint_score": 0.3}, {"nms_radius": 60.0}]
+    several: list[dict[str, Any]] = [
+        {},
+        {"max_people": 20, "min_keypoint_score": 0.3},
+        {"nms_radius": 60.0},
+    ]
     cases = [(each, options) for each in maps for options in several]
     for (given, options), answer in zip(cases, published_poses(cases), strict=True):
         require_same(decode("posenet", given, input_size(given), **options), answer["poses"])

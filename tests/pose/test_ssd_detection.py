@@ -20,7 +20,10 @@ def found(*rows: tuple[float, ...], min_box_score: float = 0.5) -> list[Box]:
 
 def test_shares_of_the_sides_become_pixels_and_the_surest_comes_first():
     less, more = found((0, 1, 0.6, 0.5, 0.25, 0.75, 0.5), (0, 1, 0.9, 0.1, 0.5, 0.2, 1))[::-1]
-    assert (less.x0, less.y0, less.x1, less.y1) == (320, 120, 480, 240) and less.center == (400, 180)
+    assert (less.x0, less.y0, less.x1, less.y1) == (320, 120, 480, 240) and less.center == (
+        400,
+        180,
+    )
     assert (more.x0, more.y0, more.x1, more.y1) == pytest.approx((64, 240, 128, 480))
     assert (less.score, more.score) == pytest.approx((0.6, 0.9))
 

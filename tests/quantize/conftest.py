@@ -66,7 +66,9 @@ def bench(tmp_path) -> Callable[..., Bench]:
         home = tmp_path / "models" / "public" / seeker.NAME
         ir = seeker.write_ir(home / "FP32", loud=loud)
         write_model(tmp_path / "registry", seeker.NAME, seeker.model_yml(ir, **changes))
-        settings = read_settings({"models_dir": (tmp_path / "registry",), "output_dir": tmp_path / "models"})
+        settings = read_settings(
+            {"models_dir": (tmp_path / "registry",), "output_dir": tmp_path / "models"}
+        )
         context = open_context(to_settings(settings))
         photos = seeker.write_photos(tmp_path / "photos")
         return Bench(context, context.registry.find(seeker.NAME), photos, tmp_path / "int8")

@@ -25,7 +25,9 @@ def truth_of(bench, name: str = "truth.json") -> Path:
     """What FP32 detects in each photo, as annotations, so that its AP is 1."""
     network, people, photos = CompiledNetwork(bench.fp32), [], sorted(bench.photos.iterdir())
     for number, photo in enumerate(photos, 1):
-        keypoints = network({"image": images.read_image(photo)[None].astype(np.float32)})["keypoints"][0, 0]
+        keypoints = network({"image": images.read_image(photo)[None].astype(np.float32)})[
+            "keypoints"
+        ][0, 0]
         points = np.column_stack([keypoints[:, [1, 0]] * seeker.SIDE, np.full(17, 2)])
         low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
         people.append(coco.person(number, number, points, bbox=(*low, *(high - low)), area=1600.0))
@@ -54,7 +56,9 @@ def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
     (compared,) = bench.of(AccuracyCompared)
     assert compared.ap_fp32 - compared.ap_int8 <= 0.1
     assert (
-        json.loads(bench.xml.with_name("provenance.json").read_text())["key"]["quantization"]["max_drop"]
+        json.loads(bench.xml.with_name("provenance.json").read_text())["key"]["quantization"][
+            "max_drop"
+        ]
         == 0.1
     )
 
@@ -71,7 +75,9 @@ def test_annotations_of_other_photos_are_refused(bench):
     for entry in content["images"]:
         entry["file_name"] = f"other-{entry['file_name']}"
     annotations.write_text(json.dumps(content))
-    with pytest.raises(QuantizationError, match="has no person in the 3 photos that are kept apart"):
+    with pytest.raises(
+        QuantizationError, match="has no person in the 3 photos that are kept apart"
+    ):
         bench.quantize(annotations=annotations)
     assert not bench.xml.exists()
 

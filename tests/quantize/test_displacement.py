@@ -19,7 +19,9 @@ def detected(*people: np.ndarray, missing: tuple[int, ...] = ()) -> DetectedPoin
 
 def test_points_are_compared_with_those_of_the_same_person_whatever_the_order():
     fp32 = detected(PERSON, PERSON + 100)
-    displacement = measure_keypoint_displacement([(fp32, detected(PERSON + 101, PERSON + np.array([3, 4])))])
+    displacement = measure_keypoint_displacement(
+        [(fp32, detected(PERSON + 101, PERSON + np.array([3, 4])))]
+    )
     assert (displacement.found_fp32, displacement.found_int8, displacement.found_both) == (2, 2, 2)
     assert displacement.shift_p50_px == pytest.approx((5 + 2**0.5) / 2)
     assert displacement.agreement == 1
@@ -41,13 +43,17 @@ def test_additional_and_lost_people_lower_the_agreement():
 def test_points_that_only_one_network_finds_are_left_out():
     moved = PERSON.copy()
     moved[0] += 20
-    displacement = measure_keypoint_displacement([(detected(PERSON, missing=(0,)), detected(moved))])
+    displacement = measure_keypoint_displacement(
+        [(detected(PERSON, missing=(0,)), detected(moved))]
+    )
     assert displacement.shift_p90_px == 0
 
 
 def test_a_person_with_too_few_points_is_lost():
     assert (
-        measure_keypoint_displacement([(detected(PERSON), detected(PERSON, missing=(0, 1, 2)))]).found_both
+        measure_keypoint_displacement(
+            [(detected(PERSON), detected(PERSON, missing=(0, 1, 2)))]
+        ).found_both
         == 0
     )
 

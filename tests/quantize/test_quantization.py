@@ -61,7 +61,9 @@ def test_the_reported_displacement_is_that_of_the_published_ir(bench):
     moved = []
     for photo in sorted(bench.photos.iterdir())[2::3]:
         image = {"image": images.read_image(photo)[None].astype(np.float32)}
-        fp32, int8 = (CompiledNetwork(xml)(image)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml))
+        fp32, int8 = (
+            CompiledNetwork(xml)(image)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml)
+        )
         moved.append(np.hypot(*(fp32 - int8)[:, :2].T) * seeker.SIDE)
     assert displacement.shift_p50_px == pytest.approx(np.median(moved), rel=1e-3)
 
@@ -124,7 +126,9 @@ def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(b
     bench.quantize()
     before = bench.pair
     bench.spec = replace(bench.spec, quantization=None)
-    with pytest.raises(QuantizationError, match="FP16-INT8 finds 0 people, FP32 finds 3") as refused:
+    with pytest.raises(
+        QuantizationError, match="FP16-INT8 finds 0 people, FP32 finds 3"
+    ) as refused:
         bench.quantize()
     assert "nothing was published" in refused.value.hint
     (compared,) = bench.of(LayerNoiseMeasured)
@@ -144,7 +148,9 @@ def test_layers_with_much_noise_can_stay_in_floating_point(bench):
 @pytest.mark.parametrize("declared", [{"layers": ["neck"]}, {"types": ["MVN"]}])
 def test_unknown_layers_are_refused(bench, declared):
     bench = bench(quantization={"in_float": [{**declared, "reason": "x"}]})
-    with pytest.raises(QuantizationError, match=r"in_float: (layers: neck|types: MVN): the FP32 IR has none"):
+    with pytest.raises(
+        QuantizationError, match=r"in_float: (layers: neck|types: MVN): the FP32 IR has none"
+    ):
         bench.quantize()
 
 
@@ -209,7 +215,9 @@ def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
 def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
     bench = bench()
     bench.fp32.unlink()
-    with pytest.raises(QuantizationError, match="missing; INT8 is made from the FP32 IR") as failure:
+    with pytest.raises(
+        QuantizationError, match="missing; INT8 is made from the FP32 IR"
+    ) as failure:
         bench.quantize()
     assert failure.value.hint.startswith("posezoo get seeker --models_dir ")
 
@@ -217,7 +225,9 @@ def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
 def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):
     bench = bench()
     seeker.write_ir(bench.fp32.parent, loud=True)
-    with pytest.raises(ConversionError, match="not quantized, since it is not the file that was published"):
+    with pytest.raises(
+        ConversionError, match="not quantized, since it is not the file that was published"
+    ):
         bench.quantize()
 
 
@@ -229,7 +239,9 @@ def test_a_model_that_is_quantized_already_is_refused(bench):
 
 def test_a_publishers_own_int8_is_never_replaced(bench):
     bench = bench()
-    published = tuple(replace(file, name=file.name.replace("FP32", "FP16-INT8")) for file in bench.spec.files)
+    published = tuple(
+        replace(file, name=file.name.replace("FP32", "FP16-INT8")) for file in bench.spec.files
+    )
     bench.spec = replace(bench.spec, files=(*bench.spec.files, *published))
     with pytest.raises(QuantizationError, match="would replace the FP16-INT8 IR of its publisher"):
         bench.quantize(output_dir=None)
@@ -243,7 +255,14 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     seeker.write_photos(bench.photos, 9, seed=3)
     layout, registry = bench.context.layout, bench.context.settings.models_dir[0]
     command = [sys.executable, "-m", "posezoo", "quantize", "seeker", "--dataset_dir", bench.photos]
-    command += ["--model_dir", layout.output_dir, "--output_dir", bench.output_dir, "--models_dir", registry]
+    command += [
+        "--model_dir",
+        layout.output_dir,
+        "--output_dir",
+        bench.output_dir,
+        "--models_dir",
+        registry,
+    ]
     child = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
     with child:
         assert child.stderr is not None
@@ -308,5 +327,7 @@ def test_an_output_with_further_names_is_read_by_the_declared_one(bench, tmp_pat
     image = images.read_image(next(bench.photos.glob("*.png")))
     target = QuantizationTarget(bench.spec, bench.spec, {bench.spec.name: xml})
     samples = [CalibrationSample(image[None], bench.spec.inputs[0])]
-    displacement, problem = Fp32Reference(target, samples).compare(bench.fp32, Precision.FP32, ignore_event)
+    displacement, problem = Fp32Reference(target, samples).compare(
+        bench.fp32, Precision.FP32, ignore_event
+    )
     assert (displacement.found_both, displacement.shift_p90_px, problem) == (1, 0.0, "")

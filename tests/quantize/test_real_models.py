@@ -43,7 +43,9 @@ def size_of(xml: Path) -> int:
 
 
 def quantize_to_int8(spec, zoo, photos, output_dir=None, listener=ignore_event):
-    plan = int8_models.plan_int8(spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=output_dir)
+    plan = int8_models.plan_int8(
+        spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=output_dir
+    )
     return quantize(plan, listener=listener)
 
 
@@ -100,7 +102,9 @@ def test_mixed_settings_stay_within_the_bounds(zoo, photos, tmp_path, name, shar
 
 def test_a_quantized_ir_is_available_by_its_precision(zoo, photos):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
-    with pytest.raises(ConversionError, match=r"no conversion makes FP16-INT8, and .* does not exist"):
+    with pytest.raises(
+        ConversionError, match=r"no conversion makes FP16-INT8, and .* does not exist"
+    ):
         get_model(spec, zoo, (INT8,))
     get_model(spec, zoo, (FP32,))
     quantize_to_int8(spec, zoo, photos)

@@ -68,9 +68,15 @@ PUBLISHED = ModelSpec(
 
 def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path):
     model = spec_with_checkpoint("lightweight_openpose", keys(tmp_path, stages=3))
-    assert (model.name, model.subdirectory) == ("lightweight_openpose", "public/lightweight_openpose")
+    assert (model.name, model.subdirectory) == (
+        "lightweight_openpose",
+        "public/lightweight_openpose",
+    )
     assert model.inputs == (NETWORKS["lightweight_openpose"].input,)
-    assert [port.name for port in model.outputs] == ["stage_3_output_0_pafs", "stage_3_output_1_heatmaps"]
+    assert [port.name for port in model.outputs] == [
+        "stage_3_output_0_pafs",
+        "stage_3_output_1_heatmaps",
+    ]
     assert model.network.arguments["refinement_stages"] == 3
 
 
@@ -103,7 +109,11 @@ def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_pat
         variants=(other,),
     )
     model = spec_with_checkpoint(said, keys(tmp_path))
-    assert (model.license_note, model.published, model.training) == ("", PublishedMetrics(), Training())
+    assert (model.license_note, model.published, model.training) == (
+        "",
+        PublishedMetrics(),
+        Training(),
+    )
     assert (model.variants, model.subdirectory) == ((), "public/openpose@aaaaaaaa")
     named = spec_with_checkpoint(said, keys(tmp_path), "mine")
     assert (named.full_name, named.tag, named.subdirectory) == ("mine", "", "public/mine")
@@ -112,7 +122,8 @@ def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_pat
 def test_a_finished_graph_keeps_the_sizes_that_it_was_published_with():
     graph = replace(PUBLISHED, framework=Framework.TFLITE, network=None)
     with pytest.raises(
-        ConversionError, match="openpose: is published as tflite, and is not one of posezoo's networks"
+        ConversionError,
+        match="openpose: is published as tflite, and is not one of posezoo's networks",
     ):
         with_dynamic_shape(graph)
 
@@ -149,7 +160,9 @@ def test_a_model_says_which_sizes_may_be_open():
     assert model.inputs[0].shape == (1, 3, 256, -1)
     assert [port.shape for port in model.outputs] == [(1, 38, 32, -1), (1, 19, 32, -1)]
     # What may be open is no reason to convert again: what is open is.
-    assert conversion_key(wide, None) == conversion_key(PUBLISHED, None) != conversion_key(model, None)
+    assert (
+        conversion_key(wide, None) == conversion_key(PUBLISHED, None) != conversion_key(model, None)
+    )
 
 
 def test_what_cannot_be_meant_is_one_line(tmp_path):
@@ -161,7 +174,8 @@ def test_what_cannot_be_meant_is_one_line(tmp_path):
     with pytest.raises(CheckpointError, match=r"nowhere\.pth: does not exist"):
         spec_with_checkpoint("lightweight_openpose", tmp_path / "nowhere.pth")
     with pytest.raises(
-        ConversionError, match="openpose: is published as pytorch, and is not one of posezoo's networks"
+        ConversionError,
+        match="openpose: is published as pytorch, and is not one of posezoo's networks",
     ):
         spec_with_checkpoint(replace(PUBLISHED, network=None), keys(tmp_path))
 
@@ -199,7 +213,9 @@ def test_published_weights_replace_older_ones_of_theirs_but_none_of_the_user_s_o
     assert caught.value.hint == f"posezoo get openpose --weights_dir {tmp_path} --force replaces it"
 
 
-def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of_the_user_s(tmp_path):
+def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of_the_user_s(
+    tmp_path,
+):
     layout = ModelLayout(tmp_path, tmp_path)
     published = replace(PUBLISHED, path=tmp_path / "models" / "public" / "openpose" / "model.yml")
     file = SourceFile("net.pth", 3, Digest("sha384", "00"), ())

@@ -52,7 +52,9 @@ def test_an_invalid_frame_is_reported_in_one_line(estimator, frame, problem):
             call(frame)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (64, 96), (64, 96, 1), (64, 96, 4), (1, 4000, 3), (3000, 2, 3)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 3), (64, 96), (64, 96, 1), (64, 96, 4), (1, 4000, 3), (3000, 2, 3)]
+)
 def test_frames_of_every_shape_are_processed(estimator, decoder, shape):
     poses = estimator(np.zeros(shape, np.uint8))
     if decoder == "openpose":  # grey beside the image, as its training had it

@@ -34,7 +34,10 @@ def test_each_image_of_a_batch_gives_its_own_outputs(tmp_path, image):
     graph.set_batch(3)
     network = CompiledNetwork(graph)
     assert network.inputs == {"image": (3, 3, 64, 96)}
-    images = np.ones((3, 3, 64, 96), np.float32) * np.array([0, 51, 102], np.float32)[:, None, None, None]
+    images = (
+        np.ones((3, 3, 64, 96), np.float32)
+        * np.array([0, 51, 102], np.float32)[:, None, None, None]
+    )
     found = network({"image": images})["heatmaps"]
     times = 3 if image[0] == -1 else 1
     assert found.shape == (3, 2, 8, 12)
@@ -51,7 +54,10 @@ def test_its_own_batch_changes_nothing(tmp_path):
     ("shape", "said"),
     [
         ([1, 48], "refuses a batch of 2: "),  # OpenVINO itself cannot
-        ([1, -1], "refuses a batch of 2: its output sums would be 1x1, and is 1x1 for a batch of 1"),
+        (
+            [1, -1],
+            "refuses a batch of 2: its output sums would be 1x1, and is 1x1 for a batch of 1",
+        ),
     ],
 )
 def test_a_graph_with_a_constant_batch_refuses_another(tmp_path, shape, said):
@@ -63,7 +69,9 @@ def test_a_graph_with_a_constant_batch_refuses_another(tmp_path, shape, said):
 
 def test_dynamic_sizes_are_fixed_if_a_size_is_given(tmp_path):
     graph = Graph(write_ir(tmp_path / "net.xml", {"heatmaps": (1, 2, 8, 12)}, image=(1, 3, -1, -1)))
-    with pytest.raises(InferenceError, match=r"its input image, 1x3x\?x\?, has a dynamic size") as caught:
+    with pytest.raises(
+        InferenceError, match=r"its input image, 1x3x\?x\?, has a dynamic size"
+    ) as caught:
         graph.fix_dynamic_sizes(None)
     assert "--size" in caught.value.hint
     assert graph.fix_dynamic_sizes((32, 48))

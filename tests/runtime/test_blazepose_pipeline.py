@@ -64,7 +64,9 @@ SEEN = {
 @pytest.fixture(scope="session")
 def photos(mirror):
     found = {"astronaut": ASTRONAUT, "camera": CAMERA}
-    return {name: images.read_image(mirror / "1" / sha[:2] / sha[2:]) for name, sha in found.items()}
+    return {
+        name: images.read_image(mirror / "1" / sha[:2] / sha[2:]) for name, sha in found.items()
+    }
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +98,10 @@ def test_keypoints_outside_the_photo_do_not_count(estimator, photos):
     (pose,) = estimator(photos["astronaut"])
     scores = dict(zip(SKELETONS["blazepose-33"].keypoints, pose.keypoints[:, 2], strict=True))
     assert scores["nose"] > 0.9 and scores["left_shoulder"] > 0.9
-    assert max(scores[f"{side}_{joint}"] for side in ("left", "right") for joint in ("ankle", "heel")) < 0.5
+    assert (
+        max(scores[f"{side}_{joint}"] for side in ("left", "right") for joint in ("ankle", "heel"))
+        < 0.5
+    )
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
@@ -143,7 +148,9 @@ def test_colours_matter(estimator, photos):
 
 def test_a_large_photo_has_its_pose_at_the_large_places(estimator, photos):
     (small,) = estimator(photos["astronaut"])
-    (large,) = estimator(cv2.resize(photos["astronaut"], (4096, 4096), interpolation=cv2.INTER_CUBIC))
+    (large,) = estimator(
+        cv2.resize(photos["astronaut"], (4096, 4096), interpolation=cv2.INTER_CUBIC)
+    )
     assert moved(replace(large, keypoints=large.keypoints / 8), small) < 15
 
 
@@ -165,10 +172,16 @@ def test_a_bad_frame_is_an_image_error(estimator, frame):
 
 
 def test_the_networks_run_in_f32_unless_asked_otherwise(blazepose_irs, estimator, photos):
-    assert (estimator.device, estimator.executed_precision, estimator.model) == ("CPU", "f32", BLAZEPOSE)
+    assert (estimator.device, estimator.executed_precision, estimator.model) == (
+        "CPU",
+        "f32",
+        BLAZEPOSE,
+    )
     if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("needs a CPU that computes in bf16")
-    rough = load_estimator(BLAZEPOSE, blazepose_irs, LoadOptions(RuntimeConfig(inference_precision="bf16")))
+    rough = load_estimator(
+        BLAZEPOSE, blazepose_irs, LoadOptions(RuntimeConfig(inference_precision="bf16"))
+    )
     assert rough.executed_precision == "bf16"
     (exact,), (moved_a_bit,) = estimator(photos["astronaut"]), rough(photos["astronaut"])
     assert 0.3 < moved(moved_a_bit, exact) < 40
@@ -178,10 +191,18 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
     """Outputs of LiteRT 2.3 for a photo, decoded, against those of the IR on the same pixels."""
     stored = np.load(shared / "facts/reference/runtimes/blazepose.litert-2.3.npz")
     normalised = stored["pose-detection/photo/input"]
-    ours = CompiledNetwork(blazepose_irs[DETECTOR])({"input_1": (normalised[..., ::-1] + 1) * 127.5})
-    reference = {name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")}
+    ours = CompiledNetwork(blazepose_irs[DETECTOR])(
+        {"input_1": (normalised[..., ::-1] + 1) * 127.5}
+    )
+    reference = {
+        name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")
+    }
     (one,), (other,) = (
-        [blazepose.decode_detections(out["Identity"], out["Identity_1"], blazepose.BlazePoseOptions())]
+        [
+            blazepose.decode_detections(
+                out["Identity"], out["Identity_1"], blazepose.BlazePoseOptions()
+            )
+        ]
         for out in (ours, reference)
     )
     assert len(one) == len(other) == 1 and other.scores[0] == pytest.approx(0.8134, abs=1e-4)
@@ -191,7 +212,9 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
 
     pixels = stored["pose-landmark-full/photo/input"][..., ::-1] * 255
     seen = CompiledNetwork(blazepose_irs[LANDMARKS])({"input_1": pixels})
-    assert seen["Identity_1"] == pytest.approx(stored["pose-landmark-full/photo/Identity_1"], abs=1e-4)
+    assert seen["Identity_1"] == pytest.approx(
+        stored["pose-landmark-full/photo/Identity_1"], abs=1e-4
+    )
     assert np.allclose(seen["Identity"], stored["pose-landmark-full/photo/Identity"], atol=0.05)
 
 
@@ -223,10 +246,14 @@ def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
     small = cv2.resize(photos["astronaut"], (112, 112), interpolation=cv2.INTER_AREA)
     scene = np.full((600, 800, 3), 128, np.uint8)
     scene[440:552, 640:752] = small
-    closer = load_estimator(BLAZEPOSE, blazepose_irs, LoadOptions(decoder_options={"quarters": True}))
+    closer = load_estimator(
+        BLAZEPOSE, blazepose_irs, LoadOptions(decoder_options={"quarters": True})
+    )
     assert estimator(scene) == []
     (pose,) = closer(scene)
-    assert place(pose, "nose") == pytest.approx((640 + 225 * 112 / 512, 440 + 120 * 112 / 512), abs=6)
+    assert place(pose, "nose") == pytest.approx(
+        (640 + 225 * 112 / 512, 440 + 120 * 112 / 512), abs=6
+    )
     for photo in photos.values():  # whom the whole image shows, is found as before
         (alone,), (first, *_) = estimator(photo), closer(photo)
         assert np.array_equal(first.keypoints, alone.keypoints)
@@ -279,7 +306,9 @@ def test_an_unknown_decoder_is_reported(model):
 
 def test_a_decoder_for_two_networks_wants_two(model):
     with pytest.raises(InferenceError, match="decoder blazepose needs 2 networks, not 1"):
-        load_estimator(replace(model, decoder=Decoder("blazepose")), {"some-net": Path("some-net.xml")})
+        load_estimator(
+            replace(model, decoder=Decoder("blazepose")), {"some-net": Path("some-net.xml")}
+        )
 
 
 def test_a_missing_part_is_named():

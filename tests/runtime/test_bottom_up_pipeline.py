@@ -29,7 +29,9 @@ MODELS = {OPENPOSE: ("FP16-INT8", 22), TF_POSE: ("FP32", 12), MOVENET: ("FP32", 
 def parts(zoo):
     """Each model, and its IR by name."""
     found = {name: zoo.registry.find(name) for name in MODELS}
-    return {name: (spec, get_irs(spec, Precision(MODELS[name][0]), zoo)) for name, spec in found.items()}
+    return {
+        name: (spec, get_irs(spec, Precision(MODELS[name][0]), zoo)) for name, spec in found.items()
+    }
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +53,8 @@ def test_people_of_real_photos_are_at_their_annotations(estimators, photos, name
 def best_of(estimator, photo, person, offset=(0, 0)) -> float:
     """How well the person is found in a photo, which may lie elsewhere in a larger one."""
     moved = (
-        Pose(pose.keypoints - (*offset, 0), pose.skeleton, pose.score, pose.box) for pose in estimator(photo)
+        Pose(pose.keypoints - (*offset, 0), pose.skeleton, pose.score, pose.box)
+        for pose in estimator(photo)
     )
     return max((likeness(pose, person) for pose in moved), default=0.0)
 
@@ -69,7 +72,9 @@ def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_color_order_is_respected(estimators, photos, name):
     photo = photos[0][0]
-    same = zip(estimators[name](photo), estimators[name](photo[..., ::-1], color="RGB"), strict=True)
+    same = zip(
+        estimators[name](photo), estimators[name](photo[..., ::-1], color="RGB"), strict=True
+    )
     assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
 
 
@@ -89,7 +94,9 @@ def test_a_network_keeps_its_own_size_unless_asked(estimators):
         (MOVENET, {"aspect_size": (640, 480)}, (192, 192)),
     ],
 )
-def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, photos, name, requested, size):
+def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(
+    parts, photos, name, requested, size
+):
     spec, irs = parts[name]
     estimator = load_estimator(spec, irs, LoadOptions(**requested))
     assert estimator.input_size == size
@@ -98,7 +105,10 @@ def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, pho
 
 def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
     fit = find_decoder("associative_embedding").input_sizing
-    assert fit.input_size(512, (1280, 720)) == (928, 512) and fit.input_size(512, (720, 1280)) == (512, 928)
+    assert fit.input_size(512, (1280, 720)) == (928, 512) and fit.input_size(512, (720, 1280)) == (
+        512,
+        928,
+    )
     assert fit.input_size(500, (640, 640)) == (512, 512)
 
 
@@ -112,7 +122,8 @@ def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
 def test_a_network_of_one_size_refuses_another(parts):
     spec, irs = parts[MOVENET]
     with pytest.raises(
-        InferenceError, match=r"movenet.*: its input size is fixed, so the target size 256 cannot be used"
+        InferenceError,
+        match=r"movenet.*: its input size is fixed, so the target size 256 cannot be used",
     ):
         load_estimator(spec, irs, LoadOptions(target_size=256))
 

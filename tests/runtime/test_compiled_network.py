@@ -150,7 +150,11 @@ def test_after_an_input_that_openvino_refuses_the_next_inference_succeeds(choosy
     for _ in range(3):  # more often than there are requests
         with pytest.raises(InferenceError, match=r"choosy\.xml: CPU failed: .*"):
             network({"numbers": np.array(list("abcdef"))})
-        assert network({"numbers": np.arange(6, dtype=np.float32)})["pairs"][1].tolist() == [3, 4, 5]
+        assert network({"numbers": np.arange(6, dtype=np.float32)})["pairs"][1].tolist() == [
+            3,
+            4,
+            5,
+        ]
 
 
 def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
@@ -170,7 +174,8 @@ def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
 
 
 @pytest.mark.parametrize(
-    ("said", "streams"), [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1), ({"hint": "LATENCY"}, 1)]
+    ("said", "streams"),
+    [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1), ({"hint": "LATENCY"}, 1)],
 )
 def test_the_streams_are_the_requested_ones(small_ir, said, streams):
     assert CompiledNetwork(small_ir[0], RuntimeConfig(requests=4, **said)).streams == streams
@@ -195,7 +200,11 @@ def test_a_missing_half_is_named(small_ir, tmp_path, suffix):
         (".xml", lambda data: data[: len(data) // 2], "cannot be read as an IR"),
         (".xml", lambda data: b"", "is not an IR"),
         (".xml", lambda data: b"<html>404</html>", "is not an IR"),
-        (".xml", lambda data: data.replace(b'type="Convolution"', b'type="Convolusion"'), "Convolusion"),
+        (
+            ".xml",
+            lambda data: data.replace(b'type="Convolution"', b'type="Convolusion"'),
+            "Convolusion",
+        ),
         (".bin", lambda data: data[: len(data) // 2], "Incorrect weights in bin file"),
         (".bin", lambda data: b"", "Incorrect weights in bin file"),
     ],
@@ -266,7 +275,9 @@ def test_bf16_is_reported_and_really_used(small_ir, image, device):
 def test_the_default_is_the_devices_own_choice(small_ir):
     bf16_or_skip()
     assert (
-        CompiledNetwork(small_ir[0], RuntimeConfig(inference_precision="default")).executed_precision
+        CompiledNetwork(
+            small_ir[0], RuntimeConfig(inference_precision="default")
+        ).executed_precision
         == "bf16"
     )
 

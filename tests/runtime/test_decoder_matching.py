@@ -48,8 +48,16 @@ EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
     ("outputs", "decoder", "roles"),
     [
         (OPENPOSE, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
-        ({"L1": (1, 38, 32, 38), "L2": (1, 19, 32, 38)}, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
-        ({"L1": (1, 32, 19, 38), "L2": (1, 32, 19, 19)}, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
+        (
+            {"L1": (1, 38, 32, 38), "L2": (1, 19, 32, 38)},
+            "openpose",
+            {"L2": "heatmaps", "L1": "pafs"},
+        ),
+        (
+            {"L1": (1, 32, 19, 38), "L2": (1, 32, 19, 19)},
+            "openpose",
+            {"L2": "heatmaps", "L1": "pafs"},
+        ),
         (
             {"xyz": (1, 57, 32, 57), "heat": (1, 19, 32, 57), "pafs": (1, 38, 32, 57)},
             "lifting_3d",
@@ -107,14 +115,18 @@ def test_the_metadata_of_an_ir_come_first(tmp_path, info, decoder, options):
 
 def test_a_decoder_that_does_not_fit_names_its_outputs_and_the_fitting_decoder(tmp_path):
     xml = write_ir(tmp_path / "net.xml", EMBEDDINGS)
-    with pytest.raises(DecoderError, match="needs 19 heatmaps and 38 PAFs; this IR has 17 and 17") as caught:
+    with pytest.raises(
+        DecoderError, match="needs 19 heatmaps and 38 PAFs; this IR has 17 and 17"
+    ) as caught:
         load_ir(xml, "openpose")
     assert (caught.value.decoder, caught.value.fitting) == ("openpose", "associative_embedding")
     assert "associative_embedding" in caught.value.hint
 
 
 def test_a_network_without_poses_is_refused_by_its_outputs(tmp_path):
-    with pytest.raises(DecoderError, match="no decoder is known for its outputs classes 1x1000") as caught:
+    with pytest.raises(
+        DecoderError, match="no decoder is known for its outputs classes 1x1000"
+    ) as caught:
         load_ir(write_ir(tmp_path / "net.xml", {"classes": (1, 1000)}))
     assert "openpose" in caught.value.hint and caught.value.fitting == ""
 
@@ -134,16 +146,23 @@ MOVENET = {"out": (1, 1, 17, 3)}
 
 
 def test_model_info_defines_the_preprocessing_unless_the_caller_overrides_it(tmp_path):
-    info = {("model_info", "mean_values"): "51 51 51", ("model_info", "scale_values"): "0.5 0.5 0.5"}
+    info = {
+        ("model_info", "mean_values"): "51 51 51",
+        ("model_info", "scale_values"): "0.5 0.5 0.5",
+    }
     xml = write_ir(tmp_path / "net.xml", MOVENET, info=info)
     assert score_of_grey(load_ir(xml)) == pytest.approx(0.4)
     assert score_of_grey(load_ir(xml, options=LoadOptions(mean=[0]))) == pytest.approx(0.8)
-    assert score_of_grey(load_ir(xml, options=LoadOptions(mean=[0], scale=[1.0]))) == pytest.approx(0.4)
-    assert score_of_grey(load_ir(xml, options=LoadOptions(mean=[0, 51, 102], scale=[1]))) == pytest.approx(
-        0.2
+    assert score_of_grey(load_ir(xml, options=LoadOptions(mean=[0], scale=[1.0]))) == pytest.approx(
+        0.4
     )
+    assert score_of_grey(
+        load_ir(xml, options=LoadOptions(mean=[0, 51, 102], scale=[1]))
+    ) == pytest.approx(0.2)
     done = {**info, ("model_info", "embedded_processing"): "True"}
-    assert score_of_grey(load_ir(write_ir(tmp_path / "done.xml", MOVENET, info=done))) == pytest.approx(0.4)
+    assert score_of_grey(
+        load_ir(write_ir(tmp_path / "done.xml", MOVENET, info=done))
+    ) == pytest.approx(0.4)
 
 
 def test_channels_are_reversed_if_requested(tmp_path):
@@ -170,7 +189,9 @@ def test_channels_are_reversed_if_requested(tmp_path):
         ({"layout": "NHWC"}, "its input image, 1x3x64x96, takes no images of three colors as NHWC"),
     ],
 )
-def test_preprocessing_that_does_not_fit_the_network_is_an_error_of_one_line(tmp_path, options, problem):
+def test_preprocessing_that_does_not_fit_the_network_is_an_error_of_one_line(
+    tmp_path, options, problem
+):
     xml = write_ir(tmp_path / "net.xml", OPENPOSE)
     with pytest.raises(InferenceError, match=problem) as caught:
         load_ir(xml, options=LoadOptions(**options))
@@ -208,5 +229,7 @@ def test_a_decoder_of_an_installed_package_is_recognized_and_runs(tmp_path):
 def test_metadata_that_is_not_utf8_is_named(tmp_path):
     xml = write_ir(tmp_path / "net.xml", OPENPOSE, info={("posezoo", "decoder"): "openposé"})
     xml.write_bytes(xml.read_bytes().replace("openposé".encode(), b"openpos\xe9"))
-    with pytest.raises(InferenceError, match=r"net\.xml: posezoo\.decoder in its rt_info is not UTF-8"):
+    with pytest.raises(
+        InferenceError, match=r"net\.xml: posezoo\.decoder in its rt_info is not UTF-8"
+    ):
         load_ir(xml)

@@ -19,7 +19,10 @@ DETECTOR = "person-detection-retail-0013"
 
 @pytest.fixture(scope="session")
 def irs(zoo):
-    return {each: get_irs(zoo.registry.find(DETECTOR), Precision(each), zoo) for each in ("FP32", "FP16")}
+    return {
+        each: get_irs(zoo.registry.find(DETECTOR), Precision(each), zoo)
+        for each in ("FP32", "FP16")
+    }
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +55,8 @@ def test_boxes_are_in_the_image_the_surest_first_and_know_no_keypoints(detector,
         boxes = detector(photo)
         height, width = photo.shape[:2]
         assert all(
-            0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height for x0, y0, x1, y1 in (b.box for b in boxes)
+            0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
+            for x0, y0, x1, y1 in (b.box for b in boxes)
         )
         scores = [box.score for box in boxes]
         assert scores == sorted(scores, reverse=True) and all(score >= 0.5 for score in scores)

@@ -38,7 +38,9 @@ def estimator(xml) -> Estimator:
 
 def errors_cm(poses: list[Pose]) -> np.ndarray:
     """(N, 19): how far each joint is from its place before the camera, person by person from the left."""
-    found = sorted((pose for pose in poses if isinstance(pose, Pose3D)), key=lambda pose: pose.camera[0, 0])
+    found = sorted(
+        (pose for pose in poses if isinstance(pose, Pose3D)), key=lambda pose: pose.camera[0, 0]
+    )
     truth = sorted(PEOPLE.joints, key=lambda joints: joints[0, 0])
     assert len(found) == len(poses) == len(truth)
     return np.linalg.norm(np.array([pose.camera for pose in found]) - np.array(truth), axis=2)
@@ -56,11 +58,15 @@ def test_an_image_of_another_aspect_has_its_own_camera(xml):
     """560 x 512 lies in the middle of 448 x 256 at a half: the known camera's focal length is twice as long there."""
     model = open_registry().find("human-pose-estimation-3d-0001")
     told = load_estimator(
-        model, {model.name: xml}, LoadOptions(decoder_options={"focal_length": 2 * space.FOCAL_LENGTH})
+        model,
+        {model.name: xml},
+        LoadOptions(decoder_options={"focal_length": 2 * space.FOCAL_LENGTH}),
     )
     poses = told(np.zeros((512, 560, 3), np.uint8))
     assert errors_cm(poses).mean() < 0.6
-    seen = sorted((PEOPLE.seen[:, space.NECK] - np.array(space.SIZE) / 2) * 2 + (280, 256), key=tuple)
+    seen = sorted(
+        (PEOPLE.seen[:, space.NECK] - np.array(space.SIZE) / 2) * 2 + (280, 256), key=tuple
+    )
     found = sorted((pose.keypoints[space.NECK, :2] for pose in poses), key=tuple)
     assert np.allclose(found, seen, atol=1)
 

@@ -42,7 +42,9 @@ def wrapper(model_api, model, **configuration):
 
 def keypoints_of_posezoo(xml):
     core = import_openvino().Core()
-    maps = core.compile_model(xml, "CPU", EXACT)([PICTURE.transpose(2, 0, 1)[None].astype(np.float32)])
+    maps = core.compile_model(xml, "CPU", EXACT)(
+        [PICTURE.transpose(2, 0, 1)[None].astype(np.float32)]
+    )
     (pose,) = decode("simcc", {port.any_name: values for port, values in maps.items()}, SIZE)
     return pose.keypoints
 
@@ -83,8 +85,12 @@ def test_model_api_finds_our_keypoints_of_people_in_a_frame(model_api, simcc):
     frame[top : top + SIZE[1], left : left + SIZE[0]] = PICTURE
     box = np.array([[left, top, left + SIZE[0], top + SIZE[1]]])
     people = DetectionResult(bboxes=box, labels=np.array([1]), scores=np.array([1.0]))
-    (found,) = TopDownKeypointDetectionPipeline(wrapper(model_api, str(simcc))).predict(frame, people)
-    assert found.keypoints == pytest.approx(keypoints_of_posezoo(simcc)[:, :2] + (left, top), abs=1e-4)
+    (found,) = TopDownKeypointDetectionPipeline(wrapper(model_api, str(simcc))).predict(
+        frame, people
+    )
+    assert found.keypoints == pytest.approx(
+        keypoints_of_posezoo(simcc)[:, :2] + (left, top), abs=1e-4
+    )
 
 
 def test_model_api_finds_our_boxes(model_api, zoo, photos, tmp_path):
@@ -105,7 +111,9 @@ def test_model_api_finds_our_boxes(model_api, zoo, photos, tmp_path):
         assert len(found.bboxes) == len(expected)
         assert set(found.label_names) <= {"person"}
         order = np.argsort(-found.scores, kind="stable")
-        for box, score, pose in zip(found.bboxes[order], found.scores[order], expected, strict=True):
+        for box, score, pose in zip(
+            found.bboxes[order], found.scores[order], expected, strict=True
+        ):
             assert box == pytest.approx(pose.box, abs=0.51)
             assert score == pytest.approx(pose.score, abs=1e-5)
     assert people > 20

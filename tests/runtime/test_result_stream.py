@@ -20,9 +20,9 @@ def test_items_come_in_their_order_however_long_each_takes():
 
 def test_as_many_run_at_once_as_there_are_slots():
     together = threading.Barrier(3)  # passes only when three are inside
-    assert [result for _, result in ResultStream(range(6), lambda item: together.wait(HANG_S) >= 0, 3)] == [
-        True
-    ] * 6
+    assert [
+        result for _, result in ResultStream(range(6), lambda item: together.wait(HANG_S) >= 0, 3)
+    ] == [True] * 6
 
 
 def test_the_next_item_is_taken_only_when_a_slot_is_free():

@@ -67,7 +67,10 @@ def test_each_device_gets_its_own_properties(runtime, config):
         ({"requests": -1}, "requests: expected 0 or more, got -1"),
         ({"threads": -2}, "threads: expected 0 or more"),
         ({"hint": "FASTER"}, "hint: expected LATENCY, THROUGHPUT, NONE, got 'FASTER'"),
-        ({"streams": "many"}, "streams: expected a number, AUTO, or one for each device, got 'many'"),
+        (
+            {"streams": "many"},
+            "streams: expected a number, AUTO, or one for each device, got 'many'",
+        ),
         ({"streams": "0"}, "streams: expected"),
         ({"streams": "CPU:"}, "streams: expected"),
         ({"streams": ":3"}, "streams: expected"),
@@ -88,7 +91,16 @@ def other_devices(monkeypatch):
 
 @pytest.mark.parametrize(
     "device",
-    ["GPU", "GPU.1", "NPU", "HETERO:GPU,CPU", "MULTI:GPU.0,GPU.1", "AUTO", "AUTO:NPU,CPU", "BATCH:GPU"],
+    [
+        "GPU",
+        "GPU.1",
+        "NPU",
+        "HETERO:GPU,CPU",
+        "MULTI:GPU.0,GPU.1",
+        "AUTO",
+        "AUTO:NPU,CPU",
+        "BATCH:GPU",
+    ],
 )
 def test_devices_other_than_the_cpu_are_let_through(device, other_devices):
     require_device(device)
@@ -97,7 +109,9 @@ def test_devices_other_than_the_cpu_are_let_through(device, other_devices):
 
 
 def test_a_device_that_is_not_here_is_named_with_those_that_are(other_devices):
-    with pytest.raises(InferenceError, match=r"no device 'MYRIAD' was found, only CPU, GPU\.0, GPU\.1, NPU"):
+    with pytest.raises(
+        InferenceError, match=r"no device 'MYRIAD' was found, only CPU, GPU\.0, GPU\.1, NPU"
+    ):
         require_device("MYRIAD")
 
 

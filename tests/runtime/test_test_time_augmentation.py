@@ -52,7 +52,8 @@ def test_a_mirrored_photo_has_mirrored_people(openpose, photos):
     width = photo.shape[1]
     assert (
         min(
-            np.hypot(width - pose.keypoints[0, 0] - nose[0], pose.keypoints[0, 1] - nose[1]) for pose in there
+            np.hypot(width - pose.keypoints[0, 0] - nose[0], pose.keypoints[0, 1] - nose[1])
+            for pose in there
         )
         < 4
     )
@@ -64,5 +65,9 @@ def test_scales_without_the_usual_one_are_refused(openpose):
 
 
 def test_augmentation_is_refused_for_decoders_that_do_not_support_it(blazepose_irs):
-    with pytest.raises(InferenceError, match="test-time augmentation is not supported for decoder blazepose"):
-        load_estimator(open_registry().find("blazepose-full"), blazepose_irs, LoadOptions(flip=True))
+    with pytest.raises(
+        InferenceError, match="test-time augmentation is not supported for decoder blazepose"
+    ):
+        load_estimator(
+            open_registry().find("blazepose-full"), blazepose_irs, LoadOptions(flip=True)
+        )

@@ -41,7 +41,9 @@ def networks(tmp_path_factory) -> Path:
 def dots(networks) -> Loader:
     def load(convention: str = "dark", **options) -> Estimator:
         xml = networks / ("aligned.xml" if convention == "udp" else "dots.xml")
-        return load_ir(xml, "heatmap", LoadOptions(decoder_options={**options, "convention": convention}))
+        return load_ir(
+            xml, "heatmap", LoadOptions(decoder_options={**options, "convention": convention})
+        )
 
     return load
 
@@ -179,7 +181,9 @@ def test_alphapose_is_shown_the_mean_around_the_box(networks):
     estimator = load_ir(
         networks / "dots.xml",
         "heatmap",
-        LoadOptions(mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "alphapose"}),
+        LoadOptions(
+            mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "alphapose"}
+        ),
     )
     image = np.full((480, 640, 3), 200, np.uint8)
     picture = _shown(estimator, image, (300, 100, 350, 300))
@@ -200,7 +204,9 @@ def _shown(estimator: Estimator, image: np.ndarray, box: tuple[float, ...]) -> n
 
 def test_a_bottom_up_model_takes_no_boxes_and_no_detector(networks):
     detector = load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9)))
-    with pytest.raises(InferenceError, match="boxes finds people itself: it takes neither boxes nor a"):
+    with pytest.raises(
+        InferenceError, match="boxes finds people itself: it takes neither boxes nor a"
+    ):
         detector(np.zeros((480, 640, 3), np.uint8), boxes=[(1, 2, 3, 4)])
     with pytest.raises(InferenceError, match="boxes finds people itself"):
         detector.with_detector(detector)
@@ -247,7 +253,10 @@ def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, 
             truth[:, :2] = (truth[:, :2] - corner) / side
             seen = truth[:, 2] > 0
             for other, known in zip(tried["xnnpack"], tried["keypoints_true"], strict=True):
-                if np.allclose(known[seen], truth[seen], atol=1e-3) and (seen == (known[:, 2] > 0)).all():
+                if (
+                    np.allclose(known[seen], truth[seen], atol=1e-3)
+                    and (seen == (known[:, 2] > 0)).all()
+                ):
                     (pose,) = movenet(photo, boxes=[(x, y, x + width, y + height)])
                     ours = (pose.keypoints[:, :2] - corner) / side
                     near += (np.abs(ours - truth[:, :2]).max(axis=1) < 0.1)[seen].tolist()

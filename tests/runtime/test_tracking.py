@@ -81,13 +81,17 @@ def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, vid
     images = [image for image, _ in videos[0]]
     several = load_estimator(*parts, LoadOptions(RuntimeConfig(requests=4)))
     expected = keypoints(movenet.stream(images, is_video=True))
-    np.testing.assert_allclose(keypoints(several.stream(images, is_video=True)), expected, atol=0.05)
+    np.testing.assert_allclose(
+        keypoints(several.stream(images, is_video=True)), expected, atol=0.05
+    )
 
 
 def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
     images = [image for image, _ in videos[0]]
     expected = keypoints(movenet.stream(images, is_video=True))
-    with movenet.stream([*images[:5], np.zeros((0, 0, 3), np.uint8), *images[5:]], is_video=True) as stream:
+    with movenet.stream(
+        [*images[:5], np.zeros((0, 0, 3), np.uint8), *images[5:]], is_video=True
+    ) as stream:
         found = [next(stream) for _ in range(5)]
         with pytest.raises(ImageError):
             next(stream)
@@ -126,4 +130,8 @@ def test_items_in_turn_are_never_processed_at_the_same_time():
         busy.release()
         return item
 
-    assert [result for _, result in ResultStream(range(50), work, 4, in_turn=True)] == [*range(50)] == order
+    assert (
+        [result for _, result in ResultStream(range(50), work, 4, in_turn=True)]
+        == [*range(50)]
+        == order
+    )

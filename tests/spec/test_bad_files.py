@@ -80,10 +80,17 @@ def test_a_bad_file_is_one_line_in_a_small_process(name, root, posezoo):
 
 def test_the_bad_one_selected_fails_before_any_request(root, posezoo, server: Server):
     server.serve("net.tflite", b"net")
-    file = {"name": "net.tflite", "size": 3, "checksum": "short", "source": server.url("net.tflite")}
+    file = {
+        "name": "net.tflite",
+        "size": 3,
+        "checksum": "short",
+        "source": server.url("net.tflite"),
+    }
     write_model(root, "bad", model_yml(files=[file]))
     for selection in (["bad"], ["--all"]):
-        ran = posezoo("download", *selection, "--models_dir", root, "--output_dir", root.parent / "out")
+        ran = posezoo(
+            "download", *selection, "--models_dir", root, "--output_dir", root.parent / "out"
+        )
         assert ran.code == 1
         assert any("96 hex digits" in line for line in ran.errors)
     assert server.requests == []

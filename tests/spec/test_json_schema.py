@@ -78,5 +78,7 @@ def test_every_file_of_our_registry_and_of_open_model_zoo_is_right(shared):
     assert len(files) > 294
     for path in files:
         validator = MODEL if path.name == "model.yml" else COMPOSITE
-        found = [error.message for error in validator.iter_errors(yaml.safe_load(path.read_bytes()))]
+        found = [
+            error.message for error in validator.iter_errors(yaml.safe_load(path.read_bytes()))
+        ]
         assert found == [], path

@@ -82,7 +82,9 @@ def test_inputs_of_the_older_generation_are_named_by_the_arguments():
 
 
 def test_inputs_without_a_name_are_counted_by_their_shapes():
-    assert read("--input_shape=[1,4,8,8]", inputs=()).inputs == (Input("", (1, 4, 8, 8), "", reshaped=True),)
+    assert read("--input_shape=[1,4,8,8]", inputs=()).inputs == (
+        Input("", (1, 4, 8, 8), "", reshaped=True),
+    )
     (image,) = read("--mean_values=[1,2,3]", inputs=()).inputs
     assert image == Input("", (), "", mean=(1.0, 2.0, 3.0))
 
@@ -96,7 +98,9 @@ def test_input_names_choose_among_the_declared_ones_and_set_their_order():
     assert read("--input=mask", inputs=(IMAGE, MASK)).inputs == (MASK,)
 
 
-@pytest.mark.parametrize("text", ["image(NCHW)", "nchw", "image(n,c,h,w)", "[nchw]", "image(nchw->nchw)"])
+@pytest.mark.parametrize(
+    "text", ["image(NCHW)", "nchw", "image(n,c,h,w)", "[nchw]", "image(nchw->nchw)"]
+)
 def test_layouts_are_read_in_the_forms_of_mo(text):
     arguments = read(f"--layout={text}", inputs=(Input("image", (1, 3, 4, 6), ""),))
     assert arguments.inputs == (IMAGE,)
@@ -110,14 +114,21 @@ def test_another_layout_for_the_ir_is_told_from_the_networks():
 
 
 def test_an_input_that_is_frozen_is_none_any_more():
-    read_once = read("--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=())
+    read_once = read(
+        "--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=()
+    )
     assert [port.name for port in read_once.inputs] == ["image"]
     assert supported_mo_args.frozen_inputs(read_once.kept) == {"training": False}
 
 
 def test_frozen_values_are_read_in_the_forms_of_mo():
     kept = (("--freeze_placeholder_with_value", "a->True, b:0->[1 2.5],c->-3,d->[4, 5]"),)
-    assert supported_mo_args.frozen_inputs(kept) == {"a": True, "b:0": (1.0, 2.5), "c": -3.0, "d": (4.0, 5.0)}
+    assert supported_mo_args.frozen_inputs(kept) == {
+        "a": True,
+        "b:0": (1.0, 2.5),
+        "c": -3.0,
+        "d": (4.0, 5.0),
+    }
 
 
 @pytest.mark.parametrize(
@@ -149,13 +160,20 @@ def test_the_last_word_about_the_precision_counts():
 
 def test_layouts_of_several_inputs_are_told_apart():
     bare = (Input("a", (1, 3, 4, 6), ""), Input("b", (1, 7), ""))
-    assert [port.layout for port in read("--layout=a(nchw),b(nc)", inputs=bare).inputs] == ["NCHW", "NC"]
+    assert [port.layout for port in read("--layout=a(nchw),b(nc)", inputs=bare).inputs] == [
+        "NCHW",
+        "NC",
+    ]
     assert [port.layout for port in read("--layout=nchw,nc", inputs=bare).inputs] == ["NCHW", "NC"]
 
 
 def test_outputs_are_names_that_may_lie_inside_the_network():
     outputs = read("--output=heatmaps, StatefulPartitionedCall/x:0,19").outputs
-    assert outputs == (Output("heatmaps", ()), Output("StatefulPartitionedCall/x:0", ()), Output("19", ()))
+    assert outputs == (
+        Output("heatmaps", ()),
+        Output("StatefulPartitionedCall/x:0", ()),
+        Output("19", ()),
+    )
 
 
 def test_what_has_no_typed_place_is_kept_in_its_order():
@@ -234,7 +252,10 @@ def test_an_input_may_be_given_with_its_shape_and_its_type():
 def test_an_input_may_be_given_with_the_value_that_it_is_frozen_to():
     read_now = read("--input=image,which[2]{i32}->[1 2],training->False", inputs=())
     assert [port.name for port in read_now.inputs] == ["image"]
-    assert supported_mo_args.frozen_inputs(read_now.kept) == {"which": (1.0, 2.0), "training": False}
+    assert supported_mo_args.frozen_inputs(read_now.kept) == {
+        "which": (1.0, 2.0),
+        "training": False,
+    }
 
 
 def test_a_value_may_be_the_next_item_as_people_type_it():
@@ -250,7 +271,11 @@ def test_a_value_may_be_the_next_item_as_people_type_it():
         "n.onnx",
     )
     together = read(
-        "--input=image", "--mean_values=image[1,2,3]", "-s=2", "--reverse_input_channels", "-m=n.onnx"
+        "--input=image",
+        "--mean_values=image[1,2,3]",
+        "-s=2",
+        "--reverse_input_channels",
+        "-m=n.onnx",
     )
     assert apart == together
     with pytest.raises(SpecError, match="--input needs a value"):

@@ -134,14 +134,19 @@ def test_open_model_zoos_form_is_read_into_the_same_values(tmp_path):
     spec = omz_spec_of(tmp_path)
     assert spec.framework is Framework.ONNX
     assert spec.license == License(url="https://models.invalid/LICENSE")
-    assert [(port.name, port.shape, port.layout) for port in spec.inputs] == [("image", (1, 3, 4, 6), "NCHW")]
+    assert [(port.name, port.shape, port.layout) for port in spec.inputs] == [
+        ("image", (1, 3, 4, 6), "NCHW")
+    ]
     assert [output.name for output in spec.outputs] == ["heatmaps"]
     assert spec.source_model is spec.files[0]
 
 
 def test_the_publishers_own_source_is_tried_last(tmp_path):
     (file,) = omz_spec_of(tmp_path).files
-    assert file.sources == (HttpSource("https://models.invalid/net.onnx"), GoogleDriveSource(DRIVE["id"]))
+    assert file.sources == (
+        HttpSource("https://models.invalid/net.onnx"),
+        GoogleDriveSource(DRIVE["id"]),
+    )
 
 
 def test_sources_of_the_older_generation_may_lie_on_google_drive_alone(tmp_path):
@@ -167,7 +172,9 @@ def test_a_source_may_be_a_repository_at_a_commit_or_a_store(tmp_path):
 
 def test_an_input_may_be_known_by_its_layout_or_its_shape_alone(tmp_path):
     info = [{"name": "a", "layout": "NCHW"}, {"name": "b", "shape": [1, 7]}, {"name": "c"}]
-    inputs = omz_spec_of(tmp_path, input_info=info, model_optimizer_args=None, framework="dldt").inputs
+    inputs = omz_spec_of(
+        tmp_path, input_info=info, model_optimizer_args=None, framework="dldt"
+    ).inputs
     assert [(port.name, port.shape, port.layout) for port in inputs] == [
         ("a", (-1, -1, -1, -1), "NCHW"),
         ("b", (1, 7), ""),
@@ -226,8 +233,12 @@ def test_of_several_files_the_original_is_the_one_that_the_arguments_name(tmp_pa
 
 def test_a_checkpoint_of_one_of_our_networks_is_the_original(tmp_path):
     network = {"name": "higher_hrnet", "width": 32, "deep": True, "mode": "nearest"}
-    spec = spec_of(tmp_path, files=[FILE, {**FILE, "name": "w.pth"}], network=network, checkpoint="w.pth")
-    assert spec.network == NetworkChoice("higher_hrnet", {"width": 32, "deep": True, "mode": "nearest"})
+    spec = spec_of(
+        tmp_path, files=[FILE, {**FILE, "name": "w.pth"}], network=network, checkpoint="w.pth"
+    )
+    assert spec.network == NetworkChoice(
+        "higher_hrnet", {"width": 32, "deep": True, "mode": "nearest"}
+    )
     assert spec.source_model is spec.files[1]
 
 
@@ -245,7 +256,9 @@ def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_wo
 
 def test_a_variant_says_what_differs_and_the_first_is_the_default(tmp_path):
     small = {"files": [{**FILE, "name": "small.tflite"}], "inputs": [{"shape": [1, 2, 3, 3]}]}
-    spec = spec_of(tmp_path, variants={"f63d42ac": {"files": [FILE]}, "ccd24037": small}, files=None)
+    spec = spec_of(
+        tmp_path, variants={"f63d42ac": {"files": [FILE]}, "ccd24037": small}, files=None
+    )
     (other,) = spec.variants
     assert [(each.full_name, each.tag, each.is_default) for each in (spec, other)] == [
         ("net", "f63d42ac", True), ("net@ccd24037", "ccd24037", False),
@@ -266,7 +279,12 @@ def member(digits: str) -> dict[str, object]:
     ("changes", "pinned", "weak", "pin"),
     [
         ({}, True, False, "SHA-384 000000000000…"),
-        ({"contains": member("A" * 40), "checksum": None}, True, True, "SHA-1 aaaaaaaaaaaa… of net.params"),
+        (
+            {"contains": member("A" * 40), "checksum": None},
+            True,
+            True,
+            "SHA-1 aaaaaaaaaaaa… of net.params",
+        ),
         ({"contains": member("a" * 40)}, True, False, "SHA-384 000000000000…"),
         ({"contains": member("ccd24037"), "checksum": None}, False, True, "no pin"),
         ({"checksum": "unknown"}, False, True, "no pin"),
@@ -284,7 +302,9 @@ def test_what_the_publisher_says_is_read_with_its_units(tmp_path):
         {"metric": "AP", "value": 0.663, "AP50": 0.892, "flip": True},
         {"metric": "MPJPE", "value": 100.45},
     ]
-    spec = spec_of(tmp_path, published={"accuracy": accuracy, "gflops": 18.998}, license_note="Un-\nclear.")
+    spec = spec_of(
+        tmp_path, published={"accuracy": accuracy, "gflops": 18.998}, license_note="Un-\nclear."
+    )
     assert spec.published.accuracy == (
         PublishedAccuracy("AP", 0.663, flip=True, ap50=0.892),
         PublishedAccuracy("MPJPE", 100.45),
@@ -299,7 +319,9 @@ def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):
     trap.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     export = ["--model-path=$config_dir", '--model-param=weights=r"$dl_dir/net.onnx"']
     spec = omz_spec_of(
-        tmp_path, conversion_to_onnx_args=export, model_optimizer_args=["--input_model=$conv_dir/net.onnx"]
+        tmp_path,
+        conversion_to_onnx_args=export,
+        model_optimizer_args=["--input_model=$conv_dir/net.onnx"],
     )
     assert spec.has_pre_convert
     assert spec.upstream_export == tuple(export)
@@ -308,14 +330,24 @@ def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):
 
 
 def test_what_is_written_into_the_ir_keeps_its_types(tmp_path):
-    info = {"model_type": "SSD", "confidence_threshold": 0.5, "masks": [0, 1], "nested": {"yes": True}}
+    info = {
+        "model_type": "SSD",
+        "confidence_threshold": 0.5,
+        "masks": [0, 1],
+        "nested": {"yes": True},
+    }
     assert dict(omz_spec_of(tmp_path, model_info=info).model_info) == {
         "model_type": "SSD", "confidence_threshold": 0.5, "masks": (0, 1), "nested": {"yes": True},
     }  # fmt: skip
 
 
 def test_an_unknown_key_of_open_model_zoos_form_is_left_out_with_a_warning(tmp_path):
-    file = {"name": "net.onnx", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/net.onnx"}
+    file = {
+        "name": "net.onnx",
+        "size": 3,
+        "checksum": "0" * 96,
+        "source": "https://models.invalid/net.onnx",
+    }
     spec = omz_spec_of(
         tmp_path,
         files=[{**file, "oroginal_source": DRIVE}],
@@ -342,7 +374,9 @@ def test_an_unknown_key_of_a_foreign_composite_is_left_out_with_a_warning(tmp_pa
     path.write_text("task_type: detection\nstages_ordr: [a]\nstages_order: [b, a]\n")
     spec = read_composite(path, family=Family.PUBLIC, name="ab")
     assert spec.stages == ("b", "a")
-    assert spec.warnings == (f"{path}:2:1: stages_ordr: unknown key, left out; did you mean stages_order?",)
+    assert spec.warnings == (
+        f"{path}:2:1: stages_ordr: unknown key, left out; did you mean stages_order?",
+    )
 
 
 def test_yaml_1_1s_yes_is_read_where_open_model_zoo_writes_it(tmp_path):

@@ -58,7 +58,9 @@ def test_every_file_is_read_and_only_real_mistakes_are_told(generation, root, se
     assert (len(selection.models), len(selection.composites)) == (models, composites)
     assert selection.problems == ()
     mistakes = MISTAKES[generation]
-    expected = [f"{root / file}:{line}:{column}: {message}" for file, line, column, message in mistakes]
+    expected = [
+        f"{root / file}:{line}:{column}: {message}" for file, line, column, message in mistakes
+    ]
     assert sorted(selection.warnings) == sorted(expected)
 
 
@@ -69,7 +71,8 @@ def test_what_is_read_and_written_as_arguments_is_read_as_the_same(selection):
             continue
         # What only input_info tells is told again; the arguments tell the rest.
         info = [
-            {"name": port.name, "shape": list(port.shape)} | ({"layout": port.layout} if port.layout else {})
+            {"name": port.name, "shape": list(port.shape)}
+            | ({"layout": port.layout} if port.layout else {})
             for port in spec.inputs
             if port.name and port.shape
         ]
@@ -99,7 +102,9 @@ def test_the_original_is_known_of_every_model_that_is_not_ir(selection):
 
 
 def test_every_spec_survives_being_stored(selection):
-    assert parse_cache.from_json_text(parse_cache.to_json_text(selection.models)) == selection.models
+    assert (
+        parse_cache.from_json_text(parse_cache.to_json_text(selection.models)) == selection.models
+    )
 
 
 def the(name: str, selection: Selection) -> ModelSpec:

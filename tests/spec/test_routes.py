@@ -28,16 +28,25 @@ CONFIG = "--transformations_config"
     [
         ({}, (Route.CONVERT, "")),
         ({"framework": Framework.DLDT}, (Route.IR, "")),
-        ({"framework": Framework.PYTORCH, "network": NetworkChoice("higher_hrnet")}, (Route.NETWORK, "")),
+        (
+            {"framework": Framework.PYTORCH, "network": NetworkChoice("higher_hrnet")},
+            (Route.NETWORK, ""),
+        ),
         ({"framework": Framework.PYTORCH}, (Route.UPSTREAM_CODE, "pytorch-export")),
         ({"framework": Framework.CAFFE2}, (Route.REMOVED, "caffe2")),
         ({"framework": Framework.PADDLE}, (Route.MO, "paddle")),
         ({"has_pre_convert": True}, (Route.UPSTREAM_CODE, "pre-convert")),
         ({"input_model": "$conv_dir/net.pb"}, (Route.UPSTREAM_CODE, "made-by-upstream")),
         ({"mo_args": ((CONFIG, "a.json"),)}, (Route.MO, "transformations-config")),
-        ({"mo_args": ((CONFIG, "a.json"), (PIPELINE, "b"))}, (Route.MO, "object-detection-pipeline")),
+        (
+            {"mo_args": ((CONFIG, "a.json"), (PIPELINE, "b"))},
+            (Route.MO, "object-detection-pipeline"),
+        ),
         # Model Optimizer itself could begin only once upstream's code has run.
-        ({"mo_args": ((CONFIG, "a.json"),), "has_pre_convert": True}, (Route.UPSTREAM_CODE, "pre-convert")),
+        (
+            {"mo_args": ((CONFIG, "a.json"),), "has_pre_convert": True},
+            (Route.UPSTREAM_CODE, "pre-convert"),
+        ),
         ({"input_model": "$dl_dir/net.pbtxt"}, (Route.MO, "graph-as-text")),
         ({"mo_args": (("--batch", "2"),)}, (Route.MO, "argument")),
     ],
@@ -67,7 +76,10 @@ def test_the_arguments_in_the_way_are_named_once(tmp_path):
 def counted(title: str, registry: Registry) -> str:
     ways = [select_route(spec) for spec in registry.select(None).models]
     counts = Counter((route.value, obstacle.reason if obstacle else "") for route, obstacle in ways)
-    rows = [f"{count:5}  {route:22}{reason}".rstrip() for (route, reason), count in sorted(counts.items())]
+    rows = [
+        f"{count:5}  {route:22}{reason}".rstrip()
+        for (route, reason), count in sorted(counts.items())
+    ]
     return "\n".join([f"{title}: {len(ways)} models", *rows, ""])
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.spec.safe_names import case_folded, explain_invalid_model_name, explain_unsafe_file_name
+from posezoo.spec.safe_names import (
+    case_folded,
+    explain_invalid_model_name,
+    explain_unsafe_file_name,
+)
 
 
 @pytest.mark.parametrize(
-    "name", ["net.bin", "ckpt/pose_higher_hrnet_w32_512.pth", "FP16-INT8/a.xml", "größe.txt", ".hidden"]
+    "name",
+    ["net.bin", "ckpt/pose_higher_hrnet_w32_512.pth", "FP16-INT8/a.xml", "größe.txt", ".hidden"],
 )
 def test_ordinary_names_are_safe(name):
     assert explain_unsafe_file_name(name) == ""

@@ -66,7 +66,9 @@ def test_a_hundred_thousand_levels_end_in_a_small_process():
         "    sys.exit('accepted')\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HANG_S)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=HANG_S
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 300 * 1024  # KiB, generous: only a bomb that goes off takes this
 
@@ -86,7 +88,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_accepted():
         ("v: {a: 1}", lambda node: node.as_list(), "expected a list, got a mapping"),
         ("v: 1.5", lambda node: node.integer(minimum=0), "expected a whole number, got '1.5'"),
         ("v: -1", lambda node: node.integer(minimum=0), "expected a whole number from 0 to"),
-        ("v: 99999999999999999999", lambda node: node.integer(minimum=0), "expected a whole number"),
+        (
+            "v: 99999999999999999999",
+            lambda node: node.integer(minimum=0),
+            "expected a whole number",
+        ),
         ("v: .inf", lambda node: node.number(), "expected a number, got '.inf'"),
         ("v: yes", lambda node: node.boolean(), "expected true or false, got 'yes'"),
         (
@@ -112,7 +118,9 @@ def test_an_unknown_key_names_the_nearest_known_one():
 
 
 def test_numbers_are_read_as_numbers_and_versions_stay_text():
-    fields = parse_yaml(b"a: 127.5\nb: 1e-3\nc: 0.10\nd: '7'\ne: true\nf: 1.0.2\n", "m").as_mapping()
+    fields = parse_yaml(
+        b"a: 127.5\nb: 1e-3\nc: 0.10\nd: '7'\ne: true\nf: 1.0.2\n", "m"
+    ).as_mapping()
     assert fields["a"].number() == 127.5
     assert fields["b"].number() == 1e-3
     assert fields["c"].text() == "0.10"

@@ -76,7 +76,13 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
     once = f"die-once {tmp_path / 'died'}"
     items = ["slow", "a", "die", once, "b"]
     names = [name for name, _ in run(cluster, items, events.append, folders=[tmp_path / "new"])]
-    assert names == ["slow", "a", "die: its process ended early, with exit code 9, twice", once, "b"]
+    assert names == [
+        "slow",
+        "a",
+        "die: its process ended early, with exit code 9, twice",
+        once,
+        "b",
+    ]
     joined, *others = events
     assert joined == ClusterJoined(cluster.address, 2, joined.dashboard)
     expected = ["a", "b", "die", "die", once, once, "slow"]
@@ -153,9 +159,13 @@ def test_an_error_names_the_worker_where_it_happened(start):
 
     executor = Executor(in_processes=True, scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
-    with pytest.raises(RuntimeError, match=r"ValueError\('raise'\) on the worker tcp://127.0.0.1:\d+$"):
+    with pytest.raises(
+        RuntimeError, match=r"ValueError\('raise'\) on the worker tcp://127.0.0.1:\d+$"
+    ):
         list(for_each(["raise"], work, executor=executor))
-    assert re.fullmatch(r"refuse: refused \(on the worker tcp://127.0.0.1:\d+\)", outcome.error.problem)
+    assert re.fullmatch(
+        r"refuse: refused \(on the worker tcp://127.0.0.1:\d+\)", outcome.error.problem
+    )
 
 
 def test_an_item_that_kills_two_workers_fails_alone(start):
@@ -171,7 +181,9 @@ def test_an_item_without_enough_memory_fails_alone(start):
     cluster.wait_for_workers(1)
     executor = Executor(in_processes=True, scheduler=cluster.address)
     first, second = for_each([f"allocate {64 << 30}", "a"], work, executor=executor)
-    assert first.error.problem.startswith(f"allocate {64 << 30}: there is not enough memory (on the worker ")
+    assert first.error.problem.startswith(
+        f"allocate {64 << 30}: there is not enough memory (on the worker "
+    )
     assert second.result[0] == "a"
 
 
@@ -253,7 +265,9 @@ def test_a_part_without_posezoo_is_an_error(tmp_path, part):
         cluster.close()
 
 
-@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs root to hide a folder")
+@pytest.mark.skipif(
+    not shutil.which("unshare") or os.geteuid() != 0, reason="needs root to hide a folder"
+)
 def test_a_worker_that_does_not_see_the_folder_is_refused(start, tmp_path):
     folder, cluster = tmp_path / "out", start(0)
     folder.mkdir()
@@ -266,7 +280,10 @@ def test_a_worker_that_does_not_see_the_folder_is_refused(start, tmp_path):
 def test_items_wait_for_the_memory_that_they_need(start, tmp_path):
     cluster, events = start(1, "--nthreads", "2", "--resources", "MEMORY=1e9"), []
     names = [
-        name for name, _ in run(cluster, ["slow", "slow ", "a"], events.append, memory=lambda _: 6 * 10**8)
+        name
+        for name, _ in run(
+            cluster, ["slow", "slow ", "a"], events.append, memory=lambda _: 6 * 10**8
+        )
     ]
     assert names == ["slow", "slow ", "a"]
     assert not any("may need" in getattr(event, "message", "") for event in events)

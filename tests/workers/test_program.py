@@ -80,13 +80,17 @@ def test_processes_that_a_program_leaves_behind_are_killed(tmp_path, ending):
 
 def test_an_interrupt_of_the_caller_kills_the_program(tmp_path):
     started = tmp_path / "started"
-    program = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    program = (
+        f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    )
     caller = (
         "import sys\nfrom posezoo.workers.program import run_program\n"
         f"run_program([sys.executable, '-I', '-c', {program!r}])"
     )
     command = [sys.executable, "-c", caller]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
     wait_until(lambda: started.is_file() and started.read_text())
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in process.communicate(timeout=HANG_S)[1]

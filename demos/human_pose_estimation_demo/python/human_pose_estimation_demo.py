@@ -1,4 +1,6 @@
-"""Find poses on pictures, videos and cameras by Open Model Zoo's flags; posezoo is installed or not."""
+"""Find poses on pictures, videos and cameras by Open Model Zoo's flags; posezoo is installed or
+not.
+"""
 
 import sys
 from importlib.util import find_spec

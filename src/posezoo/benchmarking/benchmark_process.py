@@ -1,6 +1,7 @@
 """Measure benchmark cases in rounds, alone or in turns, each in its own process.
 
-The processes are new, so that the measured memory is only that of the case, and a crash ends only this case.
+The processes are new, so that the measured memory is only that of the case, and a crash ends only
+this case.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ class BenchmarkSchedule:
 
 
 def run_rounds(
-    cases: Sequence[BenchmarkCase], schedule: BenchmarkSchedule, *, listener: Listener = ignore_event
+    cases: Sequence[BenchmarkCase],
+    schedule: BenchmarkSchedule,
+    *,
+    listener: Listener = ignore_event,
 ) -> Iterator[tuple[BenchmarkResult, ...]]:
     """Measure cases in turns: one round of each case, then the next round of each.
 
@@ -76,7 +80,8 @@ def run_rounds(
                 BenchmarkResult(process.case, process.info, tuple(measured))
                 for process, measured in zip(processes, rounds, strict=True)
             )
-            # Events follow the yield: a user who sees a reported round and presses ^C keeps its result.
+            # Events follow the yield: a user who sees a reported round and presses ^C keeps its
+            # result.
             for process, measured in zip(processes, rounds, strict=True):
                 throughput = measured[-1].throughput_fps
                 listener(BenchmarkProgress(process.case.label, number, schedule.rounds, throughput))
@@ -147,7 +152,9 @@ class _CaseRunner:
             raise RuntimeError(f"{self._case.label}: {type(error).__name__}: {error}") from error
 
 
-def run_timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[float, tuple[float, ...]]:
+def run_timed(
+    work: Callable[[], None], at_once: int, seconds: float
+) -> tuple[float, tuple[float, ...]]:
     """Repeat a piece of work for a while.
 
     Args:
@@ -156,10 +163,10 @@ def run_timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[f
         seconds: new runs start during this time; each thread runs at least once.
 
     Returns:
-        Runs per second, and the milliseconds of each run. Each thread's rate is counted up to the end of its
-        own last run, and the rates are added. So threads that wait for the slowest one at the end do not
-        lower the rate, even if only a few runs fit into the round, and throughput times mean latency is about
-        ``at_once``.
+        Runs per second, and the milliseconds of each run. Each thread's rate is counted up to the
+        end of its own last run, and the rates are added. So threads that wait for the slowest one
+        at the end do not lower the rate, even if only a few runs fit into the round, and throughput
+        times mean latency is about ``at_once``.
     """
     deadline = time.perf_counter() + seconds
     with ThreadPoolExecutor(at_once) as pool:
@@ -182,7 +189,8 @@ def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[floa
 def peak_memory_mib() -> float | None:
     """The peak memory of this process; None if the system does not report it.
 
-    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger of both).
+    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger
+    of both).
     """
     with suppress(OSError):
         status = Path("/proc/self/status").read_text("utf-8")

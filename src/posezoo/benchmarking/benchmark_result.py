@@ -1,4 +1,6 @@
-"""The result of several rounds: medians and ranges, the measurement for measured.yml, and comparisons."""
+"""The result of several rounds: medians and ranges, the measurement for measured.yml, and
+comparisons.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ class BenchmarkResult:
 
     @property
     def latency_ms(self) -> tuple[float, float, float]:
-        """p50, p90 and p99 over the inferences of all rounds; for a batch, the time of the whole batch."""
+        """p50, p90 and p99 over the inferences of all rounds; for a batch, the time of the whole
+        batch.
+        """
         latencies = np.concatenate([measured.latencies_ms for measured in self.rounds])
         p50, p90, p99 = map(float, np.percentile(latencies, (50, 90, 99)))
         return p50, p90, p99
@@ -98,12 +102,16 @@ class BenchmarkResult:
         }
 
     def speed_ratio(self, base: BenchmarkResult) -> MedianRange:
-        """The throughput divided by that of ``base``, for each pair of rounds; above 1 if this one is faster.
+        """The throughput divided by that of ``base``, for each pair of rounds; above 1 if this one
+        is faster.
 
-        For interleaved results: other load on the machine slows both rounds of a pair, so ratios are stable.
+        For interleaved results: other load on the machine slows both rounds of a pair, so ratios
+        are stable.
         """
         pairs = zip(base.rounds, self.rounds, strict=False)
-        return MedianRange.from_values([own.throughput_fps / other.throughput_fps for other, own in pairs])
+        return MedianRange.from_values(
+            [own.throughput_fps / other.throughput_fps for other, own in pairs]
+        )
 
     def to_measurement(self, day: date) -> Measurement:
         """The result as ``posezoo record`` reads it; an IR of unknown precision counts as FP32."""
@@ -151,5 +159,9 @@ def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | N
     Args:
         results: results of one model that differ only in the batch size.
     """
-    batches = {result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)}
-    return max(results, key=lambda result: result.throughput_fps.median) if len(batches) > 1 else None
+    batches = {
+        result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)
+    }
+    return (
+        max(results, key=lambda result: result.throughput_fps.median) if len(batches) > 1 else None
+    )

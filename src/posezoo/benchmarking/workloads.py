@@ -36,7 +36,8 @@ class WorkloadInfo:
     Attributes:
         batch: the number of images in one run.
         requests: the number of simultaneous runs.
-        streams: the number of runs that the device executes in parallel; 0 if it does not report this.
+        streams: the number of runs that the device executes in parallel; 0 if it does not report
+            this.
         device: the device that is used.
         executed_precision: the type of the arithmetic that is used.
         compile_s: the time from the IR on disk to a compiled model, without any cache.
@@ -125,14 +126,19 @@ class NetworkWorkload:
         # Each run uses the same data. The time of the zoo's networks does not depend on the image.
         random = np.random.default_rng(0)
         inputs = {
-            name: random.integers(0, 256, shape).astype(types[name]) for name, shape in network.inputs.items()
+            name: random.integers(0, 256, shape).astype(types[name])
+            for name, shape in network.inputs.items()
         }
 
         def work() -> None:
             with network.infer(inputs):
                 pass
 
-        size = dict(zip(("height", "width"), self.size, strict=True)) if self.size and was_dynamic else {}
+        size = (
+            dict(zip(("height", "width"), self.size, strict=True))
+            if self.size and was_dynamic
+            else {}
+        )
         settings = {"batch": self.batch, **size}
         return work, _describe(network, compile_s, hardware, settings, self.batch)
 
@@ -143,8 +149,8 @@ class PipelineWorkload:
 
     Attributes:
         image: the image file.
-        compile: creates the estimator in the process that runs it; a module-level function, which can be
-            pickled.
+        compile: creates the estimator in the process that runs it; a module-level function, which
+            can be pickled.
         irs: the .xml of each network.
     """
 

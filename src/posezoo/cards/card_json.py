@@ -1,7 +1,7 @@
 """card.json: the facts of a model as JSON, beside its card.
 
-The keys are stable. New keys may be added, but while ``format`` stays the same, no key is removed or changes
-its meaning::
+The keys are stable. New keys may be added, but while ``format`` stays the same, no key is removed
+or changes its meaning::
 
     format        int           1
     name          str           the name that a user types; name@tag for a variant
@@ -11,12 +11,14 @@ its meaning::
     parts         list of str   a composite's parts in the order in which they run
     tag           str | null    which published variant it is
     task          str           as in model.yml
-    approach      str | null    of pose models: top-down (one person at a time) or bottom-up (all at once)
+    approach      str | null    of pose models: top-down (one person at a time) or bottom-up (all at
+                                once)
     description   str
-    frameworks    list of str   of the published files, as in model.yml; a composite's: all of its parts'
+    frameworks    list of str   of the published files, as in model.yml; a composite's: all of its
+                                parts'
     license       list          of each license: spdx, url, text (a file of licenses/), holder, note
-    origin        list          of each part: repository, paper (addresses, or empty), framework (in which it
-                                was trained, if it is published as IR, or null)
+    origin        list          of each part: repository, paper (addresses, or empty), framework (in
+                                which it was trained, if it is published as IR, or null)
     citation      list of str   BibTeX
     revision      int           increases when the files change
     deprecated    object|null   since (a date or a version), use (a model's name, or empty)
@@ -24,33 +26,35 @@ its meaning::
     skeleton      object|null   name, keypoints (their names in order), limbs (pairs of indices)
     precisions    list of str   published or convertible; a composite's: those of all its parts
     size_bytes    int | null    of all published files; null if a publisher does not state a size
-    files         list          model, name, size (null: unknown), max_size, checksum (algorithm, value; or
-                                null), contains (member: {algorithm, value}), pin (strong, weak, none),
-                                sources
-    inputs        list          model, name, original and converted (each shape (-1: any), layout, color,
-                                mean, scale)
-    outputs       list          model, name, original and converted (each shape, layout), role, note,
-                                original_note (what the original has instead)
-    accuracy      list          as published: model, metric, value (a share; MPJPE: mm), unit, ap50, ap75,
-                                converted (value of the publisher's own IR, or null; if only this one is
-                                published, it is also value), dataset, protocol, flip, how (in words:
-                                protocol, flip)
-    complexity    list          model; gflops and mparams, each: published (or null), counted (or null)
+    files         list          model, name, size (null: unknown), max_size, checksum (algorithm,
+                                value; or null), contains (member: {algorithm, value}), pin (strong,
+                                weak, none), sources
+    inputs        list          model, name, original and converted (each shape (-1: any), layout,
+                                color, mean, scale)
+    outputs       list          model, name, original and converted (each shape, layout), role,
+                                note, original_note (what the original has instead)
+    accuracy      list          as published: model, metric, value (a share; MPJPE: mm), unit, ap50,
+                                ap75, converted (value of the publisher's own IR, or null; if only
+                                this one is published, it is also value), dataset, protocol, flip,
+                                how (in words: protocol, flip)
+    complexity    list          model; gflops and mparams, each: published (or null), counted (or
+                                null)
     known_difference  str       why a published value differs from that of the published weights
     limits        list of str   what the model cannot do, a sentence or two each
-    measured      list          what posezoo measured: model, kind (accuracy, complexity, quantization,
-                                speed), precision, machine, settings, weights, figures, intervals
-                                (95 %), irs (a digest of the measured IR), tools, date
+    measured      list          what posezoo measured: model, kind (accuracy, complexity,
+                                quantization, speed), precision, machine, settings, weights,
+                                figures, intervals (95 %), irs (a digest of the measured IR), tools,
+                                date
     training      object        command, log: addresses, or empty
     made          list          the IR beside the card; empty in a registry: model, precision,
-                                openvino (its version), files (suffix, size, checksum), gflops and mparams (or
-                                null), checks (output, difference, tolerance, reference,
-                                rounding: relative, absolute, unit; or null), shift (INT8
-                                compared with FP32, or null)
+                                openvino (its version), files (suffix, size, checksum), gflops and
+                                mparams (or null), checks (output, difference, tolerance, reference,
+                                rounding: relative, absolute, unit; or null), shift (INT8 compared
+                                with FP32, or null)
     variants      list          only for the default variant: the facts of the other variants
 
-In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key ``model`` is the
-full name of the model itself or, for a composite, of one of its parts.
+In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key
+``model`` is the full name of the model itself or, for a composite, of one of its parts.
 """
 
 from __future__ import annotations
@@ -64,7 +68,15 @@ from posezoo.facts.papers import format_bibtex
 from posezoo.ir.provenance import Provenance
 from posezoo.measured import measurement_to_json
 from posezoo.registry import read_copyright_line
-from posezoo.spec.model import Input, ModelSpec, Output, Precision, PublishedAccuracy, SourceFile, Training
+from posezoo.spec.model import (
+    Input,
+    ModelSpec,
+    Output,
+    Precision,
+    PublishedAccuracy,
+    SourceFile,
+    Training,
+)
 
 FORMAT = 1
 
@@ -93,13 +105,15 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
         "revision": facts.revision,
         "deprecated": asdict(deprecated) if deprecated else None,
         "decoder": {"name": decoder.name, "options": dict(decoder.options)} if decoder else None,
-        "skeleton": {
-            "name": skeleton.name,
-            "keypoints": list(skeleton.keypoints),
-            "limbs": [list(pair) for pair in skeleton.limbs],
-        }
-        if skeleton
-        else None,
+        "skeleton": (
+            {
+                "name": skeleton.name,
+                "keypoints": list(skeleton.keypoints),
+                "limbs": [list(pair) for pair in skeleton.limbs],
+            }
+            if skeleton
+            else None
+        ),
         "precisions": [precision.value for precision in facts.precisions],
         "size_bytes": facts.size_bytes,
         "files": [_file(part, file) for part in parts for file in part.files],
@@ -107,9 +121,12 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
         "accuracy": [_accuracy(part, claim) for part in parts for claim in part.published.accuracy],
         "complexity": [_complexity(part) for part in parts],
-        "known_difference": " ".join(filter(None, (part.published.known_difference for part in parts))),
+        "known_difference": " ".join(
+            filter(None, (part.published.known_difference for part in parts))
+        ),
         "measured": [
-            measurement_to_json(each.full_name, measurement) for each, measurement in facts.measurements()
+            measurement_to_json(each.full_name, measurement)
+            for each, measurement in facts.measurements()
         ],
         "limits": facts.limits,
         "training": asdict(own.training if own else Training()),
@@ -135,7 +152,9 @@ def _file(part: ModelSpec, file: SourceFile) -> dict[str, Any]:
         "size": file.size,
         "max_size": file.max_size or None,
         # A checksum from the user's lock file is not a fact about the model.
-        "checksum": asdict(file.checksum) if file.checksum is not None and not file.by_lock else None,
+        "checksum": (
+            asdict(file.checksum) if file.checksum is not None and not file.by_lock else None
+        ),
         "contains": {member: asdict(digest) for member, digest in file.contains.items()},
         "pin": ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none",
         "sources": [str(source) for source in file.sources],
@@ -153,7 +172,12 @@ def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
         }
         for each in (port, converted_input(part, port))
     )
-    return {"model": part.full_name, "name": port.name, "original": original, "converted": converted}
+    return {
+        "model": part.full_name,
+        "name": port.name,
+        "original": original,
+        "converted": converted,
+    }
 
 
 def _output(part: ModelSpec, port: Output) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Read a model card with markdown-it-py: its sections, tables, links and metrics, each with its line number.
+"""Read a model card with markdown-it-py: its sections, tables, links and metrics, each with its
+line number.
 
 Without that package, everything here raises a MissingPackageError.
 """
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-#: Open Model Zoo's largest card has 32,000 characters. A text of this length takes at most 3 s and 220 MB.
+#: Open Model Zoo's largest card has 32,000 characters. A text of this length takes at most 3 s and
+#: 220 MB.
 MAX_CHARACTERS = 1 << 18
 #: Each link causes at least one file system access.
 MAX_LINKS = 20_000
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?"
+)
 _LINK = re.compile(
     r"!?\[(?P<text>(?:[^\[\]\\\n]|\\.){0,500})\]"
     r"\([ \t]*(?:<(?P<pointed>[^<>\n]{0,2000})>"
@@ -75,7 +79,9 @@ class CardMetric:
     value: float  # as written: 64.64 if the card says 64.64%
     unit: str  # ``%``, ``mm``, ``ms`` or empty
     label: str  # the row's first cell
-    column: str  # the header above the number: ``Value``, ``Original model``, ``Converted model``, ...
+    column: (
+        str  # the header above the number: ``Value``, ``Original model``, ``Converted model``, ...
+    )
     section: tuple[str, ...]  # the path of its section
 
 
@@ -107,7 +113,9 @@ class CardSection:
 
 @dataclass(frozen=True)
 class ParsedCard:
-    """A parsed card; ``truncation_note`` says what was too long to be read, and is empty otherwise."""
+    """A parsed card; ``truncation_note`` says what was too long to be read, and is empty
+    otherwise.
+    """
 
     sections: tuple[CardSection, ...]
     links: tuple[MarkdownLink, ...]
@@ -121,8 +129,14 @@ class ParsedCard:
 
     @cached_property
     def anchors(self) -> set[str]:
-        """The anchors of the headings, as code hosts make them, and those that are written as HTML."""
-        anchors = {match[1].lower() for section in self.sections for match in _ANCHOR.finditer(section.text)}
+        """The anchors of the headings, as code hosts make them, and those that are written as
+        HTML.
+        """
+        anchors = {
+            match[1].lower()
+            for section in self.sections
+            for match in _ANCHOR.finditer(section.text)
+        }
         counts: Counter[str] = Counter()
         for section in self.sections:
             slug = re.sub(r"[^\w\- ]", "", section.title.lower()).replace(" ", "-")
@@ -156,7 +170,8 @@ def read_card(path: Path) -> ParsedCard | None:
 def read_text(path: Path) -> str | None:
     """The beginning of a text file; None if it cannot be read.
 
-    It may be one character longer than a card may be, so that a file that is too long is recognized.
+    It may be one character longer than a card may be, so that a file that is too long is
+    recognized.
     """
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
@@ -167,11 +182,17 @@ def read_text(path: Path) -> str | None:
 
 def parse_card(text: str) -> ParsedCard:
     """The parts of a card; the result's ``truncation_note`` says what was too long to be read."""
-    notes = [f"only its first {MAX_CHARACTERS:,} characters were read"] if len(text) > MAX_CHARACTERS else []
+    notes = (
+        [f"only its first {MAX_CHARACTERS:,} characters were read"]
+        if len(text) > MAX_CHARACTERS
+        else []
+    )
     lines = text[:MAX_CHARACTERS].removeprefix("\ufeff").splitlines()
     start = 0
     if lines and lines[0].rstrip() == "---":  # front matter
-        ends = (number for number, line in enumerate(lines[1:], 2) if line.rstrip() in ("---", "..."))
+        ends = (
+            number for number, line in enumerate(lines[1:], 2) if line.rstrip() in ("---", "...")
+        )
         start = next(ends, 0)
     tokens = create_parser().parse("\n".join([""] * start + lines[start:]))
     sections = _read_sections(tokens, lines, start)
@@ -193,22 +214,32 @@ def parse_card(text: str) -> ParsedCard:
     return ParsedCard(sections, links, "; ".join(notes))
 
 
-def _read_sections(tokens: Sequence[Token], lines: Sequence[str], start: int) -> tuple[CardSection, ...]:
+def _read_sections(
+    tokens: Sequence[Token], lines: Sequence[str], start: int
+) -> tuple[CardSection, ...]:
     # Headings in a list count too: one of Open Model Zoo's cards indents a heading after a list.
     headings = [index for index, token in enumerate(tokens) if token.type == "heading_open"]
     sections: list[CardSection] = []
-    parents: list[tuple[int, str]] = []  # level and title of each enclosing heading, without the card's title
+    parents: list[
+        tuple[int, str]
+    ] = []  # level and title of each enclosing heading, without the card's title
     has_title = False
     for begin, end in pairwise((0, *headings, len(tokens))):
         starts = (index for index in range(begin, end) if tokens[index].type == "table_open")
         tables = tuple(_read_table(tokens, index) for index in starts)
         fences = (token for token in tokens[begin:end] if token.type == "fence")
-        code = tuple((_line(each), each.info.strip(), each.content.removesuffix("\n")) for each in fences)
+        code = tuple(
+            (_line(each), each.info.strip(), each.content.removesuffix("\n")) for each in fences
+        )
         last = _line(tokens[end]) - 1 if end < len(tokens) else len(lines)
         if begin == end or tokens[begin].type != "heading_open":
             line, level, title, first = 1, 0, "", start
         else:
-            line, level, title = _line(tokens[begin]), int(tokens[begin].tag[1]), tokens[begin + 1].content
+            line, level, title = (
+                _line(tokens[begin]),
+                int(tokens[begin].tag[1]),
+                tokens[begin + 1].content,
+            )
             title, first = to_plain_text(title), (tokens[begin].map or (0, 0))[1]
             parents = [parent for parent in parents if parent[0] < level]
             if level > 1 or has_title:
@@ -255,10 +286,13 @@ def _read_metrics(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMe
 def create_parser() -> MarkdownIt:
     """A parser of blocks: CommonMark with GitHub's tables. The text inside a block is not parsed.
 
-    Indented text is not code, because Open Model Zoo's cards indent tables and fences too far in lists.
+    Indented text is not code, because Open Model Zoo's cards indent tables and fences too far in
+    lists.
     """
     markdown_it = import_optional("markdown_it", extra="lint")
-    parser: MarkdownIt = markdown_it.MarkdownIt("commonmark").enable("table").disable(["code", "inline"])
+    parser: MarkdownIt = (
+        markdown_it.MarkdownIt("commonmark").enable("table").disable(["code", "inline"])
+    )
     return parser
 
 

@@ -46,13 +46,15 @@ def draw_files_section(facts: ModelFacts) -> Iterator[str]:
     yield draw_compact_table(("Model", "File", "Bytes", "Digest", "From"), rows)
     if not all(file.is_pinned for _, file in files):
         yield (
-            "A file without a checksum is downloaded only with `--trust_on_first_use`; `posezoo.lock` then "
-            "records its checksum."
+            "A file without a checksum is downloaded only with `--trust_on_first_use`;"
+            " `posezoo.lock` then records its checksum."
         )
-    if runtimes := sorted({model.recorded_outputs.runtime for model in models if model.recorded_outputs}):
+    if runtimes := sorted(
+        {model.recorded_outputs.runtime for model in models if model.recorded_outputs}
+    ):
         yield (
-            "Where no other runtime is installed, conversions are compared with recorded outputs of "
-            f"{escape(' and '.join(runtimes))}."
+            "Where no other runtime is installed, conversions are compared with recorded outputs"
+            f" of {escape(' and '.join(runtimes))}."
         )
 
 
@@ -64,7 +66,9 @@ def _pin(file: SourceFile) -> Markdown:
         f"{_algorithm(digest)} {format_code(digest.value)} of {format_code(member)}"
         for member, digest in file.contains.items()
     )
-    return Markdown(f"{members} (weak)" if file.is_pinned else f"no checksum; {members}".removesuffix("; "))
+    return Markdown(
+        f"{members} (weak)" if file.is_pinned else f"no checksum; {members}".removesuffix("; ")
+    )
 
 
 def _algorithm(digest: Digest) -> str:
@@ -100,7 +104,9 @@ def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
             shifts.append((*ir, *moved, *people, f"{shift['agreement']:.0%}", *photos))
         for check in record.checks:
             values = (f"{check.difference:.1e}", f"{check.tolerance:g}")
-            checks.append((*ir, check.output, *values, _format_rounding(check.rounding), check.reference))
+            checks.append(
+                (*ir, check.output, *values, _format_rounding(check.rounding), check.reference)
+            )
     if files:
         yield "## Converted Files"
         versions = escape(", ".join(sorted(openvino)))
@@ -108,13 +114,15 @@ def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
         yield format_table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
     if costs:
         yield "## Complexity"
-        yield "Counted on the IR by the rule of Open Model Zoo's cards; the same in every precision."
+        yield (
+            "Counted on the IR by the rule of Open Model Zoo's cards; the same in every precision."
+        )
         yield format_table(("Model", "GFLOPs", "MParams"), list(costs.values()))
     if checks:
         yield "## Self-Check"
         yield (
-            "The difference of each output from the original's, and how far the rounding of the constants to "
-            "FP16 moves it. Both are relative to its largest value."
+            "The difference of each output from the original's, and how far the rounding of the"
+            " constants to FP16 moves it. Both are relative to its largest value."
         )
         yield format_table(CHECK_HEADERS, checks)
     if shifts:

@@ -1,4 +1,6 @@
-"""The legal part of a card: licenses with text and holder, origin, papers, training, limitations."""
+"""The legal part of a card: licenses with text and holder, origin, papers, training,
+limitations.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from posezoo.cards.markdown import escape, format_code, format_code_block, format_link, format_local_link
+from posezoo.cards.markdown import (
+    escape,
+    format_code,
+    format_code_block,
+    format_link,
+    format_local_link,
+)
 from posezoo.facts.labels import join
 from posezoo.facts.model_facts import ModelFacts, unique
 from posezoo.facts.papers import format_bibtex
@@ -25,7 +33,11 @@ def draw_training_section(facts: ModelFacts) -> Iterator[str]:
     for model in models:
         owner = f" of {format_code(model.full_name)}" if len(models) > 1 else ""
         addresses = {"Training command": model.training.command, "Training log": model.training.log}
-        rows += [f"{title}{owner}: {format_link(address)}" for title, address in addresses.items() if address]
+        rows += [
+            f"{title}{owner}: {format_link(address)}"
+            for title, address in addresses.items()
+            if address
+        ]
     if rows:
         yield "## Training Pipeline"
         yield "\n\n".join(rows)

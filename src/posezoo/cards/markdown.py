@@ -1,7 +1,7 @@
 """Write Markdown; any text that is not marked as Markdown is escaped.
 
-Names, descriptions and addresses come from untrusted model.yml files. They are shown literally: no markup, no
-HTML, no invisible characters, one line.
+Names, descriptions and addresses come from untrusted model.yml files. They are shown literally: no
+markup, no HTML, no invisible characters, one line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def escape(text: str) -> Markdown:
     if isinstance(text, Markdown):
         return text
     text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", one_line(text))
-    # GitHub turns bare addresses into links, including the backslashes, so the address is interrupted.
+    # GitHub turns bare addresses into links, including the backslashes, so the address is
+    # interrupted.
     text = re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", text, flags=re.IGNORECASE)
     # Lists, headings and rules begin only at the start of a line.
     text = re.sub(r"^(?:(?=[-+=])|(\d+)(?=[.)](?:\s|$)))", r"\1\\", text)
@@ -49,7 +50,9 @@ def format_link(address: str) -> Markdown:
 
 
 def format_link_with_text(address: str, text: str = "") -> Markdown:
-    """A text that links to a web page; like ``format_link`` if the text is empty or the address unsafe."""
+    """A text that links to a web page; like ``format_link`` if the text is empty or the address
+    unsafe.
+    """
     if not text or not is_safe_url(address):
         return format_link(address)
     target = f"<{address}>" if set(address) & set("()") else address
@@ -80,7 +83,9 @@ def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markd
 def draw_compact_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
     """A table without its empty columns."""
     kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
-    return format_table([headers[index] for index in kept], [[row[index] for index in kept] for row in rows])
+    return format_table(
+        [headers[index] for index in kept], [[row[index] for index in kept] for row in rows]
+    )
 
 
 def format_code_block(language: str, lines: Iterable[str]) -> Markdown:

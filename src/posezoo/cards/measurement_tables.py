@@ -1,4 +1,6 @@
-"""Published and measured values on a card: accuracy, variants, INT8 compared with FP32, and speed."""
+"""Published and measured values on a card: accuracy, variants, INT8 compared with FP32, and
+speed.
+"""
 
 from __future__ import annotations
 
@@ -55,12 +57,13 @@ _COLUMN_TITLES = {
 }
 
 SHIFT_LEGEND = (
-    "The shift of what INT8 detects relative to FP32, in pixels of the network's input, on photos that were "
-    "not used for calibration. Agreement is the number of people that both detect, divided by the number "
-    "that at least one of them detects."
+    "The shift of what INT8 detects relative to FP32, in pixels of the network's input, on photos"
+    " that were not used for calibration. Agreement is the number of people that both detect,"
+    " divided by the number that at least one of them detects."
 )
 
-#: Settings that distinguish the rows of a table, with their titles; the other settings are below the table.
+#: Settings that distinguish the rows of a table, with their titles; the other settings are below
+#: the table.
 _ROW_SETTINGS = {
     "people_from": "People from",
     "input": "Input",
@@ -80,10 +83,15 @@ _NO_COLUMN = (
 
 #: The first paragraph of a kind's section.
 _LEGEND = {
-    "accuracy": "Measured with the published weights. In parentheses is the 95 % confidence interval "
-    "(bootstrap over the images).",
+    "accuracy": (
+        "Measured with the published weights. In parentheses is the 95 % confidence interval "
+        "(bootstrap over the images)."
+    ),
     "quantization": SHIFT_LEGEND,
-    "speed": "These speeds are of the machine below. On another processor, INT8 may be no faster than FP16.",
+    "speed": (
+        "These speeds are of the machine below. On another processor, INT8 may be no faster than"
+        " FP16."
+    ),
 }
 
 FLIP_LEGEND = "With flip, the results for the image and for its mirror image are averaged."
@@ -139,7 +147,10 @@ def _describe_conditions(measurement: Measurement) -> str:
         settings["rounds"] = f"{measurement.figures['rounds']:g}"
     if measurement.kind == "quantization" and {"calibrated on", "photos"} <= settings.keys():
         calibration, comparison = settings.pop("calibrated on"), settings.pop("photos")
-        settings |= {"calibrated on": f"{calibration} photos", "compared on": f"{comparison} other photos"}
+        settings |= {
+            "calibrated on": f"{calibration} photos",
+            "compared on": f"{comparison} other photos",
+        }
     settings = {name.replace("_", " "): value for name, value in settings.items()}
     described = describe_settings(replace(measurement, settings=settings))
     tools = format_pairs(measurement.tools)
@@ -161,7 +172,11 @@ def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
 def _figure(measurement: Measurement, metric: str) -> str:
     if metric not in measurement.figures:
         return ""
-    to = f" to {_figure(measurement, 'throughput_max_fps')}" if metric == "throughput_min_fps" else ""
+    to = (
+        f" to {_figure(measurement, 'throughput_max_fps')}"
+        if metric == "throughput_min_fps"
+        else ""
+    )
     if metric == "AP" and metric in measurement.intervals:
         to = " ({} to {})".format(*map(format_figure, measurement.intervals[metric]))
     return format_figure(measurement.figures[metric]) + to
@@ -173,7 +188,9 @@ def format_costs(measurement: Measurement) -> dict[str, str]:
 
 
 def format_aps(model: ModelSpec, *, flip: bool) -> str:
-    """Published AP, AP50 and AP75 in percent, as GluonCV writes them: ``66.3/89.2/73.4``; or empty."""
+    """Published AP, AP50 and AP75 in percent, as GluonCV writes them: ``66.3/89.2/73.4``; or
+    empty.
+    """
     for claim in model.published.accuracy:
         if claim.metric == "AP" and claim.flip == flip:
             values = (claim.value, claim.ap50, claim.ap75)
@@ -215,7 +232,10 @@ def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
         if not part.variants:
             continue
         yield "## Variants"
-        yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}. There are also:"
+        yield (
+            f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}. There are"
+            " also:"
+        )
         rows = [
             (
                 format_code(variant.full_name),
@@ -237,7 +257,8 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
         comparable = [  # on the same data with the same protocol
             each
             for each in measurements
-            if (each.settings.get("dataset"), bool(each.settings.get("flip"))) == (claim.dataset, claim.flip)
+            if (each.settings.get("dataset"), bool(each.settings.get("flip")))
+            == (claim.dataset, claim.flip)
         ]
         metrics = (
             (METRICS[claim.metric], _MEASURED_NAMES[claim.metric], claim.value),
@@ -252,7 +273,9 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
                 converted.append(f"{_format_value(claim.converted, claim.metric)} (published)")
             for each in comparable:
                 if metric in each.figures:
-                    images = f", {each.settings['images']} images" if "images" in each.settings else ""
+                    images = (
+                        f", {each.settings['images']} images" if "images" in each.settings else ""
+                    )
                     figure = _format_value(each.figures[metric], claim.metric)
                     converted.append(f"{figure} ({each.precision}{images})")
             cell = "" if part.is_ir else "; ".join(converted) or "not measured"

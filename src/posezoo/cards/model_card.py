@@ -1,7 +1,7 @@
 """A model's card: declared and measured values and, for a card beside IR, the facts of the IR.
 
-Its sections have the titles of Open Model Zoo's cards, so one parser reads both. The text is the same on
-every run, so an unchanged card is not written again.
+Its sections have the titles of Open Model Zoo's cards, so one parser reads both. The text is the
+same on every run, so an unchanged card is not written again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from pathlib import Path
 
 from posezoo.cards.card_json import card_json
 from posezoo.cards.files_section import draw_files_section, draw_ir_section
-from posezoo.cards.legal_section import draw_legal_sections, draw_limitations_section, draw_training_section
+from posezoo.cards.legal_section import (
+    draw_legal_sections,
+    draw_limitations_section,
+    draw_training_section,
+)
 from posezoo.cards.markdown import (
     Markdown,
     escape,
@@ -35,8 +39,18 @@ from posezoo.cards.measurement_tables import (
 )
 from posezoo.cards.ports_section import draw_ports_sections
 from posezoo.cards.skeleton_svg import draw_skeleton
-from posezoo.cards.usage_section import draw_example_section, draw_performance_hint, draw_usage_sections
-from posezoo.facts.labels import describe_settings, format_megabytes, format_protocol, join, task_label
+from posezoo.cards.usage_section import (
+    draw_example_section,
+    draw_performance_hint,
+    draw_usage_sections,
+)
+from posezoo.facts.labels import (
+    describe_settings,
+    format_megabytes,
+    format_protocol,
+    join,
+    task_label,
+)
 from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.files.verified_files import write_atomically
 from posezoo.registry import registry_root
@@ -44,27 +58,40 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 NAME = "README.md"
 FACTS = "card.json"
-#: The folder of images below the registry's root; for a card beside IR, the image is beside the card.
+#: The folder of images below the registry's root; for a card beside IR, the image is beside the
+#: card.
 PICTURES = "skeletons"
 
 #: Marks a registry page that posezoo generated.
 NOTE = "drawn by `make cards` from model.yml: change it there"
 
-#: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there. The text
-#: must not change: cards of earlier versions would not be refreshed any more.
+#: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
+#: The text must not change: cards of earlier versions would not be refreshed any more.
 OURS = "drawn by posezoo beside the IR, and anew at each conversion"
 
-#: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use ``other``.
-_KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0")
+#: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use
+#: ``other``.
+_KNOWN = (
+    "apache-2.0",
+    "mit",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "isc",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "gpl-3.0",
+)
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
 
 
 def write_card(facts: ModelFacts) -> Path:
-    """Write the card into the folder of the model's IR, with card.json and an image, and return its path.
+    """Write the card into the folder of the model's IR, with card.json and an image, and return its
+    path.
 
-    Files that are up to date are not changed. A README.md that posezoo did not generate there is not changed
-    either: it is the registry's own page of the model, was published with the model, or is the user's file.
+    Files that are up to date are not changed. A README.md that posezoo did not generate there is
+    not changed either: it is the registry's own page of the model, was published with the model, or
+    is the user's file.
     """
     assert facts.layout is not None
     path = facts.layout.model_dir(facts.model) / NAME
@@ -110,8 +137,8 @@ def has_note(path: Path, note: str) -> bool:
 def draw_card(facts: ModelFacts) -> str:
     """The card's text.
 
-    If the facts have no layout, this is the registry's card, which links to the license and to other cards.
-    If they have a layout, it is the card beside the IR, which also describes the IR.
+    If the facts have no layout, this is the registry's card, which links to the license and to
+    other cards. If they have a layout, it is the card beside the IR, which also describes the IR.
     """
     in_registry = facts.layout is None
     # The user's own weights have no source, so no command can download them.
@@ -168,14 +195,17 @@ def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
 def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     """The declared and the measured accuracy as a model index; shares become percentages.
 
-    Only the card beside IR has it, which is the one to upload to a hub. For the other one it would be noise:
-    GitHub shows front matter as nested tables, and the card's own tables have the same figures.
+    Only the card beside IR has it, which is the one to upload to a hub. For the other one it would
+    be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
+    figures.
     """
     rows = []  # data set, metric, value, conditions
     for part in facts.parts if facts.layout is not None else ():
         for claim in part.published.accuracy:
             conditions = join("declared by the publisher", format_protocol(claim))
-            rows += [(claim.dataset, claim.metric, claim.value, conditions)] if claim.dataset else []
+            rows += (
+                [(claim.dataset, claim.metric, claim.value, conditions)] if claim.dataset else []
+            )
     for _, measured in facts.measurements("accuracy") if facts.layout is not None else ():
         metric, value = next(iter(measured.figures.items()))
         conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
@@ -197,7 +227,8 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
 def _quoted(value: str | list[str]) -> str:
     """A text or a list of texts in a form that is the same in YAML and JSON.
 
-    Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as text.
+    Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as
+    text.
     """
     if isinstance(value, list):
         return f"[{', '.join(map(_quoted, value))}]"
@@ -214,7 +245,8 @@ def _use_case(facts: ModelFacts) -> Iterator[str]:
     if isinstance(model, CompositeSpec):
         yield "It runs its parts in this order:"
         yield "\n".join(
-            f"{number}. {_link_to_model(facts, part.subdirectory, part.name)}: {escape(part.description)}"
+            f"{number}. {_link_to_model(facts, part.subdirectory, part.name)}:"
+            f" {escape(part.description)}"
             for number, part in enumerate(facts.parts, 1)
         )
     elif model.composite:
@@ -237,7 +269,10 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
         # A card beside IR has a separate section for the complexity of that IR.
         counts = measurements_of(part, "complexity") if facts.layout is None else ()
-        for metric, published in (("gflops", part.published.gflops), ("mparams", part.published.mparams)):
+        for metric, published in (
+            ("gflops", part.published.gflops),
+            ("mparams", part.published.mparams),
+        ):
             title = f"{COSTS[metric]}{owner}"
             rows.append((title, "" if published is None else f"{published:.6g}"))
             precisions: dict[tuple[str, str], list[str]] = {}
@@ -252,7 +287,10 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
         ("IR precisions", ", ".join(facts.precisions)),
-        ("Published files", "size unknown" if size is None else f"{format_megabytes(size)} ({size:,} bytes)"),
+        (
+            "Published files",
+            "size unknown" if size is None else f"{format_megabytes(size)} ({size:,} bytes)",
+        ),
         ("Revision", ", ".join(dict.fromkeys(str(part.revision) for part in parts))),
     ]
     yield "## Specification"

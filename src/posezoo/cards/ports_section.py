@@ -33,19 +33,28 @@ def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
         yield f"{level} Output"
     if part.outputs and not part.is_ir:
         yield f"{level}# Original Model"
-        yield _outputs([replace(output, note=output.original or output.note) for output in part.outputs])
+        yield _outputs(
+            [replace(output, note=output.original or output.note) for output in part.outputs]
+        )
         yield f"{level}# Converted Model"
     if part.outputs:
         is_same = not part.is_ir and not any(output.original for output in part.outputs)
-        yield "The same outputs as those of the original model." if is_same else _outputs(part.outputs)
+        yield (
+            "The same outputs as those of the original model."
+            if is_same
+            else _outputs(part.outputs)
+        )
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
-    if meanings := [f"{format_code(letter)} {LEGEND[letter]}" for letter in LEGEND if letter in letters]:
+    if meanings := [
+        f"{format_code(letter)} {LEGEND[letter]}" for letter in LEGEND if letter in letters
+    ]:
         yield f"Layout: {', '.join(meanings)}."
 
 
 def _original_inputs(part: ModelSpec) -> Markdown:
     rows = [
-        (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale)) for port in part.inputs
+        (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale))
+        for port in part.inputs
     ]
     return draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 
@@ -59,7 +68,9 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
         # Open Model Zoo only states that channels are reversed, not their order.
         color = port.ir_color or ("reversed" if port.reverse_input_channels else "")
         is_applied = port.mean or port.scale
-        values = "0 to 255: the IR applies mean and scale" if is_applied else "as for the original model"
+        values = (
+            "0 to 255: the IR applies mean and scale" if is_applied else "as for the original model"
+        )
         rows.append((*_shape(converted_input(part, port)), color, values))
     yield draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
     for port in part.inputs:
@@ -73,7 +84,9 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
 
 
 def model_optimizer_arguments(part: ModelSpec) -> list[str]:
-    """Model Optimizer's arguments for an IR with these inputs; they are always in the same order."""
+    """Model Optimizer's arguments for an IR with these inputs; they are always in the same
+    order.
+    """
     named = [port for port in part.inputs if port.name]
     means = ",".join(f"{each.name}[{_numbers(each.mean, ',')}]" for each in named if each.mean)
     scales = ",".join(f"{each.name}[{_numbers(each.scale, ',')}]" for each in named if each.scale)
@@ -82,7 +95,9 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
         return []
     words = [f"--input={','.join(each.name for each in named)}"]
     if any(each.reshaped for each in named):
-        words.append("--input_shape=" + ",".join(f"[{_numbers(each.shape, ',')}]" for each in named))
+        words.append(
+            "--input_shape=" + ",".join(f"[{_numbers(each.shape, ',')}]" for each in named)
+        )
     words += [f"--mean_values={means}"] if means else []
     words += [f"--scale_values={scales}"] if scales else []
     words += ["--reverse_input_channels"] if reverse else []

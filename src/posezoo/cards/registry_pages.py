@@ -1,6 +1,7 @@
 """The pages of a registry: a card and a card.json for each model and composite, and an index.
 
-The index ends with GluonCV's models in three tables, like those of GluonCV's own page of pose models.
+The index ends with GluonCV's models in three tables, like those of GluonCV's own page of pose
+models.
 """
 
 from __future__ import annotations
@@ -34,22 +35,29 @@ INDEX = "index.md"
 PICTURE = "accuracy-throughput.svg"
 NETWORK_PICTURE = "published-accuracy-throughput.svg"
 HEADERS = ("Model", "Download", "License", "AP measured")
-COST_HEADERS = ("Model", "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP, as published")
+COST_HEADERS = (
+    "Model",
+    "GFLOPs",
+    "GFLOPs counted",
+    "MParams",
+    "MParams counted",
+    "AP, as published",
+)
 PICTURE_LEGEND = """\
 Each number is a model for which both values were measured: AP and speed are of the same pipeline, which finds
 the people as the model's card says. Further up and to the right is better. A line is the 95 % interval of AP:
-models whose lines overlap cannot be ranked by these photos."""
+models whose lines overlap cannot be ranked by these photos."""  # noqa: E501
 NETWORK_PICTURE_LEGEND = """\
 Published AP, and the measured speed of the network alone. The data and the protocol differ between models;
 most publishers give the network the annotated boxes of the people. A mark is white if the speed was measured
-with random weights, because the published ones were not available."""
+with random weights, because the published ones were not available."""  # noqa: E501
 LEGEND = """\
 AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
 images that the card names. Download: what is transferred, which may be a package with more files. ↳ A part of
-the model above."""
+the model above."""  # noqa: E501
 COST_LEGEND = """\
 GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
-card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""
+card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
@@ -60,7 +68,14 @@ TABLES = {
     "alpha_pose_": "AlphaPose",
 }
 
-GLUONCV_HEADERS = ("Model", "OKS AP", "OKS AP (with flip)", "Hashtag", "Training Command", "Training log")
+GLUONCV_HEADERS = (
+    "Model",
+    "OKS AP",
+    "OKS AP (with flip)",
+    "Hashtag",
+    "Training Command",
+    "Training log",
+)
 
 #: Height and width of an input whose size the page does not state.
 USUAL_SIZE = (256, 192)
@@ -70,13 +85,15 @@ INTRODUCTION = """\
 
 OKS AP is AP/AP50/AP75 on COCO val2017 at a single scale, as published; with flip, the outputs for the image
 and for its mirror image are averaged. If no size is given, the input is 256x192. A hashtag selects a variant
-other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
+other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""  # noqa: E501
 
 
 def draw_pages(root: Path) -> dict[str, str]:
     """The text of each page by its path below the registry's root, with / between its parts."""
     registry = Registry([root])
-    models: list[ModelFacts] = []  # the parts of a composite follow it in the order in which they run
+    models: list[
+        ModelFacts
+    ] = []  # the parts of a composite follow it in the order in which they run
     for entry in registry.entries.values():
         if not entry.composite:
             model = entry.read()
@@ -133,7 +150,13 @@ def _draw_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
             continue
         published, (gflops, mparams) = facts.model.published, format_complexity(facts.model)
         aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
-        costs = _digits(published.gflops), gflops, _digits(published.mparams), mparams, next(aps, "")
+        costs = (
+            _digits(published.gflops),
+            gflops,
+            _digits(published.mparams),
+            mparams,
+            next(aps, ""),
+        )
         if any(costs):
             rows.append((_link(facts), *costs))
     if rows:
@@ -152,7 +175,9 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
     if model.deprecated is not None:
         name = Markdown(f"{name} (deprecated)")
     licenses = {
-        format_local_link(Path(os.path.relpath(license_path(part), root)).as_posix(), part.license.spdx)
+        format_local_link(
+            Path(os.path.relpath(license_path(part), root)).as_posix(), part.license.spdx
+        )
         for part in facts.parts
         if part.license.text
     }
@@ -161,9 +186,9 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
         bounds = [f"{100 * bound:.1f}" for bound in accuracy.intervals.get("AP", ())]
         interval = f" ({' to '.join(bounds)})" if bounds else ""
         people = accuracy.settings.get("people_from")
-        measured = (
-            f"{100 * accuracy.figures['AP']:.1f}%{interval}{f', people from {people}' if people else ''}"
-        )
+        measured = f"{100 * accuracy.figures['AP']:.1f}%{interval}"
+        if people:
+            measured += f", people from {people}"
     return (
         Markdown(f"↳ {name}") if facts.composite else name,
         format_megabytes(facts.download_bytes),
@@ -177,7 +202,9 @@ def _digits(value: float | None) -> str:
 
 
 def _draw_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
-    """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV model."""
+    """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
+    model.
+    """
     variants = [
         variant
         for model in models

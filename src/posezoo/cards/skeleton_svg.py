@@ -6,7 +6,8 @@ from xml.sax.saxutils import escape
 
 from posezoo.pose.keypoints import Skeleton
 
-#: Positions of the keypoints of all skeletons in pixels: to the person's left from the middle, and down.
+#: Positions of the keypoints of all skeletons in pixels: to the person's left from the middle, and
+#: down.
 _MIDDLE = {"nose": 42, "neck": 92, "pelvis": 204}
 #: The head is large, because BlazePose has eleven keypoints on it.
 _SIDE = {
@@ -32,7 +33,8 @@ _ROWS = 19  # rows of the list beside the person; more keypoints use a second co
 
 
 def draw_skeleton(skeleton: Skeleton) -> str:
-    """The image: limbs, numbered keypoints in the colours of drawn poses, and a list of their names.
+    """The image: limbs, numbered keypoints in the colours of drawn poses, and a list of their
+    names.
 
     It contains no script, link or font, and is readable on light and dark pages.
     """
@@ -44,7 +46,9 @@ def draw_skeleton(skeleton: Skeleton) -> str:
     for a, b in skeleton.limbs:
         ends = f'x1="{places[a][0]}" y1="{places[a][1]}" x2="{places[b][0]}" y2="{places[b][1]}"'
         limbs.append(f'<line {ends} stroke="{colors[b]}"/>')
-    for index, (name, (x, y), color) in enumerate(zip(skeleton.keypoints, places, colors, strict=False)):
+    for index, (name, (x, y), color) in enumerate(
+        zip(skeleton.keypoints, places, colors, strict=False)
+    ):
         joints.append(
             f'<circle cx="{x}" cy="{y}" r="7" fill="{color}" stroke="#fff"/>'
             f'<text x="{x}" y="{y + 3}">{index}</text>'
@@ -58,8 +62,11 @@ def draw_skeleton(skeleton: Skeleton) -> str:
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
-            f'height="{_HEIGHT}" role="img" font-family="sans-serif" font-size="11">',
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}"'
+                f' width="{width}" height="{_HEIGHT}" role="img" font-family="sans-serif"'
+                ' font-size="11">'
+            ),
             f"<title>{escape(skeleton.name)}: {escape(listed)}</title>",
             f'<rect width="{width}" height="{_HEIGHT}" rx="8" fill="#fff"/>',
             *('<g stroke-width="4" stroke-linecap="round" opacity=".55">', *limbs),

@@ -6,7 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from posezoo.cards.markdown import escape, format_code, format_code_block, format_image, format_local_link
+from posezoo.cards.markdown import (
+    escape,
+    format_code,
+    format_code_block,
+    format_image,
+    format_local_link,
+)
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import registry_root
 from posezoo.resolve.people import declared_people
@@ -19,8 +25,8 @@ SIZE = "368,432"
 #: An image beside a model.yml: the model's results on the sample photos, as posezoo run draws them.
 PICTURE = "example.jpg"
 CREDIT = (
-    "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind a camera (by "
-    "Lav Varshney, CC0), both from the Python package scikit-image.*"
+    "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind a"
+    " camera (by Lav Varshney, CC0), both from the Python package scikit-image.*"
 )
 
 
@@ -51,16 +57,27 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
         return
     named = format_code("--detector MODEL")
     if people.photo == WHOLE_IMAGE:
-        yield f"It treats the whole image as one person. With {named}, a detector finds the people first."
+        yield (
+            f"It treats the whole image as one person. With {named}, a detector finds the people"
+            " first."
+        )
     else:
         detector = _link_to_model(facts, people.photo, linked=linked)
-        yield f"It processes one person at a time: {detector} finds the people first; {named} names another."
+        yield (
+            f"It processes one person at a time: {detector} finds the people first; {named} names"
+            " another."
+        )
     if people.video == TRACKING:
-        yield "In a video, it follows one person: each frame is cropped to the person in the frame before."
+        yield (
+            "In a video, it follows one person: each frame is cropped to the person in the frame"
+            " before."
+        )
 
 
 def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
-    """A link to the card of another model of the registry; its name if the card is not in a registry."""
+    """A link to the card of another model of the registry; its name if the card is not in a
+    registry.
+    """
     folder = next(registry_root(facts.model).glob(f"*/{name}"), None) if linked else None
     if folder is None:
         return format_code(name)
@@ -81,11 +98,23 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
     lines = [f"python tools/downloader/downloader.py --name {name}{trust}"]
     lines += [f"python tools/downloader/converter.py --name {name}"] if to_convert else []
     yield format_code_block("sh", lines)
-    refused = {part.full_name: part.quantization.refused for part in facts.parts if part.quantization}
+    refused = {
+        part.full_name: part.quantization.refused for part in facts.parts if part.quantization
+    }
     refused = {part: reason for part, reason in refused.items() if reason}
-    left = [part.full_name for part in facts.parts if part.full_name not in refused] if refused else [name]
-    quantizable = left and model.decoder is not None and not any(part.quantized for part in facts.parts)
-    if quantizable and Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions:
+    left = (
+        [part.full_name for part in facts.parts if part.full_name not in refused]
+        if refused
+        else [name]
+    )
+    quantizable = (
+        left and model.decoder is not None and not any(part.quantized for part in facts.parts)
+    )
+    if (
+        quantizable
+        and Precision.FP32 in facts.precisions
+        and Precision.FP16_INT8 not in facts.precisions
+    ):
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
         yield format_code_block("sh", [f"posezoo quantize {' '.join(left)} --dataset_dir photos"])
     for part, reason in refused.items():
@@ -95,13 +124,20 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
         yield format_code_block("python", _python(facts, precision))
         if facts.approach:
             yield "## Demo usage"
-            yield "With a camera, or on an image without a window; `posezoo demo --help` lists all options:"
+            yield (
+                "With a camera, or on an image without a window; `posezoo demo --help` lists all"
+                " options:"
+            )
             inputs = ("-i 0", f"-i {PHOTO} -no_show -o poses.jpg")
-            yield format_code_block("sh", [_command(facts, f"demo -m {name} {each}") for each in inputs])
+            yield format_code_block(
+                "sh", [_command(facts, f"demo -m {name} {each}") for each in inputs]
+            )
 
 
 def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:
-    """The section Performance of a model whose speed was not measured; it says how to measure it."""
+    """The section Performance of a model whose speed was not measured; it says how to measure
+    it.
+    """
     if default_precision(facts):
         yield "## Performance"
         yield "No measurement is recorded yet. To measure on your machine:"
@@ -121,12 +157,18 @@ def format_shortest_command(facts: ModelFacts, precision: Precision) -> str:
 def finds_keypoints(facts: ModelFacts) -> bool:
     """Whether it is run by itself and finds keypoints, so that its results can be drawn."""
     skeleton = facts.skeleton
-    return not facts.composite and facts.model.decoder is not None and bool(skeleton and skeleton.keypoints)
+    return (
+        not facts.composite
+        and facts.model.decoder is not None
+        and bool(skeleton and skeleton.keypoints)
+    )
 
 
 def default_precision(facts: ModelFacts) -> Precision | None:
     """The precision of the examples: the default of posezoo run, if the model has it."""
-    return Precision.FP16 if Precision.FP16 in facts.precisions else next(iter(facts.precisions), None)
+    return (
+        Precision.FP16 if Precision.FP16 in facts.precisions else next(iter(facts.precisions), None)
+    )
 
 
 def _command(facts: ModelFacts, arguments: str) -> str:

@@ -1,4 +1,6 @@
-"""Read checkpoints without running code that they contain; the first bytes of a file decide its format."""
+"""Read checkpoints without running code that they contain; the first bytes of a file decide its
+format.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,18 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[MappedFile], dict[str, 
 
 _HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be read"
 
-# Files that are often found in place of a checkpoint: the position of their magic bytes, these bytes, and a
-# name for messages.
+# Files that are often found in place of a checkpoint: the position of their magic bytes, these
+# bytes, and a name for messages.
 _OTHER_KINDS = (
     (0, b"<", "a web page or XML: the download did not get the file"),
     (0, b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
     (0, b"\x1f\x8b", "a gzip archive: unpack it"),
     (0, b"\x89HDF", "an HDF5 file"),
-    (257, b"ustar", "a tar archive, which PyTorch before 0.2 also wrote: unpack it, or save it again"),
+    (
+        257,
+        b"ustar",
+        "a tar archive, which PyTorch before 0.2 also wrote: unpack it, or save it again",
+    ),
 )
 
 
@@ -38,17 +44,20 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     """A checkpoint's tensors by their names, in the file's order.
 
     For a PyTorch checkpoint these are the tensors of the state dict, which may also be inside
-    ``{'state_dict': ...}``, ``{'model_state_dict': ...}`` or ``{'model': ...}``. The prefixes ``module.`` of
-    PyTorch's names and ``arg:`` and ``aux:`` of MXNet's are removed. No code of the file is run, and PyTorch
-    is not needed.
+    ``{'state_dict': ...}``, ``{'model_state_dict': ...}`` or ``{'model': ...}``. The prefixes
+    ``module.`` of PyTorch's names and ``arg:`` and ``aux:`` of MXNet's are removed. No code of the
+    file is run, and PyTorch is not needed.
 
     Returns:
-        Arrays of floats, integers or bools in the machine's byte order; bfloat16 as float32. Most are
-        views of the file, mapped copy-on-write: writing to an array does not change the file. While such an
+        Arrays of floats, integers or bools in the machine's byte order; bfloat16 as float32. Most
+        are
+        views of the file, mapped copy-on-write: writing to an array does not change the file. While
+            such an
         array exists, the file must not be truncated.
 
     Raises:
-        CheckpointError: it cannot be read: its format is unknown, it is damaged, or it refers to code.
+        CheckpointError: it cannot be read: its format is unknown, it is damaged, or it refers to
+            code.
     """
     try:
         if not path.is_file():  # opening a pipe would block
@@ -69,5 +78,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
 
 
 def has_checkpoint_header(head: bytes) -> bool:
-    """Whether a file that begins with these bytes (512 or all) is a checkpoint in a known format."""
+    """Whether a file that begins with these bytes (512 or all) is a checkpoint in a known
+    format.
+    """
     return any(recognises(head) for recognises, _ in _FORMATS)

@@ -1,4 +1,6 @@
-"""Compare a checkpoint's tensors with those that a network needs, and report every difference at once."""
+"""Compare a checkpoint's tensors with those that a network needs, and report every difference at
+once.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,16 @@ import numpy as np
 from posezoo.checkpoints.mapped_file import Array, truncate
 from posezoo.errors import CheckpointError, suggest
 
-#: A count of training steps, which inference does not need; PyTorch before 0.4.1 and MXNet do not save it.
+#: A count of training steps, which inference does not need; PyTorch before 0.4.1 and MXNet do not
+#: save it.
 _COUNTER = "num_batches_tracked"
 
-# The most keys that a message names: a checkpoint of another network may differ in all keys, for example in
-# 1 900 of HigherHRNet.
+# The most keys that a message names: a checkpoint of another network may differ in all keys, for
+# example in 1 900 of HigherHRNet.
 _MAX_NAMED = 5
 
-# The number of keys that are compared with difflib, which takes 0.1 ms for each; those that share the most
-# words are chosen.
+# The number of keys that are compared with difflib, which takes 0.1 ms for each; those that share
+# the most words are chosen.
 _MAX_COMPARED = 20
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -51,8 +54,8 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
         checkpoint lacks is 0, and a single number may be saved with the shape [1].
 
     Raises:
-        CheckpointError: keys are missing or unexpected, or have other shapes. The error names the first 5 of
-            each kind with the most similar known key; :func:`compare_keys` returns all.
+        CheckpointError: keys are missing or unexpected, or have other shapes. The error names the
+            first 5 of each kind with the most similar known key; :func:`compare_keys` returns all.
     """
     if differences := compare_keys(tensors, requested):
         raise CheckpointError(
@@ -66,23 +69,34 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
 
 def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointMismatch:
     """The differences between a checkpoint and a network."""
-    common = ((key, array.shape, tuple(requested[key])) for key, array in tensors.items() if key in requested)
+    common = (
+        (key, array.shape, tuple(requested[key]))
+        for key, array in tensors.items()
+        if key in requested
+    )
     return CheckpointMismatch(
         tuple(key for key in requested if key not in tensors and not _is_counter(key)),
         tuple(key for key in tensors if key not in requested),
-        # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still accepts it.
+        # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still accepts
+        # it.
         tuple(each for each in common if each[1] != each[2] and each[1:] != ((1,), ())),
     )
 
 
 def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
-    # Training programs often save the network as part of a larger module; if the prefix is removed, the keys
-    # match.
+    # Training programs often save the network as part of a larger module; if the prefix is removed,
+    # the keys match.
     keys, needed = set(tensors), [key for key in requested if not _is_counter(key)]
     for candidate in sorted(keys):
-        prefix = candidate.removesuffix(needed[0]) if needed and candidate.endswith(f".{needed[0]}") else ""
+        prefix = (
+            candidate.removesuffix(needed[0])
+            if needed and candidate.endswith(f".{needed[0]}")
+            else ""
+        )
         if prefix and all(f"{prefix}{key}" in keys for key in needed):
-            return f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
+            return (
+                f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
+            )
     return "it belongs to another network, or to another variant of it (width, number of stages)"
 
 
@@ -101,14 +115,18 @@ def _format_differences(
         (
             "of another shape",
             differences.reshaped,
-            lambda key: f"{truncate(key[0])} ({_format_shape(key[1])}, not {_format_shape(key[2])})",
+            lambda key: (
+                f"{truncate(key[0])} ({_format_shape(key[1])}, not {_format_shape(key[2])})"
+            ),
         ),
     )
     parts = []
     for problem, keys, describe in groups:
         more = f", and {len(keys) - _MAX_NAMED} more" if len(keys) > _MAX_NAMED else ""
         if keys:
-            parts.append(f"{len(keys)} {problem}: {', '.join(map(describe, keys[:_MAX_NAMED]))}{more}")
+            parts.append(
+                f"{len(keys)} {problem}: {', '.join(map(describe, keys[:_MAX_NAMED]))}{more}"
+            )
     return f"does not fit the network: {'; '.join(parts)}"
 
 

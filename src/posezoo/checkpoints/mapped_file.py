@@ -1,7 +1,7 @@
 """Map a checkpoint file into memory; a read beyond the end of the file is an error.
 
-It is mapped copy-on-write: only the bytes that are accessed are read, and writing to an array does not change
-the file. The mapping is released together with the last array that refers to it.
+It is mapped copy-on-write: only the bytes that are accessed are read, and writing to an array does
+not change the file. The mapping is released together with the last array that refers to it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-#: The most tensors of a checkpoint. The zoo's largest network has 1 900, and 5 000 with the two that Adam
-#: adds for each parameter.
+#: The most tensors of a checkpoint. The zoo's largest network has 1 900, and 5 000 with the two
+#: that Adam adds for each parameter.
 MAX_TENSORS = 1 << 16
 
-#: The largest size of a header, pickle or zip directory, in bytes. The objects that are parsed from it take
-#: up to 40 times as much memory. HigherHRNet's has 0.3 MB.
+#: The largest size of a header, pickle or zip directory, in bytes. The objects that are parsed from
+#: it take up to 40 times as much memory. HigherHRNet's has 0.3 MB.
 MAX_HEADER = 4 << 20
 
-#: The most dimensions of a tensor, which is the limit of NumPy 1. Weights of 3D convolutions have 5.
+#: The most dimensions of a tensor, which is the limit of NumPy 1. Weights of 3D convolutions have
+#: 5.
 MAX_DIMENSIONS = 32
 
 BOOL, BFLOAT16 = "bool", "bf16"
@@ -75,8 +76,9 @@ class MappedFile:
     def read_array(self, start: int, count: int, kind: str, what: str) -> Array:
         """``count`` consecutive numbers, shape (count,).
 
-        The array is a view of the file. It is a copy if the numbers are not aligned, or if NumPy lacks their
-        type: bfloat16, the upper half of a float32, becomes float32, and a byte that is not 0 becomes True.
+        The array is a view of the file. It is a copy if the numbers are not aligned, or if NumPy
+        lacks their type: bfloat16, the upper half of a float32, becomes float32, and a byte that is
+        not 0 becomes True.
         """
         stored_as = np.dtype(_STORED.get(kind, f"<{kind}"))
         self._check(start, count * stored_as.itemsize, what)
@@ -121,7 +123,9 @@ class FileCursor:
     def read_text(self, size: int, what: str) -> str:
         """The next ``size`` bytes as text; CheckpointFormatError if they are not UTF-8."""
         if size > MAX_HEADER:
-            raise CheckpointFormatError(f"{what} declares a text of {size} bytes, more than {MAX_HEADER}")
+            raise CheckpointFormatError(
+                f"{what} declares a text of {size} bytes, more than {MAX_HEADER}"
+            )
         content = self.file.read_bytes(self.at, size, what)
         self.at += size
         try:
@@ -149,9 +153,13 @@ def dtype_size(kind: str) -> int:
 
 
 def element_count(shape: Sequence[object], what: str) -> int:
-    """The number of elements of a tensor of this shape; CheckpointFormatError if it is not a shape."""
+    """The number of elements of a tensor of this shape; CheckpointFormatError if it is not a
+    shape.
+    """
     if len(shape) > MAX_DIMENSIONS:
-        raise CheckpointFormatError(f"{what} declares {len(shape)} dimensions, more than {MAX_DIMENSIONS}")
+        raise CheckpointFormatError(
+            f"{what} declares {len(shape)} dimensions, more than {MAX_DIMENSIONS}"
+        )
     sizes = [require_size(size, f"a size of {what}") for size in shape]
     # NumPy multiplies the other sizes even if one is 0.
     if math.prod(filter(None, sizes)) >= 1 << 56:
@@ -162,9 +170,13 @@ def element_count(shape: Sequence[object], what: str) -> int:
 
 
 def require_size(value: object, what: str) -> int:
-    """Return the value if it is an integer from 0 to 2^63 - 1; else raise a CheckpointFormatError."""
+    """Return the value if it is an integer from 0 to 2^63 - 1; else raise a
+    CheckpointFormatError.
+    """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        raise CheckpointFormatError(f"{what} is {shorten(value)}, expected an integer from 0 to 2^63 - 1")
+        raise CheckpointFormatError(
+            f"{what} is {shorten(value)}, expected an integer from 0 to 2^63 - 1"
+        )
     return value
 
 
@@ -174,7 +186,11 @@ def shorten(value: object) -> str:
         return str(value)
     if isinstance(value, str):
         return repr(truncate(value))
-    return f"a huge {type(value).__name__}" if isinstance(value, int) else f"of type {type(value).__name__}"
+    return (
+        f"a huge {type(value).__name__}"
+        if isinstance(value, int)
+        else f"of type {type(value).__name__}"
+    )
 
 
 def truncate(text: str) -> str:

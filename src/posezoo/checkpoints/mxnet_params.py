@@ -1,8 +1,9 @@
 """Read MXNet's .params files, in which GluonCV published its networks.
 
-A file contains, in little endian: the magic number and a reserved number, 8 bytes each; the number of arrays
-and the arrays; the number of names and the names. An array begins with the version of its format, one of
-four. Source: ``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` of MXNet 1.9.1, src/ndarray/ndarray.cc.
+A file contains, in little endian: the magic number and a reserved number, 8 bytes each; the number
+of arrays and the arrays; the number of names and the names. An array begins with the version of its
+format, one of four. Source: ``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` of MXNet 1.9.1,
+src/ndarray/ndarray.cc.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ _PREFIXES = ("arg:", "aux:")
 
 
 def read_mxnet_params(file: MappedFile) -> dict[str, Array]:
-    """The arrays of a file by their names, in its order; a CheckpointFormatError if it is not valid."""
+    """The arrays of a file by their names, in its order; a CheckpointFormatError if it is not
+    valid.
+    """
     cursor = FileCursor(file, len(MAGIC))
     (count,) = cursor.unpack("<Q", "the count of arrays")
     if count > MAX_TENSORS:
@@ -68,13 +71,16 @@ def _array(cursor: FileCursor, what: str) -> Array:
         (storage,) = cursor.unpack("<i", what)
         if storage != 0:
             kind = _STORAGES.get(storage, str(storage))
-            raise CheckpointFormatError(f"{what} is stored as {kind}: only dense arrays can be read")
+            raise CheckpointFormatError(
+                f"{what} is stored as {kind}: only dense arrays can be read"
+            )
         (ndim,) = cursor.unpack("<i", what)
     elif magic == _V1:
         (ndim,) = cursor.unpack("<I", what)
     else:
         ndim = magic  # the oldest format has no version
-    # The record of an array without values ends here. V3 distinguishes it from a scalar, without dimensions.
+    # The record of an array without values ends here. V3 distinguishes it from a scalar, without
+    # dimensions.
     if ndim == (-1 if magic == _V3 else 0):
         return np.zeros(0, np.float32)
     if not 0 <= ndim <= MAX_DIMENSIONS:

@@ -1,7 +1,8 @@
-"""Read pickles without running their code; :mod:`pickletools` parses the opcodes and does not execute them.
+"""Read pickles without running their code; :mod:`pickletools` parses the opcodes and does not
+execute them.
 
-``torch.load(weights_only=True)`` promises the same, but had two vulnerabilities in the versions of PyTorch
-that we allow: CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10).
+``torch.load(weights_only=True)`` promises the same, but had two vulnerabilities in the versions of
+PyTorch that we allow: CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 from posezoo.checkpoints.mapped_file import CheckpointFormatError, shorten
 
-#: The replacements of functions and classes, by their dotted names. A pickle is a program that calls what it
-#: names; its names are only looked up here, and never imported.
+#: The replacements of functions and classes, by their dotted names. A pickle is a program that
+#: calls what it names; its names are only looked up here, and never imported.
 Vocabulary = Mapping[str, Callable[..., object]]
 
 # HigherHRNet's checkpoint has 70 000 steps, or 200 000 with its optimizer's state.
@@ -48,10 +49,11 @@ class GlobalName:
 
 
 class PickleSequence:
-    """A sequence of pickles, and the stack machine of pickle.py, with only the opcodes that data needs.
+    """A sequence of pickles, and the stack machine of pickle.py, with only the opcodes that data
+    needs.
 
-    Other bytes may follow. The pickles may only refer to the names in the vocabulary; ``persistent`` resolves
-    a reference to something outside the pickle.
+    Other bytes may follow. The pickles may only refer to the names in the vocabulary;
+    ``persistent`` resolves a reference to something outside the pickle.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class PickleSequence:
         return self._stream.tell()
 
     def load_next(self) -> object:
-        """The value of the next pickle; a CheckpointFormatError if it is none, or uses an unknown name."""
+        """The value of the next pickle; a CheckpointFormatError if it is none, or uses an unknown
+        name.
+        """
         self._stack, self._below, self._memo = [], [], {}
         try:
             for opcode, argument, _ in pickletools.genops(self._stream):
@@ -81,7 +85,8 @@ class PickleSequence:
         except CheckpointFormatError:
             raise
         except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
-            # pickletools raises ValueError; the others mean that the stack, the memo or a call lacks a value.
+            # pickletools raises ValueError; the others mean that the stack, the memo or a call
+            # lacks a value.
             raise CheckpointFormatError(
                 f"its pickle is damaged near byte {self.position}",
                 hint="the file was truncated or changed; download it again",
@@ -140,7 +145,9 @@ class PickleSequence:
             case "PROTO" | "FRAME" | "STOP":
                 pass  # only a parser needs them
             case _:
-                raise CheckpointFormatError(f"its pickle has the opcode {opcode}, which weights do not need")
+                raise CheckpointFormatError(
+                    f"its pickle has the opcode {opcode}, which weights do not need"
+                )
 
     def _pop_to_mark(self) -> list[Any]:
         items, self._stack = self._stack, self._below.pop()
@@ -157,8 +164,9 @@ class PickleSequence:
         table = self._stack[-1]
         if type(table) is not dict or len(items) % 2:
             raise TypeError
-        # The keys of tensors are strings; all other keys are ignored, because hashing untrusted values may
-        # take extremely long: deeply nested tuples, or integers that all have the same hash.
+        # The keys of tensors are strings; all other keys are ignored, because hashing untrusted
+        # values may take extremely long: deeply nested tuples, or integers that all have the same
+        # hash.
         pairs = zip(items[::2], items[1::2], strict=True)
         table.update((key, value) for key, value in pairs if type(key) is str)
 
@@ -169,7 +177,9 @@ class PickleSequence:
         if dotted not in self._vocabulary:
             raise CheckpointFormatError(
                 f"its pickle refers to {shorten(dotted)}, which is not allowed in a checkpoint",
-                hint="no code was run; ask the author to save only the weights: net.state_dict(), or "
-                ".safetensors",
+                hint=(
+                    "no code was run; ask the author to save only the weights: net.state_dict(), or"
+                    " .safetensors"
+                ),
             )
         self._stack.append(GlobalName(dotted))

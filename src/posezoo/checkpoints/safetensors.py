@@ -1,8 +1,9 @@
 """Read safetensors files: a header in JSON, then the numbers, without gaps or overlaps.
 
-The first eight bytes are the header's length. Each entry of the header has a ``dtype``, a ``shape`` and two
-``data_offsets``, counted from the end of the header. Source: safetensors 0.8, README.md, "Format". The
-safetensors package is not used: it would be another dependency, and it cannot read BF16 without torch.
+The first eight bytes are the header's length. Each entry of the header has a ``dtype``, a ``shape``
+and two ``data_offsets``, counted from the end of the header. Source: safetensors 0.8, README.md,
+"Format". The safetensors package is not used: it would be another dependency, and it cannot read
+BF16 without torch.
 """
 
 from __future__ import annotations
@@ -35,14 +36,17 @@ _KINDS = {
 def is_safetensors(head: bytes) -> bool:
     """Whether a file begins with a length and an opening brace.
 
-    Eight printable characters, as in a text file, are not a length, which would be more than 2^61 bytes.
+    Eight printable characters, as in a text file, are not a length, which would be more than 2^61
+    bytes.
     """
     length = head[:8]
     return head[8:9] == b"{" and not (length.isascii() and length.decode().isprintable())
 
 
 def read_safetensors(file: MappedFile) -> dict[str, Array]:
-    """The tensors of a file by their names, in order; a CheckpointFormatError if its header is not valid."""
+    """The tensors of a file by their names, in order; a CheckpointFormatError if its header is not
+    valid.
+    """
     cursor = FileCursor(file)
     (length,) = cursor.unpack("<Q", "the header's length")
     entries = _entries(cursor.read_text(length, "the header"))
@@ -55,10 +59,13 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(dtype, str) or dtype not in _KINDS:
             raise CheckpointFormatError(
-                f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are {', '.join(_KINDS)}"
+                f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are"
+                f" {', '.join(_KINDS)}"
             )
         if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-            raise CheckpointFormatError(f"{what} has a shape or offsets that are not lists of integers")
+            raise CheckpointFormatError(
+                f"{what} has a shape or offsets that are not lists of integers"
+            )
         start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
         kind, count = _KINDS[dtype], element_count(shape, what)
         if end - start != count * dtype_size(kind):
@@ -67,7 +74,8 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
             )
         tensors[name] = file.read_array(cursor.at + start, count, kind, what).reshape(shape)
         extents.append((start, end, what))
-    # A gap could contain hidden data; with overlapping tensors, a small file could need much memory.
+    # A gap could contain hidden data; with overlapping tensors, a small file could need much
+    # memory.
     size, previous_end = file.size - cursor.at, 0
     for start, end, what in sorted(extents):
         if start < previous_end:
@@ -76,7 +84,9 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
             raise CheckpointFormatError(f"{what} leaves a gap of {start - previous_end} bytes")
         previous_end = end
     if previous_end != size:
-        raise CheckpointFormatError(f"its tensors have {previous_end} bytes, but {size} follow the header")
+        raise CheckpointFormatError(
+            f"its tensors have {previous_end} bytes, but {size} follow the header"
+        )
     return tensors
 
 

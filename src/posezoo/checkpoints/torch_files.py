@@ -25,7 +25,8 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 _PICKLE = "data.pkl"
 
-# From APPNOTE.TXT, 4.3.16, 4.3.14 and 4.3.7: the two end-of-directory records, and the header of an entry.
+# From APPNOTE.TXT, 4.3.16, 4.3.14 and 4.3.7: the two end-of-directory records, and the header of an
+# entry.
 _END = struct.Struct("<4s8xLL2x")
 _END64 = struct.Struct("<4s36xQQ")
 _LOCAL = struct.Struct("<4s22xHH")
@@ -36,14 +37,17 @@ _VERSION = 1001
 
 
 def read_torch_zip(file: MappedFile) -> dict[str, Array]:
-    """The tensors of a zip archive by their keys, in its order; a CheckpointFormatError if it is not valid.
+    """The tensors of a zip archive by their keys, in its order; a CheckpointFormatError if it is
+    not valid.
 
-    It contains a pickle and the bytes of each storage, not compressed, so that arrays can be views of it.
+    It contains a pickle and the bytes of each storage, not compressed, so that arrays can be views
+    of it.
     """
     offsets = _read_offsets(file)
     if _PICKLE not in offsets:
         raise CheckpointFormatError(
-            "is a zip archive, but was not written by torch.save", hint="if it contains weights, unpack it"
+            "is a zip archive, but was not written by torch.save",
+            hint="if it contains weights, unpack it",
         )
     if "byteorder" in offsets and file.read_bytes(*offsets["byteorder"], "byteorder") != b"little":
         raise CheckpointFormatError("was written on a machine with the other byte order")
@@ -58,13 +62,17 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     if pickles.position != size:
         raise CheckpointFormatError(f"{size - pickles.position} bytes follow its pickle")
     data = {
-        name.removeprefix("data/"): offset for name, offset in offsets.items() if name.startswith("data/")
+        name.removeprefix("data/"): offset
+        for name, offset in offsets.items()
+        if name.startswith("data/")
     }
     return map_tensors(state, data, file)
 
 
 def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
-    """Position of the first byte, and size in bytes, of each entry, by its name below the top folder."""
+    """Position of the first byte, and size in bytes, of each entry, by its name below the top
+    folder.
+    """
     _check_directory(file)
     try:
         with zipfile.ZipFile(file.path) as archive:
@@ -80,9 +88,15 @@ def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
     tops = set()
     for entry in entries:
         top, *parts = PurePosixPath(entry.filename).parts or ("",)
-        if not parts or ".." in (top, *parts) or "\\" in entry.filename or entry.filename.startswith("/"):
+        if (
+            not parts
+            or ".." in (top, *parts)
+            or "\\" in entry.filename
+            or entry.filename.startswith("/")
+        ):
             raise CheckpointFormatError(
-                f"is a zip archive with the entry {shorten(entry.filename)}, which torch.save does not write",
+                f"is a zip archive with the entry {shorten(entry.filename)}, which torch.save does"
+                " not write",
                 hint="if it contains weights, unpack it",
             )
         name = "/".join(parts)
@@ -91,7 +105,9 @@ def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
             raise CheckpointFormatError(f"contains {shorten(entry.filename)} twice")
         offsets[name] = _start(file, entry), entry.file_size
     if len(tops) > 1:
-        raise CheckpointFormatError("is a zip archive with several top folders: torch.save writes one")
+        raise CheckpointFormatError(
+            "is a zip archive with several top folders: torch.save writes one"
+        )
     # If entries shared bytes, a small file could need much memory.
     at = 0
     for start, size in sorted(offsets.values(), key=lambda offset: offset[0]):
@@ -125,7 +141,9 @@ def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
     """The position of an entry's content; the directory only has the position of its header."""
     what = f"entry {shorten(entry.filename)}"
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-        raise CheckpointFormatError(f"{what} is compressed or encrypted, which torch.save does not do")
+        raise CheckpointFormatError(
+            f"{what} is compressed or encrypted, which torch.save does not do"
+        )
     if entry.compress_size != entry.file_size:
         raise CheckpointFormatError(f"{what} is not compressed, but has two different sizes")
     header = file.read_bytes(entry.header_offset, _LOCAL.size, what)
@@ -145,10 +163,11 @@ def is_legacy_torch(head: bytes) -> bool:
 
 
 def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
-    """The tensors of a file of PyTorch before 1.6, in order; a CheckpointFormatError if it is not valid.
+    """The tensors of a file of PyTorch before 1.6, in order; a CheckpointFormatError if it is not
+    valid.
 
-    Its pickles are a magic number, the format's version, properties of the machine, the checkpoint, and the
-    keys of the storages; the size and numbers of each storage follow.
+    Its pickles are a magic number, the format's version, properties of the machine, the checkpoint,
+    and the keys of the storages; the size and numbers of each storage follow.
     """
     pickles = TorchPickles(file.first_bytes(MAX_HEADER))
     if pickles.load_next() != _MAGIC_NUMBER:
@@ -158,7 +177,9 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
         )
     version, machine = pickles.load_next(), pickles.load_next()
     if version != _VERSION or type(machine) is not dict or machine.get("little_endian") is not True:
-        raise CheckpointFormatError("was written in another version or byte order than torch.save uses")
+        raise CheckpointFormatError(
+            "was written in another version or byte order than torch.save uses"
+        )
     state = extract_state_dict(pickles.load_next())
     keys = pickles.load_next()
     if type(keys) is not list:
@@ -167,7 +188,9 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
     cursor = FileCursor(file, pickles.position)
     for key in keys:
         if type(key) is not str or key not in pickles.storages:
-            raise CheckpointFormatError(f"contains storage {shorten(key)}, which its pickle does not name")
+            raise CheckpointFormatError(
+                f"contains storage {shorten(key)}, which its pickle does not name"
+            )
         if key in offsets:
             raise CheckpointFormatError(f"contains storage {shorten(key)} twice")
         storage = pickles.storages[key]

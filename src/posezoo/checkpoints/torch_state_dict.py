@@ -1,7 +1,9 @@
-"""The state dict of a PyTorch checkpoint: the names that its pickle may refer to, and the weights' positions.
+"""The state dict of a PyTorch checkpoint: the names that its pickle may refer to, and the weights'
+positions.
 
-The two formats, zip and legacy, differ only in the positions of the numbers; in both, a tensor is a view of a
-storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch 2.13.
+The two formats, zip and legacy, differ only in the positions of the numbers; in both, a tensor is a
+view of a storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch
+2.13.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from posezoo.checkpoints.mapped_file import (
 )
 from posezoo.checkpoints.safe_pickle import GlobalName, PickleSequence, Vocabulary
 
-# Keys under which training programs save the weights, in addition to values such as an optimizer's state.
+# Keys under which training programs save the weights, in addition to values such as an optimizer's
+# state.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 # A prefix that nn.DataParallel, DistributedDataParallel and AveragedModel add to each key.
@@ -45,8 +48,9 @@ _STORAGES = {
     f"{module}.{name}Storage": _DTYPES[f"torch.{dtype}"]
     for module in ("torch", "torch.cuda")
     for name, dtype in {
-        "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
-        "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool",
+        "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16",
+        "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
+        "Bool": "bool",
     }.items()
 } | dict.fromkeys(("torch.storage.UntypedStorage", "torch.UntypedStorage"), _UNTYPED)  # fmt: skip
 
@@ -76,7 +80,9 @@ class TensorView:
     strides: object
 
 
-def _tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> TensorView:
+def _tensor(
+    storage: object, offset: object, shape: object, strides: object, *_: object
+) -> TensorView:
     if type(storage) is not StorageInfo or storage.kind == _UNTYPED:
         raise TypeError
     return TensorView(storage, storage.kind, offset, shape, strides)
@@ -92,7 +98,9 @@ def _tensor_v3(
     return TensorView(storage, _DTYPES[dtype.dotted], offset, shape, strides)
 
 
-def _with_attributes(function: object, _kind: object, arguments: object, _state: object) -> TensorView:
+def _with_attributes(
+    function: object, _kind: object, arguments: object, _state: object
+) -> TensorView:
     if type(function) is not GlobalName or type(arguments) is not tuple:
         raise TypeError
     return _TENSORS[function.dotted](*arguments)
@@ -104,7 +112,8 @@ def _first(value: object = None, *_: object) -> object:
 
 
 def _ordered(items: object = None) -> object:
-    # A pickle from Python 3 fills an empty OrderedDict afterwards; one from Python 2 passes a list of pairs.
+    # A pickle from Python 3 fills an empty OrderedDict afterwards; one from Python 2 passes a list
+    # of pairs.
     return {} if items is None else items
 
 
@@ -118,10 +127,13 @@ _TENSORS: Mapping[str, Callable[..., TensorView]] = {
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
 }
 
-#: The names that a checkpoint may refer to. Devices, hooks, learning rates and similar values are ignored.
+#: The names that a checkpoint may refer to. Devices, hooks, learning rates and similar values are
+#: ignored.
 VOCABULARY: Vocabulary = {
     **_TENSORS,
-    **dict.fromkeys((*_STORAGES, *_DTYPES, "torch.Tensor", "torch.device", "torch.layout"), _ignored),
+    **dict.fromkeys(
+        (*_STORAGES, *_DTYPES, "torch.Tensor", "torch.device", "torch.layout"), _ignored
+    ),
     **dict.fromkeys(("__builtin__.set", "builtins.set", "numpy.dtype"), _ignored),
     **dict.fromkeys(("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"), _ignored),
     "_codecs.encode": _ignored,  # with it, Python 3 writes bytes in protocol 2
@@ -147,7 +159,11 @@ class TorchPickles(PickleSequence):
 
         The legacy format adds a sixth part, which PyTorch before 0.4 used for views of storages.
         """
-        if type(reference) is not tuple or not 5 <= len(reference) <= 6 or reference[0] != "storage":
+        if (
+            type(reference) is not tuple
+            or not 5 <= len(reference) <= 6
+            or reference[0] != "storage"
+        ):
             raise CheckpointFormatError("its pickle refers to something that is not a storage")
         _, kind, key, _, count = reference[:5]
         if type(kind) is not GlobalName or kind.dotted not in _STORAGES or type(key) is not str:
@@ -159,14 +175,20 @@ class TorchPickles(PickleSequence):
         size = require_size(count, f"the size of storage {shorten(key)}")
         storage = StorageInfo(key, _STORAGES[kind.dotted], size)
         if self.storages.setdefault(key, storage) != storage:
-            raise CheckpointFormatError(f"storage {shorten(key)} is declared with two types or sizes")
+            raise CheckpointFormatError(
+                f"storage {shorten(key)} is declared with two types or sizes"
+            )
         return storage
 
 
 def extract_state_dict(value: object) -> dict[str, TensorView]:
-    """The tensors of a checkpoint's pickle by key, without enclosing dicts and the prefix ``module.``."""
+    """The tensors of a checkpoint's pickle by key, without enclosing dicts and the prefix
+    ``module.``.
+    """
     table = _table(value)
-    for _ in range(4):  # for {'model': {'state_dict': ...}}; limited, because a dict may contain itself
+    for _ in range(
+        4
+    ):  # for {'model': {'state_dict': ...}}; limited, because a dict may contain itself
         member = (_table(table[key]) for key in _WRAPPERS if key in table)
         table = next(filter(None, member), table)
     tensors = [(key, tensor) for key, tensor in table.items() if type(tensor) is TensorView]
@@ -183,7 +205,9 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
         while key.startswith(_PREFIX):
             key = key.removeprefix(_PREFIX)
         if key in state:
-            raise CheckpointFormatError(f"contains {shorten(key)} twice, with and without {_PREFIX}")
+            raise CheckpointFormatError(
+                f"contains {shorten(key)} twice, with and without {_PREFIX}"
+            )
         state[key] = tensor
     return state
 
@@ -203,7 +227,9 @@ def _table(value: object) -> dict[str, object]:
 def map_tensors(
     state: Mapping[str, TensorView], offsets: Mapping[str, tuple[int, int]], file: MappedFile
 ) -> dict[str, Array]:
-    """The tensors as views of the file; ``offsets`` has the position and size in bytes of each storage."""
+    """The tensors as views of the file; ``offsets`` has the position and size in bytes of each
+    storage.
+    """
     rows: dict[str, tuple[str, Array]] = {}
     arrays: dict[str, Array] = {}
     for name, tensor in state.items():
@@ -211,11 +237,14 @@ def map_tensors(
         key = tensor.storage.key
         if key not in rows:
             if key not in offsets:
-                raise CheckpointFormatError(f"{what}: its storage {shorten(key)} is not in the file")
+                raise CheckpointFormatError(
+                    f"{what}: its storage {shorten(key)} is not in the file"
+                )
             start, size = offsets[key]
             if size != tensor.storage.size_bytes:
                 raise CheckpointFormatError(
-                    f"{what}: its storage is declared with {tensor.storage.size_bytes} bytes, and has {size}"
+                    f"{what}: its storage is declared with {tensor.storage.size_bytes} bytes, and"
+                    f" has {size}"
                 )
             count = size // dtype_size(tensor.kind)
             rows[key] = tensor.kind, file.read_array(start, count, tensor.kind, what)
@@ -231,11 +260,15 @@ def map_tensors(
         steps = [require_size(stride, f"a stride of {what}") for stride in strides]
         count = element_count(shape, what)
         last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-        # An expanded tensor has more numbers than its storage, so that a file of 1 kB could need terabytes of
-        # memory.
+        # An expanded tensor has more numbers than its storage, so that a file of 1 kB could need
+        # terabytes of memory.
         if count and (last >= row.size or count > row.size):
-            raise CheckpointFormatError(f"{what} extends beyond its storage, which has {row.size} numbers")
+            raise CheckpointFormatError(
+                f"{what} extends beyond its storage, which has {row.size} numbers"
+            )
         byte_strides = [step * row.itemsize for step in steps]
         view = np.lib.stride_tricks.as_strided
-        arrays[name] = view(row[offset:], shape, byte_strides) if count else np.zeros(shape, row.dtype)
+        arrays[name] = (
+            view(row[offset:], shape, byte_strides) if count else np.zeros(shape, row.dtype)
+        )
     return arrays

@@ -1,4 +1,6 @@
-"""Benchmark cases from the flags of ``posezoo benchmark``; each model is prepared just before its cases."""
+"""Benchmark cases from the flags of ``posezoo benchmark``; each model is prepared just before its
+cases.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ XML = ".xml"
 class BenchmarkPlanner:
     """Turns names and flags into benchmark cases; ``folder`` is empty, for temporary files.
 
-    ``context`` has the registry and the folders, ``report`` the models that could not be measured so far.
+    ``context`` has the registry and the folders, ``report`` the models that could not be measured
+    so far.
     """
 
     def __init__(self, args: argparse.Namespace, console: Console, folder: Path) -> None:
@@ -58,7 +61,9 @@ class BenchmarkPlanner:
             self.report.add_failure(name, error)
 
     def cases(self) -> Iterator[BenchmarkCase]:
-        """All cases: first those of the given IR files, then those of each model in each precision."""
+        """All cases: first those of the given IR files, then those of each model in each
+        precision.
+        """
         # The requirements are checked before anything is downloaded.
         require_device(self._settings.device)
         if self._args.pipeline:
@@ -93,27 +98,39 @@ class BenchmarkPlanner:
                     for part in self.context.registry.parts(model)
                     for line in self._preparation_lines(part, precision)
                 ]
-                yield {"name": model.full_name, "plan": [*steps, *self._measurement_lines(precision)]}
+                yield {
+                    "name": model.full_name,
+                    "plan": [*steps, *self._measurement_lines(precision)],
+                }
 
     @property
     def _xmls(self) -> list[Path]:
         return [Path(model) for model in self._args.models if model.endswith(XML)]
 
     def _models(self) -> Sequence[Model]:
-        """The selected models: the parts of a composite, or with --pipeline the composite itself."""
+        """The selected models: the parts of a composite, or with --pipeline the composite
+        itself.
+        """
         patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
-        selection = select_models(self.context.registry, None if self._args.all else patterns, self._console)
+        selection = select_models(
+            self.context.registry, None if self._args.all else patterns, self._console
+        )
         for problem in selection.problems:
             self.report.add_failure(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
             return selection.models
         parts = {stage for composite in selection.composites for stage in composite.stages}
-        return [*selection.composites, *(model for model in selection.models if model.name not in parts)]
+        return [
+            *selection.composites,
+            *(model for model in selection.models if model.name not in parts),
+        ]
 
     def _precisions(self, model: Model) -> Sequence[Precision]:
-        """The requested precisions that all parts have: declared, or already quantized on this machine."""
+        """The requested precisions that all parts have: declared, or already quantized on this
+        machine.
+        """
         requested: Sequence[Precision] = self._args.precisions
         for part in self.context.registry.parts(model):
             pull_irs(part, self.context.layout, requested)
@@ -121,7 +138,8 @@ class BenchmarkPlanner:
             precision
             for precision in requested
             if all(
-                precision in part.precisions or self.context.layout.ir_path(part, precision).is_file()
+                precision in part.precisions
+                or self.context.layout.ir_path(part, precision).is_file()
                 for part in self.context.registry.parts(model)
             )
         ]
@@ -149,7 +167,9 @@ class BenchmarkPlanner:
                 self._console.print_line(f"generating weights for {spec.full_name}")
                 folder = self._folder / spec.full_name / precision
                 folder.mkdir(parents=True)
-                xml = run_in_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
+                xml = run_in_child(
+                    _generate, self._settings, spec, folder, precision, of=spec.full_name
+                )
                 weights = "generated"
             else:
                 xml = get_irs(spec, precision, self.context, listener=self._console)[spec.name]
@@ -209,8 +229,9 @@ class BenchmarkPlanner:
             photos = download_samples(
                 context.layout.samples_dir, context.download_options, listener=self._console
             )
-            # The columns with the person, from two photos side by side. People are then as small as detectors
-            # expect. In a square of photos, person-detection-retail-0013 finds one of four people.
+            # The columns with the person, from two photos side by side. People are then as small as
+            # detectors expect. In a square of photos, person-detection-retail-0013 finds one of
+            # four people.
             left, right = (images.read_image(photo)[:, :400] for photo in photos)
             images.write_image(crowd, np.hstack([left, right, left, right]))
         return crowd
@@ -244,7 +265,9 @@ def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Prec
 def _compiled(
     settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: RuntimeConfig
 ) -> Estimator:
-    """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child process."""
+    """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child
+    process.
+    """
     from posezoo.runtime.runtime_config import LoadOptions
 
     context, options = open_context(settings), LoadOptions(runtime)

@@ -19,8 +19,12 @@ HEADERS = (
 )  # fmt: skip
 
 
-def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rounds: int) -> Iterator[str]:
-    """A table; then lines on the best batch sizes, comparisons, incomplete results, and the machine."""
+def format_results(
+    results: Sequence[BenchmarkResult], *, is_compared: bool, rounds: int
+) -> Iterator[str]:
+    """A table; then lines on the best batch sizes, comparisons, incomplete results, and the
+    machine.
+    """
     if not results:
         return
     yield from align_columns([HEADERS, *map(_row, results)], right=frozenset(range(7)))
@@ -30,9 +34,9 @@ def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rou
     for other in results[1:] if is_compared else ():
         base, ratio = results[0], other.speed_ratio(results[0])
         yield (
-            f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as {_name(base)}, "
-            f"{_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f}, "
-            f"{len(base.rounds)} pairs of rounds)"
+            f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as"
+            f" {_name(base)}, {_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f},"
+            f" {len(base.rounds)} pairs of rounds)"
         )
     for result in results:
         if len(result.rounds) < rounds:
@@ -41,7 +45,9 @@ def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rou
         yield f"on {line}"
 
 
-def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compared: bool) -> dict[str, Any]:
+def results_to_json(
+    results: Sequence[BenchmarkResult], today: date, *, is_compared: bool
+) -> dict[str, Any]:
     """The same results as one JSON object."""
     return {
         "measurements": measurements_to_json(results, today),
@@ -65,9 +71,13 @@ def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compa
     }
 
 
-def measurements_to_json(results: Sequence[BenchmarkResult], today: date) -> list[dict[str, object]]:
+def measurements_to_json(
+    results: Sequence[BenchmarkResult], today: date
+) -> list[dict[str, object]]:
     """The results in the format that ``posezoo record`` reads."""
-    return [measurement_to_json(result.case.model, result.to_measurement(today)) for result in results]
+    return [
+        measurement_to_json(result.case.model, result.to_measurement(today)) for result in results
+    ]
 
 
 def _row(result: BenchmarkResult) -> tuple[str, ...]:
@@ -75,7 +85,9 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
     weights = "" if case.weights == WEIGHTS[0] else f" ({case.weights} weights)"
     pipeline = ""
     if not isinstance(case.workload, NetworkWorkload):
-        pipeline = f" (whole pipeline: {info.settings['picture']}, people: {info.settings['people']})"
+        pipeline = (
+            f" (whole pipeline: {info.settings['picture']}, people: {info.settings['people']})"
+        )
     return (
         f"{throughput.median:.4g}",
         f"{throughput.least:.4g}-{throughput.greatest:.4g}",

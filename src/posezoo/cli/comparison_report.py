@@ -35,9 +35,11 @@ def format_json(comparison: ModelComparison) -> str:
     models = []
     for row in comparison.rows:
         values = {
-            key: {"number": value.number, "origin": value.origin.value, "how": value.conditions}
-            if value
-            else None
+            key: (
+                {"number": value.number, "origin": value.origin.value, "how": value.conditions}
+                if value
+                else None
+            )
             for key, value in row.values.items()
         }
         models.append(
@@ -84,13 +86,19 @@ def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
         cells = []
         for key, column in columns.items():
             value = row.values[key]
-            cells.append(f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if value else "")
+            cells.append(
+                f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if value else ""
+            )
         rows.append((row.model, row.precision.value, row.people_from, *cells, row.license))
     return rows
 
 
 def _notes(comparison: ModelComparison) -> list[str]:
     """Notes on what the marks mean and how the values were measured."""
-    origins = {value.origin.value for row in comparison.rows for value in row.values.values() if value}
-    marks = [f"{mark.strip()}: {origin}" for origin, mark in _MARKS.items() if mark and origin in origins]
+    origins = {
+        value.origin.value for row in comparison.rows for value in row.values.values() if value
+    }
+    marks = [
+        f"{mark.strip()}: {origin}" for origin, mark in _MARKS.items() if mark and origin in origins
+    ]
     return [*marks, *describe_measurement_settings(comparison)]

@@ -48,13 +48,18 @@ class EvaluationReport:
         return model.published if isinstance(model, ModelSpec) else PublishedMetrics()
 
     def published_comparisons(self) -> list[tuple[PublishedAccuracy, list[str]]]:
-        """The published APs, the same flip setting first, and why the measured AP may differ from each."""
+        """The published APs, the same flip setting first, and why the measured AP may differ from
+        each.
+        """
         if self.protocol.of_boxes:
             return []
         published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
         published.sort(key=lambda accuracy: accuracy.flip != self.protocol.options.flip)
         return [
-            (accuracy, list(explain_difference(accuracy, self.published, self.protocol, self.result)))
+            (
+                accuracy,
+                list(explain_difference(accuracy, self.published, self.protocol, self.result)),
+            )
             for accuracy in published
         ]
 
@@ -102,7 +107,9 @@ class EvaluationReport:
         }
 
     def write(self, folder: Path, *, worst: int = 0) -> None:
-        """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst images."""
+        """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
+        images.
+        """
         measurement = create_accuracy_measurement(self.protocol, self.result)
         content = {
             "accuracy": measurement_to_json(self.protocol.estimator.model.full_name, measurement),
@@ -140,7 +147,9 @@ class EvaluationReport:
         self.files["worst"] = str(folder / "worst")
 
 
-def _pose(names: Sequence[str], keypoints: Any, box: tuple[float, float, float, float], score: float) -> Pose:
+def _pose(
+    names: Sequence[str], keypoints: Any, box: tuple[float, float, float, float], score: float
+) -> Pose:
     """A pose to draw: the named keypoints in COCO's skeleton; only a box if there are no names."""
     skeleton = SKELETONS["coco-17" if names else "box"]
     points: Floats = np.zeros((len(skeleton.keypoints), 3), np.float32)
@@ -158,7 +167,9 @@ def print_report(report: EvaluationReport) -> None:
     settings = ", ".join(
         f"{key} {value}" for key, value in protocol.to_settings().items() if key != "people_from"
     )
-    print(f"{estimator.model.full_name} ({protocol.precision} IR) on {estimator.device}: {settings}")
+    print(
+        f"{estimator.model.full_name} ({protocol.precision} IR) on {estimator.device}: {settings}"
+    )
     print(f"people from {protocol.people_from}")
     count = len(result.dataset.images)
     print(f"{count} image{'s' * (count > 1)}, {result.people} people of {result.dataset.name}")
@@ -168,7 +179,9 @@ def print_report(report: EvaluationReport) -> None:
     published = []
     for accuracy, reasons in report.published_comparisons():
         conditions = describe_published_protocol(accuracy)
-        published.append(f"published: AP {accuracy.value:g}" + (f" ({conditions})" if conditions else ""))
+        published.append(
+            f"published: AP {accuracy.value:g}" + (f" ({conditions})" if conditions else "")
+        )
         published += [f"  {reason}" for reason in reasons]
     if published:
         print("", *published, sep="\n")
@@ -209,7 +222,14 @@ def _metric_lines(report: EvaluationReport) -> Iterator[str]:
         interval = f"{low:.3f} to {high:.3f}" if low is not None else ""
         value = published.get(name)
         rows.append(
-            (name, f"{result.figures[name]:.3f}", interval, f"{value:.3f}" if value is not None else "")
+            (
+                name,
+                f"{result.figures[name]:.3f}",
+                interval,
+                f"{value:.3f}" if value is not None else "",
+            )
         )
     columns = [index for index in range(4) if any(row[index] for row in rows[1:])]
-    yield from align_columns([[row[index] for index in columns] for row in rows], right=frozenset({1}))
+    yield from align_columns(
+        [[row[index] for index in columns] for row in rows], right=frozenset({1})
+    )

@@ -1,4 +1,6 @@
-"""The flags that several verbs share, and the settings and options that are made from their values."""
+"""The flags that several verbs share, and the settings and options that are made from their
+values.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Formats help texts: a short usage, examples as they are written, and lines that fit the terminal."""
+    """Formats help texts: a short usage, examples as they are written, and lines that fit the
+    terminal.
+    """
 
     def __init__(self, prog: str) -> None:
         width = min(shutil.get_terminal_size((MOST_COLUMNS, 24)).columns, MOST_COLUMNS)
@@ -81,8 +85,8 @@ class CommandParser(argparse.ArgumentParser):
 
 
 _OWN_SECRETS = (
-    "headers and passwords of mirrors are not sent to the workers of a cluster: they use POSEZOO_HEADER, "
-    "POSEZOO_MIRROR and posezoo.cfg where they run"
+    "headers and passwords of mirrors are not sent to the workers of a cluster: they use"
+    " POSEZOO_HEADER, POSEZOO_MIRROR and posezoo.cfg where they run"
 )
 
 #: The maximum width of help texts; longer lines are hard to read.
@@ -114,7 +118,9 @@ def number(lowest: float, highest: float) -> Callable[[str], float]:
         with contextlib.suppress(ValueError):
             if lowest <= float(text) <= highest:
                 return float(text)
-        raise argparse.ArgumentTypeError(f"expected a number from {lowest:g} to {highest:g}, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a number from {lowest:g} to {highest:g}, got {text!r}"
+        )
 
     return parse
 
@@ -148,7 +154,8 @@ def _parse_cluster(text: str) -> str:
     if re.fullmatch(r"local(:[1-9]\d{0,2})?|(?!local:)(\w+://)?[^\s/]+:\d{1,5}", text):
         return text
     raise argparse.ArgumentTypeError(
-        f"expected local, local:N, or the address of a Dask scheduler such as tcp://HOST:8786, got {text!r}"
+        "expected local, local:N, or the address of a Dask scheduler such as tcp://HOST:8786, got"
+        f" {text!r}"
     )
 
 
@@ -192,7 +199,9 @@ class Flag:
     choices: Container[str] | None = None  # the allowed values
     repeats: bool = False  # whether the flag may be given several times
     nargs: str | int | None = None  # the number of values, as in argparse
-    dest: str | None = None  # the name of the value in the parsed arguments (default: the last spelling)
+    dest: str | None = (
+        None  # the name of the value in the parsed arguments (default: the last spelling)
+    )
     required: bool | None = None  # whether the flag must be given
     former: str = ""  # its spellings in earlier versions, which are accepted, but not shown
 
@@ -233,32 +242,44 @@ class FlagGroup:
 def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:
     """--format: the form of the result."""
     return Flag(
-        "--format", "the format of the result on the standard output", default="text", choices=choices
+        "--format",
+        "the format of the result on the standard output",
+        default="text",
+        choices=choices,
     )
 
 
 def weights_dir_flag(summary: str, former: str = "-o, --output_dir") -> Flag:
     """--weights_dir, the folder of the models' files and IR, with the verb's own help text."""
     return Flag(
-        "--weights_dir DIR", f"{summary} (default: your cache folder)", folder_or_store, former=former
+        "--weights_dir DIR",
+        f"{summary} (default: your cache folder)",
+        folder_or_store,
+        former=former,
     )
 
 
 def download_dir_flag(default: str = "the folder of --weights_dir") -> Flag:
     """--download_dir, the folder of the published files."""
     return Flag(
-        "-d, --download_dir DIR", f"folder of the published files (default: {default})", folder_or_store
+        "-d, --download_dir DIR",
+        f"folder of the published files (default: {default})",
+        folder_or_store,
     )
 
 
-def output_flag(summary: str, default: str = "", *, type: Callable[[str], Path] | None = None) -> Flag:
+def output_flag(
+    summary: str, default: str = "", *, type: Callable[[str], Path] | None = None
+) -> Flag:
     """--output, the folder where a verb writes its results."""
     text = f"{summary} (default: {default})" if default else summary
     return Flag("-o, --output DIR", text, type, former="--output_dir")
 
 
 def _setting_flag(name: str) -> Flag:
-    """The flag of a setting. A path is checked when the settings are read, any other value by argparse."""
+    """The flag of a setting. A path is checked when the settings are read, any other value by
+    argparse.
+    """
     kind = SETTING_TYPES[name]
 
     def parse(text: str) -> Any:
@@ -271,7 +292,9 @@ def _setting_flag(name: str) -> Flag:
     folder = folder_or_store if kind.metavar == "DIR" else None
     former = "-o, --output_dir" if name == "weights_dir" else ""
     if kind.repeats:
-        return Flag(usage, f"{kind.help}; may be given several times", folder, repeats=True, dest=name)
+        return Flag(
+            usage, f"{kind.help}; may be given several times", folder, repeats=True, dest=name
+        )
     parser = parse if kind.metavar and kind.metavar not in TYPES else folder
     return Flag(usage, kind.help, parser, former=former)
 
@@ -286,18 +309,19 @@ _SHARED = (
     Flag("--all", "all models"),
     Flag(
         "--allow_upstream_code",
-        "run code that a model's publisher wrote, if only that code can create the file to convert; the "
-        "code is announced first, and runs in a sandbox, which needs Linux and bubblewrap",
+        "run code that a model's publisher wrote, if only that code can create the file to convert;"
+        " the code is announced first, and runs in a sandbox, which needs Linux and bubblewrap",
     ),
     Flag(
         "--checkpoint FILE",
-        "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys fit",
+        "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose"
+        " keys fit",
     ),
     Flag(
         "--cluster ADDRESS|local[:N]",
-        "work in several processes: N of this machine (default: its number of cores), or the workers of a "
-        "Dask scheduler, such as tcp://HOST:8786; each process computes with one thread, so that as many "
-        "processes as cores use them all",
+        "work in several processes: N of this machine (default: its number of cores), or the"
+        " workers of a Dask scheduler, such as tcp://HOST:8786; each process computes with one"
+        " thread, so that as many processes as cores use them all",
         _parse_cluster,
     ),
     Flag(
@@ -308,22 +332,26 @@ _SHARED = (
     ),
     Flag(
         "--decode",
-        "put the decoder into the IR: its outputs are then keypoints (people, keypoints, x y score), or "
-        "boxes of a detector, and scores, in pixels of the image that it takes",
+        "put the decoder into the IR: its outputs are then keypoints (people, keypoints, x y"
+        " score), or boxes of a detector, and scores, in pixels of the image that it takes",
     ),
     Flag(
         "--dry_run",
-        "print what would be done; nothing is changed, and no weights are downloaded. Requests are sent only "
-        "to folders in a store, for their lists of files, .xml files and records, and to read a registry of "
-        "--registry for the first time",
+        "print what would be done; nothing is changed, and no weights are downloaded. Requests are"
+        " sent only to folders in a store, for their lists of files, .xml files and records, and to"
+        " read a registry of --registry for the first time",
     ),
     Flag(
         "--dynamic",
-        "make the sizes dynamic that model.yml names, or height and width if it names none; only for "
-        "posezoo's own networks",
+        "make the sizes dynamic that model.yml names, or height and width if it names none; only"
+        " for posezoo's own networks",
     ),
     Flag("--force", "convert again, even if the IR is up to date or was made from other weights"),
-    Flag("--inference_precision", SETTING_TYPES["inference_precision"].help, choices=INFERENCE_PRECISIONS),
+    Flag(
+        "--inference_precision",
+        SETTING_TYPES["inference_precision"].help,
+        choices=INFERENCE_PRECISIONS,
+    ),
     format_flag(),
     Flag("--input_layout", "the layout of the image input", choices=("NCHW", "NHWC")),
     Flag(
@@ -334,19 +362,19 @@ _SHARED = (
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
         "--log FILE",
-        "append what happens to this file, at once: one JSON object per line with time, event, model, stage, "
-        "worker, seconds and bytes",
+        "append what happens to this file, at once: one JSON object per line with time, event,"
+        " model, stage, worker, seconds and bytes",
     ),
     Flag(
         "--max_people N",
-        "with --decode: the number of people in the outputs; rows without a person are 0 (default: as many "
-        "as the network finds)",
+        "with --decode: the number of people in the outputs; rows without a person are 0 (default:"
+        " as many as the network finds)",
         whole_number(1, 1000),
     ),
     Flag(
         "--min_person_score S",
-        "the minimum score, 0 to 1, of a person; if a person detector runs, of its detections (default: the "
-        "decoder's)",
+        "the minimum score, 0 to 1, of a person; if a person detector runs, of its detections"
+        " (default: the decoder's)",
         parse_fraction,
     ),
     Flag(
@@ -355,12 +383,13 @@ _SHARED = (
         parse_fraction,
     ),
     Flag(
-        "--model_name M", "with --checkpoint: the name of the IR (default: the name of the model or network)"
+        "--model_name M",
+        "with --checkpoint: the name of the IR (default: the name of the model or network)",
     ),
     Flag(
         "--precision",
-        "precision of the IR: FP32, FP16, or FP16-INT8 if the model is published in it or was quantized "
-        "(default: FP16)",
+        "precision of the IR: FP32, FP16, or FP16-INT8 if the model is published in it or was"
+        " quantized (default: FP16)",
         parse_precision,
         default=Precision.FP16,
     ),
@@ -372,26 +401,29 @@ _SHARED = (
     ),
     Flag(
         "models MODEL",
-        "a name or a case-sensitive glob; the name of a composite selects its parts; NAME@TAG selects a "
-        "variant, NAME@* all variants",
+        "a name or a case-sensitive glob; the name of a composite selects its parts; NAME@TAG"
+        " selects a variant, NAME@* all variants",
         nargs="*",
     ),
     Flag("-q, --quiet", "show only warnings and errors"),
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--self_check",
-        "strict also refuses an IR if the self-check cannot prove its outputs, or if no other runtime than "
-        "the conversion's own read the original; off skips the self-check, with --checkpoint only",
+        "strict also refuses an IR if the self-check cannot prove its outputs, or if no other"
+        " runtime than the conversion's own read the original; off skips the self-check, with"
+        " --checkpoint only",
         choices=("strict", "off"),
     ),
     Flag(
         "--trust_on_first_use",
-        "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock",
+        "accept a file whose publisher states no checksum; its checksum is then recorded in"
+        " posezoo.lock",
     ),
     Flag("--verify", "read and hash all present files again, even if they were verified before"),
 )
 
-#: The flags of the settings and the other flags that several verbs share, by the names of their values.
+#: The flags of the settings and the other flags that several verbs share, by the names of their
+#: values.
 FLAGS: dict[str, Flag] = {name: _setting_flag(name) for name in SETTING_TYPES}
 FLAGS |= {flag.spellings[-1].removeprefix("--"): flag for flag in _SHARED}
 
@@ -455,13 +487,21 @@ def _add_group(parser: argparse.ArgumentParser, group: FlagGroup) -> None:
 # --- Settings and options from the values
 
 
-def settings_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Settings:
-    """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not given."""
+def settings_from_args(
+    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
+) -> Settings:
+    """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not
+    given.
+    """
     return to_settings(read_settings(given_settings(args, overrides)))
 
 
-def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Context:
-    """Open the context of the effective settings; a flag that the verb does not have counts as not given."""
+def context_from_args(
+    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
+) -> Context:
+    """Open the context of the effective settings; a flag that the verb does not have counts as not
+    given.
+    """
     from posezoo.pipeline.zoo_context import open_context
 
     return open_context(
@@ -473,7 +513,9 @@ def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] 
     )
 
 
-def executor_from_args(args: argparse.Namespace, context: Context, *folders: Path | None) -> Executor:
+def executor_from_args(
+    args: argparse.Namespace, context: Context, *folders: Path | None
+) -> Executor:
     """Where the work on models is done, from ``--cluster``; a dry run does nothing elsewhere.
 
     Args:
@@ -489,7 +531,9 @@ def executor_from_args(args: argparse.Namespace, context: Context, *folders: Pat
         return Executor(int(count or available_cores()), in_processes=True)
     model_yml = next((entry.path for entry in context.registry.entries.values()), None)
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
-    local = [folder for folder in used if folder is not None and not isinstance(folder, StoreFolder)]
+    local = [
+        folder for folder in used if folder is not None and not isinstance(folder, StoreFolder)
+    ]
     return Executor(
         in_processes=True,
         scheduler=args.cluster,
@@ -514,17 +558,23 @@ def given_settings(
     given = {name: value for name, value in vars(args).items() if name in SETTING_TYPES}
     given = {name: None if value is False else value for name, value in given.items()}  # a switch
     given |= overrides or {}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
 
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:
     """The flags that select the registry, for use in a suggested command."""
     words = [word for folder in args.models_dir or () for word in ("--models_dir", f"{folder}")]
-    return words + [word for name in getattr(args, "registries", None) or () for word in ("--registry", name)]
+    return words + [
+        word for name in getattr(args, "registries", None) or () for word in ("--registry", name)
+    ]
 
 
 def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
-    """The names and globs that select models; None for --all. If both are missing, exit with code 2."""
+    """The names and globs that select models; None for --all. If both are missing, exit with code
+    2.
+    """
     if args.all and args.models:
         args.parser.error("either name models or use --all")
     if not args.all and not args.models:
@@ -533,11 +583,12 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
 
 
 def require_model_optimizer(args: argparse.Namespace) -> None:
-    """Raise a ConversionError if --mo names no Model Optimizer, even if no selected model needs one.
+    """Raise a ConversionError if --mo names no Model Optimizer, even if no selected model needs
+    one.
 
-    Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for these
-    models, so it is checked only if a model needs it. The ``mo`` of our stand-in for openvino-dev is accepted
-    and ignored, since old scripts name whatever ``mo`` is installed.
+    Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for
+    these models, so it is checked only if a model needs it. The ``mo`` of our stand-in for
+    openvino-dev is accepted and ignored, since old scripts name whatever ``mo`` is installed.
     """
     if args.mo is None:
         return

@@ -16,8 +16,8 @@ from posezoo.cli import run_main, shell_completion
 from posezoo.cli.flags import CommandParser, HelpFormatter, add_flags
 from posezoo.errors import PosezooError, suggest
 
-#: The verbs below the headings of the help. Each is a module with ``SUMMARY``, ``EXAMPLES``, ``FLAGS`` and
-#: ``run(args) -> int``; some have their own ``USAGE``.
+#: The verbs below the headings of the help. Each is a module with ``SUMMARY``, ``EXAMPLES``,
+#: ``FLAGS`` and ``run(args) -> int``; some have their own ``USAGE``.
 VERB_GROUPS = {
     "use models": ("run", "demo", "export"),
     "find and make models": (
@@ -25,7 +25,15 @@ VERB_GROUPS = {
     ),
     "measure models": ("evaluate", "benchmark", "compare", "dataset"),
     "publish models": ("gallery", "licenses", "bom", "push"),
-    "operate an installation": ("doctor", "verify", "lock", "cache", "mirror", "completion", "shims"),
+    "operate an installation": (
+        "doctor",
+        "verify",
+        "lock",
+        "cache",
+        "mirror",
+        "completion",
+        "shims",
+    ),
     "maintain a registry": ("new", "record", "sources"),
 }
 VERBS = tuple(name for names in VERB_GROUPS.values() for name in names)
@@ -51,8 +59,12 @@ OMZ_FLAGS = {
 
 #: Why a verb lacks a flag that similar verbs have.
 WITHOUT = {
-    "export --cluster": "export writes one folder for all models; get, which makes their IR, takes --cluster",
-    "verify --cluster": "verify reads this machine's files; --metadata compares all models with each other",
+    "export --cluster": (
+        "export writes one folder for all models; get, which makes their IR, takes --cluster"
+    ),
+    "verify --cluster": (
+        "verify reads this machine's files; --metadata compares all models with each other"
+    ),
 }
 
 
@@ -103,8 +115,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                     hints.append(suggest(flag, known))
                 else:
                     why = WITHOUT.get(f"{words[0]} {flag}")
-                    hints.append(why or OMZ_FLAGS.get(flag) or _verbs_with(flag) or suggest(flag, known))
-            args.parser.error(f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints)))
+                    hints.append(
+                        why or OMZ_FLAGS.get(flag) or _verbs_with(flag) or suggest(flag, known)
+                    )
+            args.parser.error(
+                f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints))
+            )
         code: int = args.run(args)
         return code
 
@@ -118,7 +134,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def verb_parsers(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
     """The parsers of the verbs, by name."""
-    verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    verbs = next(
+        action for action in top._actions if isinstance(action, argparse._SubParsersAction)
+    )
     parsers: Mapping[str, argparse.ArgumentParser] = verbs.choices
     return parsers
 
@@ -144,7 +162,9 @@ class _TopParser(CommandParser):
 
     def format_help(self) -> str:
         """The help of the whole command line."""
-        (verbs,) = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        (verbs,) = (
+            action for action in self._actions if isinstance(action, argparse._SubParsersAction)
+        )
         shown = {action.dest: action for action in verbs._choices_actions}
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, self._actions, [])
@@ -161,7 +181,9 @@ class _TopParser(CommandParser):
 
 
 class _VersionAction(argparse.Action):
-    """Reads the version only if --version is given, since importing importlib.metadata takes 30 ms."""
+    """Reads the version only if --version is given, since importing importlib.metadata takes 30
+    ms.
+    """
 
     def __call__(self, parser: argparse.ArgumentParser, *_args: object, **_kwargs: object) -> None:
         from posezoo.versions import version

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 
 def facts_of(selection: Selection) -> list[ModelFacts]:
-    """The facts in alphabetical order; the parts of a composite follow it, in the order in which they run."""
+    """The facts in alphabetical order; the parts of a composite follow it, in the order in which
+    they run.
+    """
     models = {spec.full_name: spec for spec in selection.models}
     parts: dict[str, tuple[ModelSpec, ...]] = {}
     for composite in selection.composites:
         # A part is missing here if its file cannot be read.
-        parts[composite.name] = tuple(models[stage] for stage in composite.stages if stage in models)
+        parts[composite.name] = tuple(
+            models[stage] for stage in composite.stages if stage in models
+        )
     inside = {part.full_name for of_composite in parts.values() for part in of_composite}
     tops: list[Model] = [*selection.composites]
     tops += [spec for spec in selection.models if spec.full_name not in inside]
@@ -40,7 +44,8 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
 def select_filtered(
     args: argparse.Namespace, patterns: Sequence[str] | None, console: Console
 ) -> tuple[list[ModelFacts], Selection]:
-    """The selected models that pass the filters; if none passes, the console lists the existing licenses.
+    """The selected models that pass the filters; if none passes, the console lists the existing
+    licenses.
 
     Args:
         patterns: names and globs; None selects all models, or those that only the filters select.
@@ -48,7 +53,9 @@ def select_filtered(
     from posezoo.pipeline.zoo_context import registry_from_settings
     from posezoo.settings import user_folder
 
-    registry = registry_from_settings(settings_from_args(args), cache_dir=user_folder("cache") / "registry")
+    registry = registry_from_settings(
+        settings_from_args(args), cache_dir=user_folder("cache") / "registry"
+    )
     filters = describe_filters(args)
     is_all = getattr(args, "all", False)
     selection = select_models(
@@ -83,7 +90,9 @@ def _passes_filters(facts: ModelFacts, args: argparse.Namespace) -> bool:
         (args.license, facts.licenses),
     ):
         if patterns and not any(
-            fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns for value in values
+            fnmatchcase(value.casefold(), pattern.casefold())
+            for pattern in patterns
+            for value in values
         ):
             return False
     text = f"{facts.name} {facts.model.description}"
@@ -91,13 +100,17 @@ def _passes_filters(facts: ModelFacts, args: argparse.Namespace) -> bool:
 
 
 def _has_word(text: str, beginning: str) -> bool:
-    """Whether a word of the text starts with ``beginning``; BlazePose and human_pose have the word pose."""
+    """Whether a word of the text starts with ``beginning``; BlazePose and human_pose have the word
+    pose.
+    """
     start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if beginning[0].isalnum() else ""
     return re.search(f"{start}(?i:{re.escape(beginning)})", text) is not None
 
 
 class _TaskChoices:
-    """The tasks of model.yml, imported only if the flag is used: importing the YAML reader takes 20 ms."""
+    """The tasks of model.yml, imported only if the flag is used: importing the YAML reader takes 20
+    ms.
+    """
 
     def __iter__(self) -> Iterator[str]:
         from posezoo.spec.model_yml import TASKS
@@ -111,7 +124,10 @@ class _TaskChoices:
 #: The filter flags; if a flag is given several times, a model may match any of its values.
 FILTER_FLAGS = FlagGroup(
     Flag(
-        "--task TASK", "the model's task, such as human_pose_estimation", repeats=True, choices=_TaskChoices()
+        "--task TASK",
+        "the model's task, such as human_pose_estimation",
+        repeats=True,
+        choices=_TaskChoices(),
     ),
     Flag(
         "--framework NAME",
@@ -125,11 +141,16 @@ FILTER_FLAGS = FlagGroup(
         repeats=True,
         choices=tuple(precision.value for precision in Precision),
     ),
-    Flag("--license GLOB", "SPDX identifier of the license, or a glob such as 'BSD-*'", repeats=True),
+    Flag(
+        "--license GLOB", "SPDX identifier of the license, or a glob such as 'BSD-*'", repeats=True
+    ),
     Flag(
         "--search TEXT",
-        "words, or beginnings of words, that must all occur in the name or description; case is ignored",
+        "words, or beginnings of words, that must all occur in the name or description; case is"
+        " ignored",
     ),
     title="filters",
-    description="A model must match all filters; if a filter is given several times, one of its values.",
+    description=(
+        "A model must match all filters; if a filter is given several times, one of its values."
+    ),
 )

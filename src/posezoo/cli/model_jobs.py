@@ -1,4 +1,6 @@
-"""Runs or plans the work on each selected model; failures are printed at once, and listed at the end."""
+"""Runs or plans the work on each selected model; failures are printed at once, and listed at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def format_planned_file(planned: PlannedFile) -> str:
     if not planned.candidate_names:
         return f"{file.name} exists and is verified: {planned.target}"
     size = f"at most {file.read_limit:,}" if file.size is None else f"{file.size:,}"
-    return f"would download {file.name} ({size} bytes) from {', else '.join(planned.candidate_names)}"
+    return (
+        f"would download {file.name} ({size} bytes) from {', else '.join(planned.candidate_names)}"
+    )
 
 
 @dataclass(slots=True)
@@ -78,7 +82,9 @@ class JobReport:
         return 1 if self.failures else 0
 
     def print(self, style: str) -> int:
-        """Print everything as JSON, or only the paths and planned steps as text; return the exit code."""
+        """Print everything as JSON, or only the paths and planned steps as text; return the exit
+        code.
+        """
         if style == "json":
             print_json({"models": self.answers, "failed": self.failures})
             return self.exit_code
@@ -101,9 +107,9 @@ def run_for_each(
 ) -> JobReport:
     """Do the work for each model, and collect the results.
 
-    ``work`` gets a model, and the listener to which it reports its events; ``memory`` is the number of bytes
-    that it needs for a model. With ``skip_unpinned``, one line reports all models without a pin. If a disk is
-    full or read-only, no other model is tried.
+    ``work`` gets a model, and the listener to which it reports its events; ``memory`` is the number
+    of bytes that it needs for a model. With ``skip_unpinned``, one line reports all models without
+    a pin. If a disk is full or read-only, no other model is tried.
     """
     report, skipped = JobReport(), list[str]()
     console(RunStarted(command_line(), len(selection.models)))

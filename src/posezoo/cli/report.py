@@ -1,4 +1,6 @@
-"""What a command prints on the standard output, to be piped: its result as JSON, lines or columns."""
+"""What a command prints on the standard output, to be piped: its result as JSON, lines or
+columns.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,16 @@ ELLIPSIS = "..."  # three dots, since some terminals cannot show the single char
 
 
 def print_json(value: object) -> None:
-    """Print the result of a command as JSON; a value of another type, such as a path, as its text."""
+    """Print the result of a command as JSON; a value of another type, such as a path, as its
+    text.
+    """
     print(json.dumps(value, indent=2, default=format))
 
 
 def print_result(args: argparse.Namespace, answer: object, *lines: object) -> None:
-    """Print the result of a command in the form that --format names: as JSON, or as lines of text."""
+    """Print the result of a command in the form that --format names: as JSON, or as lines of
+    text.
+    """
     if args.format == "json":
         print_json(answer)
     else:
@@ -50,15 +56,20 @@ def truncate_to_width(line: str, width: int | None) -> str:
 
 
 def display_width(text: str) -> int:
-    """The number of terminal columns of a text: two for a wide character, none for a combining one."""
+    """The number of terminal columns of a text: two for a wide character, none for a combining
+    one.
+    """
     if text.isascii():
         return len(text)
     seen = [char for char in text if not unicodedata.combining(char)]
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in seen)
 
 
-def align_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Format rows of equal length as lines with columns two spaces apart; the last column is not padded.
+def align_columns(
+    rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()
+) -> list[str]:
+    """Format rows of equal length as lines with columns two spaces apart; the last column is not
+    padded.
 
     The columns whose indices are in ``right`` are aligned to the right.
     """

@@ -1,4 +1,6 @@
-"""The inputs of ``posezoo run``: images, videos, cameras and addresses; and the names of its results."""
+"""The inputs of ``posezoo run``: images, videos, cameras and addresses; and the names of its
+results.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 _ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
-#: The suffixes of videos that are downloaded before they are played; any other address is a live stream.
+#: The suffixes of videos that are downloaded before they are played; any other address is a live
+#: stream.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 
@@ -50,7 +53,9 @@ class RunInputs:
 
     @property
     def is_video(self) -> bool:
-        """Whether there are only videos, in which some models track a person and need no detector."""
+        """Whether there are only videos, in which some models track a person and need no
+        detector.
+        """
         return not self.images
 
 
@@ -118,7 +123,11 @@ def _is_http(name: str) -> bool:
 
 def _is_live(name: str) -> bool:
     """Whether a name is that of a stream, or the number or the device of a camera."""
-    return "://" in name or name.startswith("/dev/video") or (name.isdecimal() and not os.path.exists(name))
+    return (
+        "://" in name
+        or name.startswith("/dev/video")
+        or (name.isdecimal() and not os.path.exists(name))
+    )
 
 
 def _is_video(path: Path) -> bool:
@@ -137,7 +146,9 @@ def _stem_of_live(name: str) -> str:
 
 
 def _download(url: str, folder: Path, options: DownloadOptions, listener: Listener) -> Path:
-    """Download a file to a folder of its own, since several addresses may end with the same name."""
+    """Download a file to a folder of its own, since several addresses may end with the same
+    name.
+    """
     from posezoo.download.user_file import download_user_file
 
     own = folder / str(len(list(folder.iterdir())))
@@ -146,10 +157,11 @@ def _download(url: str, folder: Path, options: DownloadOptions, listener: Listen
 
 
 def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
-    """The images that files, folders and globs name; the images of a folder are in alphabetical order.
+    """The images that files, folders and globs name; the images of a folder are in alphabetical
+    order.
 
-    For folders and globs, annotated images of an earlier run are left out. A name without images causes a
-    warning, no images at all an ImageError.
+    For folders and globs, annotated images of an earlier run are left out. A name without images
+    causes a warning, no images at all an ImageError.
     """
     from posezoo.images import SUFFIXES
 
@@ -164,7 +176,9 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
             images.append(path)
             continue
         found = sorted(
-            file for file in candidates if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
+            file
+            for file in candidates
+            if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
         )
         if not found:
             warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")

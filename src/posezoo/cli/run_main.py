@@ -1,7 +1,8 @@
 """Runs a command, and turns its result, error or signal into an exit code.
 
-Exit codes: the command's return value · 1 a failure that the user can act on · 2 wrong flags (by argparse) ·
-3 a bug of posezoo (a log is written, and its path shown) · 130, 143, 129 ended by ^C, SIGTERM, SIGHUP.
+Exit codes: the command's return value · 1 a failure that the user can act on · 2 wrong flags (by
+argparse) · 3 a bug of posezoo (a log is written, and its path shown) · 130, 143, 129 ended by ^C,
+SIGTERM, SIGHUP.
 """
 
 from __future__ import annotations
@@ -39,9 +40,14 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], None] = print_error) -> int:
-    """Run a command and return its exit code; the only exception that it raises is argparse's SystemExit."""
-    # OpenCV reads this when it is imported; otherwise it prints its own warnings about unreadable images.
+def run_main(
+    work: Callable[[], int], *, report_error: Callable[[PosezooError], None] = print_error
+) -> int:
+    """Run a command and return its exit code; the only exception that it raises is argparse's
+    SystemExit.
+    """
+    # OpenCV reads this when it is imported; otherwise it prints its own warnings about unreadable
+    # images.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     _prepare_streams()
     # __main__ sets ^C to the system's default; where it is ignored, it stays ignored.
@@ -63,14 +69,17 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
     except SignalExit as ended:
         return ended.exit_code
     except KeyboardInterrupt:
-        print_to_stderr("interrupted: what is complete was kept; run the same command again for the rest")
+        print_to_stderr(
+            "interrupted: what is complete was kept; run the same command again for the rest"
+        )
         return 130
     except BrokenPipeError:
         # As in `posezoo list | head -1`: the pipe is closed, so Python must not flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        # An OSError that no code handled: mostly the output's disk is full or the working folder was removed.
+        # An OSError that no code handled: mostly the output's disk is full or the working folder
+        # was removed.
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
         print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
@@ -82,10 +91,13 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
 
 
 def _find_system_limit(error: Exception) -> PosezooError | None:
-    """The failure that an unhandled exception means, if it is a limit of the system; None for a bug."""
+    """The failure that an unhandled exception means, if it is a limit of the system; None for a
+    bug.
+    """
     if isinstance(error, MemoryError):
         return PosezooError(
-            "the system gives no more memory", hint="close other programs, or raise the limit (ulimit -v)"
+            "the system gives no more memory",
+            hint="close other programs, or raise the limit (ulimit -v)",
         )
     if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
         return PosezooError(
@@ -95,7 +107,8 @@ def _find_system_limit(error: Exception) -> PosezooError | None:
     if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
         name = error.object[max(0, error.start - 20) : error.end + 20]
         return PosezooError(
-            f"a name with {name!a} cannot be used with the encoding of this system, {error.encoding}",
+            f"a name with {name!a} cannot be used with the encoding of this system,"
+            f" {error.encoding}",
             hint="set PYTHONUTF8=1",
         )
     return None

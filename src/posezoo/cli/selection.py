@@ -1,4 +1,6 @@
-"""Selects the models that a command line names, and warns about model.yml files that cannot be read."""
+"""Selects the models that a command line names, and warns about model.yml files that cannot be
+read.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,17 @@ class MessageOutput(Protocol):
 
 
 def select_models(
-    registry: Registry, patterns: Sequence[str] | None, output: MessageOutput, *, filtered: bool = False
+    registry: Registry,
+    patterns: Sequence[str] | None,
+    output: MessageOutput,
+    *,
+    filtered: bool = False,
 ) -> Selection:
-    """The selected models (None: all). Errors in their files are shown at once; in others as one warning.
+    """The selected models (None: all). Errors in their files are shown at once; in others as one
+    warning.
 
-    If only filters select the models (``filtered``), a file that cannot be read matches no filter, and counts
-    as one of the other files.
+    If only filters select the models (``filtered``), a file that cannot be read matches no filter,
+    and counts as one of the other files.
 
     Raises:
         UnknownModelError: a pattern matches no name.

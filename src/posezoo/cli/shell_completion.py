@@ -1,4 +1,6 @@
-"""What TAB offers: verbs, flags, values and the names of models. argcomplete talks to the shells."""
+"""What TAB offers: verbs, flags, values and the names of models. argcomplete talks to the
+shells.
+"""
 
 from __future__ import annotations
 

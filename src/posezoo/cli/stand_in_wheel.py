@@ -1,7 +1,8 @@
 """Packs two wheels: posezoo itself, and a stand-in for openvino-dev whose commands run posezoo.
 
-With both in a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the stand-in: its
-local version 2024.6.0+posezoo satisfies that requirement and sorts above 2024.6.0 (PEP 440).
+With both in a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the
+stand-in: its local version 2024.6.0+posezoo satisfies that requirement and sorts above 2024.6.0
+(PEP 440).
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from posezoo.convert.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
 from posezoo.errors import PosezooError, pip_command
 from posezoo.registry import builtin_models_dir
 
-# The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs. ONNX Runtime
-# compares an IR with its ONNX file, and only PyTorch reads checkpoints. OpenVINO itself reads TensorFlow and
-# Paddle; models of Caffe, Kaldi and MXNet cannot be converted here, whatever is installed.
+# The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs.
+# ONNX Runtime compares an IR with its ONNX file, and only PyTorch reads checkpoints. OpenVINO
+# itself reads TensorFlow and Paddle; models of Caffe, Kaldi and MXNet cannot be converted here,
+# whatever is installed.
 _EXTRAS = {
     **dict.fromkeys(("caffe", "kaldi", "mxnet", "paddle", "tensorflow", "tensorflow2")),
     "onnx": "proof",
@@ -31,12 +33,15 @@ _QUANTIZE = "posezoo quantize makes INT8 of pose models, the package nncf of any
 _EVALUATE = "posezoo evaluate measures pose models; nothing replaces it for other models"
 _OMZ = "run omz_downloader, omz_converter or omz_info_dumper, or call posezoo.get"
 
-# What openvino-dev had and the stand-in has not, from 2021.4 to 2024.6, and what to use. The package openvino
-# contains openvino, openvino.tools and benchmark_app: the stand-in must not have files of the same name.
+# What openvino-dev had and the stand-in has not, from 2021.4 to 2024.6, and what to use. The
+# package openvino contains openvino, openvino.tools and benchmark_app: the stand-in must not have
+# files of the same name.
 _MISSING_COMMANDS = {
     "accuracy_check": _EVALUATE,
     "convert_annotation": "posezoo evaluate reads annotations in COCO's format",
-    "omz_data_downloader": "its files are at https://github.com/openvinotoolkit/open_model_zoo/tree/master/data",
+    "omz_data_downloader": (
+        "its files are at https://github.com/openvinotoolkit/open_model_zoo/tree/master/data"
+    ),
     "pot": _QUANTIZE,
 }
 _MISSING_PACKAGES = {
@@ -61,7 +66,7 @@ for _name, _module in list(sys.modules.items()):
     if _name.startswith("openvino."):
         sys.modules.setdefault(f"{__name__}{_name.removeprefix('openvino')}", _module)
 sys.modules[__name__] = openvino
-'''
+'''  # noqa: E501
 
 _MO = '''\
 """Model Optimizer's Python API, which runs posezoo."""
@@ -102,8 +107,13 @@ def main():
 if __name__ == "__main__":
     main()
 '''
-# The functions of Open Model Zoo's modules that take arguments; 2024.6 has converter and not convert.
-_OMZ_FUNCTIONS = {"omz_downloader": "download", "omz_converter": "convert", "omz_info_dumper": "dump"}
+# The functions of Open Model Zoo's modules that take arguments; 2024.6 has converter and not
+# convert.
+_OMZ_FUNCTIONS = {
+    "omz_downloader": "download",
+    "omz_converter": "convert",
+    "omz_info_dumper": "dump",
+}
 
 _DESCRIPTION = """\
 This is not Intel's openvino-dev, but posezoo's stand-in for it, written by `posezoo shims`. Its
@@ -130,10 +140,13 @@ def _refuse(text):
 
 
 def pack_posezoo() -> tuple[str, bytes]:
-    """The name and the bytes of a wheel of the running posezoo, whether it is installed or in a checkout."""
+    """The name and the bytes of a wheel of the running posezoo, whether it is installed or in a
+    checkout.
+    """
     installed = _installed_posezoo()
     models = builtin_models_dir()
-    # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left out.
+    # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left
+    # out.
     sources = {
         "posezoo": (
             Path(__file__).resolve().parents[1],
@@ -183,7 +196,9 @@ def pack_stand_in(release: str, commands: Mapping[str, str], registry: str) -> t
     for name, extra in sorted(_EXTRAS.items()):
         metadata.append(f"Provides-Extra: {name}")
         if extra:
-            metadata.append(f'Requires-Dist: posezoo[{extra}]=={posezoo.version}; extra == "{name}"')
+            metadata.append(
+                f'Requires-Dist: posezoo[{extra}]=={posezoo.version}; extra == "{name}"'
+            )
     module = f'{_MODULE}mo = partial(main, "posezoo.cli.omz.mo")\n'
     for name, target in commands.items():
         module += f"{name} = partial(main, {target!r}, {registry!r})\n"
@@ -191,7 +206,8 @@ def pack_stand_in(release: str, commands: Mapping[str, str], registry: str) -> t
         module += f"{name} = partial(_refuse, {_explain_missing(name, instead)!r})\n"
     code = {
         f"{STAND_IN_MODULE}.py": module,
-        # A module, since the package openvino had a folder of this name: no file of the two is the same.
+        # A module, since the package openvino had a folder of this name: no file of the two is the
+        # same.
         "openvino/runtime.py": _RUNTIME,
         "openvino/tools/mo/__init__.py": _MO,
         "openvino/tools/mo/__main__.py": _PYTHON_M_MO,
@@ -210,8 +226,10 @@ def pack_stand_in(release: str, commands: Mapping[str, str], registry: str) -> t
     names = sorted((*commands, "mo", *_MISSING_COMMANDS))
     info = {
         "METADATA": "\n".join((*metadata, "", _DESCRIPTION)),
-        "entry_points.txt": "[console_scripts]\n"
-        + "".join(f"{name} = {STAND_IN_MODULE}:{name}\n" for name in names),
+        "entry_points.txt": (
+            "[console_scripts]\n"
+            + "".join(f"{name} = {STAND_IN_MODULE}:{name}\n" for name in names)
+        ),
     }
     return _pack_wheel("openvino_dev", version, members, info)
 
@@ -222,10 +240,13 @@ def _explain_missing(name: str, instead: str) -> str:
 
 def _installed_posezoo() -> Distribution:
     for found in distributions(name="posezoo"):
-        if found.read_text("METADATA"):  # else it is the .egg-info that a build leaves in a checkout
+        if found.read_text(
+            "METADATA"
+        ):  # else it is the .egg-info that a build leaves in a checkout
             return found
     raise PosezooError(
-        "posezoo is not installed in this Python, so that a wheel of it would lack its requirements",
+        "posezoo is not installed in this Python, so that a wheel of it would lack its"
+        " requirements",
         hint=f"{pip_command()} install -e {Path(__file__).resolve().parents[3]}",
     )
 

@@ -1,7 +1,8 @@
 """Read annotations and detector results in COCO's format, and check every value.
 
-The format: https://cocodataset.org/#format-data. An annotation may have ``keypoints_3d``, an extension of
-posezoo: for each keypoint x, y, z in mm from the camera, and 1, or 0 if the position is unknown.
+The format: https://cocodataset.org/#format-data. An annotation may have ``keypoints_3d``, an
+extension of posezoo: for each keypoint x, y, z in mm from the camera, and 1, or 0 if the position
+is unknown.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.coco.coco_dataset import CocoBox, CocoDataset, DatasetImage, ImageLicense, PersonAnnotation
+from posezoo.coco.coco_dataset import (
+    CocoBox,
+    CocoDataset,
+    DatasetImage,
+    ImageLicense,
+    PersonAnnotation,
+)
 from posezoo.errors import DatasetError
 
-#: The share of a box that a person fills, if a data set has no areas (from CrowdPose: crowdposetools).
+#: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
+#: crowdposetools).
 FILLED = 0.53
 
 _TYPE_NAMES = {int: "a whole number", str: "a text"}
@@ -33,14 +41,14 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
         keypoints: whether keypoints are required; otherwise boxes are enough.
 
     Raises:
-        DatasetError: the file cannot be read, has an invalid value, or has no keypoints although they are
-            required; ids repeat; or there are no images or no people.
+        DatasetError: the file cannot be read, has an invalid value, or has no keypoints although
+            they are required; ids repeat; or there are no images or no people.
     """
     content = _read_json(annotations, "name the file of annotations")
     if not isinstance(content, dict):
         raise DatasetError(
-            f"{annotations}: is not a COCO annotation file: expected an object with images, annotations and "
-            "categories",
+            f"{annotations}: is not a COCO annotation file: expected an object with images,"
+            " annotations and categories",
             hint="this list looks like COCO results" if isinstance(content, list) else "",
         )
     parser = _AnnotationParser(annotations, content)
@@ -51,16 +59,18 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
         raise DatasetError(f"{annotations}: has no images")
     for image in people.keys() - {image.id for image in dataset_images}:
         raise DatasetError(
-            f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not listed"
+            f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not"
+            " listed"
         )
     return CocoDataset(annotations.stem, annotations, images, names, dataset_images)
 
 
 def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
-    """Read the person boxes of a detector, by image id; other categories than 1, person, are left out.
+    """Read the person boxes of a detector, by image id; other categories than 1, person, are left
+    out.
 
-    The file is a JSON list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in pixels)
-    and ``score``; otherwise a DatasetError is raised.
+    The file is a JSON list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in
+    pixels) and ``score``; otherwise a DatasetError is raised.
     """
     content = _read_json(path)
     if not isinstance(content, list):
@@ -73,7 +83,8 @@ def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
             image, category = entry["image_id"], entry["category_id"]
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
-                f"{path}: [{index}] is not a box: expected image_id, category_id, bbox of four numbers, score"
+                f"{path}: [{index}] is not a box: expected image_id, category_id, bbox of four"
+                " numbers, score"
             ) from error
         if category == 1 and width > 0 and height > 0:
             box = (left, top, left + width, top + height, min(max(score, 0), 1))
@@ -88,13 +99,17 @@ def _read_json(path: Path, folder_hint: str = "") -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         hint = folder_hint if path.is_dir() else ""
-        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+        raise DatasetError(
+            f"{path}: cannot be read: {error.strerror or error}", hint=hint
+        ) from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: is not JSON: {error}") from error
 
 
 class _AnnotationParser:
-    """Parses the sections of one file; ``where`` is the position of an entry in the file, for messages."""
+    """Parses the sections of one file; ``where`` is the position of an entry in the file, for
+    messages.
+    """
 
     def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
         self._path, self._content = path, content
@@ -125,7 +140,9 @@ class _AnnotationParser:
             )
         return category_id, keypoint_names
 
-    def read_annotations(self, category: int, num_keypoints: int) -> dict[int, list[PersonAnnotation]]:
+    def read_annotations(
+        self, category: int, num_keypoints: int
+    ) -> dict[int, list[PersonAnnotation]]:
         """All annotations of a category, by image id."""
         people: dict[int, list[PersonAnnotation]] = {}
         ids = []
@@ -156,7 +173,9 @@ class _AnnotationParser:
             raise self._error(f"{where}.iscrowd: expected 0 or 1, got {crowd!r}")
         space = np.zeros((0, 4))
         if "keypoints_3d" in entry:
-            positions = self._numbers(entry["keypoints_3d"], 4 * num_keypoints, f"{where}.keypoints_3d")
+            positions = self._numbers(
+                entry["keypoints_3d"], 4 * num_keypoints, f"{where}.keypoints_3d"
+            )
             space = np.array(positions, np.float64).reshape(num_keypoints, 4)
         return PersonAnnotation(
             entry["id"], keypoints, (left, top, width, height), area, bool(crowd), labelled, space
@@ -223,7 +242,8 @@ class _AnnotationParser:
         if repeated:
             listed = ", ".join(map(str, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
             raise self._error(
-                f"ids of {key} repeat: {listed}", hint="give each its own id: other entries refer to it"
+                f"ids of {key} repeat: {listed}",
+                hint="give each its own id: other entries refer to it",
             )
 
     def _error(self, problem: str, hint: str = "") -> DatasetError:

@@ -21,16 +21,17 @@ class PersonAnnotation:
     """One annotated person."""
 
     id: int  # of the annotation
-    #: (K, 3) float64: x, y in pixels, and visibility: 0 not labelled, 1 hidden, 2 visible; K is 0 in a data
-    #: set without keypoints.
+    #: (K, 3) float64: x, y in pixels, and visibility: 0 not labelled, 1 hidden, 2 visible; K is 0
+    #: in a data set without keypoints.
     keypoints: NDArray[np.float64]
     bbox: tuple[float, float, float, float]  # left, top, width and height in pixels
     area: float  # of the person's outline, in square pixels
-    #: Whether this is a group annotated as one person: predictions there are neither right nor wrong.
+    #: Whether this is a group annotated as one person: predictions there are neither right nor
+    #: wrong.
     is_crowd: bool
     num_keypoints: int  # number of labelled keypoints
-    #: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position is unknown;
-    #: (0, 4) in a data set without 3D positions.
+    #: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position
+    #: is unknown; (0, 4) in a data set without 3D positions.
     space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
@@ -55,7 +56,9 @@ class DatasetImage:
     id: int  # COCO's number of the image
     path: Path  # the expected path of the file
     file_name: str  # the name in the annotations
-    size: tuple[int, int] | None  # width and height in pixels; None if the annotations do not contain it
+    size: (
+        tuple[int, int] | None
+    )  # width and height in pixels; None if the annotations do not contain it
     people: tuple[PersonAnnotation, ...]  # all annotated people
     license: ImageLicense | None = None  # its license; None if the annotations do not contain it
 
@@ -67,7 +70,9 @@ class CocoDataset:
     name: str  # the annotation file's name without its suffix
     annotations: Path  # the annotation file
     folder: Path  # the folder of the images
-    keypoints: tuple[str, ...]  # their names, in the order of ``PersonAnnotation.keypoints``; may be empty
+    keypoints: tuple[
+        str, ...
+    ]  # their names, in the order of ``PersonAnnotation.keypoints``; may be empty
     images: tuple[DatasetImage, ...]  # in the file's order
 
     def limited_to(self, count: int) -> CocoDataset:
@@ -94,7 +99,9 @@ class CocoDataset:
         }
 
     def person_count(self, *, keypoints: bool = True) -> int:
-        """The number of people that metrics count: no crowds; for keypoints, only people with labels."""
+        """The number of people that metrics count: no crowds; for keypoints, only people with
+        labels.
+        """
         return sum(
             not person.is_crowd and (person.num_keypoints > 0 or not keypoints)
             for image in self.images

@@ -1,1 +1,3 @@
-"""Convert published models to OpenVINO IR: byte for byte reproducible, and compared with the original."""
+"""Convert published models to OpenVINO IR: byte for byte reproducible, and compared with the
+original.
+"""

@@ -1,4 +1,6 @@
-"""Change a model so that its IR takes camera frames directly: bytes, BGR, and optionally of any size."""
+"""Change a model so that its IR takes camera frames directly: bytes, BGR, and optionally of any
+size.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,20 @@ from posezoo.spec.model import ColorOrder, ModelSpec
 def with_camera_input(
     spec: ModelSpec, *, element_type: str = "", layout: str = "", resize: bool = False
 ) -> ModelSpec:
-    """The model, changed so that its IR converts the type, layout, colours and size of each image input.
+    """The model, changed so that its IR converts the type, layout, colours and size of each image
+    input.
 
     A frame is BGR: if the network is known to take RGB, the IR converts it.
 
     Args:
-        element_type: the element type that the IR takes, by OpenVINO's name; empty for the network's own.
+        element_type: the element type that the IR takes, by OpenVINO's name; empty for the
+            network's own.
         layout: NCHW or NHWC; empty for the model's own.
         resize: whether the IR resizes images of any height and width to the network's size.
 
     Raises:
-        ConversionError: the model is published as IR, takes no images, or has no fixed size to resize to.
+        ConversionError: the model is published as IR, takes no images, or has no fixed size to
+            resize to.
     """
     if not (element_type or layout or resize):
         return spec
@@ -36,13 +41,18 @@ def with_camera_input(
     has_image = False
     for port in spec.inputs:
         own_layout = port.layout or (usual_layout if len(port.shape) in (0, 4) else "")
-        if set(own_layout) != set("NCHW") or (port.shape and port.shape[own_layout.index("C")] != 3):
+        if set(own_layout) != set("NCHW") or (
+            port.shape and port.shape[own_layout.index("C")] != 3
+        ):
             inputs.append(port)
             continue
         has_image = True
-        if resize and (not port.shape or -1 in (port.shape[own_layout.index(side)] for side in "HW")):
+        if resize and (
+            not port.shape or -1 in (port.shape[own_layout.index(side)] for side in "HW")
+        ):
             raise ConversionError(
-                f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to resize to",
+                f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to"
+                " resize to",
                 hint="remove --resize, or declare the shape",
             )
         target = layout or port.ir_layout or own_layout

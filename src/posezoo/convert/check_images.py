@@ -1,4 +1,6 @@
-"""Random images for the self-check: a seed gives the same image on every machine; none is symmetric."""
+"""Random images for the self-check: a seed gives the same image on every machine; none is
+symmetric.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ Array = npt.NDArray[np.float32]
 FloatImage = npt.NDArray[np.float64]
 _Draw = Callable[[int, int, int, np.random.Generator], FloatImage]
 
-#: The side of the coarse squares of ``noise``, in pixels: about one cell of a pose network's heatmaps.
+#: The side of the coarse squares of ``noise``, in pixels: about one cell of a pose network's
+#: heatmaps.
 BLOCK = 16
 
 
@@ -33,11 +36,12 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
 
 
 def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
-    """Noise in single pixels plus noise in squares of 16x16 pixels, with equal weights, scaled to 0 to 255.
+    """Noise in single pixels plus noise in squares of 16x16 pixels, with equal weights, scaled to 0
+    to 255.
 
-    Noise in single pixels averages out in the first layers, and squares have no detail inside. Differences
-    are measured relative to the largest output, which should therefore be small: of eleven mixtures tried on
-    a detector, this one gave the smallest (170; others gave up to 250).
+    Noise in single pixels averages out in the first layers, and squares have no detail inside.
+    Differences are measured relative to the largest output, which should therefore be small: of
+    eleven mixtures tried on a detector, this one gave the smallest (170; others gave up to 250).
     """
     squares = rng.uniform(size=(-(-height // BLOCK), -(-width // BLOCK), channels))
     squares = squares.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:height, :width]
@@ -47,12 +51,13 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
 
 
 def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
-    """The dead leaves model: discs that occlude each other, lit from one side, with slight blur and noise.
+    """The dead leaves model: discs that occlude each other, lit from one side, with slight blur and
+    noise.
 
-    If the density of the discs' radii is r**-3, edges, occlusions and spectrum are similar to those of
-    photographs (Lee, Mumford, Huang: Occlusion Models for Natural Images, IJCV 2001). Here the power spectrum
-    falls as f**-2.7; in 17 photographs of COCO at this size it falls as f**-1.8 to f**-3.2. Colours are close
-    to grey, as in photographs.
+    If the density of the discs' radii is r**-3, edges, occlusions and spectrum are similar to those
+    of photographs (Lee, Mumford, Huang: Occlusion Models for Natural Images, IJCV 2001). Here the
+    power spectrum falls as f**-2.7; in 17 photographs of COCO at this size it falls as f**-1.8 to
+    f**-3.2. Colours are close to grey, as in photographs.
     """
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
     largest = max(height, width) / 2

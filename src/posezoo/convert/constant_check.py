@@ -1,9 +1,9 @@
 """Compare the constants of an IR with those of its original, where they can be matched.
 
-The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to a kernel of the
-original if most of its filters are similar up to a factor: a normalization that is folded into a convolution
-leaves such factors. Then all of its filters must be equal up to a factor. The declared mean and scale must be
-among the constants if similar values are.
+The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to a kernel of
+the original if most of its filters are similar up to a factor: a normalization that is folded into
+a convolution leaves such factors. Then all of its filters must be equal up to a factor. The
+declared mean and scale must be among the constants if similar values are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ MIN_SIZE, MIN_FILTER = 64, 4
 #: The largest difference of a value, relative to the largest of its filter: folding rounds twice.
 ROUNDING = 1e-5
 
-#: Filters are similar if no value differs by more than this: a rounding to FP16 or bf16, not to 8 bits.
+#: Filters are similar if no value differs by more than this: a rounding to FP16 or bf16, not to 8
+#: bits.
 SIMILAR_FILTER = 2e-3
 
 #: Values are similar to a declared mean or scale if they differ by at most this share.
@@ -39,9 +40,15 @@ _VALUES, _FILTERS = 16, 3
 
 
 def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:
-    """Which constant of an IR in FP32 differs from those of the original, and how; empty if none does."""
-    constants = [(name, values.squeeze()) for name, values in read_constants(xml) if values.dtype.kind == "f"]
-    return _find_changed_preprocessing(spec, constants) or _find_changed_kernel(originals, constants)
+    """Which constant of an IR in FP32 differs from those of the original, and how; empty if none
+    does.
+    """
+    constants = [
+        (name, values.squeeze()) for name, values in read_constants(xml) if values.dtype.kind == "f"
+    ]
+    return _find_changed_preprocessing(spec, constants) or _find_changed_kernel(
+        originals, constants
+    )
 
 
 def _find_changed_preprocessing(spec: ModelSpec, constants: Sequence[tuple[str, Array]]) -> str:
@@ -111,15 +118,21 @@ def _directions(kernel: Array) -> Array:
     """Some values of some filters, divided by the largest of them."""
     filters = np.arange(_FILTERS)
     chosen = kernel[filters * (len(kernel) - 1) // (_FILTERS - 1)].reshape(_FILTERS, -1)
-    values = chosen[:, np.arange(_VALUES) * (chosen.shape[1] - 1) // (_VALUES - 1)].astype(np.float32)
+    values = chosen[:, np.arange(_VALUES) * (chosen.shape[1] - 1) // (_VALUES - 1)].astype(
+        np.float32
+    )
     largest = values[filters, np.abs(values).argmax(1)][:, None]
     with np.errstate(invalid="ignore"):  # inf in a damaged kernel
-        directions: Array = np.divide(values, largest, out=np.zeros_like(values), where=largest != 0)
+        directions: Array = np.divide(
+            values, largest, out=np.zeros_like(values), where=largest != 0
+        )
     return directions
 
 
 def _count_changed_filters(kernel: Array, original: Array) -> int | None:
-    """How many filters are not equal up to a factor; None if fewer than half of them are similar."""
+    """How many filters are not equal up to a factor; None if fewer than half of them are
+    similar.
+    """
     if np.array_equal(kernel, original):
         return 0
     rows, wanted = (each.reshape(len(kernel), -1).astype(np.float32) for each in (kernel, original))

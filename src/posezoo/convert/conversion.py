@@ -1,4 +1,6 @@
-"""Convert downloaded models to IR with OpenVINO: read, add preprocessing, write, check and publish."""
+"""Convert downloaded models to IR with OpenVINO: read, add preprocessing, write, check and
+publish.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,13 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder.
 
     Args:
-        force: replace an existing ONNX file, and write it even if the folder has the IR of other weights.
+        force: replace an existing ONNX file, and write it even if the folder has the IR of other
+            weights.
 
     Raises:
-        ConversionError: the model is not a checkpoint of one of our networks; the checkpoint is missing or
-            has another digest; or the folder has another ONNX file, or the IR of other weights
-            (``refuse_to_replace``).
+        ConversionError: the model is not a checkpoint of one of our networks; the checkpoint is
+            missing or has another digest; or the folder has another ONNX file, or the IR of other
+            weights (``refuse_to_replace``).
         CheckpointError: the checkpoint cannot be read, or does not fit its network.
         NetworkError: its network cannot be built with the declared arguments.
         OutputError: the ONNX cannot be written.
@@ -63,8 +66,8 @@ def convert_with_openvino(
 ) -> None:
     """Convert a downloaded model, whose pins are final, to IR.
 
-    The same version of OpenVINO makes the same bytes from the same original, on every machine and in every
-    run. If the conversion fails, existing IR are not changed.
+    The same version of OpenVINO makes the same bytes from the same original, on every machine and
+    in every run. If the conversion fails, existing IR are not changed.
 
     Raises:
         ConversionError: the original is missing, has another digest, or cannot be converted.
@@ -78,7 +81,8 @@ def convert_with_openvino(
     spec, self_check, keep_onnx = resolved.source, options.self_check, options.keep_onnx
     model_format = frontends.select_format(spec)
     with ThreadPoolExecutor() as pool:
-        # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the same time.
+        # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the
+        # same time.
         verified = pool.submit(frontends.verify_source_model, spec, layout)
         # Imported here, so that a run with nothing to convert does not load them.
         from posezoo.convert import decoding, preprocess
@@ -89,22 +93,26 @@ def convert_with_openvino(
         import_openvino()
         if self_check:
             import_runtime(model_format.runtime_module)
-        # A file that was verified at its download may be read while it is hashed again. Any other file must
-        # be verified first, because it may be crafted to attack the parser.
+        # A file that was verified at its download may be read while it is hashed again. Any other
+        # file must be verified first, because it may be crafted to attack the parser.
         if keep_onnx or not frontends.is_source_verified(spec, layout):
             verified.result()
         path = frontends.source_model_path(spec, layout)
-        # Reading uses one core only, so the original is run at the same time, if its inputs are declared.
+        # Reading uses one core only, so the original is run at the same time, if its inputs are
+        # declared.
         is_known = all(port.name and port.layout for port in spec.inputs)
         reference = pool.submit(compute_reference, spec, path) if self_check and is_known else None
         onnx = layout.onnx_path(spec) if keep_onnx else None
         try:
-            network = preprocess.apply_model_yml(frontends.read_network(spec, path, keep_onnx=onnx), spec)
+            network = preprocess.apply_model_yml(
+                frontends.read_network(spec, path, keep_onnx=onnx), spec
+            )
             if spec.decoding is not None:
                 network = decoding.append_decoder(network, spec)
             ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         finally:
-            # Nothing is made from a file with another digest; if reading failed, this is the better error.
+            # Nothing is made from a file with another digest; if reading failed, this is the better
+            # error.
             verified.result()
         publish_irs(
             network,
@@ -133,11 +141,14 @@ def convert_file(
     """Convert a file outside of any registry to one IR, with no other file beside it.
 
     Args:
-        spec: what the user declares; its first file is the one to convert, in ``layout.download_dir``.
-        batch: the first size of all inputs, or that of N if they declare a layout; None for the file's own.
-        self_check: whether to compare the outputs of the IR with those of the original. If these cannot be
-            computed, or if they differ and their noise is unknown (``ReferenceOutputs.shows_noise``), the
-            listener receives a warning, and the IR is written nevertheless.
+        spec: what the user declares; its first file is the one to convert, in
+            ``layout.download_dir``.
+        batch: the first size of all inputs, or that of N if they declare a layout; None for the
+            file's own.
+        self_check: whether to compare the outputs of the IR with those of the original. If these
+            cannot be computed, or if they differ and their noise is unknown
+            (``ReferenceOutputs.shows_noise``), the listener receives a warning, and the IR is
+            written nevertheless.
         is_strict: whether what cannot be proven is an error instead.
 
     Returns:
@@ -156,8 +167,12 @@ def convert_file(
     from posezoo.ir import ir_writer
 
     if model_format.recognises(path):  # files with weights in the same folder belong to it
-        external = (name for name in model_format.external_files(path) if not explain_unsafe_file_name(name))
-        spec = replace(spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external)))
+        external = (
+            name for name in model_format.external_files(path) if not explain_unsafe_file_name(name)
+        )
+        spec = replace(
+            spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
+        )
     network = frontends.read_network(spec, path)
     if batch is not None:
         spec = preprocess.with_batch(spec, network, batch)
@@ -165,7 +180,9 @@ def convert_file(
     ir_writer.prepare_for_writing(network, spec, None)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     remove_stale_staging_dirs(layout.output_dir)
-    publish = partial(publish_irs, network, spec, layout, [target], has_record=False, listener=listener)
+    publish = partial(
+        publish_irs, network, spec, layout, [target], has_record=False, listener=listener
+    )
     reference: Future[ReferenceOutputs] = Future()
     try:
         if self_check:

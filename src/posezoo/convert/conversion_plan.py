@@ -22,7 +22,9 @@ from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.spec.model import ModelSpec, Precision
 
 #: The hint of the error if a file with the same name was made from other weights.
-KEEP_OR_REPLACE = "use --model_name to give yours another name, or --force to replace the existing one"
+KEEP_OR_REPLACE = (
+    "use --model_name to give yours another name, or --force to replace the existing one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class ConversionOptions:
     """How IR are made."""
 
     force: bool = False  # convert again, even if an IR is up to date or was made from other weights
-    #: Compare the outputs of each IR with those of the original, and write the IR to its final folder only if
-    #: they are equal within the tolerance.
+    #: Compare the outputs of each IR with those of the original, and write the IR to its final
+    #: folder only if they are equal within the tolerance.
     self_check: bool = True
     #: Also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
     keep_onnx: bool = False
@@ -88,7 +90,8 @@ def plan_irs(
         elif options.force:
             reason = "it was requested"
         else:
-            # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
+            # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no
+            # check.
             can_check = target.converter is Converter.OPENVINO and target.obstacle is None
             is_checked = options.self_check and can_check
             reason = explain_stale_ir(
@@ -142,8 +145,8 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
     """Raise a ConversionError if the user's own weights, or an IR of other weights, could be lost.
 
-    A conversion of published weights may replace an IR of any published weights. A conversion of the user's
-    weights may only replace an IR of the same weights.
+    A conversion of published weights may replace an IR of any published weights. A conversion of
+    the user's weights may only replace an IR of the same weights.
     """
     digests = set(provenance.source_digests(model).values())
     for precision in Precision:
@@ -153,7 +156,9 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         record = provenance.read_provenance(layout.provenance_path(model, precision))
         sources = record.key.get("sources") if record is not None else None
         made_from = sources if isinstance(sources, Mapping) else {}
-        is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {CHECKPOINT_NAME}
+        is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {
+            CHECKPOINT_NAME
+        }
         if is_custom and set(made_from.values()) != digests:
             hint = KEEP_OR_REPLACE
             if layout.custom_checkpoint(model) is None:

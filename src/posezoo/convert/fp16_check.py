@@ -1,4 +1,5 @@
-"""Compare an IR in FP16 with the IR in FP32 of the same network: the same graph, and rounded constants.
+"""Compare an IR in FP16 with the IR in FP32 of the same network: the same graph, and rounded
+constants.
 
 OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it in FP32.
 """
@@ -76,7 +77,9 @@ def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
                 clipped.append(node32.name)
                 rounded = np.clip(values32, -LARGEST, LARGEST).astype(np.float16)
                 rounded[np.isnan(values32)] = values16[np.isnan(values32)]
-            is_equal = is_equal and np.array_equal(rounded.view(np.uint16), values16.view(np.uint16))
+            is_equal = is_equal and np.array_equal(
+                rounded.view(np.uint16), values16.view(np.uint16)
+            )
         if not is_equal:
             return Fp16Comparison(f"it differs first in the constant {node16.name}")
         is_exact = is_exact and np.array_equal(values32, values16)
@@ -104,12 +107,16 @@ def measure_rounding(
 
 
 def read_constants(xml: Path) -> Iterator[tuple[str, Array]]:
-    """The names and values of the constants of an IR; values of other types than floats are bytes."""
+    """The names and values of the constants of an IR; values of other types than floats are
+    bytes.
+    """
     weights = _open_weights(xml)
     for layer in _read_xml(xml).iter("layer"):
         if layer.get("type") == "Const":
             values = _read_values(weights, _find_values(layer))
-            shape = [int(size) for size in layer.find("data").get("shape").split(",") if size.strip()]
+            shape = [
+                int(size) for size in layer.find("data").get("shape").split(",") if size.strip()
+            ]
             yield layer.get("name"), values.reshape(shape) if values.dtype.kind == "f" else values
 
 
@@ -124,7 +131,9 @@ def _read_values(weights: Array, constant: tuple[str, int, int]) -> Array:
 
 
 def _read_nodes(xml: Path) -> list[_Node]:
-    """The operations of an IR in the order of its file, without conversions of constants from FP16."""
+    """The operations of an IR in the order of its file, without conversions of constants from
+    FP16.
+    """
     nodes: list[_Node] = []
     _add_nodes(_read_xml(xml), nodes)
     return nodes
@@ -133,8 +142,12 @@ def _read_nodes(xml: Path) -> list[_Node]:
 def _read_xml(xml: Path) -> Any:
     try:
         return ElementTree.parse(xml).getroot()
-    except ElementTree.ParseError as error:  # a name in a subgraph has a character that XML does not allow
-        raise ConversionError(f"{xml.name}: OpenVINO wrote an IR that is not valid XML: {error}") from error
+    except (
+        ElementTree.ParseError
+    ) as error:  # a name in a subgraph has a character that XML does not allow
+        raise ConversionError(
+            f"{xml.name}: OpenVINO wrote an IR that is not valid XML: {error}"
+        ) from error
 
 
 def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Verify the published file of a model, recognise it by its content, and read it with OpenVINO.
 
-If OpenVINO does not know a zip archive, it tries PyTorch's loaders, which can run code. So a file is passed
-to OpenVINO only if it has the declared format, and all files that it refers to were verified.
+If OpenVINO does not know a zip archive, it tries PyTorch's loaders, which can run code. So a file
+is passed to OpenVINO only if it has the declared format, and all files that it refers to were
+verified.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
 from posezoo.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.files import verified_files
 from posezoo.files.postprocess_state import is_unpacked
-from posezoo.ir.openvino_import import error_text, explain_invalid_names, import_openvino, openvino_core
+from posezoo.ir.openvino_import import (
+    error_text,
+    explain_invalid_names,
+    import_openvino,
+    openvino_core,
+)
 from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
@@ -41,7 +47,9 @@ _OTHER_KINDS = {
 
 
 def select_format(spec: ModelSpec) -> ModelFormat:
-    """The format of the file to convert; a ConversionError if posezoo itself cannot convert the model."""
+    """The format of the file to convert; a ConversionError if posezoo itself cannot convert the
+    model.
+    """
     route, obstacle = select_route(spec)
     if obstacle is not None:
         raise ConversionError(describe_obstacle(spec, route, obstacle), hint=obstacle.hint)
@@ -54,7 +62,9 @@ def select_format(spec: ModelSpec) -> ModelFormat:
 
 
 def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
-    """The path of the file to convert; a ConversionError if there is none, or it is not published."""
+    """The path of the file to convert; a ConversionError if there is none, or it is not
+    published.
+    """
     if not spec.files:
         raise ConversionError(
             f"{spec.full_name}: its model.yml names no file", hint="add the original to its files"
@@ -64,7 +74,8 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
         return layout.conversions / name.removeprefix(f"{UPSTREAM_RESULTS}/")
     if name.startswith("$") or explain_unsafe_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
-            f"{spec.full_name}: cannot be converted yet: {sanitize(name)} is none of its published files",
+            f"{spec.full_name}: cannot be converted yet: {sanitize(name)} is none of its published"
+            " files",
             hint="code that comes with the model would make it: --allow_upstream_code",
         )
     return layout.custom_checkpoint(spec) or layout.model_download_dir(spec) / name
@@ -92,10 +103,11 @@ def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
 
 
 def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
-    """Compare all files of the model with their digests, and return the path of the file to convert.
+    """Compare all files of the model with their digests, and return the path of the file to
+    convert.
 
-    Records of earlier verifications are not used: if the original were damaged, the self-check would not
-    detect it, because it compares the IR with the same file.
+    Records of earlier verifications are not used: if the original were damaged, the self-check
+    would not detect it, because it compares the IR with the same file.
 
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
@@ -111,8 +123,11 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
         for member, digest in archive.contains.items():
             if posixpath.join(posixpath.dirname(archive.name), member) != _source_name(spec):
                 continue
-            # The publisher states this digest, or only its first digits; these are enough to detect damage.
-            if not verified_files.compute_digest(path, digest.algorithm).value.startswith(digest.value):
+            # The publisher states this digest, or only its first digits; these are enough to detect
+            # damage.
+            if not verified_files.compute_digest(path, digest.algorithm).value.startswith(
+                digest.value
+            ):
                 raise ConversionError(
                     f"{path}: differs from the file in {archive.name}",
                     hint=f"remove it; {hint} unpacks it again",
@@ -130,18 +145,21 @@ def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
         )
     size = path.stat().st_size
     if file.size not in (None, size):
-        raise ConversionError(f"{path}: has {size} bytes, model.yml declares {file.size}", hint=hint)
+        raise ConversionError(
+            f"{path}: has {size} bytes, model.yml declares {file.size}", hint=hint
+        )
     if not verified_files.is_verified_file(path, file, trust_record=False, remember=False):
         record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
         raise ConversionError(f"{path}: its digest differs from the one in {record}", hint=hint)
 
 
 def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
-    """OpenVINO's input for a verified file: its path, or the content of a file that is made from it.
+    """OpenVINO's input for a verified file: its path, or the content of a file that is made from
+    it.
 
     Raises:
-        ConversionError: the file does not have the declared format, or refers to files that the model does
-            not have.
+        ConversionError: the file does not have the declared format, or refers to files that the
+            model does not have.
         PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
     """
     model_format = select_format(spec)
@@ -156,7 +174,8 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
     for external in sorted(model_format.external_files(path)):
         if posixpath.normpath(posixpath.join(folder, external)) not in names:
             raise ConversionError(
-                f"{path}: keeps weights in {sanitize(external)}, which is none of the model's files",
+                f"{path}: keeps weights in {sanitize(external)}, which is none of the model's"
+                " files",
                 hint="add it to the files in model.yml, if the model comes with it",
             )
     return model_format.openvino_input(spec, path)
@@ -194,14 +213,18 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     names = [*(port.name for port in spec.outputs), *declared.values()]
     try:
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
-            if isinstance(source, bytes) and model_format.frontend == "tf":  # it reads only .pb files
+            if (
+                isinstance(source, bytes) and model_format.frontend == "tf"
+            ):  # it reads only .pb files
                 graph = Path(folder, "graph.pb")
                 graph.write_bytes(source)
                 source = graph
             network = _read(model_format, source, names)
     except (MissingPackageError, MemoryError):
         raise
-    except Exception as error:  # OpenVINO's frontends raise classes that derive from Exception directly
+    except (
+        Exception
+    ) as error:  # OpenVINO's frontends raise classes that derive from Exception directly
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
@@ -238,7 +261,9 @@ def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, pa
 
 
 def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:
-    """The constants of a verified file; some may be missing. A ConversionError if the file is malformed."""
+    """The constants of a verified file; some may be missing. A ConversionError if the file is
+    malformed.
+    """
     try:
         return select_format(spec).read_constants(spec, path)
     except (struct.error, ValueError, IndexError) as error:
@@ -250,17 +275,25 @@ def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:
 
 
 def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str]) -> Any:
-    """Byte for byte the network of ``openvino.convert_model``, in half its time and without its guesses."""
+    """Byte for byte the network of ``openvino.convert_model``, in half its time and without its
+    guesses.
+    """
     ov = import_openvino()
-    if model_format.frontend == "ir":  # its publisher has simplified it; INT8 weights must keep their type
+    if (
+        model_format.frontend == "ir"
+    ):  # its publisher has simplified it; INT8 weights must keep their type
         return openvino_core().read_model(source)
     readable = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         simplifications = _simplifications()
-    except (ImportError, AttributeError):  # they are private to OpenVINO, and another version may move them
+    except (
+        ImportError,
+        AttributeError,
+    ):  # they are private to OpenVINO, and another version may move them
         return ov.convert_model(readable)
     if model_format.frontend == "onnx":
-        # The network is the same, but a frontend that Python calls does not release Python's lock (GIL).
+        # The network is the same, but a frontend that Python calls does not release Python's lock
+        # (GIL).
         network = openvino_core().read_model(readable)
     else:
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
@@ -274,7 +307,9 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
 
 
 def _simplifications() -> tuple[Callable[[Any], object], ...]:
-    """The simplifications that OpenVINO's own converter applies: a detector's 937 operations become 855."""
+    """The simplifications that OpenVINO's own converter applies: a detector's 937 operations become
+    855.
+    """
     from openvino import _offline_transformations as transformations
 
     return (

@@ -1,4 +1,6 @@
-"""Cut a network at the inputs and outputs that a model declares by name, and freeze inputs to constants."""
+"""Cut a network at the inputs and outputs that a model declares by name, and freeze inputs to
+constants.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,18 @@ MAX_SIZE = 1 << 24
 def find_input(network: Any, name: str) -> Any | None:
     """The input of that name, an ``openvino.Output``; None if there is none.
 
-    TensorFlow's tensor ``image:0`` is also found by its operation's name, ``image``, which is then added to
-    the tensor's names.
+    TensorFlow's tensor ``image:0`` is also found by its operation's name, ``image``, which is then
+    added to the tensor's names.
     """
     return _find_port(network.inputs, name)
 
 
 def find_output(network: Any, name: str) -> Any | None:
-    """The tensor of that name, an ``openvino.Output``: an output of the network, or else an inner tensor.
+    """The tensor of that name, an ``openvino.Output``: an output of the network, or else an inner
+    tensor.
 
-    ``operation:1`` is the second output of an operation, as for Model Optimizer. None if there is none.
+    ``operation:1`` is the second output of an operation, as for Model Optimizer. None if there is
+    none.
     """
     port = _find_port((result.input_value(0) for result in network.get_results()), name)
     if port is not None:
@@ -41,14 +45,19 @@ def find_output(network: Any, name: str) -> Any | None:
     operation, _, number = name.rpartition(":")
     if port is None and operation and number.isdecimal():
         for candidate in inner:
-            if (candidate.get_node().get_friendly_name(), candidate.get_index()) == (operation, int(number)):
+            if (candidate.get_node().get_friendly_name(), candidate.get_index()) == (
+                operation,
+                int(number),
+            ):
                 candidate.add_names({name})
                 return candidate
     return port
 
 
 def _find_port(ports: Iterable[Any], name: str) -> Any | None:
-    """The port whose tensor has that name; otherwise the first port of the operation of that name."""
+    """The port whose tensor has that name; otherwise the first port of the operation of that
+    name.
+    """
     by_operation = None
     for port in ports:
         if name in port.names:
@@ -73,9 +82,11 @@ def static_sizes(shape: Any) -> tuple[int, ...]:
 
 
 def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
-    """A network with these outputs or inner tensors, which must exist; without names, with all of its own.
+    """A network with these outputs or inner tensors, which must exist; without names, with all of
+    its own.
 
-    The given network, an ``openvino.Model``, must not be used afterwards; ``title`` names the new one.
+    The given network, an ``openvino.Model``, must not be used afterwards; ``title`` names the new
+    one.
     """
     ov = import_openvino()
     ends = {name: result for result in network.get_results() for name in result.output(0).names}
@@ -87,13 +98,14 @@ def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
 
 
 def cut_inputs(network: Any, spec: ModelSpec) -> Any:
-    """A network with the inputs that a model declares; the caller sets sizes and chooses outputs later.
+    """A network with the inputs that a model declares; the caller sets sizes and chooses outputs
+    later.
 
     The network, an ``openvino.Model`` as read, must not be used afterwards.
 
     Raises:
-        ConversionError: an input to be frozen does not exist, a value does not fit it, or the network cannot
-            begin at a declared input.
+        ConversionError: an input to be frozen does not exist, a value does not fit it, or the
+            network cannot begin at a declared input.
     """
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
     inner = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
@@ -113,7 +125,8 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
         cut.validate_nodes_and_infer_types()  # without it, a wrong shape would only fail at writing
     except RuntimeError as error:
         raise ConversionError(
-            f"{spec.full_name}: the network does not match the requested inputs: {error_text(error)}",
+            f"{spec.full_name}: the network does not match the requested inputs:"
+            f" {error_text(error)}",
             hint="check the declared inputs, their shapes, and the inputs that become constants",
         ) from error
     return cut
@@ -122,7 +135,8 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
 def to_frozen_array(
     value: FrozenValue, shape: Sequence[int] | None, dtype: np.dtype[Any]
 ) -> npt.NDArray[Any]:
-    """The constant that an input is frozen to; its shape has -1 for dynamic sizes, or is None if unknown.
+    """The constant that an input is frozen to; its shape has -1 for dynamic sizes, or is None if
+    unknown.
 
     A ValueError if the value does not fit, or the constant has more than ``MAX_SIZE`` values.
     """
@@ -150,7 +164,9 @@ def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) ->
         shape = port.partial_shape
         try:
             array = to_frozen_array(
-                value, None if shape.rank.is_dynamic else static_sizes(shape), port.element_type.to_dtype()
+                value,
+                None if shape.rank.is_dynamic else static_sizes(shape),
+                port.element_type.to_dtype(),
             )
         except ValueError as error:
             raise ConversionError(
@@ -163,7 +179,9 @@ def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) ->
 
 
 def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
-    """New parameters in place of inner tensors; a later check reports a name that does not exist."""
+    """New parameters in place of inner tensors; a later check reports a name that does not
+    exist.
+    """
     ov = import_openvino()
     parameters = []
     for declared in inputs:
@@ -182,7 +200,9 @@ def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
 
 
 def _find_consumers(network: Any, name: str) -> list[Any]:
-    """All inputs that read the tensor of that name; ``0:operation`` is the first input of an operation."""
+    """All inputs that read the tensor of that name; ``0:operation`` is the first input of an
+    operation.
+    """
     port = find_output(network, name)
     if port is not None:
         return list(port.get_target_inputs())
@@ -190,9 +210,14 @@ def _find_consumers(network: Any, name: str) -> list[Any]:
     if not number.isdecimal():
         return []
     by_name = {operation.get_friendly_name(): operation for operation in network.get_ordered_ops()}
-    # OpenVINO reads ONNX's convolution with bias as two operations; the second one has the original name.
+    # OpenVINO reads ONNX's convolution with bias as two operations; the second one has the original
+    # name.
     operation = by_name.get(f"{title}/WithoutBiases", by_name.get(title))
-    return [operation.input(int(number))] if operation and int(number) < operation.get_input_size() else []
+    return (
+        [operation.input(int(number))]
+        if operation and int(number) < operation.get_input_size()
+        else []
+    )
 
 
 def _reachable_nodes(results: Sequence[Any]) -> set[str]:

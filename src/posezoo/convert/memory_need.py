@@ -5,9 +5,10 @@ from __future__ import annotations
 from posezoo.spec.model import ModelSpec, Route
 from posezoo.spec.routes import select_route
 
-# Bytes for any model, and for each byte of its files. All peaks of benchmarks/bench_conversion_memory.py are
-# below: 0.2 to 1.1 GB for files of 2 to 114 MB that OpenVINO reads; 0.7 to 2.6 GB for checkpoints of 20 to
-# 275 MB, for which a process with PyTorch runs, too.
+# Bytes for any model, and for each byte of its files. All peaks of
+# benchmarks/bench_conversion_memory.py are below: 0.2 to 1.1 GB for files of 2 to 114 MB that
+# OpenVINO reads; 0.7 to 2.6 GB for checkpoints of 20 to 275 MB, for which a process with PyTorch
+# runs, too.
 _OPENVINO = (300_000_000, 8)
 _PYTORCH = (900_000_000, 8)
 # The bytes of a file whose size is not declared: of the largest file that was measured.
@@ -15,7 +16,8 @@ _UNDECLARED = 275_000_000
 
 
 def memory_need(spec: ModelSpec, size: int | None = None) -> int:
-    """The bytes of memory that the conversion of a model to FP32 and FP16 needs, with its self-check.
+    """The bytes of memory that the conversion of a model to FP32 and FP16 needs, with its
+    self-check.
 
     Args:
         size: the bytes of its files; None for what model.yml declares.

@@ -1,8 +1,8 @@
 """Run Model Optimizer (openvino-dev 2024.6 or older) as a program from its own environment.
 
-It converts models that current OpenVINO cannot read: Caffe, TensorFlow's object detection pipelines, and
-models that need a program inside Model Optimizer (--transformations_config). Its packages and ours cannot be
-installed in one environment.
+It converts models that current OpenVINO cannot read: Caffe, TensorFlow's object detection
+pipelines, and models that need a program inside Model Optimizer (--transformations_config). Its
+packages and ours cannot be installed in one environment.
 """
 
 from __future__ import annotations
@@ -32,19 +32,21 @@ from posezoo.workers.program import find_exception, run_program
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
 
-# Arguments that an untrusted model.yml must not set, because they decide which code is loaded or where files
-# are written. Model Optimizer also accepts prefixes of these, and a value directly after a one-letter flag.
+# Arguments that an untrusted model.yml must not set, because they decide which code is loaded or
+# where files are written. Model Optimizer also accepts prefixes of these, and a value directly
+# after a one-letter flag.
 _REFUSED = (
     "--extensions", "--caffe_parser_path", "--tensorflow_custom_layer_libraries", "--output_dir",
     "--model_name", "--tensorflow_custom_operations_config_update", "--tensorboard_logdir",
 )  # fmt: skip
 _REFUSED_LETTERS = ("-o", "-n", "-w", "-m", "-k")
-# Arguments that name files to read: these must be verified files of the model, or come with Model Optimizer.
+# Arguments that name files to read: these must be verified files of the model, or come with Model
+# Optimizer.
 _PATHS = (
-    "--counts", "--input_checkpoint", "--input_meta_graph", "--input_proto", "--input_symbol", "--mean_file",
-    "--nd_prefix_name", "--pretrained_model_name", "--saved_model_dir",
-    "--tensorflow_object_detection_api_pipeline_config", "--tensorflow_use_custom_operations_config",
-    "--transformations_config", "-d",
+    "--counts", "--input_checkpoint", "--input_meta_graph", "--input_proto", "--input_symbol",
+    "--mean_file", "--nd_prefix_name", "--pretrained_model_name", "--saved_model_dir",
+    "--tensorflow_object_detection_api_pipeline_config",
+    "--tensorflow_use_custom_operations_config", "--transformations_config", "-d",
 )  # fmt: skip
 
 # Large TensorFlow models take some minutes.
@@ -90,8 +92,9 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     """Find a Model Optimizer; its Python is run to find the package and the version.
 
     Args:
-        named: the path of its ``mo``, of an old release's ``mo.py``, of the folder of its environment, or of
-            the Python in that environment. The ``mo`` of our stand-in is ignored.
+        named: the path of its ``mo``, of an old release's ``mo.py``, of the folder of its
+            environment, or of the Python in that environment. The ``mo`` of our stand-in is
+            ignored.
         python: the Python that starts it; None for the one in the folder of ``mo``.
 
     Raises:
@@ -114,7 +117,9 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     if not folder:
         hint = HINT
         if python_version > NEWEST_PYTHON:
-            actual, newest = (".".join(map(str, numbers)) for numbers in (python_version, NEWEST_PYTHON))
+            actual, newest = (
+                ".".join(map(str, numbers)) for numbers in (python_version, NEWEST_PYTHON)
+            )
             hint = (
                 f"Python {actual} is too new for it: OpenVINO 2024.6 supports up to {newest}; "
                 f"make mo-env PYTHON=python{newest}"
@@ -126,7 +131,9 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
 
 
 def is_stand_in(named: Path) -> bool:
-    """Whether a path is the ``mo`` of our stand-in for openvino-dev, or an environment with that ``mo``."""
+    """Whether a path is the ``mo`` of our stand-in for openvino-dev, or an environment with that
+    ``mo``.
+    """
     try:
         with open(_find_script(named), "rb") as stream:
             return f"from {STAND_IN_MODULE} import".encode() in stream.read(4096)
@@ -136,7 +143,9 @@ def is_stand_in(named: Path) -> bool:
 
 def _find_script(named: Path) -> Path:
     # Not resolved: an environment is recognised by the path of its links.
-    candidates = (named / "bin" / "mo", named / "Scripts" / "mo.exe") if named.is_dir() else (named,)
+    candidates = (
+        (named / "bin" / "mo", named / "Scripts" / "mo.exe") if named.is_dir() else (named,)
+    )
     script = next((path.absolute() for path in candidates if path.is_file()), None)
     if script is None:
         raise ConversionError(f"{candidates[0]}: there is no such file", hint=HINT)
@@ -168,30 +177,40 @@ def _probe(python: Path) -> tuple[str, str, tuple[int, int]]:
 
 
 def _environment(home: str = "") -> dict[str, str]:
-    """This process's environment without the variables that would make another Python import our packages."""
+    """This process's environment without the variables that would make another Python import our
+    packages.
+    """
     variables = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "POSEZOO_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "POSEZOO_"))
     }
     return {**variables, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
 
 
 def refuse_unsafe_arguments(spec: ModelSpec) -> None:
-    """Raise a ConversionError for an argument that could make Model Optimizer run code or use other files."""
+    """Raise a ConversionError for an argument that could make Model Optimizer run code or use other
+    files.
+    """
     for flag, value in spec.mo_args:
         if flag == "--model_name":  # replaced by ours
             continue
         names_file = flag not in TYPED and any(name.startswith(flag) for name in _PATHS)
         if (names_file and not value.startswith("$")) or value.startswith(("/", "~")):
             raise ConversionError(
-                f"{spec.full_name}: {flag} is not passed to Model Optimizer: {sanitize(value)} is a "
-                "file that is not verified",
+                f"{spec.full_name}: {flag} is not passed to Model Optimizer: {sanitize(value)} is a"
+                " file that is not verified",
                 hint="name a file of the model: $dl_dir/NAME",
             )
         is_long = flag.startswith("--")
-        if any(name.startswith(flag) for name in _REFUSED) if is_long else flag.startswith(_REFUSED_LETTERS):
+        if (
+            any(name.startswith(flag) for name in _REFUSED)
+            if is_long
+            else flag.startswith(_REFUSED_LETTERS)
+        ):
             raise ConversionError(
-                f"{spec.full_name}: {flag} is not passed to Model Optimizer: it can name code to run, or "
-                "another file",
+                f"{spec.full_name}: {flag} is not passed to Model Optimizer: it can name code to"
+                " run, or another file",
                 hint="remove it, or call Model Optimizer yourself, if you trust what it names",
             )
 
@@ -218,7 +237,9 @@ def build_arguments(
     declared = [
         argument
         for argument in write_arguments(replace(spec, inputs=sized))
-        if not argument.startswith(("--input_model=", "--data_type", "--compress_to_fp16", "--model_name"))
+        if not argument.startswith(
+            ("--input_model=", "--data_type", "--compress_to_fp16", "--model_name")
+        )
     ]
     for name, path in variables.items():
         declared = [argument.replace(name, str(path)) for argument in declared]
@@ -234,19 +255,26 @@ def build_arguments(
 
 
 def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: ModelSpec) -> None:
-    """Run Model Optimizer, and wait until it ends; if it fails, a ConversionError contains its message."""
+    """Run Model Optimizer, and wait until it ends; if it fails, a ConversionError contains its
+    message.
+    """
     command = [*mo.command, *arguments]
     with tempfile.TemporaryDirectory() as home:
-        # Its telemetry would contact servers and write to the user's home folder; "0" here disables it.
+        # Its telemetry would contact servers and write to the user's home folder; "0" here disables
+        # it.
         consent = Path(home, "intel", "openvino_telemetry")
         consent.parent.mkdir()
         consent.write_text("0")
         try:
             result = run_program(command, environment=_environment(home), timeout_s=_TIMEOUT_S)
         except OSError as error:
-            raise ConversionError(f"{command[0]}: cannot be started: {error.strerror or error}") from error
+            raise ConversionError(
+                f"{command[0]}: cannot be started: {error.strerror or error}"
+            ) from error
     if result.timed_out:
-        raise ConversionError(f"{spec.full_name}: Model Optimizer did not end within {_TIMEOUT_S / 60:g} min")
+        raise ConversionError(
+            f"{spec.full_name}: Model Optimizer did not end within {_TIMEOUT_S / 60:g} min"
+        )
     if result.exit_code == 0:
         return
     # The exception that it raised; if none, its error lines; if none, its last line.
@@ -259,12 +287,17 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
     if "No module named" in reason and spec.framework in _EXTRAS:
         hint = f"make mo-env MO_EXTRAS={_EXTRAS[spec.framework]} installs the missing package"
     raise ConversionError(
-        f"{spec.full_name}: Model Optimizer {mo.version} ended with {result.exit_code}: {reason}", hint=hint
+        f"{spec.full_name}: Model Optimizer {mo.version} ended with {result.exit_code}: {reason}",
+        hint=hint,
     )
 
 
 # The extras of openvino-dev that install a framework's packages.
-_EXTRAS = {Framework.CAFFE: "caffe", Framework.TF: "caffe,tensorflow2", Framework.ONNX: "caffe,onnx"}
+_EXTRAS = {
+    Framework.CAFFE: "caffe",
+    Framework.TF: "caffe,tensorflow2",
+    Framework.ONNX: "caffe,onnx",
+}
 
 
 def convert_with_model_optimizer(
@@ -272,8 +305,9 @@ def convert_with_model_optimizer(
 ) -> None:
     """Convert a downloaded model to IR with Model Optimizer.
 
-    Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded, and removes the
-    paths that Model Optimizer records. No runtime here can run these originals for a self-check.
+    Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded, and
+    removes the paths that Model Optimizer records. No runtime here can run these originals for a
+    self-check.
 
     Raises:
         ConversionError: a file is missing or has another digest, or Model Optimizer fails.
@@ -297,10 +331,13 @@ def convert_with_model_optimizer(
                 network = ov.Model(network.get_results(), network.get_parameters(), spec.name)
             except RuntimeError as error:
                 raise ConversionError(
-                    f"{spec.full_name}: what Model Optimizer made cannot be read: {error_text(error)}"
+                    f"{spec.full_name}: what Model Optimizer made cannot be read:"
+                    f" {error_text(error)}"
                 ) from error
             ir_writer.prepare_for_writing(network, spec, decoder)
-            xml = ir_writer.write_ir(network, folder / "described" / f"{spec.name}.xml", target.precision)
+            xml = ir_writer.write_ir(
+                network, folder / "described" / f"{spec.name}.xml", target.precision
+            )
             contents = read_contents(xml)
             record = provenance.format_provenance(
                 spec,

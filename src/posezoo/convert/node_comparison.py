@@ -1,6 +1,7 @@
 """Find where an IR begins to differ from its original, as OpenVINO reads the original.
 
-This takes seconds, because both networks are compiled with many outputs: it runs only after a failed check.
+This takes seconds, because both networks are compiled with many outputs: it runs only after a
+failed check.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Array = npt.NDArray[Any]
 #: The tensors that are compared at a time; all those of a large network take gigabytes.
 BATCH = 64
 
-#: Whether values differ, from those of the original, of the IR, and of the original with its input moved.
+#: Whether values differ, from those of the original, of the IR, and of the original with its input
+#: moved.
 Differs = Callable[[Array, Array, Array], bool]
 
 
@@ -36,7 +38,12 @@ def find_first_difference(
         spec, source, {name: values.shape for name, values in sample.prepared.items()}
     )
     ir = core.read_model(xml)
-    inner = {name for node in original.get_ordered_ops() for port in node.outputs() for name in port.names}
+    inner = {
+        name
+        for node in original.get_ordered_ops()
+        for port in node.outputs()
+        for name in port.names
+    }
     nodes = {
         name: node
         for node in ir.get_ordered_ops()
@@ -48,7 +55,9 @@ def find_first_difference(
     for start in range(0, len(nodes), BATCH):
         names = list(nodes)[start : start + BATCH]
         (actual,) = _run(core, ir, names, [sample.feed])
-        expected, moved = _run(core, original, names, [sample.prepared, sample.moved or sample.prepared])
+        expected, moved = _run(
+            core, original, names, [sample.prepared, sample.moved or sample.prepared]
+        )
         for name in names:
             values = expected[name], actual[name], moved[name]
             if values[0].shape != values[1].shape or differs(*values):
@@ -61,6 +70,8 @@ def _run(
 ) -> list[dict[str, Array]]:
     """The values of some tensors of an ``openvino.Model`` by name, for each feed."""
     part = network.clone()
-    part.add_outputs([name for name in names if not any(name in port.names for port in part.outputs)])
+    part.add_outputs(
+        [name for name in names if not any(name in port.names for port in part.outputs)]
+    )
     compiled = core.compile_model(part, "CPU", EXACT)
     return [run_compiled(compiled, feed) for feed in feeds]

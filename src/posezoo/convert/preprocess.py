@@ -1,8 +1,10 @@
-"""Add the preprocessing to a network, so that the IR takes an image with values from 0 to 255, often BGR.
+"""Add the preprocessing to a network, so that the IR takes an image with values from 0 to 255,
+often BGR.
 
-The steps are: reverse the channels, subtract the mean, divide by the scale. Mean and scale are in the channel
-order of the network. Model Optimizer does the steps in the same order: in 29 cases the results are equal to
-those of release 2024.6 within 1e-6; with every other order they differ by 0.96 to 966.
+The steps are: reverse the channels, subtract the mean, divide by the scale. Mean and scale are in
+the channel order of the network. Model Optimizer does the steps in the same order: in 29 cases the
+results are equal to those of release 2024.6 within 1e-6; with every other order they differ by 0.96
+to 966.
 """
 
 from __future__ import annotations
@@ -28,16 +30,18 @@ from posezoo.spec.model import Input, ModelSpec, Output
 
 
 def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) -> Any:
-    """Give a network the sizes, the outputs in their order, and the preprocessing that model.yml declares.
+    """Give a network the sizes, the outputs in their order, and the preprocessing that model.yml
+    declares.
 
     Args:
         network: an ``openvino.Model`` as read; it is changed, and returned with the model's name.
-        spec: the model. If it declares no inputs, outputs or shapes, those of the network are kept. A tensor
-            inside the graph may be declared as output.
+        spec: the model. If it declares no inputs, outputs or shapes, those of the network are kept.
+            A tensor inside the graph may be declared as output.
         is_complete: whether it is an error if the network has an input besides the declared ones.
 
     Raises:
-        ConversionError: the network does not have the declared inputs or outputs, or these do not fit it.
+        ConversionError: the network does not have the declared inputs or outputs, or these do not
+            fit it.
     """
     ov = import_openvino()
     network = cut_inputs(network, spec)
@@ -51,15 +55,21 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
                 hint="declare it among the inputs, too",
             )
     try:
-        if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in spec.inputs):
-            shapes = {port.name: port.bounds or list(port.shape) for port in spec.inputs if port.shape}
+        if any(
+            port.reshaped or network.input(port.name).partial_shape.is_dynamic
+            for port in spec.inputs
+        ):
+            shapes = {
+                port.name: port.bounds or list(port.shape) for port in spec.inputs if port.shape
+            }
             network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
         _check_ports("output", spec, spec.outputs, network)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
             if any(port.partial_shape.is_dynamic for port in network.inputs):
                 raise ConversionError(
-                    f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
+                    f"{spec.full_name}: --static_shape needs a size for every dimension of its"
+                    " inputs",
                     hint="declare a shape without -1",
                 )
             fold_constants(network)
@@ -77,14 +87,17 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
 
 
 def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
-    """The model with its inputs completed from the network; model.yml of Open Model Zoo often omit facts.
+    """The model with its inputs completed from the network; model.yml of Open Model Zoo often omit
+    facts.
 
-    Inputs without a name get the names of the network's inputs, in order. A colour image without a layout
-    gets the one that its three channels show, or else the usual layout of its framework. A single input
-    without name, shape and layout describes all inputs.
+    Inputs without a name get the names of the network's inputs, in order. A colour image without a
+    layout gets the one that its three channels show, or else the usual layout of its framework. A
+    single input without name, shape and layout describes all inputs.
     """
     inputs = spec.inputs
-    if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
+    if len(inputs) == 1 < len(network.inputs) and not (
+        inputs[0].name or inputs[0].shape or inputs[0].layout
+    ):
         shapes = [port.partial_shape for port in network.inputs]
         # Only inputs with three channels are images whose channels can be reversed.
         are_reversed = [
@@ -111,7 +124,8 @@ def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
     The other sizes are those of the network, an ``openvino.Model`` as read.
 
     Raises:
-        ConversionError: an input has a batch size that is part of the network, or no known number of sizes.
+        ConversionError: an input has a batch size that is part of the network, or no known number
+            of sizes.
     """
     spec = fill_in_inputs(spec, network)
     found = {port.name: find_input(network, port.name) for port in spec.inputs}
@@ -125,7 +139,9 @@ def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
             continue
         problem = f"{spec.full_name}: {declared.name} cannot get a batch size"
         if port.partial_shape.rank.is_dynamic:
-            raise ConversionError(f"{problem}: its number of sizes is unknown", hint="declare its shape")
+            raise ConversionError(
+                f"{problem}: its number of sizes is unknown", hint="declare its shape"
+            )
         sizes = list(static_sizes(port.partial_shape))
         axis = declared.layout.find("N") if declared.layout else 0
         if not declared.layout and sizes and sizes[0] > 1:
@@ -139,30 +155,41 @@ def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
     return replace(spec, inputs=tuple(inputs))
 
 
-def _check_ports(kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Any) -> None:
+def _check_ports(
+    kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Any
+) -> None:
     """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
-        actual = find_input(network, port.name) if kind == "input" else find_output(network, port.name)
+        actual = (
+            find_input(network, port.name) if kind == "input" else find_output(network, port.name)
+        )
         if actual is None:
             names = join_names(network.inputs if kind == "input" else network.outputs)
             raise ConversionError(
-                f"{spec.full_name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {names}"
+                f"{spec.full_name}: the network has no {kind} named {port.name}",
+                hint=f"its {kind}s: {names}",
             )
         if isinstance(port, Input) and port.reshaped:  # the network gets this shape
             continue
         shape = actual.partial_shape
         if not port.shape or shape.rank.is_dynamic:
             continue
-        # If the network has a dynamic size, model.yml may declare a fixed size, which the IR then has.
+        # If the network has a dynamic size, model.yml may declare a fixed size, which the IR then
+        # has.
         if len(port.shape) != len(shape) or any(
             size.is_static and size.get_length() != declared_size
             for declared_size, size in zip(port.shape, shape, strict=True)
         ):
             sizes = ", ".join(str(size).replace("?", "-1") for size in shape)
             raise ConversionError(
-                f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml declares {list(port.shape)}",
+                f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml declares"
+                f" {list(port.shape)}",
                 hint="correct the shape in model.yml"
-                + (", or add reshaped: true to give the network this shape" if kind == "input" else ""),
+                + (
+                    ", or add reshaped: true to give the network this shape"
+                    if kind == "input"
+                    else ""
+                ),
             )
 
 
@@ -196,8 +223,9 @@ def _declare_tensor(port: Any, declared: Input) -> None:
     if declared.resize:
         port.tensor().set_spatial_dynamic_shape()
     if declared.layout:
-        # Both layouts are set: otherwise OpenVINO guesses the channels from the shape. If the IR takes
-        # images in another layout than the network, OpenVINO transposes them after these steps.
+        # Both layouts are set: otherwise OpenVINO guesses the channels from the shape. If the IR
+        # takes images in another layout than the network, OpenVINO transposes them after these
+        # steps.
         port.tensor().set_layout(ov.Layout(declared.ir_layout))
         port.model().set_layout(ov.Layout(declared.layout))
 

@@ -1,7 +1,8 @@
-"""A small reader of Protocol Buffers, which recognises a file's format before a full parser reads it.
+"""A small reader of Protocol Buffers, which recognises a file's format before a full parser reads
+it.
 
-It skips the values of fields without reading them: the time depends on the number of fields, not on the size
-of the file.
+It skips the values of fields without reading them: the time depends on the number of fields, not on
+the size of the file.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-#: Wire types of fields (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, are not used.
+#: Wire types of fields (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, are not
+#: used.
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
@@ -25,7 +27,9 @@ class ProtobufError(ValueError):
 
 
 class ProtobufField(NamedTuple):
-    """One field of a message: its number, its wire type, and the start and end of its value in the buffer."""
+    """One field of a message: its number, its wire type, and the start and end of its value in the
+    buffer.
+    """
 
     number: int
     kind: int
@@ -45,7 +49,9 @@ def map_file(path: Path) -> Iterator[Buffer]:
 
 
 def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]:
-    """The fields of the message between two positions, in order; ProtobufError if it is not valid."""
+    """The fields of the message between two positions, in order; ProtobufError if it is not
+    valid.
+    """
     while start < end:
         tag, start = read_varint(buffer, start, end)
         number, kind = tag >> 3, tag & 7
@@ -58,7 +64,8 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
             stop = start + _FIXED_SIZES[kind]
         else:
             raise ProtobufError
-        # The format allows field numbers of up to 29 bits; parsers differ in how they handle larger ones.
+        # The format allows field numbers of up to 29 bits; parsers differ in how they handle larger
+        # ones.
         if not 0 < number < 1 << 29 or stop > end:
             raise ProtobufError
         yield ProtobufField(number, kind, start, stop)
@@ -66,7 +73,9 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
 
 
 def find_messages(buffer: Buffer, *path: int) -> list[ProtobufField]:
-    """The messages inside a file's message at a path of field numbers, in order; ProtobufError as above."""
+    """The messages inside a file's message at a path of field numbers, in order; ProtobufError as
+    above.
+    """
     found = [ProtobufField(0, LENGTH, 0, len(buffer))]
     for number in path:
         found = [
@@ -79,7 +88,9 @@ def find_messages(buffer: Buffer, *path: int) -> list[ProtobufField]:
 
 
 def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
-    """Whether a file is a message with the needed field, and only fields of these numbers and wire types."""
+    """Whether a file is a message with the needed field, and only fields of these numbers and wire
+    types.
+    """
     with map_file(path) as buffer:
         try:
             kinds = {field.number: field.kind for field in read_fields(buffer, 0, len(buffer))}

@@ -64,11 +64,13 @@ def publish_irs(
     has_record: bool = True,
     listener: Listener = ignore_event,
 ) -> None:
-    """Write, check and publish the IR of a network; no file is replaced unless all IR pass the check.
+    """Write, check and publish the IR of a network; no file is replaced unless all IR pass the
+    check.
 
     Args:
         network: an ``openvino.Model``, with its preprocessing and description.
-        layout: the folders of the model's files, from which the reference runtime reads the original.
+        layout: the folders of the model's files, from which the reference runtime reads the
+            original.
         self_check: whether to compare the outputs of the IR with those of the original.
         is_strict: whether what cannot be proven is an error; see ``check_ir``.
         reference: the outputs of the original, if the caller has already started to compute them.
@@ -83,7 +85,8 @@ def publish_irs(
     """
     spec_with_names = fill_in_inputs(spec, network)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
-        # Most of these steps use one core only, and take seconds for a large network: they run in parallel.
+        # Most of these steps use one core only, and take seconds for a large network: they run in
+        # parallel.
         source = frontends.source_model_path(spec, layout) if self_check else Path()
         if self_check and reference is None:
             reference = pool.submit(compute_reference, spec_with_names, source)
@@ -95,7 +98,8 @@ def publish_irs(
         }
         checks: dict[Precision, Future[SelfCheckResult]] = {}
         if reference:
-            # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not requested.
+            # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not
+            # requested.
             fp32 = ir_writer.write_ir(network, paths[exact], Precision.FP32)
             checks[exact] = pool.submit(
                 check_ir, spec_with_names, fp32, source, reference, is_strict=is_strict
@@ -107,7 +111,13 @@ def publish_irs(
                 ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
                 if reference:
                     checks[precision] = pool.submit(
-                        check_fp16, spec_with_names, xml, source, fp32, checks[Precision.FP32], reference
+                        check_fp16,
+                        spec_with_names,
+                        xml,
+                        source,
+                        fp32,
+                        checks[Precision.FP32],
+                        reference,
                     )
             written.append((target, xml, pool.submit(read_contents, xml)))
         complexity = compute_complexity(network)
@@ -147,10 +157,11 @@ def replace_irs(staged: Sequence[StagedIr], layout: ModelLayout) -> None:
 
     An existing IR with the same bytes is kept.
 
-    A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the new .xml
-    is moved last: if the process stops, there is the old pair, the new pair, or no .xml, but never a mixture.
-    If the record, which is moved last, does not match the pair, the next conversion makes the IR again. The
-    same happens if a power failure damages an IR, since its bytes are synced before its record is written.
+    A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the
+    new .xml is moved last: if the process stops, there is the old pair, the new pair, or no .xml,
+    but never a mixture. If the record, which is moved last, does not match the pair, the next
+    conversion makes the IR again. The same happens if a power failure damages an IR, since its
+    bytes are synced before its record is written.
 
     Raises:
         LockError: a strict lock does not list one of them; then none is moved.
@@ -161,7 +172,9 @@ def replace_irs(staged: Sequence[StagedIr], layout: ModelLayout) -> None:
             ir.target.agreed.require(ir.contents)
     for ir in staged:
         if ir.record is not None:
-            verified_files.write_atomically(ir.xml.with_name("provenance.json"), ir.record, lasting=False)
+            verified_files.write_atomically(
+                ir.xml.with_name("provenance.json"), ir.record, lasting=False
+            )
     for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
         xml, record = ir.target.xml, ir.target.xml.with_name("provenance.json")
         with stores.locked(xml.parents[1]):

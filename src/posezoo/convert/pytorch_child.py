@@ -1,8 +1,8 @@
 """The main function of the PyTorch process: it reads one job, writes one result, and ends.
 
-The standard input is a line of JSON; to run a network, images follow as .npz. The standard output is the
-ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the job fails, the output
-is JSON with the error, and the exit code is ``REFUSED``.
+The standard input is a line of JSON; to run a network, images follow as .npz. The standard output
+is the ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the job
+fails, the output is JSON with the error, and the exit code is ``REFUSED``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from posezoo.networks.pretrained import NetworkCheckpoint
 #: The exit code of a job that failed with an error that is reported as JSON.
 REFUSED = 3
 
-#: The version of ONNX's operators. It is fixed so that exports do not change; our networks do not need later
-#: operators.
+#: The version of ONNX's operators. It is fixed so that exports do not change; our networks do not
+#: need later operators.
 OPSET = 13
 
 
 def main() -> int:
     """Run the job that the standard input describes; returns the exit code."""
-    # Libraries may print to the standard output, so it is redirected, and the result has a separate stream.
+    # Libraries may print to the standard output, so it is redirected, and the result has a separate
+    # stream.
     result = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     job, images = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
@@ -42,9 +43,16 @@ def main() -> int:
         content = _run(job, images)
     except PosezooError as error:
         code, error_class, problem, hint = REFUSED, type(error).__name__, error.problem, error.hint
-    except (RuntimeError, ValueError, MemoryError) as error:  # from PyTorch; only the first line is useful
+    except (
+        RuntimeError,
+        ValueError,
+        MemoryError,
+    ) as error:  # from PyTorch; only the first line is useful
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        code, problem = REFUSED, f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
+        code, problem = (
+            REFUSED,
+            f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}",
+        )
     if code:
         content = json.dumps({"kind": error_class, "problem": problem, "hint": hint}).encode()
     with result:
@@ -53,7 +61,9 @@ def main() -> int:
 
 
 def _run(job: dict[str, Any], images: bytes) -> bytes:
-    checkpoint = pretrained.read_network_checkpoint(Path(job["checkpoint"]), job["network"], job["arguments"])
+    checkpoint = pretrained.read_network_checkpoint(
+        Path(job["checkpoint"]), job["network"], job["arguments"]
+    )
     module = checkpoint.load()
     import torch
 
@@ -81,8 +91,13 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
 
     network = checkpoint.network
     outputs = network.module_outputs(**checkpoint.arguments)
-    axes = {axis: name for axis, name in ((0, "batch"), (2, "height"), (3, "width")) if shape[axis] < 0}
-    sizes = [default if size < 0 else size for size, default in zip(shape, network.input.shape, strict=True)]
+    axes = {
+        axis: name for axis, name in ((0, "batch"), (2, "height"), (3, "width")) if shape[axis] < 0
+    }
+    sizes = [
+        default if size < 0 else size
+        for size, default in zip(shape, network.input.shape, strict=True)
+    ]
     file: Any = io.BytesIO()  # the exporter accepts it, although its types say otherwise
     with _convolutions_without_values():
         torch.onnx.export(
@@ -102,10 +117,12 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
 
 @contextlib.contextmanager
 def _convolutions_without_values() -> Iterator[None]:
-    """In this context, convolutions return tensors of the right shape without computing their values.
+    """In this context, convolutions return tensors of the right shape without computing their
+    values.
 
-    The exporter runs a network once to record its operations, and discards the results: for an image of
-    512x512, computing them takes a third of the export's time. The bytes of the ONNX file do not change.
+    The exporter runs a network once to record its operations, and discards the results: for an
+    image of 512x512, computing them takes a third of the export's time. The bytes of the ONNX file
+    do not change.
     """
     import torch
 
@@ -130,9 +147,11 @@ def _empty_convolution(
     groups: int,
     *_flags: bool,
 ) -> Any:
-    # The shapes are read through numpy, because a tensor's own sizes are tensors while the exporter records.
+    # The shapes are read through numpy, because a tensor's own sizes are tensors while the exporter
+    # records.
     batch, _, *sizes = image.detach().numpy().shape
-    # Of the weight: output and input channels; of a transposed convolution: input and output channels.
+    # Of the weight: output and input channels; of a transposed convolution: input and output
+    # channels.
     channels0, channels1, *kernel = weight.detach().numpy().shape
     extents = [spacing * (length - 1) for spacing, length in zip(dilation, kernel, strict=True)]
     if transposed:

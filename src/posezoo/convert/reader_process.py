@@ -1,8 +1,9 @@
 """The process that reads published networks, so that a crash costs one model and not the run.
 
-A frontend of OpenVINO, or a runtime that computes the outputs of the original, trusts the file that it reads:
-one flipped bit can end the process by a signal. So posezoo calls them in a child process, which serves one
-model after the other. The process can do what its parent can: it protects the run, not the machine.
+A frontend of OpenVINO, or a runtime that computes the outputs of the original, trusts the file that
+it reads: one flipped bit can end the process by a signal. So posezoo calls them in a child process,
+which serves one model after the other. The process can do what its parent can: it protects the run,
+not the machine.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from typing import Any, TypeVar
 
 from posezoo.errors import ConversionError
 from posezoo.events import Listener, ignore_event
-from posezoo.workers.processes import ChildPool, ProcessEndedError, is_child_process, never_cancelled
+from posezoo.workers.processes import (
+    ChildPool,
+    ProcessEndedError,
+    is_child_process,
+    never_cancelled,
+)
 
 Result = TypeVar("Result")
 
@@ -25,7 +31,9 @@ _IDLE_S = 10.0
 
 
 def start_reader_process() -> None:
-    """Start the process, unless it runs already: it imports OpenVINO while the caller downloads a model."""
+    """Start the process, unless it runs already: it imports OpenVINO while the caller downloads a
+    model.
+    """
     if not is_child_process():
         with suppress(ProcessEndedError):  # the call raises it again
             _pool().start()
@@ -39,11 +47,12 @@ def run_in_reader_process(
     Args:
         work: a module-level function; the function, its arguments and its result are pickled.
         source: the file that it reads, for the error message.
-        listener: receives the events that the function reports to its keyword argument ``listener``; None: it
-            has no such argument.
+        listener: receives the events that the function reports to its keyword argument
+            ``listener``; None: it has no such argument.
 
     Raises:
-        PosezooError: the error that the function raises; a ConversionError if its process ended early.
+        PosezooError: the error that the function raises; a ConversionError if its process ended
+            early.
     """
     call = work, args, listener is not None
     if is_child_process():  # a crash already costs only this model
@@ -51,7 +60,9 @@ def run_in_reader_process(
     try:
         result: Result = _pool().call(listener or ignore_event, call, never_cancelled)
     except ProcessEndedError as error:
-        raise ConversionError(f"{source}: reading it failed: {error.problem}", hint=error.hint) from error
+        raise ConversionError(
+            f"{source}: reading it failed: {error.problem}", hint=error.hint
+        ) from error
     return result
 
 
@@ -60,7 +71,9 @@ def _pool() -> ChildPool[Any, Any]:
     return ChildPool(_call, idle_s=_IDLE_S, prepare=_import_libraries)
 
 
-def _call(item: tuple[Callable[..., Result], tuple[object, ...], bool], listener: Listener) -> Result:
+def _call(
+    item: tuple[Callable[..., Result], tuple[object, ...], bool], listener: Listener
+) -> Result:
     work, args, reports = item
     return work(*args, listener=listener) if reports else work(*args)
 

@@ -1,6 +1,8 @@
-"""Outputs of a model that its publisher's runtime computed, recorded in a file beside the model.yml.
+"""Outputs of a model that its publisher's runtime computed, recorded in a file beside the
+model.yml.
 
-The file has them for images that the names of its tensors determine; docs/model_yml.md describes it.
+The file has them for images that the names of its tensors determine; docs/model_yml.md describes
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ SEEDS = {"noise": 2024, "blocks": 2025}
 #: The most values of an output that are recorded; of a larger one, every n-th value is.
 MAX_VALUES = 1024
 
-#: The side of the squares of ``blocks``; an axis with at least two of them is taken for height or width.
+#: The side of the squares of ``blocks``; an axis with at least two of them is taken for height or
+#: width.
 _BLOCK = 16
 
 
@@ -112,8 +115,8 @@ def recording_tensors(recording: Recording) -> dict[str, Array]:
 def draw_recorded_image(kind: str, shape: Sequence[int]) -> Array:
     """Integers from 0 to 255 in any shape; the same in every version of numpy.
 
-    ``noise`` has a random value for each element. ``blocks`` is a mixture of a quarter noise and three
-    quarters of squares of 16 x 16 elements.
+    ``noise`` has a random value for each element. ``blocks`` is a mixture of a quarter noise and
+    three quarters of squares of 16 x 16 elements.
     """
     # The values of RandomState never change (numpy's NEP 19).
     random = np.random.RandomState(SEEDS[kind])
@@ -121,7 +124,9 @@ def draw_recorded_image(kind: str, shape: Sequence[int]) -> Array:
     if kind == "noise":
         return noise
     is_long = [size >= 2 * _BLOCK for size in shape]
-    counts = [-(-size // _BLOCK) if long else size for size, long in zip(shape, is_long, strict=True)]
+    counts = [
+        -(-size // _BLOCK) if long else size for size, long in zip(shape, is_long, strict=True)
+    ]
     squares = random.randint(0, 256, counts, np.uint8).astype(np.int64)
     for axis, size in enumerate(shape):
         if is_long[axis]:
@@ -129,16 +134,20 @@ def draw_recorded_image(kind: str, shape: Sequence[int]) -> Array:
     return (noise + 3 * squares) // 4
 
 
-def draw_feed(kind: str, inputs: Mapping[str, RecordedInput], dtypes: Mapping[str, Any]) -> dict[str, Array]:
-    """The original's inputs by name: an image each; an input of integers gets its values as they are."""
+def draw_feed(
+    kind: str, inputs: Mapping[str, RecordedInput], dtypes: Mapping[str, Any]
+) -> dict[str, Array]:
+    """The original's inputs by name: an image each; an input of integers gets its values as they
+    are.
+    """
     feed = {}
     for name, port in inputs.items():
         image = draw_recorded_image(kind, port.shape)
         dtype = np.dtype(dtypes[name])
         if dtype.kind == "f":
-            image = image.astype(dtype) / dtype.type(255) * dtype.type(port.high - port.low) + dtype.type(
-                port.low
-            )
+            image = image.astype(dtype) / dtype.type(255) * dtype.type(
+                port.high - port.low
+            ) + dtype.type(port.low)
         feed[name] = image.astype(dtype)
     return feed
 

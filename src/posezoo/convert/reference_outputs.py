@@ -1,6 +1,8 @@
-"""Compute the outputs of the original model, with a runtime that is independent of OpenVINO if available.
+"""Compute the outputs of the original model, with a runtime that is independent of OpenVINO if
+available.
 
-The preprocessing is done here in numpy, so that the preprocessing inside the IR is checked independently.
+The preprocessing is done here in numpy, so that the preprocessing inside the IR is checked
+independently.
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ import numpy.typing as npt
 from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import ReferenceRuntime, Shape, with_default_sizes
-from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, static_sizes, to_frozen_array
+from posezoo.convert.graph_cutting import (
+    cut_inputs,
+    cut_outputs,
+    find_input,
+    static_sizes,
+    to_frozen_array,
+)
 from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
 from posezoo.errors import SelfCheckError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
@@ -34,19 +42,19 @@ Array = npt.NDArray[Any]
 #: The seeds of the random images, one for each seed, on which the original and the IR are run.
 SEEDS = (1, 2)
 
-#: The comparison needs f32 arithmetic, but CPUs with AMX or AVX512-BF16 run f32 networks in bf16 by default.
-#: With pinning, the threads of two networks that are checked at the same time would share a core and wait for
-#: each other.
+#: The comparison needs f32 arithmetic, but CPUs with AMX or AVX512-BF16 run f32 networks in bf16 by
+#: default. With pinning, the threads of two networks that are checked at the same time would share
+#: a core and wait for each other.
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO"}
 
 
-#: The relative change of an input value that stands for one rounding, in units of its type's epsilon: for f32
-#: it is 2e-7.
+#: The relative change of an input value that stands for one rounding, in units of its type's
+#: epsilon: for f32 it is 2e-7.
 ROUNDING = 5 / 3
 
-#: How often each image is moved at first, and at most if an IR still differs by too much. On 48 of 780 pairs
-#: of images, a correct IR of BlazePose differed by more than 5 times the noise of one draw; with three draws
-#: on none.
+#: How often each image is moved at first, and at most if an IR still differs by too much. On 48 of
+#: 780 pairs of images, a correct IR of BlazePose differed by more than 5 times the noise of one
+#: draw; with three draws on none.
 DRAWS = (1, 5)
 
 #: How often an image with recorded outputs is moved.
@@ -60,8 +68,8 @@ class ReferenceSample:
     seed: int  # the seed of the random image
     feed: Mapping[str, Array]  # the IR's inputs, with values from 0 to 255
     prepared: Mapping[str, Array]  # the original's inputs, with the preprocessing done
-    #: The original's inputs if each value of the image is moved by one rounding; None if no input has a
-    #: floating-point type.
+    #: The original's inputs if each value of the image is moved by one rounding; None if no input
+    #: has a floating-point type.
     moved: Mapping[str, Array] | None
     outputs: Mapping[str, Array] = field(default_factory=dict)  # the original's outputs
     #: The original's outputs for ``moved``; None if they were not computed yet.
@@ -70,7 +78,8 @@ class ReferenceSample:
 
 @dataclass(frozen=True, slots=True)
 class RecordedComparison:
-    """Outputs in the registry, and what the original computes as it is read here, for the same images.
+    """Outputs in the registry, and what the original computes as it is read here, for the same
+    images.
 
     Attributes:
         runtime: the publisher's runtime that computed the outputs in the registry.
@@ -92,17 +101,19 @@ class ReferenceOutputs:
     runtime: str
     cases: tuple[ReferenceSample, ...]
     is_independent: bool  # whether the runtime shares no reader of the original with the conversion
-    #: The runtime's outputs for the images whose outputs the registry has; None if it has none, or if the
-    #: runtime needs no proof.
+    #: The runtime's outputs for the images whose outputs the registry has; None if it has none, or
+    #: if the runtime needs no proof.
     recorded: RecordedComparison | None
-    #: Computes the outputs of each case if its image is moved by other roundings each time. It takes how
-    #: often each image was moved already; empty if it is often enough, or no input can be moved.
+    #: Computes the outputs of each case if its image is moved by other roundings each time. It
+    #: takes how often each image was moved already; empty if it is often enough, or no input can be
+    #: moved.
     move: Callable[[int], Sequence[Sequence[Mapping[str, Array]]]]
 
     def shows_noise(self) -> bool:
         """Run the original with moved images, and say whether that changes each output.
 
-        Otherwise its noise is unknown, as in quantized networks, or if the output is the number of a class.
+        Otherwise its noise is unknown, as in quantized networks, or if the output is the number of
+        a class.
         """
         moved = self.move(0)
         return bool(moved) and all(
@@ -120,8 +131,8 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
 
     Raises:
         ConversionError: the recorded outputs that the model declares cannot be read.
-        SelfCheckError: no runtime can run the original; an output is not finite, or has another shape than
-            the recorded one.
+        SelfCheckError: no runtime can run the original; an output is not finite, or has another
+            shape than the recorded one.
     """
     recording = read_recording(spec) if spec.recorded_outputs is not None else None
     recorded = None
@@ -142,7 +153,9 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
 
 
 def _open_runtime(spec: ModelSpec, path: Path, recording: Recording | None) -> ReferenceRuntime:
-    """The runtime of the model's format; OpenVINO if the format has none, or it has not all ports."""
+    """The runtime of the model's format; OpenVINO if the format has none, or it has not all
+    ports.
+    """
     sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
     open_runtime = frontends.select_format(spec).open_runtime
     runtime = open_runtime(spec, path, sizes) if open_runtime else None
@@ -153,7 +166,9 @@ def _open_runtime(spec: ModelSpec, path: Path, recording: Recording | None) -> R
 
 
 def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
-    inputs = {port.name for port in spec.inputs} | set(supported_mo_args.frozen_inputs(spec.mo_args))
+    inputs = {port.name for port in spec.inputs} | set(
+        supported_mo_args.frozen_inputs(spec.mo_args)
+    )
     outputs = {port.name for port in spec.outputs}
     return inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)
 
@@ -178,7 +193,10 @@ def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
             if not np.isfinite(values).all():
                 raise SelfCheckError(
                     f"{spec.full_name}: the original itself computes inf or nan in {name}",
-                    hint="its weights may be damaged: compare the file with the one that its authors publish",
+                    hint=(
+                        "its weights may be damaged: compare the file with the one that its authors"
+                        " publish"
+                    ),
                 )
 
 
@@ -197,15 +215,20 @@ def _run_moved(
 
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
     """The sizes of an input; dynamic ones are those of the recorded outputs, if there are any."""
-    recorded = recording.inputs[port.name].shape if recording and port.name in recording.inputs else ()
+    recorded = (
+        recording.inputs[port.name].shape if recording and port.name in recording.inputs else ()
+    )
     if port.bounds:
         limits = import_openvino().PartialShape(port.bounds)
         return tuple(
-            size.get_length() if size.is_static else max(size.get_min_length(), 1) for size in limits
+            size.get_length() if size.is_static else max(size.get_min_length(), 1)
+            for size in limits
         )
     if len(recorded) != len(port.shape):
         return with_default_sizes(port.shape, port.layout)
-    return tuple(other if size < 0 else size for size, other in zip(port.shape, recorded, strict=True))
+    return tuple(
+        other if size < 0 else size for size, other in zip(port.shape, recorded, strict=True)
+    )
 
 
 def _run_recording(
@@ -221,8 +244,8 @@ def _run_recording(
     dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
     if set(dtypes) != set(recording.inputs):
         raise SelfCheckError(
-            f"{spec.full_name}: the original has the inputs {', '.join(dtypes)}, its recorded outputs belong "
-            f"to {', '.join(recording.inputs)}",
+            f"{spec.full_name}: the original has the inputs {', '.join(dtypes)}, its recorded"
+            f" outputs belong to {', '.join(recording.inputs)}",
             hint="record them again with the inputs of model.yml",
         )
     cases, moved = [], []
@@ -233,11 +256,14 @@ def _run_recording(
         for name, shape in recording.shapes.items():
             if computed[name].shape != shape:
                 raise SelfCheckError(
-                    f"{spec.full_name}: the original has the output {name} in the shape "
-                    f"{list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed {list(shape)}",
+                    f"{spec.full_name}: the original has the output {name} in the shape"
+                    f" {list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed"
+                    f" {list(shape)}",
                     hint="the file is read in a wrong way, or is another one",
                 )
-        cases.append(ReferenceSample(0, {}, feed, draws[0] or None, _sample_outputs(computed, recording)))
+        cases.append(
+            ReferenceSample(0, {}, feed, draws[0] or None, _sample_outputs(computed, recording))
+        )
         moved.append([_sample_outputs(each, recording) for each in others])
     values = tuple(recording.values.values())
     return RecordedComparison(spec.recorded_outputs.runtime, values, tuple(cases), tuple(moved))
@@ -265,7 +291,9 @@ def _move(values: Array, rng: np.random.Generator) -> Array:
     return (values * (1 + step)).astype(dtype)
 
 
-def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 0) -> ReferenceSample:
+def _draw_inputs(
+    spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 0
+) -> ReferenceSample:
     """A sample without outputs; the draw decides how the image is moved."""
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
@@ -311,16 +339,21 @@ def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: in
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:
-    """Resize an image by linear interpolation between the centres of pixels; edge values are repeated.
+    """Resize an image by linear interpolation between the centres of pixels; edge values are
+    repeated.
 
     Image and result (float32) are in ``layout``; of the new shape, only height and width are used.
     """
     for axis in (layout.index("H"), layout.index("W")):
         before, after = image.shape[axis], shape[axis]
-        position = np.clip((np.arange(after, dtype=np.float64) + 0.5) * before / after - 0.5, 0, before - 1)
+        position = np.clip(
+            (np.arange(after, dtype=np.float64) + 0.5) * before / after - 0.5, 0, before - 1
+        )
         low = np.floor(position).astype(int)
         high = np.minimum(low + 1, before - 1)
-        share = (position - low).reshape([-1 if index == axis else 1 for index in range(image.ndim)])
+        share = (position - low).reshape(
+            [-1 if index == axis else 1 for index in range(image.ndim)]
+        )
         image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
     return image.astype(np.float32)
 
@@ -328,8 +361,8 @@ def resize(image: Array, layout: str, shape: Shape) -> Array:
 def preprocess(image: Array, port: Input) -> Array:
     """Compute the original's input from an image in the same layout.
 
-    If the input declares these steps, the channels are reversed, then the mean is subtracted, then the image
-    is divided by the scale.
+    If the input declares these steps, the channels are reversed, then the mean is subtracted, then
+    the image is divided by the scale.
     """
     channel = port.layout.find("C")
     if port.reverse_input_channels:
@@ -345,8 +378,8 @@ def preprocess(image: Array, port: Input) -> Array:
 def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
     """The original in OpenVINO, without preprocessing.
 
-    A comparison with it checks the preprocessing and the written IR, but not how the original is read, except
-    if it is an IR.
+    A comparison with it checks the preprocessing and the written IR, but not how the original is
+    read, except if it is an IR.
     """
     network, inputs = read_original(spec, path, sizes)
     float_inputs = [name for name in inputs if _accept_floats(network.input(name))]
@@ -374,13 +407,14 @@ def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
 def _accept_floats(port: Any) -> bool:
     """Let an integer input take floats if the network converts it to floats at once.
 
-    Otherwise its noise could not be measured, because an image of integers cannot be moved by one rounding.
-    Whether it takes floats now; the caller infers the network's types anew.
+    Otherwise its noise could not be measured, because an image of integers cannot be moved by one
+    rounding. Whether it takes floats now; the caller infers the network's types anew.
     """
     f32 = import_openvino().Type.f32
     readers = [target.get_node() for target in port.get_target_inputs()]
     if port.get_element_type().is_real() or not all(
-        node.get_type_name() == "Convert" and node.get_output_element_type(0) == f32 for node in readers
+        node.get_type_name() == "Convert" and node.get_output_element_type(0) == f32
+        for node in readers
     ):
         return False
     port.get_node().set_element_type(f32)
@@ -390,7 +424,9 @@ def _accept_floats(port: Any) -> bool:
 def read_original(
     spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
 ) -> tuple[Any, dict[str, TensorSignature]]:
-    """The original as an ``openvino.Model`` of static sizes, and shape and type of its inputs by name."""
+    """The original as an ``openvino.Model`` of static sizes, and shape and type of its inputs by
+    name.
+    """
     ov = import_openvino()
     network = cut_inputs(frontends.read_network(spec, path), spec)
     declared = {port.name for port in spec.inputs if find_input(network, port.name)}

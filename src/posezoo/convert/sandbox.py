@@ -1,7 +1,8 @@
 """Run a Python program that is not trusted in a sandbox of bubblewrap (``bwrap``), or not at all.
 
-The program sees an empty file system with read-only libraries and Python, the files that its job names, and a
-temporary folder in memory. It has no network, no other processes and no capabilities, also if root starts it.
+The program sees an empty file system with read-only libraries and Python, the files that its job
+names, and a temporary folder in memory. It has no network, no other processes and no capabilities,
+also if root starts it.
 """
 
 from __future__ import annotations
@@ -19,23 +20,24 @@ from posezoo.workers.program import ProgramResult, run_program
 
 #: What the sandbox allows, for the user.
 PROMISE = (
-    "no network and no other processes; it can read libraries, Python's packages and the model's files, "
-    "and write only its results"
+    "no network and no other processes; it can read libraries, Python's packages and the model's"
+    " files, and write only its results"
 )
 
 HINT = (
-    "install bubblewrap (the program bwrap) and allow user namespaces; or create the file with the authors' "
-    "tools and declare that file instead"
+    "install bubblewrap (the program bwrap) and allow user namespaces; or create the file with the"
+    " authors' tools and declare that file instead"
 )
 
 #: The size of the temporary folder, which lies in memory.
 TEMPORARY_BYTES = 1 << 30
 
-# Libraries and what they need. There are no programs among them, no files of users, and nothing of /etc with
-# names or passwords. NixOS has its libraries in /nix/store.
+# Libraries and what they need. There are no programs among them, no files of users, and nothing of
+# /etc with names or passwords. NixOS has its libraries in /nix/store.
 _LIBRARIES = (
     "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/usr/share", "/lib", "/lib64",
-    "/nix/store", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/sys/devices/system/cpu",
+    "/nix/store", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime",
+    "/sys/devices/system/cpu",
 )  # fmt: skip
 
 # Four threads, because each reserves address space, which is limited.
@@ -49,7 +51,8 @@ _SYSTEM_CALLS = {
         57, 58,  # fork, vfork: RLIMIT_NPROC does not apply to root
         41, 425,  # socket (a virtual machine's AF_VSOCK has no namespace), io_uring_setup
         248, 249, 250,  # add_key, request_key, keyctl: the keyring of a session has no namespace
-        29, 64, 68, 319, 447,  # shmget, semget, msgget, memfd_create, memfd_secret: memory without a limit
+        # memory without a limit: shmget, semget, msgget, memfd_create, memfd_secret
+        29, 64, 68, 319, 447,
         101, 272, 298, 308, 321, 323,  # ptrace, unshare, perf_event_open, setns, bpf, userfaultfd
     )),
     "aarch64": (0xC00000B7, 220, (
@@ -77,7 +80,9 @@ def bwrap_version() -> str:
     program = shutil.which("bwrap")
     if program is None:
         return ""
-    return run_program([program, "--version"], timeout_s=60).output.decode().strip().rpartition(" ")[2]
+    return (
+        run_program([program, "--version"], timeout_s=60).output.decode().strip().rpartition(" ")[2]
+    )
 
 
 def run_sandboxed(
@@ -90,8 +95,8 @@ def run_sandboxed(
 ) -> ProgramResult:
     """Run Python with these arguments in the sandbox; it is killed with this process.
 
-    A program sets the limits of its memory itself, before it runs code that is not trusted. It can read
-    ``reads`` besides libraries and Python's packages, and write into the folders ``writes``.
+    A program sets the limits of its memory itself, before it runs code that is not trusted. It can
+    read ``reads`` besides libraries and Python's packages, and write into the folders ``writes``.
 
     Raises:
         OSError: the sandbox cannot be started (``explain_missing_sandbox``).
@@ -99,9 +104,19 @@ def run_sandboxed(
     command = [
         shutil.which("bwrap") or "bwrap",
         # --unshare-user, because --unshare-all goes on without a user namespace if root starts it.
-        *("--unshare-user", "--unshare-all", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"),
+        *(
+            "--unshare-user",
+            "--unshare-all",
+            "--uid",
+            "65534",
+            "--gid",
+            "65534",
+            "--cap-drop",
+            "ALL",
+        ),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
-        # Read-only, because root owns the kernel's settings in /proc/sys, with or without capabilities.
+        # Read-only, because root owns the kernel's settings in /proc/sys, with or without
+        # capabilities.
         *("--proc", "/proc", "--remount-ro", "/proc"),
         # Read-only, because /dev and /dev/shm lie in memory, without a limit.
         *("--dev", "/dev", "--remount-ro", "/dev"),
@@ -116,7 +131,8 @@ def run_sandboxed(
     try:
         with os.fdopen(write_end, "wb") as stream:
             stream.write(_system_call_filter())
-        # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc files.
+        # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc
+        # files.
         command += ["--seccomp", str(read_end), "--", sys.executable, "-I", "-B", *arguments]
         return run_program(
             command,
@@ -138,7 +154,9 @@ def _python_places() -> Iterator[Path]:
 
 
 def _system_call_filter() -> bytes:
-    """A seccomp filter, which bubblewrap loads: system calls that namespaces and limits do not cover fail."""
+    """A seccomp filter, which bubblewrap loads: system calls that namespaces and limits do not
+    cover fail.
+    """
     architecture, clone, refused = _SYSTEM_CALLS[platform.machine()]
     load, equal, is_set, give = 0x20, 0x15, 0x45, 0x06
     allow, kill, eperm, enosys = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
@@ -152,7 +170,8 @@ def _system_call_filter() -> bytes:
     ]
     for number in refused:
         program += [(equal, 0, 1, number), (give, 0, 0, eperm)]
-    # A filter cannot read the flags of clone3. If clone3 is missing, glibc starts threads with clone.
+    # A filter cannot read the flags of clone3. If clone3 is missing, glibc starts threads with
+    # clone.
     program += [(equal, 0, 1, 435), (give, 0, 0, enosys)]
     program += [
         (equal, 0, 3, clone),

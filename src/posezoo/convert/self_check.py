@@ -1,10 +1,11 @@
 """Check that an IR computes the same outputs as its original.
 
-The IR is read from disk and run on random images. Its outputs must have the original's names and shapes. They
-may differ by five times what one rounding of the input changes in the original's outputs: correct programs
-that add in another order differ by up to 2.2 times as much. All differences are relative to the output's
-largest value. An IR in FP16 must be the FP32 IR with rounded constants (``fp16_check``). How far the rounding
-moves the outputs is measured, and has no limit.
+The IR is read from disk and run on random images. Its outputs must have the original's names and
+shapes. They may differ by five times what one rounding of the input changes in the original's
+outputs: correct programs that add in another order differ by up to 2.2 times as much. All
+differences are relative to the output's largest value. An IR in FP16 must be the FP32 IR with
+rounded constants (``fp16_check``). How far the rounding moves the outputs is measured, and has no
+limit.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ Array = npt.NDArray[Any]
 #: An output may differ by ``FACTOR`` times its noise plus ``OFFSET``.
 FACTOR, OFFSET = 5, 1e-5
 
-#: The allowed difference of an output whose noise cannot be measured: no input has a floating-point type, or
-#: the network rounds its input to a few levels first.
+#: The allowed difference of an output whose noise cannot be measured: no input has a floating-point
+#: type, or the network rounds its input to a few levels first.
 WITHOUT_NOISE = 1e-3
 
 #: If the noise is larger, the outputs of a correct IR and of a wrong one cannot be told apart.
@@ -51,8 +52,8 @@ LARGEST_NOISE = 0.05
 CLIPPED = 2e-2
 
 _NOT_INDEPENDENT = (
-    "cannot be proven: only the reader that the IR is made by read the original, and the registry has no "
-    "outputs of another runtime"
+    "cannot be proven: only the reader that the IR is made by read the original, and the registry"
+    " has no outputs of another runtime"
 )
 
 #: The statistics that can summarise the differences of an output's values.
@@ -68,9 +69,10 @@ class OutputDifference:
     """The largest difference of an output and its limit, relative to the output's largest value.
 
     Attributes:
-        noise: the largest change of the original's output if its input is moved by one rounding; None if it
-            was not measured, because the difference is small enough without it.
-        rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not measured.
+        noise: the largest change of the original's output if its input is moved by one rounding;
+            None if it was not measured, because the difference is small enough without it.
+        rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not
+            measured.
     """
 
     difference: float
@@ -85,9 +87,10 @@ class SelfCheckResult:
 
     Attributes:
         unprovable: the outputs that a rounding changes so much that their numbers prove nothing.
-        recorded: the differences of the outputs in the registry from those of the original as it is read
-            here; empty if the registry has none, or another runtime was available.
-        is_independent: whether something else than the reader that the IR is made by read the original.
+        recorded: the differences of the outputs in the registry from those of the original as it is
+            read here; empty if the registry has none, or another runtime was available.
+        is_independent: whether something else than the reader that the IR is made by read the
+            original.
         computed: the outputs of the IR for each image; they are not recorded.
     """
 
@@ -109,8 +112,12 @@ class SelfCheckResult:
 
     @property
     def largest_rounding(self) -> tuple[str, OutputRounding] | None:
-        """The output that the rounding to FP16 moves furthest, and how far; None if that was not measured."""
-        measured = [(name, output.rounding) for name, output in self.outputs.items() if output.rounding]
+        """The output that the rounding to FP16 moves furthest, and how far; None if that was not
+        measured.
+        """
+        measured = [
+            (name, output.rounding) for name, output in self.outputs.items() if output.rounding
+        ]
         return max(measured, key=lambda each: each[1].relative, default=None)
 
     def to_record(self) -> dict[str, Any]:
@@ -137,15 +144,16 @@ def check_ir(
         source: the path of the original.
         running: computes the original's outputs, while the IR is compiled.
         precision: the precision of the IR; for FP16 the tolerance is ``CLIPPED``.
-        is_strict: whether it is an error if numbers cannot prove an output, or if the reader that the IR is
-            made by is the only one that read the original.
+        is_strict: whether it is an error if numbers cannot prove an output, or if the reader that
+            the IR is made by is the only one that read the original.
 
     Raises:
         ConversionError: the constants of the original cannot be read.
-        SelfCheckError: the IR or the original cannot be run; an input or output differs in name, order or
-            shape; a constant differs from the original's; an output contains inf or nan, or differs by more
-            than its tolerance; the original as it is read here differs from the recorded outputs; or the
-            check is strict, and numbers cannot prove an output or nothing else read the original.
+        SelfCheckError: the IR or the original cannot be run; an input or output differs in name,
+            order or shape; a constant differs from the original's; an output contains inf or nan,
+            or differs by more than its tolerance; the original as it is read here differs from the
+            recorded outputs; or the check is strict, and numbers cannot prove an output or nothing
+            else read the original.
     """
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -197,7 +205,9 @@ def check_ir(
 
 
 def _name_outputs(spec: ModelSpec, running: Future[ReferenceOutputs]) -> tuple[str, ...]:
-    """The names of the outputs to compare; those of the original if its decoder is a part of the IR."""
+    """The names of the outputs to compare; those of the original if its decoder is a part of the
+    IR.
+    """
     if spec.decoding is None:
         return tuple(port.name for port in spec.outputs)
     from posezoo.convert.decoding import match_roles
@@ -219,7 +229,9 @@ def _compare_with_noise(
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         moved = [[*known, *new] for known, new in zip(moved, more, strict=True)]
-        outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
+        outputs, unprovable = _compare_outputs(
+            spec, precision, names, reference.cases, computed, moved
+        )
     return outputs, unprovable
 
 
@@ -256,16 +268,17 @@ def check_fp16(
 ) -> SelfCheckResult:
     """Check that an IR is the rounding of another one that passed its check.
 
-    The result has the differences of the FP32 IR, and how far the rounding moves its outputs. Only an IR with
-    a constant that is too large for FP16 is compared with the original.
+    The result has the differences of the FP32 IR, and how far the rounding moves its outputs. Only
+    an IR with a constant that is too large for FP16 is compared with the original.
 
     Args:
         fp32: the check of ``fp32_xml``.
         running: computes the original's outputs.
 
     Raises:
-        SelfCheckError: the graphs differ, a constant is not rounded correctly, the check of the FP32 IR
-            fails, or a constant is too large for FP16 and the outputs differ by more than ``CLIPPED``.
+        SelfCheckError: the graphs differ, a constant is not rounded correctly, the check of the
+            FP32 IR fails, or a constant is too large for FP16 and the outputs differ by more than
+            ``CLIPPED``.
     """
     comparison = compare_with_fp32(fp32_xml, xml)
     if comparison.difference:
@@ -276,13 +289,17 @@ def check_fp16(
     if comparison.clipped:
         return check_ir(spec, xml, source, running, precision=Precision.FP16)
     outputs = _measure_rounding(spec, xml, result, running.result(), comparison.is_exact)
-    return replace(result, reference=f"{result.reference}, before rounding to FP16", outputs=outputs)
+    return replace(
+        result, reference=f"{result.reference}, before rounding to FP16", outputs=outputs
+    )
 
 
 def _measure_rounding(
     spec: ModelSpec, xml: Path, fp32: SelfCheckResult, reference: ReferenceOutputs, is_exact: bool
 ) -> dict[str, OutputDifference]:
-    """The outputs of the FP32 IR's check, with how far the rounding to FP16 moves each of the network's."""
+    """The outputs of the FP32 IR's check, with how far the rounding to FP16 moves each of the
+    network's.
+    """
     originals = reference.cases[0].outputs
     ports = {port.name: port for port in spec.outputs}
     names = [name for name in fp32.outputs if name in originals]
@@ -350,7 +367,9 @@ def _compare_outputs(
         if tolerance is None:
             if noise is not None and not noise <= LARGEST_NOISE:
                 unprovable.append(name)
-            tolerance = WITHOUT_NOISE if noise == 0 or not is_movable else FACTOR * (noise or 0) + OFFSET
+            tolerance = (
+                WITHOUT_NOISE if noise == 0 or not is_movable else FACTOR * (noise or 0) + OFFSET
+            )
             if precision == Precision.FP16:
                 tolerance = CLIPPED
         outputs[name] = OutputDifference(difference, tolerance, noise)
@@ -374,8 +393,9 @@ def _check_recorded(
         raise _create_error(
             spec,
             precision,
-            f"comes from a wrong reading of the original: {name} differs by {worst.difference:.1e} of its "
-            f"largest value from what {recorded.runtime} computed, {worst.tolerance:.0e} is allowed",
+            f"comes from a wrong reading of the original: {name} differs by {worst.difference:.1e}"
+            f" of its largest value from what {recorded.runtime} computed, {worst.tolerance:.0e} is"
+            " allowed",
             hint="nothing was published; posezoo or OpenVINO reads this file wrongly: report it",
         )
     return outputs
@@ -395,7 +415,9 @@ def _check_decoding(
     actual: Mapping[str, Array],
     names: Sequence[str],
 ) -> dict[str, OutputDifference]:
-    """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's own maps."""
+    """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's own
+    maps.
+    """
     from posezoo.convert.decoding.reference import compare_decoding, view_of
 
     ((name, frame),) = case.feed.items()
@@ -404,7 +426,10 @@ def _check_decoding(
     compared = compare_decoding(spec, {name: actual[name] for name in names}, decoded, view)
     for name, (difference, limit) in compared.items():
         if not difference <= limit:
-            problem = f"differs from posezoo.decode in {name}: by {difference:.1e}, {limit:.0e} is allowed"
+            problem = (
+                f"differs from posezoo.decode in {name}: by {difference:.1e}, {limit:.0e} is"
+                " allowed"
+            )
             raise _create_error(spec, precision, problem, hint="nothing was published")
     return {name: OutputDifference(*values) for name, values in compared.items()}
 
@@ -421,13 +446,18 @@ def _find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[st
 def compute_difference(reference: Array, actual: Array, measure: str = "max") -> float:
     """The difference of an output, relative to the largest absolute value of the original's."""
     reference, actual = reference.astype(np.float64), actual.astype(np.float64)
-    difference, largest = float(MEASURES[measure](np.abs(reference - actual))), float(np.abs(reference).max())
+    difference, largest = (
+        float(MEASURES[measure](np.abs(reference - actual))),
+        float(np.abs(reference).max()),
+    )
     if difference == 0:
         return 0.0
     return difference / largest if largest else float("inf")
 
 
-def _describe_first_difference(spec: ModelSpec, source: Path, xml: Path, reference: ReferenceOutputs) -> str:
+def _describe_first_difference(
+    spec: ModelSpec, source: Path, xml: Path, reference: ReferenceOutputs
+) -> str:
     def differs(expected: Array, actual: Array, moved: Array) -> bool:
         noise = compute_difference(expected, moved)
         return not compute_difference(expected, actual) <= FACTOR * noise + OFFSET
@@ -458,7 +488,11 @@ def _find_port_mismatch(names: tuple[str, ...], reference: ReferenceOutputs, com
             return f"cannot be compared: {reference.runtime} gives no output {name}"
     for kind, arrays, ports in (
         ("input", case.feed, compiled.inputs),
-        ("output", {name: case.outputs[name] for name in names}, compiled.outputs[: len(names) or None]),
+        (
+            "output",
+            {name: case.outputs[name] for name in names},
+            compiled.outputs[: len(names) or None],
+        ),
     ):
         if len(ports) != len(arrays) or any(
             name not in port.names for name, port in zip(arrays, ports, strict=True)

@@ -1,8 +1,8 @@
 """Run code that comes with a model and creates the file to convert; only with the user's consent.
 
-A PyTorch model of Open Model Zoo is defined by its authors' code and exported with the arguments in its
-model.yml (conversion_to_onnx_args); other models have a pre-convert.py. Such code runs in a sandbox, or not
-at all if the sandbox cannot be started.
+A PyTorch model of Open Model Zoo is defined by its authors' code and exported with the arguments in
+its model.yml (conversion_to_onnx_args); other models have a pre-convert.py. Such code runs in a
+sandbox, or not at all if the sandbox cannot be started.
 """
 
 from __future__ import annotations
@@ -31,20 +31,29 @@ LIMIT_S = 1800.0
 #: The limit of the memory that such code may use, and of the size of each file that it writes.
 MEMORY_BYTES = 16 << 30
 
-#: The arguments of conversion_to_onnx_args; like Open Model Zoo's own program, we also accept their prefixes.
+#: The arguments of conversion_to_onnx_args; like Open Model Zoo's own program, we also accept their
+#: prefixes.
 FLAGS = (
-    "--model-name", "--weights", "--input-shapes", "--output-file", "--model-path", "--import-module",
-    "--input-names", "--output-names", "--model-param", "--inputs-dtype", "--conversion-param",
-    "--opset_version",
+    "--model-name", "--weights", "--input-shapes", "--output-file", "--model-path",
+    "--import-module", "--input-names", "--output-names", "--model-param", "--inputs-dtype",
+    "--conversion-param", "--opset_version",
 )  # fmt: skip
 
 
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:
-    """Lines for the user: the code that would run (``list_upstream_code``), and what the sandbox allows."""
+    """Lines for the user: the code that would run (``list_upstream_code``), and what the sandbox
+    allows.
+    """
     name = spec.full_name
     return (
-        *(f"{name}: runs code that comes with the model: {code}" for code in list_upstream_code(spec)),
-        f"{name}: the sandbox restricts that code: {PROMISE}; it ends after {LIMIT_S / 60:.0f} minutes",
+        *(
+            f"{name}: runs code that comes with the model: {code}"
+            for code in list_upstream_code(spec)
+        ),
+        (
+            f"{name}: the sandbox restricts that code: {PROMISE}; it ends after {LIMIT_S / 60:.0f}"
+            " minutes"
+        ),
     )
 
 
@@ -52,13 +61,14 @@ def describe_run(spec: ModelSpec) -> tuple[str, ...]:
 def run_upstream_code(
     spec: ModelSpec, layout: ModelLayout, *, listener: Listener = ignore_event
 ) -> Iterator[ModelLayout]:
-    """Run a model's code; the yielded layout names the folder of its results, which is removed at the end.
+    """Run a model's code; the yielded layout names the folder of its results, which is removed at
+    the end.
 
     Before the code runs, the listener receives the lines of ``describe_run``.
 
     Raises:
-        ConversionError: a file is missing or has another digest; or the sandbox cannot be started; or the
-            code fails, takes too long, or leaves something that is not a regular file.
+        ConversionError: a file is missing or has another digest; or the sandbox cannot be started;
+            or the code fails, takes too long, or leaves something that is not a regular file.
         OutputError: the folder of its results cannot be created.
     """
     # The files are verified first, because the code may be among them.
@@ -66,11 +76,14 @@ def run_upstream_code(
     if published.files:
         verify_source_model(published, layout)
     if reason := explain_missing_sandbox():
-        raise ConversionError(f"{spec.full_name}: its code runs only in a sandbox: {reason}", hint=HINT)
+        raise ConversionError(
+            f"{spec.full_name}: its code runs only in a sandbox: {reason}", hint=HINT
+        )
     for line in describe_run(spec):
         listener(WarningIssued(line))
     with staging_dir(layout.model_dir(spec)) as folder:
-        # The staging folder is closed to other users: the code can give its results any permissions.
+        # The staging folder is closed to other users: the code can give its results any
+        # permissions.
         results = (folder / "made").absolute()
         results.mkdir()
         for job in _jobs(spec, layout.model_download_dir(spec).absolute(), results):
@@ -80,7 +93,8 @@ def run_upstream_code(
 
 
 def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
-    """For each piece of code that comes with a model and creates the file to convert, a text that names it.
+    """For each piece of code that comes with a model and creates the file to convert, a text that
+    names it.
 
     Raises:
         ConversionError: there is none, or its arguments in model.yml cannot be used.
@@ -89,7 +103,9 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     if spec.upstream_export:
         requested = _export_arguments(spec)
         paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
-        module, name = (requested.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name"))
+        module, name = (
+            requested.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name")
+        )
         places.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
     if not places:
         raise ConversionError(
@@ -106,7 +122,11 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
         yield {"task": "pre-convert", "script": str(folder / "pre-convert.py"), **common}
     if spec.upstream_export:
         arguments = _export_arguments(spec)
-        for name, path in {"$dl_dir": downloads, "$conv_dir": results, "$config_dir": folder}.items():
+        for name, path in {
+            "$dl_dir": downloads,
+            "$conv_dir": results,
+            "$config_dir": folder,
+        }.items():
             arguments = {
                 flag: [value.replace(name, str(path)) for value in values]
                 for flag, values in arguments.items()
@@ -119,10 +139,13 @@ def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
     arguments: dict[str, list[str]] = {}
     for text in spec.upstream_export:
         name, _, value = text.partition("=")
-        flags = [flag for flag in FLAGS if flag == name] or [flag for flag in FLAGS if flag.startswith(name)]
+        flags = [flag for flag in FLAGS if flag == name] or [
+            flag for flag in FLAGS if flag.startswith(name)
+        ]
         if len(flags) != 1:
             raise ConversionError(
-                f"{spec.full_name}: conversion_to_onnx_args: {sanitize(name)} is not a known argument",
+                f"{spec.full_name}: conversion_to_onnx_args: {sanitize(name)} is not a known"
+                " argument",
                 hint=f"known: {', '.join(FLAGS)}",
             )
         arguments.setdefault(flags[0], []).append(value.strip())
@@ -150,12 +173,16 @@ def _run(spec: ModelSpec, job: dict[str, Any]) -> None:
         ending = f"was ended by signal {code - 128}" if 128 < code < 193 else f"ended with {code}"
         raise ConversionError(
             f"{spec.full_name}: its code {ending}: {reason[:300]}",
-            hint="it may need packages that are not installed, or something that the sandbox forbids",
+            hint=(
+                "it may need packages that are not installed, or something that the sandbox forbids"
+            ),
         )
 
 
 def _check_results(spec: ModelSpec, results: Path) -> None:
-    """Refuse links, which could lead to any other file, and special files; make the rest readable."""
+    """Refuse links, which could lead to any other file, and special files; make the rest
+    readable.
+    """
     pending = [results]
     try:
         while pending:
@@ -169,7 +196,8 @@ def _check_results(spec: ModelSpec, results: Path) -> None:
                     path.chmod(0o600)
                 else:
                     raise ConversionError(
-                        f"{spec.full_name}: its code left {sanitize(path.name)}, which is not a regular file",
+                        f"{spec.full_name}: its code left {sanitize(path.name)}, which is not a"
+                        " regular file",
                         hint="inspect that code: it may be malicious",
                     )
     except OSError as error:

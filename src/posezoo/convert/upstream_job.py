@@ -1,7 +1,8 @@
-"""The program in the sandbox: it limits its memory and time, then runs the code of a model's authors.
+"""The program in the sandbox: it limits its memory and time, then runs the code of a model's
+authors.
 
-It is started by its path with ``python -I`` (``sandbox``); it imports nothing else of posezoo. Its input is a
-line of JSON.
+It is started by its path with ``python -I`` (``sandbox``); it imports nothing else of posezoo. Its
+input is a line of JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def main() -> int:
     _limit_resources(job["memory_bytes"], job["seconds"])
     if job["task"] == "export":
         _export(job["arguments"])
-    else:  # a script from the model's folder; its arguments are the folders of downloads and of results
+    else:
+        # A script from the model's folder; its arguments are the folders of downloads and of
+        # results.
         sys.argv = [job["script"], job["downloads"], job["results"]]
         runpy.run_path(job["script"], run_name="__main__")
     return 0
@@ -68,7 +71,10 @@ def _export(requested: dict[str, list[str]]) -> None:
     if not isinstance(shapes[0], (list, tuple)):
         shapes = (shapes,)
     inputs = tuple(torch.zeros(tuple(shape), dtype=dtype) for shape in shapes)
-    options: dict[str, Any] = {"dynamo": False, **_literals(requested.get("--conversion-param", []))}
+    options: dict[str, Any] = {
+        "dynamo": False,
+        **_literals(requested.get("--conversion-param", [])),
+    }
     with torch.no_grad():
         torch.onnx.export(
             network,

@@ -1,1 +1,3 @@
-"""The parts of the demo: frame sources, the player that finds poses, outputs, and speed measurements."""
+"""The parts of the demo: frame sources, the player that finds poses, outputs, and speed
+measurements.
+"""

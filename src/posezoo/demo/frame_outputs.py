@@ -1,6 +1,7 @@
 """Outputs for annotated frames: an image, a folder of images, or a video; and keypoints as JSON.
 
-Each file is written under a temporary name and renamed at the end, so a file with the final name is complete.
+Each file is written under a temporary name and renamed at the end, so a file with the final name is
+complete.
 """
 
 from __future__ import annotations
@@ -67,14 +68,17 @@ class FrameOutput(ABC):
         """
 
 
-def open_output(path: Path, source: FrameSource, *, limit: int = 0, may_drop: bool = True) -> FrameOutput:
+def open_output(
+    path: Path, source: FrameSource, *, limit: int = 0, may_drop: bool = True
+) -> FrameOutput:
     """The output for a path: an image, a video, or a folder.
 
     Args:
         path: the file or folder to which frames are written.
         source: the source of the frames.
         limit: the maximum number of frames to write; 0: all.
-        may_drop: whether frames of a video are dropped if encoding is too slow; otherwise the caller waits.
+        may_drop: whether frames of a video are dropped if encoding is too slow; otherwise the
+            caller waits.
 
     Raises:
         OutputError: the path does not fit the source.
@@ -96,14 +100,18 @@ def open_output(path: Path, source: FrameSource, *, limit: int = 0, may_drop: bo
     targets: dict[Path, str] = {}  # the name of the frame that is written to a path
     for image in source.image_paths if is_folder else ():
         target, number = path / image.name, 1
-        while target in targets:  # files with the same name in several folders become a.jpg, a_2.jpg
+        while (
+            target in targets
+        ):  # files with the same name in several folders become a.jpg, a_2.jpg
             number += 1
             target = path / f"{image.stem}_{number}{image.suffix}"
         targets[target] = str(image)
     inputs = {file.resolve() for file in source.image_paths or [Path(source.name)]}
     for target in targets or [path]:
         if target.resolve() in inputs:
-            raise OutputError(f"{target}: is the input itself", hint="write to another name or folder")
+            raise OutputError(
+                f"{target}: is the input itself", hint="write to another name or folder"
+            )
     if is_folder:
         return ImageOutput(path, limit, {name: target for target, name in targets.items()})
     if is_image:  # written once, even if it is played several times
@@ -127,14 +135,18 @@ class ImageOutput(FrameOutput):
         """Write an image."""
         if self._limit and self.written >= self._limit:
             return
-        images.write_image(self._targets.get(frame.name, self.path / f"{frame.index:06}.jpg"), image)
+        images.write_image(
+            self._targets.get(frame.name, self.path / f"{frame.index:06}.jpg"), image
+        )
         self.written += 1
 
 
 class VideoOutput(FrameOutput):
-    """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted, or wait.
+    """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted,
+    or wait.
 
-    All frames are fitted to the size of the first frame, cropped to even sides, which most codecs need.
+    All frames are fitted to the size of the first frame, cropped to even sides, which most codecs
+    need.
     """
 
     def __init__(self, path: Path, fps: float, limit: int, *, may_drop: bool = True) -> None:
@@ -172,7 +184,9 @@ class VideoOutput(FrameOutput):
                 self.dropped += 1
                 return
             wait([self._waiting[0]])
-        self._waiting.append(self._thread.submit(self._encoder.write, pad_to_size(image, self._size)))
+        self._waiting.append(
+            self._thread.submit(self._encoder.write, pad_to_size(image, self._size))
+        )
         self.written += 1
 
     def close(self) -> None:
@@ -186,10 +200,13 @@ class VideoOutput(FrameOutput):
             finally:
                 self._thread.shutdown(cancel_futures=True)
                 self._encoder.release()
-            # If the disk is full, OpenCV reports no error, but the end of the video or all of it is missing.
+            # If the disk is full, OpenCV reports no error, but the end of the video or all of it is
+            # missing.
             _require_space(self.path)
             if not self._part.stat().st_size:
-                raise OutputError(f"{self.path}: nothing could be written", hint="is the disk full?")
+                raise OutputError(
+                    f"{self.path}: nothing could be written", hint="is the disk full?"
+                )
             os.replace(self._part, self.path)
         except OSError as error:
             raise write_error(self.path, error) from error
@@ -197,7 +214,9 @@ class VideoOutput(FrameOutput):
             self._part.unlink(missing_ok=True)
 
     def _remove_encoded(self) -> None:
-        """Forget the encoded frames; a frame that failed stays, so that each later call raises its error."""
+        """Forget the encoded frames; a frame that failed stays, so that each later call raises its
+        error.
+        """
         while self._waiting and self._waiting[0].done():
             if (error := self._waiting[0].exception()) is not None:
                 raise OutputError(f"{self.path}: writing failed: {error}") from error
@@ -216,7 +235,9 @@ def _require_space(path: Path) -> None:
 
 
 def pad_to_size(image: Image, size: Size) -> Image:
-    """An image fitted to a size with black borders; the image itself if it already has this size."""
+    """An image fitted to a size with black borders; the image itself if it already has this
+    size.
+    """
     height, width = image.shape[:2]
     if (width, height) == size:
         return image
@@ -226,14 +247,17 @@ def pad_to_size(image: Image, size: Size) -> Image:
 
 
 class JsonListWriter(AbstractContextManager["JsonListWriter"]):
-    """Writes a JSON document with a list that grows on disk instead of in memory, for example for a camera.
+    """Writes a JSON document with a list that grows on disk instead of in memory, for example for a
+    camera.
 
-    It is a context manager. At the end the file is renamed to its final name, also after a failure, unless
-    the failure came before the first item. A device or a pipe (/dev/stdout) is written to directly.
+    It is a context manager. At the end the file is renamed to its final name, also after a failure,
+    unless the failure came before the first item. A device or a pipe (/dev/stdout) is written to
+    directly.
 
     Args:
         path: the file to write.
-        key: the key of the list in the document, which is an object; empty: the document is the list itself.
+        key: the key of the list in the document, which is an object; empty: the document is the
+            list itself.
 
     Attributes:
         rest: the object's other values; they must be set before the end.
@@ -243,7 +267,9 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         self.path, self._key, self._count = path, key, 0
         self.rest: dict[str, object] = {}
         # A device or a pipe must not be replaced by a file.
-        self._is_stream = is_device(path) or (path.exists() and not path.is_file() and not path.is_dir())
+        self._is_stream = is_device(path) or (
+            path.exists() and not path.is_file() and not path.is_dir()
+        )
         self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
         with self._translated_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -254,7 +280,9 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         try:
             with self._translated_errors():
                 with self._stream:
-                    more = "".join(f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items())
+                    more = "".join(
+                        f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items()
+                    )
                     self._stream.write(f"\n]{more}}}\n" if self._key else "\n]\n")
                 if not self._is_stream and (kind is None or self._count):
                     os.replace(self._part, self.path)
@@ -294,6 +322,8 @@ def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
 
 
 def coco_image_id(frame: Frame, source: FrameSource) -> int:
-    """COCO's image id, which is the file name of an image if it is a number; otherwise the frame's index."""
+    """COCO's image id, which is the file name of an image if it is a number; otherwise the frame's
+    index.
+    """
     stem = Path(frame.name).stem
     return int(stem) if source.image_paths and stem.isascii() and stem.isdecimal() else frame.index

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-# The values drawn into a frame are means over this time: short enough to be current, long enough to be read.
+# The values drawn into a frame are means over this time: short enough to be current, long enough to
+# be read.
 _RECENT_S = 1.0
 
 
 @dataclass(slots=True)
 class FrameRateMeter:
-    """Frames per second, and latency: the time from before a frame is read to after it is shown or written.
+    """Frames per second, and latency: the time from before a frame is read to after it is shown or
+    written.
 
     Attributes:
         frames: number of finished frames.
@@ -54,7 +56,9 @@ class FrameRateMeter:
         return 1e3 * self.latency_s / self.frames if self.frames else 0.0
 
     def recent(self) -> tuple[float, float] | None:
-        """Frames per second and latency in ms over about the last second; None before two frames."""
+        """Frames per second and latency in ms over about the last second; None before two
+        frames.
+        """
         if len(self._recent) < 2:
             return None
         span = self._recent[-1][0] - self._recent[0][0]
@@ -66,7 +70,8 @@ class FrameRateMeter:
 class StepTimer:
     """The total time of each step, in seconds and in order of first use.
 
-    Steps of several frames run at the same time, so their times may add up to more than the whole run.
+    Steps of several frames run at the same time, so their times may add up to more than the whole
+    run.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)

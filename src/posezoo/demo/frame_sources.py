@@ -1,6 +1,7 @@
 """Frame sources: images, a video, a camera, or a network stream.
 
-A source ends by itself: if a video is damaged or a camera is disconnected, it reports that and stops.
+A source ends by itself: if a video is damaged or a camera is disconnected, it reports that and
+stops.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from types import ModuleType
 from typing import Any
 
 from posezoo import images
-from posezoo.errors import ImageError, PosezooError, explain_windows_path, import_optional, redact_secrets
+from posezoo.errors import (
+    ImageError,
+    PosezooError,
+    explain_windows_path,
+    import_optional,
+    redact_secrets,
+)
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 from posezoo.pose.letterbox import Size
 
@@ -30,7 +37,8 @@ USUAL_FPS = 30.0
 # A live source counts as disconnected if it gives no frame for this time.
 _SILENCE_MS = 10_000
 
-# Containers estimate the number of frames from duration and rate: so many missing frames may be rounding.
+# Containers estimate the number of frames from duration and rate: so many missing frames may be
+# rounding.
 _TOLERATED_SHARE, _TOLERATED_FRAMES = 0.05, 5
 
 
@@ -68,18 +76,20 @@ class FrameSource(ABC):
 
     @abstractmethod
     def frames(self) -> Generator[Frame, None, None]:
-        """All frames; each is read when it is requested. Closing the iterator releases the source."""
+        """All frames; each is read when it is requested. Closing the iterator releases the
+        source.
+        """
 
 
 def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError) -> FrameSource:
     """Open the source that the user names.
 
     Args:
-        text: an image, a folder of images, a glob, a video, the number of a camera, or an address (http for
-            MJPEG and videos, or any other that FFmpeg supports).
+        text: an image, a folder of images, a glob, a video, the number of a camera, or an address
+            (http for MJPEG and videos, or any other that FFmpeg supports).
         rounds: how often it is played; None: endlessly. A live source is played once.
-        report_error: receives one error for each image or video that cannot be read; the source continues
-            without it or ends.
+        report_error: receives one error for each image or video that cannot be read; the source
+            continues without it or ends.
 
     Raises:
         ImageError: it does not exist, contains no image, or cannot be opened.
@@ -96,7 +106,9 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
         paths = sorted(file for file in paths if os.path.isfile(file))
         if not paths:
             suffixes = " ".join(sorted(SUFFIXES))
-            raise ImageError(f"{path}: no images there", hint=f"looked for {suffixes}, not in subfolders")
+            raise ImageError(
+                f"{path}: no images there", hint=f"looked for {suffixes}, not in subfolders"
+            )
         return ImageSource(text, paths, rounds, report_error)
     if os.path.exists(path) and path.suffix.lower() in SUFFIXES:
         return ImageSource(text, [path], rounds, report_error)
@@ -107,7 +119,9 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
     if has_magic(text):
         paths = sorted(Path(match) for match in glob(text, recursive=True) if os.path.isfile(match))
         if not paths:
-            raise ImageError(f"{text}: matches no file", hint="put it in quotes; ** matches subfolders")
+            raise ImageError(
+                f"{text}: matches no file", hint="put it in quotes; ** matches subfolders"
+            )
         return ImageSource(text, paths, rounds, report_error)
     raise ImageError(
         f"{text}: no such file or folder",
@@ -172,7 +186,9 @@ class ImageSource(FrameSource):
                         self._report_error(error)
                     continue
                 yield Frame(next(indices), str(path), image, start_time)
-            if len(unreadable) == len(self.image_paths):  # the loop could run forever without images
+            if len(unreadable) == len(
+                self.image_paths
+            ):  # the loop could run forever without images
                 return
 
 
@@ -181,8 +197,8 @@ class VideoSource(FrameSource):
 
     Args:
         target: a path, an address, or the number of a camera.
-        rounds: how often a video is played; None: endlessly. A live source is played once: its end is an
-            error.
+        rounds: how often a video is played; None: endlessly. A live source is played once: its end
+            is an error.
         report_error: receives the reason if it ends too early.
 
     Raises:
@@ -194,7 +210,9 @@ class VideoSource(FrameSource):
         self._target, self._report_error = target, report_error
         is_stream = "://" in str(target)
         # /dev/video0 is a camera, too.
-        is_file = isinstance(target, str) and not is_stream and stat.S_ISREG(Path(target).stat().st_mode)
+        is_file = (
+            isinstance(target, str) and not is_stream and stat.S_ISREG(Path(target).stat().st_mode)
+        )
         self._is_camera = not (is_stream or is_file)
         self._is_live = is_stream or self._is_camera
         self._rounds = 1 if self._is_live else rounds
@@ -215,7 +233,9 @@ class VideoSource(FrameSource):
         if width <= 0 or height <= 0:
             raise ImageError(f"{self.name}: does not say how large its frames are")
         if width * height > MAX_PIXELS:
-            raise ImageError(f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}")
+            raise ImageError(
+                f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
+            )
         self.size = width, height
 
     def _open(self) -> Any:
@@ -260,7 +280,9 @@ class VideoSource(FrameSource):
                 if self._is_live:
                     self._report_error(ImageError(f"{self.name}: was disconnected after {frames}"))
                 elif not read or self._stated_frames - read > allowed:
-                    announced = f" of about {self._stated_frames:.0f}" if self._stated_frames > 0 else ""
+                    announced = (
+                        f" of about {self._stated_frames:.0f}" if self._stated_frames > 0 else ""
+                    )
                     problem = f"is cut short or damaged: it ended after {frames}{announced}"
                     self._report_error(ImageError(f"{self.name}: {problem}"))
                     return

@@ -1,4 +1,6 @@
-"""Find the demo's model: by its name in the zoo, or from an IR or a checkpoint of one of our networks."""
+"""Find the demo's model: by its name in the zoo, or from an IR or a checkpoint of one of our
+networks.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from posezoo.runtime.runtime_config import LoadOptions
 
 
-#: Decoder (a name of ``pose.decoders.DECODERS``; empty: the model's own) and its options, by the architecture
-#: names of Open Model Zoo's demo and by ours.
+#: Decoder (a name of ``pose.decoders.DECODERS``; empty: the model's own) and its options, by the
+#: architecture names of Open Model Zoo's demo and by ours.
 ARCHITECTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ae": ("associative_embedding", {"delta": 0.0}),
     "higherhrnet": ("associative_embedding", {"delta": 0.5}),
@@ -52,16 +54,16 @@ def find_model(
         precision: of the IR, for a model of the zoo.
         architecture: a name of ``ARCHITECTURES``.
         detector: the person detector that the user chose for this model.
-        is_video: whether it processes only the frames of one video: a model that tracks a person needs no
-            detector then.
+        is_video: whether it processes only the frames of one video: a model that tracks a person
+            needs no detector then.
         listener: receives events.
 
     Raises:
         UnknownModelError: there is neither such a model nor such a file.
         DecoderError: the model is of another architecture.
         InferenceError: the model finds people itself, but a detector is given.
-        PosezooError: it cannot be downloaded or converted, or the checkpoint does not fit exactly one of our
-            networks.
+        PosezooError: it cannot be downloaded or converted, or the checkpoint does not fit exactly
+            one of our networks.
     """
     from posezoo.pipeline import load
     from posezoo.pipeline.get import get_irs
@@ -101,7 +103,11 @@ def find_model(
         try:
             return compile_with(replace(options, decoder_options=decoder_options))
         except DecoderError as error:
-            hint = f"try -at {architecture_for_decoder(error.fitting)}" if error.fitting else error.hint
+            hint = (
+                f"try -at {architecture_for_decoder(error.fitting)}"
+                if error.fitting
+                else error.hint
+            )
             raise DecoderError(
                 error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
             ) from error
@@ -113,13 +119,17 @@ def find_model(
 
 
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
-    """The IR of a checkpoint, in a folder of its own; it is converted only once for the same bytes."""
+    """The IR of a checkpoint, in a folder of its own; it is converted only once for the same
+    bytes.
+    """
     from posezoo.pipeline.get import get_irs, with_checkpoint_dir
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     spec = spec_with_checkpoint(find_fitting_network(checkpoint), checkpoint)
     context = with_checkpoint_dir(context, spec)
-    return get_irs(spec, Precision.FP16, context, checkpoint=checkpoint, listener=listener)[spec.name]
+    return get_irs(spec, Precision.FP16, context, checkpoint=checkpoint, listener=listener)[
+        spec.name
+    ]
 
 
 def find_fitting_network(checkpoint: Path) -> str:
@@ -137,8 +147,10 @@ def find_fitting_network(checkpoint: Path) -> str:
             which = f"several networks of the zoo read it: {', '.join(fitting)}"
         raise CheckpointError(
             f"{checkpoint}: {which}",
-            hint="posezoo convert --network NETWORK --checkpoint FILE says what differs, "
-            "and makes an .xml that can be run",
+            hint=(
+                "posezoo convert --network NETWORK --checkpoint FILE says what differs, "
+                "and makes an .xml that can be run"
+            ),
         )
     return fitting[0]
 

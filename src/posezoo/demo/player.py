@@ -1,8 +1,9 @@
-"""The demo's loop: it reads frames from a source, runs a model, shows or writes the results, and sums up.
+"""The demo's loop: it reads frames from a source, runs a model, shows or writes the results, and
+sums up.
 
-A model can run in several modes (many requests at once, or one for the lowest latency), and Tab switches to
-the next mode: the current mode gets no more frames, its frames in progress are finished, and the next mode
-continues with the following frames.
+A model can run in several modes (many requests at once, or one for the lowest latency), and Tab
+switches to the next mode: the current mode gets no more frames, its frames in progress are
+finished, and the next mode continues with the following frames.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Player:
     Attributes:
         source: the source of the frames.
         modes: the first one runs first; Tab switches to the next.
-        is_video: whether the model may use that frames follow each other, as ``Estimator.stream`` says.
+        is_video: whether the model may use that frames follow each other, as ``Estimator.stream``
+            says.
         monitors: they are drawn into frames; their keys show and hide them.
         min_score: poses and keypoints with a lower score are not drawn.
         within: the maximum width and height of drawn frames; None: no limit.
@@ -121,7 +123,9 @@ class Player:
                 )
                 with closing(results):
                     for frame, poses in results:
-                        self.steps.add("find poses", time.perf_counter() - self._submitted.pop(frame.index))
+                        self.steps.add(
+                            "find poses", time.perf_counter() - self._submitted.pop(frame.index)
+                        )
                         self._finish(frame, poses)
                 self._mode_index += self._is_switching
 
@@ -134,7 +138,9 @@ class Player:
                 return
             self._submitted[frame.index] = time.perf_counter()
             yield frame
-            if self._waits_for_key:  # start no other frame: its latency would include the wait for a key
+            if (
+                self._waits_for_key
+            ):  # start no other frame: its latency would include the wait for a key
                 return
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
@@ -197,7 +203,8 @@ def draw_poses(
         image: (height, width, 3) uint8, BGR; it is not changed, unless ``in_place`` is set.
         poses: in pixels of the image.
         min_score: keypoints with a lower score are left out.
-        within: the maximum width and height of the result, which keeps the aspect ratio; None: no limit.
+        within: the maximum width and height of the result, which keeps the aspect ratio; None: no
+            limit.
         in_place: whether an image that keeps its size may be drawn into.
     """
     height, width = image.shape[:2]
@@ -224,7 +231,10 @@ def draw_text(canvas: Image, lines: Sequence[str]) -> None:
     for number, line in enumerate(lines, start=1):
         position = (round(12 * scale), round(30 * scale * number))
         # An anti-aliased edge would take four times as long, and looks the same.
-        for color, width, kind in ((_EDGE, 3 * thickness, cv2.LINE_8), (_TEXT, thickness, cv2.LINE_AA)):
+        for color, width, kind in (
+            (_EDGE, 3 * thickness, cv2.LINE_8),
+            (_TEXT, thickness, cv2.LINE_AA),
+        ):
             cv2.putText(canvas, line, position, font, 0.8 * scale, color, width, kind)
 
 
@@ -235,10 +245,11 @@ def format_pose(pose: Pose) -> str:
 
 
 def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str, Any]:
-    """The summary as JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
+    """The summary as JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``,
+    ``failed``.
 
-    The time of a step is the mean over all frames; steps of several frames run at the same time, so they may
-    add up to more than the time of a frame.
+    The time of a step is the mean over all frames; steps of several frames run at the same time, so
+    they may add up to more than the time of a frame.
     """
     return {
         "frames": player.frames,
@@ -250,7 +261,9 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
             }
             for mode in player.modes
         },
-        "steps_ms": {name: round(value, 3) for name, value in player.steps.mean_ms(player.frames).items()},
+        "steps_ms": {
+            name: round(value, 3) for name, value in player.steps.mean_ms(player.frames).items()
+        },
         "outputs": [
             {"path": str(output.path), "written": output.written, "dropped": output.dropped}
             for output in player.outputs
@@ -274,6 +287,8 @@ def format_summary(summary: dict[str, Any]) -> list[str]:
         gib = machine["memory_bytes"] / (1 << 30)
         lines.append(f"CPU {machine['cpu_share']:.0%} busy, at most {gib:.1f} GiB of memory in use")
     for output in summary["outputs"]:
-        dropped = f", {output['dropped']} dropped: writing was too slow" if output["dropped"] else ""
+        dropped = (
+            f", {output['dropped']} dropped: writing was too slow" if output["dropped"] else ""
+        )
         lines.append(f"{output['path']}: {output['written']} written{dropped}")
     return lines

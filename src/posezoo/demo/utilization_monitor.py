@@ -1,6 +1,7 @@
 """The utilization of CPU and memory, drawn into a corner of the frame.
 
-The values are read from /proc, so only Linux is supported: other systems would need another package.
+The values are read from /proc, so only Linux is supported: other systems would need another
+package.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
 
-#: The monitors by letter. The letter is used in the flag, and as the key that shows and hides the monitor.
+#: The monitors by letter. The letter is used in the flag, and as the key that shows and hides the
+#: monitor.
 MONITORS = {"c": "CPU, average", "d": "CPU, each core", "m": "memory", "h": "history"}
 
-# Short enough for a live display, and long enough for precision: the kernel counts in ticks of 10 ms.
+# Short enough for a live display, and long enough for precision: the kernel counts in ticks of 10
+# ms.
 _PERIOD_S = 0.5
 _HISTORY = 60
 
@@ -65,7 +68,9 @@ class UtilizationMonitor:
         self._next_sample = 0.0
         self._is_supported = (proc / "stat").is_file() and (proc / "meminfo").is_file()
         if self._shown and not self._is_supported:
-            raise PosezooError("utilization is read from /proc, which this system lacks", hint="leave out -u")
+            raise PosezooError(
+                "utilization is read from /proc, which this system lacks", hint="leave out -u"
+            )
         # The first sample covers the time from now on, not from the start of the machine.
         self._ticks = _read_ticks(proc / "stat") if self._is_supported else {}
 
@@ -138,22 +143,29 @@ class UtilizationMonitor:
         cpu = [sample.average for sample in self._history]
         memory = [sample.memory[0] / sample.memory[1] for sample in self._history]
         x = width - 1 - width / (_HISTORY - 1) * np.arange(len(self._history))[::-1]
-        for row, (shares, color, name) in enumerate(((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))):
+        for row, (shares, color, name) in enumerate(
+            ((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))
+        ):
             y = (height - 3) * (1 - np.array(shares)) + 1
             points = np.stack([x, y], axis=1).round().astype(np.int32)
             cv2.polylines(panel, [points], False, color, max(1, round(scale)), cv2.LINE_AA)
             position = (round(5 * scale), round((12 + 12 * row) * scale))
-            cv2.putText(panel, name, position, cv2.FONT_HERSHEY_SIMPLEX, 0.34 * scale, color, 1, cv2.LINE_AA)
+            cv2.putText(
+                panel, name, position, cv2.FONT_HERSHEY_SIMPLEX, 0.34 * scale, color, 1, cv2.LINE_AA
+            )
 
     def summary(self) -> dict[str, float]:
         """The load over the last half minute in which a monitor was shown; empty if none was.
 
-        ``cpu_share`` is the mean over all cores, 0..1; ``memory_bytes`` is the maximum of used memory.
+        ``cpu_share`` is the mean over all cores, 0..1; ``memory_bytes`` is the maximum of used
+        memory.
         """
         if not self._history:
             return {}
         return {
-            "cpu_share": round(sum(sample.average for sample in self._history) / len(self._history), 3),
+            "cpu_share": round(
+                sum(sample.average for sample in self._history) / len(self._history), 3
+            ),
             "memory_bytes": max(sample.memory[0] for sample in self._history),
         }
 
@@ -165,11 +177,15 @@ def _draw_bar(panel: Image, scale: float, text: str, share: float) -> None:
     bar[:] = _DIM
     bar[:, : round(bar.shape[1] * min(1.0, share))] = _BAR
     position = (round(5 * scale), round((_ROW - 5) * scale))
-    cv2.putText(panel, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.36 * scale, _WHITE, 1, cv2.LINE_AA)
+    cv2.putText(
+        panel, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.36 * scale, _WHITE, 1, cv2.LINE_AA
+    )
 
 
 def _read_ticks(path: Path) -> dict[str, tuple[int, int]]:
-    """Busy and all ticks by core; columns in proc(5): user nice system idle iowait irq softirq steal."""
+    """Busy and all ticks by core; columns in proc(5): user nice system idle iowait irq softirq
+    steal.
+    """
     ticks = {}
     for line in path.read_text().splitlines():
         name, *numbers = line.split()

@@ -40,7 +40,9 @@ def require_display() -> None:
         return
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not display:
-        raise DisplayError("there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set", hint=_HINT)
+        raise DisplayError(
+            "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set", hint=_HINT
+        )
     # This is tested in a child process, because Qt terminates a process that cannot open a window.
     command = [sys.executable, "-c", _PROBE]
     try:
@@ -65,7 +67,9 @@ class Window:
         self.is_open = True
 
     def __enter__(self) -> Window:
-        flags = self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL  # no tool bar, which takes keys
+        flags = (
+            self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL
+        )  # no tool bar, which takes keys
         self._cv2.namedWindow(self._title, flags)
         return self
 
@@ -94,4 +98,6 @@ class Window:
         except self._cv2.error:  # raised with Qt after the last window is closed
             is_closed = True
         self.is_open = self.is_open and not is_closed
-        return chr(code).lower() if 0 < code < 128 else ""  # higher codes: Shift alone, arrows and others
+        return (
+            chr(code).lower() if 0 < code < 128 else ""
+        )  # higher codes: Shift alone, arrows and others

@@ -40,17 +40,19 @@ _MAX_READ = 64 << 20
 def unpack_archive(
     archive: Path, format: str, place: Callable[[str], Path | None], *, index: Path | None = None
 ) -> list[Path]:
-    """Write each member of an archive to its path, and return the paths; if one is refused, none is written.
+    """Write each member of an archive to its path, and return the paths; if one is refused, none is
+    written.
 
     Args:
         format: ``zip``, ``tar``, ``gztar`` or ``emscripten``.
-        place: returns the path for a member's name (with / between folders), or None to skip the member.
+        place: returns the path for a member's name (with / between folders), or None to skip the
+            member.
         index: for ``emscripten``, the script that lists the members.
 
     Raises:
-        ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the same name,
-            more than 20,000 members, more than 4 GiB, or more than 64 MiB and 100 times its own size. Of a
-            member whose declared size is too large, nothing is written.
+        ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the
+            same name, more than 20,000 members, more than 4 GiB, or more than 64 MiB and 100 times
+            its own size. Of a member whose declared size is too large, nothing is written.
         OutputError: a member cannot be written.
     """
     remove_stale_staging_dirs(archive.parent)
@@ -77,13 +79,16 @@ def _unpack_aside(
     place: Callable[[str], Path | None],
     folder: Path,
 ) -> list[Path]:
-    """Write the members into a temporary folder, with numbers as names, and return their final paths."""
+    """Write the members into a temporary folder, with numbers as names, and return their final
+    paths.
+    """
     names = _MemberNames(archive.name)
     targets: list[Path] = []
     size = 0
     limit = _limit(archive)
     too_large = (
-        f"{archive.name}: contains more than {limit >> 20} MiB, which is too much for an archive of its size"
+        f"{archive.name}: contains more than {limit >> 20} MiB, which is too much for an archive of"
+        " its size"
     )
     for member, declared, stream in members:
         name = names.add(member)
@@ -120,7 +125,9 @@ class _MemberNames:
         key = case_folded(name)
         above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
         if key in self._names or key in self._folders or above & self._names:
-            raise ArchiveError(f"{self._archive}: contains {name} twice, at least if case is ignored")
+            raise ArchiveError(
+                f"{self._archive}: contains {name} twice, at least if case is ignored"
+            )
         if len(self._names) == MAX_MEMBERS:
             raise ArchiveError(f"{self._archive}: contains more than {MAX_MEMBERS} files")
         self._names.add(key)
@@ -145,13 +152,16 @@ def _limit(archive: Path) -> int:
 def open_members(
     path: Path, format: str, label: str = "", *, only: str = ""
 ) -> Generator[tuple[str, int, IO[bytes]], None, None]:
-    """The name, the declared size in bytes and the open stream of each member, in the archive's order.
+    """The name, the declared size in bytes and the open stream of each member, in the archive's
+    order.
 
-    Use it within ``translate_archive_errors``. The format is ``zip``, ``tar`` or ``gztar``; errors name the
-    ``label``, or else the path. If a name is given with ``only``, all other members are left out.
+    Use it within ``translate_archive_errors``. The format is ``zip``, ``tar`` or ``gztar``; errors
+    name the ``label``, or else the path. If a name is given with ``only``, all other members are
+    left out.
 
     Raises:
-        ArchiveError: a member is a link or a device, or lies beyond the limits of ``unpack_archive``.
+        ArchiveError: a member is a link or a device, or lies beyond the limits of
+            ``unpack_archive``.
     """
     label = label or path.name
     not_regular = "is a link or a device, not a regular file"
@@ -186,12 +196,14 @@ def open_members(
 
 
 @contextmanager
-def open_member(archive: Path, format: str, label: str, name: str, file: SourceFile) -> Iterator[ByteStream]:
+def open_member(
+    archive: Path, format: str, label: str, name: str, file: SourceFile
+) -> Iterator[ByteStream]:
     """Read one member of an archive, which errors call by its label, as a published file.
 
     Raises:
-        ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading the pieces
-            can raise it too.
+        ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading
+            the pieces can raise it too.
         SizeError: the member's size is not the file's.
     """
     with closing(open_members(archive, format, label, only=name)) as members:
@@ -214,8 +226,8 @@ def open_member(archive: Path, format: str, label: str, name: str, file: SourceF
 def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:
     """The members, as in ``open_members``, of a .data file of Emscripten's file_packager.
 
-    Its script calls ``loadPackage({"files": [{"filename": ..., "start": ..., "end": ...}], ...})``; the
-    script is not run.
+    Its script calls ``loadPackage({"files": [{"filename": ..., "start": ..., "end": ...}], ...})``;
+    the script is not run.
     """
     size = path.stat().st_size
     with open(index, "rb") as stream:
@@ -225,13 +237,17 @@ def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:
         raise ArchiveError(f"{index.name}: does not list the members of {path.name}")
     listed, _ = json.JSONDecoder().raw_decode(script[call.end() :].decode())
     if (declared := int(listed["remote_package_size"])) != size:
-        raise ArchiveError(f"{index.name}: belongs to a file of {declared} bytes, {path.name} has {size}")
+        raise ArchiveError(
+            f"{index.name}: belongs to a file of {declared} bytes, {path.name} has {size}"
+        )
     with open(path, "rb") as packed:
         for each in listed["files"]:
             # Names begin at the root of the program's own file system.
             name, start, end = str(each["filename"]).removeprefix("/"), each["start"], each["end"]
             if not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end <= size):
-                raise ArchiveError(f"{index.name}: the member {name[:60]!a} is not inside {path.name}")
+                raise ArchiveError(
+                    f"{index.name}: the member {name[:60]!a} is not inside {path.name}"
+                )
             packed.seek(start)
             yield name, end - start, _Part(packed, end - start)
 
@@ -261,7 +277,9 @@ class _BoundedStream:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if not 0 <= offset <= self._limit + (MAX_MEMBERS << 10):
-            raise ArchiveError(f"{self._name}: has a member at byte {offset}, beyond the limit for its size")
+            raise ArchiveError(
+                f"{self._name}: has a member at byte {offset}, beyond the limit for its size"
+            )
         return self._stream.seek(offset, whence)
 
     def tell(self) -> int:
@@ -277,4 +295,6 @@ def translate_archive_errors(label: str) -> Iterator[None]:
         raise
     # zipfile, tarfile, gzip, zlib and lzma raise many types of errors for damaged archives.
     except Exception as error:
-        raise ArchiveError(f"{label}: cannot be unpacked: {error or type(error).__name__}") from error
+        raise ArchiveError(
+            f"{label}: cannot be unpacked: {error or type(error).__name__}"
+        ) from error

@@ -1,4 +1,6 @@
-"""Where the published files of models can be read from here: from disk, or from a source that answers."""
+"""Where the published files of models can be read from here: from disk, or from a source that
+answers.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ _JOBS = 16
 class Availability:
     """Where the files of a model's precisions come from.
 
-    A model that is published as IR has files for each precision; of another model all files are needed.
+    A model that is published as IR has files for each precision; of another model all files are
+    needed.
     """
 
     spec: ModelSpec
@@ -41,7 +44,9 @@ class Availability:
     @property
     def local_precisions(self) -> tuple[str, ...]:
         """The precisions whose files are all on a disk."""
-        return tuple(precision for precision, places in self.places.items() if LOCAL.issuperset(places))
+        return tuple(
+            precision for precision, places in self.places.items() if LOCAL.issuperset(places)
+        )
 
     @property
     def is_local(self) -> bool:
@@ -55,7 +60,9 @@ class Availability:
         return self.places.get(precision, ())
 
 
-def find_availability(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
+def find_availability(
+    spec: ModelSpec, layout: ModelLayout, options: DownloadOptions
+) -> Availability:
     """Where the files of a model come from, as far as no server has to be asked."""
     places = {}
     for precision in spec.precisions if spec.is_ir else ("",):
@@ -69,7 +76,8 @@ def find_availability(spec: ModelSpec, layout: ModelLayout, options: DownloadOpt
 
 
 def find_available(known: Sequence[Availability], options: DownloadOptions) -> set[str]:
-    """The full names of the models whose files are available: on a disk, or at a source that answers.
+    """The full names of the models whose files are available: on a disk, or at a source that
+    answers.
 
     Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
     """
@@ -83,7 +91,9 @@ def find_available(known: Sequence[Availability], options: DownloadOptions) -> s
     for each in asked:
         name = each.spec.full_name
         for precision in each.places:
-            files = {(name, file.name) for file in each.spec.files if _belongs_to(file.name, precision)}
+            files = {
+                (name, file.name) for file in each.spec.files if _belongs_to(file.name, precision)
+            }
             if files and files <= good:
                 available.add(name)
     return available
@@ -97,7 +107,11 @@ def _place(planned: PlannedFile, options: DownloadOptions) -> str:
     if planned.origin is not FileOrigin.SOURCE:
         return str(planned.origin.value)
     digest = _package_digest(planned.file.sources)
-    if digest is None or options.cache_dir is None or not (options.cache_dir / entry_path(digest)).is_file():
+    if (
+        digest is None
+        or options.cache_dir is None
+        or not (options.cache_dir / entry_path(digest)).is_file()
+    ):
         return name_source(planned.file.sources)
     return str(FileOrigin.CACHE.value)
 
@@ -107,7 +121,11 @@ def _package_digest(sources: Sequence[Source]) -> Digest | None:
     source = next(iter(sources), None)
     if isinstance(source, NpmPackageSource):
         return source.integrity
-    return Digest("sha256", source.wheel.sha256.lower()) if isinstance(source, PythonPackageSource) else None
+    return (
+        Digest("sha256", source.wheel.sha256.lower())
+        if isinstance(source, PythonPackageSource)
+        else None
+    )
 
 
 def name_source(sources: Iterable[Source]) -> str:

@@ -32,7 +32,9 @@ class CacheEntry:
     digest: Digest  # the expected one, from its name
     size: int  # in bytes
     changed: float  # the time of its last change, in seconds since 1970
-    names: tuple[str, ...]  # the files with this digest, as ``model: file``; empty if no known model has one
+    names: tuple[
+        str, ...
+    ]  # the files with this digest, as ``model: file``; empty if no known model has one
 
     def is_damaged(self) -> bool:
         """Whether its bytes do not match the digest in its name; all bytes are read."""
@@ -40,7 +42,9 @@ class CacheEntry:
 
 
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
-    """The names of all files of models, of the sample photos and of registries, by digest in hex digits."""
+    """The names of all files of models, of the sample photos and of registries, by digest in hex
+    digits.
+    """
     names_by_digits: dict[str, dict[str, None]] = {}
     files: list[tuple[str, SourceFile]] = []
     for spec in specs:
@@ -63,22 +67,34 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
 
 
 def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
-    """The entries of a cache, the largest first; other files are ignored, and a missing cache is empty."""
+    """The entries of a cache, the largest first; other files are ignored, and a missing cache is
+    empty.
+    """
     entries = []
     try:
-        folders = [item for item in (root / "1").iterdir() if re.fullmatch("[0-9a-f]{2}", item.name)]
+        folders = [
+            item for item in (root / "1").iterdir() if re.fullmatch("[0-9a-f]{2}", item.name)
+        ]
         for folder in folders:
             for item in os.scandir(folder):
                 digits = folder.name + item.name
                 algorithm = _ALGORITHMS.get(len(item.name))
-                if algorithm and re.fullmatch("[0-9a-f]+", digits) and item.is_file(follow_symlinks=False):
+                if (
+                    algorithm
+                    and re.fullmatch("[0-9a-f]+", digits)
+                    and item.is_file(follow_symlinks=False)
+                ):
                     path, status, digest = Path(item.path), item.stat(), Digest(algorithm, digits)
                     file_names = tuple(names.get(digits, ()))
-                    entries.append(CacheEntry(path, digest, status.st_size, status.st_mtime, file_names))
+                    entries.append(
+                        CacheEntry(path, digest, status.st_size, status.st_mtime, file_names)
+                    )
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not os.path.exists(root / "1"):
             return ()
-        raise OutputError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from error
+        raise OutputError(
+            f"{error.filename or root}: cannot be read: {error.strerror or error}"
+        ) from error
     return tuple(sorted(entries, key=lambda entry: (-entry.size, entry.path)))
 
 

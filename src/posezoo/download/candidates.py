@@ -1,4 +1,6 @@
-"""Places that a file can be read from, and their errors, which decide how the download continues."""
+"""Places that a file can be read from, and their errors, which decide how the download
+continues.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,20 @@ from posezoo.files.verified_files import CHUNK
 class TransientSourceError(SourceError):
     """A temporary failure: another attempt may succeed.
 
-    ``retry_after_s`` is how many seconds the source asked us to wait, or None; ``at_most`` the maximum number
-    of attempts, or None for as many as the user allows. ``silent_host`` is the host, with the port, that does
-    not answer at all; empty if it answered.
+    ``retry_after_s`` is how many seconds the source asked us to wait, or None; ``at_most`` the
+    maximum number of attempts, or None for as many as the user allows. ``silent_host`` is the host,
+    with the port, that does not answer at all; empty if it answered.
     """
 
     silent_host = ""
 
     def __init__(
-        self, problem: str, *, hint: str = "", wait_s: float | None = None, at_most: int | None = None
+        self,
+        problem: str,
+        *,
+        hint: str = "",
+        wait_s: float | None = None,
+        at_most: int | None = None,
     ) -> None:
         super().__init__(problem, hint=hint, temporary=True)
         self.retry_after_s, self.at_most = wait_s, at_most
@@ -45,14 +52,18 @@ class NotFoundError(SourceError):
 
 
 class RangeMismatchError(SourceError):
-    """The partial file of an earlier attempt or run does not match the file that the source has now."""
+    """The partial file of an earlier attempt or run does not match the file that the source has
+    now.
+    """
 
 
 class HtmlResponseError(SourceError):
     """The source sent a web page instead of the file; ``page`` is its beginning."""
 
     def __init__(self, page: str) -> None:
-        super().__init__("returns a web page (HTML) instead of the file", hint="open the URL in a browser")
+        super().__init__(
+            "returns a web page (HTML) instead of the file", hint="open the URL in a browser"
+        )
         self.page = page
 
 
@@ -63,14 +74,18 @@ class ByteStream:
     pieces: Iterator[bytes]  # in order
     start: int = 0  # the position of the first of these bytes in the file
     etag: str = ""  # the candidate's strong entity tag for this version of the file, or ""
-    is_resumable: bool = False  # whether the rest alone can be requested if the stream is interrupted
-    stop: int | None = None  # the position after the last of these bytes; None for the end of the file
+    is_resumable: bool = (
+        False  # whether the rest alone can be requested if the stream is interrupted
+    )
+    stop: int | None = (
+        None  # the position after the last of these bytes; None for the end of the file
+    )
     url: str = ""  # the final URL after all redirects, or ""
     size: int | None = None  # of the whole file in bytes, as its source states it
 
 
-#: Starts to read; the candidate may skip the bytes that were downloaded before. It raises a DownloadError if
-#: it does not send the file.
+#: Starts to read; the candidate may skip the bytes that were downloaded before. It raises a
+#: DownloadError if it does not send the file.
 OpenCandidate = Callable[[ResumeState], AbstractContextManager[ByteStream]]
 
 
@@ -98,7 +113,8 @@ def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
 
     Raises:
         NotFoundError: the file does not exist.
-        SourceError: it cannot be read, or is not a regular file; reading the pieces can raise it too.
+        SourceError: it cannot be read, or is not a regular file; reading the pieces can raise it
+            too.
     """
     with reading():
         if path.exists() and not path.is_file():

@@ -1,4 +1,6 @@
-"""What downloads share: options, listener, temporary folder, threads, connections, and limits for hosts."""
+"""What downloads share: options, listener, temporary folder, threads, connections, and limits for
+hosts.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ _SUCCESSES_TO_RAISE = 32
 
 
 class HostLimiter:
-    """Limits the simultaneous requests to a host; no limit until the host answers "too many requests".
+    """Limits the simultaneous requests to a host; no limit until the host answers "too many
+    requests".
 
     If ``uses_single_connection`` is true, files are not split over several connections.
     """
@@ -50,12 +53,17 @@ class HostLimiter:
         self._condition = threading.Condition()
         self._active, self._limit = 0, math.inf
         self._reductions = 0
-        self._peak, self._successes = 0, 0  # since the last reduction; _peak: maximum of active requests
+        self._peak, self._successes = (
+            0,
+            0,
+        )  # since the last reduction; _peak: maximum of active requests
         self.uses_single_connection = False
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a free slot; a RateLimitedError reduces the limit, and its ``new_limit`` is set."""
+        """Wait for a free slot; a RateLimitedError reduces the limit, and its ``new_limit`` is
+        set.
+        """
         with self._condition:
             self._condition.wait_for(lambda: self._active < self._limit)
             self._active += 1
@@ -80,7 +88,9 @@ class HostLimiter:
                 self._condition.notify_all()
 
     def _reduce_limit(self, reductions: int) -> int | None:
-        """Halve the limit and return it; None if a single request was too many, so that no limit helps."""
+        """Halve the limit and return it; None if a single request was too many, so that no limit
+        helps.
+        """
         self.uses_single_connection = True
         if reductions == self._reductions:  # else another request has already reduced the limit
             if self._peak == 1:
@@ -124,7 +134,8 @@ class ConnectionPool:
             return self._limiters.setdefault(host_and_port, HostLimiter())
 
     def run_all(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Do the work for the items in parallel; if one fails, no other is started, but running ones end.
+        """Do the work for the items in parallel; if one fails, no other is started, but running
+        ones end.
 
         The error is that of the first failed item, in the order of the items.
         """
@@ -145,7 +156,9 @@ class ConnectionPool:
                 self._thread_pool = ThreadPool(self._jobs)
                 self._exit_stack.callback(self._thread_pool.shutdown)
             thread_pool = self._thread_pool
-        for task in [thread_pool.submit(partial(unless_failed, number)) for number in range(len(items))]:
+        for task in [
+            thread_pool.submit(partial(unless_failed, number)) for number in range(len(items))
+        ]:
             task.result()
         if failures:
             raise failures[min(failures)]
@@ -183,7 +196,9 @@ class DownloadContext:
         else:
             # File sources with a relative path lie beside model.yml.
             self.model, self.base = model.full_name, model.path.parent
-            self.first_use = partial(options.first_use, model) if options.first_use is not None else None
+            self.first_use = (
+                partial(options.first_use, model) if options.first_use is not None else None
+            )
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
         self.is_probe = False  # whether only the first byte of a file is wanted
@@ -210,7 +225,9 @@ class DownloadContext:
         self.emit(WarningIssued(message))
 
     def for_package(self) -> DownloadContext:
-        """A copy of the context for a package that contains requested files, with events about packages."""
+        """A copy of the context for a package that contains requested files, with events about
+        packages.
+        """
         listener, changed = self._listener, copy(self)
 
         def listen(event: Event) -> None:
@@ -222,7 +239,9 @@ class DownloadContext:
                 case FileDownloadProgress(model=model, model_file=package, size=size):
                     listener(PackageDownloadProgress(model, package, size))
                 case FileDownloadFinished(model=model, model_file=package):
-                    listener(PackageDownloadFinished(model, package, event.successful, event.reason))
+                    listener(
+                        PackageDownloadFinished(model, package, event.successful, event.reason)
+                    )
 
         changed._listener = listen
         return changed
@@ -244,7 +263,9 @@ class DownloadContext:
         with self._lock:
             if self._temp_dir is None:
                 try:
-                    folder = tempfile.TemporaryDirectory(prefix="posezoo-", ignore_cleanup_errors=True)
+                    folder = tempfile.TemporaryDirectory(
+                        prefix="posezoo-", ignore_cleanup_errors=True
+                    )
                 except OSError as error:
                     raise OutputError(
                         f"cannot create a temporary folder: {error.strerror or error}",

@@ -1,8 +1,8 @@
 """Files that are stored by their digest: the common code of caches and mirrors.
 
-The layout is that of Open Model Zoo's ``--cache_dir``: ``DIR/1/<first two hex digits>/<the others>``,
-and ``DIR/1/staging`` for files that are being added. A file that is read from a store is hashed like any
-other download, so a damaged entry is detected.
+The layout is that of Open Model Zoo's ``--cache_dir``: ``DIR/1/<first two hex digits>/<the
+others>``, and ``DIR/1/staging`` for files that are being added. A file that is read from a store is
+hashed like any other download, so a damaged entry is detected.
 """
 
 from __future__ import annotations
@@ -52,14 +52,18 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     path_in_store, candidates = entry_path(file.checksum), []
     if context.cache_dir is not None:
         path = context.cache_dir / path_in_store
-        candidates.append(Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path))
+        candidates.append(
+            Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path)
+        )
         candidates += stored_copy(path, file, context)
     for address in context.options.mirrors:
         if address.startswith(tuple(f"{store}://" for store in STORES)):
             path = StoreFolder.from_address(address) / path_in_store
             candidates += stored_copy(path, file, context, CandidateKind.MIRROR)
         elif address.lower().startswith(("http://", "https://")):
-            read: OpenCandidate = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
+            read: OpenCandidate = partial(
+                open_url, f"{address.rstrip('/')}/{path_in_store}", file, context
+            )
             candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
         else:
             plain = re.sub(r"^file:(//[^/]*)?", "", address)
@@ -72,12 +76,19 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
 
 
 def stored_copy(
-    path: Path, file: SourceFile, context: DownloadContext, kind: CandidateKind = CandidateKind.CACHE
+    path: Path,
+    file: SourceFile,
+    context: DownloadContext,
+    kind: CandidateKind = CandidateKind.CACHE,
 ) -> tuple[Candidate, ...]:
     """The candidate for a file at a path in a store; none for a local path."""
     if not isinstance(path, StoreFolder):
         return ()
-    return (Candidate(redact_secrets(path.address), kind, partial(open_stored_file, path, file, context)),)
+    return (
+        Candidate(
+            redact_secrets(path.address), kind, partial(open_stored_file, path, file, context)
+        ),
+    )
 
 
 def publish_file(path: Path, context: DownloadContext, *, replace: bool = True) -> None:
@@ -98,8 +109,8 @@ def publish_file(path: Path, context: DownloadContext, *, replace: bool = True) 
 def package_path(package: SourceFile, context: DownloadContext) -> Path:
     """Where to download a package whose members are the wanted files.
 
-    It is the package's entry in the cache, where an interrupted download resumes; without a cache, it is a
-    temporary file for the other members of this call.
+    It is the package's entry in the cache, where an interrupted download resumes; without a cache,
+    it is a temporary file for the other members of this call.
     """
     if context.cache_dir is not None and package.checksum is not None:
         path = context.cache_dir / entry_path(package.checksum)
@@ -130,12 +141,17 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
 
 
 def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
-    """Add a verified file to the cache; if the cache cannot be written, this context stops using it.
+    """Add a verified file to the cache; if the cache cannot be written, this context stops using
+    it.
 
-    The caller must have the ``cache_entry_lock``. With ``replace``, an existing entry of this name and size
-    is damaged, and is replaced.
+    The caller must have the ``cache_entry_lock``. With ``replace``, an existing entry of this name
+    and size is damaged, and is replaced.
     """
-    if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):
+    if (
+        context.cache_dir is None
+        or file.checksum is None
+        or (not replace and is_cached(file, context))
+    ):
         return
     staged = _staging_path(context.cache_dir, file.checksum)
     target = context.cache_dir / entry_path(file.checksum)
@@ -166,7 +182,9 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
 
 
 def is_cached(file: SourceFile, context: DownloadContext) -> bool:
-    """Whether the cache has an entry of the file's size; also True without a cache or without a digest."""
+    """Whether the cache has an entry of the file's size; also True without a cache or without a
+    digest.
+    """
     if context.cache_dir is None or file.checksum is None:
         return True
     path = context.cache_dir / entry_path(file.checksum)
@@ -200,7 +218,10 @@ def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteSt
         if not root.is_dir():  # otherwise a mistyped mirror would look like an empty one
             raise SourceError(
                 "is neither a folder nor an http(s) URL",
-                hint="correct or remove this mirror: --mirror, POSEZOO_MIRROR, or mirror in posezoo.cfg",
+                hint=(
+                    "correct or remove this mirror: --mirror, POSEZOO_MIRROR, or mirror in"
+                    " posezoo.cfg"
+                ),
             )
     if not os.path.exists(path):
         raise NotFoundError("does not have it")

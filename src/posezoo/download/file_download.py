@@ -1,7 +1,7 @@
 """Download one file from the first candidate that sends the expected bytes.
 
-Bytes are counted and hashed while they are written to a part beside the target. The part is renamed only
-after it is verified, so a wrong download never replaces a good file.
+Bytes are counted and hashed while they are written to a part beside the target. The part is renamed
+only after it is verified, so a wrong download never replaces a good file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ from posezoo.download.candidates import (
     TransientSourceError,
 )
 from posezoo.download.context import DownloadContext
-from posezoo.download.digest_store import cache_entry_lock, is_cached, publish_file, store, stored_copy
+from posezoo.download.digest_store import (
+    cache_entry_lock,
+    is_cached,
+    publish_file,
+    store,
+    stored_copy,
+)
 from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
@@ -77,14 +83,15 @@ def download_file(
     *,
     also: Sequence[Digest] = (),
 ) -> None:
-    """Download a file to its target if it is missing there, and add it to the cache if it is missing there.
+    """Download a file to its target if it is missing there, and add it to the cache if it is
+    missing there.
 
-    The candidates are asked in their order; None stands for ``list_candidates``. ``also`` are further digests
-    that the file must have.
+    The candidates are asked in their order; None stands for ``list_candidates``. ``also`` are
+    further digests that the file must have.
 
     Raises:
-        DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or ArchiveError if
-            only one candidate was asked.
+        DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or
+            ArchiveError if only one candidate was asked.
         UnpinnedFileError: the file has no checksum, and its first use is not trusted.
         OutputError: the file cannot be written; an earlier file of that name is unchanged.
     """
@@ -119,14 +126,16 @@ def download_file(
                 file = replace(file, size=size, checksum=digest, first_use=True)
             if context.records_origins and candidate not in own_copy:
                 digest = file.checksum or compute_digest(partial.path)
-                remember_origin(target, candidate, partial.source_url, partial.content.stat().st_size, digest)
+                remember_origin(
+                    target, candidate, partial.source_url, partial.content.stat().st_size, digest
+                )
             partial.replace_target()
             if file.checksum is not None:
                 remember_verified(target, file.checksum, is_synced=True)
             if candidate not in own_copy:
                 publish_file(target, context)
-            # If a killed run left a complete part, no candidate is asked, and the one returned may not be the
-            # one that sent the bytes.
+            # If a killed run left a complete part, no candidate is asked, and the one returned may
+            # not be the one that sent the bytes.
             store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
 
 
@@ -135,7 +144,9 @@ def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
     names = ", ".join(file.name for file in files)
     return UnpinnedFileError(
         f"{names}: no checksum: the publisher states none, so the download cannot be verified",
-        hint="--trust_on_first_use accepts the present file; posezoo.lock then records its checksum",
+        hint=(
+            "--trust_on_first_use accepts the present file; posezoo.lock then records its checksum"
+        ),
     )
 
 
@@ -148,7 +159,8 @@ def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> 
 
 def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
     """Fill the part with a clone of the cache's file, if the file system can do that."""
-    # Do not link a mirror's file: others may change it. An OSError is reported when the file is read.
+    # Do not link a mirror's file: others may change it. An OSError is reported when the file is
+    # read.
     if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
         return False
     with suppress(OSError):
@@ -157,9 +169,14 @@ def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool
 
 
 def _fill(
-    file: SourceFile, candidates: Sequence[Candidate], partial: PartialFile, context: DownloadContext
+    file: SourceFile,
+    candidates: Sequence[Candidate],
+    partial: PartialFile,
+    context: DownloadContext,
 ) -> Candidate:
-    """Fill the part from the first candidate that sends the expected bytes, and return that candidate."""
+    """Fill the part from the first candidate that sends the expected bytes, and return that
+    candidate.
+    """
     failures: list[tuple[Candidate, DownloadError]] = []
     resume = partial.load_resume_state(file)
     if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
@@ -167,7 +184,9 @@ def _fill(
     for candidate in candidates:
         is_source = candidate.kind is CandidateKind.SOURCE
         if is_source:
-            context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
+            context.emit(
+                FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name)
+            )
         try:
             if not _clone(candidate, file, partial):
                 _fill_from(candidate, file, partial, context)
@@ -195,7 +214,9 @@ def _fill_from(
 ) -> None:
     """Fill the part from one candidate; ask it again if another attempt may succeed."""
     options, name = context.options, f"{file.name}: {candidate.name}"
-    with suppress(ValueError):  # an address that is invalid; the error at the end has the whole address
+    with suppress(
+        ValueError
+    ):  # an address that is invalid; the error at the end has the whole address
         name = f"{file.name}: {urlsplit(candidate.name).hostname or candidate.name}"
     attempt, is_restarted = 1, False
     while True:
@@ -222,20 +243,27 @@ def _fill_from(
                     ) from error
                 pause_s = retry_pause_s(attempt, error.retry_after_s)
                 attempt += 1
-                context.warn(f"{name}: {error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
+                context.warn(
+                    f"{name}: {error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s"
+                )
                 options.sleep(pause_s)
             is_restarted = False
 
 
-def _receive(candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext) -> None:
+def _receive(
+    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+) -> None:
     """Request the missing bytes from a candidate once; wrong bytes are not kept for another run."""
     resume = partial.load_resume_state(file)
     answer: AbstractContextManager[ByteStream]
     if resume.size and resume.size == file.size:  # nothing is missing, so no candidate is asked
         answer = nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
     else:
-        # Another source may use another ETag for the same bytes; the digest shows whether they are the same.
-        answer = candidate.open(resume if resume.source == candidate.name else replace(resume, etag=""))
+        # Another source may use another ETag for the same bytes; the digest shows whether they are
+        # the same.
+        answer = candidate.open(
+            resume if resume.source == candidate.name else replace(resume, etag="")
+        )
     with answer as stream:
         state = ResumeState(stream.start, candidate.name, stream.etag)
         hasher = partial.start_at(file, state, resumable=stream.is_resumable)
@@ -259,7 +287,8 @@ def _receive(candidate: Candidate, file: SourceFile, partial: PartialFile, conte
             if not stream.start:
                 raise
             raise RangeMismatchError(
-                f"the partial file and the rest of the download do not fit together: {error.problem}"
+                "the partial file and the rest of the download do not fit together:"
+                f" {error.problem}"
             ) from error
         except OutputError:
             partial.truncate()  # frees space on a full disk
@@ -272,17 +301,24 @@ def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) ->
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")
     expected = file.checksum
-    if expected is not None and (actual := Digest(expected.algorithm, hasher.hexdigest())) != expected:
+    if (
+        expected is not None
+        and (actual := Digest(expected.algorithm, hasher.hexdigest())) != expected
+    ):
         is_locked = file.first_use or file.by_lock
         pin = f"posezoo.lock has {expected}" if is_locked else f"{expected} is declared"
         record = "posezoo.lock" if is_locked else "model.yml"
         raise DigestError(
             f"the digest of the download is {actual}, but {pin}",
-            hint="the file changed at its source, or was damaged during the download: "
-            f"check it, then update {record}",
+            hint=(
+                "the file changed at its source, or was damaged during the download: "
+                f"check it, then update {record}"
+            ),
         )
     if reason := explain_wrong_members(path, file):
-        raise DigestError(reason, hint="the file changed at its source, or was damaged during the download")
+        raise DigestError(
+            reason, hint="the file changed at its source, or was damaged during the download"
+        )
 
 
 def _require_digests(file: SourceFile, path: Path, digests: Sequence[Digest]) -> None:
@@ -292,7 +328,9 @@ def _require_digests(file: SourceFile, path: Path, digests: Sequence[Digest]) ->
 
 
 def ask_again(
-    ask: Callable[[], Result], options: DownloadOptions, warn: Callable[[str], None] = lambda _problem: None
+    ask: Callable[[], Result],
+    options: DownloadOptions,
+    warn: Callable[[str], None] = lambda _problem: None,
 ) -> Result:
     """Ask a server, and again after temporary failures; ``warn`` is called with each of these.
 
@@ -312,20 +350,24 @@ def ask_again(
 
 
 def allowed_attempts(error: TransientSourceError, options: DownloadOptions) -> int:
-    """How often a source may be asked; 0 if it asks for a longer pause than the time limit, and says so."""
+    """How often a source may be asked; 0 if it asks for a longer pause than the time limit, and
+    says so.
+    """
     asked_s = error.retry_after_s or 0.0
     if asked_s > options.timeout_s:
         error.problem += f", again in {asked_s:.0f} s"
         error.hint = (
-            f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again after that, "
-            "or with a longer --stall_timeout"
+            f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again after"
+            " that, or with a longer --stall_timeout"
         )
         return 0
     return min(options.attempts, error.at_most or options.attempts)
 
 
 def retry_pause_s(attempt: int, asked_s: float | None) -> float:
-    """Seconds before the next attempt: as many as the server asks for, else a growing, random number."""
+    """Seconds before the next attempt: as many as the server asks for, else a growing, random
+    number.
+    """
     if asked_s is not None:
         return asked_s
     pause_s = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
@@ -338,23 +380,34 @@ def _combine(
     """Combine the errors of all candidates into one."""
     errors = [error for _, error in failures]
     is_missing = bool(errors) and all(isinstance(error, NotFoundError) for error in errors)
-    hint = "check the address" if is_missing else "check the network connection and the proxy settings"
+    hint = (
+        "check the address" if is_missing else "check the network connection and the proxy settings"
+    )
     if file.checksum is not None:  # a mirror finds a file by the digest of the file itself
         hint += ", or give a folder with a copy: --mirror DIR"
     if not failures:
         return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
     hint = next((error.hint for error in errors if error.hint), hint)
-    mirrors = [each.name for each, error in failures if each.kind is CandidateKind.MIRROR and not error.hint]
+    mirrors = [
+        each.name
+        for each, error in failures
+        if each.kind is CandidateKind.MIRROR and not error.hint
+    ]
     if mirrors and "mirror create" not in hint:
         hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
     if resume_size:
-        hint = f"run the same command again: it resumes after the {resume_size} bytes already downloaded"
+        hint = (
+            f"run the same command again: it resumes after the {resume_size} bytes already"
+            " downloaded"
+        )
     reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
     if len(failures) > 1:
         combined = DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
     else:
         error_type = type(errors[0])
-        public_type = error_type if error_type in (SizeError, DigestError, ArchiveError) else SourceError
+        public_type = (
+            error_type if error_type in (SizeError, DigestError, ArchiveError) else SourceError
+        )
         combined = public_type(f"{file.name}: {reasons}", hint=hint)
     combined.is_gone = is_missing
     return combined

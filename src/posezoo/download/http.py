@@ -1,4 +1,6 @@
-"""Request a file over http or https, also from servers that misbehave; unsafe redirects are not followed."""
+"""Request a file over http or https, also from servers that misbehave; unsafe redirects are not
+followed.
+"""
 
 from __future__ import annotations
 
@@ -69,9 +71,11 @@ def open_response(
 
     Args:
         session: from ``http_connections.new_session``.
-        file: the expected file; a response that announces another size is refused before its body is read.
+        file: the expected file; a response that announces another size is refused before its body
+            is read.
         resume: the part of the file that was downloaded before.
-        last: the last byte to read, counted from 0; None for all. A server without range requests sends all.
+        last: the last byte to read, counted from 0; None for all. A server without range requests
+            sends all.
 
     Raises:
         NotFoundError: the server does not have the file (404, 410).
@@ -94,7 +98,8 @@ def open_response(
         start, stop = _parse_content_range(response, file, resume, last)
         pieces = decode_body(read_body(response, file, start, stop, reader), response, file)
         first = next(pieces, b"")
-        # Exceeded quotas, logins and confirmations are reported as a web page with a success status.
+        # Exceeded quotas, logins and confirmations are reported as a web page with a success
+        # status.
         text_start = first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
         if (
             not start
@@ -109,7 +114,9 @@ def open_response(
         _refuse_length(response, file, start, stop)
         is_resumable = content_encoding(response) == "identity"
         etag, size = _strong_etag(response), _stated_size(response)
-        yield ByteStream(chain((first,), pieces), start, etag, is_resumable, stop, response.url, size)
+        yield ByteStream(
+            chain((first,), pieces), start, etag, is_resumable, stop, response.url, size
+        )
 
 
 def _parse_content_range(
@@ -139,14 +146,20 @@ def _parse_content_range(
 def _stated_size(response: requests.Response) -> int | None:
     """The size of the whole file in bytes; None if the response does not state it."""
     is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
-    stated = response.headers.get("Content-Range" if is_part else "Content-Length", "").rpartition("/")[2]
+    stated = response.headers.get("Content-Range" if is_part else "Content-Length", "").rpartition(
+        "/"
+    )[2]
     is_plain = content_encoding(response) == "identity" and stated.isascii() and stated.isdecimal()
     return int(stated) if is_plain and len(stated) < _MOST_DIGITS else None
 
 
 def _strong_etag(response: requests.Response) -> str:
     etag = response.headers.get("ETag", "")
-    return etag if etag.startswith('"') and etag.isascii() and etag.isprintable() and len(etag) < 256 else ""
+    return (
+        etag
+        if etag.startswith('"') and etag.isascii() and etag.isprintable() and len(etag) < 256
+        else ""
+    )
 
 
 def _follow_redirects(
@@ -156,7 +169,9 @@ def _follow_redirects(
     download_options: DownloadOptions,
     headers: Mapping[str, str],
 ) -> requests.Response:
-    """Follow redirects and return the final response; requests itself would read each body to the end."""
+    """Follow redirects and return the final response; requests itself would read each body to the
+    end.
+    """
     timeout_s, start_time = download_options.timeout_s, time.monotonic()
     requested: list[str] = []
     public_only = False
@@ -181,15 +196,20 @@ def _follow_redirects(
         with translate_errors(timeout_s):
             target = urljoin(url, location)
         public_only = require_safe_target(url, target, download_options)
-        if target in requested and not response.cookies:  # with a cookie the next response may differ
-            circle = " -> ".join(map(redact_secrets, [*requested[requested.index(target) :], target]))
+        if (
+            target in requested and not response.cookies
+        ):  # with a cookie the next response may differ
+            circle = " -> ".join(
+                map(redact_secrets, [*requested[requested.index(target) :], target])
+            )
             raise SourceError(f"redirects in a circle: {circle[:400]}")
         url = target
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
 def require_safe_target(url: str, target: str, download_options: DownloadOptions) -> bool:
-    """Check a URL that the server at ``url`` names; this thread's last request must be one to that server.
+    """Check a URL that the server at ``url`` names; this thread's last request must be one to that
+    server.
 
     Returns:
         Whether ``public_addresses_only`` must hold for the request to it.
@@ -212,16 +232,21 @@ def send_request(
     headers: Mapping[str, str],
     data: IO[bytes] | Mapping[str, str] | None = None,
 ) -> requests.Response:
-    """Send one request with the user's headers, certificates and proxies; the caller reads the body.
+    """Send one request with the user's headers, certificates and proxies; the caller reads the
+    body.
 
     Raises:
         TransientSourceError: another attempt may succeed.
         SourceError: there was no answer, and there will be none.
     """
     ca_bundle = str(download_options.ca_bundle) if download_options.ca_bundle is not None else None
-    if not ca_bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
+    if not ca_bundle and not (
+        os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    ):
         ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
-    own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
+    own = {
+        header.name: header.value for header in download_options.headers if header.applies_to(url)
+    }
     has_login = any(name.lower() == "authorization" for name in own)
     with translate_errors(download_options.timeout_s):
         return session.request(
@@ -239,7 +264,9 @@ def send_request(
 
 
 def _find_proxies(url: str, download_options: DownloadOptions) -> dict[str, str]:
-    """The proxies for a URL by scheme, of the options or else of the environment; empty for none."""
+    """The proxies for a URL by scheme, of the options or else of the environment; empty for
+    none.
+    """
     no_proxy = download_options.proxies.get("no_proxy")
     if should_bypass_proxies(url, no_proxy):
         return {"http": "", "https": ""}
@@ -265,7 +292,9 @@ def refuse_status(response: requests.Response, *expected: int) -> None:
         return
     problem = f"HTTP {status} {responses.get(status, '')}".rstrip()
     if status in TEMPORARY_STATUS:
-        error_type = RateLimitedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientSourceError
+        error_type = (
+            RateLimitedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientSourceError
+        )
         raise error_type(problem, wait_s=_parse_retry_after(response))
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise NotFoundError(problem)
@@ -283,26 +312,36 @@ def _parse_retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _refuse_length(response: requests.Response, file: SourceFile, start: int, stop: int | None) -> None:
+def _refuse_length(
+    response: requests.Response, file: SourceFile, start: int, stop: int | None
+) -> None:
     announced = response.headers.get("Content-Length", "")
-    is_plain = content_encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
+    is_plain = (
+        content_encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
+    )
     if len(announced) > _MOST_DIGITS:  # int() refuses thousands of digits
         raise SizeError(f"announces a size of {len(announced)} digits")
     if start or stop is not None:
         end = file.size if stop is None else stop
         if is_plain and end is not None and int(announced) != end - start:
-            raise RangeMismatchError(f"announces {int(announced)} bytes for the rest from byte {start} on")
+            raise RangeMismatchError(
+                f"announces {int(announced)} bytes for the rest from byte {start} on"
+            )
         return
     if is_plain and file.size is not None and int(announced) != file.size:
         raise SizeError(f"announces {int(announced)} bytes, {file.size} are declared")
     if is_plain and int(announced) > file.read_limit:
         raise SizeError(f"announces {int(announced)} bytes, at most {file.read_limit} are expected")
     if file.size is None and not has_known_length(response):
-        raise SourceError("does not send the file's length, so an incomplete download could not be detected")
+        raise SourceError(
+            "does not send the file's length, so an incomplete download could not be detected"
+        )
 
 
 def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:
-    """Raise a SourceError for a URL that is neither http nor https, or is plain http for an unpinned file."""
+    """Raise a SourceError for a URL that is neither http nor https, or is plain http for an
+    unpinned file.
+    """
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https"):
         raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
@@ -311,7 +350,8 @@ def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOpti
     if scheme == "https" or download_options.allow_http or file.checksum is not None or is_loopback:
         return
     raise SourceError(
-        "uses plain http without a SHA-256 or SHA-384 checksum, so a changed file would not be noticed",
+        "uses plain http without a SHA-256 or SHA-384 checksum, so a changed file would not be"
+        " noticed",
         hint="--allow_http allows it anyway",
     )
 
@@ -319,13 +359,15 @@ def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOpti
 def refuse_unsafe_redirect(
     url: str, target: str, download_options: DownloadOptions, *, by_proxy: bool
 ) -> None:
-    """Check that a redirect does not lead to an address that only this machine or network can reach.
+    """Check that a redirect does not lead to an address that only this machine or network can
+    reach.
 
-    If a proxy makes the request, the address is not checked, because the proxy's network is not ours.
+    If a proxy makes the request, the address is not checked, because the proxy's network is not
+    ours.
 
     Raises:
-        SourceError: the redirect leads from https to http, or from a public host to an address of this
-            machine or network.
+        SourceError: the redirect leads from https to http, or from a public host to an address of
+            this machine or network.
     """
     if url.lower().startswith("https:") and target.lower().startswith("http:"):
         raise SourceError(

@@ -1,7 +1,8 @@
-"""HTTP connections that are kept open between files, and closed at the time limit if a server stalls.
+"""HTTP connections that are kept open between files, and closed at the time limit if a server
+stalls.
 
-They are those of requests, with two additions: informational responses are skipped, and the time limit also
-applies to a handshake or headers that arrive byte by byte.
+They are those of requests, with two additions: informational responses are skipped, and the time
+limit also applies to a handshake or headers that arrive byte by byte.
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ ATTEMPTS_WITHOUT_ANSWER = 3
 ATTEMPTS_AT_SILENCE = 4
 
 HINTS = {
-    HTTPStatus.UNAUTHORIZED: "if the file needs a login: --header HOST='Authorization: ...', or a ~/.netrc",
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "give the proxy's user and password in its URL: "
-    "https_proxy=http://USER:PASSWORD@HOST:PORT",
+    HTTPStatus.UNAUTHORIZED: (
+        "if the file needs a login: --header HOST='Authorization: ...', or a ~/.netrc"
+    ),
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
+        "give the proxy's user and password in its URL: https_proxy=http://USER:PASSWORD@HOST:PORT"
+    ),
 }
 
 TEMPORARY_STATUS = {408, 425, 429, *range(500, 600)}
@@ -61,7 +65,9 @@ class Timer:
 
 
 class TimerThread:
-    """One thread for all timers, since one each would cost more than a request; their calls must be short."""
+    """One thread for all timers, since one each would cost more than a request; their calls must be
+    short.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -101,7 +107,9 @@ if hasattr(os, "register_at_fork"):  # a forked child does not have our thread
 
 
 def new_session(at_once: int = 1) -> requests.Session:
-    """A session that keeps ``at_once`` connections to a host open, with the user's proxies and CA bundles."""
+    """A session that keeps ``at_once`` connections to a host open, with the user's proxies and CA
+    bundles.
+    """
     session = requests.Session()
     session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
     session.mount("http://", _DeadlineAdapter(pool_maxsize=at_once))
@@ -111,13 +119,17 @@ def new_session(at_once: int = 1) -> requests.Session:
 
 @contextmanager
 def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
-    """Replace errors of requests and urllib3 by ours; ``when`` says how much of the body was received."""
+    """Replace errors of requests and urllib3 by ours; ``when`` says how much of the body was
+    received.
+    """
     try:
         yield
     except requests.exceptions.SSLError as error:
         raise SourceError(
             f"TLS failed: {_root_cause(error)}",
-            hint="for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE",
+            hint=(
+                "for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE"
+            ),
         ) from error
     except requests.exceptions.ProxyError as error:
         proxy = getattr(getattr(error.args[0] if error.args else None, "pool", None), "proxy", None)
@@ -131,7 +143,9 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
         connecting = isinstance(error, requests.ConnectTimeout)
         at_most = ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE
-        raise TransientSourceError(f"no answer within {timeout_s:g} s{when}", at_most=at_most) from error
+        raise TransientSourceError(
+            f"no answer within {timeout_s:g} s{when}", at_most=at_most
+        ) from error
     except requests.ConnectionError as error:
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         limit = ATTEMPTS_WITHOUT_ANSWER if isinstance(reason, NewConnectionError) else None
@@ -152,7 +166,8 @@ def _root_cause(error: BaseException) -> str:
 class _Peers(threading.local):
     """The rule for the addresses that this thread connects to.
 
-    A name is checked by the address that it was connected to, since a second look-up may give another one.
+    A name is checked by the address that it was connected to, since a second look-up may give
+    another one.
     """
 
     public_only = False
@@ -161,11 +176,15 @@ class _Peers(threading.local):
     def check(self, sock: socket.socket) -> None:
         try:
             self.last = str(sock.getpeername()[0])
-        except (OSError, AttributeError):  # the connection is broken, or is TLS in the TLS of a proxy
+        except (
+            OSError,
+            AttributeError,
+        ):  # the connection is broken, or is TLS in the TLS of a proxy
             self.last = ""
         if self.public_only and is_private(self.last):
             raise SourceError(
-                f"redirects to a host at {self.last}, an address of this machine or a private network",
+                f"redirects to a host at {self.last}, an address of this machine or a private"
+                " network",
                 hint=PRIVATE_HINT,
             )
 
@@ -176,7 +195,9 @@ PRIVATE_HINT = "--allow_private_redirects allows it anyway"
 
 @contextmanager
 def public_addresses_only(is_required: bool) -> Iterator[None]:
-    """Refuse connections of this thread to addresses of this machine or a private network, if required."""
+    """Refuse connections of this thread to addresses of this machine or a private network, if
+    required.
+    """
     PEERS.public_only = is_required
     try:
         yield
@@ -185,7 +206,9 @@ def public_addresses_only(is_required: bool) -> Iterator[None]:
 
 
 def is_private(host: str) -> bool:
-    """Whether a host is an IP address, or localhost, that only this machine or network can reach."""
+    """Whether a host is an IP address, or localhost, that only this machine or network can
+    reach.
+    """
     address = ip_address(host)
     return address is not None and not address.is_global
 
@@ -207,7 +230,9 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """Skips all informational responses; http.client skips 100, but treats 103 as the final response."""
+    """Skips all informational responses; http.client skips 100, but treats 103 as the final
+    response.
+    """
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
@@ -230,7 +255,9 @@ class _DeadlineConnection(HTTPConnection):
         return sock
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:  # kept open after an earlier request, which other rules may have allowed
+        if (
+            self.sock is not None
+        ):  # kept open after an earlier request, which other rules may have allowed
             PEERS.check(self.sock)
         super().putrequest(*args, **kwargs)
 
@@ -273,13 +300,17 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 @contextmanager
 def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
-    """Shut a socket down at its deadline, from another thread; its own timeout restarts with every byte."""
+    """Shut a socket down at its deadline, from another thread; its own timeout restarts with every
+    byte.
+    """
     expired = threading.Event()
     sock: Any = connection.sock
 
     def expire() -> None:
         expired.set()
-        with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS in TLS, which is not a socket
+        with suppress(
+            OSError, TypeError
+        ):  # TypeError: no socket yet, or TLS in TLS, which is not a socket
             socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
 
     timer = TIMERS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)

@@ -30,13 +30,16 @@ from posezoo.files.verified_files import has_size, is_verified_file
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
-# The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer precisions.
+# The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer
+# precisions.
 _PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A model whose published files exist and are verified; ``files`` has the order of its model.yml."""
+    """A model whose published files exist and are verified; ``files`` has the order of its
+    model.yml.
+    """
 
     spec: ModelSpec
     files: tuple[Path, ...]
@@ -57,8 +60,8 @@ class PlannedFile:
 
     file: SourceFile  # the expected file
     target: Path  # its path
-    #: The probable origin. No server is asked, so a mirror at a URL may have a file that is planned from a
-    #: source.
+    #: The probable origin. No server is asked, so a mirror at a URL may have a file that is planned
+    #: from a source.
     origin: FileOrigin
     #: The candidates that would be asked, in this order; empty if the file exists and is verified.
     candidate_names: tuple[str, ...]
@@ -83,12 +86,13 @@ def download_model(
     pool: ConnectionPool | None = None,
     candidates: Sequence[Candidate] | None = None,
 ) -> Downloaded:
-    """Download the published files of a model, and unpack them; files that are verified already are kept.
+    """Download the published files of a model, and unpack them; files that are verified already are
+    kept.
 
     Args:
         candidates: the places to ask for each file, as for ``download_file``.
-        precisions: skip files whose top-level folder names another precision (also FP16-INT1 and other
-            names of Open Model Zoo); None for all files.
+        precisions: skip files whose top-level folder names another precision (also FP16-INT1 and
+            other names of Open Model Zoo); None for all files.
         pool: the connections shared with parallel downloads; None for a new pool.
 
     Raises:
@@ -110,7 +114,9 @@ def download_model(
     record = layout.model_download_dir(spec) / NAME
     try:
         stores.pull(record.parent, layout.limits, lambda name: name == NAME)
-        with DownloadContext(spec, download_options, listener, pool=pool, records_origins=True) as context:
+        with DownloadContext(
+            spec, download_options, listener, pool=pool, records_origins=True
+        ) as context:
             needed = []
             for file, target in places:
                 if is_unpacked(file, spec, layout, rehash=download_options.verify):
@@ -120,7 +126,9 @@ def download_model(
             if context.cache_dir is not None:
                 remove_stale_staging(context.cache_dir)
             try:
-                context.pool.run_all(lambda place: download_file(*place, context, candidates), needed)
+                context.pool.run_all(
+                    lambda place: download_file(*place, context, candidates), needed
+                )
             finally:
                 try:
                     update_provenance_json(record.parent, spec, places)
@@ -148,8 +156,9 @@ def plan_download(
 
     No source is asked; a store is asked which files it has.
 
-    Existing files are hashed, unless they were verified before and have not changed since. A dry run writes
-    nothing. A real run records the verified files, so that the download need not hash them again.
+    Existing files are hashed, unless they were verified before and have not changed since. A dry
+    run writes nothing. A real run records the verified files, so that the download need not hash
+    them again.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = DownloadContext(spec, download_options)
@@ -167,7 +176,9 @@ def plan_download(
 def plan_file(
     file: SourceFile, target: Path, context: DownloadContext, *, is_dry_run: bool = True
 ) -> PlannedFile:
-    """What ``download_file`` would do about one file; only a real run records that it was verified."""
+    """What ``download_file`` would do about one file; only a real run records that it was
+    verified.
+    """
     if not file.is_pinned and context.first_use is None:
         return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
     if is_verified_file(target, file, remember=not is_dry_run):
@@ -179,7 +190,9 @@ def plan_file(
         if candidate.path is None:
             names.append(candidate.name)
         elif has_size(candidate.path, file.size):
-            return PlannedFile(file, target, FileOrigin(candidate.kind.value), (*names, candidate.name))
+            return PlannedFile(
+                file, target, FileOrigin(candidate.kind.value), (*names, candidate.name)
+            )
     return PlannedFile(file, target, FileOrigin.SOURCE, tuple(names))
 
 
@@ -192,10 +205,14 @@ def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: Downl
 
 
 def _select(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
-    """Select files by Open Model Zoo's rule: the name of a file's top-level folder is its precision."""
+    """Select files by Open Model Zoo's rule: the name of a file's top-level folder is its
+    precision.
+    """
     if precisions is None:
         return spec.files
     left_out = _PRECISION_FOLDERS - set(precisions)
     return tuple(
-        file for file in spec.files if "/" not in file.name or file.name.split("/")[0] not in left_out
+        file
+        for file in spec.files
+        if "/" not in file.name or file.name.split("/")[0] not in left_out
     )

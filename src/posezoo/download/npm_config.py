@@ -1,6 +1,8 @@
-"""npm's configuration: the registry of a package, and the credentials, proxies and certificates for it.
+"""npm's configuration: the registry of a package, and the credentials, proxies and certificates for
+it.
 
-It is read from npm's own files and environment variables (`npm help npmrc`): what works for npm works here.
+It is read from npm's own files and environment variables (`npm help npmrc`): what works for npm
+works here.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ class NpmRegistry:
 
 @dataclass(frozen=True, slots=True)
 class NpmConfig:
-    """The settings by key, in layers by their origin: the environment, then a file each; the first counts."""
+    """The settings by key, in layers by their origin: the environment, then a file each; the first
+    counts.
+    """
 
     layers: Mapping[str, Mapping[str, str]]
 
@@ -55,13 +59,17 @@ class NpmConfig:
         """The URL of a package's registry: that of its scope, else that of all packages.
 
         Raises:
-            NpmSettingsError: it is not an http(s) URL, or none is configured and npm is not installed.
+            NpmSettingsError: it is not an http(s) URL, or none is configured and npm is not
+                installed.
         """
         scope = package.partition("/")[0] if package.startswith("@") else ""
-        url = (scope and self.get(f"{scope}:registry")) or self.get("registry") or default_registry()
+        url = (
+            (scope and self.get(f"{scope}:registry")) or self.get("registry") or default_registry()
+        )
         if not url:
             raise NpmSettingsError(
-                "no npm registry is configured, and npm is not installed, whose default would be used",
+                "no npm registry is configured, and npm is not installed, whose default would be"
+                " used",
                 hint="install npm, or write registry=URL to ~/.npmrc",
             )
         try:
@@ -76,13 +84,19 @@ class NpmConfig:
         return url if url.endswith("/") else f"{url}/"
 
     def find_registries(self) -> tuple[NpmRegistry, ...]:
-        """The registry of all packages, then those of scopes; NpmSettingsError if one is invalid."""
+        """The registry of all packages, then those of scopes; NpmSettingsError if one is
+        invalid.
+        """
         keys = {key for layer in self.layers.values() for key in layer}
-        scopes = sorted(key.removesuffix(":registry") for key in keys if re.fullmatch("@.+:registry", key))
+        scopes = sorted(
+            key.removesuffix(":registry") for key in keys if re.fullmatch("@.+:registry", key)
+        )
         registries = []
         for scope in ("", *scopes):
             key = f"{scope}:registry" if scope else "registry"
-            origin = next((origin for origin, layer in self.layers.items() if key in layer), "default")
+            origin = next(
+                (origin for origin, layer in self.layers.items() if key in layer), "default"
+            )
             if origin == "default" and not default_registry():
                 registries.append(NpmRegistry(scope, "", origin, False))
                 continue
@@ -94,10 +108,14 @@ class NpmConfig:
     def tarball_url(self, url: str) -> str:
         """The URL to download a tarball from, given the one that its registry states.
 
-        By default, a URL of npm's default registry is replaced by one of the registry in use, since mirrors
-        often repeat that of the default one (`npm help config`, replace-registry-host).
+        By default, a URL of npm's default registry is replaced by one of the registry in use, since
+        mirrors often repeat that of the default one (`npm help config`, replace-registry-host).
         """
-        replaced, address, registry = self.get("replace-registry-host"), urlsplit(url), self.registry_for("")
+        replaced, address, registry = (
+            self.get("replace-registry-host"),
+            urlsplit(url),
+            self.registry_for(""),
+        )
         if replaced in ("", "npmjs"):
             replaced = default_registry()
         named = urlsplit(replaced if "://" in replaced else f"//{replaced}")
@@ -109,10 +127,11 @@ class NpmConfig:
         return registry + path.lstrip("/")
 
     def authorization(self, url: str, registry: str) -> str:
-        """The ``Authorization`` header for a URL: the login with the longest path, or that of the registry.
+        """The ``Authorization`` header for a URL: the login with the longest path, or that of the
+        registry.
 
-        The registry's login counts for all of its host. The header is empty without a login; a login whose
-        environment variable is not set is left out.
+        The registry's login counts for all of its host. The header is empty without a login; a
+        login whose environment variable is not set is left out.
 
         Raises:
             NpmSettingsError: the login is not valid; the error does not contain it.
@@ -123,7 +142,9 @@ class NpmConfig:
         while len(prefix) > 2:
             if value := self._login(prefix):
                 return value
-            prefix = re.sub(r"([^/]+|/)$", "", prefix)  # as npm does: first the name, then the slash
+            prefix = re.sub(
+                r"([^/]+|/)$", "", prefix
+            )  # as npm does: first the name, then the slash
         is_same_host = url != registry and _host(url) == _host(registry)
         return self.authorization(registry, registry) if is_same_host else ""
 
@@ -137,7 +158,9 @@ class NpmConfig:
                 key, login = "_password", f"{user}:".encode() + base64.b64decode(password)
                 value = base64.b64encode(login).decode()
         except ValueError as error:
-            raise NpmSettingsError(f"{prefix}:_password of npm's configuration is not base64") from error
+            raise NpmSettingsError(
+                f"{prefix}:_password of npm's configuration is not base64"
+            ) from error
         if not value or "${" in value:
             return ""
         if not re.fullmatch(r"[!-~]+", value):
@@ -147,7 +170,9 @@ class NpmConfig:
         return f"{word} {value}"
 
     def proxies(self) -> dict[str, str]:
-        """The proxies for http and https, and ``no_proxy``, as far as npm's own settings name them."""
+        """The proxies for http and https, and ``no_proxy``, as far as npm's own settings name
+        them.
+        """
         proxy = self.get("https-proxy") or self.get("proxy")
         named = {"http": proxy, "https": proxy, "no_proxy": self.get("noproxy")}
         return {key: value for key, value in named.items() if value}
@@ -173,7 +198,13 @@ def _ask_npm(npm: str) -> str:
     command += [f"--userconfig={no_file}", f"--globalconfig={no_file}.global"]
     with suppress(OSError, subprocess.SubprocessError):
         ended = subprocess.run(
-            command, cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=True
+            command,
+            cwd="/",
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
         return ended.stdout.strip()
     return ""
@@ -183,7 +214,8 @@ def read_npm_config() -> NpmConfig:
     """npm's configuration for the current folder: environment, project, user and global file.
 
     Raises:
-        NpmSettingsError: a file cannot be read, or has a login without a host, which npm refuses too.
+        NpmSettingsError: a file cannot be read, or has a login without a host, which npm refuses
+            too.
     """
     environment = {}
     for name, value in os.environ.items():
@@ -202,8 +234,12 @@ def read_npm_config() -> NpmConfig:
         user = _path(config.get("userconfig") or str(user))
     layers[str(user)] = _read_npmrc(user)
     node = shutil.which("node")
-    prefix = os.environ.get("PREFIX") or (Path(node).resolve().parent.parent if node else "/usr/local")
-    shared = Path(config.get("globalconfig") or Path(config.get("prefix") or prefix) / "etc" / "npmrc")
+    prefix = os.environ.get("PREFIX") or (
+        Path(node).resolve().parent.parent if node else "/usr/local"
+    )
+    shared = Path(
+        config.get("globalconfig") or Path(config.get("prefix") or prefix) / "etc" / "npmrc"
+    )
     layers.setdefault(str(shared), _read_npmrc(shared))
     for path, layer in layers.items():
         for key in _LOGINS_WITHOUT_HOST:
@@ -216,13 +252,17 @@ def read_npm_config() -> NpmConfig:
 
 
 def _find_project() -> Path:
-    """The folder whose .npmrc npm reads: the nearest one with package.json or node_modules, else this one."""
+    """The folder whose .npmrc npm reads: the nearest one with package.json or node_modules, else
+    this one.
+    """
     try:
         here = Path.cwd()
     except OSError:  # the current folder was removed
         return Path("/")
     marks = ("package.json", "node_modules")
-    projects = (each for each in (here, *here.parents) if any(os.path.exists(each / mark) for mark in marks))
+    projects = (
+        each for each in (here, *here.parents) if any(os.path.exists(each / mark) for mark in marks)
+    )
     return next(projects, here)
 
 
@@ -265,20 +305,28 @@ def _unquote(text: str) -> str:
 
 
 def _expand(text: str) -> str:
-    """Replace ``${NAME}`` by the environment variable; if it is not set, only ``${NAME?}`` becomes empty."""
+    """Replace ``${NAME}`` by the environment variable; if it is not set, only ``${NAME?}`` becomes
+    empty.
+    """
 
     def replace(found: re.Match[str]) -> str:
         escapes, name, optional = found.groups()
         if len(escapes) % 2:
             return found[0][(len(escapes) + 1) // 2 :]
-        return escapes[: len(escapes) // 2] + os.environ.get(name, "" if optional else f"${{{name}}}")
+        return escapes[: len(escapes) // 2] + os.environ.get(
+            name, "" if optional else f"${{{name}}}"
+        )
 
     return _VARIABLE.sub(replace, text)
 
 
 def _host(url: str) -> str:
-    """Host and port as in npm's keys, without the scheme's own port; ValueError if one is invalid."""
+    """Host and port as in npm's keys, without the scheme's own port; ValueError if one is
+    invalid.
+    """
     address = urlsplit(url)
     name, port = address.hostname or "", address.port
     name = f"[{name}]" if ":" in name else name
-    return name if not name or port in (None, _DEFAULT_PORTS.get(address.scheme)) else f"{name}:{port}"
+    return (
+        name if not name or port in (None, _DEFAULT_PORTS.get(address.scheme)) else f"{name}:{port}"
+    )

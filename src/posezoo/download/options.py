@@ -1,4 +1,6 @@
-"""The options of a download, from the user's settings, and the check of a model's license against them."""
+"""The options of a download, from the user's settings, and the check of a model's license against
+them.
+"""
 
 from __future__ import annotations
 
@@ -23,33 +25,37 @@ FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
 class DownloadOptions:
     """Cache, mirrors, time limits, and what is allowed."""
 
-    #: A folder in the layout of Open Model Zoo's ``--cache_dir``, ``DIR/1/<first two hex digits of the
-    #: digest>/<the others>``; None for no cache.
+    #: A folder in the layout of Open Model Zoo's ``--cache_dir``, ``DIR/1/<first two hex digits of
+    #: the digest>/<the others>``; None for no cache.
     cache_dir: Path | None
     #: Folders or http(s) URLs with the same layout: asked by digest before any source.
     mirrors: tuple[str, ...] = ()
     attempts: int = 5  # how often a source is asked if it fails temporarily, at least 1
     #: The time limit for a connection, for the headers, and between two pieces of data.
     timeout_s: float = 30.0
-    #: Receives and records the size and digest of a file without a pin; None if such files are refused.
+    #: Receives and records the size and digest of a file without a pin; None if such files are
+    #: refused.
     first_use: FirstUse | None = None
     headers: tuple[HostHeader, ...] = ()  # headers for certain hosts
-    #: Trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE
-    #: name, else the usual ones.
+    #: Trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
+    #: SSL_CERT_FILE name, else the usual ones.
     ca_bundle: Path | None = None
     #: Proxies by scheme, and ``no_proxy``, that replace those of the environment.
     proxies: Mapping[str, str] = field(default_factory=dict)
     allow_http: bool = False  # also use plain http for files without a SHA-256 or SHA-384
     #: Follow redirects from a public host to an address of this machine or network.
     allow_private_redirects: bool = False
-    #: Hosts, with a port or for https, that may get the password of an OCI registry, besides its own.
+    #: Hosts, with a port or for https, that may get the password of an OCI registry, besides its
+    #: own.
     login_hosts: tuple[str, ...] = ()
     verify: bool = False  # hash existing files even if their record says that they are verified
     jobs: int = 1  # how many files are downloaded at once
     connections: int = 1  # how many connections a large file may use
     #: The licenses that a model may have, see ``refuse_license``; empty for all.
     allow_licenses: tuple[str, ...] = ()
-    sleep: Callable[[float], None] = time.sleep  # waits between attempts; its argument is in seconds
+    sleep: Callable[[float], None] = (
+        time.sleep
+    )  # waits between attempts; its argument is in seconds
 
     @property
     def limits(self) -> StoreLimits:
@@ -66,13 +72,18 @@ def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
         return
     terms = spec.license.spdx or spec.license.url or "an undeclared license"
     raise LicenseError(
-        f"{spec.full_name}: its license is {terms}, but allow_licenses permits only {', '.join(allowed)}",
-        hint=f"{format_command('info', spec)} shows its license; allow_licenses is set in posezoo.cfg",
+        f"{spec.full_name}: its license is {terms}, but allow_licenses permits only"
+        f" {', '.join(allowed)}",
+        hint=(
+            f"{format_command('info', spec)} shows its license; allow_licenses is set in"
+            " posezoo.cfg"
+        ),
     )
 
 
 def is_license_allowed(terms: License, allowed: Collection[str]) -> bool:
-    """Whether a license is allowed: AND needs all its parts, OR needs one part (SPDX 2.3, annex D.4).
+    """Whether a license is allowed: AND needs all its parts, OR needs one part (SPDX 2.3, annex
+    D.4).
 
     >>> is_license_allowed(License("MIT AND Apache-2.0"), ["MIT"])
     False

@@ -1,4 +1,5 @@
-"""Download a large file in ranges over several connections; each range stays in memory until its turn.
+"""Download a large file in ranges over several connections; each range stays in memory until its
+turn.
 
 The ranges are written in order, so an interrupted download can be resumed like any other.
 """
@@ -35,7 +36,8 @@ def open_url(
     *,
     headers: tuple[HostHeader, ...] = (),
 ) -> Iterator[ByteStream]:
-    """Read an http(s) URL when its host's limit allows; raises the same errors as ``http.open_response``.
+    """Read an http(s) URL when its host's limit allows; raises the same errors as
+    ``http.open_response``.
 
     ``headers`` are sent in addition to the user's headers, which have priority.
     """
@@ -68,7 +70,8 @@ def open_url(
 def open_in_ranges(
     open_range: OpenRange, size: int, resume: ResumeState, connections: int
 ) -> Iterator[ByteStream]:
-    """Read the missing bytes of a file in order; over one connection if the server has no range requests.
+    """Read the missing bytes of a file in order; over one connection if the server has no range
+    requests.
 
     This, and reading the pieces, raises the same errors as ``open_range``.
     """
@@ -93,10 +96,12 @@ def open_in_ranges(
             return bytes(content)
 
         starts = iter(range(first.stop, size, RANGE_BYTES))
-        # More ranges than connections, so that no connection is idle while a range is written. They are
-        # requested before the first range is read.
+        # More ranges than connections, so that no connection is idle while a range is written. They
+        # are requested before the first range is read.
         at_once = connections + connections // 2
-        ranges = deque(thread_pool.submit(partial(read_range, start)) for start in islice(starts, at_once))
+        ranges = deque(
+            thread_pool.submit(partial(read_range, start)) for start in islice(starts, at_once)
+        )
 
         def read_in_order() -> Iterator[bytes]:
             while ranges:

@@ -1,6 +1,8 @@
-"""The part of a target: a locked file beside it that contains a download until its bytes are verified.
+"""The part of a target: a locked file beside it that contains a download until its bytes are
+verified.
 
-If the download is interrupted, the part is kept for the next run; the record of the target names its file.
+If the download is interrupted, the part is kept for the next run; the record of the target names
+its file.
 """
 
 from __future__ import annotations
@@ -40,14 +42,18 @@ class ResumeState:
 
     size: int = 0  # in bytes
     source: str = ""  # the name of the candidate that sent it
-    etag: str = ""  # the source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or ""
+    etag: str = (
+        ""  # the source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or ""
+    )
 
 
 class PartialFile:
-    """A context manager that opens and locks the part of a target; on exit it is kept if it can be resumed.
+    """A context manager that opens and locks the part of a target; on exit it is kept if it can be
+    resumed.
 
-    Missing parent folders are created. ``on_wait`` is called once if another process or thread has the lock.
-    ``path`` is its path before it is renamed, ``source_url`` the URL that its last bytes came from.
+    Missing parent folders are created. ``on_wait`` is called once if another process or thread has
+    the lock. ``path`` is its path before it is renamed, ``source_url`` the URL that its last bytes
+    came from.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.
@@ -63,10 +69,13 @@ class PartialFile:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
             target.parent.mkdir(parents=True, exist_ok=True)
             handle = lock_file(self.path, on_wait)
-            # Without locks, a part has a random name. It cannot be resumed: the next run does not find it.
+            # Without locks, a part has a random name. It cannot be resumed: the next run does not
+            # find it.
             self._is_findable = handle is not None
             if handle is None:
-                self.path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+                self.path = target.with_name(
+                    f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+                )
                 handle = os.open(self.path, FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
         with suppress(OSError):
@@ -88,10 +97,14 @@ class PartialFile:
         os.close(self._handle)
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
-        """The beginning of a file in this part; if the part belongs to another file, it is emptied."""
+        """The beginning of a file in this part; if the part belongs to another file, it is
+        emptied.
+        """
         record = read_record(self._target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
-        is_same = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
+        is_same = (
+            file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
+        )
         if is_same and 0 < size <= file.read_limit:
             return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
         self.truncate()
@@ -105,7 +118,11 @@ class PartialFile:
         if start.size == 0:
             self.truncate()
         if resumable and self._is_findable and file.checksum is not None:
-            state = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
+            state = {
+                file.checksum.algorithm: file.checksum.value,
+                "source": start.source,
+                "etag": start.etag,
+            }
             update_record(self._target, partial=state)
         hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
         with writing(self._target):
@@ -133,7 +150,8 @@ class PartialFile:
                 rest = rest[os.write(self._handle, rest) :]
 
     def clone_from(self, path: Path, file: SourceFile) -> bool:
-        """Use the bytes of another file without a copy; False if the file system does not support that.
+        """Use the bytes of another file without a copy; False if the file system does not support
+        that.
 
         Raises:
             DigestError: the bytes are not the expected ones.
@@ -144,9 +162,13 @@ class PartialFile:
             return False
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
-        if not cloned and not hard_link(path, link, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
+        if not cloned and not hard_link(
+            path, link, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)
+        ):
             return False
-        if (actual := compute_digest(self.path if cloned else link, expected.algorithm)) != expected:
+        if (
+            actual := compute_digest(self.path if cloned else link, expected.algorithm)
+        ) != expected:
             self.truncate()
             raise DigestError(f"has the digest {actual}, expected {expected}")
         self._linked = None if cloned else link
@@ -158,13 +180,17 @@ class PartialFile:
         return self._linked or self.path
 
     def replace_target(self) -> None:
-        """Rename the part to the target; if the target is a symbolic link, the link itself is replaced."""
+        """Rename the part to the target; if the target is a symbolic link, the link itself is
+        replaced.
+        """
         path = self.content
         with writing(self._target):
             replace_atomically(path, self._target)
         if self._linked is not None:
             with suppress(OSError):
-                self._linked.unlink(missing_ok=True)  # rename does nothing if both names are the same file
+                self._linked.unlink(
+                    missing_ok=True
+                )  # rename does nothing if both names are the same file
         self._published = path is self.path
         self._remove_resume_state()
 
@@ -186,5 +212,7 @@ def _part_of(target: Path) -> Path:
 
 
 def _link_of(target: Path) -> Path:
-    """The path of a temporary hard link to a cache entry; only the owner of the part's lock creates it."""
+    """The path of a temporary hard link to a cache entry; only the owner of the part's lock creates
+    it.
+    """
     return target.with_name(f".{target.name}.link")

@@ -1,7 +1,7 @@
 """The postprocessing steps of model.yml: unpack archives and replace text.
 
-The published files are kept: an archive beside its members, and a text as ``<file>.orig`` beside the changed
-one. So they can be verified at any time, and a second run downloads nothing.
+The published files are kept: an archive beside its members, and a text as ``<file>.orig`` beside
+the changed one. So they can be verified at any time, and a second run downloads nothing.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 TIMEOUT_S = 10.0
 MAX_BYTES = 16 << 20
 
-# A path below $dl_dir in an argument of model.yml; it may be a prefix of the names of several files.
+# A path below $dl_dir in an argument of model.yml; it may be a prefix of the names of several
+# files.
 _DOWNLOADED = re.compile(r"\$dl_dir/([^\s,;\[\]\"']+)")
 
-# A pattern from a model.yml may never end on a downloaded text, and ``re`` cannot be interrupted, so a child
-# process runs it. ``problem`` is empty if all replacements succeeded.
+# A pattern from a model.yml may never end on a downloaded text, and ``re`` cannot be interrupted,
+# so a child process runs it. ``problem`` is empty if all replacements succeeded.
 _CHILD = """
 import json, re, sys
 job = json.load(sys.stdin)
@@ -66,8 +67,8 @@ def postprocess(
 ) -> None:
     """Run the postprocessing steps of a downloaded model, except steps that are up to date.
 
-    Steps of files that were not downloaded (``left_out``) are skipped. ``rehash`` means that records are not
-    trusted.
+    Steps of files that were not downloaded (``left_out``) are skipped. ``rehash`` means that
+    records are not trusted.
 
     Raises:
         ArchiveError: an archive cannot be read, or has members that must not be unpacked.
@@ -101,10 +102,13 @@ def postprocess(
     listener(PostprocessingFinished(spec.full_name, True))
 
 
-def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener) -> list[Path]:
+def _unpack(
+    step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener
+) -> list[Path]:
     """Unpack an archive into its folder; a text that a later step changes is written as .orig.
 
-    If only some members of the archive have a checksum, the others are skipped, since nothing verifies them.
+    If only some members of the archive have a checksum, the others are skipped, since nothing
+    verifies them.
     """
     from posezoo.download.archive import unpack_archive
 
@@ -112,10 +116,17 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener:
     above = step.file.rpartition("/")[0]
     expected = {layout.file_path(spec, file) for file in spec.files}
     verified = next(
-        (file.contains for file in spec.files if file.name == step.file and file.is_weakly_pinned), {}
+        (file.contains for file in spec.files if file.name == step.file and file.is_weakly_pinned),
+        {},
     )
-    arguments = " ".join([spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export])
-    named = (spec.checkpoint, *(each.file for each in spec.postprocessing), *_DOWNLOADED.findall(arguments))
+    arguments = " ".join(
+        [spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export]
+    )
+    named = (
+        spec.checkpoint,
+        *(each.file for each in spec.postprocessing),
+        *_DOWNLOADED.findall(arguments),
+    )
     skipped: list[str] = []
     unnamed: list[str] = []
 
@@ -134,7 +145,10 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener:
 
     index = layout.published_path(spec, step.index) if step.index else None
     unpacked = unpack_archive(archive, step.format, place, index=index)
-    for members, problem in ((skipped, "not unpacked, since it has no checksum"), (unnamed, "unpacked")):
+    for members, problem in (
+        (skipped, "not unpacked, since it has no checksum"),
+        (unnamed, "unpacked"),
+    ):
         if members:
             more = f" and {len(members) - 3} more" if len(members) > 3 else ""
             text = f"not named in model.yml, and {problem}: {', '.join(members[:3])}{more}"
@@ -143,14 +157,19 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener:
 
 
 def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
-    """The text of a published file (UTF-8) after all replacements, in order; lines end with a newline.
+    """The text of a published file (UTF-8) after all replacements, in order; lines end with a
+    newline.
 
     A DownloadError if it is no text, does not match a pattern, or replacing takes too long.
     """
     try:
         if published.stat().st_size > MAX_BYTES:
-            raise DownloadError(f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in")
-        text = published.read_text("utf-8")  # converts line ends to newlines, as Open Model Zoo does
+            raise DownloadError(
+                f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in"
+            )
+        text = published.read_text(
+            "utf-8"
+        )  # converts line ends to newlines, as Open Model Zoo does
     except FileNotFoundError as error:
         raise DownloadError(
             f"{name}: does not exist: neither published nor in an archive",
@@ -178,5 +197,7 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise DownloadError(f"{name}: text cannot be replaced: {error}") from error
     if answer["problem"]:
-        raise DownloadError(f"{name}: {answer['problem']}", hint="check the postprocessing in model.yml")
+        raise DownloadError(
+            f"{name}: {answer['problem']}", hint="check the postprocessing in model.yml"
+        )
     return answer["text"]

@@ -1,8 +1,8 @@
 """Where each published file of a model came from: provenance.json in the model's folder.
 
-Its key ``files`` contains for each file name: url and final_url (after redirects; null if there were none),
-kind (source, mirror or cache), size in bytes, the digest, and fetched_at (ISO 8601, UTC). No secret is
-written: no user name, no query of a final URL.
+Its key ``files`` contains for each file name: url and final_url (after redirects; null if there
+were none), kind (source, mirror or cache), size in bytes, the digest, and fetched_at (ISO 8601,
+UTC). No secret is written: no user name, no query of a final URL.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def remember_origin(target: Path, candidate: Candidate, final_url: str, size: int, digest: Digest) -> None:
-    """Record where a file comes from; this happens before the rename, so a killed run loses no origin.
+def remember_origin(
+    target: Path, candidate: Candidate, final_url: str, size: int, digest: Digest
+) -> None:
+    """Record where a file comes from; this happens before the rename, so a killed run loses no
+    origin.
 
     ``final_url`` is the URL after redirects; empty if the candidate is not a URL.
     """
@@ -48,7 +51,9 @@ def remember_origin(target: Path, candidate: Candidate, final_url: str, size: in
     update_record(target, origin=origin)
 
 
-def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
+def update_provenance_json(
+    folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]
+) -> None:
     """Write the origins of files of a model, from their records; entries of other files are kept.
 
     An OSError if the file cannot be written, or another run keeps it locked.

@@ -73,8 +73,14 @@ DATASETS: Mapping[str, PublishedDataset] = {
         terms=(
             "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
             "Annotations: Creative Commons Attribution 4.0.",
-            "Photos: their copyright is not the consortium's. Each has the license that the annotations",
-            "name for it, some of which allow no commercial use or no changes; Flickr's terms apply.",
+            (
+                "Photos: their copyright is not the consortium's. Each has the license that the"
+                " annotations"
+            ),
+            (
+                "name for it, some of which allow no commercial use or no changes; Flickr's terms"
+                " apply."
+            ),
             "In full: https://cocodataset.org/#termsofuse",
         ),
     ),
@@ -89,10 +95,11 @@ def download_dataset(
     *,
     name: str = "",
 ) -> tuple[Path, ...]:
-    """Download and unpack a data set into a folder; existing files are kept, interrupted downloads resumed.
+    """Download and unpack a data set into a folder; existing files are kept, interrupted downloads
+    resumed.
 
-    An archive is removed after it is unpacked; its record says that it is not needed again. Events have
-    ``name``.
+    An archive is removed after it is unpacked; its record says that it is not needed again. Events
+    have ``name``.
     """
     files: list[Path] = []
     with DownloadContext(name, download_options, listener) as context:
@@ -100,7 +107,9 @@ def download_dataset(
             path, digest = folder / archive.file.name, archive.file.checksum
             name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
             record = PostprocessRecord(path, {"archive": name_of_digest})
-            old_record = PostprocessRecord(path, {"archive": str(digest)})  # the format of earlier versions
+            old_record = PostprocessRecord(
+                path, {"archive": str(digest)}
+            )  # the format of earlier versions
             for present in (record, old_record):
                 if present.is_up_to_date():  # unpacked before, and no file was removed or changed
                     unpacked = list(present.outputs())
@@ -133,9 +142,10 @@ def _photo(name: str, size: int, sha384: str) -> SourceFile:
     return SourceFile(name, size, Digest("sha384", sha384), (source,))
 
 
-#: Two free photos from a wheel of scikit-image, of 512 x 512 pixels: a portrait in colour, and a man behind a
-#: camera in grey. As scikit-image's ``skimage.data`` states: the portrait is of Eileen Collins, photo by NASA
-#: (Great Images in NASA), public domain; the other is a photo by Lav Varshney, CC0.
+#: Two free photos from a wheel of scikit-image, of 512 x 512 pixels: a portrait in colour, and a
+#: man behind a camera in grey. As scikit-image's ``skimage.data`` states: the portrait is of Eileen
+#: Collins, photo by NASA (Great Images in NASA), public domain; the other is a photo by Lav
+#: Varshney, CC0.
 SAMPLES: tuple[SourceFile, ...] = (
     _photo(
         "astronaut.png",

@@ -15,7 +15,8 @@ from posezoo.download.http_connections import ATTEMPTS_AT_SILENCE, TIMERS, trans
 from posezoo.errors import SizeError, SourceError
 from posezoo.spec.model import SourceFile
 
-# 512 KiB: 1 MiB would save another 4 % of CPU time, but more bytes are lost if the process is killed.
+# 512 KiB: 1 MiB would save another 4 % of CPU time, but more bytes are lost if the process is
+# killed.
 _PIECE = 1 << 19
 
 # At a lower rate, 100 MB would take more than a day.
@@ -27,10 +28,11 @@ _GZIP = b"\x1f\x8b"
 
 
 class StallDetectingReader:
-    """Reads a body, and shuts its connection down if it is slower than the minimum rate for one timeout.
+    """Reads a body, and shuts its connection down if it is slower than the minimum rate for one
+    timeout.
 
-    A timer does that, because a read that receives single bytes may never return, for example in the line
-    with the size of a chunk.
+    A timer does that, because a read that receives single bytes may never return, for example in
+    the line with the size of a chunk.
     """
 
     _CHECKS = 4  # per timeout, so that a stall is detected before two timeouts have passed
@@ -50,12 +52,17 @@ class StallDetectingReader:
         self._timer.cancel()
 
     def read_chunk(self, when: str) -> bytes:
-        """The next piece, empty at the end; a TransientSourceError if too few bytes arrive in time."""
+        """The next piece, empty at the end; a TransientSourceError if too few bytes arrive in
+        time.
+        """
         self._reading = True
         try:
             with translate_errors(self._timeout_s, when):
                 piece: bytes = self._response.raw.read1(_PIECE, decode_content=False)
-        except (SourceError, AttributeError):  # AttributeError: ssl forgets its object on a shutdown
+        except (
+            SourceError,
+            AttributeError,
+        ):  # AttributeError: ssl forgets its object on a shutdown
             if not self._expired:
                 raise
             piece = b""
@@ -64,7 +71,9 @@ class StallDetectingReader:
         if self._expired:
             problem = f"sent only {self._recent} bytes in {self._timeout_s:g} s{when}"
             silence = f"no answer within {self._timeout_s:g} s{when}"
-            raise TransientSourceError(problem if self._recent else silence, at_most=ATTEMPTS_AT_SILENCE)
+            raise TransientSourceError(
+                problem if self._recent else silence, at_most=ATTEMPTS_AT_SILENCE
+            )
         self._received += len(piece)
         return piece
 
@@ -78,20 +87,31 @@ class StallDetectingReader:
         self._recent = seen[-1] - seen[0]
         if len(seen) > self._CHECKS and self._recent < _MIN_BYTES_PER_S * self._timeout_s:
             self._expired = True
-            with suppress(OSError, ValueError, RuntimeError):  # the response has ended in the meantime
+            with suppress(
+                OSError, ValueError, RuntimeError
+            ):  # the response has ended in the meantime
                 self._response.raw.shutdown()
             return
         self._timer = TIMERS.call_later(self._timeout_s / self._CHECKS, self._check_rate)
 
 
 def read_body(
-    response: requests.Response, file: SourceFile, start: int, stop: int | None, reader: StallDetectingReader
+    response: requests.Response,
+    file: SourceFile,
+    start: int,
+    stop: int | None,
+    reader: StallDetectingReader,
 ) -> Iterator[bytes]:
     """The received pieces of a whole file or of a range of it."""
-    size, cap, end = start, file.read_limit if stop is None else stop, file.size if stop is None else stop
+    size, cap, end = (
+        start,
+        file.read_limit if stop is None else stop,
+        file.size if stop is None else stop,
+    )
     while piece := reader.read_chunk(f" after {size} of {file.size or 'unknown'} bytes"):
         size += len(piece)
-        # An endless compressed stream may decompress to nothing, so the compressed bytes are limited too.
+        # An endless compressed stream may decompress to nothing, so the compressed bytes are
+        # limited too.
         if size > cap + cap // 100 + _COMPRESSION_OVERHEAD or (stop is not None and size > stop):
             raise SizeError(f"sends more than the expected {cap} bytes")
         yield piece
@@ -99,14 +119,18 @@ def read_body(
         raise TransientSourceError(f"the connection broke after {size} of {end} bytes")
 
 
-def decode_body(pieces: Iterator[bytes], response: requests.Response, file: SourceFile) -> Iterator[bytes]:
+def decode_body(
+    pieces: Iterator[bytes], response: requests.Response, file: SourceFile
+) -> Iterator[bytes]:
     """The file; if a server compresses it without request, it is decompressed in limited pieces."""
     encoding = content_encoding(response)
     if encoding == "identity":
         yield from pieces
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise SourceError(f"sends the file with Content-Encoding {encoding!r}, which was not requested")
+        raise SourceError(
+            f"sends the file with Content-Encoding {encoding!r}, which was not requested"
+        )
     first = next(pieces, b"")
     if _is_the_file(first, response, file):
         yield first
@@ -115,7 +139,9 @@ def decode_body(pieces: Iterator[bytes], response: requests.Response, file: Sour
     inflater = _make_inflater(first, encoding)
     for compressed in chain((first,), pieces):
         while compressed:
-            if inflater.eof:  # a gzip stream may have several members; other bytes after the end are padding
+            if (
+                inflater.eof
+            ):  # a gzip stream may have several members; other bytes after the end are padding
                 if not compressed.startswith(_GZIP):
                     break
                 inflater = _make_inflater(compressed, encoding)
@@ -130,7 +156,9 @@ def decode_body(pieces: Iterator[bytes], response: requests.Response, file: Sour
 
 
 def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) -> bool:
-    """Whether the file itself is the compressed data: many servers send Content-Encoding for any .tar.gz."""
+    """Whether the file itself is the compressed data: many servers send Content-Encoding for any
+    .tar.gz.
+    """
     if announced := response.headers.get("Content-Length", ""):
         return announced == str(file.size)
     if not file.name.endswith((".gz", ".tgz")):
@@ -142,7 +170,9 @@ def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) ->
 
 
 def _make_inflater(first: bytes, encoding: str) -> zlib._Decompress:
-    """A decompressor; deflate means the zlib format, from some servers raw deflate (RFC 9110, 8.4.1.2)."""
+    """A decompressor; deflate means the zlib format, from some servers raw deflate (RFC 9110,
+    8.4.1.2).
+    """
     # RFC 1950, 2.2
     is_zlib = len(first) > 1 and first[0] & 15 == 8 and (first[0] << 8 | first[1]) % 31 == 0
     if encoding == "deflate" and not is_zlib and not first.startswith(_GZIP):

@@ -42,9 +42,9 @@ class CheckedSource:
     source: str  # as users see it, without secrets
     type: str  # its ``$type`` in model.yml
     host: str  # the host that its URL names; empty if it has none
-    #: ``good``, ``dead`` (it does not have the file, or refuses it), ``changed`` (another size or digest),
-    #: ``unreachable`` (no answer, a temporary failure, or a wrong setting of npm or the proxy here)
-    #: or ``unchecked`` (for example, a package is missing).
+    #: ``good``, ``dead`` (it does not have the file, or refuses it), ``changed`` (another size or
+    #: digest), ``unreachable`` (no answer, a temporary failure, or a wrong setting of npm or the
+    #: proxy here) or ``unchecked`` (for example, a package is missing).
     state: str
     compared: tuple[str, ...]  # what was equal to model.yml: ``size``, ``digest``
     problem: str  # the reason for any other state than ``good``
@@ -59,12 +59,14 @@ def check_sources(
 ) -> tuple[CheckedSource, ...]:
     """Ask each source of each file of the models, ``jobs`` at once; nothing is written.
 
-    A host that does not answer at all is not asked for other files. Caches and mirrors are not asked, and
-    plain http is allowed, because no byte is used. ``on_answer`` is called after each answer with the number
-    of answers so far.
+    A host that does not answer at all is not asked for other files. Caches and mirrors are not
+    asked, and plain http is allowed, because no byte is used. ``on_answer`` is called after each
+    answer with the number of answers so far.
     """
     options = replace(download_options, allow_http=True)
-    items = [(spec, file, source) for spec in specs for file in spec.files for source in file.sources]
+    items = [
+        (spec, file, source) for spec in specs for file in spec.files for source in file.sources
+    ]
     silent_hosts: dict[str, TransientSourceError] = {}
     answers, lock = count(1), threading.Lock()
 
@@ -77,7 +79,9 @@ def check_sources(
                 compared = _ask(source, file, context, silent_hosts)
         except PosezooError as error:
             state, problem = _state_after(error), redact_secrets(error.problem)
-        kinds = (name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class))
+        kinds = (
+            name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class)
+        )
         with lock:
             on_answer(next(answers))
         return CheckedSource(
@@ -98,7 +102,10 @@ def check_sources(
 
 
 def _ask(
-    source: Source, file: SourceFile, context: DownloadContext, silent_hosts: dict[str, TransientSourceError]
+    source: Source,
+    file: SourceFile,
+    context: DownloadContext,
+    silent_hosts: dict[str, TransientSourceError],
 ) -> tuple[str, ...]:
     """Ask a source, again if it fails temporarily, and return what was compared."""
     options = context.options
@@ -142,7 +149,9 @@ def _state_after(error: PosezooError) -> str:
     is_installed = not isinstance(error.__cause__, (MissingPackageError, ImportError))
     if not is_installed or not isinstance(error, DownloadError):
         return "unchecked"
-    has_wrong_setting = isinstance(error, NpmSettingsError) or isinstance(error.__cause__, InvalidProxyURL)
+    has_wrong_setting = isinstance(error, NpmSettingsError) or isinstance(
+        error.__cause__, InvalidProxyURL
+    )
     return "unreachable" if has_wrong_setting or getattr(error, "temporary", False) else "dead"
 
 
@@ -154,9 +163,13 @@ def _address(source: Source) -> SplitResult:
 
 
 def _find_line(path: Path, source: Source) -> int:
-    """The line of model.yml with the longest text of a source: its URL, id or member; 0 if there is none."""
+    """The line of model.yml with the longest text of a source: its URL, id or member; 0 if there is
+    none.
+    """
     texts: Iterable[object] = (getattr(source, each.name) for each in dataclasses.fields(source))
-    wanted = max((str(text) for text in texts if isinstance(text, (str, Path))), key=len, default="")
+    wanted = max(
+        (str(text) for text in texts if isinstance(text, (str, Path))), key=len, default=""
+    )
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:

@@ -27,15 +27,17 @@ class SourceType:
     source_class: type  # the class of its sources; users see ``str(source)`` as the name
     #: Starts to read a source, given the file, the context and the bytes downloaded before; raises
     #: DownloadError if it cannot.
-    open: Callable[[Any, SourceFile, DownloadContext, ResumeState], AbstractContextManager[ByteStream]]
+    open: Callable[
+        [Any, SourceFile, DownloadContext, ResumeState], AbstractContextManager[ByteStream]
+    ]
     #: Returns a copy on this machine to ask before the source; None if there is none.
     find_local_copy: Callable[[Any], Candidate | None] = lambda _source: None
-    #: Returns what was compared (size, digest) with the source's own metadata, without downloading the file;
-    #: raises DownloadError if they differ, or the source does not have it. If it is None, the source is
-    #: opened and its first byte is read.
+    #: Returns what was compared (size, digest) with the source's own metadata, without downloading
+    #: the file; raises DownloadError if they differ, or the source does not have it. If it is None,
+    #: the source is opened and its first byte is read.
     check: Callable[[Any, SourceFile, DownloadContext], tuple[str, ...]] | None = None
-    #: Its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in types are in
-    #: ``spec.source_files``, which reads model.yml without this package.
+    #: Its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in types
+    #: are in ``spec.source_files``, which reads model.yml without this package.
     field_type: FieldType[Any] | None = None
 
 
@@ -71,5 +73,7 @@ def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candida
         if (copy := source_type.find_local_copy(source)) is not None:
             candidates.append(copy)
         start_reading = partial(source_type.open, source, file, context)
-        candidates.append(Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading))
+        candidates.append(
+            Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading)
+        )
     return tuple(candidates)

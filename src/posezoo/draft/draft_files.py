@@ -1,4 +1,6 @@
-"""Download the published files of a new model, and read their sizes, digests, inputs and outputs."""
+"""Download the published files of a new model, and read their sizes, digests, inputs and
+outputs.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def create_draft_spec(
         path = Path(address.removeprefix("file://")).absolute()
         source = model.HttpSource(address) if is_remote else model.FileSource(path)
         files[file_name] = model.SourceFile(file_name, None, None, (source,), max_size=MAX_SIZE)
-    return model.ModelSpec(name, family, Path(name), "", task, framework, license, tuple(files.values()))
+    return model.ModelSpec(
+        name, family, Path(name), "", task, framework, license, tuple(files.values())
+    )
 
 
 def _file_name(address: str) -> str:
@@ -95,8 +99,8 @@ def describe_files(
     """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
 
     Returns:
-        The model, and the reason why inputs and outputs could not be read. The reason is empty if they could
-        be read, and for PyTorch, whose files do not contain them.
+        The model, and the reason why inputs and outputs could not be read. The reason is empty if
+        they could be read, and for PyTorch, whose files do not contain them.
 
     Raises:
         FetchError: a file could not be downloaded, or was refused for safety.
@@ -105,13 +109,19 @@ def describe_files(
     """
     pins: dict[str, tuple[int, model.Digest]] = {}
 
-    def remember(_: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest) -> None:
+    def remember(
+        _: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest
+    ) -> None:
         pins[file.name] = size, digest
 
     for file in spec.files:  # an existing file of this name may have other content
         layout.file_path(spec, file).unlink(missing_ok=True)
-    download_model(spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener)
-    files = [replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files]
+    download_model(
+        spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener
+    )
+    files = [
+        replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files
+    ]
     if spec.framework is model.Framework.PYTORCH:
         return replace(spec, files=tuple(files)), ""
     # A model's first file is the one to convert.
@@ -144,7 +154,9 @@ def _read_ports(
         if len(shape) == 4 and (shape[1] in _CHANNELS) != (shape[3] in _CHANNELS):
             ir_layout = "NCHW" if shape[1] in _CHANNELS else "NHWC"
         inputs.append(model.Input(name, shape, ir_layout))
-    outputs = tuple(model.Output(name, shape) for name, shape in _describe(network.outputs, "output"))
+    outputs = tuple(
+        model.Output(name, shape) for name, shape in _describe(network.outputs, "output")
+    )
     return tuple(inputs), outputs, ""
 
 
@@ -155,6 +167,8 @@ def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
         shape = port.get_partial_shape()
         sizes = (
-            (size.get_length() if size.is_static else -1 for size in shape) if shape.rank.is_static else ()
+            (size.get_length() if size.is_static else -1 for size in shape)
+            if shape.rank.is_static
+            else ()
         )
         yield min(names, key=lambda name: (len(name), name)), tuple(sizes)

@@ -1,4 +1,6 @@
-"""Write a draft of model.yml: the values from the files, and comments on values the user must fill in."""
+"""Write a draft of model.yml: the values from the files, and comments on values the user must fill
+in.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ import yaml
 
 from posezoo.spec.model import FileSource, Framework, ModelSpec
 
-#: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports it.
+#: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports
+#: it.
 TODO = "TODO"
 _INPUT_COMMENTS = """\
     # color: RGB                        # what the network was trained on ...
@@ -27,7 +30,9 @@ _LAST_COMMENTS = """\
 
 
 def format_model_yml(spec: ModelSpec) -> str:
-    """A model.yml in posezoo's format with the known values of a model, and comments on missing ones."""
+    """A model.yml in posezoo's format with the known values of a model, and comments on missing
+    ones.
+    """
     terms = spec.license
     lines = [
         "description: >-",
@@ -47,9 +52,11 @@ def format_model_yml(spec: ModelSpec) -> str:
             f"  - name: {format_scalar(file.name)}",
             f"    size: {file.size}",
             f"    checksum: {file.checksum.value if file.checksum else TODO}",
-            f"    source: {{$type: file, path: {address}}}"
-            if isinstance(source, FileSource)
-            else f"    source: {address}",
+            (
+                f"    source: {{$type: file, path: {address}}}"
+                if isinstance(source, FileSource)
+                else f"    source: {address}"
+            ),
         ]
     if spec.framework is Framework.PYTORCH:
         lines += [
@@ -69,7 +76,9 @@ def format_model_yml(spec: ModelSpec) -> str:
 
 
 def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
-    """The fields that the user must fill in, one line each; also ``license_text``, if it names a path."""
+    """The fields that the user must fill in, one line each; also ``license_text``, if it names a
+    path.
+    """
     missing = [
         "description: what it does, in a sentence or two",
         "origin: where it comes from: repository and paper",
@@ -78,7 +87,9 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
     if local:
         are = "are" if len(local) > 1 else "is"
         names = ", ".join(local)
-        missing.append(f"files: an address that others can download from: {names} {are} on this machine")
+        missing.append(
+            f"files: an address that others can download from: {names} {are} on this machine"
+        )
     if spec.framework is Framework.PYTORCH:
         missing.append("network and checkpoint: which of posezoo's networks the weights are for")
     if not spec.outputs:
@@ -97,4 +108,6 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
 def format_scalar(text: str) -> str:
     """A text as YAML, quoted if YAML would read it as another type."""
     # In a list, characters that end a value of {key: value} are quoted too.
-    return yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=1 << 30).strip()[1:-1]
+    return yaml.safe_dump(
+        [text], default_flow_style=True, allow_unicode=True, width=1 << 30
+    ).strip()[1:-1]

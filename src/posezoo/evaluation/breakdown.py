@@ -27,8 +27,8 @@ class ImageScore:
         people: number of annotated people that count.
         found: how many of them were found.
         wrong: number of predictions that match no person.
-        similarity: mean similarity between the people and their predictions, 0 for people who were not found;
-            None if there are no people.
+        similarity: mean similarity between the people and their predictions, 0 for people who were
+            not found; None if there are no people.
     """
 
     image: DatasetImage
@@ -44,9 +44,11 @@ class KeypointScore:
 
     Attributes:
         labelled: number of people that count and for whom the keypoint is labelled.
-        found: the share of these people whose keypoint is found at a similarity of ``FOUND_AT`` or more.
+        found: the share of these people whose keypoint is found at a similarity of ``FOUND_AT`` or
+            more.
         similarity: the mean similarity over all these people, 0 if the person was not found.
-        error_px: the median distance in image pixels over people who were found; None if there are none.
+        error_px: the median distance in image pixels over people who were found; None if there are
+            none.
     """
 
     name: str
@@ -67,13 +69,19 @@ def score_image(matches: ImageMatches) -> ImageScore:
 def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
     """The images with people that have the lowest similarity, then the most wrong predictions."""
     with_people = [score for score in scores if score.similarity is not None]
-    return sorted(with_people, key=lambda score: (score.similarity, -score.wrong, score.image.id))[:count]
+    return sorted(with_people, key=lambda score: (score.similarity, -score.wrong, score.image.id))[
+        :count
+    ]
 
 
 def score_keypoints(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], matches: Sequence[ImageMatches]
+    dataset: CocoDataset,
+    predictions: Mapping[int, ImagePredictions],
+    matches: Sequence[ImageMatches],
 ) -> tuple[KeypointScore, ...]:
-    """A score for each keypoint, from predictions by image id, at the first threshold of all matches."""
+    """A score for each keypoint, from predictions by image id, at the first threshold of all
+    matches.
+    """
     sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
     count = len(dataset.keypoints)
     labelled, similarity_sum, num_found = np.zeros(count), np.zeros(count), np.zeros(count)
@@ -109,13 +117,16 @@ def score_keypoints(
 
 
 def compute_mpjpe(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], matches: Sequence[ImageMatches]
+    dataset: CocoDataset,
+    predictions: Mapping[int, ImagePredictions],
+    matches: Sequence[ImageMatches],
 ) -> float | None:
     """The mean distance of joints from the ground truth, in mm, with the necks aligned.
 
-    The mean is over all labelled joints, except the neck, of the people who were found. This is MPJPE
-    (C. Ionescu et al., Human3.6M, 2014) for several people, who are matched by their keypoints in the image.
-    People who were not found do not count here; AR includes them. The matches' first threshold is used.
+    The mean is over all labelled joints, except the neck, of the people who were found. This is
+    MPJPE (C. Ionescu et al., Human3.6M, 2014) for several people, who are matched by their
+    keypoints in the image. People who were not found do not count here; AR includes them. The
+    matches' first threshold is used.
 
     Returns:
         None if the data set or the model has no 3D positions, or no person was found.

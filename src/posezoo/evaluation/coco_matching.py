@@ -1,7 +1,8 @@
 """Match predictions with annotated people by COCO's rules, for tables and confidence intervals.
 
-This reimplements pycocotools' ``computeOks`` and ``evaluateImg`` for people of any size. The reported metrics
-come from ``coco_metrics``; the tests check that the AP of these matches is the same.
+This reimplements pycocotools' ``computeOks`` and ``evaluateImg`` for people of any size. The
+reported metrics come from ``coco_metrics``; the tests check that the AP of these matches is the
+same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import Floats, ImagePredictions
 
-#: The maximum number of predictions that count in an image: poses, and boxes (pycocotools' ``maxDets``).
+#: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
+#: ``maxDets``).
 MAX_POSES, MAX_BOXES = 20, 100
 
 #: COCO's ten thresholds of similarity or overlap.
@@ -61,12 +63,16 @@ class ImageMatches:
         return int((~self.ignored).sum())
 
     def found(self) -> dict[int, int]:
-        """The row of the prediction for each person that counts and was found, at the first threshold."""
+        """The row of the prediction for each person that counts and was found, at the first
+        threshold.
+        """
         rows = enumerate(self.persons[0].tolist())
         return {person: row for row, person in rows if person >= 0 and not self.ignored[person]}
 
     def true_positives(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """(T, N) twice: whether a prediction matches a person that counts, and whether it counts itself."""
+        """(T, N) twice: whether a prediction matches a person that counts, and whether it counts
+        itself.
+        """
         has_person = self.persons >= 0
         if not len(self.ignored):
             return has_person, np.ones_like(has_person)
@@ -90,7 +96,8 @@ def match_dataset(
         order = np.argsort(-predicted.scores, kind="stable")[: MAX_BOXES if boxes else MAX_POSES]
         crowds = [person.is_crowd for person in image.people]
         ignored = np.array(
-            [person.is_crowd or not (boxes or person.num_keypoints) for person in image.people], bool
+            [person.is_crowd or not (boxes or person.num_keypoints) for person in image.people],
+            bool,
         )
         similarities = np.zeros((len(order), len(image.people)))
         for column, person in enumerate(image.people):
@@ -100,16 +107,20 @@ def match_dataset(
                 else object_keypoint_similarity(predicted.keypoints[order], person, sigmas)
             )
         persons = np.array(
-            [_match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS], np.int64
+            [_match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS],
+            np.int64,
         ).reshape(len(THRESHOLDS), len(order))
         yield ImageMatches(image, order, predicted.scores[order], similarities, persons, ignored)
 
 
-def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, sigmas: Floats) -> Floats:
+def object_keypoint_similarity(
+    keypoints: Floats, person: PersonAnnotation, sigmas: Floats
+) -> Floats:
     """(N,): COCO's object keypoint similarity (OKS) of (N, K, 3) keypoints to a person.
 
-    For a person without labelled keypoints, it depends on the distance of each keypoint from the person's
-    box, which is first extended by its own width and height on each side. ``sigmas``, (K,), are twice COCO's.
+    For a person without labelled keypoints, it depends on the distance of each keypoint from the
+    person's box, which is first extended by its own width and height on each side. ``sigmas``,
+    (K,), are twice COCO's.
     """
     labelled = person.keypoints[:, 2] > 0
     similarities = keypoint_similarities(keypoints, person, sigmas)
@@ -123,8 +134,13 @@ def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: F
         offsets = keypoints[:, :, :2] - person.keypoints[:, :2]
     else:
         left, top, width, height = person.bbox
-        low, high = np.array([left - width, top - height]), np.array([left + 2 * width, top + 2 * height])
-        offsets = np.maximum(low - keypoints[:, :, :2], 0) + np.maximum(keypoints[:, :, :2] - high, 0)
+        low, high = (
+            np.array([left - width, top - height]),
+            np.array([left + 2 * width, top + 2 * height]),
+        )
+        offsets = np.maximum(low - keypoints[:, :, :2], 0) + np.maximum(
+            keypoints[:, :, :2] - high, 0
+        )
     squared = (offsets**2).sum(axis=2)
     similarities: Floats = np.exp(-squared / (2 * sigmas**2 * (person.area + np.spacing(1))))
     return similarities
@@ -148,7 +164,9 @@ def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
 def _match_greedily(
     similarities: Floats, ignored: NDArray[np.bool_], crowds: Sequence[bool], threshold: float
 ) -> list[int]:
-    """The person for each prediction, by descending score; people that count are matched before others."""
+    """The person for each prediction, by descending score; people that count are matched before
+    others.
+    """
     taken: set[int] = set()
     people = np.argsort(ignored, kind="stable").tolist()
     matches = []
@@ -167,14 +185,16 @@ def _match_greedily(
     return matches
 
 
-def bootstrap_intervals(matches: Sequence[ImageMatches], *, draws: int = DRAWS) -> Mapping[str, Interval]:
+def bootstrap_intervals(
+    matches: Sequence[ImageMatches], *, draws: int = DRAWS
+) -> Mapping[str, Interval]:
     """The 95 % confidence intervals of ``NAMES``, by the percentile bootstrap.
 
-    Images are drawn with replacement until there are as many as in the data set, ``draws`` times; the bounds
-    are the 2.5th and the 97.5th percentile of the metrics (B. Efron, R. Tibshirani: An Introduction to the
-    Bootstrap, 1993, chapter 13). Whole images are drawn, because people in one image are not independent. The
-    matches of an image do not depend on other images, so they are computed once. The draws are seeded: the
-    same matches give the same intervals.
+    Images are drawn with replacement until there are as many as in the data set, ``draws`` times;
+    the bounds are the 2.5th and the 97.5th percentile of the metrics (B. Efron, R. Tibshirani: An
+    Introduction to the Bootstrap, 1993, chapter 13). Whole images are drawn, because people in one
+    image are not independent. The matches of an image do not depend on other images, so they are
+    computed once. The draws are seeded: the same matches give the same intervals.
     """
     pooled = PooledMatches(matches)
     random = np.random.default_rng(SEED)
@@ -182,7 +202,8 @@ def bootstrap_intervals(matches: Sequence[ImageMatches], *, draws: int = DRAWS) 
     samples = [
         metrics
         for _ in range(draws)
-        if (metrics := pooled.resampled_metrics(random.multinomial(len(matches), shares))) is not None
+        if (metrics := pooled.resampled_metrics(random.multinomial(len(matches), shares)))
+        is not None
     ]
     if not samples:
         return {}
@@ -191,7 +212,9 @@ def bootstrap_intervals(matches: Sequence[ImageMatches], *, draws: int = DRAWS) 
 
 
 class PooledMatches:
-    """The predictions of all images together, by descending score, each with the index of its image."""
+    """The predictions of all images together, by descending score, each with the index of its
+    image.
+    """
 
     def __init__(self, matches: Sequence[ImageMatches]) -> None:
         self._people = np.array([image.num_people for image in matches])
@@ -206,7 +229,9 @@ class PooledMatches:
         self._correct, self._counted = correct[:, order], counted[:, order]
 
     def resampled_metrics(self, repeats: NDArray[Any]) -> tuple[float, ...] | None:
-        """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person counts."""
+        """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person
+        counts.
+        """
         people = int((self._people * repeats).sum())
         if not people:
             return None

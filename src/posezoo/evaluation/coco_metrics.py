@@ -1,7 +1,7 @@
 """COCO's metrics of predictions, computed by faster-coco-eval.
 
-It returns exactly the same results as pycocotools in about half the time; the tests compare them. Ids are
-renumbered from 1, because both packages interpret 0 as "no match".
+It returns exactly the same results as pycocotools in about half the time; the tests compare them.
+Ids are renumbered from 1, because both packages interpret 0 as "no match".
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from posezoo.errors import EvaluationError, import_optional
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.pose.keypoints import SKELETONS, keypoint_sigma
 
-#: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always shown.
+#: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always
+#: shown.
 KEYPOINT_METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 #: COCO's metrics by the overlap of boxes, for up to 100 boxes per image.
 BOX_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "ARs", "ARm", "ARl")
@@ -29,7 +30,9 @@ def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
     """Raise an ``EvaluationError`` if a data set has no people to evaluate."""
     if not dataset.person_count(keypoints=not boxes):
         kind = "outside of crowds" if boxes else "with labelled keypoints"
-        raise EvaluationError(f"{dataset.annotations}: no person to evaluate: there is no person {kind}")
+        raise EvaluationError(
+            f"{dataset.annotations}: no person to evaluate: there is no person {kind}"
+        )
 
 
 def compute_coco_metrics(
@@ -43,8 +46,8 @@ def compute_coco_metrics(
         boxes: compare boxes with boxes instead of keypoints with keypoints.
 
     Returns:
-        The values by name of ``KEYPOINT_METRICS`` or ``BOX_METRICS``. A metric is left out if no person in
-        the data set counts for it; pycocotools reports it as -1.
+        The values by name of ``KEYPOINT_METRICS`` or ``BOX_METRICS``. A metric is left out if no
+        person in the data set counts for it; pycocotools reports it as -1.
 
     Raises:
         EvaluationError: no person in the data set counts, or COCO's sigma of a keypoint is unknown.
@@ -56,13 +59,16 @@ def compute_coco_metrics(
     results: list[dict[str, Any]] = []
     for image in dataset.images:
         for person in image.people:
-            annotation = _annotation(len(truth) + 1, image.id, person.keypoints, person.bbox, person.area)
+            annotation = _annotation(
+                len(truth) + 1, image.id, person.keypoints, person.bbox, person.area
+            )
             is_crowd, labelled = int(person.is_crowd), person.num_keypoints
             truth.append({**annotation, "iscrowd": is_crowd, "num_keypoints": labelled})
         predicted = predictions.get(image.id)
         if predicted is None or not len(predicted):
             continue
-        # From the extent of all keypoints, including missing ones at (0, 0), as in pycocotools' loadRes.
+        # From the extent of all keypoints, including missing ones at (0, 0), as in pycocotools'
+        # loadRes.
         areas = (
             predicted.boxes[:, 2] * predicted.boxes[:, 3]
             if boxes
@@ -71,7 +77,9 @@ def compute_coco_metrics(
         for row, (score, box, area) in enumerate(
             zip(predicted.scores.tolist(), predicted.boxes.tolist(), areas.tolist(), strict=True)
         ):
-            annotation = _annotation(len(results) + 1, image.id, predicted.keypoints[row], box, area)
+            annotation = _annotation(
+                len(results) + 1, image.id, predicted.keypoints[row], box, area
+            )
             results.append({**annotation, "iscrowd": 0, "score": score})
     evaluation = library.COCOeval_faster(
         _index(library, dataset, truth),
@@ -81,14 +89,17 @@ def compute_coco_metrics(
         kpt_oks_sigmas=None if boxes else keypoint_sigmas(dataset.keypoints),
     )
     evaluation.run()
-    stats = evaluation.stats  # in pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes
+    stats = (
+        evaluation.stats
+    )  # in pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes
     values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
     metrics = zip(BOX_METRICS if boxes else KEYPOINT_METRICS, map(float, values), strict=True)
     return {name: value for name, value in metrics if value >= 0}
 
 
 def keypoint_sigmas(names: tuple[str, ...]) -> list[float]:
-    """COCO's sigmas: the standard deviation of annotators for each keypoint, relative to the person's size.
+    """COCO's sigmas: the standard deviation of annotators for each keypoint, relative to the
+    person's size.
 
     They are rounded as in pycocotools, so the results are exactly the same.
 
@@ -98,8 +109,8 @@ def keypoint_sigmas(names: tuple[str, ...]) -> list[float]:
     unknown = [name for name in names if keypoint_sigma(name) is None]
     if unknown:
         raise EvaluationError(
-            f"COCO's sigmas are unknown for {', '.join(unknown)}, so the keypoint similarity cannot be "
-            "computed",
+            f"COCO's sigmas are unknown for {', '.join(unknown)}, so the keypoint similarity cannot"
+            " be computed",
             hint=f"the sigmas of the keypoints of {', '.join(SKELETONS)} are known",
         )
     return [round(10 * (keypoint_sigma(name) or 0), 2) / 10.0 for name in names]

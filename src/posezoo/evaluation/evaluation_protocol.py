@@ -1,4 +1,6 @@
-"""The settings of an evaluation, for records, cached predictions, and comparisons with published values."""
+"""The settings of an evaluation, for records, cached predictions, and comparisons with published
+values.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class EvaluationProtocol:
         estimator: the model.
         precision: of its IR.
         options: how the estimator was loaded: input size, flip, scales, decoder options.
-        given_boxes: the source of person boxes that replace those of the detector; empty if there are none.
+        given_boxes: the source of person boxes that replace those of the detector; empty if there
+            are none.
         irs: the .xml of each of its networks and of its detector's.
     """
 
@@ -44,7 +47,9 @@ class EvaluationProtocol:
 
     @property
     def people_from(self) -> str:
-        """Where the people come from: given boxes, a detector, the whole image, or the model itself."""
+        """Where the people come from: given boxes, a detector, the whole image, or the model
+        itself.
+        """
         return self.given_boxes or self.estimator.people_from
 
     @property
@@ -59,7 +64,11 @@ class EvaluationProtocol:
             "input": f"{size[0]}x{size[1]}" if size else "varies",
             "target_size": options.target_size or 0,
             "flip": options.flip,
-            "scales": "" if options.scales == (1.0,) else " ".join(f"{scale:g}" for scale in options.scales),
+            "scales": (
+                ""
+                if options.scales == (1.0,)
+                else " ".join(f"{scale:g}" for scale in options.scales)
+            ),
             "people_from": "" if self.people_from == ITSELF else self.people_from,
             "arithmetic": self.estimator.executed_precision,
         }
@@ -69,7 +78,8 @@ class EvaluationProtocol:
 
 
 def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
-    """Everything that predictions depend on; cached predictions are used only if their key is the same.
+    """Everything that predictions depend on; cached predictions are used only if their key is the
+    same.
 
     Args:
         protocol: how the model is evaluated.
@@ -79,7 +89,8 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     decoder = estimator.model.decoder
     options = dict(sorted(decoder.options.items())) if decoder is not None else ""
     files = [file for xml in protocol.irs for file in (xml, xml.with_suffix(".bin"))]
-    # The code that turns images into poses is included: in a checkout it may change without a new version.
+    # The code that turns images into poses is included: in a checkout it may change without a new
+    # version.
     code = hashlib.sha256()
     for package in (runtime, pose):
         for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
@@ -94,7 +105,9 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     }
 
 
-def create_accuracy_measurement(protocol: EvaluationProtocol, result: EvaluationResult) -> Measurement:
+def create_accuracy_measurement(
+    protocol: EvaluationProtocol, result: EvaluationResult
+) -> Measurement:
     """The accuracy in the form that ``posezoo record`` reads."""
     model = protocol.estimator.model
     return Measurement(
@@ -122,13 +135,21 @@ def explain_difference(
     protocol: EvaluationProtocol,
     result: EvaluationResult,
 ) -> Iterator[str]:
-    """The reasons why a measured value may differ from a published one, which is one of ``metrics``."""
+    """The reasons why a measured value may differ from a published one, which is one of
+    ``metrics``.
+    """
     num_images = len(result.dataset.images)
     if "val2017" not in result.dataset.name or num_images != VAL2017_IMAGES:
         published_set = published.dataset or "another set"
-        yield f"measured on {num_images} images of {result.dataset.name}, published for {published_set}"
+        yield (
+            f"measured on {num_images} images of {result.dataset.name}, published for"
+            f" {published_set}"
+        )
     if published.flip != protocol.options.flip:
-        yield f"{'published' if published.flip else 'measured'} with flip: image and mirror image averaged"
+        yield (
+            f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
+            " averaged"
+        )
     if protocol.options.scales != (1.0,):
         yield f"measured at {len(protocol.options.scales)} scales"
     if protocol.people_from != ITSELF:

@@ -1,7 +1,9 @@
-"""The predictions of a model for each image, and a file of them with which an evaluation can continue.
+"""The predictions of a model for each image, and a file of them with which an evaluation can
+continue.
 
-The first line of the file is a heading with everything that the predictions depend on: a file with another
-heading is not used. Then follows one line of JSON for each image. An incomplete line is skipped.
+The first line of the file is a heading with everything that the predictions depend on: a file with
+another heading is not used. Then follows one line of JSON for each image. An incomplete line is
+skipped.
 """
 
 from __future__ import annotations
@@ -30,14 +32,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ImagePredictions:
-    """The people that a model found in one image, in the model's order, in the form of COCO's annotations.
+    """The people that a model found in one image, in the model's order, in the form of COCO's
+    annotations.
 
     Attributes:
-        keypoints: (N, K, 3): x, y in image pixels and score of the annotations' keypoints, in their order;
-            all three are 0 if a keypoint was not found. K is 0 if only boxes count.
+        keypoints: (N, K, 3): x, y in image pixels and score of the annotations' keypoints, in their
+            order; all three are 0 if a keypoint was not found. K is 0 if only boxes count.
         scores: (N,): of the people.
         boxes: (N, 4): left, top, width and height in image pixels.
-        space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 without 3D positions.
+        space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 without 3D
+            positions.
     """
 
     keypoints: Floats
@@ -58,8 +62,12 @@ class ImagePredictions:
         }
 
     def to_coco_results(self, image: int) -> list[dict[str, Any]]:
-        """In the form of COCO's result files: keypoints, or boxes if there are no keypoints, never both."""
-        key, values = ("keypoints", self.keypoints) if self.keypoints.shape[1] else ("bbox", self.boxes)
+        """In the form of COCO's result files: keypoints, or boxes if there are no keypoints, never
+        both.
+        """
+        key, values = (
+            ("keypoints", self.keypoints) if self.keypoints.shape[1] else ("bbox", self.boxes)
+        )
         return [
             {"image_id": image, "category_id": 1, "score": score, key: row}
             for score, row in zip(self.scores.tolist(), _flat(values).tolist(), strict=True)
@@ -119,13 +127,17 @@ def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
 class PredictionCache:
     """The predictions in one file, by image id; created by ``open_prediction_cache``."""
 
-    def __init__(self, path: Path, entries: Mapping[int, tuple[list[int], ImagePredictions]]) -> None:
+    def __init__(
+        self, path: Path, entries: Mapping[int, tuple[list[int], ImagePredictions]]
+    ) -> None:
         self._path, self._entries = path, entries
 
     def get(self, image: DatasetImage) -> ImagePredictions | None:
         """The predictions for an image; None if there are none, or the image file has changed."""
         fingerprint, predictions = self._entries.get(image.id, ([], None))
-        return predictions if predictions is not None and fingerprint == _fingerprint(image) else None
+        return (
+            predictions if predictions is not None and fingerprint == _fingerprint(image) else None
+        )
 
     def add(self, image: DatasetImage, predictions: ImagePredictions) -> None:
         """Append the predictions for an image.
@@ -184,7 +196,10 @@ def _read(
             for line in stream:
                 with suppress(ValueError, KeyError, TypeError, RecursionError):
                     entry = json.loads(line)
-                    count, num_space = len(entry["scores"]), num_keypoints if "space" in entry else 0
+                    count, num_space = (
+                        len(entry["scores"]),
+                        (num_keypoints if "space" in entry else 0),
+                    )
                     predictions = ImagePredictions(
                         np.array(entry["keypoints"], np.float64).reshape(count, num_keypoints, 3),
                         np.array(entry["scores"], np.float64).reshape(count),

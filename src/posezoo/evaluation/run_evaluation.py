@@ -1,4 +1,6 @@
-"""Evaluate a model on a data set in COCO's format: one call returns metrics, intervals and tables."""
+"""Evaluate a model on a data set in COCO's format: one call returns metrics, intervals and
+tables.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,12 @@ from posezoo import images
 from posezoo.coco import CocoBox, CocoDataset, DatasetImage
 from posezoo.errors import EvaluationError, ImageError, import_optional
 from posezoo.evaluation import breakdown
-from posezoo.evaluation.coco_matching import ENOUGH_PEOPLE, Interval, bootstrap_intervals, match_dataset
+from posezoo.evaluation.coco_matching import (
+    ENOUGH_PEOPLE,
+    Interval,
+    bootstrap_intervals,
+    match_dataset,
+)
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, require_people
 from posezoo.evaluation.image_predictions import (
     ImagePredictions,
@@ -24,8 +31,8 @@ from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
 from posezoo.runtime.result_stream import ResultStream
 
-#: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called with
-#: ``boxes=`` if boxes are given.
+#: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called
+#: with ``boxes=`` if boxes are given.
 Predictor = Callable[..., Sequence[Pose]]
 
 
@@ -34,8 +41,8 @@ class EvaluationResult:
     """How well a model did on a data set.
 
     Attributes:
-        figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or ``BOX_METRICS``
-            for which a person in the data set counts; and MPJPE_mm for 3D poses.
+        figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
+            ``BOX_METRICS`` for which a person in the data set counts; and MPJPE_mm for 3D poses.
         intervals: the 95 % confidence intervals by name; empty if the data set has enough people.
         people: number of annotated people that count.
         dataset: the data set without unreadable images.
@@ -85,22 +92,25 @@ def evaluate(
         predictor: an estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR.
         dataset: the images and the ground truth.
         of_boxes: compare boxes with boxes, as for detectors, instead of keypoints with keypoints.
-        boxes: person boxes by image id, for a top-down model. The predictor gets them as ``boxes=``; it is
-            not called for an image without boxes. ``dataset.annotated_boxes()`` returns the annotated boxes.
-        skip_unreadable: leave out images that are missing or cannot be read; ``unreadable`` lists them.
+        boxes: person boxes by image id, for a top-down model. The predictor gets them as
+            ``boxes=``; it is not called for an image without boxes. ``dataset.annotated_boxes()``
+            returns the annotated boxes.
+        skip_unreadable: leave out images that are missing or cannot be read; ``unreadable`` lists
+            them.
         keep: a file for predictions; the next run then processes only the remaining images.
-        heading: everything that predictions depend on besides the images: a file with another heading is not
-            used.
-        at_once: number of images that are processed at the same time, such as an estimator's ``requests``;
-            the predictor is called in other threads.
-        predict_elsewhere: yields the predictions for images, in their order, instead of the predictor here;
-            it gets the images, and the names of the keypoints as for ``ImagePredictor``.
+        heading: everything that predictions depend on besides the images: a file with another
+            heading is not used.
+        at_once: number of images that are processed at the same time, such as an estimator's
+            ``requests``; the predictor is called in other threads.
+        predict_elsewhere: yields the predictions for images, in their order, instead of the
+            predictor here; it gets the images, and the names of the keypoints as for
+            ``ImagePredictor``.
         name: the model's name, for the listener.
         listener: receives an event for every image.
 
     Raises:
-        EvaluationError: images are missing or cannot be read, no person counts, or the model's skeleton does
-            not match the annotations.
+        EvaluationError: images are missing or cannot be read, no person counts, or the model's
+            skeleton does not match the annotations.
         OutputError: the file cannot be written.
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
@@ -139,13 +149,16 @@ def evaluate(
             hint="repair them and run again, or leave them out: --skip_unreadable",
         )
 
-    readable = dataset.excluding({image.id for image in dataset.images if image.file_name in unreadable})
+    readable = dataset.excluding(
+        {image.id for image in dataset.images if image.file_name in unreadable}
+    )
     return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePredictor:
-    """Reads an image of a data set, and predicts its people; an image that cannot be read gives its error.
+    """Reads an image of a data set, and predicts its people; an image that cannot be read gives its
+    error.
 
     Attributes:
         predictor, boxes: as for ``evaluate``.
@@ -201,7 +214,9 @@ def _compare(
         predictions=predictions,
         cached_count=cached_count,
         image_scores=tuple(map(breakdown.score_image, matches)),
-        keypoint_scores=() if of_boxes else breakdown.score_keypoints(dataset, predictions, matches),
+        keypoint_scores=(
+            () if of_boxes else breakdown.score_keypoints(dataset, predictions, matches)
+        ),
     )
 
 
@@ -215,7 +230,8 @@ def read_dataset_image(image: DatasetImage) -> Image:
     size = pixels.shape[1], pixels.shape[0]
     if image.size is not None and size != image.size:
         raise ImageError(
-            f"{image.path}: is {size[0]}x{size[1]}, the annotations say {image.size[0]}x{image.size[1]}"
+            f"{image.path}: is {size[0]}x{size[1]}, the annotations say"
+            f" {image.size[0]}x{image.size[1]}"
         )
     return pixels
 

@@ -1,4 +1,6 @@
-"""Export to C++: a CMake project that prints the people in pictures, and the IR of all models in models/."""
+"""Export to C++: a CMake project that prints the people in pictures, and the IR of all models in
+models/.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,8 @@ from posezoo.export.target_type import (
 from posezoo.resolve.input_options import InputOptions
 
 _BUILD = (
-    "cmake -S {folder} -B {folder}/build "
-    '-D OpenVINO_DIR="$(python -c "import openvino.utils; print(openvino.utils.get_cmake_path())")" '
-    "&& cmake --build {folder}/build"
+    'cmake -S {folder} -B {folder}/build -D OpenVINO_DIR="$(python -c "import openvino.utils;'
+    ' print(openvino.utils.get_cmake_path())")" && cmake --build {folder}/build'
 )
 _PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp")
 
@@ -35,13 +36,21 @@ def draw_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile
 
 
 TARGET = ExportTarget(
-    summary="C++: a CMake project that prints people as JSON and measures frames a second, and IR for it",
+    summary=(
+        "C++: a CMake project that prints people as JSON and measures frames a second, and IR"
+        " for it"
+    ),
     draw=draw_cpp,
     next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
-    next_step_of_part=f"{_BUILD}  # then README.md in {{folder}} says how to run it with the other part",
-    checked_by="The IR take bytes and contain their decoder; the README in the folder says how to run "
-    "BlazePose's two networks together. Tests build the project against the Python package openvino without "
-    "warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart.",
+    next_step_of_part=(
+        f"{_BUILD}  # then README.md in {{folder}} says how to run it with the other part"
+    ),
+    checked_by=(
+        "The IR take bytes and contain their decoder; the README in the folder says how to run"
+        " BlazePose's two networks together. Tests build the project against the Python package"
+        " openvino without warnings, and compare its JSON with that of `posezoo run`: at most 0.1"
+        " px apart."
+    ),
     run_with=(
         "movenet-singlepose-lightning-int8",
         "human-pose-estimation-0001",

@@ -1,6 +1,8 @@
-"""Export for DL Streamer: the IR, a model-proc file that names its converter, and a pipeline for gst-launch.
+"""Export for DL Streamer: the IR, a model-proc file that names its converter, and a pipeline for
+gst-launch.
 
-The rules of its converters were read from its sources, which tests/ir/test_dlstreamer_rules.py names.
+The rules of its converters were read from its sources, which tests/ir/test_dlstreamer_rules.py
+names.
 """
 
 from __future__ import annotations
@@ -25,11 +27,17 @@ _F32 = "ie-config=INFERENCE_PRECISION_HINT=f32"
 _SHOW = "queue ! gvawatermark ! videoconvert ! autovideosink sync=false"
 _PIPELINES = {
     "detection_output": f"gvadetect model=@.xml model-proc=@.json ! {_SHOW}",
-    "keypoints_hrnet": f"gvadetect model={_DETECTOR}.xml model-proc={_DETECTOR}.json ! queue ! "
-    f"gvaclassify model=@.xml model-proc=@.json object-class=person ! {_SHOW}",
-    "keypoints_openpose": f"gvaclassify model=@.xml model-proc=@.json inference-region=full-frame ! {_SHOW}",
-    "raw_data_copy": "gvainference model=@.xml ! queue ! gvametaconvert add-tensor-data=true ! "
-    "gvametapublish file-path=/dev/stdout ! fakesink",
+    "keypoints_hrnet": (
+        f"gvadetect model={_DETECTOR}.xml model-proc={_DETECTOR}.json ! queue ! "
+        f"gvaclassify model=@.xml model-proc=@.json object-class=person ! {_SHOW}"
+    ),
+    "keypoints_openpose": (
+        f"gvaclassify model=@.xml model-proc=@.json inference-region=full-frame ! {_SHOW}"
+    ),
+    "raw_data_copy": (
+        "gvainference model=@.xml ! queue ! gvametaconvert add-tensor-data=true ! "
+        "gvametapublish file-path=/dev/stdout ! fakesink"
+    ),
 }
 
 # resize_type of model_info, as model-proc files name it.
@@ -55,11 +63,17 @@ def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     else:  # docs/export.md, too, which is drawn without IR
         yield from model.ir_files(model.name)
     if converter != "raw_data_copy":
-        proc = _draw_model_proc(model, info, {"converter": converter, "layer_names": [*outputs.values()]})
-        yield ExportFile(f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode())
+        proc = _draw_model_proc(
+            model, info, {"converter": converter, "layer_names": [*outputs.values()]}
+        )
+        yield ExportFile(
+            f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode()
+        )
     pipeline = _PIPELINES[converter].replace("@", model.name).replace(" model=", f" {_F32} model=")
     yield from draw_documents(model, TARGET)
-    yield ExportFile(f"{model.name}/pipeline.sh", render("dlstreamer.sh", name=model.name, pipeline=pipeline))
+    yield ExportFile(
+        f"{model.name}/pipeline.sh", render("dlstreamer.sh", name=model.name, pipeline=pipeline)
+    )
 
 
 def _choose_converter(model: ExportedModel, info: Mapping[str, str]) -> str:
@@ -75,7 +89,10 @@ def _choose_converter(model: ExportedModel, info: Mapping[str, str]) -> str:
     if spec.composite or (spec.decoder is not None and spec.decoder.name in SCORE_OPTIONS):
         raise ExportError(
             f"{model.name}: DL Streamer has a converter for its outputs only with --decode",
-            hint="add --decode: the IR then finds the keypoints, and DL Streamer passes them on as tensors",
+            hint=(
+                "add --decode: the IR then finds the keypoints, and DL Streamer passes them on as"
+                " tensors"
+            ),
         )
     kind = spec.decoder.name if spec.decoder is not None else "a network without a decoder"
     raise ExportError(f"{model.name}: DL Streamer has no converter for the outputs of {kind}")
@@ -91,7 +108,9 @@ def _rename_outputs(model: ExportedModel, names: Mapping[str, str]) -> Iterator[
         xml = Path(folder, f"{model.name}.xml")
         import_openvino().serialize(network, xml, xml.with_suffix(".bin"))
         for suffix in SUFFIXES:
-            yield ExportFile(f"{model.name}/{model.name}{suffix}", xml.with_suffix(suffix).read_bytes())
+            yield ExportFile(
+                f"{model.name}/{model.name}{suffix}", xml.with_suffix(suffix).read_bytes()
+            )
 
 
 def _draw_model_proc(
@@ -106,7 +125,9 @@ def _draw_model_proc(
         params["padding"] = {"fill_value": [float(pad_value)] * 3}
     if skeleton := SKELETONS.get(info.get("skeleton", "")):
         output["point_names"] = list(skeleton.keypoints)
-        output["point_connections"] = [skeleton.keypoints[place] for limb in skeleton.limbs for place in limb]
+        output["point_connections"] = [
+            skeleton.keypoints[place] for limb in skeleton.limbs for place in limb
+        ]
     else:
         output["labels"] = info["labels"].split()
     image = {"format": "image", "layer_name": model.inputs[0].name, "params": params}
@@ -118,7 +139,10 @@ TARGET = ExportTarget(
     draw=draw_dlstreamer,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
     sets_f32="ie-config in pipeline.sh",
-    checked_by="DL Streamer was not run: tests compare the files with its rules, read from its sources. "
-    "keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines them itself. "
-    "The pipeline then prints JSON with tensors, in pixels of the network's input.",
+    checked_by=(
+        "DL Streamer was not run: tests compare the files with its rules, read from its sources."
+        " keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines"
+        " them itself. The pipeline then prints JSON with tensors, in pixels of the network's"
+        " input."
+    ),
 )

@@ -1,4 +1,6 @@
-"""README.md, NOTICE and LICENSE of an exported model, for copies of the export in images and buckets."""
+"""README.md, NOTICE and LICENSE of an exported model, for copies of the export in images and
+buckets.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +14,31 @@ from posezoo.spec.model import WHOLE_IMAGE
 # How posezoo fits a picture into the input, by model_info's resize_type.
 _FITTED = {
     "standard": "posezoo stretches a picture to the input's size.",
-    "fit_to_window": "posezoo scales a picture to fit, keeps its aspect ratio, places it at the left and "
-    "top, and fills the rest with {value}.",
-    "fit_to_window_letterbox": "posezoo scales a picture to fit, keeps its aspect ratio, places it in the "
-    "middle, and fills the rest with {value}.",
+    "fit_to_window": (
+        "posezoo scales a picture to fit, keeps its aspect ratio, places it at the left and "
+        "top, and fills the rest with {value}."
+    ),
+    "fit_to_window_letterbox": (
+        "posezoo scales a picture to fit, keeps its aspect ratio, places it in the "
+        "middle, and fills the rest with {value}."
+    ),
 }
 
-# Measured with posezoo evaluate, with f32 and default as its --inference_precision, on a CPU with AMX.
+# Measured with posezoo evaluate, with f32 and default as its --inference_precision, on a CPU with
+# AMX.
 _BF16 = (
-    "CPUs with AMX or AVX512-BF16 otherwise compute in bf16: blazepose-full then has an AP of 0.117 in place "
-    "of 0.155 on 17 photos of COCO, and half of its keypoints move by 3.8 pixels or more. "
-    "The AP of MoveNet's models changes by at most 0.01."
+    "CPUs with AMX or AVX512-BF16 otherwise compute in bf16: blazepose-full then has an AP of 0.117"
+    " in place of 0.155 on 17 photos of COCO, and half of its keypoints move by 3.8 pixels or more."
+    " The AP of MoveNet's models changes by at most 0.01."
 )
 
 
-def draw_documents(model: ExportedModel, target: ExportTarget, prefix: str = "") -> Iterator[ExportFile]:
-    """The files of ``draw_texts``; their paths begin with ``prefix``, or are in the model's folder."""
+def draw_documents(
+    model: ExportedModel, target: ExportTarget, prefix: str = ""
+) -> Iterator[ExportFile]:
+    """The files of ``draw_texts``; their paths begin with ``prefix``, or are in the model's
+    folder.
+    """
     for name, text in draw_texts(model, target).items():
         yield ExportFile(f"{prefix or f'{model.name}/'}{name}", text)
 
@@ -72,7 +83,8 @@ def _describe_preparation(model: ExportedModel) -> str:
     sentences = ["Values are 0 to 255; the IR applies mean and scale itself, if there are any."]
     if model.spec.is_ir and (image.mean or image.scale):
         sentences = [
-            f"The IR was published without its mean {list(image.mean)} and scale {list(image.scale)}."
+            f"The IR was published without its mean {list(image.mean)} and scale"
+            f" {list(image.scale)}."
         ]
     if image.resize:
         sentences.append("The IR resizes pictures of any size itself.")
@@ -80,7 +92,9 @@ def _describe_preparation(model: ExportedModel) -> str:
         sentences.append(fitted.format(value=info.get("pad_value", 0)))
     people = people_from(model.spec)
     if people not in ("", WHOLE_IMAGE):
-        sentences.append(f"It takes one person at a time: posezoo cuts out the people that {people} finds.")
+        sentences.append(
+            f"It takes one person at a time: posezoo cuts out the people that {people} finds."
+        )
     return " ".join(sentences)
 
 
@@ -90,11 +104,15 @@ def _describe_decoding(model: ExportedModel) -> str:
     if spec.decoding:
         order = model.model_info.get("labels", "as in the model's card")
         return (
-            "`keypoints` has x, y in pixels of the input, and the score, of each keypoint of each person; "
-            f"`scores` has those of the people. A row of zeros is no person. The keypoints: {order}."
+            "`keypoints` has x, y in pixels of the input, and the score, of each keypoint of each"
+            " person; `scores` has those of the people. A row of zeros is no person. The"
+            f" keypoints: {order}."
         )
     if spec.composite:
-        return f"`posezoo run {spec.composite}` makes poses of them and of the outputs of its other part."
+        return (
+            f"`posezoo run {spec.composite}` makes poses of them and of the outputs of its other"
+            " part."
+        )
     if spec.decoder is None:
         return "posezoo has no decoder for them."
     made = "boxes of people" if spec.decoder.name == "detection" else "poses"

@@ -1,7 +1,9 @@
-"""Write the files of exports into a folder, which may have files of earlier exports and of the user.
+"""Write the files of exports into a folder, which may have files of earlier exports and of the
+user.
 
-All files are staged first. A new folder, such as a model's next version, appears complete by one rename. The
-manifest lists the files that exports wrote, with their digests: no other file is ever replaced.
+All files are staged first. A new folder, such as a model's next version, appears complete by one
+rename. The manifest lists the files that exports wrote, with their digests: no other file is ever
+replaced.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ NOTE = "written by posezoo export: its own files, by SHA-256"
 class ExportChanges:
     """The changes of an export: paths below its folder, with / between their parts.
 
-    ``kept`` are files that the user changed, but whose content for the export is the same as before.
+    ``kept`` are files that the user changed, but whose content for the export is the same as
+    before.
     """
 
     created: tuple[str, ...] = ()
@@ -60,11 +63,19 @@ def write_export(
             folder.mkdir(parents=True, exist_ok=True)
         with nullcontext() if is_dry_run else exclusive(folder / MANIFEST, wait_s=600):
             manifest = read_manifest(folder / MANIFEST) or {}
-            present = {name: value for name, value in manifest.items() if os.path.lexists(folder / name)}
+            present = {
+                name: value for name, value in manifest.items() if os.path.lexists(folder / name)
+            }
             files = {file.name: file for file in draw(present)}
             digests = {
-                file.name: file.digest
-                or (digest(file.content) if isinstance(file.content, bytes) else digest_of_file(file.content))
+                file.name: (
+                    file.digest
+                    or (
+                        digest(file.content)
+                        if isinstance(file.content, bytes)
+                        else digest_of_file(file.content)
+                    )
+                )
                 for file in files.values()
             }
             _refuse_other_versions(folder, versioned, present, digests)
@@ -72,7 +83,10 @@ def write_export(
             manifest = {**present, **digests}
             if not is_dry_run and (changes.created or changes.changed or manifest != present):
                 _write(
-                    folder, [files[name] for name in (*changes.created, *changes.changed)], digests, manifest
+                    folder,
+                    [files[name] for name in (*changes.created, *changes.changed)],
+                    digests,
+                    manifest,
                 )
     return changes
 
@@ -80,8 +94,12 @@ def write_export(
 def _refuse_other_versions(
     folder: Path, models: Sequence[str], present: Mapping[str, str], digests: Mapping[str, str]
 ) -> None:
-    for version in (path for model in models for path in folder.glob(f"{model}/*") if path.name.isdigit()):
-        names = [path.relative_to(folder).as_posix() for path in version.rglob("*") if path.is_file()]
+    for version in (
+        path for model in models for path in folder.glob(f"{model}/*") if path.name.isdigit()
+    ):
+        names = [
+            path.relative_to(folder).as_posix() for path in version.rglob("*") if path.is_file()
+        ]
         if names and not any(
             name in present or digest_of_file(folder / name) == digests.get(name) for name in names
         ):
@@ -92,7 +110,10 @@ def _refuse_other_versions(
 
 
 def _compare(
-    folder: Path, files: Mapping[str, ExportFile], present: Mapping[str, str], digests: Mapping[str, str]
+    folder: Path,
+    files: Mapping[str, ExportFile],
+    present: Mapping[str, str],
+    digests: Mapping[str, str],
 ) -> ExportChanges:
     created, changed, unchanged, kept = [], [], [], []
     for name, file in files.items():
@@ -107,13 +128,20 @@ def _compare(
         elif found and present.get(name) == digests[name] and isinstance(file.content, bytes):
             kept.append(name)
         else:
-            how = "was changed since it was exported" if name in present else "was not written by an export"
+            how = (
+                "was changed since it was exported"
+                if name in present
+                else "was not written by an export"
+            )
             raise OutputError(f"{path}: {how}", hint="move it away, or choose another folder")
     return ExportChanges(tuple(created), tuple(changed), tuple(unchanged), tuple(kept))
 
 
 def _write(
-    folder: Path, files: Sequence[ExportFile], digests: Mapping[str, str], manifest: Mapping[str, str]
+    folder: Path,
+    files: Sequence[ExportFile],
+    digests: Mapping[str, str],
+    manifest: Mapping[str, str],
 ) -> None:
     """Stage all files, and only then move them; the manifest is the last."""
     with staging_dir(folder) as staging:
@@ -126,14 +154,20 @@ def _write(
                 else:
                     shutil.copyfile(file.content, part)
             except OSError as error:  # it names the part, or even the source
-                raise write_error(folder / file.name, OSError(error.errno, error.strerror)) from error
+                raise write_error(
+                    folder / file.name, OSError(error.errno, error.strerror)
+                ) from error
             if digest_of_file(part) != digests[file.name]:
                 raise OutputError(f"{folder / file.name}: its bytes changed while it was written")
         write_manifest(staging / MANIFEST, NOTE, manifest)
         for name in (*(file.name for file in files), MANIFEST):
             if (staging / name).exists():  # otherwise it was moved with its folder
                 missing = next(
-                    (parent for parent in reversed(Path(name).parents) if not (folder / parent).exists()),
+                    (
+                        parent
+                        for parent in reversed(Path(name).parents)
+                        if not (folder / parent).exists()
+                    ),
                     name,
                 )
                 os.replace(staging / missing, folder / missing)

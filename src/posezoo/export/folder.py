@@ -1,4 +1,6 @@
-"""Export to a plain folder: the IR, its card, license, provenance and checksums, and a sample program."""
+"""Export to a plain folder: the IR, its card, license, provenance and checksums, and a sample
+program.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ def draw_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     spec, layout = model.spec, model.layout
     files = model.ir_files(model.name)
     record = layout.provenance_path(spec, model.precision)
-    card = {name: text.encode() for name, text in draw_card_files(ModelFacts(spec, (spec,), layout)).items()}
+    card = {
+        name: text.encode()
+        for name, text in draw_card_files(ModelFacts(spec, (spec,), layout)).items()
+    }
     documents = draw_texts(model, TARGET)
     texts = {
         **card,
@@ -26,7 +31,9 @@ def draw_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
         "sample.py": draw_sample(model),
         **({"provenance.json": record.read_bytes()} if record.is_file() else {}),
     }
-    files += [ExportFile(f"{model.name}/{name}", text, digest(text)) for name, text in texts.items()]
+    files += [
+        ExportFile(f"{model.name}/{name}", text, digest(text)) for name, text in texts.items()
+    ]
     yield from files
     lines = [f"{file.digest}  {file.name.rpartition('/')[2]}\n" for file in files]
     yield ExportFile(f"{model.name}/SHA256SUMS", "".join(lines).encode())
@@ -43,11 +50,14 @@ def draw_sample(model: ExportedModel) -> bytes:
         given = ", ".join(f"{each.name} {list(each.shape)}" for each in model.inputs)
         raise ExportError(f"{model.name}: the sample needs one image as its input, not {given}")
     usual = model.spec.inputs[0].usual_size or (-1, -1)
-    height, width = (sides[side] if sides[side] > 0 else size for side, size in zip("HW", usual, strict=True))
+    height, width = (
+        sides[side] if sides[side] > 0 else size for side, size in zip("HW", usual, strict=True)
+    )
     lines = []
     if min(width, height) > 0:
         lines.append(
-            f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width, height"
+            f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width,"
+            " height"
         )
     if port.color == "RGB":
         lines.append("image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)")
@@ -58,13 +68,25 @@ def draw_sample(model: ExportedModel) -> bytes:
 
 
 TARGET = ExportTarget(
-    summary="a folder for each model: IR, card, license, provenance, SHA256SUMS, and a sample in Python",
+    summary=(
+        "a folder for each model: IR, card, license, provenance, SHA256SUMS, and a sample in Python"
+    ),
     draw=draw_folder,
     next_step="python {folder}/{name}/sample.py IMAGE",
-    checked_by="Tests check the checksums with sha256sum, and run the sample in a process without posezoo.",
+    checked_by=(
+        "Tests check the checksums with sha256sum, and run the sample in a process without posezoo."
+    ),
     sets_f32="sample.py",
     run_with=(
-        *("pose-landmark-full-mediapipe", "pose-detection-mediapipe", "movenet-singlepose-lightning-int8"),
-        *("tf-pose-mobilenet-v2-small", "human-pose-estimation-0001", "person-detection-retail-0013"),
+        *(
+            "pose-landmark-full-mediapipe",
+            "pose-detection-mediapipe",
+            "movenet-singlepose-lightning-int8",
+        ),
+        *(
+            "tf-pose-mobilenet-v2-small",
+            "human-pose-estimation-0001",
+            "person-detection-retail-0013",
+        ),
     ),
 )

@@ -1,8 +1,10 @@
-"""Export to Frigate: a person detector for its OpenVINO detector, the label map, and a part of config.yml.
+"""Export to Frigate: a person detector for its OpenVINO detector, the label map, and a part of
+config.yml.
 
 The rules are those of plugins/openvino.py and detection_runners.py in frigate/detectors, in
-blakeblackshear/frigate. Frigate copies bytes 0..255 into a tensor of the IR's own type, and normalizes them
-only if ``input_dtype`` says so. Mean and scale are inside the IR, so they are applied once.
+blakeblackshear/frigate. Frigate copies bytes 0..255 into a tensor of the IR's own type, and
+normalizes them only if ``input_dtype`` says so. Mean and scale are inside the IR, so they are
+applied once.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ def draw_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Export
     """
     port, shape = model.inputs[0], model.outputs[0].shape
     has_image = len(model.inputs) == 1 and port.layout in ("NCHW", "NHWC") and min(port.shape) > 0
-    has_boxes = len(model.outputs) == 1 and shape[:2] == (1, 1) and shape[3:] == (7,) and shape[2] > 0
+    has_boxes = (
+        len(model.outputs) == 1 and shape[:2] == (1, 1) and shape[3:] == (7,) and shape[2] > 0
+    )
     is_person_detector = model.spec.decoder is not None and model.spec.decoder.name == "detection"
     if not (has_image and has_boxes and is_person_detector and port.sides["C"] == 3 and port.color):
         raise ExportError(
-            f"{model.name}: Frigate needs a person detector: one image of a fixed size, and one output "
-            "[1, 1, N, 7]",
+            f"{model.name}: Frigate needs a person detector: one image of a fixed size, and one"
+            " output [1, 1, N, 7]",
             hint="export person-detection-retail-0013, without --decode and --resize",
         )
     if model.spec.is_ir and (model.spec.inputs[0].mean or model.spec.inputs[0].scale):
@@ -50,11 +54,15 @@ def draw_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Export
 
 
 TARGET = ExportTarget(
-    summary="Frigate: a person detector and its label map, to copy to Frigate's folder /config, and the "
-    "lines for config.yml",
+    summary=(
+        "Frigate: a person detector and its label map, to copy to Frigate's folder /config, and the"
+        " lines for config.yml"
+    ),
     draw=draw_frigate,
     next_step="cp -r {folder}/{name} FRIGATE_CONFIG_FOLDER",
-    checked_by="Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours. "
-    "Frigate itself is not run.",
+    checked_by=(
+        "Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours."
+        " Frigate itself is not run."
+    ),
     run_with=("person-detection-retail-0013",),
 )

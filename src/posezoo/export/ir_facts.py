@@ -1,4 +1,6 @@
-"""The facts of a model that targets of exports need: those that it declares, and those of its IR."""
+"""The facts of a model that targets of exports need: those that it declares, and those of its
+IR.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,11 @@ from posezoo.layout import ModelLayout
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
 
 
-def declared_facts(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> ExportedModel | None:
-    """The facts before there is an IR; None if model.yml does not declare them, or they are not the IR's.
+def declared_facts(
+    spec: ModelSpec, precision: Precision, layout: ModelLayout
+) -> ExportedModel | None:
+    """The facts before there is an IR; None if model.yml does not declare them, or they are not the
+    IR's.
 
     Args:
         spec: the model, from ``resolve_model``.
@@ -26,15 +31,25 @@ def declared_facts(spec: ModelSpec, precision: Precision, layout: ModelLayout) -
     if spec.decoding or not (spec.inputs and spec.outputs and all(port.shape for port in ports)):
         return None
     inputs = tuple(
-        Port(port.name, port.ir_shape, port.element_type or "f32", port.ir_layout, str(port.ir_color or ""))
+        Port(
+            port.name,
+            port.ir_shape,
+            port.element_type or "f32",
+            port.ir_layout,
+            str(port.ir_color or ""),
+        )
         for port in spec.inputs
     )
     outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
     digests = dict.fromkeys(SUFFIXES, "")
-    return ExportedModel(spec, precision, layout.ir_path(spec, precision), inputs, outputs, digests, layout)
+    return ExportedModel(
+        spec, precision, layout.ir_path(spec, precision), inputs, outputs, digests, layout
+    )
 
 
-def read_ir_facts(spec: ModelSpec, precision: Precision, xml: Path, layout: ModelLayout) -> ExportedModel:
+def read_ir_facts(
+    spec: ModelSpec, precision: Precision, xml: Path, layout: ModelLayout
+) -> ExportedModel:
     """The facts of an IR and its model.
 
     Args:
@@ -64,8 +79,13 @@ def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Po
         name = port.get_any_name() if names else port.get_node().get_friendly_name()
         same = [each for each in declared if each.name in {*names, name}]
         own = next(iter(same or (declared if len(ports) == 1 else ())), None)
-        layout, color = getattr(own, "ir_layout", getattr(own, "layout", "")), getattr(own, "ir_color", None)
-        shape = tuple(-1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape())
+        layout, color = (
+            getattr(own, "ir_layout", getattr(own, "layout", "")),
+            getattr(own, "ir_color", None),
+        )
+        shape = tuple(
+            -1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape()
+        )
         layout = layout if len(layout) == len(shape) else ""
         has_batch = layouts.has_batch(layouts.get_layout(port))
         kind = port.get_element_type().get_type_name()

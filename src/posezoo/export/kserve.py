@@ -11,7 +11,14 @@ import re
 from collections.abc import Iterator
 
 from posezoo.export.documents import draw_documents
-from posezoo.export.target_type import F32, ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.export.target_type import (
+    F32,
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    render,
+)
 
 #: What the user replaces if no --storage_uri was given.
 PLACEHOLDER = "s3://BUCKET/FOLDER"
@@ -32,12 +39,18 @@ def draw_kserve(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFi
 
 
 TARGET = ExportTarget(
-    summary="KServe: an InferenceService and numbered versions for each model; --storage_uri is the address "
-    "of a copy of the folder",
+    summary=(
+        "KServe: an InferenceService and numbered versions for each model; --storage_uri is the"
+        " address of a copy of the folder"
+    ),
     draw=draw_kserve,
     next_step="kubectl apply -f {folder}/{name}.yaml",
-    checked_by="Tests check the keys and types of the InferenceService against those of the classes in the "
-    "Python package kserve 0.21.0.",
-    sets_f32="the argument --plugin_config in {name}.yaml, which KServe adds to those of its runtime,",
+    checked_by=(
+        "Tests check the keys and types of the InferenceService against those of the classes in the"
+        " Python package kserve 0.21.0."
+    ),
+    sets_f32=(
+        "the argument --plugin_config in {name}.yaml, which KServe adds to those of its runtime,"
+    ),
     is_versioned=True,
 )

@@ -13,15 +13,22 @@ from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, 
 
 #: The wrappers that read the outputs of our models, and how the sample prints what they find.
 _PRINTS = {
-    "ssd": "for box, name, score in zip(found.bboxes.tolist(), found.label_names, found.scores):\n"
-    '    print(f"{name} {score:.3f} {box}")  # left, top, right, bottom in pixels',
-    "keypoint_detection": "# In frames of several people, TopDownKeypointDetectionPipeline cuts them out.\n"
-    "for name, (x, y), score in zip(model.params.labels, found.keypoints, found.scores):\n"
-    '    print(f"{name} {x:.1f} {y:.1f} {score:.3f}")',
+    "ssd": (
+        "for box, name, score in zip(found.bboxes.tolist(), found.label_names, found.scores):\n"
+        '    print(f"{name} {score:.3f} {box}")  # left, top, right, bottom in pixels'
+    ),
+    "keypoint_detection": (
+        "# In frames of several people, TopDownKeypointDetectionPipeline cuts them out.\n"
+        "for name, (x, y), score in zip(model.params.labels, found.keypoints, found.scores):\n"
+        '    print(f"{name} {x:.1f} {y:.1f} {score:.3f}")'
+    ),
 }
 
 # The parameters of Model API that model_info may have, and how to read them.
-_PARAMETERS: dict[str, Callable[[str], object]] = {"confidence_threshold": float, "labels": str.split}
+_PARAMETERS: dict[str, Callable[[str], object]] = {
+    "confidence_threshold": float,
+    "labels": str.split,
+}
 _PARAMETERS |= {"pad_value": int, "resize_type": str}
 _PARAMETERS |= dict.fromkeys(("apply_softmax", "reverse_input_channels"), "True".__eq__)
 
@@ -36,12 +43,15 @@ def draw_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     kind = info.get("model_type", "").lower()
     if kind not in _PRINTS:
         raise ExportError(
-            f"{model.name}: Model API has wrappers only for SSD detectors and SimCC, without --decode",
+            f"{model.name}: Model API has wrappers only for SSD detectors and SimCC, without"
+            " --decode",
             hint="--to folder takes any model, also with its decoder in the IR (--decode)",
         )
     arguments = ""
     if model.spec.is_ir:  # it has no model_info
-        configuration = {name: read(info[name]) for name, read in _PARAMETERS.items() if name in info}
+        configuration = {
+            name: read(info[name]) for name, read in _PARAMETERS.items() if name in info
+        }
         arguments = f', model_type="{kind}", configuration={configuration}'
     yield from draw_documents(model, TARGET)
     yield from model.ir_files(model.name)

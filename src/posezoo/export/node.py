@@ -1,4 +1,6 @@
-"""Export to Node: a program for openvino-node that prints the people in a picture, for each model."""
+"""Export to Node: a program for openvino-node that prints the people in a picture, for each
+model.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,11 @@ TARGET = ExportTarget(
     summary="Node: for each model a program of 30 lines for openvino-node, and an IR for it",
     draw=draw_node,
     next_step="cd {folder}/{name} && npm install && node sample.mjs PICTURE",
-    checked_by="The IR takes frames and contains its decoder. openvino-node downloads a library when it is "
-    "installed, so the program was not run: tests check it against the types of openvino-node 2026.4.0 and "
-    "sharp 0.35.",
+    checked_by=(
+        "The IR takes frames and contains its decoder. openvino-node downloads a library when it is"
+        " installed, so the program was not run: tests check it against the types of openvino-node"
+        " 2026.4.0 and sharp 0.35."
+    ),
     sets_f32="sample.mjs",
     inputs=InputOptions(element_type="u8", layout="NHWC", resize=True, decode=True),
 )

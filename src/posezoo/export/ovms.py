@@ -1,7 +1,8 @@
-"""Export to OpenVINO Model Server: numbered version folders, and config.json, which names all models there.
+"""Export to OpenVINO Model Server: numbered version folders, and config.json, which names all
+models there.
 
-The form of config.json is that of src/schema.cpp in openvinotoolkit/model_server. Its relative base_path
-starts at its own folder, so the folder can be moved or mounted anywhere.
+The form of config.json is that of src/schema.cpp in openvinotoolkit/model_server. Its relative
+base_path starts at its own folder, so the folder can be moved or mounted anywhere.
 """
 
 from __future__ import annotations
@@ -25,14 +26,20 @@ def draw_ovms(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile
         {"config": {"name": name, "base_path": name, "plugin_config": F32, **_LATEST}}
         for name in sorted({*earlier, model.name})
     ]
-    yield ExportFile("config.json", f"{json.dumps({'model_config_list': configs}, indent=2)}\n".encode())
+    yield ExportFile(
+        "config.json", f"{json.dumps({'model_config_list': configs}, indent=2)}\n".encode()
+    )
 
 
 TARGET = ExportTarget(
-    summary="OpenVINO Model Server: config.json and numbered versions; the latest version is served",
+    summary=(
+        "OpenVINO Model Server: config.json and numbered versions; the latest version is served"
+    ),
     draw=draw_ovms,
-    next_step="docker run --rm -p 9000:9000 -v {folder}:/models:ro openvino/model_server "
-    "--config_path /models/config.json --port 9000",
+    next_step=(
+        "docker run --rm -p 9000:9000 -v {folder}:/models:ro openvino/model_server "
+        "--config_path /models/config.json --port 9000"
+    ),
     checked_by="Tests check config.json against the JSON Schema in Model Server's src/schema.cpp.",
     sets_f32="the plugin_config in config.json",
     is_versioned=True,

@@ -1,4 +1,6 @@
-"""What a target of ``posezoo export`` is: a function from the facts of a model to the files to write."""
+"""What a target of ``posezoo export`` is: a function from the facts of a model to the files to
+write.
+"""
 
 from __future__ import annotations
 
@@ -68,12 +70,19 @@ class ExportedModel:
 
         decoder = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
         outputs = {port.name: port.shape for port in self.outputs}
-        return {name: str(value) for name, value in build_model_info(outputs, self.spec, decoder).items()}
+        return {
+            name: str(value)
+            for name, value in build_model_info(outputs, self.spec, decoder).items()
+        }
 
     def ir_files(self, folder: str, stem: str = "") -> list[ExportFile]:
-        """Copies of the .bin and the .xml in a folder below the export's; ``stem`` replaces the name."""
+        """Copies of the .bin and the .xml in a folder below the export's; ``stem`` replaces the
+        name.
+        """
         return [
-            ExportFile(f"{folder}/{stem or self.name}{suffix}", self.xml.with_suffix(suffix), digest)
+            ExportFile(
+                f"{folder}/{stem or self.name}{suffix}", self.xml.with_suffix(suffix), digest
+            )
             for suffix, digest in sorted(self.digests.items())
         ]
 
@@ -106,8 +115,12 @@ class ExportFolder:
     storage_uri: str = ""
 
     def version(self, model: ExportedModel, stem: str = "") -> int:
-        """The number of the version with this IR: the latest if it has the same bytes, otherwise the next."""
-        numbers = re.findall(rf"^{re.escape(model.name)}/([1-9]\d*)/", "\n".join(self.present), re.MULTILINE)
+        """The number of the version with this IR: the latest if it has the same bytes, otherwise
+        the next.
+        """
+        numbers = re.findall(
+            rf"^{re.escape(model.name)}/([1-9]\d*)/", "\n".join(self.present), re.MULTILINE
+        )
         latest = max(map(int, numbers), default=0)
         same = all(
             self.present.get(file.name) == file.digest
@@ -122,14 +135,17 @@ class ExportTarget:
 
     Attributes:
         summary: what it writes, as a phrase in lower case.
-        draw: the files of one model. It raises an ExportError if the target cannot take the model. To find
-            that out before a download, it is also called with a model whose IR does not exist.
+        draw: the files of one model. It raises an ExportError if the target cannot take the model.
+            To find that out before a download, it is also called with a model whose IR does not
+            exist.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
         next_step_of_part: the same for a part of a composite; empty if it is no other.
         sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
         checked_by: what the tests do, as full sentences for docs/export.md.
-        run_with: the models whose export the tests really run; with others they only check the files.
-        is_versioned: whether each model has numbered version folders, of which earlier ones are kept.
+        run_with: the models whose export the tests really run; with others they only check the
+            files.
+        is_versioned: whether each model has numbered version folders, of which earlier ones are
+            kept.
         inputs: how the IR that it exports always take images; None if the user decides.
     """
 
@@ -145,7 +161,10 @@ class ExportTarget:
 
 
 def draw_files(
-    target: ExportTarget, models: Iterable[ExportedModel], present: Mapping[str, str], storage_uri: str = ""
+    target: ExportTarget,
+    models: Iterable[ExportedModel],
+    present: Mapping[str, str],
+    storage_uri: str = "",
 ) -> list[ExportFile]:
     """The files of all models together.
 
@@ -173,6 +192,8 @@ def require_keypoints(model: ExportedModel) -> None:
 
 
 def render(template: str, **values: object) -> bytes:
-    """A template as UTF-8: the file NAME.in of templates/, with each ``@{name}`` replaced by that value."""
+    """A template as UTF-8: the file NAME.in of templates/, with each ``@{name}`` replaced by that
+    value.
+    """
     text = (TEMPLATES / f"{template}.in").read_text("utf-8")
     return re.sub(r"@\{(\w+)\}", lambda match: str(values[match[1]]), text).encode()

@@ -1,6 +1,7 @@
 """The targets of ``posezoo export`` by name.
 
-A new target is a module with an ``ExportTarget`` record, a line in ``TARGETS``, and templates in templates/.
+A new target is a module with an ``ExportTarget`` record, a line in ``TARGETS``, and templates in
+templates/.
 """
 
 from __future__ import annotations

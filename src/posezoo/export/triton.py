@@ -1,8 +1,9 @@
 """Export to Triton Inference Server with its OpenVINO backend: config.pbtxt, and numbered versions.
 
-The rules are those of src/openvino.cc in triton-inference-server/openvino_backend. It takes the names of the
-tensors that OpenVINO gives first. A max_batch_size of 0 means whole shapes, including the batch, unless all
-layouts in the IR have a batch: Triton then replaces 0 by its default of 4, and expects shapes without one.
+The rules are those of src/openvino.cc in triton-inference-server/openvino_backend. It takes the
+names of the tensors that OpenVINO gives first. A max_batch_size of 0 means whole shapes, including
+the batch, unless all layouts in the IR have a batch: Triton then replaces 0 by its default of 4,
+and expects shapes without one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from collections.abc import Iterator
 
 from posezoo.errors import ExportError
 from posezoo.export.documents import draw_documents
-from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, Port, render
+from posezoo.export.target_type import (
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    Port,
+    render,
+)
 
 #: Triton's types by OpenVINO's; the backend takes no others.
 TYPES = {
@@ -36,21 +44,30 @@ def draw_triton(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFi
 
 def _format_port(kind: str, port: Port, batch: int, model: ExportedModel) -> str:
     if port.element_type not in TYPES:
-        raise ExportError(f"{model.name}: Triton's OpenVINO backend has no type {port.element_type}")
+        raise ExportError(
+            f"{model.name}: Triton's OpenVINO backend has no type {port.element_type}"
+        )
     dims = ", ".join(map(str, port.shape[batch:]))
     return (
-        f"{kind} {{ name: {json.dumps(port.name)} data_type: {TYPES[port.element_type]} dims: [ {dims} ] }}"
+        f"{kind} {{ name: {json.dumps(port.name)} data_type: {TYPES[port.element_type]} dims: ["
+        f" {dims} ] }}"
     )
 
 
 TARGET = ExportTarget(
-    summary="Triton Inference Server with its OpenVINO backend: config.pbtxt and numbered versions; the "
-    "latest is served",
+    summary=(
+        "Triton Inference Server with its OpenVINO backend: config.pbtxt and numbered versions; the"
+        " latest is served"
+    ),
     draw=draw_triton,
-    next_step="docker run --rm -p 8001:8001 -v {folder}:/models:ro nvcr.io/nvidia/tritonserver:TAG "
-    "tritonserver --model-repository /models",
-    checked_by="Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare "
-    "names, types and shapes with those of the IR by the rules of the backend, for a server that starts with "
-    "its defaults. Triton itself is not run.",
+    next_step=(
+        "docker run --rm -p 8001:8001 -v {folder}:/models:ro nvcr.io/nvidia/tritonserver:TAG "
+        "tritonserver --model-repository /models"
+    ),
+    checked_by=(
+        "Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare"
+        " names, types and shapes with those of the IR by the rules of the backend, for a server"
+        " that starts with its defaults. Triton itself is not run."
+    ),
     is_versioned=True,
 )

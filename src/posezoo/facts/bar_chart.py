@@ -1,7 +1,7 @@
 """A comparison as a bar chart: a line for each model and a bar for each metric.
 
-The chart is laid out once, as rectangles and text labels, and then written as SVG or painted by OpenCV. Bars
-begin at 0, and each column has its own scale. If a value is unknown, there is no bar.
+The chart is laid out once, as rectangles and text labels, and then written as SVG or painted by
+OpenCV. Bars begin at 0, and each column has its own scale. If a value is unknown, there is no bar.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from posezoo.facts.comparison import MetricSource, ModelComparison
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
 _LINE, _BAR, _TEXT = 26, 14, 13
 _COLUMN, _LONGEST, _GAP = 150, 80, 12
-# Width of a letter relative to its height, for OpenCV's letters, which are wider than sans-serif fonts.
+# Width of a letter relative to its height, for OpenCV's letters, which are wider than sans-serif
+# fonts.
 _LETTER = 0.64
 _BASELINE = 12  # px from the top of a line's bar to the baseline of its text
 
@@ -90,7 +91,10 @@ def draw_chart(comparison: ModelComparison) -> Chart:
                 text = column.in_words(value.number)
                 labels.append(TextLabel(x + length + 4, top + _BASELINE, text))
     for top, name, license in zip(tops, names, licenses, strict=False):
-        labels += [TextLabel(_GAP, top + _BASELINE, name), TextLabel(right, top + _BASELINE, license)]
+        labels += [
+            TextLabel(_GAP, top + _BASELINE, name),
+            TextLabel(right, top + _BASELINE, license),
+        ]
 
     y = tops[-1] + _GAP
     used = {value.origin for row in rows for value in row.values.values() if value}
@@ -121,8 +125,11 @@ def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
 def to_svg(chart: Chart) -> str:
     """The chart as an SVG file."""
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width}" height="{chart.height}" '
-        f'viewBox="0 0 {chart.width} {chart.height}" font-family="sans-serif" font-size="{_TEXT}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width}" height="{chart.height}"'
+            f' viewBox="0 0 {chart.width} {chart.height}" font-family="sans-serif"'
+            f' font-size="{_TEXT}">'
+        ),
         f'<rect width="{chart.width}" height="{chart.height}" fill="{_hex(WHITE)}"/>',
     ]
     for box in chart.rectangles:
@@ -132,7 +139,9 @@ def to_svg(chart: Chart) -> str:
         )
     for label in chart.labels:
         text = escape(_printable(label.text))
-        lines.append(f'<text x="{label.x:g}" y="{label.y:g}" fill="{_hex(label.color)}">{text}</text>')
+        lines.append(
+            f'<text x="{label.x:g}" y="{label.y:g}" fill="{_hex(label.color)}">{text}</text>'
+        )
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -143,13 +152,21 @@ def to_image(chart: Chart) -> Any:
     cv2 = import_optional("cv2", extra="run")
     canvas = np.full((chart.height, chart.width, 3), 255, np.uint8)
     for box in chart.rectangles:
-        corners = (round(box.x), round(box.y)), (round(box.x + box.width), round(box.y + box.height))
+        corners = (
+            (round(box.x), round(box.y)),
+            (
+                round(box.x + box.width),
+                round(box.y + box.height),
+            ),
+        )
         cv2.rectangle(canvas, *corners, box.fill[::-1], cv2.FILLED)
         cv2.rectangle(canvas, *corners, box.edge[::-1], 1)
     for label in chart.labels:
         text = _printable(label.text).encode("ascii", "replace").decode()
         place = round(label.x), round(label.y)
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, label.color[::-1], 1, cv2.LINE_AA)
+        cv2.putText(
+            canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, label.color[::-1], 1, cv2.LINE_AA
+        )
     return canvas
 
 

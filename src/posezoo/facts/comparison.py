@@ -1,7 +1,7 @@
 """A comparison of models: accuracy, speed, size, cost and license of each model and precision.
 
-Each metric has an origin: measured, or stated by the publisher. Measurements are compared if they were made
-on one machine with the same settings.
+Each metric has an origin: measured, or stated by the publisher. Measurements are compared if they
+were made on one machine with the same settings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _MODEL_DEPENDENT = frozenset(
     }
 )
 
-#: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not recorded.
+#: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
+#: recorded.
 INT8_BASELINES = {"accuracy": (Precision.FP32, "AP"), "speed": (Precision.FP16, "throughput_fps")}
 
 
@@ -42,7 +43,8 @@ class MetricSource(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourcedMetric:
-    """A value in the metric's unit, its origin, and its data set or settings (empty if stated elsewhere).
+    """A value in the metric's unit, its origin, and its data set or settings (empty if stated
+    elsewhere).
 
     ``interval`` has the bounds of its 95 % confidence interval, if they were computed.
     """
@@ -57,8 +59,9 @@ class SourcedMetric:
 class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
 
-    ``user_measurements``, with their model's name, replace measured.yml for the kinds that they contain.
-    Measurements of speed must have the settings, and a machine whose description contains a text.
+    ``user_measurements``, with their model's name, replace measured.yml for the kinds that they
+    contain. Measurements of speed must have the settings, and a machine whose description contains
+    a text.
     """
 
     user_measurements: Sequence[tuple[str, Measurement]] = ()
@@ -70,7 +73,9 @@ class MeasurementSelection:
         measurements = measurements_of(model, kind)
         if any(each.kind == kind for _, each in self.user_measurements):
             measurements = [
-                each for name, each in self.user_measurements if name == model.full_name and each.kind == kind
+                each
+                for name, each in self.user_measurements
+                if name == model.full_name and each.kind == kind
             ]
         if kind != "speed":
             return list(measurements)
@@ -92,7 +97,9 @@ class MeasurementSelection:
     def _is_comparable_speed(self, measurement: Measurement) -> bool:
         if self.machine.casefold() not in measurement.machine.casefold():
             return False
-        return all(str(measurement.settings.get(name)) == value for name, value in self.settings.items())
+        return all(
+            str(measurement.settings.get(name)) == value for name, value in self.settings.items()
+        )
 
 
 def is_of_pipeline(measurement: Measurement) -> bool:
@@ -159,7 +166,9 @@ class ModelComparison:
     @property
     def columns(self) -> Mapping[str, ComparisonColumn]:
         """The columns in which at least one row has a value."""
-        return {key: each for key, each in COLUMNS.items() if any(row.values[key] for row in self.rows)}
+        return {
+            key: each for key, each in COLUMNS.items() if any(row.values[key] for row in self.rows)
+        }
 
 
 def compare_models(
@@ -168,13 +177,16 @@ def compare_models(
     layout: ModelLayout,
     selection: MeasurementSelection,
 ) -> ModelComparison:
-    """Compare models and composites: a row for each precision that all parts have, or were quantized to."""
+    """Compare models and composites: a row for each precision that all parts have, or were
+    quantized to.
+    """
     subjects = [
         (facts, precision)
         for facts in models
         for precision in precisions
         if all(
-            precision in part.precisions or layout.ir_path(part, precision).is_file() for part in facts.parts
+            precision in part.precisions or layout.ir_path(part, precision).is_file()
+            for part in facts.parts
         )
     ]
     speed_setting, speeds = _select_most_common_setting(
@@ -205,7 +217,9 @@ def compare_models(
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
 ) -> dict[str, SourcedMetric]:
-    """Published values, the complexity, and the size of the IR; for a composite, the sums of its parts."""
+    """Published values, the complexity, and the size of the IR; for a composite, the sums of its
+    parts.
+    """
     by_part = []
     for part in facts.parts:
         metrics = published_metrics(part)
@@ -266,7 +280,8 @@ def _measured_metrics(measurement: Measurement | None) -> dict[str, SourcedMetri
 
 
 def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
-    """The publisher's values: ``published_AP`` and other accuracies as fractions, ``gflops`` and ``mparams``.
+    """The publisher's values: ``published_AP`` and other accuracies as fractions, ``gflops`` and
+    ``mparams``.
 
     If a metric has several values, the first one is used.
     """
@@ -310,7 +325,9 @@ def select_accuracy(
         precisions: the first precision that was measured counts.
     """
     measured = [
-        each for each in MeasurementSelection().select_of_pipeline(model, "accuracy") if "AP" in each.figures
+        each
+        for each in MeasurementSelection().select_of_pipeline(model, "accuracy")
+        if "AP" in each.figures
     ]
     for precision in precisions:
         for each in measured:
@@ -341,7 +358,11 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
     for other in others if "INT8" in measurement.precision else ():
         if other.precision is baseline and conditions(other) == conditions(measurement):
             least = other.figures.get(metric)
-            return measurement.figures[metric] / least if least and metric in measurement.figures else None
+            return (
+                measurement.figures[metric] / least
+                if least and metric in measurement.figures
+                else None
+            )
     return None
 
 
@@ -350,10 +371,12 @@ def _select_most_common_setting(
     select: Callable[[Model], Iterable[Measurement]],
     metric: str,
 ) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
-    """The setting with which most subjects were measured, in one line, and the measurement of each subject.
+    """The setting with which most subjects were measured, in one line, and the measurement of each
+    subject.
 
-    If two settings are equally common, the one of the newest measurement is chosen; if a subject has two
-    measurements, the one with the larger metric. The setting is empty if nothing was measured.
+    If two settings are equally common, the one of the newest measurement is chosen; if a subject
+    has two measurements, the one with the larger metric. The setting is empty if nothing was
+    measured.
     """
     models = {facts.name: facts.model for facts, _ in subjects}
     measurements = {name: select(model) for name, model in models.items()}

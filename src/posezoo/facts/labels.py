@@ -34,7 +34,9 @@ def format_megabytes(size: int | None) -> str:
 
 
 def format_figure(value: float) -> str:
-    """A measured value with three significant digits and no exponent: ``6.20``, ``104``, ``1,230``."""
+    """A measured value with three significant digits and no exponent: ``6.20``, ``104``,
+    ``1,230``.
+    """
     exponent = int(f"{value:.2e}".partition("e")[2])
     decimals = 0 if float(value).is_integer() and abs(value) < 1000 else max(0, 2 - exponent)
     return f"{float(f'{value:.3g}'):,.{decimals}f}"
@@ -46,7 +48,9 @@ def format_percent(share: float) -> str:
 
 
 def format_protocol(claim: PublishedAccuracy) -> str:
-    """How a published accuracy was measured: ``single scale, flip``; empty if the publisher does not say."""
+    """How a published accuracy was measured: ``single scale, flip``; empty if the publisher does
+    not say.
+    """
     flip = "flip" if claim.flip and "flip" not in claim.protocol else ""
     return join(claim.protocol, flip, "measured on the converted model" if claim.is_of_ir else "")
 

@@ -33,16 +33,20 @@ ItemT = TypeVar("ItemT")
 
 #: Limits that follow from a model's approach.
 LIMITS = {
-    "top-down": "A top-down model: it processes one person at a time. Its accuracy depends on the person "
-    "detector, and its running time grows with the number of people.",
-    "bottom-up": "A bottom-up model: it processes the whole image at once, scaled to its input size. People "
-    "who are small in the image are detected less well.",
+    "top-down": (
+        "A top-down model: it processes one person at a time. Its accuracy depends on the person "
+        "detector, and its running time grows with the number of people."
+    ),
+    "bottom-up": (
+        "A bottom-up model: it processes the whole image at once, scaled to its input size. People "
+        "who are small in the image are detected less well."
+    ),
 }
 
 #: The limit of a composite that finds people itself and then processes each of them.
 OWN_DETECTOR_LIMIT = (
-    "Its part {detector} finds the people: a person whom it misses gets no pose. The running time grows with "
-    "the number of people."
+    "Its part {detector} finds the people: a person whom it misses gets no pose. The running time"
+    " grows with the number of people."
 )
 
 
@@ -51,10 +55,12 @@ class ModelFacts:
     """A model, one of its variants, or a composite."""
 
     model: Model  # the declared model
-    #: A composite's parts in the order in which they run; for a model, only the model itself. They have the
-    #: pins of the user's lock file if there is one.
+    #: A composite's parts in the order in which they run; for a model, only the model itself. They
+    #: have the pins of the user's lock file if there is one.
     parts: tuple[ModelSpec, ...]
-    layout: ModelLayout | None = None  # the folders of its IR; None for facts that do not depend on an IR
+    layout: ModelLayout | None = (
+        None  # the folders of its IR; None for facts that do not depend on an IR
+    )
 
     @property
     def name(self) -> str:
@@ -110,7 +116,8 @@ class ModelFacts:
 
     @property
     def download_bytes(self) -> int | None:
-        """The bytes that a download transfers: whole packages, although a few of their files are kept.
+        """The bytes that a download transfers: whole packages, although a few of their files are
+        kept.
 
         Each file is counted as from its first source; None if a publisher does not state a size.
         """
@@ -153,7 +160,9 @@ class ModelFacts:
 
     @property
     def approach(self) -> str:
-        """``top-down`` (one person at a time), ``bottom-up`` (all people at once), or empty for no poses."""
+        """``top-down`` (one person at a time), ``bottom-up`` (all people at once), or empty for no
+        poses.
+        """
         return self.decoder.approach if self.decoder else ""
 
     @property
@@ -179,7 +188,9 @@ class ModelFacts:
         return collect_papers(self.parts)
 
     def measurements(self, kind: str = "") -> Iterator[tuple[Model, Measurement]]:
-        """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or of all."""
+        """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or
+        of all.
+        """
         for model in self.models:
             for measurement in measurements_of(model, kind):
                 yield model, measurement
@@ -198,14 +209,18 @@ class ModelFacts:
 
 
 def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
-    """The measurements of a model or composite, of one kind or of all; SpecError as ``load_measurements``."""
+    """The measurements of a model or composite, of one kind or of all; SpecError as
+    ``load_measurements``.
+    """
     from posezoo.measured import load_measurements
 
     return [each for each in load_measurements(model) if kind in ("", each.kind)]
 
 
 def converted_input(part: ModelSpec, port: Input) -> Input:
-    """An input of the converted model, which applies mean and scale itself, unless it is published as IR."""
+    """An input of the converted model, which applies mean and scale itself, unless it is published
+    as IR.
+    """
     converted = replace(port, shape=port.ir_shape, layout=port.ir_layout, color=port.ir_color)
     return converted if part.is_ir else replace(converted, mean=(), scale=())
 

@@ -17,7 +17,8 @@ NAME = "papers.yml"
 
 _NO_AUTHOR = "is empty: a paper has at least one author"
 _BIBTEX_KEY = matching(
-    re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}"), "a key of BibTeX: letters, digits, and : _ - after the first"
+    re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}"),
+    "a key of BibTeX: letters, digits, and : _ - after the first",
 )
 _KEYS = (
     Key("key", _BIBTEX_KEY, required=True),
@@ -32,7 +33,9 @@ _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A paper; ``booktitle`` or ``journal`` says where it was published, unless it is only at its address."""
+    """A paper; ``booktitle`` or ``journal`` says where it was published, unless it is only at its
+    address.
+    """
 
     address: str
     key: str
@@ -44,7 +47,9 @@ class Paper:
 
 
 def read_papers(path: Path) -> dict[str, Paper]:
-    """The papers of a papers.yml by address, none if it is missing; a SpecError at the first mistake."""
+    """The papers of a papers.yml by address, none if it is missing; a SpecError at the first
+    mistake.
+    """
     if not path.is_file():
         return {}
     papers = {}
@@ -56,7 +61,9 @@ def read_papers(path: Path) -> dict[str, Paper]:
 
 
 def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
-    """The papers of models of one registry, each once; papers that are not in papers.yml are left out."""
+    """The papers of models of one registry, each once; papers that are not in papers.yml are left
+    out.
+    """
     models = tuple(parts)
     papers = read_papers(registry_root(models[0]) / NAME) if models else {}
     addresses = dict.fromkeys(model.origin.paper for model in models)
@@ -84,7 +91,9 @@ def format_bibtex(paper: Paper) -> str:
 def format_citation(paper: Paper) -> str:
     """The paper as a line of a reference list."""
     where = paper.booktitle or paper.journal
-    return f"{', '.join(paper.authors)}: {paper.title}. {f'{where}, ' if where else ''}{paper.year}."
+    return (
+        f"{', '.join(paper.authors)}: {paper.title}. {f'{where}, ' if where else ''}{paper.year}."
+    )
 
 
 def _escape_bibtex(text: str) -> str:

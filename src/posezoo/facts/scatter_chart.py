@@ -43,7 +43,8 @@ class _Scales:
 
 
 def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
-    """The measured AP and the measured speed of whole pipelines; the lines are the 95 % intervals of AP.
+    """The measured AP and the measured speed of whole pipelines; the lines are the 95 % intervals
+    of AP.
 
     None if fewer than two models have both values.
     """
@@ -54,14 +55,16 @@ def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
 def draw_network_chart(comparison: ModelComparison) -> Chart | None:
     """The published AP, and the measured speed of the network alone.
 
-    A mark is white if the speed was measured with random weights. None if fewer than two models have both
-    values.
+    A mark is white if the speed was measured with random weights. None if fewer than two models
+    have both values.
     """
     label = f"Images/s, network alone; {comparison.network_setting}"
     return _draw(comparison.rows, "published_AP", "network_fps", label)
 
 
-def _draw(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str, speed_label: str) -> Chart | None:
+def _draw(
+    rows: Sequence[ComparisonRow], ap_key: str, speed_key: str, speed_label: str
+) -> Chart | None:
     points = sorted(_points(rows, ap_key, speed_key), key=lambda point: point.name)
     if len(points) < 2:
         return None
@@ -86,7 +89,9 @@ def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Itera
 
 
 def _fit_scales(points: Sequence[_Point]) -> _Scales:
-    aps = [100 * bound for point in points for bound in (point.ap.number, *(point.ap.interval or ()))]
+    aps = [
+        100 * bound for point in points for bound in (point.ap.number, *(point.ap.interval or ()))
+    ]
     speeds = [point.speed.number for point in points]
     least_ap = max(0, (min(aps) - 1) // 5 * 5)
     most_ap = -(-max(aps) // 5) * 5
@@ -110,7 +115,9 @@ def _draw_interval(point: _Point, scales: _Scales, shapes: list[Rectangle]) -> N
         return
     low, high = point.ap.interval
     top = scales.y_of(high)
-    shapes.append(Rectangle(scales.x_of(point.speed.number), top, 0.2, scales.y_of(low) - top, FULL, FULL))
+    shapes.append(
+        Rectangle(scales.x_of(point.speed.number), top, 0.2, scales.y_of(low) - top, FULL, FULL)
+    )
 
 
 def _draw_point(

@@ -1,4 +1,6 @@
-"""Locks on files and folders; the system releases a lock when its process ends, even if it is killed."""
+"""Locks on files and folders; the system releases a lock when its process ends, even if it is
+killed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 
-#: Replacing a small file takes milliseconds; a longer lock means a stopped process or a stalled disk.
+#: Replacing a small file takes milliseconds; a longer lock means a stopped process or a stalled
+#: disk.
 WAIT_S = 10.0
 _PAUSE_S = 0.01
 
@@ -24,10 +27,11 @@ FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_B
 
 @contextmanager
 def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Lock a file against other processes and threads that use this lock, while it is read and replaced.
+    """Lock a file against other processes and threads that use this lock, while it is read and
+    replaced.
 
-    A hidden guard file beside it is locked, because the file itself is replaced; the guard is removed again.
-    If the file system has no locks, this does not wait.
+    A hidden guard file beside it is locked, because the file itself is replaced; the guard is
+    removed again. If the file system has no locks, this does not wait.
 
     Args:
         path: the file; it may be missing, but its folder must exist.
@@ -55,8 +59,8 @@ def lock_file(
 ) -> int | None:
     """Open a file with an exclusive lock, and create it if it is missing.
 
-    If the path is a symbolic link, a hard link or not a regular file, it is removed first, because the bytes
-    would be written elsewhere.
+    If the path is a symbolic link, a hard link or not a regular file, it is removed first, because
+    the bytes would be written elsewhere.
 
     Args:
         path: the file; its folder must exist.
@@ -64,8 +68,8 @@ def lock_file(
         wait_s: how long to wait for it.
 
     Returns:
-        The handle; closing it releases the lock. None if the system or the file system has no locks; then
-        the file does not exist.
+        The handle; closing it releases the lock. None if the system or the file system has no
+        locks; then the file does not exist.
 
     Raises:
         BlockingIOError: the lock was not released within ``wait_s``.
@@ -127,7 +131,9 @@ def lock_folder(folder: Path) -> int | None:
 
 
 def _flock(handle: int) -> bool | None:
-    """Try to lock; True if we have the lock now, None if the system or the file system has no locks."""
+    """Try to lock; True if we have the lock now, None if the system or the file system has no
+    locks.
+    """
     try:
         import fcntl
 

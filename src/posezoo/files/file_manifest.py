@@ -1,4 +1,6 @@
-"""The manifest of a folder: the files that posezoo wrote there, by SHA-256; no other file is changed."""
+"""The manifest of a folder: the files that posezoo wrote there, by SHA-256; no other file is
+changed.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The record of a file: ``.posezoo/NAME.json`` beside it.
 
-A record contains only facts that can be determined again, but it saves work: while the file's size, time of
-change and inode match the record, the file is not hashed again.
+A record contains only facts that can be determined again, but it saves work: while the file's size,
+time of change and inode match the record, the file is not hashed again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ class FileRecord:
     """The sections of a record, as in its JSON; empty sections are not written.
 
     Attributes:
-        verified: the digest of the verified file, by its algorithm, and its fingerprint at that time.
+        verified: the digest of the verified file, by its algorithm, and its fingerprint at that
+            time.
         partial: the file that the partial download beside it belongs to: digest, source and etag.
         origin: where the file came from, as in provenance.json.
-        outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its name.
+        outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its
+            name.
         stored: the version of the file in its store, and the fingerprint of this copy of it.
     """
 
@@ -60,7 +62,8 @@ def update_record(path: Path, **sections: Json) -> None:
 
     Args:
         path: the file, not the record.
-        sections: the new ones, by the names in ``FileRecord``; an empty one is removed, others are kept.
+        sections: the new ones, by the names in ``FileRecord``; an empty one is removed, others are
+            kept.
     """
 
     def change(stored: Json) -> dict[str, Any]:
@@ -76,7 +79,8 @@ def update_record(path: Path, **sections: Json) -> None:
 
 
 def fingerprint(path: Path) -> dict[str, int]:
-    """Size, time of change and inode of a file; if these are the same, the file is taken as unchanged.
+    """Size, time of change and inode of a file; if these are the same, the file is taken as
+    unchanged.
 
     Raises:
         OSError: the file's status cannot be read.
@@ -97,7 +101,8 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
     """Replace the object in a JSON file; other processes and threads that do so wait.
 
     The new file is written beside the old one, under a lock, and then renamed, so no reader sees an
-    incomplete file. If a run is killed, the next one overwrites its temporary file. There is no fsync.
+    incomplete file. If a run is killed, the next one overwrites its temporary file. There is no
+    fsync.
 
     Args:
         path: the file; missing parent folders are created.
@@ -114,7 +119,9 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
         if not (after := change(before)):
             path.unlink(missing_ok=True)
         elif after != before:
-            with open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False) as stream:
+            with (
+                open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
+            ) as stream:
                 stream.truncate()
                 stream.write(json.dumps(after, indent=2).encode())
             os.replace(part, path)
@@ -155,11 +162,19 @@ def _read_old(path: Path) -> FileRecord:
     with suppress(LookupError, TypeError, AttributeError, ValueError):
         if made:
             entries = {
-                name: {"size": size, "mtime_ns": mtime_ns, "inode": inode, "sha384": made["sha384"][name]}
+                name: {
+                    "size": size,
+                    "mtime_ns": mtime_ns,
+                    "inode": inode,
+                    "sha384": made["sha384"][name],
+                }
                 for name, (size, mtime_ns, inode) in made["files"].items()
             }
             outputs = {"recipe": made["recipe"], "files": entries}
         elif unpacked:
             recipe = {"archive": unpacked.pop("archive")}
-            outputs = {"recipe": recipe, "files": {name: {"size": size} for name, size in unpacked.items()}}
+            outputs = {
+                "recipe": recipe,
+                "files": {name: {"size": size} for name, size in unpacked.items()},
+            }
     return FileRecord(verified, partial, origin, outputs)

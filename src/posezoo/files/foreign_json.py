@@ -20,8 +20,8 @@ def parse_json(content: bytes) -> dict[str, Any]:
     """The object in a text.
 
     Raises:
-        ValueError: the text is not a JSON object, or is too large; or it is nested too deep, or has a number
-            that is too large.
+        ValueError: the text is not a JSON object, or is too large; or it is nested too deep, or has
+            a number that is too large.
     """
     if len(content) > _MAX_BYTES:
         raise ValueError(f"it has more than {_MAX_BYTES} bytes")

@@ -1,7 +1,7 @@
 """Records of the files that were made from published files after their download, by digest.
 
-While such a record is up to date, the files are not made again, and an archive that was removed after it was
-unpacked counts as present.
+While such a record is up to date, the files are not made again, and an archive that was removed
+after it was unpacked counts as present.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class PostprocessRecord:
         return True
 
     def outputs(self) -> dict[Path, str]:
-        """The files that were made, with SHA-384, or "" if only the size is known; empty without a record."""
+        """The files that were made, with SHA-384, or "" if only the size is known; empty without a
+        record.
+        """
         outputs = read_record(self.subject).outputs
         if outputs.get("recipe") != self.recipe:
             return {}
@@ -69,9 +71,11 @@ class PostprocessRecord:
     def write(self, files: Collection[Path], *, sizes_only: bool = False) -> None:
         """Record the files; if the record cannot be written, the next run makes the files again."""
         entries = {
-            os.path.relpath(path, self.subject.parent): {"size": path.stat().st_size}
-            if sizes_only
-            else {**fingerprint(path), "sha384": compute_digest(path).value}
+            os.path.relpath(path, self.subject.parent): (
+                {"size": path.stat().st_size}
+                if sizes_only
+                else {**fingerprint(path), "sha384": compute_digest(path).value}
+            )
             for path in files
         }
         with suppress(OSError):
@@ -85,7 +89,9 @@ def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) ->
     # The paths depend on which texts are replaced, so they are part of the recipe.
     rewritten = sorted(step.file for step in spec.postprocessing if isinstance(step, RegexReplace))
     expected = {
-        name: str(value.value) for file in spec.files for name, value in file.declared_digests.items()
+        name: str(value.value)
+        for file in spec.files
+        for name, value in file.declared_digests.items()
     }
     unpack = f"{step.format} {step.index}".rstrip()
     recipe = {"unpack": unpack, "rewritten": rewritten, "promised": expected}
@@ -100,12 +106,18 @@ def text_record(
     return PostprocessRecord(layout.model_download_dir(spec) / file, recipe)
 
 
-def is_unpacked(file: SourceFile, spec: ModelSpec, layout: ModelLayout, *, rehash: bool = False) -> bool:
-    """Whether a file is an archive that was unpacked and removed, and all its members are up to date."""
+def is_unpacked(
+    file: SourceFile, spec: ModelSpec, layout: ModelLayout, *, rehash: bool = False
+) -> bool:
+    """Whether a file is an archive that was unpacked and removed, and all its members are up to
+    date.
+    """
     if os.path.lexists(layout.model_download_dir(spec) / file.name):
         return False
     steps = [
-        step for step in spec.postprocessing if isinstance(step, UnpackArchive) and step.file == file.name
+        step
+        for step in spec.postprocessing
+        if isinstance(step, UnpackArchive) and step.file == file.name
     ]
     return bool(steps) and all(
         archive_record(step, spec, layout).is_up_to_date(rehash=rehash) for step in steps

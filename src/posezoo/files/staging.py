@@ -1,7 +1,7 @@
 """A temporary folder beside the target, so that finished files only need a rename.
 
-It is locked while it is in use. If a conversion is killed, the system unlocks its folder, and the next
-conversion of that model removes it.
+It is locked while it is in use. If a conversion is killed, the system unlocks its folder, and the
+next conversion of that model removes it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ WRITE_HINTS = {
 
 
 def output_error(problem: str, error: OSError) -> OutputError:
-    """An error of the system as an OutputError with a hint; a DiskError if it concerns the whole disk."""
+    """An error of the system as an OutputError with a hint; a DiskError if it concerns the whole
+    disk.
+    """
     concerns_disk = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
     kind = DiskError if concerns_disk else OutputError
     return kind(f"{problem}: {error.strerror or error}", hint=WRITE_HINTS.get(error.errno or 0, ""))
@@ -47,7 +49,8 @@ def output_error(problem: str, error: OSError) -> OutputError:
 
 @contextmanager
 def staging_dir(parent: Path) -> Iterator[Path]:
-    """An empty folder in ``parent``, which is created if it is missing; the folder is removed on exit.
+    """An empty folder in ``parent``, which is created if it is missing; the folder is removed on
+    exit.
 
     Raises:
         OutputError: the folder cannot be created.
@@ -88,7 +91,8 @@ def remove_stale_staging_dirs(parent: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder, however deeply its folders are nested and whatever permissions they have.
 
-    ``shutil.rmtree`` fails with folders that code of a model can leave: it opens a file for each level.
+    ``shutil.rmtree`` fails with folders that code of a model can leave: it opens a file for each
+    level.
 
     Raises:
         OSError: something in it cannot be removed.
@@ -103,8 +107,8 @@ def remove_tree(folder: Path) -> None:
                 if path.is_symlink() or not path.is_dir():
                     path.unlink()
                 else:
-                    # In this way no path becomes too long for the system. Moving a folder needs the right to
-                    # write to it.
+                    # In this way no path becomes too long for the system. Moving a folder needs the
+                    # right to write to it.
                     path.chmod(0o700)
                     path.rename(folder / uuid.uuid4().hex)
             child.rmdir()

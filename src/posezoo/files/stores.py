@@ -1,8 +1,9 @@
 """Folders in stores, by fsspec: bring files to a working copy, and publish files from there.
 
-A reader never accepts half a model. Files are uploaded under a staging name and then moved to their final
-names, the manifest last, and the reader compares their digests with it. If two writers publish different
-files at the same time, the one that wrote the manifest last finds the other's files, and publishes again.
+A reader never accepts half a model. Files are uploaded under a staging name and then moved to their
+final names, the manifest last, and the reader compares their digests with it. If two writers
+publish different files at the same time, the one that wrote the manifest last finds the other's
+files, and publishes again.
 """
 
 from __future__ import annotations
@@ -45,20 +46,33 @@ MOST_ATTEMPTS = 3
 #: The size of a request in bytes: at 100 kB/s it takes 10 s.
 PIECE = 1 << 20
 
-# The slowest upload in bytes per second; libraries report no progress, so its time limit depends on the size.
+# The slowest upload in bytes per second; libraries report no progress, so its time limit depends on
+# the size.
 _SLOWEST_UPLOAD = 200_000
 
-# A staging folder of this age was left by a killed run; the next run that publishes beside it removes it.
+# A staging folder of this age was left by a killed run; the next run that publishes beside it
+# removes it.
 _ABANDONED_AFTER_S = 86400
 
 # What tells two versions of a file apart, as the different libraries name it.
-_VERSION_KEYS = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "created", "last_modified")
+_VERSION_KEYS = (
+    "size",
+    "ETag",
+    "etag",
+    "md5Hash",
+    "generation",
+    "mtime",
+    "created",
+    "last_modified",
+)
 
 _HINTS = {
     "s3": "credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws",
     "gs": "credentials: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS",
     "az": "credentials: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and a key",
-    "sftp": "credentials: your SSH keys or FSSPEC_SFTP_PASSWORD; ~/.ssh/known_hosts must have the host",
+    "sftp": (
+        "credentials: your SSH keys or FSSPEC_SFTP_PASSWORD; ~/.ssh/known_hosts must have the host"
+    ),
 }
 
 
@@ -72,7 +86,9 @@ def file_size(path: StoreFolder | str, limits: StoreLimits) -> int | None:
 
 
 def has_file(path: Path, size: int | None, limits: StoreLimits) -> bool:
-    """Whether a path is in a store, and the store has a file of this size there; None for any size."""
+    """Whether a path is in a store, and the store has a file of this size there; None for any
+    size.
+    """
     stored = file_size(path, limits) if isinstance(path, StoreFolder) else None
     return stored is not None and size in (None, stored)
 
@@ -93,7 +109,8 @@ def pull(
     *,
     afresh: bool = False,
 ) -> dict[Path, Info]:
-    """Make a working copy equal to its folder in the store; a folder that is not in a store is not changed.
+    """Make a working copy equal to its folder in the store; a folder that is not in a store is not
+    changed.
 
     Args:
         wanted: whether a file is transferred, by its path relative to the folder.
@@ -108,7 +125,11 @@ def pull(
     """
     if not isinstance(folder, StoreFolder):
         return {}
-    found = {name: info for name, info in _list(folder, limits).items() if not explain_unsafe_file_name(name)}
+    found = {
+        name: info
+        for name, info in _list(folder, limits).items()
+        if not explain_unsafe_file_name(name)
+    }
     with locked(folder), writing(folder):
         for name, info in found.items():
             path, part = folder / name, (folder / name).with_name(f".{Path(name).name}.part")
@@ -120,7 +141,9 @@ def pull(
                         copy.write(piece or b"")
                 replace_atomically(part, path)
                 update_record(path, stored={"version": _version(info), **fingerprint(path)})
-        for path in [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]:
+        for path in [
+            path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+        ]:
             name = path.relative_to(folder).as_posix()
             is_removable = name not in found and wanted(name) and not explain_unsafe_file_name(name)
             if is_removable and (afresh or read_record(path).stored):
@@ -130,10 +153,12 @@ def pull(
 
 
 def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
-    """Upload the files that differ from those in the store; a path that is not in a store needs nothing.
+    """Upload the files that differ from those in the store; a path that is not in a store needs
+    nothing.
 
     Args:
-        paths: existing files in the order in which they appear in the store; the last is the manifest.
+        paths: existing files in the order in which they appear in the store; the last is the
+            manifest.
 
     Raises:
         SourceError: the store cannot be read.
@@ -171,7 +196,9 @@ def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let other processes that change this working copy wait; a folder that is in no store has no lock."""
+    """Let other processes that change this working copy wait; a folder that is in no store has no
+    lock.
+    """
     if not isinstance(folder, StoreFolder):
         yield
         return
@@ -194,7 +221,9 @@ def _is_stored(path: Path, info: Info | None) -> bool:
 def _version(info: Info) -> str:
     facts = [(key, info[key]) for key in _VERSION_KEYS if key in info]
     # The same library gives a time now as a number, now as a datetime.
-    plain = [(key, str(getattr(value, "timestamp", lambda value=value: value)())) for key, value in facts]
+    plain = [
+        (key, str(getattr(value, "timestamp", lambda value=value: value)())) for key, value in facts
+    ]
     return sha256(repr(plain).encode()).hexdigest()
 
 
@@ -224,7 +253,9 @@ def _move(staged: StoreFolder, path: StoreFolder, limits: StoreLimits) -> str | 
         source = files._strip_protocol(staged.address)
         if not staged.address.startswith("sftp:"):
             files.cp_file(source, name)
-        elif files.exists(source):  # else an earlier attempt was successful, but its answer was lost
+        elif files.exists(
+            source
+        ):  # else an earlier attempt was successful, but its answer was lost
             files.mv(source, name)
         files.invalidate_cache()
         return _version(files.info(name))
@@ -250,8 +281,8 @@ def _ask(
     Args:
         path: a path in a store, or any address.
         work: receives the file system, and the path in it.
-        writes: whether a failure is an OutputError; otherwise it is a SourceError, and the result is None if
-            the store does not have the file.
+        writes: whether a failure is an OutputError; otherwise it is a SourceError, and the result
+            is None if the store does not have the file.
         size: how many bytes are uploaded.
     """
     from concurrent import futures  # slow import, only needed with stores
@@ -273,7 +304,9 @@ def _ask(
             if isinstance(error, FileNotFoundError) and not writes:
                 return None
             (problem, hint, is_temporary), cause = _explain(error, address), error
-            if isinstance(error, (TimeoutError, futures.TimeoutError)):  # two classes until Python 3.10
+            if isinstance(
+                error, (TimeoutError, futures.TimeoutError)
+            ):  # two classes until Python 3.10
                 problem = f"no answer within {limit_s:g} s"
         finally:
             thread_pool.shutdown()
@@ -292,7 +325,8 @@ def _ask(
 def _connect(root: str, _process: int) -> Any:
     fsspec = import_optional("fsspec", extra="storage")
     for library in ("adlfs", "asyncio", "azure", "botocore", "gcsfs", "google", "paramiko", "s3fs"):
-        # Without a handler, Python prints their warnings and tracebacks; we report errors ourselves.
+        # Without a handler, Python prints their warnings and tracebacks; we report errors
+        # ourselves.
         logging.getLogger(library).addHandler(logging.NullHandler())
     if not root.startswith("sftp:"):
         return fsspec.core.url_to_fs(root, skip_instance_cache=True)[0]
@@ -312,7 +346,9 @@ def _connect(root: str, _process: int) -> Any:
 
 
 def _explain(error: Exception, address: str) -> tuple[str, str, bool]:
-    """The problem and the hint for an error of a store's package, and whether another attempt may help."""
+    """The problem and the hint for an error of a store's package, and whether another attempt may
+    help.
+    """
     scheme = address.partition(":")[0].lower()
     if isinstance(error, ImportError):
         error = MissingPackageError(f"the package for {scheme}", extra="storage")
@@ -321,9 +357,15 @@ def _explain(error: Exception, address: str) -> tuple[str, str, bool]:
     if isinstance(error, FileNotFoundError):
         return "does not exist in the store", "check the address; posezoo creates no bucket", False
     text = " ".join(redact_secrets(str(error) or type(error).__name__).split())[:200]
-    status = str(getattr(error, "status", getattr(error, "status_code", getattr(error, "code", ""))))
+    status = str(
+        getattr(error, "status", getattr(error, "status_code", getattr(error, "code", "")))
+    )
     names = " ".join(kind.__name__ for kind in type(error).__mro__)
     signs = ("PermissionError", "ValueError", "Credential", "Authentication", "SSHException")
     if status in ("401", "403") or any(sign in names for sign in signs):
         return f"the store refuses access: {text}", _HINTS.get(scheme, ""), False
-    return f"the store fails: {text}", "check the network and the address, and run the command again", True
+    return (
+        f"the store fails: {text}",
+        "check the network and the address, and run the command again",
+        True,
+    )

@@ -56,15 +56,20 @@ def has_size(path: Path, size: int | None) -> bool:
 
 
 def is_verified(
-    path: Path, size: int | None, digest: Digest, *, trust_record: bool = True, remember: bool = True
+    path: Path,
+    size: int | None,
+    digest: Digest,
+    *,
+    trust_record: bool = True,
+    remember: bool = True,
 ) -> bool:
     """Whether a regular file contains the expected bytes; an unchanged file is hashed only once.
 
     Args:
         path: the file; a symbolic link is followed, a missing file is not verified.
         size: the expected size in bytes; None if the digest alone is known.
-        trust_record: trust the record of an earlier check if the file has not changed since. Bytes can
-            change undetected (a failing disk, a clock that is set back).
+        trust_record: trust the record of an earlier check if the file has not changed since. Bytes
+            can change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
     """
     if not has_size(path, size):
@@ -85,14 +90,20 @@ def is_verified(
 def is_verified_file(
     path: Path, file: SourceFile, *, trust_record: bool = True, remember: bool = True
 ) -> bool:
-    """``is_verified`` for a published file, with any kind of pin; a file without a pin is never verified."""
+    """``is_verified`` for a published file, with any kind of pin; a file without a pin is never
+    verified.
+    """
     if file.checksum is not None:
-        return is_verified(path, file.size, file.checksum, trust_record=trust_record, remember=remember)
+        return is_verified(
+            path, file.size, file.checksum, trust_record=trust_record, remember=remember
+        )
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
 def has_verified_record(path: Path, digest: Digest) -> bool:
-    """Whether the record says that a file has this digest, and the file is unchanged; no byte is read."""
+    """Whether the record says that a file has this digest, and the file is unchanged; no byte is
+    read.
+    """
     verified = read_record(path).verified
     try:
         return bool(verified) and verified == {digest.algorithm: digest.value, **fingerprint(path)}
@@ -103,9 +114,9 @@ def has_verified_record(path: Path, digest: Digest) -> bool:
 def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) -> None:
     """Record that a file was hashed and has this digest.
 
-    Its bytes are synced first: after a power failure, a file can have its size and time of change but zeros
-    for its bytes, and the record would hide that. If the record cannot be written (a read-only folder), the
-    file is hashed again next time.
+    Its bytes are synced first: after a power failure, a file can have its size and time of change
+    but zeros for its bytes, and the record would hide that. If the record cannot be written (a
+    read-only folder), the file is hashed again next time.
 
     Args:
         is_synced: whether its bytes were already synced, as by ``replace_atomically``.
@@ -136,7 +147,14 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
         except KeyError:
             return f"does not contain {member}"
         # zipfile raises RuntimeError for a member that needs a password.
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:
             return f"{member} cannot be read in it: {error or type(error).__name__}"
         if not actual.value.startswith(expected.value):
             return f"contains {member} with {actual}, {expected} is declared"
@@ -144,11 +162,14 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
-    """Write a file atomically: if the process is killed, it has either the old bytes or all new ones.
+    """Write a file atomically: if the process is killed, it has either the old bytes or all new
+    ones.
 
     Args:
-        path: its path; missing parent folders are created. If it is a device, the bytes are written to it.
-        lasting: whether it also survives a power failure; False is faster, for files that can be made again.
+        path: its path; missing parent folders are created. If it is a device, the bytes are written
+            to it.
+        lasting: whether it also survives a power failure; False is faster, for files that can be
+            made again.
 
     Raises:
         OutputError: the file cannot be written; an earlier file is unchanged.
@@ -158,12 +179,16 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
             path.write_bytes(content)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part"
+        )
         part = Path(name)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
-            with _UMASK_LOCK:  # else two threads could read each other's mask, and restore the wrong one
+            with (
+                _UMASK_LOCK
+            ):  # else two threads could read each other's mask, and restore the wrong one
                 mask = os.umask(0o022)  # the only portable way to read it is to set it
                 os.umask(mask)
             part.chmod(0o666 & ~mask)  # mkstemp's 0600 would exclude the user's group
@@ -186,8 +211,8 @@ _DEVICES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 def replace_atomically(part: Path, path: Path) -> None:
     """Rename a written file, and wait until its bytes and its name are on the disk.
 
-    The bytes are synced first, else a power failure could leave an empty file with the new name. Measured on
-    a virtual SSD with ext4: 0.5 ms per file and 0.35 ms per megabyte.
+    The bytes are synced first, else a power failure could leave an empty file with the new name.
+    Measured on a virtual SSD with ext4: 0.5 ms per file and 0.35 ms per megabyte.
 
     Raises:
         OSError: the file cannot be renamed, or its bytes cannot be written to the disk.
@@ -209,7 +234,11 @@ def sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # some file systems cannot
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+            errno.ENOSYS,
+        ):  # some file systems cannot
             raise
     finally:
         os.close(handle)
@@ -227,14 +256,17 @@ def writing(path: Path) -> Iterator[None]:
 def write_error(path: Path, error: OSError) -> OutputError:
     """Convert an error of the system to an OutputError with a hint."""
     named = str(error.filename or path)
-    # The user does not know our .part files; a folder of such a name is shown, so the user can move it away.
+    # The user does not know our .part files; a folder of such a name is shown, so the user can move
+    # it away.
     is_part = named.endswith(".part") and not os.path.isdir(named)
     where = path if is_part or Path(named).parent.name.startswith(PREFIX) else named
     return output_error(f"{where}: cannot be written", error)
 
 
 def reflink(source: int, target: int) -> bool:
-    """Let an open file share the bytes of another until one of them changes; False if not possible."""
+    """Let an open file share the bytes of another until one of them changes; False if not
+    possible.
+    """
     try:
         import fcntl
 
@@ -253,9 +285,13 @@ def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
     """
     try:
         status = os.lstat(source)
-        if not stat.S_ISREG(status.st_mode) or (mode is not None and stat.S_IMODE(status.st_mode) != mode):
+        if not stat.S_ISREG(status.st_mode) or (
+            mode is not None and stat.S_IMODE(status.st_mode) != mode
+        ):
             return False
-        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():  # its owner could change it at any time
+        if (
+            hasattr(os, "geteuid") and status.st_uid != os.geteuid()
+        ):  # its owner could change it at any time
             return False
         os.link(source, target)
     except (OSError, NotImplementedError, AttributeError):

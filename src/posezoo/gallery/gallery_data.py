@@ -1,7 +1,7 @@
 """The gallery's data for each model: its facts, and its metrics with their origins.
 
-The metrics are those that ``facts.comparison`` compares. If a model declares none, they are read from its
-card: Open Model Zoo states them in tables, in many spellings.
+The metrics are those that ``facts.comparison`` compares. If a model declares none, they are read
+from its card: Open Model Zoo states them in tables, in many spellings.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def _accuracy(title: str, scope: str = "") -> ChartAxis:
 #: The axes by the names of ``comparison.COLUMNS``, and the download size.
 AXES: Mapping[str, ChartAxis] = {
     "AP": _accuracy("Measured AP", scope="pipeline"),
-    "throughput_fps": ChartAxis("Throughput, whole pipeline", "images/s", more=True, scope="pipeline"),
+    "throughput_fps": ChartAxis(
+        "Throughput, whole pipeline", "images/s", more=True, scope="pipeline"
+    ),
     "latency_p50_ms": ChartAxis("Latency, whole pipeline", "ms, median", scope="pipeline"),
     "published_AP": _accuracy("Published AP", scope="network"),
     "network_fps": ChartAxis("Throughput, network alone", "images/s", more=True, scope="network"),
@@ -61,11 +63,15 @@ AXES: Mapping[str, ChartAxis] = {
 #: The sections of a card that state metrics.
 SECTIONS = ("specification", "accuracy")
 
-#: The spellings of each cost and accuracy on cards; the first one that matches a label names its metric.
+#: The spellings of each cost and accuracy on cards; the first one that matches a label names its
+#: metric.
 _SPELLINGS = (
     ("gflops", re.compile(r"\bg?flops\b|\bgflop\b|^(?-i:GOps)$", re.IGNORECASE)),
     ("mparams", re.compile(r"\bm(?:illion )?params?\b", re.IGNORECASE)),
-    ("published_AP", re.compile(r"\bm?AP\b|average precision|coco_(orig_)?precision", re.IGNORECASE)),
+    (
+        "published_AP",
+        re.compile(r"\bm?AP\b|average precision|coco_(orig_)?precision", re.IGNORECASE),
+    ),
     ("Top 1", re.compile(r"\btop.?1\b", re.IGNORECASE)),
     ("mIoU", re.compile(r"\bmean.?iou\b|\bmiou\b", re.IGNORECASE)),
     ("F1", re.compile(r"\bF1\b")),
@@ -116,7 +122,9 @@ class GalleryEntry:
     def new_metrics(self) -> dict[Precision, Mapping[str, SourcedMetric]]:
         """The metrics of each IR that are not the published ones."""
         return {
-            precision: {key: value for key, value in values.items() if value != self.published.get(key)}
+            precision: {
+                key: value for key, value in values.items() if value != self.published.get(key)
+            }
             for precision, values in self.measured.items()
         }
 
@@ -146,7 +154,9 @@ class GalleryEntry:
 
 @dataclass(frozen=True, slots=True)
 class GalleryData:
-    """All entries in alphabetical order, and the settings of the measurements (empty if there are none)."""
+    """All entries in alphabetical order, and the settings of the measurements (empty if there are
+    none).
+    """
 
     entries: tuple[GalleryEntry, ...]
     axes: Mapping[str, ChartAxis]
@@ -174,7 +184,9 @@ def collect_gallery_data(
         measured.setdefault(row.model, {})[row.precision] = values
     entries = []
     for name, facts in sorted(by_name.items()):
-        from_card: list[CardMetric] = []  # a card that posezoo generated repeats what model.yml declares
+        from_card: list[
+            CardMetric
+        ] = []  # a card that posezoo generated repeats what model.yml declares
         path = facts.model.path.with_name(NAME)
         if not has_note(path, NOTE) and (card := read_card(path)) is not None:
             for metric in card.metrics:
@@ -186,7 +198,9 @@ def collect_gallery_data(
         if facts.download_bytes:
             published["download_bytes"] = SourcedMetric(facts.download_bytes, MetricSource.DECLARED)
         shown = read_example(facts) if pictures is None else pictures.get(name, ())
-        entries.append(GalleryEntry(facts, shown, published, tuple(from_card), measured.get(name, {})))
+        entries.append(
+            GalleryEntry(facts, shown, published, tuple(from_card), measured.get(name, {}))
+        )
     keys = {key for entry in entries for key in entry.published}
     keys |= {key for entry in entries for values in entry.measured.values() for key in values}
     # Accuracies that only foreign cards state come after AP.
@@ -197,7 +211,9 @@ def collect_gallery_data(
 
 
 def read_example(facts: ModelFacts) -> Sequence[Picture]:
-    """The picture that a registry has of a model; none if it has no JPEG of up to ``MAX_PICTURE_BYTES``."""
+    """The picture that a registry has of a model; none if it has no JPEG of up to
+    ``MAX_PICTURE_BYTES``.
+    """
     model = facts.model
     if isinstance(model, ModelSpec) and not model.is_default:
         return ()

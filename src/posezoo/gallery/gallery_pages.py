@@ -1,7 +1,8 @@
-"""All pages of a gallery: a page for each model with the facts of its card, the pictures, and the index.
+"""All pages of a gallery: a page for each model with the facts of its card, the pictures, and the
+index.
 
-The index has search, filters, a chart and a table of all models. One page shows the pictures of all models
-side by side. Only the index needs JavaScript; on the other pages, it only copies commands.
+The index has search, filters, a chart and a table of all models. One page shows the pictures of all
+models side by side. Only the index needs JavaScript; on the other pages, it only copies commands.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ from posezoo.facts.labels import (
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
-from posezoo.gallery.templates import SCRIPTS, page_script, render_page, to_data_address, to_script_json
+from posezoo.gallery.templates import (
+    SCRIPTS,
+    page_script,
+    render_page,
+    to_data_address,
+    to_script_json,
+)
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.resolve.people import people_from
@@ -58,13 +65,15 @@ _NOTES = {
 Row = tuple[str, ...]
 
 
-def draw_gallery_pages(gallery: GalleryData, title: str = TITLE, *, first: str = "") -> dict[str, bytes]:
+def draw_gallery_pages(
+    gallery: GalleryData, title: str = TITLE, *, first: str = ""
+) -> dict[str, bytes]:
     """The content of each page by its path below the site's folder; the index is last.
 
     Args:
         title: the heading of the index.
-        first: the name of the model that the index begins with; if it is none of the gallery's, the index
-            begins with the first model that has a picture, if any.
+        first: the name of the model that the index begins with; if it is none of the gallery's, the
+            index begins with the first model that has a picture, if any.
     """
     names = {entry.name for entry in gallery.entries}
     pages = {entry.page: _draw_model_page(entry, gallery, names) for entry in gallery.entries}
@@ -83,8 +92,10 @@ def draw_gallery_pages(gallery: GalleryData, title: str = TITLE, *, first: str =
         title=title,
         hero=_hero(shown_first) if shown_first else None,
         side_by_side=SIDE_BY_SIDE if SIDE_BY_SIDE in pages else "",
-        summary=f"{count} model{'' if count == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}: "
-        "find, compare and open them. Every figure says whether it was measured or published.",
+        summary=(
+            f"{count} model{'' if count == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}: "
+            "find, compare and open them. Every figure says whether it was measured or published."
+        ),
         facets=FACETS,
         data=data,
         json=to_script_json(data),
@@ -98,7 +109,8 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     axes      by name: title, unit, factor (from a value to the shown number), more, log, accuracy
     families  the number of families
     ways      the settings of the measured values, in words
-    models    name, page, description, facts (by the names of ``FACETS``, and people: what finds them if
+    models    name, page, description, facts (by the names of ``FACETS``, and people: what finds
+    them if
               the model does not), precisions, published and, by
               precision, figures: [number, origin (m, g, d), conditions]; conditions only if known
     """
@@ -110,7 +122,9 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     return {
         "axes": {key: asdict(axis) for key, axis in gallery.axes.items()},
         "families": len({entry.facets["family"] for entry in gallery.entries}),
-        "ways": "; ".join(f"{title}: {one_line(setting)}" for title, setting in settings if setting),
+        "ways": "; ".join(
+            f"{title}: {one_line(setting)}" for title, setting in settings if setting
+        ),
         "models": [_model(entry) for entry in gallery.entries],
     }
 
@@ -223,7 +237,9 @@ def _draw_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
 
 
 def _hero(entry: GalleryEntry) -> dict[str, Any]:
-    """What a page shows of a model first: pictures or the skeleton, the command, size and license."""
+    """What a page shows of a model first: pictures or the skeleton, the command, size and
+    license.
+    """
     facts = entry.facts
     precision = default_precision(facts)
     kept = format_megabytes(facts.size_bytes)
@@ -231,10 +247,14 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
         "name": entry.name,
         "page": entry.page.replace("@", "%40"),
         "description": facts.model.description,
-        "pictures": [(to_data_address(each.jpeg), each.description, each.note) for each in entry.pictures],
+        "pictures": [
+            (to_data_address(each.jpeg), each.description, each.note) for each in entry.pictures
+        ],
         "credits": unique(each.credit for each in entry.pictures),
         "skeleton": _skeleton(facts.skeleton) if facts.skeleton else None,
-        "command": format_shortest_command(facts, precision) if precision and _is_ours(facts) else "",
+        "command": (
+            format_shortest_command(facts, precision) if precision and _is_ours(facts) else ""
+        ),
         "facts": [
             ("Download", format_megabytes(facts.download_bytes)),
             ("of which are kept", kept if facts.download_bytes != facts.size_bytes else ""),
@@ -255,8 +275,9 @@ def _is_ours(facts: ModelFacts) -> bool:
 def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dict[str, object]:
     """The title, headers, rows and note of a table with the metrics of one scope of ``ChartAxis``.
 
-    It contains only rows and columns with a value. One row contains the published values; then each precision
-    has a row. Metrics that depend on neither pipeline nor network are those of the network.
+    It contains only rows and columns with a value. One row contains the published values; then each
+    precision has a row. Metrics that depend on neither pipeline nor network are those of the
+    network.
     """
     measured = {precision.value: values for precision, values in entry.new_metrics.items()}
     axes = {
@@ -267,8 +288,12 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
     lines = {PUBLISHED: entry.published, **measured}
     lines = {name: line for name, line in lines.items() if axes.keys() & line.keys()}
     axes = {key: axis for key, axis in axes.items() if any(key in line for line in lines.values())}
-    origins = {line[key].origin for name, line in lines.items() for key in axes.keys() & line.keys()}
-    notes = [_NOTES[origin] for origin in _NOTES if origin in origins and measured.keys() & lines.keys()]
+    origins = {
+        line[key].origin for name, line in lines.items() for key in axes.keys() & line.keys()
+    }
+    notes = [
+        _NOTES[origin] for origin in _NOTES if origin in origins and measured.keys() & lines.keys()
+    ]
     if {"throughput_fps", "network_fps"} & axes.keys():
         setting = gallery.speed_setting if scope == "pipeline" else gallery.network_setting
         notes.append(f"speed: {setting}")
@@ -279,7 +304,10 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
         for name, line in lines.items()
     ]
     titles = (axis.title.partition(", ")[0] for axis in axes.values())
-    headers = ["", *(f"{title}, {axis.unit}" for title, axis in zip(titles, axes.values(), strict=True))]
+    headers = [
+        "",
+        *(f"{title}, {axis.unit}" for title, axis in zip(titles, axes.values(), strict=True)),
+    ]
     title = _pipeline_title(entry.facts) if scope == "pipeline" else "Network alone"
     return {"title": title, "headers": headers, "rows": rows, "note": "; ".join(notes)}
 
@@ -320,7 +348,10 @@ def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
         original, converted = (
             (
                 *(format_port_shape(each), each.layout, each.color or ""),
-                *(", ".join(f"{value:g}" for value in values) for values in (each.mean, each.scale)),
+                *(
+                    ", ".join(f"{value:g}" for value in values)
+                    for values in (each.mean, each.scale)
+                ),
             )
             for each in (port, converted_input(part, port))
         )
@@ -350,7 +381,9 @@ def _skeleton(skeleton: Skeleton) -> dict[str, object]:
 
 
 def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
-    """The headings, texts and code blocks of the card's commands, for models that are part of posezoo."""
+    """The headings, texts and code blocks of the card's commands, for models that are part of
+    posezoo.
+    """
     if not _is_ours(facts):
         return []
     commands = []

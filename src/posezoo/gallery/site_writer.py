@@ -1,8 +1,8 @@
 """Write the files of a site into a folder, and remove pages of models that no longer exist.
 
-``posezoo-gallery.json`` lists the files that posezoo wrote, with their digests; no other file is changed. It
-is written first, so that an interrupted site is still recognized, and again at the end without the removed
-pages.
+``posezoo-gallery.json`` lists the files that posezoo wrote, with their digests; no other file is
+changed. It is written first, so that an interrupted site is still recognized, and again at the end
+without the removed pages.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ class SiteChanges:
 
 
 def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
-    """The changes that ``write_site`` would make; an OutputError if the folder, which may be new, is no site.
+    """The changes that ``write_site`` would make; an OutputError if the folder, which may be new,
+    is no site.
 
     With ``force``, any folder is accepted, and files that have the names of pages are replaced.
     """
     manifest = _read_manifest(folder)
-    hint = "choose another folder, or use --force: it only replaces files that have the names of pages"
+    hint = (
+        "choose another folder, or use --force: it only replaces files that have the names of pages"
+    )
     if manifest is None and not force:
         try:
             is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
@@ -52,15 +55,19 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
         unchanged=tuple(name for name in pages if name not in changed),
         # A page that the user changed later is not removed.
         removed=tuple(
-            name for name, value in (manifest or {}).items() if name not in pages and present[name] == value
+            name
+            for name, value in (manifest or {}).items()
+            if name not in pages and present[name] == value
         ),
     )
 
 
 def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
-    """Write the pages that differ, in their order; then remove pages of models that no longer exist.
+    """Write the pages that differ, in their order; then remove pages of models that no longer
+    exist.
 
-    The folder is created if needed; the last page links to the others. As for ``plan_site`` otherwise.
+    The folder is created if needed; the last page links to the others. As for ``plan_site``
+    otherwise.
     """
     changes = plan_site(folder, pages, force=force)
     digests = {name: digest(content) for name, content in pages.items()}

@@ -1,7 +1,7 @@
 """Pages from templates: all values are escaped, and only the page's own script and style may run.
 
-Each page contains its style and script, and its content security policy allows only these, by their hashes. A
-page can be opened from a folder, and sends no requests.
+Each page contains its style and script, and its content security policy allows only these, by their
+hashes. A page can be opened from a folder, and sends no requests.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ SCRIPTS = (
 
 
 def render_page(template: str, styles: Sequence[str], script: str = "", **values: Any) -> bytes:
-    """A page as UTF-8 bytes, from a template, style sheets of assets/ in order, a script, and variables."""
+    """A page as UTF-8 bytes, from a template, style sheets of assets/ in order, a script, and
+    variables.
+    """
     environment = _environment()
     safe = import_optional("markupsafe", extra="gallery").Markup
     style = minify("\n".join(read_asset(f"{name}.css") for name in styles))
@@ -36,8 +38,8 @@ def render_page(template: str, styles: Sequence[str], script: str = "", **values
     # Only these styles and this script are allowed, and no requests.
     allowed_script = f"'{_hash(script)}'" if script else "'none'"
     policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed_script}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed_script}; img-src"
+        " data:; base-uri 'none'; form-action 'none'"
     )
     return str(
         environment.get_template(template).render(
@@ -110,5 +112,11 @@ def non_empty_columns(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def is_web_address(text: str) -> bool:
-    """Whether a page may link to a text: an http(s) address without a user name or special characters."""
-    return bool(re.fullmatch(r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", text, re.ASCII))
+    """Whether a page may link to a text: an http(s) address without a user name or special
+    characters.
+    """
+    return bool(
+        re.fullmatch(
+            r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", text, re.ASCII
+        )
+    )

@@ -1,1 +1,3 @@
-"""OpenVINO IR: import OpenVINO, write IR and their records (provenance.json), and count their operations."""
+"""OpenVINO IR: import OpenVINO, write IR and their records (provenance.json), and count their
+operations.
+"""

@@ -1,9 +1,10 @@
 """Count the GFLOPs and millions of parameters of an IR by the same rule as Open Model Zoo's cards.
 
-The rule was found by comparison with published cards (HigherHRNet: 92.8364 and 28.6180, digit for digit). It
-counts two operations for each multiplication of a convolution, one for an addition and for each value of a
-bias, two for a ReLU, and the window's size for each output value of a pooling. Moving or resizing values is
-not counted. Parameters are the weights of such operations, in any precision.
+The rule was found by comparison with published cards (HigherHRNet: 92.8364 and 28.6180, digit for
+digit). It counts two operations for each multiplication of a convolution, one for an addition and
+for each value of a bias, two for a ReLU, and the window's size for each output value of a pooling.
+Moving or resizing values is not counted. Parameters are the weights of such operations, in any
+precision.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Complexity:
     mparams: float  # the number of weights / 10^6
 
 
-def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = None) -> Complexity | None:
+def read_complexity(
+    xml: Path, shapes: Mapping[str, Collection[int]] | None = None
+) -> Complexity | None:
     """The complexity of an IR on disk, with other shapes of inputs if these are given by name.
 
     Raises:
@@ -44,19 +47,27 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
 
 
 def compute_complexity(network: Any) -> Complexity | None:
-    """The complexity of an ``openvino.Model``; None if it has dynamic sizes, on which the cost depends.
+    """The complexity of an ``openvino.Model``; None if it has dynamic sizes, on which the cost
+    depends.
 
-    Operations without a rule are not counted; there is a rule for all operations of our zoo that compute.
+    Operations without a rule are not counted; there is a rule for all operations of our zoo that
+    compute.
     """
     operations, constants = _split_operations(network)
-    if any(port.get_partial_shape().is_dynamic for operation in operations for port in operation.outputs()):
+    if any(
+        port.get_partial_shape().is_dynamic
+        for operation in operations
+        for port in operation.outputs()
+    ):
         return None
     flops = sum(_count_flops(operation) for operation in operations)
     return Complexity(flops / 1e9, _count_weights(operations, constants) / 1e6)
 
 
 def _split_operations(network: Any) -> tuple[list[Any], set[str]]:
-    """The operations that depend on an input, and the names of the others: weights and their unpacking."""
+    """The operations that depend on an input, and the names of the others: weights and their
+    unpacking.
+    """
     operations: list[Any] = []
     constants: set[str] = set()
     for operation in network.get_ordered_ops():
@@ -102,7 +113,8 @@ def _stored_values(node: Any) -> Any:
 
 
 def _size(port: Any) -> int:
-    # Not from the shape: a list of its sizes takes ten times as long, and a network has thousands of ports.
+    # Not from the shape: a list of its sizes takes ten times as long, and a network has thousands
+    # of ports.
     return int(port.get_tensor().size // port.get_element_type().size)
 
 
@@ -124,7 +136,9 @@ def _attribute(operation: Any, name: str) -> list[int]:
 
 
 def _transposed(operation: Any, kernel_start: int) -> float:
-    """Each input value is multiplied by the whole window; the strides give the number of output values."""
+    """Each input value is multiplied by the whole window; the strides give the number of output
+    values.
+    """
     shape = _shape(operation, 1)  # [in, out, *window], after the groups if there are any
     strides = _attribute(operation, "strides")
     return 2 * shape[kernel_start - 2] * prod(shape[kernel_start:]) / prod(strides)
@@ -138,7 +152,9 @@ def _pooling(operation: Any) -> float:
 #: FLOPs for each output value of operations with a window or a row.
 _BY_WINDOW: Mapping[str, Callable[[Any], float]] = {
     "Convolution": lambda operation: 2 * prod(_shape(operation, 1)[1:]),  # [out, in, *window]
-    "GroupConvolution": lambda operation: 2 * prod(_shape(operation, 1)[2:]),  # [groups, out, in, *window]
+    "GroupConvolution": (
+        lambda operation: 2 * prod(_shape(operation, 1)[2:])
+    ),  # [groups, out, in, *window]
     "ConvolutionBackpropData": lambda operation: _transposed(operation, 2),
     "GroupConvolutionBackpropData": lambda operation: _transposed(operation, 3),
     "MatMul": lambda operation: (

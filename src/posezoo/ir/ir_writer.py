@@ -19,16 +19,17 @@ from posezoo.spec.safe_names import OWN
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
 
-# It matches names such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the operations that it
-# creates, with one counter for all models of a process.
+# It matches names such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the
+# operations that it creates, with one counter for all models of a process.
 _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 
 
 def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
     """Give a network, which is changed, canonical names and the description of its model (rt_info).
 
-    Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order. Names from
-    the original are kept; a name is from the original if a tensor of the operation also has it.
+    Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order.
+    Names from the original are kept; a name is from the original if a tensor of the operation also
+    has it.
     """
     numbered, kept_names = [], set()
     for operation in network.get_ordered_ops():
@@ -75,8 +76,8 @@ def _format_plain(value: Plain) -> Any:
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     """The description that is stored in an IR, so that it can be used without its model.yml.
 
-    Numbers are separated by spaces. The values of several inputs are separated by ``; `` in the order of the
-    inputs. The description is the same in each run and on each machine.
+    Numbers are separated by spaces. The values of several inputs are separated by ``; `` in the
+    order of the inputs. The description is the same in each run and on each machine.
     """
     inputs = spec.inputs
     facts = {
@@ -85,23 +86,33 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         "sources": json.dumps(source_digests(spec), sort_keys=True),
         "mean": _join(_join_numbers(port.mean) for port in inputs),
         "scale": _join(_join_numbers(port.scale) for port in inputs),
-        "reverse_input_channels": _join(str(port.reverse_input_channels).lower() for port in inputs),
+        "reverse_input_channels": _join(
+            str(port.reverse_input_channels).lower() for port in inputs
+        ),
         "color": _join(str(port.ir_color or "") for port in inputs),
         "layout": _join(port.ir_layout for port in inputs),
         "input_type": _join(port.element_type for port in inputs),
         # The height and width to which the IR resizes images.
         "resize": _join(
-            " ".join(str(port.shape[port.layout.index(side)]) for side in "HW") if port.resize else ""
+            (
+                " ".join(str(port.shape[port.layout.index(side)]) for side in "HW")
+                if port.resize
+                else ""
+            )
             for port in inputs
         ),
         "decoder": decoder.name if decoder else "",
         "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
-        # The decoder is in the graph; the options of the decoder are then those with which it was put there.
-        "decoding": json.dumps(
-            {"max_people": spec.decoding.max_people, "min_score": spec.decoding.min_score}, sort_keys=True
-        )
-        if spec.decoding
-        else "",
+        # The decoder is in the graph; the options of the decoder are then those with which it was
+        # put there.
+        "decoding": (
+            json.dumps(
+                {"max_people": spec.decoding.max_people, "min_score": spec.decoding.min_score},
+                sort_keys=True,
+            )
+            if spec.decoding
+            else ""
+        ),
         "skeleton": spec.skeleton,
     }
     return {name: value for name, value in facts.items() if value}
@@ -113,11 +124,14 @@ def _join(values: Iterable[str]) -> str:
 
 
 def _join_numbers(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:g}" if float(f"{value:g}") == value else repr(value) for value in values)
+    return " ".join(
+        f"{value:g}" if float(f"{value:g}") == value else repr(value) for value in values
+    )
 
 
 def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
-    """Write an IR: the .xml, whose folder is created, and the .bin beside it; FP16 weights have 16 bits.
+    """Write an IR: the .xml, whose folder is created, and the .bin beside it; FP16 weights have 16
+    bits.
 
     Raises:
         OutputError: the IR cannot be written completely.
@@ -130,7 +144,9 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
         if "basic_ios" in reason:  # C++ does not keep the reason of the system
             kind = DiskError
             reason = "the disk is full, or a quota or a limit of file sizes is reached"
-        folder = next((part.parent for part in xml.parents if part.name.startswith(OWN)), xml.parent)
+        folder = next(
+            (part.parent for part in xml.parents if part.name.startswith(OWN)), xml.parent
+        )
         raise kind(
             f"{folder}: the {precision} IR cannot be written completely: {reason}",
             hint="check the free space there",

@@ -1,8 +1,9 @@
-"""The section ``model_info`` of an IR: how Model API and DL Streamer prepare images and read the outputs.
+"""The section ``model_info`` of an IR: how Model API and DL Streamer prepare images and read the
+outputs.
 
-It describes what is left to do. Mean and scale are in the IR, so they are never named: both readers apply
-nothing then, while zeros and ones would cost an operation in Model API and a slower path in DL Streamer.
-The reasons for each word are in docs/decisions/0012-what-an-ir-says-about-itself.md.
+It describes what is left to do. Mean and scale are in the IR, so they are never named: both readers
+apply nothing then, while zeros and ones would cost an operation in Model API and a slower path in
+DL Streamer. The reasons for each word are in docs/decisions/0012-what-an-ir-says-about-itself.md.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
 #: The section of an IR's rt_info.
 MODEL_INFO = "model_info"
 
-#: The words for a network, by the roles of all its outputs, in their order. Model API takes ``model_type``.
-#: DL Streamer takes the last key that contains this word, and has other names.
+#: The words for a network, by the roles of all its outputs, in their order. Model API takes
+#: ``model_type``. DL Streamer takes the last key that contains this word, and has other names.
 _WRAPPERS: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("detections",): {"model_type": "ssd", "model_type_dlstreamer": "detection_output"},
     ("simcc_x", "simcc_y"): {
@@ -36,7 +37,11 @@ _WRAPPERS: Mapping[tuple[str, ...], Mapping[str, str]] = {
 OPENPOSE_NAMES = {"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"}
 
 # The words for the steps that an IR may do itself, by the field of an input.
-_STEPS = {"mean": "mean_values", "scale": "scale_values", "reverse_input_channels": "reverse_input_channels"}
+_STEPS = {
+    "mean": "mean_values",
+    "scale": "scale_values",
+    "reverse_input_channels": "reverse_input_channels",
+}
 
 
 def build_model_info(
@@ -44,24 +49,32 @@ def build_model_info(
 ) -> dict[str, Plain]:
     """``model_info`` of an IR; empty if nothing is known.
 
-    If model.yml declares its own, it is used instead, without the steps that the IR does itself. It is not
-    used for an IR with its decoder, which has other outputs.
+    If model.yml declares its own, it is used instead, without the steps that the IR does itself. It
+    is not used for an IR with its decoder, which has other outputs.
 
     Args:
-        outputs: the shapes of the IR's outputs, in their order, by the declared name or another one.
+        outputs: the shapes of the IR's outputs, in their order, by the declared name or another
+            one.
         spec: the model, with the changes that flags such as --resize make.
         decoder: the decoder of its outputs, or of its composite; None if it is unknown.
     """
     port = spec.inputs[0] if spec.inputs else Input("", ())
     info: dict[str, Plain]
     if spec.model_info and not spec.decoding:
-        done = {word for step, word in _STEPS.items() if any(getattr(each, step) for each in spec.inputs)}
+        done = {
+            word
+            for step, word in _STEPS.items()
+            if any(getattr(each, step) for each in spec.inputs)
+        }
         info = {name: value for name, value in spec.model_info.items() if name not in done}
     else:
         info = {}
         if port.ir_color is not None:
             # Both readers have BGR images, and reverse their channels if this is true.
-            info |= {"color_space": port.ir_color, "reverse_input_channels": str(port.ir_color == "RGB")}
+            info |= {
+                "color_space": port.ir_color,
+                "reverse_input_channels": str(port.ir_color == "RGB"),
+            }
         if decoder is not None:
             with suppress(PosezooError):  # an unknown decoder or option; posezoo run reports it
                 info |= _describe_outputs(outputs, spec, decoder)
@@ -69,7 +82,9 @@ def build_model_info(
                 is_centered = find_decoder(decoder.name).input_sizing.centered
                 window = "fit_to_window_letterbox" if is_centered else "fit_to_window"
                 info["resize_type"] = "standard" if stretches else window
-                info |= {"pad_value": str(round(fmean(color)))} if any(color) and not stretches else {}
+                info |= (
+                    {"pad_value": str(round(fmean(color)))} if any(color) and not stretches else {}
+                )
     if port.resize:
         sides = dict(zip(port.layout, map(str, port.shape), strict=True))
         info |= {"embedded_processing": "True", "orig_height": sides["H"], "orig_width": sides["W"]}
@@ -80,7 +95,9 @@ def build_model_info(
     return info
 
 
-def _describe_outputs(outputs: Mapping[str, Shape], spec: ModelSpec, decoder: Decoder) -> dict[str, str]:
+def _describe_outputs(
+    outputs: Mapping[str, Shape], spec: ModelSpec, decoder: Decoder
+) -> dict[str, str]:
     """The readers' names for the outputs, and the names of the classes or keypoints."""
     record, options = find_decoder(decoder.name), resolve_options(decoder)
     matched = {name: role for role, name in record.match_outputs(outputs).items()}
@@ -88,7 +105,9 @@ def _describe_outputs(outputs: Mapping[str, Shape], spec: ModelSpec, decoder: De
     roles = tuple(declared.get(name) or matched.get(name, "") for name in outputs)
     # An IR with its decoder has none of these outputs; its model.yml may declare no roles.
     found = {*declared.values()} if spec.decoding else {*roles}
-    if (found or not spec.decoding) and not {output.role for output in record.networks[-1]} <= found:
+    if (found or not spec.decoding) and not {
+        output.role for output in record.networks[-1]
+    } <= found:
         return {}  # the first network of a composite
     info: dict[str, str] = {}
     if not spec.decoding:

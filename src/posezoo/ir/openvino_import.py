@@ -24,7 +24,8 @@ _FIRST_CALL = threading.Lock()
 
 
 def import_openvino(*, extra: str = "convert") -> ModuleType:
-    """The ``openvino`` package; if it is missing, the error names the ``extra`` of posezoo to install.
+    """The ``openvino`` package; if it is missing, the error names the ``extra`` of posezoo to
+    install.
 
     Raises:
         MissingPackageError: it is not installed, does not load, or is older than 2025.2.
@@ -32,29 +33,36 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
     installed = package_version("openvino")
     if installed and parse_version(installed) < MINIMUM:
         oldest = ".".join(map(str, MINIMUM))
-        reason = f"version {installed} is too old ({oldest} or newer converts every model correctly)"
+        reason = (
+            f"version {installed} is too old ({oldest} or newer converts every model correctly)"
+        )
         raise MissingPackageError("openvino", extra=extra, reason=reason)
-    # The telemetry of OpenVINO's converter would start threads, look up a host and write to the home folder
-    # (0.95 s instead of 0.32 s for a tiny model). With None here its import fails, and OpenVINO uses a stub.
+    # The telemetry of OpenVINO's converter would start threads, look up a host and write to the
+    # home folder (0.95 s instead of 0.32 s for a tiny model). With None here its import fails, and
+    # OpenVINO uses a stub.
     cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
-    # The first call fills a table in C++ under a lock, and meanwhile releases Python's lock (GIL). Two
-    # threads that both infer for the first time would deadlock (7 of 20 processes in 2026.4.1).
+    # The first call fills a table in C++ under a lock, and meanwhile releases Python's lock (GIL).
+    # Two threads that both infer for the first time would deadlock (7 of 20 processes in 2026.4.1).
     with _FIRST_CALL:
         module = import_optional("openvino", extra=extra)
         if not hasattr(module, "Core"):
             # Both packages have openvino/__init__.py, and pip removes it with either of them.
             reason = "files of it are missing, as after uninstalling openvino-dev"
             error = MissingPackageError("openvino", extra=extra, reason=reason)
-            error.hint = f"{pip_command()} install --force-reinstall --no-deps openvino=={installed}"
+            error.hint = (
+                f"{pip_command()} install --force-reinstall --no-deps openvino=={installed}"
+            )
             raise error
         module.Type.f32.to_dtype()
     return module
 
 
 def openvino_core(*, extra: str = "convert") -> Any:
-    """An ``openvino.Core`` that allows the files of its models to be moved, and obeys ``library_threads``.
+    """An ``openvino.Core`` that allows the files of its models to be moved, and obeys
+    ``library_threads``.
 
-    Windows cannot move a mapped file; there, weights are read into memory, which takes a fifth longer.
+    Windows cannot move a mapped file; there, weights are read into memory, which takes a fifth
+    longer.
 
     Raises:
         MissingPackageError: see ``import_openvino``.
@@ -67,7 +75,9 @@ def openvino_core(*, extra: str = "convert") -> Any:
 
 
 def fold_constants(network: Any) -> None:
-    """Replace operations that depend on no input, or only on static sizes (ShapeOf), with constants."""
+    """Replace operations that depend on no input, or only on static sizes (ShapeOf), with
+    constants.
+    """
     from openvino.passes import ConstantFolding, Manager
 
     manager = Manager()
@@ -76,12 +86,19 @@ def fold_constants(network: Any) -> None:
 
 
 def explain_invalid_names(network: Any) -> str:
-    """Which name of an operation or tensor is not UTF-8, or cannot be in XML, as in an IR; empty if none."""
+    """Which name of an operation or tensor is not UTF-8, or cannot be in XML, as in an IR; empty if
+    none.
+    """
     for operation in network.get_ops():
         try:
-            names = {operation.get_friendly_name()}.union(*(port.names for port in operation.outputs()))
+            names = {operation.get_friendly_name()}.union(
+                *(port.names for port in operation.outputs())
+            )
         except UnicodeDecodeError as error:
-            return f"it has a name that is not UTF-8: {sanitize(error.object.decode('utf-8', 'replace'))}"
+            return (
+                "it has a name that is not UTF-8:"
+                f" {sanitize(error.object.decode('utf-8', 'replace'))}"
+            )
         if invalid := next(filter(_NOT_IN_XML.search, sorted(names)), ""):
             return f"it has a name with a character that XML does not allow: {sanitize(invalid)}"
     return ""
@@ -90,11 +107,13 @@ def explain_invalid_names(network: Any) -> str:
 def error_text(error: BaseException) -> str:
     """An error of OpenVINO in one line.
 
-    Its messages begin with the failed check and a position in its own sources; only the last line is useful,
-    or the summary of the operations that it cannot convert.
+    Its messages begin with the failed check and a position in its own sources; only the last line
+    is useful, or the summary of the operations that it cannot convert.
     """
     lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines() if line.strip()]
     if "Summary:" in lines:
         summary = lines[lines.index("Summary:") + 1 :]
-        return "; ".join(line for line in summary if not line.startswith("To facilitate the conversion"))
+        return "; ".join(
+            line for line in summary if not line.startswith("To facilitate the conversion")
+        )
     return lines[-1].rstrip(".") if lines else type(error).__name__

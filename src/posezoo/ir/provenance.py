@@ -1,6 +1,8 @@
-"""The record of an IR, provenance.json in its folder: sources, tools, time of conversion and self-check.
+"""The record of an IR, provenance.json in its folder: sources, tools, time of conversion and
+self-check.
 
-Facts that differ from run to run, such as the time, are only in this file, so that the IR is reproducible.
+Facts that differ from run to run, such as the time, are only in this file, so that the IR is
+reproducible.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ CONVERSION_FORMAT = 2
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
-#: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people detected.
+#: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people
+#: detected.
 SHIFT = (
     *("calibration_photos", "measured_photos", "shift_p50_px", "shift_p90_px"),
     *("found_fp32", "found_int8", "agreement"),
@@ -57,7 +60,9 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class OutputRounding:
-    """How far the rounding of the constants to FP16 moves an output: the largest change of a value."""
+    """How far the rounding of the constants to FP16 moves an output: the largest change of a
+    value.
+    """
 
     relative: float  # to the output's largest value
     absolute: float
@@ -66,29 +71,41 @@ class OutputRounding:
 
 @dataclass(frozen=True, slots=True)
 class OutputCheck:
-    """The self-check of one output; difference and tolerance are relative to the output's largest value."""
+    """The self-check of one output; difference and tolerance are relative to the output's largest
+    value.
+    """
 
     output: str
     difference: float
     tolerance: float
     reference: str  # the runtime that computed the original's output
-    rounding: OutputRounding | None = None  # None: the IR is not in FP16, or its rounding was not measured
+    rounding: OutputRounding | None = (
+        None  # None: the IR is not in FP16, or its rounding was not measured
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """The content of a provenance.json."""
 
-    key: Mapping[str, object]  # everything that the bytes of the IR depend on, from ``conversion_key``
-    contents: Mapping[str, FileContent]  # size and digest of the two files, by suffix: ``.xml`` and ``.bin``
+    key: Mapping[
+        str, object
+    ]  # everything that the bytes of the IR depend on, from ``conversion_key``
+    contents: Mapping[
+        str, FileContent
+    ]  # size and digest of the two files, by suffix: ``.xml`` and ``.bin``
     checks: tuple[OutputCheck, ...]  # the self-check; empty if it was skipped
-    #: The ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they were not
-    #: counted.
+    #: The ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they were
+    #: not counted.
     complexity: Mapping[str, float] = field(default_factory=dict)
     #: For an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
     shift: Mapping[str, float] = field(default_factory=dict)
-    unprovable: tuple[str, ...] = ()  # the outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``)
-    is_independent: bool = False  # whether another reader than the conversion's own read the original
+    unprovable: tuple[
+        str, ...
+    ] = ()  # the outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``)
+    is_independent: bool = (
+        False  # whether another reader than the conversion's own read the original
+    )
 
 
 def conversion_key(
@@ -100,10 +117,13 @@ def conversion_key(
     """Everything that the bytes of an IR depend on, in JSON's types; equal keys mean equal IR."""
     inputs = []
     for port in spec.inputs:
-        # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing. Others
-        # are omitted if they are not declared, so that keys from versions without them stay valid.
+        # dynamic and reshaped only change the shape, which is in the key; usual_size changes
+        # nothing. Others are omitted if they are not declared, so that keys from versions without
+        # them stay valid.
         undeclared = {
-            name for name in ("to_layout", "element_type", "resize", "bounds") if not getattr(port, name)
+            name
+            for name in ("to_layout", "element_type", "resize", "bounds")
+            if not getattr(port, name)
         }
         omitted = {"dynamic", "reshaped", "usual_size"} | undeclared
         inputs.append({name: value for name, value in asdict(port).items() if name not in omitted})
@@ -111,11 +131,18 @@ def conversion_key(
         "model": spec.name,
         "framework": spec.framework,
         "inputs": inputs,
-        "outputs": [{"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs],
-        "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
+        "outputs": [
+            {"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs
+        ],
+        "decoder": (
+            None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)}
+        ),
         "skeleton": spec.skeleton,
     }
-    network = spec.network and {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
+    network = spec.network and {
+        "name": spec.network.name,
+        "arguments": dict(spec.network.arguments),
+    }
     decoding = spec.decoding and asdict(spec.decoding)
     optional = {
         "network": network,
@@ -159,7 +186,9 @@ def parse_provenance(content: bytes) -> Provenance | None:
     try:
         record = json.loads(content)
         contents = {
-            Path(name).suffix: FileContent(int(entry["size"]), Digest("sha384", str(entry["sha384"])))
+            Path(name).suffix: FileContent(
+                int(entry["size"]), Digest("sha384", str(entry["sha384"]))
+            )
             for name, entry in record["files"].items()
         }
         if set(contents) != set(SUFFIXES):
@@ -189,14 +218,17 @@ def parse_provenance(content: bytes) -> Provenance | None:
 
 
 def conversion_flags(record: Provenance, spec: ModelSpec) -> str:
-    """The flags with which an IR was converted to take other images than model.yml declares, or to decode.
+    """The flags with which an IR was converted to take other images than model.yml declares, or to
+    decode.
 
     Each flag is preceded by a space.
     """
     arguments = record.key.get("arguments")
     inputs = arguments.get("inputs") if isinstance(arguments, Mapping) else None
     flags: dict[str, None] = {}
-    for declared, recorded in zip(spec.inputs, inputs if isinstance(inputs, list) else (), strict=False):
+    for declared, recorded in zip(
+        spec.inputs, inputs if isinstance(inputs, list) else (), strict=False
+    ):
         if not isinstance(recorded, Mapping):
             continue
         if (element_type := recorded.get("element_type", "")) != declared.element_type:
@@ -224,8 +256,9 @@ def explain_stale_record(
 ) -> str:
     """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
 
-    ``key_now`` computes the key that a conversion would have now; it is called only if the IR has a record.
-    The IR may also be required to have passed a self-check, or one that proved all of its outputs.
+    ``key_now`` computes the key that a conversion would have now; it is called only if the IR has a
+    record. The IR may also be required to have passed a self-check, or one that proved all of its
+    outputs.
     """
     if not xml.is_file():
         return "it does not exist yet"
@@ -266,7 +299,8 @@ def format_provenance(
         complexity: the cost of one inference; None if sizes are dynamic.
         quantization: the part of the key that only an INT8 IR has; None for any other IR.
         shift: the displacement of an INT8 IR's keypoints against FP32.
-        model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made it.
+        model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
+            it.
     """
     record = {
         "model": spec.name,
@@ -274,11 +308,18 @@ def format_provenance(
         "converted_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "key": conversion_key(spec, decoder, quantization, model_optimizer),
         "origins": {
-            file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
+            file.name: [redact_secrets(str(source)) for source in file.sources]
+            for file in spec.files
         },
-        "tools": {"python": platform.python_version(), **{tool: package_version(tool) for tool in _TOOLS}},
+        "tools": {
+            "python": platform.python_version(),
+            **{tool: package_version(tool) for tool in _TOOLS},
+        },
         "files": {
-            f"{spec.name}{suffix}": {"size": content.size, content.digest.algorithm: content.digest.value}
+            f"{spec.name}{suffix}": {
+                "size": content.size,
+                content.digest.algorithm: content.digest.value,
+            }
             for suffix, content in contents.items()
         },
         "self_check": self_check,

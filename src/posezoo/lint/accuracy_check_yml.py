@@ -96,7 +96,8 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
                 reader=text_below(dataset, "reader") if reader is None or reader.is_text() else "?",
                 dataset=dataset,
                 steps=tuple(
-                    (text_below(node, "type"), node) for node in list_below(dataset, "preprocessing")
+                    (text_below(node, "type"), node)
+                    for node in list_below(dataset, "preprocessing")
                 ),
             )
 
@@ -124,7 +125,9 @@ def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
         if node is None:
             return None
         if isinstance(key, int):
-            node = node.value[key] if isinstance(node.value, list) and key < len(node.value) else None
+            node = (
+                node.value[key] if isinstance(node.value, list) and key < len(node.value) else None
+            )
         else:
             node = node.value.get(key) if isinstance(node.value, dict) else None
     return node

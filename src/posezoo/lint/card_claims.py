@@ -1,7 +1,8 @@
-"""What a card states about its model: ports, preprocessing, metrics and licenses, with their positions.
+"""What a card states about its model: ports, preprocessing, metrics and licenses, with their
+positions.
 
-Cards are written by hand and state the same fact in many forms. Text that is not understood is left out, so
-rules only compare facts that are clearly stated.
+Cards are written by hand and state the same fact in many forms. Text that is not understood is left
+out, so rules only compare facts that are clearly stated.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class CardValue(Generic[ValueT]):
 
 @dataclass(frozen=True, slots=True)
 class CardPort:
-    """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N", 7)."""
+    """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N",
+    7).
+    """
 
     name: CardValue[str] | None = None
     shape: CardValue[Shape] | None = None
@@ -42,8 +45,12 @@ class CardPort:
 
     @property
     def sizes(self) -> dict[int | str, int | str]:
-        """The sizes by the letters of the format; empty if one of both is not stated or they do not fit."""
-        letters, shape = (value.value if value is not None else () for value in (self.format, self.shape))
+        """The sizes by the letters of the format; empty if one of both is not stated or they do not
+        fit.
+        """
+        letters, shape = (
+            value.value if value is not None else () for value in (self.format, self.shape)
+        )
         return dict(zip(letters, shape, strict=True)) if len(letters) == len(shape) else {}
 
 
@@ -51,9 +58,9 @@ class CardPort:
 class CardPorts:
     """The inputs or the outputs in one section of a card.
 
-    ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or empty for
-    both; ``values`` are the means and the scales, by ``mean`` and ``scale``; ``formats`` also has those that
-    the text states once for all ports.
+    ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or
+    empty for both; ``values`` are the means and the scales, by ``mean`` and ``scale``; ``formats``
+    also has those that the text states once for all ports.
     """
 
     kind: str  # ``input`` or ``output``
@@ -70,8 +77,8 @@ class CardClaims:
     """What a card states about one model."""
 
     ports: tuple[CardPorts, ...] = ()  # the sections on inputs and outputs
-    #: Cells of tables by ``gflops``, ``mparams``, ``type`` and ``framework``, and by ``published gflops`` and
-    #: ``published mparams`` if the card does not say that they were counted.
+    #: Cells of tables by ``gflops``, ``mparams``, ``type`` and ``framework``, and by ``published
+    #: gflops`` and ``published mparams`` if the card does not say that they were counted.
     metrics: dict[str, CardValue[str]] = field(default_factory=dict)
     accuracy: tuple[CardValue[float], ...] = ()  # the numbers in accuracy tables
     description: CardValue[str] | None = None  # the text below the first heading of level 2
@@ -100,7 +107,8 @@ _BARE_NAME = re.compile(
     r"(?:of|with)(?:\s+the)?\s+shape"
 )
 _SHAPE = re.compile(
-    rf"\bshapes?{_LINK_WORD}[`\[]([^`\]]{{1,120}})[`\]](?!\s+for\b)"  # not `1, 32` for one of several uses
+    # not `1, 32` for one of several uses
+    rf"\bshapes?{_LINK_WORD}[`\[]([^`\]]{{1,120}})[`\]](?!\s+for\b)"
     r"|`([^`]{1,120})`\s+shape|\bimage\s+of\s+`([^`]{1,120})`",
     re.IGNORECASE,
 )
@@ -157,11 +165,17 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
             if is_accuracy and not kinds:
                 numbers = (number for cell in row.raw[1:] for number in re.findall(_NUMBER, cell))
                 label = row.cells[0]
-                accuracy += (CardValue(float(number), number, row.line, 1, label) for number in numbers)
+                accuracy += (
+                    CardValue(float(number), number, row.line, 1, label) for number in numbers
+                )
         if any(title.lower().startswith("legal") for title in section.path):
-            licenses += (link for number, line in section.prose_lines for link in find_links(line, number))
+            licenses += (
+                link for number, line in section.prose_lines for link in find_links(line, number)
+            )
     summary = next((section for section in sections if section.level == 2), None)
-    lines = [(number, line) for number, line in summary.prose_lines if line.strip()] if summary else []
+    lines = (
+        [(number, line) for number, line in summary.prose_lines if line.strip()] if summary else []
+    )
     text = "\n".join(line for _, line in lines)
     parents = {section.path[:-1] for section in sections}
     ports: list[CardPorts] = []
@@ -184,7 +198,9 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     )
 
 
-def select_part_sections(card: ParsedCard, part: str, parts: Iterable[str]) -> tuple[CardSection, ...]:
+def select_part_sections(
+    card: ParsedCard, part: str, parts: Iterable[str]
+) -> tuple[CardSection, ...]:
     """The sections of a composite's card about one of its parts; empty if this is unclear."""
     words_by_part = {name: _words(name) for name in parts}
     shared = set.intersection(*words_by_part.values()) if words_by_part else set()
@@ -220,7 +236,11 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
             raw = dict(zip(columns, row.raw, strict=True))
             cells = dict(zip(columns, row.cells, strict=True))
             if "name" in cells and (shape_text := raw.get("shape")) is not None:
-                name, layout, shape = cells["name"], cells.get("layout", ""), _dimensions(shape_text)
+                name, layout, shape = (
+                    cells["name"],
+                    cells.get("layout", ""),
+                    _dimensions(shape_text),
+                )
                 port = CardPort(
                     CardValue(name, name, row.line) if name else None,
                     CardValue(shape, shape_text, row.line) if shape else None,
@@ -237,7 +257,9 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
 
 @dataclass(frozen=True)
 class TextBlock:
-    """A paragraph or a list item, with each line's offset in the text and its line number in the card."""
+    """A paragraph or a list item, with each line's offset in the text and its line number in the
+    card.
+    """
 
     text: str
     starts: tuple[int, ...]
@@ -247,11 +269,17 @@ class TextBlock:
         """The value of the last group of a match, with its position in the card."""
         group = match.lastindex or 0
         line = bisect_right(self.starts, match.start(group)) - 1
-        return CardValue(value, match[group], self.numbers[line], match.start(group) - self.starts[line] + 1)
+        return CardValue(
+            value, match[group], self.numbers[line], match.start(group) - self.starts[line] + 1
+        )
 
-    def find_all(self, pattern: re.Pattern[str], read: Callable[[str], ValueT]) -> list[CardValue[ValueT]]:
+    def find_all(
+        self, pattern: re.Pattern[str], read: Callable[[str], ValueT]
+    ) -> list[CardValue[ValueT]]:
         """The values of all matches that are not empty, with their positions."""
-        matches = ((match, read(match[match.lastindex or 0])) for match in pattern.finditer(self.text))
+        matches = (
+            (match, read(match[match.lastindex or 0])) for match in pattern.finditer(self.text)
+        )
         return [self.value(value, match) for match, value in matches if value]
 
     def find_ports(self) -> list[CardPort]:
@@ -280,7 +308,9 @@ class TextBlock:
 def _only_value(
     values: list[CardValue[Shape]], start: tuple[int, int], end: tuple[int, int]
 ) -> CardValue[Shape] | None:
-    """The value between two positions; None if there are several, since the right one is unclear."""
+    """The value between two positions; None if there are several, since the right one is
+    unclear.
+    """
     between = [value for value in values if start <= (value.line, value.column) < end]
     return between[0] if len({value.value for value in between}) == 1 else None
 

@@ -1,4 +1,6 @@
-"""Facts that several files state, and the one comparison that finds which of the statements is wrong."""
+"""Facts that several files state, and the one comparison that finds which of the statements is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ ReadFacts = Callable[[ModelView], Iterable[tuple[str, Sequence[Statement]]]]
 def fact(
     id: str, explanation: str, example: str, *, agree: Agree = eq, nearly: Agree | None = None
 ) -> Callable[[ReadFacts], Rule]:
-    """Decorator that makes a rule from a reader: of statements that do not agree, one is a violation.
+    """Decorator that makes a rule from a reader: of statements that do not agree, one is a
+    violation.
 
     Args:
         id: the id of the rule; explanation and example are those of ``RuleInfo``.
@@ -63,7 +66,9 @@ def fact(
 def find_contradiction(
     statements: Sequence[Statement], agree: Agree
 ) -> tuple[Statement | None, Statement | None]:
-    """The statement that most others contradict, or the last such, and the first that contradicts it."""
+    """The statement that most others contradict, or the last such, and the first that contradicts
+    it.
+    """
     contradicting = [
         [other for other in statements if not agree(one.value, other.value)] for one in statements
     ]

@@ -38,7 +38,9 @@ class RuleViolation:
 
     place: Place  # its location
     message: str  # what is wrong
-    field: str = ""  # the key of model.yml, or the part of a card; if empty, the path of a YAML node
+    field: str = (
+        ""  # the key of model.yml, or the part of a card; if empty, the path of a YAML node
+    )
     actual: str = ""  # the text at this location
     #: The text that the rule expects, for example from another file; empty if there is none.
     expected: str = ""
@@ -62,7 +64,17 @@ class Finding:
 
     def to_row(self) -> dict[str, object]:
         """The finding as ``--format json`` reports it."""
-        keys = ("rule", "severity", "model", "file", "line", "field", "found", "expected", "message")
+        keys = (
+            "rule",
+            "severity",
+            "model",
+            "file",
+            "line",
+            "field",
+            "found",
+            "expected",
+            "message",
+        )
         return {key: getattr(self, key) for key in keys}
 
 
@@ -75,7 +87,9 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
     place, severity = violation.place, violation.severity or severity
     field = violation.field or (place.field_path if isinstance(place, YamlNode) else "")
     texts = map(to_safe_line, (field, violation.actual, violation.expected, violation.message))
-    return Finding(rule, severity, to_safe_line(model), place.file, place.line, place.column, *texts)
+    return Finding(
+        rule, severity, to_safe_line(model), place.file, place.line, place.column, *texts
+    )
 
 
 def to_safe_line(text: str) -> str:

@@ -18,9 +18,9 @@ TIMEOUT_S = 60
 def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:
     """The models and composites whose folders differ from a revision, committed or not.
 
-    If an index page differs, all models of its family count as changed. If a license text, the picture of a
-    skeleton or papers.yml differs, or was deleted, so do the models that name it. If a model was deleted, all
-    models count as changed.
+    If an index page differs, all models of its family count as changed. If a license text, the
+    picture of a skeleton or papers.yml differs, or was deleted, so do the models that name it. If a
+    model was deleted, all models count as changed.
 
     Returns:
         Their names; None if nothing in the repository differs from the revision.
@@ -42,7 +42,9 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
         top = Path(_run_git(root, "rev-parse", "--show-toplevel").strip())
         if not _run_git(root, "rev-list", "--all", "--max-count=1"):
             return frozenset(registry.entries)  # before the first commit, all is new
-        _run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        _run_git(
+            root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
+        )
         names_only = ("--no-renames", "--name-only", "-z")  # of a renamed file, both names count
         changed = _run_git(top, "diff", *names_only, "--end-of-options", revision, "--")
         listing = ("ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", ".")
@@ -80,10 +82,16 @@ def _named_files(spec: ModelSpec) -> set[Path]:
 def _run_git(folder: Path, *words: str) -> str:
     command = ["git", "-C", str(folder), *words]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SettingsError(f"git {words[0]}: {error}", hint="--changed_since needs Git") from error
     if result.returncode:
-        reasons = result.stderr.strip().splitlines() or [f"no revision {words[-1].partition('^')[0]!r}"]
-        raise SettingsError(f"--changed_since: {reasons[0]}", hint="name a commit, a branch or a tag")
+        reasons = result.stderr.strip().splitlines() or [
+            f"no revision {words[-1].partition('^')[0]!r}"
+        ]
+        raise SettingsError(
+            f"--changed_since: {reasons[0]}", hint="name a commit, a branch or a tag"
+        )
     return result.stdout

@@ -1,4 +1,6 @@
-"""The index pages of a registry (index.md), with a row for each model, and the targets of relative links."""
+"""The index pages of a registry (index.md), with a row for each model, and the targets of relative
+links.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class IndexRow:
 
 
 def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator[IndexRow]:
-    """The rows of an index page about these models; line breaks may separate several models in a row."""
+    """The rows of an index page about these models; line breaks may separate several models in a
+    row.
+    """
     lines = {number: line for section in page.sections for number, line in section.prose_lines}
     for table in page.tables:
         columns = {
@@ -70,7 +74,9 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
             values = {kind: _BREAK.split(row.raw[index]) for kind, index in columns.items()}
             if has_cell_too_many:
                 values = {}
-            clear = {kind: parts for kind, parts in values.items() if len(parts) in (1, len(models))}
+            clear = {
+                kind: parts for kind, parts in values.items() if len(parts) in (1, len(models))
+            }
             unclear = tuple(row.raw[columns[kind]] for kind in values.keys() - clear.keys())
             if has_cell_too_many:
                 unclear = (line,)
@@ -90,7 +96,9 @@ def list_names(page: ParsedCard, names: Collection[str]) -> dict[str, int]:
     listed: dict[str, int] = {}
     for row in (row for table in page.tables for row in table.rows):
         folders = [
-            target.split("/")[-2] for target in _TARGET.findall(" ".join(row.raw)) if _CARD.fullmatch(target)
+            target.split("/")[-2]
+            for target in _TARGET.findall(" ".join(row.raw))
+            if _CARD.fullmatch(target)
         ]
         plain = row.cells[0].strip()
         is_name = plain in names or (not folders and len(row.cells) > 1 and _MODEL.fullmatch(plain))
@@ -100,7 +108,9 @@ def list_names(page: ParsedCard, names: Collection[str]) -> dict[str, int]:
 
 
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:
-    """The model that a cell links to or names, possibly as a part of the composite; empty if none."""
+    """The model that a cell links to or names, possibly as a part of the composite; empty if
+    none.
+    """
     if target := _TARGET.search(cell):
         steps = [step for step in target[1].split("/") if step not in (".", "..")]
         folder = steps[-2] if len(steps) > 1 and steps[-1] == "README.md" else ""
@@ -114,7 +124,9 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
 
 
 class RegistryLinks:
-    """The targets of ``links``, which are folders of cards and what these link to; each is looked up once."""
+    """The targets of ``links``, which are folders of cards and what these link to; each is looked
+    up once.
+    """
 
     def __init__(self, registry: Registry, links: Iterable[tuple[Path, str]]) -> None:
         self._registry = registry
@@ -128,7 +140,9 @@ class RegistryLinks:
         return self._exists[path]
 
     def resolve(self, folder: Path, target: str) -> str | None:
-        """The path that a relative link on a page in this folder points to; None for any other link."""
+        """The path that a relative link on a page in this folder points to; None for any other
+        link.
+        """
         target = target.partition("#")[0].partition("?")[0]
         if not target or _ADDRESS.match(target) or "\x00" in target:
             return None
@@ -147,7 +161,9 @@ class RegistryLinks:
         return counts
 
     def kind(self, path: str) -> str:
-        """The group that a path is copied with: ``cards``, ``files`` beside them, a folder, or others."""
+        """The group that a path is copied with: ``cards``, ``files`` beside them, a folder, or
+        others.
+        """
         for root in self._registry.roots:
             if path.startswith(f"{root}{os.sep}"):
                 return "cards" if path.endswith(".md") else "files"
@@ -158,7 +174,9 @@ class RegistryLinks:
 
     def was_not_copied(self, kind: str) -> bool:
         """Whether files of a kind are missing because only a part of the repository was copied."""
-        if kind == "outside":  # the folder above the repository, unless only a part of it is the registry
+        if (
+            kind == "outside"
+        ):  # the folder above the repository, unless only a part of it is the registry
             return not any(
                 self.counts.get(each) for each in self.counts.keys() - {"outside", "cards", "files"}
             )
@@ -166,6 +184,8 @@ class RegistryLinks:
 
     @cached_property
     def _has_only_metadata(self) -> bool:
-        folders = sorted({entry.path.parent for entry in self._registry.entries.values()})[:SAMPLE_SIZE]
+        folders = sorted({entry.path.parent for entry in self._registry.entries.values()})[
+            :SAMPLE_SIZE
+        ]
         files = (path for folder in folders for path in folder.iterdir() if path.suffix)
         return len(folders) >= SAMPLE_SIZE and all(path.suffix in (".md", ".yml") for path in files)

@@ -1,4 +1,6 @@
-"""Format findings as text, as SARIF 2.1.0, as annotations on GitHub, and as a baseline of known findings."""
+"""Format findings as text, as SARIF 2.1.0, as annotations on GitHub, and as a baseline of known
+findings.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,23 @@ from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import FORMER_IDS, RuleInfo
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-#: The values that identify a finding. Line numbers and the checkout's folder may change, so they are not
-#: used.
+#: The values that identify a finding. Line numbers and the checkout's folder may change, so they
+#: are not used.
 KEYS = ("rule", "model", "file", "field", "found", "expected")
 MAX_BYTES = 1 << 26
 
 
 def to_text(finding: Finding) -> str:
-    """A line of text that starts with ``file:line:column``, which terminals and editors show as a link."""
+    """A line of text that starts with ``file:line:column``, which terminals and editors show as a
+    link.
+    """
     place = f"{to_safe_line(_relative_path(finding.file))}:{finding.line}:{finding.column}"
     return f"{place}: {finding.severity}: {finding.message} [{finding.rule}]"
 
 
-def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: str) -> dict[str, object]:
+def to_sarif(
+    findings: Sequence[Finding], rules: Iterable[RuleInfo], version: str
+) -> dict[str, object]:
     """A log in the Static Analysis Results Interchange Format (OASIS SARIF 2.1.0).
 
     Files below the working folder have relative paths: viewers look them up in the repository.
@@ -45,7 +51,11 @@ def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: st
     ]
     driver = {"name": "posezoo", "semanticVersion": version, "rules": descriptors}
     results = [_sarif_result(finding, indices[finding.rule]) for finding in findings]
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
 
 
 def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
@@ -54,8 +64,13 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     region = {"startLine": finding.line, "startColumn": finding.column}
     # The fingerprint does not depend on the line number, so it stays the same if lines move.
     identity = (
-        finding.rule, finding.model, Path(finding.file).name, finding.field, finding.found, finding.expected,
-    )  # fmt: skip
+        finding.rule,
+        finding.model,
+        Path(finding.file).name,
+        finding.field,
+        finding.found,
+        finding.expected,
+    )
     digest = sha256("\0".join(identity).encode(errors="surrogateescape")).hexdigest()
     return {
         "ruleId": finding.rule,
@@ -79,7 +94,9 @@ def to_github_annotation(finding: Finding) -> str:
     file = _escape_property(to_safe_line(_relative_path(finding.file)))
     title = _escape_property(finding.rule)
     message = _escape(f"{finding.model}: {finding.message}")
-    return f"::{level} file={file},line={finding.line},col={finding.column},title={title}::{message}"
+    return (
+        f"::{level} file={file},line={finding.line},col={finding.column},title={title}::{message}"
+    )
 
 
 def _escape(text: str) -> str:
@@ -97,7 +114,9 @@ def _relative_path(file: str) -> str:
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
-    """The keys of the findings in a baseline file; former rule ids are replaced by the current ones."""
+    """The keys of the findings in a baseline file; former rule ids are replaced by the current
+    ones.
+    """
     hint = "--write_baseline writes one"
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -106,7 +125,9 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         keys = (tuple(str(row[key]) for key in KEYS) for row in rows)
         return frozenset((FORMER_IDS.get(rule, rule), *others) for rule, *others in keys)
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+        raise SettingsError(
+            f"{path}: cannot be read: {error.strerror or error}", hint=hint
+        ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path}: is not a baseline", hint=hint) from error
 

@@ -1,7 +1,7 @@
 """Check downloaded files and IR against the declared, recorded and measured values.
 
-Every file in a folder of downloads and conversions is read in full, and every IR is opened. A missing file is
-not a finding.
+Every file in a folder of downloads and conversions is read in full, and every IR is opened. A
+missing file is not a finding.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ _RULES = (
      "outputs: heatmaps, and the IR's output is maps"),
     ("artifact-shape", "An IR's inputs and outputs have the declared shapes.",
      "shape: [1, 3, 256, 448], and the IR takes 1, 3, 256, 456"),
-    ("artifact-complexity", "Measured and published GFLOPs and MParams are those that are counted on the IR.",
+    ("artifact-complexity",
+     "Measured and published GFLOPs and MParams are those that are counted on the IR.",
      "gflops: 6.0, and 60.1 are counted"),
     ("artifact-precision", "An IR's weights are stored in the precision that its folder names.",
      "FP32 weights in FP16/"),
-    ("artifact-preprocessing", "The arguments in an IR's rt_info are those that model.yml declares.",
+    ("artifact-preprocessing",
+     "The arguments in an IR's rt_info are those that model.yml declares.",
      "mean_values in rt_info that differ from the declared ones"),
 )  # fmt: skip
 ARTIFACT_RULES = {rule[0]: RuleInfo(rule[0], Severity.ERROR, rule[1], rule[2]) for rule in _RULES}
@@ -56,8 +58,12 @@ PUBLISHED_TOLERANCE = 0.02
 MEASURED_TOLERANCE = 1e-4
 
 
-def recompute_artifacts(registry: Registry, names: Collection[str] | None, folder: Path) -> Iterator[Finding]:
-    """Every finding in the files and IR of these models (None: all) below a folder of downloads and IR."""
+def recompute_artifacts(
+    registry: Registry, names: Collection[str] | None, folder: Path
+) -> Iterator[Finding]:
+    """Every finding in the files and IR of these models (None: all) below a folder of downloads and
+    IR.
+    """
     core = import_openvino().Core()
     layout = ModelLayout(folder, folder)
     for name, view in RegistryView(registry).models.items():
@@ -78,7 +84,10 @@ def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: 
             network = core.read_model(xml)
         except RuntimeError as error:
             message = f"{xml}: cannot be read: {error_text(error)}"
-            yield "artifact-readable", RuleViolation(view.location("files"), message, str(precision))
+            yield (
+                "artifact-readable",
+                RuleViolation(view.location("files"), message, str(precision)),
+            )
             continue
         yield from _check_ports(view, spec.inputs, list(network.inputs), "inputs", xml)
         yield from _check_ports(view, spec.outputs, list(network.outputs), "outputs", xml)
@@ -92,10 +101,14 @@ def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Vio
     for artifact in check_artifacts(spec, layout):
         if artifact.state == "changed":
             index = indices.get(artifact.artifact)
-            location = FileLocation(str(artifact.path)) if index is None else view.location("files", index)
+            location = (
+                FileLocation(str(artifact.path)) if index is None else view.location("files", index)
+            )
             origin = "recorded" if artifact.converted else "declared"
             message = f"{artifact.path} differs from what was {origin}"
-            violation = RuleViolation(location, message, artifact.artifact, "changed", artifact.expected)
+            violation = RuleViolation(
+                location, message, artifact.artifact, "changed", artifact.expected
+            )
             yield "artifact-digest", violation
 
 
@@ -106,12 +119,16 @@ def _check_ports(
     for index, expected in enumerate(declared):
         is_listed = view.node(key) is not None
         location = view.location(key, index) if is_listed else view.location("model_optimizer_args")
-        port = by_name.get(expected.name) if expected.name else (ports[0] if len(ports) == 1 else None)
+        port = (
+            by_name.get(expected.name) if expected.name else (ports[0] if len(ports) == 1 else None)
+        )
         if port is None:
             if expected.name:
                 names = ", ".join(sorted(by_name))
                 message = f"{xml} has no {key[:-1]} {expected.name}; it has {names}"
-                violation = RuleViolation(location, message, f"{key}[{index}].name", expected.name, names)
+                violation = RuleViolation(
+                    location, message, f"{key}[{index}].name", expected.name, names
+                )
                 yield "artifact-names", violation
             continue
         shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
@@ -124,7 +141,10 @@ def _check_ports(
         if shape and sizes and not is_same:
             actual, wanted = ", ".join(map(str, sizes)), ", ".join(map(str, shape))
             message = f"{xml}: {expected.name} has the shape {actual}, model.yml says {wanted}"
-            yield "artifact-shape", RuleViolation(location, message, f"{key}[{index}].shape", wanted, actual)
+            yield (
+                "artifact-shape",
+                RuleViolation(location, message, f"{key}[{index}].shape", wanted, actual),
+            )
 
 
 def _check_complexity(
@@ -134,7 +154,8 @@ def _check_complexity(
     if cost is None:
         return
     claims: list[tuple[str, Mapping[str, float | None], float]] = [
-        ("measured.yml's ", figures, MEASURED_TOLERANCE) for figures in counted_figures(spec, precision)
+        ("measured.yml's ", figures, MEASURED_TOLERANCE)
+        for figures in counted_figures(spec, precision)
     ]
     if not spec.published.known_difference and precision is Precision.FP32:
         published = {"gflops": spec.published.gflops, "mparams": spec.published.mparams}
@@ -142,11 +163,16 @@ def _check_complexity(
     for origin, figures, tolerance in claims:
         for name in ("gflops", "mparams"):
             counted, claimed = getattr(cost, name), figures.get(name)
-            if claimed is None or abs(claimed - counted) <= tolerance * max(claimed, counted) + 1e-6:
+            if (
+                claimed is None
+                or abs(claimed - counted) <= tolerance * max(claimed, counted) + 1e-6
+            ):
                 continue
             field = f"{origin}{name}"
             message = f"{field} is {claimed:g}; {counted:g} are counted on {xml}"
-            location = view.location(*field.split(".")) if origin == "published." else view.location()
+            location = (
+                view.location(*field.split(".")) if origin == "published." else view.location()
+            )
             violation = RuleViolation(location, message, field, f"{claimed:g}", f"{counted:g}")
             yield "artifact-complexity", violation
 
@@ -160,7 +186,10 @@ def _check_precision(view: ModelView, precision: Precision, network: Any, xml: P
     # FP32/ contains the weights as published, which may be FP16 or smaller.
     if sum(sizes.values()) > MIN_WEIGHT_BYTES and most in _TOO_WIDE.get(precision, ()):
         message = f"{xml}: most of its weights are stored as {most}"
-        yield "artifact-precision", RuleViolation(view.location("files"), message, str(precision), most)
+        yield (
+            "artifact-precision",
+            RuleViolation(view.location("files"), message, str(precision), most),
+        )
 
 
 def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) -> Violations:
@@ -173,5 +202,7 @@ def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) ->
         actual = str(network.get_rt_info([SECTION, key]).astype(str))
         if actual != expected:
             message = f"{xml} has {key}: {actual}; model.yml makes it {expected}"
-            violation = RuleViolation(view.location("inputs"), message, f"rt_info.{key}", actual, expected)
+            violation = RuleViolation(
+                view.location("inputs"), message, f"rt_info.{key}", actual, expected
+            )
             yield "artifact-preprocessing", violation

@@ -1,7 +1,7 @@
 """A registry for lint rules: model.yml, card, accuracy-check.yml and index page of each model.
 
-Each file is read once, when a rule first needs it, and only up to a limit; a file that cannot be read is
-None.
+Each file is read once, when a rule first needs it, and only up to a limit; a file that cannot be
+read is None.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class RegistryView:
     @cached_property
     def index_pages(self) -> Mapping[Path, ParsedCard]:
         """The index pages and tables of devices by their paths."""
-        folders = [root / family for root in self.registry.roots for family in ("", "public", "intel")]
+        folders = [
+            root / family for root in self.registry.roots for family in ("", "public", "intel")
+        ]
         paths = (folder / name for folder in folders for name in (INDEX, DEVICES))
         return {path: page for path in paths if (page := read_card(path)) is not None}
 
@@ -88,19 +90,28 @@ class RegistryView:
     def index(self) -> Mapping[str, list[IndexRow]]:
         """The rows of the index pages, by model."""
         names, pages = self.registry.entries.keys(), self.index_pages.items()
-        return _group((row.model, row) for path, page in pages for row in read_index(path, page, names))
+        return _group(
+            (row.model, row) for path, page in pages for row in read_index(path, page, names)
+        )
 
     @cached_property
     def listed_names(self) -> Mapping[Path, Mapping[str, int]]:
-        """The models in the rows of index.md and device_support.md, with their lines; no drawn pages."""
-        pages = ((path, page) for path, page in self.index_pages.items() if not has_note(path, NOTE))
+        """The models in the rows of index.md and device_support.md, with their lines; no drawn
+        pages.
+        """
+        pages = (
+            (path, page) for path, page in self.index_pages.items() if not has_note(path, NOTE)
+        )
         return {path: list_names(page, self.registry.entries.keys()) for path, page in pages}
 
     @cached_property
     def unlisted_names(self) -> Mapping[Path, set[str]]:
-        """The models without a row on each of these pages; empty if the page lists only a part of them."""
+        """The models without a row on each of these pages; empty if the page lists only a part of
+        them.
+        """
         return {
-            path: self._find_unlisted(path.parent, set(names)) for path, names in self.listed_names.items()
+            path: self._find_unlisted(path.parent, set(names))
+            for path, names in self.listed_names.items()
         }
 
     def _find_unlisted(self, folder: Path, listed: set[str]) -> set[str]:
@@ -113,7 +124,8 @@ class RegistryView:
     def heading_counts(self) -> Counter[str]:
         """The number of cards with each heading."""
         cards = (
-            {normalize_heading(each.title) for each in view.own_sections} for view in self.models.values()
+            {normalize_heading(each.title) for each in view.own_sections}
+            for view in self.models.values()
         )
         return Counter(title for card in cards for title in card)
 
@@ -147,11 +159,15 @@ class RegistryView:
     def models_by_declared_description(self) -> Mapping[str, list[str]]:
         """The models with each description of a model.yml in posezoo's format."""
         views = (view for view in self.models.values() if view.is_native)
-        return _group((view.declaration.description, view.name) for view in views if view.declaration)
+        return _group(
+            (view.declaration.description, view.name) for view in views if view.declaration
+        )
 
     @cached_property
     def description_match_shares(self) -> Mapping[Path, float]:
-        """For each folder, the share of its models whose model.yml repeats the card's description."""
+        """For each folder, the share of its models whose model.yml repeats the card's
+        description.
+        """
         return _shares(
             (view.folder.parent, words(view.spec.description) == words(description.value))
             for view in self.models.values()
@@ -172,7 +188,9 @@ class RegistryView:
 
     @cached_property
     def license_shares(self) -> Mapping[Path, float]:
-        """For each folder, the share of its cards with a legal section that name a license there."""
+        """For each folder, the share of its cards with a legal section that name a license
+        there.
+        """
         named = ((view.folder.parent, view.names_license) for view in self.models.values())
         return _shares((folder, is_named) for folder, is_named in named if is_named is not None)
 
@@ -202,7 +220,9 @@ class RegistryView:
 
     @cached_property
     def files_by_key(self) -> Mapping[str, list[tuple[str, SourceFile]]]:
-        """The files with each address, and those with each checksum, with the names of their models."""
+        """The files with each address, and those with each checksum, with the names of their
+        models.
+        """
         return _group(
             (key, (name, file))
             for name, view in self.models.items()
@@ -213,12 +233,16 @@ class RegistryView:
 
 
 def normalize_heading(title: str) -> str:
-    """A heading in lower case, with spaces for hyphens, and in the singular: tools read both forms."""
+    """A heading in lower case, with spaces for hyphens, and in the singular: tools read both
+    forms.
+    """
     return title.lower().replace("-", " ").rstrip("s:")
 
 
 def read_paper(link: MarkdownLink) -> tuple[str, str]:
-    """The title, as lower-case words, and the arXiv number of a linked paper; empty if it is none."""
+    """The title, as lower-case words, and the arXiv number of a linked paper; empty if it is
+    none.
+    """
     match, title = _ARXIV.match(link.target), re.findall("[a-z0-9]+", link.text.lower())
     return (" ".join(title), match[1]) if match and len(title) > 2 else ("", "")
 
@@ -267,11 +291,15 @@ class ModelView:
 
     @cached_property
     def declared_mparams(self) -> float | None:
-        """The millions of parameters that were published, or else counted on the IR; None if unknown."""
+        """The millions of parameters that were published, or else counted on the IR; None if
+        unknown.
+        """
         if self.spec is None or self.spec.published.known_difference:
             return None
         with suppress(SpecError):  # another rule reports it
-            counts = [each.figures for each in load_measurements(self.spec) if each.kind == "complexity"]
+            counts = [
+                each.figures for each in load_measurements(self.spec) if each.kind == "complexity"
+            ]
             return self.spec.published.mparams or next((each["mparams"] for each in counts), None)
         return None
 
@@ -308,11 +336,18 @@ class ModelView:
         return find_node(self.model_yml, *keys)
 
     def location(self, *keys: str | int) -> Place:
-        """The location of a value of model.yml; the beginning of the file if there is no such value."""
+        """The location of a value of model.yml; the beginning of the file if there is no such
+        value.
+        """
         return self.node(*keys) or FileLocation(str(self.entry.path))
 
     def declared(
-        self, field: str, message: str, actual: str = "", expected: str = "", severity: Severity | None = None
+        self,
+        field: str,
+        message: str,
+        actual: str = "",
+        expected: str = "",
+        severity: Severity | None = None,
     ) -> RuleViolation:
         """A violation at a key of model.yml, such as ``files[0].size``."""
         keys = (int(key) if key.isdecimal() else key for key in re.findall(r"[^.\[\]]+", field))
@@ -344,7 +379,9 @@ class ModelView:
 
     def export_argument(self, *flags: str) -> ConverterArgument | None:
         """The export's argument with one of these flags, or None."""
-        return next((argument for argument in self.export_arguments if argument.flag in flags), None)
+        return next(
+            (argument for argument in self.export_arguments if argument.flag in flags), None
+        )
 
     @property
     def card_path(self) -> Path:
@@ -392,11 +429,15 @@ class ModelView:
     @property
     def legal_sections(self) -> list[CardSection]:
         """The legal sections of the model's own card."""
-        return [section for section in self.own_sections if section.title.lower().startswith("legal")]
+        return [
+            section for section in self.own_sections if section.title.lower().startswith("legal")
+        ]
 
     @property
     def names_license(self) -> bool | None:
-        """Whether the legal sections of the model's own card name a license; None if there are none."""
+        """Whether the legal sections of the model's own card name a license; None if there are
+        none.
+        """
         texts = [section.text for section in self.legal_sections]
         return any(map(_LICENSE.search, texts)) if texts else None
 
@@ -408,7 +449,8 @@ class ModelView:
 
     @cached_property
     def claims(self) -> CardClaims:
-        """The card's statements about this model; for a composite, without the sections about its parts.
+        """The card's statements about this model; for a composite, without the sections about its
+        parts.
 
         Empty for a drawn card that has changed, since it is compared with what is drawn now.
         """
@@ -428,7 +470,9 @@ class ModelView:
         """The location of a value on the card."""
         return self.card_line(value.line, value.column)
 
-    def quote(self, value: CardValue[Any], message: str, field: str, expected: str = "") -> RuleViolation:
+    def quote(
+        self, value: CardValue[Any], message: str, field: str, expected: str = ""
+    ) -> RuleViolation:
         """A violation at a value of the card, with its text."""
         return RuleViolation(self.card_location(value), message, field, value.text, expected)
 
@@ -437,7 +481,9 @@ class ModelView:
         return FileLocation(str(self.card_path), line, column)
 
     def link_targets(self) -> Iterator[tuple[str, FileLocation]]:
-        """Every link of the model's own card, and every path below <omz_dir> that the card names."""
+        """Every link of the model's own card, and every path below <omz_dir> that the card
+        names.
+        """
         if self.own_card is None:
             return
         for link in self.own_card.links:
@@ -448,13 +494,19 @@ class ModelView:
 
     @cached_property
     def accuracy_check(self) -> YamlNode | SpecError | None:
-        """The tree of accuracy-check.yml, or the error if it cannot be read; None if there is none."""
+        """The tree of accuracy-check.yml, or the error if it cannot be read; None if there is
+        none.
+        """
         return _read_tree(self.folder / ACCURACY_CHECK)
 
     @cached_property
     def runs(self) -> tuple[AccuracyCheckRun, ...]:
         """The evaluations of accuracy-check.yml."""
-        return tuple(read_runs(self.accuracy_check)) if isinstance(self.accuracy_check, YamlNode) else ()
+        return (
+            tuple(read_runs(self.accuracy_check))
+            if isinstance(self.accuracy_check, YamlNode)
+            else ()
+        )
 
 
 def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:

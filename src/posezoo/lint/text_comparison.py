@@ -22,15 +22,17 @@ def parse_numbers(text: str) -> list[tuple[float, int]]:
 def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
     """Whether two numbers are equal up to the precision of the one with fewer decimal places.
 
-    Some authors round and others truncate, so the numbers may differ by one unit in the last decimal place of
-    the shorter one.
+    Some authors round and others truncate, so the numbers may differ by one unit in the last
+    decimal place of the shorter one.
     """
     step = 10.0 ** -min(one[1], other[1]) if one[1] != other[1] else 0.0
     return abs(one[0] - other[0]) <= step * (1 - 1e-9) + 1e-9
 
 
 def is_misspelling(word: str, intended: str) -> bool:
-    """Whether a word differs from another in one or two adjacent characters, none of which is a digit."""
+    """Whether a word differs from another in one or two adjacent characters, none of which is a
+    digit.
+    """
     if abs(len(word) - len(intended)) > 2 or _DIGITS.findall(word) != _DIGITS.findall(intended):
         return False
     start = _common_length(word, intended)
@@ -53,7 +55,9 @@ def select_words(text: str, selected: Counter[str]) -> list[str]:
     """The words of a text as they are written, of those that ``words`` returned."""
     edges = re.compile(r"^[`\"'*\[\](),;:]+|[`\"'*\[\](),;:.]+$")
     written = (edges.sub("", word) for word in text.replace("](", "] (").split())
-    written = (word[1:-1] if word.startswith("<") and word.endswith(">") else word for word in written)
+    written = (
+        word[1:-1] if word.startswith("<") and word.endswith(">") else word for word in written
+    )
     return [word for word in written if words(word).keys() & selected.keys()]
 
 
@@ -70,6 +74,8 @@ def simplify(text: str) -> str:
 
 
 def read_names(address: str) -> set[str]:
-    """The folders and the file of an address or a path, also without the hash and the suffix of the file."""
+    """The folders and the file of an address or a path, also without the hash and the suffix of the
+    file.
+    """
     steps = re.split("[/ ]", address)
     return {*steps, *(_END.sub("", step) for step in steps)}

@@ -1,8 +1,10 @@
 """Read and write the lines of a posezoo.lock, and update them to the present state of models.
 
-Each line is one entry in JSON, and the lines are sorted, so that version control can merge branches::
+Each line is one entry in JSON, and the lines are sorted, so that version control can merge
+branches::
 
-    {"model": "net@ccd24037", "file": "net.zip", "size": 5, "sha384": "...", "origin": "first_use", ...}
+    {"model": "net@ccd24037", "file": "net.zip", "size": 5, "sha384": "...", "origin": "first_use",
+    ...}
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ NAME = "posezoo.lock"
 MODEL_YML = "model.yml"
 COMPOSITE_YML = "composite-model.yml"
 
-#: The origin of an entry: a file of a registry, a published file, a published file that was trusted at its
-#: first download, an IR that was converted here.
+#: The origin of an entry: a file of a registry, a published file, a published file that was trusted
+#: at its first download, an IR that was converted here.
 REGISTRY, PUBLISHED, FIRST_USE, MADE = "registry", "published", "first_use", "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
@@ -69,10 +71,14 @@ def model_key(spec: ModelSpec) -> str:
 
 
 def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
-    """The present entries of a model.yml and its composite-model.yml; LockError if one cannot be read."""
+    """The present entries of a model.yml and its composite-model.yml; LockError if one cannot be
+    read.
+    """
     declarations = [(model_key(spec), MODEL_YML, spec.path, spec.revision)]
     if spec.composite:
-        declarations.append((spec.composite, COMPOSITE_YML, spec.path.parents[1] / COMPOSITE_YML, 0))
+        declarations.append(
+            (spec.composite, COMPOSITE_YML, spec.path.parents[1] / COMPOSITE_YML, 0)
+        )
     for model, file, path, revision in declarations:
         try:
             content = path.read_bytes()
@@ -92,13 +98,15 @@ class ModelSnapshot:
 
 
 def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
-    """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not verified yet.
+    """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
+    verified yet.
 
     The model has the pins of the present lock; ``now`` has the format of entries.
     """
     entries = list(declaration_entries(spec, now))
     published = {
-        file.name: published_entry(spec, file, layout.file_path(spec, file), now) for file in spec.files
+        file.name: published_entry(spec, file, layout.file_path(spec, file), now)
+        for file in spec.files
     }
     entries += (entry for entry in published.values() if entry is not None)
     warnings: list[str] = []
@@ -115,7 +123,9 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
         for suffix, content in record.contents.items():
             path = xml.with_suffix(suffix)
             if not is_verified(path, content.size, content.digest):
-                warnings.append(f"{path}: does not match its record: posezoo verify {spec.full_name}")
+                warnings.append(
+                    f"{path}: does not match its record: posezoo verify {spec.full_name}"
+                )
                 break
             name, digits = f"{precision}/{path.name}", content.digest.value
             converted.append(LockEntry(model_key(spec), name, content.size, digits, MADE, now))
@@ -126,7 +136,9 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
 
 
 def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:
-    """The entry of a published file, from its declaration or else its bytes; None if it is not verified."""
+    """The entry of a published file, from its declaration or else its bytes; None if it is not
+    verified.
+    """
     origin = FIRST_USE if file.first_use else PUBLISHED
     digest, size = file.checksum, file.size
     if digest is None or digest.algorithm != "sha384" or size is None:
@@ -150,7 +162,9 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
 
 
 def read_entries(path: Path) -> LockEntries:
-    """The entries of a posezoo.lock; empty if it is missing. A PosezooError if a line is not an entry."""
+    """The entries of a posezoo.lock; empty if it is missing. A PosezooError if a line is not an
+    entry.
+    """
     try:
         if path.exists() and not path.is_file():  # reading a pipe may never end
             raise OSError(errno.EINVAL, "it is not a file")
@@ -171,7 +185,8 @@ def read_entries(path: Path) -> LockEntries:
             problem = f"contradicts another entry of {entry.model}: {entry.file}"
         if problem:
             raise PosezooError(
-                f"{path}:{number}: {problem}", hint="restore the line from version control, or remove it"
+                f"{path}:{number}: {problem}",
+                hint="restore the line from version control, or remove it",
             )
     return entries
 
@@ -187,7 +202,9 @@ def _entry(line: str) -> LockEntry | None:
     has_types = all(isinstance(text, str) and text.isprintable() for text in texts) and all(
         type(number) is int and number >= 0 for number in numbers
     )
-    is_entry = has_types and all(_SHA384.fullmatch(digits) for digits in (entry.sha384, *entry.before))
+    is_entry = has_types and all(
+        _SHA384.fullmatch(digits) for digits in (entry.sha384, *entry.before)
+    )
     return entry if is_entry else None
 
 
@@ -207,7 +224,9 @@ class LockChange:
 
 
 def explain_rollback(locked: LockEntry, present: LockEntry) -> str:
-    """Why a registry's file is older than the one in the lock; empty if there is no sign of that."""
+    """Why a registry's file is older than the one in the lock; empty if there is no sign of
+    that.
+    """
     if present.revision < locked.revision:
         return f"revision {present.revision}, the lock's is {locked.revision}"
     if present.sha384 in locked.before:
@@ -224,14 +243,19 @@ def merge_entries(
 ) -> LockEntries:
     """Update the entries to the present state of one model, and of the composite that contains it.
 
-    An entry with the same content is kept. The entry of a missing file is kept too if it may still be valid:
-    an IR of the same model.yml, or a file that was trusted on first use. ``unpinned`` are the missing files
-    without a pin. A LockError if a model.yml is older than the lock's, unless that is allowed.
+    An entry with the same content is kept. The entry of a missing file is kept too if it may still
+    be valid: an IR of the same model.yml, or a file that was trusted on first use. ``unpinned`` are
+    the missing files without a pin. A LockError if a model.yml is older than the lock's, unless
+    that is allowed.
     """
     updated: LockEntries = {}
     for entry in present:
         locked = entries.get(entry.key)
-        if locked is not None and locked.has_same_content(entry) and locked.revision == entry.revision:
+        if (
+            locked is not None
+            and locked.has_same_content(entry)
+            and locked.revision == entry.revision
+        ):
             entry = locked
         elif locked is not None and entry.file in (MODEL_YML, COMPOSITE_YML):
             reason = explain_rollback(locked, entry)
@@ -247,7 +271,9 @@ def merge_entries(
     unchanged = {
         entry.model
         for entry in present
-        if entry.file == MODEL_YML and entry.key in entries and entries[entry.key].has_same_content(entry)
+        if entry.file == MODEL_YML
+        and entry.key in entries
+        and entries[entry.key].has_same_content(entry)
     }
     kept = {
         key: entry
@@ -264,7 +290,12 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
     changes = []
     for key in sorted({*before, *after}):
         was, now = before.get(key), after.get(key)
-        if was is not None and now is not None and was.has_same_content(now) and was.revision == now.revision:
+        if (
+            was is not None
+            and now is not None
+            and was.has_same_content(now)
+            and was.revision == now.revision
+        ):
             continue
         change = "added" if was is None else "removed" if now is None else "changed"
         digests = (was.sha384 if was else "", now.sha384 if now else "")

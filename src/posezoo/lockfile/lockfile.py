@@ -1,4 +1,6 @@
-"""Use a posezoo.lock: it pins files without a checksum; a strict lock refuses everything it does not list."""
+"""Use a posezoo.lock: it pins files without a checksum; a strict lock refuses everything it does
+not list.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +38,18 @@ def _now() -> datetime:
 class LockFile:
     """The entries of a posezoo.lock, which may be missing; it is read at the first use.
 
-    A strict lock refuses every model, file and IR that it does not list, or lists with other content. ``now``
-    returns the current time.
+    A strict lock refuses every model, file and IR that it does not list, or lists with other
+    content. ``now`` returns the current time.
 
     Raises:
         PosezooError: at the first use: the lock cannot be read, or a line is not an entry.
     """
 
-    def __init__(self, path: Path, *, strict: bool = False, now: Callable[[], datetime] = _now) -> None:
-        # Links are resolved, so that projects that share a lock by links still share it after a write.
+    def __init__(
+        self, path: Path, *, strict: bool = False, now: Callable[[], datetime] = _now
+    ) -> None:
+        # Links are resolved, so that projects that share a lock by links still share it after a
+        # write.
         self.path = path.resolve() if path.is_symlink() else path
         self.is_strict = strict
         self._now = now
@@ -78,8 +83,13 @@ class LockFile:
             return spec
         files = []
         for file in spec.files:
-            entry = self.entries.get((model_key(spec), file.name, False)) if file.checksum is None else None
-            # The lock's entry of an archive is valid only for the model.yml that was locked with it.
+            entry = (
+                self.entries.get((model_key(spec), file.name, False))
+                if file.checksum is None
+                else None
+            )
+            # The lock's entry of an archive is valid only for the model.yml that was locked with
+            # it.
             if entry is not None and (not file.is_pinned or self.has_declaration(spec)):
                 file = replace(
                     file,
@@ -92,11 +102,16 @@ class LockFile:
         return replace(spec, files=tuple(files))
 
     def agreed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr | None:
-        """The entries of an IR in a strict lock; None if the lock is not strict and allows every IR."""
+        """The entries of an IR in a strict lock; None if the lock is not strict and allows every
+        IR.
+        """
         if not self.is_strict:
             return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
-        entries = {suffix: self.entries.get((model_key(spec), file, True)) for suffix, file in files.items()}
+        entries = {
+            suffix: self.entries.get((model_key(spec), file, True))
+            for suffix, file in files.items()
+        }
         digests = {suffix: entry.sha384 for suffix, entry in entries.items() if entry is not None}
         return AgreedIr(self.path, spec.full_name, files, digests)
 
@@ -105,7 +120,8 @@ class LockFile:
         if not self.is_strict:
             return
         gone = sorted(
-            {entry.model.partition("@")[0] for entry in self.entries.values()} - registry.entries.keys()
+            {entry.model.partition("@")[0] for entry in self.entries.values()}
+            - registry.entries.keys()
         )
         if gone:
             others = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
@@ -115,7 +131,9 @@ class LockFile:
                 hint="check --models_dir and --registry, or which posezoo this is",
             )
 
-    def record_first_use(self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
+    def record_first_use(
+        self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest
+    ) -> None:
         """Record the size and digest of a file without a pin.
 
         Raises:
@@ -139,8 +157,8 @@ class LockFile:
     def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
         """Replace the entries; other processes that write the lock wait.
 
-        ``work`` receives the entries that are in the file now, which another process may have just changed,
-        and returns the new ones; if it raises, the file is not changed.
+        ``work`` receives the entries that are in the file now, which another process may have just
+        changed, and returns the new ones; if it raises, the file is not changed.
 
         Raises:
             OutputError: the lock cannot be written, or another run keeps it locked.
@@ -171,7 +189,10 @@ class LockFile:
             if reason := explain_rollback(locked, present):
                 raise LockError(
                     f"{path}: is older than the one recorded in {self.path}: {reason}",
-                    hint="the registry was rolled back: use the newer one, or find out why it changed",
+                    hint=(
+                        "the registry was rolled back: use the newer one, or find out why it"
+                        " changed"
+                    ),
                 )
             raise LockError(
                 f"{path}: differs from the {present.file} recorded in {self.path}",
@@ -182,7 +203,11 @@ class LockFile:
             if locked is None:
                 raise _unknown_file_error(self.path, spec.full_name, file.name)
             declared = file.checksum
-            if declared is not None and declared.algorithm == "sha384" and declared.value != locked.sha384:
+            if (
+                declared is not None
+                and declared.algorithm == "sha384"
+                and declared.value != locked.sha384
+            ):
                 raise LockError(
                     f"{spec.full_name}: {file.name} is declared as {declared}, "
                     f"{self.path} has {locked.sha384[:12]}…",
@@ -206,14 +231,19 @@ class AgreedIr:
                 raise _unknown_file_error(self.lock, self.model, file)
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
-        """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its files."""
+        """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
+        files.
+        """
         self.require_known()
         for suffix, content in contents.items():
             if self.digests[suffix] != content.digest.value:
                 raise LockError(
                     f"{self.model}: {self.files[suffix]} is {content.digest}, "
                     f"{self.lock} has {self.digests[suffix][:12]}…",
-                    hint="another OpenVINO or other settings make another IR: use those it was locked with",
+                    hint=(
+                        "another OpenVINO or other settings make another IR: use those it was"
+                        " locked with"
+                    ),
                 )
 
 

@@ -1,7 +1,9 @@
-"""Sign a posezoo.lock with a private key, and verify the signature, with the OpenSSF's model-signing.
+"""Sign a posezoo.lock with a private key, and verify the signature, with the OpenSSF's
+model-signing.
 
-The signature is a Sigstore bundle; it needs no account, no transparency log and no network. A lock contains
-the SHA-384 of every file: after its signature is verified, all files can be verified against it.
+The signature is a Sigstore bundle; it needs no account, no transparency log and no network. A lock
+contains the SHA-384 of every file: after its signature is verified, all files can be verified
+against it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def signature_path(lock: Path) -> Path:
 
 
 def sign(lock: Path, private_key: Path) -> Path:
-    """Sign a lock with an elliptic-curve key (PEM, without a password), and return the signature's path.
+    """Sign a lock with an elliptic-curve key (PEM, without a password), and return the signature's
+    path.
 
     Raises:
         LockError: the lock does not exist, or the key cannot be used.
@@ -36,7 +39,9 @@ def sign(lock: Path, private_key: Path) -> Path:
     _require_file(lock, "there is no lock to sign", "posezoo lock --all makes one")
     _require_file(private_key, "there is no such key", _NEW_KEY_COMMAND)
     config = _configure(
-        private_key, lambda: signing.Config().use_elliptic_key_signer(private_key=private_key), "private"
+        private_key,
+        lambda: signing.Config().use_elliptic_key_signer(private_key=private_key),
+        "private",
     )
     target = signature_path(lock)
     with writing(target), tempfile.TemporaryDirectory() as folder:
@@ -59,7 +64,9 @@ def require_signature(lock: Path, public_key: Path) -> None:
     _require_file(signature, "there is no signature", "posezoo lock --sign KEY makes one")
     _require_file(public_key, "there is no such key", "openssl ec -in KEY -pubout -out PUBLIC_KEY")
     config = _configure(
-        public_key, lambda: verifying.Config().use_elliptic_key_verifier(public_key=public_key), "public"
+        public_key,
+        lambda: verifying.Config().use_elliptic_key_verifier(public_key=public_key),
+        "public",
     )
     try:
         config.verify(lock, signature)
@@ -67,9 +74,15 @@ def require_signature(lock: Path, public_key: Path) -> None:
     except Exception as error:
         text = str(error)
         if "Key mismatch" in text:
-            problem, hint = f"is signed with another key than {public_key}", "find out who signed it"
+            problem, hint = (
+                f"is signed with another key than {public_key}",
+                "find out who signed it",
+            )
         elif "Signature mismatch" in text:
-            problem, hint = "was changed since it was signed", "restore the signed one, or sign it again"
+            problem, hint = (
+                "was changed since it was signed",
+                "restore the signed one, or sign it again",
+            )
         else:
             problem = f"{signature.name} is not a signature of it ({type(error).__name__})"
             hint = "restore the right signature, or sign it again"

@@ -36,7 +36,8 @@ def find_network(name: str) -> NetworkDefinition:
     if network is None:
         names = (*NETWORKS, *PLUGINS.names())
         raise UnknownModelError(
-            f"no network is called {name}", hint=suggest(name, names) or f"available: {', '.join(names)}"
+            f"no network is called {name}",
+            hint=suggest(name, names) or f"available: {', '.join(names)}",
         )
     return network
 
@@ -46,8 +47,8 @@ def build_network(name: str, **arguments: ArgumentValue) -> nn.Module:
 
     Args:
         name: a name in ``NETWORKS``, or the name of an installed package's network.
-        arguments: values for ``NETWORKS[name].arguments``, such as ``refinement_stages``; the defaults are
-            those of the published checkpoint.
+        arguments: values for ``NETWORKS[name].arguments``, such as ``refinement_stages``; the
+            defaults are those of the published checkpoint.
 
     Raises:
         UnknownModelError: there is no network of that name.

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 
 def conv2d(
-    inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, groups: int = 1
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
 ) -> nn.Conv2d:
     """A convolution without bias, padded so that only its stride changes height and width."""
     padding = dilation * (kernel // 2)
@@ -17,7 +23,12 @@ def conv2d(
 
 
 def conv_bn_relu(
-    inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, activation: type[nn.Module] = nn.ReLU
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    activation: type[nn.Module] = nn.ReLU,
 ) -> nn.Sequential:
     """Convolution without bias, batch normalization, ReLU or another activation."""
     conv = conv2d(inputs, outputs, kernel, stride=stride)
@@ -25,7 +36,9 @@ def conv_bn_relu(
 
 
 def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """A depthwise 3x3 and a 1x1 convolution, each with batch normalization and ReLU, as in MobileNet."""
+    """A depthwise 3x3 and a 1x1 convolution, each with batch normalization and ReLU, as in
+    MobileNet.
+    """
     return nn.Sequential(
         conv2d(inputs, inputs, stride=stride, dilation=dilation, groups=inputs),
         nn.BatchNorm2d(inputs),
@@ -59,7 +72,9 @@ class BasicBlock(nn.Module):
 
     expansion: ClassVar[int] = 1
 
-    def __init__(self, inputs: int, planes: int, stride: int = 1, shortcut: nn.Module | None = None) -> None:
+    def __init__(
+        self, inputs: int, planes: int, stride: int = 1, shortcut: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.conv1 = conv2d(inputs, planes, stride=stride)
         self.bn1 = nn.BatchNorm2d(planes)
@@ -76,12 +91,14 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Convolutions 1x1, 3x3 (with the stride, as in GluonCV's "v1b"), 1x1 and a shortcut (arXiv:1512.03385).
+    """Convolutions 1x1, 3x3 (with the stride, as in GluonCV's "v1b"), 1x1 and a shortcut
+    (arXiv:1512.03385).
 
     Args:
         inputs, stride, shortcut: as in ``BasicBlock``.
         planes: channels of the 3x3 convolution; the output has four times as many.
-        attention: scales the channels before the shortcut is added (AlphaPose's squeeze and excitation).
+        attention: scales the channels before the shortcut is added (AlphaPose's squeeze and
+            excitation).
     """
 
     expansion: ClassVar[int] = 4

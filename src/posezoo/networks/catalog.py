@@ -1,6 +1,7 @@
 """The catalog of networks: their inputs, outputs, and the arguments that depend on the checkpoint.
 
-A new network needs a module with its torch class, and one record here; an installed package can also add one.
+A new network needs a module with its torch class, and one record here; an installed package can
+also add one.
 """
 
 from __future__ import annotations
@@ -11,20 +12,31 @@ from posezoo.networks.definition import NetworkArgument, NetworkDefinition, Shap
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
 
-# ImageNet's mean and standard deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times 255.
+# ImageNet's mean and standard deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times
+# 255.
 _MEAN = (123.675, 116.28, 103.53)
 _SCALE = (58.395, 57.12, 57.375)
-# AlphaPose's own mean, (0.406, 0.457, 0.480) times 255, for red, green and blue in this order; it does not
-# divide by a standard deviation.
+# AlphaPose's own mean, (0.406, 0.457, 0.480) times 255, for red, green and blue in this order; it
+# does not divide by a standard deviation.
 _ALPHA_MEAN = (103.53, 116.535, 122.4)
 
 
 def _rgb(
-    name: str, height: int, width: int, mean: tuple[float, ...] = _MEAN, scale: tuple[float, ...] = _SCALE
+    name: str,
+    height: int,
+    width: int,
+    mean: tuple[float, ...] = _MEAN,
+    scale: tuple[float, ...] = _SCALE,
 ) -> Input:
     # The IR takes BGR, like all IR of the zoo.
     return Input(
-        name, (1, 3, height, width), "NCHW", ColorOrder.RGB, mean, scale, reverse_input_channels=True
+        name,
+        (1, 3, height, width),
+        "NCHW",
+        ColorOrder.RGB,
+        mean,
+        scale,
+        reverse_input_channels=True,
     )
 
 
@@ -69,8 +81,9 @@ def _mobile_pose(trunk: str) -> NetworkDefinition:
     )
 
 
-# The outputs of the networks in tests/networks/published.py are compared with those of the published code.
-# The others have the published keys, shapes and blocks; no published outputs were available.
+# The outputs of the networks in tests/networks/published.py are compared with those of the
+# published code. The others have the published keys, shapes and blocks; no published outputs were
+# available.
 _ALL = (
     NetworkDefinition(
         "higher_hrnet",
@@ -82,11 +95,15 @@ _ALL = (
             "width": _channels(32, "transition1.0.0.weight", range(8, 65)),
             "keypoints": _channels(17, "final_layers.1.weight"),
         },
-        # If IR and PyTorch differ by 6e-5, 20 of 1.1 million values change their sign, so the maximum is not
-        # used. More than half of all values are 0, so the median would detect no error.
+        # If IR and PyTorch differ by 6e-5, 20 of 1.1 million values change their sign, so the
+        # maximum is not used. More than half of all values are 0, so the median would detect no
+        # error.
         self_check=SelfCheckSettings(
             measure="p99",
-            reason="of two neighbours a rounding apart either may be the peak, and the other is negated",
+            reason=(
+                "of two neighbours a rounding apart either may be the peak, and the other is"
+                " negated"
+            ),
         ),
         ir_order=(1, 0),  # as Open Model Zoo's IR: embeddings, heatmaps
     ),

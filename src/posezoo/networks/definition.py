@@ -23,8 +23,8 @@ class NetworkArgument:
     """An argument in which the checkpoints of one network can differ."""
 
     default: ArgumentValue  # the published checkpoint's value
-    #: The values that the network is known to work with. Numbers have an upper bound because they may come
-    #: from a checkpoint's keys, and memory grows with their square.
+    #: The values that the network is known to work with. Numbers have an upper bound because they
+    #: may come from a checkpoint's keys, and memory grows with their square.
     allowed: range | tuple[ArgumentValue, ...]
     #: Reads the value from a checkpoint's shapes; returns None if the keys do not show it.
     read: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
@@ -43,8 +43,8 @@ class NetworkDefinition:
     module_class: str  # its torch module, as ``package.module:Class``
     #: Its name, default shape, colour order, mean and scale, as the published weights expect them.
     input: Input
-    #: The names of what the module returns, in order; ``{refinement_stages}`` stands for that argument's
-    #: value.
+    #: The names of what the module returns, in order; ``{refinement_stages}`` stands for that
+    #: argument's value.
     outputs: tuple[str, ...]
     #: Those that a caller may choose, and that ``infer_arguments`` reads from a checkpoint.
     arguments: Mapping[str, NetworkArgument] = field(default_factory=dict)
@@ -58,8 +58,9 @@ class NetworkDefinition:
     def build(self, **arguments: ArgumentValue) -> nn.Module:
         """The network, in eval mode, with torch's initial weights.
 
-        Inside ``with torch.device("meta")`` it takes no memory: its keys and shapes can be compared with a
-        checkpoint's first, and ``load_state_dict(..., assign=True)`` then uses the checkpoint's tensors.
+        Inside ``with torch.device("meta")`` it takes no memory: its keys and shapes can be compared
+        with a checkpoint's first, and ``load_state_dict(..., assign=True)`` then uses the
+        checkpoint's tensors.
 
         Raises:
             NetworkError: an argument does not exist, or its value is not allowed.
@@ -71,12 +72,15 @@ class NetworkDefinition:
         return network.eval()
 
     def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:
-        """These arguments, completed with the defaults of the others; it raises as ``build`` does."""
+        """These arguments, completed with the defaults of the others; it raises as ``build``
+        does.
+        """
         for name, value in arguments.items():
             if name not in self.arguments:
                 known = ", ".join(self.arguments) or "none"
                 raise NetworkError(
-                    f"{self.name} has no argument {name}: it has {known}", hint=suggest(name, self.arguments)
+                    f"{self.name} has no argument {name}: it has {known}",
+                    hint=suggest(name, self.arguments),
                 )
             argument = self.arguments[name]
             # The type is compared exactly, because True is also an int in Python.
@@ -85,16 +89,20 @@ class NetworkDefinition:
         return {name: argument.default for name, argument in self.arguments.items()} | arguments
 
     def infer_arguments(self, shapes: Shapes) -> dict[str, ArgumentValue]:
-        """The arguments that a checkpoint's keys and shapes show, completed with the defaults of the others.
+        """The arguments that a checkpoint's keys and shapes show, completed with the defaults of
+        the others.
 
-        The keys must be torch's (``gluon_names.torch_names``). This does not check that the keys and shapes
-        are the network's; the caller compares them with those of the module that ``build`` returns.
+        The keys must be torch's (``gluon_names.torch_names``). This does not check that the keys
+        and shapes are the network's; the caller compares them with those of the module that
+        ``build`` returns.
 
         Raises:
             NetworkError: the checkpoint shows a value that is not allowed.
         """
         values = {name: argument.read(shapes) for name, argument in self.arguments.items()}
-        return self.complete_arguments(**{name: value for name, value in values.items() if value is not None})
+        return self.complete_arguments(
+            **{name: value for name, value in values.items() if value is not None}
+        )
 
     def module_outputs(self, **arguments: ArgumentValue) -> tuple[str, ...]:
         """The names of what the module returns, in order; it raises as ``build`` does."""

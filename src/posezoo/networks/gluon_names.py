@@ -1,8 +1,8 @@
 """Translate GluonCV's parameter names into the keys of our modules.
 
-Our modules have GluonCV's structure (``features.0.3.out.1``). Therefore names differ only in their last word,
-and only in batch normalization; tensors of convolutions and dense layers have the same axes in both. Very old
-names have no dots: only their order shows to which module they belong.
+Our modules have GluonCV's structure (``features.0.3.out.1``). Therefore names differ only in their
+last word, and only in batch normalization; tensors of convolutions and dense layers have the same
+axes in both. Very old names have no dots: only their order shows to which module they belong.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def torch_name(name: str) -> str:
 def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
     """The tensors, or shapes, of a .params file under our modules' keys, in the same order.
 
-    Names that already are torch's keys are kept; two names with the same key are a NetworkError. GluonCV
-    does not save torch's ``num_batches_tracked``; ``load_state_dict`` accepts a plain dict without it.
+    Names that already are torch's keys are kept; two names with the same key are a NetworkError.
+    GluonCV does not save torch's ``num_batches_tracked``; ``load_state_dict`` accepts a plain dict
+    without it.
     """
     renamed: dict[str, T] = {}
     for name, tensor in tensors.items():
@@ -50,14 +51,15 @@ def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
 
 
 def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
-    """Put tensors whose names do not show the structure (``mobilepose2_conv0_weight``) under our keys.
+    """Put tensors whose names do not show the structure (``mobilepose2_conv0_weight``) under our
+    keys.
 
-    Older files of MXNet, and those of ``HybridBlock.export``, have such names: a prefix, and a number that
-    counts the blocks created before. The tensors are assigned by their order, because ``collect_params``
-    visits a network block by block, in the order of its keys: the third gamma belongs to the third
-    normalization. Each last word is counted separately, because some files have all statistics after all
-    weights. The names are kept if one of them has dots, or if the number of names with one of the last words
-    differs from the number of such keys.
+    Older files of MXNet, and those of ``HybridBlock.export``, have such names: a prefix, and a
+    number that counts the blocks created before. The tensors are assigned by their order, because
+    ``collect_params`` visits a network block by block, in the order of its keys: the third gamma
+    belongs to the third normalization. Each last word is counted separately, because some files
+    have all statistics after all weights. The names are kept if one of them has dots, or if the
+    number of names with one of the last words differs from the number of such keys.
 
     Raises:
         NetworkError: the tensors are sorted by name, so their order does not show the layers.
@@ -76,15 +78,19 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
         if word != "num_batches_tracked":
             gluon_word = _NORM_WORDS.get(word, word) if parent in norm_layers else word
             keys_of_word.setdefault(gluon_word, []).append(key)
-    counts = [{word: len(names) for word, names in table.items()} for table in (names_of_word, keys_of_word)]
+    counts = [
+        {word: len(names) for word, names in table.items()}
+        for table in (names_of_word, keys_of_word)
+    ]
     if counts[0] != counts[1]:
         return dict(tensors)
-    # In alphabetical order 10 comes before 2. Blocks of one layer have equal shapes, so that comparing shapes
-    # would not detect the wrong order.
+    # In alphabetical order 10 comes before 2. Blocks of one layer have equal shapes, so that
+    # comparing shapes would not detect the wrong order.
     names = list(tensors)
     if names == sorted(names) != sorted(names, key=_natural_order):
         raise NetworkError(
-            "its parameters are sorted by name, and the names do not show to which layers they belong",
+            "its parameters are sorted by name, and the names do not show to which layers they"
+            " belong",
             hint="write it again with save_parameters",
         )
     return {

@@ -1,11 +1,11 @@
 """HigherHRNet: heatmaps of all people's keypoints, and embeddings that group them by person.
 
-Papers: Cheng et al. 2020, "HigherHRNet: Scale-Aware Representation Learning for Bottom-Up Human Pose
-Estimation", arXiv:1908.10357; its backbone HRNet, which keeps a high-resolution branch in parallel to coarser
-branches, is from Sun et al. 2019, "Deep High-Resolution Representation Learning for Human Pose Estimation",
-arXiv:1902.09212.
-Upstream: lib/models/pose_higher_hrnet.py of HRNet/HigherHRNet-Human-Pose-Estimation; the outputs are those
-of Open Model Zoo's higher-hrnet-w32-human-pose-estimation.
+Papers: Cheng et al. 2020, "HigherHRNet: Scale-Aware Representation Learning for Bottom-Up Human
+Pose Estimation", arXiv:1908.10357; its backbone HRNet, which keeps a high-resolution branch in
+parallel to coarser branches, is from Sun et al. 2019, "Deep High-Resolution Representation Learning
+for Human Pose Estimation", arXiv:1902.09212. Upstream: lib/models/pose_higher_hrnet.py of
+HRNet/HigherHRNet-Human-Pose-Estimation; the outputs are those of Open Model Zoo's
+higher-hrnet-w32-human-pose-estimation.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from posezoo.errors import NetworkError
-from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu, deconv_bn_relu, projection
+from posezoo.networks.blocks import (
+    BasicBlock,
+    Bottleneck,
+    conv2d,
+    conv_bn_relu,
+    deconv_bn_relu,
+    projection,
+)
 
 #: The number of blocks in the first layer and in each branch of a module.
 BLOCKS = 4
-#: Height and width of the image must be multiples of it: the coarsest branch has 1/32 of the image's size.
+#: Height and width of the image must be multiples of it: the coarsest branch has 1/32 of the
+#: image's size.
 MULTIPLE = 32
 #: The number of modules of stages 2, 3 and 4; stage n has n branches.
 MODULES = (1, 4, 3)
@@ -30,10 +38,11 @@ WINDOW = 5
 
 
 class HigherHrnet(nn.Module):
-    """HRNet with heatmaps and embeddings at a quarter of the size, and finer heatmaps at half of it.
+    """HRNet with heatmaps and embeddings at a quarter of the size, and finer heatmaps at half of
+    it.
 
-    ``width`` is the number of channels of the finest branch: 32 or 48 in the published checkpoints. Each
-    coarser branch has twice as many at half the size.
+    ``width`` is the number of channels of the finest branch: 32 or 48 in the published checkpoints.
+    Each coarser branch has twice as many at half the size.
     """
 
     def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:
@@ -54,11 +63,18 @@ class HigherHrnet(nn.Module):
         )
         self.stage2 = _stage(widths[:2], MODULES[0])
         self.transition2 = nn.ModuleList(
-            [nn.Identity(), nn.Identity(), nn.Sequential(conv_bn_relu(widths[1], widths[2], stride=2))]
+            [
+                nn.Identity(),
+                nn.Identity(),
+                nn.Sequential(conv_bn_relu(widths[1], widths[2], stride=2)),
+            ]
         )
         self.stage3 = _stage(widths[:3], MODULES[1])
         self.transition3 = nn.ModuleList(
-            [*(nn.Identity() for _ in range(3)), nn.Sequential(conv_bn_relu(widths[2], widths[3], stride=2))]
+            [
+                *(nn.Identity() for _ in range(3)),
+                nn.Sequential(conv_bn_relu(widths[2], widths[3], stride=2)),
+            ]
         )
         self.stage4 = _stage(widths, MODULES[2], rows_of_last=1)
         self.final_layers = nn.ModuleList(
@@ -71,13 +87,15 @@ class HigherHrnet(nn.Module):
     def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The coarse and fine maps that the training's loss uses.
 
-        They are heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps (N,
-        keypoints, H / 2, W / 2).
+        They are heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps
+        (N, keypoints, H / 2, W / 2).
 
         Raises:
-            NetworkError: H or W is not a multiple of 32, so the branches to be added would differ in size.
+            NetworkError: H or W is not a multiple of 32, so the branches to be added would differ
+                in size.
         """
-        # During an export the sizes are part of the graph, and a comparison would make them constant.
+        # During an export the sizes are part of the graph, and a comparison would make them
+        # constant.
         if not torch.onnx.is_in_onnx_export():
             height, width = image.shape[2:]
             if height % MULTIPLE or width % MULTIPLE:
@@ -100,10 +118,12 @@ class HigherHrnet(nn.Module):
         return coarse, self.final_layers[1](fine)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) to heatmaps and embeddings, both (N, keypoints, H / 2, W / 2); sizes as for ``maps``.
+        """(N, 3, H, W) to heatmaps and embeddings, both (N, keypoints, H / 2, W / 2); sizes as for
+        ``maps``.
 
-        The image is RGB, normalized with ImageNet's mean and standard deviation. The heatmaps are the mean of
-        both; negative values are set to 0, then each value that is not the maximum of its window is negated.
+        The image is RGB, normalized with ImageNet's mean and standard deviation. The heatmaps are
+        the mean of both; negative values are set to 0, then each value that is not the maximum of
+        its window is negated.
         """
         coarse, fine = self.maps(image)
         coarse = interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -114,7 +134,8 @@ class HigherHrnet(nn.Module):
 
 
 class _HighResolutionModule(nn.Module):
-    """One branch for each resolution, then a fusion: each output is the sum of all branches, resized to it.
+    """One branch for each resolution, then a fusion: each output is the sum of all branches,
+    resized to it.
 
     ``widths`` are the channels of each branch, the finest first; ``rows`` is the number of outputs.
     """
@@ -146,11 +167,17 @@ def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
     if source > target:
         upsample = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
         return nn.Sequential(*projection(widths[source], widths[target], 1), upsample)
-    halvings = [conv_bn_relu(widths[source], widths[source], stride=2) for _ in range(source + 1, target)]
-    last = nn.Sequential(conv2d(widths[source], widths[target], stride=2), nn.BatchNorm2d(widths[target]))
+    halvings = [
+        conv_bn_relu(widths[source], widths[source], stride=2) for _ in range(source + 1, target)
+    ]
+    last = nn.Sequential(
+        conv2d(widths[source], widths[target], stride=2), nn.BatchNorm2d(widths[target])
+    )
     return nn.Sequential(*halvings, last)
 
 
-def _stage(widths: Sequence[int], modules: int, *, rows_of_last: int | None = None) -> nn.Sequential:
+def _stage(
+    widths: Sequence[int], modules: int, *, rows_of_last: int | None = None
+) -> nn.Sequential:
     rows = [len(widths)] * (modules - 1) + [rows_of_last or len(widths)]
     return nn.Sequential(*(_HighResolutionModule(widths, count) for count in rows))

@@ -1,18 +1,19 @@
 """Lightweight OpenPose, and two networks that derive from it: HumanPose3D and SingleHumanPose.
 
-``LightweightOpenPose`` computes heatmaps of the keypoints of all people, and part affinity fields between
-them. Paper: Osokin 2018, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose",
-arXiv:1811.12004. Upstream: modules/conv.py and models/with_mobilenet.py of
+``LightweightOpenPose`` computes heatmaps of the keypoints of all people, and part affinity fields
+between them. Paper: Osokin 2018, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight
+OpenPose", arXiv:1811.12004. Upstream: modules/conv.py and models/with_mobilenet.py of
 Daniil-Osokin/lightweight-human-pose-estimation.pytorch.
 
-``HumanPose3D`` has a third head: the 3D position of each keypoint relative to the person's root. Paper: Mehta
-et al. 2018, "Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB", arXiv:1712.03453. Upstream:
-models/with_mobilenet.py of Daniil-Osokin/lightweight-human-pose-estimation-3d-demo.pytorch.
+``HumanPose3D`` has a third head: the 3D position of each keypoint relative to the person's root.
+Paper: Mehta et al. 2018, "Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB",
+arXiv:1712.03453. Upstream: models/with_mobilenet.py of
+Daniil-Osokin/lightweight-human-pose-estimation-3d-demo.pytorch.
 
-``SingleHumanPose`` computes heatmaps of one person in a crop; each refinement stage contains a small U-net.
-Paper: there is none on this network; its authors describe the stages in Osokin 2018. Upstream:
-models/single_person_pose_with_mobilenet.py of OpenVINO Training Extensions' human_pose_estimation (2020),
-distributed by Open Model Zoo with single-human-pose-estimation-0001.
+``SingleHumanPose`` computes heatmaps of one person in a crop; each refinement stage contains a
+small U-net. Paper: there is none on this network; its authors describe the stages in Osokin 2018.
+Upstream: models/single_person_pose_with_mobilenet.py of OpenVINO Training Extensions'
+human_pose_estimation (2020), distributed by Open Model Zoo with single-human-pose-estimation-0001.
 """
 
 from __future__ import annotations
@@ -93,12 +94,16 @@ class ConvolutionalPoseMachine(nn.Module):
 
 
 class RefinementBlock(nn.Module):
-    """A 1x1 convolution, then two 3x3, the second dilated; both results are added, without a ReLU."""
+    """A 1x1 convolution, then two 3x3, the second dilated; both results are added, without a
+    ReLU.
+    """
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
         self.initial = conv_block(inputs, CHANNELS, 1, norm=False)
-        self.trunk = nn.Sequential(conv_block(CHANNELS, CHANNELS), conv_block(CHANNELS, CHANNELS, dilation=2))
+        self.trunk = nn.Sequential(
+            conv_block(CHANNELS, CHANNELS), conv_block(CHANNELS, CHANNELS, dilation=2)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, 128, H, W)."""
@@ -137,11 +142,13 @@ class OpenPoseStage(nn.Module):
 class StagedNetwork(nn.Module):
     """Trunk, CPM, an initial stage, and refinement stages.
 
-    Each refinement stage takes the features and the maps of the stage before it. Subclasses choose the
-    outputs in ``forward``. Keys begin with model, cpm, initial_stage or refinement_stages.
+    Each refinement stage takes the features and the maps of the stage before it. Subclasses choose
+    the outputs in ``forward``. Keys begin with model, cpm, initial_stage or refinement_stages.
     """
 
-    def __init__(self, cpm: nn.Module, initial: OpenPoseStage, refinements: Iterable[OpenPoseStage]) -> None:
+    def __init__(
+        self, cpm: nn.Module, initial: OpenPoseStage, refinements: Iterable[OpenPoseStage]
+    ) -> None:
         super().__init__()
         self.model = mobilenet_trunk()
         self.cpm = cpm
@@ -164,12 +171,18 @@ class StagedNetwork(nn.Module):
         return outputs
 
 
-def openpose_stages(stages: int, maps: Mapping[str, int]) -> tuple[OpenPoseStage, list[OpenPoseStage]]:
+def openpose_stages(
+    stages: int, maps: Mapping[str, int]
+) -> tuple[OpenPoseStage, list[OpenPoseStage]]:
     """The initial stage and the refinement stages of Lightweight OpenPose."""
-    initial = OpenPoseStage((conv_block(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512)
+    initial = OpenPoseStage(
+        (conv_block(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512
+    )
     inputs = CHANNELS + sum(maps.values())
     refinements = [
-        OpenPoseStage((RefinementBlock(inputs if index == 0 else CHANNELS) for index in range(5)), maps)
+        OpenPoseStage(
+            (RefinementBlock(inputs if index == 0 else CHANNELS) for index in range(5)), maps
+        )
         for _ in range(stages)
     ]
     return initial, refinements
@@ -179,7 +192,8 @@ class LightweightOpenPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: number of stages: the published checkpoint has 1, the paper's larger network 3.
+        refinement_stages: number of stages: the published checkpoint has 1, the paper's larger
+            network 3.
         heatmaps: number of heatmaps: one for each keypoint (COCO's 17 and the neck) and one for the
             background.
         pafs: number of channels of the part affinity fields: two for each of the 19 limbs.
@@ -190,7 +204,8 @@ class LightweightOpenPose(StagedNetwork):
         super().__init__(ConvolutionalPoseMachine(), *openpose_stages(refinement_stages, maps))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) to (N, heatmaps, H / 8, W / 8) and (N, pafs, H / 8, W / 8), of the last stage.
+        """(N, 3, H, W) to (N, heatmaps, H / 8, W / 8) and (N, pafs, H / 8, W / 8), of the last
+        stage.
 
         Sizes are rounded up. The image is BGR, (value - 128) / 256 for values from 0 to 255.
         """
@@ -202,7 +217,9 @@ _MAPS = {"heatmaps": 19, "pafs": 38}
 
 
 class _ResidualBlock(nn.Module):
-    """Convolutions 1x1, 3x3 and 1x1; the first two have half the channels. There is no ReLU after the sum."""
+    """Convolutions 1x1, 3x3 and 1x1; the first two have half the channels. There is no ReLU after
+    the sum.
+    """
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -222,8 +239,12 @@ class _Pose3D(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         inputs = CHANNELS + sum(_MAPS.values())
-        self.stem = nn.Sequential(*(_ResidualBlock(inputs if index == 0 else CHANNELS) for index in range(5)))
-        self.prediction = OpenPoseStage((RefinementBlock(CHANNELS) for _ in range(2)), {"feature_maps": 57})
+        self.stem = nn.Sequential(
+            *(_ResidualBlock(inputs if index == 0 else CHANNELS) for index in range(5))
+        )
+        self.prediction = OpenPoseStage(
+            (RefinementBlock(CHANNELS) for _ in range(2)), {"feature_maps": 57}
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.prediction(self.stem(x))[0]
@@ -235,8 +256,8 @@ class HumanPose3D(StagedNetwork):
     Args:
         refinement_stages: number of stages; the published checkpoint has 1.
         convertible: whether the checkpoint has two more convolutions, ``fake_conv_heatmaps`` and
-            ``fake_conv_pafs``, whose outputs are added to the 2D maps. Upstream added them, with zero
-            weights, for an old Model Optimizer (``is_convertible_by_mo``).
+            ``fake_conv_pafs``, whose outputs are added to the 2D maps. Upstream added them, with
+            zero weights, for an old Model Optimizer (``is_convertible_by_mo``).
     """
 
     def __init__(self, *, refinement_stages: int = 1, convertible: bool = False) -> None:
@@ -250,7 +271,8 @@ class HumanPose3D(StagedNetwork):
             nn.init.zeros_(self.fake_conv_pafs.weight)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(N, 3, H, W) to location maps (N, 57, H / 8, W / 8), heatmaps (N, 19, ...) and pafs (N, 38, ...).
+        """(N, 3, H, W) to location maps (N, 57, H / 8, W / 8), heatmaps (N, 19, ...) and pafs (N,
+        38, ...).
 
         Sizes are rounded up. The image is BGR, (value - 128) / 255 for values from 0 to 255.
         """
@@ -264,7 +286,9 @@ class HumanPose3D(StagedNetwork):
 
 
 class _UNetStage(nn.Module):
-    """Two steps down and two steps up; each upsampled map is concatenated with the map of its size."""
+    """Two steps down and two steps up; each upsampled map is concatenated with the map of its
+    size.
+    """
 
     def __init__(self, channels: int, interpolation: str) -> None:
         super().__init__()
@@ -290,9 +314,11 @@ class SingleHumanPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: their number. Open Model Zoo's archive has 5, but its card states metrics of 4.
-        interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not contain
-            it: upstream's class uses bilinear, upstream's example of an export uses nearest.
+        refinement_stages: their number. Open Model Zoo's archive has 5, but its card states metrics
+            of 4.
+        interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not
+            contain it: upstream's class uses bilinear, upstream's example of an export uses
+            nearest.
         keypoints: number of heatmaps; COCO has 17 keypoints.
     """
 
@@ -303,7 +329,9 @@ class SingleHumanPose(StagedNetwork):
         inputs = CHANNELS + keypoints
         super().__init__(
             cpm=nn.Sequential(conv_block(512, 256), conv_block(256, CHANNELS)),
-            initial=OpenPoseStage((conv_block(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512),
+            initial=OpenPoseStage(
+                (conv_block(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512
+            ),
             refinements=(
                 OpenPoseStage(
                     (
@@ -317,7 +345,8 @@ class SingleHumanPose(StagedNetwork):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, keypoints, H / 8, W / 8), the last stage's heatmaps; sizes are rounded up.
+        """(N, 3, H, W) to (N, keypoints, H / 8, W / 8), the last stage's heatmaps; sizes are
+        rounded up.
 
         The image is RGB, normalized with ImageNet's mean and standard deviation.
         """

@@ -1,10 +1,10 @@
 """MobilePose: a light backbone and dense upsampling that compute heatmaps of one person in a crop.
 
-Paper: none on the whole; the upsampling is that of Wang et al. 2017, arXiv:1702.08502. The backbones are from
-Howard et al. 2017, "MobileNets", arXiv:1704.04861; Sandler et al. 2018, "MobileNetV2", arXiv:1801.04381; and
-Howard et al. 2019, "Searching for MobileNetV3", arXiv:1905.02244.
-Upstream: gluoncv/model_zoo/simple_pose/mobile_pose.py, gluoncv/model_zoo/mobilenet.py and
-gluoncv/model_zoo/mobilenetv3.py.
+Paper: none on the whole; the upsampling is that of Wang et al. 2017, arXiv:1702.08502. The
+backbones are from Howard et al. 2017, "MobileNets", arXiv:1704.04861; Sandler et al. 2018,
+"MobileNetV2", arXiv:1801.04381; and Howard et al. 2019, "Searching for MobileNetV3",
+arXiv:1905.02244. Upstream: gluoncv/model_zoo/simple_pose/mobile_pose.py,
+gluoncv/model_zoo/mobilenet.py and gluoncv/model_zoo/mobilenetv3.py.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from posezoo.networks.resnet_pose import resnet, without_names
 
 #: v1: channels and stride of each depthwise pair.
 V1_PAIRS = (
-    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * ((512, 1),), (1024, 2), (1024, 1),
+    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * ((512, 1),), (1024, 2),
+    (1024, 1),
 )  # fmt: skip
 #: v2: expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
 V2_GROUPS = (
-    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (6, 320, 1, 1),
 )  # fmt: skip
 
 
@@ -111,7 +113,9 @@ def mobilenet_v2() -> nn.Sequential:
     layers, inputs = [*conv_bn_relu(3, 32, stride=2, activation=nn.ReLU6)], 32
     for expansion, outputs, blocks, stride in V2_GROUPS:
         for index in range(blocks):
-            layers.append(_LinearBottleneck(inputs, outputs, expansion, stride if index == 0 else 1))
+            layers.append(
+                _LinearBottleneck(inputs, outputs, expansion, stride if index == 0 else 1)
+            )
             inputs = outputs
     layers += conv_bn_relu(inputs, 1280, 1, activation=nn.ReLU6)
     return nn.Sequential(*layers)
@@ -138,7 +142,9 @@ class _LinearBottleneck(nn.Module):
 
 
 def mobilenet_v3(size: str) -> nn.Sequential:
-    """(N, 3, H, W) to (N, C, H / 32, W / 32), sizes rounded up; C is 960 for large and 576 for small."""
+    """(N, 3, H, W) to (N, C, H / 32, W / 32), sizes rounded up; C is 960 for large and 576 for
+    small.
+    """
     layers, inputs = [*conv_bn_relu(3, 16, stride=2, activation=nn.Hardswish)], 16
     for block in V3_BLOCKS[size]:
         layers.append(_InvertedResidual(inputs, block))
@@ -148,7 +154,9 @@ def mobilenet_v3(size: str) -> nn.Sequential:
 
 
 class _InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, attention, projection; an input of the same shape is added."""
+    """Expansion, depthwise convolution, attention, projection; an input of the same shape is
+    added.
+    """
 
     def __init__(self, inputs: int, block: V3Block) -> None:
         super().__init__()
@@ -168,11 +176,15 @@ class _InvertedResidual(nn.Module):
 
 
 def _conv_bn_act(conv: nn.Conv2d, activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(conv.out_channels), act=activation))
+    return nn.Sequential(
+        OrderedDict(conv=conv, bn=nn.BatchNorm2d(conv.out_channels), act=activation)
+    )
 
 
 class _SqueezeExcite(nn.Module):
-    """Squeeze and excitation: scales each channel by a factor computed from the averages of all channels."""
+    """Squeeze and excitation: scales each channel by a factor computed from the averages of all
+    channels.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

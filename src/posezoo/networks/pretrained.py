@@ -26,19 +26,22 @@ class NetworkCheckpoint:
     network: NetworkDefinition
     #: All arguments of the network: declared, or inferred from keys and shapes.
     arguments: Mapping[str, ArgumentValue]
-    #: Numpy arrays by key, most of them views of the file. The tensors of an old .params file have names
-    #: without dots, which ``load`` replaces by keys.
+    #: Numpy arrays by key, most of them views of the file. The tensors of an old .params file have
+    #: names without dots, which ``load`` replaces by keys.
     tensors: Mapping[str, Any]
 
     def load(self) -> nn.Module:
-        """The network in eval mode with float32 copies of these weights; the file may change afterwards.
+        """The network in eval mode with float32 copies of these weights; the file may change
+        afterwards.
 
         A CheckpointError if tensors are missing, unexpected or of another shape.
         """
         from posezoo import checkpoints
 
         torch = import_optional("torch", extra="torch")
-        with torch.device("meta"):  # allocates and initializes no weights, since they are replaced below
+        with torch.device(
+            "meta"
+        ):  # allocates and initializes no weights, since they are replaced below
             module = self.network.build(**self.arguments)
         requested: dict[str, Any] = module.state_dict()
         with _prefix_errors(self.path):
@@ -52,7 +55,10 @@ class NetworkCheckpoint:
                 raise CheckpointError(
                     f"does not fit the network {self.network.name}: "
                     f"its tensors are those of {' or '.join(fitting)}",
-                    hint=f"posezoo convert --network {fitting[0]} --checkpoint {shlex.quote(str(self.path))}",
+                    hint=(
+                        f"posezoo convert --network {fitting[0]} --checkpoint"
+                        f" {shlex.quote(str(self.path))}"
+                    ),
                 ) from None
         state = {
             key: torch.tensor(array, dtype=requested[key].dtype, device="cpu")
@@ -80,7 +86,8 @@ def read_network_checkpoint(
     Raises:
         UnknownModelError: there is no such network.
         CheckpointError: the file cannot be read.
-        NetworkError: the network cannot be built with the declared arguments, or with those the keys show.
+        NetworkError: the network cannot be built with the declared arguments, or with those the
+            keys show.
     """
     from posezoo import checkpoints
 
@@ -108,7 +115,9 @@ def matching_networks(path: Path) -> tuple[str, ...]:
     for name, network in (*networks.NETWORKS.items(), *networks.PLUGINS.items()):
         with suppress(CheckpointError, NetworkError), torch.device("meta"):
             tensors = torch_names(arrays)
-            arguments = network.infer_arguments({key: array.shape for key, array in tensors.items()})
+            arguments = network.infer_arguments(
+                {key: array.shape for key, array in tensors.items()}
+            )
             if not compare_keys(tensors, networks.tensor_shapes(network.build(**arguments))):
                 names.append(name)
     return tuple(names)

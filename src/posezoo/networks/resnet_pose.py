@@ -1,12 +1,12 @@
 """Networks with a ResNet that compute heatmaps of one person in a crop: SimplePose and AlphaPose.
 
-Papers: Xiao et al. 2018, "Simple Baselines for Human Pose Estimation and Tracking", arXiv:1804.06208; Fang et
-al. 2017, "RMPE: Regional Multi-person Pose Estimation", arXiv:1612.00137, with the attention of Hu et al.
-2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507 (AlphaPose's FastSEResNet); He et al. 2015, "Deep
-Residual Learning for Image Recognition", arXiv:1512.03385 (GluonCV's v1b); He et al. 2018, "Bag of Tricks for
-Image Classification", arXiv:1812.01187, section 4 (v1d).
-Upstream: gluoncv/model_zoo/simple_pose/simple_pose_resnet.py, gluoncv/model_zoo/alpha_pose/fast_pose.py and
-gluoncv/model_zoo/resnetv1b.py.
+Papers: Xiao et al. 2018, "Simple Baselines for Human Pose Estimation and Tracking",
+arXiv:1804.06208; Fang et al. 2017, "RMPE: Regional Multi-person Pose Estimation", arXiv:1612.00137,
+with the attention of Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507
+(AlphaPose's FastSEResNet); He et al. 2015, "Deep Residual Learning for Image Recognition",
+arXiv:1512.03385 (GluonCV's v1b); He et al. 2018, "Bag of Tricks for Image Classification",
+arXiv:1812.01187, section 4 (v1d). Upstream: gluoncv/model_zoo/simple_pose/simple_pose_resnet.py,
+gluoncv/model_zoo/alpha_pose/fast_pose.py and gluoncv/model_zoo/resnetv1b.py.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ def resnet(
     """The features of an image: (N, 3, H, W) to (N, 512 or 2048, H / 32, W / 32), sizes rounded up.
 
     Args:
-        depth: 18 has basic blocks and 512 output channels; 50, 101 and 152 have bottlenecks and 2048.
-        deep: whether this is v1d: three 3x3 convolutions replace the first 7x7, and shortcuts use average
-            pooling.
-        attention: creates the attention of each layer's first block from its output channels (AlphaPose).
+        depth: 18 has basic blocks and 512 output channels; 50, 101 and 152 have bottlenecks and
+            2048.
+        deep: whether this is v1d: three 3x3 convolutions replace the first 7x7, and shortcuts use
+            average pooling.
+        attention: creates the attention of each layer's first block from its output channels
+            (AlphaPose).
     """
     shortcut = _average_pool_shortcut if deep else projection
     block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth == 18 else Bottleneck
@@ -50,7 +52,10 @@ def resnet(
     if deep:
         stem = nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv1=stem, bn1=nn.BatchNorm2d(64), relu=nn.ReLU(inplace=True), maxpool=nn.MaxPool2d(3, 2, 1)
+        conv1=stem,
+        bn1=nn.BatchNorm2d(64),
+        relu=nn.ReLU(inplace=True),
+        maxpool=nn.MaxPool2d(3, 2, 1),
     )
     inputs = 64
     for index, blocks in enumerate(BLOCKS[depth]):
@@ -127,7 +132,10 @@ class _FullWidthSqueezeExcite(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.fc = nn.Sequential(
-            nn.Linear(channels, channels), nn.ReLU(inplace=True), nn.Linear(channels, channels), nn.Sigmoid()
+            nn.Linear(channels, channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels, channels),
+            nn.Sigmoid(),
         )
 
     def forward(self, x: Tensor) -> Tensor:

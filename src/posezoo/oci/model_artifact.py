@@ -1,8 +1,9 @@
 """Models as one artifact in an OCI registry: their files, IR, records, cards and licenses.
 
-The artifact has the media types of CNCF's ModelPack (https://github.com/modelpack/model-spec). Each file is a
-layer with unchanged bytes. The registry finds it by its SHA-256. An annotation has its SHA-384, by which
-posezoo's records, caches and locks know the file. Both are verified after a download.
+The artifact has the media types of CNCF's ModelPack (https://github.com/modelpack/model-spec). Each
+file is a layer with unchanged bytes. The registry finds it by its SHA-256. An annotation has its
+SHA-384, by which posezoo's records, caches and locks know the file. Both are verified after a
+download.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ from posezoo.lockfile import LockFile
 from posezoo.oci.oci_client import MANIFEST, OciAddress, OciClient
 from posezoo.registry import TAG_MARK, Registry, license_path, read_copyright_line
 from posezoo.spec.model import Digest, Family, Model, ModelSpec, Precision, SourceFile
-from posezoo.spec.safe_names import case_folded, explain_invalid_model_name, explain_unsafe_file_name
+from posezoo.spec.safe_names import (
+    case_folded,
+    explain_invalid_model_name,
+    explain_unsafe_file_name,
+)
 from posezoo.verify import check_artifacts
 
 MODEL_PACK = "application/vnd.cncf.model.manifest.v1+json"
@@ -43,7 +48,8 @@ WEIGHTS = "application/vnd.cncf.model.weight.v1.raw"
 WEIGHT_CONFIG = "application/vnd.cncf.model.weight.config.v1.raw"
 DOCUMENT = "application/vnd.cncf.model.doc.v1.raw"
 
-#: The annotations of a layer: ModelPack's for its path, the one that other clients (oras) read, and ours.
+#: The annotations of a layer: ModelPack's for its path, the one that other clients (oras) read, and
+#: ours.
 PATH, TITLE = "org.cncf.model.filepath", "org.opencontainers.image.title"
 MODEL, SHA384 = "posezoo.model", "posezoo.sha384"
 
@@ -67,15 +73,18 @@ class ArtifactFile:
 
 
 def list_places(model: Model, layout: ModelLayout) -> dict[str, Path]:
-    """The only files of a model that an artifact may have, by their paths in it, with those on disk.
+    """The only files of a model that an artifact may have, by their paths in it, with those on
+    disk.
 
-    They are the files that model.yml names, IR with their records, the card and the license. The members of
-    an archive are not among them, because model.yml does not state their digests.
+    They are the files that model.yml names, IR with their records, the card and the license. The
+    members of an archive are not among them, because model.yml does not state their digests.
     """
     folder = layout.model_dir(model)
     places = {name: folder / name for name in (*_card_names(model), _LICENSE)}
     if isinstance(model, ModelSpec):
-        places |= {name: folder / name for precision in Precision for name in _ir_names(model, precision)}
+        places |= {
+            name: folder / name for precision in Precision for name in _ir_names(model, precision)
+        }
         places |= {file.name: layout.file_path(model, file) for file in model.files}
     return {f"{model.subdirectory}/{name}": path for name, path in places.items()}
 
@@ -93,7 +102,8 @@ def _ir_names(spec: ModelSpec, precision: Precision) -> tuple[str, str, str]:
 def collect_files(
     models: Sequence[Model], layout: ModelLayout, *, with_irs: bool = True
 ) -> list[ArtifactFile]:
-    """The files of models that are on this machine, with their cards and licenses; all are verified.
+    """The files of models that are on this machine, with their cards and licenses; all are
+    verified.
 
     Raises:
         OutputError: a file differs from model.yml or from its record.
@@ -103,12 +113,16 @@ def collect_files(
         verified: dict[str, Path] = {}
         if isinstance(model, ModelSpec):
             verified = _list_verified(model, layout, with_irs)
-        has_parts = any(file.path.startswith(f"{model.subdirectory}/") for file in files)  # of a composite
+        has_parts = any(
+            file.path.startswith(f"{model.subdirectory}/") for file in files
+        )  # of a composite
         documents = _list_documents(model, layout, verified) if verified or has_parts else {}
         for path, source in sorted({**documents, **verified}.items()):
             kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS) if path in verified else DOCUMENT
             size = source.stat().st_size
-            sha256, sha384 = (compute_digest(source, algorithm).value for algorithm in ("sha256", "sha384"))
+            sha256, sha384 = (
+                compute_digest(source, algorithm).value for algorithm in ("sha256", "sha384")
+            )
             files.append(ArtifactFile(model.full_name, path, kind, size, sha256, sha384, source))
     return files
 
@@ -129,7 +143,9 @@ def _list_verified(spec: ModelSpec, layout: ModelLayout, with_irs: bool) -> dict
     return verified
 
 
-def _list_documents(model: Model, layout: ModelLayout, verified: Mapping[str, Path]) -> dict[str, Path]:
+def _list_documents(
+    model: Model, layout: ModelLayout, verified: Mapping[str, Path]
+) -> dict[str, Path]:
     """The cards of a model, its license, and the records of the IR among its files."""
     places = list_places(model, layout)
     paths = [f"{model.subdirectory}/{name}" for name in _card_names(model)]
@@ -149,7 +165,8 @@ def push_files(
 ) -> str:
     """Push files as one artifact, and return the digest of its manifest; the tag is written last.
 
-    The same files give the same digest. Files that the repository has already are not uploaded again.
+    The same files give the same digest. Files that the repository has already are not uploaded
+    again.
 
     Args:
         models: the models whose facts the artifact states.
@@ -159,14 +176,19 @@ def push_files(
     """
 
     config = json.dumps(_model_config(files, models, address), indent=1).encode()
-    digests = ["sha256:" + hashlib.sha256(config).hexdigest(), *(f"sha256:{file.sha256}" for file in files)]
+    digests = [
+        "sha256:" + hashlib.sha256(config).hexdigest(),
+        *(f"sha256:{file.sha256}" for file in files),
+    ]
     layers: list[dict[str, object]] = [{"mediaType": CONFIG, "size": len(config)}]
     for file in files:
         notes = {PATH: file.path, TITLE: file.path, MODEL: file.model, SHA384: file.sha384}
         layers.append({"mediaType": file.media_type, "size": file.size, "annotations": notes})
     described = [{**layer, "digest": digest} for layer, digest in zip(layers, digests, strict=True)]
     manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": MODEL_PACK}
-    content = json.dumps({**manifest, "config": described[0], "layers": described[1:]}, indent=1).encode()
+    content = json.dumps(
+        {**manifest, "config": described[0], "layers": described[1:]}, indent=1
+    ).encode()
     done, total = 0, len(config) + sum(file.size for file in files)
     with DownloadContext(f"{address}", options, listener) as context:
         client = OciClient(address, context, writes=True)
@@ -198,11 +220,15 @@ class _CountedFile(io.FileIO):
 def _model_config(
     files: Sequence[ArtifactFile], models: Sequence[ModelSpec], address: OciAddress
 ) -> dict[str, Any]:
-    """The facts of https://github.com/modelpack/model-spec/blob/main/docs/config.md; without any time."""
+    """The facts of https://github.com/modelpack/model-spec/blob/main/docs/config.md; without any
+    time.
+    """
     has_irs = any(file.media_type == WEIGHT_CONFIG for file in files)
     return {
         "descriptor": {
-            "name": models[0].full_name if len(models) == 1 else address.repository.rpartition("/")[2],
+            "name": (
+                models[0].full_name if len(models) == 1 else address.repository.rpartition("/")[2]
+            ),
             "description": " ".join(f"{model.full_name}: {model.description}" for model in models),
             "licenses": sorted({model.license.spdx for model in models} - {""}),
         },
@@ -215,11 +241,16 @@ def read_artifact(manifest: bytes, address: OciAddress) -> list[ArtifactFile]:
     """The files that a manifest lists; the model of each has the name of the folder.
 
     Raises:
-        SourceError: it is not the manifest of an artifact that posezoo pushed, or a path is not allowed.
+        SourceError: it is not the manifest of an artifact that posezoo pushed, or a path is not
+            allowed.
     """
     try:
         stated = parse_json(manifest)
-        kind = stated.get("artifactType") or stated.get("config", {}).get("mediaType") or stated["mediaType"]
+        kind = (
+            stated.get("artifactType")
+            or stated.get("config", {}).get("mediaType")
+            or stated["mediaType"]
+        )
         if kind not in (MODEL_PACK, CONFIG):
             raise ValueError(f"its type is {kind}, not {MODEL_PACK}")
         files = [_read_layer(layer) for layer in stated["layers"]]
@@ -292,7 +323,8 @@ def plan_pull(
 ) -> list[PullPlan]:
     """Decide where each file goes and what it must be, before any is downloaded.
 
-    Only the paths count: a file is of the model in whose folder it lies, and that model must name it.
+    Only the paths count: a file is of the model in whose folder it lies, and that model must name
+    it.
 
     Raises:
         DownloadError: a model does not name a file, or declares another one.
@@ -338,7 +370,9 @@ def _plan_model(
     planned = []
     for file in files:
         if file.path not in places:
-            problem = f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
+            problem = (
+                f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
+            )
             raise SourceError(problem, hint=_PUSH_AGAIN)
         known = declared.get(file.path) or SourceFile(file.path.split("/", 2)[2], None, None, ())
         planned.append(PulledFile(file, places[file.path], _pin(known, file)))
@@ -356,7 +390,8 @@ def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: Lo
 
 
 def require_true_records(plan: PullPlan, client: OciClient) -> None:
-    """Compare each IR of an artifact with its record there; only the records are downloaded for that.
+    """Compare each IR of an artifact with its record there; only the records are downloaded for
+    that.
 
     Raises:
         DigestError: an IR has no record, or its record states another IR.
@@ -381,18 +416,26 @@ def require_true_records(plan: PullPlan, client: OciClient) -> None:
 
 
 def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:
-    """What a file must be; a DigestError or SizeError if the artifact contradicts model.yml or the lock."""
+    """What a file must be; a DigestError or SizeError if the artifact contradicts model.yml or the
+    lock.
+    """
     stated = {"sha256": file.sha256, "sha384": file.sha384}
     pin = known.checksum or Digest("sha384", file.sha384)
     if (digits := stated.get(pin.algorithm, pin.value)) != pin.value:
         actual = Digest(pin.algorithm, digits)
-        raise DigestError(f"{file.path}: the artifact has {actual}, but {known.pin_text} is declared")
+        raise DigestError(
+            f"{file.path}: the artifact has {actual}, but {known.pin_text} is declared"
+        )
     if known.size not in (None, file.size):
-        raise SizeError(f"{file.path}: the artifact has {file.size} bytes, {known.size} are declared")
+        raise SizeError(
+            f"{file.path}: the artifact has {file.size} bytes, {known.size} are declared"
+        )
     return replace(known, size=file.size, checksum=pin)
 
 
-def pull_files(plan: PullPlan, client: OciClient, layout: ModelLayout, context: DownloadContext) -> None:
+def pull_files(
+    plan: PullPlan, client: OciClient, layout: ModelLayout, context: DownloadContext
+) -> None:
     """Download the files of one model; verified ones are kept, and interrupted ones are continued.
 
     The record of an IR is written last, so an incomplete IR has none.
@@ -409,7 +452,10 @@ def pull_files(plan: PullPlan, client: OciClient, layout: ModelLayout, context: 
             return
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-        candidates = *store_candidates(expected, context), client.blob_candidate(file.sha256, expected)
+        candidates = (
+            *store_candidates(expected, context),
+            client.blob_candidate(file.sha256, expected),
+        )
         digests = Digest("sha256", file.sha256), Digest("sha384", file.sha384)
         others = [digest for digest in digests if digest != expected.checksum]
         download_file(expected, target, context, candidates, also=others)

@@ -1,7 +1,7 @@
 """Requests to an OCI registry (distribution-spec 1.1): login, manifests and blobs.
 
-The connections, certificates, proxies, headers and time limits are those of downloads. The login is the one
-that ``docker login`` stored; it is sent only to its registry.
+The connections, certificates, proxies, headers and time limits are those of downloads. The login is
+the one that ``docker login`` stored; it is sent only to its registry.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class OciAddress:
         """Parse ``oci://HOST/REPO:TAG`` or ``oci://HOST/REPO@sha256:...``; else a ValueError."""
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            raise ValueError(f"expected oci://HOST/REPO:TAG or oci://HOST/REPO@sha256:DIGEST, got {text!r}")
+            raise ValueError(
+                f"expected oci://HOST/REPO:TAG or oci://HOST/REPO@sha256:DIGEST, got {text!r}"
+            )
         return cls(match["host"], match["repository"], match["tag"] or match["digest"])
 
     def __str__(self) -> str:
@@ -96,7 +98,9 @@ class OciClient:
     A request is repeated after temporary failures. Its other errors are SourceErrors.
     """
 
-    def __init__(self, address: OciAddress, context: DownloadContext, *, writes: bool = False) -> None:
+    def __init__(
+        self, address: OciAddress, context: DownloadContext, *, writes: bool = False
+    ) -> None:
         self._address, self._context = address, context
         self._scope = f"repository:{address.repository}:{'pull,push' if writes else 'pull'}"
         # Docker Hub has another name for its registry.
@@ -111,14 +115,20 @@ class OciClient:
         content = self._read(f"manifests/{self._address.reference}", _MANIFEST_FILE)
         digest = f"sha256:{sha256(content).hexdigest()}"
         if ":" in self._address.reference and digest != self._address.reference:
-            raise DigestError(f"{self._address}: the registry sends a manifest with the digest {digest}")
+            raise DigestError(
+                f"{self._address}: the registry sends a manifest with the digest {digest}"
+            )
         return content
 
     def read_record(self, digest: str) -> bytes:
-        """A small blob (``sha256:...``), the record of an IR; a DigestError if its bytes are others."""
+        """A small blob (``sha256:...``), the record of an IR; a DigestError if its bytes are
+        others.
+        """
         content = self._read(f"blobs/{digest}", _RECORD_FILE)
         if f"sha256:{sha256(content).hexdigest()}" != digest:
-            raise DigestError(f"{self._address}: the registry sends other bytes for the blob {digest}")
+            raise DigestError(
+                f"{self._address}: the registry sends other bytes for the blob {digest}"
+            )
         return content
 
     def _read(self, path: str, file: SourceFile) -> bytes:
@@ -189,15 +199,24 @@ class OciClient:
             return urljoin(f"{self._root}{self._address.repository}/", path)
 
     def _send(
-        self, method: str, path: str, expected: int, data: IO[bytes] | None = None, content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        expected: int,
+        data: IO[bytes] | None = None,
+        content_type: str = "",
     ) -> requests.Response:
-        """Send a request about the repository, and raise an error unless the status is expected, or 200."""
+        """Send a request about the repository, and raise an error unless the status is expected, or
+        200.
+        """
         from posezoo.download.http import refuse_status, refuse_unsafe_redirect, send_request
 
         context = self._logged_in()
         headers = {"Content-Type": content_type} if content_type else {}
         session, url = context.pool.session(), self._url(path)
-        refuse_unsafe_redirect(self._root, url, context.options, by_proxy=False)  # the registry may name any
+        refuse_unsafe_redirect(
+            self._root, url, context.options, by_proxy=False
+        )  # the registry may name any
         with send_request(session, method, url, context.options, headers, data) as response:
             try:
                 refuse_status(response, expected)
@@ -216,7 +235,9 @@ class OciClient:
         with self._lock:
             if time.monotonic() > self._login_ends:
                 self._log_in()
-            return self._context.with_options(replace(options, headers=(*self._login, *options.headers)))
+            return self._context.with_options(
+                replace(options, headers=(*self._login, *options.headers))
+            )
 
     def _log_in(self) -> None:
         """Ask which login the registry wants, and get a token if it wants one.
@@ -239,12 +260,17 @@ class OciClient:
             login, ends = self._request_token(stated, user, secret, login)
         elif kind.lower() != "basic" or not login:
             refuse_status(response)
-        self._login, self._login_ends = (HostHeader.for_url(self._root, "Authorization", login),), ends
+        self._login, self._login_ends = (
+            (HostHeader.for_url(self._root, "Authorization", login),),
+            ends,
+        )
 
     def _request_token(
         self, stated: Mapping[str, str], user: str, secret: str, login: str
     ) -> tuple[str, float]:
-        """A token from the service that the registry names for logins, and when to get the next one."""
+        """A token from the service that the registry names for logins, and when to get the next
+        one.
+        """
         from posezoo.download.http import refuse_status, require_safe_target, send_request
         from posezoo.download.http_connections import public_addresses_only, translate_errors
 
@@ -263,28 +289,42 @@ class OciClient:
         with (
             public_addresses_only(public_only),
             translate_errors(options.timeout_s),
-            send_request(self._context.pool.session(), method, url, options, headers, form) as response,
+            send_request(
+                self._context.pool.session(), method, url, options, headers, form
+            ) as response,
         ):
             refuse_status(response)
             return _parse_token(response.raw.read(1 << 20, decode_content=True))
 
     def _require_allowed(self, realm: str) -> None:
-        """Raise a SourceError if the password for the registry must not be sent to its login service."""
+        """Raise a SourceError if the password for the registry must not be sent to its login
+        service.
+        """
         address = urlsplit(realm)
         own = HostHeader.for_url(self._root, "", "").host
-        allowed = (own, *_LOGIN_HOSTS.get(self._address.host, ()), *self._context.options.login_hosts)
-        # Other ports of the host need its certificate; without one, another user may have opened them.
-        has_certificate = realm.startswith("https:") and address.hostname == urlsplit(self._root).hostname
+        allowed = (
+            own,
+            *_LOGIN_HOSTS.get(self._address.host, ()),
+            *self._context.options.login_hosts,
+        )
+        # Other ports of the host need its certificate; without one, another user may have opened
+        # them.
+        has_certificate = (
+            realm.startswith("https:") and address.hostname == urlsplit(self._root).hostname
+        )
         if has_certificate or any(HostHeader(host, "", "").applies_to(realm) for host in allowed):
             return
         host = address.netloc.rpartition("@")[2]
         raise SourceError(
-            f"sends its logins to {sanitize(host)}, another host, which does not get your password unasked",
+            f"sends its logins to {sanitize(host)}, another host, which does not get your password"
+            " unasked",
             hint=f"if that host belongs to the registry: --login_host {sanitize(host)[1:-1]}",
         )
 
     def _ping(self) -> requests.Response:
-        """Ask for the login; over http if the registry has no TLS and is on this machine, or if allowed."""
+        """Ask for the login; over http if the registry has no TLS and is on this machine, or if
+        allowed.
+        """
         from posezoo.download.http import send_request
         from posezoo.download.http_connections import ip_address
 
@@ -294,7 +334,9 @@ class OciClient:
                 return response
         except SourceError as error:
             address = ip_address(urlsplit(self._root).hostname or "")
-            has_no_tls = error.problem.startswith("TLS failed") and "CERTIFICATE" not in error.problem
+            has_no_tls = (
+                error.problem.startswith("TLS failed") and "CERTIFICATE" not in error.problem
+            )
             if not has_no_tls:
                 raise
             if not (options.allow_http or (address and address.is_loopback)):
@@ -309,7 +351,9 @@ def _parse_token(answer: bytes) -> tuple[str, float]:
     try:
         granted = parse_json(answer)
         token = granted.get("token") or granted["access_token"]
-        if not re.fullmatch("[!-~]+", token):  # the error of a header with another character shows it
+        if not re.fullmatch(
+            "[!-~]+", token
+        ):  # the error of a header with another character shows it
             raise ValueError("is not a token")
         # 60 seconds if it is not stated.
         return f"Bearer {token}", time.monotonic() + 0.8 * float(granted.get("expires_in", 60))
@@ -320,12 +364,16 @@ def _parse_token(answer: bytes) -> tuple[str, float]:
 def read_docker_login(host: str) -> tuple[str, str]:
     """The user and password for a registry in docker's configuration; empty if it has none.
 
-    If the configuration names a credential helper, that is asked. An identity token has the user ``<token>``.
+    If the configuration names a credential helper, that is asked. An identity token has the user
+    ``<token>``.
 
     Raises:
-        SourceError: the configuration cannot be read, or its helper fails; the message has no secret.
+        SourceError: the configuration cannot be read, or its helper fails; the message has no
+            secret.
     """
-    path = Path(os.environ.get("DOCKER_CONFIG") or f"{os.environ.get('HOME', '')}/.docker", "config.json")
+    path = Path(
+        os.environ.get("DOCKER_CONFIG") or f"{os.environ.get('HOME', '')}/.docker", "config.json"
+    )
     config, name = read_json(path), "https://index.docker.io/v1/" if host == "docker.io" else host
     try:
         if helper := config.get("credHelpers", {}).get(name) or config.get("credsStore"):
@@ -336,7 +384,11 @@ def read_docker_login(host: str) -> tuple[str, str]:
         entry = config.get("auths", {}).get(name, {})
         if token := entry.get("identitytoken"):
             return "<token>", str(token)
-        user, _, secret = base64.b64decode(entry.get("auth", ""), validate=True).decode().partition(":")
+        user, _, secret = (
+            base64.b64decode(entry.get("auth", ""), validate=True).decode().partition(":")
+        )
         return user, secret
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise SourceError(f"{path}: the login for {name} cannot be read: {type(error).__name__}") from error
+        raise SourceError(
+            f"{path}: the login for {name} cannot be read: {type(error).__name__}"
+        ) from error

@@ -13,7 +13,11 @@ from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import Converted, get, resolve_model
 from posezoo.pipeline.plan import require_current_ir
 from posezoo.pipeline.zoo_context import Context
-from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint, write_random_checkpoint
+from posezoo.resolve.custom_weights import (
+    require_network,
+    spec_with_checkpoint,
+    write_random_checkpoint,
+)
 from posezoo.resolve.resolved import Resolved
 from posezoo.spec.model import Input, Model, ModelSpec, Precision
 from posezoo.versions import package_version
@@ -24,15 +28,19 @@ if TYPE_CHECKING:
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 
-def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
+def count_complexity(
+    resolved: Resolved, size: tuple[int, int] | None = None
+) -> tuple[Measurement, ...]:
     """GFLOPs and MParams of each existing IR of a model.
 
     Args:
         resolved: the model, in the precisions to count.
-        size: height and width of the image, if these are dynamic in the IR; None for model.yml's usual_size.
+        size: height and width of the image, if these are dynamic in the IR; None for model.yml's
+            usual_size.
 
     Raises:
-        ConversionError: no IR exists, one is not what model.yml describes, or its sizes are dynamic.
+        ConversionError: no IR exists, one is not what model.yml describes, or its sizes are
+            dynamic.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     from posezoo.ir.complexity import read_complexity
@@ -41,7 +49,11 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
 
     spec, measurements = resolved.spec, []
     size = size or usual_size(spec)
-    shapes = {port.name: _full_shape(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
+    shapes = (
+        {port.name: _full_shape(port, size) for port in spec.inputs if -1 in port.shape}
+        if size
+        else {}
+    )
     settings = {"height": size[0], "width": size[1]} if size and shapes else {}
     tools = {"openvino": package_version("openvino")}
     for target in resolved.targets:
@@ -51,7 +63,9 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
         try:
             cost = read_complexity(target.xml, shapes)
         except RuntimeError as error:
-            raise ConversionError(f"{target.xml}: cannot be counted: {error_text(error)}") from error
+            raise ConversionError(
+                f"{target.xml}: cannot be counted: {error_text(error)}"
+            ) from error
         if cost is None:
             hint = "give the height and width: --size H,W"
             raise ConversionError(
@@ -59,7 +73,12 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
             )
         measurements.append(
             Measurement(
-                "complexity", target.precision, asdict(cost), spec.tag, settings=settings, tools=tools
+                "complexity",
+                target.precision,
+                asdict(cost),
+                spec.tag,
+                settings=settings,
+                tools=tools,
             )
         )
     if not measurements:
@@ -71,7 +90,8 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
 def convert_with_random_weights(
     spec: ModelSpec, context: Context, folder: Path, precisions: Collection[Precision]
 ) -> Converted:
-    """Convert one of our networks with random weights, for measurements that do not depend on their values.
+    """Convert one of our networks with random weights, for measurements that do not depend on their
+    values.
 
     Args:
         context: its Model Optimizer and its lock are used.
@@ -103,7 +123,8 @@ def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
 
     if spec.path.is_relative_to(_PACKAGE_FOLDER):
         raise OutputError(
-            f"{spec.path.parent}: is part of an installed package: measurements are recorded in a checkout",
+            f"{spec.path.parent}: is part of an installed package: measurements are recorded in a"
+            " checkout",
             hint="--models_dir names another registry",
         )
     path = spec.path.with_name(measured.NAME)
@@ -112,8 +133,12 @@ def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
 
 
 def usual_size(spec: ModelSpec) -> tuple[int, int] | None:
-    """Height and width for measurements of a model whose sizes are dynamic; None if none are declared."""
-    return next((port.usual_size for port in spec.inputs if -1 in port.shape and port.usual_size), None)
+    """Height and width for measurements of a model whose sizes are dynamic; None if none are
+    declared.
+    """
+    return next(
+        (port.usual_size for port in spec.inputs if -1 in port.shape and port.usual_size), None
+    )
 
 
 def _full_shape(port: Input, size: tuple[int, int]) -> tuple[int, ...]:

@@ -1,4 +1,6 @@
-"""Example pictures of models: photos with the poses that a model finds, small enough for cards and sites."""
+"""Example pictures of models: photos with the poses that a model finds, small enough for cards and
+sites.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,22 @@ from posezoo.spec.model import Precision
 
 #: The largest side of a picture, in pixels.
 LONGEST_SIDE = 640
-#: The limit of the size of an encoded picture: a page contains some, and a registry one for each model.
+#: The limit of the size of an encoded picture: a page contains some, and a registry one for each
+#: model.
 MAX_BYTES = 30_000
 
 _QUALITIES = range(90, 20, -5)
 
 
 def draw_examples(
-    facts: ModelFacts, photos: Sequence[Image], context: Context, *, listener: Listener = ignore_event
+    facts: ModelFacts,
+    photos: Sequence[Image],
+    context: Context,
+    *,
+    listener: Listener = ignore_event,
 ) -> tuple[Precision, list[Image]]:
-    """The photos with what a model finds on them, as ``posezoo run`` draws them, and the precision that ran.
+    """The photos with what a model finds on them, as ``posezoo run`` draws them, and the precision
+    that ran.
 
     It is the default precision, or another one if the files of the default cannot be downloaded.
 
@@ -44,7 +52,9 @@ def draw_examples(
     precision, irs = _get_first_irs(facts, context, listener)
     irs = {**detector_irs(facts.model, context, listener=listener), **irs}
     estimator = compile_estimator(facts.model, context, irs)
-    return precision, [draw(photo, estimator(photo), min_score=estimator.seen_from) for photo in photos]
+    return precision, [
+        draw(photo, estimator(photo), min_score=estimator.seen_from) for photo in photos
+    ]
 
 
 def _get_first_irs(
@@ -68,7 +78,8 @@ def join_side_by_side(pictures: Sequence[Image]) -> Image:
 
 
 def encode_example(picture: Image) -> bytes:
-    """A picture as JPEG: at most ``LONGEST_SIDE`` pixels wide and high, and of at most ``MAX_BYTES``.
+    """A picture as JPEG: at most ``LONGEST_SIDE`` pixels wide and high, and of at most
+    ``MAX_BYTES``.
 
     Raises:
         ImageError: it cannot be made that small.
@@ -81,4 +92,6 @@ def encode_example(picture: Image) -> bytes:
         _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if encoded.size <= MAX_BYTES:
             return bytes(encoded)
-    raise ImageError(f"the picture has too many details for {MAX_BYTES:,} bytes", hint="use another photo")
+    raise ImageError(
+        f"the picture has too many details for {MAX_BYTES:,} bytes", hint="use another photo"
+    )

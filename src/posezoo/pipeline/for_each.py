@@ -1,4 +1,6 @@
-"""Run a task for several models in threads or processes; if it fails for one, the others still run."""
+"""Run a task for several models in threads or processes; if it fails for one, the others still
+run.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,16 @@ class Outcome(Generic[Item, Result]):
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Where the tasks of ``for_each`` run: here, in threads, in child processes, or on a Dask cluster.
+    """Where the tasks of ``for_each`` run: here, in threads, in child processes, or on a Dask
+    cluster.
 
     Attributes:
         jobs: the number of items that are processed at the same time.
-        in_processes: whether each job is a process instead of a thread; the task, the items, the events and
-            the results are then pickled.
+        in_processes: whether each job is a process instead of a thread; the task, the items, the
+            events and the results are then pickled.
         scheduler: the address of a Dask scheduler, whose workers then run the tasks.
-        folders: the folders that the workers of the scheduler must share with this machine; or existing
-            files in folders that are only read.
+        folders: the folders that the workers of the scheduler must share with this machine; or
+            existing files in folders that are only read.
         cluster_wait_s: how long a run waits for a worker of the scheduler, if there is none.
         warning: what the user should know about these workers.
     """
@@ -62,11 +65,12 @@ def for_each(
 
     Args:
         items: usually models.
-        task: must report events to its second argument from time to time; that call raises if the run is
-            cancelled.
+        task: must report events to its second argument from time to time; that call raises if the
+            run is cancelled.
         executor: where the tasks run.
         listener: receives the events of all tasks, also from several threads at the same time.
-        memory: the bytes of memory that an item needs, so that processes and workers are not overfilled.
+        memory: the bytes of memory that an item needs, so that processes and workers are not
+            overfilled.
     """
     attempt = partial(_attempt, task)
     if not executor.in_processes:
@@ -107,7 +111,9 @@ def _attempt(
     return outcome
 
 
-def _run(task: Callable[[Item, Listener], Result], item: Item, listener: Listener) -> Outcome[Item, Result]:
+def _run(
+    task: Callable[[Item, Listener], Result], item: Item, listener: Listener
+) -> Outcome[Item, Result]:
     try:
         return Outcome(item, task(item, listener))
     except PosezooError as error:
@@ -115,7 +121,9 @@ def _run(task: Callable[[Item, Listener], Result], item: Item, listener: Listene
     except MemoryError:
         return Outcome(item, error=PosezooError(f"{_name(item)}: there is not enough memory"))
     except OSError as error:  # for example, a folder that may not be read
-        return Outcome(item, error=PosezooError(f"{error.filename or item}: {error.strerror or error}"))
+        return Outcome(
+            item, error=PosezooError(f"{error.filename or item}: {error.strerror or error}")
+        )
 
 
 def _lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:
@@ -131,5 +139,7 @@ def _name_worker(worker: str, outcome: Outcome[Item, Result]) -> Outcome[Item, R
 
 
 def _name(item: object) -> str:
-    name = getattr(item, "full_name", None) or getattr(item, "label", item)  # of a model, or of a case
+    name = getattr(item, "full_name", None) or getattr(
+        item, "label", item
+    )  # of a model, or of a case
     return f"{name}"

@@ -9,8 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.convert.conversion_plan import ConversionOptions, select_due
-from posezoo.errors import ConversionError, DownloadError, PosezooError, SpecError, UnknownModelError
-from posezoo.events import ConversionFinished, ConversionSkipped, ConversionStarted, Listener, ignore_event
+from posezoo.errors import (
+    ConversionError,
+    DownloadError,
+    PosezooError,
+    SpecError,
+    UnknownModelError,
+)
+from posezoo.events import (
+    ConversionFinished,
+    ConversionSkipped,
+    ConversionStarted,
+    Listener,
+    ignore_event,
+)
 from posezoo.files import stores
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.layout import ModelLayout
@@ -59,8 +71,8 @@ def get(
 
     Raises:
         FetchError: a file cannot be downloaded.
-        ConversionError: no IR can be made from the files, or none is published in these precisions; or an IR
-            of the user's own weights would be replaced.
+        ConversionError: no IR can be made from the files, or none is published in these precisions;
+            or an IR of the user's own weights would be replaced.
         LockError: a strict lock does not list a file or an IR.
     """
     options = options or ConversionOptions()
@@ -82,7 +94,8 @@ def resolve_model(
     No file of the model is read.
 
     Args:
-        spec: the chosen variant; with the user's own checkpoint, the model from ``resolve.custom_weights``.
+        spec: the chosen variant; with the user's own checkpoint, the model from
+            ``resolve.custom_weights``.
         precisions: the precisions of the IR.
         context: the registry, the folders and the lock, and which converters may be used.
         inputs: how the IR's inputs differ from those in model.yml.
@@ -93,7 +106,9 @@ def resolve_model(
         PosezooError: an argument for Model Optimizer is unknown or not valid.
         LockError: the lock is strict, and does not list the model as it is declared.
     """
-    if isinstance(spec.path, StoreFolder) and not spec.path.is_file():  # on a worker without a shared disk
+    if (
+        isinstance(spec.path, StoreFolder) and not spec.path.is_file()
+    ):  # on a worker without a shared disk
         model_roots(context.settings)
     mo = context.settings.mo
     if mo is not None:
@@ -109,7 +124,9 @@ def resolve_model(
         if inputs.decode:
             from posezoo.convert.decoding import with_decoding
 
-            spec = with_decoding(spec, _find_decoder(spec, context), inputs.max_people, inputs.min_score)
+            spec = with_decoding(
+                spec, _find_decoder(spec, context), inputs.max_people, inputs.min_score
+            )
         spec = with_camera_input(
             spec, element_type=inputs.element_type, layout=inputs.layout, resize=inputs.resize
         )
@@ -148,11 +165,16 @@ def resolve_model(
         converter = Converter.OPENVINO
     is_quantized = not spec.is_ir and bool({*precisions} & {*INT8_PRECISIONS})
     if spec.decoding and (converter is Converter.MODEL_OPTIMIZER or is_quantized):
-        made_by = "Model Optimizer" if converter is Converter.MODEL_OPTIMIZER else "posezoo quantize"
-        raise ConversionError(
-            f"{spec.full_name}: no decoder is put into an IR that {made_by} makes", hint="remove --decode"
+        made_by = (
+            "Model Optimizer" if converter is Converter.MODEL_OPTIMIZER else "posezoo quantize"
         )
-    targets = tuple(_target(spec, each, converter, obstacle, layout, context.lock) for each in precisions)
+        raise ConversionError(
+            f"{spec.full_name}: no decoder is put into an IR that {made_by} makes",
+            hint="remove --decode",
+        )
+    targets = tuple(
+        _target(spec, each, converter, obstacle, layout, context.lock) for each in precisions
+    )
     # If the result of upstream code cannot be converted either, its route explains the obstacle.
     shown_route = route if obstacle is None else converter_route
     decoder = spec.decoding.decoder if spec.decoding else _find_decoder(spec, context)
@@ -162,7 +184,9 @@ def resolve_model(
 def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
     """The model's own decoder; if it has none, its composite's."""
     if spec.decoder is None and spec.composite:
-        with suppress(SpecError, UnknownModelError):  # reported if the composite itself is requested
+        with suppress(
+            SpecError, UnknownModelError
+        ):  # reported if the composite itself is requested
             return context.registry.composite_of(spec).decoder
     return spec.decoder
 
@@ -180,7 +204,9 @@ def _target(
         return Target(precision, xml, converter, obstacle)
     if precision in INT8_PRECISIONS and not spec.is_ir:
         why = f"no conversion makes {precision}, and {xml} does not exist"
-        obstacle = Obstacle(PRECISION, why, f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS")
+        obstacle = Obstacle(
+            PRECISION, why, f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"
+        )
         converter = Converter.QUANTIZATION
     elif (only := supported_mo_args.requested_precision(spec.mo_args)) not in (None, precision):
         obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
@@ -217,15 +243,21 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
         advise_after_failure(error, resolved, context)
         raise
     lock = context.lock
-    return replace(resolved, spec=lock.with_pins(resolved.spec), source=lock.with_pins(resolved.source))
+    return replace(
+        resolved, spec=lock.with_pins(resolved.spec), source=lock.with_pins(resolved.source)
+    )
 
 
 def advise_after_failure(error: DownloadError, resolved: Resolved, context: Context) -> None:
-    """Put into the hint of a failed download which precision, own weights or other models can be run."""
+    """Put into the hint of a failed download which precision, own weights or other models can be
+    run.
+    """
     from posezoo.download.availability import find_availability
 
     spec, options = resolved.spec, context.download_options
-    others = find_availability(spec, resolved.layout, options).local_precisions if spec.is_ir else ()
+    others = (
+        find_availability(spec, resolved.layout, options).local_precisions if spec.is_ir else ()
+    )
     if others:
         error.hint = f"its files in {' and '.join(others)} are available: --precision {others[0]}"
         return
@@ -240,7 +272,9 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
 
 
 def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
-    """Up to three models with the same task: those on this machine, then those on package indexes."""
+    """Up to three models with the same task: those on this machine, then those on package
+    indexes.
+    """
     from posezoo.download.availability import LOCAL, PACKAGE_INDEXES, find_availability
 
     local, indexed = [], []
@@ -250,7 +284,9 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
         if model.task != spec.task or model.full_name == spec.full_name or _is_part(model):
             continue
         parts = context.registry.parts(model)
-        found = [find_availability(part, context.layout, context.download_options) for part in parts]
+        found = [
+            find_availability(part, context.layout, context.download_options) for part in parts
+        ]
         places = {place for each in found for place in each.best_places}
         if places <= LOCAL:
             local.append(model.full_name)
@@ -269,8 +305,8 @@ def convert(
     """Make the IR of a plan from downloaded files; IR that are up to date are not changed.
 
     Raises:
-        ConversionError: an IR that has to be made cannot be made here; or no IR was published in the
-            requested precisions, or its files do not exist.
+        ConversionError: an IR that has to be made cannot be made here; or no IR was published in
+            the requested precisions, or its files do not exist.
         LockError: a strict lock does not list an IR.
         PosezooError: further errors; see ``convert.conversion.convert_with_openvino``.
     """
@@ -289,7 +325,8 @@ def convert(
         if not irs:
             places = ", ".join(str(ir.xml) for ir in plan.irs)
             raise ConversionError(
-                f"{places}: missing", hint=format_command("download", spec, resolved.layout.download_dir)
+                f"{places}: missing",
+                hint=format_command("download", spec, resolved.layout.download_dir),
             )
         return Converted(resolved, irs)
     remove_stale_staging_dirs(resolved.layout.model_dir(spec))
@@ -351,10 +388,11 @@ def _make_irs(
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:
-    """The context in which the IR of the user's own weights do not take the place of the published model's.
+    """The context in which the IR of the user's own weights do not take the place of the published
+    model's.
 
-    It is used if the IR are only needed to run them, and the user gave them no name. ``convert`` and
-    ``posezoo.get`` write the IR that the user asked for, under the model's name.
+    It is used if the IR are only needed to run them, and the user gave them no name. ``convert``
+    and ``posezoo.get`` write the IR that the user asked for, under the model's name.
 
     Args:
         model: from ``spec_with_checkpoint``.
@@ -400,7 +438,9 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     from posezoo.facts.model_facts import ModelFacts
 
     parts = tuple(context.lock.with_pins(part) for part in context.registry.parts(model))
-    layout = context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
+    layout = (
+        context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
+    )
     for part in parts:  # another machine may have made its IR
         pull_irs(part, layout, ())
     card = write_card(ModelFacts(model, parts, layout))

@@ -1,4 +1,6 @@
-"""Quantize models to INT8: find a network's pipeline and IR, and call ``posezoo.quantize`` with them."""
+"""Quantize models to INT8: find a network's pipeline and IR, and call ``posezoo.quantize`` with
+them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ from posezoo.spec.model import Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
-    from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan, QuantizationTarget
+    from posezoo.quantize.quantization_plan import (
+        QuantizationOptions,
+        QuantizationPlan,
+        QuantizationTarget,
+    )
 
 
 def plan_int8(
@@ -37,7 +43,8 @@ def plan_int8(
         output_dir: the folder for the INT8 IR; None for that of the FP32 IR.
 
     Raises:
-        QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot be used.
+        QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot
+            be used.
     """
     from posezoo.quantize.quantization_plan import plan_quantization
 
@@ -66,14 +73,18 @@ def plan_required_irs(
     model = _quantizable_model(spec, context)
     detector = select_detector(context, model)
     needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
-    needed += [(part, Precision.FP16) for part in context.registry.parts(detector)] if detector else []
+    needed += (
+        [(part, Precision.FP16) for part in context.registry.parts(detector)] if detector else []
+    )
     plans = [
         make_plan(resolve_model(part, (precision,), context), context, is_dry_run=is_dry_run)
         for part, precision in needed
     ]
     due = [plan for plan in plans if plan.is_due]
     if due:
-        split_photos(dataset_dir, 1)  # fails before anything is downloaded if there are too few photos
+        split_photos(
+            dataset_dir, 1
+        )  # fails before anything is downloaded if there are too few photos
     return due
 
 
@@ -88,12 +99,12 @@ def compare_ir_with_fp32(
 ) -> tuple[Path, KeypointDisplacement]:
     """The path of an existing INT8 IR, and the displacement of its keypoints against FP32.
 
-    It is our own IR if one was made; otherwise it is the publisher's. The same photos are used for comparison
-    as by ``quantize``.
+    It is our own IR if one was made; otherwise it is the publisher's. The same photos are used for
+    comparison as by ``quantize``.
 
     Raises:
-        QuantizationError: there is no INT8 IR, it is another network, there are too few photos, or the
-            displacement exceeds the limit in the model's settings.
+        QuantizationError: there is no INT8 IR, it is another network, there are too few photos, or
+            the displacement exceeds the limit in the model's settings.
         InferenceError: an IR is missing or damaged.
     """
     from posezoo.quantize.calibration_data import collect_calibration_data
@@ -102,7 +113,9 @@ def compare_ir_with_fp32(
 
     layout = _int8_layout(context, output_dir)
     pull_irs(spec, layout, (precision,))
-    places = dict.fromkeys((layout.converted_ir_path(spec, precision), layout.ir_path(spec, precision)))
+    places = dict.fromkeys(
+        (layout.converted_ir_path(spec, precision), layout.ir_path(spec, precision))
+    )
     xml = next((place for place in places if place.is_file()), None)
     if xml is None:
         raise QuantizationError(
@@ -156,7 +169,9 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
 
 
 def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
-    """The composite that a model is a part of, else the model itself; an error if it cannot be quantized."""
+    """The composite that a model is a part of, else the model itself; an error if it cannot be
+    quantized.
+    """
     if reason := explain_unsupported_int8(spec, context):
         raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
     return context.registry.composite_of(spec)

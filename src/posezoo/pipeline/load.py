@@ -1,4 +1,6 @@
-"""Load a model's IR as an estimator: choose its detector, and compile both for the device of the settings."""
+"""Load a model's IR as an estimator: choose its detector, and compile both for the device of the
+settings.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-#: The model to try if no person was found: it finds up to six people, also small and partly visible ones.
+#: The model to try if no person was found: it finds up to six people, also small and partly visible
+#: ones.
 FALLBACK_MODEL = "movenet-multipose"
 
 
@@ -35,7 +38,8 @@ def select_detector(
         is_video: whether it is for the frames of one video, in which some models track a person.
 
     Raises:
-        UnknownModelError: neither this registry nor posezoo's own has a model of the detector's name.
+        UnknownModelError: neither this registry nor posezoo's own has a model of the detector's
+            name.
         InferenceError: the named model is not a detector, but itself takes images of one person.
     """
     people = resolve_people(model, context.settings.detector, decoder)
@@ -59,7 +63,8 @@ def _find_detector(people: People | None, registry: Registry, is_video: bool) ->
         raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error
     if detector.decoder is not None and find_decoder(detector.decoder.name).takes_boxes:
         raise InferenceError(
-            f"{name} is not a detector: it processes one person at a time", hint=f"use {DEFAULT_DETECTOR}"
+            f"{name} is not a detector: it processes one person at a time",
+            hint=f"use {DEFAULT_DETECTOR}",
         )
     return detector
 
@@ -70,7 +75,8 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
     A detector from the settings, which are for all models, is not refused.
 
     Args:
-        detector: the detector named for this model; None, ``none`` and ``usual`` are allowed for every model.
+        detector: the detector named for this model; None, ``none`` and ``usual`` are allowed for
+            every model.
         decoder: the model's decoder; if empty, the one that it declares, if any.
 
     Raises:
@@ -86,7 +92,8 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
 def detector_irs(
     model: Model, context: Context, *, is_video: bool = False, listener: Listener = ignore_event
 ) -> dict[str, Path]:
-    """The FP16 .xml of each part of a model's detector by its name; empty if the model has no detector.
+    """The FP16 .xml of each part of a model's detector by its name; empty if the model has no
+    detector.
 
     Args:
         is_video: as for ``select_detector``.
@@ -107,7 +114,8 @@ def compile_estimator(
     *,
     is_video: bool = False,
 ) -> Estimator:
-    """Compile a model or composite, and its detector, as an estimator that returns the poses in an image.
+    """Compile a model or composite, and its detector, as an estimator that returns the poses in an
+    image.
 
     Args:
         context: names the detector.
@@ -136,18 +144,20 @@ def compile_ir_estimator(
     is_video: bool = False,
     listener: Listener = ignore_event,
 ) -> Estimator:
-    """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is missing.
+    """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
+    missing.
 
     Args:
         context: names the detector.
         options: where and how it runs; None for the device in the settings.
         decoder: the decoder of its outputs; None if the IR's metadata or outputs decide.
-        named_detector: the detector that the user named for this IR, which must be one that needs a detector.
+        named_detector: the detector that the user named for this IR, which must be one that needs a
+            detector.
         is_video: as for ``select_detector``.
 
     Raises:
-        InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or it finds people
-            itself although a detector is named.
+        InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or it
+            finds people itself although a detector is named.
         FetchError: a file of the detector cannot be downloaded.
     """
     from posezoo.runtime.loading import load_ir
@@ -211,7 +221,11 @@ def explain_no_people(
     problem = f"{'the person detector ' if detector else ''}{model.full_name} found no person"
     advice = []
     if option:
-        least = getattr(resolve_options(decoder), option) if min_person_score is None else min_person_score
+        least = (
+            getattr(resolve_options(decoder), option)
+            if min_person_score is None
+            else min_person_score
+        )
         problem += f" with a score of {least:g} or more"
         advice += [f"--min_person_score {least / 2:g}"] if least else []
     if detector is not None:
@@ -225,7 +239,9 @@ def explain_no_people(
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:
-    """The device and precision of the settings, and the folder for networks compiled for the CPU."""
+    """The device and precision of the settings, and the folder for networks compiled for the
+    CPU.
+    """
     from posezoo.runtime.runtime_config import RuntimeConfig
 
     cache_dir = None
@@ -233,5 +249,7 @@ def default_runtime(settings: Settings) -> RuntimeConfig:
         with suppress(SettingsError):  # a user without a home folder
             cache_dir = user_folder("cache") / "compiled"
     return RuntimeConfig(
-        device=settings.device, inference_precision=settings.inference_precision, cache_dir=cache_dir
+        device=settings.device,
+        inference_precision=settings.inference_precision,
+        cache_dir=cache_dir,
     )

@@ -29,10 +29,16 @@ class Plan:
 
     resolved: Resolved
     irs: tuple[PlannedIr, ...]  # one for each requested IR
-    files: tuple[PlannedFile, ...] = ()  # one for each file that is needed; empty if no IR has to be made
-    upstream_code: tuple[str, ...] = ()  # descriptions of the code that comes with the model and will be run
+    files: tuple[
+        PlannedFile, ...
+    ] = ()  # one for each file that is needed; empty if no IR has to be made
+    upstream_code: tuple[
+        str, ...
+    ] = ()  # descriptions of the code that comes with the model and will be run
     obstacle: Obstacle | None = None  # why an IR that has to be made cannot be made here
-    model_optimizer: ModelOptimizer | None = None  # makes the IR; None if another converter makes them
+    model_optimizer: ModelOptimizer | None = (
+        None  # makes the IR; None if another converter makes them
+    )
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
 
     @property
@@ -48,7 +54,9 @@ class Plan:
 
     @property
     def download_size(self) -> int:
-        """The total size of ``missing_files`` in bytes; a file of unknown size counts with its read limit."""
+        """The total size of ``missing_files`` in bytes; a file of unknown size counts with its read
+        limit.
+        """
         return sum(planned.file.read_limit for planned in self.missing_files)
 
 
@@ -65,17 +73,19 @@ def make_plan(
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
-        is_dry_run: if True, nothing is written, not even the records of verified files; the working copy of a
-            folder in a store gets only .xml files and records.
+        is_dry_run: if True, nothing is written, not even the records of verified files; the working
+            copy of a folder in a store gets only .xml files and records.
 
     Raises:
-        ConversionError: an IR of other weights would be replaced, the Model Optimizer does not exist, or an
-            argument could make it run code.
+        ConversionError: an IR of other weights would be replaced, the Model Optimizer does not
+            exist, or an argument could make it run code.
         LicenseError: the license of the model is not allowed.
     """
     options = options or ConversionOptions()
     spec, layout = resolved.spec, resolved.layout
-    stored = pull_irs(spec, layout, () if is_dry_run else [target.precision for target in resolved.targets])
+    stored = pull_irs(
+        spec, layout, () if is_dry_run else [target.precision for target in resolved.targets]
+    )
 
     def is_good(path: Path, size: int, digest: Digest) -> bool:
         if is_dry_run and path in stored:  # only compared, not transferred
@@ -83,7 +93,10 @@ def make_plan(
         return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
 
     optimizer = None
-    if any(each.converter is Converter.MODEL_OPTIMIZER and not each.obstacle for each in resolved.targets):
+    if any(
+        each.converter is Converter.MODEL_OPTIMIZER and not each.obstacle
+        for each in resolved.targets
+    ):
         from posezoo.convert.model_optimizer import find_model_optimizer, refuse_unsafe_arguments
 
         refuse_unsafe_arguments(resolved.source)
@@ -109,12 +122,18 @@ def make_plan(
         code = list_upstream_code(spec)
     files: tuple[PlannedFile, ...] = ()
     source_error = None
-    if downloads and layout.custom_checkpoint(spec) is None:  # the user's own weights need no download
+    if (
+        downloads and layout.custom_checkpoint(spec) is None
+    ):  # the user's own weights need no download
         precisions = [ir.precision for ir in irs] if spec.is_ir else None
-        files = plan_download(spec, layout, context.download_options, precisions, is_dry_run=is_dry_run)
+        files = plan_download(
+            spec, layout, context.download_options, precisions, is_dry_run=is_dry_run
+        )
     elif isinstance(layout.download_dir, StoreFolder) and layout.custom_checkpoint(spec) is None:
         places = [(file, layout.file_path(spec, file)) for file in spec.files]
-        if missing := [path for file, path in places if not stores.has_file(path, file.size, layout.limits)]:
+        if missing := [
+            path for file, path in places if not stores.has_file(path, file.size, layout.limits)
+        ]:
             hint = format_command("download", spec, layout.download_dir)
             source_error = ConversionError(f"{missing[0]}: does not exist", hint=hint)
         elif is_due and not is_dry_run:
@@ -135,7 +154,8 @@ def pull_irs(
     """Bring a model's IR to the working copy if they are in a store.
 
     Args:
-        precisions: of these, the weights are transferred, too; of others, only the .xml and the record.
+        precisions: of these, the weights are transferred, too; of others, only the .xml and the
+            record.
 
     Returns:
         What the store says about each file; ``size`` is in bytes.
@@ -155,7 +175,8 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     """Check that an IR is the one that model.yml describes, complete and unchanged.
 
     Args:
-        done: a participle for the error message, such as "counted": what is not done with a wrong IR.
+        done: a participle for the error message, such as "counted": what is not done with a wrong
+            IR.
 
     Raises:
         ConversionError: it is not that IR.
@@ -164,7 +185,9 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     if target.converter is Converter.PUBLISHED:
         folder = layout.download_dir
         files = [file for file in spec.files if file.name.startswith(f"{target.precision}/")]
-        is_whole = all(verified_files.is_verified_file(layout.file_path(spec, file), file) for file in files)
+        is_whole = all(
+            verified_files.is_verified_file(layout.file_path(spec, file), file) for file in files
+        )
         reason = "" if is_whole else "it is not the file that was published"
     else:
         folder = layout.output_dir

@@ -12,12 +12,18 @@ from posezoo.resolve.resolved import Resolved
 
 
 def prepare_export(
-    resolved: Resolved, target: ExportTarget, context: Context, *, is_dry_run: bool, listener: Listener
+    resolved: Resolved,
+    target: ExportTarget,
+    context: Context,
+    *,
+    is_dry_run: bool,
+    listener: Listener,
 ) -> ExportedModel | Plan:
     """The facts of the model and its IR, or in a dry run the plan, if the IR has to be made before.
 
     Raises:
-        ExportError: the target cannot take the model. This is found out before a download if possible.
+        ExportError: the target cannot take the model. This is found out before a download if
+            possible.
     """
     spec, precision = resolved.spec, resolved.targets[0].precision
     declared = declared_facts(spec, precision, context.layout)

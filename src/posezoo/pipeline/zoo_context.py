@@ -1,4 +1,6 @@
-"""Open the registry, the folders and the lock that the settings name, and make the download options."""
+"""Open the registry, the folders and the lock that the settings name, and make the download
+options.
+"""
 
 from __future__ import annotations
 
@@ -23,30 +25,41 @@ class Context:
     settings: Settings
     registry: Registry  # the declared models
     layout: ModelLayout  # the folders of their files and IR
-    lock: LockFile  # the pins of first use; a strict lock refuses models and files that it does not list
+    #: The pins of first use. A strict lock refuses models and files that it does not list.
+    lock: LockFile
     download_options: DownloadOptions  # how files may be downloaded
     mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
-    allow_upstream_code: bool = False  # whether code that comes with a model may be run, in a sandbox
+    allow_upstream_code: bool = (
+        False  # whether code that comes with a model may be run, in a sandbox
+    )
 
     @property
     def has_secrets(self) -> bool:
-        """Whether the settings have headers, or mirrors whose addresses have passwords or tokens."""
+        """Whether the settings have headers, or mirrors whose addresses have passwords or
+        tokens.
+        """
         mirrors = self.settings.mirror
-        return bool(self.settings.header) or any(redact_secrets(mirror) != mirror for mirror in mirrors)
+        return bool(self.settings.header) or any(
+            redact_secrets(mirror) != mirror for mirror in mirrors
+        )
 
     def reduce_for_worker(self) -> tuple[object, ...]:
         """The context as it is pickled for a worker of a cluster, which has secrets of its own."""
         shown = tuple(map(redact_secrets, self.settings.mirror))
         changed = {
             "settings": replace(self.settings, header=(), mirror=shown),
-            "download_options": replace(self.download_options, headers=(), mirrors=shown, proxies={}),
+            "download_options": replace(
+                self.download_options, headers=(), mirrors=shown, proxies={}
+            ),
         }
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return _open_on_worker, (values | changed,)
 
 
 def _open_on_worker(values: dict[str, Any]) -> Context:
-    """The context of another machine with the headers of this one, and its passwords for the same mirrors."""
+    """The context of another machine with the headers of this one, and its passwords for the same
+    mirrors.
+    """
     own = to_settings(read_settings())
     known = {redact_secrets(mirror): mirror for mirror in own.mirror}
     settings = values["settings"]
@@ -80,13 +93,20 @@ def open_context(
     from posezoo.layout import ModelLayout
     from posezoo.lockfile import LockFile
 
-    lock, registry = LockFile(settings.lock, strict=settings.locked), registry_from_settings(settings)
+    lock, registry = (
+        LockFile(settings.lock, strict=settings.locked),
+        registry_from_settings(settings),
+    )
     lock.require_registry(registry)
-    options = download_options(settings, lock.record_first_use if trust_on_first_use else None, verify=verify)
+    options = download_options(
+        settings, lock.record_first_use if trust_on_first_use else None, verify=verify
+    )
     return Context(
         settings,
         registry,
-        ModelLayout(download_dir or settings.weights_dir, settings.weights_dir, limits=options.limits),
+        ModelLayout(
+            download_dir or settings.weights_dir, settings.weights_dir, limits=options.limits
+        ),
         lock,
         options,
         mo_python,
@@ -95,7 +115,8 @@ def open_context(
 
 
 def registry_from_settings(settings: Settings, *, cache_dir: Path | None = None) -> Registry:
-    """The models of models_dir, or else posezoo's own, and then those of the setting ``registries``.
+    """The models of models_dir, or else posezoo's own, and then those of the setting
+    ``registries``.
 
     Args:
         cache_dir: as in ``Registry``.
@@ -116,7 +137,9 @@ def registry_from_settings(settings: Settings, *, cache_dir: Path | None = None)
 
 
 def model_roots(settings: Settings) -> list[Path]:
-    """The folders of models_dir; those in stores are copied first, with the licenses beside them."""
+    """The folders of models_dir; those in stores are copied first, with the licenses beside
+    them.
+    """
     for root in settings.models_dir:
         if isinstance(root, StoreFolder):
             from posezoo.files import stores

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 def solve_assignment(costs: NDArray[Any]) -> list[int]:
     """The column of each row, a different one for each, with the lowest sum of costs.
 
-    It uses shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for
-    dense and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing 2D rectangular
-    assignment algorithms", 2016). If several solutions are equally good, it returns the same one as SciPy's
-    ``linear_sum_assignment``, because the result of Open Model Zoo's decoder depends on that.
+    It uses shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path
+    algorithm for dense and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing
+    2D rectangular assignment algorithms", 2016). If several solutions are equally good, it returns
+    the same one as SciPy's ``linear_sum_assignment``, because the result of Open Model Zoo's
+    decoder depends on that.
 
     Args:
         costs: (R, C), finite; R is at most C.
@@ -61,7 +62,8 @@ def _augment(
         shorter = steps < distances[open_columns]
         distances[open_columns[shorter]] = steps[shorter]
         came_from[open_columns[shorter]] = row
-        # The nearest column. If several are equally near: the last free one, or the first if none is free.
+        # The nearest column. If several are equally near: the last free one, or the first if none
+        # is free.
         near = distances[open_columns]
         equal = np.flatnonzero(near == near.min())
         free = equal[row_of[open_columns[equal]] < 0]
@@ -89,10 +91,12 @@ def _augment(
 
 
 def match_pairs(starts: list[int], ends: list[int], weights: list[float]) -> list[int]:
-    """The indices of the pairs with the largest total weight; no two of them share a start or an end.
+    """The indices of the pairs with the largest total weight; no two of them share a start or an
+    end.
 
-    Each start in turn takes the shortest augmenting path, as in ``solve_assignment``, but only over the
-    given pairs, which are a few of all possible ones. A start or an end may stay without a partner.
+    Each start in turn takes the shortest augmenting path, as in ``solve_assignment``, but only over
+    the given pairs, which are a few of all possible ones. A start or an end may stay without a
+    partner.
     """
     pairs_of: dict[int, list[tuple[float, int, int]]] = {}  # weight, end, index of the pair
     for index, start in enumerate(starts):
@@ -109,7 +113,9 @@ class _Matching:
     """The best partners of the starts that were added so far, and the prices that prove it."""
 
     def __init__(self, pairs_of: dict[int, list[tuple[float, int, int]]]) -> None:
-        self.chosen: dict[int, tuple[int, int]] = {}  # the end of each start, and the index of the pair
+        self.chosen: dict[
+            int, tuple[int, int]
+        ] = {}  # the end of each start, and the index of the pair
         self._pairs_of = pairs_of
         self._start_prices: dict[int, float] = {}
         self._end_prices: dict[int, float] = {}
@@ -119,7 +125,10 @@ class _Matching:
         """Give a start its partner; other starts may get other partners."""
         prices = self._end_prices
         reached, end, index = min(
-            [(-weight - prices.get(end, 0.0), end, index) for weight, end, index in self._pairs_of[first]]
+            [
+                (-weight - prices.get(end, 0.0), end, index)
+                for weight, end, index in self._pairs_of[first]
+            ]
         )
         self._start_prices[first] = reached
         if end not in self._owners:  # shortcut: most starts get the end that they prefer
@@ -136,7 +145,9 @@ class _Matching:
             end = previous
 
     def _find_free_end(self, first: int) -> tuple[int, dict[int, tuple[int, int]]]:
-        """The nearest end without a start; and of each end on the way, the start and the pair before it."""
+        """The nearest end without a start; and of each end on the way, the start and the pair
+        before it.
+        """
         distances: dict[int, float] = {}
         came_from: dict[int, tuple[int, int]] = {}
         nearest: list[tuple[float, int]] = []

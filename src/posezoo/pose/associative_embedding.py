@@ -1,9 +1,10 @@
-"""Decoder of associative embeddings: keypoints are peaks of heatmaps; peaks with similar tags are one person.
+"""Decoder of associative embeddings: keypoints are peaks of heatmaps; peaks with similar tags are
+one person.
 
 A. Newell et al., Associative Embedding: End-to-End Learning for Joint Detection and Grouping, 2017,
-arXiv:1611.05424; thresholds, order of joints, flip and multi-scale merging from B. Cheng et al., HigherHRNet,
-2020, arXiv:1908.10357 (a reimplementation of ``lib/core/group.py``, ``inference.py`` and ``match.py``).
-Differences from it:
+arXiv:1611.05424; thresholds, order of joints, flip and multi-scale merging from B. Cheng et al.,
+HigherHRNet, 2020, arXiv:1908.10357 (a reimplementation of ``lib/core/group.py``, ``inference.py``
+and ``match.py``). Differences from it:
 
 - Peaks are refined to subpixel positions by a parabola instead of a quarter cell.
 - Clusters of tags that are further apart than the threshold are matched separately.
@@ -36,15 +37,18 @@ SKELETON = "coco-17"
 NMS_RADIUS = 2
 
 
-def decode_associative_embedding(maps: Maps, size: Size, options: AssociativeEmbeddingOptions) -> list[Pose]:
+def decode_associative_embedding(
+    maps: Maps, size: Size, options: AssociativeEmbeddingOptions
+) -> list[Pose]:
     """The people in the maps, highest score first, in input pixels.
 
     A pose's score is the mean of the scores of all 17 keypoints.
 
     Args:
-        maps: ``heatmaps`` (17, H, W) float32, about 0..1; non-maximum suppression in the graph may invert
-            the sign of non-peaks. ``embeddings`` (17, H, W) or (17, H, W, T) float32, the tags: T is 2 if the
-            mirrored image was also run. ``nms_heatmaps`` (17, H, W), used if ``compatible`` is set.
+        maps: ``heatmaps`` (17, H, W) float32, about 0..1; non-maximum suppression in the graph may
+            invert the sign of non-peaks. ``embeddings`` (17, H, W) or (17, H, W, T) float32, the
+            tags: T is 2 if the mirrored image was also run. ``nms_heatmaps`` (17, H, W), used if
+            ``compatible`` is set.
     """
     heatmaps, tags = maps["heatmaps"], maps["embeddings"]
     if options.compatible:
@@ -76,11 +80,15 @@ def decode_associative_embedding(maps: Maps, size: Size, options: AssociativeEmb
         _refine(keypoints, means[kept], heatmaps, tags, adjust=options.adjust)
     seen = keypoints[:, :, 2] > 0
     stride = np.array((size[0] / width, size[1] / height), np.float32)
-    keypoints[:, :, :2] = np.where(seen[:, :, None], (keypoints[:, :, :2] + options.offset) * stride, 0)
+    keypoints[:, :, :2] = np.where(
+        seen[:, :, None], (keypoints[:, :, :2] + options.offset) * stride, 0
+    )
     return create_poses(keypoints, scores.clip(0, 1), SKELETON, size)
 
 
-def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *, adjust: bool) -> None:
+def _refine(
+    keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *, adjust: bool
+) -> None:
     """Place missing joints where the heatmap is highest among the cells with the person's tag."""
     for joint in range(JOINTS):
         missing = np.flatnonzero(keypoints[:, joint, 2] <= 0)
@@ -96,12 +104,15 @@ def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *,
                 continue
             best = near[values[near].argmax()]
             row, column = divmod(int(cells[best]), heat.shape[1])
-            # The cells around a real maximum are also high. The cells around a spike of noise or NaN are not.
+            # The cells around a real maximum are also high. The cells around a spike of noise or
+            # NaN are not.
             around = heat[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
             height = float(values[best])
             if not float(around.sum()) - height >= 0.5 * height * (around.size - 1):
                 continue
-            peak = Peaks(np.array([0]), np.array([column]), np.array([row]), values[best : best + 1])
+            peak = Peaks(
+                np.array([0]), np.array([column]), np.array([row]), values[best : best + 1]
+            )
             x, y = refine_subpixel(heat[None], peak) if adjust else (peak.columns, peak.rows)
             keypoints[person, joint] = x[0], y[0], values[best]
 
@@ -129,7 +140,10 @@ DECODER = DecoderType(
         },
         {"heatmaps": are_coco_heatmaps, "embeddings": are_coco_embeddings},
     ),
-    omz_model_types=("hpe-assosiative-embedding", "hpe-associative-embedding"),  # Open Model Zoo misspells it
+    omz_model_types=(
+        "hpe-assosiative-embedding",
+        "hpe-associative-embedding",
+    ),  # Open Model Zoo misspells it
     optional=(Output("", _MAPS, role="nms_heatmaps"),),
     visible_score=PEAK_IS_VISIBLE,
     # The shorter side is HigherHRNet's; its training pads with black.

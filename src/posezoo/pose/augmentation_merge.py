@@ -1,4 +1,5 @@
-"""Test-time augmentation: merge the outputs of several passes over one image, mirrored or at other scales.
+"""Test-time augmentation: merge the outputs of several passes over one image, mirrored or at other
+scales.
 
 All passes see the same part of the image.
 """
@@ -27,7 +28,8 @@ class AugmentedOutputs:
 
 
 def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
-    """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), averaged, with the size of the finest pass.
+    """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), averaged, with the size of the finest
+    pass.
 
     Z. Cao et al., arXiv:1611.08050, average over scales.
     """
@@ -45,11 +47,12 @@ def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
 
 
 def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
-    """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), with the size of the finest pass.
+    """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), with the size of the finest
+    pass.
 
-    HigherHRNet merges them in the same way (``aggregate_results``): heatmaps are averaged over mirrored
-    images, then over scales. The tags of the passes are the T components of one tag; passes at scales other
-    than 1 add no component.
+    HigherHRNet merges them in the same way (``aggregate_results``): heatmaps are averaged over
+    mirrored images, then over scales. The tags of the passes are the T components of one tag;
+    passes at scales other than 1 add no component.
 
     Raises:
         InferenceError: there are several scales, and none is 1.
@@ -58,7 +61,8 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     tags: list[Floats] = []
     heatmaps: dict[float, list[Floats]] = {}
     for outputs in passes:
-        # Non-maximum suppression in the graph inverts the sign of non-peaks; the average needs their values.
+        # Non-maximum suppression in the graph inverts the sign of non-peaks; the average needs
+        # their values.
         heat, embeddings = np.abs(outputs.maps["heatmaps"][0]), outputs.maps["embeddings"][0]
         tag = embeddings.reshape(embeddings.shape[:3])
         if outputs.mirrored:
@@ -92,7 +96,8 @@ def _mean(maps: Sequence[Floats]) -> Floats:
 
 _MIRRORED_COCO = list(SKELETONS["coco-17"].flip_order)
 _MIRRORED_JOINTS = [*SKELETONS["openpose-18"].flip_order, 18]  # 18 is the background
-# For each channel of the part affinity field, the channel of the same limb on the other side of the body.
+# For each channel of the part affinity field, the channel of the same limb on the other side of the
+# body.
 _MIRRORED_CHANNELS = [
     dict(LIMBS)[_MIRRORED_JOINTS[start], _MIRRORED_JOINTS[end]] + coordinate
     for (start, end), _ in sorted(LIMBS, key=itemgetter(1))

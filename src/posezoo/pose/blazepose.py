@@ -1,7 +1,7 @@
 """Decoder of BlazePose: a detector of faces and body axes, then 33 landmarks in a rotated square.
 
-V. Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 2020, arXiv:2006.10204. The anchors,
-the region of interest and the layout of the landmarks are from MediaPipe 0.10.21,
+V. Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 2020, arXiv:2006.10204. The
+anchors, the region of interest and the layout of the landmarks are from MediaPipe 0.10.21,
 ``modules/pose_detection/pose_detection_cpu.pbtxt`` and ``modules/pose_landmark``.
 """
 
@@ -32,11 +32,12 @@ SKELETON = "blazepose-33"
 DETECTOR_SIZE: Size = (224, 224)
 LANDMARK_SIZE: Size = (256, 256)
 
-# Stride in pixels, and anchors per cell. MediaPipe's SSD options list five layers of two anchors each, with
-# strides 8, 16, 32, 32, 32: the last three share one grid.
+# Stride in pixels, and anchors per cell. MediaPipe's SSD options list five layers of two anchors
+# each, with strides 8, 16, 32, 32, 32: the last three share one grid.
 _ANCHORS = ((8, 2), (16, 2), (32, 6))
 
-# The sides of a quarter of the image, relative to the image's: quarters overlap by a fifth of the image.
+# The sides of a quarter of the image, relative to the image's: quarters overlap by a fifth of the
+# image.
 _QUARTER_SIDE = 0.6
 
 # The side of the region, relative to the radius of the body (hip to top): the diameter plus 25 %.
@@ -51,21 +52,23 @@ _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, s
 class BlazePoseOptions:
     """Options of the decoder blazepose.
 
-    The defaults were tuned on 17 photos of COCO, in which they find 15 of 44 people, without false positives.
-    MediaPipe's threshold of 0.5 for faces finds 14, and misses the only person in the sample photo camera.png
-    (0.46). MediaPipe's average over overlapping faces finds 12.
+    The defaults were tuned on 17 photos of COCO, in which they find 15 of 44 people, without false
+    positives. MediaPipe's threshold of 0.5 for faces finds 14, and misses the only person in the
+    sample photo camera.png (0.46). MediaPipe's average over overlapping faces finds 12.
 
     Attributes:
         min_detection_score: faces with lower scores are left out, 0..1.
         max_overlap: faces with a larger intersection over union count as one, 0..1.
-        weighted: whether such faces are averaged, weighted by their scores (Bazarevsky et al., BlazeFace,
-            2019, arXiv:1907.05047); otherwise the one with the highest score is used.
+        weighted: whether such faces are averaged, weighted by their scores (Bazarevsky et al.,
+            BlazeFace, 2019, arXiv:1907.05047); otherwise the one with the highest score is used.
         min_presence: poses with a lower presence are left out, 0..1.
         max_similarity: poses with a higher object keypoint similarity count as one, 0..1.
-        max_people: the maximum number of faces for which landmarks are computed, highest scores first.
-        quarters: whether faces are also searched in four overlapping quarters of the image, in which small
-            people are larger. The detector then runs five times. People who are found without this option
-            are also found with it. The default as the person detector of another model.
+        max_people: the maximum number of faces for which landmarks are computed, highest scores
+            first.
+        quarters: whether faces are also searched in four overlapping quarters of the image, in
+            which small people are larger. The detector then runs five times. People who are found
+            without this option are also found with it. The default as the person detector of
+            another model.
     """
 
     min_detection_score: float = 0.4
@@ -88,9 +91,9 @@ class FaceDetections:
 
     Attributes:
         boxes: (N, 4) float32: x0, y0, x1, y1 of the face.
-        keypoints: (N, 4, 2) float32: the middle of the hips, a point above the head whose distance from the
-            hips is the radius of the body, the middle of the shoulders, and the same kind of point for the
-            upper body.
+        keypoints: (N, 4, 2) float32: the middle of the hips, a point above the head whose distance
+            from the hips is the radius of the body, the middle of the shoulders, and the same kind
+            of point for the upper body.
         scores: (N,) float32, 0..1.
     """
 
@@ -110,7 +113,9 @@ class FaceDetections:
         return FaceDetections(corners, transform.to_image(self.keypoints), self.scores)
 
     def to_poses(self) -> list[Pose]:
-        """As the detector's IR with its decoder returns them: four keypoints with the score of the face."""
+        """As the detector's IR with its decoder returns them: four keypoints with the score of the
+        face.
+        """
         scores = np.broadcast_to(self.scores[:, None, None], (len(self), 4, 1))
         keypoints = np.concatenate([self.keypoints, scores], axis=2)
         boxes = map(tuple, self.boxes.tolist())
@@ -122,7 +127,9 @@ class FaceDetections:
 
 @lru_cache(maxsize=1)
 def generate_anchors() -> Floats:
-    """(2254, 2) float32: the centers of the anchors, to which boxes and keypoints are relative, in pixels."""
+    """(2254, 2) float32: the centers of the anchors, to which boxes and keypoints are relative, in
+    pixels.
+    """
     width, height = DETECTOR_SIZE
     layers = []
     for stride, repeat in _ANCHORS:
@@ -133,7 +140,8 @@ def generate_anchors() -> Floats:
 
 
 def detector_views(size: Size, *, quarters: bool) -> list[ImageTransform]:
-    """The parts of an image that the detector sees: the whole image first, and optionally its four quarters.
+    """The parts of an image that the detector sees: the whole image first, and optionally its four
+    quarters.
 
     Each quarter is seen as a square, with the image around it.
 
@@ -148,12 +156,14 @@ def detector_views(size: Size, *, quarters: bool) -> list[ImageTransform]:
     return [letterbox_transform(size, DETECTOR_SIZE), *squares]
 
 
-def decode_detections(raw_boxes: Floats, raw_scores: Floats, options: BlazePoseOptions) -> FaceDetections:
+def decode_detections(
+    raw_boxes: Floats, raw_scores: Floats, options: BlazePoseOptions
+) -> FaceDetections:
     """The faces among the detector's 2254 candidates.
 
     Args:
-        raw_boxes: (1, 2254, 12): center, size and four keypoints; positions are relative to the anchors, in
-            pixels.
+        raw_boxes: (1, 2254, 12): center, size and four keypoints; positions are relative to the
+            anchors, in pixels.
         raw_scores: (1, 2254, 1): logits.
         options: the threshold, and how overlapping candidates become one face.
     """
@@ -171,8 +181,14 @@ def decode_detections(raw_boxes: Floats, raw_scores: Floats, options: BlazePoseO
 
 
 def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -> FaceDetections:
-    """One face for each group of overlapping faces, with the group's highest score, highest score first."""
-    boxes, keypoints, scores = candidates.boxes.copy(), candidates.keypoints.copy(), candidates.scores
+    """One face for each group of overlapping faces, with the group's highest score, highest score
+    first.
+    """
+    boxes, keypoints, scores = (
+        candidates.boxes.copy(),
+        candidates.keypoints.copy(),
+        candidates.scores,
+    )
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     common = (high - low).clip(0).prod(axis=2)
@@ -196,9 +212,11 @@ def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -
 
 
 def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> FaceDetections:
-    """Each face once, of those that were found in several parts of an image; all are in image pixels.
+    """Each face once, of those that were found in several parts of an image; all are in image
+    pixels.
 
-    The faces of the first part, the whole image, are all kept: a quarter may show only half of a body.
+    The faces of the first part, the whole image, are all kept: a quarter may show only half of a
+    body.
     """
     boxes = np.concatenate([faces.boxes for faces in views])
     keypoints = np.concatenate([faces.keypoints for faces in views])
@@ -214,14 +232,16 @@ def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
 
     Args:
         hip: (2,): the middle of the hips, in image pixels; it is the center of the square.
-        top: (2,): the point above the head, in image pixels; its distance and direction from the hip define
-            the square's size and rotation.
+        top: (2,): the point above the head, in image pixels; its distance and direction from the
+            hip define the square's size and rotation.
     """
     dx, dy = float(top[0] - hip[0]), float(top[1] - hip[1])
     side = _REGION_SCALE * math.hypot(dx, dy)
     if not 1 <= side < math.inf:
         return None
-    return rotated_square_transform((float(hip[0]), float(hip[1])), side, math.atan2(dx, -dy), LANDMARK_SIZE)
+    return rotated_square_transform(
+        (float(hip[0]), float(hip[1])), side, math.atan2(dx, -dy), LANDMARK_SIZE
+    )
 
 
 def body_regions(faces: FaceDetections) -> list[ImageTransform]:
@@ -233,12 +253,12 @@ def body_regions(faces: FaceDetections) -> list[ImageTransform]:
 def decode_pose(raw: Floats, presence: float, transform: ImageTransform, size: Size) -> Pose | None:
     """The pose from the landmark network's outputs; None if a value is not finite.
 
-    A keypoint's score is the probability that it is visible: the sigmoid of the network's visibility. It is
-    low if the keypoint is hidden or outside the image.
+    A keypoint's score is the probability that it is visible: the sigmoid of the network's
+    visibility. It is low if the keypoint is hidden or outside the image.
 
     Args:
-        raw: (1, 195): 39 times x, y, z in input pixels, and logits of visibility and presence; the last six
-            points are for tracking and do not belong to the body.
+        raw: (1, 195): 39 times x, y, z in input pixels, and logits of visibility and presence; the
+            last six points are for tracking and do not belong to the body.
         presence: the probability of a pose, 0..1.
         transform: from the image to the network's input.
         size: width and height of the image, in pixels.
@@ -295,7 +315,10 @@ DECODER = DecoderType(
             Output("Identity", (1, 2254, 12), role="boxes"),
             Output("Identity_1", (1, 2254, 1), role="scores"),
         ),
-        (Output("Identity", (1, 195), role="landmarks"), Output("Identity_1", (1, 1), role="presence")),
+        (
+            Output("Identity", (1, 195), role="landmarks"),
+            Output("Identity_1", (1, 1), role="presence"),
+        ),
     ),
     options=BlazePoseOptions,
     person_score="min_detection_score",

@@ -24,7 +24,8 @@ OutputRule = Callable[[str, Shape], bool]
 BOTTOM_UP = "posezoo.runtime.bottom_up_pipeline:BottomUpPipeline"
 TOP_DOWN = "posezoo.runtime.top_down_pipeline:TopDownPipeline"
 
-#: For a decoder that returns the maximum of each map, which always exists: SimpleBaseline's ``IN_VIS_THRE``.
+#: For a decoder that returns the maximum of each map, which always exists: SimpleBaseline's
+#: ``IN_VIS_THRE``.
 MAXIMUM_IS_VISIBLE = 0.2
 #: For a decoder that returns only peaks above its threshold of 0.1.
 PEAK_IS_VISIBLE = 0.1
@@ -38,32 +39,38 @@ class DecoderType:
     """How the outputs of one or more networks become poses.
 
     Attributes:
-        networks: the outputs to decode, for each network in the order in which the networks run. ``role`` is
-            the decoder's name for an output. The name is empty if each model names the output differently;
-            -1 stands for any size.
+        networks: the outputs to decode, for each network in the order in which the networks run.
+            ``role`` is the decoder's name for an output. The name is empty if each model names the
+            output differently; -1 stands for any size.
         options: a frozen dataclass whose fields are the decoder's options, all with defaults.
-        decode: returns poses in pixels of the last network's input, from the outputs of that network by role,
-            without their batch axis, the width and height of the input in pixels, and the options.
-        pipeline: the class that runs the networks, as ``module:class``; its argument is a ``PipelineConfig``.
+        decode: returns poses in pixels of the last network's input, from the outputs of that
+            network by role, without their batch axis, the width and height of the input in pixels,
+            and the options.
+        pipeline: the class that runs the networks, as ``module:class``; its argument is a
+            ``PipelineConfig``.
         skeleton: the skeleton of the poses, a name of ``SKELETONS``.
         needs: a description of the outputs, for messages.
-        rules: how the roles of an IR's outputs are recognized. These are alternatives: the first one is used
-            whose rules fit exactly one output each. Empty: the decoder cannot be recognized.
+        rules: how the roles of an IR's outputs are recognized. These are alternatives: the first
+            one is used whose rules fit exactly one output each. Empty: the decoder cannot be
+            recognized.
         omz_model_types: names of this decoder in Open Model Zoo's ``model_info``, in lower case.
         optional: outputs of the last network that may be missing.
-        convert_outputs: converts another form of the outputs to this one; None: they are not changed.
-        takes_boxes: whether it processes one person at a time, in a box from a person detector or the caller.
-        person_score: the name of the option that is the minimum score of a person; empty: there is none.
+        convert_outputs: converts another form of the outputs to this one; None: they are not
+            changed.
+        takes_boxes: whether it processes one person at a time, in a box from a person detector or
+            the caller.
+        person_score: the name of the option that is the minimum score of a person; empty: there is
+            none.
         detector_options: the options of a model that runs as the person detector of another model.
-        next_crop: for videos without a detector: returns the square of the next frame that is processed, from
-            the person's keypoints (K, 3) in image pixels, the width and height of the frame, and its square.
-            None instead of a square stands for the whole frame. If there is no function, each frame is
-            processed alone.
+        next_crop: for videos without a detector: returns the square of the next frame that is
+            processed, from the person's keypoints (K, 3) in image pixels, the width and height of
+            the frame, and its square. None instead of a square stands for the whole frame. If there
+            is no function, each frame is processed alone.
         has_pixel_centers: whether integer coordinates are centers of pixels instead of corners.
         visible_score: keypoints with a lower score are guesses and are not drawn.
         input_sizing: how images are fitted to the network's input, for a bottom-up decoder.
-        merge_passes: merges the outputs of several passes over one image (test-time augmentation); None: this
-            is not supported.
+        merge_passes: merges the outputs of several passes over one image (test-time augmentation);
+            None: this is not supported.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
         finds_boxes: whether it finds only the boxes of people, and no keypoints.
         printed: the part of a pose that the example on a model card prints, and its comment.
@@ -103,7 +110,9 @@ class DecoderType:
         return {}
 
 
-def check_options(options: object, expected: str, is_valid: Callable[[Any], bool], *names: str) -> None:
+def check_options(
+    options: object, expected: str, is_valid: Callable[[Any], bool], *names: str
+) -> None:
     """Check the values of some options of a decoder.
 
     Raises:
@@ -125,7 +134,9 @@ def channel_count(shape: Shape) -> int:
     This is a guess, because a side may be as long as a usual number of channels.
     """
     known = (17, 19, 38, 57)
-    return next((side for side in (shape[1:2] + shape[3:4]) if side in known), shape[1] if shape[1:] else 0)
+    return next(
+        (side for side in shape[1:2] + shape[3:4] if side in known), shape[1] if shape[1:] else 0
+    )
 
 
 def are_maps(channels: int) -> OutputRule:

@@ -1,7 +1,7 @@
 """Decode the outputs of a network to poses, with one of the decoders in the table ``DECODERS``.
 
-A new decoder is a module with a ``DECODER`` record and a line in ``DECODERS``, or an entry point of another
-package in the group ``posezoo.decoders``.
+A new decoder is a module with a ``DECODER`` record and a line in ``DECODERS``, or an entry point of
+another package in the group ``posezoo.decoders``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from posezoo.spec.model import Decoder, Input, Output
 
 Option = str | int | float | bool
 
-#: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the outputs
-#: for lifting_3d also fit openpose.
+#: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the
+#: outputs for lifting_3d also fit openpose.
 DECODERS: LazyTable[DecoderType] = LazyTable(
     "posezoo.decoders",
     DecoderType,
@@ -53,44 +53,53 @@ def find_decoder(name: str) -> DecoderType:
     return DECODERS.require(name, "decoder", InferenceError)
 
 
-def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option) -> list[Pose]:
-    """Decode the outputs of a network: the people, highest score first, in pixels of the network's input.
+def decode(
+    decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option
+) -> list[Pose]:
+    """Decode the outputs of a network: the people, highest score first, in pixels of the network's
+    input.
 
-    Coordinates are continuous: (0, 0) is the top left corner of the input, (width, height) its bottom right
-    corner, and (0.5, 0.5) the center of its top left pixel. Two decoders return the numbers of their
-    published code, which are 0.5 px less on both axes: for heatmap and simcc, (0, 0) is the center of
-    the top left pixel. The poses of ``load`` are in image pixels, and continuous for every model.
+    Coordinates are continuous: (0, 0) is the top left corner of the input, (width, height) its
+    bottom right corner, and (0.5, 0.5) the center of its top left pixel. Two decoders return the
+    numbers of their published code, which are 0.5 px less on both axes: for heatmap and simcc, (0,
+    0) is the center of the top left pixel. The poses of ``load`` are in image pixels, and
+    continuous for every model.
 
     The outputs that each decoder takes:
 
-    - openpose: ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57 channels,
-      first or last
-    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, 17, H, W), and optionally ``nms_heatmaps``
-    - heatmap: ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored image was also run
+    - openpose: ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57
+      channels, first or last
+    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, 17, H, W), and optionally
+      ``nms_heatmaps``
+    - heatmap: ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored image was also
+      run
     - simcc: ``simcc_x`` and ``simcc_y`` (1, 17, bins)
     - movenet: ``keypoints`` (1, 1, 17, 3)
     - movenet_multipose: ``people`` (1, 6, 56)
     - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and
       ``displacements_bwd`` (1, H, W, 32)
     - blazepose: ``landmarks`` (1, 195) and ``presence`` (1, 1)
-    - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it returns
-      ``Pose3D``
+    - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it
+      returns ``Pose3D``
     - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints
-    - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same with 16
-      and 32; it returns poses without keypoints
+    - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same
+      with 16 and 32; it returns poses without keypoints
 
     Args:
         decoder: a name of ``DECODERS``.
         outputs: by role, with a batch of one; they are not changed.
         input_size: width and height of the network's input, in pixels.
-        options: of the decoder. ``compatible=True`` of openpose and associative_embedding returns the result
-            of Open Model Zoo's decoder.
+        options: of the decoder. ``compatible=True`` of openpose and associative_embedding returns
+            the result of Open Model Zoo's decoder.
 
     Raises:
-        InferenceError: there is no such decoder or option, or the outputs are not those of such a network.
+        InferenceError: there is no such decoder or option, or the outputs are not those of such a
+            network.
         MissingPackageError: OpenCV is not installed.
     """
-    return decode_with_options(decoder, outputs, input_size, resolve_options(Decoder(decoder, options)))
+    return decode_with_options(
+        decoder, outputs, input_size, resolve_options(Decoder(decoder, options))
+    )
 
 
 def decode_with_options(
@@ -131,17 +140,22 @@ def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -
     if not all(_fits(maps[output.role].shape, output) for output in required):
         shapes = " and ".join(_format_shape(array.shape) for array in maps.values())
         raise InferenceError(
-            f"{name} needs {_describe(required)}; given are {shapes}", hint=_other_decoders(name, maps)
+            f"{name} needs {_describe(required)}; given are {shapes}",
+            hint=_other_decoders(name, maps),
         )
     for output in optional:
         if not _fits(maps[output.role].shape, output):
             shape = _format_shape(maps[output.role].shape)
-            raise InferenceError(f"{name}: {output.role} are {shape}, not {_format_shape(output.shape)}")
+            raise InferenceError(
+                f"{name}: {output.role} are {shape}, not {_format_shape(output.shape)}"
+            )
     if any(array.dtype.kind not in "fiu" for array in maps.values()):
         raise InferenceError(f"{name}: outputs must be numbers")
     sizes = {}
     for output in (*required, *optional):
-        sides = zip(maps[output.role].shape, output.shape, strict=False)  # tags may have one side more
+        sides = zip(
+            maps[output.role].shape, output.shape, strict=False
+        )  # tags may have one side more
         size = tuple(side for side, expected in sides if expected == -1)
         if len(output.shape) == 4 and len(size) == 2:  # maps have a height and a width
             sizes[output.role] = size
@@ -174,17 +188,22 @@ def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
     names = [
         other
         for other, decoder in DECODERS.items()
-        if channels == {output.shape[1] for output in decoder.networks[-1] if output.shape[-2:] == (-1, -1)}
+        if channels
+        == {output.shape[1] for output in decoder.networks[-1] if output.shape[-2:] == (-1, -1)}
     ]
-    return f"such maps are for {' or '.join(names)}" if channels and names and name not in names else ""
+    return (
+        f"such maps are for {' or '.join(names)}"
+        if channels and names and name not in names
+        else ""
+    )
 
 
 def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]]:
     """How images are fitted into a network's first input.
 
     Returns:
-        Whether their aspect may change, otherwise they are letterboxed; and the color beside a letterboxed
-        image, one value 0..255 for each of the IR's channels.
+        Whether their aspect may change, otherwise they are letterboxed; and the color beside a
+        letterboxed image, one value 0..255 for each of the IR's channels.
     """
     from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
     from posezoo.pose.top_down import crop_stretch
@@ -207,7 +226,8 @@ def finds_boxes(decoder: Decoder | None) -> bool:
 
 
 def require_top_down(decoder: str, model: str) -> None:
-    """Make sure that a model processes one person at a time, so that boxes or a detector can be given.
+    """Make sure that a model processes one person at a time, so that boxes or a detector can be
+    given.
 
     An unknown name of a decoder is reported when the model is loaded.
 
@@ -220,7 +240,8 @@ def require_top_down(decoder: str, model: str) -> None:
 
 
 def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:
-    """The decoder's options: defaults, overridden by those that the model declares, then by ``overrides``.
+    """The decoder's options: defaults, overridden by those that the model declares, then by
+    ``overrides``.
 
     Raises:
         InferenceError: there is no such decoder or option, or a value is invalid.
@@ -231,14 +252,17 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
     for name, value in options.items():
         if name not in defaults:
             raise InferenceError(
-                f"decoder {decoder.name} has no option {name}: it has {', '.join(defaults) or 'none'}",
+                f"decoder {decoder.name} has no option {name}: it has"
+                f" {', '.join(defaults) or 'none'}",
                 hint=suggest(name, defaults),
             )
         expected = type(defaults[name])
         # In Python True is an int, but here it is not a number.
         accepted = (int, float) if expected is float else expected
         if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
-            raise InferenceError(f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}")
+            raise InferenceError(
+                f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}"
+            )
     return options_type(**options)
 
 

@@ -33,7 +33,8 @@ def draw(
         in_place: draw into the image itself and return it.
 
     Raises:
-        ImageError: ``in_place``, and the image is read-only, or a view whose channels are not contiguous.
+        ImageError: ``in_place``, and the image is read-only, or a view whose channels are not
+            contiguous.
         MissingPackageError: OpenCV is not installed.
     """
     # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
@@ -65,10 +66,12 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
     for person, width in enumerate(widths.tolist()):
         limbs = are_limbs[person].nonzero()[0]
-        # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the joint to
-        # itself. Only limbs are anti-aliased, because that takes three times as long.
+        # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
+        # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
         edge = max(1, width // 3)
-        cv2.polylines(canvas, lines[person][limbs], False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
+        cv2.polylines(
+            canvas, lines[person][limbs], False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT
+        )
         seen = spots[person][is_visible[person]]
         cv2.polylines(canvas, seen, True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
         for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
@@ -79,9 +82,11 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
 
 
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
-    """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P,) are in pixels.
+    """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P,) are
+    in pixels.
 
-    Rectangles take a third of the time of OpenCV's lines. They have no round ends, but the joints cover that.
+    Rectangles take a third of the time of OpenCV's lines. They have no round ends, but the joints
+    cover that.
     """
     starts, ends = points[:, pairs].astype(np.float32).transpose(2, 0, 1, 3)
     along = ends - starts
@@ -103,10 +108,14 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
 
 
 def _line_widths(canvas: Image, poses: Sequence[Pose]) -> NDArray[np.int64]:
-    """(P,) the widths in pixels: relative to the size of the image, but thinner for small people."""
+    """(P,) the widths in pixels: relative to the size of the image, but thinner for small
+    people.
+    """
     boxes = np.array([pose.box for pose in poses])
     by_person = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 60
-    widths: NDArray[np.int64] = np.rint(np.minimum(by_person, max(canvas.shape[:2]) / 200)).astype(np.int64)
+    widths: NDArray[np.int64] = np.rint(np.minimum(by_person, max(canvas.shape[:2]) / 200)).astype(
+        np.int64
+    )
     return np.maximum(widths, 1)
 
 
@@ -116,10 +125,15 @@ def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
 
 
 @cache
-def _parts(skeleton: str) -> tuple[NDArray[Any], list[list[int]], list[tuple[Color, NDArray[np.bool_]]]]:
-    """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each color."""
+def _parts(
+    skeleton: str,
+) -> tuple[NDArray[Any], list[list[int]], list[tuple[Color, NDArray[np.bool_]]]]:
+    """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each
+    color.
+    """
     pairs, colors = np.array(SKELETONS[skeleton].limbs), np.array(SKELETONS[skeleton].colors)
     joints_by_color = [
-        (color, (colors == color).all(axis=1)) for color in dict.fromkeys(SKELETONS[skeleton].colors)
+        (color, (colors == color).all(axis=1))
+        for color in dict.fromkeys(SKELETONS[skeleton].colors)
     ]
     return pairs, (colors[pairs].sum(axis=1) // 2).tolist(), joints_by_color

@@ -1,8 +1,8 @@
 """Assemble people from limbs.
 
-Limbs without a conflict are joined first. They determine the heights of the people, which help to resolve the
-conflicts: the weight of a candidate is how well the field fits, minus a penalty if the limb has an unusual
-length for a body of this height.
+Limbs without a conflict are joined first. They determine the heights of the people, which help to
+resolve the conflicts: the weight of a candidate is how well the field fits, minus a penalty if the
+limb has an unusual length for a body of this height.
 """
 
 from __future__ import annotations
@@ -20,38 +20,43 @@ from posezoo.pose.decoder_type import check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
 
-# Weights that decide between pairs that exclude each other, in addition to the fit of the field. The values
-# are in the middle of the range in which synthetic groups of every kind are recovered
-# (tests/pose/test_bars.py); noise changes the fit by 0.003.
-# Bonus for each cell of length: the matching that leaves less of the field unexplained is better.
+# Weights that decide between pairs that exclude each other, in addition to the fit of the field.
+# The values are in the middle of the range in which synthetic groups of every kind are recovered
+# (tests/pose/test_bars.py); noise changes the fit by 0.003. Bonus for each cell of length: the
+# matching that leaves less of the field unexplained is better.
 LENGTH_BONUS = 0.1
 # Penalty for the squared logarithm of the ratio between the heights of the people at the two ends.
 HEIGHT_PENALTY = 0.5
-# Penalty for the squared logarithm of the ratio of the limb's length to the usual length, if it is shorter.
+# Penalty for the squared logarithm of the ratio of the limb's length to the usual length, if it is
+# shorter.
 SHORT_PENALTY = 0.3
 # The same if it is longer: perspective makes limbs look shorter, but hardly ever longer.
 LONG_PENALTY = 1.2
-# Penalty for the squared length in cells, if neither height is known. For two people in line, both matchings
-# have the same sum of lengths, and the one with equal lengths is correct.
+# Penalty for the squared length in cells, if neither height is known. For two people in line, both
+# matchings have the same sum of lengths, and the one with equal lengths is correct.
 UNKNOWN_PENALTY = 0.01
 
-# Thirty people in a crowd leave 500 to 3000 pairs that exclude each other; noise may leave any number.
+# Thirty people in a crowd leave 500 to 3000 pairs that exclude each other; noise may leave any
+# number.
 _MAX_PAIRS = 3000
 
-# A group of at least this many joints without a neck may be a part of a person; smaller groups are ambiguous.
-# If there are more parts than the maximum, they are probably noise, and all are ambiguous.
+# A group of at least this many joints without a neck may be a part of a person; smaller groups are
+# ambiguous. If there are more parts than the maximum, they are probably noise, and all are
+# ambiguous.
 _MIN_PART = 3
 _MAX_PARTS = 10
-# A forearm or shin is a stub, which may connect joints of two people, if its score, its length (in cells of
-# 8 px) and its length relative to the usual one are below these limits.
+# A forearm or shin is a stub, which may connect joints of two people, if its score, its length (in
+# cells of 8 px) and its length relative to the usual one are below these limits.
 _STUB_SCORE = 0.7
 _STUB_LENGTH = 2.5
 _STUB_SHARE = 0.6
-# A weak candidate is not a limb if the logarithm of its length differs by this or more from the usual one.
+# A weak candidate is not a limb if the logarithm of its length differs by this or more from the
+# usual one.
 _MAX_LOG_RATIO = 0.5
 
 # The length of each limb relative to the body's height: R. Drillis and R. Contini, "Body segment
-# parameters", 1966 (in D. Winter, "Biomechanics and Motor Control of Human Movement", 2009, figure 4.1).
+# parameters", 1966 (in D. Winter, "Biomechanics and Motor Control of Human Movement", 2009, figure
+# 4.1).
 SHARES = np.array(
     [
         *(0.129, 0.129, 0.186, 0.146, 0.186, 0.146),  # shoulders and arms
@@ -73,8 +78,8 @@ class GroupingOptions:
         min_keypoint_score: the threshold of heatmaps, 0..1.
         min_affinity: the threshold of the part affinity field along a limb, 0..1.
         min_keypoints: people with fewer keypoints are left out.
-        min_score: people are left out if the sum of their keypoint and limb scores, divided by the number of
-            keypoints, is lower.
+        min_score: people are left out if the sum of their keypoint and limb scores, divided by the
+            number of keypoints, is lower.
         max_peaks: the maximum number of keypoints of each kind; the highest are kept.
         upsample: the factor by which maps are first upsampled (bicubic), 1 to 8.
         subpixel: refine keypoints to subpixel positions.
@@ -95,13 +100,14 @@ class GroupingOptions:
         check_options(self, "1 or more", lambda value: value >= 1, "min_keypoints", "max_peaks")
 
 
-#: The size in input pixels of a cell of the networks that the thresholds were tuned for. Distances are in
-#: such cells.
+#: The size in input pixels of a cell of the networks that the thresholds were tuned for. Distances
+#: are in such cells.
 CELL = 8.0
 
 
 def nms_radius(cell: float) -> int:
-    """The radius of non-maximum suppression, in cells of a map whose cells are ``cell`` times 8 px wide.
+    """The radius of non-maximum suppression, in cells of a map whose cells are ``cell`` times 8 px
+    wide.
 
     It is 6/7 of the network's own cell, as in Open Model Zoo.
     """
@@ -150,7 +156,12 @@ class _PersonAssembly:
     """Groups of peaks that become people. At first, each peak is a group of its own."""
 
     def __init__(
-        self, scores: Floats, kinds: list[int], pairs: LimbCandidates, cell: float, find_weak: FindWeakLimbs
+        self,
+        scores: Floats,
+        kinds: list[int],
+        pairs: LimbCandidates,
+        cell: float,
+        find_weak: FindWeakLimbs,
     ) -> None:
         self._scores, self._kinds, self._cell, self._find_weak = scores, kinds, cell, find_weak
         self._pairs = pairs
@@ -160,7 +171,9 @@ class _PersonAssembly:
         self._joints = [1 << kind for kind in kinds]  # by group, as bits
 
     def join(self, chosen: NDArray[Any]) -> None:
-        """Join the groups at the ends of these pairs, unless a person would get two joints of a kind."""
+        """Join the groups at the ends of these pairs, unless a person would get two joints of a
+        kind.
+        """
         self._is_joined[chosen] = True
         group_of, peaks, joints = self._group_of, self._peaks, self._joints
         starts, ends = self._pairs.starts[chosen].tolist(), self._pairs.ends[chosen].tolist()
@@ -173,11 +186,14 @@ class _PersonAssembly:
                     group_of[peak] = one
 
     def join_conflicting(self, open_pairs: NDArray[Any], *, single_pass: bool = False) -> None:
-        """Resolve the limbs of people with known height first; each joined limb passes the height on."""
+        """Resolve the limbs of people with known height first; each joined limb passes the height
+        on.
+        """
         heights = self._person_heights()
         limbs, starts, ends = self._pairs.limbs, self._pairs.starts, self._pairs.ends
         while len(open_pairs):
-            # A pair is ready if every pair of the same limb has an end whose person has a known height.
+            # A pair is ready if every pair of the same limb has an end whose person has a known
+            # height.
             is_unknown = np.isnan(heights[starts[open_pairs]]) & np.isnan(heights[ends[open_pairs]])
             open_limbs = limbs[open_pairs]
             is_ready = np.bincount(open_limbs, is_unknown, minlength=len(LIMBS))[open_limbs] == 0
@@ -193,8 +209,8 @@ class _PersonAssembly:
     def join_parts(self) -> None:
         """Join parts of bodies without a neck to people who lack these parts.
 
-        Two limbs of the same kind that cross in opposite directions cancel in the field at the crossing. Only
-        weak candidates remain.
+        Two limbs of the same kind that cross in opposite directions cancel in the field at the
+        crossing. Only weak candidates remain.
         """
         groups = [group for group in dict.fromkeys(self._group_of) if len(self._peaks[group]) > 1]
         people = [group for group in groups if self._joints[group] >> NECK & 1]
@@ -210,9 +226,13 @@ class _PersonAssembly:
             for part in parts
             for person in people
             if not self._joints[part] & self._joints[person]
-            for peaks in ({self._kinds[peak]: peak for peak in self._peaks[part] + self._peaks[person]},)
+            for peaks in (
+                {self._kinds[peak]: peak for peak in self._peaks[part] + self._peaks[person]},
+            )
             for limb, ((start, end), _) in enumerate(LIMBS)
-            if start in peaks and end in peaks and self._group_of[peaks[start]] != self._group_of[peaks[end]]
+            if start in peaks
+            and end in peaks
+            and self._group_of[peaks[start]] != self._group_of[peaks[end]]
         ]
         if not missing:
             return
@@ -225,8 +245,8 @@ class _PersonAssembly:
     def swap_crossed_ends(self) -> None:
         """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
 
-        They cancel in the field except at their ends. What remains looks like two short limbs (stubs), each
-        from the elbow of one person to the wrist of the other.
+        They cancel in the field except at their ends. What remains looks like two short limbs
+        (stubs), each from the elbow of one person to the wrist of the other.
         """
         pairs, groups = self._pairs, np.array(self._group_of, np.int64)
         is_short = (pairs.scores < _STUB_SCORE) & (pairs.lengths < _STUB_LENGTH / self._cell)
@@ -242,8 +262,14 @@ class _PersonAssembly:
             if limb != limb2 or not (crossed.lengths < _STUB_SHARE * usual).all():
                 continue
             weak = self._find_weak([limb, limb], crossed.starts.tolist(), [end2, end])
-            if len(weak.limbs) == 2 and (np.abs(np.log(weak.lengths / usual)) < _MAX_LOG_RATIO).all():
-                self._group_of[end], self._group_of[end2] = self._group_of[end2], self._group_of[end]
+            if (
+                len(weak.limbs) == 2
+                and (np.abs(np.log(weak.lengths / usual)) < _MAX_LOG_RATIO).all()
+            ):
+                self._group_of[end], self._group_of[end2] = (
+                    self._group_of[end2],
+                    self._group_of[end],
+                )
                 added = self._add(weak)
                 self._is_joined[added] = True
 
@@ -264,7 +290,9 @@ class _PersonAssembly:
         return np.arange(known, len(self._is_joined))
 
     def _best(self, chosen: NDArray[Any], heights: Floats) -> NDArray[Any]:
-        """Those of the chosen pairs that have the largest sum of weights; unknown heights are NaN."""
+        """Those of the chosen pairs that have the largest sum of weights; unknown heights are
+        NaN.
+        """
         pairs = self._pairs[chosen]
         length = pairs.lengths * np.float32(self._cell)
         weights: Floats = 1 + pairs.scores * (1 + LENGTH_BONUS * length)
@@ -287,7 +315,9 @@ class _PersonAssembly:
         return chosen[np.sort(np.array(best, np.int64))]
 
     def _person_heights(self) -> Floats:
-        """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is unknown."""
+        """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is
+        unknown.
+        """
         groups, count = np.array(self._group_of, np.int64), len(self._group_of)
         pairs, starts = self._pairs, groups[self._pairs.starts]
         lengths = np.bincount(starts, pairs.lengths * self._is_joined, count)

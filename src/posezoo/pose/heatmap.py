@@ -1,7 +1,9 @@
-"""Decoder of the heatmaps of one person: the highest cell of each map, refined to a subpixel position.
+"""Decoder of the heatmaps of one person: the highest cell of each map, refined to a subpixel
+position.
 
-The meaning of a cell depends on how the network was trained. Therefore each convention here is a published
-one and returns the same numbers. Coordinates are in input pixels; an integer is the center of a pixel.
+The meaning of a cell depends on how the network was trained. Therefore each convention here is a
+published one and returns the same numbers. Coordinates are in input pixels; an integer is the
+center of a pixel.
 """
 
 from __future__ import annotations
@@ -27,7 +29,14 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.peaks import quarter_offset
-from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_align, crop_blank, crop_fit, crop_stretch
+from posezoo.pose.top_down import (
+    CropFunction,
+    TopDownOptions,
+    crop_align,
+    crop_blank,
+    crop_fit,
+    crop_stretch,
+)
 from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
@@ -41,12 +50,13 @@ class HeatmapOptions(TopDownOptions):
 
     Attributes:
         convention: how people are cropped and maps are read: a name of ``CONVENTIONS``.
-        blur: the kernel width in cells, an odd number, of the Gaussian with which ``dark`` and ``udp`` smooth
-            maps: 11 for sigma 2, 3 for inputs of 128x96.
+        blur: the kernel width in cells, an odd number, of the Gaussian with which ``dark`` and
+            ``udp`` smooth maps: 11 for sigma 2, 3 for inputs of 128x96.
         box_score: the score of the person's box, 0..1; the pose's score is multiplied by it.
-        flip: also run the mirrored person, and average both. Only an estimator uses this; ``decode`` takes
-            ``flipped_heatmaps`` instead.
-        shift_flipped: shift the mirrored image's maps one cell to the right before they are averaged.
+        flip: also run the mirrored person, and average both. Only an estimator uses this;
+            ``decode`` takes ``flipped_heatmaps`` instead.
+        shift_flipped: shift the mirrored image's maps one cell to the right before they are
+            averaged.
     """
 
     convention: str = "dark"
@@ -59,7 +69,8 @@ class HeatmapOptions(TopDownOptions):
         TopDownOptions.__post_init__(self)
         if self.convention not in CONVENTIONS:
             raise InferenceError(
-                f"decoder option convention: expected {' or '.join(CONVENTIONS)}, got {self.convention}",
+                f"decoder option convention: expected {' or '.join(CONVENTIONS)}, got"
+                f" {self.convention}",
                 hint=suggest(self.convention, CONVENTIONS),
             )
         check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
@@ -69,8 +80,8 @@ class HeatmapOptions(TopDownOptions):
 def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose]:
     """The person in the maps; an empty list if no map has a value above 0.
 
-    A keypoint's score is its map's maximum. A pose's score is the mean of the keypoint scores above the
-    convention's threshold, times the box's score.
+    A keypoint's score is its map's maximum. A pose's score is the mean of the keypoint scores above
+    the convention's threshold, times the box's score.
 
     Args:
         maps: ``heatmaps`` (17, H, W) float32, about 0..1; and, if the mirrored image was also run,
@@ -80,7 +91,9 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     heatmaps, flipped = maps["heatmaps"], maps.get("flipped_heatmaps")
     if flipped is not None:
         heatmaps = np.mean(
-            [heatmaps, unflip_heatmaps(flipped, shift=options.shift_flipped)], axis=0, dtype=np.float32
+            [heatmaps, unflip_heatmaps(flipped, shift=options.shift_flipped)],
+            axis=0,
+            dtype=np.float32,
         )
     height, width = heatmaps.shape[1:]
     best = np.nan_to_num(heatmaps.reshape(JOINTS, -1), nan=-np.inf).argmax(axis=1)
@@ -90,7 +103,9 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
         return []
     rows, columns = np.divmod(best, width)
     cells = np.stack([columns, rows], axis=1)
-    refined = cells + convention.refine(heatmaps, cells, options.blur) if convention.refine else cells
+    refined = (
+        cells + convention.refine(heatmaps, cells, options.blur) if convention.refine else cells
+    )
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
     keypoints[0, :, :2] = refined * cell_size(convention, size, (width, height))
     keypoints[0, :, 2] = scores
@@ -101,17 +116,20 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
 
 
 def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
-    """(2,): the distance of cells, in pixels, on both axes; ``cells`` are the width and height of maps."""
+    """(2,): the distance of cells, in pixels, on both axes; ``cells`` are the width and height of
+    maps.
+    """
     border = int(convention.is_aligned)
     distance = np.subtract(size, border) / np.maximum(np.subtract(cells, border), 1)
     return distance.astype(np.float32)
 
 
 def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
-    """(17, H, W): the maps of a mirrored image, mirrored back, with left and right keypoints exchanged.
+    """(17, H, W): the maps of a mirrored image, mirrored back, with left and right keypoints
+    exchanged.
 
-    ``shift`` moves them one cell to the right. Mirrored maps are one cell off if the network's keypoints are
-    relative to the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
+    ``shift`` moves them one cell to the right. Mirrored maps are one cell off if the network's
+    keypoints are relative to the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
     """
     turned: Floats = maps[_FLIP_ORDER][:, :, ::-1].copy()
     if shift:
@@ -127,8 +145,8 @@ def _differences(
     return np.array([*starmap(np.outer, pairs), np.outer(slope, slope) if cross is None else cross])
 
 
-#: Finite differences, (5, 5, 5) and (5, 3, 3): the weights of the values around a cell that give the slopes
-#: in x and y, and the curvatures xx, yy and xy.
+#: Finite differences, (5, 5, 5) and (5, 3, 3): the weights of the values around a cell that give
+#: the slopes in x and y, and the curvatures xx, yy and xy.
 DARK_DIFFERENCES = _differences([0, -0.5, 0, 0.5, 0], [0.25, 0, -0.5, 0, 0.25])
 UDP_DIFFERENCES = _differences(
     [-0.5, 0, 0.5], [1, -2, 1], np.array([[0.5, -0.5, 0], [-0.5, 1, -0.5], [0, -0.5, 0.5]])
@@ -137,7 +155,8 @@ UDP_DIFFERENCES = _differences(
 #: The lowest value of which DARK takes the logarithm, and the range of UDP's values.
 LEAST_VALUE, UDP_VALUES = 1e-10, (0.001, 50)
 
-#: A Newton step is made if the determinant of the curvature is larger, and the step below this many cells.
+#: A Newton step is made if the determinant of the curvature is larger, and the step below this many
+#: cells.
 LEAST_AREA, LONGEST_STEP = 1e-12, 2
 
 
@@ -150,8 +169,8 @@ def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     """(17, 2): a Newton step on the logarithm of the smoothed map, except near the border.
 
     F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
-    arXiv:1910.06278. Differences span two cells, smoothing keeps the map's maximum, and values outside the
-    map are 0.
+    arXiv:1910.06278. Differences span two cells, smoothing keeps the map's maximum, and values
+    outside the map are 0.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = heatmaps.shape[1:]
@@ -167,10 +186,11 @@ def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
 
 
 def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
-    """(17, 2): DARK's step, but differences span one cell, and keypoints at the border are also refined.
+    """(17, 2): DARK's step, but differences span one cell, and keypoints at the border are also
+    refined.
 
-    J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
-    Estimation, 2020, arXiv:1911.07524.
+    J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human
+    Pose Estimation, 2020, arXiv:1911.07524.
     """
     cv2 = import_optional("cv2", extra="run")
     offsets: Floats = np.zeros(cells.shape, np.float32)
@@ -182,7 +202,8 @@ def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
 
 
 def newton_step(log: Floats, differences: NDArray[Any]) -> NDArray[Any]:
-    """The Newton step from a cell to the maximum, x and y in cells; 0 if it is ``LONGEST_STEP`` or more.
+    """The Newton step from a cell to the maximum, x and y in cells; 0 if it is ``LONGEST_STEP`` or
+    more.
 
     Args:
         log: the logarithms of the values around the cell.
@@ -202,14 +223,14 @@ class HeatmapConvention:
     """How published code crops people, and computes pixels from the highest cells.
 
     Attributes:
-        refine: returns offsets in cells; takes (17, H, W) maps, (17, 2) cells x, y, and the blur's width.
-            None: cells are used as they are.
-        is_aligned: whether the first and last cells are at the first and last pixels. Otherwise cell 0 is at
-            pixel 0, and the distance between cells is the stride.
+        refine: returns offsets in cells; takes (17, H, W) maps, (17, 2) cells x, y, and the blur's
+            width. None: cells are used as they are.
+        is_aligned: whether the first and last cells are at the first and last pixels. Otherwise
+            cell 0 is at pixel 0, and the distance between cells is the stride.
         min_score: a pose's score is the mean of the keypoint scores above this.
         crop: returns the crop for a box.
-        blank_is_mean: whether the blank part of a crop has the mean color, which the network sees as zero;
-            otherwise it is black.
+        blank_is_mean: whether the blank part of a crop has the mean color, which the network sees
+            as zero; otherwise it is black.
     """
 
     refine: Callable[[Floats, NDArray[Any], int], Floats] | None = None
@@ -220,10 +241,11 @@ class HeatmapConvention:
 
 
 #: Each convention is from a paper or a project:
-#: argmax: single-human-pose-estimation-0001 in Open Model Zoo; quarter: B. Xiao et al., Simple Baselines,
-#: 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its evaluation); dark, udp:
-#: see the functions; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are stretched to the input);
-#: gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
+#: argmax: single-human-pose-estimation-0001 in Open Model Zoo; quarter: B. Xiao et al., Simple
+#: Baselines, 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its
+#: evaluation); dark, udp: see the functions; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes
+#: are stretched to the input); gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's
+#: ``heatmap_to_coord_simple``.
 CONVENTIONS: dict[str, HeatmapConvention] = {
     "argmax": HeatmapConvention(min_score=0.2),
     "quarter": HeatmapConvention(quarter_offsets, min_score=0.2),

@@ -1,7 +1,7 @@
 """Poses and skeletons: keypoints in pixels of an image.
 
-Coordinates are continuous, in pixels: (0, 0) is the top left corner of an image, and (width, height) its
-bottom right corner. The center of the top left pixel is (0.5, 0.5).
+Coordinates are continuous, in pixels: (0, 0) is the top left corner of an image, and (width,
+height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Skeleton:
         limbs: pairs of keypoint indices that are connected by a line in drawings.
         flip_pairs: (left, right) indices that are exchanged when an image is mirrored.
         colors: the color of each keypoint, BGR 0..255.
-        sigmas: COCO's standard deviation of annotators for each keypoint, relative to the person's size;
-            empty if it is unknown.
+        sigmas: COCO's standard deviation of annotators for each keypoint, relative to the person's
+            size; empty if it is unknown.
         coco: the index of each of COCO's 17 keypoints in this skeleton; None if some are missing.
     """
 
@@ -62,8 +62,8 @@ _COCO = (
     *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
 )
 
-# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py). COCO has no neck and no pelvis: the neck's sigma is
-# CrowdPose's (crowdposetools' cocoeval.py), the pelvis has the sigma of the hips.
+# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py). COCO has no neck and no pelvis: the neck's sigma
+# is CrowdPose's (crowdposetools' cocoeval.py), the pelvis has the sigma of the hips.
 _SIGMAS = {
     "nose": 0.026,
     "eye": 0.025,
@@ -113,7 +113,8 @@ _COCO_17 = _skeleton(
     "left_hip-left_knee-left_ankle right_hip-right_knee-right_ankle",
 )
 
-# Order: the landmark table of BlazePose (Bazarevsky et al. 2020, arXiv:2006.10204) in MediaPipe Pose.
+# Order: the landmark table of BlazePose (Bazarevsky et al. 2020, arXiv:2006.10204) in MediaPipe
+# Pose.
 _BLAZEPOSE_33 = _skeleton(
     "blazepose-33",
     "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer "
@@ -132,18 +133,20 @@ _BLAZEPOSE_33 = _skeleton(
     "right_hip-right_knee-right_ankle-right_heel-right_foot_index-right_ankle",
 )
 
-# Order: OpenPose's COCO model (Cao et al. 2017, arXiv:1611.08050; POSE_COCO_BODY_PARTS in its parameters).
-# Limbs: the 17 that OpenPose draws. It finds two more, shoulder to ear, but only to separate people.
+# Order: OpenPose's COCO model (Cao et al. 2017, arXiv:1611.08050; POSE_COCO_BODY_PARTS in its
+# parameters). Limbs: the 17 that OpenPose draws. It finds two more, shoulder to ear, but only to
+# separate people.
 _OPENPOSE_18 = _skeleton(
     "openpose-18",
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
-    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip"
+    " right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
     "left_ear-left_eye-nose-right_eye-right_ear nose-neck "
     "left_wrist-left_elbow-left_shoulder-neck-right_shoulder-right_elbow-right_wrist "
     "neck-left_hip-left_knee-left_ankle neck-right_hip-right_knee-right_ankle",
 )
 
-# Order: CMU Panoptic Studio (Joo et al. 2015), 19 keypoints of its toolbox; the pelvis is its body center.
+# Order: CMU Panoptic Studio (Joo et al. 2015), 19 keypoints of its toolbox; the pelvis is its body
+# center.
 _PANOPTIC_19 = _skeleton(
     "panoptic-19",
     "neck nose pelvis left_shoulder left_elbow left_wrist left_hip left_knee left_ankle "
@@ -158,7 +161,8 @@ _PANOPTIC_19 = _skeleton(
 _BOX = _skeleton("box", "", "")
 
 SKELETONS: dict[str, Skeleton] = {
-    skeleton.name: skeleton for skeleton in (_COCO_17, _OPENPOSE_18, _PANOPTIC_19, _BLAZEPOSE_33, _BOX)
+    skeleton.name: skeleton
+    for skeleton in (_COCO_17, _OPENPOSE_18, _PANOPTIC_19, _BLAZEPOSE_33, _BOX)
 }
 
 
@@ -170,8 +174,8 @@ class Pose:
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
             score, 0..1; all three are 0 if the keypoint is missing.
         skeleton: a name of ``SKELETONS``, which names the K keypoints.
-        score: of the person, 0..1. With the option ``compatible`` it is the score of Open Model Zoo's
-            decoder, which may exceed 1.
+        score: of the person, 0..1. With the option ``compatible`` it is the score of Open Model
+            Zoo's decoder, which may exceed 1.
         box: x0, y0, x1, y1 in pixels, inside the image.
     """
 
@@ -189,7 +193,8 @@ class Pose:
         places = SKELETONS[self.skeleton].coco
         if places is None:
             raise PosezooError(
-                f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's keypoints",
+                f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's"
+                " keypoints",
                 hint="to_json() writes any skeleton",
             )
         return self.keypoints[list(places)]
@@ -211,7 +216,9 @@ class Pose:
         return result if image_id is None else {"image_id": image_id, **result}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score each)."""
+        """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
+        each).
+        """
         names = SKELETONS[self.skeleton].keypoints
         return {
             "skeleton": self.skeleton,
@@ -231,7 +238,8 @@ class Pose3D(Pose):
     Space is the camera's: x to the right, y down, z away from it, in cm.
 
     Attributes:
-        root_relative: (K, 3) float32: the position of each keypoint relative to the neck, visible or not.
+        root_relative: (K, 3) float32: the position of each keypoint relative to the neck, visible
+            or not.
         translation: (3,) float32: the position of the neck relative to the camera.
     """
 
@@ -252,10 +260,11 @@ class Pose3D(Pose):
 
 
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of this size.
+    """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of
+    this size.
 
-    If there are none, it is the box around all keypoints that were found. ``keypoints`` are (K, 3): x, y in
-    image pixels, and scores.
+    If there are none, it is the box around all keypoints that were found. ``keypoints`` are (K, 3):
+    x, y in image pixels, and scores.
     """
     groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
     points = next(group for group in groups if len(group))[:, :2].clip(0, size)
@@ -263,7 +272,9 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
     return x0, y0, x1, y1
 
 
-def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]) -> list[Pose]:
+def create_poses(
+    keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]
+) -> list[Pose]:
     """Create poses from arrays, in the same order; each box contains all keypoints that were found.
 
     Args:
@@ -306,7 +317,8 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
 
     Args:
         one, other: the poses.
-        area: of the person, in square pixels; None: that of the larger pose, estimated from its keypoints.
+        area: of the person, in square pixels; None: that of the larger pose, estimated from its
+            keypoints.
 
     Raises:
         PosezooError: the skeleton lacks some of COCO's keypoints.

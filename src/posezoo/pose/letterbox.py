@@ -1,4 +1,5 @@
-"""Fit images into a network's input (letterbox, stretch, rotated square), and map points back to the image.
+"""Fit images into a network's input (letterbox, stretch, rotated square), and map points back to
+the image.
 
 Coordinates are continuous, as in ``pose.keypoints``.
 """
@@ -50,30 +51,39 @@ class ImageTransform:
     def warp(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
         """The network's input, (height, width, 3), of an (H, W, 3) image.
 
-        Outside the image it has the value ``padding``, 0..255, one for all channels or one for each; the
-        default is black.
+        Outside the image it has the value ``padding``, 0..255, one for all channels or one for
+        each; the default is black.
 
-        If two input pixels are four image pixels apart or more, the visible part is first reduced by
-        averaging: a linear warp alone would skip most of a large photo. The reduced part still has
-        at least twice the resolution of the input, because networks that were trained on plain linear warps
-        are less accurate on smooth images (camera.png: an error of 35 px at the left wrist).
+        If two input pixels are four image pixels apart or more, the visible part is first reduced
+        by averaging: a linear warp alone would skip most of a large photo. The reduced part still
+        has at least twice the resolution of the input, because networks that were trained on plain
+        linear warps are less accurate on smooth images (camera.png: an error of 35 px at the left
+        wrist).
         """
         cv2 = import_optional("cv2", extra="run")
         # The part that the input covers, with a margin for interpolation.
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
         margin = 2 / min(self.scales)
-        left, top = np.floor(corners.min(axis=0) - margin).clip(0, image.shape[1::-1]).astype(int).tolist()
-        right, bottom = np.ceil(corners.max(axis=0) + margin).clip(0, image.shape[1::-1]).astype(int).tolist()
+        left, top = (
+            np.floor(corners.min(axis=0) - margin).clip(0, image.shape[1::-1]).astype(int).tolist()
+        )
+        right, bottom = (
+            np.ceil(corners.max(axis=0) + margin).clip(0, image.shape[1::-1]).astype(int).tolist()
+        )
         if left >= right or top >= bottom:
             return np.full((height, width, 3), np.rint(padding), np.uint8)
         part = _shrink(image[top:bottom, left:right], self.scales)
         stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
-        matrix = self.matrix @ np.array([[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64)
+        matrix = self.matrix @ np.array(
+            [[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64
+        )
         # In OpenCV integer coordinates are centers of pixels.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
         border = np.broadcast_to(padding, 3).tolist()
-        warped: Image = cv2.warpAffine(part, matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=border)
+        warped: Image = cv2.warpAffine(
+            part, matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=border
+        )
         return warped
 
 
@@ -83,11 +93,13 @@ class InputSizing:
 
     Attributes:
         stride: the sides of the input are multiples of this number of pixels, plus ``extra``.
-        extra: 1 for a network with a cell at the first and the last pixel, and at every ``stride`` between.
+        extra: 1 for a network with a cell at the first and the last pixel, and at every ``stride``
+            between.
         default_target: the target size in pixels, if the IR accepts any size.
         by_height: whether the target size is the height; otherwise it is the shorter side.
         padding: the value of all channels outside the image, 0..255.
-        centered: whether the image is in the middle of the input; otherwise it is in the upper left corner.
+        centered: whether the image is in the middle of the input; otherwise it is in the upper left
+            corner.
     """
 
     stride: int = 32
@@ -102,10 +114,11 @@ class InputSizing:
         return size[1] if self.by_height else min(size)
 
     def input_size(self, target: int, aspect: Size) -> Size:
-        """Width and height of the input for images with this aspect, rounded up as in Open Model Zoo's demo.
+        """Width and height of the input for images with this aspect, rounded up as in Open Model
+        Zoo's demo.
 
-        Before rounding, both are limited to four times the target: a very long image would need too much
-        memory.
+        Before rounding, both are limited to four times the target: a very long image would need too
+        much memory.
         """
         scale = target / self.target_size(aspect)
         sides = (min(round(side * scale), 4 * target) for side in aspect)
@@ -126,7 +139,8 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
-#: If pixels are averaged before a resize, at least this many times the resolution of the input is kept.
+#: If pixels are averaged before a resize, at least this many times the resolution of the input is
+#: kept.
 KEPT_RESOLUTION = 2
 
 
@@ -140,19 +154,21 @@ def letterbox_image(
 ) -> tuple[ImageTransform, Image]:
     """Letterbox an image: the transform, and the network's input, (height, width, 3).
 
-    The resized image has integer sides, so a resize is enough, which takes half the time of a warp. Therefore
-    the scales of x and y differ slightly.
+    The resized image has integer sides, so a resize is enough, which takes half the time of a warp.
+    Therefore the scales of x and y differ slightly.
 
-    Outside the image, all channels have the value ``padding``, 0..255, or one for each. The image is in the
-    middle of the input or, if it is not ``centered``, in its upper left corner. With ``stretches``, it fills
-    the input, and its aspect may change.
+    Outside the image, all channels have the value ``padding``, 0..255, or one for each. The image
+    is in the middle of the input or, if it is not ``centered``, in its upper left corner. With
+    ``stretches``, it fills the input, and its aspect may change.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     inner = size if stretches else (max(1, round(scale * width)), max(1, round(scale * height)))
     left, top = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2) if centered else (0, 0)
-    transform = ImageTransform(np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size)
+    transform = ImageTransform(
+        np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size
+    )
     letterboxed: Image = np.full((size[1], size[0], 3), padding, image.dtype)
     inside = letterboxed[top : top + inner[1], left : left + inner[0]]
     cv2.resize(_shrink(image, transform.scales), inner, dst=inside, interpolation=cv2.INTER_LINEAR)
@@ -162,8 +178,8 @@ def letterbox_image(
 def _shrink(part: Image, scales: tuple[float, float]) -> Image:
     """The image, reduced by averaging if two input pixels are four image pixels apart or more.
 
-    It is halved first if they are eight or more apart: OpenCV averages 2 x 2 and 3 x 3 pixels several times
-    as fast as larger squares.
+    It is halved first if they are eight or more apart: OpenCV averages 2 x 2 and 3 x 3 pixels
+    several times as fast as larger squares.
     """
     cv2 = import_optional("cv2", extra="run")
     while min(scales) <= 0.125:
@@ -180,27 +196,38 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
 
 
 def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
-    """Poses of one skeleton, converted from pixels of the input to the image's; missing keypoints stay 0."""
+    """Poses of one skeleton, converted from pixels of the input to the image's; missing keypoints
+    stay 0.
+    """
     if not poses:
         return []
     # numpy.stack takes three times as long.
     keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
     is_found = keypoints[:, :, 2:] > 0
     keypoints[:, :, :2] = np.where(is_found, transform.to_image(keypoints[:, :, :2]), 0)
-    return create_poses(keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image)
+    return create_poses(
+        keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image
+    )
 
 
 def rotated_square_transform(
     center: tuple[float, float], side: float, angle: float, size: Size
 ) -> ImageTransform:
-    """The transform from a rotated square of the image to the input, in which the square is upright.
+    """The transform from a rotated square of the image to the input, in which the square is
+    upright.
 
-    ``center`` and ``side`` are in image pixels, ``angle`` is clockwise, in radians. The input is square.
+    ``center`` and ``side`` are in image pixels, ``angle`` is clockwise, in radians. The input is
+    square.
     """
     scale = size[0] / side
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     x, y = center
     return ImageTransform(
-        np.array([[cos, sin, size[0] / 2 - cos * x - sin * y], [-sin, cos, size[1] / 2 + sin * x - cos * y]]),
+        np.array(
+            [
+                [cos, sin, size[0] / 2 - cos * x - sin * y],
+                [-sin, cos, size[1] / 2 + sin * x - cos * y],
+            ]
+        ),
         size,
     )

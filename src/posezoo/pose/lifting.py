@@ -1,14 +1,16 @@
-"""Decoder of 3D poses from one image: 2D poses from part affinity fields, and maps of joint locations.
+"""Decoder of 3D poses from one image: 2D poses from part affinity fields, and maps of joint
+locations.
 
-D. Mehta et al., Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB, 2018, arXiv:1712.03453: each
-joint has three location maps. A cell of these maps contains the position of that joint, for the person in the
-cell, relative to the person's root. The maps are first read at the neck, for a rough pose of the whole body.
-Then they are read again for each limb at its outermost visible joint, which is more accurate for the limb.
+D. Mehta et al., Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB, 2018,
+arXiv:1712.03453: each joint has three location maps. A cell of these maps contains the position of
+that joint, for the person in the cell, relative to the person's root. The maps are first read at
+the neck, for a rough pose of the whole body. Then they are read again for each limb at its
+outermost visible joint, which is more accurate for the limb.
 
-The location maps use CMU Panoptic's order of joints (left eye, left ear, right eye, right ear at 15 to 18),
-the heatmaps OpenPose's (right eye, left eye, right ear, left ear at 14 to 17). The table between the two in
-Open Model Zoo's demo, ``map_id_to_panoptic``, ends in 15, 16, 17, 18, which confuses eyes and ears. Here
-joints are matched by their names.
+The location maps use CMU Panoptic's order of joints (left eye, left ear, right eye, right ear at 15
+to 18), the heatmaps OpenPose's (right eye, left eye, right ear, left ear at 14 to 17). The table
+between the two in Open Model Zoo's demo, ``map_id_to_panoptic``, ends in 15, 16, 17, 18, which
+confuses eyes and ears. Here joints are matched by their names.
 """
 
 from __future__ import annotations
@@ -42,20 +44,22 @@ LIMBS = tuple(
     for limb in (("ear", "eye", "nose"), ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip"))
 )
 
-# The focal length of an unknown camera, relative to the image's width, as in Open Model Zoo's demo. It is a
-# horizontal field of view of 64 degrees.
+# The focal length of an unknown camera, relative to the image's width, as in Open Model Zoo's demo.
+# It is a horizontal field of view of 64 degrees.
 _DEFAULT_FOCAL_LENGTH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class LiftingOptions(GroupingOptions):
-    """Options of the decoder lifting_3d, in addition to ``GroupingOptions`` for the poses in the image.
+    """Options of the decoder lifting_3d, in addition to ``GroupingOptions`` for the poses in the
+    image.
 
     Attributes:
         focal_length: of the camera, in image pixels; 0: 0.8 times the image's width.
         person_height_cm: the length that has the value 1 in the location maps.
-        weak_perspective: compute people's positions as if all their joints had the same distance from the
-            camera, as in Open Model Zoo's demo, instead of by least squares over the joints.
+        weak_perspective: compute people's positions as if all their joints had the same distance
+            from the camera, as in Open Model Zoo's demo, instead of by least squares over the
+            joints.
     """
 
     focal_length: float = 0.0
@@ -73,15 +77,19 @@ def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose
     return lift_poses(maps, ImageTransform(np.eye(2, 3), size), size, options)
 
 
-def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: LiftingOptions) -> list[Pose]:
-    """The people whose neck is visible, highest score first, as ``Pose3D`` in image pixels and in space.
+def lift_poses(
+    maps: Maps, transform: ImageTransform, image: Size, options: LiftingOptions
+) -> list[Pose]:
+    """The people whose neck is visible, highest score first, as ``Pose3D`` in image pixels and in
+    space.
 
-    The pelvis, which has no heatmap, is projected from space into the image if both hips are visible.
+    The pelvis, which has no heatmap, is projected from space into the image if both hips are
+    visible.
 
     Args:
-        maps: ``coordinates`` (57, H, W) float32: x, y and z of each of 19 joints; ``heatmaps`` (19, H, W)
-            float32: of OpenPose's 18 keypoints, about 0..1, and of the background; ``pafs`` (38, H, W)
-            float32: x and y of each limb's direction, -1..1.
+        maps: ``coordinates`` (57, H, W) float32: x, y and z of each of 19 joints; ``heatmaps`` (19,
+            H, W) float32: of OpenPose's 18 keypoints, about 0..1, and of the background; ``pafs``
+            (38, H, W) float32: x and y of each limb's direction, -1..1.
         transform: from the image to the network's input.
         image: width and height of the image, in pixels; the camera looks at its middle.
     """
@@ -95,7 +103,9 @@ def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: Lift
         is_found = keypoints[:, 2] > 0
         if not is_found[_NECK]:
             continue
-        relative = options.person_height_cm * read_locations(maps["coordinates"], keypoints, transform.size)
+        relative = options.person_height_cm * read_locations(
+            maps["coordinates"], keypoints, transform.size
+        )
         if not np.isfinite(relative).all():
             continue
         keypoints[is_found, :2] = transform.to_image(keypoints[is_found, :2])
@@ -121,11 +131,13 @@ def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: Lift
 
 
 def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64]:
-    """(19, 3): the positions of the joints of one person, relative to the root, in the unit of the maps.
+    """(19, 3): the positions of the joints of one person, relative to the root, in the unit of the
+    maps.
 
     Args:
         locations: (57, H, W).
-        keypoints: (19, 3): x and y in input pixels, and score, 0 if missing; the neck must be visible.
+        keypoints: (19, 3): x and y in input pixels, and score, 0 if missing; the neck must be
+            visible.
         size: width and height of the input, in pixels.
     """
     height, width = locations.shape[1:]
@@ -146,8 +158,8 @@ def solve_perspective(
 ) -> NDArray[np.float64] | None:
     """The translation (3,) that projects the joints to their image points, by least squares.
 
-    A pinhole camera projects (x, y, z) to f x / z and f y / z, which gives two linear equations per joint. If
-    they have no unique solution, the result is None.
+    A pinhole camera projects (x, y, z) to f x / z and f y / z, which gives two linear equations per
+    joint. If they have no unique solution, the result is None.
 
     Args:
         joints: (N, 3), in any unit.
@@ -165,10 +177,11 @@ def solve_perspective(
 def solve_weak_perspective(
     joints: NDArray[Any], seen: NDArray[Any], focal_length: float
 ) -> NDArray[np.float64] | None:
-    """The same for small differences in depth: the distance follows from the size in space and in the image.
+    """The same for small differences in depth: the distance follows from the size in space and in
+    the image.
 
-    D. Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 2017, arXiv:1611.09813; ``parse_poses``
-    of Open Model Zoo's demo.
+    D. Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 2017, arXiv:1611.09813;
+    ``parse_poses`` of Open Model Zoo's demo.
     """
     middle, middle_seen = joints.mean(axis=0), seen.mean(axis=0)
     size = np.linalg.norm(joints[:, :2] - middle[:2])

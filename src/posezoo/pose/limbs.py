@@ -1,8 +1,8 @@
 """OpenPose's limbs, and the pairs of peaks that the part affinity fields support.
 
-For each pair of peaks that a limb may connect, the limb's field is sampled at ten points between them. At
-nine of these points the field must point along the limb (Z. Cao et al., arXiv:1611.08050, section 2.3; the
-share is from D. Osokin, arXiv:1811.12004).
+For each pair of peaks that a limb may connect, the limb's field is sampled at ten points between
+them. At nine of these points the field must point along the limb (Z. Cao et al., arXiv:1611.08050,
+section 2.3; the share is from D. Osokin, arXiv:1811.12004).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from posezoo.pose.peaks import Peaks
 JOINTS = 18
 NECK = 1
 
-#: The two joints of each limb, and the first of its two channels among the 38 channels of the field. They are
-#: from OpenPose's COCO model (mapIdx in poseParameters), in the order in which people are assembled. The last
-#: two limbs, shoulder to ear, are never drawn; they connect a person whose nose is hidden.
+#: The two joints of each limb, and the first of its two channels among the 38 channels of the
+#: field. They are from OpenPose's COCO model (mapIdx in poseParameters), in the order in which
+#: people are assembled. The last two limbs, shoulder to ear, are never drawn; they connect a person
+#: whose nose is hidden.
 LIMBS = (
     *(((1, 2), 12), ((1, 5), 20), ((2, 3), 14), ((3, 4), 16), ((5, 6), 22), ((6, 7), 24)),
     *(((1, 8), 0), ((8, 9), 2), ((9, 10), 4), ((1, 11), 6), ((11, 12), 8), ((12, 13), 10)),
@@ -34,14 +35,16 @@ CHANNELS = np.array([channel for _, channel in LIMBS])
 #: The number of samples of the field for a limb, and how many of them must agree.
 SAMPLES = 10
 ENOUGH = 9
-#: How many must agree for a weak candidate, if none points the opposite way. Such a limb may be one that
-#: another limb cancels in the field.
+#: How many must agree for a weak candidate, if none points the opposite way. Such a limb may be one
+#: that another limb cancels in the field.
 WEAK = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LimbCandidates:
-    """N pairs of peaks that may be limbs: the limb's index in ``LIMBS``, two peaks, the mean affinity."""
+    """N pairs of peaks that may be limbs: the limb's index in ``LIMBS``, two peaks, the mean
+    affinity.
+    """
 
     limbs: NDArray[Any]
     starts: NDArray[Any]
@@ -58,35 +61,51 @@ class LimbCandidates:
         )
 
 
-def find_limb_candidates(points: Floats, peaks: Peaks, pafs: Floats, min_affinity: float) -> LimbCandidates:
+def find_limb_candidates(
+    points: Floats, peaks: Peaks, pafs: Floats, min_affinity: float
+) -> LimbCandidates:
     """The pairs of peaks for which at least nine of ten samples of the field agree."""
     counts = np.bincount(peaks.maps, minlength=JOINTS)
-    # The pairs are processed in parts that fit into the processor's cache. One part is enough, unless there
-    # are hundreds of people.
+    # The pairs are processed in parts that fit into the processor's cache. One part is enough,
+    # unless there are hundreds of people.
     totals = (counts[STARTS] * counts[ENDS]).cumsum()
     with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which counts as disagreement
         if totals[-1] <= _PAIRS_AT_ONCE:
             return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
         parts = totals // _PAIRS_AT_ONCE
         chosen = [
-            _chosen(_pairs(points, counts, np.flatnonzero(parts == part), pafs.shape), pafs, min_affinity)
+            _chosen(
+                _pairs(points, counts, np.flatnonzero(parts == part), pafs.shape),
+                pafs,
+                min_affinity,
+            )
             for part in dict.fromkeys(parts.tolist())
         ]
     return LimbCandidates(
-        *(np.concatenate([getattr(part, name) for part in chosen]) for name in LimbCandidates.__slots__)
+        *(
+            np.concatenate([getattr(part, name) for part in chosen])
+            for name in LimbCandidates.__slots__
+        )
     )
 
 
 def find_weak_limb_candidates(
-    points: Floats, limbs: list[int], starts: list[int], ends: list[int], pafs: Floats, min_affinity: float
+    points: Floats,
+    limbs: list[int],
+    starts: list[int],
+    ends: list[int],
+    pafs: Floats,
+    min_affinity: float,
 ) -> LimbCandidates:
-    """The weak candidates among some pairs: at least two samples agree, and none points the opposite way.
+    """The weak candidates among some pairs: at least two samples agree, and none points the
+    opposite way.
 
     The score is the mean of all samples; samples that do not agree count as 0.
 
     Args:
         points: (N, 3) x, y in cells and score.
-        limbs, starts, ends: of each pair, the limb (index of ``LIMBS``) and two peaks (of ``points``).
+        limbs, starts, ends: of each pair, the limb (index of ``LIMBS``) and two peaks (of
+            ``points``).
         pafs: (38, H, W) the part affinity fields.
         min_affinity: the threshold of the fields.
     """
@@ -96,7 +115,9 @@ def find_weak_limb_candidates(
     which, one, other = (np.array(values, np.int32) for values in (limbs, starts, ends))
     dx, dy = x[other] - x[one], y[other] - y[one]
     channels = (CHANNELS[which] * (height * width)).astype(np.int32)
-    pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy))
+    pairs = _PeakPairs(
+        which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy)
+    )
     with np.errstate(invalid="ignore"):
         along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
         agreeing = (along > min_affinity) & (along < np.inf)
@@ -118,10 +139,14 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
             break
         one, other = (pairs.field_along(pafs, SHARES_OF_LIMB[sample]) for sample in samples)
         # Not counted with <=, because NaN must count as disagreement.
-        failed = failed + (2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8))
+        failed = failed + (
+            2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8)
+        )
         left = np.flatnonzero(failed < 2)  # indices are faster than a mask
         if len(left) > max_count:
-            left = np.sort(left.take(np.argpartition(-(one + other).take(left), max_count)[:max_count]))
+            left = np.sort(
+                left.take(np.argpartition(-(one + other).take(left), max_count)[:max_count])
+            )
         pairs, failed = pairs[left], failed[left]
     along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)
@@ -134,10 +159,11 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
 
 
 SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
-# Each check has two samples, and the maximum number of pairs that remain. If two samples disagree, a pair
-# cannot reach nine of ten. If there are many pairs, the first check removes most of them; the other checks
-# are for maps of noise. Few pairs are faster without any check. A hundred people shoulder to shoulder leave
-# 9500, 4200, 2900 and 2100 of 20,000 pairs; only a field that agrees everywhere leaves more.
+# Each check has two samples, and the maximum number of pairs that remain. If two samples disagree,
+# a pair cannot reach nine of ten. If there are many pairs, the first check removes most of them;
+# the other checks are for maps of noise. Few pairs are faster without any check. A hundred people
+# shoulder to shoulder leave 9500, 4200, 2900 and 2100 of 20,000 pairs; only a field that agrees
+# everywhere leaves more.
 _PREFILTERS = (((3, 6), 20_000), ((1, 8), 5000), ((0, 2), 4000), ((4, 9), 3000))
 _MANY_PAIRS = 1000
 
@@ -162,8 +188,8 @@ class _PeakPairs:
     def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the affinity of each pair at a relative position between its peaks."""
         height, width = pafs.shape[1:]
-        # Halves are rounded up, not to even: points are rarely halfway between two cells, and truncation is
-        # faster.
+        # Halves are rounded up, not to even: points are rarely halfway between two cells, and
+        # truncation is faster.
         columns = (share * self.dx + (self.x + _HALF)).astype(np.int32)
         rows = (share * self.dy + (self.y + _HALF)).astype(np.int32)
         place = rows * np.int32(width) + columns + self.channels
@@ -176,8 +202,12 @@ class _PeakPairs:
 _HALF = np.float32(0.5)
 
 
-def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]) -> _PeakPairs:
-    """All pairs of peaks that these limbs may connect; ``counts`` is the number of peaks of each joint."""
+def _pairs(
+    points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]
+) -> _PeakPairs:
+    """All pairs of peaks that these limbs may connect; ``counts`` is the number of peaks of each
+    joint.
+    """
     _, height, width = shape
     # Refined peaks may lie outside the map.
     x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))

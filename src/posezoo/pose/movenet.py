@@ -1,8 +1,8 @@
 """Decoder of MoveNet, whose network itself computes the keypoints of one person.
 
-R. Votel and N. Li, Next-Generation Pose Detection with MoveNet and TensorFlow.js, 2021; the layout of the
-output is described in its model card. The crops in videos, and their constants, are those of tfjs-models
-(pose-detection/src/movenet/crop_utils.ts, constants.ts and detector.ts).
+R. Votel and N. Li, Next-Generation Pose Detection with MoveNet and TensorFlow.js, 2021; the layout
+of the output is described in its model card. The crops in videos, and their constants, are those of
+tfjs-models (pose-detection/src/movenet/crop_utils.ts, constants.ts and detector.ts).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ SKELETON = "coco-17"
 _SHOULDERS, _HIPS = [5, 6], [11, 12]
 # Keypoints with a lower score say nothing about the crop.
 _MIN_SCORE = 0.2
-# Half the crop's side, relative to the largest distance, along x or y, of a keypoint from the hips' center.
+# Half the crop's side, relative to the largest distance, along x or y, of a keypoint from the hips'
+# center.
 _TORSO_MARGIN, _BODY_MARGIN = 1.9, 1.2
 # The share of the new crop in the crop that is used; the rest is the crop before.
 _NEW_SHARE = 0.9
@@ -32,8 +33,8 @@ def decode_movenet(maps: Maps, size: Size, _options: TopDownOptions) -> list[Pos
     A pose's score is the mean of its keypoint scores.
 
     Args:
-        maps: ``keypoints`` (1, 17, 3) float32: y and x as shares of the input's height and width, and a
-            score, 0..1.
+        maps: ``keypoints`` (1, 17, 3) float32: y and x as shares of the input's height and width,
+            and a score, 0..1.
     """
     keypoints = maps["keypoints"]
     if not np.isfinite(keypoints).all():
@@ -46,16 +47,18 @@ def decode_movenet(maps: Maps, size: Size, _options: TopDownOptions) -> list[Pos
 def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | None:
     """The square of the next frame of a video in which to look for the person of this frame.
 
-    Its center is the center of the hips. If no hip, or no shoulder, is visible, or if the square would be
-    larger than the image, it is the square around the whole image.
+    Its center is the center of the hips. If no hip, or no shoulder, is visible, or if the square
+    would be larger than the image, it is the square around the whole image.
 
     Args:
         keypoints: (17, 3): x, y in image pixels and scores, in this frame.
         size: of the image, in pixels.
-        crop: the square of this frame; None if that was the whole image and nothing is known of the person.
+        crop: the square of this frame; None if that was the whole image and nothing is known of the
+            person.
 
     Returns:
-        x0, y0, x1, y1 in image pixels, which may lie outside the image; None if no keypoint is visible.
+        x0, y0, x1, y1 in image pixels, which may lie outside the image; None if no keypoint is
+        visible.
     """
     scores = keypoints[:, 2]
     if not (scores > _MIN_SCORE).any():
@@ -66,7 +69,9 @@ def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | 
         hips = points[_HIPS].mean(axis=0)
         distances = np.abs(points - hips).max(axis=1)
         torso, body = distances[_SHOULDERS + _HIPS].max(), distances[scores >= _MIN_SCORE].max()
-        reach = min(max(_TORSO_MARGIN * torso, _BODY_MARGIN * body), np.maximum(hips, size - hips).max())
+        reach = min(
+            max(_TORSO_MARGIN * torso, _BODY_MARGIN * body), np.maximum(hips, size - hips).max()
+        )
         if 1 <= reach <= half:
             center, half = hips, reach
     square = np.concatenate([center - half, center + half])

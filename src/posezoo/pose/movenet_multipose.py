@@ -43,8 +43,9 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     """The people, highest score first.
 
     Args:
-        maps: ``people`` (6, 56) float32, for each person: 17 times y and x as shares of the input's height
-            and width and a score, 0..1; then a box, which is not used, and the person's score.
+        maps: ``people`` (6, 56) float32, for each person: 17 times y and x as shares of the input's
+            height and width and a score, 0..1; then a box, which is not used, and the person's
+            score.
     """
     people = maps["people"]
     scores = people[:, 55]

@@ -1,7 +1,8 @@
 """Decoder of NanoDet, a network that finds objects; only the people are used.
 
-Centers, distances and constants are those of RangiLyu/nanodet before NanoDet-Plus, ``gfl_head.py``. For each
-distance the network gives a distribution: X. Li et al., Generalized Focal Loss, 2020, arXiv:2006.04388.
+Centers, distances and constants are those of RangiLyu/nanodet before NanoDet-Plus, ``gfl_head.py``.
+For each distance the network gives a distribution: X. Li et al., Generalized Focal Loss, 2020,
+arXiv:2006.04388.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class NanoDetOptions:
     """Options of the decoder nanodet.
 
     Attributes:
-        min_box_score: boxes with lower scores are left out, 0..1. NanoDet's demo for OpenVINO uses 0.4.
+        min_box_score: boxes with lower scores are left out, 0..1. NanoDet's demo for OpenVINO uses
+            0.4.
         max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
     """
 
@@ -47,8 +49,8 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
 
     Args:
         maps: for each stride S: ``scores_S`` (cells, classes), 0..1, with the cells row by row; and
-            ``distances_S`` (cells, 4 n), the logits of n possible distances, 0, S, 2 S ... pixels, from the
-            cell's center to the left, upper, right and lower side.
+            ``distances_S`` (cells, 4 n), the logits of n possible distances, 0, S, 2 S ... pixels,
+            from the cell's center to the left, upper, right and lower side.
         size: width and height of the input, in pixels.
 
     Raises:
@@ -60,8 +62,9 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
         columns, rows = size[0] // stride, size[1] // stride
         if len(cells) != columns * rows or len(logits) != len(cells) or logits.shape[1] % 4:
             raise InferenceError(
-                f"nanodet: an input of {size[0]}x{size[1]} has {columns * rows} cells with stride {stride}; "
-                f"the scores have {len(cells)}, the distances {len(logits)} of {logits.shape[1]} logits"
+                f"nanodet: an input of {size[0]}x{size[1]} has {columns * rows} cells with stride"
+                f" {stride}; the scores have {len(cells)}, the distances {len(logits)} of"
+                f" {logits.shape[1]} logits"
             )
         found = np.flatnonzero(cells[:, PERSON] >= options.min_box_score)
         found = found[np.isfinite(cells[found, PERSON]) & np.isfinite(logits[found]).all(axis=1)]
@@ -69,18 +72,26 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
         bins = logits[found].reshape(-1, 4, logits.shape[1] // 4)
         shares = np.exp(bins - bins.max(axis=2, keepdims=True))
         distances = stride * (shares @ np.arange(bins.shape[2])) / shares.sum(axis=2)
-        boxes.append(np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1))
+        boxes.append(
+            np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
+        )
         scores.append(cells[found, PERSON])
     all_boxes, all_scores = np.concatenate(boxes).clip(0, [*size, *size]), np.concatenate(scores)
     cv2 = import_optional("cv2", extra="run")
-    rectangles = np.concatenate([all_boxes[:, :2], all_boxes[:, 2:] - all_boxes[:, :2]], axis=1).tolist()
+    rectangles = np.concatenate(
+        [all_boxes[:, :2], all_boxes[:, 2:] - all_boxes[:, :2]], axis=1
+    ).tolist()
     # The scores were compared above: the threshold here is 0.
-    kept = list(cv2.dnn.NMSBoxes(rectangles, all_scores.tolist(), 0, options.max_overlap)[:MAX_BOXES])
+    kept = list(
+        cv2.dnn.NMSBoxes(rectangles, all_scores.tolist(), 0, options.max_overlap)[:MAX_BOXES]
+    )
     return create_box_poses(all_boxes[kept], all_scores[kept], size)
 
 
 def _is_output(stride: int, *channels: int) -> OutputRule:
-    """The rule for an output with this stride, for NanoDet's inputs of 320x320 and 416x416 pixels."""
+    """The rule for an output with this stride, for NanoDet's inputs of 320x320 and 416x416
+    pixels.
+    """
     cells = {(side // stride) ** 2 for side in (320, 416)}
     return lambda _name, shape: len(shape) == 3 and shape[1] in cells and shape[2] in channels
 

@@ -1,9 +1,9 @@
 """Decoders that return exactly the results of Open Model Zoo's decoders for the same maps.
 
 They are for users who compare with its demo or have tuned thresholds for it. The originals are
-``open_pose.py`` and ``hpe_associative_embedding.py`` of its model_api. Their peculiarities are kept and noted
-here, except one: the original removes people with low scores but keeps their tags, so it searches the missing
-joints of the next person by the tags of another person.
+``open_pose.py`` and ``hpe_associative_embedding.py`` of its model_api. Their peculiarities are kept
+and noted here, except one: the original removes people with low scores but keeps their tags, so it
+searches the missing joints of the next person by the tags of another person.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ _FAR = 1e6
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 
-def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
+def decode_openpose_omz(
+    heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions
+) -> list[Pose]:
     """The people that ``OpenPoseDecoder`` finds in OpenPose's maps, in its order.
 
-    The keypoints are COCO's; x, y and score of a missing keypoint are 0. A pose's score is the sum of its
-    keypoint and limb scores, times the number of keypoints minus one. It is far above 1.
+    The keypoints are COCO's; x, y and score of a missing keypoint are 0. A pose's score is the sum
+    of its keypoint and limb scores, times the number of keypoints minus one. It is far above 1.
 
     Args:
         heatmaps, pafs: (19, H, W) and (38, H, W) float32.
@@ -50,7 +52,9 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
     # A peak is a cell as high as the highest cell around it, so all cells of a plateau are peaks.
     cv2 = import_optional("cv2", extra="run")
     side = 2 * nms_radius(stride / CELL) + 1
-    pooled = np.stack([cv2.dilate(one, np.ones((side, side), np.uint8)) for one in heatmaps[:JOINTS]])
+    pooled = np.stack(
+        [cv2.dilate(one, np.ones((side, side), np.uint8)) for one in heatmaps[:JOINTS]]
+    )
     is_peak = (heatmaps[:JOINTS] == pooled) & (heatmaps[:JOINTS] > options.min_keypoint_score)
     peaks = select_highest(heatmaps[:JOINTS], np.flatnonzero(is_peak), options.max_peaks)
     points = np.stack([peaks.columns, peaks.rows, peaks.scores], axis=1, dtype=np.float32)
@@ -74,9 +78,15 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
 
 
 def _connections(
-    first: NDArray[Any], second: NDArray[Any], points: Floats, field: Floats, options: GroupingOptions
+    first: NDArray[Any],
+    second: NDArray[Any],
+    points: Floats,
+    field: Floats,
+    options: GroupingOptions,
 ) -> list[tuple[int, int, float]]:
-    """(start, end, score) for the connections of one limb, matched greedily: each peak is used once."""
+    """(start, end, score) for the connections of one limb, matched greedily: each peak is used
+    once.
+    """
     start, end = points[first, :2], points[second, :2]
     vector = (end[:, None] - start).reshape(-1, 1, 2)
     grid = np.arange(SAMPLES, dtype=np.float32).reshape(1, -1, 1)
@@ -94,7 +104,9 @@ def _connections(
     taken_starts: set[int] = set()
     taken_ends: set[int] = set()
     connections = []
-    for one, other, score in zip(starts.tolist(), ends.tolist(), scores[valid].tolist(), strict=True):
+    for one, other, score in zip(
+        starts.tolist(), ends.tolist(), scores[valid].tolist(), strict=True
+    ):
         if one not in taken_starts and other not in taken_ends:
             taken_starts.add(one)
             taken_ends.add(other)
@@ -104,7 +116,9 @@ def _connections(
 
 @dataclass(eq=False, slots=True)
 class _PersonCandidate:
-    """An incomplete person: the peak of each joint (-1: missing), the score, and the count of limb ends."""
+    """An incomplete person: the peak of each joint (-1: missing), the score, and the count of limb
+    ends.
+    """
 
     peaks: list[int]
     score: float
@@ -112,7 +126,10 @@ class _PersonCandidate:
 
 
 def _update(
-    entries: list[_PersonCandidate], connections: list[tuple[int, int, float]], limb: int, points: Floats
+    entries: list[_PersonCandidate],
+    connections: list[tuple[int, int, float]],
+    limb: int,
+    points: Floats,
 ) -> None:
     """Add the connections of one limb to the people."""
     (a, b), _ = LIMBS[limb]
@@ -122,7 +139,9 @@ def _update(
         if one is None and other is None:
             peaks = [-1] * JOINTS
             peaks[a], peaks[b] = start, end
-            entries.append(_PersonCandidate(peaks, float(points[start, 2] + points[end, 2]) + score))
+            entries.append(
+                _PersonCandidate(peaks, float(points[start, 2] + points[end, 2]) + score)
+            )
         elif one is not None and one is other:
             one.score += score
         elif one is not None and other is not None:
@@ -135,7 +154,8 @@ def _update(
             for entry, joint, peak in ((one, b, end), (other, a, start)):
                 if entry is None:
                     continue
-                # A joint that is already set is replaced but counted again, and the old score remains.
+                # A joint that is already set is replaced but counted again, and the old score
+                # remains.
                 if entry.peaks[joint] < 0:
                     entry.score += float(points[peak, 2])
                 entry.peaks[joint] = peak
@@ -144,11 +164,16 @@ def _update(
 
 
 def decode_associative_embedding_omz(
-    heatmaps: Floats, nms_heatmaps: Floats, tags: Floats, size: Size, options: AssociativeEmbeddingOptions
+    heatmaps: Floats,
+    nms_heatmaps: Floats,
+    tags: Floats,
+    size: Size,
+    options: AssociativeEmbeddingOptions,
 ) -> list[Pose]:
     """The people that ``AssociativeEmbeddingDecoder`` finds in the maps, in its order.
 
-    As in the original, ``delta`` is also added to missing joints, but not to joints that refinement finds.
+    As in the original, ``delta`` is also added to missing joints, but not to joints that refinement
+    finds.
 
     Args:
         heatmaps: (17, H, W) float32; the sign of non-peaks may be inverted.
@@ -174,8 +199,8 @@ def decode_associative_embedding_omz(
     kept = np.flatnonzero(scores > options.min_score)
     if options.refine:
         for person in kept.tolist():
-            # The mean of the tags, in the order in which peaks were assigned. It is rounded at each step, as
-            # in the original.
+            # The mean of the tags, in the order in which peaks were assigned. It is rounded at each
+            # step, as in the original.
             own = np.flatnonzero(owners == person)
             own = own[np.argsort(np.argsort(JOINT_ORDER)[peaks.maps[own]])]
             mean: Floats = np.zeros_like(peak_tags[0])
@@ -188,7 +213,9 @@ def decode_associative_embedding_omz(
 
 
 def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None:
-    """Place each missing joint in the cell with the lowest rounded tag distance minus heatmap value."""
+    """Place each missing joint in the cell with the lowest rounded tag distance minus heatmap
+    value.
+    """
     for joint in np.flatnonzero(keypoints[:, 2] <= 0).tolist():
         # The original also rounds by adding a half and truncating.
         distances = np.nan_to_num(np.abs(tags[joint, :, :, 0] - mean[0]), nan=_FAR, posinf=_FAR)

@@ -1,16 +1,19 @@
-"""Decoder of part affinity fields: keypoints are peaks of heatmaps, limbs are found along vector fields.
+"""Decoder of part affinity fields: keypoints are peaks of heatmaps, limbs are found along vector
+fields.
 
-Z. Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, 2017, arXiv:1611.08050;
-thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004. Differences from both, and reasons:
+Z. Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, 2017,
+arXiv:1611.08050; thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004.
+Differences from both, and reasons:
 
 - Peaks are refined to subpixel positions, so the maps need no upsampling.
-- The joints of a limb are matched optimally instead of greedily. If the field is ambiguous, the size of the
-  person decides. Otherwise two people in line, or one in front of the other, would swap halves.
-- If a crossing limb separates a part of a body, weak candidates join it again. If two forearms cancel in the
-  field, each gets its own wrist back.
+- The joints of a limb are matched optimally instead of greedily. If the field is ambiguous, the
+  size of the person decides. Otherwise two people in line, or one in front of the other, would swap
+  halves.
+- If a crossing limb separates a part of a body, weak candidates join it again. If two forearms
+  cancel in the field, each gets its own wrist back.
 
-Some cases cannot be resolved: other limbs of the same kind that overlap in opposite directions cancel in the
-field, and a joint whose neighbors are all hidden belongs to no person.
+Some cases cannot be resolved: other limbs of the same kind that overlap in opposite directions
+cancel in the field, and a joint whose neighbors are all hidden belongs to no person.
 """
 
 from __future__ import annotations
@@ -25,7 +28,12 @@ from posezoo.pose.decoder_type import BOTTOM_UP, PEAK_IS_VISIBLE, DecoderType, M
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.pose.limbs import JOINTS, LimbCandidates, find_limb_candidates, find_weak_limb_candidates
+from posezoo.pose.limbs import (
+    JOINTS,
+    LimbCandidates,
+    find_limb_candidates,
+    find_weak_limb_candidates,
+)
 from posezoo.pose.omz_compatible import decode_openpose_omz
 from posezoo.pose.peaks import find_peaks, refine_subpixel, upsample
 from posezoo.spec.model import Output
@@ -39,8 +47,8 @@ class OpenPoseOptions(GroupingOptions):
 
     Attributes:
         compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
-        single_pass: resolve all conflicts between limbs at once, as the decoder in an IR does (``--decode``).
-            Parts of bodies that a crossing limb separates are not joined.
+        single_pass: resolve all conflicts between limbs at once, as the decoder in an IR does
+            (``--decode``). Parts of bodies that a crossing limb separates are not joined.
     """
 
     compatible: bool = False
@@ -55,19 +63,25 @@ def decode_openpose(
     A pose's score is the mean of the scores of all 18 keypoints.
 
     Args:
-        maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background; and
-            ``pafs`` (38, H, W) float32: x and y of each limb's direction, -1..1.
+        maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the
+            background; and ``pafs`` (38, H, W) float32: x and y of each limb's direction, -1..1.
         size: width and height of the input, in pixels.
         options, single_pass: as in ``OpenPoseOptions``.
     """
     heatmaps, pafs = maps["heatmaps"], maps["pafs"]
     if options.upsample > 1:
-        heatmaps, pafs = upsample(heatmaps[:JOINTS], options.upsample), upsample(pafs, options.upsample)
+        heatmaps, pafs = (
+            upsample(heatmaps[:JOINTS], options.upsample),
+            upsample(pafs, options.upsample),
+        )
     height, width = heatmaps.shape[1:]
     cell = size[0] / width / CELL
     joints = heatmaps[:JOINTS]
     peaks = find_peaks(
-        joints, threshold=options.min_keypoint_score, radius=nms_radius(cell), limit=options.max_peaks
+        joints,
+        threshold=options.min_keypoint_score,
+        radius=nms_radius(cell),
+        limit=options.max_peaks,
     )
     x, y = refine_subpixel(joints, peaks) if options.subpixel else (peaks.columns, peaks.rows)
     points: Floats = np.empty((len(peaks), 3), np.float32)
@@ -113,7 +127,9 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
         if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
     channels = {"heatmaps": _HEATMAPS, "pafs": _PAFS}
-    return {role: _channels_first(output, channels.get(role, 0)) for role, output in outputs.items()}
+    return {
+        role: _channels_first(output, channels.get(role, 0)) for role, output in outputs.items()
+    }
 
 
 def _channels_first(maps: Any, channels: int) -> Any:
@@ -124,7 +140,10 @@ def _channels_first(maps: Any, channels: int) -> Any:
 
 DECODER = DecoderType(
     networks=(
-        (Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"), Output("", (1, _PAFS, -1, -1), role="pafs")),
+        (
+            Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"),
+            Output("", (1, _PAFS, -1, -1), role="pafs"),
+        ),
     ),
     options=OpenPoseOptions,
     person_score="min_score",
@@ -135,7 +154,11 @@ DECODER = DecoderType(
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
         # are_maps(57) would fail if a side is 17, 19 or 38 cells.
-        {"heatmaps_and_pafs": lambda _name, shape: len(shape) == 4 and _BOTH in (shape[1], shape[3])},
+        {
+            "heatmaps_and_pafs": (
+                lambda _name, shape: len(shape) == 4 and _BOTH in (shape[1], shape[3])
+            )
+        },
     ),
     omz_model_types=("openpose",),
     convert_outputs=_split_heatmaps_and_pafs,

@@ -1,7 +1,7 @@
 """Local maxima of heatmaps, refined to subpixel positions.
 
-Positions are in cells of the map: the center of cell (0, 0) is (0, 0), so the map extends from -0.5 to
-width - 0.5.
+Positions are in cells of the map: the center of cell (0, 0) is (0, 0), so the map extends from -0.5
+to width - 0.5.
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ class Peaks:
         return Peaks(*(getattr(self, name)[is_finite] for name in self.__slots__))
 
 
-def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negated: bool = False) -> Peaks:
-    """Non-maximum suppression: cells above a threshold that are the highest in the square around them.
+def find_peaks(
+    maps: Floats, *, threshold: float, radius: int, limit: int, negated: bool = False
+) -> Peaks:
+    """Non-maximum suppression: cells above a threshold that are the highest in the square around
+    them.
 
     If cells are equal, the first one is the peak.
 
@@ -58,20 +61,24 @@ def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negat
         threshold: lower or equal values are not peaks.
         radius: of the square, in cells: 1 for 3 x 3.
         limit: the maximum number of peaks in a map; the highest are kept.
-        negated: whether the network may already have inverted the sign of all cells except the peaks.
+        negated: whether the network may already have inverted the sign of all cells except the
+            peaks.
     """
     if negated:
         cells = np.flatnonzero(maps > threshold)
-        # On a hill the cell to the right of a high cell cannot be below 0, so its sign was inverted.
+        # On a hill the cell to the right of a high cell cannot be below 0, so its sign was
+        # inverted.
         right = maps.reshape(-1)[np.minimum(cells + 1, maps.size - 1)]
         if (right < 0).sum() > len(cells) / 2:
             return select_highest(maps, cells, limit)
-    # A margin at the right and at the bottom is enough: a step to the left of a row ends in the margin of the
-    # row above. A step up from the first map is a negative index, which ends in the margin of the last map.
+    # A margin at the right and at the bottom is enough: a step to the left of a row ends in the
+    # margin of the row above. A step up from the first map is a negative index, which ends in the
+    # margin of the last map.
     count, height, width = maps.shape
     padded: Floats = np.full((count, height + radius, width + radius), -np.inf, np.float32)
     padded[:, :height, :width] = maps
-    # First find maxima of 3 x 3 cells, of which there are few; then compare these with the whole square.
+    # First find maxima of 3 x 3 cells, of which there are few; then compare these with the whole
+    # square.
     cv2 = import_optional("cv2", extra="run")
     surface = padded.reshape(-1, width + radius)
     highest = cv2.dilate(surface, _THREE_BY_THREE)
@@ -88,7 +95,9 @@ def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negat
 
 @lru_cache(maxsize=16)
 def _around(pitch: int, radius: int) -> tuple[Ints, Ints]:
-    """Index offsets from a cell to the earlier cells of its square, and to itself and the later cells."""
+    """Index offsets from a cell to the earlier cells of its square, and to itself and the later
+    cells.
+    """
     steps = np.arange(-radius, radius + 1)
     around: Ints = (steps[:, None] * pitch + steps).reshape(-1)
     half = len(around) // 2
@@ -96,7 +105,8 @@ def _around(pitch: int, radius: int) -> tuple[Ints, Ints]:
 
 
 def select_highest(maps: Floats, cells: Ints, limit: int) -> Peaks:
-    """The ``limit`` highest of the given cells of each map, in descending order, without infinite values.
+    """The ``limit`` highest of the given cells of each map, in descending order, without infinite
+    values.
 
     ``cells`` are ascending flat indices, (N,), of maps (K, H, W).
     """
@@ -118,9 +128,10 @@ _THREE_BY_THREE = np.ones((3, 3), np.uint8)
 def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     """x and y of the peaks, each (N,): the maximum of a Gaussian through a peak and its neighbors.
 
-    The logarithm of a Gaussian is a parabola, which three values define: ``d = (l - r) / 2 (l - 2 c + r)``
-    (as in S. Bailey, "Sub-pixel estimation of local extrema", 2003). At the border of the map, where a
-    neighbor is missing, the curvature of the other axis is used. The signs of the values do not matter.
+    The logarithm of a Gaussian is a parabola, which three values define: ``d = (l - r) / 2 (l - 2 c
+    + r)`` (as in S. Bailey, "Sub-pixel estimation of local extrema", 2003). At the border of the
+    map, where a neighbor is missing, the curvature of the other axis is used. The signs of the
+    values do not matter.
     """
     height, width = maps.shape[1:]
     flat = maps.reshape(-1)
@@ -138,7 +149,8 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
         bends = np.where(at_start | at_end, bends[::-1], bends)
         before[at_start] = (bends - after)[at_start]
         after[at_end] = (bends - before)[at_end]
-    # The maximum of the parabola through (-1, before), (0, 0), (1, after) is at most half a cell away.
+    # The maximum of the parabola through (-1, before), (0, 0), (1, after) is at most half a cell
+    # away.
     bend = np.minimum(before + after, -TINY)
     x, y = cells + (np.float32(0.5) * (before - after) / bend).clip(-0.5, 0.5)
     return x, y
@@ -155,8 +167,11 @@ def upsample(maps: Floats, factor: int) -> Floats:
 QUARTER, FIRST_INSIDE = 0.25, 2
 
 
-def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = FIRST_INSIDE) -> Floats:
-    """(N, 2): offsets of a quarter cell towards the higher neighbors; 0 if both neighbors are equal.
+def quarter_offset(
+    maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = FIRST_INSIDE
+) -> Floats:
+    """(N, 2): offsets of a quarter cell towards the higher neighbors; 0 if both neighbors are
+    equal.
 
     Args:
         maps: (K, H, W).

@@ -1,7 +1,9 @@
-"""Decoder of PoseNet: heatmaps find some keypoints, displacements lead from these to the rest of each person.
+"""Decoder of PoseNet: heatmaps find some keypoints, displacements lead from these to the rest of
+each person.
 
-G. Papandreou et al., PersonLab, 2018, arXiv:1803.08225. The results are those of the decoders published for
-TensorFlow.js (tfjs-models, posenet/src/multi_pose and single_pose), to the last digit.
+G. Papandreou et al., PersonLab, 2018, arXiv:1803.08225. The results are those of the decoders
+published for TensorFlow.js (tfjs-models, posenet/src/multi_pose and single_pose), to the last
+digit.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from posezoo.spec.model import Output
 SKELETON = "coco-17"
 JOINTS = 17
 
-# The tree of tfjs-models (POSE_CHAIN), as indices of COCO's keypoints: the parent and the child of each edge.
+# The tree of tfjs-models (POSE_CHAIN), as indices of COCO's keypoints: the parent and the child of
+# each edge.
 _EDGES = (
     *((0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (5, 11), (11, 13), (13, 15)),
     *((0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16)),
@@ -46,12 +49,14 @@ class PoseNetOptions:
     """Options of PoseNet; the defaults are those of the published decoder.
 
     Attributes:
-        min_keypoint_score: a person is found if the score of one of their keypoints is this or more, 0..1.
-        min_score: the minimum score of a person, 0..1. A person who is found twice has a score below 0.06 the
-            second time, since only the keypoints that belong to nobody yet count.
-        max_people: the maximum number of people; those with the highest keypoint scores are found first.
-        nms_radius: a keypoint belongs to a person who was found before if their keypoint of the same kind is
-            at most this far away, in input pixels.
+        min_keypoint_score: a person is found if the score of one of their keypoints is this or
+            more, 0..1.
+        min_score: the minimum score of a person, 0..1. A person who is found twice has a score
+            below 0.06 the second time, since only the keypoints that belong to nobody yet count.
+        max_people: the maximum number of people; those with the highest keypoint scores are found
+            first.
+        nms_radius: a keypoint belongs to a person who was found before if their keypoint of the
+            same kind is at most this far away, in input pixels.
         single: find one person, each of whose keypoints is the maximum of its heatmap.
         stride: the distance between cells of the maps, in input pixels.
     """
@@ -72,17 +77,20 @@ class PoseNetOptions:
 def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose]:
     """The people, highest score first; an empty list if a value is not finite.
 
-    A pose's score is the sum of the scores of the keypoints that belong to no person found before, divided by
+    A pose's score is the sum of the scores of the keypoints that belong to no person found before,
+    divided by
     17. Its keypoints may have low scores, or lie outside the input.
 
     Args:
-        maps: ``heatmaps`` (H, W, 17) float32: a logit for each keypoint; ``offsets`` (H, W, 34): y, then x
-            from each cell to each keypoint, in input pixels; ``displacements_fwd`` and ``displacements_bwd``
-            (H, W, 32): y, then x from the first to the second keypoint of each edge of the tree, and back.
+        maps: ``heatmaps`` (H, W, 17) float32: a logit for each keypoint; ``offsets`` (H, W, 34): y,
+            then x from each cell to each keypoint, in input pixels; ``displacements_fwd`` and
+            ``displacements_bwd`` (H, W, 32): y, then x from the first to the second keypoint of
+            each edge of the tree, and back.
     """
     if not all(np.isfinite(array).all() for array in maps.values()):
         return []
-    # In double precision, as TensorFlow.js computes it; below -200 the result is 0 in single precision.
+    # In double precision, as TensorFlow.js computes it; below -200 the result is 0 in single
+    # precision.
     logits = np.maximum(maps["heatmaps"], np.float32(-200)).astype(np.float64)
     scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
     tracer = _Tracer(scores, maps, options.stride)
@@ -101,7 +109,9 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
 def _find_people(
     scores: Floats, tracer: _Tracer, options: PoseNetOptions
 ) -> tuple[list[list[Keypoint]], NDArray[np.float64]]:
-    """The keypoints of each person, and the person's score, in the order in which they are found."""
+    """The keypoints of each person, and the person's score, in the order in which they are
+    found.
+    """
     cv2 = import_optional("cv2", extra="run")
     is_maximum = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
     roots = (is_maximum & (scores >= options.min_keypoint_score)).reshape(-1).nonzero()[0]
@@ -110,7 +120,9 @@ def _find_people(
     totals: list[float] = []
 
     def is_taken(part: int, keypoint: Keypoint) -> bool:
-        apart = ((person[part][0] - keypoint[0], person[part][1] - keypoint[1]) for person in people)
+        apart = (
+            (person[part][0] - keypoint[0], person[part][1] - keypoint[1]) for person in people
+        )
         return any(x * x + y * y <= options.nms_radius * options.nms_radius for x, y in apart)
 
     for root in roots.tolist():
@@ -130,18 +142,30 @@ def _find_people(
 class _Tracer:
     """Follows displacements through the maps.
 
-    It computes with Python's numbers: a person has 16 edges of few numbers each, which take numpy longer.
+    It computes with Python's numbers: a person has 16 edges of few numbers each, which take numpy
+    longer.
     """
 
     def __init__(self, scores: Floats, maps: Maps, stride: int) -> None:
-        self._stride, self._last_row, self._last_column = stride, scores.shape[0] - 1, scores.shape[1] - 1
+        self._stride, self._last_row, self._last_column = (
+            stride,
+            scores.shape[0] - 1,
+            scores.shape[1] - 1,
+        )
         self._scores, self._offsets, self._forward, self._backward = (
             array.reshape(-1).data
-            for array in (scores, maps["offsets"], maps["displacements_fwd"], maps["displacements_bwd"])
+            for array in (
+                scores,
+                maps["offsets"],
+                maps["displacements_fwd"],
+                maps["displacements_bwd"],
+            )
         )
 
     def keypoint(self, cell: int, part: int) -> Keypoint:
-        """A keypoint at the position that the offsets of a cell give, with the score of that cell."""
+        """A keypoint at the position that the offsets of a cell give, with the score of that
+        cell.
+        """
         row, column = divmod(cell, self._last_column + 1)
         place = cell * 2 * JOINTS + part
         x, y = (
@@ -171,7 +195,9 @@ class _Tracer:
 
 
 def _find_route(root: int) -> list[tuple[int, int, int, bool]]:
-    """The steps from a keypoint to all others: source, target, edge, and whether it is followed forward."""
+    """The steps from a keypoint to all others: source, target, edge, and whether it is followed
+    forward.
+    """
     known, steps = [root], []
     for source in known:
         for edge, ends in enumerate(_EDGES):
@@ -196,14 +222,21 @@ _CHANNELS = {
 }
 
 DECODER = DecoderType(
-    networks=(tuple(Output("", (1, -1, -1, channels), role=role) for role, channels in _CHANNELS.items()),),
+    networks=(
+        tuple(Output("", (1, -1, -1, channels), role=role) for role, channels in _CHANNELS.items()),
+    ),
     options=PoseNetOptions,
     person_score="min_score",
     decode=decode_posenet,
     pipeline=BOTTOM_UP,
     skeleton=SKELETON,
     needs="maps of 17, 34, 32 and 32 channels",
-    rules=({role: _has_channels(channels, role.partition("_")[2]) for role, channels in _CHANNELS.items()},),
+    rules=(
+        {
+            role: _has_channels(channels, role.partition("_")[2])
+            for role, channels in _CHANNELS.items()
+        },
+    ),
     visible_score=MAXIMUM_IS_VISIBLE,
     input_sizing=InputSizing(stride=16, extra=1, default_target=385, by_height=False),
     approach="bottom-up",

@@ -1,7 +1,9 @@
-"""Decoder of SimCC: x and y of each keypoint are classified separately, into bins smaller than a pixel.
+"""Decoder of SimCC: x and y of each keypoint are classified separately, into bins smaller than a
+pixel.
 
 Y. Li et al., SimCC: a Simple Coordinate Classification Perspective for Human Pose Estimation, 2022,
-arXiv:2107.03332; as implemented in RTMPose (T. Jiang et al., 2023, arXiv:2303.07399, ``get_simcc_maximum``).
+arXiv:2107.03332; as implemented in RTMPose (T. Jiang et al., 2023, arXiv:2303.07399,
+``get_simcc_maximum``).
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ class SimccOptions(TopDownOptions):
 def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     """The person; an empty list if no keypoint has a score above 0.
 
-    A keypoint's score is the lower of its two maxima; if it is not above 0, the keypoint is missing. A pose's
-    score is the mean over all keypoints, at most 1. An integer coordinate is the center of a pixel.
+    A keypoint's score is the lower of its two maxima; if it is not above 0, the keypoint is
+    missing. A pose's score is the mean over all keypoints, at most 1. An integer coordinate is the
+    center of a pixel.
 
     Args:
         maps: ``simcc_x`` (17, width x split) and ``simcc_y`` (17, height x split) float32.
@@ -50,8 +53,8 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     bins = round(size[0] * options.split), round(size[1] * options.split)
     if (across.shape[1], down.shape[1]) != bins:
         raise InferenceError(
-            f"simcc has {across.shape[1]} and {down.shape[1]} bins, but an input of {size[0]}x{size[1]} with "
-            f"{options.split:g} in a pixel has {bins[0]} and {bins[1]}",
+            f"simcc has {across.shape[1]} and {down.shape[1]} bins, but an input of"
+            f" {size[0]}x{size[1]} with {options.split:g} in a pixel has {bins[0]} and {bins[1]}",
             hint="split is the number of bins for each pixel",
         )
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
@@ -71,7 +74,9 @@ def _are_bins(name: str, shape: tuple[int, ...], axis: str) -> bool:
 
 
 DECODER = DecoderType(
-    networks=((Output("", (1, JOINTS, -1), role="simcc_x"), Output("", (1, JOINTS, -1), role="simcc_y")),),
+    networks=(
+        (Output("", (1, JOINTS, -1), role="simcc_x"), Output("", (1, JOINTS, -1), role="simcc_y")),
+    ),
     options=SimccOptions,
     decode=decode_simcc,
     pipeline=TOP_DOWN,

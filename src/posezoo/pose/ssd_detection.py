@@ -62,8 +62,8 @@ class DetectionOptions:
     """Options of the decoder detection.
 
     Attributes:
-        min_box_score: boxes with lower scores are left out, 0..1. GluonCV's demo and Open Model Zoo's cards
-            use 0.5.
+        min_box_score: boxes with lower scores are left out, 0..1. GluonCV's demo and Open Model
+            Zoo's cards use 0.5.
     """
 
     min_box_score: float = 0.5
@@ -73,18 +73,23 @@ class DetectionOptions:
 
 
 def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
-    """The people in an image, highest score first: poses without keypoints, whose boxes are inside the image.
+    """The people in an image, highest score first: poses without keypoints, whose boxes are inside
+    the image.
 
     Args:
-        maps: ``detections`` (..., N, 7): for each box the image's index, the label, the confidence, and x0,
-            y0, x1, y1 as shares of the image's sides. An index below zero ends the list: the rows after it
-            may be from an earlier image (SSD's DetectionOutput).
+        maps: ``detections`` (..., N, 7): for each box the image's index, the label, the confidence,
+            and x0, y0, x1, y1 as shares of the image's sides. An index below zero ends the list:
+            the rows after it may be from an earlier image (SSD's DetectionOutput).
         size: width and height of the image, in pixels.
     """
     rows = maps["detections"].reshape(-1, 7)
     ends = np.flatnonzero(rows[:, 0] < 0)
     rows = rows[: ends[0]] if len(ends) else rows
-    is_person = np.isfinite(rows).all(axis=1) & (rows[:, 1] == PERSON) & (rows[:, 2] >= options.min_box_score)
+    is_person = (
+        np.isfinite(rows).all(axis=1)
+        & (rows[:, 1] == PERSON)
+        & (rows[:, 2] >= options.min_box_score)
+    )
     rows = rows[is_person]
     rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
     return create_box_poses(rows[:, 3:] * [*size, *size], rows[:, 2], size)
@@ -102,7 +107,9 @@ def create_box_poses(boxes: NDArray[Any], scores: NDArray[Any], size: Size) -> l
     has_size = (inside[:, 2:] > inside[:, :2]).all(axis=1)
     return [
         Pose(np.zeros((0, 3), np.float32), SKELETON, min(score, 1.0), (x0, y0, x1, y1))
-        for (x0, y0, x1, y1), score in zip(inside[has_size].tolist(), scores[has_size].tolist(), strict=True)
+        for (x0, y0, x1, y1), score in zip(
+            inside[has_size].tolist(), scores[has_size].tolist(), strict=True
+        )
     ]
 
 
@@ -110,8 +117,8 @@ def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
     """Boxes from a user: (x0, y0, x1, y1), optionally followed by a score.
 
     Raises:
-        InferenceError: a box does not have four or five finite numbers, its width or height is not above 0,
-            or its score is not 0 to 1.
+        InferenceError: a box does not have four or five finite numbers, its width or height is not
+            above 0, or its score is not 0 to 1.
     """
     return [box if isinstance(box, Box) else _parse_box(box) for box in boxes]
 
@@ -122,7 +129,9 @@ def _parse_box(sides: Sequence[float]) -> Box:
     except (TypeError, ValueError):
         numbers = []
     if len(numbers) not in (4, 5) or not np.isfinite(numbers).all():
-        raise InferenceError(f"a box is x0, y0, x1, y1 in pixels, and optionally a score, not {sides!r}")
+        raise InferenceError(
+            f"a box is x0, y0, x1, y1 in pixels, and optionally a score, not {sides!r}"
+        )
     box = Box(*numbers)
     if not (box.width > 0 and box.height > 0):
         raise InferenceError(

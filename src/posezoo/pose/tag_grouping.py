@@ -30,14 +30,16 @@ class AssociativeEmbeddingOptions:
     Attributes:
         compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
         min_keypoint_score: the threshold of heatmaps, 0..1.
-        max_tag_distance: a joint can belong to a person if the person's mean tag is nearer than this.
+        max_tag_distance: a joint can belong to a person if the person's mean tag is nearer than
+            this.
         max_people: the maximum number of keypoints of each kind; the highest are kept.
         min_score: people are left out if their mean score over all 17 keypoints is not higher.
         adjust: refine keypoints to subpixel positions.
         refine: search for missing joints in the cells with the person's tag.
-        offset: the position of a keypoint in its cell, in cells from the top left corner: 0.5 is the center.
-        delta: with ``compatible``, the offset that Open Model Zoo's decoder adds instead: 0 for the 000x
-            models with embeddings, 0.5 for HigherHRNet.
+        offset: the position of a keypoint in its cell, in cells from the top left corner: 0.5 is
+            the center.
+        delta: with ``compatible``, the offset that Open Model Zoo's decoder adds instead: 0 for the
+            000x models with embeddings, 0.5 for HigherHRNet.
     """
 
     compatible: bool = False
@@ -56,11 +58,13 @@ class AssociativeEmbeddingOptions:
         check_options(self, "1 or more", lambda value: value >= 1, "max_people")
 
 
-def group_by_tags(peaks: Peaks, points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
+def group_by_tags(
+    peaks: Peaks, points: Floats, tags: Floats, max_distance: float
+) -> NDArray[np.int64]:
     """(N,) the person index of each peak, from 0.
 
-    Tags that are further apart than the threshold never belong to one person, so clusters of tags are matched
-    separately.
+    Tags that are further apart than the threshold never belong to one person, so clusters of tags
+    are matched separately.
 
     Args:
         peaks, points, tags: N peaks, with (N, 3) x and y in cells and score, and (N, T) tags.
@@ -74,7 +78,9 @@ def group_by_tags(peaks: Peaks, points: Floats, tags: Floats, max_distance: floa
     cluster = np.empty(len(order), np.int64)
     cluster[order] = np.cumsum(np.diff(sorted_tags[:, 0], prepend=sorted_tags[0, 0]) > max_distance)
     clusters = int(cluster.max()) + 1
-    counts = np.bincount(cluster * JOINTS + peaks.maps, minlength=clusters * JOINTS).reshape(clusters, JOINTS)
+    counts = np.bincount(cluster * JOINTS + peaks.maps, minlength=clusters * JOINTS).reshape(
+        clusters, JOINTS
+    )
     low, high = np.full((2, clusters, tags.shape[1]), np.inf, np.float32)
     np.minimum.at(low, cluster, tags)
     np.minimum.at(high, cluster, -tags)
@@ -96,10 +102,10 @@ def match_by_tags(
 ) -> NDArray[np.int64]:
     """(N,) the person index of each peak, assigned joint by joint with the lowest sum of costs.
 
-    The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. If the tags are
-    ambiguous, the distance from the center of a person decides. Both are computed as in Open Model Zoo's
-    decoder (``hpe_associative_embedding.py``), exact to the last bit, because rounding makes small
-    differences large.
+    The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. If the tags
+    are ambiguous, the distance from the center of a person decides. Both are computed as in Open
+    Model Zoo's decoder (``hpe_associative_embedding.py``), exact to the last bit, because rounding
+    makes small differences large.
     """
     owners: NDArray[np.int64] = np.full(len(kinds), -1)
     means: list[Floats] = []
@@ -113,9 +119,13 @@ def match_by_tags(
         distances: Floats = np.empty((len(new), len(means)), np.float32)
         if means:
             distances = np.linalg.norm(tags[new][:, None] - np.stack(means), axis=2)
-            far = np.linalg.norm(points[new, None, :2].astype(np.float64) - np.stack(centers), axis=2)
+            far = np.linalg.norm(
+                points[new, None, :2].astype(np.float64) - np.stack(centers), axis=2
+            )
             far /= far.min(axis=0) + 1e-10
-            weighted = np.where(distances < max_distance, (distances * far).astype(np.float32), distances)
+            weighted = np.where(
+                distances < max_distance, (distances * far).astype(np.float32), distances
+            )
             costs = np.round(weighted) * 100 - points[new, 2:].astype(np.float64)
             lacking = max(0, len(new) - len(means))
             chosen = solve_assignment(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))

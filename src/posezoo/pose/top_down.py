@@ -1,8 +1,9 @@
-"""Top-down networks, which process one person at a time: options, crops of people, removal of duplicates.
+"""Top-down networks, which process one person at a time: options, crops of people, removal of
+duplicates.
 
-Each crop is a published convention. Transforms use continuous coordinates. Published code treats a box's
-corners as centers of pixels, which is an error of half a pixel. Here a point is mapped back to exactly the
-position in the image that the network sees.
+Each crop is a published convention. Transforms use continuous coordinates. Published code treats a
+box's corners as centers of pixels, which is an error of half a pixel. Here a point is mapped back
+to exactly the position in the image that the network sees.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class TopDownOptions:
     Attributes:
         padding: the crop's size relative to the box; 0: the default of the crop's convention.
         max_people: the maximum number of boxes to use; those with the highest scores are used.
-        max_similarity: poses with a higher object keypoint similarity count as one person, 0..1; the default
-            of 0.9 is HRNet's.
+        max_similarity: poses with a higher object keypoint similarity count as one person, 0..1;
+            the default of 0.9 is HRNet's.
     """
 
     padding: float = 0.0
@@ -37,7 +38,9 @@ class TopDownOptions:
 
     def __post_init__(self) -> None:
         check_options(self, "0 to 1", is_share, "max_similarity")
-        check_options(self, "0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10, "padding")
+        check_options(
+            self, "0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10, "padding"
+        )
         check_options(self, "1 or more", lambda value: value >= 1, "max_people")
 
 
@@ -47,15 +50,17 @@ class PersonCrop:
 
     Attributes:
         view: from image pixels to pixels of the crop.
-        shown: left, top, right and bottom of the visible part of the image, in integer pixels; the rest of
-            the crop is blank.
+        shown: left, top, right and bottom of the visible part of the image, in integer pixels; the
+            rest of the crop is blank.
     """
 
     view: ImageTransform
     shown: tuple[int, int, int, int]
 
     def extract(self, image: Image, blank: Color = (0, 0, 0)) -> Image:
-        """The cropped picture, (height, width, 3), of an (H, W, 3) image; ``blank`` fills the rest."""
+        """The cropped picture, (height, width, 3), of an (H, W, 3) image; ``blank`` fills the
+        rest.
+        """
         left, top, right, bottom = self.shown
         shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
         part = ImageTransform(self.view.matrix @ shift, self.view.size)
@@ -68,8 +73,8 @@ class PersonCrop:
         return width / across * height / down
 
 
-#: Returns a crop. The arguments are a box, the sizes of image and input, and the size of the crop relative to
-#: the box (0: the default of the convention).
+#: Returns a crop. The arguments are a box, the sizes of image and input, and the size of the crop
+#: relative to the box (0: the default of the convention).
 CropFunction = Callable[[Box, Size, Size, float], PersonCrop]
 
 #: The size of the crop relative to the box, in SimpleBaseline, HRNet, UDP, GluonCV,
@@ -78,16 +83,20 @@ PADDING = 1.25
 
 
 def crop_fit(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """The box, extended to the input's aspect ratio and then enlarged; the image around it stays visible.
+    """The box, extended to the input's aspect ratio and then enlarged; the image around it stays
+    visible.
 
-    B. Xiao et al., Simple Baselines, 2018, arXiv:1804.06208 (``_xywh2cs``, ``get_affine_transform``).
-    Their factor pixel_std of 200 cancels out, so it is not used here.
+    B. Xiao et al., Simple Baselines, 2018, arXiv:1804.06208 (``_xywh2cs``,
+    ``get_affine_transform``). Their factor pixel_std of 200 cancels out, so it is not used here.
     """
-    return PersonCrop(_view(box.center, _fit_aspect(box, size, padding or PADDING), size), (0, 0, *image))
+    return PersonCrop(
+        _view(box.center, _fit_aspect(box, size, padding or PADDING), size), (0, 0, *image)
+    )
 
 
 def crop_align(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """As ``crop_fit``, but the crop extends from the center of the input's first pixel to that of its last.
+    """As ``crop_fit``, but the crop extends from the center of the input's first pixel to that of
+    its last.
 
     J. Huang et al., The Devil is in the Details, 2020, arXiv:1911.07524 (``get_warp_matrix``).
     """
@@ -96,9 +105,11 @@ def crop_align(box: Box, image: Size, size: Size, padding: float = 0.0) -> Perso
 
 
 def crop_stretch(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """The enlarged box, clipped to the image, truncated to integer pixels, and stretched to the input.
+    """The enlarged box, clipped to the image, truncated to integer pixels, and stretched to the
+    input.
 
-    GluonCV's demo: ``upscale_bbox_fn`` and ``crop_resize_normalize`` in gluoncv/data/transforms/pose.py.
+    GluonCV's demo: ``upscale_bbox_fn`` and ``crop_resize_normalize`` in
+    gluoncv/data/transforms/pose.py.
     """
     shown = _enlarge(box, padding or PADDING, image)
     visible = Box(*shown)
@@ -108,9 +119,9 @@ def crop_stretch(box: Box, image: Size, size: Size, padding: float = 0.0) -> Per
 def crop_blank(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """The slightly enlarged box, letterboxed: two sides of the crop are blank.
 
-    AlphaPose (H.-S. Fang et al., RMPE, 2017, arXiv:1612.00137; ``crop_from_dets`` and ``cropBox``, also
-    in GluonCV): the box is enlarged by 20 % if it is wider than 100 px, else by 30 %, and clipped to the
-    image.
+    AlphaPose (H.-S. Fang et al., RMPE, 2017, arXiv:1612.00137; ``crop_from_dets`` and ``cropBox``,
+    also in GluonCV): the box is enlarged by 20 % if it is wider than 100 px, else by 30 %, and
+    clipped to the image.
     """
     shown = _enlarge(box, padding or (1.2 if box.width > 100 else 1.3), image)
     visible = Box(*shown)
@@ -118,14 +129,18 @@ def crop_blank(box: Box, image: Size, size: Size, padding: float = 0.0) -> Perso
 
 
 def _fit_aspect(box: Box, size: Size, padding: float) -> tuple[float, float]:
-    """The sides of the smallest rectangle around the box with the input's aspect, times ``padding``."""
+    """The sides of the smallest rectangle around the box with the input's aspect, times
+    ``padding``.
+    """
     aspect = size[0] / size[1]
     height = max(box.height, box.width / aspect) * padding
     return height * aspect, height
 
 
 def _enlarge(box: Box, padding: float, image: Size) -> tuple[int, int, int, int]:
-    """The corners of the enlarged box inside the image, as integers; they contain at least one pixel."""
+    """The corners of the enlarged box inside the image, as integers; they contain at least one
+    pixel.
+    """
     (x, y), width, height = box.center, box.width * padding / 2, box.height * padding / 2
     inside = Box(x - width, y - height, x + width, y + height).clip(image)
     left, top = min(int(inside.x0), image[0] - 1), min(int(inside.y0), image[1] - 1)
@@ -135,23 +150,36 @@ def _enlarge(box: Box, padding: float, image: Size) -> tuple[int, int, int, int]
 def _view(
     center: tuple[float, float], sides: tuple[float, float], size: Size, border: int = 0
 ) -> ImageTransform:
-    """A transform of a region of the image to the input, without ``border`` pixels of the input's sides."""
+    """A transform of a region of the image to the input, without ``border`` pixels of the input's
+    sides.
+    """
     (x, y), across, down = center, (size[0] - border) / sides[0], (size[1] - border) / sides[1]
     return ImageTransform(
-        np.array([[across, 0, size[0] / 2 - across * x], [0, down, size[1] / 2 - down * y]], np.float64), size
+        np.array(
+            [[across, 0, size[0] / 2 - across * x], [0, down, size[1] / 2 - down * y]], np.float64
+        ),
+        size,
     )
 
 
-def suppress_by_oks(poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: float) -> list[Pose]:
-    """Remove duplicate poses of the same person; the highest score comes first (HRNet's ``oks_nms``).
+def suppress_by_oks(
+    poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: float
+) -> list[Pose]:
+    """Remove duplicate poses of the same person; the highest score comes first (HRNet's
+    ``oks_nms``).
 
     Args:
         poses: of one image.
-        areas: the area of each pose's crop, in square image pixels; keypoint distances are relative to it.
-        max_similarity: if two poses are more similar, the one with the lower score is removed, 0..1.
+        areas: the area of each pose's crop, in square image pixels; keypoint distances are relative
+            to it.
+        max_similarity: if two poses are more similar, the one with the lower score is removed,
+            0..1.
     """
     kept: list[tuple[Pose, float]] = []
     for pose, area in sorted(zip(poses, areas, strict=True), key=lambda pair: -pair[0].score):
-        if all(pose_similarity(pose, other, (area + size) / 2) <= max_similarity for other, size in kept):
+        if all(
+            pose_similarity(pose, other, (area + size) / 2) <= max_similarity
+            for other, size in kept
+        ):
             kept.append((pose, area))
     return [pose for pose, _ in kept]

@@ -1,1 +1,3 @@
-"""Quantize FP32 IR to INT8: calibrate on photos, compare on other photos, write results within bounds."""
+"""Quantize FP32 IR to INT8: calibrate on photos, compare on other photos, write results within
+bounds.
+"""

@@ -64,14 +64,16 @@ class AccuracyEvaluator:
         return result.figures.get("AP", 0.0)
 
     def compare(self, xml: Path, precision: Precision, listener: Listener) -> str:
-        """Measure and report the AP of an INT8 IR and of the FP32 IR; their floating-point layers run in f32.
+        """Measure and report the AP of an INT8 IR and of the FP32 IR; their floating-point layers
+        run in f32.
 
         Returns:
             The reason why the drop of AP is too large; empty if it is not.
         """
         core, settings = openvino_core(extra="quantize"), {"INFERENCE_PRECISION_HINT": "f32"}
         before, after = (
-            self.compute_ap(core.compile_model(path, "CPU", settings)) for path in (self.target.fp32_xml, xml)
+            self.compute_ap(core.compile_model(path, "CPU", settings))
+            for path in (self.target.fp32_xml, xml)
         )
         name, max_drop = self.target.spec.full_name, self.max_drop
         listener(AccuracyCompared(name, precision, before, after, self.person_count))
@@ -84,7 +86,8 @@ class AccuracyEvaluator:
 
 
 def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | None:
-    """An evaluator on the photos of a plan that are not used for calibration; None without annotations.
+    """An evaluator on the photos of a plan that are not used for calibration; None without
+    annotations.
 
     Raises:
         DatasetError: the annotations are invalid.
@@ -102,7 +105,8 @@ def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | Non
     person_count = dataset.person_count(keypoints=of_keypoints)
     if not person_count:
         raise QuantizationError(
-            f"{annotations}: has no person in the {len(kept_apart)} photos that are kept apart to measure on",
+            f"{annotations}: has no person in the {len(kept_apart)} photos that are kept apart to"
+            " measure on",
             hint=f"annotate people in the photos in {folder}",
         )
     return AccuracyEvaluator(target, dataset, person_count, plan.options.max_drop)

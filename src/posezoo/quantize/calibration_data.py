@@ -1,4 +1,6 @@
-"""A network's inputs from photos, resized and cropped by the model's own pipeline, in its colour order."""
+"""A network's inputs from photos, resized and cropped by the model's own pipeline, in its colour
+order.
+"""
 
 from __future__ import annotations
 
@@ -61,9 +63,10 @@ def collect_calibration_data(
         listener: receives a warning for each photo that cannot be read and is left out.
 
     Raises:
-        QuantizationError: the model declares no inputs, no photo of one kind can be read, or the pipeline
-            never runs the network.
-        InferenceError: the FP32 IR is missing, damaged or another network's, or the pipeline cannot be run.
+        QuantizationError: the model declares no inputs, no photo of one kind can be read, or the
+            pipeline never runs the network.
+        InferenceError: the FP32 IR is missing, damaged or another network's, or the pipeline cannot
+            be run.
         MissingPackageError: OpenVINO or OpenCV is not installed.
     """
     name = target.spec.full_name
@@ -73,7 +76,8 @@ def collect_calibration_data(
             hint="declare inputs in its model.yml",
         )
     port = target.spec.inputs[0]
-    # Whatever finds more people gives more samples: BlazePose then looks at quarters of the photo, too.
+    # Whatever finds more people gives more samples: BlazePose then looks at quarters of the photo,
+    # too.
     options = find_decoder(target.decoder.name).detector_options if target.decoder else {}
     estimator = create_estimator(target, LoadOptions(decoder_options=options))
 
@@ -95,13 +99,17 @@ def collect_calibration_data(
     measured_photos, measured = collect(photos.measured)
     folder = photos.calibration[0].parent
     if not calibration_photos or not measured_photos:
-        total, count = calibration_photos + measured_photos, len(photos.calibration) + len(photos.measured)
+        total, count = (
+            calibration_photos + measured_photos,
+            len(photos.calibration) + len(photos.measured),
+        )
         raise QuantizationError(
             f"{folder}: {total} of {count} different images can be read", hint=PHOTOS_HINT
         )
     if not calibration or not measured:
         raise QuantizationError(
-            f"{name}: {target.model.full_name} finds no person to run it on in {folder}", hint=PHOTOS_HINT
+            f"{name}: {target.model.full_name} finds no person to run it on in {folder}",
+            hint=PHOTOS_HINT,
         )
     size = target.settings.subset_size
     return CalibrationData(calibration[:size], measured, calibration_photos, measured_photos)
@@ -114,4 +122,8 @@ def create_estimator(target: QuantizationTarget, options: LoadOptions | None = N
         InferenceError: an FP32 IR cannot be run, or there is no pipeline for the model.
     """
     estimator = load_estimator(target.model, target.irs, options)
-    return estimator if target.detector is None else estimator.with_detector(load_detector(*target.detector))
+    return (
+        estimator
+        if target.detector is None
+        else estimator.with_detector(load_detector(*target.detector))
+    )

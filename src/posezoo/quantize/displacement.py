@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Two detections are the same person if they share half of the points, and the median distance of these is at
-#: most this share of the person's extent.
+#: Two detections are the same person if they share half of the points, and the median distance of
+#: these is at most this share of the person's extent.
 SAME_PERSON = 0.3
 
 
@@ -34,8 +34,8 @@ class KeypointDisplacement:
     """The displacement of INT8's detections from FP32's.
 
     Attributes:
-        shift_p50_px: the median distance of a point, in pixels of the network's input, over the people that
-            both detect; infinite if there are none.
+        shift_p50_px: the median distance of a point, in pixels of the network's input, over the
+            people that both detect; infinite if there are none.
         shift_p90_px: the 90th percentile of this distance.
         found_fp32: number of people that FP32 detects.
         found_int8: number of people that INT8 detects.
@@ -62,7 +62,9 @@ class KeypointDisplacement:
 def measure_keypoint_displacement(
     pairs: Iterable[tuple[DetectedPoints, DetectedPoints]],
 ) -> KeypointDisplacement:
-    """The displacement over many inputs, from the detections of FP32 and of INT8 in each of them."""
+    """The displacement over many inputs, from the detections of FP32 and of INT8 in each of
+    them.
+    """
     distances: list[NDArray[np.float64]] = []
     counts = np.zeros(3, int)
     for fp32, int8 in pairs:
@@ -91,7 +93,9 @@ def match_people(fp32: DetectedPoints, int8: DetectedPoints) -> Sequence[NDArray
             if median <= SAME_PERSON * extent:
                 candidates.append((median, i, j, distances))
     matched, used_fp32, used_int8 = [], set(), set()
-    for _, i, j, distances in sorted(candidates, key=lambda candidate: candidate[:3]):  # nearest first
+    for _, i, j, distances in sorted(
+        candidates, key=lambda candidate: candidate[:3]
+    ):  # nearest first
         if i not in used_fp32 and j not in used_int8:
             used_fp32.add(i)
             used_int8.add(j)

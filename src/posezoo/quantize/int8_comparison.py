@@ -14,7 +14,11 @@ from posezoo.events import DisplacementMeasured, Listener, SpeedCompared
 from posezoo.pose import blazepose
 from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.quantize.calibration_data import CalibrationSample
-from posezoo.quantize.displacement import DetectedPoints, KeypointDisplacement, measure_keypoint_displacement
+from posezoo.quantize.displacement import (
+    DetectedPoints,
+    KeypointDisplacement,
+    measure_keypoint_displacement,
+)
 from posezoo.quantize.quantization_plan import QuantizationTarget
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
@@ -44,15 +48,23 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
     options = resolve_options(decoder)
 
     def read_person_detections(outputs: Outputs, _size: Size) -> DetectedPoints:
-        """BlazePose's detector: four keypoints of each person, which determine the next network's crop."""
-        detections = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
+        """BlazePose's detector: four keypoints of each person, which determine the next network's
+        crop.
+        """
+        detections = blazepose.decode_detections(
+            outputs["Identity"], outputs["Identity_1"], options
+        )
         points = detections.keypoints[: options.max_people].astype(np.float32)
         return DetectedPoints(points, np.ones(points.shape[:2], bool))
 
     if target.network_index != -1:
         return read_person_detections
     # The decoder names the outputs of a composite's parts.
-    named = {output.role: output.name for output in find_decoder(decoder.name).networks[-1] if output.name}
+    named = {
+        output.role: output.name
+        for output in find_decoder(decoder.name).networks[-1]
+        if output.name
+    }
     roles = named or match_output_roles(target.spec, decoder.name, Graph(target.fp32_xml))
 
     def read_poses(outputs: Outputs, size: Size) -> DetectedPoints:
@@ -104,15 +116,20 @@ class Fp32Reference:
         Floating-point layers run in f32.
 
         Returns:
-            The displacement, and the reason why it exceeds the model's bounds; empty if it does not.
+            The displacement, and the reason why it exceeds the model's bounds; empty if it does
+            not.
 
         Raises:
-            QuantizationError: the IR has other inputs or outputs than the FP32 IR, or FP32 detects no person.
+            QuantizationError: the IR has other inputs or outputs than the FP32 IR, or FP32 detects
+                no person.
             InferenceError: it is missing or damaged.
         """
         int8 = self._compile(xml)
         # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
-        for ports, expected in ((int8.inputs, self._network.inputs), (int8.outputs, self._network.outputs)):
+        for ports, expected in (
+            (int8.inputs, self._network.inputs),
+            (int8.outputs, self._network.outputs),
+        ):
             axes = {name: len(shape) for name, shape in ports.items()}
             if axes != {name: len(shape) for name, shape in expected.items()}:
                 raise QuantizationError(
@@ -124,7 +141,8 @@ class Fp32Reference:
         name, settings = self._target.spec.full_name, self._target.settings
         if not displacement.found_fp32:
             raise QuantizationError(
-                f"{name}: FP32 detects no person in the {len(self._samples)} images for the comparison",
+                f"{name}: FP32 detects no person in the {len(self._samples)} images for the"
+                " comparison",
                 hint="photos with people are needed",
             )
         listener(
@@ -143,7 +161,9 @@ class Fp32Reference:
         inputs = self._samples[0].inputs()
         rounds = [(_cpu_ms(int8, inputs), _cpu_ms(self._network, inputs)) for _ in range(_ROUNDS)]
         cpu_ms_int8, cpu_ms_fp32 = (median(times) for times in zip(*rounds, strict=True))
-        listener(SpeedCompared(name, precision, cpu_ms_int8, cpu_ms_fp32, available_devices()["CPU"]))
+        listener(
+            SpeedCompared(name, precision, cpu_ms_int8, cpu_ms_fp32, available_devices()["CPU"])
+        )
         problem = ""
         if displacement.agreement < settings.min_agreement:
             problem = (
@@ -153,8 +173,8 @@ class Fp32Reference:
             )
         elif displacement.shift_p50_px > settings.max_shift_px:
             problem = (
-                f"{name}: {precision} displaces points by {displacement.shift_p50_px:.1f} px in the median, "
-                f"{settings.max_shift_px:g} px of the network's input are allowed"
+                f"{name}: {precision} displaces points by {displacement.shift_p50_px:.1f} px in the"
+                f" median, {settings.max_shift_px:g} px of the network's input are allowed"
             )
         return displacement, problem
 

@@ -1,4 +1,6 @@
-"""The quantization noise of each layer: its output compared with the same layer's output in FP32."""
+"""The quantization noise of each layer: its output compared with the same layer's output in
+FP32.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,14 @@ from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.runtime.compiled_network import Array
 
-#: The layers that are compared: quantized layers, and MVN, which divides by its input's standard deviation.
+#: The layers that are compared: quantized layers, and MVN, which divides by its input's standard
+#: deviation.
 TYPES = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MVN", "MatMul")
 
 
-def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -> tuple[LayerNoise, ...]:
+def compare_layers(
+    fp32: Any, int8: Any, samples: Sequence[CalibrationSample]
+) -> tuple[LayerNoise, ...]:
     """The mean noise of each layer over samples, in the order of execution.
 
     Args:
@@ -50,12 +55,14 @@ def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -
 
 
 class _Probe:
-    """A copy of a network that runs in f32; arguments and copied results are in the order of its ports.
+    """A copy of a network that runs in f32; arguments and copied results are in the order of its
+    ports.
 
     Args:
         network: an ``openvino.Model``.
         names: the operations whose first outputs are the results.
-        sources: additional inputs that replace the outputs of these operations before they are quantized.
+        sources: additional inputs that replace the outputs of these operations before they are
+            quantized.
     """
 
     def __init__(self, network: Any, names: Sequence[str], sources: Sequence[str] = ()) -> None:
@@ -66,9 +73,13 @@ class _Probe:
         for quantizer, source in _activations(copy) if sources else ():
             name, port = source.get_friendly_name(), quantizer.input_value(0)
             if name not in inputs:
-                inputs[name] = ov.opset13.parameter(port.get_partial_shape(), port.get_element_type())
+                inputs[name] = ov.opset13.parameter(
+                    port.get_partial_shape(), port.get_element_type()
+                )
             quantizer.input(0).replace_source_output(inputs[name].output(0))
-        probe = ov.Model(results, [*copy.get_parameters(), *(inputs[name] for name in sources)], "probe")
+        probe = ov.Model(
+            results, [*copy.get_parameters(), *(inputs[name] for name in sources)], "probe"
+        )
         compiled = openvino_core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
 
@@ -84,7 +95,9 @@ def _activations(int8: Any) -> list[tuple[Any, Any]]:
         for operation in int8.get_ordered_ops()
         if operation.get_type_name() == "FakeQuantize"
     ]
-    return [(quantizer, source) for quantizer, source in pairs if source.get_type_name() != "Constant"]
+    return [
+        (quantizer, source) for quantizer, source in pairs if source.get_type_name() != "Constant"
+    ]
 
 
 def _noise(expected: Array, actual: Array) -> float:

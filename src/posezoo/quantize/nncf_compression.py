@@ -1,7 +1,9 @@
-"""Quantizes a network's weights and activations to INT8 with NNCF, reproducibly and without console output.
+"""Quantizes a network's weights and activations to INT8 with NNCF, reproducibly and without console
+output.
 
-Method: post-training quantization with activation ranges from calibration samples and fast bias correction
-(Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020, arXiv:2002.08679).
+Method: post-training quantization with activation ranges from calibration samples and fast bias
+correction (Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020,
+arXiv:2002.08679).
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def quantize_network(
         samples: the samples for measuring activations, in this order.
         target_device: one of ``spec.model.TARGET_DEVICES``.
         report_progress: called with the number of each sample, and the number of all samples.
-        evaluator: if it limits the drop of AP, layers return to floating point until AP is within the limit.
+        evaluator: if it limits the drop of AP, layers return to floating point until AP is within
+            the limit.
 
     Returns:
         An ``openvino.Model``.

@@ -1,4 +1,6 @@
-"""Quantizes an FP32 IR to INT8, compares it with FP32, and writes it if it is within the model's bounds."""
+"""Quantizes an FP32 IR to INT8, compares it with FP32, and writes it if it is within the model's
+bounds.
+"""
 
 from __future__ import annotations
 
@@ -59,15 +61,16 @@ class Quantized:
 def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:
     """Make the INT8 IR of a model that has an FP32 IR, except those that are up to date.
 
-    The same FP32 IR, photos and settings give the same bytes, on any number of threads. If an error occurs,
-    earlier IR stay in place.
+    The same FP32 IR, photos and settings give the same bytes, on any number of threads. If an error
+    occurs, earlier IR stay in place.
 
     Raises:
         QuantizationError: INT8 differs from FP32 by more than the model's settings allow.
         LockError: a strict lock does not list an IR.
         InferenceError: the FP32 IR is damaged or another network's.
         OutputError: an IR cannot be written.
-        MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or their versions do not match.
+        MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or their versions do not
+            match.
     """
     target, folder = plan.target, plan.layout.model_dir(plan.target.spec)
     name, photos = target.spec.full_name, plan.photos
@@ -75,7 +78,9 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
     if due := select_due(name, plan.irs, listener):
         remove_stale_staging_dirs(folder)
         precisions = tuple(ir.precision for ir in due)
-        listener(QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured)))
+        listener(
+            QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured))
+        )
         try:
             evaluator = create_accuracy_evaluator(plan)
             data = collect_calibration_data(target, photos, listener=listener)
@@ -129,7 +134,8 @@ class _QuantizationJob:
         name = target.spec.full_name
         network = _read_fp32(target)
         if precision is Precision.FP16_INT8:
-            # This must precede quantization: OpenVINO stores no weights as FP16 if some are already INT8.
+            # This must precede quantization: OpenVINO stores no weights as FP16 if some are already
+            # INT8.
             half = ir_writer.write_ir(network, xml.with_name("half.xml"), Precision.FP16)
             network = openvino_core(extra="quantize").read_model(half)
         network = quantize_network(
@@ -137,7 +143,9 @@ class _QuantizationJob:
             self.data.calibration,
             target.settings,
             target_device=options.target_device,
-            report_progress=lambda done, total: self.listener(CalibrationProgress(name, done, total)),
+            report_progress=lambda done, total: self.listener(
+                CalibrationProgress(name, done, total)
+            ),
             evaluator=self.evaluator,
         )
         quantized = network.clone()  # still has the layer names of the FP32 IR
@@ -148,12 +156,16 @@ class _QuantizationJob:
             problem = self.evaluator.compare(xml, precision, self.listener)
         if problem or options.compare_layers:
             samples = self.data.measured[:COMPARED_SAMPLES]
-            self.listener(LayerNoiseMeasured(name, compare_layers(_read_fp32(target), quantized, samples)))
+            self.listener(
+                LayerNoiseMeasured(name, compare_layers(_read_fp32(target), quantized, samples))
+            )
         if problem:
             raise QuantizationError(
                 problem,
-                hint="nothing was published; quantization.in_float in model.yml keeps the layers with the "
-                "most noise in floating point",
+                hint=(
+                    "nothing was published; quantization.in_float in model.yml keeps the layers"
+                    " with the most noise in floating point"
+                ),
             )
         return displacement
 
@@ -177,7 +189,9 @@ def _read_fp32(target: QuantizationTarget) -> Any:
 
 
 def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
-    """The displacement of each IR that was made now, in the format that ``posezoo record`` reads."""
+    """The displacement of each IR that was made now, in the format that ``posezoo record``
+    reads.
+    """
     plan = quantized.plan
     photos = {"photos": len(plan.photos.measured), "calibrated on": len(plan.photos.calibration)}
     fp32_size = plan.target.fp32_xml.with_suffix(".bin").stat().st_size

@@ -1,4 +1,6 @@
-"""The network to quantize, its photos, and which of its INT8 IR must be made; this does not need NNCF."""
+"""The network to quantize, its photos, and which of its INT8 IR must be made; this does not need
+NNCF.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ MAX_MEASURED = 100
 _LATER_KEYS = ("refused",)
 
 #: The hint of the errors that other photos avoid.
-PHOTOS_HINT = "name a folder of photos with people in them: at least two, a hundred give good results"
+PHOTOS_HINT = (
+    "name a folder of photos with people in them: at least two, a hundred give good results"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,11 @@ class QuantizationTarget:
 
     Attributes:
         spec: the network's model.
-        model: the model whose pipeline runs the network: itself, or the composite that it is a part of.
+        model: the model whose pipeline runs the network: itself, or the composite that it is a part
+            of.
         irs: the FP32 .xml of each network of this pipeline, by its model's name.
-        detector: the person detector of a top-down model, with the .xml of its networks; None if the model
-            does not need one, or if each photo shows one person.
+        detector: the person detector of a top-down model, with the .xml of its networks; None if
+            the model does not need one, or if each photo shows one person.
     """
 
     spec: ModelSpec
@@ -104,9 +109,10 @@ class QuantizationOptions:
         target_device: one of ``spec.model.TARGET_DEVICES``.
         force: make IR again even if they are up to date.
         compare_layers: report the quantization noise of each layer, even if the result is accepted.
-        annotations: people in the photos, in COCO's format. If given, AP before and after is reported, on the
-            photos for comparison.
-        max_drop: the largest allowed drop of AP, 0..1; layers return to floating point until AP is within it.
+        annotations: people in the photos, in COCO's format. If given, AP before and after is
+            reported, on the photos for comparison.
+        max_drop: the largest allowed drop of AP, 0..1; layers return to floating point until AP is
+            within it.
 
     Raises:
         QuantizationError: ``max_drop`` is given without annotations.
@@ -121,7 +127,9 @@ class QuantizationOptions:
 
     def __post_init__(self) -> None:
         if self.max_drop is not None and self.annotations is None:
-            raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
+            raise QuantizationError(
+                "max_drop needs annotations of the photos", hint="--annotations FILE"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +185,8 @@ def plan_quantization(
         dataset_dir: a folder of photos with people.
 
     Raises:
-        QuantizationError: there are too few photos, a precision is not one of ``INT8_PRECISIONS``, or an IR
-            would replace the publisher's IR.
+        QuantizationError: there are too few photos, a precision is not one of ``INT8_PRECISIONS``,
+            or an IR would replace the publisher's IR.
     """
     photos = split_photos(dataset_dir, target.settings.subset_size)
     key = quantization_key(target, photos, options.target_device, options.max_drop)
@@ -205,10 +213,11 @@ def plan_quantization(
 
 
 def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
-    """Choose photos in a folder and its subfolders: one in three is for comparison; no content is used twice.
+    """Choose photos in a folder and its subfolders: one in three is for comparison; no content is
+    used twice.
 
-    INT8 is better than usual on the photos that it was calibrated on. The same files with the same names give
-    the same choice.
+    INT8 is better than usual on the photos that it was calibrated on. The same files with the same
+    names give the same choice.
 
     Args:
         subset_size: the largest number of photos for calibration.
@@ -248,13 +257,18 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
 
 
 def quantization_key(
-    target: QuantizationTarget, photos: PhotoSplit, target_device: str, max_drop: float | None = None
+    target: QuantizationTarget,
+    photos: PhotoSplit,
+    target_device: str,
+    max_drop: float | None = None,
 ) -> dict[str, Any]:
     """All values that determine the bytes of an INT8 IR, as JSON values."""
     settings = asdict(target.settings)
     # Keys that were added later count only if they are set: earlier INT8 IR stay up to date.
     quantization = {
-        "settings": {key: settings[key] for key in settings if settings[key] or key not in _LATER_KEYS},
+        "settings": {
+            key: settings[key] for key in settings if settings[key] or key not in _LATER_KEYS
+        },
         "target_device": target_device,
         "photos": photos.digest,
         "max_drop": max_drop,

@@ -1,7 +1,8 @@
-"""Models of our networks: PyTorch models of other registries, and models with the user's own weights.
+"""Models of our networks: PyTorch models of other registries, and models with the user's own
+weights.
 
-The latter are like any other model with one file. In the model this file always has the same name, so that
-the IR does not depend on the name of the user's file.
+The latter are like any other model with one file. In the model this file always has the same name,
+so that the IR does not depend on the name of the user's file.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from posezoo.spec.model import (
 )
 from posezoo.spec.safe_names import explain_invalid_model_name
 
-# If one of these differs, the outputs have another meaning, and the decoder and the skeleton do not fit.
+# If one of these differs, the outputs have another meaning, and the decoder and the skeleton do not
+# fit.
 _OUTPUT_ARGUMENTS = ("keypoints", "heatmaps", "pafs")
 
 #: The name of the one file of a model with the user's own weights.
@@ -42,8 +44,8 @@ _own_registry = cache(open_registry)
 def with_known_network(spec: ModelSpec) -> ModelSpec:
     """Add our network to a PyTorch model of another registry; other models are returned unchanged.
 
-    The network is that of the model with the same name in our own registry, if the size of the file with the
-    weights is also the same.
+    The network is that of the model with the same name in our own registry, if the size of the file
+    with the weights is also the same.
     """
     if spec.framework is not Framework.PYTORCH or spec.network is not None:
         return spec
@@ -67,10 +69,12 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
 
 
 def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:
-    """A model with the user's own weights; the checkpoint's keys may show other stages or keypoints.
+    """A model with the user's own weights; the checkpoint's keys may show other stages or
+    keypoints.
 
     Args:
-        model: a model that is one of our networks, or such a network's name in ``networks.NETWORKS``.
+        model: a model that is one of our networks, or such a network's name in
+            ``networks.NETWORKS``.
         checkpoint: a .pth, .safetensors or .params file.
         name: the name of the new model; if empty, the name of the model or network.
 
@@ -101,12 +105,16 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
     choice = require_network(model)
     weights = pretrained.read_network_checkpoint(checkpoint, choice.name, assumed=choice.arguments)
     published = weights.network.complete_arguments(**choice.arguments)
-    changed = {argument for argument, value in weights.arguments.items() if published[argument] != value}
+    changed = {
+        argument for argument, value in weights.arguments.items() if published[argument] != value
+    }
     outputs = model.outputs
     if changed:  # the outputs have other shapes, and may have other names
         names = weights.network.output_names(**weights.arguments)
         ports = outputs if len(outputs) == len(names) else [Output("", ())] * len(names)
-        outputs = tuple(replace(port, name=name, shape=()) for name, port in zip(names, ports, strict=True))
+        outputs = tuple(
+            replace(port, name=name, shape=()) for name, port in zip(names, ports, strict=True)
+        )
     has_same_outputs = changed.isdisjoint(_OUTPUT_ARGUMENTS)
     if name:  # a model with its own name is neither a part of a composite nor a variant
         if reason := explain_invalid_model_name(name):
@@ -144,7 +152,8 @@ def checkpoint_dir(model: Model) -> Path:
 
 
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
-    """Write a checkpoint with random weights, for measurements that do not depend on the weights' values.
+    """Write a checkpoint with random weights, for measurements that do not depend on the weights'
+    values.
 
     Raises:
         UnknownModelError: there is no such network.
@@ -155,8 +164,9 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     torch = import_optional("torch", extra="torch")
     with torch.device("meta"):
         tensors = build_network(choice.name, **choice.arguments).state_dict()
-    # Values are from 0.5 to 1.5, so that no variance is 0 and no two constants are equal. PyTorch's initial
-    # weights are not suitable: the addition of a bias of 0 is removed from the IR, and would not be counted.
+    # Values are from 0.5 to 1.5, so that no variance is 0 and no two constants are equal. PyTorch's
+    # initial weights are not suitable: the addition of a bias of 0 is removed from the IR, and
+    # would not be counted.
     generator = torch.Generator().manual_seed(0)
     weights = {
         key: (torch.rand(tensor.shape, generator=generator) + 0.5).to(tensor.dtype)
@@ -168,7 +178,8 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
 
 
 def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
-    """The model with dynamic dimensions: those that its inputs declare; by default height and width.
+    """The model with dynamic dimensions: those that its inputs declare; by default height and
+    width.
 
     A ConversionError if it is not one of our networks: the sizes of a published graph are fixed.
     """
@@ -178,7 +189,9 @@ def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
     return replace(
         model,
         inputs=tuple(replace(port, shape=_open_dimensions(port.shape, letters)) for port in inputs),
-        outputs=tuple(replace(port, shape=_open_dimensions(port.shape, letters)) for port in model.outputs),
+        outputs=tuple(
+            replace(port, shape=_open_dimensions(port.shape, letters)) for port in model.outputs
+        ),
     )
 
 
@@ -186,7 +199,8 @@ def require_network(model: ModelSpec) -> NetworkChoice:
     """The one of our networks that a model is; a ConversionError if it was published as a graph."""
     if model.network is None:
         raise ConversionError(
-            f"{model.name}: is published as {model.framework}, and is not one of posezoo's networks",
+            f"{model.name}: is published as {model.framework}, and is not one of posezoo's"
+            " networks",
             hint="posezoo list --framework pytorch lists the models that are",
         )
     return model.network
@@ -194,4 +208,6 @@ def require_network(model: ModelSpec) -> NetworkChoice:
 
 def _open_dimensions(shape: tuple[int, ...], letters: set[str]) -> tuple[int, ...]:
     """The shape with these dimensions set to -1 (dynamic); all tensors of our networks are NCHW."""
-    return tuple(-1 if letter in letters else size for letter, size in zip("NCHW", shape, strict=False))
+    return tuple(
+        -1 if letter in letters else size for letter, size in zip("NCHW", shape, strict=False)
+    )

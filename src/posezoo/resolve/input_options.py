@@ -1,4 +1,6 @@
-"""How the user changes the IR's inputs and outputs, also with Model Optimizer's arguments (--add_mo_arg)."""
+"""How the user changes the IR's inputs and outputs, also with Model Optimizer's arguments
+(--add_mo_arg).
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,21 @@ _GIVEN_ELSEWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How the IR's inputs and outputs differ from model.yml's; each option changes the IR and its key."""
+    """How the IR's inputs and outputs differ from model.yml's; each option changes the IR and its
+    key.
+    """
 
-    mo_arguments: tuple[str, ...] = ()  # further arguments of Model Optimizer: the values of ``--add_mo_arg``
-    element_type: str = ""  # of image inputs, by OpenVINO's name (u8, f16, f32); empty: the model's own
+    mo_arguments: tuple[
+        str, ...
+    ] = ()  # further arguments of Model Optimizer: the values of ``--add_mo_arg``
+    element_type: str = (
+        ""  # of image inputs, by OpenVINO's name (u8, f16, f32); empty: the model's own
+    )
     layout: str = ""  # the layout of image inputs, NCHW or NHWC; empty for the model's own
     resize: bool = False  # whether the IR takes images of any height and width, and resizes them
-    dynamic: bool = False  # whether sizes are dynamic: those that model.yml names, else height and width
+    dynamic: bool = (
+        False  # whether sizes are dynamic: those that model.yml names, else height and width
+    )
     decode: bool = False  # whether the IR contains its decoder
     max_people: int | None = None  # with ``decode``: the number of people in its outputs
     min_score: float | None = None  # with ``decode``: the minimum score of a person
@@ -44,12 +54,15 @@ class InputOptions:
         return "_".join(f"{name}={value}" for name, value, default in values if value != default)
 
 
-def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
+def with_added_mo_args(
+    spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False
+) -> ModelSpec:
     """The model with its inputs and outputs changed by further arguments of Model Optimizer.
 
     Args:
         arguments: the values of --add_mo_arg.
-        has_mo: whether the user named a Model Optimizer; it may know arguments that posezoo does not.
+        has_mo: whether the user named a Model Optimizer; it may know arguments that posezoo does
+            not.
 
     Raises:
         PosezooError: an argument is unknown, does not fit the model, or is not supported.
@@ -57,20 +70,25 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
     requested = [text for text in arguments if text.partition("=")[0] not in _WITHOUT_EFFECT]
     if not requested:
         return spec
-    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {*_GIVEN_ELSEWHERE, *OTHER_ORIGINALS}
+    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {
+        *_GIVEN_ELSEWHERE,
+        *OTHER_ORIGINALS,
+    }
     for text in requested:
         flag = text.partition("=")[0]
         if not flag.startswith("-"):
-            continue  # the value of the previous argument, as in --add_mo_arg=--input --add_mo_arg=data
+            # The value of the previous argument, as in --add_mo_arg=--input --add_mo_arg=data.
+            continue
         if flag in _GIVEN_ELSEWHERE:
             raise PosezooError(
                 f"--add_mo_arg={text}: this argument cannot be added", hint=_GIVEN_ELSEWHERE[flag]
             )
         if flag not in known and not has_mo:
+            supported = ", ".join(sorted(known))
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not support this argument",
                 hint=suggest(flag, known)
-                or f"it supports {', '.join(sorted(known))}; with --mo PATH all others are possible",
+                or f"it supports {supported}; with --mo PATH all others are possible",
             )
     added = read_given_arguments(requested, spec.inputs, flag="--add_mo_arg=")
     outputs = added.outputs or spec.outputs

@@ -11,10 +11,12 @@ ITSELF = "the model"
 
 
 def declared_people(model: Model, decoder: str = "") -> People | None:
-    """How a model's people are found, unless the user names a detector; None if it finds them itself.
+    """How a model's people are found, unless the user names a detector; None if it finds them
+    itself.
 
     Args:
-        model: if its model.yml does not declare it, ``DEFAULT_DETECTOR`` finds the people in photos.
+        model: if its model.yml does not declare it, ``DEFAULT_DETECTOR`` finds the people in
+            photos.
         decoder: the decoder in use; empty for the one that the model declares.
     """
     name = decoder or (model.decoder.name if model.decoder is not None else "")
@@ -31,7 +33,8 @@ def resolve_people(model: Model, named: str, decoder: str = "") -> People | None
 
     Args:
         model, decoder: as for ``declared_people``.
-        named: ``usual`` for what the model declares, ``none`` for no detector, or a detector's name.
+        named: ``usual`` for what the model declares, ``none`` for no detector, or a detector's
+            name.
     """
     declared = declared_people(model, decoder)
     if declared is None or named == "usual":
@@ -43,6 +46,8 @@ def resolve_people(model: Model, named: str, decoder: str = "") -> People | None
 
 
 def people_from(model: Model) -> str:
-    """Where the people in photos come from, as measurements name it; empty if the model finds them itself."""
+    """Where the people in photos come from, as measurements name it; empty if the model finds them
+    itself.
+    """
     people = declared_people(model)
     return "" if people is None else people.photo

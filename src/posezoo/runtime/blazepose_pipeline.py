@@ -1,4 +1,6 @@
-"""BlazePose: a detector processes the whole image, a landmark network a region for each person it finds."""
+"""BlazePose: a detector processes the whole image, a landmark network a region for each person it
+finds.
+"""
 
 from __future__ import annotations
 

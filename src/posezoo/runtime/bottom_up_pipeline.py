@@ -1,4 +1,6 @@
-"""Bottom-up: one network processes the whole image, in one or more passes, and finds all people at once."""
+"""Bottom-up: one network processes the whole image, in one or more passes, and finds all people at
+once.
+"""
 
 from __future__ import annotations
 
@@ -67,13 +69,16 @@ class LiftingPipeline(BottomUpPipeline):
     """Runs human-pose-estimation-3d-0001: a camera model gives 3D positions."""
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
-        # Decoded directly in pixels of the image: the camera points at the image's middle, not the input's.
+        # Decoded directly in pixels of the image: the camera points at the image's middle, not the
+        # input's.
         arrays = {role: array[0] for role, array in maps.items()}
         return lift_poses(arrays, transform, image, self._options)
 
 
 class TestTimeAugmentation(BottomUpPipeline):
-    """Runs a bottom-up network in several passes, mirrored and at other scales, and merges their outputs."""
+    """Runs a bottom-up network in several passes, mirrored and at other scales, and merges their
+    outputs.
+    """
 
     def __init__(self, config: PipelineConfig) -> None:
         decoder = find_decoder(config.decoder)
@@ -93,7 +98,9 @@ class TestTimeAugmentation(BottomUpPipeline):
         self._at_scale: dict[float, BottomUpPipeline] = {}
         for scale in self._scales:
             self._at_scale[scale] = self
-            if self.input_size is not None and scale != 1:  # the same network with another input size
+            if (
+                self.input_size is not None and scale != 1
+            ):  # the same network with another input size
                 size = self._scale(self.input_size, scale)
                 target = self._sizing.target_size(size)
                 options = replace(config.options, target_size=target, aspect_size=size)
@@ -111,9 +118,12 @@ class TestTimeAugmentation(BottomUpPipeline):
         )
         passes = []
         for scale, pipeline in self._at_scale.items():
-            # The input shows the same part of the image at another size; its sides are rounded to the stride.
+            # The input shows the same part of the image at another size; its sides are rounded to
+            # the stride.
             own_size = pipeline.input_size or self._scale(size, scale)
-            stretch = np.array([[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]])
+            stretch = np.array(
+                [[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]]
+            )
             scaled = ImageTransform(transform.matrix * stretch, own_size)
             picture = letterboxed if scale == 1 else scaled.warp(image, self._sizing.padding)
             for mirrored in (False, True) if self._flip else (False,):

@@ -1,7 +1,8 @@
-"""A cache of compiled networks for the next start; one that is damaged is compiled again, without an error.
+"""A cache of compiled networks for the next start; one that is damaged is compiled again, without
+an error.
 
-OpenVINO's own cache runs a damaged file. Here a file is the SHA-256 of the exported network in 64 hexadecimal
-digits, and then the network, at an offset that is aligned for vector loads.
+OpenVINO's own cache runs a damaged file. Here a file is the SHA-256 of the exported network in 64
+hexadecimal digits, and then the network, at an offset that is aligned for vector loads.
 """
 
 from __future__ import annotations
@@ -35,16 +36,22 @@ def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | Non
         *(str(graph.path.resolve()), [(state.st_size, state.st_mtime_ns) for state in states]),
         *(graph.changes, sorted(config.items())),
     )
-    return folder / f"{graph.path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.compiled"
+    return (
+        folder
+        / f"{graph.path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.compiled"
+    )
 
 
 def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
-    """The compiled network in a file; None if the file is missing, damaged, or from another OpenVINO.
+    """The compiled network in a file; None if the file is missing, damaged, or from another
+    OpenVINO.
 
     The file stays mapped into memory as long as the network exists.
     """
     try:
-        content = np.memmap(path, np.uint8, "c")  # OpenVINO needs a writable buffer, but does not write to it
+        content = np.memmap(
+            path, np.uint8, "c"
+        )  # OpenVINO needs a writable buffer, but does not write to it
     except (OSError, ValueError):
         return None
     if hashlib.sha256(content[_DIGITS:].data).hexdigest().encode() != content[:_DIGITS].tobytes():
@@ -69,7 +76,9 @@ def store_compiled(compiled: Any, path: Path) -> None:
         content.release()
         write_atomically(path, stream.getvalue(), lasting=False)
         total = 0
-        for file in sorted(path.parent.glob("*.compiled"), key=lambda file: -file.stat().st_mtime_ns):
+        for file in sorted(
+            path.parent.glob("*.compiled"), key=lambda file: -file.stat().st_mtime_ns
+        ):
             total += file.stat().st_size
             if total > _MAX_BYTES:
                 file.unlink(missing_ok=True)

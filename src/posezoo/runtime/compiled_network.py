@@ -28,8 +28,8 @@ _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 class CompiledNetwork:
     """A compiled IR: it takes arrays by input name, and returns arrays by output name.
 
-    It may be called from several threads: ``requests`` inferences run at the same time, further ones wait. A
-    forked process must compile its own network.
+    It may be called from several threads: ``requests`` inferences run at the same time, further
+    ones wait. A forked process must compile its own network.
 
     Args:
         ir: the .xml, with its .bin in the same folder; or a graph that has been read and changed.
@@ -40,14 +40,15 @@ class CompiledNetwork:
         inputs: the shape of each input by name; -1 stands for any size.
         outputs: the shape of each output by name.
         device: the devices on which it actually runs, separated by commas.
-        executed_precision: the actual precision of most layers. It differs from the requested one if the
-            device does not support that.
+        executed_precision: the actual precision of most layers. It differs from the requested one
+            if the device does not support that.
         requests: how many inferences may run at the same time.
-        streams: how many of them the device actually runs in parallel; 0 if it does not report this.
+        streams: how many of them the device actually runs in parallel; 0 if it does not report
+            this.
 
     Raises:
-        InferenceError: the IR is missing or damaged, there is no such device or precision, or the device
-            refuses the network.
+        InferenceError: the IR is missing or damaged, there is no such device or precision, or the
+            device refuses the network.
         MissingPackageError: OpenVINO is not installed.
     """
 
@@ -61,7 +62,9 @@ class CompiledNetwork:
         self.outputs = port_shapes(compiled.outputs)
         self.device = ",".join(compiled.get_property("EXECUTION_DEVICES"))
         self.executed_precision = _executed_precision(compiled)
-        self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
+        self.requests = runtime.requests or _property(
+            compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1
+        )
         try:  # a virtual device has the streams of its real devices
             devices = compiled.get_property("DEVICE_PROPERTIES").values()
             self.streams = sum(int(properties.get("NUM_STREAMS", 0)) for properties in devices)
@@ -89,30 +92,38 @@ class CompiledNetwork:
 
     @contextmanager
     def infer(self, inputs: Mapping[str, Array]) -> Iterator[Outputs]:
-        """All outputs by name, in the network's own memory: they are read-only, and valid inside the block.
+        """All outputs by name, in the network's own memory: they are read-only, and valid inside
+        the block.
 
         Raises:
-            InferenceError: an input is missing, unknown or of another shape, the device fails, or this
-                process is a fork of the one that compiled the network.
+            InferenceError: an input is missing, unknown or of another shape, the device fails, or
+                this process is a fork of the one that compiled the network.
         """
         self._check(inputs)
         # A fork does not copy threads: OpenVINO would wait for its threads forever (2026.4.1).
         if os.getpid() != self._process:
             raise InferenceError(
                 f"{self.path}: was compiled in another process, and a fork cannot run it",
-                hint="load the model in the new process, or start that process with multiprocessing's spawn",
+                hint=(
+                    "load the model in the new process, or start that process with"
+                    " multiprocessing's spawn"
+                ),
             )
         request = self._idle.get()
         try:
-            # openvino.AsyncInferQueue is not used: it does not report a failed inference (2026.4.1).
+            # openvino.AsyncInferQueue is not used: it does not report a failed inference
+            # (2026.4.1).
             try:
                 request.start_async(dict(inputs), share_inputs=True)
                 request.wait()
                 outputs = {
-                    name: request.get_output_tensor(place).data for place, name in enumerate(self.outputs)
+                    name: request.get_output_tensor(place).data
+                    for place, name in enumerate(self.outputs)
                 }
             except (RuntimeError, TypeError, ValueError) as error:
-                raise InferenceError(f"{self.path}: {self.device} failed: {error_text(error)}") from error
+                raise InferenceError(
+                    f"{self.path}: {self.device} failed: {error_text(error)}"
+                ) from error
             yield outputs
         except InferenceError:
             # A failed request sometimes reports its error again at the next inference (2026.4.1).
@@ -145,7 +156,9 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
     path = None
     if runtime.cache_dir is not None and runtime.device == "CPU":
         path = compiled_model_cache.cache_path(graph, config, runtime.cache_dir)
-    compiled = compiled_model_cache.load_compiled(graph.core, path, config) if path is not None else None
+    compiled = (
+        compiled_model_cache.load_compiled(graph.core, path, config) if path is not None else None
+    )
     if compiled is not None:
         return compiled
     try:
@@ -160,10 +173,11 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
 
 
 def _executed_precision(compiled: Any) -> str:
-    """The precision of most heavy layers, from the end of their kernels' names, as in brgconv_avx512_1x1_f32.
+    """The precision of most heavy layers, from the end of their kernels' names, as in
+    brgconv_avx512_1x1_f32.
 
-    Other sources are not reliable: a layer reports f16 even if only its weights are f16, and AUTO and HETERO
-    do not report the precision hint.
+    Other sources are not reliable: a layer reports f16 even if only its weights are f16, and AUTO
+    and HETERO do not report the precision hint.
     """
     endings: Counter[str] = Counter()
     for layer in compiled.get_runtime_model().get_ops():

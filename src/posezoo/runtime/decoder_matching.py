@@ -1,7 +1,7 @@
 """Find the decoder for a network's outputs, and the role of each output.
 
-Both come from model.yml, or from the IR's metadata (``posezoo`` from our own conversion, ``model_info`` from
-Open Model Zoo's), or else from the shapes and names of the outputs.
+Both come from model.yml, or from the IR's metadata (``posezoo`` from our own conversion,
+``model_info`` from Open Model Zoo's), or else from the shapes and names of the outputs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from posezoo.spec.model import (
     Output,
 )
 
-_NO_DECODER = "no decoder takes such outputs; if this is a part of a model, give the name of the whole model"
+_NO_DECODER = (
+    "no decoder takes such outputs; if this is a part of a model, give the name of the whole model"
+)
 
 
 def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
@@ -66,12 +68,13 @@ def _recognize(graph: Graph) -> str:
 
 
 def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
-    """The specification that a model.yml would give for an IR, and the preprocessing that the IR needs.
+    """The specification that a model.yml would give for an IR, and the preprocessing that the IR
+    needs.
 
     Args:
         graph: the IR.
-        decoder: the decoder for its outputs; None: the one that the IR's metadata names, or else the one that
-            the outputs fit.
+        decoder: the decoder for its outputs; None: the one that the IR's metadata names, or else
+            the one that the outputs fit.
 
     Raises:
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
@@ -87,14 +90,17 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         framework=Framework.DLDT,
         license=License(),
         files=(),
-        inputs=tuple(Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()),
+        inputs=tuple(
+            Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
+        ),
         outputs=(),
         decoder=selected,
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
     roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
     outputs = (
-        Output(name, shape, role=roles.get(name, "")) for name, shape in graph.distinct_outputs.items()
+        Output(name, shape, role=roles.get(name, ""))
+        for name, shape in graph.distinct_outputs.items()
     )
     return replace(spec, outputs=tuple(outputs)), _read_preprocessing(graph)
 
@@ -110,7 +116,9 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
             options = {}
         named = Decoder(ours, options if isinstance(options, dict) else {})
     elif model_type := graph.read_rt_info("model_info", "model_type").lower():
-        names = (other for other, decoder in DECODERS.items() if model_type in decoder.omz_model_types)
+        names = (
+            other for other, decoder in DECODERS.items() if model_type in decoder.omz_model_types
+        )
         named = next(map(Decoder, names), None)
     if named is not None and name in (None, named.name):
         return named
@@ -132,9 +140,13 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
 
 
 def _read_preprocessing(graph: Graph) -> Preprocessing:
-    """The preprocessing from Open Model Zoo's ``model_info``, unless the IR does it itself, as ours do."""
+    """The preprocessing from Open Model Zoo's ``model_info``, unless the IR does it itself, as ours
+    do.
+    """
     if graph.read_rt_info("posezoo", "model"):
-        return Preprocessing(reverse_input_channels=graph.read_rt_info("posezoo", "color") == ColorOrder.RGB)
+        return Preprocessing(
+            reverse_input_channels=graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
+        )
     if graph.read_rt_info("model_info", "embedded_processing") == "True":
         return Preprocessing()
     is_reversed = graph.read_rt_info("model_info", "reverse_input_channels").lower()

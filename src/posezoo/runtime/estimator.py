@@ -20,27 +20,32 @@ class Estimator:
     """A model that finds poses in images; ``posezoo.load`` returns one.
 
     Attributes:
-        model: its declaration; for an IR without a model.yml, it is derived from the IR's metadata and
-            outputs.
+        model: its declaration; for an IR without a model.yml, it is derived from the IR's metadata
+            and outputs.
         decoder: the decoder of its outputs: a name of ``pose.decoders.DECODERS``.
         device: where it runs, as OpenVINO names it.
         executed_precision: the actual precision of the computation: f32, bf16, ...
         requests: how many images may be processed at the same time.
-        streams: how many inferences the device actually runs in parallel; 0 if it does not report this.
-        input_size: width and height in pixels of the input of the network that finds the keypoints; None if
-            it varies.
+        streams: how many inferences the device actually runs in parallel; 0 if it does not report
+            this.
+        input_size: width and height in pixels of the input of the network that finds the keypoints;
+            None if it varies.
         seen_from: keypoints with a lower score are guesses and should not be drawn.
-        can_track: whether ``stream`` follows one person through a video, as MoveNet does unless a detector
-            was named for it.
-        people_from: where the people in a photo come from: the name of the detector, the whole image, or the
-            model itself.
+        can_track: whether ``stream`` follows one person through a video, as MoveNet does unless a
+            detector was named for it.
+        people_from: where the people in a photo come from: the name of the detector, the whole
+            image, or the model itself.
     """
 
-    def __init__(self, model: Model, decoder: str, pipeline: Pipeline, *, detector: str = "") -> None:
+    def __init__(
+        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: str = ""
+    ) -> None:
         networks = pipeline.networks
         self.model, self.decoder = model, decoder
         self.device = ",".join(dict.fromkeys(network.device for network in networks))
-        self.executed_precision = ",".join(dict.fromkeys(network.executed_precision for network in networks))
+        self.executed_precision = ",".join(
+            dict.fromkeys(network.executed_precision for network in networks)
+        )
         self.requests = networks[0].requests
         self.streams = networks[0].streams
         self.input_size = pipeline.input_size
@@ -51,16 +56,20 @@ class Estimator:
         self._pipeline = pipeline
 
     def __call__(
-        self, image: object, color: str = "BGR", boxes: Iterable[Sequence[float] | Box] | None = None
+        self,
+        image: object,
+        color: str = "BGR",
+        boxes: Iterable[Sequence[float] | Box] | None = None,
     ) -> list[Pose]:
         """The people in an image, highest score first; an empty list if there are none.
 
         Args:
             image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size.
-            color: the order of its channels, BGR (as ``images.read_image`` and OpenCV return it) or RGB.
-            boxes: the boxes of the people, for a top-down model: x0, y0, x1, y1 in image pixels, and
-                optionally a score; None: the detector finds them, or without a detector the whole image is
-                treated as one person.
+            color: the order of its channels, BGR (as ``images.read_image`` and OpenCV return it) or
+                RGB.
+            boxes: the boxes of the people, for a top-down model: x0, y0, x1, y1 in image pixels,
+                and optionally a score; None: the detector finds them, or without a detector the
+                whole image is treated as one person.
 
         Raises:
             ImageError: the image has another type or shape.
@@ -72,15 +81,19 @@ class Estimator:
         return run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
 
     def with_detector(self, detector: Estimator, *, tracks_videos: bool = False) -> Estimator:
-        """An estimator of the same model that runs on the boxes of the people that another model finds.
+        """An estimator of the same model that runs on the boxes of the people that another model
+        finds.
 
         Args:
-            tracks_videos: whether ``stream`` still follows one person through a video, without the detector.
+            tracks_videos: whether ``stream`` still follows one person through a video, without the
+                detector.
 
         Raises:
             InferenceError: this model finds people itself.
         """
-        pipeline = self._require_top_down().with_detector(detector._pipeline, tracks_videos=tracks_videos)
+        pipeline = self._require_top_down().with_detector(
+            detector._pipeline, tracks_videos=tracks_videos
+        )
         return Estimator(self.model, self.decoder, pipeline, detector=detector.model.full_name)
 
     def _require_top_down(self) -> TopDownPipeline:
@@ -111,32 +124,40 @@ class Estimator:
         *,
         is_video: bool = False,
     ) -> ResultStream[Item, list[Pose]]:
-        """Items with the people in their images, in order; ``requests`` items are processed at the same time.
+        """Items with the people in their images, in order; ``requests`` items are processed at the
+        same time.
 
-        The next item is read when a slot is free and the caller asks for the next result. If an item fails,
-        its error is raised in place of its result; the caller may then ask for the next result. A caller that
-        stops early must close the stream, which is also a context manager. ``close`` returns when no work is
-        running any more.
+        The next item is read when a slot is free and the caller asks for the next result. If an
+        item fails, its error is raised in place of its result; the caller may then ask for the next
+        result. A caller that stops early must close the stream, which is also a context manager.
+        ``close`` returns when no work is running any more.
 
-        OpenCV's threads spin for a while after each resized image, which takes up to 0.8 ms of CPU time.
-        Programs that do not need them should call ``cv2.setNumThreads(1)``, as posezoo's commands do.
+        OpenCV's threads spin for a while after each resized image, which takes up to 0.8 ms of CPU
+        time. Programs that do not need them should call ``cv2.setNumThreads(1)``, as posezoo's
+        commands do.
 
         Args:
             items: any objects; they are read in the caller's thread.
-            image: returns the image of an item, as for ``__call__``, in BGR; it is called in other threads.
-            is_video: whether the items are the frames of one video. If ``can_track`` is true, only the first
-                frame is processed whole, and each further one in a square around the person in the frame
-                before. Then frames are processed one after the other, whatever ``requests`` is, and the
-                results do not depend on it.
+            image: returns the image of an item, as for ``__call__``, in BGR; it is called in other
+                threads.
+            is_video: whether the items are the frames of one video. If ``can_track`` is true, only
+                the first frame is processed whole, and each further one in a square around the
+                person in the frame before. Then frames are processed one after the other, whatever
+                ``requests`` is, and the results do not depend on it.
         """
         if not (is_video and self.can_track):
             return ResultStream(items, lambda item: self(image(item)), self.requests)
         track = self._require_top_down().track()
         return ResultStream(
-            items, lambda item: run_pipeline(track(to_bgr(image(item)))), self.requests, in_turn=True
+            items,
+            lambda item: run_pipeline(track(to_bgr(image(item)))),
+            self.requests,
+            in_turn=True,
         )
 
-    def with_network_override(self, infer: InferFunction, place: int) -> Callable[[object], list[Pose]]:
+    def with_network_override(
+        self, infer: InferFunction, place: int
+    ) -> Callable[[object], list[Pose]]:
         """The same model with one of its networks replaced, for example by another precision of it.
 
         Args:
@@ -161,7 +182,9 @@ class Estimator:
             InferenceError: the device fails.
         """
         steps, network = self._pipeline(to_bgr(image)), self._pipeline.networks[place]
-        if len(self._pipeline.networks) == 1:  # the outputs lead to no further inputs: no inference is needed
+        if (
+            len(self._pipeline.networks) == 1
+        ):  # the outputs lead to no further inputs: no inference is needed
             return [next(steps).inputs]
         collected: list[Mapping[str, Array]] = []
 

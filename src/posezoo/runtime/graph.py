@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import InferenceError, suggest
-from posezoo.ir.openvino_import import error_text, explain_invalid_names, import_openvino, openvino_core
+from posezoo.ir.openvino_import import (
+    error_text,
+    explain_invalid_names,
+    import_openvino,
+    openvino_core,
+)
 
 Shape = tuple[int, ...]
 
@@ -21,7 +26,8 @@ class Preprocessing:
     """The preprocessing of images that is added to the graph.
 
     Attributes:
-        layout: of the network's own input, NCHW or NHWC; empty: the IR's, else the one that its shape fits.
+        layout: of the network's own input, NCHW or NHWC; empty: the IR's, else the one that its
+            shape fits.
         reverse_input_channels: whether red and blue are exchanged, as the first step.
         mean: is subtracted, one value for each channel of the network or one for all; empty: none.
         scale: divisor after the mean is subtracted; empty: none.
@@ -50,7 +56,8 @@ class Graph:
         path: the path of the .xml; its .bin is in the same folder.
         model: the ``openvino.Model``.
         core: the ``openvino.Core`` that read it.
-        decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is none.
+        decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is
+            none.
         changes: the changes since it was read, as texts; different changes have different texts.
 
     Raises:
@@ -65,22 +72,32 @@ class Graph:
             if not file.is_file():
                 raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
         with open(xml, "rb") as stream:
-            if b"<net" not in stream.read(1024):  # otherwise OpenVINO tries all its readers and prints errors
+            if b"<net" not in stream.read(
+                1024
+            ):  # otherwise OpenVINO tries all its readers and prints errors
                 raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
         try:
             self.model = self.core.read_model(xml)
         except RuntimeError as error:
             raise InferenceError(
-                f"{xml}: cannot be read as an IR: {error_text(error)}", hint="convert the model again"
+                f"{xml}: cannot be read as an IR: {error_text(error)}",
+                hint="convert the model again",
             ) from error
         if problem := explain_invalid_names(self.model):
-            raise InferenceError(f"{xml}: {problem}", hint="rename it in the original, and convert it again")
+            raise InferenceError(
+                f"{xml}: {problem}", hint="rename it in the original, and convert it again"
+            )
         self.changes: list[str] = []
         self.decoding = self.read_rt_info("posezoo", "decoding")
-        # An IR may resize images itself (posezoo convert --resize). This is disabled: the input gets the
-        # network's size, because our letterbox keeps the aspect of images and a resize in the graph does not.
-        ports = zip(self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False)
-        sides = {port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()}
+        # An IR may resize images itself (posezoo convert --resize). This is disabled: the input
+        # gets the network's size, because our letterbox keeps the aspect of images and a resize in
+        # the graph does not.
+        ports = zip(
+            self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False
+        )
+        sides = {
+            port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()
+        }
         self._resizes = frozenset(sides)
         if sides:
             shapes = {name: list(self.inputs[name]) for name in sides}
@@ -98,7 +115,9 @@ class Graph:
     @property
     def outputs(self) -> dict[str, Shape]:
         """The shape by output name; an output with several names is listed under each of them."""
-        return {name: port_shape(port) for port in self.model.outputs for name in _output_names(port)}
+        return {
+            name: port_shape(port) for port in self.model.outputs for name in _output_names(port)
+        }
 
     @property
     def distinct_outputs(self) -> dict[str, Shape]:
@@ -123,9 +142,15 @@ class Graph:
         """
         keys = list(path)
         try:
-            return str(self.model.get_rt_info(keys).astype(str)) if self.model.has_rt_info(keys) else ""
+            return (
+                str(self.model.get_rt_info(keys).astype(str))
+                if self.model.has_rt_info(keys)
+                else ""
+            )
         except UnicodeDecodeError as error:
-            raise InferenceError(f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8") from error
+            raise InferenceError(
+                f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
+            ) from error
 
     def image_layout(self, name: str) -> str:
         """The layout of an image input: NCHW or NHWC; empty if it is unknown."""
@@ -133,7 +158,9 @@ class Graph:
         if declared in _LAYOUTS:
             return declared
         shape = self.inputs[name]
-        fitting = (layout for layout in _LAYOUTS if len(shape) == 4 and shape[layout.index("C")] == 3)
+        fitting = (
+            layout for layout in _LAYOUTS if len(shape) == 4 and shape[layout.index("C")] == 3
+        )
         return next(fitting, "")
 
     def image_size(self, name: str, layout: str) -> tuple[int, int]:
@@ -142,7 +169,8 @@ class Graph:
         return shape[layout.index("W")], shape[layout.index("H")]
 
     def keep_outputs(self, outputs: Collection[str]) -> None:
-        """Keep only these outputs, in this order; parts that only other outputs need are not computed.
+        """Keep only these outputs, in this order; parts that only other outputs need are not
+        computed.
 
         A tensor with several names keeps only the given one.
 
@@ -188,7 +216,10 @@ class Graph:
             )
         shape = list(self.inputs[name])
         shape[layout.index("W")], shape[layout.index("H")] = size
-        problem, hint = f"cannot be reshaped to {size[0]}x{size[1]}", "this IR supports only its own size"
+        problem, hint = (
+            f"cannot be reshaped to {size[0]}x{size[1]}",
+            "this IR supports only its own size",
+        )
         self._reshape({name: shape}, f"resize {name} {shape}", problem, hint)
 
     def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:
@@ -237,8 +268,9 @@ class Graph:
             is_known = -1 not in (*shape, *before[name])
             if is_known and prod(shape) * own != prod(before[name]) * batch:
                 raise InferenceError(
-                    f"{self.path}: refuses a batch of {batch}: its output {name} would be "
-                    f"{format_shape(shape)}, and is {format_shape(before[name])} for a batch of {own}",
+                    f"{self.path}: refuses a batch of {batch}: its output {name} would be"
+                    f" {format_shape(shape)}, and is {format_shape(before[name])} for a batch of"
+                    f" {own}",
                     hint=hint,
                 )
 
@@ -246,7 +278,9 @@ class Graph:
         try:
             self.model.reshape(shapes)
         except RuntimeError as error:
-            raise InferenceError(f"{self.path}: {problem}: {error_text(error)}", hint=hint) from error
+            raise InferenceError(
+                f"{self.path}: {problem}: {error_text(error)}", hint=hint
+            ) from error
         self.changes.append(change)
 
     def embed_preprocessing(self, name: str, preprocessing: Preprocessing) -> None:

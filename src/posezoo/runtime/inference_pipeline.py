@@ -1,7 +1,7 @@
 """The steps from an image to its poses, as a generator that requests inferences.
 
-A pipeline itself never waits for a device: it yields each request, and the function that runs it decides
-whether to infer now, with another network, or for several images at once.
+A pipeline itself never waits for a device: it yields each request, and the function that runs it
+decides whether to infer now, with another network, or for several images at once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class InferenceRequest:
     inputs: Mapping[str, Array]
 
 
-#: It yields requests, receives the outputs by name, and returns the poses. The outputs are in the network's
-#: own memory: they are read-only, and valid until the next request or the return.
+#: It yields requests, receives the outputs by name, and returns the poses. The outputs are in the
+#: network's own memory: they are read-only, and valid until the next request or the return.
 PipelineSteps = Generator[InferenceRequest, Outputs, list[Pose]]
 
 #: Replaces a network: takes arrays by input name, and returns outputs by name.
@@ -34,12 +34,13 @@ InferFunction = Callable[[Mapping[str, Array]], Outputs]
 
 
 class Pipeline(Protocol):
-    """The interface of all pipelines, which run a model's networks to find poses. They are thread-safe.
+    """The interface of all pipelines, which run a model's networks to find poses. They are
+    thread-safe.
 
     Attributes:
         networks: all networks that it uses, in the order in which they run.
-        input_size: width and height in pixels of the input of the network that finds the keypoints; None if
-            it varies.
+        input_size: width and height in pixels of the input of the network that finds the keypoints;
+            None if it varies.
     """
 
     networks: tuple[CompiledNetwork, ...]
@@ -76,7 +77,8 @@ def run_pipeline(
 
 
 def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
-    """Run the steps of several images together; requests to the same network become a batch if possible.
+    """Run the steps of several images together; requests to the same network become a batch if
+    possible.
 
     Raises:
         InferenceError: a device fails.
@@ -99,11 +101,16 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
             place
             for place, request in requests.items()
             if request.network is first.network
-            and all(request.inputs[name].shape == array.shape for name, array in first.inputs.items())
+            and all(
+                request.inputs[name].shape == array.shape for name, array in first.inputs.items()
+            )
         ]
         places = places if first.network.supports_batching else places[:1]
         batch = [requests.pop(place) for place in places]
-        inputs = {name: np.concatenate([request.inputs[name] for request in batch]) for name in first.inputs}
+        inputs = {
+            name: np.concatenate([request.inputs[name] for request in batch])
+            for name in first.inputs
+        }
         with first.network.infer(inputs) as outputs:
             for row, place in enumerate(places):
                 advance(place, {name: output[row : row + 1] for name, output in outputs.items()})

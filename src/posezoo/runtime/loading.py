@@ -32,20 +32,23 @@ def load_estimator(
 
     Args:
         model: the model; its decoder determines the pipeline.
-        irs: the .xml, or the graph that was read from it, by the model's name; for a composite, of each stage
-            by the stage's name.
+        irs: the .xml, or the graph that was read from it, by the model's name; for a composite, of
+            each stage by the stage's name.
         options: where and how it runs; None: the defaults.
-        preprocessing: the preprocessing that the IRs do not do themselves; None: as the model declares.
+        preprocessing: the preprocessing that the IRs do not do themselves; None: as the model
+            declares.
 
     Raises:
-        InferenceError: the model has no decoder or an unknown one, an option has an invalid value, or an IR
-            is missing, damaged or from another network.
+        InferenceError: the model has no decoder or an unknown one, an option has an invalid value,
+            or an IR is missing, damaged or from another network.
         MissingPackageError: OpenVINO is not installed.
     """
     options = options or LoadOptions()
     if preprocessing is None:
         preprocessing = Preprocessing()
-        if isinstance(model, ModelSpec) and model.inputs:  # mean and scale are in the IR of a zoo model
+        if (
+            isinstance(model, ModelSpec) and model.inputs
+        ):  # mean and scale are in the IR of a zoo model
             image = model.inputs[0]
             is_rgb = image.ir_color is ColorOrder.RGB
             preprocessing = Preprocessing(layout=image.ir_layout, reverse_input_channels=is_rgb)
@@ -56,12 +59,15 @@ def load_estimator(
             hint=f"run {model.composite}",
         )
     if decoder is None:
-        raise InferenceError(f"{model.name} declares no decoder, so its outputs cannot be decoded to poses")
+        raise InferenceError(
+            f"{model.name} declares no decoder, so its outputs cannot be decoded to poses"
+        )
     record = find_decoder(decoder.name)
     is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
     if is_decoded and (options.flip or tuple(options.scales) != (1.0,)):
         raise InferenceError(
-            f"{model.name}: its IR contains the decoder: images are not run mirrored or at several scales",
+            f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
+            " scales",
             hint="convert it without --decode",
         )
     overrides = dict(options.decoder_options)
@@ -73,7 +79,11 @@ def load_estimator(
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
     pipeline = record.pipeline
-    if is_decoded and record.approach == "top-down" and not isinstance(decoder_options, TopDownOptions):
+    if (
+        is_decoded
+        and record.approach == "top-down"
+        and not isinstance(decoder_options, TopDownOptions)
+    ):
         pipeline, decoder_options = TOP_DOWN, TopDownOptions()  # one network of several
     config = PipelineConfig(
         model,
@@ -96,15 +106,17 @@ def load_detector(
 
     Args:
         model, irs: as for ``load_estimator``.
-        options: those of the other model; the detector runs where that model does, but takes images at its
-            own size. None: the defaults.
+        options: those of the other model; the detector runs where that model does, but takes images
+            at its own size. None: the defaults.
 
     Raises:
         InferenceError, MissingPackageError: as for ``load_estimator``.
     """
     options = options or LoadOptions()
     own = find_decoder(model.decoder.name).detector_options if model.decoder is not None else {}
-    options = LoadOptions(options.runtime, decoder_options=own, min_person_score=options.min_person_score)
+    options = LoadOptions(
+        options.runtime, decoder_options=own, min_person_score=options.min_person_score
+    )
     return load_estimator(model, irs, options)
 
 
@@ -113,13 +125,14 @@ def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None =
 
     Args:
         xml: the IR's .xml.
-        decoder: a name of ``pose.decoders.DECODERS``; None: the one in the IR's metadata, which our converter
-            and Open Model Zoo write, or else the one that its outputs fit.
-        options: where and how it runs; its preprocessing overrides the preprocessing in the IR's metadata.
+        decoder: a name of ``pose.decoders.DECODERS``; None: the one in the IR's metadata, which our
+            converter and Open Model Zoo write, or else the one that its outputs fit.
+        options: where and how it runs; its preprocessing overrides the preprocessing in the IR's
+            metadata.
 
     Raises:
-        DecoderError: the outputs do not fit this decoder, or any known one; the error names the decoder that
-            they fit.
+        DecoderError: the outputs do not fit this decoder, or any known one; the error names the
+            decoder that they fit.
         InferenceError: as for ``load_estimator``.
         MissingPackageError: OpenVINO is not installed.
     """
@@ -128,7 +141,9 @@ def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None =
     return load_estimator(model, {model.name: graph}, options, preprocessing=preprocessing)
 
 
-def _ir_paths(model: Model, decoder: Decoder, irs: Mapping[str, Path | Graph]) -> tuple[Path | Graph, ...]:
+def _ir_paths(
+    model: Model, decoder: Decoder, irs: Mapping[str, Path | Graph]
+) -> tuple[Path | Graph, ...]:
     names = model.stages if isinstance(model, CompositeSpec) else (model.name,)
     needed = len(find_decoder(decoder.name).networks)
     if len(names) != needed:

@@ -1,4 +1,6 @@
-"""The base of pipelines that run one network: its configuration, its input and outputs, and inference."""
+"""The base of pipelines that run one network: its configuration, its input and outputs, and
+inference.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ class PipelineConfig:
 
     Attributes:
         model: the model that is run.
-        irs: the .xml of each of its networks, or the graph that was read from it, in the order in which they
-            run.
+        irs: the .xml of each of its networks, or the graph that was read from it, in the order in
+            which they run.
         decoder: a name of ``pose.decoders.DECODERS``.
         decoder_options: an instance of the decoder's ``options``.
         preprocessing: the preprocessing that the IRs do not do themselves.
@@ -71,8 +73,8 @@ def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:
     """The name of the input that takes images, and its layout: NCHW or NHWC.
 
     Raises:
-        InferenceError: the IR does not have exactly one input, or the layout is unknown or does not fit the
-            input's shape.
+        InferenceError: the IR does not have exactly one input, or the layout is unknown or does not
+            fit the input's shape.
     """
     names = list(graph.inputs)
     if len(names) != 1:
@@ -81,15 +83,16 @@ def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:
     layout = preprocessing.layout or graph.image_layout(name)
     if not layout or len(shape) != 4 or shape[layout.index("C")] not in (3, -1):
         raise InferenceError(
-            f"{graph.path}: its input {name}, {format_shape(shape)}, takes no images of three colors"
-            + (f" as {layout}" if layout else ""),
+            f"{graph.path}: its input {name}, {format_shape(shape)}, takes no images of three"
+            " colors" + (f" as {layout}" if layout else ""),
             hint="give the layout, NCHW or NHWC, if you know it",
         )
     return name, layout
 
 
 def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwork:
-    """Compile a network that takes one image without preprocessing: uint8 (1, height, width, 3), BGR.
+    """Compile a network that takes one image without preprocessing: uint8 (1, height, width, 3),
+    BGR.
 
     Raises:
         InferenceError: the IR takes no images, or the device refuses it.
@@ -110,9 +113,12 @@ class NetworkPipeline:
         self._is_decoded = bool(graph.decoded_outputs)
         self._min_score = 0.0
         found = graph.outputs.get("keypoints", ())[1:2] if self._is_decoded else ()
-        if found and found[0] != (needed := len(SKELETONS[find_decoder(config.decoder).skeleton].keypoints)):
+        if found and found[0] != (
+            needed := len(SKELETONS[find_decoder(config.decoder).skeleton].keypoints)
+        ):
             raise InferenceError(
-                f"{graph.path}: finds no poses alone: its people have {found[0]} keypoints, not {needed}",
+                f"{graph.path}: finds no poses alone: its people have {found[0]} keypoints, not"
+                f" {needed}",
                 hint="run the model that it is a part of",
             )
         if self._is_decoded and (wanted := config.options.min_person_score) is not None:
@@ -120,7 +126,8 @@ class NetworkPipeline:
             least = float(json.loads(graph.decoding)["min_score"])
             if wanted < least:
                 raise InferenceError(
-                    f"{graph.path}: contains its decoder, which drops people with a score below {least:g}",
+                    f"{graph.path}: contains its decoder, which drops people with a score below"
+                    f" {least:g}",
                     hint=f"convert it with --min_score {wanted:g}",
                 )
         self.input_size = self._fit_input(graph, config)
@@ -129,12 +136,15 @@ class NetworkPipeline:
         (self._input,) = self._network.inputs
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
-        """The size of the input, which a subclass may resize; None if each image has its own size."""
+        """The size of the input, which a subclass may resize; None if each image has its own
+        size.
+        """
         config.refuse_target_size()
         size = graph.image_size(*image_input(graph, config.preprocessing))
         if -1 in size:
             raise InferenceError(
-                f"{graph.path}: its input size is dynamic, so the expected size of a person is unknown",
+                f"{graph.path}: its input size is dynamic, so the expected size of a person is"
+                " unknown",
                 hint="convert it without --dynamic",
             )
         return size

@@ -24,7 +24,12 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
     """
 
     def __init__(
-        self, items: Iterable[Item], work: Callable[[Item], Result], slots: int, *, in_turn: bool = False
+        self,
+        items: Iterable[Item],
+        work: Callable[[Item], Result],
+        slots: int,
+        *,
+        in_turn: bool = False,
     ) -> None:
         self._items: Iterator[Item] | None = iter(items)
         self._work, self._slots = work, slots

@@ -26,14 +26,14 @@ class RuntimeConfig:
 
     Attributes:
         device: as OpenVINO names it: CPU, GPU, AUTO, HETERO:GPU,CPU, ...
-        inference_precision: the requested precision of the computation: f32, bf16, f16, or ``default`` for
-            the device's own choice. On CPUs with AVX512-BF16 or AMX this is bf16, which moves BlazePose's
-            keypoints by a median of 5 px of 512.
-        cache_dir: the folder in which compiled networks are stored for the next start, for the CPU by
-            posezoo, for other devices by OpenVINO; None: they are not stored.
+        inference_precision: the requested precision of the computation: f32, bf16, f16, or
+            ``default`` for the device's own choice. On CPUs with AVX512-BF16 or AMX this is bf16,
+            which moves BlazePose's keypoints by a median of 5 px of 512.
+        cache_dir: the folder in which compiled networks are stored for the next start, for the CPU
+            by posezoo, for other devices by OpenVINO; None: they are not stored.
         requests: how many inferences may run at the same time; 0: the device's optimal number.
-        streams: how many of them the device runs in parallel: a number, AUTO, or a number for each device,
-            such as ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
+        streams: how many of them the device runs in parallel: a number, AUTO, or a number for each
+            device, such as ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
         threads: the number of CPU threads; 0: the number of cores.
         hint: LATENCY, THROUGHPUT or NONE; empty: LATENCY for one request, else THROUGHPUT.
     """
@@ -77,12 +77,15 @@ class RuntimeConfig:
             device, _, number = part.strip().rpartition(":")
             if not device or not _is_number(number):
                 raise InferenceError(
-                    f"streams: expected a number, AUTO, or one for each device, got {self.streams!r}",
+                    "streams: expected a number, AUTO, or one for each device, got"
+                    f" {self.streams!r}",
                     hint="4, or CPU:4,GPU:2",
                 )
             properties.setdefault(device, {})["NUM_STREAMS"] = number
         if self.device.split(":")[0] in VIRTUAL_DEVICES:
-            config.update({f"DEVICE_PROPERTIES_{name}": values for name, values in properties.items()})
+            config.update(
+                {f"DEVICE_PROPERTIES_{name}": values for name, values in properties.items()}
+            )
         else:
             config.update(properties.get(self.device, {}))
         return config
@@ -94,22 +97,24 @@ class LoadOptions:
 
     Attributes:
         runtime: where and how the model's networks run.
-        target_size: the size to which images are scaled: the height in pixels for openpose and lifting_3d,
-            the shorter side for associative_embedding; None: the IR's own input size.
-        aspect_size: width and height of the expected images. If the IR allows it, its input gets this aspect
-            ratio once; None: the IR's own aspect, or each image's if the IR accepts any size.
-        layout: of the network's input, NCHW or NHWC, if the IR's own layout and shape are wrong; else empty.
+        target_size: the size to which images are scaled: the height in pixels for openpose and
+            lifting_3d, the shorter side for associative_embedding; None: the IR's own input size.
+        aspect_size: width and height of the expected images. If the IR allows it, its input gets
+            this aspect ratio once; None: the IR's own aspect, or each image's if the IR accepts any
+            size.
+        layout: of the network's input, NCHW or NHWC, if the IR's own layout and shape are wrong;
+            else empty.
         reverse_input_channels: whether the network takes RGB; None: as the model declares.
-        mean: subtracted in the graph, in addition to what the IR does itself: one value for each channel, or
-            one for all; None: as the model declares.
+        mean: subtracted in the graph, in addition to what the IR does itself: one value for each
+            channel, or one for all; None: as the model declares.
         scale: divisor after the mean is subtracted; None: as the model declares.
-        flip: also run the mirrored image, and average both results; for openpose, associative_embedding and
-            heatmap.
-        scales: the relative scales at which each image is run; they must include 1. The results are averaged.
-            For openpose and associative_embedding.
+        flip: also run the mirrored image, and average both results; for openpose,
+            associative_embedding and heatmap.
+        scales: the relative scales at which each image is run; they must include 1. The results are
+            averaged. For openpose and associative_embedding.
         decoder_options: options of the decoder, which override those that the model declares.
-        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs. None: the
-            decoder's default.
+        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
+            None: the decoder's default.
 
     Raises:
         InferenceError: a size is below 1, or the layout is unknown.
@@ -131,15 +136,20 @@ class LoadOptions:
         sizes = (1 if self.target_size is None else self.target_size, *(self.aspect_size or ()))
         if min(sizes) < 1:
             raise InferenceError(
-                f"expected a target size and an aspect above 0, got {self.target_size} and {self.aspect_size}"
+                f"expected a target size and an aspect above 0, got {self.target_size} and"
+                f" {self.aspect_size}"
             )
         if self.layout not in ("", "NCHW", "NHWC"):
             raise InferenceError(f"layout: expected NCHW or NHWC, got {self.layout!r}")
 
     def override(self, preprocessing: Preprocessing) -> Preprocessing:
-        """The preprocessing that a model declares, overridden by the values that these options set."""
+        """The preprocessing that a model declares, overridden by the values that these options
+        set.
+        """
         if self.reverse_input_channels is not None:
-            preprocessing = replace(preprocessing, reverse_input_channels=self.reverse_input_channels)
+            preprocessing = replace(
+                preprocessing, reverse_input_channels=self.reverse_input_channels
+            )
         return replace(
             preprocessing,
             layout=self.layout or preprocessing.layout,
@@ -167,14 +177,17 @@ def available_devices() -> dict[str, str]:
         MissingPackageError: OpenVINO is not installed or does not load.
     """
     core = import_openvino(extra="run").Core()
-    return {name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices}
+    return {
+        name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices
+    }
 
 
 def require_device(device: str) -> None:
     """Make sure that OpenVINO finds a device with this name on this machine.
 
     Args:
-        device: as OpenVINO names it; the real devices behind HETERO and similar ones are not checked.
+        device: as OpenVINO names it; the real devices behind HETERO and similar ones are not
+            checked.
 
     Raises:
         InferenceError: there is no such device; the message lists the available ones.
@@ -185,7 +198,10 @@ def require_device(device: str) -> None:
     if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
         raise InferenceError(
             f"no device {device!r} was found, only {', '.join(core.available_devices)}",
-            hint=_DRIVERS
-            if device.upper().split(".")[0] in ("GPU", "NPU")
-            else suggest(device.upper(), names) or "posezoo doctor lists the devices that are found",
+            hint=(
+                _DRIVERS
+                if device.upper().split(".")[0] in ("GPU", "NPU")
+                else suggest(device.upper(), names)
+                or "posezoo doctor lists the devices that are found"
+            ),
         )

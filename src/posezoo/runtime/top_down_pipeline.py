@@ -1,4 +1,6 @@
-"""Top-down: a detector processes the whole image, the pose network a crop of each person it finds."""
+"""Top-down: a detector processes the whole image, the pose network a crop of each person it
+finds.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ class TopDownPipeline(NetworkPipeline):
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
         Args:
-            tracks_videos: whether the crop of a person still follows from the last frame of a video.
+            tracks_videos: whether the crop of a person still follows from the last frame of a
+                video.
         """
         pipeline = copy(self)
         pipeline._detector = detector
@@ -62,7 +65,9 @@ class TopDownPipeline(NetworkPipeline):
             whole = Box(0, 0, image.shape[1], image.shape[0])
             return (yield from self._estimate(image, [whole], padding=1))
         people = yield from self._detector(image)
-        return (yield from self.steps_for_boxes(image, [Box(*pose.box, pose.score) for pose in people]))
+        return (
+            yield from self.steps_for_boxes(image, [Box(*pose.box, pose.score) for pose in people])
+        )
 
     def steps_for_boxes(self, image: Image, boxes: Sequence[Box]) -> PipelineSteps:
         """The steps for the people in these boxes of an image, at most ``max_people``."""
@@ -70,7 +75,9 @@ class TopDownPipeline(NetworkPipeline):
         return (yield from self._estimate(image, highest, self._options.padding))
 
     def track(self) -> Callable[[Image], PipelineSteps]:
-        """A function that returns the steps for the next frame of one video; frames must not overlap."""
+        """A function that returns the steps for the next frame of one video; frames must not
+        overlap.
+        """
         crop: Corners | None = None
         cropped: Size | None = None  # the size of the frame that it is for
 

@@ -1,4 +1,5 @@
-"""Types of values in model.yml. Each type reads a YAML node and describes its values in JSON Schema.
+"""Types of values in model.yml. Each type reads a YAML node and describes its values in JSON
+Schema.
 
 The keys of a mapping are one table. The reader and the schema for editors are both made from it.
 """
@@ -25,7 +26,9 @@ WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 class FieldType(Generic[ItemT]):
     """A type of value."""
 
-    read: Callable[[YamlNode], ItemT]  # returns a node's value, or raises SpecError with its position
+    read: Callable[
+        [YamlNode], ItemT
+    ]  # returns a node's value, or raises SpecError with its position
     schema: Schema  # the values as JSON Schema, as far as it can describe them
 
 
@@ -41,7 +44,9 @@ class Key:
 
 
 def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
-    """The values of the keys that are given, by attribute; a SpecError if a required key is missing."""
+    """The values of the keys that are given, by attribute; a SpecError if a required key is
+    missing.
+    """
     values = {}
     for key in keys:
         node = fields[key.name] if key.required else fields.get(key.name)
@@ -53,7 +58,9 @@ def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
 def mapping_schema(keys: Iterable[Key], *, complete: bool = True) -> Schema:
     """A mapping of these keys and no others; with ``complete``, all required keys must be given."""
     keys = tuple(keys)
-    properties = {key.name: key.type.schema | ({"description": key.note} if key.note else {}) for key in keys}
+    properties = {
+        key.name: key.type.schema | ({"description": key.note} if key.note else {}) for key in keys
+    }
     required = {"required": [key.name for key in keys if key.required]} if complete else {}
     return {"type": "object", "properties": properties, **required, "additionalProperties": False}
 
@@ -126,7 +133,9 @@ def list_of(
                 names.add(name)
         return values
 
-    return FieldType(read, {"type": "array", "items": item.schema, "minItems": minimum, "maxItems": maximum})
+    return FieldType(
+        read, {"type": "array", "items": item.schema, "minItems": minimum, "maxItems": maximum}
+    )
 
 
 def mapping_of(item: FieldType[ItemT]) -> FieldType[dict[str, ItemT]]:
@@ -164,7 +173,8 @@ def positive(maximum: float) -> FieldType[float]:
 
 
 def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> FieldType[str]:
-    """A text that matches a pattern, for ``re`` and for JSON Schema, as a whole; errors call it by its label.
+    """A text that matches a pattern, for ``re`` and for JSON Schema, as a whole; errors call it by
+    its label.
 
     ``numbers`` is whether the text may look like a number; editors read such a text as a number.
     """
@@ -176,7 +186,9 @@ def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> F
         return text
 
     schema: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
-    return FieldType(read, {"anyOf": [schema, {"type": "number", "minimum": 0}]} if numbers else schema)
+    return FieldType(
+        read, {"anyOf": [schema, {"type": "number", "minimum": 0}]} if numbers else schema
+    )
 
 
 def hex_digits(*lengths: int, label: str) -> FieldType[str]:
@@ -187,7 +199,9 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
         if len(text) not in lengths or not re.fullmatch("[0-9a-f]+", text):
             raise node.make_error(f"expected {label}, got {sanitize(text)}")
         if text.isdecimal() and not node.is_quoted:
-            raise node.make_error(f"expected {label}, got a number", hint="put the digits in quotes")
+            raise node.make_error(
+                f"expected {label}, got a number", hint="put the digits in quotes"
+            )
         return text
 
     schemas = [{"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"} for length in lengths]

@@ -74,14 +74,20 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
         for node in dynamic.as_list():
             node.choice(port.layout.replace("?", ""))
     if (port.color or port.reverse_input_channels) and channels != 3:
-        raise fields.node.make_error("a colour order needs a layout with C and three channels there")
+        raise fields.node.make_error(
+            "a colour order needs a layout with C and three channels there"
+        )
 
 
 SHAPE: FieldType[tuple[int, ...]] = FieldType(
     _read_shape,
     {
         "type": "array",
-        "items": {"type": "integer", "maximum": MAX_DIMENSION, "anyOf": [{"const": -1}, {"minimum": 1}]},
+        "items": {
+            "type": "integer",
+            "maximum": MAX_DIMENSION,
+            "anyOf": [{"const": -1}, {"minimum": 1}],
+        },
         "minItems": 1,
         "maxItems": MAX_DIMENSIONS,
         "description": "-1 for any size.",
@@ -96,7 +102,9 @@ LAYOUT: FieldType[str] = FieldType(
         "description": "Such as NCHW; ? for a dimension without a letter.",
     },
 )
-_VALUES = list_of(NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel")
+_VALUES = list_of(
+    NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel"
+)
 _LETTERS = list_of(
     FieldType(lambda node: node.text(), {"type": "string", "pattern": "^[A-Z]$"}),
     maximum=MAX_DIMENSIONS,
@@ -111,7 +119,11 @@ _SIZE = list_of(
     minimum=2,
     maximum=2,
 )
-_PORT_KEYS = (Key("name", TEXT, required=True), Key("shape", SHAPE, required=True), Key("layout", LAYOUT))
+_PORT_KEYS = (
+    Key("name", TEXT, required=True),
+    Key("shape", SHAPE, required=True),
+    Key("layout", LAYOUT),
+)
 
 INPUT_KEYS = (
     *_PORT_KEYS,
@@ -120,8 +132,16 @@ INPUT_KEYS = (
     Key("scale", _VALUES),
     Key("reverse_input_channels", BOOLEAN),
     Key("dynamic", _DYNAMIC, note="Dimensions of the layout that --dynamic leaves open."),
-    Key("reshaped", BOOLEAN, note="Whether the IR gets this shape, although the network's file has another."),
-    Key("usual_size", _SIZE, note="Height and width for measurements, if the shape leaves them open."),
+    Key(
+        "reshaped",
+        BOOLEAN,
+        note="Whether the IR gets this shape, although the network's file has another.",
+    ),
+    Key(
+        "usual_size",
+        _SIZE,
+        note="Height and width for measurements, if the shape leaves them open.",
+    ),
 )
 OUTPUT_KEYS = (
     *_PORT_KEYS,

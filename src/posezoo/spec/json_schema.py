@@ -1,8 +1,9 @@
-"""The JSON Schema of model.yml and composite-model.yml for editors, made from the reader's tables of keys.
+"""The JSON Schema of model.yml and composite-model.yml for editors, made from the reader's tables
+of keys.
 
-The reader and the schema refuse the same mistakes of structure: missing and unknown keys, wrong types, words,
-sizes and names. Only the reader finds mistakes that depend on several values or on their meaning: a mean for
-each channel, duplicates, regular expressions that take too long.
+The reader and the schema refuse the same mistakes of structure: missing and unknown keys, wrong
+types, words, sizes and names. Only the reader finds mistakes that depend on several values or on
+their meaning: a mean for each channel, duplicates, regular expressions that take too long.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def model_schema() -> Schema:
     schema["properties"]["variants"] = model_yml.VARIANTS_SCHEMA
     files_somewhere = {"anyOf": [{"required": ["files"]}, {"required": ["variants"]}]}
     exclusive = [{"not": {"required": list(pair)}} for pair in model_yml.EXCLUSIVE]
-    # A network needs its checkpoint, which each variant may declare; a checkpoint needs its network.
+    # A network needs its checkpoint, which each variant may declare; a checkpoint needs its
+    # network.
     checkpoint: Schema = {
         "dependentRequired": {"checkpoint": ["network"]},
         "dependentSchemas": {
@@ -58,7 +60,10 @@ def _definitions() -> dict[str, Schema]:
         # The reader reads a text that looks like a number or a boolean as text; an editor does not.
         "text": {
             "type": ["string", "number", "boolean"],
-            "allOf": [{"pattern": r"\S"}, {"not": {"type": "string", "pattern": UNPRINTABLE.pattern}}],
+            "allOf": [
+                {"pattern": r"\S"},
+                {"not": {"type": "string", "pattern": UNPRINTABLE.pattern}},
+            ],
         },
         "word": WORD_SCHEMA,
         "model_name": MODEL_NAME_SCHEMA,
@@ -87,7 +92,9 @@ def _definitions() -> dict[str, Schema]:
 
 
 def _file_name() -> Schema:
-    """``safe_names.explain_unsafe_file_name`` as a pattern, without the check of Unicode's composed form."""
+    """``safe_names.explain_unsafe_file_name`` as a pattern, without the check of Unicode's composed
+    form.
+    """
 
     def any_case(text: str) -> str:
         return "".join(f"[{c.upper()}{c}]" if c.isalpha() else re.escape(c) for c in text)

@@ -1,7 +1,8 @@
 """Model Optimizer's arguments <-> typed inputs, outputs and the file to convert.
 
-The supported forms are those of the 1,400 arguments in the 2021.4 and newest metadata of Open Model Zoo, and
-of `mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed field are kept as text.
+The supported forms are those of the 1,400 arguments in the 2021.4 and newest metadata of Open Model
+Zoo, and of `mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed field are
+kept as text.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ ArgumentT = TypeVar("ArgumentT")
 
 #: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
-    **dict.fromkeys(("--input", "--input_shape", "--layout", "--mean_values", "--scale_values"), ""),
+    **dict.fromkeys(
+        ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values"), ""
+    ),
     "--scale": "-s",
     "--reverse_input_channels": "",
     "--output": "",
@@ -30,7 +33,8 @@ TYPED = {
 }
 #: Flags that name the file to convert instead of --input_model; they are also kept.
 OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
-#: The folders of: downloads, the outputs of upstream's scripts, the model.yml, Model Optimizer (two).
+#: The folders of: downloads, the outputs of upstream's scripts, the model.yml, Model Optimizer
+#: (two).
 VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
 
 # Flags whose value may be the next argument: all known flags except switches.
@@ -39,7 +43,11 @@ _TAKES_A_VALUE = {*TYPED, *supported_mo_args.CARRIED_OUT} - {
     "--static_shape",
     "--compress_to_fp16",
     "--disable_nhwc_to_nchw",
-} | {"--input_proto", "--transformations_config", "--tensorflow_object_detection_api_pipeline_config"}
+} | {
+    "--input_proto",
+    "--transformations_config",
+    "--tensorflow_object_detection_api_pipeline_config",
+}
 _SHORT = {short: flag for flag, short in TYPED.items() if short}
 FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
@@ -52,8 +60,11 @@ ARGUMENT_SCHEMA = {
     "maxLength": MAX_LENGTH,
 }
 #: An item between commas that are outside brackets: name[1,2,3], [1,2,3] or (1,2,3).
-_BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)")
-#: An item of --input: an input, an inner tensor or output port (operation:0), or an input port (0:operation).
+_BRACKETED = re.compile(
+    r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)"
+)
+#: An item of --input: an input, an inner tensor or output port (operation:0), or an input port
+#: (0:operation).
 _INPUT_ITEM = re.compile(
     r"(?P<name>[^\s\[\](){}>$]+?)"
     r"\s*(?:\[(?P<shape>[^\[\]]{0,200})\])?"
@@ -106,7 +117,8 @@ class MoArguments:
 
 
 def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArguments:
-    """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info`` declares.
+    """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info``
+    declares.
 
     A SpecError if an argument has no valid form, is given twice, or contradicts the inputs.
     """
@@ -126,7 +138,9 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
     originals = [given["--input_model"].text] if "--input_model" in given else originals
     items = _input_items(given["--input"]) if "--input" in given else []
     kept += [
-        ("--freeze_placeholder_with_value", f"{item.name}->{item.value}") for item in items if item.value
+        ("--freeze_placeholder_with_value", f"{item.name}->{item.value}")
+        for item in items
+        if item.value
     ]
     inputs = _with_shapes(_named(inputs, given, items), given, items)
     inputs = _with_layouts(_with_channel_values(inputs, given), given)
@@ -156,7 +170,9 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
             for port in spec.inputs
             if port.layout
         ),
-        "--mean_values": ",".join(f"{port.name}{_list_of(port.mean)}" for port in spec.inputs if port.mean),
+        "--mean_values": ",".join(
+            f"{port.name}{_list_of(port.mean)}" for port in spec.inputs if port.mean
+        ),
         "--scale_values": ",".join(
             f"{port.name}{_list_of(port.scale)}" for port in spec.inputs if port.scale
         ),
@@ -175,7 +191,9 @@ def _list_of(values: Sequence[float]) -> str:
 
 
 def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
-    """``conversion_to_onnx_args`` as text, for upstream code that runs only with the user's consent."""
+    """``conversion_to_onnx_args`` as text, for upstream code that runs only with the user's
+    consent.
+    """
     return tuple(_argument(item)[0].strip() for item in node.as_list())
 
 
@@ -207,13 +225,16 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
             raise item.make_error(f"{flag}: {reason}, got {sanitize(value)}")
         for variable in _VARIABLE.findall(value):
             if variable not in VARIABLES:
-                raise item.make_error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
+                raise item.make_error(
+                    f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}"
+                )
         if flag == "--input_model" or value.startswith("$"):
             path = value.partition("/")[2] if value.startswith("$") else value
             # $dl_dir alone is a folder; --input_model may not name it, but other flags may.
             if (path or flag == "--input_model") and (reason := explain_unsafe_file_name(path)):
                 raise item.make_error(
-                    f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
+                    f"{sanitize(value)} {reason}",
+                    hint="use $dl_dir/ and a path with / between its parts",
                 )
         yield item, flag, value
 
@@ -243,7 +264,9 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
 def _named(
     inputs: tuple[Input, ...], given: Mapping[str, _FlagValue], items: Sequence[_InputItem]
 ) -> tuple[Input, ...]:
-    """The inputs that --input names; without it, the declared inputs, or those that other flags name."""
+    """The inputs that --input names; without it, the declared inputs, or those that other flags
+    name.
+    """
     by_name = {port.name: port for port in inputs}
     if items:
         return tuple(
@@ -252,8 +275,15 @@ def _named(
         )
     if inputs:
         return inputs
-    with_names = [given[flag] for flag in ("--layout", "--mean_values", "--scale_values") if flag in given]
-    named = [name for each in with_names if re.search(r"[\[(]", each.text) for name, _ in _bracketed(each)]
+    with_names = [
+        given[flag] for flag in ("--layout", "--mean_values", "--scale_values") if flag in given
+    ]
+    named = [
+        name
+        for each in with_names
+        if re.search(r"[\[(]", each.text)
+        for name, _ in _bracketed(each)
+    ]
     if any(named):
         return tuple(Input(name, ()) for name in dict.fromkeys(filter(None, named)))
     unnamed = len(list(_bracketed(given["--input_shape"]))) if "--input_shape" in given else 0
@@ -296,10 +326,14 @@ def _with_shape(port: Input, given: _FlagValue, text: str) -> Input:
         if lowest and highest and int(lowest) > int(highest):
             raise given.node.make_error(f"{lowest}..{highest} contains no size")
     shape = tuple(-1 if ".." in size else int(size) for size in sizes)
-    return replace(port, shape=shape, reshaped=True, bounds=f"[{','.join(sizes)}]" if ".." in text else "")
+    return replace(
+        port, shape=shape, reshaped=True, bounds=f"[{','.join(sizes)}]" if ".." in text else ""
+    )
 
 
-def _with_channel_values(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) -> tuple[Input, ...]:
+def _with_channel_values(
+    inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]
+) -> tuple[Input, ...]:
     """The inputs with their means, divisors and reversed channels."""
     if (mean := given.get("--mean_values")) is not None:
         pairs = _assigned(mean, inputs, _numbers_by_name(mean))
@@ -336,26 +370,33 @@ def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
 
 
 def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) -> tuple[Input, ...]:
-    """The inputs with the layouts of the network and of the IR, and a mean and scale for each channel."""
+    """The inputs with the layouts of the network and of the IR, and a mean and scale for each
+    channel.
+    """
     if (layout := given.get("--layout")) is not None:
         pairs = _assigned(layout, inputs, list(_layouts(layout)))
         inputs = tuple(
-            replace(port, layout=both[0], to_layout=both[1]) if both else port for port, both in pairs
+            replace(port, layout=both[0], to_layout=both[1]) if both else port
+            for port, both in pairs
         )
         for port in inputs:
             if port.shape and port.layout and len(port.shape) != len(port.layout):
                 raise layout.node.make_error(
-                    f"{port.layout} names {len(port.layout)} dimensions, the shape has {len(port.shape)}"
+                    f"{port.layout} names {len(port.layout)} dimensions, the shape has"
+                    f" {len(port.shape)}"
                 )
     for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
         for port in inputs:
             values = getattr(port, key)
             if flag in given and len(values) > 1 and not _may_have(port, len(values)):
                 raise given[flag].node.make_error(
-                    f"gives {len(values)} values for {port.name or 'an input'}, which has no such channels"
+                    f"gives {len(values)} values for {port.name or 'an input'}, which has no such"
+                    " channels"
                 )
     return tuple(
-        replace(port, mean=_for_each_channel(port, port.mean), scale=_for_each_channel(port, port.scale))
+        replace(
+            port, mean=_for_each_channel(port, port.mean), scale=_for_each_channel(port, port.scale)
+        )
         for port in inputs
     )
 
@@ -427,12 +468,16 @@ def _assigned(
 
 
 def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
-    """The sets of ``name[a,b],name2[c]``, ``[a,b],[c]`` or ``(a,b)``, as (name, text between brackets)."""
+    """The sets of ``name[a,b],name2[c]``, ``[a,b],[c]`` or ``(a,b)``, as (name, text between
+    brackets).
+    """
     position = 0
     while position < len(given.text):
         match = _BRACKETED.match(given.text, position)
         if match is None:
-            raise given.node.make_error(f"expected name[...] or [...], got {sanitize(given.text[position:])}")
+            raise given.node.make_error(
+                f"expected name[...] or [...], got {sanitize(given.text[position:])}"
+            )
         yield match[1], match[2] if match[2] is not None else match[3]
         position = match.end()
 

@@ -85,7 +85,9 @@ SHA1_DIGITS = 40
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The hash of bytes in lower-case hex: ``sha512``, ``sha384``, ``sha256``, or the weak ``sha1``."""
+    """The hash of bytes in lower-case hex: ``sha512``, ``sha384``, ``sha256``, or the weak
+    ``sha1``.
+    """
 
     algorithm: str
     value: str
@@ -138,7 +140,9 @@ class StorageSource:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """A file on this machine or a mounted share; a relative path starts at the model.yml's folder."""
+    """A file on this machine or a mounted share; a relative path starts at the model.yml's
+    folder.
+    """
 
     path: Path
 
@@ -212,10 +216,13 @@ class SourceFile:
     checksum: Digest | None  # None if the publisher states none for the file itself
     sources: tuple[Source, ...]  # tried in order
     max_size: int = 0  # in bytes, the most that is read if the size is unknown
-    #: SHA-1 of an archive's members, by name; if it has fewer than 40 digits, only the first ones are known.
+    #: SHA-1 of an archive's members, by name; if it has fewer than 40 digits, only the first ones
+    #: are known.
     contains: Mapping[str, Digest] = field(default_factory=dict)
     first_use: bool = False  # whether size and checksum are those of the first download
-    by_lock: bool = False  # whether they come from posezoo.lock; only for a file pinned by `contains`
+    by_lock: bool = (
+        False  # whether they come from posezoo.lock; only for a file pinned by `contains`
+    )
 
     @property
     def read_limit(self) -> int:
@@ -248,7 +255,9 @@ class SourceFile:
         if self.checksum is not None:
             if self.by_lock:
                 return f"{self.checksum} of posezoo.lock"
-            return f"{self.checksum} of the first download" if self.first_use else str(self.checksum)
+            return (
+                f"{self.checksum} of the first download" if self.first_use else str(self.checksum)
+            )
         if self.is_pinned:
             return ", ".join(f"{digest} of {member}" for member, digest in self.contains.items())
         return "no pin"
@@ -258,8 +267,8 @@ class SourceFile:
 class RegexReplace:
     """A change to a downloaded text file, as ``re.sub`` makes it.
 
-    The pattern has no nested repetitions, so it never takes exponential time. It can still be slow on a long
-    line: apply it with a time limit.
+    The pattern has no nested repetitions, so it never takes exponential time. It can still be slow
+    on a long line: apply it with a time limit.
     """
 
     file: str  # relative, with / between folders
@@ -287,21 +296,30 @@ class Input:
     name: str  # empty if not declared; then inputs are in the network's own order
     shape: tuple[int, ...]  # in the order of ``layout``; -1 for any size; empty if not declared
     layout: str = ""  # NCHW, NHWC, ...; empty if not declared
-    color: ColorOrder | None = None  # what the network was trained on; None if unknown, as in Open Model Zoo
-    #: Subtracted from the values, in the network's channel order. One value per channel, or one for all
-    #: channels if their number was not declared; empty for none.
+    color: ColorOrder | None = (
+        None  # what the network was trained on; None if unknown, as in Open Model Zoo
+    )
+    #: Subtracted from the values, in the network's channel order. One value per channel, or one for
+    #: all channels if their number was not declared; empty for none.
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()  # divisors, in the same form as ``mean``
-    reverse_input_channels: bool = False  # whether the IR takes the opposite channel order of ``color``
-    dynamic: tuple[str, ...] = ()  # letters of the dimensions that may stay dynamic in the conversion
-    reshaped: bool = False  # whether the network is reshaped to ``shape``, whatever its file (--input_shape)
+    reverse_input_channels: bool = (
+        False  # whether the IR takes the opposite channel order of ``color``
+    )
+    dynamic: tuple[
+        str, ...
+    ] = ()  # letters of the dimensions that may stay dynamic in the conversion
+    reshaped: bool = (
+        False  # whether the network is reshaped to ``shape``, whatever its file (--input_shape)
+    )
     to_layout: str = ""  # the layout that the IR takes, if it differs (``--layout=nhwc->nchw``)
     element_type: str = ""  # the IR's, in OpenVINO's words (u8); empty for the network's own
     resize: bool = False  # whether the IR takes images of any height and width and resizes them
-    usual_size: tuple[int, int] | None = None  # height and width for measurements, if ``shape`` has -1
-    bounds: str = (
-        ""  # the shape with the limits of its dynamic sizes: [1..4,3,20,20]; empty if they have none
+    usual_size: tuple[int, int] | None = (
+        None  # height and width for measurements, if ``shape`` has -1
     )
+    #: The shape with the limits of its dynamic sizes: [1..4,3,20,20]; empty if they have none.
+    bounds: str = ""
 
     @property
     def ir_layout(self) -> str:
@@ -311,7 +329,9 @@ class Input:
     @property
     def ir_shape(self) -> tuple[int, ...]:
         """The shape that the converted model takes."""
-        sizes = dict(zip(self.layout, self.shape, strict=False)) | ({"H": -1, "W": -1} if self.resize else {})
+        sizes = dict(zip(self.layout, self.shape, strict=False)) | (
+            {"H": -1, "W": -1} if self.resize else {}
+        )
         if not (self.shape and self.layout and (self.to_layout or self.resize)):
             return self.shape
         return tuple(sizes[letter] for letter in self.ir_layout)
@@ -334,12 +354,16 @@ class Output:
     role: str = ""
     note: str = ""
     original: str = ""  # what the original has instead, if it differs
-    unit: str = ""  # of its values: ``px`` for pixels of the input; empty if it has none, or several
+    unit: str = (
+        ""  # of its values: ``px`` for pixels of the input; empty if it has none, or several
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkChoice:
-    """Our network that a checkpoint belongs to: a name of ``networks.NETWORKS``, and its arguments."""
+    """Our network that a checkpoint belongs to: a name of ``networks.NETWORKS``, and its
+    arguments.
+    """
 
     name: str
     arguments: Mapping[str, str | int | bool] = field(default_factory=dict)
@@ -372,7 +396,8 @@ class Decoding:
 class License:
     """The license of the weights.
 
-    ``text`` is a file in licenses/ that starts with the holder's copyright line; other zoos give a ``url``.
+    ``text`` is a file in licenses/ that starts with the holder's copyright line; other zoos give a
+    ``url``.
     """
 
     spdx: str = ""
@@ -386,7 +411,9 @@ class ModelOrigin:
 
     repository: str = ""
     paper: str = ""
-    framework: Framework | None = None  # in which it was trained, if the published files do not show it
+    framework: Framework | None = (
+        None  # in which it was trained, if the published files do not show it
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,15 +468,20 @@ class Training:
 class SelfCheckSettings:
     """How closely the IR must match the original, if the default does not fit."""
 
-    #: ``max``, ``p99`` (99th percentile) or ``median`` of abs(a - b) over the output's largest abs(a).
+    #: ``max``, ``p99`` (99th percentile) or ``median`` of abs(a - b) over the output's largest
+    #: abs(a).
     measure: str = "max"
-    inputs: str = "noise"  # ``noise`` (seeded, blocky) or ``photo`` (a drawn scene with a photo's statistics)
-    tolerance: Mapping[str, float] = field(default_factory=dict)  # by output name; ``*`` for all others
+    inputs: str = (
+        "noise"  # ``noise`` (seeded, blocky) or ``photo`` (a drawn scene with a photo's statistics)
+    )
+    tolerance: Mapping[str, float] = field(
+        default_factory=dict
+    )  # by output name; ``*`` for all others
     reason: str = ""  # why the default does not fit
 
 
-#: Ways to find people without a detector: the whole image counts as one person; or, in a video, the crop of
-#: the next frame follows from the person in the frame before.
+#: Ways to find people without a detector: the whole image counts as one person; or, in a video, the
+#: crop of the next frame follows from the person in the frame before.
 WHOLE_IMAGE = "the whole image"
 TRACKING = "tracking"
 
@@ -491,14 +523,21 @@ class FloatLayers:
 
 @dataclass(frozen=True, slots=True)
 class QuantizationSettings:
-    """How a model's weights and activations are quantized to INT8, and how much its results may change."""
+    """How a model's weights and activations are quantized to INT8, and how much its results may
+    change.
+    """
 
-    preset: str = "performance"  # symmetric activations; ``mixed``: asymmetric if they have both signs
+    preset: str = (
+        "performance"  # symmetric activations; ``mixed``: asymmetric if they have both signs
+    )
     subset_size: int = 300  # the largest number of calibration samples
     model_type: str = ""  # ``transformer``, or empty
-    #: The largest allowed median displacement of a keypoint or a box corner, in pixels of the input.
+    #: The largest allowed median displacement of a keypoint or a box corner, in pixels of the
+    #: input.
     max_shift_px: float = 2.0
-    min_agreement: float = 0.75  # the smallest allowed share of people that both networks find, 0..1
+    min_agreement: float = (
+        0.75  # the smallest allowed share of people that both networks find, 0..1
+    )
     in_float: tuple[FloatLayers, ...] = ()  # the layers that stay in floating point, and why
     refused: str = ""  # why INT8 is not made, with the AP that it keeps; empty if it is made
 
@@ -523,25 +562,44 @@ class ModelSpec:
     outputs: tuple[Output, ...] = ()
     decoder: Decoder | None = None
     decoding: Decoding | None = None  # the decoder that is put into the IR; not in model.yml
-    people: People | None = None  # how a top-down model's people are found; None if it is not declared
+    people: People | None = (
+        None  # how a top-down model's people are found; None if it is not declared
+    )
     skeleton: str = ""
     origin: ModelOrigin = ModelOrigin()
     self_check: SelfCheckSettings = SelfCheckSettings()
     recorded_outputs: RecordedOutputs | None = None  # None if there are none
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
-    postprocessing: tuple[PostprocessingStep, ...] = ()  # changes to the downloaded files, in this order
-    #: Model Optimizer's arguments without a field here, as (flag, value): supported ones and unknown ones.
+    postprocessing: tuple[
+        PostprocessingStep, ...
+    ] = ()  # changes to the downloaded files, in this order
+    #: Model Optimizer's arguments without a field here, as (flag, value): supported ones and
+    #: unknown ones.
     mo_args: tuple[tuple[str, str], ...] = ()
-    upstream_export: tuple[str, ...] = ()  # of the script that exports to ONNX; it runs only with consent
-    has_pre_convert: bool = False  # whether a pre-convert.py is beside it; it runs only with consent
-    model_info: Mapping[str, Plain] = field(default_factory=dict)  # what Open Model Zoo writes into the IR
+    upstream_export: tuple[
+        str, ...
+    ] = ()  # of the script that exports to ONNX; it runs only with consent
+    has_pre_convert: bool = (
+        False  # whether a pre-convert.py is beside it; it runs only with consent
+    )
+    model_info: Mapping[str, Plain] = field(
+        default_factory=dict
+    )  # what Open Model Zoo writes into the IR
     quantizable: bool = False  # whether Open Model Zoo quantized it
     quantization: QuantizationSettings | None = None  # settings for INT8; None for the defaults
-    quantized: str = ""  # the type that its weights are quantized to; empty if they are not quantized
-    input_model: str = ""  # the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb)
-    network: NetworkChoice | None = None  # the one of ours that loads the checkpoint; None if none is needed
-    checkpoint: str = ""  # a published file, or a path in an unpacked archive; empty without a network
+    quantized: str = (
+        ""  # the type that its weights are quantized to; empty if they are not quantized
+    )
+    input_model: str = (
+        ""  # the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb)
+    )
+    network: NetworkChoice | None = (
+        None  # the one of ours that loads the checkpoint; None if none is needed
+    )
+    checkpoint: str = (
+        ""  # a published file, or a path in an unpacked archive; empty without a network
+    )
     published: PublishedMetrics = PublishedMetrics()
     training: Training = Training()
     license_note: str = ""  # shown before a download; empty if there is nothing to note
@@ -549,8 +607,12 @@ class ModelSpec:
     deprecated: Deprecation | None = None  # None if the model may be used
     tag: str = ""  # the tag of this published variant; empty if the model has no variants
     is_default: bool = True  # whether a name without a tag means this variant
-    variants: tuple[ModelSpec, ...] = ()  # the others, in order; empty for all but the default variant
-    warnings: tuple[str, ...] = ()  # unknown keys that were left out, one line each, with their positions
+    variants: tuple[
+        ModelSpec, ...
+    ] = ()  # the others, in order; empty for all but the default variant
+    warnings: tuple[
+        str, ...
+    ] = ()  # unknown keys that were left out, one line each, with their positions
 
     @property
     def full_name(self) -> str:
@@ -561,9 +623,9 @@ class ModelSpec:
     def source_model(self) -> SourceFile | str:
         """The file to convert: a published file, or the path of another file.
 
-        If the model uses one of our networks, this is the checkpoint. A path in the model's folder comes from
-        an unpacked archive. A file whose path starts with ``$conv_dir/`` is written by upstream code
-        (``upstream_export``, pre-convert.py), which runs only with consent.
+        If the model uses one of our networks, this is the checkpoint. A path in the model's folder
+        comes from an unpacked archive. A file whose path starts with ``$conv_dir/`` is written by
+        upstream code (``upstream_export``, pre-convert.py), which runs only with consent.
         """
         path = self.checkpoint or self.input_model.removeprefix("$dl_dir/")
         if not path:

@@ -1,7 +1,7 @@
 """model.yml -> ModelSpec: every key, its type and its allowed values.
 
-Two forms are read into the same values: ours, described by example in docs/model_yml.md, and Open Model
-Zoo's of 2021.4 and of its newest state. The keys of a file show its form, not its folder.
+Two forms are read into the same values: ours, described by example in docs/model_yml.md, and Open
+Model Zoo's of 2021.4 and of its newest state. The keys of a file show its form, not its folder.
 """
 
 from __future__ import annotations
@@ -45,20 +45,23 @@ from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (
     "human_pose_estimation", "human_pose_estimation_3d", "detection",
-    "action_recognition", "background_matting", "classification", "colorization", "face_recognition",
-    "feature_extraction", "head_pose_estimation", "image_inpainting", "image_processing", "image_translation",
-    "instance_segmentation", "machine_translation", "monocular_depth_estimation", "named_entity_recognition",
-    "noise_suppression", "object_attributes", "optical_character_recognition", "place_recognition",
-    "question_answering", "salient_object_detection", "semantic_segmentation", "sound_classification",
+    "action_recognition", "background_matting", "classification", "colorization",
+    "face_recognition", "feature_extraction", "head_pose_estimation", "image_inpainting",
+    "image_processing", "image_translation", "instance_segmentation", "machine_translation",
+    "monocular_depth_estimation", "named_entity_recognition", "noise_suppression",
+    "object_attributes", "optical_character_recognition", "place_recognition", "question_answering",
+    "salient_object_detection", "semantic_segmentation", "sound_classification",
     "speech_recognition", "style_transfer", "text_prediction", "text_to_speech", "time_series",
     "token_recognition",
 )  # fmt: skip
 #: Open Model Zoo's keys; a file with any other key is in our form.
 OMZ_KEYS = frozenset((
     "description", "task_type", "framework", "license", "files", "postprocessing", "stages_order",
-    "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
+    "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable",
+    "quantized",
 ))  # fmt: skip
-#: Only one of each pair may be given: inputs and outputs are declared in our form or in Open Model Zoo's.
+#: Only one of each pair may be given: inputs and outputs are declared in our form or in Open Model
+#: Zoo's.
 EXCLUSIVE = (
     ("inputs", "input_info"), ("inputs", "model_optimizer_args"),
     ("outputs", "input_info"), ("outputs", "model_optimizer_args"),
@@ -126,7 +129,9 @@ def _check_people(fields: YamlMapping, people: model.People) -> None:
         raise fields["video"].make_error(f"expected {people.photo} or {model.TRACKING}")
 
 
-def _named(make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]) -> FieldType[ItemT]:
+def _named(
+    make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]
+) -> FieldType[ItemT]:
     """A mapping with a name, and with arguments of any keys."""
 
     def read(node: YamlNode) -> ItemT:
@@ -146,9 +151,13 @@ def _named(make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any
 
 
 _FRAMEWORK = one_of(model.Framework)
-_SPDX_LICENSE = record(model.License, Key("spdx", WORD, required=True), Key("text", FILE_NAME, required=True))
+_SPDX_LICENSE = record(
+    model.License, Key("spdx", WORD, required=True), Key("text", FILE_NAME, required=True)
+)
 _LICENSE: FieldType[model.License] = FieldType(
-    lambda node: model.License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node),
+    lambda node: (
+        model.License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node)
+    ),
     {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]},
 )
 _NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
@@ -165,7 +174,12 @@ _SELF_CHECK = record(
 )
 _RECORDED_OUTPUTS = record(
     model.RecordedOutputs,
-    Key("runtime", LINE, required=True, note="The publisher's runtime that computed them, with its version."),
+    Key(
+        "runtime",
+        LINE,
+        required=True,
+        note="The publisher's runtime that computed them, with its version.",
+    ),
     Key("file", FILE_NAME, required=True, note="A safetensors file beside model.yml."),
     Key("checksum", SHA384, required=True, note="SHA-384 of the file in hex."),
 )
@@ -204,7 +218,9 @@ _FLOAT_LAYERS = record(
     Key("reason", LINE, required=True),
     check=_check_layers,
     schema={
-        "anyOf": [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("layers", "types")]
+        "anyOf": [
+            {"required": [key], "properties": {key: {"minItems": 1}}} for key in ("layers", "types")
+        ]
     },
 )
 _QUANTIZATION = record(
@@ -225,7 +241,8 @@ _PEOPLE = record(
 )
 #: The arguments are read together with the inputs; see ``mo_args``.
 _ARGUMENT_LIST: FieldType[YamlNode] = FieldType(
-    lambda node: node, {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000}
+    lambda node: node,
+    {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000},
 )
 
 _ORIGIN = record(
@@ -235,10 +252,20 @@ _ORIGIN = record(
     Key("framework", _FRAMEWORK, note="In which it was trained, if its files are published as IR."),
 )
 _SHARED_KEYS = (
-    Key("description", LINE, required=True, note="What it finds, and its architecture in two sentences."),
+    Key(
+        "description",
+        LINE,
+        required=True,
+        note="What it finds, and its architecture in two sentences.",
+    ),
     Key("task_type", one_of(TASKS), required=True, attribute="task"),
     Key("framework", FieldType(_read_framework, _FRAMEWORK.schema), required=True),
-    Key("license", _LICENSE, required=True, note="The license of the weights: {spdx, text}, or a URL."),
+    Key(
+        "license",
+        _LICENSE,
+        required=True,
+        note="The license of the weights: {spdx, text}, or a URL.",
+    ),
     Key("decoder", _named(model.Decoder, SCALAR)),
     Key("skeleton", WORD),
     Key("limits", LINE, note="What it cannot do."),
@@ -250,14 +277,22 @@ MODEL_KEYS = (
     Key("revision", integer(1, 1_000_000), note="Counts up when the files change."),
     Key("files", FILES),
     Key("postprocessing", list_of(STEP)),
-    Key("network", _NETWORK, note="One of ours, and its arguments: the checkpoint contains its weights."),
+    Key(
+        "network",
+        _NETWORK,
+        note="One of ours, and its arguments: the checkpoint contains its weights.",
+    ),
     Key("checkpoint", FILE_NAME, note="One of the files, or a member of an archive among them."),
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),
     Key("people", _PEOPLE, note="How the people are found for a top-down model."),
     Key("self_check", _SELF_CHECK),
     Key("recorded_outputs", _RECORDED_OUTPUTS, note="Each conversion is compared with them."),
-    Key("published", FieldType(PUBLISHED.read, ref("published")), note="What the publisher states about it."),
+    Key(
+        "published",
+        FieldType(PUBLISHED.read, ref("published")),
+        note="What the publisher states about it.",
+    ),
     Key("training", FieldType(TRAINING.read, ref("training"))),
     Key("license_note", LINE, note="Shown before a download."),
     Key("input_info", INPUT_INFO, note="Open Model Zoo's inputs."),
@@ -270,16 +305,24 @@ MODEL_KEYS = (
     ),
     Key("model_info", mapping_of(FieldType(lambda node: node.to_plain(), ref("plain")))),
     Key("quantizable", OLDER_BOOLEAN),
-    Key("quantized", one_of(("INT8",)), note="Its weights are INT8 already: it is not quantized again."),
+    Key(
+        "quantized",
+        one_of(("INT8",)),
+        note="Its weights are INT8 already: it is not quantized again.",
+    ),
     Key("quantization", _QUANTIZATION, note="How it becomes INT8."),
 )
 #: An input or output of a variant needs only the keys that differ.
 _VARIANT_SCHEMA = mapping_schema(
     Key(
         key.name,
-        FieldType(key.type.read, {"type": "array", "items": mapping_schema(port_keys, complete=False)})
-        if (port_keys := {"inputs": INPUT_KEYS, "outputs": OUTPUT_KEYS}.get(key.name))
-        else key.type,
+        (
+            FieldType(
+                key.type.read, {"type": "array", "items": mapping_schema(port_keys, complete=False)}
+            )
+            if (port_keys := {"inputs": INPUT_KEYS, "outputs": OUTPUT_KEYS}.get(key.name))
+            else key.type
+        ),
     )
     for key in MODEL_KEYS
     if key.name in VARIANT_KEYS
@@ -301,11 +344,13 @@ COMPOSITE_KEYS = (
 OURS = frozenset((*names_of(MODEL_KEYS), *names_of(COMPOSITE_KEYS), "variants")) - OMZ_KEYS
 
 
-def read_model(path: Path, *, family: model.Family, name: str, composite: str = "") -> model.ModelSpec:
+def read_model(
+    path: Path, *, family: model.Family, name: str, composite: str = ""
+) -> model.ModelSpec:
     """The model that a model.yml declares; its name and family are those of its folders.
 
-    An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model has a
-    warning, since Open Model Zoo's own tools ignore unknown keys.
+    An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model
+    has a warning, since Open Model Zoo's own tools ignore unknown keys.
 
     Raises:
         SpecError: the first mistake in the file, with its position.
@@ -346,11 +391,14 @@ def _read_variant(
     for ours, theirs in EXCLUSIVE:
         if (node := top.get(theirs)) is not None and ours in top:
             raise node.make_error(
-                f"is given together with {ours}: declare inputs and outputs in one of the two forms only"
+                f"is given together with {ours}: declare inputs and outputs in one of the two forms"
+                " only"
             )
     top["files"]
     values = read_keys(top, MODEL_KEYS)
-    arguments = read_arguments(values.pop("model_optimizer_args", None), values.pop("input_info", ()))
+    arguments = read_arguments(
+        values.pop("model_optimizer_args", None), values.pop("input_info", ())
+    )
     spec = model.ModelSpec(
         name=name,
         family=family,
@@ -383,7 +431,12 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
         raise checkpoint.make_error(
             "is given without `network`: declare the network that these weights belong to"
         )
-    if spec.network is not None and top["checkpoint"] and spec.checkpoint not in published and not unpacked:
+    if (
+        spec.network is not None
+        and top["checkpoint"]
+        and spec.checkpoint not in published
+        and not unpacked
+    ):
         raise top["checkpoint"].make_error(
             f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
         )
@@ -396,7 +449,9 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
 def _refuse_itself(top: YamlMapping, spec: model.ModelSpec | model.CompositeSpec) -> None:
     if spec.deprecated is not None and spec.deprecated.use == spec.name:
         use = top["deprecated"].as_mapping()["use"]
-        raise use.make_error("is the model itself: name the model that replaces it, or leave it out")
+        raise use.make_error(
+            "is the model itself: name the model that replaces it, or leave it out"
+        )
 
 
 def read_composite(path: Path, *, family: model.Family, name: str) -> model.CompositeSpec:
@@ -412,7 +467,9 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
     warnings = _collect_unknown_keys(node)
     top = node.as_mapping(names_of(COMPOSITE_KEYS))
     if "stages" in top and "stages_order" in top:
-        raise top["stages_order"].make_error("is given in addition to stages: only one of them is allowed")
+        raise top["stages_order"].make_error(
+            "is given in addition to stages: only one of them is allowed"
+        )
     values = read_keys(top, COMPOSITE_KEYS)
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)

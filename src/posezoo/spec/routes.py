@@ -27,8 +27,8 @@ PRECISION = "precision"
 
 _MO = "a Model Optimizer of OpenVINO 2024.6 can convert it: --mo PATH, or POSEZOO_MO"
 _AUTHORS = (
-    "posezoo does not run downloaded code without consent: --allow_upstream_code runs it in a sandbox; or "
-    "create the file with the authors' tools and declare that file instead"
+    "posezoo does not run downloaded code without consent: --allow_upstream_code runs it in a"
+    " sandbox; or create the file with the authors' tools and declare that file instead"
 )
 _REMOVED = "look for the same model as ONNX"
 
@@ -44,7 +44,11 @@ RouteRule = tuple[Callable[[ModelSpec], bool], Route, Obstacle | None]
 #: Upstream's code comes before Model Optimizer, because Model Optimizer would read its output.
 RULES: tuple[RouteRule, ...] = (
     (lambda spec: spec.is_ir, Route.IR, None),
-    (lambda spec: spec.framework is Framework.PYTORCH and spec.network is not None, Route.NETWORK, None),
+    (
+        lambda spec: spec.framework is Framework.PYTORCH and spec.network is not None,
+        Route.NETWORK,
+        None,
+    ),
     (
         lambda spec: spec.framework is Framework.MXNET,
         Route.REMOVED,
@@ -53,15 +57,17 @@ RULES: tuple[RouteRule, ...] = (
     (
         lambda spec: spec.framework is Framework.CAFFE2,
         Route.REMOVED,
-        Obstacle("caffe2", "its export to ONNX needs Caffe2, which is no longer developed", _REMOVED),
+        Obstacle(
+            "caffe2", "its export to ONNX needs Caffe2, which is no longer developed", _REMOVED
+        ),
     ),
     (
         lambda spec: spec.framework is Framework.PYTORCH,
         Route.UPSTREAM_CODE,
         Obstacle(
             "pytorch-export",
-            "its network is defined by its authors' Python code, and model.yml does not name one of "
-            "posezoo's networks",
+            "its network is defined by its authors' Python code, and model.yml does not name one of"
+            " posezoo's networks",
             _AUTHORS,
         ),
     ),
@@ -89,19 +95,25 @@ RULES: tuple[RouteRule, ...] = (
         lambda spec: _has_argument(spec, "--tensorflow_object_detection_api_pipeline_config"),
         Route.MO,
         Obstacle(
-            "object-detection-pipeline", "Model Optimizer converts it according to its pipeline.config", _MO
+            "object-detection-pipeline",
+            "Model Optimizer converts it according to its pipeline.config",
+            _MO,
         ),
     ),
     (
         lambda spec: _has_argument(spec, "--transformations_config"),
         Route.MO,
-        Obstacle("transformations-config", "a program inside Model Optimizer rewrites its network", _MO),
+        Obstacle(
+            "transformations-config", "a program inside Model Optimizer rewrites its network", _MO
+        ),
     ),
     (
         _is_graph_as_text,
         Route.MO,
         Obstacle(
-            "graph-as-text", "its graph is stored as text", f"{_MO}; a frozen graph (.pb) can be converted"
+            "graph-as-text",
+            "its graph is stored as text",
+            f"{_MO}; a frozen graph (.pb) can be converted",
         ),
     ),
     (
@@ -113,7 +125,9 @@ RULES: tuple[RouteRule, ...] = (
 
 
 def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
-    """The route to IR, and why posezoo does not take it by itself. No file of the model is needed."""
+    """The route to IR, and why posezoo does not take it by itself. No file of the model is
+    needed.
+    """
     for applies, route, obstacle in RULES:
         if applies(spec):
             return route, obstacle
@@ -126,7 +140,10 @@ def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
         return f"{spec.full_name}: {obstacle.why}"
     flags = dict.fromkeys(flag for flag, _ in spec.mo_args if not is_supported(flag))
     named = f": {', '.join(flags)}" if obstacle.reason == "argument" else ""
-    return f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}): {obstacle.why}{named}"
+    return (
+        f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}):"
+        f" {obstacle.why}{named}"
+    )
 
 
 def _has_argument(spec: ModelSpec, flag: str) -> bool:

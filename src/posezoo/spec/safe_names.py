@@ -13,7 +13,8 @@ RESERVED = {"con", "prn", "aux", "nul"} | {
 #: Cc control, Cf invisible (including bidirectional marks), Cs surrogates, Zl and Zp separators.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 MAX_LENGTH = 240
-#: The beginning of the names of our own folders, with records and with files that are being written.
+#: The beginning of the names of our own folders, with records and with files that are being
+#: written.
 OWN = ".posezoo"
 
 
@@ -27,9 +28,9 @@ def explain_invalid_model_name(name: str) -> str:
 def explain_unsafe_file_name(name: str) -> str:
     """Why a relative path with / between its parts is unsafe on some system; empty if it is safe.
 
-    Refused: absolute paths, ``..``, backslashes, drives and streams (a colon), control, invisible and
-    bidirectional characters, names that Windows or posezoo reserves, trailing dots and spaces, parts that are
-    not in Unicode's composed form, and names of more than 240 characters.
+    Refused: absolute paths, ``..``, backslashes, drives and streams (a colon), control, invisible
+    and bidirectional characters, names that Windows or posezoo reserves, trailing dots and spaces,
+    parts that are not in Unicode's composed form, and names of more than 240 characters.
     """
     if not name:
         return "is empty"
@@ -70,5 +71,7 @@ def _explain_unusual_characters(part: str) -> str:
 
 
 def case_folded(name: str) -> str:
-    """The form in which file systems that ignore case compare names: equal forms are the same file."""
+    """The form in which file systems that ignore case compare names: equal forms are the same
+    file.
+    """
     return unicodedata.normalize("NFC", name.casefold())

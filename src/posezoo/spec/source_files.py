@@ -1,4 +1,6 @@
-"""The files of a model.yml: their expected contents, their sources, and the steps after a download."""
+"""The files of a model.yml: their expected contents, their sources, and the steps after a
+download.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,8 @@ def read_url(node: YamlNode) -> model.Source:
     if address.scheme not in ("http", "https") or not host:
         others = ", ".join(f"{store}://" for store in STORES)
         raise node.make_error(
-            f"expected an http(s) or file URL, or one that starts with {others}; got {sanitize(text)}"
+            f"expected an http(s) or file URL, or one that starts with {others}; got"
+            f" {sanitize(text)}"
         )
     return model.HttpSource(text)
 
@@ -132,7 +135,9 @@ _REPOSITORY = matching(
 #: The sources by ``$type``; ``download.source_types`` downloads them.
 SOURCES: Mapping[str, FieldType[model.Source]] = {
     "http": record(lambda url: url, Key("url", URL, required=True), tag="http"),
-    "google_drive": record(model.GoogleDriveSource, Key("id", _DRIVE_ID, required=True), tag="google_drive"),
+    "google_drive": record(
+        model.GoogleDriveSource, Key("id", _DRIVE_ID, required=True), tag="google_drive"
+    ),
     "huggingface": record(
         model.HuggingFaceSource,
         Key("repository", _REPOSITORY, required=True),
@@ -140,7 +145,9 @@ SOURCES: Mapping[str, FieldType[model.Source]] = {
         Key("revision", _COMMIT, required=True),
         tag="huggingface",
     ),
-    "file": record(lambda path: model.FileSource(Path(path)), Key("path", LINE, required=True), tag="file"),
+    "file": record(
+        lambda path: model.FileSource(Path(path)), Key("path", LINE, required=True), tag="file"
+    ),
     "python_package": record(
         model.PythonPackageSource,
         Key("package", _PACKAGE, required=True),
@@ -153,13 +160,24 @@ SOURCES: Mapping[str, FieldType[model.Source]] = {
         model.NpmPackageSource,
         Key("package", _NPM_PACKAGE, required=True),
         Key("version", _NPM_VERSION, required=True),
-        Key("member", FILE_NAME, required=True, note="With the folder in the tarball, usually package/."),
+        Key(
+            "member",
+            FILE_NAME,
+            required=True,
+            note="With the folder in the tarball, usually package/.",
+        ),
         Key(
             "integrity",
-            FieldType(lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema),
+            FieldType(
+                lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema
+            ),
             note="Of the tarball, as in package-lock.json; without it, the registry's is used.",
         ),
-        Key("tarball_size", integer(1, MAX_SIZE), note="In bytes; it is announced before the download."),
+        Key(
+            "tarball_size",
+            integer(1, MAX_SIZE),
+            note="In bytes; it is announced before the download.",
+        ),
         tag="npm_package",
     ),
 }
@@ -178,7 +196,8 @@ def _read_source(node: YamlNode) -> model.Source:
     field_type = getattr(added, "field_type", None)
     if not isinstance(field_type, FieldType):
         raise PluginError(
-            f"the plug-in {name} (posezoo.source_types) does not say which keys a {name} source has",
+            f"the plug-in {name} (posezoo.source_types) does not say which keys a {name}"
+            " source has",
             hint="its SourceType needs a field_type; update or remove the package",
         )
     source: model.Source = field_type.read(node)
@@ -189,7 +208,9 @@ SOURCE: FieldType[model.Source] = FieldType(
     _read_source, {"anyOf": [URL.schema, *_TAGGED_SOURCE.schema["anyOf"]]}
 )
 _SOURCE_LIST = list_of(
-    FieldType(_read_source, ref("source")), minimum=1, empty="is empty: a file needs at least one source"
+    FieldType(_read_source, ref("source")),
+    minimum=1,
+    empty="is empty: a file needs at least one source",
 )
 
 
@@ -214,13 +235,19 @@ _SHA1 = record(partial(model.Digest, "sha1"), Key("value", _HEX_SHA1, required=T
 
 
 #: A SHA-384 in hex.
-SHA384 = FieldType(lambda node: model.Digest("sha384", _HEX["sha384"].read(node)), _HEX["sha384"].schema)
+SHA384 = FieldType(
+    lambda node: model.Digest("sha384", _HEX["sha384"].read(node)), _HEX["sha384"].schema
+)
 
 
 def _read_checksum(node: YamlNode) -> model.Digest | None:
     if node.value == UNKNOWN:
         return None
-    return model.Digest("sha384", _HEX["sha384"].read(node)) if node.is_text() else _TAGGED_DIGEST.read(node)
+    return (
+        model.Digest("sha384", _HEX["sha384"].read(node))
+        if node.is_text()
+        else _TAGGED_DIGEST.read(node)
+    )
 
 
 def _read_members(node: YamlNode) -> dict[str, model.Digest]:
@@ -234,13 +261,16 @@ def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     return members
 
 
-_SIZE_SCHEMA = integer(0, MAX_SIZE).schema | {"description": "Bytes: also the most that is ever read."}
+_SIZE_SCHEMA = integer(0, MAX_SIZE).schema | {
+    "description": "Bytes: also the most that is ever read."
+}
 _SIZE = FieldType(
     lambda node: None if node.value == UNKNOWN else node.integer(minimum=0, maximum=MAX_SIZE),
     {"anyOf": [_SIZE_SCHEMA, {"const": UNKNOWN}]},
 )
 _CHECKSUM = FieldType(
-    _read_checksum, {"anyOf": [_HEX["sha384"].schema, *_TAGGED_DIGEST.schema["anyOf"], {"const": UNKNOWN}]}
+    _read_checksum,
+    {"anyOf": [_HEX["sha384"].schema, *_TAGGED_DIGEST.schema["anyOf"], {"const": UNKNOWN}]},
 )
 _MEMBERS = FieldType(
     _read_members,
@@ -273,7 +303,8 @@ def _make_file(
     sha256: str = "",
     contains: Mapping[str, model.Digest] | None = None,
 ) -> model.SourceFile:
-    # Open Model Zoo's copy comes first and the publisher's last, because publishers' files disappear.
+    # Open Model Zoo's copy comes first and the publisher's last, because publishers' files
+    # disappear.
     return model.SourceFile(
         name=name,
         size=size,
@@ -297,7 +328,9 @@ def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
             f"{file.name} is not a .zip file, so its members cannot be checked"
         )
     if "sha256" in fields and "checksum" in fields:
-        raise fields["checksum"].make_error("is given in addition to sha256: only one of them is allowed")
+        raise fields["checksum"].make_error(
+            "is given in addition to sha256: only one of them is allowed"
+        )
 
 
 FILE = record(
@@ -323,7 +356,11 @@ def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
     for item, file in zip(node.as_list(), files, strict=True):
         twin = by_folded_name.setdefault(case_folded(file.name), file.name)
         if twin is not file.name:
-            problem = "is given twice" if twin == file.name else f"is one file with {twin} if case is ignored"
+            problem = (
+                "is given twice"
+                if twin == file.name
+                else f"is one file with {twin} if case is ignored"
+            )
             raise item.as_mapping()["name"].make_error(f"{file.name} {problem}")
     for item, file in zip(node.as_list(), files, strict=True):
         for folder in PurePosixPath(case_folded(file.name)).parents:
@@ -346,8 +383,8 @@ MAX_REPETITIONS = 12
 
 #: A fixed text. Most patterns are one, and compiling all of Open Model Zoo's takes 30 ms.
 _LITERAL = re.compile(r"(?:[^\\()\[\]{}|*+?^$.]|\\[^\w\s])*")
-#: What matches one character: an escape, a class, (.|\n) if it is repeated, or { that opens no repetition;
-#: and what matches none: flags for the whole pattern, such as (?m).
+#: What matches one character: an escape, a class, (.|\n) if it is repeated, or { that opens no
+#: repetition; and what matches none: flags for the whole pattern, such as (?m).
 _CHARACTER = re.compile(
     r"\\x[0-9a-fA-F]{2}|\\[^0-9kgx]|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?!\d*,?\d*\})"
     r"|\((?:\?:)?(?:\.\|\\n|\\n\|\.)\)(?=[*+])|\(\?[aim]+\)",
@@ -362,11 +399,12 @@ _NESTED = re.compile(rf"{_QUANTIFIER.pattern}(?:[*+]|\{{\d*,?\d*\}})")
 def explain_unsafe_regex(pattern: str) -> str:
     """Why a pattern is refused; empty if it is safe.
 
-    Python's ``re`` backtracks: with a nested repetition such as ``(a+)+b``, a text of thirty characters takes
-    hours, and the match cannot be interrupted. So only a character, a class, or a fixed text may be repeated.
-    Features that would hide a repetition are refused: back references, conditions, verbose and dot-all
-    patterns. All 160 patterns of Open Model Zoo pass. A pattern such as ``.*x.*y`` can still take polynomial
-    time on a long line: patterns are applied with a time limit.
+    Python's ``re`` backtracks: with a nested repetition such as ``(a+)+b``, a text of thirty
+    characters takes hours, and the match cannot be interrupted. So only a character, a class, or a
+    fixed text may be repeated. Features that would hide a repetition are refused: back references,
+    conditions, verbose and dot-all patterns. All 160 patterns of Open Model Zoo pass. A pattern
+    such as ``.*x.*y`` can still take polynomial time on a long line: patterns are applied with a
+    time limit.
     """
     if len(pattern) > MAX_PATTERN_LENGTH:
         return f"is longer than {MAX_PATTERN_LENGTH} characters"
@@ -409,7 +447,9 @@ def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> N
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
         return
     try:
-        re.compile(step.pattern).sub(step.replacement, "")  # checks the template even if nothing matches
+        re.compile(step.pattern).sub(
+            step.replacement, ""
+        )  # checks the template even if nothing matches
     except (re.error, IndexError) as error:
         raise fields["replacement"].make_error(f"cannot replace its pattern: {error}") from error
 
@@ -434,7 +474,9 @@ STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
             "replacement",
             FieldType(
                 # Quoted spaces, or an empty quoted text, delete the match.
-                lambda node: node.value if node.is_text() and not str(node.value).strip() else node.text(),
+                lambda node: (
+                    node.value if node.is_text() and not str(node.value).strip() else node.text()
+                ),
                 {"type": ["string", "number", "boolean"]},
             ),
             required=True,
@@ -447,7 +489,11 @@ STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
         model.UnpackArchive,
         Key("file", FILE_NAME, required=True),
         Key("format", one_of(("zip", "tar", "gztar", "emscripten")), required=True),
-        Key("index", FILE_NAME, note="Of emscripten: the script that lists the members of a .data file."),
+        Key(
+            "index",
+            FILE_NAME,
+            note="Of emscripten: the script that lists the members of a .data file.",
+        ),
         check=_check_index,
         tag="unpack_archive",
     ),

@@ -1,4 +1,6 @@
-"""Checks whether SPDX lists a license identifier (https://spdx.org/licenses/), and suggests the right one."""
+"""Checks whether SPDX lists a license identifier (https://spdx.org/licenses/), and suggests the
+right one.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,17 @@ from difflib import get_close_matches
 #: The usual licenses of models, data sets and code, which a hint may propose.
 COMMON = (
     "AGPL-3.0-only", "AGPL-3.0-or-later", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
-    "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0", "CC-BY-SA-4.0",
-    "CC0-1.0", "CDLA-Permissive-2.0", "EPL-2.0", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only",
-    "GPL-3.0-or-later", "ISC", "LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later",
-    "MIT", "MPL-2.0", "ODbL-1.0", "Unlicense", "Zlib",
+    "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0",
+    "CC-BY-SA-4.0", "CC0-1.0", "CDLA-Permissive-2.0", "EPL-2.0", "GPL-2.0-only", "GPL-2.0-or-later",
+    "GPL-3.0-only", "GPL-3.0-or-later", "ISC", "LGPL-2.1-only", "LGPL-2.1-or-later",
+    "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MPL-2.0", "ODbL-1.0", "Unlicense", "Zlib",
 )  # fmt: skip
 
 
 def is_license(identifier: str) -> bool:
-    """Whether SPDX lists the identifier, or it is a LicenseRef for other terms (SPDX 2.3, annex D.2)."""
+    """Whether SPDX lists the identifier, or it is a LicenseRef for other terms (SPDX 2.3, annex
+    D.2).
+    """
     return identifier.startswith("LicenseRef-") or _canonical(identifier) == identifier
 
 

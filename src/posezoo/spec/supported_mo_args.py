@@ -1,7 +1,7 @@
 """Model Optimizer's arguments that are kept as text in a model and that our conversion supports.
 
-Names and meanings are those of ``mo --help`` in OpenVINO 2024.6. Values are checked when model.yml is read,
-so parsing them again at the conversion cannot fail.
+Names and meanings are those of ``mo --help`` in OpenVINO 2024.6. Values are checked when model.yml
+is read, so parsing them again at the conversion cannot fail.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ MoArgumentPairs = Sequence[tuple[str, str]]
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
 NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 _TRUTHS = {"true": True, "false": False}
-_TYPES = {"fp16": Precision.FP16, "half": Precision.FP16, "fp32": Precision.FP32, "float": Precision.FP32}
+_TYPES = {
+    "fp16": Precision.FP16,
+    "half": Precision.FP16,
+    "fp32": Precision.FP32,
+    "float": Precision.FP32,
+}
 _SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 
@@ -46,7 +51,9 @@ def requested_precision(kept: MoArgumentPairs) -> Precision | None:
 
 
 def explain_unsupported_value(flag: str, value: str) -> str:
-    """Why a flag's value is not supported; empty if it is, or if the flag itself is not supported."""
+    """Why a flag's value is not supported; empty if it is, or if the flag itself is not
+    supported.
+    """
     if flag not in CARRIED_OUT:
         return ""
     parse, expected = CARRIED_OUT[flag]
@@ -89,7 +96,8 @@ def _accept_non_empty(value: str) -> object:
 
 _IS_SWITCH = (lambda value: _SWITCHES[value.lower()], "takes no value, or True or False")
 _IS_FILE = (_accept_non_empty, "expected a file")
-#: By flag: the function that parses its value, and the error's text if it raises KeyError or ValueError.
+#: By flag: the function that parses its value, and the error's text if it raises KeyError or
+#: ValueError.
 CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
     "--saved_model_dir": (_accept_non_empty, "expected a folder"),
     "--input_meta_graph": _IS_FILE,
@@ -101,7 +109,8 @@ CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
     "--static_shape": _IS_SWITCH,
     "--data_type": (lambda value: _TYPES[value.lower()], "expected FP16, half, FP32 or float"),
     "--compress_to_fp16": _IS_SWITCH,
-    # These flags no longer change an IR: OpenVINO's frontends keep layouts, and the model has a name.
+    # These flags no longer change an IR: OpenVINO's frontends keep layouts, and the model has a
+    # name.
     "--disable_nhwc_to_nchw": _IS_SWITCH,
     "--model_name": (_accept_non_empty, "expected a name"),
 }

@@ -1,10 +1,10 @@
 """YAML nodes that know their position, so that errors name file:line:column.
 
-A tree of nodes is built from the parser's events without recursion. It contains only what a model.yml needs:
-text, lists and mappings. Input that is dangerous or ambiguous is refused while it is read: anchors and
-aliases (a few lines of them can expand to gigabytes), explicit tags, duplicate keys, deep nesting, large
-files, and encodings other than UTF-8. The code that reads a value states its type; YAML's own type rules are
-not used.
+A tree of nodes is built from the parser's events without recursion. It contains only what a
+model.yml needs: text, lists and mappings. Input that is dangerous or ambiguous is refused while it
+is read: anchors and aliases (a few lines of them can expand to gigabytes), explicit tags, duplicate
+keys, deep nesting, large files, and encodings other than UTF-8. The code that reads a value states
+its type; YAML's own type rules are not used.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import yaml
 from posezoo.errors import SpecError, sanitize, suggest
 from posezoo.spec.model import Plain
 
-#: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At these
-#: limits the worst file takes 0.1 s and 20 MiB; a megabyte of brackets would take 1.1 s and 110 MiB.
+#: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At
+#: these limits the worst file takes 0.1 s and 20 MiB; a megabyte of brackets would take 1.1 s and
+#: 110 MiB.
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_EVENTS = 20_000
@@ -39,7 +40,9 @@ _OLDER_BOOLEANS = {**_BOOLEANS, "yes": True, "Yes": True, "no": False, "No": Fal
 UNPRINTABLE = re.compile(
     r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-_STARTS = frozenset({yaml.AliasEvent, yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.MappingStartEvent})
+_STARTS = frozenset(
+    {yaml.AliasEvent, yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.MappingStartEvent}
+)
 _ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
@@ -65,14 +68,18 @@ class YamlNode:
         if self.parent is None:
             return ""
         above = self.parent.field_path
-        return f"{above}{self.key}" if self.key.startswith("[") or not above else f"{above}.{self.key}"
+        return (
+            f"{above}{self.key}" if self.key.startswith("[") or not above else f"{above}.{self.key}"
+        )
 
     def make_error(self, problem: str, *, hint: str = "") -> SpecError:
         """An error at the position of this value."""
         return SpecError(self.file, self.line, self.column, self.field_path, problem, hint=hint)
 
     def collect_unknown_keys(self) -> list[str]:
-        """The warnings that errors about unknown keys below this node become; grows while values are read."""
+        """The warnings that errors about unknown keys below this node become; grows while values
+        are read.
+        """
         self.unknown_keys = []
         return self.unknown_keys
 
@@ -81,7 +88,9 @@ class YamlNode:
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
         if unprintable := UNPRINTABLE.search(self.value):
-            raise self.make_error(f"contains control or invisible characters: {sanitize(unprintable[0])}")
+            raise self.make_error(
+                f"contains control or invisible characters: {sanitize(unprintable[0])}"
+            )
         return self.value
 
     def choice(self, allowed: Iterable[str]) -> str:
@@ -89,7 +98,8 @@ class YamlNode:
         text, words = self.text(), list(allowed)
         if text not in words:
             raise self.make_error(
-                f"expected one of {', '.join(words)}, got {sanitize(text)}", hint=suggest(text, words)
+                f"expected one of {', '.join(words)}, got {sanitize(text)}",
+                hint=suggest(text, words),
             )
         return text
 
@@ -99,7 +109,9 @@ class YamlNode:
             raise self._unexpected("a whole number")
         number = int(self.value)
         if not minimum <= number <= maximum:
-            raise self.make_error(f"expected a whole number from {minimum} to {maximum}, got {number}")
+            raise self.make_error(
+                f"expected a whole number from {minimum} to {maximum}, got {number}"
+            )
         return number
 
     def number(self) -> float:
@@ -144,7 +156,8 @@ class YamlNode:
         """This value as a mapping whose keys are all allowed; any keys if ``known`` is None.
 
         Raises:
-            SpecError: it is not a mapping, or has an unknown key and ``collect_unknown_keys`` was not called.
+            SpecError: it is not a mapping, or has an unknown key and ``collect_unknown_keys`` was
+                not called.
         """
         if not isinstance(self.value, dict):
             raise self._unexpected("a mapping")
@@ -211,8 +224,8 @@ class YamlMapping:
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
         """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
 
-        The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the same way;
-        both lists must have the same length.
+        The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the
+        same way; both lists must have the same length.
         """
         nodes = {**self._nodes, **other._nodes}
         for key in item_by_item:
@@ -247,7 +260,9 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
         raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SpecError(file, 1, 1, "", "is UTF-16, not UTF-8", hint="save it as UTF-8")
-    content = content.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that editors on Windows write
+    content = content.removeprefix(
+        b"\xef\xbb\xbf"
+    )  # the byte order mark that editors on Windows write
     try:
         text = content.decode("utf-8")
         node = _build(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), file)
@@ -258,7 +273,9 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SpecError(file, line, column, "", f"not YAML: {error.problem or error.context}") from error
+        raise SpecError(
+            file, line, column, "", f"not YAML: {error.problem or error.context}"
+        ) from error
     except yaml.YAMLError as error:
         raise SpecError(file, 1, 1, "", f"not YAML: {sanitize(str(error))}") from error
     if node is None:
@@ -270,7 +287,9 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     """The tree of the first and only document, from the parser's events."""
     root: YamlNode | None = None
     parent: YamlNode | None = None
-    pending_keys: list[YamlNode | None] = []  # for each open mapping, the key whose value comes next
+    pending_keys: list[
+        YamlNode | None
+    ] = []  # for each open mapping, the key whose value comes next
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:
@@ -307,7 +326,9 @@ def _refuse_unused_feature(event: Any, file: str) -> None:
         raise _refused(event, file, "tags are not used here")
 
 
-def _add_to_mapping(mapping: dict[str, YamlNode], key: YamlNode | None, node: YamlNode) -> YamlNode | None:
+def _add_to_mapping(
+    mapping: dict[str, YamlNode], key: YamlNode | None, node: YamlNode
+) -> YamlNode | None:
     """Add a value, or check a key; returns the key whose value comes next."""
     if key is None:
         _refuse_bad_key(node, mapping)
@@ -316,7 +337,9 @@ def _add_to_mapping(mapping: dict[str, YamlNode], key: YamlNode | None, node: Ya
     return None
 
 
-def _node(event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlNode | None) -> YamlNode:
+def _node(
+    event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlNode | None
+) -> YamlNode:
     value: Any
     if kind is yaml.ScalarEvent:
         value = None if event.implicit[0] and event.value in _NOTHING else event.value
@@ -339,7 +362,9 @@ def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
     if not isinstance(key.value, str) or not key.value:
         raise key.make_error("a key must be text")
     if unprintable := UNPRINTABLE.search(key.value):
-        raise key.make_error(f"a key contains control or invisible characters: {sanitize(unprintable[0])}")
+        raise key.make_error(
+            f"a key contains control or invisible characters: {sanitize(unprintable[0])}"
+        )
     if len(key.value) > MAX_KEY_LENGTH:
         raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
     key.key = key.value if len(key.value) <= 60 else key.value[:57] + "..."

@@ -1,8 +1,9 @@
 """Python functions that run on the workers of a Dask cluster.
 
-A worker calls them in a child process, as a local pool does, so a crash, for example for lack of memory,
-ends neither the worker nor its connection. Dask assigns the items to the workers, and again if one is lost.
-Only posezoo's own functions and values are sent; anyone who can connect to a scheduler can run code on it.
+A worker calls them in a child process, as a local pool does, so a crash, for example for lack of
+memory, ends neither the worker nor its connection. Dask assigns the items to the workers, and again
+if one is lost. Only posezoo's own functions and values are sent; anyone who can connect to a
+scheduler can run code on it.
 """
 
 from __future__ import annotations
@@ -80,12 +81,14 @@ def map_on_cluster(
         wait_s: how long to wait for a worker if there is none, at the start and later.
 
     Raises:
-        PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a worker
-            are others, or it does not see a folder.
+        PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a
+            worker are others, or it does not see a folder.
     """
     with ExitStack() as stack:
         client = stack.enter_context(_connect(address))
-        run = _Run(work, lost, _versions(), tuple(stack.enter_context(_probe(each)) for each in folders))
+        run = _Run(
+            work, lost, _versions(), tuple(stack.enter_context(_probe(each)) for each in folders)
+        )
         content = _pickle_for_worker(run)
         _check_scheduler(client, address)
         watch = _Watch(client, address, listener, wait_s)
@@ -96,7 +99,9 @@ def map_on_cluster(
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
         for item in items:
             needed = _claimed_memory(item, memory(item), largest, listener)
-            futures.append(submit(_pickle_for_worker(item), resources={_MEMORY: needed} if needed else None))
+            futures.append(
+                submit(_pickle_for_worker(item), resources={_MEMORY: needed} if needed else None)
+            )
         for item, future in zip(items, futures, strict=True):
             watch.wait_for(future)
             try:
@@ -113,7 +118,9 @@ def map_on_cluster(
 
 
 def _claimed_memory(item: object, needed: int, largest: int, listener: Listener) -> int:
-    """The memory in bytes that an item needs, but no more than the largest worker has (0: not known)."""
+    """The memory in bytes that an item needs, but no more than the largest worker has (0: not
+    known).
+    """
     if not 0 < largest < needed:
         return needed
     name = getattr(item, "full_name", item)
@@ -138,7 +145,8 @@ class _Run:
         for name in here:
             if here[name] != there.get(name):
                 raise PosezooError(
-                    f"{address}: has {name} {there.get(name, '(none)')}, this machine has {here[name]}",
+                    f"{address}: has {name} {there.get(name, '(none)')}, this machine has"
+                    f" {here[name]}",
                     hint="install the same versions on all workers",
                 )
         for probe in self.probes:
@@ -171,7 +179,9 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def _probe(folder: Path) -> Iterator[Path]:
-    """An empty file in a folder, by which a worker recognises it; or the file itself, if it is one."""
+    """An empty file in a folder, by which a worker recognises it; or the file itself, if it is
+    one.
+    """
     if folder.is_file():
         yield folder.absolute()
         return
@@ -185,14 +195,16 @@ def _probe(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _connect(address: str) -> Iterator[Client]:
-    # Dask logs each lost worker, with tracebacks; what matters to the user is reported as events. Some of its
-    # loggers have a level of their own.
+    # Dask logs each lost worker, with tracebacks; what matters to the user is reported as events.
+    # Some of its loggers have a level of their own.
     for name in ("distributed", *logging.Logger.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()  # Dask reports less
+        socket.create_connection(
+            (host.strip("[]"), int(port)), _CONNECT_S
+        ).close()  # Dask reports less
         # Dask's warning about versions is superseded by _check_workers.
         warnings.filterwarnings("ignore", module="distributed")
         # Dask waits without limit for a server that is no scheduler.
@@ -215,7 +227,9 @@ def _within(seconds: float, call: Callable[[], Result]) -> Result:
 
 
 def _in_background(call: Callable[[], Result]) -> ThreadFuture[Result]:
-    """The result of a call in a thread that ends with it: the workers are looked at every second."""
+    """The result of a call in a thread that ends with it: the workers are looked at every
+    second.
+    """
     pool = ThreadPool(1)
     future = pool.submit(call)
     pool.close()
@@ -237,17 +251,23 @@ class _WorkerState:
 
 
 def _list_workers(dask_scheduler: Scheduler) -> dict[str, _WorkerState]:
-    """Runs on the scheduler: its workers by their identities, which no other worker at an address shares."""
+    """Runs on the scheduler: its workers by their identities, which no other worker at an address
+    shares.
+    """
     limit_s = max(3.0, (dask_scheduler.worker_ttl or 300) / 10)
     latest = time.time() - limit_s
     return {
-        worker.server_id: _WorkerState(worker.address, worker.nanny or "", worker.last_seen < latest)
+        worker.server_id: _WorkerState(
+            worker.address, worker.nanny or "", worker.last_seen < latest
+        )
         for worker in dask_scheduler.workers.values()
     }
 
 
 class _Watch:
-    """Reports which workers are lost, silent or new, and ends a run that has had none for ``wait_s``."""
+    """Reports which workers are lost, silent or new, and ends a run that has had none for
+    ``wait_s``.
+    """
 
     def __init__(self, client: Client, address: str, listener: Listener, wait_s: float) -> None:
         self._client, self._address = client, address
@@ -283,7 +303,9 @@ class _Watch:
             self._deserted_at = None
         elif self._deserted_at is None:
             self._deserted_at = time.monotonic()
-            text = f"{self._address}: no worker answers; waiting {self._wait_s:g} s for one; {start}"
+            text = (
+                f"{self._address}: no worker answers; waiting {self._wait_s:g} s for one; {start}"
+            )
             self._listener(WarningIssued(text))
         elif time.monotonic() - self._deserted_at >= self._wait_s:
             problem = f"{self._address}: no worker has answered for {self._wait_s:g} s"
@@ -324,7 +346,9 @@ def _check_scheduler(client: Client, address: str) -> None:
         raise PosezooError(problem, hint=_INSTALL) from error
 
 
-def _prepare_workers(client: Client, address: str, content: bytes, watch: _Watch, listener: Listener) -> int:
+def _prepare_workers(
+    client: Client, address: str, content: bytes, watch: _Watch, listener: Listener
+) -> int:
     """Report the cluster, and refuse workers that cannot do this run.
 
     Returns:
@@ -333,7 +357,9 @@ def _prepare_workers(client: Client, address: str, content: bytes, watch: _Watch
     workers = watch.wait_for_workers()
     prepare = partial(client.run, _prepare_worker, content, workers=workers, on_error="return")
     answers: dict[str, object] = {}
-    with suppress(NoAnswerError):  # one is frozen, which the watch reports; each task checks its worker again
+    with suppress(
+        NoAnswerError
+    ):  # one is frozen, which the watch reports; each task checks its worker again
         answers = _within(_ANSWER_S, prepare)
     for worker, answer in answers.items():
         if isinstance(answer, PosezooError):
@@ -341,16 +367,22 @@ def _prepare_workers(client: Client, address: str, content: bytes, watch: _Watch
         if isinstance(answer, OSError):  # it has just ended
             continue
         if isinstance(answer, BaseException):
-            raise PosezooError(f"{worker}: cannot import posezoo: {answer}", hint=_INSTALL) from answer
+            raise PosezooError(
+                f"{worker}: cannot import posezoo: {answer}", hint=_INSTALL
+            ) from answer
     # For workers that come later; it would wait for one that is frozen.
     _in_background(partial(client.register_plugin, _DeclareMemory()))
     info = client.scheduler_info(n_workers=-1)
     listener(
         ClusterJoined(
-            address, len(info["workers"]), client.dashboard_link if "dashboard" in info["services"] else ""
+            address,
+            len(info["workers"]),
+            client.dashboard_link if "dashboard" in info["services"] else "",
         )
     )
-    return max((int(each["resources"].get(_MEMORY, 0)) for each in info["workers"].values()), default=0)
+    return max(
+        (int(each["resources"].get(_MEMORY, 0)) for each in info["workers"].values()), default=0
+    )
 
 
 async def _prepare_worker(content: bytes, dask_worker: Worker) -> None:
@@ -401,4 +433,6 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
         except PosezooError:
             raise
         except Exception as error:  # a bug; Dask sends no causes
-            raise RuntimeError(f"{error.__cause__}{error!r} on the worker {worker.address}") from error
+            raise RuntimeError(
+                f"{error.__cause__}{error!r} on the worker {worker.address}"
+            ) from error

@@ -1,11 +1,11 @@
 """Python functions that run in child processes.
 
-Conversions need the GIL, so threads would wait for each other; and OpenVINO and PyTorch return memory only
-when their process ends. If a child crashes, for lack of memory or by an error in a library, only the item
-that it worked on fails.
+Conversions need the GIL, so threads would wait for each other; and OpenVINO and PyTorch return
+memory only when their process ends. If a child crashes, for lack of memory or by an error in a
+library, only the item that it worked on fails.
 
-``multiprocessing`` is not used: its children import the user's main script again, and processes of its pools
-may have no children.
+``multiprocessing`` is not used: its children import the user's main script again, and processes of
+its pools may have no children.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ _CRASHES = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP")
 _WINDOWS_CRASH = 0xC0000000
 
 _CRASH_HINT = (
-    "the file may be damaged, or a library that reads it has a bug: try another version of OpenVINO, "
-    "and report it"
+    "the file may be damaged, or a library that reads it has a bug: try another version of"
+    " OpenVINO, and report it"
 )
 _MEMORY_HINT = "is there enough memory?"
 
@@ -85,7 +85,8 @@ def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
         of: the model that it works on, for the error message.
 
     Raises:
-        PosezooError: the error that the function raises; a ConversionError if its process ended early.
+        PosezooError: the error that the function raises; a ConversionError if its process ended
+            early.
     """
     try:
         process = ChildProcess(work)
@@ -106,14 +107,16 @@ def map_in_processes(
     lost: Callable[[Item, ConversionError, Listener], Result],
     memory: Callable[[Item], int] = lambda _item: 0,
 ) -> Iterator[Result]:
-    """The result for each item, in the order of the items; each process works on one item at a time.
+    """The result for each item, in the order of the items; each process works on one item at a
+    time.
 
     Args:
         work: a module-level function; the function, the items and the results are pickled.
         jobs: how many processes run at once.
         listener: receives the events of all processes.
         lost: makes the result of an item that ended its process, and may report it.
-        memory: the bytes of memory that an item needs; those that run together need no more than there is.
+        memory: the bytes of memory that an item needs; those that run together need no more than
+            there is.
     """
     pool, budget = ChildPool(work, threads=1), MemoryBudget(available_memory())
 
@@ -147,7 +150,9 @@ class ChildPool(Generic[Item, Result]):
         idle_s: float | None = None,
         prepare: Callable[[], object] | None = None,
     ) -> None:
-        self._start_process = partial(ChildProcess, work, threads=threads, idle_s=idle_s, prepare=prepare)
+        self._start_process = partial(
+            ChildProcess, work, threads=threads, idle_s=idle_s, prepare=prepare
+        )
         self._idle: list[ChildProcess] = []
         self._busy: list[ChildProcess] = []
         self._lock = threading.Lock()
@@ -218,14 +223,16 @@ def never_cancelled() -> None:
 class ChildProcess:
     """A process that calls one function.
 
-    It ends with this process, even if this one is killed. It works in the same folder, with the same
-    environment variables. This process writes what it prints.
+    It ends with this process, even if this one is killed. It works in the same folder, with the
+    same environment variables. This process writes what it prints.
 
     Args:
-        work: a function, or another callable that may keep a state between its calls; it is pickled.
+        work: a function, or another callable that may keep a state between its calls; it is
+            pickled.
         threads: how many threads the libraries that it uses may start; 0: as many as they like.
         idle_s: it ends after this many seconds without a call; None: it does not.
-        prepare: a module-level function that it calls before the first call, to import what that call needs.
+        prepare: a module-level function that it calls before the first call, to import what that
+            call needs.
 
     Raises:
         ProcessEndedError: the process could not be started.
@@ -239,8 +246,8 @@ class ChildProcess:
         idle_s: float | None = None,
         prepare: Callable[[], object] | None = None,
     ) -> None:
-        # In a session of its own, since the terminal sends ^C to all processes of a session's group: the
-        # parent handles ^C, and ends the child.
+        # In a session of its own, since the terminal sends ^C to all processes of a session's
+        # group: the parent handles ^C, and ends the child.
         try:
             self._process = subprocess.Popen(
                 python_command(__name__, "serve"),
@@ -249,7 +256,9 @@ class ChildProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ProcessEndedError(f"no process could be started: {error}", hint=_MEMORY_HINT) from error
+            raise ProcessEndedError(
+                f"no process could be started: {error}", hint=_MEMORY_HINT
+            ) from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._messages = _Messages(self._process.stdout, self._process.stdin)
         self._ending = threading.Lock()
@@ -265,13 +274,15 @@ class ChildProcess:
         """Whether the process runs, and waits for a call."""
         return self._process.poll() is None and not self._is_waiting
 
-    def call(self, args: tuple[object, ...], check: CancelCheck, listener: Listener | None = None) -> Any:
+    def call(
+        self, args: tuple[object, ...], check: CancelCheck, listener: Listener | None = None
+    ) -> Any:
         """Call the function in the process and return its result.
 
         Args:
             check: called regularly while the function runs; it may raise.
-            listener: receives the events that the function reports to its last argument, which it gets in
-                addition to ``args``; None: it gets no such argument.
+            listener: receives the events that the function reports to its last argument, which it
+                gets in addition to ``args``; None: it gets no such argument.
 
         Raises:
             ProcessEndedError: the process ended before it answered.
@@ -328,11 +339,16 @@ class _Messages:
     A thread receives them: only so waiting can have a time limit on each system.
 
     Args:
-        at_end: called in that thread when the other process has closed its pipe, mostly since it has ended.
+        at_end: called in that thread when the other process has closed its pipe, mostly since it
+            has ended.
     """
 
     def __init__(
-        self, incoming: IO[bytes], outgoing: IO[bytes], *, at_end: Callable[[], object] | None = None
+        self,
+        incoming: IO[bytes],
+        outgoing: IO[bytes],
+        *,
+        at_end: Callable[[], object] | None = None,
     ) -> None:
         self._incoming, self._outgoing, self._at_end = incoming, outgoing, at_end
         self._received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -371,14 +387,18 @@ class _Messages:
 
 
 def _explain_end(exit_code: int) -> ProcessEndedError:
-    """The error for a process that ended with this exit code; a negative one is the number of a signal."""
+    """The error for a process that ended with this exit code; a negative one is the number of a
+    signal.
+    """
     name = f"exit code {exit_code:#x}" if exit_code >= _WINDOWS_CRASH else f"exit code {exit_code}"
     ending = f"ended early, with {name}"
     with suppress(ValueError):
         name = signal.Signals(-exit_code).name
         ending = f"was ended by {name}"
     is_crash = name in _CRASHES or exit_code >= _WINDOWS_CRASH
-    error = ProcessEndedError(f"its process {ending}", hint=_CRASH_HINT if is_crash else _MEMORY_HINT)
+    error = ProcessEndedError(
+        f"its process {ending}", hint=_CRASH_HINT if is_crash else _MEMORY_HINT
+    )
     error.is_crash = is_crash
     return error
 
@@ -392,11 +412,17 @@ def _working_folder() -> str:
 
 
 def serve() -> int:
-    """The main function of a child process, which answers one call after the other; returns the exit code."""
+    """The main function of a child process, which answers one call after the other; returns the
+    exit code.
+    """
     global _is_child
     _is_child = True
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, ^C reaches all processes of a terminal
-    messages = _Messages(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), at_end=_end_with_parent)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # on Windows, ^C reaches all processes of a terminal
+    messages = _Messages(
+        os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), at_end=_end_with_parent
+    )
     _detach_standard_streams()
     sys.stdout = _ForwardedOutput(messages)
     work, threads, idle_s, prepare = messages.receive(None)
@@ -438,7 +464,9 @@ class _ForwardedOutput(io.TextIOBase):
 
 
 def _detach_standard_streams() -> None:
-    """Keep the messages apart from what libraries print, and from what programs read that the work starts."""
+    """Keep the messages apart from what libraries print, and from what programs read that the work
+    starts.
+    """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         os.dup2(2, 1)

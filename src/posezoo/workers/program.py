@@ -43,8 +43,8 @@ def run_program(
 ) -> ProgramResult:
     """Run a program and wait for its end.
 
-    It runs in its own session: when it ends, reaches the time limit, or the caller is interrupted, its
-    process group is killed.
+    It runs in its own session: when it ends, reaches the time limit, or the caller is interrupted,
+    its process group is killed.
 
     Args:
         environment: its environment variables; None: those of this process.
@@ -94,10 +94,11 @@ def run_program(
 
 
 def python_command(module: str, function: str) -> list[str]:
-    """The command that calls a function of posezoo in a new Python process; it returns the exit code.
+    """The command that calls a function of posezoo in a new Python process; it returns the exit
+    code.
 
-    Neither the working folder nor the environment affects what is imported: the process has the import path
-    of this one.
+    Neither the working folder nor the environment affects what is imported: the process has the
+    import path of this one.
     """
     start = (
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -109,7 +110,9 @@ def python_command(module: str, function: str) -> list[str]:
 
 
 def find_exception(text: str) -> str:
-    """The last exception in a Python program's errors, such as ``KeyError: 3``; empty if there is none."""
+    """The last exception in a Python program's errors, such as ``KeyError: 3``; empty if there is
+    none.
+    """
     lines = [line.strip() for line in text.splitlines()]
     return next((line for line in reversed(lines) if _EXCEPTION.match(line)), "")
 

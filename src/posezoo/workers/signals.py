@@ -1,4 +1,6 @@
-"""Signals that end a process by raising, so that temporary files and programs that it started are removed."""
+"""Signals that end a process by raising, so that temporary files and programs that it started are
+removed.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ def signals_raise(*names: str) -> Iterator[None]:
 
     Signals that this system does not have are left out.
 
-    Python ignores what is raised in a finalizer and in the callback of a weak reference, of which imports
-    have many. A signal that was lost so, or a ^C, is sent again.
+    Python ignores what is raised in a finalizer and in the callback of a weak reference, of which
+    imports have many. A signal that was lost so, or a ^C, is sent again.
     """
     before: dict[str, signal._HANDLER] = {}
     hook, sys.unraisablehook = sys.unraisablehook, _send_again

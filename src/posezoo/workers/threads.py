@@ -23,8 +23,9 @@ Result = TypeVar("Result")
 #: A task calls it regularly; it raises ``Cancelled`` if the run is cancelled.
 CancelCheck = Callable[[], None]
 
-# How long we wait for the threads after ^C; a thread that still waits for a server is abandoned. The pools of
-# models and of their files are shut down one after the other, all within half a second.
+# How long we wait for the threads after ^C; a thread that still waits for a server is abandoned.
+# The pools of models and of their files are shut down one after the other, all within half a
+# second.
 _SHUTDOWN_S = 0.1
 
 
@@ -33,16 +34,19 @@ _library_threads = 0
 
 
 class Cancelled(BaseException):
-    """The run is cancelled; a BaseException, so that ``except Exception`` does not treat it as a failure."""
+    """The run is cancelled; a BaseException, so that ``except Exception`` does not treat it as a
+    failure.
+    """
 
 
 def map_ordered(
     work: Callable[[Item, CancelCheck], Result], items: Sequence[Item], jobs: int
 ) -> Iterator[Result]:
-    """The results of ``work`` for all items, in the order of the items, computed by ``jobs`` threads.
+    """The results of ``work`` for all items, in the order of the items, computed by ``jobs``
+    threads.
 
-    If ``work`` raises for an item, the exception is raised here in place of its result. If the caller is
-    interrupted, the threads stop at their next check; they never keep the process alive.
+    If ``work`` raises for an item, the exception is raised here in place of its result. If the
+    caller is interrupted, the threads stop at their next check; they never keep the process alive.
     """
     if jobs == 1 or len(items) < 2:
         for item in items:
@@ -51,7 +55,8 @@ def map_ordered(
     thread_pool = ThreadPool(min(jobs, len(items)))
     try:
         for future in [
-            thread_pool.submit(partial(work, item, thread_pool.raise_if_cancelled)) for item in items
+            thread_pool.submit(partial(work, item, thread_pool.raise_if_cancelled))
+            for item in items
         ]:
             yield future.result()
     finally:
@@ -69,7 +74,9 @@ def cancellable(listener: Listener, check: CancelCheck) -> Listener:
 
 
 def available_memory() -> int:
-    """The bytes of memory that this process and its children may use: the machine's, or the container's."""
+    """The bytes of memory that this process and its children may use: the machine's, or the
+    container's.
+    """
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):  # no container, or "max"
         total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
@@ -77,7 +84,9 @@ def available_memory() -> int:
 
 
 class MemoryBudget:
-    """Memory that threads share: each waits until what it needs is free, or until it is the only one."""
+    """Memory that threads share: each waits until what it needs is free, or until it is the only
+    one.
+    """
 
     def __init__(self, total: int) -> None:
         self._total = self._free = total
@@ -134,7 +143,9 @@ class ThreadPool:
             thread = threading.Thread(target=self._work_loop, daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the system has no more threads for us: the started ones do all tasks
+            except (
+                RuntimeError
+            ):  # the system has no more threads for us: the started ones do all tasks
                 if not self._threads:
                     raise
                 break

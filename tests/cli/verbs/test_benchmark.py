@@ -36,13 +36,22 @@ def checkout(tmp_path):
     original.write_bytes(network("onnx"))
     ends = [{"name": name, "shape": [1, 2, 12, 20]} for name in ("heatmaps", "pafs")]
     image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
-    content = model_yml(framework="onnx", files=[declared_file(original)], inputs=[image], outputs=ends)
+    content = model_yml(
+        framework="onnx", files=[declared_file(original)], inputs=[image], outputs=ends
+    )
     write_model(tmp_path / "models", "small", content)
     return tmp_path
 
 
 def benchmark(checkout, *args):
-    places = ("--models_dir", checkout / "models", "-o", checkout / "out", "--cache_dir", checkout / "cache")
+    places = (
+        "--models_dir",
+        checkout / "models",
+        "-o",
+        checkout / "out",
+        "--cache_dir",
+        checkout / "cache",
+    )
     return posezoo("benchmark", *args, *places, *SHORT)
 
 
@@ -92,7 +101,9 @@ def test_of_several_batch_sizes_the_best_is_reported(checkout):
 
 
 def test_compared_models_run_in_turns(checkout):
-    ended = benchmark(checkout, "--compare", "small", "--precisions", "FP32,FP16", "--requests", "1", "-q")
+    ended = benchmark(
+        checkout, "--compare", "small", "--precisions", "FP32,FP16", "--requests", "1", "-q"
+    )
     assert ended.returncode == 0
     assert "small (FP16), batch 1, 1 request: " in ended.stdout
     assert " times as fast as small (FP32), batch 1, 1 request (" in ended.stdout
@@ -122,12 +133,17 @@ def test_a_quantized_ir_is_measured(checkout):
     folder = checkout / "out" / "public" / "small" / "FP16-INT8"
     folder.mkdir(parents=True)
     write_ir(folder / "small.xml", {"heatmaps": (1, 2, 8, 12)})
-    ended = benchmark(checkout, "small", "--precisions", "FP16-INT8", "--output", checkout / "speed.json")
+    ended = benchmark(
+        checkout, "small", "--precisions", "FP16-INT8", "--output", checkout / "speed.json"
+    )
     assert ended.returncode == 0, ended.stderr
     (found,) = json.loads((checkout / "speed.json").read_text())
     assert (found["model"], found["precision"]) == ("small", "FP16-INT8")
     planned = benchmark(checkout, "small", "--precisions", "FP16-INT8", "--dry_run").stdout
-    assert planned == "small: would measure FP16-INT8, batch 1, requests 0 on CPU: 5 rounds of 0.02 s\n"
+    assert (
+        planned
+        == "small: would measure FP16-INT8, batch 1, requests 0 on CPU: 5 rounds of 0.02 s\n"
+    )
 
 
 def test_an_own_ir_is_measured_but_not_recorded(checkout):
@@ -287,7 +303,10 @@ def test_a_network_without_available_weights_is_measured_on_generated_ones(check
     assert ended.returncode == 0, ended.stderr
     assert f"{name} (generated weights)" in ended.stdout
     without_spread(checkout / "speed.json")
-    assert posezoo("record", checkout / "speed.json", "--models_dir", checkout / "models").returncode == 0
+    assert (
+        posezoo("record", checkout / "speed.json", "--models_dir", checkout / "models").returncode
+        == 0
+    )
     (found,) = read_measured(folder / "measured.yml")
     assert (found.weights, found.kind) == ("generated", "speed")
 

@@ -24,7 +24,9 @@ def places(tmp_path) -> tuple[str, ...]:
     """A zoo of two models whose files are in the cache, and a file of no model there."""
     for name, body in BODIES.items():
         (tmp_path / f"{name}.tflite").write_bytes(body)
-        write_model(tmp_path / "models", name, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")]))
+        write_model(
+            tmp_path / "models", name, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")])
+        )
     places = ("--models_dir", str(tmp_path / "models"), "--cache_dir", str(tmp_path / "cache"))
     assert posezoo("download", "--all", *places, "-o", tmp_path / "out").returncode == 0
     stranger = kept(tmp_path, STRANGER)
@@ -54,7 +56,11 @@ def test_list_tells_size_date_and_whose_file_it_is(places):
 
 def test_list_as_json(places):
     said = json.loads(posezoo("cache", "list", *places, "--format", "json").stdout)
-    assert [each["files"] for each in said["entries"]] == [["one: one.tflite"], ["two: two.tflite"], []]
+    assert [each["files"] for each in said["entries"]] == [
+        ["one: one.tflite"],
+        ["two: two.tflite"],
+        [],
+    ]
     assert said["entries"][0]["digest"] == hashlib.sha384(BODIES["one"]).hexdigest()
     assert said["bytes"] == sum(map(len, BODIES.values())) + len(STRANGER)
 

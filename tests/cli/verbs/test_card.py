@@ -14,7 +14,9 @@ from fakes.zoo import model_yml, write_composite, write_model
 def zoo(tmp_path):
     root = tmp_path / "models"
     write_model(
-        root, "alone", model_yml(skeleton="coco-17", decoder={"name": "heatmap", "convention": "argmax"})
+        root,
+        "alone",
+        model_yml(skeleton="coco-17", decoder={"name": "heatmap", "convention": "argmax"}),
     )
     write_composite(root, "whole", ["part"])
     write_model(root, "whole/part", model_yml())
@@ -43,12 +45,16 @@ def test_a_composite_has_one_card_and_each_of_several_models_its_own(zoo):
         "alone",
         "whole",
     ]
-    assert [load["name"] for load in json.loads(run(zoo, "part", "--format", "json").stdout)] == ["part"]
+    assert [load["name"] for load in json.loads(run(zoo, "part", "--format", "json").stdout)] == [
+        "part"
+    ]
 
 
 def test_a_part_of_two_composites_is_on_both_cards_and_linked_to_its_own(zoo):
     write_composite(zoo / "models", "twin", ["part"])
-    assert [load["name"] for load in json.loads(run(zoo, "twin", "--format", "json").stdout)] == ["twin"]
+    assert [load["name"] for load in json.loads(run(zoo, "twin", "--format", "json").stdout)] == [
+        "twin"
+    ]
     assert run(zoo, "--in_place", "--all").returncode == 0
     card = (zoo / "models" / "public" / "twin" / "README.md").read_text("utf-8")
     assert "1. [part](../whole/part/README.md): " in card
@@ -115,7 +121,9 @@ def test_an_error_is_reported_in_one_line(zoo, args, code, message):
 
 
 def test_open_model_zoo_s_models_have_cards_too(shared, tmp_path):
-    ended = posezoo("card", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", cwd=tmp_path)
+    ended = posezoo(
+        "card", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", cwd=tmp_path
+    )
     assert ended.returncode == 0
     assert ended.stdout.count("\n## Specification\n") > 250
 
@@ -133,5 +141,7 @@ def test_secrets_in_the_addresses_of_a_model_are_not_shown(zoo):
         assert shown in ended.stdout.replace("\\", "")
         assert "https://models.invalid/repository?token=***" in ended.stdout.replace("\\", "")
     assert run(zoo, "secret", "-o", "out").returncode == 0
-    drawn = [path.read_text() for path in (zoo / "out").rglob("*") if path.suffix in (".md", ".json")]
+    drawn = [
+        path.read_text() for path in (zoo / "out").rglob("*") if path.suffix in (".md", ".json")
+    ]
     assert drawn and not any("s3cret" in text for text in drawn)

@@ -23,7 +23,10 @@ SPEED = {
 @pytest.fixture
 def checkout(tmp_path):
     """Two models, and figures of the second."""
-    published = {"accuracy": [{"metric": "AP", "value": 0.402, "dataset": "val2017"}], "gflops": 15.4}
+    published = {
+        "accuracy": [{"metric": "AP", "value": 0.402, "dataset": "val2017"}],
+        "gflops": 15.4,
+    }
     write_model(tmp_path / "models", "light", model_yml(published=published))
     write_model(tmp_path / "models", "other", model_yml())
     rows = [{"model": "other", "weights": "generated", **SPEED}]
@@ -44,7 +47,17 @@ def test_the_table_shows_values_and_their_origin(checkout):
         *("MODEL", "PRECISION", "PEOPLE", "FROM"),
         *("PUBLISHED", "AP", "NETWORK/S", "NETWORK", "MS", "GFLOPS", "LICENSE"),
     ]
-    assert light.split() == ["light", "FP16", "the", "model", "40.2", "d", "15.4", "d", "Apache-2.0"]
+    assert light.split() == [
+        "light",
+        "FP16",
+        "the",
+        "model",
+        "40.2",
+        "d",
+        "15.4",
+        "d",
+        "Apache-2.0",
+    ]
     assert other.split() == ["other", "FP16", "the", "model", "31.5", "g", "30", "g", "Apache-2.0"]
     assert notes == [
         "g: measured on generated weights",

@@ -81,7 +81,9 @@ def pressed(shell, home, typed, word):
     )
     os.close(slave)
     try:
-        answer(master, f"{FIRST[shell]}; source ./script.{shell} && echo rea''dy\n", until="ready\r")
+        answer(
+            master, f"{FIRST[shell]}; source ./script.{shell} && echo rea''dy\n", until="ready\r"
+        )
         answer(master, f"{typed}\t", until=word)
         shown = answer(master, "\n", until=" was run")
         return re.findall(r"<.*> was run", shown)[-1]
@@ -155,7 +157,12 @@ def test_fish_offers_how_a_line_goes_on(home, typed, words):
 
 def asked(line, **variables):
     """What posezoo answers to a shell that asks how a line goes on."""
-    request = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    request = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
     ended = subprocess.run(
         ["sh", "-c", f"exec {sys.executable} -m posezoo 8>&1 >/dev/null"],
         env={**os.environ, **request, **variables},

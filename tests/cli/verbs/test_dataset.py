@@ -27,7 +27,12 @@ def test_info_counts_people_and_keypoints_and_tells_the_licenses(shared):
     )
     assert told.returncode == 0, told.stderr
     said = json.loads(told.stdout)
-    assert (said["pictures"], said["people"], said["without_keypoints"], said["crowds"]) == (17, 44, 42, 3)
+    assert (said["pictures"], said["people"], said["without_keypoints"], said["crowds"]) == (
+        17,
+        44,
+        42,
+        3,
+    )
     assert said["missing"] == []
     assert sum(each["pictures"] for each in said["licenses"]) == 17
     assert {each["name"] for each in said["licenses"]} == {
@@ -42,7 +47,10 @@ def test_info_lists_every_missing_image_and_ends_with_1(tmp_path):
     (tmp_path / "000000000002.jpg").touch()
     told = posezoo("dataset", "info", "--annotations", path, "--images", tmp_path)
     assert told.returncode == 1
-    assert told.stdout.splitlines()[-2:] == ["missing: 000000000001.jpg", "missing: 000000000003.jpg"]
+    assert told.stdout.splitlines()[-2:] == [
+        "missing: 000000000001.jpg",
+        "missing: 000000000003.jpg",
+    ]
     assert "Attribution License: 3 images" in told.stdout
 
 
@@ -61,6 +69,8 @@ def test_an_unknown_set_is_said_with_the_nearest_name():
     assert "did you mean coco-val2017?" in told.stderr
 
 
-@pytest.mark.parametrize("args", [("get",), ("info", "coco-val2017"), ("put",), ("info", "--images", "a")])
+@pytest.mark.parametrize(
+    "args", [("get",), ("info", "coco-val2017"), ("put",), ("info", "--images", "a")]
+)
 def test_flags_that_do_not_go_together_are_wrong_usage(args):
     assert posezoo("dataset", *args).returncode == 2

@@ -89,7 +89,9 @@ REAL = ("-m", "human-pose-estimation-0001", "--precision", "FP16-INT8")
 
 @pytest.mark.parametrize("name", ["human_pose_estimation_demo.py", "human_pose_estimation.py"])
 def test_without_options_the_usage_is_short(name):
-    ended = subprocess.run([sys.executable, SCRIPTS / name], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, SCRIPTS / name], capture_output=True, text=True, timeout=60
+    )
     assert ended.returncode == 2
     usage, error = ended.stderr.splitlines()
     assert usage.startswith("usage: human_pose_estimation_demo.py -m MODEL -i INPUT [options]")
@@ -106,7 +108,11 @@ def test_the_script_runs_without_an_installation(tiny, video):
     script = SCRIPTS / "human_pose_estimation_demo.py"
     command = [sys.executable, "-c", code, script, "-m", tiny, "-i", video, "-no_show"]
     ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env={"PATH": "", "HOME": str(video.parent)}
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "", "HOME": str(video.parent)},
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("12 frames\n")
@@ -115,8 +121,29 @@ def test_the_script_runs_without_an_installation(tiny, video):
 def test_help_names_every_option_of_open_model_zoos_page(demo):
     told = demo("-h").out
     for flag in (
-        *("-h", "-i", "-m", "-at", "--tsize", "-t", "-r", "-d", "-nireq", "-nstreams", "-nthreads", "-loop"),
-        *("-no_show", "-u", "-o", "-limit", "--output_resolution", "--layout", "--reverse_input_channels"),
+        *(
+            "-h",
+            "-i",
+            "-m",
+            "-at",
+            "--tsize",
+            "-t",
+            "-r",
+            "-d",
+            "-nireq",
+            "-nstreams",
+            "-nthreads",
+            "-loop",
+        ),
+        *(
+            "-no_show",
+            "-u",
+            "-o",
+            "-limit",
+            "--output_resolution",
+            "--layout",
+            "--reverse_input_channels",
+        ),
         *("--mean_values", "--scale_values", "--loop", "--json", "--coco"),
     ):
         assert re.search(rf"{flag}[ ,\n]", told), flag
@@ -128,7 +155,10 @@ def test_help_names_every_option_of_open_model_zoos_page(demo):
         (["-d", "FPGA"], "FPGA: OpenVINO's last version for it is 2020.3: use GPU or CPU"),
         (["-d", "HETERO:FPGA,CPU"], "FPGA: OpenVINO's last version for it is 2020.3"),
         (["-d", "HDDL"], "HDDL: OpenVINO's last version for it is 2022.3: use NPU, GPU or CPU"),
-        (["-d", "MULTI:MYRIAD.1.2-ma2480,CPU"], "MYRIAD: OpenVINO's last version for it is 2022.3: use NPU"),
+        (
+            ["-d", "MULTI:MYRIAD.1.2-ma2480,CPU"],
+            "MYRIAD: OpenVINO's last version for it is 2022.3: use NPU",
+        ),
         (["-d", ""], "expected a device"),
         (["-nireq", "-1"], "expected a whole number from 0"),
         (["-nstreams", "CPU=4"], "expected 4, AUTO, or CPU:4,GPU:2, got 'CPU=4'"),
@@ -183,13 +213,18 @@ def test_a_missing_source_is_one_line_and_a_hint(demo, tiny, tmp_path, name, sai
     assert len(ended.err.splitlines()) <= 2
 
 
-def test_an_unreadable_image_is_reported_and_left_out_with_exit_code_1(demo, real, photos, tmp_path):
+def test_an_unreadable_image_is_reported_and_left_out_with_exit_code_1(
+    demo, real, photos, tmp_path
+):
     (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:5000])
     ended = demo(*REAL, "-i", photos, "-o", tmp_path / "out")
     assert ended.code == 1
     assert ended.err.count("b.png: the image file is incomplete") == 1
     assert ended.out.startswith("2 frames\n")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000000000042.png", "a.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "000000000042.png",
+        "a.png",
+    ]
 
 
 def test_a_broken_video_keeps_the_results_so_far(demo, tiny, tmp_path):
@@ -205,23 +240,42 @@ def test_a_broken_video_keeps_the_results_so_far(demo, tiny, tmp_path):
 def test_a_disconnected_camera_ends_the_demo(demo, tiny, tmp_path):
     body = mjpeg(9)
     with Server() as server:
-        address = server.serve("camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2)
+        address = server.serve(
+            "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2
+        )
         ended = demo("-m", tiny, "-i", address, "-o", tmp_path / "out.mp4")
     assert ended.code == 1
     assert f"error: {address}: was disconnected after " in ended.err
     assert f"{tmp_path / 'out.mp4'}: {len(read_video(tmp_path / 'out.mp4'))} written" in ended.out
 
 
-@pytest.mark.parametrize(("args", "frames"), [((), 12), (("-loop", "3"), 36), (("--loop", "2"), 24)])
+@pytest.mark.parametrize(
+    ("args", "frames"), [((), 12), (("-loop", "3"), 36), (("--loop", "2"), 24)]
+)
 def test_a_video_is_played_the_requested_number_of_times(demo, tiny, video, args, frames):
     assert demo("-m", tiny, "-i", video, *args).out.startswith(f"{frames} frames\n")
 
 
 def test_endless_play_lasts_until_an_interrupt_and_keeps_the_results(tiny, video, tmp_path):
-    command = [sys.executable, "-m", "posezoo", "demo", "-m", tiny, "-i", video, "--loop", "-no_show"]
+    command = [
+        sys.executable,
+        "-m",
+        "posezoo",
+        "demo",
+        "-m",
+        tiny,
+        "-i",
+        video,
+        "--loop",
+        "-no_show",
+    ]
     command += ["-o", tmp_path / "out.avi", "-limit", "20", "--json", tmp_path / "k.json", "-r"]
     running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     wait_until(lambda: any(path.stat().st_size >= 8192 for path in tmp_path.glob(".k.json*")))
     running.send_signal(signal.SIGINT)
@@ -239,7 +293,9 @@ def test_endless_play_lasts_until_an_interrupt_and_keeps_the_results(tiny, video
 
 def test_poses_of_photos_are_drawn_and_written_in_every_format(demo, real, photos, tmp_path):
     out, keypoints, coco = tmp_path / "out", tmp_path / "k.json", tmp_path / "coco.json"
-    ended = demo(*REAL, "-i", photos, "-o", out, "-r", "--json", keypoints, "--coco", coco, "-t", "0.2")
+    ended = demo(
+        *REAL, "-i", photos, "-o", out, "-r", "--json", keypoints, "--coco", coco, "-t", "0.2"
+    )
     assert ended.code == 0, ended.err
     assert "human-pose-estimation-0001 on CPU in i8: openpose" in ended.err
     raw = [line.split() for line in ended.out.splitlines() if line.count(" ") > 50]
@@ -299,7 +355,9 @@ def test_the_output_limit_ends_writing_but_not_playing(demo, tiny, video, tmp_pa
 @pytest.mark.parametrize("dimension_names", ["c", "cdmh"])
 def test_monitors_are_drawn_from_the_start(demo, tiny, tmp_path, dimension_names):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((480, 640, 3), 90, np.uint8))
-    ended = demo("-m", tiny, "-i", tmp_path / "a.png", "-o", tmp_path / "b.png", "-u", dimension_names)
+    ended = demo(
+        "-m", tiny, "-i", tmp_path / "a.png", "-o", tmp_path / "b.png", "-u", dimension_names
+    )
     image = cv2.imread(str(tmp_path / "b.png"))
     assert (image[-10:, :100] != 90).any()
     assert "CPU " in ended.out and "GiB of memory" in ended.out
@@ -315,9 +373,18 @@ def test_an_invalid_output_is_refused_before_anything_is_computed(demo, tiny, vi
 def test_a_refused_run_keeps_earlier_results(demo, video, tmp_path):
     for name in ("k.json", "coco.json", "out.avi"):
         (tmp_path / name).write_text("old")
-    paths = ("--json", tmp_path / "k.json", "--coco", tmp_path / "coco.json", "-o", tmp_path / "out.avi")
+    paths = (
+        "--json",
+        tmp_path / "k.json",
+        "--coco",
+        tmp_path / "coco.json",
+        "-o",
+        tmp_path / "out.avi",
+    )
     assert demo("-m", "no-such-model", "-i", video, *paths).code == 1
-    assert [(tmp_path / name).read_text() for name in ("k.json", "coco.json", "out.avi")] == ["old"] * 3
+    assert [(tmp_path / name).read_text() for name in ("k.json", "coco.json", "out.avi")] == [
+        "old"
+    ] * 3
     assert not list(tmp_path.glob(".*part*"))
 
 
@@ -389,7 +456,10 @@ def test_the_network_is_reshaped_to_the_aspect_ratio_of_the_source(
 
 def test_without_a_size_the_networks_own_height_is_kept(demo, video, tmp_path):
     network = write_ir(tmp_path / "net.xml", OPENPOSE, size=(256, 96))
-    assert json.loads(demo("-m", network, "-i", video, "--format", "json").out)["input_size"] == [128, 96]
+    assert json.loads(demo("-m", network, "-i", video, "--format", "json").out)["input_size"] == [
+        128,
+        96,
+    ]
 
 
 def test_a_network_that_cannot_be_reshaped_refuses_tsize(demo, video, tmp_path):
@@ -398,7 +468,10 @@ def test_a_network_that_cannot_be_reshaped_refuses_tsize(demo, video, tmp_path):
     assert ended.code == 1
     assert "error: --tsize 48: " in ended.err
     assert "hint: leave out --tsize" in ended.err
-    assert json.loads(demo("-m", rigid, "-i", video, "--format", "json").out)["input_size"] == [128, 96]
+    assert json.loads(demo("-m", rigid, "-i", video, "--format", "json").out)["input_size"] == [
+        128,
+        96,
+    ]
 
 
 def test_blazepose_refuses_tsize(demo, blazepose_there, photos):
@@ -510,7 +583,9 @@ def test_a_checkpoint_of_a_network_is_converted_once(demo, video, tmp_path):
 def test_a_top_down_checkpoint_gets_a_detector(demo, real, shared, tmp_path, monkeypatch):
     """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
     pytest.importorskip("torch", reason="needs torch")
-    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(tmp_path))  # without IR, so that the detector is converted
+    monkeypatch.setenv(
+        "POSEZOO_OUTPUT_DIR", str(tmp_path)
+    )  # without IR, so that the detector is converted
     weights = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
     skier = shared / "data" / "photos" / "000000000785.jpg"
     detector = ("--detector", "blazepose-full")
@@ -532,7 +607,10 @@ def test_if_nobody_is_found_it_says_why_and_what_to_try(demo, real, mirror, tmp_
         "--min_person_score 0.25, or --detector none if one person fills the photo, or posezoo run movenet-multipose"
     )
     assert "found no person" not in demo(*movenet, "blazepose-full").out
-    assert "with a score of 0.9 or more" in demo(*movenet, "blazepose-full", "--min_person_score", 0.9).out
+    assert (
+        "with a score of 0.9 or more"
+        in demo(*movenet, "blazepose-full", "--min_person_score", 0.9).out
+    )
 
 
 def test_a_detector_for_a_bottom_up_model_is_refused(demo, real, tiny, video):

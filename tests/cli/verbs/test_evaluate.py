@@ -26,7 +26,11 @@ def evaluate(mirror, shared, tmp_path):
     photos = shared / "data" / "photos"
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
-    def run(*args, model=MODEL, data=("--annotations", photos / "person_keypoints.json", "--images", photos)):
+    def run(
+        *args,
+        model=MODEL,
+        data=("--annotations", photos / "person_keypoints.json", "--images", photos),
+    ):
         flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out", *data)
         return posezoo("evaluate", model, *flags, *args, **environ)
 
@@ -36,7 +40,9 @@ def evaluate(mirror, shared, tmp_path):
 @pytest.mark.slow
 def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
     args = ("--height", 256, "--limit", 9, "--fresh", "--format", "json")
-    reports = [json.loads(evaluate(*args, *flags).stdout) for flags in ((), ("--cluster", "local:2"))]
+    reports = [
+        json.loads(evaluate(*args, *flags).stdout) for flags in ((), ("--cluster", "local:2"))
+    ]
     assert reports[0] == reports[1]
     assert reports[0]["images"] == 9
 
@@ -75,7 +81,9 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert again_report["kept"] == 3
     assert {name: again_report[name] for name in expected} == expected
     assert "images" not in again.stderr  # no image was predicted again
-    fresh = json.loads(evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh").stdout)
+    fresh = json.loads(
+        evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh").stdout
+    )
     assert fresh["kept"] == 0
     # Predictions of another input size are not reused.
     other = json.loads(evaluate("--limit", 1, "--format", "json").stdout)
@@ -85,7 +93,14 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
 def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
     result = evaluate("--limit", 2)
     assert result.returncode == 0, result.stderr
-    for line in ("AP75", "95 % interval", "left_ankle", "WORST IMAGES", "arithmetic", "posezoo record "):
+    for line in (
+        "AP75",
+        "95 % interval",
+        "left_ankle",
+        "WORST IMAGES",
+        "arithmetic",
+        "posezoo record ",
+    ):
         assert line in result.stdout
     assert f"{MODEL}: 1 of 2 images" in result.stderr
 
@@ -95,11 +110,18 @@ def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
     assert result.returncode == 0, result.stderr
     (claim,) = open_registry().find(MODEL).published.accuracy
     assert f"published: AP {claim.value} ({claim.dataset}" in result.stdout
-    assert f"measured on 2 images of person_keypoints, published for {claim.dataset}" in result.stdout
+    assert (
+        f"measured on 2 images of person_keypoints, published for {claim.dataset}" in result.stdout
+    )
     assert "measured on the FP16-INT8 IR" in result.stdout
     assert "people from the model" in result.stdout.splitlines()
     header, ap = (line.split() for line in result.stdout.splitlines()[4:6])
-    assert (header[0], header[-1], ap[0], ap[-1]) == ("measured", "published", "AP", f"{claim.value:.3f}")
+    assert (header[0], header[-1], ap[0], ap[-1]) == (
+        "measured",
+        "published",
+        "AP",
+        f"{claim.value:.3f}",
+    )
 
 
 def test_a_detector_is_evaluated_by_boxes(evaluate):
@@ -169,7 +191,10 @@ def dataset_flags(tmp_path: Path, **changes) -> tuple[object, ...]:
 def test_missing_images_are_counted_and_named(evaluate, tmp_path):
     result = evaluate(data=dataset_flags(tmp_path))
     assert result.returncode == 1
-    assert "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg" in result.stderr
+    assert (
+        "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg"
+        in result.stderr
+    )
     assert "--skip_unreadable" in result.stderr
     assert not (tmp_path / "out" / "accuracy.json").exists()
 

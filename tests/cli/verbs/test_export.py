@@ -45,7 +45,10 @@ def test_models_are_converted_and_exported_together(zoo):
     assert found["created"] == [
         *(f"net/{name}" for name in ("README.md", "NOTICE", "LICENSE", "1/net.bin", "1/net.xml")),
         "config.json",
-        *(f"part/{name}" for name in ("README.md", "NOTICE", "LICENSE", "1/part.bin", "1/part.xml")),
+        *(
+            f"part/{name}"
+            for name in ("README.md", "NOTICE", "LICENSE", "1/part.bin", "1/part.xml")
+        ),
     ]
     config = json.loads((zoo / "out" / "config.json").read_text())
     assert [each["config"]["name"] for each in config["model_config_list"]] == ["net", "part"]
@@ -60,9 +63,14 @@ def test_a_model_that_is_exported_later_joins_those_that_are_there(zoo):
 
 
 def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alone(zoo):
-    assert posezoo("get", "net", "--precisions", "FP16", "--models_dir", "models", cwd=zoo).returncode == 0
+    assert (
+        posezoo("get", "net", "--precisions", "FP16", "--models_dir", "models", cwd=zoo).returncode
+        == 0
+    )
     plain = answer(zoo, "net", "--to", "ovms", "out")[1]
-    frames = answer(zoo, "net", "--to", "ovms", "out", "--input_type", "u8", "--input_layout", "NHWC")[1]
+    frames = answer(
+        zoo, "net", "--to", "ovms", "out", "--input_type", "u8", "--input_layout", "NHWC"
+    )[1]
     assert "net/1/net.bin" in plain["created"]
     assert frames["created"] == ["net/2/net.bin", "net/2/net.xml"]
     assert frames["changed"] == ["net/README.md"]
@@ -100,7 +108,9 @@ def test_a_service_without_an_address_is_a_warning(zoo):
         "warning: net.yaml names no address of the models yet: export again with --storage_uri"
         in ended.stderr
     )
-    ended = run(zoo, "net", "--to", "kserve", "out", "-o", "irs", "--storage_uri", "s3://bucket/models")
+    ended = run(
+        zoo, "net", "--to", "kserve", "out", "-o", "irs", "--storage_uri", "s3://bucket/models"
+    )
     assert "warning" not in ended.stderr
 
 
@@ -143,7 +153,10 @@ def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
             ["net", "--to", "kserve", "out", "--storage_uri", "models"],
             "--storage_uri is an address such as s3://",
         ),
-        (["net", "--to", "ovms", "models/public/net/model.yml"], "model.yml: cannot be written: File exists"),
+        (
+            ["net", "--to", "ovms", "models/public/net/model.yml"],
+            "model.yml: cannot be written: File exists",
+        ),
         (["net", "--to", "ovms", "out", "--max_people", "2"], "--max_people requires --decode"),
     ],
 )

@@ -74,12 +74,16 @@ def test_json_reports_changes_and_a_dry_run_those_that_would_be_made(checkout):
     assert planned == done
     assert done["models"] == 2
     assert done["written"] == ["models/light.html", "models/other.html", "index.html"]
-    assert done["bytes"] == sum((checkout / "site" / name).stat().st_size for name in done["written"])
+    assert done["bytes"] == sum(
+        (checkout / "site" / name).stat().st_size for name in done["written"]
+    )
 
 
 def test_the_users_measurements_are_shown(checkout):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
-    assert gallery(checkout, "--figures", "speed.json", "--title", "Ours & <theirs>").returncode == 0
+    assert (
+        gallery(checkout, "--figures", "speed.json", "--title", "Ours & <theirs>").returncode == 0
+    )
     index = (checkout / "site" / "index.html").read_text()
     assert '"network_fps":[31.5,"m"]' in index
     assert "A processor, 2 cores" in index
@@ -125,7 +129,9 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
         **environ,
     )
     assert ended.returncode == 0, ended.stderr
-    missing = "warning: no picture of models whose files cannot be downloaded: human-pose-estimation-0005"
+    missing = (
+        "warning: no picture of models whose files cannot be downloaded: human-pose-estimation-0005"
+    )
     assert missing in ended.stderr.splitlines()
     page = (tmp_path / "site" / "side_by_side.html").read_text()
     assert re.findall(r'alt="([^"]*)"', page) == [
@@ -157,7 +163,10 @@ def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirr
 
 @pytest.mark.parametrize(
     ("photo", "message"),
-    [("no.jpg", "error: no image to work on: no.jpg"), ("bad.jpg", "error: bad.jpg: is not an image of")],
+    [
+        ("no.jpg", "error: no image to work on: no.jpg"),
+        ("bad.jpg", "error: bad.jpg: is not an image of"),
+    ],
 )
 def test_a_photo_that_cannot_be_read_is_reported_before_a_model_is_run(checkout, photo, message):
     (checkout / "bad.jpg").write_text("no image")
@@ -213,12 +222,16 @@ def test_an_interrupted_run_leaves_whole_pages_and_the_next_one_completes_them(c
     for number in range(150):
         write_model(checkout / "models", f"net-{number}", model_yml())
     command = [sys.executable, "-m", "posezoo", "gallery", "--models_dir", str(checkout / "models")]
-    child = subprocess.Popen(command, cwd=checkout, preexec_fn=heed_interrupts, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        command, cwd=checkout, preexec_fn=heed_interrupts, stderr=subprocess.DEVNULL
+    )
     end = time.monotonic() + HANG_S
     while len(pages(checkout / "site")) < 5 and time.monotonic() < end:
         time.sleep(0.001)
     child.send_signal(signal.SIGINT)
     assert child.wait(timeout=HANG_S) in (130, 0)
-    assert all(path.read_bytes().endswith(b"</html>") for path in (checkout / "site").rglob("*.html"))
+    assert all(
+        path.read_bytes().endswith(b"</html>") for path in (checkout / "site").rglob("*.html")
+    )
     assert gallery(checkout).returncode == 0
     assert len(pages(checkout / "site")) == 153

@@ -18,7 +18,9 @@ def zoo(tmp_path) -> Path:
     """Three models: one of which nothing is here, and one whose terms are an address."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
-        write_model(tmp_path / "models", name, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")]))
+        write_model(
+            tmp_path / "models", name, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")])
+        )
     foreign = {**declared_file(tmp_path / "a.tflite"), "original_source": None}
     foreign.pop("original_source")
     write_model(tmp_path / "models", "foreign", omz_yml(files=[foreign]))
@@ -44,7 +46,10 @@ def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
     run(zoo, "download", "--all")
     ended = run(zoo, "licenses", "--output", zoo / "NOTICE")
     assert ended.stdout == f"{zoo}/NOTICE\n"
-    assert "warning: foreign: its license text, which names the holder, is not available" in ended.stderr
+    assert (
+        "warning: foreign: its license text, which names the holder, is not available"
+        in ended.stderr
+    )
     text = (zoo / "NOTICE").read_text()
     assert text.count("The terms.") == 1
     assert "declared to be at https://models.invalid/LICENSE" in text
@@ -75,7 +80,10 @@ def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scrip
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
     ended = run(zoo, "download", "a")
     assert ended.returncode == 1
-    assert "error: a: its license is Apache-2.0, but allow_licenses permits only MIT, BSD-*" in ended.stderr
+    assert (
+        "error: a: its license is Apache-2.0, but allow_licenses permits only MIT, BSD-*"
+        in ended.stderr
+    )
     assert run(zoo, "get", "a", "--dry_run").returncode == 1
     script = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
     refused = subprocess.run(

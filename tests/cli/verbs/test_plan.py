@@ -38,7 +38,12 @@ def zoo(tmp_path):
         omz_yml(files=[declared_file(origin)], input_info=info, model_optimizer_args=arguments),
     )
     write_model(root, "old", model_yml(framework="caffe"))
-    file = {"name": "FP16/ready.xml", "size": 7, "checksum": "0" * 96, "source": "https://models.invalid/r"}
+    file = {
+        "name": "FP16/ready.xml",
+        "size": 7,
+        "checksum": "0" * 96,
+        "source": "https://models.invalid/r",
+    }
     write_model(root, "ready", model_yml(framework="dldt", files=[file]))
     return tmp_path
 
@@ -61,7 +66,11 @@ def test_a_plan_names_files_bytes_places_arguments_and_irs(zoo):
     net = planned(zoo, "--all")["net"]
     assert (net["framework"], net["route"], net["reason"]) == ("onnx", "convert", None)
     (file,) = net["files"]
-    assert (file["name"], file["size"], file["place"]) == ("net.onnx", len(network("onnx")), "source")
+    assert (file["name"], file["size"], file["place"]) == (
+        "net.onnx",
+        len(network("onnx")),
+        "source",
+    )
     assert file["from"] == [f"{zoo}/origin/net.onnx"]
     assert file["path"] == f"{zoo}/out/public/net/net.onnx"
     assert net["fetch_bytes"] == file["size"]
@@ -113,7 +122,10 @@ def test_a_real_run_does_what_was_planned_and_then_nothing_is_left(zoo):
     assert [ir["since"] for ir in after["irs"]] == [None, None]
     Path(after["irs"][0]["path"]).with_suffix(".bin").write_bytes(b"damaged")
     mended = planned(zoo, "net")["net"]
-    assert [ir["since"] for ir in mended["irs"]] == ["its .bin is not the file that was published", None]
+    assert [ir["since"] for ir in mended["irs"]] == [
+        "its .bin is not the file that was published",
+        None,
+    ]
     assert [file["place"] for file in mended["files"]] == ["here"]
 
 
@@ -137,7 +149,9 @@ def test_a_plan_touches_nothing(zoo):
 def test_in_text_a_model_is_a_block_and_the_sum_stands_at_the_end(zoo):
     lines = run(zoo, "plan", "--all", "-o", zoo / "out").stdout.splitlines()
     assert lines[0] == "net (onnx): convert"
-    assert "  input image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255" in lines
+    assert (
+        "  input image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255" in lines
+    )
     assert "  outputs pafs, heatmaps" in lines
     assert "old (caffe): mo, caffe: OpenVINO does not read Caffe networks" in lines
     assert lines[-1].startswith("3 models (1 convert, 1 mo, 1 ir): 2 files to download, ")
@@ -168,7 +182,9 @@ def test_every_key_is_documented(zoo):
 def test_all_of_open_model_zoo_is_planned_and_nothing_is_written(shared, tmp_path):
     newest = sorted((ROOT / "build").glob("mo-env/lib/python*/site-packages/omz_tools/models"))
     models = newest[0] if newest else shared / "data" / "omz-2021.4" / "models"
-    ended = posezoo("plan", "--all", "--models_dir", models, "-o", tmp_path / "out", "--format", "json")
+    ended = posezoo(
+        "plan", "--all", "--models_dir", models, "-o", tmp_path / "out", "--format", "json"
+    )
     assert len(json.loads(ended.stdout)["models"]) >= 264
     assert not (tmp_path / "out").exists()
 
@@ -182,7 +198,11 @@ def test_consent_and_a_model_optimizer_open_routes_that_are_closed_without(zoo):
     )
     path.with_name("pre-convert.py").write_text("")
     closed = planned(zoo, "coded")["coded"]
-    assert (closed["route"], closed["reason"], closed["runs"]) == ("upstream-code", "pre-convert", [])
+    assert (closed["route"], closed["reason"], closed["runs"]) == (
+        "upstream-code",
+        "pre-convert",
+        [],
+    )
     opened = planned(zoo, "coded", "--allow_upstream_code")["coded"]
     assert (opened["route"], opened["reason"]) == ("upstream-code", None)
     assert opened["runs"] == [f"{zoo}/models/public/coded/pre-convert.py"]
@@ -196,6 +216,8 @@ def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):
     names = ["higher-hrnet-w32-human-pose-estimation", "human-pose-estimation-3d-0001"]
     names.append("single-human-pose-estimation-0001")
     models = shared / "data" / "omz-2021.4" / "models"
-    ended = posezoo("plan", *names, "--models_dir", models, "-o", tmp_path, "--format", "json", cwd=tmp_path)
+    ended = posezoo(
+        "plan", *names, "--models_dir", models, "-o", tmp_path, "--format", "json", cwd=tmp_path
+    )
     found = {load["name"]: load["route"] for load in json.loads(ended.stdout)["models"]}
     assert found == dict.fromkeys(names, "network")

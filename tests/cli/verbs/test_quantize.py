@@ -48,7 +48,9 @@ def place(tmp_path) -> Place:
 
 def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, ROOT / "tools" / "downloader" / "quantizer.py", *args]
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
@@ -83,7 +85,9 @@ def test_a_report_can_be_recorded(place, tmp_path):
 def test_a_dry_run_says_what_would_be_done(place):
     ended = posezoo("quantize", "seeker", *place.flags, "--dry_run")
     xml = place.xml(place.root / "models")
-    assert ended.stdout == f"seeker: would quantize to FP16-INT8, since it does not exist yet: {xml}\n"
+    assert (
+        ended.stdout == f"seeker: would quantize to FP16-INT8, since it does not exist yet: {xml}\n"
+    )
     assert not xml.parent.exists()
 
 
@@ -95,7 +99,9 @@ def test_a_missing_fp32_ir_is_downloaded_first(place):
         for name in sorted(path.name for path in origin.iterdir())
     ]
     declaration = place.root / "registry" / "public" / "seeker" / "model.yml"
-    declaration.write_text(yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "files": files}))
+    declaration.write_text(
+        yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "files": files})
+    )
     shutil.rmtree(fp32)
     planned = posezoo("quantize", "seeker", *place.flags, "--dry_run")
     assert planned.returncode == 0, planned.stderr
@@ -201,7 +207,9 @@ def test_open_model_zoos_lines_and_folders(place, tmp_path):
 
 def test_open_model_zoos_dry_run(place):
     ended = quantizer("--all", *place.flags, "--precisions", "FP16-INT8", "--dry_run")
-    assert ended.stdout.startswith("========== (DRY RUN) Quantizing seeker from FP32 to FP16-INT8\n")
+    assert ended.stdout.startswith(
+        "========== (DRY RUN) Quantizing seeker from FP32 to FP16-INT8\n"
+    )
 
 
 @pytest.mark.parametrize(

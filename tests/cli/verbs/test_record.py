@@ -37,9 +37,14 @@ def write_small(checkout, *, open_sizes=False):
     """A model of two layers, which a folder contains."""
     original = checkout / "small.onnx"
     original.write_bytes(network("onnx", open_sizes=open_sizes))
-    ends = [{"name": name, "shape": [1, 2, -1 if open_sizes else 12, 20]} for name in ("heatmaps", "pafs")]
+    ends = [
+        {"name": name, "shape": [1, 2, -1 if open_sizes else 12, 20]}
+        for name in ("heatmaps", "pafs")
+    ]
     image = {"name": "image", "shape": [1, 3, -1 if open_sizes else 12, 20], "layout": "NCHW"}
-    content = model_yml(framework="onnx", files=[declared_file(original)], inputs=[image], outputs=ends)
+    content = model_yml(
+        framework="onnx", files=[declared_file(original)], inputs=[image], outputs=ends
+    )
     write_model(checkout / "models", "small", content)
 
 
@@ -48,7 +53,9 @@ def record(checkout, *args):
 
 
 def test_figures_of_a_file_go_beside_each_model_s_model_yml(checkout):
-    (checkout / "speed.json").write_text(json.dumps([{"model": each, **SPEED} for each in ("alone", "part")]))
+    (checkout / "speed.json").write_text(
+        json.dumps([{"model": each, **SPEED} for each in ("alone", "part")])
+    )
     ended = record(checkout, checkout / "speed.json")
     places = [f"{checkout}/models/public/{each}/measured.yml" for each in ("alone", "whole/part")]
     assert (ended.returncode, ended.stderr, ended.stdout.splitlines()) == (0, "", places)
@@ -69,16 +76,23 @@ def test_figures_of_a_composite_go_beside_its_composite_model_yml(checkout):
     assert "\nMeasured with: A processor, 2 cores.\n" in card
 
 
-def test_a_speed_whose_rounds_differ_by_more_than_15_percent_is_refused_and_the_others_are_recorded(checkout):
+def test_a_speed_whose_rounds_differ_by_more_than_15_percent_is_refused_and_the_others_are_recorded(
+    checkout,
+):
     def speed(model, least, most):
         rounds = {"throughput_fps": 100, "throughput_min_fps": least, "throughput_max_fps": most}
         return {"model": model, **SPEED, "figures": rounds}
 
-    (checkout / "speed.json").write_text(json.dumps([speed("alone", 95, 111), speed("part", 95, 110)]))
+    (checkout / "speed.json").write_text(
+        json.dumps([speed("alone", 95, 111), speed("part", 95, 110)])
+    )
     ended = record(checkout, checkout / "speed.json")
     place = checkout / "models" / "public" / "whole" / "part" / "measured.yml"
     assert (ended.returncode, ended.stdout) == (1, f"{place}\n")
-    assert "alone: FP16, device CPU: not recorded: the throughput of its rounds varies by 16%" in ended.stderr
+    assert (
+        "alone: FP16, device CPU: not recorded: the throughput of its rounds varies by 16%"
+        in ended.stderr
+    )
     assert [*checkout.rglob("measured.yml")] == [place]
 
 
@@ -121,7 +135,11 @@ def test_a_model_s_ir_are_counted_and_the_second_time_changes_nothing(checkout):
     path = checkout / "models" / "public" / "small" / "measured.yml"
     assert (first.returncode, first.stdout, first.stderr) == (0, f"{path}\n", "counting small\n")
     (found,) = read_measured(path)
-    assert (found.kind, found.precision, found.weights) == ("complexity", Precision.FP16, "published")
+    assert (found.kind, found.precision, found.weights) == (
+        "complexity",
+        Precision.FP16,
+        "published",
+    )
     assert found.figures["mparams"] > 0
     before = path.stat().st_mtime_ns
     record(checkout, "small", "-q")
@@ -133,7 +151,10 @@ def test_an_ir_that_is_not_what_model_yml_describes_is_not_counted(checkout):
     write_small(checkout)
     missing = record(checkout, "small")
     assert missing.returncode == 1
-    assert f"error: {checkout}/out/public/small: contains no IR\n  hint: posezoo get small" in missing.stderr
+    assert (
+        f"error: {checkout}/out/public/small: contains no IR\n  hint: posezoo get small"
+        in missing.stderr
+    )
     args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
     posezoo("get", *args, "--precisions", "FP32", "-q")
     with open(checkout / "out" / "public" / "small" / "FP32" / "small.bin", "ab") as weights:
@@ -156,11 +177,16 @@ def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
     for height in (12, 24):
         assert record(checkout, "small", "--size", f"{height},999", "-q").returncode == 0
     low, high = read_measured(checkout / "models" / "public" / "small" / "measured.yml")
-    assert (low.settings, high.settings) == ({"height": 12, "width": 999}, {"height": 24, "width": 999})
+    assert (low.settings, high.settings) == (
+        {"height": 12, "width": 999},
+        {"height": 24, "width": 999},
+    )
     assert high.figures["gflops"] == pytest.approx(2 * low.figures["gflops"], rel=1e-3)
     assert high.figures["mparams"] == low.figures["mparams"]
     path = checkout / "models" / "public" / "small" / "model.yml"
-    path.write_text(path.read_text().replace("layout: NCHW", "layout: NCHW\n  usual_size: [18, 999]", 1))
+    path.write_text(
+        path.read_text().replace("layout: NCHW", "layout: NCHW\n  usual_size: [18, 999]", 1)
+    )
     assert record(checkout, "small", "-q").returncode == 0
     found = read_measured(checkout / "models" / "public" / "small" / "measured.yml")
     assert {"height": 18, "width": 999} in [each.settings for each in found]
@@ -180,7 +206,10 @@ def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     assert [each.figures for each in found] == [each.figures for each in actual]
     assert {each.weights for each in found} == {"generated"}
     refused = record(checkout, "--generated", "alone", "-q")
-    assert "error: alone: is published as tflite, and is not one of posezoo's networks" in refused.stderr
+    assert (
+        "error: alone: is published as tflite, and is not one of posezoo's networks"
+        in refused.stderr
+    )
 
 
 @pytest.mark.parametrize(

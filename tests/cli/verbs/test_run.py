@@ -56,9 +56,15 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(mirror, t
     for line in ("keypoints   ", "model card  ", "in f32", "find poses"):
         assert line in first.stdout
 
-    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    made = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()
+    }
     again = posezoo(
-        "run", "-o", tmp_path / "out", POSEZOO_MIRROR="/nowhere", XDG_CACHE_HOME=str(tmp_path / "cache")
+        "run",
+        "-o",
+        tmp_path / "out",
+        POSEZOO_MIRROR="/nowhere",
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
     )
     assert again.returncode == 0
     assert again.stderr == ""
@@ -70,7 +76,11 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(mirror, t
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
 def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
     command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
-    environ = {**os.environ, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environ = {
+        **os.environ,
+        "POSEZOO_MIRROR": str(mirror),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "out" / "camera_poses.png").is_file()
@@ -85,7 +95,14 @@ def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path
     shutil.copy(camera, tmp_path / "folder" / "a.png")
     shutil.copy(camera, tmp_path / "folder" / "b.PNG")
     (tmp_path / "folder" / "notes.txt").write_text("no image")
-    args = ("-i", camera, tmp_path / "folder", tmp_path / "folder" / "a*.png", "-o", tmp_path / "out")
+    args = (
+        "-i",
+        camera,
+        tmp_path / "folder",
+        tmp_path / "folder" / "a*.png",
+        "-o",
+        tmp_path / "out",
+    )
     ended = run(blazepose, *args, "--format", "json")
     assert ended.returncode == 0, ended.stderr
     images = [Path(load["picture"]).name for load in json.loads(ended.stdout)["images"]]
@@ -95,13 +112,22 @@ def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path
 def test_an_unreadable_photo_is_reported_and_the_others_are_processed(blazepose, camera, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
     ended = run(
-        blazepose, "-i", tmp_path / "bad.jpg", tmp_path / "missing.png", camera, "-o", tmp_path / "out"
+        blazepose,
+        "-i",
+        tmp_path / "bad.jpg",
+        tmp_path / "missing.png",
+        camera,
+        "-o",
+        tmp_path / "out",
     )
     assert ended.returncode == 1
     assert f"error: {tmp_path}/bad.jpg: " in ended.stderr
     assert f"error: {tmp_path}/missing.png: " in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["camera_poses.png", "poses.json"]
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == [
+        "camera_poses.png",
+        "poses.json",
+    ]
 
 
 def test_a_damaged_photo_is_one_line_of_error(blazepose, tmp_path):
@@ -121,7 +147,9 @@ def test_an_input_is_never_overwritten_by_its_annotated_image(blazepose, camera,
     assert actual.read_bytes() == before
 
 
-def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(blazepose, camera, tmp_path):
+def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
+    blazepose, camera, tmp_path
+):
     (tmp_path / "empty").mkdir()
     cases = {
         ("-i", tmp_path / "empty"): "no image to work on: ",
@@ -135,7 +163,9 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(b
         assert "Traceback" not in ended.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(blazepose, camera, tmp_path):
+def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(
+    blazepose, camera, tmp_path
+):
     (tmp_path / "file").write_text("in the way")
     ended = run(blazepose, "--input", camera, camera, "-o", tmp_path / "file" / "poses")
     assert ended.returncode == 1
@@ -150,10 +180,18 @@ def test_a_model_without_a_decoder_is_refused(blazepose, camera):
 
 
 @pytest.mark.parametrize("after_s", [0.15, 0.4, 0.7, 0.9, 1.1, 1.3, 1.6])
-def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(mirror, tmp_path, after_s):
-    environ = {**os.environ, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
+    mirror, tmp_path, after_s
+):
+    environ = {
+        **os.environ,
+        "POSEZOO_MIRROR": str(mirror),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
     command = [sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
-    child = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     time.sleep(after_s)
     child.send_signal(signal.SIGKILL)
     child.wait(timeout=HANG_S)
@@ -164,7 +202,10 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(mirro
     for image in (tmp_path / "out").glob("*.png"):
         assert cv2.imread(str(image)) is not None
     mended = posezoo(
-        "run", "-o", tmp_path / "out", **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")}
+        "run",
+        "-o",
+        tmp_path / "out",
+        **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")},
     )
     assert mended.returncode == 0, mended.stderr
     checked = posezoo("verify", "blazepose-full", XDG_CACHE_HOME=str(tmp_path / "cache"))
@@ -176,14 +217,18 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(mirro
 def video_of(photo: Path, path: Path, frames: int = 6) -> Path:
     """A video in which the photo moves to the right."""
     image = cv2.resize(cv2.imread(str(photo)), (256, 256))
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 25, (256, 256))
+    writer = cv2.VideoWriter(
+        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 25, (256, 256)
+    )
     for number in range(frames):
         writer.write(np.roll(image, 2 * number, axis=1))
     writer.release()
     return path
 
 
-def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(blazepose, camera, tmp_path):
+def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
+    blazepose, camera, tmp_path
+):
     clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
     ended = run(blazepose, "-i", clip, camera, "-o", out)
     assert ended.returncode == 0, ended.stderr
@@ -222,7 +267,14 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(blazepose, camera, tmp_
 def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
     with Server() as server:
         url = server.serve("camera", mjpeg(), headers=MJPEG, endless=True, without_length=True)
-        command = [sys.executable, "-m", "posezoo", "run", "--download_dir", str(blazepose.output_dir)]
+        command = [
+            sys.executable,
+            "-m",
+            "posezoo",
+            "run",
+            "--download_dir",
+            str(blazepose.output_dir),
+        ]
         child = subprocess.Popen(
             [*command, "-i", url, "-o", str(tmp_path / "out")],
             stdout=subprocess.PIPE,
@@ -230,7 +282,9 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
             preexec_fn=heed_interrupts,
         )
         parts = tmp_path / "out"
-        wait_until(lambda: any(path.stat().st_size > 100 for path in parts.glob(".camera_poses.json*")))
+        wait_until(
+            lambda: any(path.stat().st_size > 100 for path in parts.glob(".camera_poses.json*"))
+        )
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=HANG_S)
     assert child.returncode == 130
@@ -257,7 +311,10 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, 
     ("word", "answer"),
     [
         ("clip.mp4", "no model is called 'clip.mp4'\n  hint: to run on a video: --input clip.mp4"),
-        ("https://a.invalid/b.jpg", "\n  hint: to run on an image: --input https://a.invalid/b.jpg"),
+        (
+            "https://a.invalid/b.jpg",
+            "\n  hint: to run on an image: --input https://a.invalid/b.jpg",
+        ),
         ("mine.pth", "mine.pth: no such file, and no model of the zoo"),
     ],
 )
@@ -274,7 +331,13 @@ def skier(shared: Path) -> Path:
 def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     ran = posezoo(
-        "run", "person-detection-retail-0013", "-i", skier(shared), "-o", tmp_path / "out", **environ
+        "run",
+        "person-detection-retail-0013",
+        "-i",
+        skier(shared),
+        "-o",
+        tmp_path / "out",
+        **environ,
     )
     assert ran.returncode == 0, ran.stderr
     (answer,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
@@ -308,7 +371,15 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
 
 def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    run = ("run", "movenet-singlepose-lightning-int8", "-i", camera, "-o", tmp_path / "out", "--detector")
+    run = (
+        "run",
+        "movenet-singlepose-lightning-int8",
+        "-i",
+        camera,
+        "-o",
+        tmp_path / "out",
+        "--detector",
+    )
     missed = posezoo(*run, "person-detection-retail-0013", **environ)
     assert missed.returncode == 0 and "0 people" in missed.stdout
     (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint ")]
@@ -319,10 +390,16 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
     assert "1 person" in found.stdout and "found no person" not in found.stdout
     strict = posezoo(*run, "blazepose-full", "--min_person_score", "0.99", **environ)
     assert (
-        "0 people" in strict.stdout and "blazepose-full found no person with a score of 0.99" in strict.stdout
+        "0 people" in strict.stdout
+        and "blazepose-full found no person with a score of 0.99" in strict.stdout
     )
-    alone = posezoo("run", "-i", camera, "-o", tmp_path / "out", "--min_person_score", "0.99", **environ)
-    assert "hint        blazepose-full found no person" in alone.stdout and "--detector" not in alone.stdout
+    alone = posezoo(
+        "run", "-i", camera, "-o", tmp_path / "out", "--min_person_score", "0.99", **environ
+    )
+    assert (
+        "hint        blazepose-full found no person" in alone.stdout
+        and "--detector" not in alone.stdout
+    )
     assert f"or posezoo run movenet-multipose --input {camera}" in alone.stdout
 
 

@@ -26,7 +26,11 @@ def test_the_commands_are_ours_under_their_old_names(tmp_path):
     (tmp_path / "posezoo.py").write_text("raise SystemExit('the working folder was imported from')")
     for name in COMMANDS:
         ended = subprocess.run(
-            [folder / name, "--print_all"], cwd=tmp_path, capture_output=True, text=True, check=False
+            [folder / name, "--print_all"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (ended.returncode, ended.stderr.splitlines()[:1]) == (1, [NO_INDEX])
         ended = subprocess.run(
@@ -38,7 +42,10 @@ def test_the_commands_are_ours_under_their_old_names(tmp_path):
         )
         assert (ended.returncode, ended.stderr) == (0, "")
         assert "pose-detection-mediapipe" in ended.stdout.split()
-    assert subprocess.run([folder / "omz_downloader"], capture_output=True, check=False).returncode == 2
+    assert (
+        subprocess.run([folder / "omz_downloader"], capture_output=True, check=False).returncode
+        == 2
+    )
     assert len((folder / "omz_downloader").read_text().splitlines()) == 2
 
 
@@ -50,7 +57,9 @@ def test_a_quiet_run_prints_only_warnings(tmp_path):
     assert len(list((tmp_path / "wheels").iterdir())) == 2
 
 
-@pytest.mark.parametrize(("release", "registry"), [("2021.4.2", "omz@2021.4"), ("2023.0.1", "omz@2022.1")])
+@pytest.mark.parametrize(
+    ("release", "registry"), [("2021.4.2", "omz@2021.4"), ("2023.0.1", "omz@2022.1")]
+)
 def test_the_commands_mean_the_models_of_their_release(tmp_path, release, registry):
     posezoo("shims", tmp_path, "--wheel_version", release)
     assert f"main('posezoo.cli.omz.downloader', '{registry}')" in (
@@ -70,7 +79,10 @@ def test_a_command_of_somebody_else_is_never_replaced(tmp_path, force):
     ended = posezoo("shims", tmp_path, *force)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error: {reference}: exists already, and is not from posezoo\n")
-    assert "  hint: pip uninstall openvino-dev, if it is from there; or choose another folder" in ended.stderr
+    assert (
+        "  hint: pip uninstall openvino-dev, if it is from there; or choose another folder"
+        in ended.stderr
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["omz_info_dumper"]
     assert "omz_tools" in reference.read_text()
 

@@ -42,7 +42,12 @@ def answers(zoo: Path, *args: object, **environ: str) -> list[dict[str, object]]
 
 
 def npm(**changes: str) -> dict[str, str]:
-    source = {"$type": "npm_package", "package": PACKAGE, "version": VERSION, "member": "package/net.tflite"}
+    source = {
+        "$type": "npm_package",
+        "package": PACKAGE,
+        "version": VERSION,
+        "member": "package/net.tflite",
+    }
     return source | {"integrity": integrity(TGZ)} | changes
 
 
@@ -105,7 +110,11 @@ def test_what_is_wrong_is_named_with_the_line_of_model_yml(tmp_path, server):
         ({"length": 5, "ranges": True}, "changed", "announces 5 bytes"),
         ({"content_range": "bytes 0-0/7", "ranges": True}, "good", ""),
         ({"content_range": "bytes 5-5/7", "ranges": True}, "good", ""),
-        ({"headers": {"Location": "http://localhost/"}, "status": [302] * 9}, "unreachable", "no connection"),
+        (
+            {"headers": {"Location": "http://localhost/"}, "status": [302] * 9},
+            "unreachable",
+            "no connection",
+        ),
     ],
 )
 def test_each_answer_has_its_state(tmp_path, server, faults, state, problem):
@@ -154,7 +163,13 @@ def test_an_npm_package_is_compared_with_the_registrys_digest(tmp_path, server):
     (answer,) = answers(tmp_path, npm_config_registry=registry)
     assert (answer["state"], answer["compared"]) == ("good", ["digest"])
     assert server.requests[-1].headers["Range"] == "bytes=0-0"
-    declare(tmp_path, "pose", npm(integrity=integrity(WEIGHTS)), npm(version="9.9.9"), npm(package="gone"))
+    declare(
+        tmp_path,
+        "pose",
+        npm(integrity=integrity(WEIGHTS)),
+        npm(version="9.9.9"),
+        npm(package="gone"),
+    )
     found = answers(tmp_path, npm_config_registry=registry)
     assert [answer["state"] for answer in found] == ["changed", "dead", "dead"]
     assert "the registry states SHA-512" in found[0]["problem"]
@@ -189,7 +204,11 @@ def test_a_wheel_is_compared_with_the_digest_of_the_index(tmp_path, server):
     index = serve_index(server, made)
     pip = {"PIP_INDEX_URL": index, "PIP_NO_INDEX": "0"}
     declare(
-        tmp_path, "pose", wheel(made), wheel(made, sha256="0" * 64), wheel(made, name="x-1-cp311-y-any.whl")
+        tmp_path,
+        "pose",
+        wheel(made),
+        wheel(made, sha256="0" * 64),
+        wheel(made, name="x-1-cp311-y-any.whl"),
     )
     found = answers(tmp_path, **pip)
     assert [answer["state"] for answer in found] == ["good", "changed", "dead"]
@@ -208,7 +227,10 @@ def test_an_index_without_digests_shows_only_that_the_wheel_exists(tmp_path, ser
     server.serve("simple/skeletons/", page.encode())
     declare(tmp_path, "pose", wheel(made))
     (answer,) = answers(
-        tmp_path, PIP_EXTRA_INDEX_URL=server.url("simple"), PIP_INDEX_URL=server.url("none"), PIP_NO_INDEX="0"
+        tmp_path,
+        PIP_EXTRA_INDEX_URL=server.url("simple"),
+        PIP_INDEX_URL=server.url("none"),
+        PIP_NO_INDEX="0",
     )
     assert (answer["state"], answer["compared"]) == ("good", [])
 
@@ -258,7 +280,14 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     made = subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", tmp_path / "cert.pem"),
+            *(
+                "-addext",
+                "subjectAltName=DNS:localhost",
+                "-keyout",
+                key,
+                "-out",
+                tmp_path / "cert.pem",
+            ),
         ],
         capture_output=True,
         check=False,

@@ -51,7 +51,9 @@ def test_a_shared_file_comes_by_its_id(drive, file, fetch):
 
 
 def test_the_form_that_asks_once_more_is_sent_as_it_is(drive, file, fetch):
-    drive.serve(FIRST, FORM.format(host=HOST, id=ID).encode(), headers={"Set-Cookie": "NID=1; Path=/"})
+    drive.serve(
+        FIRST, FORM.format(host=HOST, id=ID).encode(), headers={"Set-Cookie": "NID=1; Path=/"}
+    )
     drive.serve(f"download?id={ID}&confirm=t&uuid=0a1b-2c%263d", WEIGHTS)
     assert fetch(file).read_bytes() == WEIGHTS
     assert drive.requests[1].headers["Cookie"] == "NID=1"
@@ -60,7 +62,9 @@ def test_the_form_that_asks_once_more_is_sent_as_it_is(drive, file, fetch):
 
 def test_what_broke_off_after_the_form_is_resumed(drive, file, fetch):
     drive.serve(FIRST, FORM.format(host=HOST, id=ID).encode())
-    drive.serve(f"download?id={ID}&confirm=t&uuid=0a1b-2c%263d", WEIGHTS, cut_at=3000, times=1, etag='"v"')
+    drive.serve(
+        f"download?id={ID}&confirm=t&uuid=0a1b-2c%263d", WEIGHTS, cut_at=3000, times=1, etag='"v"'
+    )
     assert fetch(file).read_bytes() == WEIGHTS
     assert drive.requests[-1].headers["Range"] == "bytes=3000-"
 

@@ -20,7 +20,9 @@ PATH = f"pose-lab/vit/resolve/{COMMIT}/onnx/model%20b.onnx"
 
 @pytest.fixture
 def file():
-    return declared("net.onnx", WEIGHTS, HuggingFaceSource("pose-lab/vit", "onnx/model b.onnx", COMMIT))
+    return declared(
+        "net.onnx", WEIGHTS, HuggingFaceSource("pose-lab/vit", "onnx/model b.onnx", COMMIT)
+    )
 
 
 @pytest.fixture
@@ -41,7 +43,10 @@ def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(hub, file, fetc
     elsewhere = hub.serve("store", WEIGHTS).replace("localhost", "127.0.0.1")
     hub.serve(PATH, b"", status=[302] * 9, headers={"Location": elsewhere})
     assert fetch(file).read_bytes() == WEIGHTS
-    assert [request.headers["Authorization"] for request in hub.requests] == ["Bearer hf_secret", None]
+    assert [request.headers["Authorization"] for request in hub.requests] == [
+        "Bearer hf_secret",
+        None,
+    ]
     assert "hf_secret" not in str(fetch.events)
 
 
@@ -56,7 +61,9 @@ def test_the_users_own_header_counts_before_the_token(hub, file, fetch, monkeypa
 def test_the_token_goes_to_a_hub_at_the_port_of_http(file, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://hub.example")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr(hugging_face, "open_url", lambda url, *_, headers: nullcontext((url, headers)))
+    monkeypatch.setattr(
+        hugging_face, "open_url", lambda url, *_, headers: nullcontext((url, headers))
+    )
     with hugging_face.open_hugging_face(file.sources[0], file, None, None) as (url, (header,)):
         assert header.applies_to(url)
 
@@ -78,7 +85,9 @@ def test_a_token_that_is_none_is_named_and_not_shown(hub, file, fetch, monkeypat
         ("HOME", ".cache/huggingface/hub"),
     ],
 )
-def test_what_its_library_keeps_here_is_used_first(hub, file, fetch, monkeypatch, tmp_path, variable, below):
+def test_what_its_library_keeps_here_is_used_first(
+    hub, file, fetch, monkeypatch, tmp_path, variable, below
+):
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(tmp_path / "kept"))

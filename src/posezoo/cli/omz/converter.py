@@ -1,4 +1,6 @@
-"""converter.py, omz_converter: convert downloaded models to IR, with Open Model Zoo's flags and output."""
+"""converter.py, omz_converter: convert downloaded models to IR, with Open Model Zoo's flags and
+output.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def _jobs(text: str) -> int:
     try:
         return conventions.parse_positive(text)
     except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f'must be a positive integer or "auto" (got {text!r})') from error
+        raise argparse.ArgumentTypeError(
+            f'must be a positive integer or "auto" (got {text!r})'
+        ) from error
 
 
 FLAGS = (
@@ -53,15 +57,20 @@ FLAGS = (
     ),
     Flag(
         "--add_mo_arg ARG",
-        "an argument of Model Optimizer for all models, such as --add_mo_arg=--mean_values=[127,127,127]; "
-        "may be given several times",
+        "an argument of Model Optimizer for all models, such as"
+        " --add_mo_arg=--mean_values=[127,127,127]; may be given several times",
         repeats=True,
         default=[],
     ),
     f"allow_upstream_code {flags.LOCK}",
     Flag("--dry_run", "print what would be done, and write nothing"),
     Flag("--no_card", "write no model card beside the IR"),
-    Flag("-j, --jobs N|auto", "number of models to convert at the same time (default: 1)", _jobs, default=1),
+    Flag(
+        "-j, --jobs N|auto",
+        "number of models to convert at the same time (default: 1)",
+        _jobs,
+        default=1,
+    ),
     conventions.PROGRESS_FORMAT,
     f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} {flags.DECODE} force",
     # Old scripts use these spellings.
@@ -120,7 +129,9 @@ def _run(args: argparse.Namespace) -> int:
         for composite in selection.composites:
             if not failed.keys() & set(composite.stages):
                 write_model_card(composite, context)
-    return _print_summary(failed, [spec.full_name for spec in selection.models], args.progress_format)
+    return _print_summary(
+        failed, [spec.full_name for spec in selection.models], args.progress_format
+    )
 
 
 def _contradiction(args: argparse.Namespace) -> str:
@@ -142,9 +153,14 @@ def _contradiction(args: argparse.Namespace) -> str:
 def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
     """Print the models that failed, and, for several models, the reasons; return the exit code."""
     if style == "json":
-        facts = [{"name": name, "reason": each.problem, "hint": each.hint} for name, each in failed.items()]
+        facts = [
+            {"name": name, "reason": each.problem, "hint": each.hint}
+            for name, each in failed.items()
+        ]
         done = [name for name in names if name not in failed]
-        print(json.dumps({"$type": "conversion_end", "converted": done, "failed": facts}), flush=True)
+        print(
+            json.dumps({"$type": "conversion_end", "converted": done, "failed": facts}), flush=True
+        )
     code = conventions.print_failures(list(failed), text=style == "text")
     if style == "text" and len(names) > 1:
         for name, error in failed.items():
@@ -167,7 +183,9 @@ class _ReportedConversion:
     progress_format: str
     is_buffered: bool  # whether the lines of a model are printed only at its end
 
-    def __call__(self, spec: ModelSpec, listener: Listener) -> tuple[LineBuffer, PosezooError | None]:
+    def __call__(
+        self, spec: ModelSpec, listener: Listener
+    ) -> tuple[LineBuffer, PosezooError | None]:
         paper = LineBuffer(buffered=self.is_buffered)
         lines = self._reporter(spec, paper)
         try:
@@ -189,7 +207,9 @@ class _ReportedConversion:
         self._reporter(spec, paper).print_error(error)
         return paper, error
 
-    def _reporter(self, spec: ModelSpec, paper: LineBuffer) -> TextReporter | JsonConversionReporter:
+    def _reporter(
+        self, spec: ModelSpec, paper: LineBuffer
+    ) -> TextReporter | JsonConversionReporter:
         if self.progress_format == "json":
             return JsonConversionReporter(paper, spec)
         return TextReporter(paper, self.context.layout.model_download_dir(spec))
@@ -197,7 +217,9 @@ class _ReportedConversion:
     def _convert(
         self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, listener: Listener
     ) -> bool:
-        """Convert a model; return False if there is nothing to convert, or if only the plan is printed."""
+        """Convert a model; return False if there is nothing to convert, or if only the plan is
+        printed.
+        """
         from posezoo.pipeline.get import convert, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
         from posezoo.spec.model import Precision
@@ -213,7 +235,9 @@ class _ReportedConversion:
         resolved = resolve_model(
             spec, precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
         )
-        plan = make_plan(resolved, self.context, self.options, downloads=False, is_dry_run=self.is_dry_run)
+        plan = make_plan(
+            resolved, self.context, self.options, downloads=False, is_dry_run=self.is_dry_run
+        )
         if self.is_dry_run:
             for ir in plan.irs:
                 heading = f"Converting {spec.full_name} to IR ({ir.precision})"
@@ -230,7 +254,12 @@ class _ReportedConversion:
 
 
 COMMAND = conventions.OmzCommand(
-    "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _run, FLAGS, _contradiction
+    "converter.py",
+    "Convert downloaded models to OpenVINO IR.",
+    "convert",
+    _run,
+    FLAGS,
+    _contradiction,
 )
 create_parser, main = COMMAND.create_parser, COMMAND.main
 

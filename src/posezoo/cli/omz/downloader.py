@@ -1,4 +1,6 @@
-"""downloader.py, omz_downloader: download published files, with Open Model Zoo's flags and output."""
+"""downloader.py, omz_downloader: download published files, with Open Model Zoo's flags and
+output.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
 FLAGS = (
     Flag(
         "--precisions PREC[,PREC...]",
-        f"precisions to download of models that are published as IR (default: all): "
+        "precisions to download of models that are published as IR (default: all): "
         f"{', '.join(conventions.PRECISIONS)}",
     ),
     conventions.output_dir_flag("where files go", "the working folder"),
     Flag(
-        "--cache_dir DIR", "folder that keeps a copy of each file, named by its digest", flags.folder_or_store
+        "--cache_dir DIR",
+        "folder that keeps a copy of each file, named by its digest",
+        flags.folder_or_store,
     ),
     f"mirror verify {flags.TRUST}",
     Flag(
@@ -98,7 +102,9 @@ class _ReportedDownload:
     is_buffered: bool  # whether the lines of a model are printed only at its end
     pool: ConnectionPool
 
-    def __call__(self, spec: ModelSpec, listener: Listener) -> tuple[LineBuffer, PosezooError | None]:
+    def __call__(
+        self, spec: ModelSpec, listener: Listener
+    ) -> tuple[LineBuffer, PosezooError | None]:
         from posezoo.download.model_download import download_model
 
         paper, layout = LineBuffer(buffered=self.is_buffered), self.context.layout

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class TextReporter:
-    """A listener that writes lines of text; files from ``cache_dir`` are reported as "from the cache"."""
+    """A listener that writes lines of text; files from ``cache_dir`` are reported as "from the
+    cache".
+    """
 
     def __init__(self, output: LineBuffer, folder: Path, cache_dir: Path | None = None) -> None:
         self._output, self._folder, self._cache_dir = output, folder, cache_dir
@@ -52,7 +54,8 @@ class TextReporter:
             case events.DownloadStarted(revision=revision) if revision > 1:
                 self.print_line(f"Revision {revision} of its files\n")
             case events.FileDownloadStarted(model_file=file, size=size):
-                # The lines of the first file are written at once, those of parallel files after it ends.
+                # The lines of the first file are written at once, those of parallel files after it
+                # ends.
                 output = LineBuffer(buffered=True) if self._downloads else self._output
                 output.write_out(f"{SECTION} Downloading {self._folder / file}")
                 self._downloads[file] = (output, Progress(size))
@@ -68,7 +71,9 @@ class TextReporter:
                         finished.flush(self._output)
                     self._finished.clear()
             case events.CachedFileUsed(model_file=file, origin=origin):
-                cached = self._cache_dir is not None and Path(origin).is_relative_to(self._cache_dir)
+                cached = self._cache_dir is not None and Path(origin).is_relative_to(
+                    self._cache_dir
+                )
                 source = "the cache" if cached else origin
                 self.start_step(f"Retrieving {self._folder / file} from {source}\n")
             case events.FileUpToDate(model_file=file):
@@ -98,7 +103,8 @@ class TextReporter:
 
 
 def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
-    """Write how much of a file is received: on a terminal as one changing line, in a log for each tenth.
+    """Write how much of a file is received: on a terminal as one changing line, in a log for each
+    tenth.
 
     Open Model Zoo wrote 2300 lines to a log for a file of 2.3 GB.
     """
@@ -114,11 +120,12 @@ def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
 
 
 class JsonReporter:
-    """A listener that writes each event as one JSON object, for scripts that read Open Model Zoo's events.
+    """A listener that writes each event as one JSON object, for scripts that read Open Model Zoo's
+    events.
 
-    In Open Model Zoo, each file has one begin event and one end event. So a file that is already on disk or
-    comes from the cache gets both, too. If a source fails and another one is tried, no end event is written
-    for the first one.
+    In Open Model Zoo, each file has one begin event and one end event. So a file that is already on
+    disk or comes from the cache gets both, too. If a source fails and another one is tried, no end
+    event is written for the first one.
     """
 
     _lock = threading.Lock()
@@ -191,7 +198,9 @@ class JsonConversionReporter(JsonReporter):
 def print_planned_ir(
     lines: TextReporter | JsonConversionReporter, name: str, ir: PlannedIr, heading: str
 ) -> None:
-    """Write whether an IR is up to date, or why it would be made, below the heading of that step."""
+    """Write whether an IR is up to date, or why it would be made, below the heading of that
+    step.
+    """
     if ir.is_up_to_date:
         lines.start_step(f"(DRY RUN) Keeping {name} ({ir.precision}): it is up to date\n")
     else:

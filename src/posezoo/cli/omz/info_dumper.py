@@ -1,4 +1,6 @@
-"""info_dumper.py, omz_info_dumper: print what model.yml files declare as JSON, with Open Model Zoo's keys."""
+"""info_dumper.py, omz_info_dumper: print what model.yml files declare as JSON, with Open Model
+Zoo's keys.
+"""
 
 from __future__ import annotations
 
@@ -55,14 +57,18 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
             {
                 "name": file.name,
                 "size_bytes": file.size,
-                "checksum": {"$type": file.checksum.algorithm, "value": file.checksum.value}
-                if file.checksum is not None
-                else None,
+                "checksum": (
+                    {"$type": file.checksum.algorithm, "value": file.checksum.value}
+                    if file.checksum is not None
+                    else None
+                ),
                 "sources": [str(source) for source in file.sources],
             }
             for file in spec.files
         ],
-        "output_info": [{key: getattr(output, key) for key in INPUT_KEYS[:3]} for output in spec.outputs],
+        "output_info": [
+            {key: getattr(output, key) for key in INPUT_KEYS[:3]} for output in spec.outputs
+        ],
         "license": spec.license.spdx or None,
         "accuracy": [asdict(accuracy) for accuracy in spec.published.accuracy],
         "gflops": spec.published.gflops,

@@ -1,7 +1,8 @@
-"""mo: convert one file to IR, with the arguments and the output of Model Optimizer (OpenVINO 2024.6).
+"""mo: convert one file to IR, with the arguments and the output of Model Optimizer (OpenVINO
+2024.6).
 
-Model Optimizer is no longer part of OpenVINO. This command carries out those of its arguments that posezoo's
-converter supports, and refuses each other one by its name.
+Model Optimizer is no longer part of OpenVINO. This command carries out those of its arguments that
+posezoo's converter supports, and refuses each other one by its name.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 RELEASE = "2024.6.0"
 
 # The real program, for what this one refuses. === does not accept our stand-in.
-_REAL_MO = f'Model Optimizer can: pip install "openvino-dev==={RELEASE}" in an environment of its own'
+_REAL_MO = (
+    f'Model Optimizer can: pip install "openvino-dev==={RELEASE}" in an environment of its own'
+)
 
 _EXAMPLES = """examples:
   mo --input_model net.onnx --output_dir ir
@@ -44,30 +47,47 @@ _EXAMPLES = """examples:
 
 #: By usage: the help. A value in brackets may be left out, and then is True.
 CARRIED_OUT = {
-    "--input_model, -w, -m FILE": "the file to convert: ONNX, a frozen TensorFlow graph or TFLite; or the "
-    "folder of a SavedModel",
+    "--input_model, -w, -m FILE": (
+        "the file to convert: ONNX, a frozen TensorFlow graph or TFLite; or the "
+        "folder of a SavedModel"
+    ),
     "--saved_model_dir DIR": "the folder of a TensorFlow SavedModel",
     "--input_meta_graph FILE": "a TensorFlow MetaGraph (.meta); its variables are beside it",
     "--framework NAME": "onnx, tf or tflite (default: by the ending of the file's name)",
-    "--model_name, -n NAME": "the name of the IR and of its files (default: the file's name without ending)",
+    "--model_name, -n NAME": (
+        "the name of the IR and of its files (default: the file's name without ending)"
+    ),
     "--output_dir, -o DIR": "the folder of the IR (default: the working folder)",
-    "--input NAMES": "the inputs, separated by commas, each as name[shape]{type}->value; an inner tensor "
-    "becomes an input; a value makes the input a constant",
+    "--input NAMES": (
+        "the inputs, separated by commas, each as name[shape]{type}->value; an inner tensor "
+        "becomes an input; a value makes the input a constant"
+    ),
     "--output NAMES": "the outputs, separated by commas; an inner tensor becomes an output",
-    "--input_shape SHAPES": "the shape of each input, such as [1,3,448,448],[1,10]; 1..4 for a range, -1 "
-    "or ? for any size",
+    "--input_shape SHAPES": (
+        "the shape of each input, such as [1,3,448,448],[1,10]; 1..4 for a range, -1 "
+        "or ? for any size"
+    ),
     "--batch, -b SIZE": "the batch size of all inputs",
     "--layout LAYOUTS": "the layouts of the inputs, such as nhwc, image(nchw) or nhwc->nchw",
-    "--mean_values VALUES": "what is subtracted from each channel, such as [123,117,104] or "
-    "data[123,117,104]",
+    "--mean_values VALUES": (
+        "what is subtracted from each channel, such as [123,117,104] or data[123,117,104]"
+    ),
     "--scale_values VALUES": "what each channel is divided by, after the mean was subtracted",
     "--scale, -s N": "what all inputs are divided by",
-    "--reverse_input_channels [BOOL]": "reverse the channels, RGB to BGR, before mean and scale are applied",
-    "--freeze_placeholder_with_value VALUES": "inputs that become constants, such as is_training->False",
+    "--reverse_input_channels [BOOL]": (
+        "reverse the channels, RGB to BGR, before mean and scale are applied"
+    ),
+    "--freeze_placeholder_with_value VALUES": (
+        "inputs that become constants, such as is_training->False"
+    ),
     "--static_shape [BOOL]": "replace what depends only on shapes with constants",
-    "--compress_to_fp16 [BOOL]": "store the weights in FP16 (default: True, as in Model Optimizer 2024.6)",
-    "--data_type TYPE": "FP16, half, FP32 or float, as older releases had it; the same as --compress_to_fp16 "
-    "True or False",
+    "--compress_to_fp16 [BOOL]": (
+        "store the weights in FP16 (default: True, as in Model Optimizer 2024.6)"
+    ),
+    "--data_type TYPE": (
+        "FP16, half, FP32 or float, as older releases had it; the same as --compress_to_fp16 "
+        "True or False"
+    ),
 }
 #: Arguments that cannot change the IR here; they are accepted and not used.
 WITHOUT_EFFECT = {
@@ -85,14 +105,21 @@ REFUSED = {
     "--target_layout [V]": "give both layouts with --layout, as in nhwc->nchw",
     "--use_legacy_frontend [V]": "these frontends are part of Model Optimizer",
     "--transformations_config [V]": "a program inside Model Optimizer rewrites the network",
-    "--tensorflow_use_custom_operations_config [V]": "a program inside Model Optimizer rewrites the network",
-    "--tensorflow_object_detection_api_pipeline_config [V]": "a program inside Model Optimizer rewrites the "
-    "network",
-    "--tensorflow_custom_operations_config_update [V]": "it belongs to a program inside Model Optimizer",
+    "--tensorflow_use_custom_operations_config [V]": (
+        "a program inside Model Optimizer rewrites the network"
+    ),
+    "--tensorflow_object_detection_api_pipeline_config [V]": (
+        "a program inside Model Optimizer rewrites the network"
+    ),
+    "--tensorflow_custom_operations_config_update [V]": (
+        "it belongs to a program inside Model Optimizer"
+    ),
     "--tensorflow_custom_layer_libraries [V]": "no code is loaded from files",
     "--tensorboard_logdir [V]": "nothing is written for TensorBoard",
     "--input_model_is_text [V]": "graphs stored as text are not read; a binary graph (.pb) is",
-    "--input_checkpoint [V]": "variables are not read from a checkpoint; a frozen graph or a SavedModel is",
+    "--input_checkpoint [V]": (
+        "variables are not read from a checkpoint; a frozen graph or a SavedModel is"
+    ),
     "--saved_model_tags [V]": "the tag is always serve",
     "--example_input [V]": "it is for PyTorch modules in memory",
     "--extensions [V]": "no code is loaded from files",
@@ -108,9 +135,10 @@ REFUSED = {
 }
 #: The framework of a file, by the ending of its name.
 FRAMEWORKS = {
-    ".onnx": "onnx", ".pb": "tf", ".meta": "tf", ".tflite": "tflite", ".pdmodel": "paddle", ".pt": "pytorch",
-    ".pth": "pytorch", ".caffemodel": "caffe", ".prototxt": "caffe", ".params": "mxnet", ".nnet": "kaldi",
-    ".mdl": "kaldi", ".pbtxt": "tf-text", ".h5": "keras", ".keras": "keras",
+    ".onnx": "onnx", ".pb": "tf", ".meta": "tf", ".tflite": "tflite", ".pdmodel": "paddle",
+    ".pt": "pytorch", ".pth": "pytorch", ".caffemodel": "caffe", ".prototxt": "caffe",
+    ".params": "mxnet", ".nnet": "kaldi", ".mdl": "kaldi", ".pbtxt": "tf-text", ".h5": "keras",
+    ".keras": "keras",
 }  # fmt: skip
 #: The frameworks whose files are read.
 READ = ("onnx", "tf", "tflite")
@@ -130,8 +158,8 @@ SAVED_MODEL_FILE = "saved_model.pb"
 
 # The arguments whose text is read as in model.yml.
 _TEXTS = (
-    "--input", "--output", "--input_shape", "--layout", "--mean_values", "--scale_values", "--scale",
-    "--freeze_placeholder_with_value", "--data_type",
+    "--input", "--output", "--input_shape", "--layout", "--mean_values", "--scale_values",
+    "--scale", "--freeze_placeholder_with_value", "--data_type",
 )  # fmt: skip
 
 
@@ -140,7 +168,9 @@ def create_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mo",
         usage="mo [options]",
-        description=f"Convert one file to IR, with the arguments of Model Optimizer {RELEASE[:-2]}.",
+        description=(
+            f"Convert one file to IR, with the arguments of Model Optimizer {RELEASE[:-2]}."
+        ),
         epilog=_EXAMPLES,
         formatter_class=flags.HelpFormatter,
     )
@@ -152,8 +182,11 @@ def create_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--self_check",
         choices=("strict", "off"),
-        help="off: write the IR without comparing its outputs with those of the original; by default an IR "
-        "that differs is refused; strict: also refuse what cannot be proven (posezoo's own argument)",
+        help=(
+            "off: write the IR without comparing its outputs with those of the original; by default"
+            " an IR that differs is refused; strict: also refuse what cannot be proven (posezoo's"
+            " own argument)"
+        ),
     )
     types: dict[str, Callable[[str], object]] = {
         "FILE": os.path.expanduser,
@@ -182,8 +215,12 @@ def create_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert the file, and return the exit code: 0, or 1 for a failure. Wrong usage exits with code 2."""
-    return run_main.run_main(lambda: _run(create_parser().parse_args(argv)), report_error=_print_error)
+    """Convert the file, and return the exit code: 0, or 1 for a failure. Wrong usage exits with
+    code 2.
+    """
+    return run_main.run_main(
+        lambda: _run(create_parser().parse_args(argv)), report_error=_print_error
+    )
 
 
 def _parse_truth(text: str) -> bool:
@@ -224,12 +261,16 @@ def convert_model(input_model: object = None, **arguments: object) -> Model:
     if input_model is not None and not isinstance(input_model, (str, Path)):
         kind = type(input_model).__name__
         raise ConversionError(
-            f"mo.convert_model converts files, not objects of {kind}", hint="call openvino.convert_model"
+            f"mo.convert_model converts files, not objects of {kind}",
+            hint="call openvino.convert_model",
         )
     parser = create_parser()
     if unknown := sorted(arguments.keys() - {action.dest for action in parser._actions}):
         raise ConversionError(f"convert_model has no argument {unknown[0]}")
-    given = {"input_model": input_model, "compress_to_fp16": "data_type" not in arguments and "False"}
+    given = {
+        "input_model": input_model,
+        "compress_to_fp16": "data_type" not in arguments and "False",
+    }
     texts = {name: _as_text(value) for name, value in {**given, **arguments}.items()}
     parser.exit_on_error = False
     try:
@@ -301,13 +342,17 @@ def _convert(args: argparse.Namespace, listener: Listener) -> Path:
         self_check=args.self_check != "off",
         is_strict=args.self_check == "strict",
     )
-    folders = FlatLayout(original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original)
+    folders = FlatLayout(
+        original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original
+    )
     precision = requested or Precision.FP16
     return run_in_reader_process(work, spec, folders, precision, source=original, listener=listener)
 
 
 def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
-    """The model that the arguments declare, and the path of the file to convert, which may not exist."""
+    """The model that the arguments declare, and the path of the file to convert, which may not
+    exist.
+    """
     for usage, why in REFUSED.items():
         flag = usage.split()[0].rstrip(",")
         if getattr(args, flag.lstrip("-")) is not None:
@@ -316,7 +361,9 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         raise ConversionError("give either --batch or --input_shape")
     if args.compress_to_fp16 is not None and args.data_type is not None:
         raise ConversionError("give either --data_type or --compress_to_fp16")
-    given = [path for path in (args.input_model, args.saved_model_dir, args.input_meta_graph) if path]
+    given = [
+        path for path in (args.input_model, args.saved_model_dir, args.input_meta_graph) if path
+    ]
     if len(given) != 1:
         raise ConversionError(
             "give one file to convert",
@@ -324,9 +371,13 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         )
     original = Path(given[0])
     is_saved_model = args.saved_model_dir is not None or original.is_dir()
-    framework = args.framework or ("tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), ""))
+    framework = args.framework or (
+        "tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), "")
+    )
     if framework in UNREAD:
-        raise ConversionError(f"{original}: files of {framework} are not read here", hint=UNREAD[framework])
+        raise ConversionError(
+            f"{original}: files of {framework} are not read here", hint=UNREAD[framework]
+        )
     if framework not in READ:
         problem = f"{original}: the ending of its name does not tell the framework"
         if framework:
@@ -335,10 +386,14 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
     name = args.model_name or ("saved_model" if args.saved_model_dir else original.stem) or "model"
     if "/" in name or name in (".", "..") or len(os.fsencode(name)) > MAX_LENGTH:
         raise ConversionError(
-            f"--model_name {sanitize(name)}: is not the name of a file", hint="--output_dir names the folder"
+            f"--model_name {sanitize(name)}: is not the name of a file",
+            hint="--output_dir names the folder",
         )
     texts = {flag: getattr(args, flag.lstrip("-")) for flag in _TEXTS}
-    switches = {"--reverse_input_channels": args.reverse_input_channels, "--static_shape": args.static_shape}
+    switches = {
+        "--reverse_input_channels": args.reverse_input_channels,
+        "--static_shape": args.static_shape,
+    }
     declared = read_given_arguments(
         [f"{flag}={text}" for flag, text in texts.items() if text is not None]
         + [flag for flag, is_on in switches.items() if is_on]

@@ -24,16 +24,25 @@ if TYPE_CHECKING:
 #: Flags that old scripts give, and why they have no effect.
 UNUSED_FLAGS = {
     "python": "is accepted, but not needed: no other Python is started",
-    "pot": "is accepted, but not needed: OpenVINO 2024.0 removed the Post-training Optimization Toolkit; "
-    "its successor NNCF works in this process",
+    "pot": (
+        "is accepted, but not needed: OpenVINO 2024.0 removed the Post-training Optimization"
+        " Toolkit; its successor NNCF works in this process"
+    ),
 }
 
 FLAGS: tuple[Flag | str, ...] = (
-    Flag("--model_dir DIR", "folder of the FP32 IR (default: the working folder)", flags.folder_or_store),
+    Flag(
+        "--model_dir DIR",
+        "folder of the FP32 IR (default: the working folder)",
+        flags.folder_or_store,
+    ),
     conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
     *QUANTIZATION_FLAGS,
     flags.LOCK,
-    Flag("--precisions PREC[,PREC...]", "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)"),
+    Flag(
+        "--precisions PREC[,PREC...]",
+        "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)",
+    ),
     Flag("-p, --python PYTHON", "not needed: no other Python is started"),
     Flag("--pot POT", "not needed: NNCF works in this process"),
     Flag("--dry_run", "print what would be done; change nothing"),
@@ -80,7 +89,9 @@ def _quantize(
     from posezoo.quantize.quantization import quantize
     from posezoo.quantize.quantization_plan import QuantizationOptions
 
-    precisions = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested)
+    precisions = tuple(
+        each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested
+    )
     if reason := explain_unsupported_int8(spec, context):
         lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
         lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")

@@ -21,7 +21,10 @@ FLAGS = (
     *verify.METADATA_FLAGS,
     flags.LOCK,
     Flag(
-        "--format", "the format of the report on the standard output", choices=verify.FORMATS, default="text"
+        "--format",
+        "the format of the report on the standard output",
+        choices=verify.FORMATS,
+        default="text",
     ),
 )
 
@@ -48,7 +51,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 COMMAND = conventions.OmzCommand(
-    "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", _run, FLAGS
+    "verifier.py",
+    "Check size and checksum of downloaded files and converted IR.",
+    "check",
+    _run,
+    FLAGS,
 )
 create_parser, main = COMMAND.create_parser, COMMAND.main
 

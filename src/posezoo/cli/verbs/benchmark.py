@@ -2,12 +2,14 @@
 
 With ``--format json``, the output is an object::
 
-    measurements  list   the content of the --output file, for posezoo record: model, precision, machine,
-                         settings, figures (throughput in images per second: median, minimum and maximum of
-                         the rounds; latencies over all rounds), and the other keys of measured.yml
+    measurements  list   the content of the --output file, for posezoo record: model, precision,
+                         machine, settings, figures (throughput in images per second: median,
+                         minimum and maximum of the rounds; latencies over all rounds), and the
+                         other keys of measured.yml
     best_batches  list   with several batch sizes: model, precision, requests, batch, throughput_fps
-    comparisons   list   with --compare: model, precision, settings, and ratio (minimum, median, maximum) of
-                         its throughput to that of the first case, for each pair of rounds
+    comparisons   list   with --compare: model, precision, settings, and ratio (minimum, median,
+                         maximum) of its throughput to that of the first case, for each pair of
+                         rounds
     interrupted   bool   whether ^C ended it; measurements then contains the results so far
     failed        list   name, reason, hint
 """
@@ -72,8 +74,8 @@ FLAGS = (
     "all",
     Flag(
         "--compare",
-        "run all models in turn in each round, and compare each with the first; so other load on the machine "
-        "affects all of them equally",
+        "run all models in turn in each round, and compare each with the first; so other load on"
+        " the machine affects all of them equally",
     ),
     Flag("--pipeline", "measure the whole pipeline: read an image, find the poses, and draw them"),
     Flag(
@@ -83,7 +85,8 @@ FLAGS = (
     ),
     Flag(
         "--precisions P[,P]",
-        "precisions to measure; a model is skipped in a precision that it does not have (default: FP16)",
+        "precisions to measure; a model is skipped in a precision that it does not have (default:"
+        " FP16)",
         default=(Precision.FP16,),
     ),
     Flag(
@@ -92,19 +95,20 @@ FLAGS = (
     ),
     Flag(
         "--size H,W",
-        "height and width of the image, for an IR with dynamic sizes (default: usual_size in model.yml)",
+        "height and width of the image, for an IR with dynamic sizes (default: usual_size in"
+        " model.yml)",
     ),
     Flag(
         "--batch N[,N]",
-        f"number of images in one inference, 1 to {MAX_BATCH}; if several are given, the one with the "
-        "highest throughput is also reported (default: 1)",
+        f"number of images in one inference, 1 to {MAX_BATCH}; if several are given, the one with"
+        " the highest throughput is also reported (default: 1)",
         _whole_numbers(1, MAX_BATCH),
         default=(1,),
     ),
     Flag(
         "--requests N[,N]",
-        "number of parallel inference requests: 1 for the lowest latency, 0 for the device's optimal number "
-        "(default: 0)",
+        "number of parallel inference requests: 1 for the lowest latency, 0 for the device's"
+        " optimal number (default: 0)",
         _whole_numbers(0, 1024),
         default=(0,),
     ),
@@ -131,8 +135,13 @@ FLAGS = (
         flags.whole_number(5, 1000),
         default=5,
     ),
-    Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
-    Flag("--output FILE", "write the measurements to a .json file, for posezoo record or compare --figures"),
+    Flag(
+        "--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0
+    ),
+    Flag(
+        "--output FILE",
+        "write the measurements to a .json file, for posezoo record or compare --figures",
+    ),
     f"detector {flags.INFERENCE} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
     f"{flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
@@ -148,7 +157,9 @@ def run(args: argparse.Namespace) -> int:
     results: list[BenchmarkResult] = []
     is_interrupted = False
     # Generated IR and images must be visible to the workers of a cluster.
-    shared = flags.settings_from_args(args).weights_dir if args.cluster and not args.dry_run else None
+    shared = (
+        flags.settings_from_args(args).weights_dir if args.cluster and not args.dry_run else None
+    )
     if shared is not None:
         shared.mkdir(parents=True, exist_ok=True)
     temporary = tempfile.TemporaryDirectory(prefix="posezoo-", dir=shared)
@@ -177,7 +188,9 @@ def run(args: argparse.Namespace) -> int:
             _write(args.output, results, today, args.rounds, console)
     answer = results_to_json(results, today, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
-    print_result(args, answer, *format_results(results, is_compared=args.compare, rounds=args.rounds))
+    print_result(
+        args, answer, *format_results(results, is_compared=args.compare, rounds=args.rounds)
+    )
     if is_interrupted:
         console.warn("interrupted: these are the results so far")
         return 130
@@ -185,7 +198,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare(
-    planner: BenchmarkPlanner, schedule: BenchmarkSchedule, results: list[BenchmarkResult], console: Console
+    planner: BenchmarkPlanner,
+    schedule: BenchmarkSchedule,
+    results: list[BenchmarkResult],
+    console: Console,
 ) -> None:
     """Measure all cases in turns; none if one cannot be made."""
     cases = list(planner.cases())
@@ -222,12 +238,18 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("--input requires --pipeline: a network alone is fed with random data")
     if args.detector and not args.pipeline:
         args.parser.error("--detector requires --pipeline: a network alone finds no people")
-    given = {"--batch": args.batch != (1,), "--generated": args.generated, "--size": args.size is not None}
+    given = {
+        "--batch": args.batch != (1,),
+        "--generated": args.generated,
+        "--size": args.size is not None,
+    }
     for flag, is_given in given.items():
         if args.pipeline and is_given:
             args.parser.error(f"{flag} is for networks alone, not for --pipeline")
     if args.compare and args.cluster:
-        args.parser.error("--compare measures all models in turn on one machine: leave out --cluster")
+        args.parser.error(
+            "--compare measures all models in turn on one machine: leave out --cluster"
+        )
     if args.output and args.output.suffix != ".json":
         args.parser.error(f"--output: expected a name that ends with .json, got {args.output}")
 
@@ -238,7 +260,9 @@ def _measure(
     results: list[BenchmarkResult],
     console: Console,
 ) -> None:
-    """Measure the cases in turns, and add their results; after ^C, those so far; after a failure, none."""
+    """Measure the cases in turns, and add their results; after ^C, those so far; after a failure,
+    none.
+    """
     from posezoo.benchmarking.benchmark_process import run_rounds
 
     latest: tuple[BenchmarkResult, ...] = ()

@@ -11,7 +11,9 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 
-SUMMARY = "write a bill of materials of models: files by digest, licenses, figures, how the IR were made"
+SUMMARY = (
+    "write a bill of materials of models: files by digest, licenses, figures, how the IR were made"
+)
 
 EXAMPLES = """
 posezoo bom blazepose-full
@@ -40,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.cli.model_filters import facts_of
     from posezoo.files.verified_files import write_atomically
 
-    patterns, context = flags.patterns_from_args(args), flags.context_from_args(args, {"locked": False})
+    patterns, context = (
+        flags.patterns_from_args(args),
+        flags.context_from_args(args, {"locked": False}),
+    )
     flags.require_local("bom", context.layout.download_dir, context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)

@@ -5,7 +5,8 @@
     cache_dir    str
     bytes        int   of the entries below
     entries      list  with list all entries, with verify the damaged, with prune the removed ones:
-                       path, algorithm, digest, size, changed (ISO 8601, UTC) and files (``model: file``)
+                       path, algorithm, digest, size, changed (ISO 8601, UTC) and files (``model:
+                       file``)
 
 The exit code is 1 if verify finds a damaged entry.
 """
@@ -41,8 +42,8 @@ _DAY_S = 86400.0
 FLAGS = (
     Flag(
         "what",
-        "list: show all files; verify: read all files and show the damaged ones; prune: remove the files "
-        "that belong to no model, and what interrupted runs left",
+        "list: show all files; verify: read all files and show the damaged ones; prune: remove the"
+        " files that belong to no model, and what interrupted runs left",
         choices=("list", "verify", "prune"),
     ),
     Flag("--damaged", "with prune: also remove damaged files; all files are read"),
@@ -53,7 +54,9 @@ FLAGS = (
     ),
     Flag("--everything", "with prune: remove all files"),
     Flag(
-        "--cache_dir DIR", "folder of the cache (default: the one that downloads use)", flags.folder_or_store
+        "--cache_dir DIR",
+        "folder of the cache (default: the one that downloads use)",
+        flags.folder_or_store,
     ),
     flags.REGISTRY,
     Flag("--dry_run", "with prune: only report what would be removed"),
@@ -83,7 +86,12 @@ def run(args: argparse.Namespace) -> int:
             return 0
         if args.what == "verify":
             damaged = [entry for entry in entries if entry.is_damaged()]
-            _print(args, settings.cache_dir, damaged, f"{len(damaged)} of {len(entries)} files are damaged")
+            _print(
+                args,
+                settings.cache_dir,
+                damaged,
+                f"{len(damaged)} of {len(entries)} files are damaged",
+            )
             if damaged:
                 console.print_line(
                     "a download notices that and downloads them again; "
@@ -102,11 +110,15 @@ def run(args: argparse.Namespace) -> int:
         if not args.dry_run:
             remove_entries(settings.cache_dir, removed)
         action = "would be removed" if args.dry_run else "were removed"
-        _print(args, settings.cache_dir, removed, f"{len(removed)} of {len(entries)} files {action}")
+        _print(
+            args, settings.cache_dir, removed, f"{len(removed)} of {len(entries)} files {action}"
+        )
     return 0
 
 
-def _print(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], summary: str) -> None:
+def _print(
+    args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], summary: str
+) -> None:
     size = sum(entry.size for entry in entries)
     answers, rows = [], []
     for entry in entries:

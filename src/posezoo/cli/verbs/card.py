@@ -1,6 +1,7 @@
 """posezoo card: print the cards of models, or write them into a folder or a registry.
 
-``--format json`` prints a list with the content of each model's card.json; see ``posezoo.cards.card_json``.
+``--format json`` prints a list with the content of each model's card.json; see
+``posezoo.cards.card_json``.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ FLAGS = (
     flags.MODELS,
     FlagGroup(
         flags.output_flag(
-            "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>; such "
-            "a card also describes the IR in that folder",
+            "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>;"
+            " such a card also describes the IR in that folder",
             "print the card",
         ),
         Flag(
             "--in_place",
-            "write these files beside each model.yml, for maintainers of a registry; with --all also "
-            "index.md",
+            "write these files beside each model.yml, for maintainers of a registry; with --all"
+            " also index.md",
         ),
     ),
     Flag("--check", "with --in_place: only report stale files"),
@@ -52,18 +53,24 @@ FLAGS = (
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by posezoo."""
+    """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
+    posezoo.
+    """
     from posezoo.pipeline.zoo_context import registry_from_settings
     from posezoo.registry import open_registry
 
     if args.check and not args.in_place:
         args.parser.error("--check requires --in_place")
     if args.in_place and args.registries:
-        args.parser.error("--in_place writes into the folders of --models_dir, not into a --registry")
+        args.parser.error(
+            "--in_place writes into the folders of --models_dir, not into a --registry"
+        )
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
     flags.require_local("card --in_place", *(settings.models_dir if args.in_place else ()))
-    registry = open_registry(settings.models_dir) if args.in_place else registry_from_settings(settings)
+    registry = (
+        open_registry(settings.models_dir) if args.in_place else registry_from_settings(settings)
+    )
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console)
         models = facts_of(selection)
@@ -71,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
         if args.in_place and args.all and selection.problems:
             return 1  # an index must contain all models
         if args.in_place:
-            is_complete = _draw_in_place(registry, None if args.all else models, console, check=args.check)
+            is_complete = _draw_in_place(
+                registry, None if args.all else models, console, check=args.check
+            )
         elif args.output is not None:
             from posezoo.cards.model_card import write_card
             from posezoo.layout import ModelLayout
@@ -100,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
 def _draw_in_place(
     registry: Registry, models: Sequence[ModelFacts] | None, console: Console, *, check: bool
 ) -> bool:
-    """Write the outdated pages of the models, or with ``check`` only report them; None means all pages.
+    """Write the outdated pages of the models, or with ``check`` only report them; None means all
+    pages.
 
     Returns whether all are now up to date.
     """
@@ -119,7 +129,11 @@ def _draw_in_place(
         for path in [root / name for name in pages if name.endswith(".md")]:
             if path.exists() and not has_note(path, NOTE):
                 console.warn(f"{path}: was not written by posezoo: the model is skipped")
-                drawn = {name: text for name, text in drawn.items() if (root / name).parent != path.parent}
+                drawn = {
+                    name: text
+                    for name, text in drawn.items()
+                    if (root / name).parent != path.parent
+                }
                 is_complete = False
         for name, text in drawn.items():
             path, content = root / name, text.encode()

@@ -2,12 +2,14 @@
 
 With ``--format json``, the output is an object::
 
-    models        list   a row for each model and precision: model, precision, license, people_from; and of
-                         the whole pipeline AP (a share), throughput_fps and latency_p50_ms; of the network
-                         alone network_fps and network_p50_ms; published_AP, size_bytes, gflops and mparams.
-                         Each is null if unknown, else {number, origin, how}; origin is measured, measured on
-                         generated weights, or declared
-    speed_way     str    machine and settings of the speeds of pipelines, which are the same for all models
+    models        list   a row for each model and precision: model, precision, license, people_from;
+                         and of the whole pipeline AP (a share), throughput_fps and latency_p50_ms;
+                         of the network alone network_fps and network_p50_ms; published_AP,
+                         size_bytes, gflops and mparams. Each is null if unknown, else {number,
+                         origin, how}; origin is measured, measured on generated weights, or
+                         declared
+    speed_way     str    machine and settings of the speeds of pipelines, which are the same for all
+                         models
     network_way   str    the same for networks alone
     accuracy_way  str    settings of the measured AP; for the published AP, they are in how
 
@@ -54,8 +56,8 @@ def _setting(text: str) -> tuple[str, str]:
 MEASUREMENT_FLAGS = (
     Flag(
         "--figures FILE",
-        "a .json file that benchmark --output wrote; its measurements are used instead of those of the same "
-        "kind in all measured.yml files; may be given several times",
+        "a .json file that benchmark --output wrote; its measurements are used instead of those of"
+        " the same kind in all measured.yml files; may be given several times",
         repeats=True,
         default=[],
     ),
@@ -66,8 +68,8 @@ MEASUREMENT_FLAGS = (
     ),
     Flag(
         "--setting KEY=VALUE",
-        "only use speeds that were measured with this setting, such as hint=LATENCY or batch=8; may be given "
-        "several times (default: the most frequent settings)",
+        "only use speeds that were measured with this setting, such as hint=LATENCY or batch=8; may"
+        " be given several times (default: the most frequent settings)",
         _setting,
         repeats=True,
         default=[],
@@ -94,7 +96,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the table, and draw the chart."""
     patterns = flags.patterns_from_args(args)
     if args.picture and args.picture.suffix not in PICTURES:
-        args.parser.error(f"--picture: expected a name that ends with .svg or .png, got {args.picture}")
+        args.parser.error(
+            f"--picture: expected a name that ends with .svg or .png, got {args.picture}"
+        )
     from posezoo.cli.comparison_report import FORMATS
     from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
     from posezoo.facts.comparison import compare_models
@@ -115,9 +119,12 @@ def run(args: argparse.Namespace) -> int:
         if not comparison.rows:
             requested = ", ".join(args.precisions)
             raise PosezooError(
-                f"none of these models is available in {requested}", hint="--precisions selects others"
+                f"none of these models is available in {requested}",
+                hint="--precisions selects others",
             )
-        if (args.setting or args.machine) and not (comparison.speed_setting or comparison.network_setting):
+        if (args.setting or args.machine) and not (
+            comparison.speed_setting or comparison.network_setting
+        ):
             console.warn("no speed measurement matches --machine and --setting")
         if args.picture:
             chart = draw_chart(comparison)

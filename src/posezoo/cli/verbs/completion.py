@@ -1,4 +1,6 @@
-"""posezoo completion: print the set-up of a shell, so that TAB completes verbs, flags, values and models."""
+"""posezoo completion: print the set-up of a shell, so that TAB completes verbs, flags, values and
+models.
+"""
 
 from __future__ import annotations
 

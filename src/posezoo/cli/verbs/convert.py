@@ -31,7 +31,7 @@ posezoo convert blazepose-full --dry_run
 posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --weights_dir frames
 posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --weights_dir decoded
-"""
+"""  # noqa: E501
 
 FLAGS = (
     f"{flags.MODELS} {flags.CHECKPOINT}",
@@ -42,7 +42,10 @@ FLAGS = (
     flags.download_dir_flag(),
     f"weights_dir {flags.LOCK} {flags.CONVERSION}",
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
-    f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
+    (
+        f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run"
+        f" {flags.FORMAT}"
+    ),
 )
 
 
@@ -64,12 +67,16 @@ def run(args: argparse.Namespace) -> int:
     selection = None
     if args.checkpoint is not None:
         model = args.network or flags.require_single_model(context.registry, args.models[0])
-        selection = Selection((spec_with_checkpoint(model, args.checkpoint, args.model_name or ""),))
+        selection = Selection(
+            (spec_with_checkpoint(model, args.checkpoint, args.model_name or ""),)
+        )
     if args.onnx_only:
         return _export(args, context, selection)
     options = flags.conversion_options_from_args(args)
     inputs = flags.input_options_from_args(args)
-    return convert_selected(args, context, options, downloads=False, selection=selection, inputs=inputs)
+    return convert_selected(
+        args, context, options, downloads=False, selection=selection, inputs=inputs
+    )
 
 
 def convert_selected(
@@ -102,12 +109,16 @@ def convert_selected(
     )
     executor = flags.executor_from_args(args, context)
     with flags.console_from_args(args) as console:
-        selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
+        selection = selection or select_models(
+            context.registry, flags.patterns_from_args(args), console
+        )
         report = model_jobs.run_for_each(
             selection, work, console, skip_unpinned=args.all, executor=executor, memory=memory_need
         )
         failed = {failure["name"] for failure in report.failures}
-        context = replace(context, lock=copy(context.lock))  # read again: a process may have written it
+        context = replace(
+            context, lock=copy(context.lock)
+        )  # read again: a process may have written it
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):
                 write_model_card(composite, context)
@@ -168,6 +179,8 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
         return {"plan": lines}
 
     with flags.console_from_args(args) as console:
-        selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
+        selection = selection or select_models(
+            context.registry, flags.patterns_from_args(args), console
+        )
         report = model_jobs.run_for_each(selection, work, console)
     return report.print(args.format)

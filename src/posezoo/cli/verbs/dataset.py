@@ -3,10 +3,12 @@
 ``posezoo dataset info --format json``::
 
     name, annotations, images         str
-    pictures, people, crowds          int     images; people with at least one labelled keypoint; crowds
+    pictures, people, crowds          int     images; people with at least one labelled keypoint;
+                                              crowds
     labelled                          object  how often each keypoint is labelled
     missing                           list of str  images that do not exist
-    licenses                          list    name, url and number of pictures; name is "" if not stated
+    licenses                          list    name, url and number of pictures; name is "" if not
+                                              stated
 
 The exit code is 1 if an image is missing.
 """
@@ -45,27 +47,32 @@ DEFAULT_DATASET = "coco-val2017"
 
 #: The flags that select a data set.
 DATASET_FLAGS = (
-    Flag("--annotations FILE", "JSON file in COCO's format with the keypoints of the people in --images"),
+    Flag(
+        "--annotations FILE",
+        "JSON file in COCO's format with the keypoints of the people in --images",
+    ),
     Flag("--images DIR", "the folder of the annotated images"),
     Flag(
         "--coco_home DIR",
-        "instead of --annotations and --images: a folder that contains the file "
-        "annotations/person_keypoints_val2017.json and the folder val2017 (default: the one that posezoo "
-        "dataset get writes)",
+        "instead of --annotations and --images: a folder that contains the file"
+        " annotations/person_keypoints_val2017.json and the folder val2017 (default: the one that"
+        " posezoo dataset get writes)",
     ),
 )
 
 FLAGS = (
     Flag(
         "what",
-        "info: count images, people and keypoints, and list missing images; get: download the data set NAME",
+        "info: count images, people and keypoints, and list missing images; get: download the data"
+        " set NAME",
         choices=("info", "get"),
     ),
     Flag("name NAME", "with get: the data set, coco-val2017", nargs="?"),
     *DATASET_FLAGS,
     Flag(
         "--accept_terms",
-        "with get: accept the terms of use; without this flag, they are shown and nothing is downloaded",
+        "with get: accept the terms of use; without this flag, they are shown and nothing is"
+        " downloaded",
     ),
     flags.output_flag(
         "with get: the folder of the data set",
@@ -95,8 +102,10 @@ def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDat
         if not annotations.is_file():
             raise DatasetError(
                 f"{annotations}: does not exist",
-                hint="name --annotations and --images, or --coco_home; "
-                f"or posezoo dataset get {DEFAULT_DATASET}",
+                hint=(
+                    "name --annotations and --images, or --coco_home; "
+                    f"or posezoo dataset get {DEFAULT_DATASET}"
+                ),
             )
     return coco.read_coco_dataset(annotations, images, keypoints=keypoints)
 
@@ -110,23 +119,36 @@ def run(args: argparse.Namespace) -> int:
     """Show a data set, or download one."""
     refuse_invalid_flags(args)
     if (args.what == "get") != (args.name is not None):
-        args.parser.error("posezoo dataset get NAME, or posezoo dataset info --annotations FILE --images DIR")
+        args.parser.error(
+            "posezoo dataset get NAME, or posezoo dataset info --annotations FILE --images DIR"
+        )
     if args.what == "get":
         return _get(args)
     facts = _facts(read_dataset(args, keypoints=False))
     rows = [
         ("annotations", facts["annotations"]),
-        ("images", f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}"),
+        (
+            "images",
+            f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}",
+        ),
         (
             "people",
-            f"{facts['people']}, {facts['without_keypoints']} more without keypoints, "
-            f"{facts['crowds']} crowds",
+            (
+                f"{facts['people']}, {facts['without_keypoints']} more without keypoints, "
+                f"{facts['crowds']} crowds"
+            ),
         ),
-        ("keypoints", ", ".join(f"{name} {count}" for name, count in facts["labelled"].items()) or "none"),
+        (
+            "keypoints",
+            ", ".join(f"{name} {count}" for name, count in facts["labelled"].items()) or "none",
+        ),
         ("missing", f"{len(facts['missing'])} images"),
     ]
     rows += [
-        ("license", f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip())
+        (
+            "license",
+            f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip(),
+        )
         for terms in facts["licenses"]
     ]
     missing = [f"missing: {escape_control_characters(name)}" for name in facts["missing"]]
@@ -174,12 +196,18 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
         "pictures": len(dataset.images),
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
-        "without_keypoints": sum(not person.num_keypoints and not person.is_crowd for person in people),
+        "without_keypoints": sum(
+            not person.num_keypoints and not person.is_crowd for person in people
+        ),
         "crowds": sum(person.is_crowd for person in people),
         "labelled": labelled,
         "missing": [picture.file_name for picture in dataset.missing_images()],
         "licenses": [
-            {"name": terms.name if terms else "", "url": terms.url if terms else "", "pictures": count}
+            {
+                "name": terms.name if terms else "",
+                "url": terms.url if terms else "",
+                "pictures": count,
+            }
             for terms, count in licenses.most_common()
         ],
     }

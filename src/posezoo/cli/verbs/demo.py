@@ -34,7 +34,7 @@ posezoo demo -m blazepose-full -i photo.jpg
 posezoo demo -m blazepose-full -i 0 -u cm
 posezoo demo -m human-pose-estimation-0001 --precision FP16-INT8 -i street.mp4 -no_show -o poses.mp4 -limit 0
 posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.json
-"""
+"""  # noqa: E501
 
 SUMMARY = "find poses in images, videos and cameras, and show them"
 
@@ -52,14 +52,17 @@ GONE = {
 
 ARCHITECTURES = ("ae", "higherhrnet", "openpose", "topdown", "blazepose", "auto")
 
-#: The same default as in Open Model Zoo. It ends the video of a camera that the user forgot to stop.
+#: The same default as in Open Model Zoo. It ends the video of a camera that the user forgot to
+#: stop.
 DEFAULT_LIMIT = 1000
 
 
 def _device(text: str) -> str:
     for name in re.split(r"[^A-Z]+", text.upper()):
         if name in GONE:
-            raise argparse.ArgumentTypeError(f"{name}: {GONE[name]} (posezoo doctor lists what is here)")
+            raise argparse.ArgumentTypeError(
+                f"{name}: {GONE[name]} (posezoo doctor lists what is here)"
+            )
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a device such as CPU or AUTO:GPU,CPU")
     return text
@@ -107,8 +110,8 @@ USAGE = "%(prog)s -m MODEL -i INPUT [options]   (-h lists them)"
 FLAGS = (
     Flag(
         "-m, --model MODEL",
-        "a model of the zoo (downloaded and converted if necessary), an .xml, or a checkpoint for a "
-        "network of the zoo",
+        "a model of the zoo (downloaded and converted if necessary), an .xml, or a checkpoint for a"
+        " network of the zoo",
         required=True,
     ),
     Flag(
@@ -119,27 +122,28 @@ FLAGS = (
     FlagGroup(
         Flag(
             "-at, --architecture_type TYPE",
-            f"the decoder of the outputs: {', '.join(ARCHITECTURES)} (default: auto, the model's own)",
+            f"the decoder of the outputs: {', '.join(ARCHITECTURES)} (default: auto, the model's"
+            " own)",
             choices=ARCHITECTURES,
             default="auto",
         ),
         Flag(
             "--precision P",
-            "precision of the IR, if MODEL is a model of the zoo: FP16, FP32, or another one that it is "
-            "published in (default: FP16)",
+            "precision of the IR, if MODEL is a model of the zoo: FP16, FP32, or another one that"
+            " it is published in (default: FP16)",
             flags.parse_precision,
             default=Precision.FP16,
         ),
         Flag(
             "--tsize PIXELS",
-            "the size that images are resized to: the height for openpose, the shorter side for ae and "
-            "higherhrnet (default: the IR's own)",
+            "the size that images are resized to: the height for openpose, the shorter side for ae"
+            " and higherhrnet (default: the IR's own)",
             flags.whole_number(1, 8192),
         ),
         Flag(
             "--no_tracking",
-            "process each frame of a video alone; by default, MoveNet without --detector crops it to the "
-            "person in the frame before, and so processes one frame after the other",
+            "process each frame of a video alone; by default, MoveNet without --detector crops it"
+            " to the person in the frame before, and so processes one frame after the other",
         ),
         Flag(
             "-t, --prob_threshold S",
@@ -152,7 +156,8 @@ FLAGS = (
     FlagGroup(
         Flag(
             "-d, --device DEVICE",
-            "OpenVINO device, also HETERO:, MULTI: and AUTO: (default: CPU); posezoo doctor lists them",
+            "OpenVINO device, also HETERO:, MULTI: and AUTO: (default: CPU); posezoo doctor lists"
+            " them",
             _device,
         ),
         Flag(
@@ -162,14 +167,15 @@ FLAGS = (
         ),
         Flag(
             "-nireq, --num_infer_requests N",
-            "number of frames to process at the same time (default: 0, the device's optimal number)",
+            "number of frames to process at the same time (default: 0, the device's optimal"
+            " number)",
             flags.whole_number(0, 1024),
             default=0,
         ),
         Flag(
             "-nstreams, --num_streams N",
-            "number of parallel inferences: a number, AUTO, or DEVICE:N,DEVICE:N (default: the device "
-            "chooses)",
+            "number of parallel inferences: a number, AUTO, or DEVICE:N,DEVICE:N (default: the"
+            " device chooses)",
             _streams,
         ),
         Flag(
@@ -206,8 +212,8 @@ FLAGS = (
         Flag("-no_show, --no_show", "show no window"),
         Flag(
             "-u, --utilization_monitors LETTERS",
-            "load of the machine to draw into frames: c for the whole CPU, d for each core, m for memory, h "
-            "for their history; the same keys show and hide them",
+            "load of the machine to draw into frames: c for the whole CPU, d for each core, m for"
+            " memory, h for their history; the same keys show and hide them",
             _monitors,
             default=frozenset(),
         ),
@@ -251,7 +257,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the model on the source; 1 if something could not be read, or a source was disconnected."""
+    """Run the model on the source; 1 if something could not be read, or a source was
+    disconnected.
+    """
     input_flags = _given_input_flags(args)
     if input_flags and not args.model.lower().endswith(".xml"):
         args.parser.error(
@@ -294,11 +302,15 @@ def run(args: argparse.Namespace) -> int:
         width, height = description["input_size"] or ("any", "any")
         console.print_line(
             "{model} on {device} in {executed_precision}: {decoder}, ".format(**description)
-            + f"input {width}x{height}, {estimator.requests} frames at once in {estimator.streams} streams, "
+            + f"input {width}x{height}, {estimator.requests} frames at once in {estimator.streams}"
+            " streams, "
             + f"people from {people_from}"
             + (": each frame is cropped to the person in the frame before" if is_tracking else "")
         )
-        modes = [ExecutionMode(USER, lambda: estimator), ExecutionMode(LATENCY, lambda: load(1, "1", 0))]
+        modes = [
+            ExecutionMode(USER, lambda: estimator),
+            ExecutionMode(LATENCY, lambda: load(1, "1", 0)),
+        ]
         player = Player(
             source,
             modes,
@@ -410,5 +422,7 @@ def _given_input_flags(args: argparse.Namespace) -> list[str]:
 
 
 def _flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:
-    """All values of a flag such as ``--mean_values 1,2 3`` in one tuple; None if the flag is not given."""
+    """All values of a flag such as ``--mean_values 1,2 3`` in one tuple; None if the flag is not
+    given.
+    """
     return None if groups is None else tuple(number for group in groups for number in group)

@@ -1,4 +1,6 @@
-"""posezoo doctor: check the installation; report packages, plug-ins, settings, devices and problems."""
+"""posezoo doctor: check the installation; report packages, plug-ins, settings, devices and
+problems.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
     print("\nnpm registries")
     for registry in diagnosis.npm_registries:
         login = ", with a login" if registry.has_login else ""
-        print(f"  {registry.scope or 'all packages':20} {registry.url or 'none':50} {registry.origin}{login}")
+        print(
+            f"  {registry.scope or 'all packages':20} {registry.url or 'none':50}"
+            f" {registry.origin}{login}"
+        )
     print("\ndevices")
     for name, hardware in diagnosis.devices.items():
         print(f"  {name:8} {hardware}")

@@ -43,13 +43,17 @@ def run(args: argparse.Namespace) -> int:
         shared_pool = None if executor.in_processes else pool
         work = _DownloadTask(context, shared_pool, is_dry_run=args.dry_run)
         selection = select_models(context.registry, patterns, console)
-        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
+        report = model_jobs.run_for_each(
+            selection, work, console, skip_unpinned=args.all, executor=executor
+        )
     return report.print(args.format)
 
 
 @dataclass(frozen=True, slots=True)
 class _DownloadTask:
-    """Downloads the files of a model; it is pickled for other processes, which share no connections."""
+    """Downloads the files of a model; it is pickled for other processes, which share no
+    connections.
+    """
 
     context: Context
     pool: ConnectionPool | None

@@ -3,18 +3,21 @@
 With ``--format json``, the output is one object::
 
     model, precision, device    str
-    people_from                 str     a detector, the whole image, the annotated boxes, or the model
-    AP, AP50, ...               float   COCO's metrics, 0..1; a metric is left out if no person counts for it
+    people_from                 str     a detector, the whole image, the annotated boxes, or the
+                                        model
+    AP, AP50, ...               float   COCO's metrics, 0..1; a metric is left out if no person
+                                        counts for it
     intervals                   object  by metric: the two bounds of the 95 % confidence interval
     images, people              int     the number that was evaluated
     kept                        int     images whose predictions came from an earlier run
     unreadable                  object  by image name: the reason why the image was left out
     settings                    object  the other conditions that the metrics depend on
-    published                   list    of each published value: value, how it was measured, and why the
-                                        measured one may differ
+    published                   list    of each published value: value, how it was measured, and why
+                                        the measured one may differ
     keypoints, pictures         list    a row for each keypoint or image
-    files                       object  the files that were written: accuracy (for posezoo record), results
-                                        (in COCO's format), tables, worst (a folder of images)
+    files                       object  the files that were written: accuracy (for posezoo record),
+                                        results (in COCO's format), tables, worst (a folder of
+                                        images)
 """
 
 from __future__ import annotations
@@ -70,9 +73,13 @@ def _scales(text: str) -> tuple[float, ...]:
     try:
         scales = tuple(sorted({float(scale) for scale in text.split(",")}))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected numbers such as 0.5,1,1.5,2, got {text!r}") from error
+        raise argparse.ArgumentTypeError(
+            f"expected numbers such as 0.5,1,1.5,2, got {text!r}"
+        ) from error
     if 1.0 not in scales or not scales[0] > 0 or not scales[-1] <= 8:
-        raise argparse.ArgumentTypeError(f"expected numbers above 0, up to 8, including 1, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected numbers above 0, up to 8, including 1, got {text!r}"
+        )
     return scales
 
 
@@ -80,7 +87,9 @@ FLAGS = (
     Flag("model MODEL|XML", "a model's name, or the .xml of an IR"),
     *DATASET_FLAGS,
     Flag("--limit N", "evaluate only the first N images", flags.whole_number(1)),
-    Flag("--skip_unreadable", "evaluate without images that are missing or unreadable, and list them"),
+    Flag(
+        "--skip_unreadable", "evaluate without images that are missing or unreadable, and list them"
+    ),
     FlagGroup(
         Flag(
             "--height PX",
@@ -96,15 +105,15 @@ FLAGS = (
     Flag("--flip", "also run each image mirrored, and average both results"),
     Flag(
         "--scales S[,S]",
-        "run each image at several scales, and average the results, such as 0.5,1,1.5,2; 1 must be one of "
-        "them",
+        "run each image at several scales, and average the results, such as 0.5,1,1.5,2; 1 must be"
+        " one of them",
         _scales,
         default=(1.0,),
     ),
     Flag(
         "--boxes truth|FILE",
-        "person boxes for a top-down model: truth for the annotated boxes, or a file of detections in COCO's "
-        "format (default: run the detector)",
+        "person boxes for a top-down model: truth for the annotated boxes, or a file of detections"
+        " in COCO's format (default: run the detector)",
     ),
     Flag(
         "--requests N",
@@ -120,11 +129,14 @@ FLAGS = (
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
     "precision",
-    Flag("--checkpoint FILE", "your own weights for one of posezoo's networks, instead of the model's"),
+    Flag(
+        "--checkpoint FILE",
+        "your own weights for one of posezoo's networks, instead of the model's",
+    ),
     Flag(
         "--model_name M",
-        "with --checkpoint: the name of the IR and of its folder (default: a folder named after the "
-        "checkpoint's digest)",
+        "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
+        " checkpoint's digest)",
     ),
     f"self_check force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
 )
@@ -155,7 +167,11 @@ def run(args: argparse.Namespace) -> int:
         model: Model | None = None  # an IR describes itself
         if args.checkpoint is not None:
             means_network = args.model not in context.registry.entries and is_network(args.model)
-            named = args.model if means_network else flags.require_single_model(context.registry, args.model)
+            named = (
+                args.model
+                if means_network
+                else flags.require_single_model(context.registry, args.model)
+            )
             model = spec_with_checkpoint(named, args.checkpoint, args.model_name or "")
         elif not args.model.endswith(SUFFIX):
             model = context.registry.find(args.model)
@@ -197,7 +213,9 @@ def _load(
     precision = args.precision
     if model is None:
         xml = Path(args.model)
-        compiled = partial(load.compile_ir_estimator, xml, context, options, named_detector=args.detector)
+        compiled = partial(
+            load.compile_ir_estimator, xml, context, options, named_detector=args.detector
+        )
         estimator = compiled(listener=console)
         irs = {xml.stem: xml}
         if (folder := xml.resolve().parent.name) in list(Precision):  # as converters name it
@@ -287,7 +305,9 @@ class _Shard:
 
 
 class _ShardTask:
-    """Predicts the people in the images of a shard; it is pickled, and loads its model when it first runs."""
+    """Predicts the people in the images of a shard; it is pickled, and loads its model when it
+    first runs.
+    """
 
     def __init__(
         self,
@@ -329,7 +349,9 @@ def _predict_elsewhere(
     ]
     shared = tuple(image.path for image in images if image.path.is_file())[:1]
     executor = replace(executor, folders=(*executor.folders, *shared))
-    for outcome in for_each(shards, _ShardTask(load, names, boxes), executor=executor, listener=listener):
+    for outcome in for_each(
+        shards, _ShardTask(load, names, boxes), executor=executor, listener=listener
+    ):
         if outcome.error is not None:
             raise outcome.error
         yield from outcome.result or ()

@@ -4,11 +4,13 @@ With ``--format json``, the output is an object::
 
     target     str          what the files are for
     output     str          the folder
-    models     list         name, and precision and ir; of a dry run also plan: what has to be done before
+    models     list         name, and precision and ir; of a dry run also plan: what has to be done
+                            before
     created    list of str  new files, as paths below the folder
     changed    list of str  files of an earlier export that have another content now
     unchanged  list of str  files that were up to date
-    kept       list of str  files that the user changed, and that would have the same content as before
+    kept       list of str  files that the user changed, and that would have the same content as
+                            before
     failed     list         name, reason, hint
 """
 
@@ -44,7 +46,7 @@ posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --
 posezoo export blazepose-full movenet-multipose --to cpp project
 posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
 posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
-"""
+"""  # noqa: E501
 
 FLAGS = (
     flags.MODELS,
@@ -62,7 +64,10 @@ FLAGS = (
     ),
     "precision",
     flags.weights_dir_flag("folder of the IR"),
-    f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
+    (
+        f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
+        f" {flags.REGISTRY}"
+    ),
     f"dry_run log {flags.FORMAT}",
 )
 
@@ -85,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
     def work(spec: ModelSpec, listener: Listener) -> dict[str, object]:
         resolved = resolve_model(spec, (args.precision,), context, inputs=inputs)
         try:
-            model = prepare_export(resolved, target, context, is_dry_run=args.dry_run, listener=listener)
+            model = prepare_export(
+                resolved, target, context, is_dry_run=args.dry_run, listener=listener
+            )
         except ExportError as error:
             if not args.all:
                 raise
@@ -112,9 +119,18 @@ def run(args: argparse.Namespace) -> int:
                 is_dry_run=args.dry_run,
             )
             _tell_next(args, target, exported[0], console)
-        lines = [f"{answer['name']}: {line}" for answer in report.answers for line in answer.get("plan", ())]
+        lines = [
+            f"{answer['name']}: {line}"
+            for answer in report.answers
+            for line in answer.get("plan", ())
+        ]
         lines += _describe_changes(changes, args) if exported else []
-    answer = {"target": args.to[0], "output": f"{output}", "models": report.answers, **asdict(changes)}
+    answer = {
+        "target": args.to[0],
+        "output": f"{output}",
+        "models": report.answers,
+        **asdict(changes),
+    }
     print_result(args, {**answer, "failed": report.failures}, *lines)
     return report.exit_code
 
@@ -134,7 +150,10 @@ def _inputs_from_args(args: argparse.Namespace, target: ExportTarget) -> InputOp
     inputs, fixed = flags.input_options_from_args(args), target.inputs
     if fixed is None:
         return inputs
-    if inputs.element_type not in ("", fixed.element_type) or inputs.layout not in ("", fixed.layout):
+    if inputs.element_type not in ("", fixed.element_type) or inputs.layout not in (
+        "",
+        fixed.layout,
+    ):
         always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
         args.parser.error(f"--to {args.to[0]} always has {always}")
     return replace(
@@ -147,7 +166,9 @@ def _inputs_from_args(args: argparse.Namespace, target: ExportTarget) -> InputOp
 
 
 def _context_from_args(args: argparse.Namespace, inputs: InputOptions) -> Context:
-    """The context; IR with other inputs have their own folder, so those of other verbs stay as they are."""
+    """The context; IR with other inputs have their own folder, so those of other verbs stay as they
+    are.
+    """
     from posezoo.resolve.input_options import InputOptions
 
     context = flags.context_from_args(args)
@@ -165,8 +186,8 @@ def _tell_people(spec: ModelSpec, console: Console) -> str:
     people = people_from(spec)
     if people not in ("", WHOLE_IMAGE):
         console.print_line(
-            f"{spec.full_name}: takes one person at a time; posezoo finds people with {people}, and this "
-            "export has only the network itself"
+            f"{spec.full_name}: takes one person at a time; posezoo finds people with {people}, and"
+            " this export has only the network itself"
         )
     return people or ITSELF
 
@@ -178,8 +199,8 @@ def _tell_next(
 
     if args.to[0] == "kserve" and not args.storage_uri:
         console.warn(
-            f"{model.name}.yaml names no address of the models yet: export again with --storage_uri, or "
-            "replace s3://BUCKET/FOLDER in it"
+            f"{model.name}.yaml names no address of the models yet: export again with"
+            " --storage_uri, or replace s3://BUCKET/FOLDER in it"
         )
     if not args.dry_run:
         folder = shlex.quote(str(Path(args.to[1]).resolve()))

@@ -1,4 +1,5 @@
-"""posezoo gallery: write a static site of models, to open from a folder or publish on any web server.
+"""posezoo gallery: write a static site of models, to open from a folder or publish on any web
+server.
 
 With ``--format json``, the output is an object::
 
@@ -26,7 +27,13 @@ from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.cli.verbs.run import DEFAULT_MODEL
 from posezoo.console import Console
-from posezoo.errors import ConversionError, DownloadError, InferenceError, PosezooError, import_optional
+from posezoo.errors import (
+    ConversionError,
+    DownloadError,
+    InferenceError,
+    PosezooError,
+    import_optional,
+)
 from posezoo.events import Event, WarningIssued
 from posezoo.facts.labels import join
 
@@ -38,7 +45,8 @@ if TYPE_CHECKING:
     from posezoo.spec.model import Precision
 
 SUMMARY = (
-    "write a static web site about models, with search, filters, an accuracy chart and a page for each model"
+    "write a static web site about models, with search, filters, an accuracy chart and a page for"
+    " each model"
 )
 
 EXAMPLES = """
@@ -53,15 +61,16 @@ FLAGS = (
     Flag("--output DIR", "write the site to this folder (default: site)", default=Path("site")),
     Flag(
         "--pictures PHOTO",
-        "run each pose model whose files can be downloaded, and show what it finds on these photos (default: "
-        "two public-domain sample photos); without this flag, the site shows the pictures of the registry",
+        "run each pose model whose files can be downloaded, and show what it finds on these photos"
+        " (default: two public-domain sample photos); without this flag, the site shows the"
+        " pictures of the registry",
         nargs="*",
     ),
     Flag("--title TEXT", "title of the index (default: Model gallery)"),
     Flag(
         "--force",
-        "write the site even if its folder contains other files; only files with the name of a page are "
-        "replaced",
+        "write the site even if its folder contains other files; only files with the name of a page"
+        " are replaced",
     ),
     *MEASUREMENT_FLAGS,
     flags.weights_dir_flag("folder of the IR, to show their sizes on the site"),
@@ -80,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
     if args.pictures is not None:
         import_optional("cv2", extra="run")
         if args.dry_run:
-            raise PosezooError("--pictures runs the models, which --dry_run does not", hint="use one of them")
+            raise PosezooError(
+                "--pictures runs the models, which --dry_run does not", hint="use one of them"
+            )
     context = flags.context_from_args(args)
     flags.require_local("gallery", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
@@ -93,8 +104,14 @@ def run(args: argparse.Namespace) -> int:
             if not facts.stages or len(facts.parts) == len(facts.stages)
         ]
         if not models:
-            raise PosezooError("there is no model to show", hint="posezoo list shows the models of the zoo")
-        pictures = None if args.pictures is None else _draw_pictures(args.pictures, models, context, console)
+            raise PosezooError(
+                "there is no model to show", hint="posezoo list shows the models of the zoo"
+            )
+        pictures = (
+            None
+            if args.pictures is None
+            else _draw_pictures(args.pictures, models, context, console)
+        )
         data = collect_gallery_data(models, context.layout, own, pictures)
         if (args.setting or args.machine) and not data.speed_setting:
             console.warn("no speed measurement matches --machine and --setting")
@@ -121,7 +138,9 @@ def run(args: argparse.Namespace) -> int:
 def _draw_pictures(
     photos: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
 ) -> dict[str, list[Picture]]:
-    """The pictures of each pose model whose files can be downloaded, by its name; others cause a warning."""
+    """The pictures of each pose model whose files can be downloaded, by its name; others cause a
+    warning.
+    """
     from posezoo.cards.usage_section import finds_keypoints
     from posezoo.download.published_photos import download_samples
     from posezoo.images import read_image
@@ -152,7 +171,9 @@ def _draw_pictures(
             names = [path.name for path in read] if photos else []
             pictures[facts.name] = _encode_pictures(facts, precision, drawn, names)
     if not_available:
-        console.warn(f"no picture of models whose files cannot be downloaded: {', '.join(not_available)}")
+        console.warn(
+            f"no picture of models whose files cannot be downloaded: {', '.join(not_available)}"
+        )
     return pictures
 
 
@@ -168,8 +189,12 @@ def _encode_pictures(
     other = "" if precision is default_precision(facts) else precision.value
     if not names:
         jpeg = encode_example(join_side_by_side(drawn))
-        return [Picture(jpeg, f"what {facts.name} finds in two photos", to_plain_text(CREDIT), other)]
+        return [
+            Picture(jpeg, f"what {facts.name} finds in two photos", to_plain_text(CREDIT), other)
+        ]
     return [
-        Picture(encode_example(picture), f"what {facts.name} finds in {name}", note=join(name, other))
+        Picture(
+            encode_example(picture), f"what {facts.name} finds in {name}", note=join(name, other)
+        )
         for name, picture in zip(names, drawn, strict=True)
     ]

@@ -18,7 +18,10 @@ posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 
 FLAGS = (
     f"{flags.MODELS} weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
-    f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
+    (
+        f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run"
+        f" {flags.FORMAT}"
+    ),
 )
 
 

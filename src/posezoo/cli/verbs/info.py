@@ -1,6 +1,7 @@
 """posezoo info: show everything that a model's files declare.
 
-With ``--format json``, the output is a list of objects with the keys of ``posezoo list`` (see there) and::
+With ``--format json``, the output is a list of objects with the keys of ``posezoo list`` (see
+there) and::
 
     decoder       str | null     the decoder that makes poses of its outputs
     skeleton      str | null     the keypoints that it predicts
@@ -14,22 +15,25 @@ and, for a model but not for a composite::
     copyright     str | null     the copyright line
     origin        object         repository, paper (addresses, or empty)
     files         list           name, size (bytes; null: unknown), sha384 or sha256 if it is known,
-                                 max_size (the limit of an unknown size), contains (member: sha1:digits), pin
-                                 (strong, weak or none), sources (list of str)
-    inputs        list           name, shape (-1: any size), layout, ir_layout, color, ir_color (BGR, RGB
-                                 or null), mean, scale (one for each channel), reverse_input_channels,
-                                 dynamic (letters of the layout whose size may be dynamic)
-    outputs       list           name, shape, layout, role, note, original (the value in the original model,
-                                 if it differs)
-    published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
-                                 mparams, known_difference; null or empty if not stated
+                                 max_size (the limit of an unknown size), contains (member:
+                                 sha1:digits), pin (strong, weak or none), sources (list of str)
+    inputs        list           name, shape (-1: any size), layout, ir_layout, color, ir_color
+                                 (BGR, RGB or null), mean, scale (one for each channel),
+                                 reverse_input_channels, dynamic (letters of the layout whose size
+                                 may be dynamic)
+    outputs       list           name, shape, layout, role, note, original (the value in the
+                                 original model, if it differs)
+    published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50,
+                                 ap75), gflops, mparams, known_difference; null or empty if not
+                                 stated
     training      object         command, log (addresses, or empty)
-    people        object | null  of a top-down model: what finds its people in a photo and in a video
+    people        object | null  of a top-down model: what finds its people in a photo and in a
+                                 video
     license_note  str | null     a note about the license, shown before a download
     limits        str | null     the known limitations
-    route         str            how it becomes IR: ir (published as IR), convert, network (posezoo's own
-                                 network); not by posezoo itself: mo (a Model Optimizer of 2024),
-                                 upstream-code, removed-from-mo-2024
+    route         str            how it becomes IR: ir (published as IR), convert, network
+                                 (posezoo's own network); not by posezoo itself: mo (a Model
+                                 Optimizer of 2024), upstream-code, removed-from-mo-2024
     reason        str | null     why posezoo does not convert it, in one word
     network       object | null  name and arguments of posezoo's network that loads the checkpoint
     checkpoint    str | null     the file with the weights, which may be a member of an archive
@@ -143,10 +147,18 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
             {
                 "name": file.name,
                 "size": file.size,
-                **({file.checksum.algorithm: file.checksum.value} if file.checksum is not None else {}),
+                **(
+                    {file.checksum.algorithm: file.checksum.value}
+                    if file.checksum is not None
+                    else {}
+                ),
                 "max_size": file.max_size or None,
-                "contains": {member: f"sha1:{digest.value}" for member, digest in file.contains.items()},
-                "pin": ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none",
+                "contains": {
+                    member: f"sha1:{digest.value}" for member, digest in file.contains.items()
+                },
+                "pin": (
+                    ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none"
+                ),
                 "sources": [str(source) for source in file.sources],
             }
             for file in spec.files
@@ -164,7 +176,9 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
         "limits": spec.limits or None,
         "tag": spec.tag or None,
         "variants": [variant.full_name for variant in spec.variants],
-        "postprocessing": [{"step": _STEP_NAMES[type(step)], **asdict(step)} for step in spec.postprocessing],
+        "postprocessing": [
+            {"step": _STEP_NAMES[type(step)], **asdict(step)} for step in spec.postprocessing
+        ],
         "mo_args": [list(pair) for pair in spec.mo_args],
         "upstream_export": list(spec.upstream_export),
         "has_pre_convert": spec.has_pre_convert,
@@ -186,7 +200,9 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
 
 def _in_words(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_in_words(item)}" for key, item in value.items() if item not in _EMPTY)
+        return ", ".join(
+            f"{key} {_in_words(item)}" for key, item in value.items() if item not in _EMPTY
+        )
     if isinstance(value, (list, tuple)):
         separator = "; " if any(isinstance(item, dict) for item in value) else ", "
         return separator.join(map(_in_words, value))

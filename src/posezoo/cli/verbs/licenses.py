@@ -1,8 +1,10 @@
-"""posezoo licenses: write the NOTICE of downloaded models, with copyright holders and license texts.
+"""posezoo licenses: write the NOTICE of downloaded models, with copyright holders and license
+texts.
 
 ``posezoo licenses --format json``::
 
-    models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR was made)
+    models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR
+                   was made)
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ posezoo licenses --weights_dir models --output models/NOTICE
 """
 
 FLAGS = (
-    Flag("models MODEL", "names or globs (default: all models with a downloaded file or an IR)", nargs="*"),
+    Flag(
+        "models MODEL",
+        "names or globs (default: all models with a downloaded file or an IR)",
+        nargs="*",
+    ),
     Flag("--output FILE", "write the NOTICE to this file"),
     flags.download_dir_flag(),
     f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
@@ -50,13 +56,15 @@ def run(args: argparse.Namespace) -> int:
         if not terms:
             models = "these models" if args.models else "the registry's models"
             raise PosezooError(
-                f"{context.layout.download_dir}: contains no file of {models}, so there is no NOTICE",
+                f"{context.layout.download_dir}: contains no file of {models}, so there is no"
+                " NOTICE",
                 hint="download them with posezoo download, or name their folder: --weights_dir DIR",
             )
         for term in terms:
             if not term.holder:
                 console.warn(
-                    f"{term.spec.full_name}: its license text, which names the holder, is not available"
+                    f"{term.spec.full_name}: its license text, which names the holder, is not"
+                    " available"
                 )
     text = format_notice(terms)
     if args.output is not None:

@@ -6,22 +6,29 @@ With ``--format json``, the output is a list of objects; a composite comes befor
     composite    str | null    the composite that contains it
     parts        list of str   a composite's parts in the order in which they run; empty for a model
     task         str           as in model.yml
-    framework    str           of the published files; a composite may have several, separated by spaces
-    precisions   list of str   published or convertible; for a composite, those that all its parts have
-    license      str           SPDX identifier or address; a composite may have several, separated by spaces
-    size_bytes   int | null    size of all published files; null if a publisher does not state a size
-    download_bytes  int | null  what a download transfers: whole packages; null if a size is not stated
+    framework    str           of the published files; a composite may have several, separated by
+                               spaces
+    precisions   list of str   published or convertible; for a composite, those that all its parts
+                               have
+    license      str           SPDX identifier or address; a composite may have several, separated
+                               by spaces
+    size_bytes   int | null    size of all published files; null if a publisher does not state a
+                               size
+    download_bytes  int | null  what a download transfers: whole packages; null if a size is not
+                                stated
     revision     int           increases when the files change; 1 for a composite
     deprecated   object | null since (a date or a version), use (the model to use instead, or empty)
     description  str
     registry     str           posezoo, omz, omz@2022.1, omz@2021.4, or the path of a models folder
     also_in      list of str   later registries that have a model of this name, too; it is not used
-    weights_from  list of str  here, cache, mirror (if it is a folder), pip index, npm index, or a host
-    available    bool | null   whether the weights are available; null if only a server knows (--available)
+    weights_from  list of str  here, cache, mirror (if it is a folder), pip index, npm index, or a
+                               host
+    available    bool | null   whether the weights are available; null if only a server knows
+                               (--available)
 
-If no model passes the filters, the list or table is empty, a message on the standard error says so, and the
-exit code is 0. If a file cannot be read, this is an error (exit code 1) if models are named or there are no
-filters. If there are only filters, it is a warning.
+If no model passes the filters, the list or table is empty, a message on the standard error says so,
+and the exit code is 0. If a file cannot be read, this is an error (exit code 1) if models are named
+or there are no filters. If there are only filters, it is a warning.
 """
 
 from __future__ import annotations
@@ -64,8 +71,9 @@ FLAGS = (
     FILTER_FLAGS,
     Flag(
         "--available",
-        "only models whose weights are available: on this machine, in a mirror, or at a source that answers "
-        "now; each source is asked once over the network, for at most 10 seconds, and nothing is downloaded",
+        "only models whose weights are available: on this machine, in a mirror, or at a source that"
+        " answers now; each source is asked once over the network, for at most 10 seconds, and"
+        " nothing is downloaded",
     ),
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
@@ -114,7 +122,9 @@ class Weights:
     """Where the published files of a model are."""
 
     places: tuple[str, ...]
-    precisions: tuple[str, ...]  # those that alone are on a disk; empty if that holds for all or for none
+    precisions: tuple[
+        str, ...
+    ]  # those that alone are on a disk; empty if that holds for all or for none
     available: bool | None  # None if a server would have to be asked
 
     def __str__(self) -> str:
@@ -181,7 +191,9 @@ def list_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
 
 
 def _license(text: str) -> str:
-    """A license identifier, unchanged; for an address, as Open Model Zoo has it, the owner of the license."""
+    """A license identifier, unchanged; for an address, as Open Model Zoo has it, the owner of the
+    license.
+    """
     if "://" not in text:
         return text
     host, *path = text.partition("://")[2].split("/")

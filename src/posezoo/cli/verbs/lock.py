@@ -1,4 +1,5 @@
-"""posezoo lock: record the SHA-384 of approved files in posezoo.lock, and sign or verify that record.
+"""posezoo lock: record the SHA-384 of approved files in posezoo.lock, and sign or verify that
+record.
 
 ``posezoo lock --format json``::
 
@@ -66,7 +67,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures or (args.check and (changes or warnings)) else 0
 
 
-def _summary(args: argparse.Namespace, context: Context, changes: list[LockChange], warnings: int) -> str:
+def _summary(
+    args: argparse.Namespace, context: Context, changes: list[LockChange], warnings: int
+) -> str:
     path = context.lock.path
     if warnings and not changes:
         are = "are" if warnings > 1 else "is"
@@ -82,7 +85,9 @@ def _summary(args: argparse.Namespace, context: Context, changes: list[LockChang
 def _record(
     args: argparse.Namespace, context: Context, console: Console
 ) -> tuple[list[LockChange], int, list[dict[str, str]]]:
-    """The changed lines, the number of IRs that differ from their records, and the models that failed."""
+    """The changed lines, the number of IRs that differ from their records, and the models that
+    failed.
+    """
     from posezoo.cli import model_jobs
     from posezoo.cli.selection import select_models
     from posezoo.errors import LockError
@@ -95,10 +100,15 @@ def _record(
     snapshots: list[ModelSnapshot] = []
 
     def inspect(spec: ModelSpec, _listener: Listener) -> dict[str, object]:
-        snapshot = collect_entries(context.lock.with_pins(spec), context.layout, context.lock.timestamp)
+        snapshot = collect_entries(
+            context.lock.with_pins(spec), context.layout, context.lock.timestamp
+        )
         # An error here concerns only this model; nothing has been written yet.
         merge_entries(
-            context.lock.entries, snapshot.entries, snapshot.unpinned, allow_rollback=args.allow_rollback
+            context.lock.entries,
+            snapshot.entries,
+            snapshot.unpinned,
+            allow_rollback=args.allow_rollback,
         )
         for line in snapshot.warnings:
             console.warn(line)
@@ -113,7 +123,8 @@ def _record(
     report = model_jobs.run_for_each(selection, inspect, console)
     for name in () if args.prune else gone:
         error = LockError(
-            f"{name}: is in {context.lock.path}, but not in this registry: it is older, or a different one",
+            f"{name}: is in {context.lock.path}, but not in this registry: it is older, or a"
+            " different one",
             hint="use the newer registry, or use --prune",
         )
         console.print_error(error)
@@ -123,7 +134,9 @@ def _record(
 
     def merge(entries: LockEntries) -> LockEntries:
         before.update(entries)
-        merged = {key: entry for key, entry in entries.items() if not (args.prune and entry.model in gone)}
+        merged = {
+            key: entry for key, entry in entries.items() if not (args.prune and entry.model in gone)
+        }
         for snapshot in snapshots:
             merged = merge_entries(
                 merged, snapshot.entries, snapshot.unpinned, allow_rollback=args.allow_rollback
@@ -140,13 +153,17 @@ def _record(
 
 
 def _patterns(args: argparse.Namespace, context: Context) -> tuple[list[str] | None, list[str]]:
-    """The patterns that select models, by default the names in the lock; and the names that are gone."""
+    """The patterns that select models, by default the names in the lock; and the names that are
+    gone.
+    """
     from posezoo.errors import LockError
 
     locked = sorted({entry.model for entry in context.lock.entries.values()})
     gone = [name for name in locked if not context.registry.matches_any(name)]
     if args.check and not (args.models or args.all or locked):
-        raise LockError(f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some")
+        raise LockError(
+            f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some"
+        )
     if args.models or args.all or not locked:
         patterns = flags.patterns_from_args(args)
         return (None if patterns is None else list(patterns)), gone if args.all else []
@@ -165,7 +182,10 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
             "signature": str(signature_path(lock)),
             "key": str(args.verify_signature),
         }
-        text = f"{lock} was signed with the private key of {args.verify_signature}, and not changed since"
+        text = (
+            f"{lock} was signed with the private key of {args.verify_signature}, and not changed"
+            " since"
+        )
     else:
         path = signature_path(lock) if args.dry_run else sign(lock, args.sign)
         answer = {"lock": str(lock), "signature": str(path)}

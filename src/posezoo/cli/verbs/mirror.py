@@ -1,7 +1,8 @@
 """posezoo mirror: fill a folder for machines without network access, or check one.
 
-With ``--format json``, ``create`` prints ``models`` (name, files) and ``failed`` (name, reason, hint);
-``check`` prints ``files``: model, file, path, state (good, missing, changed, extra, symlinked, special).
+With ``--format json``, ``create`` prints ``models`` (name, files) and ``failed`` (name, reason,
+hint); ``check`` prints ``files``: model, file, path, state (good, missing, changed, extra,
+symlinked, special).
 
 The exit code is 1 if a model cannot be added, or if the state of a file is not good.
 """
@@ -78,11 +79,14 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
     if args.list is not None:
         args.parser.error(f"{args.list} names no model")
     args.parser.error(
-        "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all models"
+        "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all"
+        " models"
     )
 
 
-def _find_extras(args: argparse.Namespace, mirror: Mirror, registries: Sequence[str]) -> dict[str, _Extra]:
+def _find_extras(
+    args: argparse.Namespace, mirror: Mirror, registries: Sequence[str]
+) -> dict[str, _Extra]:
     """What a mirror contains besides models, by name: registries, and the sample photos."""
     from posezoo.registry import WHEEL_REGISTRIES
 
@@ -102,7 +106,9 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
 
     _refuse_invalid_selection(args, patterns)
     if args.folder.exists() and not args.folder.is_dir():
-        raise OutputError(f"{args.folder}: is not a folder", hint="name a folder; a missing one is created")
+        raise OutputError(
+            f"{args.folder}: is not a folder", hint="name a folder; a missing one is created"
+        )
     context = flags.context_from_args(args)
     settings = context.settings
     executor = Executor(1 if args.dry_run else settings.jobs)
@@ -114,7 +120,9 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
                 return {
                     "plan": [
                         model_jobs.format_planned_file(file)
-                        for file in mirror.plan(context.lock.with_pins(spec), context.download_options)
+                        for file in mirror.plan(
+                            context.lock.with_pins(spec), context.download_options
+                        )
                     ]
                 }
             paths = mirror.add_model(spec, context.download_options, context.lock, listener, pool)
@@ -123,7 +131,9 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
         selection = _with_required_models(
             context, select_models(context.registry, patterns or None, console), console
         )
-        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
+        report = model_jobs.run_for_each(
+            selection, work, console, skip_unpinned=args.all, executor=executor
+        )
         for name, (plan, add) in _find_extras(args, mirror, settings.registries).items():
             if args.dry_run:
                 lines = map(model_jobs.format_planned_file, plan(context.download_options))
@@ -176,7 +186,9 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
         repairable = [file for file in failed if file.state in ("changed", "missing")]
-        again = f"posezoo mirror create {mirror.root} MODEL downloads them again" if repairable else ""
+        again = (
+            f"posezoo mirror create {mirror.root} MODEL downloads them again" if repairable else ""
+        )
         # posezoo does not remove files that do not belong to the mirror.
         has_others = len(repairable) < len(failed)
         by_hand = "remove extra, symlinked and special files by hand" if has_others else ""

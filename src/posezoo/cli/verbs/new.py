@@ -24,7 +24,7 @@ EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
 posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run
 posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT --family intel
-"""
+"""  # noqa: E501
 
 FLAGS = (
     Flag("name NAME", "the name of the model and of its folder"),
@@ -42,9 +42,15 @@ FLAGS = (
     ),
     Flag(
         "--license_text FILE",
-        "file with the license text, which begins with the line that names the holder; it is copied",
+        "file with the license text, which begins with the line that names the holder; it is"
+        " copied",
     ),
-    Flag("--task", "the task_type of the model (default: %(default)s)", str, default="human_pose_estimation"),
+    Flag(
+        "--task",
+        "the task_type of the model (default: %(default)s)",
+        str,
+        default="human_pose_estimation",
+    ),
     Flag(
         "--framework",
         "the framework of the files, if their names do not show it",
@@ -72,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
     _check_arguments(args, context.registry)
     framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
-    spec = create_draft_spec(args.name, args.addresses, framework, Family(args.family), args.task, license)
+    spec = create_draft_spec(
+        args.name, args.addresses, framework, Family(args.family), args.task, license
+    )
     path = root / args.family / args.name / "model.yml"
     if args.dry_run:
         for file in spec.files:
@@ -110,12 +118,18 @@ def run(args: argparse.Namespace) -> int:
 def _writable_root(registry: Registry) -> Path:
     root, *others = registry.roots
     if others:
-        raise SettingsError("--models_dir: a new model goes to one registry", hint="name one of them")
+        raise SettingsError(
+            "--models_dir: a new model goes to one registry", hint="name one of them"
+        )
     existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not existing.is_dir():
-        raise OutputError(f"{existing}: is not a folder", hint="name another folder: --models_dir DIR")
+        raise OutputError(
+            f"{existing}: is not a folder", hint="name another folder: --models_dir DIR"
+        )
     if not os.access(existing, os.W_OK):
-        raise OutputError(f"{root}: cannot be written", hint="name a registry of your own: --models_dir DIR")
+        raise OutputError(
+            f"{root}: cannot be written", hint="name a registry of your own: --models_dir DIR"
+        )
     return root
 
 
@@ -140,6 +154,8 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
             hint=suggest_license(args.license),
         )
     if args.task not in TASKS:
-        raise SettingsError(f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}")
+        raise SettingsError(
+            f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
+        )
     if args.license_text is not None and not args.license_text.is_file():
         raise SettingsError(f"--license_text: {args.license_text}: no such file")

@@ -1,28 +1,30 @@
 """posezoo plan: show what posezoo get would download, convert and write, or why it would not.
 
-Nothing is written, and no request is sent. With ``--format json``, the output is an object with ``failed``,
-as in other verbs, and ``models``, a list of objects::
+Nothing is written, and no request is sent. With ``--format json``, the output is an object with
+``failed``, as in other verbs, and ``models``, a list of objects::
 
     name         str
     composite    str | null    the composite that contains it
     framework    str           of the published files
-    route        str           ir, convert, network; or mo, upstream-code, removed-from-mo-2024 (posezoo info)
+    route        str           ir, convert, network; or mo, upstream-code, removed-from-mo-2024
+                               (posezoo info)
     reason       str | null    why posezoo does not convert it, in one word
     why          str | null    the same in a sentence
     hint         str | null    what to do instead
     runs         list          code of the model that would be run (--allow_upstream_code)
-    files        list          the files that are needed: name, size (bytes; null: unknown), max_size (the
-                               limit for an unknown size), place (here, cache, mirror or source), from (the
-                               places that would be tried, in this order), pinned (false: refused without
-                               --trust_on_first_use), path
+    files        list          the files that are needed: name, size (bytes; null: unknown),
+                               max_size (the limit for an unknown size), place (here, cache, mirror
+                               or source), from (the places that would be tried, in this order),
+                               pinned (false: refused without --trust_on_first_use), path
     fetch_bytes  int           of the files to download; for an unknown size, its limit is added
-    arguments    object        inputs (name, shape, layout, and the steps before the network in their order:
-                               reverse_channels, mean, scale; ir_layout is the IR's), outputs (names; empty:
-                               all outputs of the network), frozen (inputs that become constants),
-                               static_shape (whether values that depend only on sizes are folded), network
-                               (name and arguments of posezoo's own network)
-    irs          list          precision, path, since (why it must be made; null: it is up to date, or
-                               published)
+    arguments    object        inputs (name, shape, layout, and the steps before the network in
+                               their order: reverse_channels, mean, scale; ir_layout is the IR's),
+                               outputs (names; empty: all outputs of the network), frozen (inputs
+                               that become constants), static_shape (whether values that depend only
+                               on sizes are folded), network (name and arguments of posezoo's own
+                               network)
+    irs          list          precision, path, since (why it must be made; null: it is up to date,
+                               or published)
 """
 
 from __future__ import annotations
@@ -53,7 +55,10 @@ posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
 FLAGS = (
-    f"{flags.MODELS} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force {flags.REGISTRY}",
+    (
+        f"{flags.MODELS} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force"
+        f" {flags.REGISTRY}"
+    ),
     flags.FORMAT,
 )
 
@@ -75,7 +80,9 @@ def run(args: argparse.Namespace) -> int:
         return _facts(plans[-1]) if args.format == "json" else {}
 
     with Console(quiet=args.quiet) as console:
-        report = model_jobs.run_for_each(select_models(context.registry, patterns, console), work, console)
+        report = model_jobs.run_for_each(
+            select_models(context.registry, patterns, console), work, console
+        )
     if args.format == "json":
         report.print("json")
     else:
@@ -120,7 +127,8 @@ def _facts(plan: Plan) -> dict[str, Any]:
                     "name": port.name,
                     "shape": list(port.shape),
                     "layout": port.layout,
-                    # The preprocessing steps in their order, named as in OpenVINO's PrePostProcessor.
+                    # The preprocessing steps in their order, named as in OpenVINO's
+                    # PrePostProcessor.
                     "reverse_channels": port.reverse_input_channels,
                     "mean": list(port.mean),
                     "scale": list(port.scale),
@@ -159,8 +167,14 @@ def _block(plan: Plan) -> list[str]:
             f"  input {name} frozen to {_value(value)}"
             for name, value in supported_mo_args.frozen_inputs(spec.mo_args).items()
         ]
-        lines += [f"  outputs {', '.join(output.name for output in spec.outputs)}"] if spec.outputs else []
-        lines += [f"  {model_jobs.format_planned_ir(ir, f'write {ir.precision}')}" for ir in plan.irs]
+        lines += (
+            [f"  outputs {', '.join(output.name for output in spec.outputs)}"]
+            if spec.outputs
+            else []
+        )
+        lines += [
+            f"  {model_jobs.format_planned_ir(ir, f'write {ir.precision}')}" for ir in plan.irs
+        ]
     return lines
 
 

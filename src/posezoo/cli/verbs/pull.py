@@ -54,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     options, layout = context.download_options, context.layout
     flags.require_local("pull", layout.output_dir)
     with Console(quiet=args.quiet) as console, ConnectionPool(options) as pool:
-        client = OciClient(args.address, DownloadContext(str(args.address), options, console, pool=pool))
+        client = OciClient(
+            args.address, DownloadContext(str(args.address), options, console, pool=pool)
+        )
         manifest = client.read_manifest()
         digest, files = f"sha256:{sha256(manifest).hexdigest()}", []
         for file in read_artifact(manifest, args.address):
@@ -67,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
                 if not any(fnmatchcase(name, pattern) for name in names):
                     hint = suggest(pattern, names) or f"it has {', '.join(sorted(names))}"
                     raise UnknownModelError(f"{args.address}: has no model {pattern}", hint=hint)
-            wanted = {name for name in names for pattern in args.models if fnmatchcase(name, pattern)}
+            wanted = {
+                name for name in names for pattern in args.models if fnmatchcase(name, pattern)
+            }
             files = [file for file in files if wanted & {file.model, file.path.split("/")[1]}]
         plans = plan_pull(files, context.registry, layout, context.lock, options.allow_licenses)
         if args.dry_run:
@@ -76,8 +80,13 @@ def run(args: argparse.Namespace) -> int:
             require_true_records(plan, client)
         for plan in plans:
             name = plan.model.full_name
-            with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
+            with DownloadContext(
+                name, options, console, pool=pool, records_origins=True
+            ) as downloads:
                 pull_files(plan, client, layout, downloads)
-    paths = [f"{'would download ' if args.dry_run else ''}{layout.output_dir / file.path}" for file in files]
+    paths = [
+        f"{'would download ' if args.dry_run else ''}{layout.output_dir / file.path}"
+        for file in files
+    ]
     print_result(args, describe(args.address, digest, files), *paths)
     return 0

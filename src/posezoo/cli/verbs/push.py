@@ -46,7 +46,9 @@ def parse_address(text: str) -> OciAddress:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-ADDRESS = Flag("address ADDRESS", "oci://HOST/REPO:TAG, or oci://HOST/REPO@sha256:DIGEST", parse_address)
+ADDRESS = Flag(
+    "address ADDRESS", "oci://HOST/REPO:TAG, or oci://HOST/REPO@sha256:DIGEST", parse_address
+)
 
 FLAGS = (
     ADDRESS,
@@ -65,14 +67,23 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.oci.model_artifact import collect_files, push_files
     from posezoo.pipeline.get import write_model_card
 
-    patterns, context = flags.patterns_from_args(args), flags.context_from_args(args, {"locked": False})
+    patterns, context = (
+        flags.patterns_from_args(args),
+        flags.context_from_args(args, {"locked": False}),
+    )
     flags.require_local("push", context.layout.download_dir, context.layout.output_dir)
     layout = context.layout
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
         all_specs = [context.lock.with_pins(spec) for spec in selection.models]
-        specs = [term.spec for term in collect_license_terms(all_specs, layout)]  # those with any file
-        absent = [] if args.all and specs else [spec.full_name for spec in all_specs if spec not in specs]
+        specs = [
+            term.spec for term in collect_license_terms(all_specs, layout)
+        ]  # those with any file
+        absent = (
+            []
+            if args.all and specs
+            else [spec.full_name for spec in all_specs if spec not in specs]
+        )
         if absent:
             problem = f"{layout.output_dir}: has no file of {', '.join(absent[:5])}"
             raise OutputError(problem, hint="posezoo get downloads and converts models")
@@ -85,12 +96,16 @@ def run(args: argparse.Namespace) -> int:
             digest = push_files(files, specs, args.address, context.download_options, console)
     done = "would push" if args.dry_run else "pushed"
     total = f"{done} {len(files)} files ({sum(file.size for file in files):,} bytes)"
-    lines = [file.path for file in files] if args.dry_run else [replace(args.address, reference=digest)]
+    lines = (
+        [file.path for file in files] if args.dry_run else [replace(args.address, reference=digest)]
+    )
     print_result(args, describe(args.address, digest, files), total, *lines)
     return 1 if selection.problems else 0
 
 
 def describe(address: OciAddress, digest: str, files: Sequence[ArtifactFile]) -> dict[str, object]:
     """An artifact in JSON's types."""
-    rows = [{key: value for key, value in asdict(file).items() if key != "source"} for file in files]
+    rows = [
+        {key: value for key, value in asdict(file).items() if key != "source"} for file in files
+    ]
     return {"address": str(address), "digest": digest, "files": rows}

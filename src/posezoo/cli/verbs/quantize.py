@@ -33,13 +33,15 @@ posezoo quantize --all --dataset_dir photos --dry_run
 QUANTIZATION_FLAGS = (
     Flag(
         "--dataset_dir DIR",
-        "folder of photos with people: two thirds are used for calibration, the others to compare INT8 with "
-        "FP32",
+        "folder of photos with people: two thirds are used for calibration, the others to compare"
+        " INT8 with FP32",
     ),
     Flag(
         "--target_device",
         "the device that the INT8 IR are optimized for (default: ANY)",
-        lambda name: "NPU" if name == "VPU" else name,  # the name that Open Model Zoo's quantizer took
+        lambda name: (
+            "NPU" if name == "VPU" else name
+        ),  # the name that Open Model Zoo's quantizer took
         choices=TARGET_DEVICES,
         default="ANY",
     ),
@@ -53,27 +55,34 @@ FLAGS = (
     flags.weights_dir_flag("folder of the FP32 IR", former="--model_dir"),
     Flag(
         "--precisions P[,P]",
-        "FP16-INT8, FP32-INT8: layers that stay in floating point are stored as FP16 or FP32 (default: "
-        "FP16-INT8)",
+        "FP16-INT8, FP32-INT8: layers that stay in floating point are stored as FP16 or FP32"
+        " (default: FP16-INT8)",
         default=(Precision.FP16_INT8,),
     ),
     Flag(
         "--annotations FILE",
-        "the people in the photos, as a file in COCO's format: also report the AP of FP32 and INT8, on the "
-        "photos that are not used for calibration",
+        "the people in the photos, as a file in COCO's format: also report the AP of FP32 and INT8,"
+        " on the photos that are not used for calibration",
     ),
     Flag(
         "--max_drop D",
-        "with --annotations: the largest allowed drop of AP, such as 0.01; more layers stay in floating "
-        "point until the drop is small enough",
+        "with --annotations: the largest allowed drop of AP, such as 0.01; more layers stay in"
+        " floating point until the drop is small enough",
         flags.parse_fraction,
     ),
     Flag("--report FILE", "write the measurements as JSON, for posezoo record"),
-    Flag("--layers", "show the layers with the most quantization noise, even if the result is accepted"),
     Flag(
-        "--measure_only", "quantize nothing: compare existing INT8 IR, converted here or published, with FP32"
+        "--layers",
+        "show the layers with the most quantization noise, even if the result is accepted",
     ),
-    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
+    Flag(
+        "--measure_only",
+        "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
+    ),
+    (
+        f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run"
+        f" {flags.FORMAT}"
+    ),
 )
 
 
@@ -157,7 +166,12 @@ class _QuantizationTask:
             ]
             return {"plan": [*lines, f"would then quantize to {' and '.join(precisions)}"]}
         for due in required:
-            convert(download(due, context, listener=listener), due, ConversionOptions(), listener=listener)
+            convert(
+                download(due, context, listener=listener),
+                due,
+                ConversionOptions(),
+                listener=listener,
+            )
         if self.measures_only and not self.is_dry_run:
             compared = {
                 each.value: int8_models.compare_ir_with_fp32(
@@ -165,12 +179,21 @@ class _QuantizationTask:
                 )
                 for each in precisions
             }
-            shifts = {precision: displacement.to_json() for precision, (_, displacement) in compared.items()}
-            return {"irs": {name: f"{xml}" for name, (xml, _) in compared.items()}, "shifts": shifts}
+            shifts = {
+                precision: displacement.to_json()
+                for precision, (_, displacement) in compared.items()
+            }
+            return {
+                "irs": {name: f"{xml}" for name, (xml, _) in compared.items()},
+                "shifts": shifts,
+            }
         plan = int8_models.plan_int8(spec, context, photos, self.options, output_dir=output_dir)
         if self.is_dry_run:
             return {
-                "plan": [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in plan.irs]
+                "plan": [
+                    model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}")
+                    for ir in plan.irs
+                ]
             }
         quantized = quantize(plan, listener=listener)
         write_model_card(spec, context, output_dir)
@@ -180,7 +203,8 @@ class _QuantizationTask:
         }
         if quantized.displacements:
             answer["shifts"] = {
-                each.value: displacement.to_json() for each, displacement in quantized.displacements.items()
+                each.value: displacement.to_json()
+                for each, displacement in quantized.displacements.items()
             }
         return answer
 

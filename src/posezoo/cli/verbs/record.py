@@ -1,6 +1,7 @@
 """posezoo record: write measurements into the measured.yml next to a model's model.yml.
 
-It is for maintainers of a registry, in a checkout or in their own folder. Nothing else writes measured.yml.
+It is for maintainers of a registry, in a checkout or in their own folder. Nothing else writes
+measured.yml.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ FLAGS = (
     ),
     Flag(
         "--generated",
-        "count a network of posezoo with random weights, for models whose weights are not available",
+        "count a network of posezoo with random weights, for models whose weights are not"
+        " available",
     ),
     Flag(
         "--size H,W",
-        "height and width of the image, for an IR with dynamic sizes (default: usual_size in model.yml)",
+        "height and width of the image, for an IR with dynamic sizes (default: usual_size in"
+        " model.yml)",
     ),
     flags.download_dir_flag(),
     f"weights_dir {flags.LOCK} models_dir {flags.CLUSTER} {flags.FORMAT}",
@@ -72,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
         measured = [
             figure for file in files for figure in _figures(context, file)
         ]  # if one of them is invalid, none is recorded
-        selection = select_models(context.registry, patterns, console) if patterns else Selection(())
+        selection = (
+            select_models(context.registry, patterns, console) if patterns else Selection(())
+        )
         report = model_jobs.run_for_each(
             selection,
             _CountTask(context, args.size, args.generated),
@@ -83,7 +88,10 @@ def run(args: argparse.Namespace) -> int:
             if found.spread > MAX_SPREAD:
                 case = f"{spec.full_name}: {found.precision}, {format_pairs(found.settings)}"
                 problem = f"not recorded: the throughput of its rounds varies by {found.spread:.0%}"
-                hint = f"at most {MAX_SPREAD:.0%} is recorded: measure it again while nothing else runs"
+                hint = (
+                    f"at most {MAX_SPREAD:.0%} is recorded: measure it again while nothing else"
+                    " runs"
+                )
                 error = PosezooError(f"{case}: {problem}", hint=hint)
                 console.print_error(error)
                 report.add_failure(spec.full_name, error)
@@ -104,7 +112,9 @@ def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]
             raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
         if found.kind == "complexity" and not isinstance(spec, ModelSpec):
             hint = f"name {' or '.join(spec.stages)}"
-            raise PosezooError(f"{file}: {name}: is a composite, whose parts are counted", hint=hint)
+            raise PosezooError(
+                f"{file}: {name}: is a composite, whose parts are counted", hint=hint
+            )
         yield spec, replace(found, tag=spec.tag if isinstance(spec, ModelSpec) else "")
 
 
@@ -122,7 +132,9 @@ class _CountTask:
 
         listener(CountStarted(spec.full_name))
         # A separate process is used, so that the memory of a large network is freed.
-        measurements = run_in_child(_count, self.context, spec, self.size, self.generated, of=spec.full_name)
+        measurements = run_in_child(
+            _count, self.context, spec, self.size, self.generated, of=spec.full_name
+        )
         return {"files": [str(complexity_count.record_measurements(spec, measurements))]}
 
 
@@ -133,8 +145,12 @@ def _count(
     from posezoo.pipeline.get import resolve_model
 
     if not generated:
-        return complexity_count.count_complexity(resolve_model(spec, spec.precisions, context), size)
+        return complexity_count.count_complexity(
+            resolve_model(spec, spec.precisions, context), size
+        )
     with tempfile.TemporaryDirectory() as folder:
-        converted = complexity_count.convert_with_random_weights(spec, context, Path(folder), spec.precisions)
+        converted = complexity_count.convert_with_random_weights(
+            spec, context, Path(folder), spec.precisions
+        )
         measurements = complexity_count.count_complexity(converted.resolved)
     return tuple(replace(measurement, weights="generated") for measurement in measurements)

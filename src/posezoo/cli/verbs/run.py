@@ -1,11 +1,11 @@
 """posezoo run: run a model on images and videos; write them with the poses, and keypoints as JSON.
 
-The results folder then has an annotated image for each image, an annotated video and a JSON file with the
-keypoints of each frame for each video, and poses.json, which ``--format json`` prints::
+The results folder then has an annotated image for each image, an annotated video and a JSON file
+with the keypoints of each frame for each video, and poses.json, which ``--format json`` prints::
 
     images    list    image, picture, width, height, poses
-    videos    list    video, picture, keypoints (a file: frames with frame, width, height, poses), frames,
-                      people (the most in one frame), people_from, width, height
+    videos    list    video, picture, keypoints (a file: frames with frame, width, height, poses),
+                      frames, people (the most in one frame), people_from, width, height
     failed    list    image or video, and reason
 """
 
@@ -86,12 +86,13 @@ FLAGS = (
     ),
     Flag(
         "-i, --input INPUT",
-        "images, folders, globs, videos, a camera's number, or addresses (http, rtsp) (default: two "
-        "public-domain sample photos)",
+        "images, folders, globs, videos, a camera's number, or addresses (http, rtsp) (default: two"
+        " public-domain sample photos)",
         nargs="+",
     ),
     flags.output_flag(
-        "folder for the drawn images and videos, and poses.json", "results/MODEL in your cache folder"
+        "folder for the drawn images and videos, and poses.json",
+        "results/MODEL in your cache folder",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag(
@@ -119,7 +120,9 @@ class ChosenModel:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load the model, after download and conversion if necessary; find and draw the poses in each input."""
+    """Load the model, after download and conversion if necessary; find and draw the poses in each
+    input.
+    """
     from posezoo.demo.frame_rate import StepTimer
     from posezoo.pipeline import load
     from posezoo.runtime.runtime_config import require_device
@@ -171,7 +174,9 @@ def run(args: argparse.Namespace) -> int:
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
         if runner.has_results:
-            write_atomically(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
+            write_atomically(
+                results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode()
+            )
     # If no input could be read, the errors say all there is to say.
     lines = [*_summary_lines(summary, results)] if runner.has_results else []
     if runner.has_empty_result:
@@ -215,7 +220,8 @@ def _choose_checkpoint(checkpoint: Path, name: str | None, context: Context) -> 
     """A model with the user's own weights.
 
     Args:
-        name: the name of a model or of one of our networks; None for the only network that reads the weights.
+        name: the name of a model or of one of our networks; None for the only network that reads
+            the weights.
     """
     from posezoo.demo.model_loading import find_fitting_network
     from posezoo.networks import is_network
@@ -240,7 +246,9 @@ def _precision_of(args: argparse.Namespace, chosen: ChosenModel) -> str:
 def _download_samples(context: Context, console: Console) -> RunInputs:
     from posezoo.download.published_photos import download_samples
 
-    photos = download_samples(context.layout.samples_dir, context.download_options, listener=console)
+    photos = download_samples(
+        context.layout.samples_dir, context.download_options, listener=console
+    )
     return RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
 
 
@@ -279,13 +287,18 @@ class _Loader:
         precision = self.args.precision
         irs, options = {}, ConversionOptions()
         for part in self.context.registry.parts(model):
-            # One reading of the original makes both; of a published IR only the files in use are downloaded.
+            # One reading of the original makes both; of a published IR only the files in use are
+            # downloaded.
             precisions = both if precision in both and not part.is_ir else (precision,)
             with self.timer.time_step(DOWNLOAD):
-                plan = make_plan(resolve_model(part, precisions, self.context), self.context, options)
+                plan = make_plan(
+                    resolve_model(part, precisions, self.context), self.context, options
+                )
                 resolved = download(plan, self.context, listener=self.console)
             with self.timer.time_step(CONVERT):
-                irs[part.name] = convert(resolved, plan, options, listener=self.console).irs[precision]
+                irs[part.name] = convert(resolved, plan, options, listener=self.console).irs[
+                    precision
+                ]
         return irs
 
     def _convert_checkpoint(self, model: Model, checkpoint: Path) -> dict[str, Path]:
@@ -294,13 +307,17 @@ class _Loader:
 
         with self.timer.time_step(CONVERT):
             place = with_checkpoint_dir(self.context, model)
-            return get_irs(model, self.args.precision, place, checkpoint=checkpoint, listener=self.console)
+            return get_irs(
+                model, self.args.precision, place, checkpoint=checkpoint, listener=self.console
+            )
 
     def _compile(self, model: Model, irs: dict[str, Path]) -> Estimator:
         from posezoo.pipeline import load
 
         with self.timer.time_step(DOWNLOAD):
-            detector = load.detector_irs(model, self.context, is_video=self.is_video, listener=self.console)
+            detector = load.detector_irs(
+                model, self.context, is_video=self.is_video, listener=self.console
+            )
         with self.timer.time_step("compile"):
             return load.compile_estimator(
                 model, self.context, {**detector, **irs}, self._options, is_video=self.is_video
@@ -407,7 +424,9 @@ class _Runner:
         )
 
     def _run_on_video(self, video: VideoInput) -> None:
-        """Write the annotated video and the keypoints of each frame; ^C ends it, and keeps what is done."""
+        """Write the annotated video and the keypoints of each frame; ^C ends it, and keeps what is
+        done.
+        """
         from posezoo.demo.frame_outputs import JsonListWriter, frame_to_json, open_output
         from posezoo.pose.drawing import draw
 
@@ -429,7 +448,8 @@ class _Runner:
                     for frame, poses in results:
                         written.append(frame_to_json(frame, poses))
                         output.write(
-                            frame, draw(frame.image, poses, min_score=self._min_score, in_place=True)
+                            frame,
+                            draw(frame.image, poses, min_score=self._min_score, in_place=True),
                         )
                         frames += 1
                         people = max(people, len(poses))
@@ -444,7 +464,9 @@ class _Runner:
                 "keypoints": str(keypoints),
                 "frames": frames,
                 "people": people,
-                "people_from": TRACKING if self._estimator.can_track else self._estimator.people_from,
+                "people_from": (
+                    TRACKING if self._estimator.can_track else self._estimator.people_from
+                ),
                 "width": source.size[0],
                 "height": source.size[1],
             }
@@ -454,7 +476,10 @@ class _Runner:
 def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
     for answer in summary["images"]:
         count = len(answer["poses"])
-        yield f"{answer['image']}: {count} {'person' if count == 1 else 'people'} -> {answer['picture']}"
+        yield (
+            f"{answer['image']}: {count} {'person' if count == 1 else 'people'} ->"
+            f" {answer['picture']}"
+        )
     for video in summary["videos"]:
         frames, people = video["frames"], video["people"]
         yield (

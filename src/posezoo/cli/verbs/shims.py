@@ -19,7 +19,7 @@ EXAMPLES = """
 posezoo shims ~/.local/bin
 posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
 posezoo shims --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "openvino-dev[onnx]==2024.6.0"
-"""
+"""  # noqa: E501
 
 #: The module of each command, by the command's name.
 COMMANDS = {
@@ -45,7 +45,8 @@ def _release(text: str) -> str:
 
 
 def _registry_of(release: str) -> str:
-    """The registry with the models of a release of openvino-dev, or of the nearest release that has one.
+    """The registry with the models of a release of openvino-dev, or of the nearest release that has
+    one.
 
     Until 2024.0, releases had Caffe models.
     """
@@ -57,23 +58,27 @@ def _registry_of(release: str) -> str:
 
 FLAGS = (
     Flag(
-        "folder DIR", f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH", Path, nargs="?"
+        "folder DIR",
+        f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH",
+        Path,
+        nargs="?",
     ),
     Flag(
         "--wheel DIR",
-        "write two wheels to this folder: posezoo, and a stand-in for openvino-dev that pip prefers to the "
-        "real one; never publish them",
+        "write two wheels to this folder: posezoo, and a stand-in for openvino-dev that pip prefers"
+        " to the real one; never publish them",
     ),
     Flag(
         "--wheel_version VERSION",
-        "the version of openvino-dev that the stand-in satisfies, and whose models --all and --print_all of "
-        "the commands mean (default: %(default)s)",
+        "the version of openvino-dev that the stand-in satisfies, and whose models --all and"
+        " --print_all of the commands mean (default: %(default)s)",
         _release,
         default="2024.6.0",
     ),
     Flag(
         "--force",
-        "also replace commands that run another posezoo or another Python; other programs are never replaced",
+        "also replace commands that run another posezoo or another Python; other programs are never"
+        " replaced",
     ),
     Flag("-q, --quiet", "print only warnings and errors"),
 )
@@ -107,7 +112,10 @@ def _write_wheels(folder: Path, release: str) -> list[str]:
     return [
         *(str(folder / name) for name, _ in wheels),
         f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"',
-        "These wheels are for this machine, or for a package index of your own: never publish them.",
+        (
+            "These wheels are for this machine, or for a package index of your own: never publish"
+            " them."
+        ),
     ]
 
 
@@ -116,15 +124,19 @@ def _write_commands(args: argparse.Namespace) -> list[str]:
     from posezoo.files.verified_files import write_atomically
 
     registry = _registry_of(args.wheel_version)
-    requested = {args.folder / name: shim_script(module, registry) for name, module in COMMANDS.items()}
+    requested = {
+        args.folder / name: shim_script(module, registry) for name, module in COMMANDS.items()
+    }
     for path, content in requested.items():
         if not os.path.lexists(path):
             continue
         if not _is_ours(path):
             raise OutputError(
                 f"{path}: exists already, and is not from posezoo",
-                hint="pip uninstall openvino-dev, if it is from there; "
-                "or choose another folder, and put it first on PATH",
+                hint=(
+                    "pip uninstall openvino-dev, if it is from there; "
+                    "or choose another folder, and put it first on PATH"
+                ),
             )
         if not args.force and path.read_text("utf-8") != content:
             problem = f"{path}: was written by another posezoo or Python, or for another release"
@@ -134,7 +146,9 @@ def _write_commands(args: argparse.Namespace) -> list[str]:
         try:
             path.chmod(path.stat().st_mode | 0o111)
         except OSError as error:
-            raise OutputError(f"{path}: cannot be made executable: {error.strerror or error}") from error
+            raise OutputError(
+                f"{path}: cannot be made executable: {error.strerror or error}"
+            ) from error
     return [str(path) for path in requested]
 
 
@@ -150,7 +164,10 @@ def _warn_of_others(folder: Path) -> None:
         if command.parent.resolve() != folder and not _is_ours(command) and not is_stand_in(command)
     ]
     if others:
-        print(f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}", file=sys.stderr)
+        print(
+            f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}",
+            file=sys.stderr,
+        )
     elif not found:
         print(f"warning: {folder} is not on your PATH; {first}", file=sys.stderr)
 
@@ -160,8 +177,8 @@ def shim_script(module: str, registry: str) -> str:
 
     Without a folder, the command means the models of the registry.
 
-    The shell starts Python, since a ``#!`` line can contain neither spaces nor long paths. The script imports
-    nothing from the working folder.
+    The shell starts Python, since a ``#!`` line can contain neither spaces nor long paths. The
+    script imports nothing from the working folder.
     """
     source = Path(__file__).resolve().parents[3]  # the folder that contains the package posezoo
     code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "

@@ -2,9 +2,9 @@
 
 ``posezoo sources check --format json``::
 
-    sources    list   model, file, source, type (as in model.yml), host (or empty), state (good, dead,
-                      changed, unreachable, unchecked), compared (size, digest), problem, model_yml,
-                      line (or 0)
+    sources    list   model, file, source, type (as in model.yml), host (or empty), state (good,
+                      dead, changed, unreachable, unchecked), compared (size, digest), problem,
+                      model_yml, line (or 0)
     counts     object the number of sources by state
     failed     list   the model.yml files that cannot be read: name, reason, hint
 
@@ -45,23 +45,40 @@ _ATTEMPTS = 2
 
 #: What a source must have, and an example of a mistake, by the state of a bad source.
 RULES = {
-    "dead": ("A source has the file: otherwise a download fails, or needs another source", "HTTP 404"),
-    "changed": ("A source has the declared size and digest: otherwise it is refused", "another size"),
-    "unreachable": ("A source answers: otherwise a download fails, or needs another source", "HTTP 503"),
+    "dead": (
+        "A source has the file: otherwise a download fails, or needs another source",
+        "HTTP 404",
+    ),
+    "changed": (
+        "A source has the declared size and digest: otherwise it is refused",
+        "another size",
+    ),
+    "unreachable": (
+        "A source answers: otherwise a download fails, or needs another source",
+        "HTTP 503",
+    ),
 }
 
 FLAGS = (
     Flag(
         "what",
-        "check: ask each source for existence, size and, if cheap, digest; then it is good, dead (it does "
-        "not have the file, or refuses it), changed (another size or digest), unreachable (no answer, or a "
-        "wrong setting on this machine) or unchecked (for example, a package is missing); the exit code is 1 "
-        "if one is dead, changed or unreachable",
+        "check: ask each source for existence, size and, if cheap, digest; then it is good, dead"
+        " (it does not have the file, or refuses it), changed (another size or digest), unreachable"
+        " (no answer, or a wrong setting on this machine) or unchecked (for example, a package is"
+        " missing); the exit code is 1 if one is dead, changed or unreachable",
         choices=("check",),
     ),
     flags.MODELS,
-    Flag("-j, --jobs N", f"how many sources are asked at once (default: {_JOBS})", flags.whole_number(1, 64)),
-    Flag("--attempts N", f"how often a source is asked (default: {_ATTEMPTS})", flags.whole_number(1, 100)),
+    Flag(
+        "-j, --jobs N",
+        f"how many sources are asked at once (default: {_JOBS})",
+        flags.whole_number(1, 64),
+    ),
+    Flag(
+        "--attempts N",
+        f"how often a source is asked (default: {_ATTEMPTS})",
+        flags.whole_number(1, 100),
+    ),
     f"stall_timeout header ca_bundle allow_private_redirects {flags.REGISTRY}",
     flags.format_flag(("text", "json", "sarif")),
     "quiet",
@@ -90,8 +107,13 @@ def run(args: argparse.Namespace) -> int:
         print_json(_to_sarif(bad))
     elif args.format == "json":
         counts = Counter(each.state for each in checked)
-        failed = [{"name": each.file, "reason": each.problem, "hint": each.hint} for each in models.problems]
-        print_json({"sources": [_row(each) for each in checked], "counts": counts, "failed": failed})
+        failed = [
+            {"name": each.file, "reason": each.problem, "hint": each.hint}
+            for each in models.problems
+        ]
+        print_json(
+            {"sources": [_row(each) for each in checked], "counts": counts, "failed": failed}
+        )
     else:
         for line in _text_lines(checked, bad, quiet=args.quiet):
             print(line)
@@ -107,7 +129,9 @@ def _row(checked: CheckedSource) -> dict[str, object]:
 def _text_lines(
     checked: Sequence[CheckedSource], bad: Sequence[CheckedSource], *, quiet: bool
 ) -> Iterator[str]:
-    """A row for each source, with what was compared or what is wrong, the bad ones last; and the counts."""
+    """A row for each source, with what was compared or what is wrong, the bad ones last; and the
+    counts.
+    """
     rows = []
     for each in sorted(checked, key=lambda each: each in bad):
         note = ", ".join(each.compared) or each.problem or "exists"

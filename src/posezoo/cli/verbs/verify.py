@@ -51,20 +51,26 @@ METADATA_FLAGS = (
     ),
     Flag(
         "--explain RULE",
-        "explain what a rule of --metadata demands and why, with an example; all explains every rule",
+        "explain what a rule of --metadata demands and why, with an example; all explains every"
+        " rule",
     ),
     Flag(
         "--changed_since, --changed-since REV",
-        "with --metadata: check only models that a change touches: whose folders, index page, license text, "
-        "paper or skeleton differ from a Git revision; all models if nothing differs from it",
+        "with --metadata: check only models that a change touches: whose folders, index page,"
+        " license text, paper or skeleton differ from a Git revision; all models if nothing differs"
+        " from it",
     ),
     Flag(
-        "--baseline FILE", "with --metadata: do not report the known findings, which are listed in this file"
+        "--baseline FILE",
+        "with --metadata: do not report the known findings, which are listed in this file",
     ),
-    Flag("--write_baseline FILE", "with --metadata: write all findings to this file, for --baseline"),
+    Flag(
+        "--write_baseline FILE", "with --metadata: write all findings to this file, for --baseline"
+    ),
     Flag(
         "--artifacts DIR",
-        "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR below DIR",
+        "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR"
+        " below DIR",
     ),
 )
 
@@ -115,7 +121,8 @@ def run_artifact_check(
     Args:
         lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
         listener: receives an event for each model.
-        downloader, converter: the commands, before the name of a model, that make an artifact again.
+        downloader, converter: the commands, before the name of a model, that make an artifact
+            again.
     """
     from posezoo.files.stores import pull
     from posezoo.verify import check_composite
@@ -133,7 +140,12 @@ def run_artifact_check(
         listener(WorkFinished(spec.full_name, not problems, "; ".join(problems)))
     for composite in selection.composites:
         for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
-            pull(root / composite.subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
+            pull(
+                root / composite.subdirectory,
+                layout.limits,
+                lambda name: "/" not in name,
+                afresh=True,
+            )
         artifacts += check_composite(composite, layout)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
     rows = [asdict(artifact) for artifact in artifacts]
@@ -158,7 +170,13 @@ def run_artifact_check(
             repair = shlex.join(words)
         else:
             trust = ["--trust_on_first_use"] if first.state == "unknown" else []
-            words = [*downloader.split(), first.model, folder_flag, f"{layout.download_dir}", *trust]
+            words = [
+                *downloader.split(),
+                first.model,
+                folder_flag,
+                f"{layout.download_dir}",
+                *trust,
+            ]
             repair = shlex.join([*words, *flags.registry_arguments(args)])
         lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
     print_result(args, {"artifacts": rows, "refused": reasons}, *lines)
@@ -168,7 +186,9 @@ def run_artifact_check(
 def _check_model(
     spec: ModelSpec, layout: ModelLayout, lock: LockFile
 ) -> tuple[list[ArtifactState], LockError | None]:
-    """The states of a model's files and IR; and the error if a strict lock does not contain them."""
+    """The states of a model's files and IR; and the error if a strict lock does not contain
+    them.
+    """
     from posezoo.files.stores import pull
     from posezoo.ir.provenance import read_provenance
     from posezoo.spec.model import Precision
@@ -190,7 +210,9 @@ def _check_model(
 
 
 def is_metadata_check(args: argparse.Namespace) -> bool:
-    """Whether --metadata is given; the parser reports an error if its other flags come without it."""
+    """Whether --metadata is given; the parser reports an error if its other flags come without
+    it.
+    """
     names = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
     given = [name for name in names if getattr(args, name) is not None]
     if not args.metadata and given != ["explain"]:
@@ -199,12 +221,18 @@ def is_metadata_check(args: argparse.Namespace) -> bool:
         if args.format not in ("text", "json"):
             args.parser.error(f"--format {args.format} requires --metadata")
     elif args.registries:
-        args.parser.error("--registry does not go with --metadata, which checks folders: --models_dir")
+        args.parser.error(
+            "--registry does not go with --metadata, which checks folders: --models_dir"
+        )
     return bool(args.metadata or given)
 
 
-def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None) -> int:
-    """Check the models that match the patterns (None: all), print the findings, and return the exit code."""
+def run_metadata_check(
+    args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None
+) -> int:
+    """Check the models that match the patterns (None: all), print the findings, and return the exit
+    code.
+    """
     from posezoo.lint.rule import FORMER_IDS
     from posezoo.lint.rules import check_registry
 
@@ -239,18 +267,24 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
 
         write_baseline(args.write_baseline, findings, registry.roots)
     if known:
-        findings = [finding for finding in findings if baseline_key(finding, registry.roots) not in known]
+        findings = [
+            finding for finding in findings if baseline_key(finding, registry.roots) not in known
+        ]
     _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
     return int(any(finding.severity == "error" for finding in findings))
 
 
 def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
-    """The names of the models and composites that match the patterns, and of the composites' parts."""
+    """The names of the models and composites that match the patterns, and of the composites'
+    parts.
+    """
     if patterns is None:
         return None
     names: set[str] = set()
     for pattern in patterns:
-        matches = {name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)}
+        matches = {
+            name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)
+        }
         if not matches:
             registry.select([pattern])  # raises an error that suggests the most similar name
         names |= matches
@@ -258,7 +292,9 @@ def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozens
     return frozenset(names | parts)
 
 
-def _select_changed(registry: Registry, names: frozenset[str] | None, revision: str) -> frozenset[str] | None:
+def _select_changed(
+    registry: Registry, names: frozenset[str] | None, revision: str
+) -> frozenset[str] | None:
     """Those of the models (None: all) that a change touches; all if there is no change.
 
     A message on the standard error says if this is none, or all.
@@ -266,8 +302,13 @@ def _select_changed(registry: Registry, names: frozenset[str] | None, revision: 
     from posezoo.lint.git_changes import find_changed_models
 
     models_dir = builtin_models_dir()
-    if registry.roots == (models_dir,) and models_dir.parent not in (Path.cwd(), *Path.cwd().parents):
-        problem = "--changed_since: the models of the installed posezoo are in no repository of yours"
+    if registry.roots == (models_dir,) and models_dir.parent not in (
+        Path.cwd(),
+        *Path.cwd().parents,
+    ):
+        problem = (
+            "--changed_since: the models of the installed posezoo are in no repository of yours"
+        )
         raise SettingsError(problem, hint="name the folder of your models: --models_dir DIR")
     changed = find_changed_models(registry, revision)
     if changed is None:
@@ -275,7 +316,9 @@ def _select_changed(registry: Registry, names: frozenset[str] | None, revision: 
         return names
     names = changed if names is None else names & changed
     if not names:
-        print_to_stderr(f"the change since {revision} touches none of the models: nothing is checked")
+        print_to_stderr(
+            f"the change since {revision} touches none of the models: nothing is checked"
+        )
     return names
 
 
@@ -291,7 +334,9 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
 
         print_json(output_formats.to_sarif(findings, _all_rules().values(), version()))
         return
-    format_line = output_formats.to_github_annotation if style == "github" else output_formats.to_text
+    format_line = (
+        output_formats.to_github_annotation if style == "github" else output_formats.to_text
+    )
     for finding in findings:
         print(format_line(finding))
     counts = Counter(str(finding.severity) for finding in findings)

@@ -1,7 +1,9 @@
-"""The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's maps.
+"""The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
+maps.
 
-Each decoder is a module NAME_graph with a function ``build``, and a line in ``SCORE_OPTIONS``. The numpy
-decoders in ``posezoo.pose`` define the results: the graph has their constants, the self-check compares both.
+Each decoder is a module NAME_graph with a function ``build``, and a line in ``SCORE_OPTIONS``. The
+numpy decoders in ``posezoo.pose`` define the results: the graph has their constants, the self-check
+compares both.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from posezoo.pose.decoder_type import DecoderType
     from posezoo.pose.letterbox import Size
 
-#: The decoders that can be put into a graph, with their option that is the minimum score of a person.
+#: The decoders that can be put into a graph, with their option that is the minimum score of a
+#: person.
 SCORE_OPTIONS = {
     "blazepose": "min_presence",
     "detection": "min_box_score",
@@ -33,16 +36,22 @@ SCORE_OPTIONS = {
 }
 
 #: Options that decoders get in a graph, if the model does not declare them.
-GRAPH_OPTIONS: Mapping[str, Mapping[str, Any]] = {"openpose": {"single_pass": True, "max_peaks": 32}}
+GRAPH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "openpose": {"single_pass": True, "max_peaks": 32}
+}
 
 #: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
 KEYPOINTS, BOXES, SCORES = "keypoints", "boxes", "scores"
 
 
 def with_decoding(
-    spec: ModelSpec, named: Decoder | None, max_people: int | None = None, min_score: float | None = None
+    spec: ModelSpec,
+    named: Decoder | None,
+    max_people: int | None = None,
+    min_score: float | None = None,
 ) -> ModelSpec:
-    """The model, changed so that its IR contains its decoder; an input of any size gets its usual size.
+    """The model, changed so that its IR contains its decoder; an input of any size gets its usual
+    size.
 
     Args:
         spec: the model.
@@ -51,7 +60,8 @@ def with_decoding(
         min_score: the minimum score of a person; None for the decoder's.
 
     Raises:
-        ConversionError: the model has no decoder, it cannot be put into a graph, or it finds one person.
+        ConversionError: the model has no decoder, it cannot be put into a graph, or it finds one
+            person.
         InferenceError: the decoder or one of its options does not exist.
     """
     from posezoo.pose.decoders import find_decoder, resolve_options
@@ -67,7 +77,9 @@ def with_decoding(
         network = _find_network(spec, decoder)
         if network is None:
             problem = f"its outputs are not those of the decoder {named.name}"
-        elif network is not decoder.networks[-1]:  # finds the people whom the last network processes
+        elif (
+            network is not decoder.networks[-1]
+        ):  # finds the people whom the last network processes
             option = decoder.person_score
         elif max_people is not None and decoder.approach == "top-down":
             problem = f"finds one person, so --max_people {max_people} cannot be used"
@@ -95,7 +107,9 @@ def _with_usual_size(port: Input) -> Input:
 
 
 def _find_network(spec: ModelSpec, decoder: DecoderType) -> tuple[Output, ...] | None:
-    """The outputs of the decoder's network whose roles the model declares; without roles, the last one's."""
+    """The outputs of the decoder's network whose roles the model declares; without roles, the last
+    one's.
+    """
     roles = {port.role for port in spec.outputs}
     if not roles - {""} or any(rule.keys() <= roles for rule in decoder.rules):
         return decoder.networks[-1]  # a rule may have roles of its own: all maps in one output
@@ -104,7 +118,8 @@ def _find_network(spec: ModelSpec, decoder: DecoderType) -> tuple[Output, ...] |
 
 
 def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """The names of the network's outputs that its decoder takes, by role; ``shapes`` are all by name.
+    """The names of the network's outputs that its decoder takes, by role; ``shapes`` are all by
+    name.
 
     Raises:
         ConversionError: the network does not have them.
@@ -116,7 +131,9 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     network = _find_network(spec, decoder) or decoder.networks[-1]
     needed = {output.role: output.name for output in network}
     declared = {port.role: port.name for port in spec.outputs if port.role in needed}
-    names = declared if declared.keys() == needed.keys() else decoder.match_outputs(shapes) or needed
+    names = (
+        declared if declared.keys() == needed.keys() else decoder.match_outputs(shapes) or needed
+    )
     if not set(names.values()) <= shapes.keys():
         given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
         raise ConversionError(
@@ -134,21 +151,23 @@ def _input_size(network: Any, spec: ModelSpec) -> Size:
     sides = dict(zip(layout, shape, strict=False))
     if len(network.inputs) != 1 or len(shape) != 4 or min(shape) < 1 or sides.get("N") != 1:
         raise ConversionError(
-            f"{spec.full_name}: a decoder needs one input with one image of a fixed size, not {list(shape)}",
+            f"{spec.full_name}: a decoder needs one input with one image of a fixed size, not"
+            f" {list(shape)}",
             hint="declare its shape and layout, and remove --dynamic",
         )
     return sides["W"], sides["H"]
 
 
 def append_decoder(network: Any, spec: ModelSpec) -> Any:
-    """A network whose outputs are people: ``keypoints`` or ``boxes``, and ``scores``, highest score first.
+    """A network whose outputs are people: ``keypoints`` or ``boxes``, and ``scores``, highest score
+    first.
 
-    Coordinates are continuous, in pixels of the image that the IR takes: (0, 0) is the corner of its top left
-    pixel. A missing keypoint, and a row without a person, is 0.
+    Coordinates are continuous, in pixels of the image that the IR takes: (0, 0) is the corner of
+    its top left pixel. A missing keypoint, and a row without a person, is 0.
 
-    A decoder's function ``build`` takes the outputs by role, width and height of the network's input, its
-    options, and the number of people (0: all). It returns [N, K, 3] or [N, 4] in pixels of the network's
-    input, as the numpy decoder computes them, and [N].
+    A decoder's function ``build`` takes the outputs by role, width and height of the network's
+    input, its options, and the number of people (0: all). It returns [N, K, 3] or [N, 4] in pixels
+    of the network's input, as the numpy decoder computes them, and [N].
 
     Args:
         network: an ``openvino.Model``, with its preprocessing; it is changed.
@@ -164,15 +183,23 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     assert spec.decoding is not None
     name, ov, size = spec.decoding.decoder.name, import_openvino(), _input_size(network, spec)
     if not spec.is_ir:  # folding would make INT8 weights f32
-        fold_constants(network)  # else OpenVINO does not know in FP16 which sizes follow from the image's
+        fold_constants(
+            network
+        )  # else OpenVINO does not know in FP16 which sizes follow from the image's
     ports = {name: port for port in network.outputs for name in port.names}
-    roles = match_roles(spec, {name: tuple(static_sizes(port.partial_shape)) for name, port in ports.items()})
-    maps = {role: nodes.to_float(ports[output].node.input_value(0)) for role, output in roles.items()}
+    roles = match_roles(
+        spec, {name: tuple(static_sizes(port.partial_shape)) for name, port in ports.items()}
+    )
+    maps = {
+        role: nodes.to_float(ports[output].node.input_value(0)) for role, output in roles.items()
+    }
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names({inner_name(each) for each in port.names})
     build = import_attribute(f"posezoo.convert.decoding.{name}_graph:build")
     try:
-        values, scores = build(maps, size, resolve_options(spec.decoding.decoder), spec.decoding.max_people)
+        values, scores = build(
+            maps, size, resolve_options(spec.decoding.decoder), spec.decoding.max_people
+        )
         if find_decoder(name).has_pixel_centers:
             values = nodes.shift(values, 0.5)
         if spec.inputs and spec.inputs[0].resize:
@@ -180,7 +207,8 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
         values, scores = nodes.keep_people(values, scores, spec.decoding.min_score)
     except (RuntimeError, ValueError) as error:
         raise ConversionError(
-            f"{spec.full_name}: {error_text(error)}", hint="check the shapes of its outputs, and --max_people"
+            f"{spec.full_name}: {error_text(error)}",
+            hint="check the shapes of its outputs, and --max_people",
         ) from error
     results = []
     for title, node in ((KEYPOINTS if len(values.shape) == 3 else BOXES, values), (SCORES, scores)):

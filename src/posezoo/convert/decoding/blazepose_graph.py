@@ -35,29 +35,41 @@ def build(maps: Maps, _size: Size, options: BlazePoseOptions, max_people: int) -
 
 
 def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> tuple[Any, Any]:
-    """The keypoints of ``FaceDetections`` with the face's score, (N, 4, 3), and the scores, (N,)."""
+    """The keypoints of ``FaceDetections`` with the face's score, (N, 4, 3), and the scores,
+    (N,).
+    """
     if max_people > _MOST:
-        raise ValueError(f"finds at most {_MOST} people, so --max_people {max_people} cannot be used")
+        raise ValueError(
+            f"finds at most {_MOST} people, so --max_people {max_people} cannot be used"
+        )
     if options.weighted:
         raise ValueError("faces are not averaged in a graph, so the option weighted cannot be used")
     raw = ops.reshape(maps["boxes"], nodes.integers([-1, 6, 2]), False)
     points = ops.add(raw, nodes.constant(generate_anchors()[:, None]))
     half = ops.multiply(nodes.take(raw, 1, 1), nodes.constant(0.5))
-    low, high = ops.subtract(nodes.take(points, 0, 1), half), ops.add(nodes.take(points, 0, 1), half)
+    low, high = (
+        ops.subtract(nodes.take(points, 0, 1), half),
+        ops.add(nodes.take(points, 0, 1), half),
+    )
     # Left, top, right, bottom: (1, 2254) each.
     rows = [nodes.take(corner, [axis], 1) for corner in (low, high) for axis in (0, 1)]
     sides = [ops.reshape(row, nodes.integers([1, -1]), False) for row in rows]
     areas = _area(sides)
     table = ops.concat([*sides, areas], 0)
     logits = ops.reshape(maps["scores"], nodes.integers([-1]), False)
-    is_face = ops.logical_and(ops.equal(logits, logits), nodes.are_finite(raw))  # nan is not equal to itself
+    is_face = ops.logical_and(
+        ops.equal(logits, logits), nodes.are_finite(raw)
+    )  # nan is not equal to itself
     none, limit = nodes.constant(_NONE), nodes.constant(options.max_overlap)
     left = ops.select(is_face, ops.clamp(logits, _NONE / 2, -_NONE), none)
     left = ops.reshape(left, nodes.integers([1, -1]), False)
     every, last = nodes.constant([range(raw.shape[0])]), nodes.constant(raw.shape[0] - 1)
     faces, highest = [], []
-    for _ in range(max_people):  # the highest of those that are left; those that overlap it are then removed
-        # Few nodes, since each costs more than its computation; TopK would take longer than two reductions.
+    for _ in range(
+        max_people
+    ):  # the highest of those that are left; those that overlap it are then removed
+        # Few nodes, since each costs more than its computation; TopK would take longer than two
+        # reductions.
         logit = ops.reduce_max(left, nodes.integers([1]))
         first = ops.reduce_min(ops.select(ops.equal(left, logit), every, last), nodes.integers([1]))
         place = ops.convert(first, "i32")
@@ -74,7 +86,9 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
     found = ops.concat(highest, 0)
     scores = ops.select(ops.greater(found, none), _sigmoid(found), nodes.constant(0))
     keypoints = nodes.take(nodes.take(points, range(2, 6), 1), ops.concat(faces, 0), 0)
-    column = ops.broadcast(ops.unsqueeze(scores, nodes.integers([1, 2])), nodes.integers([max_people, 4, 1]))
+    column = ops.broadcast(
+        ops.unsqueeze(scores, nodes.integers([1, 2])), nodes.integers([max_people, 4, 1])
+    )
     return ops.concat([keypoints, column], 2), scores
 
 

@@ -1,6 +1,8 @@
-"""Frames of any size in a graph with a decoder: fit them into the network's input, and map points back.
+"""Frames of any size in a graph with a decoder: fit them into the network's input, and map points
+back.
 
-As in our pipelines, a frame is letterboxed; only networks that see stretched images get it stretched.
+As in our pipelines, a frame is letterboxed; only networks that see stretched images get it
+stretched.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class FrameFit:
         size: width and height of the network's input.
         stretches: whether the aspect may change; otherwise a frame is letterboxed.
         color: the color beside a letterboxed frame, one value for each of the frame's channels.
-        centered: whether the frame is in the middle of the input; otherwise it is in the upper left corner.
+        centered: whether the frame is in the middle of the input; otherwise it is in the upper left
+            corner.
     """
 
     layout: str
@@ -37,7 +40,9 @@ class FrameFit:
 
     @classmethod
     def of(cls, spec: ModelSpec) -> FrameFit:
-        """As our pipelines fit images into the first input of this model, which has a fixed size."""
+        """As our pipelines fit images into the first input of this model, which has a fixed
+        size.
+        """
         assert spec.decoding is not None
         port = spec.inputs[0]
         stretches, color = fit_to_input(spec.decoding.decoder, port)
@@ -48,8 +53,8 @@ class FrameFit:
     def _places(self, frame: Any) -> tuple[Any, Any, Any, Any]:
         """Nodes, i32 (2,), x before y.
 
-        They are the side of the squares of pixels that are averaged, the sides of the averaged frame, its
-        sides in the input, and its left and top there.
+        They are the side of the squares of pixels that are averaged, the sides of the averaged
+        frame, its sides in the input, and its left and top there.
         """
         axes = [self.layout.index("W"), self.layout.index("H")]
         sides, target = nodes.take(ops.shape_of(frame, "i32"), axes, 0), nodes.integers(self.size)
@@ -84,7 +89,9 @@ class FrameFit:
         pads = []
         for amount in (begin, ops.subtract(ops.subtract(nodes.integers(self.size), inner), begin)):
             amounts = {side: nodes.take(amount, [place], 0) for place, side in enumerate("WH")}
-            pads.append(ops.concat([amounts.get(side, nodes.integers([0])) for side in self.layout], 0))
+            pads.append(
+                ops.concat([amounts.get(side, nodes.integers([0])) for side in self.layout], 0)
+            )
         color, shape = np.array(self.color), [3 if side == "C" else 1 for side in self.layout]
         # Another value for each channel is added, so that 0 is padded; this takes longer.
         rest = color - color[0]
@@ -92,29 +99,36 @@ class FrameFit:
         frame = ops.pad(frame, *pads, "constant", nodes.constant(color[0]))
         frame = ops.add(frame, nodes.constant(rest.reshape(shape))) if rest.any() else frame
         if element_type.is_integral():
-            frame = ops.floor(ops.add(frame, nodes.constant(0.5)))  # as OpenCV if it halves an image
+            frame = ops.floor(
+                ops.add(frame, nodes.constant(0.5))
+            )  # as OpenCV if it halves an image
         lengths = {"N": 1, "C": 3, "H": self.size[1], "W": self.size[0]}
         fixed = nodes.integers([lengths[side] for side in self.layout])
         return ops.reshape(ops.convert(frame, element_type.to_string()), fixed, False).output(0)
 
     def to_frame(self, values: Any, frame: Any) -> Any:
-        """Keypoints (N, K, 3) or boxes (N, 4), converted from pixels of the input to pixels of the frame."""
+        """Keypoints (N, K, 3) or boxes (N, 4), converted from pixels of the input to pixels of the
+        frame.
+        """
         step, shrunk, inner, begin = map(nodes.to_float, self._places(frame))
         scale = ops.divide(ops.multiply(shrunk, step), inner)
         if len(values.shape) == 2:
             scale, begin = (ops.concat([each, each], 0) for each in (scale, begin))
         else:
             scale, begin = (
-                ops.concat([each, nodes.constant([score])], 0) for each, score in ((scale, 1), (begin, 0))
+                ops.concat([each, nodes.constant([score])], 0)
+                for each, score in ((scale, 1), (begin, 0))
             )
         return ops.multiply(ops.subtract(values, begin), scale)
 
 
 def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inner: Any) -> Any:
-    """The image with ``inner`` rows or columns, interpolated between averages of ``step`` of its own.
+    """The image with ``inner`` rows or columns, interpolated between averages of ``step`` of its
+    own.
 
-    Positions are fractions of whole numbers, and each value is read where it is needed: OpenVINO's operations
-    to average and to interpolate pixels with three channels side by side take up to ten times as long.
+    Positions are fractions of whole numbers, and each value is read where it is needed: OpenVINO's
+    operations to average and to interpolate pixels with three channels side by side take up to ten
+    times as long.
 
     Args:
         image: of any element type.
@@ -147,4 +161,6 @@ def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inne
 
 def _count_to(count: Any) -> Any:
     """0, 1, ... below a number, i32 (1,)."""
-    return ops.range(nodes.integers(0), ops.squeeze(count, nodes.integers([0])), nodes.integers(1), "i32")
+    return ops.range(
+        nodes.integers(0), ops.squeeze(count, nodes.integers([0])), nodes.integers(1), "i32"
+    )

@@ -26,13 +26,16 @@ def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> 
     cells = ops.concat([columns, rows], 1)
     places = nodes.to_float(cells)
     if convention.refine is not None:
-        places = ops.add(places, _REFINEMENTS[convention.refine](heatmaps, cells, scores, options.blur))
+        places = ops.add(
+            places, _REFINEMENTS[convention.refine](heatmaps, cells, scores, options.blur)
+        )
     cell = heatmap.cell_size(convention, size, (width, height))
     scores = ops.maximum(scores, nodes.constant(0))
     points = ops.concat([ops.multiply(places, nodes.constant(cell)), scores], 1)
     is_counted = nodes.to_float(ops.greater(scores, nodes.constant(convention.min_score)))
     total, count = (
-        ops.reduce_sum(each, nodes.integers([0])) for each in (ops.multiply(scores, is_counted), is_counted)
+        ops.reduce_sum(each, nodes.integers([0]))
+        for each in (ops.multiply(scores, is_counted), is_counted)
     )
     mean = ops.divide(total, ops.maximum(count, nodes.constant(1)))
     score = ops.minimum(ops.multiply(mean, nodes.constant(options.box_score)), nodes.constant(1))
@@ -48,7 +51,9 @@ def _near(maps: Any, cells: Any, radius: int) -> Any:
     down, across = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, 1, -1)
     x, y = (
         ops.minimum(
-            ops.maximum(ops.add(nodes.take(cells, [axis], 1), nodes.integers(steps)), nodes.integers(0)),
+            ops.maximum(
+                ops.add(nodes.take(cells, [axis], 1), nodes.integers(steps)), nodes.integers(0)
+            ),
             nodes.integers(side - 1),
         )
         for axis, steps, side in ((0, across, width), (1, down, height))
@@ -58,7 +63,9 @@ def _near(maps: Any, cells: Any, radius: int) -> Any:
 
 
 def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
-    """(K, 1) bool: whether cells are ``first`` or more from the start of both axes, ``last`` from the end."""
+    """(K, 1) bool: whether cells are ``first`` or more from the start of both axes, ``last`` from
+    the end.
+    """
     _, _, height, width = maps.shape
     end = nodes.integers([width - last, height - last])
     both = ops.logical_and(ops.greater_equal(cells, nodes.integers(first)), ops.less(cells, end))
@@ -90,10 +97,14 @@ def _udp(maps: Any, cells: Any, _scores: Any, blur: int) -> Any:
 
 
 def _blur(maps: Any, width: int, mode: str) -> Any:
-    """The maps, (1, K, H, W), smoothed as by OpenCV's GaussianBlur; beyond the border 0, or mirrored."""
+    """The maps, (1, K, H, W), smoothed as by OpenCV's GaussianBlur; beyond the border 0, or
+    mirrored.
+    """
     joints, radius = maps.shape[1], width // 2
     around = nodes.integers([0, 0, radius, radius])
-    smooth = ops.pad(maps, around, around, mode, *([nodes.constant(0)] if mode == "constant" else []))
+    smooth = ops.pad(
+        maps, around, around, mode, *([nodes.constant(0)] if mode == "constant" else [])
+    )
     kernel = cv2.getGaussianKernel(width, 0, cv2.CV_32F).reshape(-1)
     for shape in ((joints, 1, 1, width, 1), (joints, 1, 1, 1, width)):
         weights = nodes.constant(np.tile(kernel, joints).reshape(shape))

@@ -17,7 +17,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def constant(values: ArrayLike) -> Any:
-    """A constant f32 that keeps its values in an IR in FP16: what is rounded away is a second constant."""
+    """A constant f32 that keeps its values in an IR in FP16: what is rounded away is a second
+    constant.
+    """
     exact = np.asarray(values, np.float32)
     with np.errstate(over="ignore"):
         coarse = exact.astype(np.float16).astype(np.float32)
@@ -44,7 +46,8 @@ def find_maximum(rows: Any) -> tuple[Any, Any]:
 
 
 def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
-    """The indices and values of the highest scores, (N,), in descending order; equal ones in their order.
+    """The indices and values of the highest scores, (N,), in descending order; equal ones in their
+    order.
 
     Args:
         scores: of all that the network finds.
@@ -79,7 +82,8 @@ def are_finite(values: Any) -> Any:
 
 
 def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
-    """Set people with lower scores or values that are not finite, and keypoints without a score, to 0.
+    """Set people with lower scores or values that are not finite, and keypoints without a score, to
+    0.
 
     Args:
         values: (N, K, 3) keypoints, or (N, 4) boxes.

@@ -1,7 +1,7 @@
 """OpenPose's decoder in a graph: ``pose.openpose`` with the option ``single_pass``.
 
-Each step is done for P peaks of each joint (the option ``max_peaks``) and for all 19 limbs at once: a tensor
-(19, P, P) has a row for each start and a column for each end of a limb.
+Each step is done for P peaks of each joint (the option ``max_peaks``) and for all 19 limbs at once:
+a tensor (19, P, P) has a row for each start and a column for each end of a limb.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from posezoo.pose.peaks import HUGE, TINY
 #: How often the starts and ends of limbs exchange messages in ``_match``.
 ROUNDS = 20
 
-# The first 17 limbs are a tree whose root is the neck, here level by level. The others end at an ear that the
-# tree also reaches.
+# The first 17 limbs are a tree whose root is the neck, here level by level. The others end at an
+# ear that the tree also reaches.
 _LEVELS = ((0, 1, 6, 9, 12), (2, 4, 7, 10, 13, 15), (3, 5, 8, 11, 14, 16))
 _EAR_LIMBS = (17, 18)
 
@@ -36,7 +36,9 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
         ValueError: fewer people are found, or an option changes how peaks are found.
     """
     if options.compatible or options.upsample > 1 or not options.subpixel:
-        raise ValueError("the options compatible, upsample and subpixel cannot be changed in a graph")
+        raise ValueError(
+            "the options compatible, upsample and subpixel cannot be changed in a graph"
+        )
     if max_people > options.max_peaks:
         raise ValueError(
             f"finds at most {options.max_peaks} people, so --max_people {max_people} cannot be used"
@@ -49,7 +51,9 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     x, y = _refine(joints, places)
     affinity, length = _find_candidates(x, y, is_peak, pafs, options.min_affinity)
     is_candidate = to_float(ops.greater(affinity, constant(0)))
-    in_row, in_column = (ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1))
+    in_row, in_column = (
+        ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1)
+    )
     is_unique = is_candidate * to_float(ops.equal(in_row + in_column, constant(2)))
     labels = _label(is_unique)
     weights = _weigh(affinity, length, *_person_heights(labels, is_unique, length, is_peak), cell)
@@ -64,11 +68,15 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
         ops.greater_equal(total, constant(options.min_score) * count),
     )
     score = ops.minimum(score / constant(JOINTS), constant(1))
-    order, score = select_highest(ops.select(is_person, score, constant(-1)), max_people or options.max_peaks)
+    order, score = select_highest(
+        ops.select(is_person, score, constant(-1)), max_people or options.max_peaks
+    )
     half, across, down = constant(0.5), constant(size[0] / width), constant(size[1] / height)
     points = ((x + half) * across, (y + half) * down, scores)
     stacked = ops.concat([ops.unsqueeze(each, integers(2)) for each in points], 2)  # (18, P, 3)
-    members = ops.reshape(take(in_group, order, 0), integers([-1, JOINTS, options.max_peaks, 1]), False)
+    members = ops.reshape(
+        take(in_group, order, 0), integers([-1, JOINTS, options.max_peaks, 1]), False
+    )
     return ops.reduce_sum(members * stacked, integers([2])), score
 
 
@@ -83,13 +91,17 @@ def _split(maps: Maps) -> tuple[Any, Any]:
 
 
 def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any, Any]:
-    """The flat cell of each peak, i32 (18, P), and its score, highest first; 0 if there is no peak."""
+    """The flat cell of each peak, i32 (18, P), and its score, highest first; 0 if there is no
+    peak.
+    """
     _, _, height, width = joints.shape
     side = 2 * radius + 1
     highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, [side] * 2)
-    # Of equal cells the first is the peak: it is higher than the rows above and the cells to its left.
+    # Of equal cells the first is the peak: it is higher than the rows above and the cells to its
+    # left.
     is_peak = ops.logical_and(
-        ops.greater_equal(joints, highest), ops.greater(joints, constant(options.min_keypoint_score))
+        ops.greater_equal(joints, highest),
+        ops.greater(joints, constant(options.min_keypoint_score)),
     )
     for begin, end, kernel in (
         ([0, 0, radius, radius], [0, 0, 0, radius], [radius, side]),
@@ -130,14 +142,20 @@ def _refine(joints: Any, places: Any) -> tuple[Any, Any]:
 
 
 def _at_limbs(values: Any) -> tuple[Any, Any]:
-    """The values, (18, P), at the starts of the limbs, (19, P, 1), and at their ends, (19, 1, P)."""
+    """The values, (18, P), at the starts of the limbs, (19, P, 1), and at their ends, (19, 1,
+    P).
+    """
     return ops.unsqueeze(take(values, STARTS, 0), integers(2)), ops.unsqueeze(
         take(values, ENDS, 0), integers(1)
     )
 
 
-def _find_candidates(x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float) -> tuple[Any, Any]:
-    """The affinity of each pair, 0 if it is no candidate, and its length in cells; as ``pose.limbs``."""
+def _find_candidates(
+    x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float
+) -> tuple[Any, Any]:
+    """The affinity of each pair, 0 if it is no candidate, and its length in cells; as
+    ``pose.limbs``.
+    """
     _, _, height, width = pafs.shape
     shares = constant(SHARES_OF_LIMB.reshape(-1, 1, 1, 1))
     spans, cells = [], []
@@ -160,7 +178,9 @@ def _find_candidates(x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: floa
 
 
 def _label(is_limb: Any) -> Any:
-    """(18, P): the group of each peak if these limbs are joined: the index of one of the group's peaks."""
+    """(18, P): the group of each peak if these limbs are joined: the index of one of the group's
+    peaks.
+    """
     own = np.arange(JOINTS * is_limb.shape[1], dtype=np.float32).reshape(JOINTS, -1)
     labels = constant(own)
     for level in map(list, _LEVELS):
@@ -173,7 +193,8 @@ def _label(is_limb: Any) -> Any:
 
 
 def _join(labels: Any, is_limb: Any, limb: int) -> Any:
-    """The labels if the pairs of one limb are joined, unless a group would get two joints of a kind.
+    """The labels if the pairs of one limb are joined, unless a group would get two joints of a
+    kind.
 
     No pair changes what happens to another: a group with a start and an end can be joined to none.
     """
@@ -190,7 +211,9 @@ def _join(labels: Any, is_limb: Any, limb: int) -> Any:
 def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
     """(G, 18 P): 1 for the peaks of each of the groups, (G,)."""
     rows = ops.reshape(
-        groups if hasattr(groups, "get_element_type") else constant(groups), integers([-1, 1]), False
+        groups if hasattr(groups, "get_element_type") else constant(groups),
+        integers([-1, 1]),
+        False,
     )
     columns, peaks = (ops.reshape(each, integers([1, -1]), False) for each in (labels, is_peak))
     return to_float(ops.equal(rows, columns)) * peaks
@@ -210,13 +233,17 @@ def _sum_at_starts(values: Any) -> Any:
 
 
 def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tuple[Any, Any]:
-    """Of each peak, (18, P): the logarithm of its person's height in cells, and 1 if it is known."""
+    """Of each peak, (18, P): the logarithm of its person's height in cells, and 1 if it is
+    known.
+    """
     shares = constant(grouping.SHARES.reshape(-1, 1, 1))
     each = (_sum_at_starts(is_limb * values) for values in (length, shares))
     lengths, shares, count = _sums(_members(labels, labels, is_peak), *each, is_peak)
     heights = ops.maximum(lengths / ops.maximum(shares, constant(1e-6)), constant(1e-3))
     is_known = to_float(ops.greater(count, constant(1)))
-    log, known = (ops.reshape(each, integers([JOINTS, -1]), False) for each in (ops.log(heights), is_known))
+    log, known = (
+        ops.reshape(each, integers([JOINTS, -1]), False) for each in (ops.log(heights), is_known)
+    )
     return log, known
 
 
@@ -235,16 +262,18 @@ def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: fl
     length = length * constant(cell)
     unknown = constant(grouping.UNKNOWN_PENALTY) * length * length
     penalty = ops.select(ops.greater(known, constant(0)), penalty, unknown)
-    return constant(1) + affinity * (constant(1) + constant(grouping.LENGTH_BONUS) * length) - penalty
+    return (
+        constant(1) + affinity * (constant(1) + constant(grouping.LENGTH_BONUS) * length) - penalty
+    )
 
 
 def _match(weights: Any) -> Any:
     """1 for the pairs with the largest sum of weights, of which no two share a start or an end.
 
-    Each start tells each end how much it would gain by it, compared with its best other end, and each end
-    answers. When the messages settle, the pairs are the best ones (M. Bayati, D. Shah, M. Sharma,
-    "Max-product for maximum weight matching: convergence, correctness and LP duality", 2008,
-    arXiv:cs/0508101). For the drawn scenes and photos of our tests they settle.
+    Each start tells each end how much it would gain by it, compared with its best other end, and
+    each end answers. When the messages settle, the pairs are the best ones (M. Bayati, D. Shah, M.
+    Sharma, "Max-product for maximum weight matching: convergence, correctness and LP duality",
+    2008, arXiv:cs/0508101). For the drawn scenes and photos of our tests they settle.
 
     Args:
         weights: 0 for what is no pair.
@@ -253,7 +282,9 @@ def _match(weights: Any) -> Any:
     def best_other(gains: Any, axis: int) -> Any:
         best = ops.reduce_max(gains, integers([axis]), keep_dims=True)
         is_best = ops.greater_equal(gains, best)
-        second = ops.reduce_max(ops.select(is_best, constant(0), gains), integers([axis]), keep_dims=True)
+        second = ops.reduce_max(
+            ops.select(is_best, constant(0), gains), integers([axis]), keep_dims=True
+        )
         return ops.select(is_best, second, ops.relu(best))
 
     from_starts, from_ends = weights, weights
@@ -262,7 +293,8 @@ def _match(weights: Any) -> Any:
         from_ends = weights - best_other(from_starts, 1)
     gains = from_starts + from_ends - weights
     tests = [
-        ops.greater_equal(gains, ops.reduce_max(gains, integers([axis]), keep_dims=True)) for axis in (1, 2)
+        ops.greater_equal(gains, ops.reduce_max(gains, integers([axis]), keep_dims=True))
+        for axis in (1, 2)
     ]
     tests += [ops.greater(gains, constant(1e-5)), ops.greater(weights, constant(0))]
     return to_float(reduce(ops.logical_and, tests))

@@ -1,4 +1,6 @@
-"""What an IR with a decoder must put out: computed in numpy, with ``posezoo.pose``, for the self-check."""
+"""What an IR with a decoder must put out: computed in numpy, with ``posezoo.pose``, for the
+self-check.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,15 @@ from posezoo.spec.model import Input, ModelSpec
 
 Array = npt.NDArray[Any]
 
-#: The allowed differences from the numpy decoder: of coordinates in pixels of the network's input, of scores.
+#: The allowed differences from the numpy decoder: of coordinates in pixels of the network's input,
+#: of scores.
 PIXELS, SCORE = 0.2, 1e-4
 
 
 def add_network_outputs(ir: Any, names: Sequence[str]) -> Any:
-    """An IR with a decoder, with the outputs of its network first; its own are ``decoded 0`` and 1."""
+    """An IR with a decoder, with the outputs of its network first; its own are ``decoded 0`` and
+    1.
+    """
     ov = import_openvino()
     ports: dict[str, Any] = {name: find_output(ir, inner_name(name)) for name in names}
     ports |= {f"decoded {place}": port.node.input_value(0) for place, port in enumerate(ir.outputs)}
@@ -39,9 +44,9 @@ def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
     """A frame f32, in the layout of the network's input, fitted into that."""
     fit, axes = FrameFit.of(spec), [port.layout.index(side) for side in "NHWC"]
     image: Any = frame.transpose(axes)[0]
-    fitted = letterbox_image(image, fit.size, fit.color, centered=fit.centered, stretches=fit.stretches)[1][
-        None
-    ]
+    fitted = letterbox_image(
+        image, fit.size, fit.color, centered=fit.centered, stretches=fit.stretches
+    )[1][None]
     restored: Array = fitted.transpose(np.argsort(axes))
     return restored
 
@@ -60,7 +65,8 @@ def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) 
 def compare_decoding(
     spec: ModelSpec, outputs: Mapping[str, Array], decoded: Sequence[Array], view: ImageTransform
 ) -> dict[str, tuple[float, float]]:
-    """The largest differences of an IR's outputs from those of the numpy decoder, and their limits, by name.
+    """The largest differences of an IR's outputs from those of the numpy decoder, and their limits,
+    by name.
 
     Args:
         spec: the model, from ``with_decoding``.
@@ -76,7 +82,9 @@ def compare_decoding(
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
     maps = {role: outputs[name] for role, name in roles.items()}
     if named.name == "blazepose" and "landmarks" not in maps:
-        poses = blazepose.decode_detections(maps["boxes"], maps["scores"], resolve_options(named)).to_poses()
+        poses = blazepose.decode_detections(
+            maps["boxes"], maps["scores"], resolve_options(named)
+        ).to_poses()
     else:
         poses = decode_with_options(named.name, maps, view.size, resolve_options(named))
     poses = [pose for pose in poses if pose.score >= spec.decoding.min_score][: len(scores)]

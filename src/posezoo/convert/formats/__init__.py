@@ -1,7 +1,8 @@
-"""Formats of published models: how each is recognised, read by OpenVINO, and run for the self-check.
+"""Formats of published models: how each is recognised, read by OpenVINO, and run for the
+self-check.
 
-A new format needs a module with one ``ModelFormat``, and a line in ``FORMATS``. Importing these modules is
-fast, because the packages that read or run a model are imported when they are used.
+A new format needs a module with one ``ModelFormat``, and a line in ``FORMATS``. Importing these
+modules is fast, because the packages that read or run a model are imported when they are used.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class ReferenceRuntime:
         return self.run_several(feeds) if self.run_several else [self.run(feed) for feed in feeds]
 
 
-#: Opens a verified file with these input shapes (by name); returns None if the runtime is missing or cannot
-#: run the file.
+#: Opens a verified file with these input shapes (by name); returns None if the runtime is missing
+#: or cannot run the file.
 OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime | None]
 
 
@@ -60,19 +61,20 @@ class ModelFormat:
     recognises: Callable[[Path], bool]  # whether the content of a file has this format
     frontend: str  # the name of OpenVINO's frontend that reads it
     image_layout: str  # the usual layout of images in this format; empty if there is none
-    #: The further files that a reader opens, relative to the file's folder; raises ProtobufError if the file
-    #: is damaged.
+    #: The further files that a reader opens, relative to the file's folder; raises ProtobufError if
+    #: the file is damaged.
     external_files: Callable[[Path], Collection[str]] = lambda path: ()
     #: The input of OpenVINO: a path, or the content of a file for its frontend.
     openvino_input: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
-    #: The outputs that the file itself declares, in its order: the name of each tensor by the output's title;
-    #: empty if it declares none.
+    #: The outputs that the file itself declares, in its order: the name of each tensor by the
+    #: output's title; empty if it declares none.
     output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
     #: The tensors that nodes make, by the names of the nodes, if OpenVINO does not keep these.
     node_outputs: Callable[[Path], Mapping[str, str]] = lambda path: {}
     #: Makes an OpenVINO InputModel end at the outputs with these names.
     cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
-    #: What OpenVINO does if it runs the original for the self-check; "compared with OpenVINO 2026.4.1, ..."
+    #: What OpenVINO does if it runs the original for the self-check; "compared with OpenVINO
+    #: 2026.4.1, ..."
     shared_reading: str = "reading the original as it did for the IR"
     runtime_module: str = ""  # the module of a runtime other than OpenVINO; empty if there is none
     open_runtime: OpenRuntime | None = None  # opens the original in that runtime
@@ -97,7 +99,9 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
 
 
 def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
-    """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the conversion."""
+    """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
+    conversion.
+    """
     names = {name for place in input_model.get_outputs() for name in place.get_names()}
     places = [input_model.get_place_by_tensor_name(name) for name in outputs]
     # TensorFlow's tensor heatmaps:0 is also called heatmaps.
@@ -106,16 +110,21 @@ def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
 
 
 def image_layout(framework: str) -> str:
-    """The usual layout of a framework's images, which Model Optimizer also assumes; empty if unknown."""
+    """The usual layout of a framework's images, which Model Optimizer also assumes; empty if
+    unknown.
+    """
     model_format = FORMATS.find(framework)
     return model_format.image_layout if model_format else ""
 
 
 def with_default_sizes(shape: Sequence[int], layout: str) -> Shape:
-    """The shape with its dynamic sizes (below 0) replaced: 128 for height and width, 1 for all others."""
+    """The shape with its dynamic sizes (below 0) replaced: 128 for height and width, 1 for all
+    others.
+    """
     axes = layout or ("N" + "H" * len(shape))[: len(shape)]
     return tuple(
-        _DEFAULT_SIZES.get(axis, 1) if size < 0 else size for axis, size in zip(axes, shape, strict=True)
+        _DEFAULT_SIZES.get(axis, 1) if size < 0 else size
+        for axis, size in zip(axes, shape, strict=True)
     )
 
 

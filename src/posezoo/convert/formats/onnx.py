@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime, with_default_sizes
+from posezoo.convert.formats import (
+    ModelFormat,
+    ReferenceRuntime,
+    Shape,
+    import_runtime,
+    with_default_sizes,
+)
 from posezoo.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -32,12 +38,20 @@ _MODULE = "onnxruntime"
 # ModelProto of onnx.proto; its graph is field 7.
 _MODEL = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH)
 
-# For each message of onnx.proto: the fields that contain tensors, directly or nested, with their messages.
+# For each message of onnx.proto: the fields that contain tensors, directly or nested, with their
+# messages.
 _FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
     "Node": {5: "Attribute"},
-    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+    "Attribute": {
+        5: "Tensor",
+        6: "Graph",
+        10: "Tensor",
+        11: "Graph",
+        22: "SparseTensor",
+        23: "SparseTensor",
+    },
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
     "Function": {7: "Node", 11: "Attribute"},
     "Training": {1: "Graph", 2: "Graph"},
@@ -55,7 +69,9 @@ _TYPES = {
 
 
 def is_onnx(path: Path) -> bool:
-    """Whether a file is a complete ModelProto with a graph, and the messages of its tensors are valid."""
+    """Whether a file is a complete ModelProto with a graph, and the messages of its tensors are
+    valid.
+    """
     try:
         external_data_files(path)
     except ProtobufError:
@@ -64,7 +80,9 @@ def is_onnx(path: Path) -> bool:
 
 
 def external_data_files(path: Path) -> frozenset[str]:
-    """The names, as in an ONNX file, of the external files with its tensors; ProtobufError if it is none."""
+    """The names, as in an ONNX file, of the external files with its tensors; ProtobufError if it is
+    none.
+    """
     with map_file(path) as buffer:
         return frozenset(_locations(buffer, "Model", 0, len(buffer), depth=0))
 
@@ -86,13 +104,16 @@ def _locations(buffer: Buffer, message: str, start: int, end: int, depth: int) -
 
 
 def _node_outputs(path: Path) -> dict[str, str]:
-    """The tensor of each output of a node, by ``node:number``; that of the first output also by ``node``."""
+    """The tensor of each output of a node, by ``node:number``; that of the first output also by
+    ``node``.
+    """
     tensors = {}
     with map_file(path) as buffer:
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
             fields = list(read_fields(buffer, node.start, node.end))
             texts = [
-                (field.number, buffer[field.start : field.end].decode("utf-8", "replace")) for field in fields
+                (field.number, buffer[field.start : field.end].decode("utf-8", "replace"))
+                for field in fields
             ]
             names = [text for number, text in texts if number == 3]
             outputs = [text for number, text in texts if number == 2]
@@ -126,7 +147,9 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     return arrays
 
 
-def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
+def _open_runtime(
+    _spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime | None:
     module = import_runtime(_MODULE)
     if module is None:
         return None

@@ -1,4 +1,6 @@
-"""Checkpoints of our networks, in PyTorch's formats and others; they are converted by way of ONNX."""
+"""Checkpoints of our networks, in PyTorch's formats and others; they are converted by way of
+ONNX.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from posezoo.workers.program import python_command, run_program
 if TYPE_CHECKING:
     from posezoo.convert.formats import Array
 
-# The process computes with one thread; further threads, which libraries start on import, would be idle.
+# The process computes with one thread; further threads, which libraries start on import, would be
+# idle.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # Errors of the child that are raised here with the same class; any other becomes a ConversionError.
@@ -27,8 +30,11 @@ _ERROR_KINDS = ("CheckpointError", "NetworkError", "UnknownModelError")
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a file begins like a checkpoint in one of PyTorch's two formats, MXNet's, or safetensors."""
-    # Imports the package, not one of its modules: two threads that import different modules could deadlock.
+    """Whether a file begins like a checkpoint in one of PyTorch's two formats, MXNet's, or
+    safetensors.
+    """
+    # Imports the package, not one of its modules: two threads that import different modules could
+    # deadlock.
     from posezoo import checkpoints
 
     with open(path, "rb") as stream:
@@ -39,7 +45,8 @@ def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
     """Export a checkpoint to ONNX, opset 13; input sizes that are -1 stay dynamic.
 
     Returns:
-        The ONNX file's bytes; they are the same for the same checkpoint, network, shape and PyTorch version.
+        The ONNX file's bytes; they are the same for the same checkpoint, network, shape and PyTorch
+        version.
 
     Raises:
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
@@ -53,7 +60,8 @@ def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
     shape = next((port.shape for port in spec.inputs if port.shape), default.shape)
     if len(shape) != 4 or shape[1] != default.shape[1]:
         raise ConversionError(
-            f"{spec.name}: its input is {list(shape)}, the network takes [N, {default.shape[1]}, H, W]",
+            f"{spec.name}: its input is {list(shape)}, the network takes [N, {default.shape[1]},"
+            " H, W]",
             hint="correct the shape",
         )
     return _run_child(spec, path, "export", list(shape))
@@ -77,7 +85,10 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
         np.savez(npz, *images)
         answer = _run_child(spec, path, "run", list(images[0].shape), npz.getvalue())
         with np.load(io.BytesIO(answer), allow_pickle=False) as outputs:
-            return [{name: outputs[f"{number}/{name}"] for name in names} for number in range(len(images))]
+            return [
+                {name: outputs[f"{number}/{name}"] for name in names}
+                for number in range(len(images))
+            ]
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         return run_several([feed])[0]
@@ -97,11 +108,13 @@ def _network_choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
     return spec.network.name, spec.network.arguments
 
 
-def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], images: bytes = b"") -> bytes:
+def _run_child(
+    spec: ModelSpec, path: Path, task: str, shape: list[int], images: bytes = b""
+) -> bytes:
     """The result of a job in a child process (``pytorch_child``).
 
-    When the process ends, its memory is free again, and PyTorch's threads and allocator do not interfere with
-    OpenVINO's.
+    When the process ends, its memory is free again, and PyTorch's threads and allocator do not
+    interfere with OpenVINO's.
     """
     from posezoo.convert.pytorch_child import REFUSED
 
@@ -127,10 +140,13 @@ def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], images:
         raise ConversionError(f"{spec.name}: no process could be started: {error}") from error
     if result.exit_code == REFUSED:
         refusal = json.loads(result.output)
-        kind = getattr(errors, refusal["kind"]) if refusal["kind"] in _ERROR_KINDS else ConversionError
+        kind = (
+            getattr(errors, refusal["kind"]) if refusal["kind"] in _ERROR_KINDS else ConversionError
+        )
         raise kind(refusal["problem"], hint=refusal["hint"])
     if result.exit_code:
-        # Python errors are reported above, so the process was killed: out of memory, or a crash in PyTorch.
+        # Python errors are reported above, so the process was killed: out of memory, or a crash in
+        # PyTorch.
         last_line = "".join(f": {line}" for line in result.errors.strip().splitlines()[-1:])
         raise ConversionError(
             f"{spec.name}: PyTorch's process ended with {result.exit_code}{last_line}",

@@ -32,7 +32,8 @@ _META_GRAPH = dict.fromkeys(range(1, 8), LENGTH)
 # SavedModel of tensorflow/core/protobuf/saved_model.proto; its networks are field 2.
 _SAVED_MODEL = {1: VARINT, 2: LENGTH}
 
-#: The file of a SavedModel that contains the network; its variables are in other files below the same folder.
+#: The file of a SavedModel that contains the network; its variables are in other files below the
+#: same folder.
 SAVED_MODEL_FILE = "saved_model.pb"
 
 
@@ -66,7 +67,9 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
 
     arrays = []
     with map_file(path) as buffer:
-        for tensor in find_messages(buffer, 1, 5, 2, 8):  # the nodes, their attributes, values, tensors
+        for tensor in find_messages(
+            buffer, 1, 5, 2, 8
+        ):  # the nodes, their attributes, values, tensors
             parts = {field.number: field for field in read_fields(buffer, tensor.start, tensor.end)}
             if not {1, 2, 4} <= set(parts) or buffer[parts[1].start] != 1:  # DT_FLOAT
                 continue
@@ -98,6 +101,8 @@ FROZEN_GRAPH = ModelFormat(
             openvino_input=lambda spec, path: path.parent,
         ),
         ".json": GRAPH_MODEL,
-        ".meta": ModelFormat("a TensorFlow MetaGraph", is_meta_graph, frontend="tf", image_layout="NHWC"),
+        ".meta": ModelFormat(
+            "a TensorFlow MetaGraph", is_meta_graph, frontend="tf", image_layout="NHWC"
+        ),
     },
 )

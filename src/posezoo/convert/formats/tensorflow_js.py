@@ -1,8 +1,9 @@
 """TensorFlow.js graph models: a model.json, and files with weights that it names.
 
-OpenVINO reads a TensorFlow graph only as protobuf, so the graph is written as a frozen one (GraphDef of
-tensorflow/core/framework/graph.proto). Operations that TensorFlow.js fuses become the operations that they
-consist of. Weights become constants as TensorFlow.js reads them (tfjs-core, src/io/io_utils.ts).
+OpenVINO reads a TensorFlow graph only as protobuf, so the graph is written as a frozen one
+(GraphDef of tensorflow/core/framework/graph.proto). Operations that TensorFlow.js fuses become the
+operations that they consist of. Weights become constants as TensorFlow.js reads them (tfjs-core,
+src/io/io_utils.ts).
 """
 
 from __future__ import annotations
@@ -27,13 +28,20 @@ if TYPE_CHECKING:
 
 # tensorflow/core/framework/types.proto
 _TYPES = {
-    "DT_FLOAT": 1, "DT_DOUBLE": 2, "DT_INT32": 3, "DT_UINT8": 4, "DT_INT16": 5, "DT_INT8": 6, "DT_STRING": 7,
-    "DT_COMPLEX64": 8, "DT_INT64": 9, "DT_BOOL": 10, "DT_BFLOAT16": 14, "DT_UINT16": 17, "DT_HALF": 19,
+    "DT_FLOAT": 1, "DT_DOUBLE": 2, "DT_INT32": 3, "DT_UINT8": 4, "DT_INT16": 5, "DT_INT8": 6,
+    "DT_STRING": 7, "DT_COMPLEX64": 8, "DT_INT64": 9, "DT_BOOL": 10, "DT_BFLOAT16": 14,
+    "DT_UINT16": 17, "DT_HALF": 19,
     "DT_RESOURCE": 20, "DT_VARIANT": 21, "DT_UINT32": 22, "DT_UINT64": 23,
 }  # fmt: skip
 
 # The types of constants in numpy; TensorFlow.js itself computes only with float32, int32 and bool.
-_CONSTANTS = {"DT_FLOAT": "<f4", "DT_DOUBLE": "<f8", "DT_INT32": "<i4", "DT_INT64": "<i8", "DT_BOOL": "?"}
+_CONSTANTS = {
+    "DT_FLOAT": "<f4",
+    "DT_DOUBLE": "<f8",
+    "DT_INT32": "<i4",
+    "DT_INT64": "<i8",
+    "DT_BOOL": "?",
+}
 _WEIGHTS = {"float32": "<f4", "int32": "<i4", "bool": "?"}
 _QUANTIZED = {"uint8": "<u1", "uint16": "<u2", "float16": "<f2"}
 
@@ -66,22 +74,30 @@ def is_graph_model(path: Path) -> bool:
 
 
 def find_shards(path: Path) -> list[str]:
-    """The names of the files with weights, relative to the folder of a model.json; none is outside it."""
-    return [name for group in _read_json(path)["weightsManifest"] for name in _shard_names(path, group)]
+    """The names of the files with weights, relative to the folder of a model.json; none is outside
+    it.
+    """
+    return [
+        name for group in _read_json(path)["weightsManifest"] for name in _shard_names(path, group)
+    ]
 
 
 def read_output_names(path: Path) -> dict[str, str]:
-    """The titles of the outputs in a model.json's signature, in its order, with their tensors' names."""
+    """The titles of the outputs in a model.json's signature, in its order, with their tensors'
+    names.
+    """
     with _reading(path, "signature.outputs"):
         outputs = (_read_json(path).get("signature") or {}).get("outputs") or {}
         return {str(title): str(output["name"]) for title, output in outputs.items()}
 
 
 def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
-    """The network of a model.json as a frozen TensorFlow graph; declared shapes replace unknown ranks.
+    """The network of a model.json as a frozen TensorFlow graph; declared shapes replace unknown
+    ranks.
 
     Raises:
-        ConversionError: a file is damaged, or contains an operation or a type that is not supported.
+        ConversionError: a file is damaged, or contains an operation or a type that is not
+            supported.
     """
     model = _read_json(path)
     weights = _read_weights(path, model)
@@ -113,7 +129,9 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
 
 
 def _end_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
-    """Make the network end at these tensors; otherwise this frontend removes an Identity that others read."""
+    """Make the network end at these tensors; otherwise this frontend removes an Identity that
+    others read.
+    """
     names = dict.fromkeys(name if ":" in name else f"{name}:0" for name in outputs)
     places = [input_model.get_place_by_tensor_name(name) for name in names]
     if found := [place for place in places if place]:
@@ -143,7 +161,9 @@ def _read_json(path: Path) -> dict[str, Any]:
             if not isinstance(value, list):
                 raise ConversionError(f"{path}: {place} is not a list")
         if (model["modelTopology"].get("library") or {}).get("function"):
-            raise ConversionError(f"{path}: modelTopology.library has functions, which are not supported")
+            raise ConversionError(
+                f"{path}: modelTopology.library has functions, which are not supported"
+            )
         return dict(model)
 
 
@@ -169,8 +189,14 @@ def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
                 name, shape, kind = str(weight["name"]), weight["shape"], weight["dtype"]
                 stored = quantized.get("dtype", kind)
                 types = _QUANTIZED if quantized else _WEIGHTS
-                if kind not in _WEIGHTS or stored not in types or (stored == "float16" and kind != "float32"):
-                    raise ValueError(f"{name} has the type {stored} for {kind}, which is not supported")
+                if (
+                    kind not in _WEIGHTS
+                    or stored not in types
+                    or (stored == "float16" and kind != "float32")
+                ):
+                    raise ValueError(
+                        f"{name} has the type {stored} for {kind}, which is not supported"
+                    )
                 if not all(isinstance(size, int) and size >= 0 for size in shape):
                     raise ValueError(f"{name} has the shape {shape}")
                 specs.append((name, tuple(shape), kind, np.dtype(types[stored]), quantized))
@@ -183,8 +209,8 @@ def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
         needed = sum(math.prod(shape) * dtype.itemsize for _, shape, _, dtype, _ in specs)
         if len(content) != needed:
             raise ConversionError(
-                f"{path.parent / shards[0] if shards else path}: {len(shards)} files of weights have "
-                f"{len(content)} bytes, the weights in {path.name} need {needed}",
+                f"{path.parent / shards[0] if shards else path}: {len(shards)} files of weights"
+                f" have {len(content)} bytes, the weights in {path.name} need {needed}",
                 hint="a file is incomplete, or belongs to another model",
             )
         start = 0
@@ -202,7 +228,9 @@ def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
-    return [array for array in _read_weights(path, _read_json(path)).values() if array.dtype.kind == "f"]
+    return [
+        array for array in _read_weights(path, _read_json(path)).values() if array.dtype.kind == "f"
+    ]
 
 
 def _unfuse(node: _Operation) -> list[_Operation]:
@@ -211,7 +239,9 @@ def _unfuse(node: _Operation) -> list[_Operation]:
         return [node]
     kept = {key: value for key, value in node.attributes.items() if key not in _FUSION_ATTRIBUTES}
     typed = {"T": kept.get("T", {"type": "DT_FLOAT"})}
-    inputs = [name for name in node.inputs if not name.startswith("^")]  # control inputs only set an order
+    inputs = [
+        name for name in node.inputs if not name.startswith("^")
+    ]  # control inputs only set an order
     nodes: list[_Operation] = []
 
     def add(operation: str, *inputs: str, attributes: Mapping[str, Any] = typed) -> str:
@@ -234,7 +264,9 @@ def _unfuse(node: _Operation) -> list[_Operation]:
             negative = add("Relu", add("Neg", value))
             value = add("Sub", add("Relu", value), add("Mul", arguments.pop(0), negative))
         elif step == "LeakyRelu":
-            value = add(step, value, attributes=typed | {"alpha": node.attributes["leakyrelu_alpha"]})
+            value = add(
+                step, value, attributes=typed | {"alpha": node.attributes["leakyrelu_alpha"]}
+            )
         elif step in _ACTIVATIONS:
             value = add(step, value)
         else:
@@ -258,7 +290,9 @@ def _encode_attribute(value: Mapping[str, Any]) -> bytes:
     encoded = b""
     for kind, content in value.items():
         if kind == "list":
-            entries = [_encode_attribute({key: each}) for key, values in content.items() for each in values]
+            entries = [
+                _encode_attribute({key: each}) for key, values in content.items() for each in values
+            ]
             encoded += _field(1, b"".join(entries))
         elif kind == "s":
             encoded += _field(2, _decode_text(content))
@@ -323,7 +357,14 @@ def _reading(path: Path, place: str) -> Iterator[None]:
         raise
     except KeyError as error:
         raise ConversionError(f"{path}: {place}: has no {error}") from error
-    except (AttributeError, IndexError, OverflowError, RecursionError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         problem = str(error) if type(error) is ValueError else "has an unexpected form"
         raise ConversionError(f"{path}: {place}: {problem:.200}") from error
 

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, cut_at_tensors, import_runtime
+from posezoo.convert.formats import (
+    ModelFormat,
+    ReferenceRuntime,
+    Shape,
+    cut_at_tensors,
+    import_runtime,
+)
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
@@ -19,7 +25,9 @@ _MODULE = "ai_edge_litert.interpreter"
 
 
 def is_tflite(path: Path) -> bool:
-    """Whether a FlatBuffers file has TFLite's identifier, "TFL3", after the first offset (schema.fbs)."""
+    """Whether a FlatBuffers file has TFLite's identifier, "TFL3", after the first offset
+    (schema.fbs).
+    """
     with open(path, "rb") as stream:
         return stream.read(8)[4:] == b"TFL3"
 
@@ -67,7 +75,9 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     return arrays
 
 
-def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
+def _open_runtime(
+    _spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime | None:
     module = import_runtime(_MODULE)
     if module is None:
         return None
@@ -84,7 +94,9 @@ def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
             interpreter.resize_tensor_input(port["index"], size)
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    signatures = {port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in inputs}
+    signatures = {
+        port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in inputs
+    }
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         for port in inputs:

@@ -1,4 +1,6 @@
-"""Read a file that is shared on Google Drive, also if its warning page about virus scans comes first."""
+"""Read a file that is shared on Google Drive, also if its warning page about virus scans comes
+first.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def open_google_drive(
             form.feed(error.page)
             address = urlsplit(form.action)
             host = address.hostname or ""
-            if address.scheme != "https" or not (host == "google.com" or host.endswith(".google.com")):
+            if address.scheme != "https" or not (
+                host == "google.com" or host.endswith(".google.com")
+            ):
                 raise _explain_page(error) from error
             confirmed = f"{form.action.partition('?')[0]}?{urlencode(form.fields)}"
             try:
@@ -83,7 +87,12 @@ class _DownloadFormParser(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag == "form" and values.get("id") == "download-form":
             self._inside, self.action = True, values.get("action", "")
-        elif tag == "input" and self._inside and values.get("type") == "hidden" and values.get("name"):
+        elif (
+            tag == "input"
+            and self._inside
+            and values.get("type") == "hidden"
+            and values.get("name")
+        ):
             self.fields[values["name"]] = values.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:

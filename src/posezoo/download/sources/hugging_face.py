@@ -1,7 +1,8 @@
-"""Read a file of a repository on the Hugging Face Hub, or of the local cache of the hub's own library.
+"""Read a file of a repository on the Hugging Face Hub, or of the local cache of the hub's own
+library.
 
-The environment variables are those of that library: HF_ENDPOINT is the URL of another hub, HF_TOKEN is the
-access token, and HF_HUB_CACHE, HF_HOME or XDG_CACHE_HOME set the folder of its cache:
+The environment variables are those of that library: HF_ENDPOINT is the URL of another hub, HF_TOKEN
+is the access token, and HF_HUB_CACHE, HF_HOME or XDG_CACHE_HOME set the folder of its cache:
 https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
 """
 
@@ -30,7 +31,9 @@ _HUB = "https://huggingface.co"
 def open_hugging_face(
     source: HuggingFaceSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a file from the hub; the token is sent only to the hub, not to hosts that it redirects to."""
+    """Read a file from the hub; the token is sent only to the hub, not to hosts that it redirects
+    to.
+    """
     hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
     token = os.environ.get("HF_TOKEN", "").strip()
     headers: tuple[HostHeader, ...] = ()
@@ -40,7 +43,9 @@ def open_hugging_face(
         try:
             headers = (HostHeader.for_url(hub, "Authorization", f"Bearer {token}"),)
         except ValueError as error:
-            raise SourceError("HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it") from error
+            raise SourceError(
+                "HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it"
+            ) from error
     url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
     with open_url(url, file, context, resume, headers=headers) as stream:
         yield stream

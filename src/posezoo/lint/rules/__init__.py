@@ -1,7 +1,7 @@
 """All lint rules by id, from this package and from installed plug-ins, and the check of a registry.
 
-A single model.yml is checked when it is read; the rules find mistakes that only a comparison of two places
-shows. They need no weights and no internet access, and hostile texts do not make them slow.
+A single model.yml is checked when it is read; the rules find mistakes that only a comparison of two
+places shows. They need no weights and no internet access, and hostile texts do not make them slow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from posezoo.lint.rule import Rule
 from posezoo.plugins import LazyTable
 from posezoo.registry import Registry
 
-#: The largest number of findings of one rule in one model, so that a hostile card cannot fill the screen.
+#: The largest number of findings of one rule in one model, so that a hostile card cannot fill the
+#: screen.
 MAX_FINDINGS = 50
 
 _MODULES = (
@@ -45,9 +46,14 @@ def load_rules() -> Mapping[str, Rule]:
     for name, part in FAMILIES.items():
         for rule in part if isinstance(part, tuple) else (part,):
             if not isinstance(rule, Rule) or rule.id in rules:
-                problem = f"{rule.id} exists already" if isinstance(rule, Rule) else f"{rule!r} is not a Rule"
+                problem = (
+                    f"{rule.id} exists already"
+                    if isinstance(rule, Rule)
+                    else f"{rule!r} is not a Rule"
+                )
                 raise PluginError(
-                    f"the plug-in {name} ({FAMILIES.group}): {problem}", hint="update or remove its package"
+                    f"the plug-in {name} ({FAMILIES.group}): {problem}",
+                    hint="update or remove its package",
                 )
             rules[rule.id] = rule
     return rules

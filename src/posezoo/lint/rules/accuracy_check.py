@@ -16,19 +16,22 @@ from posezoo.spec.yaml_nodes import YamlNode
 
 #: Keys of the accuracy checker that Open Model Zoo's models often use.
 KEYS: tuple[str, ...] = (
-    "models", "evaluations", "name", "launchers", "datasets", "framework", "device", "model", "weights",
-    "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout", "precision", "reader",
-    "annotation", "annotation_conversion", "data_source", "preprocessing", "postprocessing", "metrics",
-    "size", "dst_width", "dst_height", "aspect_ratio", "aspect_ratio_scale", "use_pillow", "interpolation",
-    "mean", "std", "central_fraction", "pad_type", "pad_value", "stride", "apply_to", "presenter", "top_k",
-    "threshold", "overlap", "reference", "min_confidence", "height_range", "width_range", "area_range",
-    "is_empty", "remove_filtered", "max_detections", "ignore_difficult", "include_boundaries", "integral",
-    "label_map", "num_classes", "classes", "mode", "median", "module_config", "subsample_size", "shuffle",
+    "models", "evaluations", "name", "launchers", "datasets", "framework", "device", "model",
+    "weights", "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout",
+    "precision", "reader", "annotation", "annotation_conversion", "data_source", "preprocessing",
+    "postprocessing", "metrics", "size", "dst_width", "dst_height", "aspect_ratio",
+    "aspect_ratio_scale", "use_pillow", "interpolation", "mean", "std", "central_fraction",
+    "pad_type", "pad_value", "stride", "apply_to", "presenter", "top_k", "threshold", "overlap",
+    "reference", "min_confidence", "height_range", "width_range", "area_range", "is_empty",
+    "remove_filtered", "max_detections", "ignore_difficult", "include_boundaries", "integral",
+    "label_map", "num_classes", "classes", "mode", "median", "module_config", "subsample_size",
+    "shuffle",
 )  # fmt: skip
 STEPS: tuple[str, ...] = (
-    "resize", "crop", "normalization", "bgr_to_rgb", "rgb_to_bgr", "bgr_to_gray", "rgb_to_gray", "bgr_to_lab",
-    "bgr_to_yuv", "rgb_to_yuv", "auto_resize", "padding", "resize_prediction_boxes", "filter", "clip_boxes",
-    "nms", "coco_precision", "accuracy", "mean_iou", "map", "recall", "f1-score",
+    "resize", "crop", "normalization", "bgr_to_rgb", "rgb_to_bgr", "bgr_to_gray", "rgb_to_gray",
+    "bgr_to_lab", "bgr_to_yuv", "rgb_to_yuv", "auto_resize", "padding", "resize_prediction_boxes",
+    "filter", "clip_boxes", "nms", "coco_precision", "accuracy", "mean_iou", "map", "recall",
+    "f1-score",
 )  # fmt: skip
 #: Below these keys, each adapter and module has its own keys.
 CUSTOM_KEYS = ("reference", "adapter", "module_config", "annotation_conversion", "label_map")
@@ -64,7 +67,8 @@ def evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "evaluated-names",
-    "accuracy-check.yml uses the names of inputs and of the converted model's outputs that the card has.",
+    "accuracy-check.yml uses the names of inputs and of the converted model's outputs that the card"
+    " has.",
     "heatmaps_out: maps, and name - `heatmaps` on the card",
 )
 def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
@@ -84,8 +88,13 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
             if not on_card or len(on_card) < len(names):
                 continue
             for node in nodes:
-                name = base_name(node.value) if node is not None and isinstance(node.value, str) else ""
-                # If model.yml has the name, too, then the card is wrong, and another rule reports it.
+                name = (
+                    base_name(node.value)
+                    if node is not None and isinstance(node.value, str)
+                    else ""
+                )
+                # If model.yml has the name, too, then the card is wrong, and another rule reports
+                # it.
                 is_declared = kind == "input" and not run.is_converted and name in declared
                 if node is not None and name and not is_listed(name, on_card) and not is_declared:
                     listed = ", ".join(on_card)
@@ -95,8 +104,8 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "evaluated-classes",
-    "The number of classes that accuracy-check.yml or the name of its data set states fits the outputs on "
-    "the card.",
+    "The number of classes that accuracy-check.yml or the name of its data set states fits the"
+    " outputs on the card.",
     "classes: 80, and an output of `1, 125, 13, 13`: 125 is not a multiple of 85",
 )
 def evaluated_classes(view: ModelView) -> Iterator[RuleViolation]:
@@ -112,21 +121,27 @@ def evaluated_classes(view: ModelView) -> Iterator[RuleViolation]:
             continue
         sizes = [size for shape in shapes for size in shape.value]
         fits = (
-            0 in (size % (int(stated) + 5), size % (int(stated) + 4)) if is_yolo else size == int(stated)
+            (
+                0 in (size % (int(stated) + 5), size % (int(stated) + 4))
+                if is_yolo
+                else size == int(stated)
+            )
             for size in sizes
             if not isinstance(size, str)
         )
         if sizes and not any(isinstance(size, str) for size in sizes) and not any(fits):
             place = find_node(adapter, "classes") or run.dataset
             texts = "; ".join(shape.text for shape in shapes)
-            message = f"accuracy-check.yml has {stated} classes; the outputs on the card are {texts}"
+            message = (
+                f"accuracy-check.yml has {stated} classes; the outputs on the card are {texts}"
+            )
             yield RuleViolation(place, message, "classes", stated, texts)
 
 
 @rule(
     "model-labels",
-    "model_info in model.yml has a label for each class of the data set that accuracy-check.yml names, and "
-    "perhaps one for the background.",
+    "model_info in model.yml has a label for each class of the data set that accuracy-check.yml"
+    " names, and perhaps one for the background.",
     "80 labels, and the data set ms_coco_detection_91_classes",
 )
 def model_labels(view: ModelView) -> Iterator[RuleViolation]:
@@ -134,7 +149,10 @@ def model_labels(view: ModelView) -> Iterator[RuleViolation]:
     names = [text_below(run.dataset, "name") for run in view.runs if labels]
     for match in filter(None, (re.search("([0-9]{1,5})_class", name) for name in names[:1])):
         if len(labels) not in (int(match[1]), int(match[1]) + 1):
-            message = f"model_info has {len(labels)} labels; accuracy-check.yml's data set is {match.string}"
+            message = (
+                f"model_info has {len(labels)} labels; accuracy-check.yml's data set is"
+                f" {match.string}"
+            )
             yield view.declared("model_info.labels", message, str(len(labels)), match.string)
 
 
@@ -148,13 +166,20 @@ def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
     if spec is None or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
         return  # the contents of an archive are not declared
     arguments = (*view.arguments, *view.export_arguments)
-    paths = [argument.value for argument in arguments if argument.flag in ("--output-file", "--input_model")]
+    paths = [
+        argument.value
+        for argument in arguments
+        if argument.flag in ("--output-file", "--input_model")
+    ]
     names = {path.rpartition("/")[2] for path in (*paths, *(file.name for file in spec.files))}
     for run in (run for run in view.runs if not run.is_converted):
         for key in ("model", "weights"):
             name = text_below(run.launcher, key).rpartition("/")[2]
             if name and name not in names:
-                place, files = find_node(run.launcher, key) or run.launcher, ", ".join(sorted(names))
+                place, files = (
+                    find_node(run.launcher, key) or run.launcher,
+                    ", ".join(sorted(names)),
+                )
                 message = f"accuracy-check.yml evaluates {name}; the model's files are {files}"
                 yield RuleViolation(place, message, f"launchers.{key}", name)
 

@@ -13,7 +13,8 @@ from posezoo.lint.registry_view import ModelView, normalize_heading
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended
 
-#: A heading on at least this many cards is correct, and one with almost the same spelling is a mistake.
+#: A heading on at least this many cards is correct, and one with almost the same spelling is a
+#: mistake.
 COMMON = 5
 #: A name with at least three parts, not in an address or a path.
 _NAME = re.compile(r"(?<![\w./:-])[A-Za-z][\w.]{0,40}(?:-[A-Za-z0-9][\w.]{0,40}){2,12}(?![\w/:-])")
@@ -24,7 +25,8 @@ _LABELS = re.compile(r"\b[a-z0-9]+_([0-9]{2,5})cl(_bkgr)?\.txt")
 
 @rule(
     "misspelt-heading",
-    "A heading of a card is spelled as on the other cards: links and tools find sections by their headings.",
+    "A heading of a card is spelled as on the other cards: links and tools find sections by their"
+    " headings.",
     "### Original mode",
 )
 def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
@@ -34,7 +36,9 @@ def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
         title = normalize_heading(section.title)
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
-            yield RuleViolation(view.card_line(section.line), message, "card", section.title, intended)
+            yield RuleViolation(
+                view.card_line(section.line), message, "card", section.title, intended
+            )
 
 
 @rule(
@@ -54,13 +58,16 @@ def another_name(view: ModelView) -> Iterator[RuleViolation]:
             continue
         if similar := get_close_matches(name, own, 1, cutoff=0.85):
             message = f"{name}, which is almost {similar[0]}, is no model of this registry"
-            yield RuleViolation(view.card_line(number, match.start() + 1), message, "card", name, similar[0])
+            yield RuleViolation(
+                view.card_line(number, match.start() + 1), message, "card", name, similar[0]
+            )
 
 
 @rule(
     "label-range",
-    "The range of class IDs on a card fits the number of categories in the text and of labels in the named "
-    "file; a range from 1 for a file without a label for the background is only a warning.",
+    "The range of class IDs on a card fits the number of categories in the text and of labels in"
+    " the named file; a range from 1 for a file without a label for the background is only a"
+    " warning.",
     "classes in range [1, 81], a version with 80 categories of objects, 0 class is for background",
 )
 def label_range(view: ModelView) -> Iterator[RuleViolation]:

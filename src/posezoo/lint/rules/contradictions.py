@@ -1,4 +1,5 @@
-"""Rules on facts that model.yml itself states in several places, so that no card is needed to check them.
+"""Rules on facts that model.yml itself states in several places, so that no card is needed to check
+them.
 
 A card that is drawn after a mistake agrees with the mistake.
 """
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from posezoo.pose.decoder_type import DecoderType
 
 POSES = "human_pose_estimation"
-#: Addresses of files that their publisher replaces: those of the last release, and those on a branch.
+#: Addresses of files that their publisher replaces: those of the last release, and those on a
+#: branch.
 _LATEST = re.compile(r"/latest/")
 _BRANCH = re.compile(
     r"/(?:raw|resolve)/(?:main|master)/|raw\.githubusercontent\.com/[^/]+/[^/]+/(?:main|master)/"
 )
-#: For each role, the number of values for one keypoint, and what may be added to those of all keypoints:
-#: a background, BlazePose's helpers, or the box of a person.
+#: For each role, the number of values for one keypoint, and what may be added to those of all
+#: keypoints: a background, BlazePose's helpers, or the box of a person.
 _ROLE_SIZES = {
     "heatmaps": (1, 0, 1, 6), "embeddings": (1, 0), "heatmaps_and_pafs": (3, 3), "pafs": (2, 0, 2),
     "coordinates": (3, 0), "keypoints": (1, 0), "people": (3, 5), "landmarks": (5, 30),
@@ -65,7 +67,8 @@ def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "missing-decoder",
-    "A model that declares a skeleton, or the roles of its outputs, declares the decoder that reads them.",
+    "A model that declares a skeleton, or the roles of its outputs, declares the decoder that reads"
+    " them.",
     "skeleton: coco-17 without a decoder",
 )
 def missing_decoder(view: ModelView) -> Iterator[RuleViolation]:
@@ -96,8 +99,8 @@ def decoder_task(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "decoder-outputs",
-    "The outputs have the roles and the sizes that the decoder takes; a composite's stages are in the order "
-    "in which it takes their outputs.",
+    "The outputs have the roles and the sizes that the decoder takes; a composite's stages are in"
+    " the order in which it takes their outputs.",
     "role: heatmap, and a decoder that takes heatmaps",
 )
 def decoder_outputs(view: ModelView) -> Iterator[RuleViolation]:
@@ -121,16 +124,24 @@ def _describe_misfit(outputs: tuple[Output, ...], expected: tuple[Output, ...]) 
         if output is None:
             return f"none has the role {taken.role}"
         # One output may have several roles, and its sizes are then no single role's.
-        pairs = zip(output.shape, taken.shape, strict=True) if len(output.shape) == len(taken.shape) else ()
-        if output.role == taken.role and any(-1 not in pair and pair[0] != pair[1] for pair in pairs):
-            return f"{output.name} has the shape {output.shape}, and the decoder takes {taken.shape}"
+        pairs = (
+            zip(output.shape, taken.shape, strict=True)
+            if len(output.shape) == len(taken.shape)
+            else ()
+        )
+        if output.role == taken.role and any(
+            -1 not in pair and pair[0] != pair[1] for pair in pairs
+        ):
+            return (
+                f"{output.name} has the shape {output.shape}, and the decoder takes {taken.shape}"
+            )
     return ""
 
 
 @rule(
     "skeleton-maps",
-    "The outputs have the sizes that the skeleton's number of keypoints makes; a composite and its parts "
-    "have one skeleton.",
+    "The outputs have the sizes that the skeleton's number of keypoints makes; a composite and its"
+    " parts have one skeleton.",
     "skeleton: openpose-18 and 17 heatmaps",
 )
 def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
@@ -144,7 +155,9 @@ def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
     for stage in stages:
         other = stage.declaration.skeleton if stage.declaration is not None else ""
         if name and other not in ("", name) and _find_other_skeleton(stage) is None:
-            yield view.declared("skeleton", f"skeleton is {name}, and {other} in {stage.name}", name, other)
+            yield view.declared(
+                "skeleton", f"skeleton is {name}, and {other} in {stage.name}", name, other
+            )
 
 
 def _find_other_skeleton(view: ModelView) -> Output | None:
@@ -181,7 +194,9 @@ def output_size(view: ModelView) -> Iterator[RuleViolation]:
         size = _image_size(output)
         if size is not None and not _is_scaled(known[0], size):
             texts = ["x".join(map(str, each)) for each in (known[0], size)]
-            message = f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
+            message = (
+                f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
+            )
             yield view.declared("inputs[0].shape", message, texts[0], texts[1])
             return
 
@@ -193,16 +208,20 @@ def _image_size(port: Input | Output) -> tuple[int, int] | None:
 
 
 def _is_scaled(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether both sides are divided or multiplied by one whole number, and then rounded up or down."""
+    """Whether both sides are divided or multiplied by one whole number, and then rounded up or
+    down.
+    """
     large, small = sorted((size, other), reverse=True)
     factor = round(large[0] / small[0])
-    return all(abs(long - factor * short) < factor for long, short in zip(large, small, strict=True))
+    return all(
+        abs(long - factor * short) < factor for long, short in zip(large, small, strict=True)
+    )
 
 
 @rule(
     "moving-source",
-    "An address leads to one version of a file: that of the latest release changes with each release. An "
-    "address on a branch is a warning.",
+    "An address leads to one version of a file: that of the latest release changes with each"
+    " release. An address on a branch is a warning.",
     "source: https://github.com/owner/project/releases/latest/download/net.onnx",
 )
 def moving_source(view: ModelView) -> Iterator[RuleViolation]:
@@ -233,7 +252,8 @@ def source_of_another(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "known-model",
-    "The models that model.yml names exist: the one that finds the people, and the one to use instead.",
+    "The models that model.yml names exist: the one that finds the people, and the one to use"
+    " instead.",
     "people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}",
 )
 def known_model(view: ModelView) -> Iterator[RuleViolation]:
@@ -259,7 +279,9 @@ def copied_description(view: ModelView) -> Iterator[RuleViolation]:
     others = view.zoo.models_by_declared_description[own.description]
     best = max(others, key=lambda other: _count_named(view.zoo.models[other], own.description))
     if view.name != best:
-        yield view.declared("description", f"the description is that of {best}", own.description, best)
+        yield view.declared(
+            "description", f"the description is that of {best}", own.description, best
+        )
 
 
 def _count_named(view: ModelView, text: str) -> int:
@@ -285,7 +307,8 @@ def pattern(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "weights-size",
-    "Files with weights have at least one byte for each parameter, and FP16 about half as many as FP32.",
+    "Files with weights have at least one byte for each parameter, and FP16 about half as many as"
+    " FP32.",
     "size: 16394, in kB, and mparams: 4.099",
 )
 def weights_size(view: ModelView) -> Iterator[RuleViolation]:
@@ -300,14 +323,17 @@ def weights_size(view: ModelView) -> Iterator[RuleViolation]:
         total = sum(sizes[name] or least for name in names)
         if total < least:
             message = (
-                f"{names[0]} has {total} bytes, too few for {view.declared_mparams:g} million parameters"
+                f"{names[0]} has {total} bytes, too few for {view.declared_mparams:g} million"
+                " parameters"
             )
             yield _size_violation(view, names[0], message)
             return
     for name, size in sizes.items():
         half = sizes.get(name.replace("FP32/", "FP16/", 1))
         if name.startswith("FP32/") and size and half and not 1.1 < size / half < 2.05:
-            message = f"the FP16 weights have {half} bytes, the FP32 weights {size}: not twice as many"
+            message = (
+                f"the FP16 weights have {half} bytes, the FP32 weights {size}: not twice as many"
+            )
             yield _size_violation(view, name.replace("FP32/", "FP16/", 1), message)
 
 
@@ -318,7 +344,11 @@ def _size_violation(view: ModelView, name: str, message: str) -> RuleViolation:
 
 
 def _has_weights(spec: ModelSpec, name: str) -> bool:
-    return name.endswith(".bin") if spec.is_ir else not name.endswith((".json", ".prototxt", ".py", ".txt"))
+    return (
+        name.endswith(".bin")
+        if spec.is_ir
+        else not name.endswith((".json", ".prototxt", ".py", ".txt"))
+    )
 
 
 RULES = defined_rules(globals())

@@ -21,19 +21,20 @@ FROM_INPUT_INFO = {"name": "--input", "shape": "--input_shape", "layout": "--lay
 #: Further flags of Model Optimizer (mo --help) and of Open Model Zoo's export to ONNX.
 CONVERTER = (
     *TYPED, *OTHER_ORIGINALS, *CARRIED_OUT, *GENERATED, "--input_proto", "--transformations_config",
-    "--tensorflow_object_detection_api_pipeline_config", "--tensorflow_custom_operations_config_update",
-    "--tensorflow_use_custom_operations_config", "--disable_nhwc_to_nchw", "--input_checkpoint",
-    "--extensions", "--source_layout", "--target_layout", "--input_symbol", "--nd_prefix_name", "--mean_file",
-    "--use_shape_information", "--tensorboard_logdir", "--disable_fusing", "--caffe_parser_path", "--counts",
-    "--saved_model_tags", "--tensorflow_custom_layer_libraries", "--input_model_is_text",
-    "--legacy_mxnet_model",
+    "--tensorflow_object_detection_api_pipeline_config",
+    "--tensorflow_custom_operations_config_update", "--tensorflow_use_custom_operations_config",
+    "--disable_nhwc_to_nchw", "--input_checkpoint", "--extensions", "--source_layout",
+    "--target_layout", "--input_symbol", "--nd_prefix_name", "--mean_file",
+    "--use_shape_information", "--tensorboard_logdir", "--disable_fusing", "--caffe_parser_path",
+    "--counts", "--saved_model_tags", "--tensorflow_custom_layer_libraries",
+    "--input_model_is_text", "--legacy_mxnet_model",
 )  # fmt: skip
 #: Flags that give the export the shapes of its inputs.
 EXPORTED_SHAPES = ("--input-shape", "--input-shapes")
 EXPORT = (
-    "--model-name", "--model-path", "--model-param", "--import-module", "--weights", "--input-names",
-    "--input-shapes", "--input-shape", "--output-names", "--output-file", "--inputs-dtype",
-    "--conversion-param", "--opset_version", "--model-loader",
+    "--model-name", "--model-path", "--model-param", "--import-module", "--weights",
+    "--input-names", "--input-shapes", "--input-shape", "--output-names", "--output-file",
+    "--inputs-dtype", "--conversion-param", "--opset_version", "--model-loader",
 )  # fmt: skip
 
 
@@ -50,7 +51,9 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
     folders = {name[:index] for name in files for index, letter in enumerate(name) if letter == "/"}
     has_archive = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
     has_all_files = not view.zoo.links.was_not_copied("files")
-    exported = {argument.value for argument in view.export_arguments if argument.flag == "--output-file"}
+    exported = {
+        argument.value for argument in view.export_arguments if argument.flag == "--output-file"
+    }
     for argument in (*view.arguments, *view.export_arguments):
         if argument.flag == "--output-file":
             continue
@@ -62,7 +65,10 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
             if root == "dl_dir" and not has_archive and name not in files | folders:
                 reason = "no file has this name"
             elif (
-                argument.flag == "--input_model" and root == "conv_dir" and exported and path not in exported
+                argument.flag == "--input_model"
+                and root == "conv_dir"
+                and exported
+                and path not in exported
             ):
                 reason = f"the export writes {', '.join(sorted(exported))}"
             elif root == "config_dir" and has_all_files and not (view.folder / name).exists():
@@ -74,8 +80,8 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "generated-flag",
-    "A flag that the converter adds itself, also from input_info, is not given: one of the two values would "
-    "be lost.",
+    "A flag that the converter adds itself, also from input_info, is not given: one of the two"
+    " values would be lost.",
     "--model_name=my-model in model_optimizer_args",
 )
 def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
@@ -97,9 +103,13 @@ def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
     for arguments, flags in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
         for argument in arguments:
             # argparse accepts an abbreviated flag.
-            if not argument.flag.startswith("-") or any(flag.startswith(argument.flag) for flag in flags):
+            if not argument.flag.startswith("-") or any(
+                flag.startswith(argument.flag) for flag in flags
+            ):
                 continue
-            same_words = [flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-")]
+            same_words = [
+                flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-")
+            ]
             if intended := find_intended(argument.flag, flags) or "".join(same_words[:1]):
                 message = f"there is no flag {argument.flag}: did you mean {intended}?"
                 yield RuleViolation(argument.node, message, actual=argument.flag, expected=intended)
@@ -113,11 +123,19 @@ def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
 def dead_key(view: ModelView) -> Iterator[RuleViolation]:
     if view.spec is None:
         return
-    for key in ("model_optimizer_args", "conversion_to_onnx_args", "quantizable") if view.spec.is_ir else ():
+    for key in (
+        ("model_optimizer_args", "conversion_to_onnx_args", "quantizable")
+        if view.spec.is_ir
+        else ()
+    ):
         if view.node(key) is not None:
             yield view.declared(key, f"{key} is never used: the model is published as IR")
     original = view.argument("--input_model") or view.argument("-m")
-    if view.export_arguments and original is not None and not original.value.startswith("$conv_dir"):
+    if (
+        view.export_arguments
+        and original is not None
+        and not original.value.startswith("$conv_dir")
+    ):
         key = "conversion_to_onnx_args"
         yield view.declared(key, f"{key} is never used: {original.value} is converted")
 
@@ -133,8 +151,12 @@ def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
         if exported is None or argument is None:
             continue
         names = {name.strip() for name in exported.value.split(",")}
-        if missing := [name for name in map(str.strip, argument.value.split(",")) if name not in names]:
-            message = f"{flag} expects {', '.join(missing)}; the export's names are {exported.value}"
+        if missing := [
+            name for name in map(str.strip, argument.value.split(",")) if name not in names
+        ]:
+            message = (
+                f"{flag} expects {', '.join(missing)}; the export's names are {exported.value}"
+            )
             yield RuleViolation(argument.node, message, "", argument.value, exported.value)
     shape, argument = view.export_argument(*EXPORTED_SHAPES), view.argument("--input_shape")
     if shape is None or argument is None:

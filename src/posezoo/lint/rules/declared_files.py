@@ -1,4 +1,6 @@
-"""Rules that need only model.yml: whether it can be read, and its keys, addresses, sizes and parts."""
+"""Rules that need only model.yml: whether it can be read, and its keys, addresses, sizes and
+parts.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +18,24 @@ from posezoo.spec.model import CompositeSpec, HttpSource
 from posezoo.spec.yaml_nodes import YamlNode
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
-#: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be dates.
+#: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be
+#: dates.
 _HASH = re.compile(r"-(?=[0-9]{0,7}[a-f])([0-9a-f]{8})(?=\.[a-z])")
 #: Each file is compared with this many others with the same address or checksum.
 MAX_COMPARED = 20
 #: The frameworks that write files of each kind; .json is a graph model of TensorFlow.js.
 FRAMEWORKS = {
-    ".xml": "dldt", ".tflite": "tflite", ".caffemodel": "caffe", ".pb": "tf caffe2", ".onnx": "onnx pytorch",
-    ".pth": "pytorch", ".pt": "pytorch", ".params": "mxnet pytorch", ".pdmodel": "paddle",
-    ".json": "tf mxnet pytorch", ".safetensors": "pytorch",
+    ".xml": "dldt", ".tflite": "tflite", ".caffemodel": "caffe", ".pb": "tf caffe2",
+    ".onnx": "onnx pytorch", ".pth": "pytorch", ".pt": "pytorch", ".params": "mxnet pytorch",
+    ".pdmodel": "paddle", ".json": "tf mxnet pytorch", ".safetensors": "pytorch",
 }  # fmt: skip
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 
 @rule(
     "readable",
-    "model.yml and accuracy-check.yml can be read: every value has the right type and an allowed value.",
+    "model.yml and accuracy-check.yml can be read: every value has the right type and an allowed"
+    " value.",
     "framework: caffee",
 )
 def readable(view: ModelView) -> Iterator[RuleViolation]:
@@ -80,13 +84,15 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
             message = f"{file.name} comes from {source}, which is not https"
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
             field, severity = f"files[{index}].source", Severity.WARNING if is_origin else None
-            yield RuleViolation(place, message, field, str(source), redact_secrets(expected), severity)
+            yield RuleViolation(
+                place, message, field, str(source), redact_secrets(expected), severity
+            )
 
 
 @rule(
     "same-source",
-    "Files with one address are one file, with one size and checksum, and a model declares it once. Files "
-    "with the same checksum have the same size.",
+    "Files with one address are one file, with one size and checksum, and a model declares it once."
+    " Files with the same checksum have the same size.",
     "two models that download one URL, with two checksums",
 )
 def same_source(view: ModelView) -> Iterator[RuleViolation]:
@@ -96,7 +102,8 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
         for index, file in enumerate(variant.files)
         for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
         for name, other in view.zoo.files_by_key[key][:MAX_COMPARED]
-        if name == view.name or not {name, view.name} & {*read_names(key)}  # another rule reports it
+        if name == view.name
+        or not {name, view.name} & {*read_names(key)}  # another rule reports it
     )
     for variant, index, file, name, other in pairs:
         own, digest = file.checksum, other.checksum
@@ -106,23 +113,29 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
         if is_twice or (other.size and file.size and (other.size != file.size or is_other)):
             what = "checksum" if digest == own and own else "address"
             message = (
-                f"{file.name} has the same {what} as {other.name} of {name}, which is declared there with "
-                f"{other.size} bytes, {other.pin_text}, and here with {file.size} bytes, {own}"
+                f"{file.name} has the same {what} as {other.name} of {name}, which is declared"
+                f" there with {other.size} bytes, {other.pin_text}, and here with {file.size}"
+                f" bytes, {own}"
             )
             location, actual = view.variant_location(variant, "files", index), f"{file.size} {own}"
-            yield RuleViolation(location, message, f"files[{index}]", actual, f"{other.size} {digest}")
+            yield RuleViolation(
+                location, message, f"files[{index}]", actual, f"{other.size} {digest}"
+            )
 
 
 @rule(
     "ir-pairs",
-    "Each .xml of a published IR has its .bin, and the .bin is the one that is large enough for the weights.",
+    "Each .xml of a published IR has its .bin, and the .bin is the one that is large enough for the"
+    " weights.",
     "FP16/net.xml without FP16/net.bin",
 )
 def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
     sizes = {file.name: file.size or 0 for file in view.ir_files}
     mparams = view.claims.metrics.get("mparams")
     # A weight has at least one byte; some may be used, and counted, in several places.
-    least = max((0.7e6 * number for number, _ in parse_numbers(mparams.value if mparams else "")), default=0)
+    least = max(
+        (0.7e6 * number for number, _ in parse_numbers(mparams.value if mparams else "")), default=0
+    )
     for index, (name, size) in enumerate(sizes.items()):
         stem, _, suffix = name.rpartition(".")
         other = {"xml": f"{stem}.bin", "bin": f"{stem}.xml"}.get(suffix, name)
@@ -137,7 +150,8 @@ def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "hash-name",
-    "The hash in a file's name or address, and the tag of its variant, are the beginning of its checksum.",
+    "The hash in a file's name or address, and the tag of its variant, are the beginning of its"
+    " checksum.",
     "resnet18-5c106cde.pth with the SHA-256 5c106cdf...",
 )
 def hash_name(view: ModelView) -> Iterator[RuleViolation]:
@@ -148,7 +162,9 @@ def hash_name(view: ModelView) -> Iterator[RuleViolation]:
             digests.append(file.checksum)
         values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
         tag = f"-{variant.tag}.params" if file.contains else ""
-        texts = " ".join((file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources)))
+        texts = " ".join(
+            (file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources))
+        )
         for stated in dict.fromkeys(_HASH.findall(texts) if values else ()):
             if not any(value.startswith(stated) for value in values):
                 message = f"{file.name}: {stated} is not the beginning of {' or '.join(values)}"
@@ -165,9 +181,14 @@ def framework_files(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
         return
-    names = [spec.checkpoint, *(name for file in spec.files for name in (file.name, *file.contains))]
+    names = [
+        spec.checkpoint,
+        *(name for file in spec.files for name in (file.name, *file.contains)),
+    ]
     suffixes = sorted({name[name.rfind(".") :] for name in names} & FRAMEWORKS.keys())
-    allowed = " ".join(FRAMEWORKS[suffix] for suffix in suffixes) if spec.network is None else "pytorch"
+    allowed = (
+        " ".join(FRAMEWORKS[suffix] for suffix in suffixes) if spec.network is None else "pytorch"
+    )
     if allowed and spec.framework.value not in allowed.split():
         files = ", ".join(suffixes) if spec.network is None else f"the network {spec.network.name}"
         message = f"framework is {spec.framework}, but {files} is of {allowed}"
@@ -193,23 +214,29 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "parts",
-    "The stages of a composite are its parts, the models in its folder, and parts of other composites; they "
-    "have the framework and the license that it states for them.",
+    "The stages of a composite are its parts, the models in its folder, and parts of other"
+    " composites; they have the framework and the license that it states for them.",
     "stages: [first], and a folder second/ beside first/",
 )
 def parts(view: ModelView) -> Iterator[RuleViolation]:
     if not isinstance(view.parsed, CompositeSpec):
         return
     folders, stages = set(view.zoo.parts_by_composite.get(view.name, ())), set(view.parsed.stages)
-    for name in sorted((folders - stages) | stages.difference(*view.zoo.parts_by_composite.values())):
-        reason = "not listed" if name in folders else "not a folder of this composite or of another one"
+    for name in sorted(
+        (folders - stages) | stages.difference(*view.zoo.parts_by_composite.values())
+    ):
+        reason = (
+            "not listed" if name in folders else "not a folder of this composite or of another one"
+        )
         yield view.declared("stages", f"stages: {name} is {reason}", name)
     for key in ("framework", "license"):
         stated = text_below(view.model_yml, key)
         for part in (view.zoo.models[name] for name in sorted(folders)):
             text = text_below(part.model_yml, key)
             if text and stated and text != stated:
-                message = f"{key} is {text} in {part.name}, and {stated} in the composite {view.name}"
+                message = (
+                    f"{key} is {text} in {part.name}, and {stated} in the composite {view.name}"
+                )
                 yield part.declared(key, message, text, stated)
 
 

@@ -1,4 +1,6 @@
-"""Rules on the license, links and words of a card: description, sections, title and placeholders."""
+"""Rules on the license, links and words of a card: description, sections, title and
+placeholders.
+"""
 
 from __future__ import annotations
 
@@ -32,30 +34,44 @@ SECTIONS = {
 PLAIN_SECTIONS = ("use case", "input", "output", "accuracy", "legal", "example")
 #: If two descriptions share at least this fraction of their words, one is an old copy of the other.
 COPIED_SHARE = 0.8
-#: If more than this fraction of a folder's models repeat the card's description, the others should too.
+#: If more than this fraction of a folder's models repeat the card's description, the others should
+#: too.
 REPEATED_SHARE = 0.6
-#: A link on at least this many cards is correct, and a link with almost the same spelling is a mistake.
+#: A link on at least this many cards is correct, and a link with almost the same spelling is a
+#: mistake.
 COMMON = 5
 
 
 @rule(
     "license-project",
-    "The license is that of a project that the card or the sources name; for a published IR, which may be "
-    "licensed apart from its base, another project on the card is a warning.",
+    "The license is that of a project that the card or the sources name; for a published IR, which"
+    " may be licensed apart from its base, another project on the card is a warning.",
     "license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE",
 )
 def license_project(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or not (own := _project(spec.license.url)):
         return
-    others, where = _projects(link.target for link in view.claims.licenses), "the card's legal section"
+    others, where = (
+        _projects(link.target for link in view.claims.licenses),
+        "the card's legal section",
+    )
     if not others and not spec.is_ir:
         addresses = (source for file in spec.files for source in file.sources)
         sources = _projects(source.url for source in addresses if isinstance(source, HttpSource))
-        on_card = _projects(link.target for link in view.card.links) if view.card is not None else set()
-        others, where = sources | on_card if sources and on_card else set(), "the sources and the card"
+        on_card = (
+            _projects(link.target for link in view.card.links) if view.card is not None else set()
+        )
+        others, where = (
+            (sources | on_card if sources and on_card else set()),
+            "the sources and the card",
+        )
     # A project that moved to another owner keeps its name.
-    if others and own not in others and own.partition("/")[2] not in {o.partition("/")[2] for o in others}:
+    if (
+        others
+        and own not in others
+        and own.partition("/")[2] not in {o.partition("/")[2] for o in others}
+    ):
         names = ", ".join(sorted(others))
         message = f"the license is that of {own}; {where} name {names}"
         severity = Severity.WARNING if spec.is_ir else None
@@ -67,15 +83,17 @@ def _projects(addresses: Iterable[str]) -> set[str]:
 
 
 def _project(address: str) -> str:
-    """The project on a code host that an address belongs to, as owner/name; empty if there is none."""
+    """The project on a code host that an address belongs to, as owner/name; empty if there is
+    none.
+    """
     match = _PROJECT.match(address)
     return f"{match[1]}/{match[2].removesuffix('.git')}".lower() if match else ""
 
 
 @rule(
     "dead-link",
-    "Every relative link of a card leads to an existing file of the repository, if files of that kind are in "
-    "this copy at all, and to an existing heading.",
+    "Every relative link of a card leads to an existing file of the repository, if files of that"
+    " kind are in this copy at all, and to an existing heading.",
     "[another model](../no-such-model/README.md)",
 )
 def dead_link(view: ModelView) -> Iterator[RuleViolation]:
@@ -91,7 +109,9 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
             continue
         kind = links.kind(path)
         if not links.was_not_copied(kind):
-            yield RuleViolation(location, f"{target} leads to {path}, which does not exist", "link", target)
+            yield RuleViolation(
+                location, f"{target} leads to {path}, which does not exist", "link", target
+            )
             continue
         counts: Mapping[str, int] = links.counts.get(kind, {})
         common = find_intended(path, (other for other, count in counts.items() if count >= COMMON))
@@ -100,7 +120,9 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(location, message, "link", target, common)
 
 
-@rule("placeholder", "There is no placeholder that still has to be filled in.", "Mean values - TODO")
+@rule(
+    "placeholder", "There is no placeholder that still has to be filled in.", "Mean values - TODO"
+)
 def placeholder(view: ModelView) -> Iterator[RuleViolation]:
     for number, line in view.own_lines:
         if match := _PLACEHOLDER.search(line):
@@ -129,7 +151,8 @@ def missing_section(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "misplaced-section",
-    "A section of a card is not inside a section on another subject, which a table of contents would hide.",
+    "A section of a card is not inside a section on another subject, which a table of contents"
+    " would hide.",
     "### Input below ## Accuracy",
 )
 def misplaced_section(view: ModelView) -> Iterator[RuleViolation]:
@@ -145,7 +168,8 @@ def misplaced_section(view: ModelView) -> Iterator[RuleViolation]:
 @rule(
     "license-untold",
     "The legal section of a card names the license, if those of most cards in the same folder do.",
-    "a legal section with nothing but [*] Other names and brands may be claimed as the property of others",
+    "a legal section with nothing but [*] Other names and brands may be claimed as the property of"
+    " others",
 )
 def license_untold(view: ModelView) -> Iterator[RuleViolation]:
     is_usual = view.zoo.license_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
@@ -156,8 +180,8 @@ def license_untold(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "paper",
-    "Papers with the same title have the same arXiv number on all cards; a number that other papers have, "
-    "too, is the wrong one.",
+    "Papers with the same title have the same arXiv number on all cards; a number that other papers"
+    " have, too, is the wrong one.",
     "[Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is MobileNetV2",
 )
 def paper(view: ModelView) -> Iterator[RuleViolation]:
@@ -175,7 +199,8 @@ def paper(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "no-card",
-    "If most models of a registry have a card, every model has one; a part may have that of its composite.",
+    "If most models of a registry have a card, every model has one; a part may have that of its"
+    " composite.",
     "a folder with a model.yml and no README.md",
     severity=Severity.WARNING,
 )
@@ -187,7 +212,8 @@ def no_card(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "card-without-model",
-    "A folder with a card beside the models' folders has a model.yml; the first model beside it reports it.",
+    "A folder with a card beside the models' folders has a model.yml; the first model beside it"
+    " reports it.",
     "a folder with a README.md and no model.yml",
 )
 def card_without_model(view: ModelView) -> Iterator[RuleViolation]:
@@ -209,13 +235,15 @@ def title(view: ModelView) -> Iterator[RuleViolation]:
     for section in [section for section in view.own_sections if section.level == 1][:1]:
         if simplify(view.name) not in simplify(section.title):
             message = f"the title of the card is {section.title}"
-            yield RuleViolation(view.card_line(section.line), message, "title", section.title, view.name)
+            yield RuleViolation(
+                view.card_line(section.line), message, "title", section.title, view.name
+            )
 
 
 @rule(
     "description-differs",
-    "model.yml repeats the description of the card, if most models in the same folder do, and never that of "
-    "another model.",
+    "model.yml repeats the description of the card, if most models in the same folder do, and never"
+    " that of another model.",
     "an old address in model.yml that the card no longer has",
 )
 def description_differs(view: ModelView) -> Iterator[RuleViolation]:
@@ -225,8 +253,11 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     declared, card_words = words(spec.description), words(on_card.value)
     others = view.zoo.models_by_description.get(frozenset(declared.items()), ())
     is_usual = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
-    # model.yml may use other or fewer words than the card, unless most models in this folder repeat it.
-    share = sum((declared & card_words).values()) / max(1, sum(declared.values()), sum(card_words.values()))
+    # model.yml may use other or fewer words than the card, unless most models in this folder repeat
+    # it.
+    share = sum((declared & card_words).values()) / max(
+        1, sum(declared.values()), sum(card_words.values())
+    )
     is_copy = others or (share >= COPIED_SHARE and declared - card_words)
     if declared == card_words or not (is_usual or is_copy):
         return
@@ -244,13 +275,18 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "video-task",
-    "A model whose task is to recognize actions has an input of several frames, or is a part of a composite.",
+    "A model whose task is to recognize actions has an input of several frames, or is a part of a"
+    " composite.",
     "task_type: action_recognition, and one input with the format `B, C, H, W`",
 )
 def video_task(view: ModelView) -> Iterator[RuleViolation]:
     formats = [port.format for port in view.claims.ports_on("input", "converted", "")]
     letters = ["".join(map(str, each.value)) for each in formats if each is not None]
-    is_video = view.spec is not None and view.spec.task == "action_recognition" and not view.entry.composite
+    is_video = (
+        view.spec is not None
+        and view.spec.task == "action_recognition"
+        and not view.entry.composite
+    )
     if (
         is_video
         and formats

@@ -1,4 +1,6 @@
-"""Rules on models in posezoo's own format: license texts, decoders, skeletons, networks, measurements."""
+"""Rules on models in posezoo's own format: license texts, decoders, skeletons, networks,
+measurements.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,12 @@ from posezoo.spec.spdx_licenses import is_license, suggest_license
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
-    "BSD-2-Clause": "Redistribution and use in source and binary forms, with or without modification",
-    "BSD-3-Clause": "Redistribution and use in source and binary forms, with or without modification",
+    "BSD-2-Clause": (
+        "Redistribution and use in source and binary forms, with or without modification"
+    ),
+    "BSD-3-Clause": (
+        "Redistribution and use in source and binary forms, with or without modification"
+    ),
 }
 
 
@@ -41,7 +47,11 @@ def license_text(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is not None and spec.license.text and not read_copyright_line(spec):
         path = license_path(spec)
-        reason = "does not begin with a line 'Copyright ... holder'" if path.is_file() else "does not exist"
+        reason = (
+            "does not begin with a line 'Copyright ... holder'"
+            if path.is_file()
+            else "does not exist"
+        )
         message = f"license.text: {path} {reason}"
         yield view.declared("license.text", message, spec.license.text)
 
@@ -141,7 +151,8 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
             keys = [
                 field.name
                 for field in fields(expected_input)
-                if len(inputs) == 1 and getattr(inputs[0], field.name) != getattr(expected_input, field.name)
+                if len(inputs) == 1
+                and getattr(inputs[0], field.name) != getattr(expected_input, field.name)
             ]
             message = (
                 f"inputs: {', '.join(keys) or 'number'} of {variant.full_name} "
@@ -152,8 +163,8 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "network-size",
-    "The network has as many parameters as the checkpoint can contain and as were counted on the IR; checked "
-    "for arguments other than the default, if PyTorch is installed.",
+    "The network has as many parameters as the checkpoint can contain and as were counted on the"
+    " IR; checked for arguments other than the default, if PyTorch is installed.",
     "network: {name: higher_hrnet, width: 48} and a checkpoint of 115 MB",
 )
 def network_size(view: ModelView) -> Iterator[RuleViolation]:
@@ -168,7 +179,9 @@ def network_size(view: ModelView) -> Iterator[RuleViolation]:
             return
         with import_optional("torch", extra="torch").device("meta"):
             count = sum(each.numel() for each in network.build(**arguments).parameters())
-        costs = [each.figures["mparams"] for each in load_measurements(spec) if each.kind == "complexity"]
+        costs = [
+            each.figures["mparams"] for each in load_measurements(spec) if each.kind == "complexity"
+        ]
     except (UnknownModelError, NetworkError, MissingPackageError, SpecError):
         return  # other rules report these errors, except that of a package
     size, reason = spec.files[0].size, ""
@@ -199,7 +212,9 @@ def measured(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(error, message, error.field)
         return
     for tag in sorted(tags - ({variant.tag for variant in view.variants} or {""})):
-        yield RuleViolation(FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag)
+        yield RuleViolation(
+            FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag
+        )
 
 
 @rule(
@@ -219,7 +234,9 @@ def recorded_outputs(view: ModelView) -> Iterator[RuleViolation]:
             yield view.declared("recorded_outputs", error.problem)
             continue
         if inputs != {port.name for port in variant.inputs}:
-            yield view.declared("recorded_outputs", f"recorded_outputs: of the inputs {', '.join(inputs)}")
+            yield view.declared(
+                "recorded_outputs", f"recorded_outputs: of the inputs {', '.join(inputs)}"
+            )
 
 
 @rule(
@@ -238,7 +255,9 @@ def known_papers(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(error, error.problem, error.field)
         return
     if described and address not in described:
-        message = f"origin.paper: {path.name} does not describe {address}, so the card cannot cite it"
+        message = (
+            f"origin.paper: {path.name} does not describe {address}, so the card cannot cite it"
+        )
         yield view.declared("origin.paper", message, address)
 
 

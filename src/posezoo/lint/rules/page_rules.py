@@ -25,8 +25,8 @@ MAX_LINE = 80
 
 @rule(
     "index-row",
-    "index.md and device_support.md have a row for each model of their folder, or for its composite or "
-    "parts, and none for another name; a page that posezoo drew has a rule of its own.",
+    "index.md and device_support.md have a row for each model of their folder, or for its composite"
+    " or parts, and none for another name; a page that posezoo drew has a rule of its own.",
     "a new model that index.md does not list",
 )
 def index_row(view: ModelView) -> Iterator[RuleViolation]:
@@ -44,7 +44,8 @@ def index_row(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "index-columns",
-    "A row of the index about several models has one value for all of them in each column, or one for each.",
+    "A row of the index about several models has one value for all of them in each column, or one"
+    " for each.",
     "[a](./a/README.md)<br>[b](./b/README.md) and three accuracies",
 )
 def index_columns(view: ModelView) -> Iterator[RuleViolation]:
@@ -56,8 +57,8 @@ def index_columns(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "drawn-card",
-    "A card and a card.json that posezoo drew state what model.yml and measured.yml state. If both differ "
-    "from model.yml, it is probably model.yml that is wrong.",
+    "A card and a card.json that posezoo drew state what model.yml and measured.yml state. If both"
+    " differ from model.yml, it is probably model.yml that is wrong.",
     "value: 0.32, and 64.64% on the card and 0.6464 in card.json",
 )
 def drawn_card(view: ModelView) -> Iterator[RuleViolation]:
@@ -72,8 +73,8 @@ def drawn_card(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "drawn-index",
-    "An index that posezoo drew has the rows of all models, with the values of model.yml; it is checked if "
-    "all cards are as drawn.",
+    "An index that posezoo drew has the rows of all models, with the values of model.yml; it is"
+    " checked if all cards are as drawn.",
     "64.46% in the index, value: 0.6464 and 64.64% on the card",
 )
 def drawn_index(view: ModelView) -> Iterator[RuleViolation]:
@@ -100,14 +101,20 @@ def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) 
 
 def _severity(view: ModelView) -> Severity | None:
     drawn, changed = (
-        sum(path.name == CARD for path in pages) for pages in (view.zoo.drawn_pages, view.zoo.changed_pages)
+        sum(path.name == CARD for path in pages)
+        for pages in (view.zoo.drawn_pages, view.zoo.changed_pages)
     )
     return Severity.WARNING if changed > max(MAX_CHANGED, drawn // 2) else None
 
 
 def _changed_lines(view: ModelView, path: Path) -> Iterator[tuple[int, str, str]]:
-    """Number, text and expected text of each changed line; of the first one if lines are missing."""
-    lines, expected_lines = (read_text(path) or "").splitlines(), view.zoo.drawn_pages[path].splitlines()
+    """Number, text and expected text of each changed line; of the first one if lines are
+    missing.
+    """
+    lines, expected_lines = (
+        (read_text(path) or "").splitlines(),
+        view.zoo.drawn_pages[path].splitlines(),
+    )
     for number, (line, expected) in enumerate(zip_longest(lines, expected_lines, fillvalue=""), 1):
         if line != expected:
             yield number, line, expected
@@ -116,7 +123,9 @@ def _changed_lines(view: ModelView, path: Path) -> Iterator[tuple[int, str, str]
 
 
 def _wrong_declarations(view: ModelView) -> Iterator[RuleViolation]:
-    """The values of model.yml that differ from those of card.json, or else the file that differs."""
+    """The values of model.yml that differ from those of card.json, or else the file that
+    differs.
+    """
     path = view.folder / FACTS
     try:
         stated = json.loads(read_text(path) or "")
@@ -127,24 +136,37 @@ def _wrong_declarations(view: ModelView) -> Iterator[RuleViolation]:
     for key, on_card, value in differences:
         text = f"{value:.12g}" if isinstance(value, float) else str(value)
         nodes = [
-            node for node in list_leaves(view.model_yml) if str(node.value).rstrip("0") == text.rstrip("0")
+            node
+            for node in list_leaves(view.model_yml)
+            if str(node.value).rstrip("0") == text.rstrip("0")
         ]
         # A value may occur several times; the keys of card.json are mostly those of model.yml.
         for node in sorted(nodes, key=lambda node: node.key.lower() != key)[:1]:
-            message = f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json: {advice}"
+            message = (
+                f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"
+                f" {advice}"
+            )
             yield RuleViolation(node, message, node.field_path, text, str(on_card), _severity(view))
     is_measured = any(key == NAME for key, _, _ in differences)
     if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
         file = view.folder / NAME if is_measured else view.entry.path
         message = f"{file.name} and the drawn pages have other values: {advice}"
-        yield RuleViolation(FileLocation(str(file)), message, file.name, "", "other values", _severity(view))
+        yield RuleViolation(
+            FileLocation(str(file)), message, file.name, "", "other values", _severity(view)
+        )
 
 
-def _differences(stated: object, drawn: object, key: str = "") -> Iterator[tuple[str, object, object]]:
-    """The innermost key, the value and the drawn value of each difference; measured.yml is one key."""
+def _differences(
+    stated: object, drawn: object, key: str = ""
+) -> Iterator[tuple[str, object, object]]:
+    """The innermost key, the value and the drawn value of each difference; measured.yml is one
+    key.
+    """
     if isinstance(drawn, dict) and isinstance(stated, dict):
         for name, value in drawn.items():
-            yield from _differences(stated.get(name), value, NAME if NAME in (key, f"{name}.yml") else name)
+            yield from _differences(
+                stated.get(name), value, NAME if NAME in (key, f"{name}.yml") else name
+            )
     elif isinstance(drawn, list) and isinstance(stated, list) and len(drawn) == len(stated):
         for one, other in zip(stated, drawn, strict=True):
             yield from _differences(one, other, key)

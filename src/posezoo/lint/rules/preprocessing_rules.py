@@ -10,7 +10,8 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.spec.model import ColorOrder, Input
 
-#: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar values.
+#: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar
+#: values.
 MEANS = ((123.675, 116.28, 103.53), (123.68, 116.78, 103.94), (123.68, 116.779, 103.939))
 SCALES = ((58.395, 57.12, 57.375),)
 CONSTANTS = (*MEANS, *SCALES, (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128.0, 128.0, 128.0))
@@ -35,7 +36,9 @@ def are_equal(one: Numbers, other: Numbers) -> bool:
     if len(one) not in (1, length) or len(other) not in (1, length):
         return False
     one, other = one * (length // len(one)), other * (length // len(other))
-    return all(abs(a - b) <= ROUNDING * max(abs(a), abs(b)) for a, b in zip(one, other, strict=True))
+    return all(
+        abs(a - b) <= ROUNDING * max(abs(a), abs(b)) for a, b in zip(one, other, strict=True)
+    )
 
 
 def is_usual(values: Numbers) -> bool:
@@ -51,8 +54,8 @@ def format_numbers(values: Numbers) -> str:
 
 @rule(
     "untold-preprocessing",
-    "A card states the mean and the scale of the original if the converter builds them in, also if it has no "
-    "section about the original.",
+    "A card states the mean and the scale of the original if the converter builds them in, also if"
+    " it has no section about the original.",
     "--mean_values=data[127.5], and no mean values on the card",
 )
 def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
@@ -61,7 +64,9 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
         is_on_card = any(each.values[kind] for each in view.claims.ports)
         if not declared or set(declared) in ({0.0}, {1.0}) or is_on_card:
             continue
-        sections = view.claims.sections_on("input", "original") or view.claims.sections_on("input", "")
+        sections = view.claims.sections_on("input", "original") or view.claims.sections_on(
+            "input", ""
+        )
         for section in sections:
             if section.ports:
                 expected = format_numbers(declared)
@@ -77,17 +82,25 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
 )
 def untold_color(view: ModelView) -> Iterator[RuleViolation]:
     sections = [section for section in view.claims.ports if section.kind == "input"]
-    stated = ", ".join(dict.fromkeys(color.value for section in sections for color in section.colors))
-    ports = [port for section in sections for port in section.ports if {*"CHW"} <= port.sizes.keys()]
+    stated = ", ".join(
+        dict.fromkeys(color.value for section in sections for color in section.colors)
+    )
+    ports = [
+        port for section in sections for port in section.ports if {*"CHW"} <= port.sizes.keys()
+    ]
     channels = {port.sizes["C"] for port in ports}
     if (3 in channels and not stated) or (channels == {1} and stated):
-        place, text = next((view.card_location(port.shape), port.shape.text) for port in ports if port.shape)
+        place, text = next(
+            (view.card_location(port.shape), port.shape.text) for port in ports if port.shape
+        )
         message = f"the card's colour order is {stated or 'not stated'}, and the input is {text}"
         yield RuleViolation(place, message, "input.color", stated, "" if stated else "RGB or BGR")
 
 
 def _stated_values(view: ModelView) -> Iterator[tuple[Place, str, Numbers, str]]:
-    """Every mean and scale of the card and of model.yml: its place, ``mean`` or ``scale``, and its text."""
+    """Every mean and scale of the card and of model.yml: its place, ``mean`` or ``scale``, and its
+    text.
+    """
     for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
         for kind, values in section.values.items():
             yield from ((view.card_location(each), kind, each.value, each.text) for each in values)
@@ -96,13 +109,18 @@ def _stated_values(view: ModelView) -> Iterator[tuple[Place, str, Numbers, str]]
         for index, port in enumerate(view.inputs):
             values = getattr(port, kind)
             place = argument.node if argument is not None else view.location("inputs", index, kind)
-            yield place, kind, values, argument.value if argument is not None else format_numbers(values)
+            yield (
+                place,
+                kind,
+                values,
+                argument.value if argument is not None else format_numbers(values),
+            )
 
 
 @rule(
     "unusual-constant",
-    "Means and scales are those that networks are trained with, in every digit: a slip costs accuracy "
-    "and is hard to notice.",
+    "Means and scales are those that networks are trained with, in every digit: a slip costs"
+    " accuracy and is hard to notice.",
     "[58.624, 57.12, 57.375], where 58.395 is meant",
 )
 def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
@@ -122,8 +140,8 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "channel-values",
-    "A declared mean and scale are for values from 0 to 255, in the colour order of the network, and have "
-    "not changed places.",
+    "A declared mean and scale are for values from 0 to 255, in the colour order of the network,"
+    " and have not changed places.",
     "color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB",
 )
 def channel_values(view: ModelView) -> Iterator[RuleViolation]:
@@ -133,7 +151,9 @@ def channel_values(view: ModelView) -> Iterator[RuleViolation]:
         problem = _find_channel_problem(port) if len(port.mean or port.scale) == 3 else ""
         if problem:
             actual = f"{format_numbers(port.mean)} / {format_numbers(port.scale)}"
-            yield view.declared(f"inputs[{index}].mean", f"mean and scale are {actual}: {problem}", actual)
+            yield view.declared(
+                f"inputs[{index}].mean", f"mean and scale are {actual}: {problem}", actual
+            )
 
 
 def _find_channel_problem(port: Input) -> str:
@@ -159,7 +179,10 @@ def factor(view: ModelView) -> Iterator[RuleViolation]:
     for place, kind, values, actual in _stated_values(view):
         if kind == "scale" and is_factor(values):
             inverse = format_numbers(tuple(1 / value for value in values if value))
-            message = f"a scale of {actual} divides, which makes the input larger; did you mean {inverse}?"
+            message = (
+                f"a scale of {actual} divides, which makes the input larger; did you mean"
+                f" {inverse}?"
+            )
             field = "input.scale" if place.file == str(view.card_path) else "scale"
             yield RuleViolation(place, message, field, actual, inverse)
 

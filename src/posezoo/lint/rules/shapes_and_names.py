@@ -1,4 +1,6 @@
-"""Rules on the names, shapes and layouts of inputs and outputs: model.yml compared with the card."""
+"""Rules on the names, shapes and layouts of inputs and outputs: model.yml compared with the
+card.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from posezoo.spec.model import Framework, Input
 #: Letters of cards, and the letters of layouts with the same meaning.
 _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
 #: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0
-_PORT = re.compile(r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$")
+_PORT = re.compile(
+    r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$"
+)
 _COLOR_CHANNELS = 3
 #: The letters of a format for each axis, and a line that explains one letter with an axis.
 AXES = {
@@ -38,7 +42,8 @@ def base_name(name: str) -> str:
 
 @rule(
     "input-name",
-    "The card has the names of the inputs that the converter is given: users look inputs up by name.",
+    "The card has the names of the inputs that the converter is given: users look inputs up by"
+    " name.",
     "name - `prob` among the inputs, --input=data",
 )
 def input_name(view: ModelView) -> Iterator[RuleViolation]:
@@ -47,11 +52,14 @@ def input_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "output-name",
-    "The card has the names of the outputs that the converter is given: users look outputs up by name.",
+    "The card has the names of the outputs that the converter is given: users look outputs up by"
+    " name.",
     "name - `prob` on the card, --output=softmax",
 )
 def output_name(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _compare_names(view, "output", [output.name for output in view.outputs if output.name])
+    yield from _compare_names(
+        view, "output", [output.name for output in view.outputs if output.name]
+    )
 
 
 def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
@@ -60,12 +68,14 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
         for side in ("original", "converted", "")
     ]
     original, converted = ({base_name(name.value) for name in side} for side in sides[:2])
-    # The converter may change the names if it replaces parts of a network, or cuts it off inside. Then a
-    # declared name may be on either side of the card.
+    # The converter may change the names if it replaces parts of a network, or cuts it off inside.
+    # Then a declared name may be on either side of the card.
     are_renamed = bool(original and converted and original != converted) and (
         view.argument("--transformations_config") is not None
         or (view.spec is not None and view.spec.framework is Framework.TF)
-        or any(argument.flag == f"--{kind}" and ":" in argument.value for argument in view.arguments)
+        or any(
+            argument.flag == f"--{kind}" and ":" in argument.value for argument in view.arguments
+        )
     )
     # The converter's inputs have the names that it is given.
     groups = [[name for side in sides for name in side], *([sides[1]] if kind == "input" else [])]
@@ -73,7 +83,9 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
         names = {base_name(name.value) for name in on_card}
         missing = [name for name in declared if not is_listed(base_name(name), names)]
         if are_renamed and kind == "output":
-            missing = [name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)]
+            missing = [
+                name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)
+            ]
         if not missing or not on_card:
             continue
         declared_names = {base_name(name) for name in declared}
@@ -92,14 +104,19 @@ def is_listed(name: str, names: Collection[str]) -> bool:
 
 @rule(
     "input-shape",
-    "The card has the shape of an input that the converter gives it, with the channels first or last.",
+    "The card has the shape of an input that the converter gives it, with the channels first or"
+    " last.",
     "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
 )
 def input_shape(view: ModelView) -> Iterator[RuleViolation]:
     # The shape is that of the export's only input, if the converter has no shape argument.
     exported = view.export_argument(*EXPORTED_SHAPES)
     sizes: tuple[int, ...] = ()
-    if exported is not None and exported.value.count("[") < 2 and view.argument("--input_shape") is None:
+    if (
+        exported is not None
+        and exported.value.count("[") < 2
+        and view.argument("--input_shape") is None
+    ):
         sizes = tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", exported.value))
     sides = ("original", "", "preamble", "converted")
     sections = [section for side in sides for section in view.claims.sections_on("input", side)]
@@ -109,10 +126,14 @@ def input_shape(view: ModelView) -> Iterator[RuleViolation]:
             port = _find_port(declared, section, len(view.inputs))
             if port is None or port.shape is None:
                 continue
-            if not _is_same_shape(shape, port.shape.value, may_transpose=section.side != "original"):
+            if not _is_same_shape(
+                shape, port.shape.value, may_transpose=section.side != "original"
+            ):
                 name, expected = declared.name or "the input", _format_shape(shape)
                 of_model, actual = f"of the {section.side or 'model'}", port.shape.text
-                message = f"{name} {of_model} has the shape {actual} on the card, {expected} in model.yml"
+                message = (
+                    f"{name} {of_model} has the shape {actual} on the card, {expected} in model.yml"
+                )
                 yield view.quote(port.shape, message, "input.shape", expected)
 
 
@@ -134,7 +155,9 @@ def output_shape(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort | None:
-    """The port of a section that has the input's name, or the only one if the model has one input."""
+    """The port of a section that has the input's name, or the only one if the model has one
+    input.
+    """
     for port in section.ports:
         if port.name is not None and port.name.value == declared.name:
             return port
@@ -148,7 +171,8 @@ def _is_same_shape(declared: tuple[int, ...], on_card: Shape, *, may_transpose: 
         return False
     orders = [declared]
     if may_transpose and len(declared) > 2:
-        # The converter may move the channels to just after the batch, or the card may list them last.
+        # The converter may move the channels to just after the batch, or the card may list them
+        # last.
         batch, *sizes = declared
         orders += [(batch, sizes[-1], *sizes[:-1]), (batch, *sizes[1:], sizes[0])]
     return any(
@@ -166,7 +190,8 @@ def _format_shape(shape: Shape) -> str:
 
 @rule(
     "part-shapes",
-    "A tensor that one part of a composite writes and another reads has the same shape in both on the card.",
+    "A tensor that one part of a composite writes and another reads has the same shape in both on"
+    " the card.",
     "`1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's",
 )
 def part_shapes(view: ModelView) -> Iterator[RuleViolation]:
@@ -176,9 +201,15 @@ def part_shapes(view: ModelView) -> Iterator[RuleViolation]:
         read = _shapes_by_name(other.claims.ports_on("input", "", "converted"))
         for name, shape in _shapes_by_name(view.claims.ports_on("output", "", "converted")).items():
             # A part may read only a slice, which then has another number of axes.
-            if name in read and len(read[name].value) == len(shape.value) and read[name].value != shape.value:
+            if (
+                name in read
+                and len(read[name].value) == len(shape.value)
+                and read[name].value != shape.value
+            ):
                 expected = read[name].text
-                message = f"{name} has the shape {shape.text}, and {expected} as an input of {other.name}"
+                message = (
+                    f"{name} has the shape {shape.text}, and {expected} as an input of {other.name}"
+                )
                 yield view.quote(shape, message, "output.shape", expected)
 
 
@@ -191,7 +222,8 @@ def _shapes_by_name(ports: list[CardPort]) -> dict[str, CardValue[Shape]]:
 
 @rule(
     "format",
-    "A card's format has a letter for each size, and the letter C where the shape has the channels.",
+    "A card's format has a letter for each size, and the letter C where the shape has the"
+    " channels.",
     "shape `1, 224, 224, 3`, format `B, C, H, W`",
 )
 def format_(view: ModelView) -> Iterator[RuleViolation]:
@@ -203,10 +235,16 @@ def format_(view: ModelView) -> Iterator[RuleViolation]:
         # Longer words may name the coordinates of a box.
         if is_format and (reason := _layout_mismatch(port.shape.value, port.format.value, kind)):
             message = (
-                f"the card's format {port.format.text} does not fit the shape {port.shape.text}: {reason}"
+                f"the card's format {port.format.text} does not fit the shape {port.shape.text}:"
+                f" {reason}"
             )
             yield view.quote(port.format, message, f"{kind}.format", port.shape.text)
-    pairs = [(s, port.shape, format) for s in view.claims.ports for port in s.ports for format in s.formats]
+    pairs = [
+        (s, port.shape, format)
+        for s in view.claims.ports
+        for port in s.ports
+        for format in s.formats
+    ]
     for section, shape, format in pairs:
         # 26 does not fit N*85, the values of N boxes.
         products = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
@@ -232,7 +270,11 @@ def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
     return ""
 
 
-@rule("axis-words", "A card explains a letter of a format with the word for its axis.", "- `H` - width")
+@rule(
+    "axis-words",
+    "A card explains a letter of a format with the word for its axis.",
+    "- `H` - width",
+)
 def axis_words(view: ModelView) -> Iterator[RuleViolation]:
     for number, line in view.own_lines:
         match = _AXIS.match(line)
@@ -252,8 +294,13 @@ def layout(view: ModelView) -> Iterator[RuleViolation]:
         if not declared.layout:
             yield from _find_last_channels(view, declared)
             continue
-        if declared.shape and (reason := _layout_mismatch(declared.shape, tuple(declared.layout), "input")):
-            key, shape = "input_info" if view.node("input_info") else "inputs", _format_shape(declared.shape)
+        if declared.shape and (
+            reason := _layout_mismatch(declared.shape, tuple(declared.layout), "input")
+        ):
+            key, shape = (
+                "input_info" if view.node("input_info") else "inputs",
+                _format_shape(declared.shape),
+            )
             message = f"the layout {declared.layout} does not fit the shape {shape}: {reason}"
             yield RuleViolation(
                 view.location(key, index, "layout"), message, "layout", declared.layout, shape
@@ -263,20 +310,31 @@ def layout(view: ModelView) -> Iterator[RuleViolation]:
             port = _find_port(declared, section, len(view.inputs))
             if port is None or port.format is None:
                 continue
-            letters = "".join(_LETTERS.get(str(letter), str(letter)) for letter in port.format.value)
+            letters = "".join(
+                _LETTERS.get(str(letter), str(letter)) for letter in port.format.value
+            )
             is_permutation = sorted(letters) == sorted(declared.layout)
             if is_permutation and letters not in (declared.layout, declared.ir_layout):
-                message = f"the format is {letters} on the card, the layout {declared.layout} in model.yml"
+                message = (
+                    f"the format is {letters} on the card, the layout {declared.layout} in"
+                    " model.yml"
+                )
                 yield view.quote(port.format, message, "input.format", declared.layout)
 
 
 def _find_last_channels(view: ModelView, declared: Input) -> Iterator[RuleViolation]:
-    """A format with the channels last of a converted TensorFlow model: the converter moves them forward."""
+    """A format with the channels last of a converted TensorFlow model: the converter moves them
+    forward.
+    """
     is_moved = not any(view.argument(flag) for flag in ("--layout", "--disable_nhwc_to_nchw"))
     is_tf = view.spec is not None and view.spec.framework is Framework.TF
     for section in view.claims.sections_on("input", "converted") if is_tf and is_moved else ():
         port = _find_port(declared, section, len(view.inputs))
-        if port is not None and port.format is not None and port.format.value[1:] == ("H", "W", "C"):
+        if (
+            port is not None
+            and port.format is not None
+            and port.format.value[1:] == ("H", "W", "C")
+        ):
             message = f"the converter makes the card's format {port.format.text} B, C, H, W"
             yield view.quote(port.format, message, "input.format", "B, C, H, W")
 

@@ -1,4 +1,6 @@
-"""The facts that a card, model.yml, accuracy-check.yml and the index state: all must state the same."""
+"""The facts that a card, model.yml, accuracy-check.yml and the index state: all must state the
+same.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ FRAMEWORKS = {name: name for name in (*Framework, "onnx")} | {
     "tensorflow": Framework.TF, "keras": Framework.TF, "tensorflowjs": Framework.TF,
 }  # fmt: skip
 _OTHER_COLOR = {"RGB": "BGR", "BGR": "RGB"}
-#: GFLOPs and MParams that differ by less than this share were computed again or rounded differently.
+#: GFLOPs and MParams that differ by less than this share were computed again or rounded
+#: differently.
 ROUNDING = 2e-3
 #: The same for an accuracy.
 ACCURACY_ROUNDING = 5e-4
@@ -44,7 +47,8 @@ COUNTED = 0.02
 MEASURED_TWICE = 5e-3
 #: Metrics whose values are never those of another metric, with a part of their names.
 _NAMED_METRICS = {
-    name: name for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
+    name: name
+    for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
 } | {"precision": "precision", "ap": "precision"}
 #: Other steps with these prefixes change an image's size in a way that their arguments do not show.
 _RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
@@ -76,14 +80,20 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
     for section in view.claims.sections_on("input", *ORIGINAL_SIDES):
         for each in section.values[kind]:
             if not is_factor(each.value):
-                stated.append(Statement("on the card", view.card_location(each), each.value, each.text))
+                stated.append(
+                    Statement("on the card", view.card_location(each), each.value, each.text)
+                )
     for run, values in _evaluated_values(view, kind):
         if not run.is_converted:
             text = format_numbers(values)
             stated.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
     usual = [each for each in stated if is_usual(each.value)]
     # A slip may have been copied, so that a usual constant is right even if it is stated only once.
-    return [*usual, *(each for each in stated if each not in usual)][: len(usual) + 1] if usual else stated
+    return (
+        [*usual, *(each for each in stated if each not in usual)][: len(usual) + 1]
+        if usual
+        else stated
+    )
 
 
 def _evaluated_values(view: ModelView, kind: str) -> Iterator[tuple[AccuracyCheckRun, Numbers]]:
@@ -107,14 +117,18 @@ def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
         for run, values in _evaluated_values(view, kind):
             if run.is_converted and values and declared:
                 actual, expected = format_numbers(values), format_numbers(declared)
-                message = f"the {kind} {actual} for the converted model, which has {expected} inside"
-                yield RuleViolation(_normalization(run), message, f"preprocessing.{kind}", actual, expected)
+                message = (
+                    f"the {kind} {actual} for the converted model, which has {expected} inside"
+                )
+                yield RuleViolation(
+                    _normalization(run), message, f"preprocessing.{kind}", actual, expected
+                )
 
 
 @fact(
     "color",
-    "The colour orders of the original and the converted model on the card and in accuracy-check.yml differ "
-    "if the converter reverses the channels, and only then.",
+    "The colour orders of the original and the converted model on the card and in"
+    " accuracy-check.yml differ if the converter reverses the channels, and only then.",
     "RGB for the original, BGR for the converted model, no --reverse_input_channels",
 )
 def color(view: ModelView) -> Facts:
@@ -123,7 +137,9 @@ def color(view: ModelView) -> Facts:
     is_reversed = any(port.reverse_input_channels for port in view.inputs)
     stated: list[tuple[str, Place, str, str]] = []
     for side in ("original", "converted") if is_reversed else ("original", "converted", ""):
-        colors = [each for section in view.claims.sections_on("input", side) for each in section.colors]
+        colors = [
+            each for section in view.claims.sections_on("input", side) for each in section.colors
+        ]
         if len({each.value for each in colors}) == 1:
             stated.append((side, view.card_location(colors[0]), colors[0].value, "on the card"))
     for run in view.runs:
@@ -134,9 +150,13 @@ def color(view: ModelView) -> Facts:
     yield (
         "input.color",
         [
-            Statement(f"for the original {where}", place, value, value)
-            if side != "converted"
-            else Statement(f"{where} {change}", place, _OTHER_COLOR[value] if is_reversed else value, value)
+            (
+                Statement(f"for the original {where}", place, value, value)
+                if side != "converted"
+                else Statement(
+                    f"{where} {change}", place, _OTHER_COLOR[value] if is_reversed else value, value
+                )
+            )
             for side, place, value, where in stated
         ],
     )
@@ -153,13 +173,17 @@ def evaluated_size(view: ModelView) -> Facts:
         expected = _image_size(ports[0]) if len(ports) == 1 else ""
         actual, place = _read_resizing(run)
         if actual and expected:
-            on_card = Statement("(height x width) on the card", view.card_line(), expected, expected)
+            on_card = Statement(
+                "(height x width) on the card", view.card_line(), expected, expected
+            )
             evaluated = Statement("in accuracy-check.yml", place, actual, actual)
             yield "preprocessing.size", [on_card, evaluated]
 
 
 def _read_resizing(run: AccuracyCheckRun) -> tuple[str, YamlNode]:
-    """The size after the last step that changes it, which is empty if it is unclear, and the step."""
+    """The size after the last step that changes it, which is empty if it is unclear, and the
+    step.
+    """
     steps = [(kind, step) for kind, step in run.steps if kind.startswith(_RESIZING)]
     if not steps:
         return "", run.dataset
@@ -232,8 +256,8 @@ def _nearly_equal(one: Sequence[Number], other: Sequence[Number]) -> bool:
 
 @fact(
     "index-figures",
-    "GFLOPs and MParams are the same on the card, in the index and in model.yml; a difference in the last "
-    "digits is only a warning.",
+    "GFLOPs and MParams are the same on the card, in the index and in model.yml; a difference in"
+    " the last digits is only a warning.",
     "GFLOPs 0.037 on the card, 0.0758 in the index",
     agree=_equal_rounded,
     nearly=_nearly_equal,
@@ -256,7 +280,9 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
     size = read_size(view) if kind == "mparams" else None
     evidence = size.millions if size is not None and size.is_exact else published
     if evidence:
-        stated.sort(key=lambda each: min((abs(value - evidence) for value, _ in each.value), default=0))
+        stated.sort(
+            key=lambda each: min((abs(value - evidence) for value, _ in each.value), default=0)
+        )
     if published:
         text = f"{published:.9g}"
         declared = view.location("published", kind)
@@ -286,7 +312,9 @@ def published_figures(view: ModelView) -> Facts:
 
 
 def _knows_all(same: Callable[[Number, Number], bool]) -> Agree:
-    """Compares two lists: they contradict each other if each has values that the other does not have."""
+    """Compares two lists: they contradict each other if each has values that the other does not
+    have.
+    """
 
     def agree(one: Sequence[Number], other: Sequence[Number]) -> bool:
         is_known = all(any(same(a, b) for b in other) for a in one)
@@ -298,7 +326,9 @@ def _knows_all(same: Callable[[Number, Number], bool]) -> Agree:
 def _is_same_accuracy(one: Number, other: Number) -> bool:
     """In any unit: fractions or percentages, millimetres or centimetres."""
     value, digits = other
-    return any(equals_rounded(one, (value * 10.0**power, digits - power)) for power in (0, 2, -2, 1, -1))
+    return any(
+        equals_rounded(one, (value * 10.0**power, digits - power)) for power in (0, 2, -2, 1, -1)
+    )
 
 
 def _is_near_accuracy(one: Number, other: Number) -> bool:
@@ -307,8 +337,8 @@ def _is_near_accuracy(one: Number, other: Number) -> bool:
 
 @fact(
     "accuracy",
-    "The accuracy in the index and in model.yml is also on the card; a difference in the last digits is only "
-    "a warning.",
+    "The accuracy in the index and in model.yml is also on the card; a difference in the last"
+    " digits is only a warning.",
     "69.04% on the card, 96.04% in the index",
     agree=_knows_all(_is_same_accuracy),
     nearly=_knows_all(_is_near_accuracy),
@@ -321,10 +351,15 @@ def accuracy(view: ModelView) -> Facts:
             place = FileLocation(row.file, row.line)
             yield (
                 "accuracy",
-                [*_state(view, on_card), Statement("in the index", place, parse_numbers(text), text)],
+                [
+                    *_state(view, on_card),
+                    Statement("in the index", place, parse_numbers(text), text),
+                ],
             )
     for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
-        rows = [each for each in on_card if re.search(rf"\b{re.escape(claim.metric)}\b", each.label)]
+        rows = [
+            each for each in on_card if re.search(rf"\b{re.escape(claim.metric)}\b", each.label)
+        ]
         for value in (claim.value, claim.converted):
             if value is not None:
                 text, node = f"{value:.9g}", view.location("published", "accuracy", index)
@@ -336,7 +371,9 @@ def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statemen
     """What the card states, as a list of at most one statement."""
     numbers = [(each.value, len(each.text.partition(".")[2])) for each in values if each.value]
     text = ", ".join(dict.fromkeys(each.text for each in values))
-    return [Statement("on the card", view.card_location(values[0]), numbers, text)] if numbers else []
+    return (
+        [Statement("on the card", view.card_location(values[0]), numbers, text)] if numbers else []
+    )
 
 
 def _is_measured_twice(one: Number, other: Number) -> bool:
@@ -351,7 +388,8 @@ def _is_near(one: Number, other: Number) -> bool:
 
 @fact(
     "reference",
-    "The values that accuracy-check.yml expects of the converted model are those of its card, in any unit.",
+    "The values that accuracy-check.yml expects of the converted model are those of its card, in"
+    " any unit.",
     "reference: 0.8111, and Top 1 of 80.11% on the card",
     agree=_knows_all(_is_measured_twice),
 )
