@@ -81,11 +81,11 @@ def run_tensorflow_js(
         result = json.loads(answer.splitlines()[-1])
         outputs = []
         for image, shapes in zip(images, result["shapes"], strict=True):
-            values = {}
+            arrays: dict[str, Any] = {}
             for number, port in enumerate(spec.outputs):
                 flat = np.fromfile(Path(image["folder"], str(number)), np.float32)
-                values[port.name] = flat.reshape(shapes[number])
-            outputs.append(values)
+                arrays[port.name] = flat.reshape(shapes[number])
+            outputs.append(arrays)
     return f"TensorFlow.js {result['version']}", outputs
 
 
