@@ -256,7 +256,7 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
         if not mirror.exists():
             create = ("mirror", "create", mirror, "blazepose-full", "--samples")
             run(posezoo, *create, "--cache_dir", home / "mirror", cwd=home)
-        # No settings, caches or variables of whoever runs this, and not the checkout.
+        # No settings, caches or variables of the user who runs this, and not the checkout.
         alone = {"HOME": str(home), "PATH": os.defpath, "POSEZOO_MIRROR": str(mirror)}
         printed = run(posezoo, "--version", cwd=home, env=alone)
         run(*offline, posezoo, "doctor", cwd=home, env=alone)

@@ -108,7 +108,7 @@ def computes_what_pytorch_does(
 
 
 def generated(spec: ModelSpec) -> Any:
-    """A network of the model's, with weights that nobody trained."""
+    """A network of the model's, with untrained weights."""
     assert spec.network is not None
     return conditioned(spec.network.name)
 

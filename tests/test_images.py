@@ -24,7 +24,7 @@ def scene():
 
 
 def png(width: int, height: int, depth: int = 8, rows: bytes = b"") -> bytes:
-    """A PNG of grey pixels that says what it is told to say."""
+    """A PNG of grey pixels with the given header."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (

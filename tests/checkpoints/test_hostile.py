@@ -314,7 +314,7 @@ def with_long_directory():
 
 
 def overlapping():
-    """Both entries' bytes are the second's heading and content, as the first one's size is told larger."""
+    """Both entries' bytes are the second's heading and content, since the stated size of the first one is too large."""
     return with_directory(zip_of("a/data.pkl", "a/data/0", content=bytes(100)), 20, "<LL", 150, 150)
 
 

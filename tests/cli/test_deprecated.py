@@ -1,4 +1,4 @@
-"""A deprecated model is marked wherever it is shown or downloaded."""
+"""A deprecated model is marked in every place that shows or downloads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A license text that requires a holder is refused without one, wherever a registry is checked."""
+"""A license text that requires a holder is refused without one by every command that checks a registry."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from posezoo.spec.model import Precision
 torch = pytest.importorskip("torch", reason="needs torch")
 
 #: max |a - b| / max |a|; the 3D head, and the last of 5 refinement stages, add their rounding to that of what
-#: stands before them: on weights that nobody trained 6e-4 was seen of the latter.
+#: stands before them: on untrained weights 6e-4 was seen of the latter.
 TOLERANCE = {"human_pose_3d": 1e-3, "single_human_pose": 1e-3}
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -70,7 +70,7 @@ def as_params(published, reference, path):
     return path.with_suffix(".params")
 
 
-# FP16 is not held against PyTorch here: on weights that nobody trained, halving them moves outputs by 4 to 20 %.
+# FP16 is not held against PyTorch here: on untrained weights, halving them moves outputs by 4 to 20 %.
 def worst_of(name, checkpoint, folder):
     """How far the FP32 IR is off at worst, after its own self-check; the same weights are in the FP16 one."""
     spec, layout = spec_with_checkpoint(name, checkpoint), ModelLayout(folder, folder, checkpoint)

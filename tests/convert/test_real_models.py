@@ -205,7 +205,7 @@ def test_a_converted_model_is_up_to_date_the_second_time(zoo):
 
 
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
-    """posezoo.load gives it pictures in the network's size, so that its own resize squeezes nobody."""
+    """posezoo.load gives it pictures in the network's size, so that its own resize does not distort people."""
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
     plain = get_model(spec, zoo, (FP32,))[FP32]
     frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)

@@ -1,4 +1,4 @@
-"""Terms that nobody allowed are refused before anybody is asked."""
+"""Licenses that the user did not allow are refused before the first request."""
 
 from __future__ import annotations
 

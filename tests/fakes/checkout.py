@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: The environment of whoever runs the tests, which has their package index: tests cannot reach it otherwise.
+#: The environment of the user who runs the tests, which has their package index: tests cannot reach it otherwise.
 ONLINE = dict(os.environ)
 
 

@@ -72,7 +72,7 @@ def crowded(
     """Annotations, and results as COCO's files have them.
 
     There are crowds, people without keypoints, people who are ignored or tiny, images without anybody, images
-    with more than 20 detections, detections of nobody, several of one person, and scores that tie.
+    with more than 20 detections, detections without a person, several of one person, and scores that tie.
     """
     random = np.random.default_rng(seed)
     truth = [_person(number, random, images) for number in range(1, people + 1)]

@@ -1,4 +1,4 @@
-"""A screen that nobody sees, with a keyboard: Xvfb and xdotool."""
+"""A screen without a monitor, with a keyboard: Xvfb and xdotool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that keeps so many frames in flight, takes its time for each, and finds who it is told to."""
+"""A model that keeps so many frames in flight, takes its time for each, and finds the given people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that nobody trained and that behave as trained ones do: activations of order 1 from end to end.
+"""Untrained weights that behave as trained ones do: activations of order 1 from end to end.
 
 With plain random weights the signal dies or grows on its way down, and what rounding to half precision
 changes grows with it: an IR that is right would be off by 5 to 50 %.

@@ -1,4 +1,4 @@
-"""Processes and threads that change one file take turns, and nobody waits for the dead."""
+"""Processes and threads that change one file take turns, and none waits for a process that has ended."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ HOSTILE_CARD = f"""\
 
 
 def hostile_zoo(root):
-    """Tricks wherever a text may stand, and what else would be refused left as it is."""
+    """Hostile text in every field, and what else would be refused left as it is."""
     models = root / "models"
     accuracy = {"metric": "AP", "value": 0.5, "dataset": TRICK, "protocol": TRICK}
     content = model_yml(

@@ -16,7 +16,7 @@ nn = torch.nn
 
 SMALL = ("lightweight_openpose", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv3_small")
 LARGE = tuple(name for name in NETWORKS if name not in SMALL)
-#: max |a - b| / max |a|. Each convolution adds its rounding: a hundred of them, on weights that nobody trained,
+#: max |a - b| / max |a|. Each convolution adds its rounding: a hundred of them, on untrained weights,
 #: come to 4e-4 between float32 and float64 in torch alone, and so do the 3D head's with what stands before it.
 TOLERANCE = {
     name: 1e-3 for name in NETWORKS if "101" in name or "152" in name or name == "human_pose_3d"

@@ -1,4 +1,4 @@
-"""Open Model Zoo as it was published, both generations: every file is read, and its real mistakes are told."""
+"""Open Model Zoo as it was published, both generations: every file is read, and its real mistakes are reported."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_what_is_read_and_written_as_arguments_is_read_as_the_same(selection):
     for spec in selection.models:
         if not (written := write_arguments(spec)):
             continue
-        # What only input_info tells is told again; the arguments tell the rest.
+        # What only input_info states is stated again; the arguments state the rest.
         info = [
             {"name": port.name, "shape": list(port.shape)}
             | ({"layout": port.layout} if port.layout else {})

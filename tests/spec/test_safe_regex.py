@@ -1,4 +1,4 @@
-"""Patterns that some text makes take for ever are told from those that none does."""
+"""Patterns that take for ever on some text are recognised."""
 
 from __future__ import annotations
 

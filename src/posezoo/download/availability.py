@@ -18,7 +18,7 @@ from posezoo.spec.model import Digest, ModelSpec, NpmPackageSource, PythonPackag
 #: What is on a disk of this machine, or in a folder that counts as one.
 LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
 
-#: Indexes that are reachable wherever packages can be installed.
+#: Indexes that are reachable if packages can be installed.
 PACKAGE_INDEXES = frozenset({"npm index", "pip index"})
 
 #: Of a model whose license the settings do not allow.

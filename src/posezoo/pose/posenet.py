@@ -52,7 +52,7 @@ class PoseNetOptions:
         min_keypoint_score: a person is found if the score of one of their keypoints is this or
             more, 0..1.
         min_score: the minimum score of a person, 0..1. A person who is found twice has a score
-            below 0.06 the second time, since only the keypoints that belong to nobody yet count.
+            below 0.06 the second time, since only the keypoints that belong to no person yet count.
         max_people: the maximum number of people; those with the highest keypoint scores are found
             first.
         nms_radius: a keypoint belongs to a person who was found before if their keypoint of the

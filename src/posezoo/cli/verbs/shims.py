@@ -1,6 +1,6 @@
 """posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them.
 
-With --wheel, pip installs these commands wherever a script asks for openvino-dev.
+With --wheel, pip installs these commands if a script asks for openvino-dev.
 """
 
 from __future__ import annotations
