@@ -118,7 +118,7 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
     check_files(release, made)
     run(sys.executable, "-m", "twine", "check", "--strict", *made.iterdir())
     wheels = download(made, (sys.executable, "-m", "pip"), THIS_PYTHON, folder)
-    sbom = draw_sbom(release, made, wheels)
+    sbom = render_sbom(release, made, wheels)
     for version in () if untried else release.pythons:
         if python := find_python(version):
             try_release(release, made, version, python, folder)
@@ -277,7 +277,7 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
         print(f"Python {version}: {file.name} installed; doctor and quickstart passed {network}")
 
 
-def draw_sbom(release: Release, made: Path, wheels: Path) -> str:
+def render_sbom(release: Release, made: Path, wheels: Path) -> str:
     """A CycloneDX SBOM of the sdist, the wheel and what the extra `run` installs, from their
     wheels.
 

@@ -98,7 +98,7 @@ internet. Only one machine with two cores was measured; no run with several mach
 """  # noqa: E501
 
 
-def draw_page() -> str:
+def render_page() -> str:
     """The page, from the last recorded run of bench_cluster."""
     recorded = _last_record("bench_cluster")
     dispatch_s = _last_record("bench_task_overhead")["ms"]["dask"]["median"] / 1000

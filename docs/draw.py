@@ -60,31 +60,31 @@ def composite_schema() -> str:
 
 def omz_page() -> str:
     """Every flag of Open Model Zoo's commands over ours, and what differs."""
-    from omz_page import draw_readme
+    from omz_page import render_readme
 
-    return draw_readme()
+    return render_readme()
 
 
 def omz_projects_page() -> str:
     """Which command lines of public projects run with our commands, and which do not."""
-    from omz_projects import draw_page
+    from omz_projects import render_page
 
-    return draw_page()
+    return render_page()
 
 
 def scaling_page() -> str:
     """What conversions cost, and how many machines are worth it."""
     sys.path.append(str(ROOT / "benchmarks"))
-    from scaling_page import draw_page
+    from scaling_page import render_page
 
-    return draw_page()
+    return render_page()
 
 
 def export_page() -> str:
     """The targets of `posezoo export`, and which models each can take."""
-    from export_page import draw_page
+    from export_page import render_page
 
-    return draw_page()
+    return render_page()
 
 
 def decisions_page() -> str:
@@ -349,10 +349,10 @@ def draw(folder: str) -> dict[str, str]:
     """The text of every page below a folder: those of the table, a card for each model, and their
     index.
     """
-    from posezoo.cards.registry_pages import draw_pages
+    from posezoo.cards.registry_pages import render_pages
 
     pages = {name: page() for name, page in PAGES.items() if name.startswith(folder)}
-    cards = {f"models/{name}": text for name, text in draw_pages(ROOT / "models").items()}
+    cards = {f"models/{name}": text for name, text in render_pages(ROOT / "models").items()}
     return pages | {name: text for name, text in cards.items() if name.startswith(folder)}
 
 

@@ -17,7 +17,7 @@ from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import ModelSpec, Precision
 
 
-def draw_page() -> str:
+def render_page() -> str:
     """The whole page."""
     text = Path(__file__).with_name("export.in.md").read_text("utf-8")
     reasons: dict[str, int] = {}
@@ -59,7 +59,7 @@ def cells(spec: ModelSpec, registry: Registry, reasons: dict[str, int]) -> Itera
         for model in (decoded,) if target.inputs else (plain, decoded):
             try:
                 if model is not None and not done:
-                    tuple(target.draw(model, ExportFolder({})))
+                    tuple(target.render(model, ExportFolder({})))
                     done = "run" if spec.name in target.run_with else "checked"
                     done += "" if target.inputs or model is plain else ", with `--decode`"
             except ExportError as error:

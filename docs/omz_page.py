@@ -291,7 +291,7 @@ files of the model, `model_package_download_begin` {model, package, size}, `mode
 """
 
 
-def draw_readme() -> str:
+def render_readme() -> str:
     """The page, as Markdown."""
     note = "<!-- drawn by `make docs` from docs/omz_page.py: change it there -->\n"
     return "\n".join(

@@ -168,7 +168,7 @@ def releases_of(pattern: str, names: dict[str, frozenset[str]]) -> frozenset[str
     return frozenset[str]().union(*(names[name] for name in names if fnmatchcase(name, pattern)))
 
 
-def draw_page() -> str:
+def render_page() -> str:
     """The page, as Markdown."""
     lines, names = read_lines(), read_names()
     sources = {line: line.source(names) for line in lines}

@@ -23,7 +23,7 @@ import yaml
 import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo import coco, errors, evaluation, events
-from posezoo.cards.registry_pages import draw_pages
+from posezoo.cards.registry_pages import render_pages
 from posezoo.cli import main as command_line
 from posezoo.cli import run_main
 from posezoo.cli.omz import converter, downloader, info_dumper, mo, quantizer, verifier
@@ -449,7 +449,7 @@ def test_the_key_of_an_int8_ir_is_the_stored_one(tmp_path):
 
 def test_every_card_is_among_those_that_are_drawn_and_compared():
     """``docs/draw.py --check`` compares the bytes of each page; here: that none is left out."""
-    drawn = {ROOT / "models" / name for name in draw_pages(ROOT / "models")}
+    drawn = {ROOT / "models" / name for name in render_pages(ROOT / "models")}
     declared = {
         *(ROOT / "models").rglob("model.yml"),
         *(ROOT / "models").rglob("composite-model.yml"),

@@ -54,7 +54,7 @@ class _Entry:
     properties: Json  # that neither format has a field for
 
 
-def draw_bom(models: Sequence[ModelFacts], form: str) -> bytes:
+def render_bom(models: Sequence[ModelFacts], form: str) -> bytes:
     """The bill of materials of models and composites; ``form`` is ``cyclonedx`` or ``spdx3``."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
     is_time = seconds.isdecimal() and len(seconds) < 12

@@ -16,7 +16,7 @@ from posezoo.cards.card_reader import (
     to_plain_text,
 )
 from posezoo.cards.markdown import escape, format_local_link, format_table
-from posezoo.cards.model_card import draw_card
+from posezoo.cards.model_card import render_card
 from posezoo.errors import MissingPackageError
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import open_registry
@@ -146,7 +146,7 @@ def test_each_of_our_cards_is_read_with_its_metrics():
     registry = open_registry()
     for entry in registry.entries.values():
         model = entry.read()
-        card = parse_card(draw_card(ModelFacts(model, registry.parts(model))))
+        card = parse_card(render_card(ModelFacts(model, registry.parts(model))))
         (specification,) = (
             section for section in card.sections if section.title == "Specification"
         )

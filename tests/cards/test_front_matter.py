@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.model_card import draw_card
+from posezoo.cards.model_card import render_card
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, open_registry
@@ -25,7 +25,7 @@ def front(root, name="net"):
 
 
 def read_front_matter(registry, model, layout=None):
-    lines = draw_card(ModelFacts(model, registry.parts(model), layout)).splitlines()
+    lines = render_card(ModelFacts(model, registry.parts(model), layout)).splitlines()
     assert lines[0] == "---"
     return yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
 
@@ -132,7 +132,7 @@ def test_the_hub_s_own_library_reads_declared_and_measured_results():
         facts = ModelFacts(
             model, registry.parts(model), ModelLayout(Path("nowhere"), Path("nowhere"))
         )
-        data = hub.ModelCard(draw_card(facts)).data
+        data = hub.ModelCard(render_card(facts)).data
         results = data.eval_results or []
         accuracies = [each for _, each in facts.measurements("accuracy")]
         claims = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.model_card import draw_card
-from posezoo.cards.registry_pages import draw_pages
+from posezoo.cards.model_card import render_card
+from posezoo.cards.registry_pages import render_pages
 from posezoo.errors import SpecError
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
@@ -43,7 +43,7 @@ def measure(root, text, name="net"):
 def card(root, name="net", layout=None):
     registry = Registry([root])
     model = registry.find(name)
-    return draw_card(ModelFacts(model, registry.parts(model), layout))
+    return render_card(ModelFacts(model, registry.parts(model), layout))
 
 
 def test_counted_complexity_stands_beside_the_published_one(root):
@@ -55,7 +55,7 @@ def test_counted_complexity_stands_beside_the_published_one(root):
         "| MParams | 28.6 |",
         "| MParams, counted on the IR | 28.6 (FP32, FP16) |",
     ]
-    index = draw_pages(root)["index.md"]
+    index = render_pages(root)["index.md"]
     assert "| GFLOPs | GFLOPs counted | MParams | MParams counted | AP, as published |" in index
     assert "| 92.8364 | 92.8 | 28.6 | 28.6 |  |" in index
 
@@ -249,7 +249,7 @@ def test_the_ap_and_the_speed_of_int8_stand_beside_the_ratio_to_floating_point(r
     assert "| FP16-INT8 | boxes | i8 |  | 0.500 (0.300 to 0.550) |" in text
     assert "| FP16-INT8 | LATENCY | i8 | 2.50 | 25 |" in text
     assert (
-        "40.0%" not in draw_pages(root)["index.md"]
+        "40.0%" not in render_pages(root)["index.md"]
     )  # people from net are not those of this model's default
 
 

@@ -16,8 +16,8 @@ from markdown_it import MarkdownIt
 from conftest import by_digest
 from fakes.zoo import as_yaml, model_yml, write_composite, write_model
 from posezoo.cards.card_reader import parse_card
-from posezoo.cards.model_card import NOTE, draw_card, write_card
-from posezoo.cards.registry_pages import draw_pages
+from posezoo.cards.model_card import NOTE, render_card, write_card
+from posezoo.cards.registry_pages import render_pages
 from posezoo.cli.main import create_parser
 from posezoo.cli.omz import converter, downloader
 from posezoo.facts.model_facts import ModelFacts
@@ -33,7 +33,7 @@ CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c
 def drawn(root, name, layout=None):
     registry = Registry([root])
     model = registry.find(name)
-    return draw_card(ModelFacts(model, registry.parts(model), layout))
+    return render_card(ModelFacts(model, registry.parts(model), layout))
 
 
 def section(card, title):
@@ -235,7 +235,7 @@ TRICKS = (
 def test_a_hostile_model_yml_adds_no_markup_to_the_page(tmp_path):
     root = tmp_path / "models"
     everything_hostile(root)
-    pages = [text for name, text in draw_pages(root).items() if name.endswith(".md")]
+    pages = [text for name, text in render_pages(root).items() if name.endswith(".md")]
     pages.append(drawn(root, "net", ModelLayout(tmp_path / "out", tmp_path / "out")))
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     for page in pages:
@@ -286,7 +286,7 @@ def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
     for name, entry in registry.entries.items():
         model = entry.read()
         lines = "".join(
-            fenced(draw_card(ModelFacts(model, registry.parts(model))), "sh")
+            fenced(render_card(ModelFacts(model, registry.parts(model))), "sh")
         ).splitlines()
         assert any(line.startswith(f"posezoo download {name}") for line in lines)
         for line in lines:
@@ -305,13 +305,13 @@ def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
 
 def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):
     spec = open_registry().find("lightweight-openpose-mobilenet-v1")
-    card = draw_card(ModelFacts(spec, (spec,)))
+    card = render_card(ModelFacts(spec, (spec,)))
     for verb in (f"run {spec.name} --input photo.jpg", f"download {spec.name}"):
         assert f"posezoo {verb} --trust_on_first_use\n" in card
     assert 'precision="FP16", trust_on_first_use=True, device="CPU"' in card
     (file,) = spec.files
     pinned = replace(spec, files=(replace(file, size=1, checksum=Digest("sha384", "0" * 96)),))
-    assert "trust_on_first_use" not in draw_card(ModelFacts(pinned, (pinned,)))
+    assert "trust_on_first_use" not in render_card(ModelFacts(pinned, (pinned,)))
 
 
 def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkeypatch, capsys):
@@ -321,7 +321,7 @@ def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkey
     registry = open_registry()
     for name in ("blazepose-full", "pose-detection-mediapipe"):
         model = registry.find(name)
-        (program,) = fenced(draw_card(ModelFacts(model, registry.parts(model))), "python")
+        (program,) = fenced(render_card(ModelFacts(model, registry.parts(model))), "python")
         names = {}
         exec(program, names)
     assert capsys.readouterr().out.startswith("0.9")
@@ -369,7 +369,7 @@ def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
         root, root
     )  # converted where it is declared, as in a checkout or Open Model Zoo's folder
     page = root / "public" / "pose" / "README.md"
-    for reference in (draw_card(ModelFacts(spec, (spec,))), "# The zoo's own page\n", ""):
+    for reference in (render_card(ModelFacts(spec, (spec,))), "# The zoo's own page\n", ""):
         page.write_text(reference, "utf-8")
         assert write_card(ModelFacts(spec, (spec,), layout)) == page
         assert page.read_text("utf-8") == reference
@@ -402,18 +402,18 @@ def test_a_top_down_model_names_and_links_its_default_detector():
     ]
     assert len(models) == 15
     for model in models:
-        example = section(draw_card(ModelFacts(model, (model,))), "Example")
+        example = section(render_card(ModelFacts(model, (model,))), "Example")
         link = Path(os.path.relpath(registry.find("nanodet-g").path, model.path.parent)).with_name(
             "README.md"
         )
         assert f"[nanodet-g]({link.as_posix()}) finds the people first" in example
         assert (model.path.parent / link).is_file()
         assert "one person at a time: `nanodet-g` finds" in section(
-            draw_card(ModelFacts(model, (model,), ModelLayout(Path("ir"), Path("ir")))), "Example"
+            render_card(ModelFacts(model, (model,), ModelLayout(Path("ir"), Path("ir")))), "Example"
         )
     movenet = registry.find("movenet-singlepose-lightning-int8")
-    example = section(draw_card(ModelFacts(movenet, (movenet,))), "Example")
+    example = section(render_card(ModelFacts(movenet, (movenet,))), "Example")
     assert "finds the people first" in example
     assert "In a video, it follows one person" in example
     openpose = registry.find("human-pose-estimation-0001")
-    assert "--detector" not in draw_card(ModelFacts(openpose, (openpose,)))
+    assert "--detector" not in render_card(ModelFacts(openpose, (openpose,)))

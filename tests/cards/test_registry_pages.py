@@ -13,7 +13,7 @@ import pytest
 
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cards.card_reader import parse_card
-from posezoo.cards.registry_pages import draw_pages
+from posezoo.cards.registry_pages import render_pages
 from posezoo.errors import SpecError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ def draw(checkout, *args):
 
 
 def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(checkout):
-    pages = draw_pages(checkout / "models")
+    pages = render_pages(checkout / "models")
     assert sorted(pages) == [
         "index.md",
         "public/alone/README.md",
@@ -68,7 +68,7 @@ def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(check
 def test_each_task_has_a_table_and_costs_have_their_own(checkout):
     write_model(checkout / "models", "finder", omz_yml(task_type="detection"))
     write_model(checkout / "models", "known", model_yml(published={"gflops": 15.4}))
-    index = draw_pages(checkout / "models")["index.md"]
+    index = render_pages(checkout / "models")["index.md"]
     sections = {
         part.partition("\n")[0]: re.findall(r"\| (?:↳ )?\[(\w+)\]", part)
         for part in index.split("## ")
@@ -81,7 +81,7 @@ def test_each_task_has_a_table_and_costs_have_their_own(checkout):
 def test_a_registry_with_a_mistake_is_not_drawn(checkout):
     write_model(checkout / "models", "bad", "files: [")
     with pytest.raises(SpecError, match="bad"):
-        draw_pages(checkout / "models")
+        render_pages(checkout / "models")
 
 
 def test_a_stale_page_is_named_with_the_command_that_redraws_it(checkout):
@@ -112,7 +112,7 @@ def test_the_card_of_a_removed_model_is_removed_but_no_page_written_by_hand(chec
 
 
 def test_the_pages_of_our_zoo_are_up_to_date_and_their_links_lead_somewhere():
-    pages = draw_pages(ROOT / "models")
+    pages = render_pages(ROOT / "models")
     links = 0
     for name, text in pages.items():
         page = ROOT / "models" / name
@@ -153,7 +153,7 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
     (root / "papers.yml").write_text(
         as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper})
     )
-    index = draw_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
+    index = render_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
     tables = parse_card(index).tables
     assert [[row.cells[0] for row in table.rows] for table in tables] == [
         [
@@ -182,7 +182,7 @@ def test_the_index_begins_with_a_picture_of_published_ap_and_the_speed_of_networ
         path = write_model(checkout / "models", name, model_yml(published=claim))
         if fps:
             path.with_name("measured.yml").write_text(speed % (weights, fps))
-    pages = draw_pages(checkout / "models")
+    pages = render_pages(checkout / "models")
     assert "(published-accuracy-throughput.svg)\n\n" in pages["index.md"]
     names = re.findall(
         r">([^<>]+): 70\.0 %, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"]
@@ -199,7 +199,7 @@ def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_
     for name, ap, fps in (("a", 0.5, 20), ("b", 0.4, 60)):
         path = write_model(checkout / "models", name, model_yml())
         path.with_name("measured.yml").write_text(record % (ap, fps))
-    pages = draw_pages(checkout / "models")
+    pages = render_pages(checkout / "models")
     assert pages["index.md"].index("(accuracy-throughput.svg)") < pages["index.md"].index(
         "| Model |"
     )
@@ -208,7 +208,7 @@ def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_
 
 
 def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):
-    assert "GluonCV" not in draw_pages(checkout / "models")["index.md"]
+    assert "GluonCV" not in render_pages(checkout / "models")["index.md"]
 
 
 def test_a_deprecated_model_is_marked_on_its_card_and_in_the_index(checkout):
@@ -217,7 +217,7 @@ def test_a_deprecated_model_is_marked_on_its_card_and_in_the_index(checkout):
         "alone",
         model_yml(deprecated={"since": "1.0", "use": "whole"}, revision=2),
     )
-    pages = draw_pages(checkout / "models")
+    pages = render_pages(checkout / "models")
     assert (
         "\n> **This model is deprecated since 1.0; use whole.**\n"
         in pages["public/alone/README.md"]

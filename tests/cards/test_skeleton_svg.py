@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from posezoo.cards.skeleton_svg import draw_skeleton, keypoint_position
+from posezoo.cards.skeleton_svg import keypoint_position, render_skeleton
 from posezoo.pose.keypoints import SKELETONS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -15,7 +15,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.mark.parametrize("name", SKELETONS)
 def test_every_keypoint_and_limb_is_drawn_once(name):
     skeleton = SKELETONS[name]
-    image = ET.fromstring(draw_skeleton(skeleton))
+    image = ET.fromstring(render_skeleton(skeleton))
     limbs, joints, names = image.findall(f"{SVG}g")
     assert len(limbs) == len(skeleton.limbs)
     assert [each.text for each in joints.iter(f"{SVG}text")] == [
@@ -37,7 +37,7 @@ def test_the_left_side_of_the_person_is_on_the_right_of_the_image():
 
 def test_everything_is_inside_the_image():
     for skeleton in SKELETONS.values():
-        image = ET.fromstring(draw_skeleton(skeleton))
+        image = ET.fromstring(render_skeleton(skeleton))
         width, height = int(image.get("width")), int(image.get("height"))
         for each in image.iter(f"{SVG}circle"):
             assert 7 <= int(each.get("cx")) <= width - 7

@@ -22,14 +22,14 @@ def test_differences_are_given_for_existing_flags(tool):
     flags = {flag for action in tool.create_parser()._actions for flag in action.option_strings}
     assert set(omz_page.DIFFERENCES[tool]) <= flags
     for flag in flags - {"-h", "--help", "--add-mo-arg", "--dry-run"}:
-        assert flag in omz_page.draw_readme()
+        assert flag in omz_page.render_readme()
 
 
 def test_every_command_of_the_page_parses():
     tools = {tool.create_parser().prog: tool.create_parser() for tool in omz_page.DIFFERENCES}
     commands = [
         shlex.split(line)
-        for line in omz_page.draw_readme().splitlines()
+        for line in omz_page.render_readme().splitlines()
         if line.startswith("python tools/")
     ]
     assert {command[1].rpartition("/")[2] for command in commands} == set(tools)

@@ -36,8 +36,8 @@ OPENPOSE = (
 
 
 def export(folder, target, model):
-    draw = find_target(target).draw
-    return write_export(folder, lambda present: list(draw(model, ExportFolder(present))))
+    render = find_target(target).render
+    return write_export(folder, lambda present: list(render(model, ExportFolder(present))))
 
 
 def facts_of(xml, spec):
@@ -110,7 +110,7 @@ def test_model_api_cannot_take_heatmaps(make_model):
     with pytest.raises(
         ExportError, match=r"net: Model API has wrappers only for SSD detectors and SimCC"
     ):
-        list(find_target("modelapi").draw(make_model(), ExportFolder({})))
+        list(find_target("modelapi").render(make_model(), ExportFolder({})))
 
 
 # --- dlstreamer
@@ -220,7 +220,7 @@ def test_a_model_without_a_converter_is_refused(simcc, name, problem):
         outputs = tuple(Port(port.name, port.shape, "f32") for port in spec.outputs)
         model = replace(simcc, spec=spec, outputs=outputs)
     with pytest.raises(ExportError, match=f"DL Streamer {problem}"):
-        list(find_target("dlstreamer").draw(model, ExportFolder({})))
+        list(find_target("dlstreamer").render(model, ExportFolder({})))
 
 
 @pytest.fixture(scope="session")

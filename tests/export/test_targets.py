@@ -46,7 +46,9 @@ def export(folder, name, *models, **options):
     for model in models:
         changes = write_export(
             folder,
-            lambda present, model=model: list(target.draw(model, ExportFolder(present, **options))),
+            lambda present, model=model: list(
+                target.render(model, ExportFolder(present, **options))
+            ),
             versioned=[model.name] if target.is_versioned else [],
         )
     return changes
@@ -329,7 +331,7 @@ def test_a_type_that_triton_does_not_have_is_refused(make_model):
     model = make_model()
     model = replace(model, inputs=(replace(model.inputs[0], element_type="bf16"),))
     with pytest.raises(ExportError, match="net: Triton's OpenVINO backend has no type bf16"):
-        list(find_target("triton").draw(model, ExportFolder({})))
+        list(find_target("triton").render(model, ExportFolder({})))
 
 
 def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
@@ -347,7 +349,7 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
         texts = {
             file.name: file.content.decode()
             for name in ("ovms", "kserve", "triton")
-            for file in find_target(name).draw(model, ExportFolder({}))
+            for file in find_target(name).render(model, ExportFolder({}))
             if isinstance(file.content, bytes)
         }
         jsonschema.validate(json.loads(texts["config.json"]), schema)
@@ -407,7 +409,9 @@ def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(
     with pytest.raises(
         ExportError, match=r"net: Frigate needs a person detector: .* \[1, 1, N, 7\]"
     ) as error:
-        list(find_target("frigate").draw(make_model("net", *outputs, **changes), ExportFolder({})))
+        list(
+            find_target("frigate").render(make_model("net", *outputs, **changes), ExportFolder({}))
+        )
     assert "person-detection-retail-0013" in error.value.hint
 
 
@@ -563,7 +567,7 @@ def test_a_model_that_takes_no_image_is_refused(make_model):
         match=r"net: the sample needs one image as its input, not image \[1, 1, 64, 96\]",
     ):
         list(
-            find_target("folder").draw(
+            find_target("folder").render(
                 make_model(image={"name": "image", "shape": [1, 1, 64, 96], "layout": "NCHW"}),
                 ExportFolder({}),
             )

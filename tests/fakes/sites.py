@@ -8,7 +8,7 @@ from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.facts.comparison import MeasurementSelection
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.gallery.gallery_data import GalleryData, collect_gallery_data
-from posezoo.gallery.gallery_pages import draw_gallery_pages
+from posezoo.gallery.gallery_pages import render_gallery_pages
 from posezoo.gallery.site_writer import write_site
 from posezoo.layout import ModelLayout
 from posezoo.measured import Measurement, update_measured_yml
@@ -86,5 +86,5 @@ def gathered(*roots: Path) -> GalleryData:
 
 def written_site(folder: Path, *roots: Path) -> str:
     """A registry's site in a folder, as the address that its index is opened by."""
-    write_site(folder, draw_gallery_pages(gathered(*roots)))
+    write_site(folder, render_gallery_pages(gathered(*roots)))
     return f"{folder.as_uri()}/index.html"

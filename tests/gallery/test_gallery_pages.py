@@ -10,7 +10,7 @@ import pytest
 
 from fakes.sites import MACHINE, gathered, measurements, pose_zoo
 from fakes.zoo import model_yml, write_model
-from posezoo.gallery.gallery_pages import draw_gallery_pages
+from posezoo.gallery.gallery_pages import render_gallery_pages
 from posezoo.gallery.templates import breakable, is_web_address, minify, to_script_json
 from posezoo.measured import update_measured_yml
 from posezoo.registry import builtin_models_dir
@@ -23,7 +23,7 @@ MEASURED_PAGE_BYTES = 25_000  # with all measurements of a composite and its par
 @pytest.fixture(scope="module")
 def our_pages():
     """The pages of our own models."""
-    return draw_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")
+    return render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")
 
 
 def compressed(page: bytes) -> int:
@@ -47,7 +47,7 @@ def test_the_index_of_100_models_and_their_pages_are_small(tmp_path):
             0.4 + number / 390, 1 + number / 7, 2 + number / 3, 100 - number / 1.3
         )
         update_measured_yml(path.with_name("measured.yml"), metrics)
-    pages = draw_gallery_pages(gathered(tmp_path / "models"))
+    pages = render_gallery_pages(gathered(tmp_path / "models"))
     assert len(pages) == 101
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
     assert max(map(len, pages.values())) <= PAGE_BYTES
@@ -63,18 +63,18 @@ def test_each_page_of_our_zoo_is_small(our_pages):
 
 
 def test_the_compressed_pages_of_open_model_zoo_are_small(shared):
-    pages = draw_gallery_pages(gathered(shared / "data" / "omz-2021.4" / "models"))
+    pages = render_gallery_pages(gathered(shared / "data" / "omz-2021.4" / "models"))
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
     assert max(map(compressed, pages.values())) <= PAGE_BYTES
 
 
 def test_equal_models_give_equal_pages(tmp_path):
     models = pose_zoo(tmp_path)
-    assert draw_gallery_pages(gathered(models)) == draw_gallery_pages(gathered(models))
+    assert render_gallery_pages(gathered(models)) == render_gallery_pages(gathered(models))
 
 
 def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
-    page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/light_pose_a.html"].decode()
+    page = render_gallery_pages(gathered(pose_zoo(tmp_path)))["models/light_pose_a.html"].decode()
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for text in (
         *(
@@ -115,7 +115,8 @@ def test_only_pages_of_our_zoo_have_commands(tmp_path, our_pages):
     ):
         assert command in ours
     assert not any(
-        b"posezoo run" in page for page in draw_gallery_pages(gathered(pose_zoo(tmp_path))).values()
+        b"posezoo run" in page
+        for page in render_gallery_pages(gathered(pose_zoo(tmp_path))).values()
     )
 
 
@@ -165,20 +166,20 @@ def test_all_pictures_are_side_by_side_on_one_page(our_pages):
 
 
 def test_a_registry_without_pictures_has_no_page_of_them(tmp_path):
-    pages = draw_gallery_pages(gathered(pose_zoo(tmp_path)), first="blazepose-full")
+    pages = render_gallery_pages(gathered(pose_zoo(tmp_path)), first="blazepose-full")
     assert "side_by_side.html" not in pages
     assert b'aria-label="Example"' not in pages["index.html"]
 
 
 def test_the_page_of_a_composite_links_to_its_parts(tmp_path):
-    page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/pair.html"].decode()
+    page = render_gallery_pages(gathered(pose_zoo(tmp_path)))["models/pair.html"].decode()
     assert '<a href="first-part.html">first-<wbr>part</a>: The first-part.' in page
-    part = draw_gallery_pages(gathered(tmp_path / "models"))["models/first-part.html"].decode()
+    part = render_gallery_pages(gathered(tmp_path / "models"))["models/first-part.html"].decode()
     assert 'A part of <a href="pair.html">pair</a>.' in part
 
 
 def test_every_link_between_pages_leads_to_a_page(tmp_path):
-    pages = draw_gallery_pages(gathered(pose_zoo(tmp_path)))
+    pages = render_gallery_pages(gathered(pose_zoo(tmp_path)))
     data = json.loads(re.search(r'id="data">(.*?)</script>', pages["index.html"].decode())[1])
     assert {model["page"] for model in data["models"]} == pages.keys() - {"index.html"}
     for name, page in pages.items():
@@ -250,6 +251,6 @@ def test_minifying_a_script_removes_only_lines_of_comments():
 
 
 def test_a_table_leaves_out_empty_columns(tmp_path):
-    page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/heavy_pose_b.html"].decode()
+    page = render_gallery_pages(gathered(pose_zoo(tmp_path)))["models/heavy_pose_b.html"].decode()
     accuracy = page[page.index("Accuracy, as published") :].partition("</section>")[0]
     assert re.findall(r'<th scope="col"[^>]*>([^<]*)', accuracy) == ["Metric", "Value", "Data set"]

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.browser import BROKEN_NAMES
 from fakes.sites import gathered
-from posezoo.gallery.gallery_pages import draw_gallery_pages
+from posezoo.gallery.gallery_pages import render_gallery_pages
 from posezoo.gallery.site_writer import write_site
 from posezoo.registry import builtin_models_dir
 
@@ -22,7 +22,7 @@ NAMES = "h1, h2 a, tbody th a, .entry span, .choices span, header p a, ol a"
 def zoo_site(tmp_path_factory):
     """The folder of the site of our own models."""
     folder = tmp_path_factory.mktemp("zoo")
-    write_site(folder, draw_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full"))
+    write_site(folder, render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full"))
     return folder
 
 

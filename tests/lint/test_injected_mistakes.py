@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.cards.registry_pages import draw_pages
+from posezoo.cards.registry_pages import render_pages
 from posezoo.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ def test_a_mistake_is_an_error_at_the_wrong_file(capsys, models, rule, name, fil
 
 def draw_again(models: Path) -> None:
     """Draw all pages, so that none differs from model.yml."""
-    for page, text in draw_pages(models).items():
+    for page, text in render_pages(models).items():
         (models / page).write_text(text, "utf-8")
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from posezoo.cards.markdown import (
     Markdown,
-    draw_compact_table,
     escape,
     format_code,
     format_link,
     format_table,
+    render_compact_table,
 )
 from posezoo.cards.measurement_tables import SHIFT_LEGEND
 from posezoo.facts.model_facts import ModelFacts
@@ -32,7 +32,7 @@ SHIFT_HEADERS = (
 )
 
 
-def draw_files_section(facts: ModelFacts) -> Iterator[str]:
+def render_files_section(facts: ModelFacts) -> Iterator[str]:
     """The section Files: size, digest and sources of each file, including the files of variants."""
     models = facts.parts_and_variants
     files = [(model, file) for model in models for file in model.files]
@@ -43,7 +43,7 @@ def draw_files_section(facts: ModelFacts) -> Iterator[str]:
         size = f"unknown, at most {file.read_limit:,}" if file.size is None else f"{file.size:,}"
         names = format_code("" if len(models) == 1 else model.full_name), format_code(file.name)
         rows.append((*names, size, _pin(file), sources))
-    yield draw_compact_table(("Model", "File", "Bytes", "Digest", "From"), rows)
+    yield render_compact_table(("Model", "File", "Bytes", "Digest", "From"), rows)
     if not all(file.is_pinned for _, file in files):
         yield (
             "A file without a checksum is downloaded only with `--trust_on_first_use`;"
@@ -82,7 +82,7 @@ def _format_rounding(rounding: OutputRounding | None) -> str:
     return f"{rounding.relative:.1e}{in_unit}" if rounding.relative else "none"
 
 
-def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
+def render_ir_section(facts: ModelFacts) -> Iterator[str]:
     """The section on the IR beside the card: digests, complexity, self-checks and INT8 accuracy."""
     files: list[tuple[str, ...]] = []
     costs: dict[str, tuple[str, ...]] = {}

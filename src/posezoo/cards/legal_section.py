@@ -26,7 +26,7 @@ from posezoo.spec.model import License, ModelSpec
 SHORT = 4000
 
 
-def draw_training_section(facts: ModelFacts) -> Iterator[str]:
+def render_training_section(facts: ModelFacts) -> Iterator[str]:
     """The section Training Pipeline: how the publisher trained the model and its variants."""
     rows = []
     models = facts.parts_and_variants
@@ -43,14 +43,14 @@ def draw_training_section(facts: ModelFacts) -> Iterator[str]:
         yield "\n\n".join(rows)
 
 
-def draw_limitations_section(facts: ModelFacts) -> Iterator[str]:
+def render_limitations_section(facts: ModelFacts) -> Iterator[str]:
     """The section Limitations: what the model cannot do."""
     if limits := facts.limits:
         yield "## Limitations"
         yield "\n".join(f"- {escape(limit)}" for limit in limits)
 
 
-def draw_legal_sections(facts: ModelFacts) -> Iterator[str]:
+def render_legal_sections(facts: ModelFacts) -> Iterator[str]:
     """The sections Legal Information and Citation."""
     parts = facts.parts
     folder = facts.model.path.parent if facts.layout is None else None

@@ -80,7 +80,7 @@ def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markd
     return Markdown("\n".join(lines))
 
 
-def draw_compact_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
+def render_compact_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
     """A table without its empty columns."""
     kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
     return format_table(

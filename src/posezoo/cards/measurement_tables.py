@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from posezoo.cards.markdown import draw_compact_table, escape, format_code
+from posezoo.cards.markdown import escape, format_code, render_compact_table
 from posezoo.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
 from posezoo.facts.labels import (
     describe_settings,
@@ -157,7 +157,7 @@ def _describe_conditions(measurement: Measurement) -> str:
     return join(measurement.machine, described, tools, measurement.date, separator="; ")
 
 
-def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
+def render_measurement_sections(facts: ModelFacts) -> Iterator[str]:
     """A section for each kind of measurement that exists: a heading and tables."""
     seen = ""
     for table in tabulate_measurements(facts):
@@ -165,7 +165,7 @@ def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
             yield f"## {TITLES[table.kind]}"
             yield _LEGEND.get(table.kind, "")
         seen = table.kind
-        yield draw_compact_table(table.headers, table.rows)
+        yield render_compact_table(table.headers, table.rows)
         yield escape(f"Measured with: {table.conditions}." if table.conditions else "")
 
 
@@ -208,7 +208,7 @@ def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
     return METRICS[first.metric], f"{value} ({conditions})" if conditions else value
 
 
-def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
+def render_accuracy_section(facts: ModelFacts) -> Iterator[str]:
     """The section Accuracy: a table of published and measured values, and known differences."""
     parts = facts.parts
     rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
@@ -216,7 +216,7 @@ def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
     if rows:
         # If a model is published as IR, the IR is the original.
         title = "Value" if all(part.is_ir for part in parts) else "Original model"
-        yield draw_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
+        yield render_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
         if any(claim.flip for part in parts for claim in part.published.accuracy):
             yield FLIP_LEGEND
     else:
@@ -226,7 +226,7 @@ def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
             yield f"Known difference: {escape(part.published.known_difference)}"
 
 
-def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
+def render_variants_section(facts: ModelFacts) -> Iterator[str]:
     """The section Variants: the other variants that the publisher offers under this name."""
     for part in facts.parts:
         if not part.variants:
@@ -247,7 +247,7 @@ def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
             for variant in part.variants
         ]
         titles = ("AP/AP50/AP75 (%)", "AP/AP50/AP75 with flip (%)", "Dataset")
-        yield draw_compact_table(("Variant", "Input", *COSTS.values(), *titles), rows)
+        yield render_compact_table(("Variant", "Input", *COSTS.values(), *titles), rows)
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.cards.card_json import card_json
-from posezoo.cards.files_section import draw_files_section, draw_ir_section
+from posezoo.cards.files_section import render_files_section, render_ir_section
 from posezoo.cards.legal_section import (
-    draw_legal_sections,
-    draw_limitations_section,
-    draw_training_section,
+    render_legal_sections,
+    render_limitations_section,
+    render_training_section,
 )
 from posezoo.cards.markdown import (
     Markdown,
@@ -31,18 +31,18 @@ from posezoo.cards.markdown import (
 )
 from posezoo.cards.measurement_tables import (
     COSTS,
-    draw_accuracy_section,
-    draw_measurement_sections,
-    draw_variants_section,
     format_costs,
+    render_accuracy_section,
+    render_measurement_sections,
+    render_variants_section,
     specification_accuracy,
 )
-from posezoo.cards.ports_section import draw_ports_sections
-from posezoo.cards.skeleton_svg import draw_skeleton
+from posezoo.cards.ports_section import render_ports_sections
+from posezoo.cards.skeleton_svg import render_skeleton
 from posezoo.cards.usage_section import (
-    draw_example_section,
-    draw_performance_hint,
-    draw_usage_sections,
+    render_example_section,
+    render_performance_hint,
+    render_usage_sections,
 )
 from posezoo.facts.labels import (
     describe_settings,
@@ -97,7 +97,7 @@ def write_card(facts: ModelFacts) -> Path:
     path = facts.layout.model_dir(facts.model) / NAME
     if path.exists() and not has_note(path, OURS):
         return path
-    for name, text in draw_card_files(facts).items():
+    for name, text in render_card_files(facts).items():
         target, content = path.with_name(name), text.encode()
         is_ours = name in (NAME, FACTS) or not target.exists()
         if is_ours and not (target.is_file() and target.read_bytes() == content):
@@ -105,22 +105,26 @@ def write_card(facts: ModelFacts) -> Path:
     return path
 
 
-def draw_card_files(facts: ModelFacts) -> dict[str, str]:
+def render_card_files(facts: ModelFacts) -> dict[str, str]:
     """The text of the card and of the files beside it, by name.
 
     The card is the last: if it was written, the other files exist too.
     """
-    return {FACTS: draw_facts(facts), **_skeleton_file(facts), NAME: draw_card(facts)}
+    return {FACTS: render_facts(facts), **_skeleton_file(facts), NAME: render_card(facts)}
 
 
-def draw_model_pages(facts: ModelFacts) -> dict[str, str]:
+def render_model_pages(facts: ModelFacts) -> dict[str, str]:
     """A model's own pages in a registry and their image: text by path below the root."""
     images = {f"{PICTURES}/{name}": text for name, text in _skeleton_file(facts).items()}
     folder = facts.model.subdirectory
-    return {f"{folder}/{NAME}": draw_card(facts), f"{folder}/{FACTS}": draw_facts(facts), **images}
+    return {
+        f"{folder}/{NAME}": render_card(facts),
+        f"{folder}/{FACTS}": render_facts(facts),
+        **images,
+    }
 
 
-def draw_facts(facts: ModelFacts) -> str:
+def render_facts(facts: ModelFacts) -> str:
     """The text of card.json."""
     return json.dumps(card_json(facts), indent=1, ensure_ascii=False) + "\n"
 
@@ -134,7 +138,7 @@ def has_note(path: Path, note: str) -> bool:
         return False
 
 
-def draw_card(facts: ModelFacts) -> str:
+def render_card(facts: ModelFacts) -> str:
     """The card's text.
 
     If the facts have no layout, this is the registry's card, which links to the license and to
@@ -145,28 +149,28 @@ def draw_card(facts: ModelFacts) -> str:
     published = all(file.sources for part in facts.parts for file in part.files)
     is_timed = any(facts.measurements("speed"))
     paragraphs = [
-        _draw_front_matter(facts, NOTE if in_registry else OURS),
+        _render_front_matter(facts, NOTE if in_registry else OURS),
         f"# {escape(facts.name)}",
         *_use_case(facts),
-        *(draw_example_section(facts, linked=in_registry) if published else ()),
+        *(render_example_section(facts, linked=in_registry) if published else ()),
         *_specification(facts),
-        *(draw_accuracy_section(facts) if published else ()),
-        *(draw_measurement_sections(facts) if published else ()),
-        *(draw_performance_hint(facts) if published and not is_timed else ()),
+        *(render_accuracy_section(facts) if published else ()),
+        *(render_measurement_sections(facts) if published else ()),
+        *(render_performance_hint(facts) if published and not is_timed else ()),
         *_ports(facts),
         *_keypoints(facts),
-        *(draw_usage_sections(facts) if published else ()),
-        *draw_variants_section(facts),
-        *draw_files_section(facts),
-        *draw_ir_section(facts),
-        *draw_training_section(facts),
-        *draw_limitations_section(facts),
-        *draw_legal_sections(facts),
+        *(render_usage_sections(facts) if published else ()),
+        *render_variants_section(facts),
+        *render_files_section(facts),
+        *render_ir_section(facts),
+        *render_training_section(facts),
+        *render_limitations_section(facts),
+        *render_legal_sections(facts),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
-def _draw_front_matter(facts: ModelFacts, note: str) -> str:
+def _render_front_matter(facts: ModelFacts, note: str) -> str:
     """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
     task = facts.model.task
     pipeline = "object-detection" if task == "detection" else "keypoint-detection"
@@ -299,11 +303,11 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
 
 def _ports(facts: ModelFacts) -> Iterator[str]:
     if len(facts.parts) == 1:
-        yield from draw_ports_sections(facts.parts[0])
+        yield from render_ports_sections(facts.parts[0])
         return
     for part in facts.parts:
         yield f"## {escape(part.name)} model specification"
-        yield from draw_ports_sections(part, "###")
+        yield from render_ports_sections(part, "###")
 
 
 def _keypoints(facts: ModelFacts) -> Iterator[str]:
@@ -324,4 +328,4 @@ def _skeleton_file(facts: ModelFacts) -> dict[str, str]:
     skeleton = facts.skeleton
     if skeleton is None or not skeleton.keypoints:
         return {}
-    return {f"{skeleton.name}.svg": draw_skeleton(skeleton)}
+    return {f"{skeleton.name}.svg": render_skeleton(skeleton)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.cards.markdown import Markdown, draw_compact_table, format_code, format_code_block
+from posezoo.cards.markdown import Markdown, format_code, format_code_block, render_compact_table
 from posezoo.facts.labels import format_port_shape, format_role
 from posezoo.facts.model_facts import converted_input
 from posezoo.spec.model import Input, ModelSpec, Output
@@ -21,7 +21,7 @@ LEGEND = {
 }
 
 
-def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
+def render_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     """The sections Input and Output, each with the subsections Original Model and Converted Model.
 
     ``level`` is the heading level of the sections: ``##``, or deeper in a composite's card.
@@ -56,7 +56,7 @@ def _original_inputs(part: ModelSpec) -> Markdown:
         (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale))
         for port in part.inputs
     ]
-    return draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
+    return render_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 
 
 def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
             "0 to 255: the IR applies mean and scale" if is_applied else "as for the original model"
         )
         rows.append((*_shape(converted_input(part, port)), color, values))
-    yield draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
+    yield render_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
     for port in part.inputs:
         if port.dynamic:
             dimensions = " and ".join(map(format_code, port.dynamic))
@@ -111,7 +111,7 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
 
 def _outputs(outputs: Sequence[Output]) -> Markdown:
     rows = [(*_shape(output), format_role(output)) for output in outputs]
-    return draw_compact_table(("Name", "Shape", "Layout", "Content"), rows)
+    return render_compact_table(("Name", "Shape", "Layout", "Content"), rows)
 
 
 def _shape(port: Input | Output) -> tuple[str, str, str]:

@@ -20,7 +20,7 @@ from posezoo.cards.markdown import (
     format_table,
 )
 from posezoo.cards.measurement_tables import format_aps, format_complexity
-from posezoo.cards.model_card import NAME, NOTE, draw_model_pages
+from posezoo.cards.model_card import NAME, NOTE, render_model_pages
 from posezoo.facts.bar_chart import Chart, to_svg
 from posezoo.facts.comparison import MeasurementSelection, compare_models, select_accuracy
 from posezoo.facts.labels import format_megabytes, format_percent, task_label
@@ -88,7 +88,7 @@ and for its mirror image are averaged. If no size is given, the input is 256x192
 other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""  # noqa: E501
 
 
-def draw_pages(root: Path) -> dict[str, str]:
+def render_pages(root: Path) -> dict[str, str]:
     """The text of each page by its path below the registry's root, with / between its parts."""
     registry = Registry([root])
     models: list[
@@ -102,11 +102,11 @@ def draw_pages(root: Path) -> dict[str, str]:
             models += (ModelFacts(part, (part,)) for part in parts if part.composite == model.name)
     pages: dict[str, str] = {}
     for facts in models:
-        pages |= draw_model_pages(facts)
+        pages |= render_model_pages(facts)
     paragraphs = [
-        *_draw_model_tables(models, root),
-        *_draw_cost_table(models),
-        *_draw_gluoncv_tables([facts.model for facts in models]),
+        *_render_model_tables(models, root),
+        *_render_cost_table(models),
+        *_render_gluoncv_tables([facts.model for facts in models]),
     ]
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
     pictures = ""
@@ -129,7 +129,7 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
         yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
 
 
-def _draw_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[str]:
+def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[str]:
     """A table for each task; the parts of a composite follow it, whatever their task."""
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
@@ -142,7 +142,7 @@ def _draw_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[str
     yield LEGEND
 
 
-def _draw_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
+def _render_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
     """What the networks cost, and what their publishers state; nothing if no value is known."""
     rows = []
     for facts in models:
@@ -201,7 +201,7 @@ def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _draw_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
+def _render_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
     """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
     model.
     """

@@ -32,7 +32,7 @@ _CENTER, _WIDTH, _HEIGHT, _LIST = 120, 420, 392, 252
 _ROWS = 19  # rows of the list beside the person; more keypoints use a second column
 
 
-def draw_skeleton(skeleton: Skeleton) -> str:
+def render_skeleton(skeleton: Skeleton) -> str:
     """The image: limbs, numbered keypoints in the colours of drawn poses, and a list of their
     names.
 

@@ -30,7 +30,7 @@ CREDIT = (
 )
 
 
-def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator[str]:
+def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator[str]:
     """The section Example: the model's results on an image, and the shortest way to run the model.
 
     ``linked``: whether the card is in the registry, so that it can show an image beside it.
@@ -85,7 +85,7 @@ def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
     return format_local_link(Path(path).as_posix(), name)
 
 
-def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
+def render_usage_sections(facts: ModelFacts) -> Iterator[str]:
     """The sections about downloading, converting, quantizing and using a model."""
     name, model = facts.name, facts.model
     to_convert = any(part.precisions and not part.is_ir for part in facts.parts)
@@ -134,7 +134,7 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
             )
 
 
-def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:
+def render_performance_hint(facts: ModelFacts) -> Iterator[str]:
     """The section Performance of a model whose speed was not measured; it says how to measure
     it.
     """

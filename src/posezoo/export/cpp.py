@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -25,10 +25,10 @@ _BUILD = (
 _PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp")
 
 
-def draw_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The model's IR, and the project."""
     require_keypoints(model)
-    yield from draw_documents(model, TARGET, f"models/{model.name}-")
+    yield from render_documents(model, TARGET, f"models/{model.name}-")
     yield from model.ir_files("models")
     for name in _PROJECT:
         yield ExportFile(name, (TEMPLATES / name).read_bytes())
@@ -40,7 +40,7 @@ TARGET = ExportTarget(
         "C++: a CMake project that prints people as JSON and measures frames a second, and IR"
         " for it"
     ),
-    draw=draw_cpp,
+    render=render_cpp,
     next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
     next_step_of_part=(
         f"{_BUILD}  # then README.md in {{folder}} says how to run it with the other part"

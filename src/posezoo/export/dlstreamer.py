@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from posezoo.convert.decoding import SCORE_OPTIONS
 from posezoo.errors import ExportError
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.ir.model_info import MODEL_INFO, OPENPOSE_NAMES
 from posezoo.ir.openvino_import import import_openvino, openvino_core
@@ -48,7 +48,7 @@ _RESIZES = {
 }
 
 
-def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The IR, the model-proc file, and the pipeline.
 
     Raises:
@@ -63,14 +63,14 @@ def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     else:  # docs/export.md, too, which is drawn without IR
         yield from model.ir_files(model.name)
     if converter != "raw_data_copy":
-        proc = _draw_model_proc(
+        proc = _render_model_proc(
             model, info, {"converter": converter, "layer_names": [*outputs.values()]}
         )
         yield ExportFile(
             f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode()
         )
     pipeline = _PIPELINES[converter].replace("@", model.name).replace(" model=", f" {_F32} model=")
-    yield from draw_documents(model, TARGET)
+    yield from render_documents(model, TARGET)
     yield ExportFile(
         f"{model.name}/pipeline.sh", render("dlstreamer.sh", name=model.name, pipeline=pipeline)
     )
@@ -113,7 +113,7 @@ def _rename_outputs(model: ExportedModel, names: Mapping[str, str]) -> Iterator[
             )
 
 
-def _draw_model_proc(
+def _render_model_proc(
     model: ExportedModel, info: Mapping[str, str], output: dict[str, object]
 ) -> dict[str, object]:
     """A model-proc file: the same as ``model_info``, which DL Streamer does not read beside one."""
@@ -136,7 +136,7 @@ def _draw_model_proc(
 
 TARGET = ExportTarget(
     summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
-    draw=draw_dlstreamer,
+    render=render_dlstreamer,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
     sets_f32="ie-config in pipeline.sh",
     checked_by=(

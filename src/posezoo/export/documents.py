@@ -33,17 +33,17 @@ _BF16 = (
 )
 
 
-def draw_documents(
+def render_documents(
     model: ExportedModel, target: ExportTarget, prefix: str = ""
 ) -> Iterator[ExportFile]:
-    """The files of ``draw_texts``; their paths begin with ``prefix``, or are in the model's
+    """The files of ``render_texts``; their paths begin with ``prefix``, or are in the model's
     folder.
     """
-    for name, text in draw_texts(model, target).items():
+    for name, text in render_texts(model, target).items():
         yield ExportFile(f"{prefix or f'{model.name}/'}{name}", text)
 
 
-def draw_texts(model: ExportedModel, target: ExportTarget) -> dict[str, bytes]:
+def render_texts(model: ExportedModel, target: ExportTarget) -> dict[str, bytes]:
     """README.md, NOTICE, and LICENSE if posezoo has its text: their bytes by name."""
     terms = collect_license_terms((model.spec,), model.layout)
     readme = render(

@@ -42,7 +42,7 @@ class ExportChanges:
 
 def write_export(
     folder: Path,
-    draw: Callable[[Mapping[str, str]], Sequence[ExportFile]],
+    render: Callable[[Mapping[str, str]], Sequence[ExportFile]],
     *,
     versioned: Sequence[str] = (),
     is_dry_run: bool = False,
@@ -51,7 +51,7 @@ def write_export(
 
     Args:
         folder: it is created if needed.
-        draw: the files, from those of earlier exports that still exist (SHA-256 by name).
+        render: the files, from those of earlier exports that still exist (SHA-256 by name).
         versioned: the models whose numbered folders must all have a file of an export.
         is_dry_run: only plan the changes.
 
@@ -66,7 +66,7 @@ def write_export(
             present = {
                 name: value for name, value in manifest.items() if os.path.lexists(folder / name)
             }
-            files = {file.name: file for file in draw(present)}
+            files = {file.name: file for file in render(present)}
             digests = {
                 file.name: (
                     file.digest

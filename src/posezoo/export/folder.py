@@ -6,29 +6,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.cards.model_card import draw_card_files
+from posezoo.cards.model_card import render_card_files
 from posezoo.errors import ExportError
-from posezoo.export.documents import draw_texts
+from posezoo.export.documents import render_texts
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.files.file_manifest import digest
 
 
-def draw_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """All files of a model; the checksums are the last."""
     spec, layout = model.spec, model.layout
     files = model.ir_files(model.name)
     record = layout.provenance_path(spec, model.precision)
     card = {
         name: text.encode()
-        for name, text in draw_card_files(ModelFacts(spec, (spec,), layout)).items()
+        for name, text in render_card_files(ModelFacts(spec, (spec,), layout)).items()
     }
-    documents = draw_texts(model, TARGET)
+    documents = render_texts(model, TARGET)
     texts = {
         **card,
         **documents,
         "README.md": card["README.md"] + b"\n" + documents["README.md"],
-        "sample.py": draw_sample(model),
+        "sample.py": render_sample(model),
         **({"provenance.json": record.read_bytes()} if record.is_file() else {}),
     }
     files += [
@@ -39,7 +39,7 @@ def draw_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     yield ExportFile(f"{model.name}/SHA256SUMS", "".join(lines).encode())
 
 
-def draw_sample(model: ExportedModel) -> bytes:
+def render_sample(model: ExportedModel) -> bytes:
     """A Python program that needs only OpenVINO and OpenCV.
 
     Raises:
@@ -71,7 +71,7 @@ TARGET = ExportTarget(
     summary=(
         "a folder for each model: IR, card, license, provenance, SHA256SUMS, and a sample in Python"
     ),
-    draw=draw_folder,
+    render=render_folder,
     next_step="python {folder}/{name}/sample.py IMAGE",
     checked_by=(
         "Tests check the checksums with sha256sum, and run the sample in a process without posezoo."

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.errors import ExportError
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.pose.ssd_detection import PERSON
 
 
-def draw_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The IR, labelmap.txt and config.yml.
 
     Raises:
@@ -39,7 +39,7 @@ def draw_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Export
         raise ExportError(
             f"{model.name}: Frigate would not apply its mean and scale, which are not in its IR"
         )
-    yield from draw_documents(model, TARGET)
+    yield from render_documents(model, TARGET)
     yield from model.ir_files(model.name)
     yield ExportFile(f"{model.name}/labelmap.txt", f"{PERSON} person\n".encode())
     text = render(
@@ -58,7 +58,7 @@ TARGET = ExportTarget(
         "Frigate: a person detector and its label map, to copy to Frigate's folder /config, and the"
         " lines for config.yml"
     ),
-    draw=draw_frigate,
+    render=render_frigate,
     next_step="cp -r {folder}/{name} FRIGATE_CONFIG_FOLDER",
     checked_by=(
         "Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours."

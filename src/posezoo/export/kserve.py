@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     F32,
     ExportedModel,
@@ -24,9 +24,9 @@ from posezoo.export.target_type import (
 PLACEHOLDER = "s3://BUCKET/FOLDER"
 
 
-def draw_kserve(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
+def render_kserve(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """A new version if the IR differs from the latest one, and NAME.yaml."""
-    yield from draw_documents(model, TARGET)
+    yield from render_documents(model, TARGET)
     yield from model.ir_files(f"{model.name}/{folder.version(model)}")
     # Kubernetes allows only these characters, and a letter at the beginning.
     service = re.sub(r"[^a-z0-9]+", "-", model.name.lower()).strip("-")
@@ -43,7 +43,7 @@ TARGET = ExportTarget(
         "KServe: an InferenceService and numbered versions for each model; --storage_uri is the"
         " address of a copy of the folder"
     ),
-    draw=draw_kserve,
+    render=render_kserve,
     next_step="kubectl apply -f {folder}/{name}.yaml",
     checked_by=(
         "Tests check the keys and types of the InferenceService against those of the classes in the"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from posezoo.errors import ExportError
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 
 #: The wrappers that read the outputs of our models, and how the sample prints what they find.
@@ -33,7 +33,7 @@ _PARAMETERS |= {"pad_value": int, "resize_type": str}
 _PARAMETERS |= dict.fromkeys(("apply_softmax", "reverse_input_channels"), "True".__eq__)
 
 
-def draw_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The IR and the sample.
 
     Raises:
@@ -53,7 +53,7 @@ def draw_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
             name: read(info[name]) for name, read in _PARAMETERS.items() if name in info
         }
         arguments = f', model_type="{kind}", configuration={configuration}'
-    yield from draw_documents(model, TARGET)
+    yield from render_documents(model, TARGET)
     yield from model.ir_files(model.name)
     sample = render("modelapi.py", name=model.name, arguments=arguments, prints=_PRINTS[kind])
     yield ExportFile(f"{model.name}/sample.py", sample)
@@ -61,7 +61,7 @@ def draw_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
 
 TARGET = ExportTarget(
     summary="for Model API (openvino-model-api 0.4.7 and later): the IR, and a sample in Python",
-    draw=draw_modelapi,
+    render=render_modelapi,
     next_step="python {folder}/{name}/sample.py IMAGE",
     checked_by="Tests run the sample with Model API; its keypoints and boxes are posezoo's.",
     sets_f32="the plugin_config of the adapter in sample.py",

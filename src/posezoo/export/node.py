@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -19,7 +19,7 @@ from posezoo.export.target_type import (
 from posezoo.resolve.input_options import InputOptions
 
 
-def draw_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+def render_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The model's IR, and the program."""
     require_keypoints(model)
     shapes = {port.name: port.shape for port in model.outputs}
@@ -27,7 +27,7 @@ def draw_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFil
     count = shapes["keypoints"][1] if "keypoints" in shapes else len(names)
     if len(names) != count:
         names = [str(place) for place in range(count)]
-    yield from draw_documents(model, TARGET)
+    yield from render_documents(model, TARGET)
     yield from model.ir_files(model.name)
     sample = render("sample.mjs", name=model.name, names=json.dumps(names))
     yield ExportFile(f"{model.name}/sample.mjs", sample)
@@ -36,7 +36,7 @@ def draw_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFil
 
 TARGET = ExportTarget(
     summary="Node: for each model a program of 30 lines for openvino-node, and an IR for it",
-    draw=draw_node,
+    render=render_node,
     next_step="cd {folder}/{name} && npm install && node sample.mjs PICTURE",
     checked_by=(
         "The IR takes frames and contains its decoder. openvino-node downloads a library when it is"

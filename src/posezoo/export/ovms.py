@@ -11,15 +11,15 @@ import json
 import re
 from collections.abc import Iterator
 
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import F32, ExportedModel, ExportFile, ExportFolder, ExportTarget
 
 _LATEST = {"model_version_policy": {"latest": {"num_versions": 1}}}
 
 
-def draw_ovms(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
+def render_ovms(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """A new version if the IR differs from the latest one, and config.json."""
-    yield from draw_documents(model, TARGET)
+    yield from render_documents(model, TARGET)
     yield from model.ir_files(f"{model.name}/{folder.version(model)}")
     earlier = {found[1] for name in folder.present if (found := re.match(r"([^/]+)/\d+/", name))}
     configs = [
@@ -35,7 +35,7 @@ TARGET = ExportTarget(
     summary=(
         "OpenVINO Model Server: config.json and numbered versions; the latest version is served"
     ),
-    draw=draw_ovms,
+    render=render_ovms,
     next_step=(
         "docker run --rm -p 9000:9000 -v {folder}:/models:ro openvino/model_server "
         "--config_path /models/config.json --port 9000"

@@ -135,7 +135,7 @@ class ExportTarget:
 
     Attributes:
         summary: what it writes, as a phrase in lower case.
-        draw: the files of one model. It raises an ExportError if the target cannot take the model.
+        render: the files of one model. It raises an ExportError if the target cannot take it.
             To find that out before a download, it is also called with a model whose IR does not
             exist.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
@@ -150,7 +150,7 @@ class ExportTarget:
     """
 
     summary: str
-    draw: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
+    render: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
     next_step: str
     checked_by: str
     next_step_of_part: str = ""
@@ -160,7 +160,7 @@ class ExportTarget:
     inputs: InputOptions | None = None
 
 
-def draw_files(
+def render_files(
     target: ExportTarget,
     models: Iterable[ExportedModel],
     present: Mapping[str, str],
@@ -175,7 +175,9 @@ def draw_files(
     files: dict[str, ExportFile] = {}
     for model in models:  # a file for all models, such as config.json, also names those before it
         known = {**present, **{file.name: file.digest for file in files.values()}}
-        files |= {file.name: file for file in target.draw(model, ExportFolder(known, storage_uri))}
+        files |= {
+            file.name: file for file in target.render(model, ExportFolder(known, storage_uri))
+        }
     return list(files.values())
 
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 
 from posezoo.errors import ExportError
-from posezoo.export.documents import draw_documents
+from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -31,9 +31,9 @@ TYPES = {
 }
 
 
-def draw_triton(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
+def render_triton(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """A new version if the IR differs from the latest one, and config.pbtxt."""
-    yield from draw_documents(model, TARGET)
+    yield from render_documents(model, TARGET)
     yield from model.ir_files(f"{model.name}/{folder.version(model, 'model')}", "model")
     batch = int(all(port.has_batch for port in (*model.inputs, *model.outputs)))
     lines = [_format_port("input", port, batch, model) for port in model.inputs]
@@ -59,7 +59,7 @@ TARGET = ExportTarget(
         "Triton Inference Server with its OpenVINO backend: config.pbtxt and numbered versions; the"
         " latest is served"
     ),
-    draw=draw_triton,
+    render=render_triton,
     next_step=(
         "docker run --rm -p 8001:8001 -v {folder}:/models:ro nvcr.io/nvidia/tritonserver:TAG "
         "tritonserver --model-repository /models"

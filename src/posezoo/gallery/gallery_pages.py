@@ -17,9 +17,9 @@ from posezoo.cards.measurement_tables import MeasurementTable, tabulate_measurem
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import (
     default_precision,
-    draw_example_section,
-    draw_usage_sections,
     format_shortest_command,
+    render_example_section,
+    render_usage_sections,
 )
 from posezoo.facts.comparison import MetricSource, SourcedMetric
 from posezoo.facts.labels import (
@@ -65,7 +65,7 @@ _NOTES = {
 Row = tuple[str, ...]
 
 
-def draw_gallery_pages(
+def render_gallery_pages(
     gallery: GalleryData, title: str = TITLE, *, first: str = ""
 ) -> dict[str, bytes]:
     """The content of each page by its path below the site's folder; the index is last.
@@ -76,10 +76,10 @@ def draw_gallery_pages(
             index begins with the first model that has a picture, if any.
     """
     names = {entry.name for entry in gallery.entries}
-    pages = {entry.page: _draw_model_page(entry, gallery, names) for entry in gallery.entries}
+    pages = {entry.page: _render_model_page(entry, gallery, names) for entry in gallery.entries}
     with_pictures = [entry for entry in gallery.entries if entry.pictures]
     if with_pictures:
-        pages[SIDE_BY_SIDE] = _draw_side_by_side(with_pictures)
+        pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
     named = [entry for entry in gallery.entries if entry.name == first]
     shown_first = next(iter((*named, *with_pictures)), None)
     count = len(gallery.entries)
@@ -157,7 +157,7 @@ def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
     return values
 
 
-def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
+def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page; ``pages`` are the names of all models that have one."""
     facts = entry.facts
     model = facts.model
@@ -223,7 +223,7 @@ def _card_row(metric: CardMetric) -> tuple[str, str]:
     return f"{metric.label}, {metric.column}", value
 
 
-def _draw_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
+def _render_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
     """The pictures of all models, each with the command that runs it."""
     heroes = [_hero(entry) for entry in entries]
     return render_page(
@@ -387,7 +387,7 @@ def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
     if not _is_ours(facts):
         return []
     commands = []
-    for paragraph in (*draw_example_section(facts), *draw_usage_sections(facts)):
+    for paragraph in (*render_example_section(facts), *render_usage_sections(facts)):
         if paragraph.startswith("## "):
             commands.append(("heading", paragraph[3:]))
         elif paragraph.startswith("```"):

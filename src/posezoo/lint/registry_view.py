@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
 from posezoo.cards.model_card import NOTE, has_note
-from posezoo.cards.registry_pages import draw_pages
+from posezoo.cards.registry_pages import render_pages
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
@@ -209,7 +209,7 @@ class RegistryView:
         for root in self.registry.roots:
             if any(has_note(page, NOTE) for page in (root / INDEX, *root.glob(f"*/*/{CARD}"))):
                 with suppress(SpecError):  # other rules report it
-                    pages |= {root / name: text for name, text in draw_pages(root).items()}
+                    pages |= {root / name: text for name, text in render_pages(root).items()}
         return pages
 
     @cached_property

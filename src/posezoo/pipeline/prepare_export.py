@@ -28,7 +28,7 @@ def prepare_export(
     spec, precision = resolved.spec, resolved.targets[0].precision
     declared = declared_facts(spec, precision, context.layout)
     if declared is not None:
-        tuple(target.draw(declared, ExportFolder({})))
+        tuple(target.render(declared, ExportFolder({})))
     if is_dry_run:
         plan = make_plan(resolved, context, is_dry_run=True)
         xml = plan.irs[0].xml
@@ -38,5 +38,5 @@ def prepare_export(
     else:
         xml = get(resolved, context, listener=listener).irs[precision]
     model = read_ir_facts(spec, precision, xml, context.layout)
-    tuple(target.draw(model, ExportFolder({})))
+    tuple(target.render(model, ExportFolder({})))
     return model

@@ -10,7 +10,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.cards.registry_pages import draw_pages
+from posezoo.cards.registry_pages import render_pages
 from posezoo.measured import MAX_SPREAD, read_measured
 from posezoo.registry import builtin_models_dir
 from posezoo.spec.model import Precision
@@ -70,7 +70,7 @@ def test_figures_of_a_composite_go_beside_its_composite_model_yml(checkout):
     place = checkout / "models" / "public" / "whole" / "measured.yml"
     assert (ended.returncode, ended.stdout) == (0, f"{place}\n")
     assert [each.kind for each in read_measured(place)] == ["speed"]
-    card = draw_pages(checkout / "models")["public/whole/README.md"]
+    card = render_pages(checkout / "models")["public/whole/README.md"]
     assert "## Performance" in card
     assert "| whole | FP16 | CPU | 31.5 |" in card
     assert "\nMeasured with: A processor, 2 cores.\n" in card

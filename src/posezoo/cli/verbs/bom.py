@@ -38,7 +38,7 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print the bill of materials, or write it."""
-    from posezoo.bom import draw_bom
+    from posezoo.bom import render_bom
     from posezoo.cli.model_filters import facts_of
     from posezoo.files.verified_files import write_atomically
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
         models = [replace(facts, layout=context.layout) for facts in facts_of(selection)]
-        bom = draw_bom(models, args.format)
+        bom = render_bom(models, args.format)
         if args.output is None:
             sys.stdout.write(bom.decode())
         else:

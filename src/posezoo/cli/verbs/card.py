@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
                 console.print_line(f"{write_card(ModelFacts(facts.model, facts.parts, layout))}")
         else:
             from posezoo.cards.card_json import card_json
-            from posezoo.cards.model_card import draw_card
+            from posezoo.cards.model_card import render_card
 
             # A part has no card of its own if the card of its composite is printed.
             parts = {stage for facts in models for stage in facts.stages}
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
                 print(json.dumps([card_json(facts) for facts in tops], indent=1))
             else:
                 for facts in tops:
-                    text = draw_card(facts)
+                    text = render_card(facts)
                     if terminal_width() is not None:  # the front matter is for model hubs
                         text = text.partition("\n---\n\n")[2]
                     print("\n".join(map(escape_control_characters, text.splitlines())))
@@ -114,15 +114,17 @@ def _draw_in_place(
 
     Returns whether all are now up to date.
     """
-    from posezoo.cards.model_card import NOTE, draw_model_pages, has_note
-    from posezoo.cards.registry_pages import draw_pages
+    from posezoo.cards.model_card import NOTE, has_note, render_model_pages
+    from posezoo.cards.registry_pages import render_pages
     from posezoo.files.verified_files import write_atomically
     from posezoo.registry import registry_root
 
     if models is None:
-        pages_by_root = ((root, draw_pages(root)) for root in registry.roots)
+        pages_by_root = ((root, render_pages(root)) for root in registry.roots)
     else:
-        pages_by_root = ((registry_root(facts.model), draw_model_pages(facts)) for facts in models)
+        pages_by_root = (
+            (registry_root(facts.model), render_model_pages(facts)) for facts in models
+        )
     is_complete = True
     for root, pages in pages_by_root:
         drawn = dict(pages)

@@ -75,7 +75,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.export.export_writer import ExportChanges, write_export
-    from posezoo.export.target_type import draw_files
+    from posezoo.export.target_type import render_files
     from posezoo.pipeline.get import resolve_model
     from posezoo.pipeline.plan import Plan
     from posezoo.pipeline.prepare_export import prepare_export
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         if exported:
             changes = write_export(
                 output,
-                lambda present: draw_files(target, exported, present, args.storage_uri),
+                lambda present: render_files(target, exported, present, args.storage_uri),
                 versioned=[model.name for model in exported if target.is_versioned],
                 is_dry_run=args.dry_run,
             )

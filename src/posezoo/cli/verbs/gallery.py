@@ -81,7 +81,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Generate the site, and report what was written."""
     from posezoo.gallery.gallery_data import collect_gallery_data
-    from posezoo.gallery.gallery_pages import TITLE, draw_gallery_pages
+    from posezoo.gallery.gallery_pages import TITLE, render_gallery_pages
     from posezoo.gallery.site_writer import plan_site, write_site
 
     for package in ("jinja2", "markdown_it"):
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         data = collect_gallery_data(models, context.layout, own, pictures)
         if (args.setting or args.machine) and not data.speed_setting:
             console.warn("no speed measurement matches --machine and --setting")
-        pages = draw_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
+        pages = render_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
         write = plan_site if args.dry_run else write_site
         changes = write(args.output, pages, force=args.force)
         answer = {
