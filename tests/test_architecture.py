@@ -20,7 +20,7 @@ LAYERS: tuple[set[str], ...] = (
     {"checkpoints", "coco", "settings", "spec", "workers"},
     {"layout", "networks", "pose"},
     {"files", "ir"},
-    {"images", "measured", "parse_cache"},
+    {"images", "measured"},
     {"registry"},
     {"lockfile"},
     {"resolve"},

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo import parse_cache
 from posezoo.errors import PosezooError, SpecError, UnknownModelError
 from posezoo.registry import (
-    CACHED_FROM,
     Registry,
     format_command,
     open_registry,
@@ -223,94 +218,6 @@ def test_problems_are_those_of_every_file(root):
     told = " ".join(problem.problem for problem in Registry([root]).select().problems)
     assert "broken" in told
     assert "whole has no part gone" in told
-
-
-@pytest.fixture
-def large(tmp_path, monkeypatch):
-    """A registry that is large enough to be cached; its files count as old at once."""
-    monkeypatch.setattr(parse_cache, "RECENT_NS", 0)
-    for number in range(CACHED_FROM):
-        write_model(tmp_path / "large", f"model-{number:02}", model_yml())
-    return tmp_path / "large"
-
-
-def descriptions(root, cache_dir):
-    return {spec.description for spec in Registry([root], cache_dir=cache_dir).select(None).models}
-
-
-def test_a_large_registry_is_read_once(large, tmp_path):
-    cache_dir = tmp_path / "cache"
-    first = Registry([large], cache_dir=cache_dir).select(None)
-    script = (
-        "import sys; from pathlib import Path; from posezoo.registry import Registry\n"
-        "registry = Registry([Path(sys.argv[1])], cache_dir=Path(sys.argv[2]))\n"
-        "print(len(registry.select(None).models), 'yaml' in sys.modules)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", script, large, cache_dir], capture_output=True, text=True, check=True
-    )
-    assert ended.stdout.split() == [str(len(first.models)), "False"]
-    assert Registry([large], cache_dir=cache_dir).select(None) == first
-
-
-def test_a_changed_file_is_read_again_even_where_its_time_is_put_back(large, tmp_path):
-    cache_dir = tmp_path / "cache"
-    descriptions(large, cache_dir)
-    path = large / "public" / "model-07" / "model.yml"
-    before = path.stat()
-    path.write_text(
-        path.read_text().replace("A small model.", "A large model.")
-    )  # of the same length
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert path.stat().st_size == before.st_size
-    assert descriptions(large, cache_dir) == {"A small model.", "A large model."}
-    assert descriptions(large, cache_dir) == {"A small model.", "A large model."}
-
-
-def test_what_appears_beside_a_model_is_seen(large, tmp_path):
-    descriptions(large, tmp_path / "cache")
-    (large / "public" / "model-07" / "pre-convert.py").touch()
-    assert Registry([large], cache_dir=tmp_path / "cache").find("model-07").has_pre_convert
-
-
-def test_a_file_that_was_changed_just_now_is_not_cached(large, tmp_path, monkeypatch):
-    monkeypatch.setattr(parse_cache, "RECENT_NS", 2_000_000_000)
-    descriptions(large, tmp_path / "cache")
-    (cache_dir,) = (tmp_path / "cache").iterdir()
-    assert "A small model." not in cache_dir.read_text()
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        b"",
-        b"[",
-        b"[1]",
-        b"[[],{}]",
-        b"[[],[]]",
-        b"null",
-        b'[[],{"x":7}]',
-        b"\xff" * 9,
-        b"[" * 99_999,
-    ],
-)
-def test_a_damaged_cache_is_ignored(large, tmp_path, damage):
-    descriptions(large, tmp_path / "cache")
-    (cache_dir,) = (tmp_path / "cache").iterdir()
-    good = cache_dir.read_bytes()
-    cache_dir.write_bytes(damage)
-    assert descriptions(large, tmp_path / "cache") == {"A small model."}
-    assert cache_dir.read_bytes() == good
-
-
-def test_where_nothing_can_be_cached_everything_is_read(large, tmp_path):
-    (tmp_path / "file").touch()
-    assert descriptions(large, tmp_path / "file" / "cache") == {"A small model."}
-
-
-def test_a_small_registry_leaves_nothing_behind(root, tmp_path):
-    descriptions(root, tmp_path / "cache")
-    assert not (tmp_path / "cache").exists()
 
 
 def test_an_empty_pattern_matches_nothing(root):

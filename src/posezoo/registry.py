@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.errors import (
     PosezooError,
@@ -31,11 +30,6 @@ from posezoo.settings import user_folder
 from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec, PythonPackageSource, Wheel
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
-if TYPE_CHECKING:
-    from posezoo.parse_cache import ParseCache
-
-#: A registry with fewer files is read faster than its cache.
-CACHED_FROM = 50
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
 
@@ -96,7 +90,7 @@ class RegistryEntry:
         Raises:
             SpecError: the file has a mistake.
         """
-        # Importing the YAML reader takes 20 ms, which a cached registry does not need.
+        # Importing the YAML reader takes 20 ms, which commands without a model do not need.
         from posezoo.spec.model_yml import read_composite, read_model
 
         if reason := explain_invalid_model_name(self.name):
@@ -135,14 +129,10 @@ class Registry:
 
     Args:
         roots: folders of model.yml files.
-        cache_dir: a folder that caches the specs of a large registry while its files do not change;
-            None to read every file. Only for commands that show what is declared: downloads and
-            conversions read model.yml itself.
     """
 
-    def __init__(self, roots: Sequence[Path], *, cache_dir: Path | None = None) -> None:
+    def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = tuple(dict.fromkeys(roots))
-        self._cache_dir = cache_dir
         self._parsed: dict[Path, Model | SpecError] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -173,14 +163,6 @@ class Registry:
                         first, also_in=(*first.also_in, registry_name(root))
                     )
         return dict(sorted(entries.items()))
-
-    @cached_property
-    def _cache(self) -> ParseCache | None:
-        if self._cache_dir is None or len(self.entries) < CACHED_FROM:
-            return None
-        from posezoo.parse_cache import ParseCache
-
-        return ParseCache(self._cache_dir, self.roots)
 
     def names(self) -> list[str]:
         """The names of all models, including parts of composites, without the composites
@@ -276,10 +258,6 @@ class Registry:
                     composites[spec.name] = spec
                 for part in parts:
                     models.setdefault(part.full_name, part)
-        if patterns is None and self._cache is not None:
-            self._cache.update(
-                {p: spec for p, spec in self._parsed.items() if isinstance(spec, ModelSpec)}
-            )
         also_in = {name: entry.also_in for name, entry in self.entries.items() if entry.also_in}
         return Selection(
             tuple(models.values()), tuple(composites.values()), tuple(problems.values()), also_in
@@ -325,13 +303,8 @@ class Registry:
 
     def _read(self, entry: RegistryEntry) -> Model:
         if entry.path not in self._parsed:
-            cached = (
-                self._cache.find(entry.path)
-                if self._cache is not None and entry.twin is None
-                else None
-            )
             try:
-                self._parsed[entry.path] = cached or entry.read()
+                self._parsed[entry.path] = entry.read()
             except SpecError as error:
                 self._parsed[entry.path] = error
         parsed = self._parsed[entry.path]
@@ -486,6 +459,6 @@ _BLANK = re.compile(
 )
 
 
-def open_registry(roots: Sequence[Path] = (), *, cache_dir: Path | None = None) -> Registry:
+def open_registry(roots: Sequence[Path] = ()) -> Registry:
     """The registry of these roots; posezoo's own registry if no root is given."""
-    return Registry(roots or (builtin_models_dir(),), cache_dir=cache_dir)
+    return Registry(roots or (builtin_models_dir(),))

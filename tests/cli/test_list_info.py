@@ -234,7 +234,6 @@ def test_no_match_is_a_success_with_a_warning(zoo):
     [
         (["list", "--framework", "onnx"], 0),
         (["info", "--framework", "onnx"], 0),
-        (["list", "alpha"], 0),
         (["list"], 1),
         (["list", "alpha", "bad"], 1),
         (["list", "*a*", "--framework", "onnx"], 1),
@@ -249,6 +248,13 @@ def test_an_invalid_file_is_an_error_if_its_model_is_named_and_else_a_warning(zo
     assert told.startswith("error: " if code else "warning: left out: ")
     assert "bad/model.yml:2:1" in told
     assert "alpha" in ended.stdout
+
+
+def test_no_other_file_is_read_for_a_named_model(zoo):
+    write_model(zoo / "models", "bad", "files: [")
+    ended = run(zoo, "list", "alpha")
+    assert ended.returncode == 0
+    assert ended.stderr == ""
 
 
 def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):

@@ -155,12 +155,11 @@ def test_lines_of_parallel_downloads_stay_apart(zoo):
         )
 
 
-def test_an_invalid_model_yml_is_a_warning_and_if_selected_an_error(zoo):
+def test_an_invalid_model_yml_is_an_error_only_if_it_is_selected(zoo):
     write_model(zoo / "models", "bad", "files: [")
     beside = run("downloader", zoo, "--name", "a")
     assert beside.returncode == 0
-    assert beside.stderr.startswith("########## Warning: left out: ")
-    assert len(beside.stderr.splitlines()) == 1
+    assert beside.stderr == ""
     every = run("downloader", zoo, "--all")
     assert every.returncode == 1
     assert every.stdout.endswith("FAILED:\nbad\n")

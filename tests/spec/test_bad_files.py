@@ -96,16 +96,12 @@ def test_the_bad_one_selected_fails_before_any_request(root, posezoo, server: Se
     assert server.requests == []
 
 
-def test_a_good_one_beside_it_works_with_one_line_of_warning(root, posezoo):
+def test_a_good_one_beside_it_works(root, posezoo):
     write_model(root, "bad", "files: [")
-    write_model(root, "worse", "")
     ran = posezoo("download", "good", "--models_dir", root, "--output_dir", root.parent / "out")
     assert ran.code == 0
     assert (root.parent / "out" / "public" / "good" / "net.tflite").read_bytes() == b"net"
-    warnings = [line for line in ran.errors if line.startswith("warning:")]
-    assert len(warnings) == 1
-    assert "bad/model.yml:2:1" in warnings[0]
-    assert "(and 1 more)" in warnings[0]
+    assert not [line for line in ran.errors if "model.yml" in line]
 
 
 @pytest.mark.parametrize("folder", ["a\nb", "a\x1b[2Jb", "\u202egnp", "a b", "CON", "x" * 200])

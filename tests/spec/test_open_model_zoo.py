@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from fakes.zoo import as_yaml
-from posezoo import parse_cache
 from posezoo.registry import Registry, Selection
 from posezoo.spec.inputs_outputs import INPUT_INFO
 from posezoo.spec.mo_args import read_arguments, write_arguments
@@ -99,12 +98,6 @@ def test_the_original_is_known_of_every_model_that_is_not_ir(selection):
             assert original.startswith("$conv_dir/") or archived, spec.name
         else:
             assert original in spec.files
-
-
-def test_every_spec_survives_being_stored(selection):
-    assert (
-        parse_cache.from_json_text(parse_cache.to_json_text(selection.models)) == selection.models
-    )
 
 
 def the(name: str, selection: Selection) -> ModelSpec:

@@ -51,11 +51,8 @@ def select_filtered(
         patterns: names and globs; None selects all models, or those that only the filters select.
     """
     from posezoo.pipeline.zoo_context import registry_from_settings
-    from posezoo.settings import user_folder
 
-    registry = registry_from_settings(
-        settings_from_args(args), cache_dir=user_folder("cache") / "registry"
-    )
+    registry = registry_from_settings(settings_from_args(args))
     filters = describe_filters(args)
     is_all = getattr(args, "all", False)
     selection = select_models(

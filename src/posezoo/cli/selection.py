@@ -35,11 +35,11 @@ def select_models(
     *,
     filtered: bool = False,
 ) -> Selection:
-    """The selected models (None: all). Errors in their files are shown at once; in others as one
-    warning.
+    """The selected models (None: all); errors in their files are shown at once. No other file is
+    read.
 
-    If only filters select the models (``filtered``), a file that cannot be read matches no filter,
-    and counts as one of the other files.
+    If only filters select the models (``filtered``), a file that cannot be read matches no filter:
+    there is one warning for all of them.
 
     Raises:
         UnknownModelError: a pattern matches no name.
@@ -47,17 +47,15 @@ def select_models(
     selection = registry.select(patterns)
     if registry.empty_message:
         output.warn(registry.empty_message)
-    if filtered:
+    if filtered and selection.problems:
+        first, *others = selection.problems
+        more = f" (and {len(others)} more)" if others else ""
+        output.warn(f"left out: {first.problem}{more}")
         selection = replace(selection, problems=())
     for error in selection.problems:
         output.print_error(error)
     for warning in selection.warnings:
         output.warn(warning)
-    shown = {error.problem for error in selection.problems}
-    others = [error for error in registry.select().problems if error.problem not in shown]
-    if others:
-        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
-        output.warn(f"left out: {others[0].problem}{more}")
     return selection
 
 

@@ -114,12 +114,9 @@ def open_context(
     )
 
 
-def registry_from_settings(settings: Settings, *, cache_dir: Path | None = None) -> Registry:
+def registry_from_settings(settings: Settings) -> Registry:
     """The models of models_dir, or else posezoo's own, and then those of the setting
     ``registries``.
-
-    Args:
-        cache_dir: as in ``Registry``.
 
     Raises:
         DownloadError: a registry was not read before, and its wheel cannot be downloaded.
@@ -133,7 +130,7 @@ def registry_from_settings(settings: Settings, *, cache_dir: Path | None = None)
             from posezoo.download.wheel_registry import read_wheel_registry
 
             roots.append(read_wheel_registry(name, download_options(settings)))
-    return Registry(roots, cache_dir=cache_dir)
+    return Registry(roots)
 
 
 def model_roots(settings: Settings) -> list[Path]:

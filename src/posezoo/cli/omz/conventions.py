@@ -224,9 +224,7 @@ def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
     return args.name.split(",") if args.list is None else read_list_file(args.list)
 
 
-def select_omz_models(
-    args: argparse.Namespace, settings: Settings, *, cache_dir: Path | None = None
-) -> tuple[Settings, Selection]:
+def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Settings, Selection]:
     """The settings, with the registries that are needed, and the models that the flags select.
 
     Errors in the files of these models are shown at once. Names that posezoo's own registry lacks
@@ -239,7 +237,7 @@ def select_omz_models(
     output, patterns = LineBuffer(), omz_patterns_from_args(args)
     release = _meant_release(args, settings)
     globs = [each for each in patterns or () if release and any(mark in each for mark in "*?[")]
-    search = _Search(settings, cache_dir, patterns or (), globs)
+    search = _Search(settings, patterns or (), globs)
     if release and (patterns is None or globs):
         search.open(_with_release(settings, release))
     if release and patterns is None:
@@ -262,11 +260,9 @@ class _Search:
     def __init__(
         self,
         settings: Settings,
-        cache_dir: Path | None,
         patterns: Sequence[str],
         globs: Sequence[str],
     ) -> None:
-        self._cache_dir = cache_dir
         self._globs = globs  # those that all releases are searched for
         self.missing = list(patterns)
         self.not_searched = ""  # why releases were not searched, for a hint
@@ -276,7 +272,7 @@ class _Search:
     def open(self, settings: Settings) -> None:
         """Use the registries of these settings."""
         self.settings = settings
-        self.registry = registry_from_settings(settings, cache_dir=self._cache_dir)
+        self.registry = registry_from_settings(settings)
         self.missing = [
             pattern for pattern in self.missing if not self.registry.matches_any(pattern)
         ]
@@ -323,7 +319,7 @@ class _Search:
         globs.
         """
         wider = replace(self.settings, registries=(*self.settings.registries, name))
-        registry = registry_from_settings(wider, cache_dir=self._cache_dir)
+        registry = registry_from_settings(wider)
         self.names += registry.entries
         found = [pattern for pattern in self.missing if registry.matches_any(pattern)]
         if found:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli.omz import conventions
 from posezoo.pipeline.zoo_context import model_roots
 from posezoo.registry import open_registry
-from posezoo.settings import to_settings, user_folder
+from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
@@ -26,8 +26,7 @@ INPUT_KEYS = ("name", "shape", "layout", "mean", "scale", "reverse_input_channel
 
 def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
-    cache_dir = user_folder("cache") / "registry"
-    settings, selection = conventions.select_omz_models(args, settings, cache_dir=cache_dir)
+    settings, selection = conventions.select_omz_models(args, settings)
     registry = open_registry(model_roots(settings))
     print(json.dumps([collect_omz_facts(spec, registry) for spec in selection.models], indent=4))
     return 1 if selection.problems else 0
