@@ -76,10 +76,8 @@ def _own(facts: ModelFacts) -> tuple[ModelSpec, ...]:
 def _files(facts: ModelFacts) -> Iterator[_File]:
     for part in _own(facts):
         for file in part.files:
-            digest = file.checksum if not file.by_lock else None
-            yield _File(
-                file.name, file.size, digest, ", else ".join(f"{source}" for source in file.sources)
-            )
+            how = ", else ".join(file.addresses)
+            yield _File(file.name, file.size, file.declared_checksum, how)
     for part, precision, record in facts.ir_records() if _own(facts) else ():
         made = dict(record.key)
         stated = made.pop("sources", None)

@@ -61,7 +61,7 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
         lines = []
         for member in members:
             spec = member.spec
-            sources = dict.fromkeys(str(source) for file in spec.files for source in file.sources)
+            sources = dict.fromkeys(source for file in spec.files for source in file.addresses)
             lines += [f"- {spec.full_name}", *(f"  from {source}" for source in sources)]
             lines += [f"  origin: {spec.origin.repository}"] if spec.origin.repository else []
             lines += (

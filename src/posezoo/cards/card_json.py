@@ -59,9 +59,9 @@ In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measur
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
+from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_protocol
 from posezoo.facts.model_facts import ModelFacts, converted_input, measurements_of
 from posezoo.facts.papers import format_bibtex
@@ -80,113 +80,106 @@ from posezoo.spec.model import (
 
 FORMAT = 1
 
+_MODEL = (
+    "name kind family=model.family composite? parts=stages tag? task=model.task approach?"
+    " description=model.description frameworks"
+)
+_FILE = "name size max_size? checksum=declared_checksum contains pin sources=addresses"
+_PORT = "shape layout color? mean scale"
+
 
 def card_json(facts: ModelFacts) -> dict[str, Any]:
     """The content of card.json; the module's docstring explains its keys."""
-    model, parts = facts.model, facts.parts
-    own = model if isinstance(model, ModelSpec) else None
-    licenses = [_license(part) for part in parts]
-    deprecated, decoder, skeleton = model.deprecated, model.decoder, facts.skeleton
     return {
         "format": FORMAT,
-        "name": facts.name,
-        "kind": "model" if own else "composite",
-        "family": model.family.value,
-        "composite": facts.composite or None,
-        "parts": list(facts.stages),
-        "tag": (own.tag if own else "") or None,
-        "task": model.task,
-        "approach": facts.approach or None,
-        "description": model.description,
-        "frameworks": facts.frameworks,
-        "license": [each for index, each in enumerate(licenses) if each not in licenses[:index]],
-        "origin": [asdict(each) for each in dict.fromkeys(part.origin for part in parts)],
+        **project(facts, _MODEL),
+        **_legal(facts),
+        **_poses(facts),
+        **_data(facts),
+        **_results(facts),
+        "variants": [card_json(variant) for variant in facts.variants],
+    }
+
+
+def _legal(facts: ModelFacts) -> dict[str, Any]:
+    licenses = []
+    for part in facts.parts:
+        license = _license(part)
+        if license not in licenses:
+            licenses.append(license)
+    return {
+        "license": licenses,
+        "origin": [to_json(each) for each in dict.fromkeys(part.origin for part in facts.parts)],
         "citation": [format_bibtex(paper) for paper in facts.papers],
         "revision": facts.revision,
-        "deprecated": asdict(deprecated) if deprecated else None,
-        "decoder": {"name": decoder.name, "options": dict(decoder.options)} if decoder else None,
-        "skeleton": (
-            {
-                "name": skeleton.name,
-                "keypoints": list(skeleton.keypoints),
-                "limbs": [list(pair) for pair in skeleton.limbs],
-            }
-            if skeleton
-            else None
-        ),
-        "precisions": [precision.value for precision in facts.precisions],
-        "size_bytes": facts.size_bytes,
+        "deprecated": to_json(facts.model.deprecated),
+    }
+
+
+def _poses(facts: ModelFacts) -> dict[str, Any]:
+    decoder = facts.model.decoder
+    skeleton = facts.skeleton
+    return {
+        "decoder": project(decoder, "name options") if decoder else None,
+        "skeleton": project(skeleton, "name keypoints limbs") if skeleton else None,
+        **project(facts, "precisions size_bytes"),
+    }
+
+
+def _data(facts: ModelFacts) -> dict[str, Any]:
+    parts = facts.parts
+    return {
         "files": [_file(part, file) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
+    }
+
+
+def _results(facts: ModelFacts) -> dict[str, Any]:
+    parts = facts.parts
+    measured = [
+        measurement_to_json(each.full_name, result) for each, result in facts.measurements()
+    ]
+    differences = (part.published.known_difference for part in parts)
+    model = facts.model
+    return {
         "accuracy": [_accuracy(part, claim) for part in parts for claim in part.published.accuracy],
         "complexity": [_complexity(part) for part in parts],
-        "known_difference": " ".join(
-            filter(None, (part.published.known_difference for part in parts))
-        ),
-        "measured": [
-            measurement_to_json(each.full_name, measurement)
-            for each, measurement in facts.measurements()
-        ],
+        "known_difference": " ".join(filter(None, differences)),
+        "measured": measured,
         "limits": facts.limits,
-        "training": asdict(own.training if own else Training()),
+        "training": to_json(model.training if isinstance(model, ModelSpec) else Training()),
         "made": [_made(*record) for record in facts.ir_records()],
-        "variants": [card_json(variant) for variant in facts.variants],
     }
 
 
 def _license(part: ModelSpec) -> dict[str, str]:
     return {
-        "spdx": part.license.spdx,
-        "url": part.license.url,
-        "text": part.license.text,
+        **project(part.license, "spdx url text"),
         "holder": read_copyright_line(part),
         "note": part.license_note,
     }
 
 
 def _file(part: ModelSpec, file: SourceFile) -> dict[str, Any]:
-    return {
-        "model": part.full_name,
-        "name": file.name,
-        "size": file.size,
-        "max_size": file.max_size or None,
-        # A checksum from the user's lock file is not a fact about the model.
-        "checksum": (
-            asdict(file.checksum) if file.checksum is not None and not file.by_lock else None
-        ),
-        "contains": {member: asdict(digest) for member, digest in file.contains.items()},
-        "pin": ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none",
-        "sources": [str(source) for source in file.sources],
-    }
+    return {"model": part.full_name, **project(file, _FILE)}
 
 
 def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
-    original, converted = (
-        {
-            "shape": list(each.shape),
-            "layout": each.layout,
-            "color": each.color.value if each.color else None,
-            "mean": list(each.mean),
-            "scale": list(each.scale),
-        }
-        for each in (port, converted_input(part, port))
-    )
     return {
         "model": part.full_name,
         "name": port.name,
-        "original": original,
-        "converted": converted,
+        "original": project(port, _PORT),
+        "converted": project(converted_input(part, port), _PORT),
     }
 
 
 def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
-    shape = {"shape": list(port.shape), "layout": port.layout}
     return {
         "model": part.full_name,
         "name": port.name,
-        "original": shape,
-        "converted": dict(shape),
+        "original": project(port, "shape layout"),
+        "converted": project(port, "shape layout"),
         "role": port.role,
         "note": port.note,
         "original_note": port.original or port.note,
@@ -196,38 +189,32 @@ def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
 def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> dict[str, Any]:
     return {
         "model": part.full_name,
-        "metric": claim.metric,
-        "value": claim.value,
+        **project(claim, "metric value"),
         "unit": "mm" if claim.metric == "MPJPE" else "share",
-        "ap50": claim.ap50,
-        "ap75": claim.ap75,
-        "converted": claim.converted,
-        "dataset": claim.dataset,
-        "protocol": claim.protocol,
-        "flip": claim.flip,
+        **project(claim, "ap50 ap75 converted dataset protocol flip"),
         "how": format_protocol(claim),
     }
 
 
 def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str, Any]:
-    costs = record.complexity or {}
+    files = [
+        {"suffix": suffix, **project(content, "size checksum=digest")}
+        for suffix, content in record.contents.items()
+    ]
     return {
         "model": part.full_name,
         "precision": precision.value,
         "openvino": str(record.key.get("openvino")),
-        "files": [
-            {"suffix": suffix, "size": content.size, "checksum": asdict(content.digest)}
-            for suffix, content in record.contents.items()
-        ],
-        "gflops": costs.get("gflops"),
-        "mparams": costs.get("mparams"),
-        "checks": [asdict(check) for check in record.checks],
-        "shift": dict(record.shift) if record.shift else None,
+        "files": files,
+        "gflops": record.complexity.get("gflops"),
+        "mparams": record.complexity.get("mparams"),
+        **project(record, "checks shift?"),
     }
 
 
 def _complexity(part: ModelSpec) -> dict[str, Any]:
-    counted = next((each.figures for each in measurements_of(part, "complexity")), {})
+    counts = measurements_of(part, "complexity")
+    counted = counts[0].figures if counts else {}
     return {
         "model": part.full_name,
         "gflops": {"published": part.published.gflops, "counted": counted.get("gflops")},

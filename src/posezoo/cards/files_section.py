@@ -39,7 +39,7 @@ def render_files_section(facts: ModelFacts) -> Iterator[str]:
     yield "## Files"
     rows = []
     for model, file in files:
-        sources = Markdown(", else ".join(format_link(str(source)) for source in file.sources))
+        sources = Markdown(", else ".join(map(format_link, file.addresses)))
         size = f"unknown, at most {file.read_limit:,}" if file.size is None else f"{file.size:,}"
         names = format_code("" if len(models) == 1 else model.full_name), format_code(file.name)
         rows.append((*names, size, _pin(file), sources))
@@ -59,8 +59,8 @@ def render_files_section(facts: ModelFacts) -> Iterator[str]:
 
 
 def _pin(file: SourceFile) -> Markdown:
-    if file.checksum is not None and not file.by_lock:
-        pin = f"{_algorithm(file.checksum)} {format_code(file.checksum.value)}"
+    if checksum := file.declared_checksum:
+        pin = f"{_algorithm(checksum)} {format_code(checksum.value)}"
         return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)
     members = ", ".join(
         f"{_algorithm(digest)} {format_code(digest.value)} of {format_code(member)}"

@@ -68,6 +68,16 @@ class ModelFacts:
         return self.model.full_name
 
     @property
+    def kind(self) -> str:
+        """``model`` or ``composite``."""
+        return "model" if isinstance(self.model, ModelSpec) else "composite"
+
+    @property
+    def tag(self) -> str:
+        """The tag of a published variant; empty for all others."""
+        return self.model.tag if isinstance(self.model, ModelSpec) else ""
+
+    @property
     def composite(self) -> str:
         """The composite that it is a part of; empty for all others."""
         return self.model.composite if isinstance(self.model, ModelSpec) else ""

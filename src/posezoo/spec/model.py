@@ -230,10 +230,15 @@ class SourceFile:
         return self.max_size if self.size is None else self.size
 
     @property
+    def declared_checksum(self) -> Digest | None:
+        """The checksum in model.yml; that of the user's lock file is no fact about the model."""
+        return None if self.by_lock else self.checksum
+
+    @property
     def declared_digests(self) -> Mapping[str, Digest]:
         """The digests that the publisher states for the file or for its members, by name."""
-        if self.checksum is not None and not self.by_lock:
-            return {self.name: self.checksum}
+        if self.declared_checksum is not None:
+            return {self.name: self.declared_checksum}
         return {f"{self.name}/{member}": digest for member, digest in self.contains.items()}
 
     @property
@@ -248,6 +253,18 @@ class SourceFile:
     def is_weakly_pinned(self) -> bool:
         """Whether it has no declared SHA-256 or SHA-384 of the whole file."""
         return self.checksum is None or self.first_use
+
+    @property
+    def pin(self) -> str:
+        """How its bytes are determined: ``strong``, ``weak`` or ``none``."""
+        if not self.is_pinned:
+            return "none"
+        return "weak" if self.is_weakly_pinned else "strong"
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its sources in words, in the order in which they are tried."""
+        return [str(source) for source in self.sources]
 
     @property
     def pin_text(self) -> str:

@@ -7,21 +7,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.omz import conventions
+from posezoo.facts.json_projection import project
 from posezoo.pipeline.zoo_context import model_roots
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
-    from posezoo.spec.model import ModelSpec
+    from posezoo.spec.model import ModelSpec, SourceFile
 
-
-#: The keys of an input in JSON; the first three are also those of an output.
-INPUT_KEYS = ("name", "shape", "layout", "mean", "scale", "reverse_input_channels")
+_INPUT = "name shape layout mean scale reverse_input_channels"
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -38,40 +36,30 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
 
     is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
     config = spec.path.with_name("accuracy-check.yml")
+    license_url = spec.license.url or f"https://spdx.org/licenses/{spec.license.spdx}.html"
     return {
-        "name": spec.full_name,
-        "composite_model_name": spec.composite or None,
-        "description": spec.description,
-        "framework": spec.framework.value,
-        "license_url": spec.license.url or f"https://spdx.org/licenses/{spec.license.spdx}.html",
+        **project(spec, "name=full_name composite_model_name=composite? description framework"),
+        "license_url": license_url,
         "accuracy_config": str(config) if config.is_file() else None,
         "model_config": str(spec.path),
         "precisions": sorted(conventions.available_precisions(spec)),
         "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if is_quantizable else [],
-        "subdirectory": spec.subdirectory,
-        "task_type": spec.task,
-        "input_info": [{key: getattr(port, key) for key in INPUT_KEYS} for port in spec.inputs],
+        **project(spec, "subdirectory task_type=task"),
+        "input_info": [project(port, _INPUT) for port in spec.inputs],
         "model_stages": [],
-        "files": [
-            {
-                "name": file.name,
-                "size_bytes": file.size,
-                "checksum": (
-                    {"$type": file.checksum.algorithm, "value": file.checksum.value}
-                    if file.checksum is not None
-                    else None
-                ),
-                "sources": [str(source) for source in file.sources],
-            }
-            for file in spec.files
-        ],
-        "output_info": [
-            {key: getattr(output, key) for key in INPUT_KEYS[:3]} for output in spec.outputs
-        ],
+        "files": [_file(file) for file in spec.files],
+        "output_info": [project(output, "name shape layout") for output in spec.outputs],
         "license": spec.license.spdx or None,
-        "accuracy": [asdict(accuracy) for accuracy in spec.published.accuracy],
-        "gflops": spec.published.gflops,
-        "mparams": spec.published.mparams,
+        **project(spec.published, "accuracy gflops mparams"),
+    }
+
+
+def _file(file: SourceFile) -> dict[str, Any]:
+    checksum = file.checksum
+    return {
+        **project(file, "name size_bytes=size"),
+        "checksum": project(checksum, "$type=algorithm value") if checksum else None,
+        "sources": file.addresses,
     }
 
 

@@ -54,8 +54,6 @@ and keys that only Open Model Zoo's files declare; they are empty for other mode
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
@@ -64,8 +62,9 @@ from posezoo.cli.report import print_result
 from posezoo.cli.verbs.list import Weights, find_weights, list_json
 from posezoo.console import Console
 from posezoo.errors import escape_control_characters
+from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
+from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.spec.routes import select_route
 
 if TYPE_CHECKING:
@@ -79,11 +78,9 @@ posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 """
 
-#: The keys of an input in JSON.
-INPUT_KEYS = (
-    *("name", "shape", "layout", "ir_layout", "color", "ir_color", "mean", "scale"),
-    *("reverse_input_channels", "dynamic"),
-)
+_INPUT = "name shape layout ir_layout color ir_color mean scale reverse_input_channels dynamic"
+#: The keys that only Open Model Zoo's files declare.
+_OMZ = "mo_args upstream_export has_pre_convert model_info quantizable quantized"
 
 #: The names of steps in JSON. Scripts read them, so they stay even if a class is renamed.
 _STEP_NAMES = {RegexReplace: "RegexReplace", UnpackArchive: "UnpackArchive"}
@@ -142,57 +139,30 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
         "license_text": str(license_path(spec)) if has_text else None,
         "license_url": spec.license.url or None,
         "copyright": (read_copyright_line(spec) if has_text else "") or None,
-        "origin": asdict(spec.origin),
-        "files": [
-            {
-                "name": file.name,
-                "size": file.size,
-                **(
-                    {file.checksum.algorithm: file.checksum.value}
-                    if file.checksum is not None
-                    else {}
-                ),
-                "max_size": file.max_size or None,
-                "contains": {
-                    member: f"sha1:{digest.value}" for member, digest in file.contains.items()
-                },
-                "pin": (
-                    ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none"
-                ),
-                "sources": [str(source) for source in file.sources],
-            }
-            for file in spec.files
-        ],
-        "inputs": [_plain({key: getattr(port, key) for key in INPUT_KEYS}) for port in spec.inputs],
-        "outputs": [_plain(asdict(output)) for output in spec.outputs],
-        "people": asdict(spec.people) if spec.people is not None else None,
+        "origin": to_json(spec.origin),
+        "files": [_file(file) for file in spec.files],
+        "inputs": [project(port, _INPUT) for port in spec.inputs],
+        **project(spec, "outputs people"),
         "route": route.value,
         "reason": obstacle.reason if obstacle is not None else None,
-        "network": asdict(spec.network) if spec.network is not None else None,
-        "checkpoint": spec.checkpoint or None,
-        "published": _plain(asdict(spec.published)),
-        "training": asdict(spec.training),
-        "license_note": spec.license_note or None,
-        "limits": spec.limits or None,
-        "tag": spec.tag or None,
+        **project(spec, "network checkpoint? published training license_note? limits? tag?"),
         "variants": [variant.full_name for variant in spec.variants],
         "postprocessing": [
-            {"step": _STEP_NAMES[type(step)], **asdict(step)} for step in spec.postprocessing
+            {"step": _STEP_NAMES[type(step)], **to_json(step)} for step in spec.postprocessing
         ],
-        "mo_args": [list(pair) for pair in spec.mo_args],
-        "upstream_export": list(spec.upstream_export),
-        "has_pre_convert": spec.has_pre_convert,
-        "model_info": _plain(spec.model_info),
-        "quantizable": spec.quantizable,
-        "quantized": spec.quantized,
+        **project(spec, _OMZ),
     }
 
 
-def _plain(value: Any) -> Any:
-    """A nested value, converted to JSON's types."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+def _file(file: SourceFile) -> dict[str, Any]:
+    checksum = file.checksum
+    return {
+        **project(file, "name size"),
+        **({checksum.algorithm: checksum.value} if checksum else {}),
+        "max_size": file.max_size or None,
+        "contains": {member: f"sha1:{digest.value}" for member, digest in file.contains.items()},
+        **project(file, "pin sources=addresses"),
+    }
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
@@ -43,6 +43,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
 from posezoo.cli.report import align_columns, print_result, terminal_width, truncate_to_width
 from posezoo.console import Console
+from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import WHEEL_REGISTRIES, registry_name, registry_root
@@ -63,6 +64,11 @@ posezoo list 'resnet-*' --registry omz
 """
 
 _LONGEST_HOST = 32
+
+#: Keys of a model in JSON.
+_MODEL = (
+    "size_bytes download_bytes revision deprecated=model.deprecated description=model.description"
+)
 
 HEADERS = ("MODEL", "TASK", "FRAMEWORK", "DOWNLOAD", "WEIGHTS FROM", "LICENSE", "DESCRIPTION")
 
@@ -171,22 +177,14 @@ def list_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     return {
-        "name": facts.name,
-        "composite": facts.composite or None,
-        "parts": list(facts.stages),
-        "task": model.task,
+        **project(facts, "name composite? parts=stages task=model.task"),
         "framework": " ".join(facts.frameworks),
-        "precisions": [precision.value for precision in facts.precisions],
+        "precisions": to_json(facts.precisions),
         "license": " ".join(facts.licenses),
-        "size_bytes": facts.size_bytes,
-        "download_bytes": facts.download_bytes,
-        "revision": facts.revision,
-        "deprecated": asdict(model.deprecated) if model.deprecated else None,
-        "description": model.description,
+        **project(facts, _MODEL),
         "registry": registry_name(registry_root(model)),
         "also_in": list(selection.also_in.get(model.name, ())),
-        "weights_from": list(weights.places),
-        "available": weights.available,
+        **project(weights, "weights_from=places available"),
     }
 
 

@@ -31,22 +31,29 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import escape_control_characters
+from posezoo.facts.json_projection import project, to_json
 from posezoo.spec import supported_mo_args
+from posezoo.spec.routes import Obstacle
 
 if TYPE_CHECKING:
+    from posezoo.convert.conversion_plan import PlannedIr
+    from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
 
 SUMMARY = "show what posezoo get would download, convert and write, and what prevents it"
+
+#: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
+#: PrePostProcessor.
+_INPUT = "name shape layout reverse_channels=reverse_input_channels mean scale ir_layout"
 
 EXAMPLES = """
 posezoo plan blazepose-full
@@ -99,54 +106,37 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    spec, obstacle = plan.resolved.spec, plan.obstacle
+    spec = plan.resolved.spec
+    obstacle = plan.obstacle or Obstacle("", "")
     return {
-        "composite": spec.composite or None,
-        "framework": spec.framework.value,
+        **project(spec, "composite? framework"),
         "route": plan.resolved.route.value,
-        "reason": obstacle.reason if obstacle is not None else None,
-        "why": obstacle.why if obstacle is not None else None,
-        "hint": (obstacle.hint if obstacle is not None else "") or None,
+        **project(obstacle, "reason? why? hint?"),
         "runs": list(plan.upstream_code),
-        "files": [
-            {
-                "name": planned.file.name,
-                "size": planned.file.size,
-                "max_size": planned.file.max_size or None,
-                "place": planned.origin.value,
-                "from": list(planned.candidate_names),
-                "pinned": not planned.is_unpinned,
-                "path": f"{planned.target}",
-            }
-            for planned in plan.files
-        ],
+        "files": [_file(planned) for planned in plan.files],
         "fetch_bytes": plan.download_size,
         "arguments": {
-            "inputs": [
-                {
-                    "name": port.name,
-                    "shape": list(port.shape),
-                    "layout": port.layout,
-                    # The preprocessing steps in their order, named as in OpenVINO's
-                    # PrePostProcessor.
-                    "reverse_channels": port.reverse_input_channels,
-                    "mean": list(port.mean),
-                    "scale": list(port.scale),
-                    "ir_layout": port.ir_layout,
-                }
-                for port in spec.inputs
-            ],
+            "inputs": [project(port, _INPUT) for port in spec.inputs],
             "outputs": [output.name for output in spec.outputs],
             "frozen": dict(supported_mo_args.frozen_inputs(spec.mo_args)),
             "static_shape": supported_mo_args.wants_static_shape(spec.mo_args),
-            "network": asdict(spec.network) if spec.network is not None else None,
+            "network": to_json(spec.network),
         },
-        "irs": [
-            {"precision": ir.precision.value, "path": f"{ir.xml}", "since": ir.reason or None}
-            for ir in plan.irs
-            if obstacle is None
-        ],
+        "irs": [] if plan.obstacle else [_ir(ir) for ir in plan.irs],
     }
+
+
+def _file(planned: PlannedFile) -> dict[str, Any]:
+    return {
+        **project(planned.file, "name size max_size?"),
+        **project(planned, "place=origin from=candidate_names"),
+        "pinned": not planned.is_unpinned,
+        "path": f"{planned.target}",
+    }
+
+
+def _ir(ir: PlannedIr) -> dict[str, Any]:
+    return {"precision": ir.precision.value, "path": f"{ir.xml}", "since": ir.reason or None}
 
 
 def _block(plan: Plan) -> list[str]:

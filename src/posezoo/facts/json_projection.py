@@ -1,0 +1,46 @@
+"""Values as JSON: each document names the keys of its objects, in their order.
+
+card.json, ``posezoo list``, ``info`` and ``plan``, Open Model Zoo's info dumper and the gallery use
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from operator import attrgetter
+from typing import Any
+
+
+def to_json(value: object) -> Any:
+    """A nested value in JSON's types: a dataclass becomes an object, a tuple a list."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def project(value: object, keys: str) -> dict[str, Any]:
+    """An object with some attributes of a value.
+
+    Args:
+        value: any object.
+        keys: the keys in order, separated by spaces. A key is the name of an attribute;
+            ``key=path.to.attribute`` reads another one. With ``?`` at its end, an empty value is
+            null.
+
+    >>> project(3 + 4j, "real of=imag.real other=imag.imag?")
+    {'real': 3.0, 'of': 4.0, 'other': None}
+    """
+    projected = {}
+    for word in keys.split():
+        key, _, path = word.removesuffix("?").partition("=")
+        item = attrgetter(path or key)(value)
+        projected[key] = None if word.endswith("?") and not item else to_json(item)
+    return projected
