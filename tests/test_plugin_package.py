@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fakes.command import posezoo
-from fakes.network import image_of, network, output_of
+from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.spec.model import Framework
@@ -43,30 +44,53 @@ def installed(tmp_path_factory):
 @pytest.fixture
 def registry(tmp_path):
     """One model: its file is in model.yml in hex digits, in the masked format, with a TODO."""
-    content = bytes(byte ^ 0xFF for byte in network("onnx"))
-    port = image_of(Framework.ONNX)
-    write_model(
-        tmp_path / "zoo",
-        "masked-net",
-        model_yml(
-            framework="masked",
-            description="TODO",
-            files=[
-                {
-                    "name": "net.masked",
-                    "size": len(content),
-                    "checksum": hashlib.sha384(content).hexdigest(),
-                    "source": {"$type": "hex", "digits": content.hex()},
-                }
-            ],
-            inputs=[{"name": port.name, "shape": list(port.shape), "layout": port.layout}],
-            outputs=[
-                {"name": name, "shape": list(output_of(Framework.ONNX, name).shape)}
-                for name in ("heatmaps", "pafs")
-            ],
-        ),
-    )
+    outputs = [
+        {"name": name, "shape": list(output_of(Framework.ONNX, name).shape)}
+        for name in ("heatmaps", "pafs")
+    ]
+    write_masked_model(tmp_path / "zoo", "masked-net", network("onnx"), outputs)
     return tmp_path / "zoo"
+
+
+def write_masked_model(zoo, name, onnx, outputs, **changes):
+    """A model whose file is in model.yml, masked; its input is that of ``fakes.network``."""
+    content = bytes(byte ^ 0xFF for byte in onnx)
+    port = image_of(Framework.ONNX)
+    file = {
+        "name": "net.masked",
+        "size": len(content),
+        "checksum": hashlib.sha384(content).hexdigest(),
+        "source": {"$type": "hex", "digits": content.hex()},
+    }
+    model = model_yml(
+        framework="masked",
+        description="TODO",
+        files=[file],
+        inputs=[{"name": port.name, "shape": list(port.shape), "layout": port.layout}],
+        outputs=outputs,
+        **changes,
+    )
+    write_model(zoo, name, model)
+
+
+def point_network():
+    """The bytes of an ONNX file that returns half of the mean of the first two channels."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    half = numpy_helper.from_array(np.float32([[0.5, 0], [0, 0.5], [0, 0]]), "half")
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "half"], ["point"]),
+    ]
+    shapes = {"image": image_of(Framework.ONNX).shape, "point": (1, 2)}
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    ]
+    graph = helper.make_graph(nodes, "point", ports[:1], ports[1:], [half])
+    opsets = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
 def run_python(code, environ):
@@ -95,6 +119,30 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
     ended = posezoo("get", "masked-net", *places, cwd=tmp_path, **installed)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
+
+
+def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
+    openvino = pytest.importorskip("openvino", reason="needs openvino")
+    write_masked_model(
+        tmp_path / "zoo",
+        "point-net",
+        point_network(),
+        [{"name": "point", "shape": [1, 2], "role": "point"}],
+        decoder={"name": "one_point", "score": 0.25},
+    )
+    places = ("--models_dir", tmp_path / "zoo", "--output_dir", tmp_path / "out")
+    ended = posezoo(
+        "get", "point-net", "--decode", "--precisions", "FP32", *places, cwd=tmp_path, **installed
+    )
+    assert ended.returncode == 0, ended.stderr
+    xml = tmp_path / "out" / "public" / "point-net" / "FP32" / "point-net.xml"
+    ir = openvino.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    image = np.empty(image_of(Framework.ONNX).shape, np.float32)
+    image[0] = np.float32([0.5, 0.25, 0])[:, None, None]
+    keypoints, scores = ir(image).values()
+    assert keypoints.shape == (1, 17, 3)
+    assert keypoints[0, 16] == pytest.approx([0.25 * WIDTH, 0.125 * HEIGHT, 0.25], abs=1e-4)
+    assert scores == pytest.approx([0.25])
 
 
 def test_an_added_rule_is_checked(installed, registry, tmp_path):

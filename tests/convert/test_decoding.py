@@ -18,7 +18,7 @@ from fakes.conversion import context_of, convert_model, plan_conversion
 from fakes.network import downloaded, network, spec_of
 from posezoo import decode
 from posezoo.convert.camera_input import with_camera_input
-from posezoo.convert.decoding import GRAPH_OPTIONS, append_decoder, nodes, with_decoding
+from posezoo.convert.decoding import append_decoder, nodes, with_decoding
 from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.errors import ConversionError, InferenceError, SelfCheckError
@@ -118,8 +118,8 @@ CASES: dict[str, tuple] = {
         {},
     ),
     "detection": (detections, {}),
-    "openpose": (crowd, GRAPH_OPTIONS["openpose"]),
-    "openpose/in one output": (crowd_in_one_output, GRAPH_OPTIONS["openpose"]),
+    "openpose": (crowd, find_decoder("openpose").graph.options),
+    "openpose/in one output": (crowd_in_one_output, find_decoder("openpose").graph.options),
 }
 
 
@@ -647,7 +647,7 @@ def test_real_networks_for_several_people_find_the_same_people(
     is_nhwc = whole.input(0).shape[3] == 3
     height, width = whole.input(0).shape[1:3] if is_nhwc else whole.input(0).shape[2:]
     roles, found = {port.role: port.name for port in spec.outputs}, 0
-    options = GRAPH_OPTIONS.get(spec.decoder.name, {})
+    options = find_decoder(spec.decoder.name).graph.options
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), (width, height))
         feed = (picture if is_nhwc else picture.transpose(2, 0, 1))[None].astype(np.float32)

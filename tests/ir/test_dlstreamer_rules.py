@@ -17,7 +17,7 @@ import re
 import pytest
 
 from ir.test_model_info import OWN, decoder_of, info_of
-from posezoo.ir.model_info import OPENPOSE_NAMES
+from posezoo.pose.decoders import find_decoder
 
 # resolveConverterName: the names from Geti and Model API.
 RENAMED = {"ssd": "boxes_labels_scores", "Classification": "label", "MaskRCNN": "mask_rcnn"}
@@ -37,7 +37,9 @@ TAKES = {
     "keypoints_hrnet": lambda outputs: all(
         len(shape) == 4 and shape[0] == 1 for shape in outputs.values()
     ),
-    "keypoints_openpose": lambda outputs: set(OPENPOSE_NAMES.values()) <= outputs.keys(),
+    "keypoints_openpose": lambda outputs: (
+        set(find_decoder("openpose").reader_names.values()) <= outputs.keys()
+    ),
     "raw_data_copy": lambda outputs: True,
 }
 

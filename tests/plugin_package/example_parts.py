@@ -16,7 +16,7 @@ from posezoo.download.source_types import SourceType
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.rule import rule
 from posezoo.networks import NetworkDefinition
-from posezoo.pose.decoder_type import BOTTOM_UP, DecoderType
+from posezoo.pose.decoder_type import BOTTOM_UP, DecoderGraph, DecoderType
 from posezoo.pose.keypoints import create_poses
 from posezoo.spec.field_types import Key, matching, record
 from posezoo.spec.model import Input, Output
@@ -41,6 +41,8 @@ DECODER = DecoderType(
     options=OnePointOptions,
     decode=decode_one_point,
     pipeline=BOTTOM_UP,
+    skeleton="coco-17",
+    graph=DecoderGraph("example_graph:build", score_option="score"),
 )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import CheckpointError, DecoderError, TargetSizeError, UnknownModelError
 from posezoo.events import Listener, ignore_event
+from posezoo.pose.decoders import DECODERS
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions
 
-
-#: Decoder (a name of ``pose.decoders.DECODERS``; empty: the model's own) and its options, by the
-#: architecture names of Open Model Zoo's demo and by ours.
-ARCHITECTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "ae": ("associative_embedding", {"delta": 0.0}),
-    "higherhrnet": ("associative_embedding", {"delta": 0.5}),
-    "openpose": ("openpose", {}),
-    "topdown": ("heatmap", {}),
-    "blazepose": ("blazepose", {}),
-    "auto": ("", {}),
-}
 
 #: Loads a model with options; raises ``InferenceError`` if the model cannot run with them.
 ModelLoader = Callable[["LoadOptions"], "Estimator"]
@@ -52,7 +42,7 @@ def find_model(
         text: a model's name, or the path of an .xml or a checkpoint.
         context: the objects that the settings define.
         precision: of the IR, for a model of the zoo.
-        architecture: a name of ``ARCHITECTURES``.
+        architecture: a name of the decoders' ``demo_options``, or auto for the model's own decoder.
         detector: the person detector that the user chose for this model.
         is_video: whether it processes only the frames of one video: a model that tracks a person
             needs no detector then.
@@ -68,7 +58,7 @@ def find_model(
     from posezoo.pipeline import load
     from posezoo.pipeline.get import get_irs
 
-    decoder, decoder_options = ARCHITECTURES[architecture]
+    decoder, decoder_options = _find_decoder(architecture)
     is_ir = text.lower().endswith(".xml")
     if is_ir or os.path.isfile(text):
         compile_with: ModelLoader = partial(
@@ -155,6 +145,16 @@ def find_fitting_network(checkpoint: Path) -> str:
     return fitting[0]
 
 
-def architecture_for_decoder(decoder: str) -> str:
+def _find_decoder(architecture: str) -> tuple[str, Mapping[str, Any]]:
+    """The name of the decoder that ``-at`` means, empty for the model's own, and its options."""
+    if architecture != "auto":
+        for name, decoder in DECODERS.items():
+            if architecture in decoder.demo_options:
+                return name, decoder.demo_options[architecture]
+    return "", {}
+
+
+def architecture_for_decoder(name: str) -> str:
     """The first value of ``-at`` for a decoder, or auto if there is none."""
-    return next((word for word, (name, _) in ARCHITECTURES.items() if name == decoder), "auto")
+    decoder = DECODERS.find(name)
+    return next(iter(decoder.demo_options), "auto") if decoder is not None else "auto"

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from posezoo.convert.decoding import SCORE_OPTIONS
 from posezoo.errors import ExportError
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
-from posezoo.ir.model_info import MODEL_INFO, OPENPOSE_NAMES
+from posezoo.ir.model_info import MODEL_INFO
 from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.ir.provenance import SUFFIXES
+from posezoo.pose.decoder_type import DecoderType
+from posezoo.pose.decoders import DECODERS, resolve_options
 from posezoo.pose.keypoints import SKELETONS
 
 # The pipeline of a converter, from pictures on.
@@ -55,11 +56,14 @@ def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[E
         ExportError: DL Streamer has no converter for the outputs.
     """
     info = model.model_info
-    converter = _choose_converter(model, info)
+    declared = model.spec.decoder
+    decoder = DECODERS.find(declared.name) if declared is not None else None
+    converter = _choose_converter(model, info, decoder)
     outputs = {port.role: port.name for port in model.spec.outputs if port.role}
-    if converter == "keypoints_openpose" and outputs != OPENPOSE_NAMES and model.xml.is_file():
-        yield from _rename_outputs(model, outputs)
-        outputs = OPENPOSE_NAMES
+    required = decoder.reader_names if decoder is not None else {}
+    if required and converter != "raw_data_copy" and outputs != required and model.xml.is_file():
+        yield from _rename_outputs(model, outputs, required, converter)
+        outputs = dict(required)
     else:  # docs/export.md, too, which is drawn without IR
         yield from model.ir_files(model.name)
     if converter != "raw_data_copy":
@@ -76,17 +80,20 @@ def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[E
     )
 
 
-def _choose_converter(model: ExportedModel, info: Mapping[str, str]) -> str:
+def _choose_converter(
+    model: ExportedModel, info: Mapping[str, str], decoder: DecoderType | None
+) -> str:
     spec = model.spec
     if spec.decoding:
         return "raw_data_copy"
     named = [info[key] for key in sorted(info) if "model_type" in key][-1:]
     if named and named[0] in _PIPELINES and named[0] != "raw_data_copy":
         return named[0]
-    maps = {port.role: port.layout for port in spec.outputs}
-    if maps == dict.fromkeys(OPENPOSE_NAMES, "NCHW"):
-        return "keypoints_openpose"
-    if spec.composite or (spec.decoder is not None and spec.decoder.name in SCORE_OPTIONS):
+    if decoder is not None and decoder.model_info is not None and spec.decoder is not None:
+        layouts = {port.role: port.layout for port in spec.outputs}
+        if decoder.reader_names and layouts == dict.fromkeys(decoder.reader_names, "NCHW"):
+            return decoder.model_info(resolve_options(spec.decoder))["model_type"]
+    if spec.composite or (decoder is not None and decoder.graph is not None):
         raise ExportError(
             f"{model.name}: DL Streamer has a converter for its outputs only with --decode",
             hint=(
@@ -98,12 +105,14 @@ def _choose_converter(model: ExportedModel, info: Mapping[str, str]) -> str:
     raise ExportError(f"{model.name}: DL Streamer has no converter for the outputs of {kind}")
 
 
-def _rename_outputs(model: ExportedModel, names: Mapping[str, str]) -> Iterator[ExportFile]:
-    """The IR with the names of outputs that keypoints_openpose requires."""
+def _rename_outputs(
+    model: ExportedModel, names: Mapping[str, str], required: Mapping[str, str], converter: str
+) -> Iterator[ExportFile]:
+    """The IR with the names of outputs, by role, that the converter requires."""
     network = openvino_core().read_model(model.xml)
-    for role, name in OPENPOSE_NAMES.items():
+    for role, name in required.items():
         network.output(names[role]).get_tensor().set_names({name})
-    network.set_rt_info("keypoints_openpose", [MODEL_INFO, "model_type"])
+    network.set_rt_info(converter, [MODEL_INFO, "model_type"])
     with TemporaryDirectory() as folder:
         xml = Path(folder, f"{model.name}.xml")
         import_openvino().serialize(network, xml, xml.with_suffix(".bin"))

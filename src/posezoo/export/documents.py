@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
 from posezoo.license_notice import collect_license_terms, format_notice
+from posezoo.pose.decoders import finds_boxes
 from posezoo.resolve.people import people_from
 from posezoo.spec.model import WHOLE_IMAGE
 
@@ -115,7 +116,7 @@ def _describe_decoding(model: ExportedModel) -> str:
         )
     if spec.decoder is None:
         return "posezoo has no decoder for them."
-    made = "boxes of people" if spec.decoder.name == "detection" else "poses"
+    made = "boxes of people" if finds_boxes(spec.decoder) else "poses"
     return f'`posezoo.decode("{spec.decoder.name}", ...)` makes {made} of them.'
 
 

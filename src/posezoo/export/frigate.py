@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from posezoo.errors import ExportError
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.pose.decoders import finds_boxes
 from posezoo.pose.ssd_detection import PERSON
 
 
@@ -28,8 +29,13 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
     has_boxes = (
         len(model.outputs) == 1 and shape[:2] == (1, 1) and shape[3:] == (7,) and shape[2] > 0
     )
-    is_person_detector = model.spec.decoder is not None and model.spec.decoder.name == "detection"
-    if not (has_image and has_boxes and is_person_detector and port.sides["C"] == 3 and port.color):
+    if not (
+        has_image
+        and has_boxes
+        and finds_boxes(model.spec.decoder)
+        and port.sides["C"] == 3
+        and port.color
+    ):
         raise ExportError(
             f"{model.name}: Frigate needs a person detector: one image of a fixed size, and one"
             " output [1, 1, N, 7]",

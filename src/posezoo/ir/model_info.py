@@ -21,21 +21,6 @@ from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
 #: The section of an IR's rt_info.
 MODEL_INFO = "model_info"
 
-#: The words for a network, by the roles of all its outputs, in their order. Model API takes
-#: ``model_type``. DL Streamer takes the last key that contains this word, and has other names.
-_WRAPPERS: Mapping[tuple[str, ...], Mapping[str, str]] = {
-    ("detections",): {"model_type": "ssd", "model_type_dlstreamer": "detection_output"},
-    ("simcc_x", "simcc_y"): {
-        "model_type": "keypoint_detection",
-        "model_type_dlstreamer": "raw_data_copy",  # it has no converter for bins
-        "apply_softmax": "False",  # a score is the lower maximum, as in posezoo
-    },
-    ("heatmaps",): {"model_type": "keypoints_hrnet"},
-}
-
-#: The names that DL Streamer's keypoints_openpose requires, by role.
-OPENPOSE_NAMES = {"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"}
-
 # The words for the steps that an IR may do itself, by the field of an input.
 _STEPS = {
     "mean": "mean_values",
@@ -110,15 +95,15 @@ def _describe_outputs(
     } <= found:
         return {}  # the first network of a composite
     info: dict[str, str] = {}
-    if not spec.decoding:
-        if getattr(options, "split", 2) == 2:  # the bins per pixel that Model API assumes
-            info |= _WRAPPERS.get(roles, {})
-        if {*OPENPOSE_NAMES.values()} <= outputs.keys():
-            info["model_type"] = "keypoints_openpose"
-        if roles == ("detections",):
-            info["confidence_threshold"] = f"{options.min_box_score:g}"
-    if decoder.name == "detection":
-        info["labels"] = "background person"
+    if not spec.decoding and record.model_info is not None:
+        if record.reader_names:
+            is_readable = {*record.reader_names.values()} <= outputs.keys()
+        else:
+            is_readable = roles == tuple(output.role for output in record.networks[-1])
+        if is_readable:
+            info |= record.model_info(options)
+    if record.labels:
+        info["labels"] = " ".join(record.labels)
     elif (skeleton := SKELETONS.get(spec.skeleton or record.skeleton)) and skeleton.keypoints:
         limbs = (f"{start}-{end}" for start, end in skeleton.limbs)
         labels = " ".join(skeleton.keypoints)

@@ -149,5 +149,6 @@ DECODER = DecoderType(
     # The shorter side is HigherHRNet's; its training pads with black.
     input_sizing=InputSizing(stride=32, default_target=512, by_height=False),
     merge_passes=merge_embeddings,
+    demo_options={"ae": {"delta": 0.0}, "higherhrnet": {"delta": 0.5}},
     approach="bottom-up",
 )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
+from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
 from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity
 from posezoo.pose.letterbox import (
     ImageTransform,
@@ -309,6 +309,10 @@ def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     return [] if pose is None else [pose]
 
 
+def _decode_faces(maps: Maps, _size: Size, options: BlazePoseOptions) -> list[Pose]:
+    return decode_detections(maps["boxes"], maps["scores"], options).to_poses()
+
+
 DECODER = DecoderType(
     networks=(
         (
@@ -326,5 +330,11 @@ DECODER = DecoderType(
     decode=_decode,
     pipeline="posezoo.runtime.blazepose_pipeline:BlazePosePipeline",
     skeleton=SKELETON,
+    graph=DecoderGraph(
+        "posezoo.convert.decoding.blazepose_graph:build",
+        "min_presence",
+        decode_first=_decode_faces,
+    ),
+    demo_options={"blazepose": {}},
     approach="top-down",
 )

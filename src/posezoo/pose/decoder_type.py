@@ -35,6 +35,28 @@ KEYPOINTS_PRINTED = ("pose.keypoints", "x and y in pixels of the image, score")
 
 
 @dataclass(frozen=True, slots=True)
+class DecoderGraph:
+    """How a decoder becomes part of an IR (``--decode``).
+
+    Attributes:
+        build: the function that builds it, as ``module:function``, because it imports OpenVINO. It
+            takes the outputs by role, the width and height of the network's input, the options, and
+            the number of people (0: all). It returns keypoints [N, K, 3] or boxes [N, 4], in pixels
+            of the network's input, as ``decode`` computes them; and scores [N].
+        score_option: the option that is the minimum score of a person; empty: there is none, and
+            the scores of the graph are compared.
+        options: options that it has in a graph, if the model does not declare them.
+        decode_first: as ``decode``, for the outputs of the first of two networks, with their batch
+            axis; None: only the last network gets a decoder.
+    """
+
+    build: str
+    score_option: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    decode_first: Callable[[Maps, Size, Any], list[Pose]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderType:
     """How the outputs of one or more networks become poses.
 
@@ -42,7 +64,8 @@ class DecoderType:
         networks: the outputs to decode, for each network in the order in which the networks run.
             ``role`` is the decoder's name for an output. The name is empty if each model names the
             output differently; -1 stands for any size.
-        options: a frozen dataclass whose fields are the decoder's options, all with defaults.
+        options: a frozen dataclass whose fields are the decoder's options, all with defaults; if
+            ``takes_boxes``, a subclass of ``TopDownOptions``.
         decode: returns poses in pixels of the last network's input, from the outputs of that
             network by role, without their batch axis, the width and height of the input in pixels,
             and the options.
@@ -71,8 +94,17 @@ class DecoderType:
         input_sizing: how images are fitted to the network's input, for a bottom-up decoder.
         merge_passes: merges the outputs of several passes over one image (test-time augmentation);
             None: this is not supported.
+        graph: how it becomes part of an IR; None: this is not supported.
+        model_info: what Model API and DL Streamer call the outputs in ``model_info``, from the
+            options; None, or empty: they cannot read them.
+        reader_names: the names that they require for the outputs, by role; empty: any names, but
+            the network has no other outputs.
+        demo_options: options for values of the demo's flag ``-at`` (Open Model Zoo's architecture
+            types) that mean this decoder.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
         finds_boxes: whether it finds only the boxes of people, and no keypoints.
+        labels: the names of the classes of boxes, by their index.
+        stretches: whether the network sees images stretched to its input.
         printed: the part of a pose that the example on a model card prints, and its comment.
     """
 
@@ -94,8 +126,14 @@ class DecoderType:
     visible_score: float = MIN_SCORE
     input_sizing: InputSizing = field(default_factory=InputSizing)
     merge_passes: Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]] | None = None
+    graph: DecoderGraph | None = None
+    model_info: Callable[[Any], Mapping[str, str]] | None = None
+    reader_names: Mapping[str, str] = field(default_factory=dict)
+    demo_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     approach: str = ""
     finds_boxes: bool = False
+    labels: tuple[str, ...] = ()
+    stretches: bool = False
     printed: tuple[str, str] = KEYPOINTS_PRINTED
 
     def match_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from posezoo.plugins import LazyTable
 from posezoo.pose.decoder_type import DecoderType, Maps
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
+from posezoo.pose.top_down import crop_stretch
 from posezoo.spec.model import Decoder, Input, Output
 
 Option = str | int | float | bool
@@ -205,18 +206,15 @@ def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]
         Whether their aspect may change, otherwise they are letterboxed; and the color beside a
         letterboxed image, one value 0..255 for each of the IR's channels.
     """
-    from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
-    from posezoo.pose.top_down import crop_stretch
-
-    color: tuple[float, ...] = (float(find_decoder(decoder.name).input_sizing.padding),) * 3
+    record = find_decoder(decoder.name)
     options = resolve_options(decoder)
-    if not isinstance(options, HeatmapOptions):
-        return decoder.name == "detection", color
-    convention = CONVENTIONS[options.convention]
-    if convention.blank_is_mean and port.mean:
+    color: tuple[float, ...] = (float(record.input_sizing.padding),) * 3
+    if not record.takes_boxes:
+        return record.stretches, color
+    if options.blank_is_mean and port.mean:
         mean = port.mean * (3 // len(port.mean))
         color = mean[::-1] if port.reverse_input_channels else mean
-    return convention.crop is crop_stretch, color
+    return options.crop is crop_stretch, color
 
 
 def finds_boxes(decoder: Decoder | None) -> bool:

@@ -20,6 +20,7 @@ from posezoo.errors import InferenceError, import_optional, suggest
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     TOP_DOWN,
+    DecoderGraph,
     DecoderType,
     Maps,
     are_coco_heatmaps,
@@ -75,6 +76,21 @@ class HeatmapOptions(TopDownOptions):
             )
         check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
         check_options(self, "0 to 1", is_share, "box_score")
+
+    @property
+    def crop(self) -> CropFunction:
+        """The crop of the convention."""
+        return CONVENTIONS[self.convention].crop
+
+    @property
+    def blank_is_mean(self) -> bool:
+        """As the convention."""
+        return CONVENTIONS[self.convention].blank_is_mean
+
+    @property
+    def runs_mirrored(self) -> bool:
+        """The option ``flip``."""
+        return self.flip
 
 
 def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose]:
@@ -268,5 +284,8 @@ DECODER = DecoderType(
     takes_boxes=True,
     has_pixel_centers=True,
     visible_score=MAXIMUM_IS_VISIBLE,
+    graph=DecoderGraph("posezoo.convert.decoding.heatmap_graph:build"),
+    model_info=lambda _options: {"model_type": "keypoints_hrnet"},
+    demo_options={"topdown": {}},
     approach="top-down",
 )

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, Corners, DecoderType, Maps
+from posezoo.pose.decoder_type import (
+    MAXIMUM_IS_VISIBLE,
+    TOP_DOWN,
+    Corners,
+    DecoderGraph,
+    DecoderType,
+    Maps,
+)
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
@@ -92,5 +99,6 @@ DECODER = DecoderType(
     takes_boxes=True,
     visible_score=MAXIMUM_IS_VISIBLE,
     next_crop=next_crop,
+    graph=DecoderGraph("posezoo.convert.decoding.movenet_graph:build"),
     approach="top-down",
 )

@@ -12,6 +12,7 @@ import numpy as np
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
     MAXIMUM_IS_VISIBLE,
+    DecoderGraph,
     DecoderType,
     Maps,
     check_options,
@@ -68,5 +69,6 @@ DECODER = DecoderType(
     rules=({"people": lambda _name, shape: shape[1:] == (6, 56)},),
     visible_score=MAXIMUM_IS_VISIBLE,
     input_sizing=InputSizing(default_target=256, centered=False),
+    graph=DecoderGraph("posezoo.convert.decoding.movenet_multipose_graph:build", "min_score"),
     approach="bottom-up",
 )

@@ -24,7 +24,14 @@ from typing import Any
 import numpy as np
 
 from posezoo.pose.augmentation_merge import merge_openpose
-from posezoo.pose.decoder_type import BOTTOM_UP, PEAK_IS_VISIBLE, DecoderType, Maps, are_maps
+from posezoo.pose.decoder_type import (
+    BOTTOM_UP,
+    PEAK_IS_VISIBLE,
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    are_maps,
+)
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
@@ -167,5 +174,13 @@ DECODER = DecoderType(
     # (transformations.py).
     input_sizing=InputSizing(stride=8, default_target=368, padding=128),
     merge_passes=merge_openpose,
+    # No score option: min_score is compared with another sum.
+    graph=DecoderGraph(
+        "posezoo.convert.decoding.openpose_graph:build",
+        options={"single_pass": True, "max_peaks": 32},
+    ),
+    model_info=lambda _options: {"model_type": "keypoints_openpose"},
+    reader_names={"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"},
+    demo_options={"openpose": {}},
     approach="bottom-up",
 )

@@ -14,7 +14,14 @@ from functools import partial
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps, check_options
+from posezoo.pose.decoder_type import (
+    MAXIMUM_IS_VISIBLE,
+    TOP_DOWN,
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_options,
+)
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
@@ -73,6 +80,16 @@ def _are_bins(name: str, shape: tuple[int, ...], axis: str) -> bool:
     return len(shape) == 3 and shape[1] == JOINTS and name.lower().endswith(axis)
 
 
+def _model_info(options: SimccOptions) -> dict[str, str]:
+    if options.split != 2:  # Model API assumes two bins per pixel
+        return {}
+    return {
+        "model_type": "keypoint_detection",
+        "model_type_dlstreamer": "raw_data_copy",  # it has no converter for bins
+        "apply_softmax": "False",  # a score is the lower maximum, as in posezoo
+    }
+
+
 DECODER = DecoderType(
     networks=(
         (Output("", (1, JOINTS, -1), role="simcc_x"), Output("", (1, JOINTS, -1), role="simcc_y")),
@@ -87,5 +104,7 @@ DECODER = DecoderType(
     takes_boxes=True,
     has_pixel_centers=True,
     visible_score=MAXIMUM_IS_VISIBLE,
+    graph=DecoderGraph("posezoo.convert.decoding.simcc_graph:build"),
+    model_info=_model_info,
     approach="top-down",
 )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
+from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import Output
@@ -143,6 +143,14 @@ def _parse_box(sides: Sequence[float]) -> Box:
     return box
 
 
+def _model_info(options: DetectionOptions) -> dict[str, str]:
+    return {
+        "model_type": "ssd",
+        "model_type_dlstreamer": "detection_output",
+        "confidence_threshold": f"{options.min_box_score:g}",
+    }
+
+
 DECODER = DecoderType(
     networks=((Output("", (1, 1, -1, 7), role="detections"),),),
     options=DetectionOptions,
@@ -152,6 +160,10 @@ DECODER = DecoderType(
     skeleton=SKELETON,
     needs="boxes of 7 numbers",
     rules=({"detections": lambda _name, shape: len(shape) == 4 and shape[3] == 7},),
+    graph=DecoderGraph("posezoo.convert.decoding.detection_graph:build", "min_box_score"),
+    model_info=_model_info,
     finds_boxes=True,
+    labels=("background", "person"),
+    stretches=True,
     printed=BOX_PRINTED,
 )

@@ -43,6 +43,21 @@ class TopDownOptions:
         )
         check_options(self, "1 or more", lambda value: value >= 1, "max_people")
 
+    @property
+    def crop(self) -> CropFunction:
+        """Returns the crop for a box."""
+        return crop_fit
+
+    @property
+    def blank_is_mean(self) -> bool:
+        """Whether the blank part of a crop has the color that the network sees as zero."""
+        return False
+
+    @property
+    def runs_mirrored(self) -> bool:
+        """Whether the network also processes the mirrored crop."""
+        return False
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PersonCrop:

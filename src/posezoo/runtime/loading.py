@@ -79,11 +79,7 @@ def load_estimator(
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
     pipeline = record.pipeline
-    if (
-        is_decoded
-        and record.approach == "top-down"
-        and not isinstance(decoder_options, TopDownOptions)
-    ):
+    if is_decoded and record.approach == "top-down" and not record.takes_boxes:
         pipeline, decoder_options = TOP_DOWN, TopDownOptions()  # one network of several
     config = PipelineConfig(
         model,

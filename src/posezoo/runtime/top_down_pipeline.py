@@ -12,10 +12,9 @@ import numpy as np
 
 from posezoo.pose.decoder_type import Corners
 from posezoo.pose.decoders import find_decoder
-from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
-from posezoo.pose.top_down import Color, CropFunction, TopDownOptions, crop_fit, suppress_by_oks
+from posezoo.pose.top_down import Color, TopDownOptions, suppress_by_oks
 from posezoo.runtime.inference_pipeline import Pipeline, PipelineSteps
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig
 from posezoo.spec.model import ColorOrder, ModelSpec
@@ -36,12 +35,8 @@ class TopDownPipeline(NetworkPipeline):
         super().__init__(config)
         assert self.input_size is not None
         self._size: Size = self.input_size
-        self._crop: CropFunction = crop_fit
-        self._blank = _BLACK
-        if isinstance(self._options, HeatmapOptions):
-            convention = CONVENTIONS[self._options.convention]
-            self._crop = convention.crop
-            self._blank = _mean_color(config) if convention.blank_is_mean else _BLACK
+        self._crop = self._options.crop
+        self._blank = _mean_color(config) if self._options.blank_is_mean else _BLACK
         self._next_crop = find_decoder(config.decoder).next_crop
         self._detector: Pipeline | None = None
         self.can_track = self._next_crop is not None
@@ -103,7 +98,7 @@ class TopDownPipeline(NetworkPipeline):
             crop = self._crop(box, size, self._size, padding)
             picture = crop.extract(image, self._blank)
             maps = yield from self._infer(picture)
-            if isinstance(self._options, HeatmapOptions) and self._options.flip:
+            if self._options.runs_mirrored:
                 # The outputs are copied: they are valid only until the network's next request.
                 maps = {role: output.copy() for role, output in maps.items()}
                 mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))

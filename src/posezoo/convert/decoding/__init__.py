@@ -1,8 +1,8 @@
 """The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
 maps.
 
-Each decoder is a module NAME_graph with a function ``build``, and a line in ``SCORE_OPTIONS``. The
-numpy decoders in ``posezoo.pose`` define the results: the graph has their constants, the self-check
+A decoder's record names the function that builds it; ours are in the modules NAME_graph. The numpy
+decoders in ``posezoo.pose`` define the results: the graph has their constants, the self-check
 compares both.
 """
 
@@ -22,23 +22,6 @@ from posezoo.spec.model import Decoder, Decoding, Input, ModelSpec, Output
 if TYPE_CHECKING:
     from posezoo.pose.decoder_type import DecoderType
     from posezoo.pose.letterbox import Size
-
-#: The decoders that can be put into a graph, with their option that is the minimum score of a
-#: person.
-SCORE_OPTIONS = {
-    "blazepose": "min_presence",
-    "detection": "min_box_score",
-    "heatmap": "",
-    "movenet": "",
-    "movenet_multipose": "min_score",
-    "openpose": "",  # its min_score is compared with another sum
-    "simcc": "",
-}
-
-#: Options that decoders get in a graph, if the model does not declare them.
-GRAPH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "openpose": {"single_pass": True, "max_peaks": 32}
-}
 
 #: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
 KEYPOINTS, BOXES, SCORES = "keypoints", "boxes", "scores"
@@ -64,16 +47,19 @@ def with_decoding(
             person.
         InferenceError: the decoder or one of its options does not exist.
     """
-    from posezoo.pose.decoders import find_decoder, resolve_options
+    from posezoo.pose.decoders import DECODERS, resolve_options
 
     problem, hint, option = "", "remove --decode", ""
+    decoder = DECODERS.find(named.name) if named is not None else None
+    graph = decoder.graph if decoder is not None else None
     if named is None:
         problem = "has no decoder to put into its IR"
-    elif named.name not in SCORE_OPTIONS:
+    elif decoder is None or graph is None:
+        names = sorted(name for name, other in DECODERS.items() if other.graph is not None)
         problem = f"its decoder {named.name} cannot be put into an IR"
-        hint = f"{hint}; these can: {', '.join(SCORE_OPTIONS)}"
+        hint = f"{hint}; these can: {', '.join(names)}"
     else:
-        decoder, option = find_decoder(named.name), SCORE_OPTIONS[named.name]
+        option = graph.score_option
         network = _find_network(spec, decoder)
         if network is None:
             problem = f"its outputs are not those of the decoder {named.name}"
@@ -84,9 +70,9 @@ def with_decoding(
         elif max_people is not None and decoder.approach == "top-down":
             problem = f"finds one person, so --max_people {max_people} cannot be used"
             hint = "remove --max_people"
-    if problem or named is None:
+    if problem or named is None or graph is None:
         raise ConversionError(f"{spec.full_name}: {problem}", hint=hint)
-    named = Decoder(named.name, {**GRAPH_OPTIONS.get(named.name, {}), **named.options})
+    named = Decoder(named.name, {**graph.options, **named.options})
     if min_score is not None and option:
         named = Decoder(named.name, {**named.options, option: min_score})
     elif min_score is None:
@@ -165,10 +151,6 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     Coordinates are continuous, in pixels of the image that the IR takes: (0, 0) is the corner of
     its top left pixel. A missing keypoint, and a row without a person, is 0.
 
-    A decoder's function ``build`` takes the outputs by role, width and height of the network's
-    input, its options, and the number of people (0: all). It returns [N, K, 3] or [N, 4] in pixels
-    of the network's input, as the numpy decoder computes them, and [N].
-
     Args:
         network: an ``openvino.Model``, with its preprocessing; it is changed.
         spec: the model, from ``with_decoding``.
@@ -181,7 +163,9 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     from posezoo.pose.decoders import find_decoder, resolve_options
 
     assert spec.decoding is not None
-    name, ov, size = spec.decoding.decoder.name, import_openvino(), _input_size(network, spec)
+    ov, size = import_openvino(), _input_size(network, spec)
+    record = find_decoder(spec.decoding.decoder.name)
+    assert record.graph is not None
     if not spec.is_ir:  # folding would make INT8 weights f32
         fold_constants(
             network
@@ -195,12 +179,12 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     }
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names({inner_name(each) for each in port.names})
-    build = import_attribute(f"posezoo.convert.decoding.{name}_graph:build")
+    build = import_attribute(record.graph.build)
     try:
         values, scores = build(
             maps, size, resolve_options(spec.decoding.decoder), spec.decoding.max_people
         )
-        if find_decoder(name).has_pixel_centers:
+        if record.has_pixel_centers:
             values = nodes.shift(values, 0.5)
         if spec.inputs and spec.inputs[0].resize:
             values = FrameFit.of(spec).to_frame(values, network.inputs[0])

@@ -15,7 +15,6 @@ from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.formats import image_layout
 from posezoo.convert.graph_cutting import find_output
 from posezoo.ir.openvino_import import import_openvino
-from posezoo.pose import blazepose
 from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.pose.letterbox import ImageTransform, letterbox_image
 from posezoo.spec.model import Input, ModelSpec
@@ -81,12 +80,13 @@ def compare_decoding(
     named, (values, scores) = spec.decoding.decoder, decoded
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
     maps = {role: outputs[name] for role, name in roles.items()}
-    if named.name == "blazepose" and "landmarks" not in maps:
-        poses = blazepose.decode_detections(
-            maps["boxes"], maps["scores"], resolve_options(named)
-        ).to_poses()
+    record, options = find_decoder(named.name), resolve_options(named)
+    decode_first = record.graph.decode_first if record.graph is not None else None
+    is_last = {output.role for output in record.networks[-1]} <= maps.keys()
+    if decode_first is not None and not is_last:
+        poses = decode_first(maps, view.size, options)
     else:
-        poses = decode_with_options(named.name, maps, view.size, resolve_options(named))
+        poses = decode_with_options(named.name, maps, view.size, options)
     poses = [pose for pose in poses if pose.score >= spec.decoding.min_score][: len(scores)]
     wanted, wanted_scores = np.zeros_like(values), np.zeros_like(scores)
     for row, pose in enumerate(poses):
@@ -94,7 +94,7 @@ def compare_decoding(
         if values.ndim == 2:
             wanted[row] = view.to_image(np.reshape(pose.box, (2, 2))).ravel()
             continue
-        points = pose.keypoints[:, :2] + 0.5 * find_decoder(named.name).has_pixel_centers
+        points = pose.keypoints[:, :2] + 0.5 * record.has_pixel_centers
         wanted[row, :, :2], wanted[row, :, 2] = view.to_image(points), pose.keypoints[:, 2]
     title, apart = (BOXES if values.ndim == 2 else KEYPOINTS), np.abs(wanted_scores - scores)
     if values.ndim == 3:
