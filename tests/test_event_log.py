@@ -109,7 +109,12 @@ def test_two_runs_share_a_file(zoo):
     assert [line["event"] for line in lines(zoo / "run.jsonl")].count("run_end") == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_dry_run_is_not_in_the_file(zoo):
+    assert posezoo(*download(zoo, "--dry_run")).returncode == 0
+    assert not (zoo / "run.jsonl").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_file_of_a_run_that_was_ended_says_what_was_done(zoo, number):
     log = zoo / "run.jsonl"
     with Server() as server:
@@ -129,8 +134,9 @@ def test_the_file_of_a_run_that_was_ended_says_what_was_done(zoo, number):
         process.wait(HANG_S)
     first, *_, last = lines(log)
     assert first["event"] == "run_begin"
-    if number == signal.SIGTERM:
-        assert (last["event"], last["reason"]) == ("run_end", "ended by SIGTERM")
+    reasons = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
+    if number in reasons:
+        assert (last["event"], last["reason"]) == ("run_end", reasons[number])
     else:
         assert last["event"] != "run_end"
 

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from posezoo.cli.main import VERBS
+
 HEAVY = ("requests", "numpy", "openvino", "torch", "nncf", "cv2", "tqdm", "onnx", "scipy")
 
 
@@ -29,6 +31,19 @@ def imported(code: str) -> set[str]:
 def test_these_commands_import_nothing_heavy(args):
     run = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"
     assert imported(run) == set()
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "export"])
+def test_the_help_of_a_verb_reads_no_yaml(verb):
+    code = f"from posezoo.cli.main import main\ntry: main([{verb!r}, '--help'])\nexcept SystemExit: pass"
+    assert imported(f"{code}\nassert 'yaml' not in sys.modules") == set()
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], [], ["fly"]])
+def test_the_help_of_all_verbs_imports_none_of_them(args):
+    code = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"
+    also = "{name for name in sys.modules if name.startswith(('posezoo.spec', 'posezoo.settings', 'posezoo.cli.verbs.'))}"
+    assert imported(f"{code}\nassert not {also}, {also}") == set()
 
 
 def test_importing_posezoo_imports_nothing_heavy():

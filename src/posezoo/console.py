@@ -260,6 +260,8 @@ class Console:
         reason = f"{failed} failed" if failed else ""
         if kind is not None:
             reason = str(error) or kind.__name__
+        if isinstance(error, KeyboardInterrupt):
+            reason = "interrupted"
         self(events.RunFinished(not reason, reason))
 
     def __call__(self, event: events.Event) -> None:

@@ -141,6 +141,30 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
     assert hint.startswith("  hint: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("pull oci://h:1/a:b --jobs 2 x", {"models": ["x"], "jobs": 2}),
+        ("push oci://h:1/a:b --without_ir x y", {"models": ["x", "y"], "without_ir": True}),
+        ("push --quiet oci://h:1/a:b x", {"models": ["x"], "quiet": True}),
+        ("mirror create --samples folder x", {"what": "create", "models": ["x"]}),
+        ("mirror create folder --jobs 2 x", {"folder": Path("folder"), "models": ["x"]}),
+        ("sources check --jobs 2 x", {"what": "check", "models": ["x"]}),
+        ("dataset get --quiet coco-val2017", {"what": "get", "name": "coco-val2017"}),
+        ("get x --jobs 2 y", {"models": ["x", "y"]}),
+        ("get --quiet -- x", {"models": ["x"]}),
+        ("list --quiet", {"models": []}),
+        ("run --limit 3", {"model": None}),
+    ],
+)
+def test_flags_may_be_anywhere_after_the_verb(monkeypatch, words, expected):
+    verb, *_ = words.split()
+    given = []
+    monkeypatch.setattr(f"posezoo.cli.verbs.{verb}.run", lambda args: given.append(args) or 0)
+    assert command_line.main(words.split()) == 0
+    assert {name: getattr(given[0], name) for name in expected} == expected
+
+
 def test_an_unknown_model_ends_with_1_and_a_hint():
     ended = posezoo("info", "blazepose-ful")
     assert ended.returncode == 1

@@ -67,6 +67,24 @@ def test_the_failure_of_one_model_does_not_stop_the_others(zoo):
     assert not (zoo / "out" / "public" / "a" / "a.tflite").exists()
 
 
+def test_a_failure_is_repeated_at_the_end_only_if_other_models_came_after_it(zoo):
+    for name in ("b", "first", "second"):
+        (zoo / "origin" / f"{name}.tflite").write_bytes(b"other bytes")
+    later = run(zoo, "download", "a", "b", "-o", zoo / "out")
+    assert later.stderr.count("FAILED") == 0
+    assert later.stderr.count("b.tflite") >= 1
+    whole = run(zoo, "download", "whole", "-o", zoo / "out")
+    assert (whole.returncode, whole.stderr.count("FAILED")) == (1, 0)
+    assert whole.stderr.count("error: ") == 2
+
+
+def test_a_dry_run_of_convert_names_the_missing_file_and_fails_as_the_run_would(zoo):
+    planned = run(zoo, "convert", "a", "--dry_run", "-o", zoo / "out")
+    assert (planned.returncode, planned.stdout) == (1, "")
+    assert "a.tflite: does not exist\n  hint: posezoo download a" in planned.stderr
+    assert not (zoo / "out").exists()
+
+
 def test_an_invalid_model_yml_fails_alone_before_any_request(zoo):
     write_model(zoo / "models", "bad", "files: [")
     good = run(zoo, "download", "a", "-o", zoo / "out")

@@ -10,33 +10,16 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
+from typing import NoReturn
 
 from posezoo.cli import run_main, shell_completion
-from posezoo.cli.flags import CommandParser, HelpFormatter, add_flags
+from posezoo.cli.parsers import CommandParser, HelpFormatter
+from posezoo.cli.verbs import SUMMARIES, VERB_GROUPS
 from posezoo.errors import PosezooError, suggest
 
-#: The verbs below the headings of the help. Each is a module with ``SUMMARY``, ``EXAMPLES``,
-#: ``FLAGS`` and ``run(args) -> int``; some have their own ``USAGE``.
-VERB_GROUPS = {
-    "use models": ("run", "demo", "export"),
-    "find and make models": (
-        *("list", "info", "card", "plan", "get", "download", "pull", "convert", "quantize"),
-    ),
-    "measure models": ("evaluate", "benchmark", "compare", "dataset"),
-    "publish models": ("gallery", "licenses", "bom", "push"),
-    "operate an installation": (
-        "doctor",
-        "verify",
-        "lock",
-        "cache",
-        "mirror",
-        "completion",
-        "shims",
-    ),
-    "maintain a registry": ("new", "record", "sources"),
-}
-VERBS = tuple(name for names in VERB_GROUPS.values() for name in names)
+VERBS = tuple(SUMMARIES)
 
 DESCRIPTION = """\
 Human-pose models for OpenVINO: download, verify, convert and run them.
@@ -70,75 +53,79 @@ WITHOUT = {
 
 def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
     """The parser of the whole command line, or of some of its verbs."""
-    top = _TopParser(
-        prog="posezoo",
-        description=DESCRIPTION,
-        epilog="posezoo VERB --help shows a verb's flags and examples",
-        formatter_class=HelpFormatter,
-    )
-    top.add_argument("--version", action=_VersionAction, nargs=0, help="show the version and exit")
-    verbs = top.add_subparsers(metavar="VERB", required=True, parser_class=CommandParser)
+    top = _TopParser()
     for name in verb_names:
-        module = import_module(f"posezoo.cli.verbs.{name}")
-        verb = verbs.add_parser(
-            name,
-            usage=getattr(module, "USAGE", None),
-            help=module.SUMMARY,
-            description=f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.",
-            epilog="examples:\n" + textwrap.indent(module.EXAMPLES.strip(), "  "),
-            formatter_class=HelpFormatter,
-        )
-        add_flags(verb, *module.FLAGS)
-        verb.set_defaults(run=module.run, parser=verb)
+        top.add_verb(name)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    words = sys.argv[1:] if argv is None else argv
     completed = shell_completion.completed_words()
-    words = completed if completed is not None else sys.argv[1:] if argv is None else argv
+    if completed is not None:
+        return run_main.run_main(lambda: _complete(completed))
     args = argparse.Namespace()
-
-    def work() -> int:
-        # If the first word is a verb, the modules of the other verbs are not imported.
-        top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
-        if completed is not None:
-            shell_completion.answer(top, verb_parsers(top).values())
-        if words and words[0] not in VERBS and not words[0].startswith("-"):
-            top.error(f"no verb is called '{words[0]}'", suggest(words[0], VERBS))
-        _, unknown = top.parse_known_args(words, args)
-        if unknown:
-            known = _shown_flags(args.parser)
-            hints = []
-            for flag in (word.partition("=")[0] for word in unknown if word.startswith("-")):
-                if flag.removesuffix("s") in known:  # list has --precision
-                    hints.append(suggest(flag, known))
-                else:
-                    why = WITHOUT.get(f"{words[0]} {flag}")
-                    hints.append(
-                        why or OMZ_FLAGS.get(flag) or _verbs_with(flag) or suggest(flag, known)
-                    )
-            args.parser.error(
-                f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints))
-            )
-        code: int = args.run(args)
-        return code
-
-    def report_error(error: PosezooError) -> None:
-        run_main.print_error(error)
-        if getattr(args, "format", "text") == "json":
-            print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
-
-    return run_main.run_main(work, report_error=report_error)
-
-
-def verb_parsers(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
-    """The parsers of the verbs, by name."""
-    verbs = next(
-        action for action in top._actions if isinstance(action, argparse._SubParsersAction)
+    return run_main.run_main(
+        lambda: _run_verb(words, args), report_error=partial(_report_error, args)
     )
-    parsers: Mapping[str, argparse.ArgumentParser] = verbs.choices
-    return parsers
+
+
+def _complete(words: Sequence[str]) -> int:
+    top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
+    shell_completion.answer(top, verb_parsers(top).values())
+    return 0
+
+
+def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
+    """Run the verb that the first word names; only its module is imported."""
+    if not words or words[0] not in VERBS:
+        _answer_without_verb(words)
+    verb, *others = words
+    parser = verb_parsers(create_parser([verb]))[verb]
+    # Unlike parse_known_args, this accepts flags between the positional arguments.
+    _, unknown = parser.parse_known_intermixed_args(others, args)
+    if unknown:
+        _refuse_unknown(unknown, verb, parser)
+    code: int = args.run(args)
+    return code
+
+
+def _answer_without_verb(words: Sequence[str]) -> NoReturn:
+    """Show the help or the version, or why the words are wrong."""
+    top = _TopParser()
+    for name in VERBS:
+        top.add_summary(name)
+    if words and not words[0].startswith("-"):
+        top.error(f"no verb is called '{words[0]}'", suggest(words[0], VERBS))
+    _, unknown = top.parse_known_args(words)
+    top.error(f"unrecognized arguments: {' '.join(unknown)}", "the verb is the first word")
+
+
+def _refuse_unknown(words: Sequence[str], verb: str, parser: CommandParser) -> NoReturn:
+    """Exit with code 2, and say what to use in place of the flags that the verb does not have."""
+    flags = [word.partition("=")[0] for word in words if word.startswith("-")]
+    hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
+    parser.error(f"unrecognized arguments: {' '.join(words)}", "; ".join(filter(None, hints)))
+
+
+def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
+    if flag.removesuffix("s") in verb_flags:  # list has --precision
+        return suggest(flag, verb_flags)
+    why = WITHOUT.get(f"{verb} {flag}") or OMZ_FLAGS.get(flag)
+    return why or _verbs_with(flag) or suggest(flag, verb_flags)
+
+
+def _report_error(args: argparse.Namespace, error: PosezooError) -> None:
+    run_main.print_error(error)
+    if vars(args).get("format") == "json":
+        print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
+
+
+def verb_parsers(top: CommandParser) -> Mapping[str, CommandParser]:
+    """The parsers of the verbs, by name."""
+    assert isinstance(top, _TopParser)
+    return top.verbs.choices
 
 
 def _shown_flags(parser: argparse.ArgumentParser) -> list[str]:
@@ -160,12 +147,42 @@ def _verbs_with(flag: str) -> str:
 class _TopParser(CommandParser):
     """Its help shows the verbs below the headings of ``VERB_GROUPS``."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            prog="posezoo",
+            description=DESCRIPTION,
+            epilog="posezoo VERB --help shows a verb's flags and examples",
+            formatter_class=HelpFormatter,
+        )
+        self.add_argument(
+            "--version", action=_VersionAction, nargs=0, help="show the version and exit"
+        )
+        self.verbs = self.add_subparsers(metavar="VERB", required=True, parser_class=CommandParser)
+
+    def add_summary(self, name: str) -> None:
+        """Add a verb for the help, which needs only its summary."""
+        self.verbs.add_parser(name, help=SUMMARIES[name])
+
+    def add_verb(self, name: str) -> None:
+        """Add a verb with its flags."""
+        from posezoo.cli.flags import add_flags
+
+        module = import_module(f"posezoo.cli.verbs.{name}")
+        summary = SUMMARIES[name]
+        verb = self.verbs.add_parser(
+            name,
+            usage=getattr(module, "USAGE", None),
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog="examples:\n" + textwrap.indent(module.EXAMPLES.strip(), "  "),
+            formatter_class=HelpFormatter,
+        )
+        add_flags(verb, *module.FLAGS)
+        verb.set_defaults(run=module.run, parser=verb)
+
     def format_help(self) -> str:
         """The help of the whole command line."""
-        (verbs,) = (
-            action for action in self._actions if isinstance(action, argparse._SubParsersAction)
-        )
-        shown = {action.dest: action for action in verbs._choices_actions}
+        shown = {action.dest: action for action in self.verbs._choices_actions}
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, self._actions, [])
         formatter.add_text(self.description)

@@ -4,7 +4,7 @@ end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from posezoo.cli.run_main import command_line
 from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.events import RunStarted
 from posezoo.pipeline.for_each import Executor, for_each
-from posezoo.spec.routes import describe_obstacle
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 def format_plan(plan: Plan) -> list[str]:
     """One line for each file and each IR, or the reason why the IR cannot be made."""
+    from posezoo.spec.routes import describe_obstacle
+
     spec = plan.resolved.spec
     if plan.obstacle is not None:
         text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
@@ -40,8 +41,6 @@ def format_plan(plan: Plan) -> list[str]:
         by = " by code that comes with the model"
     for ir in plan.irs:
         lines.append(format_planned_ir(ir, f"convert to {ir.precision}{by}"))
-    if plan.source_error is not None:
-        lines.append(f"but cannot: {plan.source_error.problem}")
     return lines
 
 
@@ -111,19 +110,22 @@ def run_for_each(
     of bytes that it needs for a model. With ``skip_unpinned``, one line reports all models without
     a pin. If a disk is full or read-only, no other model is tried.
     """
-    report, skipped = JobReport(), list[str]()
+    report = JobReport()
+    skipped: list[str] = []
+    is_buried = False  # whether the error of a failure is followed by the work on another model
     console(RunStarted(command_line(), len(selection.models)))
     for problem in selection.problems:
-        name = Path(problem.file).parent.name
-        report.add_failure(name, problem)
+        report.add_failure(Path(problem.file).parent.name, problem)
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download prints this warning
             console.warn(f"{composite.name}: {composite.deprecated}")
     outcomes = for_each(selection.models, work, executor=executor, listener=console, memory=memory)
     for number, outcome in enumerate(outcomes):
-        name, error = outcome.item.full_name, outcome.error
+        name = outcome.item.full_name
+        error = outcome.error
         if error is None:
             report.answers.append({"name": name, **(outcome.result or {})})
+            is_buried = is_buried or bool(report.failures)
             continue
         if skip_unpinned and isinstance(error, UnpinnedFileError):
             skipped.append(name)
@@ -134,11 +136,15 @@ def run_for_each(
                 report.add_failure(spec.full_name, error)
             return report
         report.add_failure(name, error)
-    failed = [failure for failure in report.failures if failure["name"] not in skipped]
     if skipped:
         console.warn("SKIPPED (no pin): " + ", ".join(skipped))
-    if failed and len(selection.models) + len(selection.problems) > 1:
-        for failure in failed:
-            reason = failure["reason"].removeprefix(f"{failure['name']}: ")
-            console.warn(f"FAILED: {failure['name']}: {reason}")
+    if is_buried:
+        _repeat_failures(report, skipped, console)
     return report
+
+
+def _repeat_failures(report: JobReport, skipped: Sequence[str], console: Console) -> None:
+    for failure in report.failures:
+        name = failure["name"]
+        if name not in skipped:
+            console.warn(f"FAILED: {name}: {failure['reason'].removeprefix(f'{name}: ')}")

@@ -11,8 +11,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 
 from posezoo.errors import PosezooError, error_lines, redact_secrets
@@ -126,6 +124,9 @@ def command_line() -> str:
 
 
 def _report_bug() -> int:
+    import tempfile
+    import traceback
+
     trace = traceback.format_exc()
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"

@@ -38,6 +38,7 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
     from posezoo.export.targets import TARGETS
     from posezoo.networks import NETWORKS
     from posezoo.spec.model import Precision
+    from posezoo.spec.model_yml import TASKS
 
     # By the placeholder in help texts; any other value cannot be completed.
     completers: dict[str, Callable[..., Iterable[str]]] = {
@@ -45,6 +46,7 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
         **dict.fromkeys(("FILE", "IMAGE", "PHOTO", "INPUT", "PATH", "DIR|URL"), FilesCompleter()),
         **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML", "MODEL|XML|FILE"), _model_names),
         **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
+        "TASK": lambda **_: tuple(TASKS),
         "NETWORK": lambda **_: tuple(NETWORKS),
         "to": lambda prefix, **_: (*TARGETS.builtin, *DirectoriesCompleter()(prefix)),
     }

@@ -148,6 +148,15 @@ def test_a_stand_in_for_an_older_release_lies_beside_the_others(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("release", ["9.9", "2024.7.0", "2022.1.5", "2020.4"])
+def test_a_release_that_never_was_is_refused(tmp_path, release):
+    ended = posezoo("shims", "--wheel", tmp_path, "--wheel_version", release)
+    assert ended.returncode == 2
+    assert f"openvino-dev has no release {release}; it has 2021.3" in ended.stderr
+    assert "2023.0.2" in ended.stderr and "2024.6" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("release", ["2022.1.0+mine", "newest", "../2022", ""])
 def test_a_wrong_release_is_refused(tmp_path, release):
     ended = posezoo("shims", "--wheel", tmp_path, "--wheel_version", release)

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from posezoo.cli import flags, run_main
+from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import PosezooError, error_lines, escape_control_characters, suggest
@@ -142,7 +142,7 @@ class OmzCommand:
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
         parser = _Parser(
-            prog=self.name, description=self.summary, formatter_class=flags.HelpFormatter
+            prog=self.name, description=self.summary, formatter_class=parsers.HelpFormatter
         )
         flags.add_flags(
             parser,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo import events
-from posezoo.cli import flags, run_main
+from posezoo.cli import flags, parsers, run_main
 from posezoo.console import result_lines
 from posezoo.errors import ConversionError, PosezooError, SelfCheckError, sanitize
 from posezoo.layout import FlatLayout
@@ -172,7 +172,7 @@ def create_parser() -> argparse.ArgumentParser:
             f"Convert one file to IR, with the arguments of Model Optimizer {RELEASE[:-2]}."
         ),
         epilog=_EXAMPLES,
-        formatter_class=flags.HelpFormatter,
+        formatter_class=parsers.HelpFormatter,
     )
     parser.add_argument(
         "--version",

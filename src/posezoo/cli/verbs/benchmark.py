@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.pipeline.for_each import Executor
 
-SUMMARY = "measure how fast models run on this machine"
-
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
 posezoo benchmark net.xml --batch 1,2,4,8 --requests 1,0

@@ -11,10 +11,6 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 
-SUMMARY = (
-    "write a bill of materials of models: files by digest, licenses, figures, how the IR were made"
-)
-
 EXAMPLES = """
 posezoo bom blazepose-full
 posezoo bom --all --format spdx3 --output zoo.spdx3.json

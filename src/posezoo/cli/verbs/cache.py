@@ -28,8 +28,6 @@ from posezoo.console import Console
 if TYPE_CHECKING:
     from posezoo.download.cache_entries import CacheEntry
 
-SUMMARY = "list, verify or remove the files in the cache"
-
 EXAMPLES = """
 posezoo cache list
 posezoo cache verify

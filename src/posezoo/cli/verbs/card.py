@@ -23,8 +23,6 @@ from posezoo.facts.model_facts import ModelFacts
 if TYPE_CHECKING:
     from posezoo.registry import Registry
 
-SUMMARY = "draw the model cards: a Markdown page for each model"
-
 EXAMPLES = """
 posezoo card blazepose-full
 posezoo card 'simple_pose_*' --format json

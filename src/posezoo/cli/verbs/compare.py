@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from posezoo.registry import Registry
     from posezoo.spec.model import Model
 
-SUMMARY = "compare models: AP and speed of whole pipelines, size, GFLOPs and license"
-
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
 posezoo compare --all --figures speed.json --picture zoo.svg

@@ -9,8 +9,6 @@ import argparse
 from posezoo.cli.flags import Flag
 from posezoo.cli.shell_completion import SHELLS, shell_script
 
-SUMMARY = "print a script for a shell, so that TAB completes verbs, flags and models"
-
 EXAMPLES = """
 posezoo completion bash > ~/.local/share/bash-completion/completions/posezoo
 posezoo completion zsh > ~/.zfunc/_posezoo      # with fpath+=~/.zfunc before compinit in ~/.zshrc

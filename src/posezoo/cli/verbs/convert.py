@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
-from posezoo.errors import ConversionError
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from posezoo.registry import Selection
     from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec, Precision
-
-SUMMARY = "convert downloaded models to OpenVINO IR"
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -147,6 +144,10 @@ class _ConversionTask:
         )
         if self.is_dry_run:
             plan = make_plan(resolved, context, options, downloads=self.downloads, is_dry_run=True)
+            if plan.source_error is not None:
+                raise plan.source_error
+            if not (self.downloads or spec.is_converted):
+                convert(resolved, plan, options)  # it only looks for the published IR
             return {"plan": model_jobs.format_plan(plan)}
         if self.downloads:
             converted = get(resolved, context, options, listener=listener)
@@ -171,12 +172,8 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
         if not args.dry_run:
             return {"files": [f"{export_onnx(resolved, force=args.force)}"]}
         require_network(resolved.source)
-        lines = [f"would write {resolved.layout.onnx_path(resolved.source)}"]
-        try:
-            verify_source_model(resolved.source, resolved.layout)
-        except ConversionError as error:
-            lines.append(f"but cannot: {error.problem}")
-        return {"plan": lines}
+        verify_source_model(resolved.source, resolved.layout)
+        return {"plan": [f"would write {resolved.layout.onnx_path(resolved.source)}"]}
 
     with flags.console_from_args(args) as console:
         selection = selection or select_models(

@@ -31,8 +31,6 @@ from posezoo.settings import user_folder
 if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
 
-SUMMARY = "describe a data set of annotated images, or download one"
-
 EXAMPLES = """
 posezoo dataset info --annotations people.json --images photos
 posezoo dataset get coco-val2017

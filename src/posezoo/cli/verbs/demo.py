@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli import flags, run_main
+from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
+from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
 from posezoo.errors import PosezooError
 from posezoo.settings import INFERENCE_PRECISIONS
@@ -35,8 +36,6 @@ posezoo demo -m blazepose-full -i 0 -u cm
 posezoo demo -m human-pose-estimation-0001 --precision FP16-INT8 -i street.mp4 -no_show -o poses.mp4 -limit 0
 posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.json
 """  # noqa: E501
-
-SUMMARY = "find poses in images, videos and cameras, and show them"
 
 #: The modes; the Tab key switches between them.
 USER, LATENCY = "User specified", "Min latency"
@@ -247,9 +246,10 @@ FLAGS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo as a separate script, and return its exit code."""
-    description = f"{SUMMARY[0].upper()}{SUMMARY[1:]}."
+    summary = SUMMARIES["demo"]
+    description = f"{summary[0].upper()}{summary[1:]}."
     parser = argparse.ArgumentParser(
-        usage=USAGE, description=description, formatter_class=flags.HelpFormatter
+        usage=USAGE, description=description, formatter_class=parsers.HelpFormatter
     )
     flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)

@@ -11,8 +11,6 @@ from dataclasses import asdict
 from posezoo.cli.flags import Flag
 from posezoo.errors import redact_secrets
 
-SUMMARY = "check packages, plug-ins, settings and devices, and say how to fix problems"
-
 EXAMPLES = """
 posezoo doctor
 posezoo doctor --format json

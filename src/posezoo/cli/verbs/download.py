@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
 
-SUMMARY = "download the published files of models and verify them"
-
 EXAMPLES = """
 posezoo download blazepose-full
 posezoo download 'pose-*' --weights_dir models

@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.spec.model import Model
 
-SUMMARY = "measure how accurately a model finds poses, on annotated images"
-
 EXAMPLES = """
 posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
 posezoo evaluate blazepose-full --annotations people.json --images photos --worst 12

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec
 
-SUMMARY = "write the files that a model server, a pipeline or a program in another language needs"
-
 EXAMPLES = """
 posezoo export blazepose-full --to ovms models
 posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --to folder out

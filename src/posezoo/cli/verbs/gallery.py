@@ -44,11 +44,6 @@ if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import Precision
 
-SUMMARY = (
-    "write a static web site about models, with search, filters, an accuracy chart and a page for"
-    " each model"
-)
-
 EXAMPLES = """
 posezoo gallery --output site/
 posezoo gallery 'simple_pose_*' --output poses/ --title 'Simple pose'

@@ -7,8 +7,6 @@ import argparse
 from posezoo.cli import flags
 from posezoo.cli.verbs.convert import convert_selected
 
-SUMMARY = "download models and convert them to OpenVINO IR"
-
 EXAMPLES = """
 posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --weights_dir models

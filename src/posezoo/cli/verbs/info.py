@@ -65,12 +65,9 @@ from posezoo.errors import escape_control_characters
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
-from posezoo.spec.routes import select_route
 
 if TYPE_CHECKING:
     from posezoo.registry import Selection
-
-SUMMARY = "show what is declared about models: files, license, inputs, outputs"
 
 EXAMPLES = """
 posezoo info blazepose-full
@@ -132,6 +129,7 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
 
 def _declared(spec: ModelSpec) -> dict[str, Any]:
     from posezoo.registry import license_path, read_copyright_line
+    from posezoo.spec.routes import select_route
 
     route, obstacle = select_route(spec)
     has_text = bool(spec.license.text)

@@ -18,8 +18,6 @@ from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import PosezooError
 
-SUMMARY = "show the licenses of downloaded models, with their texts, or write them to a NOTICE file"
-
 EXAMPLES = """
 posezoo licenses
 posezoo licenses blazepose-full --format json

@@ -52,8 +52,6 @@ if TYPE_CHECKING:
     from posezoo.registry import Selection
     from posezoo.settings import Settings
 
-SUMMARY = "list the models of the zoo"
-
 EXAMPLES = """
 posezoo list
 posezoo list 'pose-*'

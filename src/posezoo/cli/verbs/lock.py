@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from posezoo.lockfile.entries import LockChange, LockEntries
     from posezoo.pipeline.zoo_context import Context
 
-SUMMARY = "record the SHA-384 of each model.yml, file and IR; with --locked, all others are refused"
-
 EXAMPLES = """
 posezoo lock blazepose-full
 posezoo lock --all --dry_run

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     #: The functions that plan what is added to a mirror, and add it.
     _Extra = tuple[Callable[..., Sequence[PlannedFile]], Callable[..., list[Path]]]
 
-SUMMARY = "create or check a mirror: a folder of models' files, for machines without a network"
-
 EXAMPLES = """
 posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
 posezoo mirror create /mnt/mirror --list models.lst --dry_run

@@ -18,8 +18,6 @@ from posezoo.spec.model import Family, Framework, License
 if TYPE_CHECKING:
     from posezoo.registry import Registry
 
-SUMMARY = "download a model's files and draft its model.yml: size, SHA-384, inputs and outputs"
-
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
 posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run

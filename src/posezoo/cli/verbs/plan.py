@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
 
-SUMMARY = "show what posezoo get would download, convert and write, and what prevents it"
-
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
 #: PrePostProcessor.
 _INPUT = "name shape layout reverse_channels=reverse_input_channels mean scale ir_layout"

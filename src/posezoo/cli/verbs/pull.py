@@ -21,8 +21,6 @@ from posezoo.cli.verbs.push import ADDRESS, describe
 from posezoo.console import Console
 from posezoo.errors import UnknownModelError, suggest
 
-SUMMARY = "download models from an OCI registry, and verify them"
-
 EXAMPLES = """
 posezoo pull oci://registry.example.org/pose/blazepose:1.0
 posezoo pull oci://localhost:5000/zoo:2026-11 movenet-lightning --weights_dir models

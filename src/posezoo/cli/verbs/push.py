@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from posezoo.oci.model_artifact import ArtifactFile
     from posezoo.oci.oci_client import OciAddress
 
-SUMMARY = "push the files and IR of models to an OCI registry, as one artifact"
-
 EXAMPLES = """
 posezoo push oci://registry.example.org/pose/blazepose:1.0 blazepose-full
 posezoo push oci://localhost:5000/zoo:2026-11 --all

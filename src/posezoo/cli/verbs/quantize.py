@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from posezoo.quantize.quantization_plan import QuantizationOptions
     from posezoo.spec.model import ModelSpec
 
-SUMMARY = "make INT8 IR from FP32 IR, and measure how much their results differ"
-
 EXAMPLES = """
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --output int8
 posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32-INT8

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import Model, ModelSpec
 
-SUMMARY = "write measurements into the measured.yml files of a registry"
-
 EXAMPLES = """
 posezoo record blazepose-full
 posezoo record --generated 'simple_pose_*' 'simple_pose_*@*'

@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from posezoo.runtime.runtime_config import LoadOptions
     from posezoo.spec.model import Model
 
-SUMMARY = "find the poses in images and videos with a model of the zoo"
-
 EXAMPLES = """
 posezoo run
 posezoo run --input me.jpg --output poses

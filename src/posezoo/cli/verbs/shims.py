@@ -29,7 +29,13 @@ COMMANDS = {
     "omz_info_dumper": "posezoo.cli.omz.info_dumper",
 }
 
-SUMMARY = "write Open Model Zoo's commands, such as omz_downloader, which then run posezoo"
+
+#: The releases of openvino-dev. It has also had pre-releases of most of them.
+RELEASES = (
+    *("2021.3", "2021.4", "2021.4.1", "2021.4.2", "2022.1", "2022.2", "2022.3", "2022.3.1"),
+    *("2022.3.2", "2023.0", "2023.0.1", "2023.0.2", "2023.1", "2023.2", "2023.3", "2024.0"),
+    *("2024.1", "2024.2", "2024.3", "2024.4", "2024.5", "2024.6"),
+)
 
 
 def _release(text: str) -> str:
@@ -41,6 +47,9 @@ def _release(text: str) -> str:
         version = None
     if version is None or version.local:
         raise argparse.ArgumentTypeError(f"expected a release such as 2022.1.0, got {text!r}")
+    if Version(version.base_version) not in map(Version, RELEASES):
+        problem = f"openvino-dev has no release {text}; it has {', '.join(RELEASES)}"
+        raise argparse.ArgumentTypeError(problem)
     return str(version)
 
 

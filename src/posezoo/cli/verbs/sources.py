@@ -30,8 +30,6 @@ from posezoo.console import Console, Progress
 if TYPE_CHECKING:
     from posezoo.download.source_check import CheckedSource
 
-SUMMARY = "ask the sources of models whether they still have the files, without downloading them"
-
 EXAMPLES = """
 posezoo sources check blazepose-full
 posezoo sources check --all

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.verify import ArtifactState
 
-SUMMARY = "check downloaded files and IR: which have changed, are missing, or do not belong there"
-
 EXAMPLES = """
 posezoo verify blazepose-full
 posezoo verify --all --weights_dir models --format json

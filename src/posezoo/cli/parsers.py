@@ -1,0 +1,59 @@
+"""The parser and the help texts of all commands; importing this is fast."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import textwrap
+from collections.abc import Iterable
+from typing import NoReturn
+
+#: The maximum width of help texts; longer lines are hard to read.
+MOST_COLUMNS = 100
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Formats help texts: a short usage, examples as they are written, and lines that fit the
+    terminal.
+    """
+
+    def __init__(self, prog: str) -> None:
+        width = min(shutil.get_terminal_size((MOST_COLUMNS, 24)).columns, MOST_COLUMNS)
+        super().__init__(prog, max_help_position=width * 32 // 100, width=width)
+
+    def _format_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[argparse._MutuallyExclusiveGroup],
+        prefix: str | None,
+    ) -> str:
+        """One line: what must be given; the flags that may be given are listed below."""
+        if usage is not None:
+            return super()._format_usage(usage, actions, groups, prefix)
+        needed = [action for action in actions if action.required or not action.option_strings]
+        options = "[options]" if len(needed) < len([*actions]) else ""
+        text = super()._format_usage(None, needed, [], prefix)
+        return text.replace(self._prog, f"{self._prog} {options}".rstrip(), 1)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """The spellings, and the placeholder of the value once."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Wrap a paragraph; a text of several lines has its own layout."""
+        if "\n" not in text:
+            return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+        return super()._fill_text(text, width, indent)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Shows a wrong flag and what to do next, without the usage, which would hide them."""
+
+    def error(self, message: str, hint: str = "") -> NoReturn:
+        """Exit with code 2."""
+        hint = hint or f"{self.prog} --help shows its usage"
+        self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint}\n")
