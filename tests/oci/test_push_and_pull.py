@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from posezoo.oci.model_artifact import (
     CONFIG,
     DOCUMENT,
     MODEL_PACK,
+    PATH,
     WEIGHT_CONFIG,
     WEIGHTS,
     read_artifact,
@@ -558,10 +560,10 @@ def test_other_artifacts_are_refused(zoo, registry):
         in ended.stderr
     )
     wrong = manifest_of(registry.host, "team/image:1")
-    wrong["layers"][0]["annotations"]["posezoo.sha384"] = "0" * 96
+    layer_of(wrong, "public/net/net.onnx")["annotations"]["posezoo.sha384"] = "0" * 96
     put_manifest(registry.host, "team/image:3", wrong)
     ended = pull(zoo, registry.host, "team/image:3")
-    assert ended.returncode == 1 and "000000000000… is" in ended.stderr
+    assert ended.returncode == 1 and "the artifact has SHA-384 000000000000…" in ended.stderr
     digest = json.loads(
         pull(zoo, registry.host, "team/image:1", "--dry_run", "--format", "json").stdout
     )["digest"]
@@ -579,7 +581,6 @@ def test_other_artifacts_are_refused(zoo, registry):
         ("public/net.bin", "is not in the folder of a model"),
         ("public/net/.posezoo/net.bin.json", "is in a place that posezoo uses itself"),
         ("public/net/a\\b", "contains"),
-        (7, ""),
     ],
 )
 def test_no_path_leads_out_of_the_folder_of_a_model(path, reason):
@@ -597,13 +598,39 @@ def test_no_path_leads_out_of_the_folder_of_a_model(path, reason):
         read_artifact(json.dumps(manifest).encode(), address)
 
 
+LAYER = {"digest": f"sha256:{'0' * 64}", "size": 1, "mediaType": WEIGHTS}
+
+
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"[]", b"{}", b'{"artifactType": "%s"}' % MODEL_PACK.encode(), b"\xff", b"[" * 9999],
+    ("content", "reason"),
+    [
+        (b"", "it is not JSON"),
+        (b"[]", "it is not a JSON object"),
+        (b"\xff", "it is not UTF-8"),
+        (b"[" * 9999, "it is nested too deep"),
+        (b"{}", "it states no type"),
+        (b'{"config": []}', "it states no type"),
+        (b'{"config": {"mediaType": []}}', "it states no type"),
+        ({}, "it has no list of layers"),
+        ({"layers": {}}, "it has no list of layers"),
+        ({"layers": [7]}, "layer 1 has no annotations"),
+        ({"layers": [{"annotations": []}]}, "layer 1 has no annotations"),
+        ({"layers": [{"annotations": {}}]}, f"layer 1 has no annotation {PATH}"),
+        ({"layers": [LAYER | {"annotations": {PATH: 7}}]}, f"layer 1 has no annotation {PATH}"),
+        (
+            {"layers": [LAYER | {"annotations": {PATH: "public/net/net.bin"}}]},
+            "public/net/net.bin has no SHA-256 and SHA-384",
+        ),
+    ],
 )
-def test_what_is_no_manifest_is_one_error(content):
-    with pytest.raises(SourceError, match="is not an artifact of posezoo"):
+def test_what_is_no_manifest_of_posezoo_is_one_plain_error(content, reason):
+    if isinstance(content, dict):
+        content = json.dumps({"artifactType": MODEL_PACK, **content}).encode()
+    with pytest.raises(
+        SourceError, match=re.escape(f"is not an artifact of posezoo: {reason}")
+    ) as caught:
         read_artifact(content, OciAddress("registry.invalid", "team/net", "1"))
+    assert "another tag" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -719,6 +746,11 @@ def layer_of(manifest: dict, path: str) -> dict:
     )
 
 
+def blob_of_file(registry: OciRegistry, name: str, path: str) -> bytes:
+    layer = layer_of(manifest_of(registry.host, name), path)
+    return blob_of(registry.host, name.rpartition(":")[0], layer["digest"])
+
+
 def push_blob(registry: OciRegistry, repository: str, content: bytes) -> dict[str, object]:
     """Upload bytes as another client does; returns the digests and the size of their layer."""
     sha256 = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -756,7 +788,6 @@ FOREIGN = [
     ("public/net/pre-convert.py", "net", "is no file of net"),
     ("public/net/FP16/pre-convert.py", "net", "is no file of net"),
     ("public/net/notes.svg", "net", "is no file of net"),
-    ("public/net/LICENSE", "net", "net/LICENSE: the artifact has"),
     ("public/whole/model.yml", "whole", "is no file of whole"),
     ("public/whole/part/composite-model.yml", "part", "is no file of part"),
     ("public/good/model.yml", "net", "no model has the folder public/good"),
@@ -785,6 +816,44 @@ def test_a_pull_writes_only_what_model_yml_and_the_lock_name(zoo, registry):
         ended = run(zoo, "pull", f"oci://{registry.host}/{name}", out="models")
         assert ended.returncode == 1 and reason in ended.stderr, (path, ended.stderr)
         assert files_below(zoo / "models") == before
+
+
+def test_cards_pictures_and_licenses_are_drawn_here_and_not_taken_from_an_artifact(zoo, registry):
+    path = zoo / "models/public/net/model.yml"
+    path.write_text(f"{path.read_text()}skeleton: coco-17\n")
+    assert run(zoo, "get", "net").returncode == 0
+    push(zoo, registry.host, "team/drawn:1", "net")
+    names = ("README.md", "card.json", "coco-17.svg", "LICENSE")
+    right = {name: blob_of_file(registry, "team/drawn:1", f"public/net/{name}") for name in names}
+    for name in names:
+        add_layer(
+            registry, "team/drawn:1", f"public/net/{name}", "net", b"<script>foreign</script>"
+        )
+    assert pull(zoo, registry.host, "team/drawn:1").returncode == 0
+    assert {name: (zoo / "pulled/public/net" / name).read_bytes() for name in names} == right
+
+
+def test_a_locked_pull_keeps_of_a_record_only_what_the_lock_confirms(zoo, registry):
+    push(zoo, registry.host, "team/claims:1", "net")
+    run(zoo, "lock", "net")
+    path = "public/net/FP16/provenance.json"
+    record = json.loads(blob_of_file(registry, "team/claims:1", path))
+    record["complexity"] = {"gflops": 0.001, "mparams": 0.001}
+    record["self_check"]["is_independent"] = True
+    add_layer(registry, "team/claims:1", path, "net", json.dumps(record).encode())
+    assert pull(zoo, registry.host, "team/claims:1", "--locked").returncode == 0
+    pulled = json.loads((zoo / "pulled" / path).read_text())
+    assert (pulled["self_check"], pulled["complexity"]) == (None, None)
+    assert (pulled["key"], pulled["files"]) == (record["key"], record["files"])
+    assert "0.001" not in (zoo / "pulled/public/net/README.md").read_text()
+    # The lock lists the IR, so it is not converted again.
+    again = run(zoo, "plan", "net", out="pulled")
+    assert "is up to date" in again.stdout and "would" not in again.stdout, again.stdout
+    # An IR that the lock lists was not made from other files.
+    record["key"]["sources"] = {"net.onnx": f"sha384:{'0' * 96}"}
+    add_layer(registry, "team/claims:1", path, "net", json.dumps(record).encode())
+    ended = pull(zoo, registry.host, "team/claims:1", "--locked")
+    assert ended.returncode == 1 and "states other published files" in ended.stderr
 
 
 @pytest.mark.parametrize(

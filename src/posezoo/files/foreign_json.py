@@ -29,6 +29,10 @@ def parse_json(content: bytes) -> dict[str, Any]:
         value = json.loads(content, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: line {error.lineno}, column {error.colno}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8") from error
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     level: list[object] = [value]

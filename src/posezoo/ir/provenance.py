@@ -106,6 +106,7 @@ class Provenance:
     is_independent: bool = (
         False  # whether another reader than the conversion's own read the original
     )
+    is_locked: bool = False  # whether a lock listed the IR, in place of its self-check
 
 
 def conversion_key(
@@ -211,7 +212,14 @@ def parse_provenance(content: bytes) -> Provenance | None:
         unprovable = tuple(map(str, check.get("unprovable", ())))
         is_independent = check.get("is_independent") is True
         return Provenance(
-            dict(record["key"]), contents, checks, complexity, shift, unprovable, is_independent
+            dict(record["key"]),
+            contents,
+            checks,
+            complexity,
+            shift,
+            unprovable,
+            is_independent,
+            is_locked=record.get("locked") is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
@@ -271,13 +279,43 @@ def explain_stale_record(
     for suffix, content in record.contents.items():
         if not is_good(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
-    if is_checked and not record.checks:
+    if is_checked and not (record.checks or record.is_locked):
         return "it was not self-checked"
     if is_proven and record.unprovable:
         return "its self-check could not prove its outputs"
     if is_proven and not record.is_independent:
         return "its self-check compared it with nothing that another runtime computed"
     return ""
+
+
+def format_confirmed_record(record: Provenance, spec: ModelSpec) -> bytes:
+    """As JSON, what a lock confirms of the record of another machine: no self-check, no count."""
+    return _format_record(
+        {
+            "model": spec.name,
+            "key": record.key,
+            "files": _format_contents(record.contents, spec),
+            "self_check": None,
+            "complexity": None,
+            "locked": True,
+        }
+    )
+
+
+def _format_contents(
+    contents: Mapping[str, FileContent], spec: ModelSpec
+) -> dict[str, dict[str, object]]:
+    return {
+        f"{spec.name}{suffix}": {
+            "size": content.size,
+            content.digest.algorithm: content.digest.value,
+        }
+        for suffix, content in contents.items()
+    }
+
+
+def _format_record(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, indent=2).encode() + b"\n"
 
 
 def format_provenance(
@@ -315,15 +353,9 @@ def format_provenance(
             "python": platform.python_version(),
             **{tool: package_version(tool) for tool in _TOOLS},
         },
-        "files": {
-            f"{spec.name}{suffix}": {
-                "size": content.size,
-                content.digest.algorithm: content.digest.value,
-            }
-            for suffix, content in contents.items()
-        },
+        "files": _format_contents(contents, spec),
         "self_check": self_check,
         "complexity": None if complexity is None else asdict(complexity),
         **({} if shift is None else {"shift": shift}),
     }
-    return json.dumps(record, indent=2).encode() + b"\n"
+    return _format_record(record)

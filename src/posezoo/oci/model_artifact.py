@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.cards.model_card import NAME as CARD
-from posezoo.cards.model_card import OURS, has_note
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
@@ -28,8 +27,19 @@ from posezoo.download.provenance_json import update_provenance_json
 from posezoo.errors import DigestError, OutputError, SizeError, SourceError, UnknownModelError
 from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
 from posezoo.files.foreign_json import parse_json
-from posezoo.files.verified_files import compute_digest, writing
-from posezoo.ir.provenance import SUFFIXES, FileContent, parse_provenance
+from posezoo.files.verified_files import (
+    compute_digest,
+    is_verified,
+    write_atomically,
+    writing,
+)
+from posezoo.ir.provenance import (
+    SUFFIXES,
+    FileContent,
+    format_confirmed_record,
+    parse_provenance,
+    source_digests,
+)
 from posezoo.layout import DECODED, ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.oci.oci_client import MANIFEST, OciAddress, OciClient
@@ -56,7 +66,10 @@ MODEL, SHA384 = "posezoo.model", "posezoo.sha384"
 _MEDIA_TYPES = {".xml": WEIGHT_CONFIG}
 _RECORD = "provenance.json"
 _LICENSE = "LICENSE"
-_PUSH_AGAIN = "push it again with posezoo push"
+_OTHER_ARTIFACT = (
+    "pull another tag, or make the models here with posezoo get; who pushed it can push it again"
+    " with posezoo push"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,28 +258,36 @@ def read_artifact(manifest: bytes, address: OciAddress) -> list[ArtifactFile]:
             allowed.
     """
     try:
-        stated = parse_json(manifest)
-        kind = (
-            stated.get("artifactType")
-            or stated.get("config", {}).get("mediaType")
-            or stated["mediaType"]
-        )
-        if kind not in (MODEL_PACK, CONFIG):
-            raise ValueError(f"its type is {kind}, not {MODEL_PACK}")
-        files = [_read_layer(layer) for layer in stated["layers"]]
-        if len({case_folded(file.path) for file in files}) < len(files):
-            raise ValueError("two files have the same path")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise SourceError(
-            f"{address}: is not an artifact of posezoo: {reason[:300]}", hint=_PUSH_AGAIN
-        ) from error
+        return _read_layers(parse_json(manifest))
+    except ValueError as error:
+        problem = f"{address}: is not an artifact of posezoo: {error}"
+        raise SourceError(problem[:400], hint=_OTHER_ARTIFACT) from error
+
+
+def _read_layers(manifest: Mapping[str, Any]) -> list[ArtifactFile]:
+    config = manifest.get("config")
+    of_config = config.get("mediaType") if isinstance(config, dict) else None
+    kind = manifest.get("artifactType") or of_config or manifest.get("mediaType")
+    if not isinstance(kind, str):
+        raise ValueError("it states no type")
+    if kind not in (MODEL_PACK, CONFIG):
+        raise ValueError(f"its type is {kind}, not {MODEL_PACK}")
+    layers = manifest.get("layers")
+    if not isinstance(layers, list):
+        raise ValueError("it has no list of layers")
+    files = [_read_layer(layer, f"layer {number}") for number, layer in enumerate(layers, 1)]
+    if len({case_folded(file.path) for file in files}) < len(files):
+        raise ValueError("two files have the same path")
     return files
 
 
-def _read_layer(layer: Mapping[str, Any]) -> ArtifactFile:
-    notes, size = layer["annotations"], layer["size"]
-    path, sha384 = notes[PATH], notes[SHA384]
+def _read_layer(layer: object, name: str) -> ArtifactFile:
+    notes = layer.get("annotations") if isinstance(layer, dict) else None
+    if not isinstance(layer, dict) or not isinstance(notes, dict):
+        raise ValueError(f"{name} has no annotations")
+    path = notes.get(PATH)
+    if not isinstance(path, str):
+        raise ValueError(f"{name} has no annotation {PATH}")
     if problem := explain_unsafe_file_name(path):
         raise ValueError(f"the path {path} {problem}")
     if not re.fullmatch(rf"(?:{'|'.join(Family)})/[^/]+/.+", path):
@@ -274,12 +295,14 @@ def _read_layer(layer: Mapping[str, Any]) -> ArtifactFile:
     folder = path.split("/")[1]
     if problem := explain_invalid_model_name(folder.replace(TAG_MARK, "-", 1)):
         raise ValueError(f"the path {path} is not in the folder of a model: {problem}")
-    if not re.fullmatch("sha256:[0-9a-f]{64} [0-9a-f]{96}", f"{layer['digest']} {sha384}"):
+    digests = f"{layer.get('digest')} {notes.get(SHA384)}"
+    stated = re.fullmatch("sha256:([0-9a-f]{64}) ([0-9a-f]{96})", digests)
+    if stated is None:
         raise ValueError(f"{path} has no SHA-256 and SHA-384")
+    size = layer.get("size")
     if type(size) is not int or size < 0:
         raise ValueError(f"the size of {path} is not a number of bytes")
-    digest = layer["digest"].partition(":")[2]
-    return ArtifactFile(folder, path, str(layer["mediaType"]), size, digest, sha384)
+    return ArtifactFile(folder, path, str(layer.get("mediaType")), size, stated[1], stated[2])
 
 
 def find_model(path: str, registry: Registry) -> Model | None:
@@ -311,7 +334,11 @@ class PullPlan:
     """The files of one model that may be pulled."""
 
     model: Model
-    files: Sequence[PulledFile]
+    files: Sequence[PulledFile]  # published files and IR
+    records: Sequence[PulledFile]  # of the IR
+    #: The names of its documents in the artifact, such as its card. They are not pulled: posezoo
+    #: draws them from the registry, because nothing could verify them.
+    documents: Collection[str]
 
 
 def plan_pull(
@@ -362,21 +389,27 @@ def _plan_model(
         model = lock.with_pins(model)
         declared = {f"{model.subdirectory}/{file.name}": file for file in model.files}
         _require_locked_irs(files, model, lock)
-        text = license_path(model)
-        if lock.is_strict and text.is_file():
-            known_text = SourceFile(_LICENSE, None, compute_digest(text), ())
-            declared[f"{model.subdirectory}/{_LICENSE}"] = known_text
     places = list_places(model, layout)
-    planned = []
+    pulled: list[PulledFile] = []
+    records: list[PulledFile] = []
+    documents = []
     for file in files:
         if file.path not in places:
             problem = (
                 f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
             )
-            raise SourceError(problem, hint=_PUSH_AGAIN)
-        known = declared.get(file.path) or SourceFile(file.path.split("/", 2)[2], None, None, ())
-        planned.append(PulledFile(file, places[file.path], _pin(known, file)))
-    return PullPlan(model, planned)
+            raise SourceError(problem, hint=_OTHER_ARTIFACT)
+        name = file.path.split("/", 2)[2]
+        if file.path in declared:
+            expected = _pin(declared[file.path], file)
+            pulled.append(PulledFile(file, places[file.path], expected))
+        elif name in (*_card_names(model), _LICENSE):
+            documents.append(name)
+        else:
+            expected = _pin(SourceFile(name, None, None, ()), file)
+            group = records if name.endswith(f"/{_RECORD}") else pulled
+            group.append(PulledFile(file, places[file.path], expected))
+    return PullPlan(model, pulled, records, documents)
 
 
 def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: LockFile) -> None:
@@ -389,30 +422,50 @@ def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: Lo
             agreed.require({suffix: content for suffix, content in contents if content is not None})
 
 
-def require_true_records(plan: PullPlan, client: OciClient) -> None:
-    """Compare each IR of an artifact with its record there; only the records are downloaded for
-    that.
+def read_records(plan: PullPlan, client: OciClient, *, is_locked: bool) -> dict[Path, bytes]:
+    """The record of each IR of an artifact, by its path here; only records are downloaded for that.
+
+    If the IR must be those of a lock, a record keeps only what the lock confirms.
 
     Raises:
-        DigestError: an IR has no record, or its record states another IR.
+        DigestError: an IR has no record, or its record states another IR; or published files that
+            are not those of a lock.
         SourceError: a record cannot be downloaded.
     """
     spec = plan.model
     if not isinstance(spec, ModelSpec):
-        return
+        return {}
     files = {each.file.path: each.file for each in plan.files}
+    records = {each.file.path: each for each in plan.records}
+    contents = {}
     for precision in Precision:
         *paths, record_path = (f"{spec.subdirectory}/{name}" for name in _ir_names(spec, precision))
         ir_files = [files[path] for path in paths if path in files]
         if not ir_files:
             continue
-        record = None
-        if record_path in files:
-            record = parse_provenance(client.read_record(f"sha256:{files[record_path].sha256}"))
-        contents = [FileContent(file.size, Digest("sha384", file.sha384)) for file in ir_files]
-        if record is None or [record.contents[suffix] for suffix in SUFFIXES] != contents:
+        content = b""
+        if record_path in records:
+            content = _read_record(records[record_path], client)
+        record = parse_provenance(content)
+        stated = [FileContent(file.size, Digest("sha384", file.sha384)) for file in ir_files]
+        if record is None or [record.contents[suffix] for suffix in SUFFIXES] != stated:
             problem = f"{ir_files[0].path}: the artifact has no record that states this IR"
-            raise DigestError(problem, hint=_PUSH_AGAIN)
+            raise DigestError(problem, hint=_OTHER_ARTIFACT)
+        if is_locked:
+            if record.key.get("sources") != source_digests(spec):
+                problem = f"{record_path}: states other published files than those of {spec.path}"
+                raise DigestError(problem, hint=_OTHER_ARTIFACT)
+            content = format_confirmed_record(record, spec)
+        contents[records[record_path].target] = content
+    return contents
+
+
+def _read_record(record: PulledFile, client: OciClient) -> bytes:
+    """The bytes of a record, from an earlier pull if they are here."""
+    digest = Digest("sha384", record.file.sha384)
+    if is_verified(record.target, record.file.size, digest):
+        return record.target.read_bytes()
+    return client.read_record(f"sha256:{record.file.sha256}")
 
 
 def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:
@@ -434,11 +487,15 @@ def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:
 
 
 def pull_files(
-    plan: PullPlan, client: OciClient, layout: ModelLayout, context: DownloadContext
+    plan: PullPlan,
+    records: Mapping[Path, bytes],
+    client: OciClient,
+    layout: ModelLayout,
+    context: DownloadContext,
 ) -> None:
     """Download the files of one model; verified ones are kept, and interrupted ones are continued.
 
-    The record of an IR is written last, so an incomplete IR has none.
+    The ``records`` of its IR are written last, so an incomplete IR has none.
 
     Raises:
         DownloadError: a file cannot be downloaded, or is not the expected one.
@@ -447,9 +504,6 @@ def pull_files(
 
     def download(planned: PulledFile) -> None:
         file, target, expected = planned.file, planned.target, planned.expected
-        if target.name == CARD and target.exists() and not has_note(target, OURS):
-            context.warn(f"{target}: posezoo did not write it, so it is kept")
-            return
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         candidates = (
@@ -460,9 +514,13 @@ def pull_files(
         others = [digest for digest in digests if digest != expected.checksum]
         download_file(expected, target, context, candidates, also=others)
 
-    records = [each for each in plan.files if each.target.name == _RECORD]
-    context.pool.run_all(download, [each for each in plan.files if each not in records])
-    context.pool.run_all(download, records)
-    if isinstance(spec := plan.model, ModelSpec):
+    spec = plan.model
+    context.pool.run_all(download, plan.files)
+    for path, content in records.items():
+        write_atomically(path, content)
+    if isinstance(spec, ModelSpec):
+        if _LICENSE in plan.documents and read_copyright_line(spec):
+            target = layout.model_dir(spec) / _LICENSE
+            write_atomically(target, license_path(spec).read_bytes())
         places = [(file, layout.file_path(spec, file)) for file in spec.files]
         update_provenance_json(layout.model_download_dir(spec), spec, places)

@@ -38,15 +38,19 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Pull, and print the paths of the files."""
+    from posezoo.cards.model_card import NAME as CARD
+    from posezoo.cards.model_card import OURS, has_note
     from posezoo.download.context import ConnectionPool, DownloadContext
+    from posezoo.events import WarningIssued
     from posezoo.oci.model_artifact import (
         find_model,
         plan_pull,
         pull_files,
         read_artifact,
-        require_true_records,
+        read_records,
     )
     from posezoo.oci.oci_client import OciClient
+    from posezoo.pipeline.get import write_model_card
 
     context = flags.context_from_args(args)
     options, layout = context.download_options, context.layout
@@ -74,14 +78,20 @@ def run(args: argparse.Namespace) -> int:
         plans = plan_pull(files, context.registry, layout, context.lock, options.allow_licenses)
         if args.dry_run:
             plans = []
-        for plan in plans:
-            require_true_records(plan, client)
-        for plan in plans:
+        is_locked = context.lock.is_strict
+        records = [read_records(plan, client, is_locked=is_locked) for plan in plans]
+        for plan, of_plan in zip(plans, records, strict=True):
             name = plan.model.full_name
             with DownloadContext(
                 name, options, console, pool=pool, records_origins=True
             ) as downloads:
-                pull_files(plan, client, layout, downloads)
+                pull_files(plan, of_plan, client, layout, downloads)
+        for plan in plans:
+            card = layout.model_dir(plan.model) / CARD
+            if CARD in plan.documents:
+                if card.exists() and not has_note(card, OURS):
+                    console(WarningIssued(f"{card}: posezoo did not write it, so it is kept"))
+                write_model_card(plan.model, context)
     paths = [
         f"{'would download ' if args.dry_run else ''}{layout.output_dir / file.path}"
         for file in files
