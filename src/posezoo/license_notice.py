@@ -61,8 +61,7 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
         lines = []
         for member in members:
             spec = member.spec
-            sources = dict.fromkeys(source for file in spec.files for source in file.addresses)
-            lines += [f"- {spec.full_name}", *(f"  from {source}" for source in sources)]
+            lines += [f"- {spec.full_name}", *_list_sources(spec)]
             lines += [f"  origin: {spec.origin.repository}"] if spec.origin.repository else []
             lines += (
                 ["  changed: converted to OpenVINO IR by posezoo"] if member.is_converted else []
@@ -74,3 +73,9 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
             body = f"The text is not available here; it is declared to be at {address}"
         parts.append(f"{_RULE}\n{heading}\n{_RULE}\n\n{models}\n\n{body.strip()}\n")
     return "\n".join(parts)
+
+
+def _list_sources(spec: ModelSpec) -> Iterable[str]:
+    """A line for the source of each file, with the alternatives; equal lines are not repeated."""
+    lines = (f"  from {', or from '.join(file.addresses)}" for file in spec.files if file.sources)
+    return dict.fromkeys(lines)

@@ -55,6 +55,8 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
     assert "- `image`: [1, 3, 64, 96], f32, NCHW, BGR" in readme
     assert f"- `{model.outputs[0].name}`: {list(model.outputs[0].shape)}, f32" in readme
     assert find_target(target).next_step.format(folder='"$PWD"', name="net") in readme
+    assert f"{find_target(target).needs.format(name='net')} Then, in the folder" in readme
+    assert find_target(target).needs
     assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32)
     assert "0.117 in place of 0.155" in readme
     assert "{" not in readme.replace("${", "")
@@ -87,3 +89,19 @@ def test_a_part_of_a_composite_names_no_command_that_runs_it_alone(taken_model):
     readme = documents("cpp", part)["README.md"]
     assert "/build/poses " not in readme
     assert 'README.md in "$PWD" says how to run it with the other part' in readme
+
+
+def test_the_readme_of_a_folder_is_its_card_with_one_title(taken_model):
+    readme = documents("folder", taken_model("folder"))["README.md"]
+    lines = readme.partition("\n---\n")[2].splitlines()  # after the metadata for model hubs
+    assert [line for line in lines if line.startswith("# ")] == ["# net"]
+    chapters = [line for line in lines if line.startswith("## ")]
+    assert len(set(chapters)) == len(chapters)
+    here = lines.index("## This folder")
+    assert {line.split()[0] for line in lines[here + 1 :] if line.startswith("#")} == {"###"}
+
+
+def test_a_reader_learns_what_to_do_before_the_first_command(taken_model):
+    assert "needs Node 21 or later" in documents("node", taken_model("node"))["README.md"]
+    kserve = documents("kserve", taken_model("kserve"))["README.md"]
+    assert kserve.index("Copy the folder net, with its numbered versions") < kserve.index("kubectl")

@@ -42,6 +42,7 @@ TARGET = ExportTarget(
     ),
     render=render_cpp,
     next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
+    needs="You need CMake 3.16, a C++17 compiler and OpenVINO, see README.md of the project.",
     next_step_of_part=(
         f"{_BUILD}  # then README.md in {{folder}} says how to run it with the other part"
     ),

@@ -147,6 +147,10 @@ TARGET = ExportTarget(
     summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
     render=render_dlstreamer,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
+    needs=(
+        "The script needs DL Streamer. If it names person-detection-retail-0013, which finds the"
+        " people, export that model to the same folder, too."
+    ),
     sets_f32="ie-config in pipeline.sh",
     checked_by=(
         "DL Streamer was not run: tests compare the files with its rules, read from its sources."

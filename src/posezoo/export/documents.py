@@ -44,18 +44,26 @@ def render_documents(
         yield ExportFile(f"{prefix or f'{model.name}/'}{name}", text)
 
 
-def render_texts(model: ExportedModel, target: ExportTarget) -> dict[str, bytes]:
-    """README.md, NOTICE, and LICENSE if posezoo has its text: their bytes by name."""
+def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> dict[str, bytes]:
+    """README.md, NOTICE, and LICENSE if posezoo has its text: their bytes by name.
+
+    README.md begins with the model's card, if it is given.
+    """
     terms = collect_license_terms((model.spec,), model.layout)
+    title = f"{model.name} as OpenVINO IR, {model.precision}"
     readme = render(
         "model_readme.md",
-        name=model.name,
-        precision=model.precision,
-        description=model.spec.description.strip(),
+        heading=(
+            f"{card.rstrip()}\n\n## This folder\n\n{title}."
+            if card
+            else f"# {title}\n\n{model.spec.description.strip()}"
+        ),
+        level="###" if card else "##",
         inputs="\n".join(map(_describe_port, model.inputs)),
         preparation=_describe_preparation(model),
         outputs="\n".join(map(_describe_port, model.outputs)),
         decoding=_describe_decoding(model),
+        before=f"{target.needs.format(name=model.name)} Then, in" if target.needs else "In",
         command=describe_next_step(target, model, '"$PWD"'),
         computation=_describe_computation(model, target),
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.cards.model_card import NAME as CARD
 from posezoo.cards.model_card import render_card_files
 from posezoo.errors import ExportError
 from posezoo.export.documents import render_texts
@@ -19,18 +20,12 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     spec, layout = model.spec, model.layout
     files = model.ir_files(model.name)
     record = layout.provenance_path(spec, model.precision)
-    card = {
-        name: text.encode()
-        for name, text in render_card_files(ModelFacts(spec, (spec,), layout)).items()
-    }
-    documents = render_texts(model, TARGET)
-    texts = {
-        **card,
-        **documents,
-        "README.md": card["README.md"] + b"\n" + documents["README.md"],
-        "sample.py": render_sample(model),
-        **({"provenance.json": record.read_bytes()} if record.is_file() else {}),
-    }
+    card = render_card_files(ModelFacts(spec, (spec,), layout))
+    texts = {name: text.encode() for name, text in card.items()}
+    texts |= render_texts(model, TARGET, card[CARD])
+    texts["sample.py"] = render_sample(model)
+    if record.is_file():
+        texts["provenance.json"] = record.read_bytes()
     files += [
         ExportFile(f"{model.name}/{name}", text, digest(text)) for name, text in texts.items()
     ]
@@ -73,6 +68,7 @@ TARGET = ExportTarget(
     ),
     render=render_folder,
     next_step="python {folder}/{name}/sample.py IMAGE",
+    needs="The sample needs Python with `pip install openvino opencv-python-headless`.",
     checked_by=(
         "Tests check the checksums with sha256sum, and run the sample in a process without posezoo."
     ),

@@ -66,6 +66,10 @@ TARGET = ExportTarget(
     ),
     render=render_frigate,
     next_step="cp -r {folder}/{name} FRIGATE_CONFIG_FOLDER",
+    needs=(
+        "Add the lines of {name}/config.yml to Frigate's config.yml; FRIGATE_CONFIG_FOLDER is the"
+        " folder of that file."
+    ),
     checked_by=(
         "Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours."
         " Frigate itself is not run."

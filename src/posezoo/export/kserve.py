@@ -45,6 +45,11 @@ TARGET = ExportTarget(
     ),
     render=render_kserve,
     next_step="kubectl apply -f {folder}/{name}.yaml",
+    needs=(
+        "Copy the folder {name}, with its numbered versions, to the address that {name}.yaml names"
+        " as storageUri. The cluster needs the runtime kserve-openvino:"
+        " extras/kserve/kserve-openvino.yaml of openvinotoolkit/model_server."
+    ),
     checked_by=(
         "Tests check the keys and types of the InferenceService against those of the classes in the"
         " Python package kserve 0.21.0."

@@ -63,6 +63,7 @@ TARGET = ExportTarget(
     summary="for Model API (openvino-model-api 0.4.7 and later): the IR, and a sample in Python",
     render=render_modelapi,
     next_step="python {folder}/{name}/sample.py IMAGE",
+    needs='The sample needs Python with `pip install "openvino-model-api>=0.4.7"`.',
     checked_by="Tests run the sample with Model API; its keypoints and boxes are posezoo's.",
     sets_f32="the plugin_config of the adapter in sample.py",
     run_with=("person-detection-retail-0013",),

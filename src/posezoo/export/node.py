@@ -38,6 +38,7 @@ TARGET = ExportTarget(
     summary="Node: for each model a program of 30 lines for openvino-node, and an IR for it",
     render=render_node,
     next_step="cd {folder}/{name} && npm install && node sample.mjs PICTURE",
+    needs="The program needs Node 21 or later; npm installs openvino-node and sharp for it.",
     checked_by=(
         "The IR takes frames and contains its decoder. openvino-node downloads a library when it is"
         " installed, so the program was not run: tests check it against the types of openvino-node"

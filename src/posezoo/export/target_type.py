@@ -139,6 +139,7 @@ class ExportTarget:
             To find that out before a download, it is also called with a model whose IR does not
             exist.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
+        needs: what the user must have or do before that, as full sentences; ``{name}`` is replaced.
         next_step_of_part: the same for a part of a composite; empty if it is no other.
         sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
         checked_by: what the tests do, as full sentences for docs/export.md.
@@ -154,6 +155,7 @@ class ExportTarget:
     next_step: str
     checked_by: str
     next_step_of_part: str = ""
+    needs: str = ""
     sets_f32: str = ""
     run_with: tuple[str, ...] = ()
     is_versioned: bool = False

@@ -64,6 +64,7 @@ TARGET = ExportTarget(
         "docker run --rm -p 8001:8001 -v {folder}:/models:ro nvcr.io/nvidia/tritonserver:TAG "
         "tritonserver --model-repository /models"
     ),
+    needs="The command needs docker; replace TAG by a release of Triton, such as 25.10-py3.",
     checked_by=(
         "Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare"
         " names, types and shapes with those of the IR by the rules of the backend, for a server"
