@@ -15,8 +15,8 @@ def test_an_object_is_read_as_it_is():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "Expecting value"),
-        (b"\xff\xfe\xff", "codec can't decode"),
+        (b"", "it is not JSON: line 1, column 1"),
+        (b"\xff\xfe\xff", "it is not UTF-8"),
         (b"[1]", "is not a JSON object"),
         (b'{"a": ' * 100_000, "nested too deep"),
         (b'{"a":' + b"[" * 150 + b"]" * 150 + b"}", "nested too deep"),
