@@ -17,34 +17,35 @@ from posezoo.files.verified_files import CHUNK
 
 
 class TransientSourceError(SourceError):
-    """A temporary failure: another attempt may succeed.
+    """A temporary failure: another attempt may succeed. Its attributes are rules for ``ask_again``.
 
-    ``retry_after_s`` is how many seconds the source asked us to wait, or None; ``at_most`` the
-    maximum number of attempts, or None for as many as the user allows. ``silent_host`` is the host,
-    with the port, that does not answer at all; empty if it answered.
+    Attributes:
+        retry_after_s: how many seconds the source asked us to wait; None if it did not.
+        at_most: the maximum number of attempts; None for as many as the user allows.
+        new_limit: the new limit of simultaneous requests to the host; None if it has not changed.
+        silent_host: the host, with the port, that does not answer at all; empty if it answered.
+        attempts: how often the source was asked.
     """
 
+    new_limit: int | None = None
     silent_host = ""
+    attempts = 1
 
     def __init__(
         self,
         problem: str,
         *,
         hint: str = "",
-        wait_s: float | None = None,
+        retry_after_s: float | None = None,
         at_most: int | None = None,
     ) -> None:
         super().__init__(problem, hint=hint, temporary=True)
-        self.retry_after_s, self.at_most = wait_s, at_most
+        self.retry_after_s = retry_after_s
+        self.at_most = at_most
 
 
 class RateLimitedError(TransientSourceError):
-    """The source received too many requests (429), at once or over time.
-
-    ``new_limit`` is the new limit of simultaneous requests; None if there was only one request.
-    """
-
-    new_limit: int | None = None
+    """The source received too many requests (429), at once or over time."""
 
 
 class NotFoundError(SourceError):

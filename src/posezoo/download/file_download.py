@@ -6,14 +6,12 @@ only after it is verified, so a wrong download never replaces a good file.
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from posezoo.download.candidates import (
@@ -22,7 +20,6 @@ from posezoo.download.candidates import (
     CandidateKind,
     NotFoundError,
     RangeMismatchError,
-    RateLimitedError,
     TransientSourceError,
 )
 from posezoo.download.context import DownloadContext
@@ -33,9 +30,9 @@ from posezoo.download.digest_store import (
     store,
     stored_copy,
 )
-from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
+from posezoo.download.retries import ask_again
 from posezoo.download.source_types import list_candidates
 from posezoo.errors import (
     ArchiveError,
@@ -64,12 +61,6 @@ from posezoo.spec.model import Digest, SourceFile
 
 if TYPE_CHECKING:
     from hashlib import _Hash
-
-Result = TypeVar("Result")
-
-# The first and the longest pause between attempts; a server may ask for a longer one.
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 8.0
 
 # Ten progress events per second are enough.
 _PROGRESS_EVERY_S = 0.1
@@ -213,41 +204,27 @@ def _fill_from(
     candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
 ) -> None:
     """Fill the part from one candidate; ask it again if another attempt may succeed."""
-    options, name = context.options, f"{file.name}: {candidate.name}"
-    with suppress(
-        ValueError
-    ):  # an address that is invalid; the error at the end has the whole address
-        name = f"{file.name}: {urlsplit(candidate.name).hostname or candidate.name}"
-    attempt, is_restarted = 1, False
-    while True:
+    name = candidate.name
+    with suppress(ValueError):  # an invalid address; the error at the end has all of it
+        name = urlsplit(candidate.name).hostname or candidate.name
+
+    def warn(problem: str) -> None:
+        context.warn(f"{file.name}: {name}: {problem}")
+
+    def receive() -> None:
         try:
             _receive(candidate, file, partial, context)
-            return
         except RangeMismatchError as error:
-            if is_restarted:
-                raise
-            context.warn(f"{name}: {error.problem}; starting again from the beginning")
+            warn(f"{error.problem}; starting again from the beginning")
             partial.truncate()
-            is_restarted = True
-            continue
-        except TransientSourceError as error:
-            allowed = allowed_attempts(error, options)
-            if allowed and isinstance(error, RateLimitedError) and error.new_limit is not None:
-                context.warn(f"{name}: {error.problem}; now at most {error.new_limit} at a time")
-                options.sleep(retry_pause_s(1, error.retry_after_s))
-            else:
-                if attempt >= allowed:
-                    attempts = f" ({attempt} attempts)" if attempt > 1 else ""
-                    raise SourceError(
-                        f"{error.problem}{attempts}", hint=error.hint, temporary=True
-                    ) from error
-                pause_s = retry_pause_s(attempt, error.retry_after_s)
-                attempt += 1
-                context.warn(
-                    f"{name}: {error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s"
-                )
-                options.sleep(pause_s)
-            is_restarted = False
+            _receive(candidate, file, partial, context)
+
+    try:
+        ask_again(receive, context.options, warn)
+    except TransientSourceError as error:
+        if error.attempts > 1:
+            error.problem += f" ({error.attempts} attempts)"
+        raise
 
 
 def _receive(
@@ -325,53 +302,6 @@ def _require_digests(file: SourceFile, path: Path, digests: Sequence[Digest]) ->
     for expected in digests:
         if (actual := compute_digest(path, expected.algorithm)) != expected:
             raise DigestError(f"{file.name}: its digest is {actual}, but {expected} is stated")
-
-
-def ask_again(
-    ask: Callable[[], Result],
-    options: DownloadOptions,
-    warn: Callable[[str], None] = lambda _problem: None,
-) -> Result:
-    """Ask a server, and again after temporary failures; ``warn`` is called with each of these.
-
-    Raises:
-        TransientSourceError: the last attempt failed temporarily, too.
-    """
-    for attempt in count(1):
-        try:
-            return ask()
-        except TransientSourceError as error:
-            if attempt >= (allowed := allowed_attempts(error, options)):
-                raise
-            pause_s = retry_pause_s(attempt, error.retry_after_s)
-            warn(f"{error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s")
-            options.sleep(pause_s)
-    raise AssertionError("the loop ends with a return or an error")
-
-
-def allowed_attempts(error: TransientSourceError, options: DownloadOptions) -> int:
-    """How often a source may be asked; 0 if it asks for a longer pause than the time limit, and
-    says so.
-    """
-    asked_s = error.retry_after_s or 0.0
-    if asked_s > options.timeout_s:
-        error.problem += f", again in {asked_s:.0f} s"
-        error.hint = (
-            f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again after"
-            " that, or with a longer --stall_timeout"
-        )
-        return 0
-    return min(options.attempts, error.at_most or options.attempts)
-
-
-def retry_pause_s(attempt: int, asked_s: float | None) -> float:
-    """Seconds before the next attempt: as many as the server asks for, else a growing, random
-    number.
-    """
-    if asked_s is not None:
-        return asked_s
-    pause_s = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
-    return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not retry at the same time
 
 
 def _combine(

@@ -295,7 +295,7 @@ def refuse_status(response: requests.Response, *expected: int) -> None:
         error_type = (
             RateLimitedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientSourceError
         )
-        raise error_type(problem, wait_s=_parse_retry_after(response))
+        raise error_type(problem, retry_after_s=_parse_retry_after(response))
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise NotFoundError(problem)
     raise SourceError(problem, hint=HINTS.get(status, ""))  # type: ignore[call-overload]

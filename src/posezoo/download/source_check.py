@@ -14,10 +14,10 @@ from requests.exceptions import InvalidProxyURL
 
 from posezoo.download.candidates import RangeMismatchError, TransientSourceError
 from posezoo.download.context import ConnectionPool, DownloadContext
-from posezoo.download.file_download import allowed_attempts, retry_pause_s
 from posezoo.download.npm_config import NpmSettingsError
 from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import ResumeState
+from posezoo.download.retries import ask_again
 from posezoo.download.source_types import SOURCE_TYPES, find_source_type
 from posezoo.errors import (
     DigestError,
@@ -25,6 +25,7 @@ from posezoo.errors import (
     MissingPackageError,
     PosezooError,
     SizeError,
+    SourceError,
     redact_secrets,
 )
 from posezoo.spec.model import ModelSpec, Source, SourceFile
@@ -67,7 +68,7 @@ def check_sources(
     items = [
         (spec, file, source) for spec in specs for file in spec.files for source in file.sources
     ]
-    silent_hosts: dict[str, TransientSourceError] = {}
+    silent_hosts: dict[str, str] = {}
     answers, lock = count(1), threading.Lock()
 
     def work(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
@@ -105,22 +106,24 @@ def _ask(
     source: Source,
     file: SourceFile,
     context: DownloadContext,
-    silent_hosts: dict[str, TransientSourceError],
+    silent_hosts: dict[str, str],
 ) -> tuple[str, ...]:
-    """Ask a source, again if it fails temporarily, and return what was compared."""
-    options = context.options
-    for attempt in count(1):
-        if (silence := silent_hosts.get(_address(source).netloc)) is not None:
-            raise silence
-        try:
-            return _ask_once(source, file, context)
-        except TransientSourceError as error:
-            if attempt >= allowed_attempts(error, options):
-                if error.silent_host:
-                    silent_hosts[error.silent_host] = error
-                raise
-            options.sleep(retry_pause_s(attempt, error.retry_after_s))
-    raise AssertionError("the loop ends with a return or an error")
+    """Ask a source, again if it fails temporarily, and return what was compared.
+
+    ``silent_hosts`` has the problems of hosts that are not asked any more.
+    """
+
+    def ask() -> tuple[str, ...]:
+        if problem := silent_hosts.get(_address(source).netloc):
+            raise SourceError(problem, temporary=True)
+        return _ask_once(source, file, context)
+
+    try:
+        return ask_again(ask, context.options)
+    except TransientSourceError as error:
+        if error.silent_host:
+            silent_hosts[error.silent_host] = error.problem
+        raise
 
 
 def _ask_once(source: Source, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:

@@ -30,9 +30,9 @@ from posezoo.download.candidates import (
     TransientSourceError,
 )
 from posezoo.download.context import DownloadContext
-from posezoo.download.file_download import ask_again
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
+from posezoo.download.retries import ask_again
 from posezoo.errors import (
     DigestError,
     SourceError,

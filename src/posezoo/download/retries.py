@@ -1,0 +1,69 @@
+"""Ask a source again after a temporary failure: how often, and after which pause."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from posezoo.download.candidates import TransientSourceError
+from posezoo.download.options import DownloadOptions
+
+Result = TypeVar("Result")
+
+# The first and the longest pause between attempts; a server may ask for a longer one.
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 8.0
+
+
+def ask_again(
+    ask: Callable[[], Result],
+    options: DownloadOptions,
+    warn: Callable[[str], None] = lambda _problem: None,
+) -> Result:
+    """Ask a source, and again after temporary failures; ``warn`` is called with each of these.
+
+    The error says how often its source may be asked, and when. An attempt after which the host gets
+    fewer requests at a time is not counted.
+
+    Raises:
+        TransientSourceError: the last attempt failed temporarily, too; ``attempts`` counts them.
+    """
+    attempt = 1
+    while True:
+        try:
+            return ask()
+        except TransientSourceError as error:
+            error.attempts = attempt
+            _refuse_long_pause(error, options)
+            if error.new_limit is not None:
+                warn(f"{error.problem}; now at most {error.new_limit} at a time")
+                options.sleep(_pause_s(1, error))
+                continue
+            allowed = min(options.attempts, error.at_most or options.attempts)
+            if attempt >= allowed:
+                raise
+            pause_s = _pause_s(attempt, error)
+            attempt += 1
+            warn(f"{error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
+            options.sleep(pause_s)
+
+
+def _refuse_long_pause(error: TransientSourceError, options: DownloadOptions) -> None:
+    """Raise the error, which then says so, if the server asks for a pause beyond the time limit."""
+    asked_s = error.retry_after_s or 0.0
+    if asked_s > options.timeout_s:
+        error.problem += f", again in {asked_s:.0f} s"
+        error.hint = (
+            f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again after"
+            " that, or with a longer --stall_timeout"
+        )
+        raise error
+
+
+def _pause_s(attempt: int, error: TransientSourceError) -> float:
+    """Seconds before the next attempt: as the server asks, else a growing, random number."""
+    if error.retry_after_s is not None:
+        return error.retry_after_s
+    pause_s = min(_FIRST_PAUSE_S * 2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
+    return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not retry at the same time
