@@ -129,7 +129,7 @@ def test_published_weights_replace_custom_ones_only_with_force(converted, verb):
     if verb == "get":
         assert f"{NETWORK}: would convert to FP32, since it was requested: {xml}" in forced.stdout
     else:
-        assert f"{NETWORK}.params: does not exist" in forced.stderr
+        assert "does not exist\n  hint: posezoo download" in forced.stderr
 
 
 def test_onnx_only_writes_no_ir(checkpoint, tmp_path):
