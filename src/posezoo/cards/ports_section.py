@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from posezoo.cards.markdown import Markdown, format_code, format_code_block, render_compact_table
-from posezoo.facts.labels import format_port_shape, format_role
+from posezoo.facts.labels import format_numbers, format_port_shape, format_role
 from posezoo.facts.model_facts import converted_input
 from posezoo.spec.model import Input, ModelSpec, Output
 
@@ -31,29 +31,26 @@ def render_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
         yield from [_original_inputs(part)] if part.is_ir else _both_inputs(part, level)
     if part.outputs:
         yield f"{level} Output"
-    if part.outputs and not part.is_ir:
-        yield f"{level}# Original Model"
-        yield _outputs(
-            [replace(output, note=output.original or output.note) for output in part.outputs]
-        )
-        yield f"{level}# Converted Model"
-    if part.outputs:
-        is_same = not part.is_ir and not any(output.original for output in part.outputs)
-        yield (
-            "The same outputs as those of the original model."
-            if is_same
-            else _outputs(part.outputs)
-        )
+        yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part.outputs, level)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
-    if meanings := [
-        f"{format_code(letter)} {LEGEND[letter]}" for letter in LEGEND if letter in letters
-    ]:
+    meanings = [f"{format_code(name)} {LEGEND[name]}" for name in LEGEND if name in letters]
+    if meanings:
         yield f"Layout: {', '.join(meanings)}."
+
+
+def _both_outputs(outputs: Sequence[Output], level: str) -> Iterator[str]:
+    yield f"{level}# Original Model"
+    yield _outputs([replace(output, note=output.original or output.note) for output in outputs])
+    yield f"{level}# Converted Model"
+    if any(output.original for output in outputs):
+        yield _outputs(outputs)
+    else:
+        yield "The same outputs as those of the original model."
 
 
 def _original_inputs(part: ModelSpec) -> Markdown:
     rows = [
-        (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale))
+        (*_shape(port), port.color or "", format_numbers(port.mean), format_numbers(port.scale))
         for port in part.inputs
     ]
     return render_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
@@ -88,25 +85,33 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     order.
     """
     named = [port for port in part.inputs if port.name]
-    means = ",".join(f"{each.name}[{_numbers(each.mean, ',')}]" for each in named if each.mean)
-    scales = ",".join(f"{each.name}[{_numbers(each.scale, ',')}]" for each in named if each.scale)
+    means = _join_values({port.name: port.mean for port in named})
+    scales = _join_values({port.name: port.scale for port in named})
     reverse = any(port.reverse_input_channels for port in part.inputs)
     if not (means or scales or reverse):
         return []
-    words = [f"--input={','.join(each.name for each in named)}"]
-    if any(each.reshaped for each in named):
-        words.append(
-            "--input_shape=" + ",".join(f"[{_numbers(each.shape, ',')}]" for each in named)
-        )
-    words += [f"--mean_values={means}"] if means else []
-    words += [f"--scale_values={scales}"] if scales else []
-    words += ["--reverse_input_channels"] if reverse else []
-    outputs = ",".join(output.name for output in part.outputs if output.name)
-    words += [f"--output={outputs}"] if outputs else []
-    return [
-        "".join(letter if letter.isprintable() and not letter.isspace() else "_" for letter in word)
-        for word in words
-    ]
+    shapes = ",".join(f"[{format_numbers(port.shape, ',')}]" for port in named)
+    arguments = {
+        "--input_shape": shapes if any(port.reshaped for port in named) else "",
+        "--mean_values": means,
+        "--scale_values": scales,
+        "--reverse_input_channels": reverse,
+        "--output": ",".join(output.name for output in part.outputs if output.name),
+    }
+    words = [_printable(f"--input={','.join(port.name for port in named)}")]
+    for flag, value in arguments.items():
+        if value:
+            words.append(_printable(flag if value is True else f"{flag}={value}"))
+    return words
+
+
+def _join_values(values: Mapping[str, Sequence[float]]) -> str:
+    """``data[1,2,3],more[4]``, without empty ones."""
+    return ",".join(f"{name}[{format_numbers(each, ',')}]" for name, each in values.items() if each)
+
+
+def _printable(word: str) -> str:
+    return "".join("_" if c.isspace() or not c.isprintable() else c for c in word)
 
 
 def _outputs(outputs: Sequence[Output]) -> Markdown:
@@ -116,7 +121,3 @@ def _outputs(outputs: Sequence[Output]) -> Markdown:
 
 def _shape(port: Input | Output) -> tuple[str, str, str]:
     return format_code(port.name), format_port_shape(port), port.layout
-
-
-def _numbers(values: Sequence[float], between: str = ", ") -> str:
-    return between.join(f"{value:g}" for value in values)

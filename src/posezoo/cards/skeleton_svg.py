@@ -81,7 +81,13 @@ def keypoint_position(keypoint: str) -> tuple[int, int]:
     """The position of a keypoint in the image, in pixels; a KeyError if no skeleton has it."""
     if keypoint in _MIDDLE:
         return _CENTER, _MIDDLE[keypoint]
-    sides = [side for side in ("left", "right") if side in keypoint.split("_")]
-    across, down = _SIDE["_".join(word for word in keypoint.split("_") if word not in sides)]
+    side = keypoint_side(keypoint)
+    across, down = _SIDE["_".join(word for word in keypoint.split("_") if word != side)]
     # The person is seen from the front: their left is on the right.
-    return _CENTER + (across if sides == ["left"] else -across), down
+    return _CENTER + (across if side == "left" else -across), down
+
+
+def keypoint_side(keypoint: str) -> str:
+    """``left`` or ``right`` of the person; empty for a keypoint in the middle."""
+    sides = {"left", "right"} & set(keypoint.split("_"))
+    return sides.pop() if sides else ""

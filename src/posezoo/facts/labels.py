@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.spec.model import Framework, Input, Output, PublishedAccuracy
@@ -58,6 +58,11 @@ def format_protocol(claim: PublishedAccuracy) -> str:
 def format_port_shape(port: Input | Output) -> str:
     """The sizes of an input or output: ``1, 3, any, 456``."""
     return ", ".join("any" if size == -1 else str(size) for size in port.shape)
+
+
+def format_numbers(values: Sequence[float], separator: str = ", ") -> str:
+    """The values of a mean or scale: ``123.7, 116.8, 103.9``."""
+    return separator.join(f"{value:g}" for value in values)
 
 
 def format_role(output: Output) -> str:

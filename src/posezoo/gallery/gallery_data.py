@@ -7,8 +7,9 @@ from its card: Open Model Zoo states them in tables, in many spellings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from posezoo.cards.card_reader import CardMetric, read_card, to_plain_text
 from posezoo.cards.markdown import one_line
@@ -113,28 +114,37 @@ class GalleryEntry:
         return f"models/{self.name}.html"
 
     @property
+    def link(self) -> str:
+        """The same path as a relative address."""
+        return self.page.replace("@", "%40")
+
+    @property
     def precisions(self) -> list[Precision]:
         """The precisions that are available, and those for which a metric is known."""
         available = self.facts.precisions
         return [each for each in Precision if each in available or each in self.measured]
 
     @property
-    def new_metrics(self) -> dict[Precision, Mapping[str, SourcedMetric]]:
+    def new_metrics(self) -> Mapping[Precision, Mapping[str, SourcedMetric]]:
         """The metrics of each IR that are not the published ones."""
-        return {
-            precision: {
-                key: value for key, value in values.items() if value != self.published.get(key)
+        published = self.published
+        new_metrics = {}
+        for precision, metrics in self.measured.items():
+            new_metrics[precision] = {
+                key: metric for key, metric in metrics.items() if metric != published.get(key)
             }
-            for precision, values in self.measured.items()
-        }
+        return new_metrics
 
     @property
     def input_size(self) -> str:
         """Height and width of the first input that has both, or empty."""
-        for port in (port for part in self.facts.parts for port in part.inputs):
-            size = dict(zip(port.layout, port.shape, strict=False))
-            if len(port.shape) == len(port.layout) and min(size.get("H", 0), size.get("W", 0)) > 0:
-                return f"{size['H']}x{size['W']}"
+        for part in self.facts.parts:
+            for port in part.inputs:
+                if len(port.shape) != len(port.layout):
+                    continue
+                sizes = dict(zip(port.layout, port.shape, strict=True))
+                if min(sizes.get("H", 0), sizes.get("W", 0)) > 0:
+                    return f"{sizes['H']}x{sizes['W']}"
         return ""
 
     @property
@@ -184,30 +194,49 @@ def collect_gallery_data(
         measured.setdefault(row.model, {})[row.precision] = values
     entries = []
     for name, facts in sorted(by_name.items()):
-        from_card: list[
-            CardMetric
-        ] = []  # a card that posezoo generated repeats what model.yml declares
-        path = facts.model.path.with_name(NAME)
-        if not has_note(path, NOTE) and (card := read_card(path)) is not None:
-            for metric in card.metrics:
-                if metric.section and metric.section[0].casefold().startswith(SECTIONS):
-                    from_card.append(metric)
-        published = {}
-        if isinstance(facts.model, ModelSpec):
-            published = published_metrics(facts.model) or dict(_first_of_each(from_card))
-        if facts.download_bytes:
-            published["download_bytes"] = SourcedMetric(facts.download_bytes, MetricSource.DECLARED)
-        shown = read_example(facts) if pictures is None else pictures.get(name, ())
-        entries.append(
-            GalleryEntry(facts, shown, published, tuple(from_card), measured.get(name, {}))
-        )
-    keys = {key for entry in entries for key in entry.published}
-    keys |= {key for entry in entries for values in entry.measured.values() for key in values}
-    # Accuracies that only foreign cards state come after AP.
-    others = {key: _accuracy(one_line(key)) for key in sorted(keys - AXES.keys())}
-    axes = {key: axis for key, axis in {**AXES, **others}.items() if key in keys}
-    settings = (compared.speed_setting, compared.network_setting, compared.accuracy_conditions)
-    return GalleryData(tuple(entries), axes, *settings)
+        examples = read_example(facts) if pictures is None else pictures.get(name, ())
+        from_card = _read_card_metrics(facts.model.path.with_name(NAME))
+        published = _collect_published(facts, from_card)
+        entries.append(GalleryEntry(facts, examples, published, from_card, measured.get(name, {})))
+    return GalleryData(
+        tuple(entries),
+        _used_axes(entries),
+        compared.speed_setting,
+        compared.network_setting,
+        compared.accuracy_conditions,
+    )
+
+
+def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
+    """The metrics of a card; none of posezoo's cards, which repeat what model.yml declares."""
+    card = None if has_note(path, NOTE) else read_card(path)
+    if card is None:
+        return ()
+    return tuple(
+        metric
+        for metric in card.metrics
+        if metric.section and metric.section[0].casefold().startswith(SECTIONS)
+    )
+
+
+def _collect_published(
+    facts: ModelFacts, from_card: Iterable[CardMetric]
+) -> dict[str, SourcedMetric]:
+    published = {}
+    if isinstance(facts.model, ModelSpec):
+        published = published_metrics(facts.model) or _first_of_each(from_card)
+    if facts.download_bytes:
+        published["download_bytes"] = SourcedMetric(facts.download_bytes, MetricSource.DECLARED)
+    return published
+
+
+def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ChartAxis]:
+    """The axes for which a model has a value; accuracies that only cards state come last."""
+    used = set[str]()
+    for entry in entries:
+        used.update(entry.published, *entry.measured.values())
+    from_cards = {key: _accuracy(one_line(key)) for key in sorted(used - AXES.keys())}
+    return {key: axis for key, axis in {**AXES, **from_cards}.items() if key in used}
 
 
 def read_example(facts: ModelFacts) -> Sequence[Picture]:
@@ -239,17 +268,20 @@ def name_family(name: str) -> str:
     return words.group() if words else re.split(r"[-_]", name)[0]
 
 
-def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, SourcedMetric]]:
+def _first_of_each(metrics: Iterable[CardMetric]) -> dict[str, SourcedMetric]:
     """The first value of each cost and accuracy that a card states; accuracies as fractions."""
-    seen: set[str] = set()
+    first: dict[str, SourcedMetric] = {}
     for metric in metrics:
-        value = metric.value
         name = next((name for name, pattern in _SPELLINGS if pattern.search(metric.label)), "")
-        if name not in ("gflops", "mparams"):
-            value = value / 100 if metric.unit == "%" or value > 1 else value
-            if value > 1:  # neither a percentage nor a fraction
-                continue
-        if name and name not in seen and value > 0:
-            seen.add(name)
+        value = metric.value if name in ("gflops", "mparams") else _to_fraction(metric)
+        if name and value > 0:
             conditions = metric.label if name == "published_AP" else ""
-            yield name, SourcedMetric(value, MetricSource.DECLARED, conditions)
+            first.setdefault(name, SourcedMetric(value, MetricSource.DECLARED, conditions))
+    return first
+
+
+def _to_fraction(metric: CardMetric) -> float:
+    """An accuracy as a fraction; 0 if it is neither a percentage nor a fraction."""
+    is_percentage = metric.unit == "%" or metric.value > 1
+    fraction = metric.value / 100 if is_percentage else metric.value
+    return fraction if fraction <= 1 else 0

@@ -7,14 +7,13 @@ models side by side. Only the index needs JavaScript; on the other pages, it onl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from posezoo.cards.card_reader import CardMetric, to_plain_text
 from posezoo.cards.markdown import one_line
 from posezoo.cards.measurement_tables import MeasurementTable, tabulate_measurements
-from posezoo.cards.skeleton_svg import keypoint_position
+from posezoo.cards.skeleton_svg import keypoint_position, keypoint_side
 from posezoo.cards.usage_section import (
     default_precision,
     format_shortest_command,
@@ -22,12 +21,15 @@ from posezoo.cards.usage_section import (
     render_usage_sections,
 )
 from posezoo.facts.comparison import MetricSource, SourcedMetric
+from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import (
     format_figure,
     format_megabytes,
+    format_numbers,
     format_port_shape,
     format_protocol,
     format_role,
+    join,
 )
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
@@ -42,7 +44,7 @@ from posezoo.gallery.templates import (
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.resolve.people import people_from
-from posezoo.spec.model import ModelSpec, PublishedAccuracy, SourceFile
+from posezoo.spec.model import Input, ModelSpec, PublishedAccuracy, SourceFile
 
 NAME = "index.html"
 #: The page with the pictures of all models.
@@ -75,32 +77,37 @@ def render_gallery_pages(
         first: the name of the model that the index begins with; if it is none of the gallery's, the
             index begins with the first model that has a picture, if any.
     """
-    names = {entry.name for entry in gallery.entries}
-    pages = {entry.page: _render_model_page(entry, gallery, names) for entry in gallery.entries}
-    with_pictures = [entry for entry in gallery.entries if entry.pictures]
+    entries = gallery.entries
+    names = {entry.name for entry in entries}
+    pages = {entry.page: _render_model_page(entry, gallery, names) for entry in entries}
+    with_pictures = [entry for entry in entries if entry.pictures]
     if with_pictures:
         pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
-    named = [entry for entry in gallery.entries if entry.name == first]
-    shown_first = next(iter((*named, *with_pictures)), None)
-    count = len(gallery.entries)
-    tasks = len({entry.facts.model.task for entry in gallery.entries})
+    named = [entry for entry in entries if entry.name == first]
+    heroes = [_hero(entry) for entry in (*named, *with_pictures)[:1]]
+    models = _count(len(entries), "model")
+    tasks = _count(len({entry.facts.model.task for entry in entries}), "task")
     data = index_data(gallery)
     pages[NAME] = render_page(
         "index.html",
         ["base", "hero", "index"],
         page_script(SCRIPTS),
         title=title,
-        hero=_hero(shown_first) if shown_first else None,
-        side_by_side=SIDE_BY_SIDE if SIDE_BY_SIDE in pages else "",
+        hero=heroes[0] if heroes else None,
+        side_by_side=SIDE_BY_SIDE if with_pictures else "",
         summary=(
-            f"{count} model{'' if count == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}: "
-            "find, compare and open them. Every figure says whether it was measured or published."
+            f"{models}, {tasks}: find, compare and open them."
+            " Every figure says whether it was measured or published."
         ),
         facets=FACETS,
         data=data,
         json=to_script_json(data),
     )
     return pages
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def index_data(gallery: GalleryData) -> dict[str, Any]:
@@ -114,17 +121,16 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
               the model does not), precisions, published and, by
               precision, figures: [number, origin (m, g, d), conditions]; conditions only if known
     """
-    settings = (
-        ("Speed of whole pipelines", gallery.speed_setting),
-        ("Speed of networks alone", gallery.network_setting),
-        ("AP measured with", gallery.accuracy_conditions),
-    )
+    settings = {
+        "Speed of whole pipelines": gallery.speed_setting,
+        "Speed of networks alone": gallery.network_setting,
+        "AP measured with": gallery.accuracy_conditions,
+    }
+    stated = (f"{title}: {one_line(text)}" for title, text in settings.items() if text)
     return {
-        "axes": {key: asdict(axis) for key, axis in gallery.axes.items()},
+        "axes": to_json(gallery.axes),
         "families": len({entry.facets["family"] for entry in gallery.entries}),
-        "ways": "; ".join(
-            f"{title}: {one_line(setting)}" for title, setting in settings if setting
-        ),
+        "ways": "; ".join(stated),
         "models": [_model(entry) for entry in gallery.entries],
     }
 
@@ -133,94 +139,105 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
     description = one_line(entry.facts.model.description)
     if len(description) > 160:  # the model's page shows the whole text
         description = f"{description[:157].rsplit(' ', 1)[0]} …"
-    measured = {precision.value: _values(values) for precision, values in entry.new_metrics.items()}
-    known = {**entry.facets, "people": people_from(entry.facts.model)}
+    facets = {**entry.facets, "people": people_from(entry.facts.model)}
+    precisions = to_json(entry.precisions)
+    measured = {name.value: _values(metrics) for name, metrics in entry.new_metrics.items()}
     return {
-        "name": entry.name,
-        "page": entry.page.replace("@", "%40"),
+        **project(entry, "name page=link"),
         "description": description,
-        "facts": {key: one_line(value) for key, value in known.items() if value},
-        "precisions": [precision.value for precision in entry.precisions],
+        "facts": {key: one_line(value) for key, value in facets.items() if value},
+        "precisions": precisions,
         "published": _values(entry.published),
-        "figures": measured or {precision.value: {} for precision in entry.precisions},
+        "figures": measured or {name: {} for name in precisions},
     }
 
 
 def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
     values: dict[str, list[object]] = {}
     for key, metric in metrics.items():
-        number = float(f"{metric.number:.6g}")  # as many digits as on cards
+        number = _round(metric.number)
         values[key] = [int(number) if number.is_integer() else number, _LETTERS[metric.origin]]
-        values[key] += [one_line(metric.conditions)] if metric.conditions else []
+        if metric.conditions:
+            values[key].append(one_line(metric.conditions))
         if metric.interval:
-            values[key].append([float(f"{bound:.6g}") for bound in metric.interval])
+            values[key].append(list(map(_round, metric.interval)))
     return values
+
+
+def _round(number: float) -> float:
+    return float(f"{number:.6g}")  # as many digits as on cards
 
 
 def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page; ``pages`` are the names of all models that have one."""
     facts = entry.facts
-    model = facts.model
-    parts = facts.parts
     return render_page(
         "model.html",
         ["base", "hero", "model"],
         page_script(["copy"]),
         title=entry.name,
         hero=_hero(entry),
-        model=model,
+        model=facts.model,
         tags=_tags(entry),
-        parts=[_part_row(part, pages) for part in parts] if facts.stages else [],
-        related=[
-            (relation, name, f"{name}.html".replace("@", "%40"))
-            for relation, name in _related_models(facts)
-            if name in pages
-        ],
-        metrics=[_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
-        accuracy=[_accuracy_row(claim) for part in parts for claim in part.published.accuracy],
-        known_difference=" ".join(unique(part.published.known_difference for part in parts)),
-        measured=[
+        parts=[_part_row(part, pages) for part in facts.parts] if facts.stages else [],
+        related=[each for each in _related_models(facts) if each[1] in pages],
+        ports=[_ports(part) for part in facts.parts if part.inputs or part.outputs],
+        limits=facts.limits,
+        commands=_commands(facts),
+        files=[_file_row(file) for part in facts.parts for file in part.files],
+        **_performance(entry, gallery),
+        **_legal(facts),
+    )
+
+
+def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
+    facts = entry.facts
+    published = [part.published for part in facts.parts]
+    return {
+        "metrics": [_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
+        "accuracy": [_accuracy_row(claim) for each in published for claim in each.accuracy],
+        "known_difference": " ".join(unique(each.known_difference for each in published)),
+        "measured": [
             (_measurement_title(table), table.headers, table.rows, table.conditions)
             for table in tabulate_measurements(facts)
         ],
-        card_rows=[_card_row(metric) for metric in entry.from_card],
-        ports=[_ports(part) for part in parts if part.inputs or part.outputs],
-        skeleton=_skeleton(facts.skeleton) if facts.skeleton else None,
-        limits=facts.limits,
-        commands=_commands(facts),
-        licenses=unique(
+        "card_rows": [_card_row(metric) for metric in entry.from_card],
+    }
+
+
+def _legal(facts: ModelFacts) -> dict[str, object]:
+    parts = facts.parts
+    return {
+        "licenses": unique(
             (part.license.spdx, part.license.url, read_copyright_line(part), part.license_note)
             for part in parts
         ),
-        origins=unique((part.origin.repository, part.origin.paper) for part in parts),
-        training=asdict(model.training) if isinstance(model, ModelSpec) else {},
-        citations=[format_bibtex(paper) for paper in facts.papers],
-        files=[_file_row(file) for part in parts for file in part.files],
-    )
+        "origins": unique((part.origin.repository, part.origin.paper) for part in parts),
+        "training": to_json(facts.model.training) if isinstance(facts.model, ModelSpec) else {},
+        "citations": list(map(format_bibtex, facts.papers)),
+    }
 
 
 def _tags(entry: GalleryEntry) -> list[str]:
     facets = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
-    tags = [*facets, *(precision.value for precision in entry.precisions)]
-    return [tag for tag in tags if tag]
+    return list(filter(None, (*facets, *to_json(entry.precisions))))
 
 
-def _related_models(facts: ModelFacts) -> list[tuple[str, str]]:
-    """The relations to other models, in words, and their names."""
+def _related_models(facts: ModelFacts) -> list[tuple[str, str, str]]:
+    """The relations to other models, in words, their names and pages."""
     related = [("A part of", facts.composite)] if facts.composite else []
-    return related + [("There is also", variant.name) for variant in facts.variants]
+    related += [("There is also", variant.name) for variant in facts.variants]
+    return [(relation, name, f"{name}.html".replace("@", "%40")) for relation, name in related]
 
 
-def _part_row(part: ModelSpec, pages: Collection[str]) -> tuple[str, str, str]:
+def _part_row(part: ModelSpec, pages: Collection[str]) -> Row:
     link = f"{part.name}.html" if part.name in pages else ""
     return part.name, link, part.description
 
 
-def _card_row(metric: CardMetric) -> tuple[str, str]:
-    value = f"{metric.value:g} {metric.unit}"
-    if metric.column.casefold() == "value":
-        return metric.label, value
-    return f"{metric.label}, {metric.column}", value
+def _card_row(metric: CardMetric) -> Row:
+    column = "" if metric.column.casefold() == "value" else metric.column
+    return join(metric.label, column), f"{metric.value:g} {metric.unit}"
 
 
 def _render_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
@@ -242,22 +259,21 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
     """
     facts = entry.facts
     precision = default_precision(facts)
+    command = ""
+    if precision and _is_ours(facts):
+        command = format_shortest_command(facts, precision)
     kept = format_megabytes(facts.size_bytes)
     return {
-        "name": entry.name,
-        "page": entry.page.replace("@", "%40"),
-        "description": facts.model.description,
+        **project(entry, "name page=link description=facts.model.description"),
         "pictures": [
             (to_data_address(each.jpeg), each.description, each.note) for each in entry.pictures
         ],
         "credits": unique(each.credit for each in entry.pictures),
         "skeleton": _skeleton(facts.skeleton) if facts.skeleton else None,
-        "command": (
-            format_shortest_command(facts, precision) if precision and _is_ours(facts) else ""
-        ),
+        "command": command,
         "facts": [
             ("Download", format_megabytes(facts.download_bytes)),
-            ("of which are kept", kept if facts.download_bytes != facts.size_bytes else ""),
+            ("of which are kept", "" if facts.download_bytes == facts.size_bytes else kept),
             ("License", ", ".join(facts.licenses) or "not declared"),
             ("Approach", facts.approach),
         ],
@@ -275,41 +291,53 @@ def _is_ours(facts: ModelFacts) -> bool:
 def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dict[str, object]:
     """The title, headers, rows and note of a table with the metrics of one scope of ``ChartAxis``.
 
-    It contains only rows and columns with a value. One row contains the published values; then each
-    precision has a row. Metrics that depend on neither pipeline nor network are those of the
-    network.
+    It contains only rows with a value. One row contains the published values; then each precision
+    has a row. Metrics that depend on neither pipeline nor network are those of the network.
     """
-    measured = {precision.value: values for precision, values in entry.new_metrics.items()}
-    axes = {
-        key: axis
-        for key, axis in gallery.axes.items()
-        if (axis.scope or "network") == scope and key != "download_bytes"
+    axes = {key: axis for key, axis in gallery.axes.items() if _is_in_scope(key, axis, scope)}
+    by_row: dict[str, Mapping[str, SourcedMetric]] = {}
+    for name, metrics in ((PUBLISHED, entry.published), *entry.new_metrics.items()):
+        if axes.keys() & metrics.keys():
+            by_row[name] = {key: metrics[key] for key in axes if key in metrics}
+    is_pipeline = scope == "pipeline"
+    return {
+        "title": _pipeline_title(entry.facts) if is_pipeline else "Network alone",
+        "headers": ["", *map(_column_title, axes.values())],
+        "rows": [
+            (name, *(_format_metric(metrics.get(key), axes[key], name) for key in axes))
+            for name, metrics in by_row.items()
+        ],
+        "note": "; ".join(
+            _metric_notes(
+                by_row,
+                gallery.speed_setting if is_pipeline else gallery.network_setting,
+                gallery.accuracy_conditions,
+            )
+        ),
     }
-    lines = {PUBLISHED: entry.published, **measured}
-    lines = {name: line for name, line in lines.items() if axes.keys() & line.keys()}
-    axes = {key: axis for key, axis in axes.items() if any(key in line for line in lines.values())}
-    origins = {
-        line[key].origin for name, line in lines.items() for key in axes.keys() & line.keys()
-    }
-    notes = [
-        _NOTES[origin] for origin in _NOTES if origin in origins and measured.keys() & lines.keys()
-    ]
-    if {"throughput_fps", "network_fps"} & axes.keys():
-        setting = gallery.speed_setting if scope == "pipeline" else gallery.network_setting
-        notes.append(f"speed: {setting}")
-    if gallery.accuracy_conditions and "AP" in axes:
-        notes.append(f"AP measured with: {gallery.accuracy_conditions}")
-    rows = [
-        (name, *(_format_metric(line.get(key), axis, name) for key, axis in axes.items()))
-        for name, line in lines.items()
-    ]
-    titles = (axis.title.partition(", ")[0] for axis in axes.values())
-    headers = [
-        "",
-        *(f"{title}, {axis.unit}" for title, axis in zip(titles, axes.values(), strict=True)),
-    ]
-    title = _pipeline_title(entry.facts) if scope == "pipeline" else "Network alone"
-    return {"title": title, "headers": headers, "rows": rows, "note": "; ".join(notes)}
+
+
+def _is_in_scope(key: str, axis: ChartAxis, scope: str) -> bool:
+    return key != "download_bytes" and (axis.scope or "network") == scope
+
+
+def _column_title(axis: ChartAxis) -> str:
+    return f"{axis.title.partition(', ')[0]}, {axis.unit}"
+
+
+def _metric_notes(
+    by_row: Mapping[str, Mapping[str, SourcedMetric]], speed_setting: str, ap_conditions: str
+) -> Iterator[str]:
+    """What the marks of a table's values mean, and how the values were measured."""
+    metrics = [metric for row in by_row.values() for metric in row.items()]
+    keys = {key for key, _ in metrics}
+    origins = {metric.origin for _, metric in metrics}
+    if by_row.keys() - {PUBLISHED}:
+        yield from (note for origin, note in _NOTES.items() if origin in origins)
+    if keys & {"throughput_fps", "network_fps"}:
+        yield f"speed: {speed_setting}"
+    if ap_conditions and "AP" in keys:
+        yield f"AP measured with: {ap_conditions}"
 
 
 def _format_metric(metric: SourcedMetric | None, axis: ChartAxis, row: str) -> str:
@@ -341,42 +369,41 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.4g} %"
 
 
-def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
+def _ports(part: ModelSpec) -> tuple[str, Sequence[Row], Sequence[Row]]:
     """A model's name, and the rows of its inputs and of its outputs."""
     inputs: list[Row] = []
     for port in part.inputs:
-        original, converted = (
-            (
-                *(format_port_shape(each), each.layout, each.color or ""),
-                *(
-                    ", ".join(f"{value:g}" for value in values)
-                    for values in (each.mean, each.scale)
-                ),
-            )
-            for each in (port, converted_input(part, port))
-        )
+        original = _input_cells(port)
+        converted = _input_cells(converted_input(part, port))
         if original == converted:
             inputs.append((port.name, "both", *original))
         else:
-            inputs += [(port.name, "original", *original), (port.name, "converted", *converted)]
-    outputs: list[Row] = [
+            inputs.append((port.name, "original", *original))
+            inputs.append((port.name, "converted", *converted))
+    outputs = [
         (output.name, format_port_shape(output), output.layout, format_role(output))
         for output in part.outputs
     ]
     return part.full_name, inputs, outputs
 
 
+def _input_cells(port: Input) -> Row:
+    color = port.color or ""
+    values = (format_numbers(port.mean), format_numbers(port.scale))
+    return format_port_shape(port), port.layout, color, *values
+
+
 def _skeleton(skeleton: Skeleton) -> dict[str, object]:
-    places = [keypoint_position(name) for name in skeleton.keypoints]
-    points = []
-    for number, name in enumerate(skeleton.keypoints):
-        side = next((side for side in ("left", "right") if side in name.split("_")), "middle")
-        points.append((*places[number], side, number))
+    names = skeleton.keypoints
+    positions = list(map(keypoint_position, names))
     return {
         "name": skeleton.name,
-        "names": [name.replace("_", " ") for name in skeleton.keypoints],
-        "points": points,
-        "limbs": [(*places[a], *places[b]) for a, b in skeleton.limbs],
+        "names": [name.replace("_", " ") for name in names],
+        "points": [
+            (*positions[number], keypoint_side(name) or "middle", number)
+            for number, name in enumerate(names)
+        ],
+        "limbs": [(*positions[a], *positions[b]) for a, b in skeleton.limbs],
     }
 
 

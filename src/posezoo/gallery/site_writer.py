@@ -7,7 +7,7 @@ without the removed pages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from posezoo.files.verified_files import write_atomically, write_error
 
 MANIFEST = "posezoo-gallery.json"
 NOTE = "written by posezoo gallery: its own files, by SHA-256"
+HINT = "choose another folder, or use --force: it only replaces files that have the names of pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +36,36 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     With ``force``, any folder is accepted, and files that have the names of pages are replaced.
     """
     manifest = _read_manifest(folder)
-    hint = (
-        "choose another folder, or use --force: it only replaces files that have the names of pages"
-    )
-    if manifest is None and not force:
-        try:
-            is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
-        if not is_free:
-            raise OutputError(f"{folder}: is not the folder of a gallery", hint=hint)
-    present = {name: digest_of_file(folder / name) for name in (*pages, *(manifest or ()))}
-    changed = {name for name, content in pages.items() if present[name] != digest(content)}
-    for name in pages if manifest is not None and not force else ():
-        if name in changed and name not in (manifest or {}) and (folder / name).exists():
-            raise OutputError(f"{folder / name}: was not written by posezoo gallery", hint=hint)
+    listed = manifest or {}
+    present = {name: digest_of_file(folder / name) for name in (*pages, *listed)}
+    expected = {name: digest(content) for name, content in pages.items()}
+    written = tuple(name for name, value in expected.items() if present[name] != value)
+    if not force:
+        if manifest is None:
+            _require_empty(folder)
+        _refuse_foreign_files(folder, [name for name in written if name not in listed])
+    # A page that the user changed later is not removed.
+    obsolete = (name for name in listed if name not in pages)
     return SiteChanges(
-        written=tuple(name for name in pages if name in changed),
-        unchanged=tuple(name for name in pages if name not in changed),
-        # A page that the user changed later is not removed.
-        removed=tuple(
-            name
-            for name, value in (manifest or {}).items()
-            if name not in pages and present[name] == value
-        ),
+        written,
+        unchanged=tuple(name for name, value in expected.items() if present[name] == value),
+        removed=tuple(name for name in obsolete if present[name] == listed[name]),
     )
+
+
+def _require_empty(folder: Path) -> None:
+    try:
+        is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    if not is_empty:
+        raise OutputError(f"{folder}: is not the folder of a gallery", hint=HINT)
+
+
+def _refuse_foreign_files(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if (folder / name).exists():
+            raise OutputError(f"{folder / name}: was not written by posezoo gallery", hint=HINT)
 
 
 def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
