@@ -69,10 +69,8 @@ def ours(folder: Path) -> Callable[[], list[float]]:
     def work() -> list[float]:
         dataset = coco.read_coco_dataset(folder / "annotations.json", folder)
         with open_prediction_cache(folder / "kept.jsonl", HEADING, 17) as store:
-            found = {picture.id: store.get(picture) for picture in dataset.images}
-        metrics = compute_coco_metrics(
-            dataset, {image: each for image, each in found.items() if each is not None}
-        )
+            predictions = store.select(dataset.images)
+        metrics = compute_coco_metrics(dataset, predictions)
         return list(metrics.values())
 
     return work

@@ -182,36 +182,43 @@ def read_text(path: Path) -> str | None:
 
 def parse_card(text: str) -> ParsedCard:
     """The parts of a card; the result's ``truncation_note`` says what was too long to be read."""
-    notes = (
-        [f"only its first {MAX_CHARACTERS:,} characters were read"]
-        if len(text) > MAX_CHARACTERS
-        else []
-    )
+    notes = []
+    if len(text) > MAX_CHARACTERS:
+        notes.append(f"only its first {MAX_CHARACTERS:,} characters were read")
     lines = text[:MAX_CHARACTERS].removeprefix("\ufeff").splitlines()
-    start = 0
-    if lines and lines[0].rstrip() == "---":  # front matter
-        ends = (
-            number for number, line in enumerate(lines[1:], 2) if line.rstrip() in ("---", "...")
-        )
-        start = next(ends, 0)
+    start = _count_front_matter(lines)
     tokens = create_parser().parse("\n".join([""] * start + lines[start:]))
     sections = _read_sections(tokens, lines, start)
-    no_links: set[int] = set()
-    for token in tokens:
-        is_comment = token.type == "html_block" and token.content.startswith("<!--")
-        if token.map and (token.type == "fence" or is_comment):
-            no_links.update(range(*token.map))
-    # The parser's link tokens have no line or column, so links are searched in the lines.
-    found = (
-        link
-        for number, line in enumerate(lines)
-        if number >= start and number not in no_links
-        for link in find_links(line, number + 1)
-    )
-    links = tuple(islice(found, MAX_LINKS))
+    links = tuple(islice(_find_all_links(tokens, lines, start), MAX_LINKS))
     if len(links) == MAX_LINKS:
         notes.append(f"only its first {MAX_LINKS:,} links were read")
     return ParsedCard(sections, links, "; ".join(notes))
+
+
+def _count_front_matter(lines: Sequence[str]) -> int:
+    """The number of lines of the front matter, with its marks."""
+    if lines and lines[0].rstrip() == "---":
+        for number, line in enumerate(lines[1:], 2):
+            if line.rstrip() in ("---", "..."):
+                return number
+    return 0
+
+
+def _find_all_links(
+    tokens: Sequence[Token], lines: Sequence[str], start: int
+) -> Iterator[MarkdownLink]:
+    """The links outside code and comments.
+
+    The parser's link tokens have no line or column, so links are searched in the lines.
+    """
+    skipped = set[int]()
+    for token in tokens:
+        is_comment = token.type == "html_block" and token.content.startswith("<!--")
+        if token.map and (token.type == "fence" or is_comment):
+            skipped.update(range(*token.map))
+    for number in range(start, len(lines)):
+        if number not in skipped:
+            yield from find_links(lines[number], number + 1)
 
 
 def _read_sections(
@@ -220,36 +227,41 @@ def _read_sections(
     # Headings in a list count too: one of Open Model Zoo's cards indents a heading after a list.
     headings = [index for index, token in enumerate(tokens) if token.type == "heading_open"]
     sections: list[CardSection] = []
-    parents: list[
-        tuple[int, str]
-    ] = []  # level and title of each enclosing heading, without the card's title
+    # Level and title of each enclosing heading, without the card's title.
+    parents: list[tuple[int, str]] = []
     has_title = False
     for begin, end in pairwise((0, *headings, len(tokens))):
-        starts = (index for index in range(begin, end) if tokens[index].type == "table_open")
-        tables = tuple(_read_table(tokens, index) for index in starts)
-        fences = (token for token in tokens[begin:end] if token.type == "fence")
-        code = tuple(
-            (_line(each), each.info.strip(), each.content.removesuffix("\n")) for each in fences
-        )
-        last = _line(tokens[end]) - 1 if end < len(tokens) else len(lines)
-        if begin == end or tokens[begin].type != "heading_open":
-            line, level, title, first = 1, 0, "", start
-        else:
-            line, level, title = (
-                _line(tokens[begin]),
-                int(tokens[begin].tag[1]),
-                tokens[begin + 1].content,
-            )
-            title, first = to_plain_text(title), (tokens[begin].map or (0, 0))[1]
+        line, level, title, first = 1, 0, "", start
+        if begin < end and tokens[begin].type == "heading_open":
+            heading = tokens[begin]
+            line, level = _line(heading), int(heading.tag[1])
+            title = to_plain_text(tokens[begin + 1].content)
+            first = heading.map[1] if heading.map else 0
             parents = [parent for parent in parents if parent[0] < level]
             if level > 1 or has_title:
                 parents.append((level, title))
-            has_title = has_title or level == 1
+            has_title |= level == 1
+        last = _line(tokens[end]) - 1 if end < len(tokens) else len(lines)
         text = "\n".join(lines[first:last])
         if level or text.strip():
             path = tuple(title for _, title in parents)
+            tables, code = _read_blocks(tokens[begin:end])
             sections.append(CardSection(line, level, path, title, text, tables, code, first + 1))
     return tuple(sections)
+
+
+def _read_blocks(
+    tokens: Sequence[Token],
+) -> tuple[tuple[CardTable, ...], tuple[tuple[int, str, str], ...]]:
+    """The tables and the fenced blocks of a section."""
+    tables = []
+    code = []
+    for index, token in enumerate(tokens):
+        if token.type == "table_open":
+            tables.append(_read_table(tokens, index))
+        elif token.type == "fence":
+            code.append((_line(token), token.info.strip(), token.content.removesuffix("\n")))
+    return tuple(tables), tuple(code)
 
 
 def _read_table(tokens: Sequence[Token], start: int) -> CardTable:

@@ -55,25 +55,30 @@ def render_legal_sections(facts: ModelFacts) -> Iterator[str]:
     parts = facts.parts
     folder = facts.model.path.parent if facts.layout is None else None
     yield "## Legal Information"
+    by_license = {part.license: part for part in reversed(parts)}
     for license in unique(part.license for part in parts):
-        part = next(part for part in parts if part.license == license)
-        terms = _terms(license, part, folder)
-        yield f"The model is distributed under {terms}." if terms else "No license is declared."
-        if holder := read_copyright_line(part):
-            yield escape(holder)
-        if text := _short_text(part):
-            yield format_code_block("text", text.splitlines())
-    for note in unique(part.license_note for part in parts):
-        yield escape(note)
-    for title, addresses in (
-        ("Origin", unique(part.origin.repository for part in parts)),
-        ("Paper", unique(part.origin.paper for part in parts)),
-    ):
-        if addresses:
-            yield f"{title}: {', '.join(map(format_link, addresses))}"
-    if papers := facts.papers:
+        yield from _license(by_license[license], folder)
+    yield from map(escape, unique(part.license_note for part in parts))
+    addresses = {
+        "Origin": unique(part.origin.repository for part in parts),
+        "Paper": unique(part.origin.paper for part in parts),
+    }
+    for title, listed in addresses.items():
+        if listed:
+            yield f"{title}: {', '.join(map(format_link, listed))}"
+    if facts.papers:
         yield "## Citation"
-        yield format_code_block("bibtex", "\n".join(map(format_bibtex, papers)).splitlines())
+        yield format_code_block("bibtex", map(format_bibtex, facts.papers))
+
+
+def _license(part: ModelSpec, folder: Path | None) -> Iterator[str]:
+    """The terms of a part, its copyright line, and its license text if it is short."""
+    terms = _terms(part.license, part, folder)
+    yield f"The model is distributed under {terms}." if terms else "No license is declared."
+    if holder := read_copyright_line(part):
+        yield escape(holder)
+    if text := _short_text(part):
+        yield format_code_block("text", text.splitlines())
 
 
 def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:

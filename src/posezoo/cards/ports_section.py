@@ -85,24 +85,26 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     order.
     """
     named = [port for port in part.inputs if port.name]
-    means = _join_values({port.name: port.mean for port in named})
-    scales = _join_values({port.name: port.scale for port in named})
     reverse = any(port.reverse_input_channels for port in part.inputs)
-    if not (means or scales or reverse):
-        return []
-    shapes = ",".join(f"[{format_numbers(port.shape, ',')}]" for port in named)
-    arguments = {
-        "--input_shape": shapes if any(port.reshaped for port in named) else "",
-        "--mean_values": means,
-        "--scale_values": scales,
-        "--reverse_input_channels": reverse,
-        "--output": ",".join(output.name for output in part.outputs if output.name),
+    optional = {
+        "--mean_values": _join_values({port.name: port.mean for port in named}),
+        "--scale_values": _join_values({port.name: port.scale for port in named}),
     }
-    words = [_printable(f"--input={','.join(port.name for port in named)}")]
-    for flag, value in arguments.items():
-        if value:
-            words.append(_printable(flag if value is True else f"{flag}={value}"))
-    return words
+    if not (reverse or any(optional.values())):
+        return []
+    shapes = ""
+    if any(port.reshaped for port in named):
+        shapes = ",".join(f"[{format_numbers(port.shape, ',')}]" for port in named)
+    outputs = ",".join(output.name for output in part.outputs if output.name)
+    words = [f"--input={','.join(port.name for port in named)}"]
+    words += _flags({"--input_shape": shapes, **optional})
+    words += ["--reverse_input_channels"] if reverse else []
+    words += _flags({"--output": outputs})
+    return list(map(_printable, words))
+
+
+def _flags(values: Mapping[str, str]) -> list[str]:
+    return [f"{flag}={value}" for flag, value in values.items() if value]
 
 
 def _join_values(values: Mapping[str, Sequence[float]]) -> str:

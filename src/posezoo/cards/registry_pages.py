@@ -205,28 +205,28 @@ def _render_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
     """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
     model.
     """
-    variants = [
-        variant
-        for model in models
-        if isinstance(model, ModelSpec) and model.origin.repository == REPOSITORY and model.tag
-        for variant in (model, *model.variants)
-        if variant.published.accuracy
-    ]
-    tables = {
-        title: [model for model in sorted(variants, key=_order) if model.name.startswith(start)]
-        for start, title in TABLES.items()
-    }
+    variants = sorted(_gluoncv_variants(models), key=_order)
+    tables = {}
+    for prefix, title in TABLES.items():
+        rows = [model for model in variants if model.name.startswith(prefix)]
+        if rows:
+            tables[title] = rows
     papers = collect_papers(row for rows in tables.values() for row in rows)
     notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
     if variants:
         yield INTRODUCTION
     for title, rows in tables.items():
-        if rows:
-            yield f"### {title}"
-            yield format_table(GLUONCV_HEADERS, [_gluoncv_row(row, notes) for row in rows])
+        yield f"### {title}"
+        yield format_table(GLUONCV_HEADERS, [_gluoncv_row(row, notes) for row in rows])
     for paper in papers:
         citation = escape(format_citation(paper))
         yield f"{notes[paper.address]}: {citation} {format_link_with_text(paper.address)}"
+
+
+def _gluoncv_variants(models: Sequence[Model]) -> Iterator[ModelSpec]:
+    for model in models:
+        if isinstance(model, ModelSpec) and model.tag and model.origin.repository == REPOSITORY:
+            yield from (each for each in (model, *model.variants) if each.published.accuracy)
 
 
 def _order(model: ModelSpec) -> tuple[int, str, bool]:

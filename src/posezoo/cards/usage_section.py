@@ -87,51 +87,59 @@ def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
 
 def render_usage_sections(facts: ModelFacts) -> Iterator[str]:
     """The sections about downloading, converting, quantizing and using a model."""
-    name, model = facts.name, facts.model
-    to_convert = any(part.precisions and not part.is_ir for part in facts.parts)
-    trust = "" if facts.is_pinned else " --trust_on_first_use"
-    yield f"## Download a Model{' and Convert it into OpenVINO IR Format' if to_convert else ''}"
-    lines = [f"posezoo download {name}{trust}"]
-    lines += [f"posezoo convert {name}"] if to_convert else []
-    yield format_code_block("sh", lines)
+    yield from _download_section(facts)
+    yield from _quantization(facts)
+    precision = default_precision(facts)
+    if precision is None:
+        return
+    yield "## Use from Python"
+    yield format_code_block("python", _python(facts, precision))
+    if facts.approach:
+        yield "## Demo usage"
+        yield (
+            "With a camera, or on an image without a window; `posezoo demo --help` lists all"
+            " options:"
+        )
+        inputs = ("-i 0", f"-i {PHOTO} -no_show -o poses.jpg")
+        demos = [_command(facts, f"demo -m {facts.name} {each}") for each in inputs]
+        yield format_code_block("sh", demos)
+
+
+def _download_section(facts: ModelFacts) -> Iterator[str]:
+    name = facts.name
+    title = "## Download a Model"
+    ours = [_command(facts, f"download {name}")]
+    omz = [f"python tools/downloader/downloader.py --name {name}{_trust(facts)}"]
+    if any(part.precisions and not part.is_ir for part in facts.parts):
+        title += " and Convert it into OpenVINO IR Format"
+        ours.append(f"posezoo convert {name}")
+        omz.append(f"python tools/downloader/converter.py --name {name}")
+    yield title
+    yield format_code_block("sh", ours)
     yield "Or with Open Model Zoo's commands, from a checkout:"
-    lines = [f"python tools/downloader/downloader.py --name {name}{trust}"]
-    lines += [f"python tools/downloader/converter.py --name {name}"] if to_convert else []
-    yield format_code_block("sh", lines)
-    refused = {
-        part.full_name: part.quantization.refused for part in facts.parts if part.quantization
-    }
-    refused = {part: reason for part, reason in refused.items() if reason}
-    left = (
-        [part.full_name for part in facts.parts if part.full_name not in refused]
-        if refused
-        else [name]
-    )
-    quantizable = (
-        left and model.decoder is not None and not any(part.quantized for part in facts.parts)
-    )
-    if (
-        quantizable
-        and Precision.FP32 in facts.precisions
-        and Precision.FP16_INT8 not in facts.precisions
-    ):
+    yield format_code_block("sh", omz)
+
+
+def _quantization(facts: ModelFacts) -> Iterator[str]:
+    """The command that quantizes the model or some of its parts, and why others are not."""
+    refused = {}
+    for part in facts.parts:
+        if part.quantization and part.quantization.refused:
+            refused[part.full_name] = part.quantization.refused
+    names = [facts.name]
+    if refused:
+        names = [part.full_name for part in facts.parts if part.full_name not in refused]
+    if names and _is_quantizable(facts):
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
-        yield format_code_block("sh", [f"posezoo quantize {' '.join(left)} --dataset_dir photos"])
-    for part, reason in refused.items():
-        yield f"{format_code(part)} is not quantized to INT8: {escape(reason)}"
-    if precision := default_precision(facts):
-        yield "## Use from Python"
-        yield format_code_block("python", _python(facts, precision))
-        if facts.approach:
-            yield "## Demo usage"
-            yield (
-                "With a camera, or on an image without a window; `posezoo demo --help` lists all"
-                " options:"
-            )
-            inputs = ("-i 0", f"-i {PHOTO} -no_show -o poses.jpg")
-            yield format_code_block(
-                "sh", [_command(facts, f"demo -m {name} {each}") for each in inputs]
-            )
+        yield format_code_block("sh", [f"posezoo quantize {' '.join(names)} --dataset_dir photos"])
+    for name, reason in refused.items():
+        yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"
+
+
+def _is_quantizable(facts: ModelFacts) -> bool:
+    if facts.model.decoder is None or any(part.quantized for part in facts.parts):
+        return False
+    return Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions
 
 
 def render_performance_hint(facts: ModelFacts) -> Iterator[str]:
@@ -157,22 +165,23 @@ def format_shortest_command(facts: ModelFacts, precision: Precision) -> str:
 def finds_keypoints(facts: ModelFacts) -> bool:
     """Whether it is run by itself and finds keypoints, so that its results can be drawn."""
     skeleton = facts.skeleton
-    return (
-        not facts.composite
-        and facts.model.decoder is not None
-        and bool(skeleton and skeleton.keypoints)
-    )
+    if facts.composite or facts.model.decoder is None:
+        return False
+    return skeleton is not None and bool(skeleton.keypoints)
 
 
 def default_precision(facts: ModelFacts) -> Precision | None:
     """The precision of the examples: the default of posezoo run, if the model has it."""
-    return (
-        Precision.FP16 if Precision.FP16 in facts.precisions else next(iter(facts.precisions), None)
-    )
+    precisions = facts.precisions
+    return Precision.FP16 if Precision.FP16 in precisions else next(iter(precisions), None)
 
 
 def _command(facts: ModelFacts, arguments: str) -> str:
-    return f"posezoo {arguments}{'' if facts.is_pinned else ' --trust_on_first_use'}"
+    return f"posezoo {arguments}{_trust(facts)}"
+
+
+def _trust(facts: ModelFacts) -> str:
+    return "" if facts.is_pinned else " --trust_on_first_use"
 
 
 def _python(facts: ModelFacts, precision: Precision) -> list[str]:

@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -106,6 +106,12 @@ def _read_json(path: Path, folder_hint: str = "") -> Any:
         raise DatasetError(f"{path}: is not JSON: {error}") from error
 
 
+class _Category(NamedTuple):
+    id: int
+    name: str
+    keypoints: tuple[str, ...]
+
+
 class _AnnotationParser:
     """Parses the sections of one file; ``where`` is the position of an entry in the file, for
     messages.
@@ -116,29 +122,30 @@ class _AnnotationParser:
 
     def read_person_category(self, keypoints: bool) -> tuple[int, tuple[str, ...]]:
         """The id of the category person, and the names of its keypoints."""
-        categories = []
-        for where, entry in self._items("categories"):
-            names = entry.get("keypoints", [])
-            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise self._error(f"{where}.keypoints: expected a list of names")
-            if len(set(names)) < len(names):
-                raise self._error(f"{where}.keypoints: a name is listed twice")
-            number = self._value(entry, "id", int, where)
-            categories.append((number, str(entry.get("name", "")), tuple(names)))
-        labelled = [category for category in categories if category[2]]
-        people = [category for category in labelled or categories if category[1] == "person"] or (
-            labelled if len(labelled) == 1 else []
-        )
+        categories = [self._category(where, entry) for where, entry in self._items("categories")]
+        labelled = [category for category in categories if category.keypoints]
+        people = [category for category in labelled or categories if category.name == "person"]
+        if not people and len(labelled) == 1:
+            people = labelled
         if not people:
-            listed = ", ".join(name for _, name, _ in categories) or "none"
+            listed = ", ".join(category.name for category in categories) or "none"
             raise self._error(f"no category is called person; the categories: {listed}")
-        category_id, _, keypoint_names = people[0]
-        if keypoints and not keypoint_names:
+        person = people[0]
+        if keypoints and not person.keypoints:
             raise self._error(
                 "has no keypoints: its category person names none",
                 hint="COCO's are in person_keypoints_*.json, not in instances_*.json",
             )
-        return category_id, keypoint_names
+        return person.id, person.keypoints
+
+    def _category(self, where: str, entry: Mapping[str, Any]) -> _Category:
+        names = entry.get("keypoints", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self._error(f"{where}.keypoints: expected a list of names")
+        if len(set(names)) < len(names):
+            raise self._error(f"{where}.keypoints: a name is listed twice")
+        number = self._value(entry, "id", int, where)
+        return _Category(number, str(entry.get("name", "")), tuple(names))
 
     def read_annotations(
         self, category: int, num_keypoints: int
@@ -185,30 +192,38 @@ class _AnnotationParser:
         self, folder: Path, people: Mapping[int, Sequence[PersonAnnotation]]
     ) -> tuple[DatasetImage, ...]:
         """All images, with the people in them."""
-        licenses = {}
-        for where, entry in self._items("licenses") if "licenses" in self._content else ():
-            license_ = ImageLicense(str(entry.get("name", "")), str(entry.get("url", "")))
-            licenses[self._value(entry, "id", int, where)] = license_
+        licenses = self._read_licenses()
         dataset_images = []
         for where, entry in self._items("images"):
             number = self._value(entry, "id", int, where)
             name = self._value(entry, "file_name", str, where)
             if not name or "\0" in name:
                 raise self._error(f"{where}.file_name: expected a name, got {name!r}")
-            width, height = entry.get("width"), entry.get("height")
-            size: tuple[int, int] | None = None
-            if (width, height) != (None, None):
-                if not all(type(side) is int and side > 0 for side in (width, height)):
-                    raise self._error(
-                        f"{where}: expected width and height above 0, got {width!r} and {height!r}"
-                    )
-                size = entry["width"], entry["height"]
+            size = self._size(entry, where)
             key = entry.get("license")
             terms = licenses.get(key) if isinstance(key, int) else None
             in_image = tuple(people.get(number, ()))
             dataset_images.append(DatasetImage(number, folder / name, name, size, in_image, terms))
         self._refuse_repeated("images", [image.id for image in dataset_images])
         return tuple(dataset_images)
+
+    def _read_licenses(self) -> dict[int, ImageLicense]:
+        licenses = {}
+        for where, entry in self._items("licenses") if "licenses" in self._content else ():
+            terms = ImageLicense(str(entry.get("name", "")), str(entry.get("url", "")))
+            licenses[self._value(entry, "id", int, where)] = terms
+        return licenses
+
+    def _size(self, entry: Mapping[str, Any], where: str) -> tuple[int, int] | None:
+        width = entry.get("width")
+        height = entry.get("height")
+        if width is None and height is None:
+            return None
+        if not all(type(side) is int and side > 0 for side in (width, height)):
+            raise self._error(
+                f"{where}: expected width and height above 0, got {width!r} and {height!r}"
+            )
+        return entry["width"], entry["height"]
 
     def _items(self, key: str) -> list[tuple[str, Mapping[str, Any]]]:
         items = self._content.get(key)

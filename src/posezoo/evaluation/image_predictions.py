@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -128,16 +128,18 @@ class PredictionCache:
     """The predictions in one file, by image id; created by ``open_prediction_cache``."""
 
     def __init__(
-        self, path: Path, entries: Mapping[int, tuple[list[int], ImagePredictions]]
+        self, path: Path | None, entries: Mapping[int, tuple[list[int], ImagePredictions]]
     ) -> None:
         self._path, self._entries = path, entries
 
-    def get(self, image: DatasetImage) -> ImagePredictions | None:
-        """The predictions for an image; None if there are none, or the image file has changed."""
-        fingerprint, predictions = self._entries.get(image.id, ([], None))
-        return (
-            predictions if predictions is not None and fingerprint == _fingerprint(image) else None
-        )
+    def select(self, images: Iterable[DatasetImage]) -> dict[int, ImagePredictions]:
+        """The predictions for these images by image id; without those whose file has changed."""
+        selected = {}
+        for image in images:
+            fingerprint, predictions = self._entries.get(image.id, ([], None))
+            if predictions is not None and fingerprint == _fingerprint(image):
+                selected[image.id] = predictions
+        return selected
 
     def add(self, image: DatasetImage, predictions: ImagePredictions) -> None:
         """Append the predictions for an image.
@@ -145,6 +147,8 @@ class PredictionCache:
         Raises:
             OutputError: the file cannot be written.
         """
+        if self._path is None:
+            return
         line = {"id": image.id, "file": _fingerprint(image), **predictions.to_json()}
         try:
             with open(self._path, "a", encoding="utf-8") as stream:
@@ -155,18 +159,21 @@ class PredictionCache:
 
 @contextmanager
 def open_prediction_cache(
-    path: Path, heading: Mapping[str, Any], num_keypoints: int
+    path: Path | None, heading: Mapping[str, Any], num_keypoints: int
 ) -> Iterator[PredictionCache]:
     """Open a file of predictions; only one run may use it at a time.
 
     Args:
-        path: the file; created if it does not exist.
+        path: the file; created if it does not exist. None: no predictions are kept.
         heading: everything that the predictions depend on, as JSON values.
         num_keypoints: the number of keypoints of each person.
 
     Raises:
         OutputError: the file cannot be written, or another run uses it.
     """
+    if path is None:
+        yield PredictionCache(None, {})
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path, wait_s=0.5):
@@ -196,10 +203,8 @@ def _read(
             for line in stream:
                 with suppress(ValueError, KeyError, TypeError, RecursionError):
                     entry = json.loads(line)
-                    count, num_space = (
-                        len(entry["scores"]),
-                        (num_keypoints if "space" in entry else 0),
-                    )
+                    count = len(entry["scores"])
+                    num_space = num_keypoints if "space" in entry else 0
                     predictions = ImagePredictions(
                         np.array(entry["keypoints"], np.float64).reshape(count, num_keypoints, 3),
                         np.array(entry["scores"], np.float64).reshape(count),

@@ -5,7 +5,7 @@ tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,13 +122,10 @@ def evaluate(
         require_readable(dataset)
     names = () if of_boxes else dataset.keypoints
 
-    predictions: dict[int, ImagePredictions] = {}
     unreadable: dict[str, str] = {}
     cache_heading = {"keypoints": list(names), **(heading or {})}
-    with open_prediction_cache(keep, cache_heading, len(names)) if keep else nullcontext() as cache:
-        for image in dataset.images if cache else ():
-            if cache and (cached := cache.get(image)) is not None:
-                predictions[image.id] = cached
+    with open_prediction_cache(keep, cache_heading, len(names)) as cache:
+        predictions = cache.select(dataset.images)
         cached_count = len(predictions)
         remaining = [image for image in dataset.images if image.id not in predictions]
         here = ResultStream(remaining, ImagePredictor(predictor, names, boxes), at_once)
@@ -138,21 +135,22 @@ def evaluate(
                     unreadable[image.file_name] = predicted.problem
                 else:
                     predictions[image.id] = predicted
-                    if cache:
-                        cache.add(image, predicted)
+                    cache.add(image, predicted)
                 listener(EvaluationProgress(name, count, len(dataset.images)))
     if unreadable and not skip_unreadable:
-        first = next(iter(unreadable.values()))
-        raise EvaluationError(
-            f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
-            f"{_join_names(list(unreadable))} ({first})",
-            hint="repair them and run again, or leave them out: --skip_unreadable",
-        )
-
-    readable = dataset.excluding(
-        {image.id for image in dataset.images if image.file_name in unreadable}
-    )
+        raise _unreadable_error(unreadable, dataset)
+    left_out = {image.id for image in dataset.images if image.file_name in unreadable}
+    readable = dataset.excluding(left_out)
     return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+
+
+def _unreadable_error(unreadable: Mapping[str, str], dataset: CocoDataset) -> EvaluationError:
+    first = next(iter(unreadable.values()))
+    return EvaluationError(
+        f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
+        f"{_join_names(list(unreadable))} ({first})",
+        hint="repair them and run again, or leave them out: --skip_unreadable",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,12 @@ from html import escape
 from typing import Any
 
 from posezoo.errors import import_optional
-from posezoo.facts.comparison import MetricSource, ModelComparison
+from posezoo.facts.comparison import (
+    ComparisonColumn,
+    MetricSource,
+    ModelComparison,
+    SourcedMetric,
+)
 
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
 _LINE, _BAR, _TEXT = 26, 14, 13
@@ -72,44 +77,60 @@ class Chart:
 
 def draw_chart(comparison: ModelComparison) -> Chart:
     """Lay out a comparison that has at least one row."""
-    rows, columns = comparison.rows, comparison.columns
+    rows = comparison.rows
+    columns = comparison.columns
     names = [f"{row.model} {row.precision}" for row in rows]
     licenses = [row.license for row in rows]
-    tops = [(2 + number) * _LINE for number in range(len(rows) + 1)]
+    notes = [*describe_measurement_settings(comparison)]
     left = _GAP + _width(names) + _GAP  # start of the first column
     right = left + len(columns) * _COLUMN  # start of the licenses
-    rectangles: list[Rectangle] = []
+    width = max(right + _width([*licenses, "LICENSE"]), _width(notes) + _GAP) + _GAP
+    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, RULE, RULE)
+    rectangles = [rule]
     labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
     for place, (key, column) in enumerate(columns.items()):
         x = left + place * _COLUMN
         labels.append(TextLabel(x, _LINE, column.title, _PALE))
-        largest = max((value.number for row in rows if (value := row.values[key])), default=0)
-        for row, top in zip(rows, tops, strict=False):
-            if value := row.values[key]:
-                length = max(1, _LONGEST * value.number / largest) if largest else 1
-                rectangles.append(Rectangle(x, top, length, _BAR, *_STYLES[value.origin]))
-                text = column.in_words(value.number)
-                labels.append(TextLabel(x + length + 4, top + _BASELINE, text))
-    for top, name, license in zip(tops, names, licenses, strict=False):
-        labels += [
-            TextLabel(_GAP, top + _BASELINE, name),
-            TextLabel(right, top + _BASELINE, license),
-        ]
+        _draw_bars(x, [row.values[key] for row in rows], column, rectangles, labels)
+    for number, row in enumerate(rows):
+        baseline = _top_of(number) + _BASELINE
+        labels.append(TextLabel(_GAP, baseline, names[number]))
+        labels.append(TextLabel(right, baseline, row.license))
 
-    y = tops[-1] + _GAP
-    used = {value.origin for row in rows for value in row.values.values() if value}
+    y = _top_of(len(rows)) + _GAP
+    origins = {metric.origin for row in rows for metric in row.values.values() if metric}
     for origin in MetricSource:
-        if origin in used:
+        if origin in origins:
             rectangles.append(Rectangle(_GAP, y, _BAR, _BAR, *_STYLES[origin]))
             labels.append(TextLabel(_GAP + 22, y + _BASELINE, str(origin)))
             y += _LINE
-    notes = [*describe_measurement_settings(comparison)]
     for note in notes:
         labels.append(TextLabel(_GAP, y + _BASELINE, note, _PALE))
         y += _LINE
-    width = max(right + _width([*licenses, "LICENSE"]), _width(notes) + _GAP) + _GAP
-    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, RULE, RULE)
-    return Chart(round(width), y + _GAP, (rule, *rectangles), tuple(labels))
+    return Chart(round(width), y + _GAP, tuple(rectangles), tuple(labels))
+
+
+def _top_of(row: int) -> int:
+    return (2 + row) * _LINE
+
+
+def _draw_bars(
+    x: float,
+    metrics: Sequence[SourcedMetric | None],
+    column: ComparisonColumn,
+    rectangles: list[Rectangle],
+    labels: list[TextLabel],
+) -> None:
+    """The bars of a column and their values; the largest value has the longest bar."""
+    largest = max((metric.number for metric in metrics if metric), default=0)
+    for number, metric in enumerate(metrics):
+        if metric is None:
+            continue
+        top = _top_of(number)
+        length = max(1, _LONGEST * metric.number / largest) if largest else 1
+        rectangles.append(Rectangle(x, top, length, _BAR, *_STYLES[metric.origin]))
+        text = column.in_words(metric.number)
+        labels.append(TextLabel(x + length + 4, top + _BASELINE, text))
 
 
 def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
@@ -152,15 +173,10 @@ def to_image(chart: Chart) -> Any:
     cv2 = import_optional("cv2", extra="run")
     canvas = np.full((chart.height, chart.width, 3), 255, np.uint8)
     for box in chart.rectangles:
-        corners = (
-            (round(box.x), round(box.y)),
-            (
-                round(box.x + box.width),
-                round(box.y + box.height),
-            ),
-        )
-        cv2.rectangle(canvas, *corners, box.fill[::-1], cv2.FILLED)
-        cv2.rectangle(canvas, *corners, box.edge[::-1], 1)
+        start = round(box.x), round(box.y)
+        end = round(box.x + box.width), round(box.y + box.height)
+        cv2.rectangle(canvas, start, end, box.fill[::-1], cv2.FILLED)
+        cv2.rectangle(canvas, start, end, box.edge[::-1], 1)
     for label in chart.labels:
         text = _printable(label.text).encode("ascii", "replace").decode()
         place = round(label.x), round(label.y)

@@ -41,9 +41,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     expected = {name: digest(content) for name, content in pages.items()}
     written = tuple(name for name, value in expected.items() if present[name] != value)
     if not force:
-        if manifest is None:
-            _require_empty(folder)
-        _refuse_foreign_files(folder, [name for name in written if name not in listed])
+        _refuse_foreign_files(folder, manifest, written)
     # A page that the user changed later is not removed.
     obsolete = (name for name in listed if name not in pages)
     return SiteChanges(
@@ -62,9 +60,14 @@ def _require_empty(folder: Path) -> None:
         raise OutputError(f"{folder}: is not the folder of a gallery", hint=HINT)
 
 
-def _refuse_foreign_files(folder: Path, names: Iterable[str]) -> None:
+def _refuse_foreign_files(
+    folder: Path, manifest: Mapping[str, str] | None, names: Iterable[str]
+) -> None:
+    if manifest is None:
+        _require_empty(folder)
+        return
     for name in names:
-        if (folder / name).exists():
+        if name not in manifest and (folder / name).exists():
             raise OutputError(f"{folder / name}: was not written by posezoo gallery", hint=HINT)
 
 
