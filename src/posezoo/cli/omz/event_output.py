@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo import events
 from posezoo.cli.omz.conventions import ALARM, SECTION, LineBuffer
-from posezoo.console import Progress, result_lines
+from posezoo.console import Progress, omz_lines
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -48,58 +49,60 @@ class TextReporter:
 
     def __call__(self, event: events.Event) -> None:
         """Write the lines of an event; many events have none."""
-        match event:
-            case events.WarningIssued(message=message):
-                self._output.warn(message)
-            case events.DownloadStarted(revision=revision) if revision > 1:
-                self.print_line(f"Revision {revision} of its files\n")
-            case events.FileDownloadStarted(model_file=file, size=size):
-                # The lines of the first file are written at once, those of parallel files after it
-                # ends.
-                output = LineBuffer(buffered=True) if self._downloads else self._output
-                output.write_out(f"{SECTION} Downloading {self._folder / file}")
-                self._downloads[file] = (output, Progress(size))
-            case events.FileDownloadProgress(model_file=file, size=size):
-                _write_progress(*self._downloads[file], size)
-            case events.FileDownloadFinished(model_file=file):
-                output, _ = self._downloads.pop(file)
-                output.write_out()
-                if output is not self._output:
-                    self._finished.append(output)
-                if not any(other is self._output for other, _ in self._downloads.values()):
-                    for finished in self._finished:
-                        finished.flush(self._output)
-                    self._finished.clear()
-            case events.CachedFileUsed(model_file=file, origin=origin):
-                cached = self._cache_dir is not None and Path(origin).is_relative_to(
-                    self._cache_dir
-                )
-                source = "the cache" if cached else origin
-                self.start_step(f"Retrieving {self._folder / file} from {source}\n")
-            case events.FileUpToDate(model_file=file):
-                self.start_step(f"Keeping {self._folder / file} (it is here and verified)\n")
-            case events.FilePostprocessingStarted(model_file=file, action=action):
-                step = {"unpack": "Unpacking", "replace_text": "Replacing text in"}[action]
-                self.start_step(f"{step} {self._folder / file}")
-            case events.PostprocessingFinished():
-                self.print_line("")
-            case events.ConversionStarted(model=model, precisions=precisions):
-                for precision in precisions:
-                    self.start_step(f"Converting {model} to IR ({precision})")
-            case events.ConversionUpToDate(model=model, precisions=precisions):
-                for precision in precisions:
-                    self.start_step(f"Keeping {model} ({precision}): it is up to date")
-            case events.QuantizationStarted(model=model, precisions=precisions):
-                for precision in precisions:
-                    self.start_step(f"Quantizing {model} from FP32 to {precision}")
-            case events.CalibrationProgress(samples=samples, of=of):
-                if self._calibration.total != of or samples == 1:
-                    self._calibration = Progress(of)
-                if self._calibration.update(samples):
-                    self.print_line(f"... {100 * samples // of}%, {samples} of {of} samples")
-            case _:
-                for line in result_lines(event):
-                    self.print_line(line)
+        if isinstance(event, events.WarningIssued):
+            self._output.warn(event.message)
+        elif type(event) in _REACTIONS:
+            _REACTIONS[type(event)](self, event)
+        else:
+            for line in self._lines(event):
+                self.print_line(line)
+
+    def _lines(self, event: events.Event) -> Iterator[str]:
+        path = self._folder / event.model_file if isinstance(event, events.FileEvent) else None
+        source = self._name_source(event.origin) if isinstance(event, events.CachedFileUsed) else ""
+        return omz_lines(event, section=SECTION, path=path, source=source)
+
+    def _name_source(self, origin: str) -> str:
+        if self._cache_dir is not None and Path(origin).is_relative_to(self._cache_dir):
+            return "the cache"
+        return origin
+
+    def _start_file(self, event: events.FileDownloadStarted) -> None:
+        # The lines of the first file are written at once, those of parallel files after it ends.
+        output = LineBuffer(buffered=True) if self._downloads else self._output
+        for line in self._lines(event):
+            output.write_out(line)
+        self._downloads[event.model_file] = (output, Progress(event.size))
+
+    def _move_file(self, event: events.FileDownloadProgress) -> None:
+        _write_progress(*self._downloads[event.model_file], event.size)
+
+    def _finish_file(self, event: events.FileDownloadFinished) -> None:
+        output, _ = self._downloads.pop(event.model_file)
+        output.write_out()
+        if output is not self._output:
+            self._finished.append(output)
+        if not any(other is self._output for other, _ in self._downloads.values()):
+            for finished in self._finished:
+                finished.flush(self._output)
+            self._finished.clear()
+
+    def _count(self, event: events.CalibrationProgress) -> None:
+        samples = event.samples
+        if self._calibration.total != event.of or samples == 1:
+            self._calibration = Progress(event.of)
+        if self._calibration.update(samples):
+            percent = 100 * samples // event.of
+            self.print_line(f"... {percent}%, {samples} of {event.of} samples")
+
+
+#: What the report does at events whose lines depend on earlier ones.
+_REACTIONS: dict[type[events.Event], Callable[[TextReporter, Any], None]] = {
+    events.FileDownloadStarted: TextReporter._start_file,
+    events.FileDownloadProgress: TextReporter._move_file,
+    events.FileDownloadFinished: TextReporter._finish_file,
+    events.CalibrationProgress: TextReporter._count,
+}
 
 
 def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
