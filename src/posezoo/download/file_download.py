@@ -7,11 +7,10 @@ only after it is verified, so a wrong download never replaces a good file.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from posezoo.download.candidates import (
@@ -52,15 +51,14 @@ from posezoo.events import (
     FileUpToDate,
 )
 from posezoo.files.verified_files import (
-    compute_digest,
+    compute_digests,
     explain_wrong_members,
     is_verified_file,
     remember_verified,
 )
 from posezoo.spec.model import Digest, SourceFile
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
+_CHANGED = "the file changed at its source, or was damaged during the download"
 
 # Ten progress events per second are enough.
 _PROGRESS_EVERY_S = 0.1
@@ -89,45 +87,64 @@ def download_file(
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
     if _is_downloaded(file, target, context):
-        _require_digests(file, target, also)
+        _require_digests(file, also, compute_digests(target, [each.algorithm for each in also]))
         remove_partial(target)
-        publish_file(target, context, replace=False)
-        if not is_cached(file, context):
-            with cache_entry_lock(file, context):
-                store(target, file, context, replace=False)
+        _add_to_stores(file, target, context)
         return
     waiting = f"{file.name}: waiting for another process that is downloading it"
-    with PartialFile(target, lambda: context.warn(waiting)) as partial:
+    algorithms = [file.checksum.algorithm if file.checksum is not None else "sha384"]
+    algorithms += [digest.algorithm for digest in also]
+    with PartialFile(target, lambda: context.warn(waiting), algorithms) as partial:
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):
             own_copy = stored_copy(target, file, context)
             places = candidates if candidates is not None else list_candidates(file, context)
             candidate = _fill(file, (*own_copy, *places), partial, context)
-            # Every step that can fail comes before the rename, so only verified files are renamed.
             try:
-                _require_digests(file, partial.content, also)
+                _require_digests(file, also, partial.digests)
             except DigestError:
                 partial.truncate()
                 raise
-            if not file.is_pinned and context.first_use is not None:
-                size, digest = partial.path.stat().st_size, compute_digest(partial.path)
-                context.first_use(file, size, digest)
-                context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
-                file = replace(file, size=size, checksum=digest, first_use=True)
-            if context.records_origins and candidate not in own_copy:
-                digest = file.checksum or compute_digest(partial.path)
-                remember_origin(
-                    target, candidate, partial.source_url, partial.content.stat().st_size, digest
-                )
-            partial.replace_target()
-            if file.checksum is not None:
-                remember_verified(target, file.checksum, is_synced=True)
-            if candidate not in own_copy:
-                publish_file(target, context)
-            # If a killed run left a complete part, no candidate is asked, and the one returned may
-            # not be the one that sent the bytes.
-            store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
+            _finish(file, partial, context, candidate, candidate not in own_copy)
+
+
+def _add_to_stores(file: SourceFile, target: Path, context: DownloadContext) -> None:
+    """Add a file that was here already to its store and to the cache."""
+    publish_file(target, context, replace=False)
+    if not is_cached(file, context):
+        with cache_entry_lock(file, context):
+            store(target, file, context, replace=False)
+
+
+def _finish(
+    file: SourceFile,
+    partial: PartialFile,
+    context: DownloadContext,
+    candidate: Candidate,
+    is_foreign: bool,
+) -> None:
+    """Rename a part to its target, after every step that can fail: only verified files are renamed.
+
+    A foreign candidate is not the store of the target itself.
+    """
+    target = partial.target
+    size = partial.content.stat().st_size
+    digest = partial.digests[0]
+    if not file.is_pinned and context.first_use is not None:
+        context.first_use(file, size, digest)
+        context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
+        file = replace(file, size=size, checksum=digest, first_use=True)
+    if context.records_origins and is_foreign:
+        remember_origin(target, candidate, partial.source_url, size, digest)
+    partial.replace_target()
+    if file.checksum is not None:
+        remember_verified(target, file.checksum, is_synced=True)
+    if is_foreign:
+        publish_file(target, context)
+    # If a killed run left a complete part, no candidate is asked, and the one returned may not be
+    # the one that sent the bytes.
+    store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
 
 
 def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
@@ -148,17 +165,6 @@ def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> 
     return True
 
 
-def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
-    """Fill the part with a clone of the cache's file, if the file system can do that."""
-    # Do not link a mirror's file: others may change it. An OSError is reported when the file is
-    # read.
-    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
-        return False
-    with suppress(OSError):
-        return partial.clone_from(candidate.path, file)
-    return False
-
-
 def _fill(
     file: SourceFile,
     candidates: Sequence[Candidate],
@@ -174,30 +180,56 @@ def _fill(
         candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
     for candidate in candidates:
         is_source = candidate.kind is CandidateKind.SOURCE
-        if is_source:
-            context.emit(
-                FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name)
-            )
-        try:
-            if not _clone(candidate, file, partial):
-                _fill_from(candidate, file, partial, context)
-        except PosezooError as error:
-            if is_source:
-                context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
-            if not isinstance(error, DownloadError):
-                raise
-            is_missing = isinstance(error, NotFoundError)
-            if not (is_missing and candidate.kind is CandidateKind.CACHE):
-                failures.append((candidate, error))
-            if (is_source or not is_missing) and candidate is not candidates[-1]:
-                context.warn(f"{file.name}: {candidate.name}: {error.problem}")
-            continue
-        if is_source:
-            context.emit(FileDownloadFinished(context.model, file.name, True))
-        else:
-            context.emit(CachedFileUsed(context.model, file.name, candidate.name))
-        return candidate
+        ask = _ask_source if is_source else _ask_copy
+        error = ask(candidate, file, partial, context)
+        if error is None:
+            return candidate
+        is_missing = isinstance(error, NotFoundError)
+        if not is_missing or candidate.kind is not CandidateKind.CACHE:
+            failures.append((candidate, error))
+        if (is_source or not is_missing) and candidate is not candidates[-1]:
+            context.warn(f"{file.name}: {candidate.name}: {error.problem}")
     raise _combine(file, failures, partial.load_resume_state(file).size)
+
+
+def _ask_source(
+    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+) -> DownloadError | None:
+    """Fill the part from a source, and report that; the error if it does not send the file."""
+    context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
+    try:
+        _fill_from(candidate, file, partial, context)
+    except PosezooError as error:
+        context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
+        if isinstance(error, DownloadError):
+            return error
+        raise
+    context.emit(FileDownloadFinished(context.model, file.name, True))
+    return None
+
+
+def _ask_copy(
+    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+) -> DownloadError | None:
+    """Fill the part from a cache or mirror, and report that; the error if it has no such file."""
+    try:
+        if not _clone(candidate, file, partial):
+            _fill_from(candidate, file, partial, context)
+    except DownloadError as error:
+        return error
+    context.emit(CachedFileUsed(context.model, file.name, candidate.name))
+    return None
+
+
+def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
+    """Fill the part with a clone of the cache's file, if the file system can do that."""
+    # Do not link a mirror's file: others may change it. An OSError is reported when the file is
+    # read.
+    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
+        return False
+    with suppress(OSError):
+        return partial.clone_from(candidate.path, file)
+    return False
 
 
 def _fill_from(
@@ -231,34 +263,15 @@ def _receive(
     candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
 ) -> None:
     """Request the missing bytes from a candidate once; wrong bytes are not kept for another run."""
-    resume = partial.load_resume_state(file)
-    answer: AbstractContextManager[ByteStream]
-    if resume.size and resume.size == file.size:  # nothing is missing, so no candidate is asked
-        answer = nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
-    else:
-        # Another source may use another ETag for the same bytes; the digest shows whether they are
-        # the same.
-        answer = candidate.open(
-            resume if resume.source == candidate.name else replace(resume, etag="")
-        )
-    with answer as stream:
-        state = ResumeState(stream.start, candidate.name, stream.etag)
-        hasher = partial.start_at(file, state, resumable=stream.is_resumable)
-        size, reported_at = stream.start, float("-inf")  # the first piece is reported at once
+    with _open_rest(candidate, file, partial.load_resume_state(file)) as stream:
+        start = ResumeState(stream.start, candidate.name, stream.etag)
+        partial.start_at(file, start, resumable=stream.is_resumable)
         try:
-            for piece in stream.pieces:
-                size += len(piece)
-                if size > file.read_limit:
-                    limit = "expected" if file.size is None else "declared"
-                    raise SizeError(f"sends more than the {limit} {file.read_limit} bytes")
-                partial.write(piece)
-                hasher.update(piece)
-                now = time.monotonic()
-                is_due = now - reported_at >= _PROGRESS_EVERY_S or size == file.size
-                if is_due and candidate.kind is CandidateKind.SOURCE:
+            for size in _write_pieces(stream, file, partial):
+                if candidate.kind is CandidateKind.SOURCE:
                     context.emit(FileDownloadProgress(context.model, file.name, size))
-                    reported_at = now
-            _require_expected(file, partial.path, size, hasher)
+            partial.finish()
+            _require_expected(file, partial)
         except (SizeError, DigestError) as error:
             partial.truncate()
             if not stream.start:
@@ -273,71 +286,106 @@ def _receive(
         partial.source_url = stream.url
 
 
-def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) -> None:
+def _open_rest(
+    candidate: Candidate, file: SourceFile, resume: ResumeState
+) -> AbstractContextManager[ByteStream]:
+    """The bytes that are missing after those of an earlier attempt or run."""
+    if resume.size and resume.size == file.size:  # nothing is missing, so no candidate is asked
+        return nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
+    if resume.source != candidate.name:
+        # Another source may use another ETag for the same bytes; the digest shows whether they are
+        # the same.
+        resume = replace(resume, etag="")
+    return candidate.open(resume)
+
+
+def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) -> Iterator[int]:
+    """Write the bytes of a candidate, and return the size so far whenever it is to be reported."""
+    size = stream.start
+    reported_at = float("-inf")  # the first piece is reported at once
+    for piece in stream.pieces:
+        size += len(piece)
+        if size > file.read_limit:
+            limit = "expected" if file.size is None else "declared"
+            raise SizeError(f"sends more than the {limit} {file.read_limit} bytes")
+        partial.write(piece)
+        now = time.monotonic()
+        if now - reported_at >= _PROGRESS_EVERY_S or size == file.size:
+            yield size
+            reported_at = now
+
+
+def _require_expected(file: SourceFile, partial: PartialFile) -> None:
     """Raise an error if a complete download is not the expected file."""
+    size = partial.path.stat().st_size
+    actual = partial.digests[0]
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")
-    expected = file.checksum
-    if (
-        expected is not None
-        and (actual := Digest(expected.algorithm, hasher.hexdigest())) != expected
-    ):
+    if file.checksum not in (None, actual):
         is_locked = file.first_use or file.by_lock
-        pin = f"posezoo.lock has {expected}" if is_locked else f"{expected} is declared"
         record = "posezoo.lock" if is_locked else "model.yml"
+        pin = f"posezoo.lock has {file.checksum}" if is_locked else f"{file.checksum} is declared"
         raise DigestError(
             f"the digest of the download is {actual}, but {pin}",
-            hint=(
-                "the file changed at its source, or was damaged during the download: "
-                f"check it, then update {record}"
-            ),
+            hint=f"{_CHANGED}: check it, then update {record}",
         )
-    if reason := explain_wrong_members(path, file):
-        raise DigestError(
-            reason, hint="the file changed at its source, or was damaged during the download"
-        )
+    if reason := explain_wrong_members(partial.path, file):
+        raise DigestError(reason, hint=_CHANGED)
 
 
-def _require_digests(file: SourceFile, path: Path, digests: Sequence[Digest]) -> None:
-    for expected in digests:
-        if (actual := compute_digest(path, expected.algorithm)) != expected:
-            raise DigestError(f"{file.name}: its digest is {actual}, but {expected} is stated")
+def _require_digests(file: SourceFile, stated: Sequence[Digest], digests: Sequence[Digest]) -> None:
+    for expected in stated:
+        for actual in digests:
+            if actual.algorithm == expected.algorithm and actual != expected:
+                problem = f"{file.name}: its digest is {actual}, but {expected} is stated"
+                raise DigestError(problem)
 
 
 def _combine(
     file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
 ) -> DownloadError:
     """Combine the errors of all candidates into one."""
-    errors = [error for _, error in failures]
-    is_missing = bool(errors) and all(isinstance(error, NotFoundError) for error in errors)
-    hint = (
-        "check the address" if is_missing else "check the network connection and the proxy settings"
-    )
-    if file.checksum is not None:  # a mirror finds a file by the digest of the file itself
-        hint += ", or give a folder with a copy: --mirror DIR"
+    reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
+    hint = _find_hint(file, failures, resume_size)
     if not failures:
         return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
-    hint = next((error.hint for error in errors if error.hint), hint)
-    mirrors = [
-        each.name
-        for each, error in failures
-        if each.kind is CandidateKind.MIRROR and not error.hint
-    ]
-    if mirrors and "mirror create" not in hint:
-        hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
-    if resume_size:
-        hint = (
-            f"run the same command again: it resumes after the {resume_size} bytes already"
-            " downloaded"
-        )
-    reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
     if len(failures) > 1:
         combined = DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
     else:
-        error_type = type(errors[0])
-        public_type = (
-            error_type if error_type in (SizeError, DigestError, ArchiveError) else SourceError
-        )
+        error_type = type(failures[0][1])
+        is_public = error_type in (SizeError, DigestError, ArchiveError)
+        public_type = error_type if is_public else SourceError
         combined = public_type(f"{file.name}: {reasons}", hint=hint)
-    combined.is_gone = is_missing
+    combined.is_gone = _is_missing(failures)
     return combined
+
+
+def _is_missing(failures: Sequence[tuple[Candidate, DownloadError]]) -> bool:
+    """Whether all candidates answered that they do not have the file."""
+    return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
+
+
+def _find_hint(
+    file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
+) -> str:
+    """What the user can do after all candidates failed."""
+    if failures and resume_size:
+        return (
+            f"run the same command again: it resumes after the {resume_size} bytes already"
+            " downloaded"
+        )
+    hint = next((error.hint for _, error in failures if error.hint), "")
+    if not hint:
+        hint = "check the network connection and the proxy settings"
+        if _is_missing(failures):
+            hint = "check the address"
+        if file.checksum is not None:  # a mirror finds a file by the digest of the file itself
+            hint += ", or give a folder with a copy: --mirror DIR"
+    mirrors = [
+        candidate.name
+        for candidate, error in failures
+        if candidate.kind is CandidateKind.MIRROR and not error.hint
+    ]
+    if mirrors and "mirror create" not in hint:
+        hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
+    return hint

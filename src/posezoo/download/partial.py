@@ -8,32 +8,28 @@ its file.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.errors import DigestError
 from posezoo.files.file_lock import FLAGS, lock_file
 from posezoo.files.file_record import read_record, update_record
 from posezoo.files.verified_files import (
     CHUNK,
-    compute_digest,
+    Hasher,
+    compute_digests,
     hard_link,
     has_size,
     reflink,
     replace_atomically,
     writing,
 )
-from posezoo.spec.model import SourceFile
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from posezoo.spec.model import Digest, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +48,22 @@ class PartialFile:
     resumed.
 
     Missing parent folders are created. ``on_wait`` is called once if another process or thread has
-    the lock. ``path`` is its path before it is renamed, ``source_url`` the URL that its last bytes
-    came from.
+    the lock. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that its last bytes
+    came from, ``digests`` those of all its bytes, by the ``algorithms``.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.
     """
 
-    def __init__(self, target: Path, on_wait: Callable[[], None]) -> None:
-        self._target = target
-        self.path, self.source_url = _part_of(target), ""
+    def __init__(
+        self, target: Path, on_wait: Callable[[], None], algorithms: Sequence[str] = ("sha384",)
+    ) -> None:
+        self.target = target
+        self._algorithms = algorithms
+        self._hasher = Hasher(algorithms)
+        self.path = _part_of(target)
+        self.source_url = ""
+        self.digests: list[Digest] = []
         self._published = False
         self._linked: Path | None = None
         with writing(target):
@@ -88,7 +90,7 @@ class PartialFile:
         is_kept = (
             self._is_findable
             and os.fstat(self._handle).st_size > 0
-            and bool(read_record(self._target).partial)
+            and bool(read_record(self.target).partial)
         )
         if not self._published and not is_kept:
             self._remove_resume_state()
@@ -100,7 +102,7 @@ class PartialFile:
         """The beginning of a file in this part; if the part belongs to another file, it is
         emptied.
         """
-        record = read_record(self._target).partial if self._is_findable else {}
+        record = read_record(self.target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
         is_same = (
             file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
@@ -110,8 +112,8 @@ class PartialFile:
         self.truncate()
         return ResumeState()
 
-    def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
-        """Keep the bytes up to the start, which another source continues, and return their hash.
+    def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> None:
+        """Keep the bytes up to the start, which another source continues.
 
         ``resumable`` is whether another run can resume the download.
         """
@@ -123,31 +125,35 @@ class PartialFile:
                 "source": start.source,
                 "etag": start.etag,
             }
-            update_record(self._target, partial=state)
-        hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
-        with writing(self._target):
+            update_record(self.target, partial=state)
+        self._hasher = Hasher(self._algorithms)
+        with writing(self.target):
             os.lseek(self._handle, 0, os.SEEK_SET)
             for at in range(0, start.size, CHUNK):
-                hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
+                self._hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
             os.ftruncate(self._handle, start.size)
             os.lseek(self._handle, start.size, os.SEEK_SET)
-        return hasher
 
     def truncate(self) -> None:
         """Remove all bytes of earlier attempts and runs."""
         self._remove_resume_state()
         self._linked = None
-        with writing(self._target):
-            _link_of(self._target).unlink(missing_ok=True)
+        with writing(self.target):
+            _link_of(self.target).unlink(missing_ok=True)
             os.lseek(self._handle, 0, os.SEEK_SET)
             os.ftruncate(self._handle, 0)
 
     def write(self, piece: bytes) -> None:
         """Append bytes."""
         rest = memoryview(piece)
-        with writing(self._target):
+        with writing(self.target):
             while rest:
                 rest = rest[os.write(self._handle, rest) :]
+        self._hasher.update(piece)
+
+    def finish(self) -> None:
+        """Compute the digests; all bytes were written."""
+        self.digests = self._hasher.digests
 
     def clone_from(self, path: Path, file: SourceFile) -> bool:
         """Use the bytes of another file without a copy; False if the file system does not support
@@ -157,7 +163,7 @@ class PartialFile:
             DigestError: the bytes are not the expected ones.
             OSError: the file cannot be read.
         """
-        link, expected = _link_of(self._target), file.checksum
+        link, expected = _link_of(self.target), file.checksum
         if expected is None or not has_size(path, file.size):
             return False
         with open(path, "rb") as source:
@@ -166,11 +172,10 @@ class PartialFile:
             path, link, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)
         ):
             return False
-        if (
-            actual := compute_digest(self.path if cloned else link, expected.algorithm)
-        ) != expected:
+        self.digests = compute_digests(self.path if cloned else link, self._algorithms)
+        if self.digests[0] != expected:
             self.truncate()
-            raise DigestError(f"has the digest {actual}, expected {expected}")
+            raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
         self._linked = None if cloned else link
         return True
 
@@ -184,8 +189,8 @@ class PartialFile:
         replaced.
         """
         path = self.content
-        with writing(self._target):
-            replace_atomically(path, self._target)
+        with writing(self.target):
+            replace_atomically(path, self.target)
         if self._linked is not None:
             with suppress(OSError):
                 self._linked.unlink(
@@ -196,7 +201,7 @@ class PartialFile:
 
     def _remove_resume_state(self) -> None:
         if self._is_findable:
-            update_record(self._target, partial={})
+            update_record(self.target, partial={})
 
 
 def remove_partial(target: Path) -> None:

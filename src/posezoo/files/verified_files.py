@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,20 +31,42 @@ _UMASK_LOCK = threading.Lock()
 _FICLONE = 0x40049409
 
 
+class Hasher:
+    """Computes digests with several algorithms over the same bytes."""
+
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        # A publisher's digest may be SHA-1, which FIPS systems allow only like this.
+        self._hashers = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
+
+    def update(self, piece: bytes | memoryview) -> None:
+        """Add bytes."""
+        for hasher in self._hashers:
+            hasher.update(piece)
+
+    @property
+    def digests(self) -> list[Digest]:
+        """The digests of the bytes so far, in the order of the algorithms."""
+        return [Digest(hasher.name, hasher.hexdigest()) for hasher in self._hashers]
+
+
 def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
     """The digest of a file's bytes.
 
     Raises:
         OSError: the file cannot be read.
     """
-    # A publisher's digest may be SHA-1, which FIPS systems allow only with usedforsecurity=False.
-    hasher = hashlib.new(algorithm, usedforsecurity=False)
+    return compute_digests(path, (algorithm,))[0]
+
+
+def compute_digests(path: Path, algorithms: Iterable[str]) -> list[Digest]:
+    """Several digests of a file, which is read once; as ``compute_digest``."""
+    hasher = Hasher(algorithms)
     # Large pieces, because after each piece the thread has to wait for the GIL.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
     with open(path, "rb", buffering=0) as stream:
         while length := stream.readinto(piece):
             hasher.update(piece[:length])
-    return Digest(algorithm, hasher.hexdigest())
+    return hasher.digests
 
 
 def has_size(path: Path, size: int | None) -> bool:

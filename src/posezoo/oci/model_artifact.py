@@ -28,7 +28,7 @@ from posezoo.errors import DigestError, OutputError, SizeError, SourceError, Unk
 from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
 from posezoo.files.foreign_json import parse_json
 from posezoo.files.verified_files import (
-    compute_digest,
+    compute_digests,
     is_verified,
     write_atomically,
     writing,
@@ -133,10 +133,9 @@ def collect_files(
         for path, source in sorted({**documents, **verified}.items()):
             kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS) if path in verified else DOCUMENT
             size = source.stat().st_size
-            sha256, sha384 = (
-                compute_digest(source, algorithm).value for algorithm in ("sha256", "sha384")
-            )
-            files.append(ArtifactFile(model.full_name, path, kind, size, sha256, sha384, source))
+            sha256, sha384 = compute_digests(source, ("sha256", "sha384"))
+            digits = sha256.value, sha384.value
+            files.append(ArtifactFile(model.full_name, path, kind, size, *digits, source))
     return files
 
 
