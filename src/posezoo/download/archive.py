@@ -33,6 +33,7 @@ MAX_RATIO = 100
 SMALL_BYTES = 64 << 20
 # The script of a .data file; MediaPipe's has 8 KB.
 _MAX_INDEX = 16 << 20
+_NOT_REGULAR = "is a link or a device, not a regular file"
 # The extended header of a tar states its own length, and is read in one piece.
 _MAX_READ = 64 << 20
 
@@ -164,20 +165,29 @@ def open_members(
             ``unpack_archive``.
     """
     label = label or path.name
-    not_regular = "is a link or a device, not a regular file"
     if format == "zip":
-        with zipfile.ZipFile(path) as zip_file:
-            for info in zip_file.infolist():
-                if info.is_dir():
-                    continue
-                # The upper 16 bits are the file mode if the zip was made on Unix, else 0.
-                if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-                    raise ArchiveError(f"{label}: {info.filename[:60]!a} {not_regular}")
-                if only not in ("", info.filename):
-                    continue
-                with zip_file.open(info) as stream:
-                    yield info.filename, info.file_size, stream
-        return
+        yield from _open_zip_members(path, label, only)
+    else:
+        yield from _open_tar_members(path, format, label, only)
+
+
+def _open_zip_members(path: Path, label: str, only: str) -> Iterator[tuple[str, int, IO[bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            name = member.filename
+            if member.is_dir():
+                continue
+            # The upper 16 bits are the file mode if the zip was made on Unix, else 0.
+            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                raise ArchiveError(f"{label}: {name[:60]!a} {_NOT_REGULAR}")
+            if only in ("", name):
+                with archive.open(member) as stream:
+                    yield name, member.file_size, stream
+
+
+def _open_tar_members(
+    path: Path, format: str, label: str, only: str
+) -> Iterator[tuple[str, int, IO[bytes]]]:
     with (
         gzip.open(path) if format == "gztar" else open(path, "rb") as packed,
         tarfile.open(fileobj=_BoundedStream(path, label, packed), mode="r:") as archive,  # type: ignore[call-overload]
@@ -188,11 +198,10 @@ def open_members(
                 continue
             content = archive.extractfile(member) if member.isreg() else None
             if content is None:
-                raise ArchiveError(f"{label}: {member.name[:60]!a} {not_regular}")
-            if only not in ("", member.name):
-                continue
-            with content:
-                yield member.name, member.size, content
+                raise ArchiveError(f"{label}: {member.name[:60]!a} {_NOT_REGULAR}")
+            if only in ("", member.name):
+                with content:
+                    yield member.name, member.size, content
 
 
 @contextmanager

@@ -98,25 +98,26 @@ def open_response(
         start, stop = _parse_content_range(response, file, resume, last)
         pieces = decode_body(read_body(response, file, start, stop, reader), response, file)
         first = next(pieces, b"")
-        # Exceeded quotas, logins and confirmations are reported as a web page with a success
-        # status.
-        text_start = first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
-        if (
-            not start
-            and not file.name.endswith(".html")
-            and text_start.startswith((b"<!doctype html", b"<html"))
-        ):
-            page = bytearray(first)  # the beginning shows the reason; the page may be of any length
-            with suppress(DownloadError):
-                while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
-                    page += piece
-            raise HtmlResponseError(page[:_PAGE_BYTES].decode("utf-8", "replace"))
+        if not start and not file.name.endswith(".html"):
+            _refuse_web_page(first, pieces)
         _refuse_length(response, file, start, stop)
         is_resumable = content_encoding(response) == "identity"
         etag, size = _strong_etag(response), _stated_size(response)
         yield ByteStream(
             chain((first,), pieces), start, etag, is_resumable, stop, response.url, size
         )
+
+
+def _refuse_web_page(first: bytes, pieces: Iterator[bytes]) -> None:
+    # Exceeded quotas, logins and confirmations are reported as a web page with a success status.
+    text_start = first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
+    if not text_start.startswith((b"<!doctype html", b"<html")):
+        return
+    page = bytearray(first)  # the beginning shows the reason; the page may be of any length
+    with suppress(DownloadError):
+        while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
+            page += piece
+    raise HtmlResponseError(page[:_PAGE_BYTES].decode("utf-8", "replace"))
 
 
 def _parse_content_range(
@@ -146,20 +147,14 @@ def _parse_content_range(
 def _stated_size(response: requests.Response) -> int | None:
     """The size of the whole file in bytes; None if the response does not state it."""
     is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
-    stated = response.headers.get("Content-Range" if is_part else "Content-Length", "").rpartition(
-        "/"
-    )[2]
-    is_plain = content_encoding(response) == "identity" and stated.isascii() and stated.isdecimal()
-    return int(stated) if is_plain and len(stated) < _MOST_DIGITS else None
+    stated = response.headers.get("Content-Range" if is_part else "Content-Length", "")
+    return _parse_size(stated.rpartition("/")[2], response)
 
 
 def _strong_etag(response: requests.Response) -> str:
     etag = response.headers.get("ETag", "")
-    return (
-        etag
-        if etag.startswith('"') and etag.isascii() and etag.isprintable() and len(etag) < 256
-        else ""
-    )
+    is_plain = etag.isascii() and etag.isprintable() and len(etag) < 256
+    return etag if is_plain and etag.startswith('"') else ""
 
 
 def _follow_redirects(
@@ -196,12 +191,10 @@ def _follow_redirects(
         with translate_errors(timeout_s):
             target = urljoin(url, location)
         public_only = require_safe_target(url, target, download_options)
-        if (
-            target in requested and not response.cookies
-        ):  # with a cookie the next response may differ
-            circle = " -> ".join(
-                map(redact_secrets, [*requested[requested.index(target) :], target])
-            )
+        # With a cookie the next response may differ.
+        if target in requested and not response.cookies:
+            addresses = [*requested[requested.index(target) :], target]
+            circle = " -> ".join(map(redact_secrets, addresses))
             raise SourceError(f"redirects in a circle: {circle[:400]}")
         url = target
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
@@ -316,26 +309,28 @@ def _refuse_length(
     response: requests.Response, file: SourceFile, start: int, stop: int | None
 ) -> None:
     announced = response.headers.get("Content-Length", "")
-    is_plain = (
-        content_encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
-    )
-    if len(announced) > _MOST_DIGITS:  # int() refuses thousands of digits
+    if len(announced) > _MOST_DIGITS:
         raise SizeError(f"announces a size of {len(announced)} digits")
+    size = _parse_size(announced, response)
     if start or stop is not None:
         end = file.size if stop is None else stop
-        if is_plain and end is not None and int(announced) != end - start:
-            raise RangeMismatchError(
-                f"announces {int(announced)} bytes for the rest from byte {start} on"
-            )
+        if size is not None and end is not None and size != end - start:
+            raise RangeMismatchError(f"announces {size} bytes for the rest from byte {start} on")
         return
-    if is_plain and file.size is not None and int(announced) != file.size:
-        raise SizeError(f"announces {int(announced)} bytes, {file.size} are declared")
-    if is_plain and int(announced) > file.read_limit:
-        raise SizeError(f"announces {int(announced)} bytes, at most {file.read_limit} are expected")
+    if size is not None and file.size not in (None, size):
+        raise SizeError(f"announces {size} bytes, {file.size} are declared")
+    if size is not None and size > file.read_limit:
+        raise SizeError(f"announces {size} bytes, at most {file.read_limit} are expected")
     if file.size is None and not has_known_length(response):
         raise SourceError(
             "does not send the file's length, so an incomplete download could not be detected"
         )
+
+
+def _parse_size(stated: str, response: requests.Response) -> int | None:
+    """A size in bytes that a header states; None if it is none, or that of a compressed body."""
+    is_number = stated.isascii() and stated.isdecimal() and len(stated) <= _MOST_DIGITS
+    return int(stated) if is_number and content_encoding(response) == "identity" else None
 
 
 def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:

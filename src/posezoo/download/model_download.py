@@ -35,6 +35,10 @@ from posezoo.spec.model import ModelSpec, Precision, SourceFile
 _PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
 
 
+# The files of a model, each with its path.
+Places = Sequence[tuple[SourceFile, Path]]
+
+
 @dataclass(frozen=True, slots=True)
 class Downloaded:
     """A model whose published files exist and are verified; ``files`` has the order of its
@@ -117,23 +121,10 @@ def download_model(
         with DownloadContext(
             spec, download_options, listener, pool=pool, records_origins=True
         ) as context:
-            needed = []
-            for file, target in places:
-                if is_unpacked(file, spec, layout, rehash=download_options.verify):
-                    context.emit(FileUpToDate(spec.full_name, file.name))
-                else:
-                    needed.append((file, target))
-            if context.cache_dir is not None:
-                remove_stale_staging(context.cache_dir)
             try:
-                context.pool.run_all(
-                    lambda place: download_file(*place, context, candidates), needed
-                )
+                _download_missing(spec, places, layout, context, candidates)
             finally:
-                try:
-                    update_provenance_json(record.parent, spec, places)
-                except OSError as error:  # the files are verified anyway
-                    context.warn(f"{record}: cannot be written: {error.strerror or error}")
+                _record_origins(record, spec, places, context)
             stores.publish([record] if record.is_file() else [], layout.limits)
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
@@ -142,6 +133,33 @@ def download_model(
     left_out = {file.name for file in spec.files} - {file.name for file in files}
     postprocess(spec, layout, left_out=left_out, rehash=download_options.verify, listener=listener)
     return Downloaded(spec, targets)
+
+
+def _download_missing(
+    spec: ModelSpec,
+    places: Places,
+    layout: ModelLayout,
+    context: DownloadContext,
+    candidates: Sequence[Candidate] | None,
+) -> None:
+    needed = []
+    for file, target in places:
+        if is_unpacked(file, spec, layout, rehash=context.options.verify):
+            context.emit(FileUpToDate(spec.full_name, file.name))
+        else:
+            needed.append((file, target))
+    if context.cache_dir is not None:
+        remove_stale_staging(context.cache_dir)
+    context.pool.run_all(lambda place: download_file(*place, context, candidates), needed)
+
+
+def _record_origins(
+    record: Path, spec: ModelSpec, places: Places, context: DownloadContext
+) -> None:
+    try:
+        update_provenance_json(record.parent, spec, places)
+    except OSError as error:  # the files are verified anyway
+        context.warn(f"{record}: cannot be written: {error.strerror or error}")
 
 
 def plan_download(

@@ -48,8 +48,8 @@ class PartialFile:
     resumed.
 
     Missing parent folders are created. ``on_wait`` is called once if another process or thread has
-    the lock. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that its last bytes
-    came from, ``digests`` those of all its bytes, by the ``algorithms``.
+    the lock. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
+    its last bytes came from, ``digests`` those of all its bytes, by the ``algorithms``.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.

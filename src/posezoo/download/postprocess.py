@@ -86,9 +86,11 @@ def postprocess(
                 if not record.is_up_to_date(rehash=rehash):
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
                     record.write(_unpack(step, spec, layout, listener))
-        replacements = [step for step in steps if isinstance(step, RegexReplace)]
-        for file in dict.fromkeys(step.file for step in replacements):
-            of_file = [step for step in replacements if step.file == file]
+        replacements: dict[str, list[RegexReplace]] = {}
+        for step in steps:
+            if isinstance(step, RegexReplace):
+                replacements.setdefault(step.file, []).append(step)
+        for file, of_file in replacements.items():
             record = text_record(file, of_file, spec, layout)
             if not record.is_up_to_date(rehash=rehash):
                 listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
@@ -102,52 +104,59 @@ def postprocess(
     listener(PostprocessingFinished(spec.full_name, True))
 
 
-def _unpack(
-    step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener
-) -> list[Path]:
-    """Unpack an archive into its folder; a text that a later step changes is written as .orig.
+class _Placement:
+    """Decides where the members of an archive are written; a text that a later step changes is
+    written as .orig.
 
     If only some members of the archive have a checksum, the others are skipped, since nothing
     verifies them.
     """
+
+    def __init__(self, step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> None:
+        self._archive = step.file
+        self._above = step.file.rpartition("/")[0]
+        self._spec = spec
+        self._layout = layout
+        self._declared = {layout.file_path(spec, file) for file in spec.files}
+        self._verified: Collection[str] = ()
+        for file in spec.files:
+            if file.name == step.file and file.is_weakly_pinned:
+                self._verified = file.contains
+        arguments = [spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export]
+        named = [spec.checkpoint, *(each.file for each in spec.postprocessing)]
+        named += _DOWNLOADED.findall(" ".join(arguments))
+        self._named = tuple(filter(None, named))
+        self.skipped: list[str] = []
+        self.unnamed: list[str] = []  # members that model.yml does not name, but that are written
+
+    def place(self, member: str) -> Path | None:
+        """The path of a member; None to skip it."""
+        if self._verified and member not in self._verified:
+            self.skipped.append(member)
+            return None
+        name = f"{self._above}/{member}".lstrip("/")
+        path = self._layout.published_path(self._spec, name)
+        if path in self._declared:
+            problem = f"contains {member}, which model.yml declares as a file of its own"
+            raise DownloadError(f"{self._archive}: {problem}")
+        if not name.startswith(self._named):
+            self.unnamed.append(member)
+        return path
+
+
+def _unpack(
+    step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener
+) -> list[Path]:
+    """Unpack an archive into its folder, and return the paths of both."""
     from posezoo.download.archive import unpack_archive
 
     archive = layout.model_download_dir(spec) / step.file
-    above = step.file.rpartition("/")[0]
-    expected = {layout.file_path(spec, file) for file in spec.files}
-    verified = next(
-        (file.contains for file in spec.files if file.name == step.file and file.is_weakly_pinned),
-        {},
-    )
-    arguments = " ".join(
-        [spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export]
-    )
-    named = (
-        spec.checkpoint,
-        *(each.file for each in spec.postprocessing),
-        *_DOWNLOADED.findall(arguments),
-    )
-    skipped: list[str] = []
-    unnamed: list[str] = []
-
-    def place(member: str) -> Path | None:
-        if verified and member not in verified:
-            skipped.append(member)
-            return None
-        path = layout.published_path(spec, f"{above}/{member}" if above else member)
-        if path in expected:
-            raise DownloadError(
-                f"{step.file}: contains {member}, which model.yml declares as a file of its own"
-            )
-        if not any(f"{above}/{member}".lstrip("/").startswith(name) for name in named if name):
-            unnamed.append(member)
-        return path
-
     index = layout.published_path(spec, step.index) if step.index else None
-    unpacked = unpack_archive(archive, step.format, place, index=index)
+    placement = _Placement(step, spec, layout)
+    unpacked = unpack_archive(archive, step.format, placement.place, index=index)
     for members, problem in (
-        (skipped, "not unpacked, since it has no checksum"),
-        (unnamed, "unpacked"),
+        (placement.skipped, "not unpacked, since it has no checksum"),
+        (placement.unnamed, "unpacked"),
     ):
         if members:
             more = f" and {len(members) - 3} more" if len(members) > 3 else ""
