@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from posezoo.files.verified_files import write_error, writing
 
 MANIFEST = "posezoo-export.json"
 NOTE = "written by posezoo export: its own files, by SHA-256"
+_HINT = "move it away, or choose another folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,90 +59,75 @@ def write_export(
         OutputError: a file there is not from an export, or cannot be written.
     """
     with writing(folder):
-        if not is_dry_run:
-            folder.mkdir(parents=True, exist_ok=True)
-        with nullcontext() if is_dry_run else exclusive(folder / MANIFEST, wait_s=600):
-            manifest = read_manifest(folder / MANIFEST) or {}
-            present = {
-                name: value for name, value in manifest.items() if os.path.lexists(folder / name)
-            }
-            files = {file.name: file for file in render(present)}
-            digests = {
-                file.name: (
-                    file.digest
-                    or (
-                        digest(file.content)
-                        if isinstance(file.content, bytes)
-                        else digest_of_file(file.content)
-                    )
-                )
-                for file in files.values()
-            }
-            _refuse_other_versions(folder, versioned, present, digests)
-            changes = _compare(folder, files, present, digests)
-            manifest = {**present, **digests}
-            if not is_dry_run and (changes.created or changes.changed or manifest != present):
-                _write(
-                    folder,
-                    [files[name] for name in (*changes.created, *changes.changed)],
-                    digests,
-                    manifest,
-                )
+        if is_dry_run:
+            return _plan(folder, render, versioned)[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / MANIFEST, wait_s=600):
+            changes, files, manifest = _plan(folder, render, versioned)
+            written = [*changes.created, *changes.changed]
+            if written or manifest != read_manifest(folder / MANIFEST):
+                _write(folder, [files[name] for name in written], manifest)
     return changes
 
 
-def _refuse_other_versions(
-    folder: Path, models: Sequence[str], present: Mapping[str, str], digests: Mapping[str, str]
-) -> None:
-    for version in (
-        path for model in models for path in folder.glob(f"{model}/*") if path.name.isdigit()
-    ):
-        names = [
-            path.relative_to(folder).as_posix() for path in version.rglob("*") if path.is_file()
-        ]
-        if names and not any(
-            name in present or digest_of_file(folder / name) == digests.get(name) for name in names
-        ):
-            raise OutputError(
-                f"{version}: this version is not from an export",
-                hint="move it away, or choose another folder",
-            )
-
-
-def _compare(
+def _plan(
     folder: Path,
-    files: Mapping[str, ExportFile],
-    present: Mapping[str, str],
-    digests: Mapping[str, str],
-) -> ExportChanges:
-    created, changed, unchanged, kept = [], [], [], []
+    render: Callable[[Mapping[str, str]], Sequence[ExportFile]],
+    versioned: Sequence[str],
+) -> tuple[ExportChanges, dict[str, ExportFile], dict[str, str]]:
+    """The changes, the files by name, and the new manifest."""
+    manifest = read_manifest(folder / MANIFEST) or {}
+    present = {name: value for name, value in manifest.items() if os.path.lexists(folder / name)}
+    files = {file.name: file for file in render(present)}
+    digests = {name: _digest(file) for name, file in files.items()}
+    for model in versioned:
+        for version in folder.glob(f"{model}/*"):
+            if version.name.isdigit():
+                _refuse_other_version(folder, version, present, digests)
+    states: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": [], "kept": []}
     for name, file in files.items():
-        path = folder / name
-        found = digest_of_file(path)
-        if found == digests[name]:
-            unchanged.append(name)
-        elif not os.path.lexists(path):
-            created.append(name)
-        elif found and found == present.get(name):
-            changed.append(name)
-        elif found and present.get(name) == digests[name] and isinstance(file.content, bytes):
-            kept.append(name)
-        else:
-            how = (
-                "was changed since it was exported"
-                if name in present
-                else "was not written by an export"
-            )
-            raise OutputError(f"{path}: {how}", hint="move it away, or choose another folder")
-    return ExportChanges(tuple(created), tuple(changed), tuple(unchanged), tuple(kept))
+        is_text = isinstance(file.content, bytes)
+        states[_compare(folder / name, digests[name], present.get(name), is_text)].append(name)
+    changes = ExportChanges(**{state: tuple(names) for state, names in states.items()})
+    return changes, files, {**present, **digests}
 
 
-def _write(
-    folder: Path,
-    files: Sequence[ExportFile],
-    digests: Mapping[str, str],
-    manifest: Mapping[str, str],
+def _digest(file: ExportFile) -> str:
+    if isinstance(file.content, bytes):
+        return digest(file.content)
+    return file.digest or digest_of_file(file.content)
+
+
+def _refuse_other_version(
+    folder: Path, version: Path, present: Mapping[str, str], digests: Mapping[str, str]
 ) -> None:
+    paths = [path for path in version.rglob("*") if path.is_file()]
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        if name in present or digest_of_file(path) == digests.get(name):
+            return
+    if paths:
+        raise OutputError(f"{version}: this version is not from an export", hint=_HINT)
+
+
+def _compare(path: Path, expected: str, exported: str | None, is_text: bool) -> str:
+    """The state of a file, from the digests of its new content and of that of an earlier export."""
+    actual = digest_of_file(path)
+    if actual == expected:
+        return "unchanged"
+    if not os.path.lexists(path):
+        return "created"
+    if actual and actual == exported:
+        return "changed"
+    if actual and exported == expected and is_text:
+        return "kept"
+    how = "was not written by an export"
+    if exported is not None:
+        how = "was changed since it was exported"
+    raise OutputError(f"{path}: {how}", hint=_HINT)
+
+
+def _write(folder: Path, files: Sequence[ExportFile], manifest: Mapping[str, str]) -> None:
     """Stage all files, and only then move them; the manifest is the last."""
     with staging_dir(folder) as staging:
         for file in files:
@@ -154,20 +139,20 @@ def _write(
                 else:
                     shutil.copyfile(file.content, part)
             except OSError as error:  # it names the part, or even the source
-                raise write_error(
-                    folder / file.name, OSError(error.errno, error.strerror)
-                ) from error
-            if digest_of_file(part) != digests[file.name]:
+                plain_error = OSError(error.errno, error.strerror)
+                raise write_error(folder / file.name, plain_error) from error
+            if digest_of_file(part) != manifest[file.name]:
                 raise OutputError(f"{folder / file.name}: its bytes changed while it was written")
         write_manifest(staging / MANIFEST, NOTE, manifest)
         for name in (*(file.name for file in files), MANIFEST):
             if (staging / name).exists():  # otherwise it was moved with its folder
-                missing = next(
-                    (
-                        parent
-                        for parent in reversed(Path(name).parents)
-                        if not (folder / parent).exists()
-                    ),
-                    name,
-                )
+                missing = _first_missing(folder, name)
                 os.replace(staging / missing, folder / missing)
+
+
+def _first_missing(folder: Path, name: str) -> str | Path:
+    """The uppermost folder of a file that does not exist yet, else the file itself."""
+    for parent in reversed(Path(name).parents):
+        if not (folder / parent).exists():
+            return parent
+    return name

@@ -26,9 +26,8 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     texts["sample.py"] = render_sample(model)
     if record.is_file():
         texts["provenance.json"] = record.read_bytes()
-    files += [
-        ExportFile(f"{model.name}/{name}", text, digest(text)) for name, text in texts.items()
-    ]
+    for name, text in texts.items():
+        files.append(ExportFile(f"{model.name}/{name}", text, digest(text)))
     yield from files
     lines = [f"{file.digest}  {file.name.rpartition('/')[2]}\n" for file in files]
     yield ExportFile(f"{model.name}/SHA256SUMS", "".join(lines).encode())
@@ -44,10 +43,9 @@ def render_sample(model: ExportedModel) -> bytes:
     if len(model.inputs) != 1 or sides.get("C") != 3 or not sides.keys() >= {"H", "W"}:
         given = ", ".join(f"{each.name} {list(each.shape)}" for each in model.inputs)
         raise ExportError(f"{model.name}: the sample needs one image as its input, not {given}")
-    usual = model.spec.inputs[0].usual_size or (-1, -1)
-    height, width = (
-        sides[side] if sides[side] > 0 else size for side, size in zip("HW", usual, strict=True)
-    )
+    height, width = sides["H"], sides["W"]
+    if min(height, width) < 0 and (usual := model.spec.inputs[0].usual_size):
+        height, width = usual
     lines = []
     if min(width, height) > 0:
         lines.append(
@@ -74,15 +72,11 @@ TARGET = ExportTarget(
     ),
     sets_f32="sample.py",
     run_with=(
-        *(
-            "pose-landmark-full-mediapipe",
-            "pose-detection-mediapipe",
-            "movenet-singlepose-lightning-int8",
-        ),
-        *(
-            "tf-pose-mobilenet-v2-small",
-            "human-pose-estimation-0001",
-            "person-detection-retail-0013",
-        ),
+        "pose-landmark-full-mediapipe",
+        "pose-detection-mediapipe",
+        "movenet-singlepose-lightning-int8",
+        "tf-pose-mobilenet-v2-small",
+        "human-pose-estimation-0001",
+        "person-detection-retail-0013",
     ),
 )

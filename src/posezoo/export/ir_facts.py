@@ -31,13 +31,7 @@ def declared_facts(
     if spec.decoding or not (spec.inputs and spec.outputs and all(port.shape for port in ports)):
         return None
     inputs = tuple(
-        Port(
-            port.name,
-            port.ir_shape,
-            port.element_type or "f32",
-            port.ir_layout,
-            str(port.ir_color or ""),
-        )
+        Port(port.name, port.ir_shape, port.element_type or "f32", *_layout_and_color(port))
         for port in spec.inputs
     )
     outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
@@ -66,28 +60,36 @@ def read_ir_facts(
         problem = f"{xml}: cannot be read as an IR: {error_text(error)}"
         raise InferenceError(problem, hint="posezoo get --force makes it again") from error
     digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
-    inputs, outputs = _ports(network.inputs, spec.inputs), _ports(network.outputs, spec.outputs)
+    inputs = _ports(network.inputs, spec.inputs)
+    outputs = _ports(network.outputs, spec.outputs)
     return ExportedModel(spec, precision, xml, inputs, outputs, digests, layout)
 
 
 def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:
     """Inputs or outputs; their layouts are those of the model, by name, or of its only port."""
     layouts = import_openvino().layout_helpers
-    found = []
+    facts = []
     for port in ports:
         names = port.get_names()
         name = port.get_any_name() if names else port.get_node().get_friendly_name()
-        same = [each for each in declared if each.name in {*names, name}]
-        own = next(iter(same or (declared if len(ports) == 1 else ())), None)
-        layout, color = (
-            getattr(own, "ir_layout", getattr(own, "layout", "")),
-            getattr(own, "ir_color", None),
-        )
+        candidates = [each for each in declared if each.name in {*names, name}]
+        if not candidates and len(ports) == 1:
+            candidates = [*declared]
+        layout = color = ""
+        if candidates:
+            layout, color = _layout_and_color(candidates[0])
         shape = tuple(
             -1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape()
         )
-        layout = layout if len(layout) == len(shape) else ""
+        if len(layout) != len(shape):
+            layout = ""
         has_batch = layouts.has_batch(layouts.get_layout(port))
         kind = port.get_element_type().get_type_name()
-        found.append(Port(name, shape, kind, layout, str(color or ""), has_batch))
-    return tuple(found)
+        facts.append(Port(name, shape, kind, layout, color, has_batch))
+    return tuple(facts)
+
+
+def _layout_and_color(port: Input | Output) -> tuple[str, str]:
+    if isinstance(port, Input):
+        return port.ir_layout, str(port.ir_color or "")
+    return port.layout, ""

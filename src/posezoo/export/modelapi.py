@@ -28,9 +28,11 @@ _PRINTS = {
 _PARAMETERS: dict[str, Callable[[str], object]] = {
     "confidence_threshold": float,
     "labels": str.split,
+    "pad_value": int,
+    "resize_type": str,
+    "apply_softmax": "True".__eq__,
+    "reverse_input_channels": "True".__eq__,
 }
-_PARAMETERS |= {"pad_value": int, "resize_type": str}
-_PARAMETERS |= dict.fromkeys(("apply_softmax", "reverse_input_channels"), "True".__eq__)
 
 
 def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:

@@ -25,9 +25,16 @@ from posezoo.export.target_type import (
 #: Triton's types by OpenVINO's; the backend takes no others.
 TYPES = {
     "boolean": "TYPE_BOOL",
-    **{f"f{bits}": f"TYPE_FP{bits}" for bits in (16, 32)},
-    **{f"i{bits}": f"TYPE_INT{bits}" for bits in (8, 16, 32, 64)},
-    **{f"u{bits}": f"TYPE_UINT{bits}" for bits in (8, 16, 32, 64)},
+    "f16": "TYPE_FP16",
+    "f32": "TYPE_FP32",
+    "i8": "TYPE_INT8",
+    "i16": "TYPE_INT16",
+    "i32": "TYPE_INT32",
+    "i64": "TYPE_INT64",
+    "u8": "TYPE_UINT8",
+    "u16": "TYPE_UINT16",
+    "u32": "TYPE_UINT32",
+    "u64": "TYPE_UINT64",
 }
 
 
