@@ -12,11 +12,11 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from posezoo.cards.model_card import NAME as CARD
 from posezoo.download.context import DownloadContext
@@ -36,6 +36,7 @@ from posezoo.files.verified_files import (
 from posezoo.ir.provenance import (
     SUFFIXES,
     FileContent,
+    Provenance,
     format_confirmed_record,
     parse_provenance,
     source_digests,
@@ -51,6 +52,8 @@ from posezoo.spec.safe_names import (
     explain_unsafe_file_name,
 )
 from posezoo.verify import check_artifacts
+
+Item = TypeVar("Item")
 
 MODEL_PACK = "application/vnd.cncf.model.manifest.v1+json"
 CONFIG = "application/vnd.cncf.model.config.v1+json"
@@ -84,6 +87,11 @@ class ArtifactFile:
     sha384: str  # by which posezoo knows it
     source: Path = field(default_factory=Path, compare=False)  # the file that is pushed
 
+    @property
+    def content(self) -> FileContent:
+        """Size and SHA-384, as records state them."""
+        return FileContent(self.size, Digest("sha384", self.sha384))
+
 
 def list_places(model: Model, layout: ModelLayout) -> dict[str, Path]:
     """The only files of a model that an artifact may have, by their paths in it, with those on
@@ -92,12 +100,13 @@ def list_places(model: Model, layout: ModelLayout) -> dict[str, Path]:
     They are the files that model.yml names, IR with their records, the card and the license. The
     members of an archive are not among them, because model.yml does not state their digests.
     """
-    folder = layout.model_dir(model)
-    places = {name: folder / name for name in (*_card_names(model), _LICENSE)}
+    names = [*_card_names(model), _LICENSE]
     if isinstance(model, ModelSpec):
-        places |= {
-            name: folder / name for precision in Precision for name in _ir_names(model, precision)
-        }
+        for precision in Precision:
+            names += _ir_names(model, precision)
+    folder = layout.model_dir(model)
+    places = {name: folder / name for name in names}
+    if isinstance(model, ModelSpec):
         places |= {file.name: layout.file_path(model, file) for file in model.files}
     return {f"{model.subdirectory}/{name}": path for name, path in places.items()}
 
@@ -126,14 +135,14 @@ def collect_files(
         verified: dict[str, Path] = {}
         if isinstance(model, ModelSpec):
             verified = _list_verified(model, layout, with_irs)
-        has_parts = any(
-            file.path.startswith(f"{model.subdirectory}/") for file in files
-        )  # of a composite
-        documents = _list_documents(model, layout, verified) if verified or has_parts else {}
+        is_needed = bool(verified)
+        for file in files:  # a composite is listed after its parts
+            is_needed = is_needed or file.path.startswith(f"{model.subdirectory}/")
+        documents = _list_documents(model, layout, verified) if is_needed else {}
         for path, source in sorted({**documents, **verified}.items()):
             kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS) if path in verified else DOCUMENT
-            size = source.stat().st_size
             sha256, sha384 = compute_digests(source, ("sha256", "sha384"))
+            size = source.stat().st_size
             digits = sha256.value, sha384.value
             files.append(ArtifactFile(model.full_name, path, kind, size, *digits, source))
     return files
@@ -186,46 +195,47 @@ def push_files(
     Raises:
         SourceError: the registry refuses it, or does not answer.
     """
-
     config = json.dumps(_model_config(files, models, address), indent=1).encode()
-    digests = [
-        "sha256:" + hashlib.sha256(config).hexdigest(),
-        *(f"sha256:{file.sha256}" for file in files),
-    ]
-    layers: list[dict[str, object]] = [{"mediaType": CONFIG, "size": len(config)}]
+    config_digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    layers = []
     for file in files:
         notes = {PATH: file.path, TITLE: file.path, MODEL: file.model, SHA384: file.sha384}
-        layers.append({"mediaType": file.media_type, "size": file.size, "annotations": notes})
-    described = [{**layer, "digest": digest} for layer, digest in zip(layers, digests, strict=True)]
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": MODEL_PACK}
-    content = json.dumps(
-        {**manifest, "config": described[0], "layers": described[1:]}, indent=1
-    ).encode()
-    done, total = 0, len(config) + sum(file.size for file in files)
-    with DownloadContext(f"{address}", options, listener) as context:
+        layer = {"mediaType": file.media_type, "size": file.size, "annotations": notes}
+        layers.append({**layer, "digest": f"sha256:{file.sha256}"})
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": MODEL_PACK,
+        "config": {"mediaType": CONFIG, "size": len(config), "digest": config_digest},
+        "layers": layers,
+    }
+    content = json.dumps(manifest, indent=1).encode()
+    total = len(config) + sum(file.size for file in files)
+    progress = ArtifactUploadProgress(str(address), 0, total)
+    with DownloadContext(str(address), options, listener) as context:
         client = OciClient(address, context, writes=True)
-
-        def report(sent: int) -> None:
-            context.emit(ArtifactUploadProgress(f"{address}", done + sent, total))
-
         for file in files:
-            client.upload_blob(f"sha256:{file.sha256}", partial(_CountedFile, file.source, report))
-            done += file.size
-        client.upload_blob(digests[0], lambda: io.BytesIO(config))
+            open_file = partial(_CountedFile, file.source, context, progress)
+            client.upload_blob(f"sha256:{file.sha256}", open_file)
+            progress = replace(progress, size=progress.size + file.size)
+        client.upload_blob(config_digest, lambda: io.BytesIO(config))
         client.write_manifest(content)
-        report(len(config))
+        context.emit(replace(progress, size=total))
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 class _CountedFile(io.FileIO):
-    """A file that reports how many of its bytes were read."""
+    """A file that reports how many of its bytes were read, after those of the files before it."""
 
-    def __init__(self, path: Path, report: Callable[[int], None]) -> None:
+    def __init__(
+        self, path: Path, context: DownloadContext, before: ArtifactUploadProgress
+    ) -> None:
         super().__init__(path)
-        self._report = report
+        self._context = context
+        self._before = before
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._report(self.tell())
+        self._context.emit(replace(self._before, size=self._before.size + self.tell()))
         return super().read(-1 if size is None else size) or b""
 
 
@@ -236,11 +246,10 @@ def _model_config(
     time.
     """
     has_irs = any(file.media_type == WEIGHT_CONFIG for file in files)
+    name = models[0].full_name if len(models) == 1 else address.repository.rpartition("/")[2]
     return {
         "descriptor": {
-            "name": (
-                models[0].full_name if len(models) == 1 else address.repository.rpartition("/")[2]
-            ),
+            "name": name,
             "description": " ".join(f"{model.full_name}: {model.description}" for model in models),
             "licenses": sorted({model.license.spdx for model in models} - {""}),
         },
@@ -411,14 +420,22 @@ def _plan_model(
     return PullPlan(model, pulled, records, documents)
 
 
-def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: LockFile) -> None:
-    stated = {file.path: FileContent(file.size, Digest("sha384", file.sha384)) for file in files}
+def _list_irs(
+    files: Mapping[str, Item], spec: ModelSpec
+) -> Iterator[tuple[Precision, dict[str, Item], Item | None]]:
+    """The IR among files of an artifact: their precision, two files by suffix, and record."""
     for precision in Precision:
-        paths = [f"{spec.subdirectory}/{name}" for name in _ir_names(spec, precision)]
-        agreed = lock.agreed_ir(spec, precision)
-        if agreed is not None and any(path in stated for path in paths):
-            contents = zip(SUFFIXES, map(stated.get, paths), strict=False)
-            agreed.require({suffix: content for suffix, content in contents if content is not None})
+        *paths, record = (f"{spec.subdirectory}/{name}" for name in _ir_names(spec, precision))
+        pair = zip(SUFFIXES, paths, strict=True)
+        ir_files = {suffix: files[path] for suffix, path in pair if path in files}
+        if ir_files or record in files:
+            yield precision, ir_files, files.get(record)
+
+
+def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: LockFile) -> None:
+    for precision, ir_files, _ in _list_irs({file.path: file for file in files}, spec):
+        if (agreed := lock.agreed_ir(spec, precision)) is not None:
+            agreed.require({suffix: file.content for suffix, file in ir_files.items()})
 
 
 def read_records(plan: PullPlan, client: OciClient, *, is_locked: bool) -> dict[Path, bytes]:
@@ -431,40 +448,41 @@ def read_records(plan: PullPlan, client: OciClient, *, is_locked: bool) -> dict[
             are not those of a lock.
         SourceError: a record cannot be downloaded.
     """
-    spec = plan.model
-    if not isinstance(spec, ModelSpec):
-        return {}
-    files = {each.file.path: each.file for each in plan.files}
-    records = {each.file.path: each for each in plan.records}
-    contents = {}
-    for precision in Precision:
-        *paths, record_path = (f"{spec.subdirectory}/{name}" for name in _ir_names(spec, precision))
-        ir_files = [files[path] for path in paths if path in files]
-        if not ir_files:
-            continue
-        content = b""
-        if record_path in records:
-            content = _read_record(records[record_path], client)
-        record = parse_provenance(content)
-        stated = [FileContent(file.size, Digest("sha384", file.sha384)) for file in ir_files]
-        if record is None or [record.contents[suffix] for suffix in SUFFIXES] != stated:
-            problem = f"{ir_files[0].path}: the artifact has no record that states this IR"
-            raise DigestError(problem, hint=_OTHER_ARTIFACT)
-        if is_locked:
-            if record.key.get("sources") != source_digests(spec):
-                problem = f"{record_path}: states other published files than those of {spec.path}"
-                raise DigestError(problem, hint=_OTHER_ARTIFACT)
-            content = format_confirmed_record(record, spec)
-        contents[records[record_path].target] = content
+    spec, contents = plan.model, {}
+    if isinstance(spec, ModelSpec):
+        files = {each.file.path: each for each in (*plan.files, *plan.records)}
+        for _, ir_files, record in _list_irs(files, spec):
+            if ir_files:
+                path, content, provenance = _read_record(ir_files, record, client)
+                contents[path] = _confirm(provenance, spec, path) if is_locked else content
     return contents
 
 
-def _read_record(record: PulledFile, client: OciClient) -> bytes:
-    """The bytes of a record, from an earlier pull if they are here."""
-    digest = Digest("sha384", record.file.sha384)
-    if is_verified(record.target, record.file.size, digest):
-        return record.target.read_bytes()
-    return client.read_record(f"sha256:{record.file.sha256}")
+def _read_record(
+    ir_files: Mapping[str, PulledFile], record: PulledFile | None, client: OciClient
+) -> tuple[Path, bytes, Provenance]:
+    """The path here, the bytes and the content of the record that states an IR."""
+    if record is not None:
+        digest = Digest("sha384", record.file.sha384)
+        if is_verified(record.target, record.file.size, digest):  # by an earlier pull
+            content = record.target.read_bytes()
+        else:
+            content = client.read_record(f"sha256:{record.file.sha256}")
+        provenance = parse_provenance(content)
+        stated = {suffix: each.file.content for suffix, each in ir_files.items()}
+        if provenance is not None and provenance.contents == stated:
+            return record.target, content, provenance
+    path = next(iter(ir_files.values())).file.path
+    problem = f"{path}: the artifact has no record that states this IR"
+    raise DigestError(problem, hint=_OTHER_ARTIFACT)
+
+
+def _confirm(record: Provenance, spec: ModelSpec, path: Path) -> bytes:
+    """What a lock confirms of a record."""
+    if record.key.get("sources") != source_digests(spec):
+        problem = f"{path}: the artifact's record states other published files than {spec.path}"
+        raise DigestError(problem, hint=_OTHER_ARTIFACT)
+    return format_confirmed_record(record, spec)
 
 
 def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:

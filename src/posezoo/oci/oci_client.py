@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -101,7 +102,8 @@ class OciClient:
     def __init__(
         self, address: OciAddress, context: DownloadContext, *, writes: bool = False
     ) -> None:
-        self._address, self._context = address, context
+        self._address = address
+        self._context = context
         self._scope = f"repository:{address.repository}:{'pull,push' if writes else 'pull'}"
         # Docker Hub has another name for its registry.
         host = "registry-1.docker.io" if address.host == "docker.io" else address.host
@@ -112,31 +114,32 @@ class OciClient:
 
     def read_manifest(self) -> bytes:
         """The manifest of the address; a NotFoundError if the registry has none."""
-        content = self._read(f"manifests/{self._address.reference}", _MANIFEST_FILE)
-        digest = f"sha256:{sha256(content).hexdigest()}"
-        if ":" in self._address.reference and digest != self._address.reference:
-            raise DigestError(
-                f"{self._address}: the registry sends a manifest with the digest {digest}"
-            )
+        reference = self._address.reference
+        content, digest = self._read(f"manifests/{reference}", _MANIFEST_FILE)
+        if ":" in reference and digest != reference:
+            problem = f"the registry sends a manifest with the digest {digest}"
+            raise DigestError(f"{self._address}: {problem}")
         return content
 
     def read_record(self, digest: str) -> bytes:
         """A small blob (``sha256:...``), the record of an IR; a DigestError if its bytes are
         others.
         """
-        content = self._read(f"blobs/{digest}", _RECORD_FILE)
-        if f"sha256:{sha256(content).hexdigest()}" != digest:
-            raise DigestError(
-                f"{self._address}: the registry sends other bytes for the blob {digest}"
-            )
+        content, actual = self._read(f"blobs/{digest}", _RECORD_FILE)
+        if actual != digest:
+            problem = f"the registry sends other bytes for the blob {digest}"
+            raise DigestError(f"{self._address}: {problem}")
         return content
 
-    def _read(self, path: str, file: SourceFile) -> bytes:
+    def _read(self, path: str, file: SourceFile) -> tuple[bytes, str]:
+        """A small file, and its digest."""
+
         def read() -> bytes:
             with self._open(path, file, ResumeState()) as stream:
                 return b"".join(stream.pieces)
 
-        return self._ask(read)
+        content = self._ask(read)
+        return content, f"sha256:{sha256(content).hexdigest()}"
 
     def blob_candidate(self, sha256: str, file: SourceFile) -> Candidate:
         """A blob as a candidate of ``download_file``."""
@@ -212,12 +215,12 @@ class OciClient:
         from posezoo.download.http import refuse_status, refuse_unsafe_redirect, send_request
 
         context = self._logged_in()
+        options = context.options
         headers = {"Content-Type": content_type} if content_type else {}
-        session, url = context.pool.session(), self._url(path)
-        refuse_unsafe_redirect(
-            self._root, url, context.options, by_proxy=False
-        )  # the registry may name any
-        with send_request(session, method, url, context.options, headers, data) as response:
+        url = self._url(path)
+        refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
+        session = context.pool.session()
+        with send_request(session, method, url, options, headers, data) as response:
             try:
                 refuse_status(response, expected)
             except SourceError as error:
@@ -246,23 +249,31 @@ class OciClient:
         """
         from posezoo.download.http import refuse_status
 
-        self._login, ends = (), math.inf
-        response, options = self._ping(), self._context.options
-        kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
-        own = [header.name.lower() for header in options.headers if header.applies_to(self._root)]
-        if response.status_code == 200 or (response.status_code == 401 and "authorization" in own):
-            self._login_ends = ends
-            return
-        user, secret = read_docker_login(self._address.host)
-        login = f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}" if secret else ""
-        stated = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        if kind.lower() == "bearer":
-            login, ends = self._request_token(stated, user, secret, login)
-        elif kind.lower() != "basic" or not login:
-            refuse_status(response)
-        self._login, self._login_ends = (
-            (HostHeader.for_url(self._root, "Authorization", login),),
-            ends,
+        self._login = ()
+        response = self._ping()
+        ends = math.inf
+        if not self._is_logged_in(response.status_code):
+            user, secret = read_docker_login(self._address.host)
+            login = ""
+            if secret:
+                login = f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}"
+            kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
+            if kind.lower() == "bearer":
+                stated = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+                login, ends = self._request_token(stated, user, secret, login)
+            elif kind.lower() != "basic" or not login:
+                refuse_status(response)
+            self._login = (HostHeader.for_url(self._root, "Authorization", login),)
+        self._login_ends = ends
+
+    def _is_logged_in(self, status: int) -> bool:
+        """Whether no login is needed, or the user's own headers have it."""
+        if status != 401:
+            return status == 200
+        headers = self._context.options.headers
+        return any(
+            header.name.lower() == "authorization" and header.applies_to(self._root)
+            for header in headers
         )
 
     def _request_token(
@@ -274,24 +285,26 @@ class OciClient:
         from posezoo.download.http import refuse_status, require_safe_target, send_request
         from posezoo.download.http_connections import public_addresses_only, translate_errors
 
-        options, realm = self._context.options, stated.get("realm", "")
+        options = self._context.options
+        realm = stated.get("realm", "")
         if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
             raise SourceError(f"names {sanitize(realm)} for logins, which is not an https URL")
         public_only = require_safe_target(self._root, realm, options)
         if secret:
             self._require_allowed(realm)
         query = {"service": stated.get("service", ""), "scope": self._scope}
-        method, url, form = "GET", f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}", None
+        session = self._context.pool.session()
         if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
             form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
-            form, method, url, login = form | query, "POST", realm, ""
-        headers = {"Authorization": login} if login else {}
+            send = partial(send_request, session, "POST", realm, options, {}, form | query)
+        else:
+            url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
+            headers = {"Authorization": login} if login else {}
+            send = partial(send_request, session, "GET", url, options, headers)
         with (
             public_addresses_only(public_only),
             translate_errors(options.timeout_s),
-            send_request(
-                self._context.pool.session(), method, url, options, headers, form
-            ) as response,
+            send() as response,
         ):
             refuse_status(response)
             return _parse_token(response.raw.read(1 << 20, decode_content=True))
@@ -301,18 +314,14 @@ class OciClient:
         service.
         """
         address = urlsplit(realm)
-        own = HostHeader.for_url(self._root, "", "").host
-        allowed = (
-            own,
-            *_LOGIN_HOSTS.get(self._address.host, ()),
-            *self._context.options.login_hosts,
-        )
         # Other ports of the host need its certificate; without one, another user may have opened
         # them.
-        has_certificate = (
-            realm.startswith("https:") and address.hostname == urlsplit(self._root).hostname
-        )
-        if has_certificate or any(HostHeader(host, "", "").applies_to(realm) for host in allowed):
+        if address.scheme == "https" and address.hostname == urlsplit(self._root).hostname:
+            return
+        allowed = [HostHeader.for_url(self._root, "", "").host]
+        allowed += _LOGIN_HOSTS.get(self._address.host, ())
+        allowed += self._context.options.login_hosts
+        if any(HostHeader(host, "", "").applies_to(realm) for host in allowed):
             return
         host = address.netloc.rpartition("@")[2]
         raise SourceError(
@@ -333,12 +342,9 @@ class OciClient:
             with send_request(session, "GET", self._root, options, {}) as response:
                 return response
         except SourceError as error:
-            address = ip_address(urlsplit(self._root).hostname or "")
-            has_no_tls = (
-                error.problem.startswith("TLS failed") and "CERTIFICATE" not in error.problem
-            )
-            if not has_no_tls:
+            if not error.problem.startswith("TLS failed") or "CERTIFICATE" in error.problem:
                 raise
+            address = ip_address(urlsplit(self._root).hostname or "")
             if not (options.allow_http or (address and address.is_loopback)):
                 error.hint = "if the registry has no TLS: --allow_http"
                 raise
@@ -351,9 +357,8 @@ def _parse_token(answer: bytes) -> tuple[str, float]:
     try:
         granted = parse_json(answer)
         token = granted.get("token") or granted["access_token"]
-        if not re.fullmatch(
-            "[!-~]+", token
-        ):  # the error of a header with another character shows it
+        # The error of a header with another character shows it.
+        if not re.fullmatch("[!-~]+", token):
             raise ValueError("is not a token")
         # 60 seconds if it is not stated.
         return f"Bearer {token}", time.monotonic() + 0.8 * float(granted.get("expires_in", 60))
@@ -374,7 +379,8 @@ def read_docker_login(host: str) -> tuple[str, str]:
     path = Path(
         os.environ.get("DOCKER_CONFIG") or f"{os.environ.get('HOME', '')}/.docker", "config.json"
     )
-    config, name = read_json(path), "https://index.docker.io/v1/" if host == "docker.io" else host
+    config = read_json(path)
+    name = "https://index.docker.io/v1/" if host == "docker.io" else host
     try:
         if helper := config.get("credHelpers", {}).get(name) or config.get("credsStore"):
             command = [f"docker-credential-{helper}", "get"]
@@ -384,9 +390,8 @@ def read_docker_login(host: str) -> tuple[str, str]:
         entry = config.get("auths", {}).get(name, {})
         if token := entry.get("identitytoken"):
             return "<token>", str(token)
-        user, _, secret = (
-            base64.b64decode(entry.get("auth", ""), validate=True).decode().partition(":")
-        )
+        login = base64.b64decode(entry.get("auth", ""), validate=True).decode()
+        user, _, secret = login.partition(":")
         return user, secret
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise SourceError(
