@@ -27,9 +27,10 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 	$(BIN)/posezoo run --output quickstart
 
 # Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
-# do so itself where PYTHONDONTWRITEBYTECODE is set. One process a core; a file's tests stay together, which share
-# what takes long to make.
-PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# do so itself where PYTHONDONTWRITEBYTECODE is set. One process more than cores, since some tests wait for a server or
+# for a program; a file's tests stay together, which share what takes long to make.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-test  ## run the tests (about 15 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not mo"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import posezoo as posezoo_package
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from posezoo.doctor import PLUGIN_GROUPS
 from posezoo.errors import pip_command
 
@@ -22,7 +22,7 @@ def install(site: Path, name: str, version: str) -> None:
 
 def doctor(*args: object, site: Path | None = None, **environ: str):
     environ = {**environ, **({"PYTHONPATH": str(site)} if site else {})}
-    return posezoo("doctor", *args, **environ)
+    return posezoo_process("doctor", *args, **environ)
 
 
 def problems(ended) -> dict[str, str]:
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_made_is_found(tmp_path):
 
 def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevise = GPU\n")
-    ended = posezoo(
+    ended = posezoo_process(
         "doctor", "--format", "json", cwd=tmp_path, POSEZOO_ATTEMPTS="many", POSEZOO_WEIGHTSDIR="/x"
     )
     reported = problems(ended)

@@ -5,11 +5,9 @@ The weights are generated and the registry is a copy that is pinned to them; all
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
+from fakes.command import omz_tool
 from fakes.founding import checkpoint_of, serve
 from fakes.server import Server
 from fakes.weights import conditioned, torch
@@ -61,16 +60,8 @@ class Place:
         return self._run("converter", *args, "-d", str(self.out))
 
     def _run(self, tool: str, *args: str) -> subprocess.CompletedProcess[str]:
-        script = ROOT / "tools" / "downloader" / f"{tool}.py"
         places = ("--models_dir", str(self.models), "--lock", str(self._lock))
-        return subprocess.run(
-            [sys.executable, str(script), *args, *places],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-            timeout=300,
-            check=False,
-        )
+        return omz_tool(tool, *args, *places)
 
 
 @pytest.fixture

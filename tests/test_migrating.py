@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import network
 from fakes.pages import ROOT, blocks, commands
@@ -41,7 +41,7 @@ def section(title: str) -> str:
 def links(tmp_path_factory) -> Path:
     """A folder with the wheels of posezoo and of the stand-in, for pip."""
     folder = tmp_path_factory.mktemp("links")
-    assert posezoo("shims", "--wheel", folder).returncode == 0
+    assert posezoo_process("shims", "--wheel", folder).returncode == 0
     return folder
 
 
@@ -182,7 +182,7 @@ def test_both_commands_of_each_row_are_read():
 
 def planned(models: Path) -> list[dict[str, object]]:
     arguments = ("--models_dir", models, "--allow_upstream_code", "--format", "json")
-    return json.loads(posezoo("plan", "--all", *arguments).stdout)["models"]
+    return json.loads(posezoo_process("plan", "--all", *arguments).stdout)["models"]
 
 
 @needs_mo

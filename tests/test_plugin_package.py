@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -106,7 +106,9 @@ def run_python(code, environ):
 
 
 def test_doctor_lists_the_parts_with_their_package(installed):
-    plugins = json.loads(posezoo("doctor", "--format", "json", **installed).stdout)["plugins"]
+    plugins = json.loads(posezoo_process("doctor", "--format", "json", **installed).stdout)[
+        "plugins"
+    ]
     assert {plugin["group"] for plugin in plugins} == {
         "posezoo.decoders", "posezoo.formats", "posezoo.lint_rules", "posezoo.networks", "posezoo.source_types",
     }  # fmt: skip
@@ -116,7 +118,7 @@ def test_doctor_lists_the_parts_with_their_package(installed):
 def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, registry, tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     places = ("--models_dir", registry, "--output_dir", tmp_path / "out")
-    ended = posezoo("get", "masked-net", *places, cwd=tmp_path, **installed)
+    ended = posezoo_process("get", "masked-net", *places, cwd=tmp_path, **installed)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
 
@@ -131,7 +133,7 @@ def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
         decoder={"name": "one_point", "score": 0.25},
     )
     places = ("--models_dir", tmp_path / "zoo", "--output_dir", tmp_path / "out")
-    ended = posezoo(
+    ended = posezoo_process(
         "get", "point-net", "--decode", "--precisions", "FP32", *places, cwd=tmp_path, **installed
     )
     assert ended.returncode == 0, ended.stderr
@@ -146,7 +148,9 @@ def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
 
 
 def test_an_added_rule_is_checked(installed, registry, tmp_path):
-    ended = posezoo("verify", "--metadata", "--models_dir", registry, cwd=tmp_path, **installed)
+    ended = posezoo_process(
+        "verify", "--metadata", "--models_dir", registry, cwd=tmp_path, **installed
+    )
     assert "the description says TODO" in ended.stdout + ended.stderr
     assert "example-todo" in ended.stdout + ended.stderr
 
@@ -166,6 +170,6 @@ def test_an_added_decoder_and_an_added_network_are_found_by_name(installed):
 
 
 def test_without_the_package_its_model_is_refused_by_name(registry, tmp_path):
-    ended = posezoo("info", "masked-net", "--models_dir", registry, cwd=tmp_path)
+    ended = posezoo_process("info", "masked-net", "--models_dir", registry, cwd=tmp_path)
     assert ended.returncode != 0
     assert "'masked'" in ended.stderr

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from posezoo.facts.comparison import select_accuracy
 from posezoo.facts.model_facts import measurements_of
 from posezoo.registry import open_registry
@@ -96,7 +96,7 @@ def test_the_index_states_the_ap_of_the_default_pipeline():
 
 
 def test_compare_states_the_ap_of_the_default_pipeline_also_of_composites():
-    ended = posezoo("compare", "--all", "--precisions", "FP16,FP16-INT8", "--format", "csv")
+    ended = posezoo_process("compare", "--all", "--precisions", "FP16,FP16-INT8", "--format", "csv")
     assert ended.returncode == 0, ended.stderr
     stated = [row for row in csv.DictReader(ended.stdout.splitlines()) if row["AP"]]
     assert "blazepose-full" in {row["model"] for row in stated}
@@ -118,7 +118,7 @@ def test_the_command_gives_the_ap_that_readme_states(
     model, precision, people, ap, npm_mirror, shared, tmp_path
 ):
     photos = shared / "data" / "photos"
-    ended = posezoo(
+    ended = posezoo_process(
         *("evaluate", model.name, "--precision", precision, "--format", "json"),
         *(
             "--annotations",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from fakes.command import omz_tool, posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.cli.omz import converter as converter_command
@@ -42,15 +42,8 @@ def write(folder: Path, *arguments: str, content: bytes | None = None, **changes
 
 
 def converter(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    tool = ROOT / "tools" / "downloader" / "converter.py"
     places = ("--models_dir", folder / "models", "-d", folder, "-o", folder / "out")
-    return subprocess.run(
-        [sys.executable, tool, "--name", "net", "--precisions", "FP32", *places, *args],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return omz_tool("converter", "--name", "net", "--precisions", "FP32", *places, *args)
 
 
 def missing(folder):
@@ -126,15 +119,13 @@ def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     assert converter(tmp_path, *frames).returncode == 0
     damaged = tmp_path / "out/public/net/FP32/net.bin"
     damaged.write_bytes(b"x")
-    verify = [sys.executable, "-m", "posezoo", "verify", "net", "--models_dir", tmp_path / "models"]
     folders = ["-d", str(tmp_path), "-o", str(tmp_path / "out")]
     registry = ["--models_dir", str(tmp_path / "models")]
-    told = subprocess.run([*verify, *folders], capture_output=True, text=True, check=False).stdout
+    told = posezoo("verify", "net", *registry, *folders).stdout
     mends = told.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first").split()
     own_folders = ["-d", str(tmp_path), "--weights_dir", str(tmp_path / "out")]
     assert mends == ["posezoo", "convert", "net", *frames, *own_folders, *registry]
-    tool = [sys.executable, ROOT / "tools/downloader/verifier.py", "--name", "net", *verify[5:]]
-    told = subprocess.run([*tool, *folders], capture_output=True, text=True, check=False).stdout
+    told = omz_tool("verifier", "--name", "net", *registry, *folders).stdout
     assert " ".join(["converter.py --name net", *frames, *folders, *registry]) in told
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo
+from fakes.command import heed_interrupts, posezoo_process
 from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
@@ -70,8 +70,8 @@ def irs(folder):
 
 
 def test_the_processes_make_the_same_files_as_one(zoo):
-    serial = posezoo(*command(zoo, "get", "serial"))
-    spread = posezoo(*command(zoo, "get", "spread", "--cluster", "local:2"))
+    serial = posezoo_process(*command(zoo, "get", "serial"))
+    spread = posezoo_process(*command(zoo, "get", "spread", "--cluster", "local:2"))
     assert (serial.returncode, spread.returncode) == (0, 0), spread.stderr
     assert irs(zoo / "serial") == irs(zoo / "spread")
     assert len(irs(zoo / "serial")) >= 4 * len(NAMES)
@@ -80,9 +80,9 @@ def test_the_processes_make_the_same_files_as_one(zoo):
 
 
 def test_the_verbs_that_make_something_have_the_flag(zoo):
-    assert posezoo(*command(zoo, "download", "out", "--cluster", "local:2")).returncode == 0
-    assert posezoo(*command(zoo, "convert", "out", "--cluster", "local:2")).returncode == 0
-    counted = posezoo(
+    assert posezoo_process(*command(zoo, "download", "out", "--cluster", "local:2")).returncode == 0
+    assert posezoo_process(*command(zoo, "convert", "out", "--cluster", "local:2")).returncode == 0
+    counted = posezoo_process(
         "record", *NAMES, "--models_dir", zoo / "models", "-o", zoo / "out", "--cluster", "local"
     )
     assert counted.returncode == 0, counted.stderr
@@ -97,8 +97,8 @@ def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
         for _ in range(2):
             cluster.add_worker()
         cluster.wait_for_workers(2)
-        serial = posezoo(*command(zoo, "get", "serial"))
-        spread = posezoo(*command(zoo, "get", "spread", "--cluster", cluster.address))
+        serial = posezoo_process(*command(zoo, "get", "serial"))
+        spread = posezoo_process(*command(zoo, "get", "spread", "--cluster", cluster.address))
     finally:
         cluster.close()
     assert (serial.returncode, spread.returncode) == (0, 0), spread.stderr
@@ -119,7 +119,7 @@ def test_workers_without_a_common_disk_share_a_store_that_fails_and_one_is_kille
         write_model(
             zoo / "models", name, (zoo / "models" / "public" / "first" / "model.yml").read_text()
         )
-    serial = posezoo(*command(zoo, "get", "serial"))
+    serial = posezoo_process(*command(zoo, "get", "serial"))
     assert serial.returncode == 0, serial.stderr
     with S3() as server:
         for name, value in server.environment.items():
@@ -223,7 +223,7 @@ def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_
                 *("--header", f"{host}=X-Token: of-the-client"),
                 *("--mirror", f"http://reader:my-password@{host}/mirror"),
             ]
-            ended = posezoo("download", "net", *places, *secrets, "--cluster", wire.address)
+            ended = posezoo_process("download", "net", *places, *secrets, "--cluster", wire.address)
             wire.close()
         finally:
             cluster.close()
@@ -272,7 +272,7 @@ def test_the_end_of_the_scheduler_is_one_line(zoo):
 
 @pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])
 def test_another_value_is_refused_with_what_is_expected(value):
-    ended = posezoo("get", "--all", f"--cluster={value}")
+    ended = posezoo_process("get", "--all", f"--cluster={value}")
     assert ended.returncode == 2
     assert "expected local, local:N" in ended.stderr
 

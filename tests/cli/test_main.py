@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo
+from fakes.command import heed_interrupts, posezoo_process
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
@@ -22,7 +22,7 @@ from posezoo.workers.threads import map_ordered
 
 
 def test_help_shows_every_verb_and_examples():
-    shown = posezoo("--help")
+    shown = posezoo_process("--help")
     assert shown.returncode == 0
     modules = {path.stem for path in Path(verbs.__file__).parent.glob("[a-z]*.py")}
     assert sorted(command_line.VERBS) == sorted(modules)
@@ -75,13 +75,13 @@ def test_examples_of_every_verb_are_below_its_flags():
 
 
 def test_no_hint_names_a_spelling_of_earlier_versions():
-    ended = posezoo("list", "--output_dir", "x")
+    ended = posezoo_process("list", "--output_dir", "x")
     assert ended.returncode == 2
     assert ended.stderr.endswith("hint: posezoo list --help shows its usage\n")
 
 
 def test_the_version_is_that_of_the_package():
-    assert posezoo("--version").stdout.startswith("posezoo 0.")
+    assert posezoo_process("--version").stdout.startswith("posezoo 0.")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_the_version_is_that_of_the_package():
     ],
 )
 def test_wrong_flags_end_with_2_and_are_named(args, problem):
-    ended = posezoo(*args)
+    ended = posezoo_process(*args)
     assert ended.returncode == 2
     assert problem in ended.stderr
     error, hint = ended.stderr.splitlines()
@@ -166,7 +166,7 @@ def test_flags_may_be_anywhere_after_the_verb(monkeypatch, words, expected):
 
 
 def test_an_unknown_model_ends_with_1_and_a_hint():
-    ended = posezoo("info", "blazepose-ful")
+    ended = posezoo_process("info", "blazepose-ful")
     assert ended.returncode == 1
     assert (
         ended.stderr
@@ -227,7 +227,7 @@ def test_a_working_folder_that_was_removed_is_named(tmp_path):
 
 def test_names_that_an_ascii_terminal_cannot_show_are_escaped(tmp_path):
     write_model(tmp_path / "models", "net", model_yml(description="Größe."))
-    ended = posezoo(
+    ended = posezoo_process(
         "info",
         "net",
         "--models_dir",
@@ -244,7 +244,7 @@ def test_a_file_name_that_the_system_cannot_encode_is_one_error(tmp_path):
     (tmp_path / "net").write_bytes(b"net")
     file = {**declared_file(tmp_path / "net"), "name": "größe.tflite"}
     write_model(tmp_path / "models", "net", model_yml(files=[file]))
-    ended = posezoo(
+    ended = posezoo_process(
         "download", "net", "--models_dir", tmp_path / "models", "-o", tmp_path / "out", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"
     )  # fmt: skip
     assert ended.returncode == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts
+from fakes.command import heed_interrupts, omz_tool
 from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
@@ -23,19 +23,6 @@ from posezoo.resolve.input_options import with_added_mo_args
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"
-
-
-def tool(name: str, *args: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """One of the four scripts, as a child process in a working folder."""
-    return subprocess.run(
-        [sys.executable, TOOLS / f"{name}.py", *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -61,7 +48,7 @@ def zoo(tmp_path):
 
 
 def run(name, zoo, *args, **environ):
-    return tool(name, *args, "--models_dir", zoo / "models", cwd=zoo, **environ)
+    return omz_tool(name, *args, "--models_dir", zoo / "models", cwd=zoo, **environ)
 
 
 def events(ended):
@@ -387,7 +374,7 @@ def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):
 
 def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):
     names = ("person-detection-retail-0013", "pose-detection-mediapipe")
-    ended = tool("info_dumper", "--name", ",".join(names), cwd=zoo)
+    ended = omz_tool("info_dumper", "--name", ",".join(names), cwd=zoo)
     facts = json.loads(ended.stdout)
     made = {fact["name"]: fact["quantization_output_precisions"] for fact in facts}
     assert made == {name: ["FP16-INT8", "FP32-INT8"] for name in names}
@@ -438,12 +425,14 @@ def test_print_all_imports_nothing_heavy(name):
 def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
     names = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
     environ = {"POSEZOO_MIRROR": str(mirror)}
-    fetched = tool("downloader", "--name", "blazepose-full", "-o", "dl", cwd=tmp_path, **environ)
+    fetched = omz_tool(
+        "downloader", "--name", "blazepose-full", "-o", "dl", cwd=tmp_path, **environ
+    )
     assert fetched.returncode == 0, fetched.stderr
     made = {}
     for jobs in ("1", "2", "auto"):
         args = ("--name", ",".join(names), "-d", "dl", "-o", f"ir-{jobs}", "-j", jobs)
-        ended = tool("converter", *args, cwd=tmp_path)
+        ended = omz_tool("converter", *args, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
         made[jobs] = {
             str(path.relative_to(tmp_path / f"ir-{jobs}")): path.read_bytes()
@@ -456,14 +445,14 @@ def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
 
 def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path):
     args = ("--name", "person-detection-retail-0013", "-o", tmp_path)
-    fetched = tool(
+    fetched = omz_tool(
         "downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror)
     )
     assert fetched.returncode == 0, fetched.stderr
-    assert tool("verifier", *args, cwd=tmp_path).returncode == 0
+    assert omz_tool("verifier", *args, cwd=tmp_path).returncode == 0
     (xml,) = tmp_path.rglob("*.xml")
     xml.write_bytes(bytes(xml.stat().st_size))
-    ended = tool("verifier", *args, cwd=tmp_path)
+    ended = omz_tool("verifier", *args, cwd=tmp_path)
     assert ended.returncode == 1
     assert (
         f"downloader.py --name person-detection-retail-0013 -o {tmp_path} repairs the first"

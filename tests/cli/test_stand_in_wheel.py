@@ -16,7 +16,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S
@@ -46,7 +46,7 @@ def run(*command: object, **environ: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheels") / "new"
-    written = posezoo("shims", "--wheel", folder)
+    written = posezoo_process("shims", "--wheel", folder)
     assert (written.returncode, written.stderr) == (0, "")
     assert written.stdout.splitlines()[:2] == [str(folder / POSEZOO), str(folder / STAND_IN)]
     assert f'PIP_FIND_LINKS={folder} pip install "openvino-dev==2024.6.0"' in written.stdout
@@ -79,7 +79,7 @@ def members_of(wheel: Path) -> dict[str, str]:
 
 
 def test_writing_them_again_gives_the_same_bytes(wheels, tmp_path):
-    assert posezoo("shims", "--wheel", tmp_path).returncode == 0
+    assert posezoo_process("shims", "--wheel", tmp_path).returncode == 0
     for name in (POSEZOO, STAND_IN):
         assert (tmp_path / name).read_bytes() == (wheels / name).read_bytes()
 
@@ -164,7 +164,7 @@ def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypat
 
 
 def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
-    written = posezoo("shims", "--wheel", tmp_path / "my wheels")
+    written = posezoo_process("shims", "--wheel", tmp_path / "my wheels")
     value = re.search(r"PIP_FIND_LINKS=(\S+) ", written.stdout)[1]
     pip = [
         sys.executable,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import posezoo as posezoo_api
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.resolve.custom_weights import write_random_checkpoint
 from posezoo.spec.model import NetworkChoice
@@ -52,10 +51,7 @@ def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "--lock",
         str(zoo / "x.lock"),
     ]
-    command = [sys.executable, "-m", "posezoo.cli.omz.downloader", *arguments, *flags]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
-    )
+    return omz_tool("downloader", *arguments, *flags, cwd=zoo)
 
 
 def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fakes.caffe import caffe_model
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
@@ -102,7 +102,7 @@ def test_a_wrong_flag_is_refused_even_if_no_model_needs_model_optimizer(zoo, ver
 
     def run(*flags, **environ):
         dry = () if verb == "plan" else ("--dry_run",)
-        return posezoo(verb, "published", *dry, *places, *flags, **environ)
+        return posezoo_process(verb, "published", *dry, *places, *flags, **environ)
 
     refused = run("--mo", zoo / "nope")
     assert refused.returncode == 1
@@ -231,7 +231,7 @@ def test_a_strict_lock_accepts_only_the_ir_that_it_has(zoo):
     mo, lock = ("--mo", ENVIRONMENT, "--precisions", "FP32"), ("--lock", zoo / "posezoo.lock")
     places = ("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out")
     assert converter(zoo, *mo).returncode == 0
-    assert posezoo("lock", "net", *lock, *places).returncode == 0
+    assert posezoo_process("lock", "net", *lock, *places).returncode == 0
     again = converter(zoo, *mo, *lock, "--locked", "--force")
     assert again.returncode == 0, again.stderr
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()

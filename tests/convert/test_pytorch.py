@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
+from networks.published import KINDS
 from posezoo import versions
 from posezoo.convert.conversion import export_onnx
 from posezoo.convert.formats import pytorch
@@ -32,6 +33,7 @@ from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS, build_network, find_network
+from posezoo.networks.pretrained import read_network_checkpoint
 from posezoo.resolve.custom_weights import spec_with_checkpoint
 from posezoo.spec.model import (
     Family,
@@ -110,6 +112,16 @@ def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
     assert network.get_rt_info(["posezoo", "color"]).astype(str) == "BGR"
 
 
+def test_a_checkpoint_as_safetensors_gives_the_same_ir(made, tmp_path):
+    save_file = pytest.importorskip("safetensors.torch", reason="needs safetensors").save_file
+    spec, layout, irs = made
+    network = read_network_checkpoint(layout.file_path(spec, spec.files[0]), SMALL).load()
+    save_file(network.state_dict(), tmp_path / "net.safetensors")
+    again = convert_model(*declared(tmp_path / "net.safetensors"), precisions={FP32}).irs
+    weights = irs[FP32].with_suffix(".bin").read_bytes()
+    assert again[FP32].with_suffix(".bin").read_bytes() == weights
+
+
 def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
     spec, layout, irs = made
     again = convert_model(
@@ -126,10 +138,12 @@ def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
     ).read_bytes()
 
 
-@pytest.mark.parametrize("is_open", [False, True], ids=["its size", "any size"])
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NETWORKS],
+    ("name", "is_open"),
+    [
+        *((name, is_open) for name in QUICK for is_open in (False, True)),
+        *(pytest.param(name, True, marks=pytest.mark.slow) for name in KINDS if name not in QUICK),
+    ],
 )
 def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_path):
     torch = pytest.importorskip("torch")

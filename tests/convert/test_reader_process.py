@@ -13,7 +13,7 @@ import pytest
 
 import posezoo
 from conftest import by_digest
-from fakes.command import posezoo as command
+from fakes.command import posezoo_process as command
 from fakes.damaged import crashing_network, flip_bit
 from fakes.items import children_of, is_running
 from fakes.network import HEIGHT, WIDTH, network

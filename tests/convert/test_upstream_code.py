@@ -21,7 +21,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
@@ -142,13 +142,13 @@ def test_a_strict_lock_without_the_ir_refuses_it_before_any_code_runs(tmp_path, 
         "-o",
         tmp_path / "out",
     )
-    assert posezoo("lock", "net", "--lock", lock, *places).returncode == 0
+    assert posezoo_process("lock", "net", "--lock", lock, *places).returncode == 0
     ended = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, *force)
     assert ended.returncode == 1
     assert "net: FP16/net.xml is not in " in ended.stderr
     assert "runs code" not in ended.stderr
     assert converter(tmp_path, "--allow_upstream_code").returncode == 0
-    assert posezoo("lock", "net", "--lock", lock, *places).returncode == 0
+    assert posezoo_process("lock", "net", "--lock", lock, *places).returncode == 0
     known = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, "--force")
     assert known.returncode == 0, known.stderr
     assert "runs code" in known.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
 
@@ -41,7 +41,7 @@ def places(server, tmp_path) -> list[str]:
 
 def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[str]:
     if way == "posezoo":
-        return posezoo("download", "net", *places, *more)
+        return posezoo_process("download", "net", *places, *more)
     command = [sys.executable, str(DOWNLOADER), "--name", "net", *places, *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 

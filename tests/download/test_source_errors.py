@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 import posezoo
-from fakes.command import heed_interrupts
+from fakes.command import heed_interrupts, omz_tool
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -144,22 +144,22 @@ def declare(zoo: Path, *urls: str) -> Path:
     return zoo / "public" / "net" / "FP16" / "net.xml"
 
 
+def flags(zoo: Path, *more: object) -> list[str]:
+    limits = ("--stall_timeout", 1, "--num_attempts", 2)
+    return [*map(str, ("--name", "net", "--models_dir", zoo / "models", *limits, *more))]
+
+
 def command(zoo: Path, *more: object) -> list[str]:
-    said = [
-        "--name",
-        "net",
-        "--models_dir",
-        zoo / "models",
-        "--stall_timeout",
-        1,
-        "--num_attempts",
-        2,
-        *more,
-    ]
-    return [sys.executable, str(DOWNLOADER), *map(str, said)]
+    return [sys.executable, str(DOWNLOADER), *flags(zoo, *more)]
 
 
 def download(zoo: Path, *more: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    return omz_tool("downloader", *flags(zoo, *more), cwd=zoo, **environ)
+
+
+def download_in_a_process(
+    zoo: Path, *more: object, **environ: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(zoo, *more),
         cwd=zoo,
@@ -373,7 +373,9 @@ def test_a_full_standard_output_is_named(zoo, server):
 
 def test_a_terminal_of_ascii_alone_is_no_obstacle(zoo, server):
     target = declare(zoo, server.serve("net", b"", status=[403] * 9))
-    ended = download(zoo, "--output_dir", zoo / "Größe", LANG="C", LC_ALL="C", PYTHONUTF8="0")
+    ended = download_in_a_process(
+        zoo, "--output_dir", zoo / "Größe", LANG="C", LC_ALL="C", PYTHONUTF8="0"
+    )
     assert "HTTP 403" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert target.read_bytes() == OLD

@@ -1,7 +1,8 @@
-"""posezoo as its users run it: a child process with a home folder of its own and no internet."""
+"""posezoo as its users run it: with a home folder of its own and no internet."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -9,16 +10,98 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TextIO
+from unittest import mock
 
 from fakes.waiting import HANG_S
+from posezoo.cli.main import main
+from posezoo.download.sources import python_package
 
 
 def posezoo(
     *args: object, cwd: Path | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end and return its exit code and both outputs."""
+    """Run the command line in this process, and return its exit code and both outputs.
+
+    To start Python and to import OpenVINO takes longer than most commands. A test whose subject is the process
+    takes ``posezoo_process``.
+    """
+    return _call(main, ["posezoo", *map(str, args)], cwd, environ)
+
+
+def omz_tool(
+    name: str, *args: object, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one of Open Model Zoo's commands, such as "downloader", in the same way."""
+    module = import_module(f"posezoo.cli.omz.{name}")
+    return _call(module.main, [f"{name}.py", *map(str, args)], cwd, environ)
+
+
+def _call(
+    program: Callable[[list[str]], int],
+    command: list[str],
+    folder: Path | None,
+    environ: Mapping[str, str],
+) -> subprocess.CompletedProcess[str]:
+    python_package._pip_settings.cache_clear()  # a process reads them once
+    with (
+        _stream_to_file("stdout") as stdout,
+        _stream_to_file("stderr") as stderr,
+        mock.patch.dict(os.environ, environ),
+        mock.patch.object(sys, "argv", command),
+        _working_in(folder),
+    ):
+        try:
+            code = program(command[1:])
+        except SystemExit as ended:
+            code = ended.code
+        printed = [_written(stream) for stream in (stdout, stderr)]
+    return subprocess.CompletedProcess(command, code, *printed)
+
+
+@contextlib.contextmanager
+def _stream_to_file(name: str) -> Iterator[TextIO]:
+    """A standard stream of this process, and of the children that it starts, is a file."""
+    before = getattr(sys, name)
+    before.flush()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
+        descriptor = {"stdout": 1, "stderr": 2}[name]
+        kept = os.dup(descriptor)
+        os.dup2(file.fileno(), descriptor)
+        setattr(sys, name, file)
+        try:
+            yield file
+        finally:
+            setattr(sys, name, before)
+            os.dup2(kept, descriptor)
+            os.close(kept)
+
+
+def _written(stream: TextIO) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path | None) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder or before)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def posezoo_process(
+    *args: object, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, and return its exit code and both outputs."""
     return subprocess.run(
         [sys.executable, "-m", "posezoo", *map(str, args)],
         capture_output=True,

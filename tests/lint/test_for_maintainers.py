@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fakes.checkout import ONLINE, copy_checkout
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.omz_zoo import write_omz_zoo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,17 +37,17 @@ def checkout(tmp_path):
 def run(checkout, line):
     command, *words = shlex.split(line)
     assert command == "posezoo"
-    return posezoo(*words, cwd=checkout, POSEZOO_MODELS_DIR=str(checkout / "models"))
+    return posezoo_process(*words, cwd=checkout, POSEZOO_MODELS_DIR=str(checkout / "models"))
 
 
 def test_the_hook_stops_a_commit_that_contradicts_itself(checkout):
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     words = shlex.split(hook["entry"])[1:] + hook["args"]
-    stopped = posezoo(*words, cwd=checkout)
+    stopped = posezoo_process(*words, cwd=checkout)
     assert stopped.returncode == 1
     assert "[index-figures]" in stopped.stdout
     git(checkout, "checkout", "-q", "--", ".")
-    assert posezoo(*words, cwd=checkout).returncode == 0
+    assert posezoo_process(*words, cwd=checkout).returncode == 0
 
 
 @pytest.mark.slow

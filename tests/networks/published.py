@@ -18,6 +18,15 @@ from posezoo.networks.gluon_names import torch_names
 torch = pytest.importorskip("torch", reason="needs torch")
 
 
+#: One network of each kind; the others are deeper ones of the same blocks.
+KINDS = tuple(
+    name
+    for name in networks.NETWORKS
+    if not name.endswith(("resnet101_v1b", "resnet101_v1d", "resnet152_v1b", "resnet152_v1d"))
+    and name != "mobile_pose_resnet50_v1b"
+)
+
+
 class Reference(NamedTuple):
     """Outputs of the published code, and how to get the same ones from our module."""
 

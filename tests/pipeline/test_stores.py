@@ -13,7 +13,7 @@ pytest.importorskip("s3fs", reason="needs posezoo[storage]")
 pytest.importorskip("moto", reason="needs moto")
 pytest.importorskip("openvino", reason="needs openvino")
 
-from fakes.command import posezoo
+from fakes.command import posezoo_process
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.stores import S3
 from fakes.zoo import declared_file, model_yml, write_model
@@ -54,7 +54,7 @@ def machine(tmp_path_factory, monkeypatch, tmp_path):
 
 
 def succeed(*words: object) -> str:
-    done = posezoo(*words)
+    done = posezoo_process(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -107,7 +107,7 @@ def test_a_model_is_made_on_one_machine_and_used_on_another(s3, zoo, machine, tm
     succeed(*convert, "--output_dir", "s3://zoo/ir")
     same = "public/net/FP16/net.xml"
     assert s3.read(f"ir/{same}") == s3.read(f"out/{same}")
-    none = posezoo(
+    none = posezoo_process(
         "convert", "net", "--models_dir", zoo, "--download_dir", "s3://zoo/none", "-o", "s3://zoo/x"
     )
     assert none.returncode == 1
@@ -156,7 +156,7 @@ def test_damage_in_a_store_is_found_and_repaired(s3, zoo, machine):
         s3.write(name, bytes(len(good)))
     s3.write("out/public/net/evil.pb", b"!")
     machine()
-    verified = posezoo("verify", "net", "--models_dir", zoo, "--output_dir", "s3://zoo/out")
+    verified = posezoo_process("verify", "net", "--models_dir", zoo, "--output_dir", "s3://zoo/out")
     assert verified.returncode == 1
     assert "changed  net: FP16/net.bin (s3://zoo/out/public/net/FP16/net.bin)" in verified.stdout
     assert "changed  net: net.tflite" in verified.stdout
@@ -194,7 +194,7 @@ def test_a_mirror_in_a_store_is_filled_checked_and_used(s3, zoo, machine, tmp_pa
     assert (tmp_path / "used" / "public" / "net" / "net.tflite").read_bytes() == network()
     (entry,) = s3.names("mirror/1/")
     s3.write(entry, b"damaged")
-    checked = posezoo("mirror", "check", "s3://zoo/mirror")
+    checked = posezoo_process("mirror", "check", "s3://zoo/mirror")
     assert checked.returncode == 1
     assert f"changed   net: net.tflite (s3://zoo/{entry})" in checked.stdout
 
@@ -228,7 +228,7 @@ def test_a_second_mirror_writer_keeps_the_models_of_the_first(s3, zoo, machine, 
 def test_commands_that_need_local_folders_say_so(s3, zoo, machine, words, monkeypatch):
     if "--models_dir" not in words and words[0] != "dataset":
         monkeypatch.setenv("POSEZOO_MODELS_DIR", str(zoo))
-    done = posezoo(*words)
+    done = posezoo_process(*words)
     assert done.returncode in (1, 2)
     assert "in a store, but" in done.stderr
     assert "Traceback" not in done.stderr
@@ -236,25 +236,27 @@ def test_commands_that_need_local_folders_say_so(s3, zoo, machine, words, monkey
 
 def test_no_secret_is_written_or_shown(s3, zoo, machine):
     places = ("--models_dir", zoo, "--output_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
-    done = posezoo("get", "net", *places)
+    done = posezoo_process("get", "net", *places)
     assert done.returncode == 0
     written = b"".join(s3.read(name) for name in s3.names())
     written += b"".join(path.read_bytes() for path in Path.home().rglob("*") if path.is_file())
     for secret in ("hush", "AKIATEST"):
         assert secret not in done.stdout + done.stderr
         assert secret.encode() not in written
-    refused = posezoo("get", "net", "--output_dir", "sftp://ann:hush@host/models")
+    refused = posezoo_process("get", "net", "--output_dir", "sftp://ann:hush@host/models")
     assert refused.returncode == 2
     assert "hush" not in refused.stdout + refused.stderr
 
 
 def test_a_refused_or_missing_store_is_one_line_with_a_hint(s3, zoo, machine, monkeypatch):
-    missing = posezoo("get", "net", "--models_dir", zoo, "--output_dir", "s3://no-such-bucket/out")
+    missing = posezoo_process(
+        "get", "net", "--models_dir", zoo, "--output_dir", "s3://no-such-bucket/out"
+    )
     assert missing.returncode == 1
     assert "does not exist in the store" in missing.stderr
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    refused = posezoo("get", "net", "--models_dir", zoo, "--output_dir", "s3://zoo/out")
+    refused = posezoo_process("get", "net", "--models_dir", zoo, "--output_dir", "s3://zoo/out")
     assert refused.returncode == 1
     assert "error: s3://zoo/out/public/net: the store refuses access" in refused.stderr
     assert "hint: credentials: AWS_ACCESS_KEY_ID" in refused.stderr
@@ -263,7 +265,7 @@ def test_a_refused_or_missing_store_is_one_line_with_a_hint(s3, zoo, machine, mo
 
 
 def test_a_cache_that_cannot_be_written_is_only_a_warning(s3, zoo, machine, tmp_path):
-    done = posezoo(
+    done = posezoo_process(
         "get",
         "net",
         "--models_dir",
@@ -283,11 +285,11 @@ def test_real_models_are_converted_on_a_server_that_fails_one_request_in_ten(
 ):
     """The bytes in the store equal those of a local run."""
     words = ("get", "blazepose-full", "movenet-lightning", "--precisions", "FP16")
-    local = posezoo(*words, "--mirror", mirror, "--output_dir", tmp_path / "local")
+    local = posezoo_process(*words, "--mirror", mirror, "--output_dir", tmp_path / "local")
     s3.proxy.fails_every = 10
     machine()
     places = ("--output_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
-    done = posezoo(*words, "--mirror", mirror, *places, "--attempts", "10")
+    done = posezoo_process(*words, "--mirror", mirror, *places, "--attempts", "10")
     assert (done.returncode, local.returncode) == (0, 0), done.stderr + local.stderr
     assert s3.proxy.failed > len(s3.proxy.requests) // 20
     assert stored(s3, "out/") == contents(tmp_path / "local")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.network import network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -38,10 +38,7 @@ def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
 
 
 def tool(zoo: Path, name: str, *args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, TOOLS / f"{name}.py", *args, "--models_dir", zoo / "models"]
-    return subprocess.run(
-        [*map(str, command)], cwd=zoo, capture_output=True, text=True, timeout=120, check=False
-    )
+    return omz_tool(name, *args, "--models_dir", zoo / "models", cwd=zoo)
 
 
 def entries(zoo: Path) -> list[dict]:

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from fakes import seeker
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.zoo import declared_file, model_yml, write_model
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,10 +46,7 @@ def place(tmp_path) -> Place:
 
 
 def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "tools" / "downloader" / "quantizer.py", *args]
-    return subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, timeout=120, check=False
-    )
+    return omz_tool("quantizer", *args)
 
 
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
