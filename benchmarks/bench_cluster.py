@@ -7,7 +7,7 @@ by one worker, by two, and by two of which one is killed half-way; each worker c
 thread. The simulation must predict these times within 15 %, else the exit code is 1. The IR of all
 runs have the same bytes.
 
-    python benchmarks/bench_cluster.py [--small]
+    python benchmarks/bench_cluster.py
 """
 
 from __future__ import annotations
@@ -23,19 +23,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 from bench_convert import declare
-from bench_convert_many import peak_mib, small
 from cluster_simulation import Cluster, Task, simulate
 from harness import machine, record
 
-from networks import NETWORKS
+from networks import NETWORKS, small
 from posezoo.files import verified_files
 
 ROOT = Path(__file__).resolve().parents[1]
 MIRROR = ROOT.parent / "shared" / "data" / "mirror"
+
+# Run in a small process, since ru_maxrss is the peak of the largest child of the process that asks.
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 #: The largest relative error of a predicted wall time.
 BAR = 0.15
@@ -131,6 +138,13 @@ def digest_of_irs(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def peak_mib(command: list[str], home: Path) -> float:
+    """The peak memory of the largest process that a command starts."""
+    program = [sys.executable, "-c", PEAK, *command]
+    environment = {**os.environ, "HOME": str(home)}
+    return int(subprocess.check_output(program, env=environment)) / 1024
+
+
 def measure_costs(folder: Path, count_by_kind: Mapping[str, int]) -> tuple[dict[str, Task], float]:
     """The cost of a model of each kind, and the seconds until a worker has its first task.
 
@@ -165,8 +179,7 @@ def measure_costs(folder: Path, count_by_kind: Mapping[str, int]) -> tuple[dict[
 
 def main() -> int:
     """Measure, predict, print and record."""
-    is_small = "--small" in sys.argv
-    count, several = (6, 3) if is_small else (40, 8)
+    count, several = 40, 8
     if not MIRROR.is_dir():
         print(f"{MIRROR}: does not exist; the models' files are read from there", file=sys.stderr)
         return 1
@@ -175,7 +188,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         costs, start_s = measure_costs(
-            folder, dict.fromkeys(kinds, several) | ({} if is_small else dict.fromkeys(LARGE, 3))
+            folder, dict.fromkeys(kinds, several) | dict.fromkeys(LARGE, 3)
         )
         # Two workers compete for the cores, because the self-check of a model runs beside its
         # conversion, and for memory: how much longer does each conversion take? The pattern is for
@@ -210,20 +223,9 @@ def main() -> int:
             )
     speedup = results["one worker"]["wall_s"] / results["two workers"]["wall_s"]
     print(f"two workers: {speedup:.2f} times as fast as one; {len(digests)} different set(s) of IR")
-    if not is_small:
-        record(
-            "bench_cluster",
-            {
-                "costs": {
-                    kind: {name: getattr(cost, name) for name in cost.__slots__}
-                    for kind, cost in costs.items()
-                },
-                "start_s": start_s,
-                "slowdown": slowdown,
-                "runs": results,
-                "speedup": speedup,
-            },
-        )
+    measured = {"start_s": start_s, "slowdown": slowdown, "runs": results, "speedup": speedup}
+    all_costs = {kind: asdict(cost) for kind, cost in costs.items()}
+    record("bench_cluster", {"costs": all_costs, **measured})
     has_passed = len(digests) == 1 and all(
         abs(result["error"]) <= BAR for result in results.values()
     )

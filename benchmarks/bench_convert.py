@@ -10,16 +10,13 @@ exit code is 1 if a bar is missed.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import machine, record, spread
+from harness import machine, record, spread, wall_s
 
 from networks import NETWORKS, Drawing
 from posezoo.files import verified_files
@@ -27,8 +24,7 @@ from posezoo.files import verified_files
 ROUNDS = 5
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
 
-#: The least speed-up relative to ``mo``, in the median of the rounds. HigherHRNet has no bar,
-#: because its self-check processes five times as many pixels.
+#: The least speed-up relative to ``mo``, in the median of the rounds.
 BARS = {
     ("hrnet-sized", "posezoo, no self-check"): 4.0,
     ("hrnet-sized", "posezoo"): 2.5,
@@ -55,35 +51,6 @@ inputs:
 outputs: [{outputs}]
 """
 
-CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "converter.py"
-
-# The command has no flag that disables the self-check.
-UNCHECKED = """
-import sys
-from pathlib import Path
-from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.pipeline.get import convert, resolve_model
-from posezoo.pipeline.plan import make_plan
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
-registry, downloads, output, name = sys.argv[1:]
-flags = {"models_dir": (Path(registry),), "weights_dir": Path(output)}
-context = open_context(to_settings(read_settings(flags)), download_dir=Path(downloads))
-options = ConversionOptions(self_check=False)
-resolved = resolve_model(context.registry.find(name), (Precision.FP32, Precision.FP16), context)
-convert(resolved, make_plan(resolved, context, options, downloads=False), options)
-"""
-
-
-def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
-    """The wall time of processes that run one after another."""
-    environment = {**os.environ, "HOME": str(home)}
-    start_time = time.perf_counter()
-    for command in commands:
-        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start_time
-
 
 def prepare(name: str, folder: Path) -> Path:
     """Write a registry with one model, and its file as if downloaded; returns the path of this
@@ -108,44 +75,18 @@ def declare(
     model = models / "public" / name / "model.yml"
     model.parent.mkdir(parents=True)
     mean, scale = map(list, mean_and_scale)
-    model.write_text(
-        MODEL_YML.format(
-            name=name,
-            size=len(content),
-            digest=hashlib.sha384(content).hexdigest(),
-            shape=list(drawing.shape),
-            mean=mean,
-            scale=scale,
-            outputs=", ".join(
-                f'{{name: "{each}", shape: {list(shape)}}}'
-                for each, shape in drawing.outputs.items()
-            ),
-        )
-    )
+    ports = [f'{{name: "{each}", shape: {list(to)}}}' for each, to in drawing.outputs.items()]
+    values: dict[str, object] = {"shape": list(drawing.shape), "mean": mean, "scale": scale}
+    values |= {"size": len(content), "digest": hashlib.sha384(content).hexdigest()}
+    model.write_text(MODEL_YML.format(name=name, **values, outputs=", ".join(ports)))
     verified_files.remember_verified(original, verified_files.compute_digest(original))
     return original
 
 
-def ours(name: str, folder: Path) -> list[list[str]]:
+def ours(name: str, folder: Path, *flags: str) -> list[list[str]]:
     """The command of posezoo, which is one process."""
-    models, downloads, output = (str(folder / each) for each in ("models", "downloads", "ours"))
-    flags = [
-        "--models_dir",
-        models,
-        "--download_dir",
-        downloads,
-        "--output_dir",
-        output,
-        "--name",
-        name,
-    ]
-    return [[sys.executable, str(CONVERTER), *flags]]
-
-
-def unchecked(name: str, folder: Path) -> list[list[str]]:
-    """The same conversion by the Python API, without the self-check."""
-    places = [str(folder / each) for each in ("models", "downloads", "ours")]
-    return [[sys.executable, "-c", UNCHECKED, *places, name]]
+    places = ["--models_dir", folder / "models", "-d", folder / "downloads", "-o", folder / "ours"]
+    return [[sys.executable, "-m", "posezoo", "convert", name, "-q", *map(str, places), *flags]]
 
 
 def theirs(name: str, folder: Path, original: Path) -> list[list[str]]:
@@ -158,13 +99,9 @@ def theirs(name: str, folder: Path, original: Path) -> list[list[str]]:
         f"--scale_values=image[{','.join(map(str, SCALE))}]",
         "--layout=image(NCHW)",
     ]
+    into = f"--output_dir={folder / 'theirs'}"
     return [
-        [
-            str(MO),
-            *arguments,
-            f"--output_dir={folder / 'theirs' / precision}",
-            f"--compress_to_fp16={half}",
-        ]
+        [str(MO), *arguments, f"{into}/{precision}", f"--compress_to_fp16={half}"]
         for precision, half in (("FP32", False), ("FP16", True))
     ]
 
@@ -176,7 +113,7 @@ def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
     original = prepare(name, folder)
     contestants = {
         "mo, twice": theirs(name, folder, original),
-        "posezoo, no self-check": unchecked(name, folder),
+        "posezoo, no self-check": ours(name, folder, "--self_check", "off"),
         "posezoo": ours(name, folder),
     }
     rounds = []
@@ -185,7 +122,7 @@ def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
         for contestant, commands in contestants.items():
             for made in ("ours", "theirs"):
                 shutil.rmtree(folder / made, ignore_errors=True)
-            found[contestant] = seconds(commands, folder)
+            found[contestant] = sum(wall_s(command, HOME=str(folder)) for command in commands)
         rounds.append(found)
     return rounds[1:]
 

@@ -3,33 +3,30 @@
 The files are 200 models, or one model with 200 files. They are compared with an ideal client: eight
 threads, each with one connection, that write and hash the bytes, without temporary files, locks,
 records or syncs. Each round is a new process, and the clients run in turn. A second case is a
-server that sends 10 MB/s on each connection, with eight connections. The exit code is 1 if a bar is
-missed.
+server that sends 10 MB/s on each connection, with eight. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_download_many.py
-    python benchmarks/bench_download_many.py --files 40 --mb 40 --rounds 1     # a quick test of
-    this script
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from downloads import DOWNLOADER, Run, server, sha384_of, timed, write_model
 from harness import machine, record, spread
 
 JOBS, SIZE, LATENCY_MS = 8, 1_000_000, 50
+FILES, ROUNDS, SLOW_MB = 200, 5, 480
 TIMES_IDEAL = 1.6
 RATE, LEAST_MB_PER_S = 10_000_000, 60.0
 IDEAL, MANY, ONE = "ideal client", "200 models", "one model"
 
 _IDEAL = """
 import hashlib, http.client, sys, threading
-port, folder, query, jobs, size, count = sys.argv[1:]
+folder, port, query, jobs, size, count = sys.argv[1:]
 names, lock = iter(range(int(count))), threading.Lock()
 def work():
     connection = http.client.HTTPConnection("127.0.0.1", int(port))
@@ -66,96 +63,57 @@ def declare(url: str, root: Path, count: int) -> None:
 
 def ours(models: Path, folder: Path, *more: object) -> list[object]:
     """The command that downloads all models of a folder."""
-    return [
-        sys.executable,
-        DOWNLOADER,
-        "--all",
-        "--models_dir",
-        models,
-        "-o",
-        folder,
-        "-j",
-        JOBS,
-        *more,
-    ]
+    places = ["--models_dir", models, "-o", folder]
+    return [sys.executable, DOWNLOADER, "--all", *places, "-j", JOBS, *more]
 
 
-def measured(command: Sequence[object], folder: Path, count: int) -> Run:
-    """Measure a run, and check that it downloaded this number of files."""
-    run = timed(command)
-    found = sum(path.stat().st_size == SIZE for path in folder.rglob("*"))
-    assert (run.code, found) == (0, count), f"{command} ends with {run.code} and {found} files"
+def measured(command: Callable[[Path], Sequence[object]]) -> Run:
+    """A run into a folder of its own, which must leave all files."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = timed(command(Path(folder)))
+        found = sum(path.stat().st_size == SIZE for path in Path(folder).rglob("*"))
+    assert (run.code, found) == (0, FILES), f"ends with {run.code} and {found} files"
     return run
 
 
-def main() -> int:
-    """Measure, print, record."""
-    parser = argparse.ArgumentParser(description="200 files at once")
-    parser.add_argument("--files", type=int, default=200)
-    parser.add_argument("--mb", type=int, default=480)
-    parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
-    runs: dict[str, list[Run]] = {IDEAL: [], MANY: [], ONE: []}
-    with server() as url, tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
-        declare(url, root, args.files)
-        port, query = url.rpartition(":")[2], f"latency_ms={LATENCY_MS}"
-        for _ in range(args.rounds):
-            for way, each in runs.items():
-                with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                    ideal = [
-                        sys.executable,
-                        "-c",
-                        _IDEAL,
-                        port,
-                        folder,
-                        query,
-                        JOBS,
-                        SIZE,
-                        args.files,
-                    ]
-                    command = ideal if way == IDEAL else ours(root / way, Path(folder))
-                    each.append(measured(command, Path(folder), args.files))
-        speeds = [_slow_host(url, root, args.mb, number) for number in range(min(3, args.rounds))]
-    seconds = {way: spread([round(run.seconds, 3) for run in each]) for way, each in runs.items()}
-    metrics = {
-        "files": args.files,
-        "rounds": args.rounds,
-        **seconds,
-        "slow_host_mb_per_s": spread(speeds),
-    }
-    for way, each in runs.items():
-        cpu = spread([run.cpu_s for run in each])["median"]
-        print(f"{way:13} {seconds[way]['min']:.2f} to {seconds[way]['max']:.2f} s, {cpu:.2f} CPU s")
-    print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    if (args.files, args.mb) == (200, 480):
-        record("bench_download_many", metrics)
-    kept = [_told(way, seconds[way]["median"] / seconds[IDEAL]["median"]) for way in (MANY, ONE)]
-    slowest = min(speeds)
-    print(f"eight connections of 10 MB/s: {slowest:.1f} MB/s, at least {LEAST_MB_PER_S:.0f} wanted")
-    return int(not all([*kept, slowest >= LEAST_MB_PER_S]))
-
-
-def _slow_host(url: str, root: Path, size_mb: int, number: int) -> float:
+def slow_host(url: str, root: Path, number: int) -> float:
     """MB/s of one file over eight connections to a server that limits each; includes Python's
     start.
     """
-    name, size = f"slow{number}", size_mb * 1_000_000
+    name, size = f"slow{number}", SLOW_MB * 1_000_000
     address = f"{url}/{name}-{size}.bin?rate={RATE}&latency_ms={LATENCY_MS}"
     write_model(root / name, name, [("w.bin", size, sha384_of(name, size), address)])
     with tempfile.TemporaryDirectory(dir=root) as folder:
         run = timed(ours(root / name, Path(folder), "--connections", 8))
         assert run.code == 0
-    return round(size_mb / run.seconds, 1)
+    return SLOW_MB / run.seconds
 
 
-def _told(way: str, times: float) -> bool:
-    kept = times <= TIMES_IDEAL
-    print(
-        f"{way}: {times:.2f} times the ideal client, bar {TIMES_IDEAL}:"
-        f" {'kept' if kept else 'MISSED'}"
-    )
-    return kept
+def main() -> int:
+    """Measure, print, record."""
+    print(machine())
+    with server() as url, tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        declare(url, root, FILES)
+        ideal = [url.rpartition(":")[2], f"latency_ms={LATENCY_MS}", JOBS, SIZE, FILES]
+        ways: dict[str, Callable[[Path], Sequence[object]]] = {
+            IDEAL: lambda folder: [sys.executable, "-c", _IDEAL, folder, *ideal],
+            MANY: lambda folder: ours(root / MANY, folder),
+            ONE: lambda folder: ours(root / ONE, folder),
+        }
+        rounds = [
+            {way: measured(command).seconds for way, command in ways.items()} for _ in range(ROUNDS)
+        ]
+        speeds = spread([slow_host(url, root, number) for number in range(3)])
+    seconds = {way: spread([each[way] for each in rounds]) for way in ways}
+    record("bench_download_many", {"files": FILES, **seconds, "slow_host_mb_per_s": speeds})
+    missed = speeds["min"] < LEAST_MB_PER_S
+    for way in (MANY, ONE):
+        times = seconds[way]["median"] / seconds[IDEAL]["median"]
+        print(f"{way}: {times:.2f} times the ideal client, bar {TIMES_IDEAL}")
+        missed |= times > TIMES_IDEAL
+    print(f"eight connections of 10 MB/s: {speeds['min']:.1f} MB/s, bar {LEAST_MB_PER_S:.0f}")
+    return int(missed)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import repeat
 from pathlib import Path
@@ -150,17 +151,13 @@ def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[s
     """The times of the bare loop and of each case, by round."""
     frame = np.random.default_rng(2).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     bare = Bare(xml)
-    estimators = {
-        (people, synchronous): loaded(
-            xml, 1 if synchronous else REQUESTS, maps(xml, people), people
-        )
-        for people, _, synchronous, _, _ in BARS.values()
-    }
-    streams = {
-        estimator.streams for (_, synchronous), estimator in estimators.items() if not synchronous
-    }
-    if streams != {bare.streams}:
-        raise SystemExit(f"{xml}: {streams} streams of ours, {bare.streams} of the bare loop")
+    estimators = {}
+    for people, _, synchronous, _, _ in BARS.values():
+        requests = 1 if synchronous else REQUESTS
+        estimator = loaded(xml, requests, maps(xml, people), people)
+        if not synchronous and estimator.streams != bare.streams:
+            raise SystemExit(f"{xml}: {estimator.streams} streams, {bare.streams} of the bare loop")
+        estimators[people, synchronous] = estimator
     bares: list[Seconds] = []
     cases: dict[str, list[Seconds]] = {case: [] for case in BARS}
     for number in range(rounds + 1):  # the first one warms up
@@ -169,13 +166,7 @@ def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[s
         for case, (people, drawn, synchronous, _, _) in BARS.items():
             estimator = estimators[people, synchronous]
 
-            def work(
-                estimator: Estimator = estimator,
-                drawn: bool = drawn,
-                synchronous: bool = synchronous,
-            ) -> None:
-                ours(estimator, frame, frames, drawn=drawn, synchronous=synchronous)
-
+            work = partial(ours, estimator, frame, frames, drawn=drawn, synchronous=synchronous)
             each = timed(work, frames)
             cases[case] += [each] if number else []
     return bares, cases

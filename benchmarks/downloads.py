@@ -1,16 +1,8 @@
 """Shared by the benchmarks of downloads: a server, models with files on this server, and timed
 processes.
 
-The name of a file decides what the server sends:
-
-- ``SEED-SIZE.bin``: SIZE bytes, the seed and then zeros.
-- ``bomb-SIZE.bin``: SIZE zeros, compressed with gzip although the client did not ask for
-  compression.
-- ``endless-0.bin``: bytes without end.
-- ``sent-0.bin``: the number of bytes of ``endless-0.bin`` that were sent.
-
-In the query, ``latency_ms`` is a pause before each response, and ``rate`` the bytes per second of
-each connection.
+The file ``SEED-SIZE.bin`` is SIZE bytes: the seed and then zeros. In the query, ``latency_ms`` is a
+pause before each response, and ``rate`` the bytes per second of each connection.
 """
 
 from __future__ import annotations
@@ -18,11 +10,8 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import signal
-import socket
 import subprocess
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +24,17 @@ ROOT = Path(__file__).resolve().parents[1]
 DOWNLOADER = ROOT / "tools" / "downloader" / "downloader.py"
 ZEROS = bytes(1 << 20)
 
+MODEL_YML = """\
+description: Bytes.
+task_type: human_pose_estimation
+files:
+{files}
+input_info: [{{name: x, shape: [1, 3, 4, 4], layout: NCHW}}]
+framework: onnx
+model_optimizer_args: ["--input_model=$dl_dir/{first}"]
+license: https://127.0.0.1/license
+"""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -46,25 +46,15 @@ class Run:
     code: int
 
 
-def timed(
-    command: Sequence[object], *, cwd: Path | None = None, interrupt_after_s: float | None = None
-) -> Run:
-    """Run a process to its end, or interrupt it with ^C; then the seconds count from the
-    interrupt.
-    """
+def timed(command: Sequence[object]) -> Run:
+    """Run a process to its end."""
     start_time = time.perf_counter()
     child = subprocess.Popen(
         [str(word) for word in command],
-        cwd=cwd,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "NO_PROXY": "127.0.0.1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
-    if interrupt_after_s is not None:
-        time.sleep(interrupt_after_s)
-        start_time = time.perf_counter()
-        child.send_signal(signal.SIGINT)
     _, status, used = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - start_time
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -96,35 +86,22 @@ def write_model(root: Path, name: str, files: Sequence[tuple[str, int, str, str]
     Args:
         files: name, size in bytes, SHA-384 and address of each file.
     """
-    lines = ["description: Bytes.", "task_type: human_pose_estimation", "files:"]
-    for file, size, sha384, url in files:
-        lines += [
-            f"  - name: {file}",
-            f"    size: {size}",
-            f"    checksum: '{sha384}'",
-            f"    source: {url}",
-        ]
-    lines += [
-        "input_info:",
-        "  - name: x",
-        "    shape: [1, 3, 4, 4]",
-        "    layout: NCHW",
-        "framework: onnx",
+    declared = [
+        f"  - {{name: {file}, size: {size}, checksum: '{sha384}', source: '{url}'}}"
+        for file, size, sha384, url in files
     ]
-    lines += ["model_optimizer_args:", f"  - --input_model=$dl_dir/{files[0][0]}"]
-    lines += ["license: https://127.0.0.1/license"]
+    text = MODEL_YML.format(files="\n".join(declared), first=files[0][0])
     folder = root / "public" / name
     folder.mkdir(parents=True)
-    (folder / "model.yml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "model.yml").write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def server() -> Iterator[str]:
     """Run a server, and return its address."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(sender,), daemon=True
-    )
+    spawn = multiprocessing.get_context("spawn")
+    process = spawn.Process(target=_serve, args=(sender,), daemon=True)
     process.start()
     try:
         yield f"http://127.0.0.1:{receiver.recv()}"
@@ -142,7 +119,6 @@ def _serve(ready: Connection) -> None:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    endless_sent = 0  # bytes that were sent of the last endless body
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -162,24 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         # The Hugging Face Hub sends these headers.
         self.send_header("ETag", f'"{seed}"')
         self.send_header("X-Repo-Commit", "0" * 40)
-        if seed == "bomb":
-            packer = zlib.compressobj(wbits=31)
-            packed = b"".join(map(packer.compress, body_of("", size))) + packer.flush()
-            self.send_header("Content-Encoding", "gzip")
-            self._send([packed], len(packed), 0.0)
-        elif seed == "endless":
-            self.close_connection = True
-            # A small buffer, since bytes in it count as sent although no client has received them.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
-            self.end_headers()
-            _Handler.endless_sent = 0
-            while True:
-                self.wfile.write(ZEROS[: 1 << 14])
-                _Handler.endless_sent += 1 << 14
-        elif seed == "sent":
-            count = str(_Handler.endless_sent).encode()
-            self._send([count], len(count), 0.0)
-        elif first:
+        if first:
             self._send(body_of("", last + 1 - first), last + 1 - first, rate)
         else:
             self._send(body_of(seed, last + 1), last + 1, rate)

@@ -9,6 +9,8 @@ import json
 import os
 import platform
 import statistics
+import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib import metadata
@@ -43,6 +45,22 @@ def machine() -> dict[str, object]:
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Least, median and greatest value of the rounds."""
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def wall_s(command: Sequence[str], exit_codes: Sequence[int] = (0,), **environ: str) -> float:
+    """The wall time of a process from its start to its end, with these environment variables."""
+    start_time = time.perf_counter()
+    ended = subprocess.run(
+        command,
+        env={**os.environ, **environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    taken = time.perf_counter() - start_time
+    if ended.returncode not in exit_codes:
+        raise SystemExit(f"{command}: {ended.stderr.decode(errors='replace')}")
+    return taken
 
 
 def record(name: str, metrics: Mapping[str, object]) -> None:

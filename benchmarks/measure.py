@@ -131,15 +131,8 @@ class Measurer:
         if "int8" not in self._kinds or not self._photos:
             return bool(self._irs(part, INT8))
         report = RESULTS / f"{part.full_name}-int8.json"
-        words = [
-            "quantize",
-            part.full_name,
-            "--dataset_dir",
-            str(self._photos),
-            "--report",
-            str(report),
-        ]
-        words += ["--annotations", str(self._photos / ANNOTATIONS)]
+        words = ["quantize", part.full_name, "--dataset_dir", str(self._photos)]
+        words += ["--report", str(report), "--annotations", str(self._photos / ANNOTATIONS)]
         report.unlink(missing_ok=True)
         reason = "" if self._irs(part, INT8) else "not quantized yet"
         error = self._run(words, reason)
@@ -204,14 +197,9 @@ class Measurer:
                     if each.settings.get("people_from", "") == source
                 )
                 reasons.append(self._explain_stale(next(found, None), irs))
-            command = [
-                "benchmark",
-                "--pipeline",
-                model.full_name,
-                "--precisions",
-                ",".join(precisions),
-            ]
-            self._measure_speed([*command, "--requests", "1", *words], model, reasons)
+            command = ["benchmark", "--pipeline", model.full_name, "--requests", "1"]
+            command += ["--precisions", ",".join(precisions)]
+            self._measure_speed([*command, *words], model, reasons)
 
     def _measure_speed(self, words: Sequence[str], model: Model, reasons: Sequence[str]) -> None:
         if not any(reasons):

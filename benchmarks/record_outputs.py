@@ -42,9 +42,7 @@ SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
 
 
 def run_tensorflow_js(
-    spec: ModelSpec,
-    path: Path,
-    inputs: Mapping[str, RecordedInput],
+    spec: ModelSpec, path: Path, inputs: Mapping[str, RecordedInput]
 ) -> tuple[str, list[dict[str, Any]]]:
     """The runtime's name, and all outputs by name for each kind of image."""
     model = json.loads(path.read_bytes())
@@ -73,10 +71,7 @@ def run_tensorflow_js(
             images.append({"folder": str(image_folder), "inputs": files})
         job = {"model": str(path), "outputs": names, "images": images}
         answer = subprocess.run(
-            ["node", SCRIPT],
-            input=json.dumps(job).encode(),
-            stdout=subprocess.PIPE,
-            check=True,
+            ["node", SCRIPT], input=json.dumps(job).encode(), stdout=subprocess.PIPE, check=True
         ).stdout.decode()
         result = json.loads(answer.splitlines()[-1])
         outputs = []

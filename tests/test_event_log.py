@@ -112,7 +112,7 @@ def test_two_runs_share_a_file(zoo):
 
 
 def test_a_dry_run_is_not_in_the_file(zoo):
-    assert posezoo(*download(zoo, "--dry_run")).returncode == 0
+    assert posezoo_process(*download(zoo, "--dry_run")).returncode == 0
     assert not (zoo / "run.jsonl").exists()
 
 
