@@ -43,7 +43,7 @@ test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one
 	timeout 900 $(BIN)/python -m pytest -m "not mo" --last-failed --last-failed-no-failures none
 
 test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
-	$(PYTEST) -m mo tests
+	$(PYTEST) -m mo $$(grep -rlwE 'mark.mo|needs_mo' tests --exclude-dir fakes --exclude-dir __pycache__)
 
 # A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
 coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
@@ -152,8 +152,8 @@ PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)
 resolve-%:
 	@index="$(PIP_INDEX)"; echo "posezoo[all,test] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
 	  UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $* \
-	  --output-file build/resolve/$*.txt $${index:+--default-index "$$index"} -
-	@echo "Python $*: $$(grep -c == build/resolve/$*.txt) packages"
+	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
+	@echo "Python $*: $$(grep -c == build/resolve/python-$*) packages"
 
 # Twice from two clones, then in fresh environments of each Python that is found, offline.
 release: $(VENV)/.installed-release  ## build sdist, wheel and SBOM into dist/, the same bytes each time, and try them

@@ -24,7 +24,7 @@ from fakes.waiting import wait_until
 from fakes.zoo import model_yml, write_model
 
 DOWNLOADER = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
-MOMENTS = int(os.environ.get("SOAK_MOMENTS", "20"))
+MOMENTS = int(os.environ.get("SOAK_MOMENTS", "10"))
 MODELS, FILES = 4, 5
 
 

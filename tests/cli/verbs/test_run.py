@@ -181,7 +181,7 @@ def test_a_model_without_a_decoder_is_refused(blazepose, camera):
     assert ended.stderr.startswith("error: pose-detection-mediapipe")
 
 
-@pytest.mark.parametrize("after_s", [0.15, 0.4, 0.7, 0.9, 1.1, 1.3, 1.6])
+@pytest.mark.parametrize("after_s", [0.4, 0.9, 1.4])
 def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     mirror, tmp_path, after_s
 ):
