@@ -21,11 +21,10 @@ from posezoo.spec.yaml_nodes import YamlNode
 
 ArgumentT = TypeVar("ArgumentT")
 
+_INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
 #: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
-    **dict.fromkeys(
-        ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values"), ""
-    ),
+    **dict.fromkeys(_INPUT_FLAGS, ""),
     "--scale": "-s",
     "--reverse_input_channels": "",
     "--output": "",
@@ -155,39 +154,42 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
-    shapes = [port.bounds or _list_of(port.shape) for port in spec.inputs if port.reshaped]
     has_other_original = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
     values = {
         "--input_model": "" if has_other_original else spec.input_model,
-        "--input": ",".join(
-            port.name + (f"{{{port.element_type}}}" if port.element_type else "")
-            for port in spec.inputs
-            if port.name
-        ),
-        "--input_shape": ",".join(shapes) if len(shapes) == len(spec.inputs) else "",
-        "--layout": ",".join(
-            f"{port.name}({port.layout}{f'->{port.to_layout}' if port.to_layout else ''})"
-            for port in spec.inputs
-            if port.layout
-        ),
-        "--mean_values": ",".join(
-            f"{port.name}{_list_of(port.mean)}" for port in spec.inputs if port.mean
-        ),
-        "--scale_values": ",".join(
-            f"{port.name}{_list_of(port.scale)}" for port in spec.inputs if port.scale
-        ),
+        **_write_inputs(spec.inputs),
         "--output": ",".join(output.name for output in spec.outputs),
     }
-    reverse = any(port.reverse_input_channels for port in spec.inputs)
-    return (
-        *(f"{flag}={value}" for flag, value in values.items() if value),
-        *(("--reverse_input_channels",) if reverse else ()),
-        *(f"{flag}={value}" if value else flag for flag, value in spec.mo_args),
-    )
+    arguments = [f"{flag}={value}" for flag, value in values.items() if value]
+    if any(port.reverse_input_channels for port in spec.inputs):
+        arguments.append("--reverse_input_channels")
+    arguments += [f"{flag}={value}" if value else flag for flag, value in spec.mo_args]
+    return tuple(arguments)
+
+
+def _write_inputs(inputs: Sequence[Input]) -> dict[str, str]:
+    """The values by flag."""
+    written: dict[str, list[str]] = {flag: [] for flag in _INPUT_FLAGS}
+    for port in inputs:
+        if port.name:
+            element_type = f"{{{port.element_type}}}" if port.element_type else ""
+            written["--input"].append(port.name + element_type)
+        if port.reshaped:
+            written["--input_shape"].append(port.bounds or _list_of(port.shape))
+        if port.layout:
+            target = f"->{port.to_layout}" if port.to_layout else ""
+            written["--layout"].append(f"{port.name}({port.layout}{target})")
+        if port.mean:
+            written["--mean_values"].append(port.name + _list_of(port.mean))
+        if port.scale:
+            written["--scale_values"].append(port.name + _list_of(port.scale))
+    if len(written["--input_shape"]) < len(inputs):
+        del written["--input_shape"]
+    return {flag: ",".join(values) for flag, values in written.items()}
 
 
 def _list_of(values: Sequence[float]) -> str:
-    return "[" + ",".join(repr(value) for value in values) + "]"
+    return "[" + ",".join(map(repr, values)) + "]"
 
 
 def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
@@ -212,31 +214,35 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
     items = list(node.as_list())
     while items:
         item = items.pop(0)
-        _, flag, value = _argument(item)
+        text, flag, value = _argument(item)
         flag = _SHORT.get(flag, flag)
-        may_take_next = flag in _TAKES_A_VALUE and "=" not in item.text() and bool(items)
+        may_take_next = flag in _TAKES_A_VALUE and "=" not in text and bool(items)
         if may_take_next and not _ARGUMENT.fullmatch(items[0].text().strip()):
             value = items.pop(0).text().strip()
             if len(value) > MAX_LENGTH:
                 raise item.make_error(f"is longer than {MAX_LENGTH} characters")
-        if flag in TYPED and not value and flag != "--reverse_input_channels":
-            raise item.make_error(f"{flag} needs a value")
-        if reason := supported_mo_args.explain_unsupported_value(flag, value):
-            raise item.make_error(f"{flag}: {reason}, got {sanitize(value)}")
-        for variable in _VARIABLE.findall(value):
-            if variable not in VARIABLES:
-                raise item.make_error(
-                    f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}"
-                )
-        if flag == "--input_model" or value.startswith("$"):
-            path = value.partition("/")[2] if value.startswith("$") else value
-            # $dl_dir alone is a folder; --input_model may not name it, but other flags may.
-            if (path or flag == "--input_model") and (reason := explain_unsafe_file_name(path)):
-                raise item.make_error(
-                    f"{sanitize(value)} {reason}",
-                    hint="use $dl_dir/ and a path with / between its parts",
-                )
+        _check_value(item, flag, value)
         yield item, flag, value
+
+
+def _check_value(item: YamlNode, flag: str, value: str) -> None:
+    if flag in TYPED and not value and flag != "--reverse_input_channels":
+        raise item.make_error(f"{flag} needs a value")
+    if reason := supported_mo_args.explain_unsupported_value(flag, value):
+        raise item.make_error(f"{flag}: {reason}, got {sanitize(value)}")
+    for variable in _VARIABLE.findall(value):
+        if variable not in VARIABLES:
+            raise item.make_error(
+                f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}"
+            )
+    path = value.partition("/")[2] if value.startswith("$") else value
+    # $dl_dir alone is a folder; --input_model may not name it, but other flags may.
+    is_path = flag == "--input_model" or (value.startswith("$") and path)
+    if is_path and (reason := explain_unsafe_file_name(path)):
+        raise item.make_error(
+            f"{sanitize(value)} {reason}",
+            hint="use $dl_dir/ and a path with / between its parts",
+        )
 
 
 def _input_items(given: _FlagValue) -> list[_InputItem]:
@@ -314,52 +320,71 @@ def _with_shapes(
 
 def _with_shape(port: Input, given: _FlagValue, text: str) -> Input:
     # Old scripts separate sizes with spaces, and write ? for any size.
-    sizes = ["-1" if part == "?" else part for part in re.split(r"\s*,\s*|\s+", text.strip())]
-    limits = [_SIZE.fullmatch(size) for size in sizes]
-    if not all(limits):
+    parts = re.split(r"\s*,\s*|\s+", text.strip())
+    sizes = ["-1" if part == "?" else part for part in parts]
+    shape = tuple(_read_size(size, given, text) for size in sizes)
+    if len(shape) > MAX_DIMENSIONS:
+        raise given.node.make_error(f"{sanitize(text)} is larger than any input")
+    bounds = f"[{','.join(sizes)}]" if ".." in text else ""
+    return replace(port, shape=shape, reshaped=True, bounds=bounds)
+
+
+def _read_size(size: str, given: _FlagValue, text: str) -> int:
+    """One of the sizes in a text; -1 for any size, or a range."""
+    match = _SIZE.fullmatch(size)
+    if match is None:
         expected = "sizes of at least 1, 1..4 for a range, or -1 for any size"
         raise given.node.make_error(f"expected {expected}, got {sanitize(text)}")
-    numbers = [int(number) for match in limits if match for number in match.groups() if number]
-    if len(sizes) > MAX_DIMENSIONS or max(numbers, default=0) > MAX_DIMENSION:
+    numbers = [int(number) for number in match.groups() if number]
+    if max(numbers, default=0) > MAX_DIMENSION:
         raise given.node.make_error(f"{sanitize(text)} is larger than any input")
-    for lowest, highest in (match.group(2, 3) for match in limits if match):
-        if lowest and highest and int(lowest) > int(highest):
-            raise given.node.make_error(f"{lowest}..{highest} contains no size")
-    shape = tuple(-1 if ".." in size else int(size) for size in sizes)
-    return replace(
-        port, shape=shape, reshaped=True, bounds=f"[{','.join(sizes)}]" if ".." in text else ""
-    )
+    if numbers != sorted(numbers):
+        raise given.node.make_error(f"{size} contains no size")
+    return -1 if ".." in size else int(size)
 
 
 def _with_channel_values(
     inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]
 ) -> tuple[Input, ...]:
     """The inputs with their means, divisors and reversed channels."""
-    if (mean := given.get("--mean_values")) is not None:
-        pairs = _assigned(mean, inputs, _numbers_by_name(mean))
-        inputs = tuple(replace(port, mean=values or port.mean) for port, values in pairs)
-    scale, scales = given.get("--scale"), given.get("--scale_values")
+    means = _numbers_for_each(inputs, given.get("--mean_values"))
+    scale = given.get("--scale")
+    scales = given.get("--scale_values")
     if scale is not None and scales is not None:
         raise scale.node.make_error("--scale and --scale_values exclude each other")
+    divisors = _numbers_for_each(inputs, scales)
     if scale is not None:
-        inputs = tuple(replace(port, scale=_numbers(scale, scale.text)) for port in inputs)
-    if scales is not None:
-        pairs = _assigned(scales, inputs, _numbers_by_name(scales))
-        inputs = tuple(replace(port, scale=values or port.scale) for port, values in pairs)
-    for divisor in filter(None, (scale, scales)):
-        if any(0.0 in port.scale for port in inputs):
-            raise divisor.node.make_error("a scale of 0 divides by zero")
-    turned = given.get("--reverse_input_channels")
-    if turned is not None and turned.text.lower() != "false":
-        # Every input that has three channels is reversed, as by Model Optimizer.
-        inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)
-        if not any(port.reverse_input_channels for port in inputs):
-            raise turned.node.make_error("no input has three channels to reverse")
+        divisors = [_numbers(scale, scale.text)] * len(inputs)
+    inputs = tuple(
+        replace(port, mean=mean or port.mean, scale=divisor or port.scale)
+        for port, mean, divisor in zip(inputs, means, divisors, strict=True)
+    )
+    divided = scale or scales
+    if divided is not None and any(0.0 in port.scale for port in inputs):
+        raise divided.node.make_error("a scale of 0 divides by zero")
+    return _with_reversed_channels(inputs, given.get("--reverse_input_channels"))
+
+
+def _with_reversed_channels(
+    inputs: tuple[Input, ...], given: _FlagValue | None
+) -> tuple[Input, ...]:
+    if given is None or given.text.lower() == "false":
+        return inputs
+    # Every input that has three channels is reversed, as by Model Optimizer.
+    inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)
+    if not any(port.reverse_input_channels for port in inputs):
+        raise given.node.make_error("no input has three channels to reverse")
     return inputs
 
 
-def _numbers_by_name(given: _FlagValue) -> list[tuple[str, tuple[float, ...]]]:
-    return [(name, _numbers(given, text)) for name, text in _bracketed(given)]
+def _numbers_for_each(
+    inputs: tuple[Input, ...], given: _FlagValue | None
+) -> list[tuple[float, ...]]:
+    """The numbers of a flag for each input; none if there are none for it."""
+    if given is None:
+        return [()] * len(inputs)
+    values = [(name, _numbers(given, text)) for name, text in _bracketed(given)]
+    return [numbers or () for _, numbers in _assigned(given, inputs, values)]
 
 
 def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
@@ -385,20 +410,22 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
                     f"{port.layout} names {len(port.layout)} dimensions, the shape has"
                     f" {len(port.shape)}"
                 )
-    for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
-        for port in inputs:
-            values = getattr(port, key)
-            if flag in given and len(values) > 1 and not _may_have(port, len(values)):
-                raise given[flag].node.make_error(
-                    f"gives {len(values)} values for {port.name or 'an input'}, which has no such"
-                    " channels"
-                )
+    for port in inputs:
+        _check_channels(port, port.mean, given.get("--mean_values"))
+        _check_channels(port, port.scale, given.get("--scale_values"))
     return tuple(
         replace(
             port, mean=_for_each_channel(port, port.mean), scale=_for_each_channel(port, port.scale)
         )
         for port in inputs
     )
+
+
+def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | None) -> None:
+    if given is not None and len(values) > 1 and not _may_have(port, len(values)):
+        raise given.node.make_error(
+            f"gives {len(values)} values for {port.name or 'an input'}, which has no such channels"
+        )
 
 
 def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -427,23 +427,23 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
                 node = top["postprocessing"].as_list()[index].as_mapping()[key]
                 raise node.make_error(f"{name} is not listed under files")
         unpacked = unpacked or archive is not None
-    if spec.network is None and (checkpoint := top.get("checkpoint")) is not None:
-        raise checkpoint.make_error(
-            "is given without `network`: declare the network that these weights belong to"
-        )
-    if (
-        spec.network is not None
-        and top["checkpoint"]
-        and spec.checkpoint not in published
-        and not unpacked
-    ):
-        raise top["checkpoint"].make_error(
-            f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
-        )
+    _check_checkpoint(top, spec, is_listed=unpacked or spec.checkpoint in published)
     if spec.self_check.tolerance:
         tolerance = top["self_check"].as_mapping()["tolerance"]
         tolerance.as_mapping([*(output.name for output in spec.outputs), "*"])
     _refuse_itself(top, spec)
+
+
+def _check_checkpoint(top: YamlMapping, spec: model.ModelSpec, *, is_listed: bool) -> None:
+    if spec.network is None:
+        if "checkpoint" in top:
+            raise top["checkpoint"].make_error(
+                "is given without `network`: declare the network that these weights belong to"
+            )
+    elif top["checkpoint"] and not is_listed:
+        raise top["checkpoint"].make_error(
+            f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
+        )
 
 
 def _refuse_itself(top: YamlMapping, spec: model.ModelSpec | model.CompositeSpec) -> None:

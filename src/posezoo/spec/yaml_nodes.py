@@ -309,15 +309,14 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
         node = _node(event, kind, file, parent, key)
         if parent is None:
             root = node
-        elif type(parent.value) is list:
-            parent.value.append(node)
-        elif type(parent.value) is dict:
-            pending_keys[-1] = _add_to_mapping(parent.value, key, node)
-        if kind is not yaml.ScalarEvent:
-            if len(pending_keys) == MAX_DEPTH:
-                raise _refused(event, file, f"is nested deeper than {MAX_DEPTH} levels")
-            parent = node
-            pending_keys.append(None)
+        else:
+            pending_keys[-1] = _add_child(parent, key, node)
+        if kind is yaml.ScalarEvent:
+            continue
+        if len(pending_keys) == MAX_DEPTH:
+            raise _refused(event, file, f"is nested deeper than {MAX_DEPTH} levels")
+        parent = node
+        pending_keys.append(None)
     return root
 
 
@@ -328,14 +327,15 @@ def _refuse_unused_feature(event: Any, file: str) -> None:
         raise _refused(event, file, "tags are not used here")
 
 
-def _add_to_mapping(
-    mapping: dict[str, YamlNode], key: YamlNode | None, node: YamlNode
-) -> YamlNode | None:
+def _add_child(parent: YamlNode, key: YamlNode | None, node: YamlNode) -> YamlNode | None:
     """Add a value, or check a key; returns the key whose value comes next."""
-    if key is None:
-        _refuse_bad_key(node, mapping)
-        return node
-    mapping[key.value] = node  # type: ignore[index]  # a key is text
+    if type(parent.value) is list:
+        parent.value.append(node)
+    elif type(parent.value) is dict:
+        if key is None:
+            _refuse_bad_key(node, parent.value)
+            return node
+        parent.value[key.value] = node  # type: ignore[index]  # a key is text
     return None
 
 
