@@ -41,6 +41,10 @@ _VALUES: Mapping[str, Callable[[], object]] = {
 }
 
 
+# Only a parser needs them.
+_IGNORED = frozenset(("PROTO", "FRAME", "STOP"))
+
+
 class GlobalName:
     """The dotted name of a function or class that a pickle refers to; it is not imported."""
 
@@ -98,59 +102,50 @@ class PickleSequence:
     def _step(self, opcode: str, argument: Any) -> None:
         if opcode in _LITERALS:
             self._stack.append(argument)
-            return
-        # Frequent opcodes come first: a match compares from the top.
-        match opcode:
-            case "PUT" | "BINPUT" | "LONG_BINPUT":
-                self._memo[argument] = self._stack[-1]
-            case "GET" | "BINGET" | "LONG_BINGET":
-                self._stack.append(self._memo[argument])
-            case "MARK":
-                self._below.append(self._stack)
-                self._stack = []
-            case "TUPLE":
-                items = self._pop_to_mark()  # first, because it replaces the stack
-                self._stack.append(tuple(items))
-            case "REDUCE" | "NEWOBJ":
-                name, arguments = self._pop(2)
-                if type(name) is not GlobalName or type(arguments) is not tuple:
-                    raise TypeError
-                self._stack.append(self._vocabulary[name.dotted](*arguments))
-            case "BINPERSID":
-                self._stack.append(self._persistent(*self._pop(1)))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                self._stack.append(tuple(self._pop(int(opcode[-1]))))
-            case "MEMOIZE":
-                self._memo[len(self._memo)] = self._stack[-1]
-            case _ if opcode in _VALUES:
-                self._stack.append(_VALUES[opcode]())
-            case "LIST":
-                items = self._pop_to_mark()  # first, because it replaces the stack
-                self._stack.append(items)
-            case "DICT":
-                items = self._pop_to_mark()
-                self._stack.append({})
-                self._set_items(items)
-            case "APPEND" | "APPENDS":
-                items = self._pop(1) if opcode == "APPEND" else self._pop_to_mark()
-                if type(self._stack[-1]) is not list:
-                    raise TypeError
-                self._stack[-1].extend(items)
-            case "SETITEM" | "SETITEMS":
-                self._set_items(self._pop(2) if opcode == "SETITEM" else self._pop_to_mark())
-            case "GLOBAL" | "STACK_GLOBAL":
-                self._push_global(*(argument.split(" ", 1) if opcode == "GLOBAL" else self._pop(2)))
-            case "BUILD":  # attributes: OrderedDict's _metadata, a dtype's byte order
-                self._pop(1)
-            case "PROTO" | "FRAME" | "STOP":
-                pass  # only a parser needs them
-            case _:
-                raise CheckpointFormatError(
-                    f"its pickle has the opcode {opcode}, which weights do not need"
-                )
+        elif opcode in _VALUES:
+            self._stack.append(_VALUES[opcode]())
+        elif opcode in _ACTIONS:
+            _ACTIONS[opcode](self, argument)
+        elif opcode not in _IGNORED:
+            raise CheckpointFormatError(
+                f"its pickle has the opcode {opcode}, which weights do not need"
+            )
+
+    def _put(self, place: int) -> None:
+        self._memo[place] = self._stack[-1]
+
+    def _get(self, place: int) -> None:
+        self._stack.append(self._memo[place])
+
+    def _mark(self, _: None) -> None:
+        self._below.append(self._stack)
+        self._stack = []
+
+    def _push_dict(self, _: None) -> None:
+        items = self._pop_to_mark()
+        self._stack.append({})
+        self._set_items(items)
+
+    def _call(self, _: None) -> None:
+        name, arguments = self._pop(2)
+        if type(name) is not GlobalName or type(arguments) is not tuple:
+            raise TypeError
+        self._stack.append(self._vocabulary[name.dotted](*arguments))
+
+    def _resolve_reference(self, _: None) -> None:
+        self._stack.append(self._persistent(*self._pop(1)))
+
+    def _push(self, value: object) -> None:
+        self._stack.append(value)
+
+    def _extend(self, items: list[Any]) -> None:
+        if type(self._stack[-1]) is not list:
+            raise TypeError
+        self._stack[-1].extend(items)
 
     def _pop_to_mark(self) -> list[Any]:
-        items, self._stack = self._stack, self._below.pop()
+        items = self._stack
+        self._stack = self._below.pop()
         return items
 
     def _pop(self, count: int) -> list[Any]:
@@ -183,3 +178,29 @@ class PickleSequence:
                 ),
             )
         self._stack.append(GlobalName(dotted))
+
+
+# What an opcode does with its argument. Values are taken from the stack before others are pushed:
+# ``_pop_to_mark`` replaces the stack.
+_ACTIONS: Mapping[str, Callable[[PickleSequence, Any], object]] = {
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), PickleSequence._put),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), PickleSequence._get),
+    "MEMOIZE": lambda pickle, _: pickle._put(len(pickle._memo)),
+    "MARK": PickleSequence._mark,
+    "TUPLE": lambda pickle, _: pickle._push(tuple(pickle._pop_to_mark())),
+    "TUPLE1": lambda pickle, _: pickle._push(tuple(pickle._pop(1))),
+    "TUPLE2": lambda pickle, _: pickle._push(tuple(pickle._pop(2))),
+    "TUPLE3": lambda pickle, _: pickle._push(tuple(pickle._pop(3))),
+    "LIST": lambda pickle, _: pickle._push(pickle._pop_to_mark()),
+    "DICT": PickleSequence._push_dict,
+    "APPEND": lambda pickle, _: pickle._extend(pickle._pop(1)),
+    "APPENDS": lambda pickle, _: pickle._extend(pickle._pop_to_mark()),
+    "SETITEM": lambda pickle, _: pickle._set_items(pickle._pop(2)),
+    "SETITEMS": lambda pickle, _: pickle._set_items(pickle._pop_to_mark()),
+    "REDUCE": PickleSequence._call,
+    "NEWOBJ": PickleSequence._call,
+    "BINPERSID": PickleSequence._resolve_reference,
+    "GLOBAL": lambda pickle, names: pickle._push_global(*names.split(" ", 1)),
+    "STACK_GLOBAL": lambda pickle, _: pickle._push_global(*pickle._pop(2)),
+    "BUILD": lambda pickle, _: pickle._pop(1),  # OrderedDict's _metadata, a dtype's byte order
+}

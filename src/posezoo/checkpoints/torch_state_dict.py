@@ -236,39 +236,49 @@ def map_tensors(
         what = f"tensor {shorten(name)}"
         key = tensor.storage.key
         if key not in rows:
-            if key not in offsets:
-                raise CheckpointFormatError(
-                    f"{what}: its storage {shorten(key)} is not in the file"
-                )
-            start, size = offsets[key]
-            if size != tensor.storage.size_bytes:
-                raise CheckpointFormatError(
-                    f"{what}: its storage is declared with {tensor.storage.size_bytes} bytes, and"
-                    f" has {size}"
-                )
-            count = size // dtype_size(tensor.kind)
-            rows[key] = tensor.kind, file.read_array(start, count, tensor.kind, what)
+            rows[key] = tensor.kind, _map_storage(tensor, offsets, file, what)
         kind, row = rows[key]
         if kind != tensor.kind:
             raise CheckpointFormatError(
                 f"{what} reads storage {shorten(key)} with another type than an earlier tensor"
             )
-        shape, strides = tensor.shape, tensor.strides
-        if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
-            raise CheckpointFormatError(f"{what} has no shape, or a different number of strides")
-        offset = require_size(tensor.offset, f"the offset of {what}")
-        steps = [require_size(stride, f"a stride of {what}") for stride in strides]
-        count = element_count(shape, what)
-        last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-        # An expanded tensor has more numbers than its storage, so that a file of 1 kB could need
-        # terabytes of memory.
-        if count and (last >= row.size or count > row.size):
-            raise CheckpointFormatError(
-                f"{what} extends beyond its storage, which has {row.size} numbers"
-            )
-        byte_strides = [step * row.itemsize for step in steps]
-        view = np.lib.stride_tricks.as_strided
-        arrays[name] = (
-            view(row[offset:], shape, byte_strides) if count else np.zeros(shape, row.dtype)
-        )
+        arrays[name] = _view_tensor(tensor, row, what)
     return arrays
+
+
+def _map_storage(
+    tensor: TensorView, offsets: Mapping[str, tuple[int, int]], file: MappedFile, what: str
+) -> Array:
+    """All numbers of the tensor's storage."""
+    storage = tensor.storage
+    if storage.key not in offsets:
+        raise CheckpointFormatError(
+            f"{what}: its storage {shorten(storage.key)} is not in the file"
+        )
+    start, size = offsets[storage.key]
+    if size != storage.size_bytes:
+        raise CheckpointFormatError(
+            f"{what}: its storage is declared with {storage.size_bytes} bytes, and has {size}"
+        )
+    return file.read_array(start, size // dtype_size(tensor.kind), tensor.kind, what)
+
+
+def _view_tensor(tensor: TensorView, row: Array, what: str) -> Array:
+    """The tensor as a view of the numbers of its storage."""
+    shape, strides = tensor.shape, tensor.strides
+    if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
+        raise CheckpointFormatError(f"{what} has no shape, or a different number of strides")
+    offset = require_size(tensor.offset, f"the offset of {what}")
+    steps = [require_size(stride, f"a stride of {what}") for stride in strides]
+    count = element_count(shape, what)
+    if not count:
+        return np.zeros(shape, row.dtype)
+    last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
+    # An expanded tensor has more numbers than its storage, so that a file of 1 kB could need
+    # terabytes of memory.
+    if last >= row.size or count > row.size:
+        raise CheckpointFormatError(
+            f"{what} extends beyond its storage, which has {row.size} numbers"
+        )
+    byte_strides = [step * row.itemsize for step in steps]
+    return np.lib.stride_tricks.as_strided(row[offset:], shape, byte_strides)
