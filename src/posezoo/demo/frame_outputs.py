@@ -86,37 +86,54 @@ def open_output(
     suffix = path.suffix.lower()
     is_folder = os.path.isdir(path) or not suffix
     is_image = not is_folder and suffix not in CODECS
-    if is_image and suffix not in SUFFIXES:
+    targets: dict[str, Path] = {}
+    if is_folder:
+        targets = _name_images(path, source.image_paths)
+    elif is_image:
+        targets = {str(_require_one_image(path, source)): path}
+        limit = 1  # written once, even if it is played several times
+    inputs = {file.resolve() for file in source.image_paths or [Path(source.name)]}
+    for target in targets.values() or [path]:
+        if target.resolve() in inputs:
+            raise OutputError(
+                f"{target}: is the input itself", hint="write to another name or folder"
+            )
+    if is_folder or is_image:
+        return ImageOutput(path, limit, targets)
+    return VideoOutput(path, source.fps, limit, may_drop=may_drop)
+
+
+def _require_one_image(path: Path, source: FrameSource) -> Path:
+    """The only image of a source that is written to an image."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
         raise OutputError(
             f"{path}: files with suffix {suffix} cannot be written",
             hint=f"name a folder, or one of {suffixes}",
         )
-    if is_image and len(source.image_paths) != 1:
+    if len(source.image_paths) != 1:
         raise OutputError(
             f"{path}: is one image, and {source.name} gives several",
             hint="name a folder, or a video (" + " ".join(sorted(CODECS)) + ")",
         )
-    targets: dict[Path, str] = {}  # the name of the frame that is written to a path
-    for image in source.image_paths if is_folder else ():
-        target, number = path / image.name, 1
-        while (
-            target in targets
-        ):  # files with the same name in several folders become a.jpg, a_2.jpg
+    return source.image_paths[0]
+
+
+def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
+    """The path of each image in a folder, by the image's path.
+
+    Files with the same name in several folders become a.jpg, a_2.jpg.
+    """
+    targets: dict[Path, str] = {}
+    for image in images:
+        target = folder / image.name
+        number = 1
+        while target in targets:
             number += 1
-            target = path / f"{image.stem}_{number}{image.suffix}"
+            target = folder / f"{image.stem}_{number}{image.suffix}"
         targets[target] = str(image)
-    inputs = {file.resolve() for file in source.image_paths or [Path(source.name)]}
-    for target in targets or [path]:
-        if target.resolve() in inputs:
-            raise OutputError(
-                f"{target}: is the input itself", hint="write to another name or folder"
-            )
-    if is_folder:
-        return ImageOutput(path, limit, {name: target for target, name in targets.items()})
-    if is_image:  # written once, even if it is played several times
-        return ImageOutput(path, 1, {str(source.image_paths[0]): path})
-    return VideoOutput(path, source.fps, limit, may_drop=may_drop)
+    return {name: target for target, name in targets.items()}
 
 
 class ImageOutput(FrameOutput):

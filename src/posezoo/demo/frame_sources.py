@@ -99,20 +99,10 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
     if "://" in text:
         return VideoSource(text, rounds, report_error)
     if os.path.isdir(path):
-        try:
-            paths = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
-        except OSError as error:
-            raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-        paths = sorted(file for file in paths if os.path.isfile(file))
-        if not paths:
-            suffixes = " ".join(sorted(SUFFIXES))
-            raise ImageError(
-                f"{path}: no images there", hint=f"looked for {suffixes}, not in subfolders"
-            )
-        return ImageSource(text, paths, rounds, report_error)
-    if os.path.exists(path) and path.suffix.lower() in SUFFIXES:
-        return ImageSource(text, [path], rounds, report_error)
+        return ImageSource(text, _images_in(path), rounds, report_error)
     if os.path.exists(path):
+        if path.suffix.lower() in SUFFIXES:
+            return ImageSource(text, [path], rounds, report_error)
         return VideoSource(text, rounds, report_error)
     if text.isdecimal():
         return VideoSource(int(text), rounds, report_error)
@@ -128,6 +118,20 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
         hint=explain_windows_path(text)
         or "name an image, a folder, a quoted glob, a video, a camera's number or an address",
     )
+
+
+def _images_in(folder: Path) -> list[Path]:
+    try:
+        paths = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
+    except OSError as error:
+        raise ImageError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    images = sorted(file for file in paths if os.path.isfile(file))
+    if not images:
+        suffixes = " ".join(sorted(SUFFIXES))
+        raise ImageError(
+            f"{folder}: no images there", hint=f"looked for {suffixes}, not in subfolders"
+        )
+    return images
 
 
 def import_quiet_opencv() -> ModuleType:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.errors import CheckpointError, DecoderError, TargetSizeError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.pose.decoders import DECODERS
-from posezoo.spec.model import Precision
+from posezoo.spec.model import Model, Precision
 
 if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
@@ -71,18 +71,7 @@ def find_model(
             listener=listener,
         )
     else:
-        try:
-            model = context.registry.find(text)
-        except UnknownModelError as error:
-            if os.sep in text or "." in text:
-                raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
-            raise
-        own = model.decoder.name if model.decoder is not None else ""
-        if decoder and own and decoder != own:
-            raise DecoderError(
-                f"{text} is decoded by {own}, not by {decoder}",
-                hint=f"try -at {architecture_for_decoder(own)}",
-            )
+        model = _find_in_zoo(text, context, decoder)
         load.require_detector_used(detector, model, decoder)
         detectors = load.detector_irs(model, context, is_video=is_video, listener=listener)
         irs = {**get_irs(model, precision, context, listener=listener), **detectors}
@@ -93,11 +82,9 @@ def find_model(
         try:
             return compile_with(replace(options, decoder_options=decoder_options))
         except DecoderError as error:
-            hint = (
-                f"try -at {architecture_for_decoder(error.fitting)}"
-                if error.fitting
-                else error.hint
-            )
+            hint = error.hint
+            if error.fitting:
+                hint = f"try -at {architecture_for_decoder(error.fitting)}"
             raise DecoderError(
                 error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
             ) from error
@@ -106,6 +93,23 @@ def find_model(
             raise TargetSizeError(problem, hint="leave out --tsize") from error
 
     return open_model
+
+
+def _find_in_zoo(text: str, context: Context, decoder: str) -> Model:
+    """A model of the zoo, which has this decoder; empty: any."""
+    try:
+        model = context.registry.find(text)
+    except UnknownModelError as error:
+        if os.sep in text or "." in text:
+            raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
+        raise
+    declared = model.decoder.name if model.decoder is not None else ""
+    if decoder and declared and decoder != declared:
+        raise DecoderError(
+            f"{text} is decoded by {declared}, not by {decoder}",
+            hint=f"try -at {architecture_for_decoder(declared)}",
+        )
+    return model
 
 
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
