@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding import nodes
+from posezoo.convert.decoding.nodes import constant, integers, take, to_float
 from posezoo.pose.decoders import find_decoder, fit_to_input
 from posezoo.pose.letterbox import KEPT_RESOLUTION, Size
 from posezoo.spec.model import ModelSpec
@@ -57,69 +57,62 @@ class FrameFit:
         frame, its sides in the input, and its left and top there.
         """
         axes = [self.layout.index("W"), self.layout.index("H")]
-        sides, target = nodes.take(ops.shape_of(frame, "i32"), axes, 0), nodes.integers(self.size)
-        scale = ops.divide(nodes.to_float(target), nodes.to_float(sides))
+        sides, target = take(ops.shape_of(frame, "i32"), axes, 0), integers(self.size)
+        scale = to_float(target) / to_float(sides)
         if not self.stretches:
-            scale = ops.reduce_min(scale, nodes.integers([0]), keep_dims=True)
-        count = ops.floor(ops.divide(nodes.constant(1 / KEPT_RESOLUTION), scale))
-        step = ops.maximum(ops.convert(count, "i32"), nodes.integers([1, 1]))
-        inner = ops.round(ops.multiply(scale, nodes.to_float(sides)), "half_to_even")
-        inner = ops.minimum(ops.maximum(ops.convert(inner, "i32"), nodes.integers(1)), target)
-        middle = ops.divide(ops.subtract(target, inner), nodes.integers(2))
-        begin = middle if self.centered else nodes.integers([0, 0])
-        return step, ops.divide(sides, step), inner, begin
+            scale = ops.reduce_min(scale, integers([0]), keep_dims=True)
+        count = ops.floor(constant(1 / KEPT_RESOLUTION) / scale)
+        step = ops.maximum(ops.convert(count, "i32"), integers([1, 1]))
+        inner = ops.round(scale * to_float(sides), "half_to_even")
+        inner = ops.minimum(ops.maximum(ops.convert(inner, "i32"), integers(1)), target)
+        middle = (target - inner) / integers(2)
+        begin = middle if self.centered else integers([0, 0])
+        return step, sides / step, inner, begin
 
     def fit(self, frame: Any, element_type: Any) -> Any:
         """A frame in ``layout``, fitted into the input, with values of this type."""
         step, shrunk, inner, begin = self._places(frame)
         across, down = (
-            [nodes.take(each, [place], 0) for each in (step, shrunk, inner)] for place in range(2)
+            [take(each, [place], 0) for each in (step, shrunk, inner)] for place in range(2)
         )
-        width = nodes.take(ops.shape_of(frame, "i32"), [self.layout.index("W")], 0)
+        width = take(ops.shape_of(frame, "i32"), [self.layout.index("W")], 0)
         is_nhwc = self.layout == "NHWC"
-        first, channels, row = (
-            ([-1], 3, ops.multiply(width, nodes.integers(3))) if is_nhwc else ([3, -1], 1, width)
-        )
-        frame = ops.reshape(frame, ops.concat([nodes.integers(first), row], 0), False)
+        first, channels, row = ([-1], 3, width * integers(3)) if is_nhwc else ([3, -1], 1, width)
+        frame = ops.reshape(frame, ops.concat([integers(first), row], 0), False)
         # First the rows: their bytes lie side by side, and few rows are left for the columns.
         frame = _resample(frame, len(first) - 1, 1, *down)
         frame = _resample(frame, len(first), channels, *across)
-        sides = {"N": nodes.integers([1]), "C": nodes.integers([3]), "W": across[2], "H": down[2]}
+        sides = {"N": integers([1]), "C": integers([3]), "W": across[2], "H": down[2]}
         frame = ops.reshape(frame, ops.concat([sides[side] for side in self.layout], 0), False)
         pads = []
-        for amount in (begin, ops.subtract(ops.subtract(nodes.integers(self.size), inner), begin)):
-            amounts = {side: nodes.take(amount, [place], 0) for place, side in enumerate("WH")}
-            pads.append(
-                ops.concat([amounts.get(side, nodes.integers([0])) for side in self.layout], 0)
-            )
+        for amount in (begin, integers(self.size) - inner - begin):
+            amounts = {side: take(amount, [place], 0) for place, side in enumerate("WH")}
+            pads.append(ops.concat([amounts.get(side, integers([0])) for side in self.layout], 0))
         color, shape = np.array(self.color), [3 if side == "C" else 1 for side in self.layout]
         # Another value for each channel is added, so that 0 is padded; this takes longer.
         rest = color - color[0]
-        frame = ops.subtract(frame, nodes.constant(rest.reshape(shape))) if rest.any() else frame
-        frame = ops.pad(frame, *pads, "constant", nodes.constant(color[0]))
-        frame = ops.add(frame, nodes.constant(rest.reshape(shape))) if rest.any() else frame
+        frame = frame - constant(rest.reshape(shape)) if rest.any() else frame
+        frame = ops.pad(frame, *pads, "constant", constant(color[0]))
+        frame = frame + constant(rest.reshape(shape)) if rest.any() else frame
         if element_type.is_integral():
-            frame = ops.floor(
-                ops.add(frame, nodes.constant(0.5))
-            )  # as OpenCV if it halves an image
+            frame = ops.floor(frame + constant(0.5))  # as OpenCV if it halves an image
         lengths = {"N": 1, "C": 3, "H": self.size[1], "W": self.size[0]}
-        fixed = nodes.integers([lengths[side] for side in self.layout])
+        fixed = integers([lengths[side] for side in self.layout])
         return ops.reshape(ops.convert(frame, element_type.to_string()), fixed, False).output(0)
 
     def to_frame(self, values: Any, frame: Any) -> Any:
         """Keypoints (N, K, 3) or boxes (N, 4), converted from pixels of the input to pixels of the
         frame.
         """
-        step, shrunk, inner, begin = map(nodes.to_float, self._places(frame))
-        scale = ops.divide(ops.multiply(shrunk, step), inner)
+        step, shrunk, inner, begin = map(to_float, self._places(frame))
+        scale = shrunk * step / inner
         if len(values.shape) == 2:
-            scale, begin = (ops.concat([each, each], 0) for each in (scale, begin))
+            scales = [scale, scale]
+            begins = [begin, begin]
         else:
-            scale, begin = (
-                ops.concat([each, nodes.constant([score])], 0)
-                for each, score in ((scale, 1), (begin, 0))
-            )
-        return ops.multiply(ops.subtract(values, begin), scale)
+            scales = [scale, constant([1])]
+            begins = [begin, constant([0])]
+        return ops.subtract(values, ops.concat(begins, 0)) * ops.concat(scales, 0)
 
 
 def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inner: Any) -> Any:
@@ -135,32 +128,30 @@ def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inne
         axis: of its rows, or of its columns with ``channels`` values side by side.
         step, shrunk, inner: i32 (1,), as in ``FrameFit``.
     """
-    one, two = nodes.integers([1]), nodes.integers([2])
+    one, two = integers([1]), integers([2])
     last, twice = shrunk - one, inner * two
     place = (_count_to(inner) * two + one) * shrunk - inner
-    place = ops.minimum(ops.maximum(place, nodes.integers(0)), last * twice)
+    place = ops.minimum(ops.maximum(place, integers(0)), last * twice)
     before = place / twice
-    share = nodes.to_float(place - before * twice) / nodes.to_float(twice)
+    share = to_float(place - before * twice) / to_float(twice)
     sides = []
     for cell in (before, ops.minimum(before + one, last)):
-        index = ops.unsqueeze(cell, nodes.integers(0)) * step
-        index = index + ops.unsqueeze(_count_to(step), nodes.integers(1))
+        index = ops.unsqueeze(cell, integers(0)) * step
+        index = index + ops.unsqueeze(_count_to(step), integers(1))
         if channels > 1:
-            index = ops.unsqueeze(index, nodes.integers(2)) * nodes.integers(channels)
-            index = index + nodes.integers(np.arange(channels))
-            index = ops.reshape(index, ops.concat([step, nodes.integers([-1])], 0), False)
-        sides.append(nodes.to_float(nodes.take(image, index, axis)))
+            index = ops.unsqueeze(index, integers(2)) * integers(channels)
+            index = index + integers(np.arange(channels))
+            index = ops.reshape(index, ops.concat([step, integers([-1])], 0), False)
+        sides.append(to_float(take(image, index, axis)))
     if channels > 1:
-        share = ops.tile(ops.unsqueeze(share, nodes.integers(1)), nodes.integers([1, channels]))
-        share = ops.reshape(share, nodes.integers([-1]), False)
+        share = ops.tile(ops.unsqueeze(share, integers(1)), integers([1, channels]))
+        share = ops.reshape(share, integers([-1]), False)
     if axis + 1 < len(image.get_output_partial_shape(0)):
-        share = ops.unsqueeze(share, nodes.integers(1))
+        share = ops.unsqueeze(share, integers(1))
     before, after = sides
-    return ops.reduce_mean(before + (after - before) * share, nodes.integers([axis]))
+    return ops.reduce_mean(before + (after - before) * share, integers([axis]))
 
 
 def _count_to(count: Any) -> Any:
     """0, 1, ... below a number, i32 (1,)."""
-    return ops.range(
-        nodes.integers(0), ops.squeeze(count, nodes.integers([0])), nodes.integers(1), "i32"
-    )
+    return ops.range(integers(0), ops.squeeze(count, integers([0])), integers(1), "i32")

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding import nodes
-from posezoo.convert.decoding.nodes import Maps
+from posezoo.convert.decoding.nodes import Maps, constant, find_maximum, integers, take, to_float
 from posezoo.pose import heatmap, peaks
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Size
@@ -20,26 +19,22 @@ def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> 
     """The person, as ``append_decoder`` says."""
     convention, heatmaps = CONVENTIONS[options.convention], maps["heatmaps"]
     _, joints, height, width = heatmaps.shape
-    best, scores = nodes.find_maximum(ops.reshape(heatmaps, nodes.integers([joints, -1]), False))
-    columns = ops.mod(best, nodes.integers(width))
-    rows = ops.divide(ops.subtract(best, columns), nodes.integers(width))
+    best, scores = find_maximum(ops.reshape(heatmaps, integers([joints, -1]), False))
+    columns = ops.mod(best, integers(width))
+    rows = ops.subtract(best, columns) / integers(width)
     cells = ops.concat([columns, rows], 1)
-    places = nodes.to_float(cells)
+    places = to_float(cells)
     if convention.refine is not None:
-        places = ops.add(
-            places, _REFINEMENTS[convention.refine](heatmaps, cells, scores, options.blur)
-        )
+        places = places + _REFINEMENTS[convention.refine](heatmaps, cells, scores, options.blur)
     cell = heatmap.cell_size(convention, size, (width, height))
-    scores = ops.maximum(scores, nodes.constant(0))
-    points = ops.concat([ops.multiply(places, nodes.constant(cell)), scores], 1)
-    is_counted = nodes.to_float(ops.greater(scores, nodes.constant(convention.min_score)))
-    total, count = (
-        ops.reduce_sum(each, nodes.integers([0]))
-        for each in (ops.multiply(scores, is_counted), is_counted)
-    )
-    mean = ops.divide(total, ops.maximum(count, nodes.constant(1)))
-    score = ops.minimum(ops.multiply(mean, nodes.constant(options.box_score)), nodes.constant(1))
-    return ops.unsqueeze(points, nodes.integers([0])), score
+    scores = ops.maximum(scores, constant(0))
+    points = ops.concat([places * constant(cell), scores], 1)
+    is_counted = to_float(ops.greater(scores, constant(convention.min_score)))
+    total = ops.reduce_sum(scores * is_counted, integers([0]))
+    count = ops.reduce_sum(is_counted, integers([0]))
+    mean = total / ops.maximum(count, constant(1))
+    score = ops.minimum(mean * constant(options.box_score), constant(1))
+    return ops.unsqueeze(points, integers([0])), score
 
 
 def _near(maps: Any, cells: Any, radius: int) -> Any:
@@ -51,15 +46,13 @@ def _near(maps: Any, cells: Any, radius: int) -> Any:
     down, across = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, 1, -1)
     x, y = (
         ops.minimum(
-            ops.maximum(
-                ops.add(nodes.take(cells, [axis], 1), nodes.integers(steps)), nodes.integers(0)
-            ),
-            nodes.integers(side - 1),
+            ops.maximum(take(cells, [axis], 1) + integers(steps), integers(0)),
+            integers(side - 1),
         )
         for axis, steps, side in ((0, across, width), (1, down, height))
     )
-    places = ops.add(ops.multiply(y, nodes.integers(width)), x)
-    return ops.gather_elements(ops.reshape(maps, nodes.integers([joints, -1]), False), places, 1)
+    places = y * integers(width) + x
+    return ops.gather_elements(ops.reshape(maps, integers([joints, -1]), False), places, 1)
 
 
 def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
@@ -67,28 +60,26 @@ def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
     the end.
     """
     _, _, height, width = maps.shape
-    end = nodes.integers([width - last, height - last])
-    both = ops.logical_and(ops.greater_equal(cells, nodes.integers(first)), ops.less(cells, end))
-    return ops.reduce_logical_and(both, nodes.integers([1]), keep_dims=True)
+    end = integers([width - last, height - last])
+    both = ops.logical_and(ops.greater_equal(cells, integers(first)), ops.less(cells, end))
+    return ops.reduce_logical_and(both, integers([1]), keep_dims=True)
 
 
 def _quarter(maps: Any, cells: Any, _scores: Any, _blur: int) -> Any:
     near = _near(maps, cells, 1)
-    slopes = ops.subtract(nodes.take(near, [5, 7], 1), nodes.take(near, [3, 1], 1))
-    offsets = ops.multiply(ops.sign(slopes), nodes.constant(peaks.QUARTER))
-    return ops.select(_inside(maps, cells, peaks.FIRST_INSIDE, 1), offsets, nodes.constant(0))
+    slopes = take(near, [5, 7], 1) - take(near, [3, 1], 1)
+    offsets = ops.sign(slopes) * constant(peaks.QUARTER)
+    return ops.select(_inside(maps, cells, peaks.FIRST_INSIDE, 1), offsets, constant(0))
 
 
 def _dark(maps: Any, cells: Any, scores: Any, blur: int) -> Any:
     smooth = _blur(maps, blur, "constant")
-    highest = ops.reduce_max(smooth, nodes.integers([0, 2, 3]))
-    near = ops.multiply(
-        _near(smooth, cells, 2), ops.divide(scores, ops.unsqueeze(highest, nodes.integers([1])))
-    )
-    log = ops.log(ops.maximum(near, nodes.constant(heatmap.LEAST_VALUE)))
+    highest = ops.reduce_max(smooth, integers([0, 2, 3]))
+    near = _near(smooth, cells, 2) * ops.divide(scores, ops.unsqueeze(highest, integers([1])))
+    log = ops.log(ops.maximum(near, constant(heatmap.LEAST_VALUE)))
     offsets = _newton(log, heatmap.DARK_DIFFERENCES)
-    is_refined = ops.logical_and(_inside(maps, cells, 2, 2), ops.greater(scores, nodes.constant(0)))
-    return ops.select(is_refined, offsets, nodes.constant(0))
+    is_refined = ops.logical_and(_inside(maps, cells, 2, 2), ops.greater(scores, constant(0)))
+    return ops.select(is_refined, offsets, constant(0))
 
 
 def _udp(maps: Any, cells: Any, _scores: Any, blur: int) -> Any:
@@ -101,32 +92,30 @@ def _blur(maps: Any, width: int, mode: str) -> Any:
     mirrored.
     """
     joints, radius = maps.shape[1], width // 2
-    around = nodes.integers([0, 0, radius, radius])
-    smooth = ops.pad(
-        maps, around, around, mode, *([nodes.constant(0)] if mode == "constant" else [])
-    )
+    around = integers([0, 0, radius, radius])
+    smooth = ops.pad(maps, around, around, mode, *([constant(0)] if mode == "constant" else []))
     kernel = cv2.getGaussianKernel(width, 0, cv2.CV_32F).reshape(-1)
     for shape in ((joints, 1, 1, width, 1), (joints, 1, 1, 1, width)):
-        weights = nodes.constant(np.tile(kernel, joints).reshape(shape))
+        weights = constant(np.tile(kernel, joints).reshape(shape))
         smooth = ops.group_convolution(smooth, weights, [1, 1], [0, 0], [0, 0], [1, 1])
     return smooth
 
 
 def _newton(log: Any, differences: Any) -> Any:
     """(K, 2): as ``pose.heatmap.newton_step``, for the values around each cell."""
-    weights = nodes.constant(differences.reshape(len(differences), -1))
+    weights = constant(differences.reshape(len(differences), -1))
     derived = ops.matmul(log, weights, False, True)
-    x, y, xx, yy, xy = (nodes.take(derived, [place], 1) for place in range(5))
-    area = ops.subtract(ops.multiply(xx, yy), ops.multiply(xy, xy))
-    is_bent = ops.greater(area, nodes.constant(heatmap.LEAST_AREA))
+    x, y, xx, yy, xy = (take(derived, [place], 1) for place in range(5))
+    area = xx * yy - xy * xy
+    is_bent = ops.greater(area, constant(heatmap.LEAST_AREA))
     steps = [
-        ops.subtract(ops.multiply(xy, y), ops.multiply(yy, x)),
-        ops.subtract(ops.multiply(xy, x), ops.multiply(xx, y)),
+        xy * y - yy * x,
+        xy * x - xx * y,
     ]
-    step = ops.divide(ops.concat(steps, 1), ops.select(is_bent, area, nodes.constant(1)))
-    longest = ops.reduce_max(ops.abs(step), nodes.integers([1]), keep_dims=True)
-    is_near = ops.logical_and(is_bent, ops.less(longest, nodes.constant(heatmap.LONGEST_STEP)))
-    return ops.select(is_near, step, nodes.constant(0))
+    step = ops.concat(steps, 1) / ops.select(is_bent, area, constant(1))
+    longest = ops.reduce_max(ops.abs(step), integers([1]), keep_dims=True)
+    is_near = ops.logical_and(is_bent, ops.less(longest, constant(heatmap.LONGEST_STEP)))
+    return ops.select(is_near, step, constant(0))
 
 
 _REFINEMENTS: dict[object, Callable[[Any, Any, Any, int], Any]] = {

@@ -6,19 +6,18 @@ from typing import Any
 
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding import nodes
-from posezoo.convert.decoding.nodes import Maps
+from posezoo.convert.decoding.nodes import Maps, constant, integers, take
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 
 
 def build(maps: Maps, size: Size, _options: TopDownOptions, _max_people: int) -> tuple[Any, Any]:
     """The person, as ``append_decoder`` says."""
-    keypoints = to_pixels(ops.squeeze(maps["keypoints"], nodes.integers([0])), size)
-    scores = ops.reduce_mean(nodes.take(keypoints, 2, 2), nodes.integers([1]))
+    keypoints = to_pixels(ops.squeeze(maps["keypoints"], integers([0])), size)
+    scores = ops.reduce_mean(take(keypoints, 2, 2), integers([1]))
     return keypoints, ops.clamp(scores, 0, 1)
 
 
 def to_pixels(keypoints: Any, size: Size) -> Any:
     """Keypoints (N, K, 3): y, x as shares of the sides become x, y in pixels."""
-    return ops.multiply(nodes.take(keypoints, [1, 0, 2], 2), nodes.constant([*size, 1]))
+    return take(keypoints, [1, 0, 2], 2) * constant([*size, 1])

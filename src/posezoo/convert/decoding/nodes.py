@@ -26,7 +26,7 @@ def constant(values: ArrayLike) -> Any:
     rest = exact - coarse
     if not np.isfinite(coarse).all() or not rest.any():
         return ops.constant(exact)
-    return ops.add(ops.constant(coarse), ops.constant(rest))
+    return ops.constant(coarse) + ops.constant(rest)
 
 
 def integers(values: ArrayLike) -> Any:
