@@ -66,24 +66,29 @@ def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
             continue
         values32 = _read_values(weights32, node32.constant)
         values16 = _read_values(weights16, node16.constant)
-        if values32.dtype == values16.dtype:
-            is_equal = values32.tobytes() == values16.tobytes()
-        else:
-            is_equal = values32.dtype.kind == "f" and values16.dtype == np.float16
-            with np.errstate(over="ignore", invalid="ignore"):
-                rounded = values32.astype(np.float16)
-            # np.isfinite takes five times as long.
-            if is_equal and (rounded.view(np.uint16) & 0x7FFF).max(initial=0) >= _INFINITE:
-                clipped.append(node32.name)
-                rounded = np.clip(values32, -LARGEST, LARGEST).astype(np.float16)
-                rounded[np.isnan(values32)] = values16[np.isnan(values32)]
-            is_equal = is_equal and np.array_equal(
-                rounded.view(np.uint16), values16.view(np.uint16)
-            )
-        if not is_equal:
+        is_same, is_clipped = _compare_values(values32, values16)
+        if not is_same:
             return Fp16Comparison(f"it differs first in the constant {node16.name}")
+        if is_clipped:
+            clipped.append(node32.name)
         is_exact = is_exact and np.array_equal(values32, values16)
     return Fp16Comparison("", tuple(clipped), is_exact)
+
+
+def _compare_values(values32: Array, values16: Array) -> tuple[bool, bool]:
+    """Whether a constant is the other one, rounded; and whether values are too large for FP16."""
+    if values32.dtype == values16.dtype:
+        return values32.tobytes() == values16.tobytes(), False
+    if values32.dtype.kind != "f" or values16.dtype != np.float16:
+        return False, False
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = values32.astype(np.float16)
+    # np.isfinite takes five times as long.
+    is_clipped = bool((rounded.view(np.uint16) & 0x7FFF).max(initial=0) >= _INFINITE)
+    if is_clipped:
+        rounded = np.clip(values32, -LARGEST, LARGEST).astype(np.float16)
+        rounded[np.isnan(values32)] = values16[np.isnan(values32)]
+    return np.array_equal(rounded.view(np.uint16), values16.view(np.uint16)), is_clipped
 
 
 def measure_rounding(
@@ -152,18 +157,14 @@ def _read_xml(xml: Path) -> Any:
 
 def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:
     """Add the operations of a graph; returns their numbers, by the numbers in the file."""
-    sources: dict[str, list[tuple[str, str, str]]] = {}
-    for edge in graph.iterfind("edges/edge"):
-        start = edge.get("from-layer"), edge.get("from-port")
-        sources.setdefault(edge.get("to-layer"), []).append((edge.get("to-port"), *start))
     layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
-    compressed = {}  # constants in FP16 by the number of their conversion
-    for number, layer in layers.items():
-        if (
-            layer.get("type") == "Convert"
-            and layer.find("rt_info/attribute[@name='decompression']") is not None
-        ):
-            compressed[number] = layers[sources[number][0][1]]
+    sources = _find_sources(graph)
+    # Constants in FP16 by the number of their conversion.
+    compressed = {
+        number: layers[sources[number][0][1]]
+        for number, layer in layers.items()
+        if _is_decompression(layer)
+    }
     skipped = {constant.get("id") for constant in compressed.values()}
     numbers: dict[str, int] = {}
     for number, layer in layers.items():
@@ -175,32 +176,44 @@ def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:
             shape = constant.find("data").get("shape")
             nodes.append(_Node(layer.get("name"), ("Const", shape), _find_values(constant)))
             continue
-        inputs = [
+        inputs = []
+        for port, source, end in sorted(sources.get(number, ())):
             # A constant has the output 0, its conversion from FP16 the output 1.
-            (
-                port,
-                numbers[source],
-                "" if layers[source].get("type") == "Const" or source in compressed else end,
-            )
-            for port, source, end in sorted(sources.get(number, ()))
-        ]
-        facts = [layer.get("type"), layer.get("version"), inputs]
-        node_index = len(nodes)
+            is_constant = layers[source].get("type") == "Const" or source in compressed
+            inputs.append((port, numbers[source], "" if is_constant else end))
         nodes.append(_Node(layer.get("name"), ()))
-        bodies = [child for child in layer if child.find("layers") is not None]
-        inner: dict[str, int] = {}
-        for body in bodies:
-            inner |= _add_nodes(body, nodes)
-        for part in layer:
-            if part not in bodies and part.tag != "rt_info":
-                facts.append(
-                    [
-                        _facts_of(each, inner) if inner else (each.tag, each.attrib, each.text)
-                        for each in part.iter()
-                    ]
-                )
-        nodes[node_index] = _Node(layer.get("name"), tuple(facts))
+        parts = _describe_parts(layer, nodes)
+        facts = (layer.get("type"), layer.get("version"), inputs, *parts)
+        nodes[numbers[number]] = _Node(layer.get("name"), facts)
     return numbers
+
+
+def _find_sources(graph: Any) -> dict[str, list[tuple[str, str, str]]]:
+    """Each layer's inputs by the layer's number: the port, and the layer and port before it."""
+    sources: dict[str, list[tuple[str, str, str]]] = {}
+    for edge in graph.iterfind("edges/edge"):
+        source = edge.get("to-port"), edge.get("from-layer"), edge.get("from-port")
+        sources.setdefault(edge.get("to-layer"), []).append(source)
+    return sources
+
+
+def _is_decompression(layer: Any) -> bool:
+    """Whether an operation converts a constant from FP16."""
+    attribute = "rt_info/attribute[@name='decompression']"
+    return layer.get("type") == "Convert" and layer.find(attribute) is not None
+
+
+def _describe_parts(layer: Any, nodes: list[_Node]) -> Iterator[list[tuple[object, ...]]]:
+    """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
+    inner: dict[str, int] = {}
+    parts = []
+    for part in layer:
+        if part.find("layers") is not None:
+            inner |= _add_nodes(part, nodes)
+        elif part.tag != "rt_info":
+            parts.append(part)
+    for part in parts:
+        yield [_facts_of(element, inner) for element in part.iter()]
 
 
 def _find_values(constant: Any) -> tuple[str, int, int]:
@@ -211,6 +224,8 @@ def _find_values(constant: Any) -> tuple[str, int, int]:
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:
     """Tag, attributes and text of an element; numbers of layers in a body are replaced."""
+    if not inner:
+        return element.tag, element.attrib, element.text
     attributes = {
         name: inner.get(value, value) if name.endswith(("layer_id", "-layer")) else value
         for name, value in element.items()

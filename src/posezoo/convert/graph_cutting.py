@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.supported_mo_args import FrozenValue
@@ -74,11 +74,6 @@ def _find_port(ports: Iterable[Any], name: str) -> Any | None:
 def join_names(ports: Iterable[Any]) -> str:
     """The names of tensors, for a message; those of one tensor are joined by ``=``."""
     return ", ".join("=".join(sorted(port.names)) for port in ports)
-
-
-def static_sizes(shape: Any) -> tuple[int, ...]:
-    """The sizes of an ``openvino.PartialShape`` of static rank, with -1 for dynamic sizes."""
-    return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
 
 
 def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:

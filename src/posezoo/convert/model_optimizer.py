@@ -277,12 +277,7 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
         )
     if result.exit_code == 0:
         return
-    # The exception that it raised; if none, its error lines; if none, its last line.
-    text = result.errors or result.output.decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line.partition("]")[2].strip(" -") for line in lines if line.startswith("[ ERROR ]")]
-    last_line = (lines or ["without a message"])[-1]
-    reason = (find_exception(text) or " ".join(filter(None, errors)) or last_line)[:300]
+    reason = _find_reason(result.errors or result.output.decode("utf-8", "replace"))
     hint = f"its command line was: {shlex.join(command)}"
     if "No module named" in reason and spec.framework in _EXTRAS:
         hint = f"make mo-env MO_EXTRAS={_EXTRAS[spec.framework]} installs the missing package"
@@ -290,6 +285,14 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
         f"{spec.full_name}: Model Optimizer {mo.version} ended with {result.exit_code}: {reason}",
         hint=hint,
     )
+
+
+def _find_reason(text: str) -> str:
+    """The exception that it raised; if none, its error lines; if none, its last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line.partition("]")[2].strip(" -") for line in lines if line.startswith("[ ERROR ]")]
+    last_line = (lines or ["without a message"])[-1]
+    return (find_exception(text) or " ".join(filter(None, errors)) or last_line)[:300]
 
 
 # The extras of openvino-dev that install a framework's packages.

@@ -21,10 +21,9 @@ from posezoo.convert.graph_cutting import (
     find_input,
     find_output,
     join_names,
-    static_sizes,
 )
 from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
+from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, static_sizes
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
 
@@ -47,31 +46,14 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
     network = cut_inputs(network, spec)
     spec = fill_in_inputs(spec, network)
     _check_ports("input", spec, spec.inputs, network)
-    names = {port.name for port in spec.inputs}
-    for port in network.inputs if spec.inputs and is_complete else ():
-        if not names & port.names:
-            raise ConversionError(
-                f"{spec.full_name}: the network's input {join_names([port])} is not declared",
-                hint="declare it among the inputs, too",
-            )
+    if spec.inputs and is_complete:
+        _refuse_undeclared_inputs(spec, network)
     try:
-        if any(
-            port.reshaped or network.input(port.name).partial_shape.is_dynamic
-            for port in spec.inputs
-        ):
-            shapes = {
-                port.name: port.bounds or list(port.shape) for port in spec.inputs if port.shape
-            }
-            network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
+        _reshape_inputs(network, spec)
         _check_ports("output", spec, spec.outputs, network)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
-            if any(port.partial_shape.is_dynamic for port in network.inputs):
-                raise ConversionError(
-                    f"{spec.full_name}: --static_shape needs a size for every dimension of its"
-                    " inputs",
-                    hint="declare a shape without -1",
-                )
+            _require_static_inputs(spec, network)
             fold_constants(network)
         network = _prepend_preprocessing(network, spec)
         for output in spec.outputs:
@@ -86,6 +68,35 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
     return network
 
 
+def _refuse_undeclared_inputs(spec: ModelSpec, network: Any) -> None:
+    names = {port.name for port in spec.inputs}
+    for port in network.inputs:
+        if not names & port.names:
+            raise ConversionError(
+                f"{spec.full_name}: the network's input {join_names([port])} is not declared",
+                hint="declare it among the inputs, too",
+            )
+
+
+def _reshape_inputs(network: Any, spec: ModelSpec) -> None:
+    if any(
+        port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in spec.inputs
+    ):
+        ov = import_openvino()
+        sized = [port for port in spec.inputs if port.shape]
+        network.reshape(
+            {port.name: ov.PartialShape(port.bounds or list(port.shape)) for port in sized}
+        )
+
+
+def _require_static_inputs(spec: ModelSpec, network: Any) -> None:
+    if any(port.partial_shape.is_dynamic for port in network.inputs):
+        raise ConversionError(
+            f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
+            hint="declare a shape without -1",
+        )
+
+
 def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     """The model with its inputs completed from the network; model.yml of Open Model Zoo often omit
     facts.
@@ -95,27 +106,37 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     single input without name, shape and layout describes all inputs.
     """
     inputs = spec.inputs
-    if len(inputs) == 1 < len(network.inputs) and not (
-        inputs[0].name or inputs[0].shape or inputs[0].layout
-    ):
-        shapes = [port.partial_shape for port in network.inputs]
-        # Only inputs with three channels are images whose channels can be reversed.
-        are_reversed = [
-            inputs[0].reverse_input_channels and len(shape) == 4 and 3 in static_sizes(shape)
-            for shape in shapes
-        ]
-        inputs = tuple(replace(inputs[0], reverse_input_channels=value) for value in are_reversed)
+    if len(inputs) == 1 < len(network.inputs):
+        (only,) = inputs
+        if not (only.name or only.shape or only.layout):
+            inputs = tuple(_describe_input(only, port.partial_shape) for port in network.inputs)
     completed = []
     for declared, port in zip(inputs, network.inputs, strict=False):
-        is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
-        name, layout = declared.name or port.any_name, declared.layout
+        name = declared.name or port.any_name
         shape = (find_input(network, name) or port).partial_shape
-        if is_prepared and not layout and shape.rank.is_static and len(shape) == 4:
-            _, second, _, fourth = static_sizes(shape)
-            shown = {(True, False): "NCHW", (False, True): "NHWC"}.get((second == 3, fourth == 3))
-            layout = shown or image_layout(spec.framework)
+        layout = declared.layout or _image_layout(declared, shape, spec.framework)
         completed.append(replace(declared, name=name, layout=layout))
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
+
+
+def _describe_input(declared: Input, shape: Any) -> Input:
+    """One of the inputs that a single one describes.
+
+    Only inputs with three channels are images whose channels can be reversed.
+    """
+    is_reversed = declared.reverse_input_channels and len(shape) == 4 and 3 in static_sizes(shape)
+    return replace(declared, reverse_input_channels=is_reversed)
+
+
+def _image_layout(declared: Input, shape: Any, framework: str) -> str:
+    """The layout of an image that is preprocessed; empty if it is none."""
+    is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
+    if not is_prepared or shape.rank.is_dynamic or len(shape) != 4:
+        return ""
+    _, second, _, fourth = static_sizes(shape)
+    if (second == 3) != (fourth == 3):
+        return "NCHW" if second == 3 else "NHWC"
+    return image_layout(framework)
 
 
 def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +87,14 @@ def publish_irs(
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
-        source = frontends.source_model_path(spec, layout) if self_check else Path()
-        if self_check and reference is None:
-            reference = pool.submit(compute_reference, spec_with_names, source)
+        source = Path()
+        if self_check:
+            source = frontends.source_model_path(spec, layout)
+            reference = reference or pool.submit(compute_reference, spec_with_names, source)
         # A published IR keeps the types of its constants, and is compared with itself.
         exact = targets[0].precision if spec.is_ir else Precision.FP32
-        paths = {
-            precision: folder / precision / f"{spec.name}.xml"
-            for precision in (exact, *(target.precision for target in targets))
-        }
+        precisions = [exact, *(target.precision for target in targets)]
+        paths = {each: folder / each / f"{spec.name}.xml" for each in precisions}
         checks: dict[Precision, Future[SelfCheckResult]] = {}
         if reference:
             # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not
@@ -126,30 +125,42 @@ def publish_irs(
             checked: dict[str, object] = {"mode": "off", "outputs": {}}
             if target.precision in checks:
                 result = checks[target.precision].result()
-                worst = result.worst_difference
-                checked = {"mode": "strict" if is_strict else "", **result.to_record()}
-                output, rounding = result.largest_rounding or ("", None)
-                listener(
-                    SelfCheckPassed(
-                        spec.full_name,
-                        target.precision,
-                        worst.difference,
-                        worst.tolerance,
-                        result.reference,
-                        result.unprovable,
-                        rounding.relative if rounding else None,
-                        output,
-                        rounding.absolute if rounding and rounding.unit else None,
-                        rounding.unit if rounding else "",
-                    )
-                )
-            contents, record = hashed.result(), None
+                checked = _describe_check(result, is_strict=is_strict)
+                listener(_passed(spec, target.precision, result))
+            contents = hashed.result()
+            record = None
             if has_record:
                 record = provenance.format_provenance(
                     spec, decoder, contents, self_check=checked, complexity=complexity
                 )
             staged.append(StagedIr(xml, target, contents, record))
         replace_irs(staged, layout)
+
+
+def _describe_check(result: SelfCheckResult, *, is_strict: bool) -> dict[str, object]:
+    return {"mode": "strict" if is_strict else "", **result.to_record()}
+
+
+def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> SelfCheckPassed:
+    worst = result.worst_difference
+    passed = SelfCheckPassed(
+        spec.full_name,
+        precision,
+        worst.difference,
+        worst.tolerance,
+        result.reference,
+        result.unprovable,
+    )
+    if result.largest_rounding is None:
+        return passed
+    output, rounding = result.largest_rounding
+    return replace(
+        passed,
+        rounding=rounding.relative,
+        rounded_output=output,
+        rounding_in_unit=rounding.absolute if rounding.unit else None,
+        unit=rounding.unit,
+    )
 
 
 def replace_irs(staged: Sequence[StagedIr], layout: ModelLayout) -> None:

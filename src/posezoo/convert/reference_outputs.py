@@ -24,12 +24,11 @@ from posezoo.convert.graph_cutting import (
     cut_inputs,
     cut_outputs,
     find_input,
-    static_sizes,
     to_frozen_array,
 )
 from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
 from posezoo.errors import SelfCheckError
-from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
+from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.versions import package_version
@@ -237,8 +236,8 @@ def _run_recording(
     """What OpenVINO computes from the original for the images of the recorded outputs."""
     assert spec.recorded_outputs is not None
     sizes = {name: port.shape for name, port in recording.inputs.items()}
-    is_same_size = sizes == {name: shape for name, (shape, _) in runtime.inputs.items()}
-    if not is_same_size or not set(recording.shapes) <= set(runtime.outputs):
+    runtime_sizes = {name: shape for name, (shape, _) in runtime.inputs.items()}
+    if sizes != runtime_sizes or not recording.shapes.keys() <= set(runtime.outputs):
         outputs = tuple(Output(name, ()) for name in recording.shapes)
         runtime = _open_openvino(replace(spec, outputs=outputs), path, sizes)
     dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
@@ -248,25 +247,33 @@ def _run_recording(
             f" outputs belong to {', '.join(recording.inputs)}",
             hint="record them again with the inputs of model.yml",
         )
-    cases, moved = [], []
+    cases = []
+    moved = []
     for kind in recording.values:
         feed = draw_feed(kind, recording.inputs, dtypes)
         draws = [_move_feed(feed, runtime, draw) for draw in range(RECORDED_DRAWS)]
-        computed, *others = runtime.run_all([feed, *(draw for draw in draws if draw)])
-        for name, shape in recording.shapes.items():
-            if computed[name].shape != shape:
-                raise SelfCheckError(
-                    f"{spec.full_name}: the original has the output {name} in the shape"
-                    f" {list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed"
-                    f" {list(shape)}",
-                    hint="the file is read in a wrong way, or is another one",
-                )
+        computed, *others = runtime.run_all([feed, *filter(None, draws)])
+        _require_recorded_shapes(spec, computed, recording)
         cases.append(
             ReferenceSample(0, {}, feed, draws[0] or None, _sample_outputs(computed, recording))
         )
         moved.append([_sample_outputs(each, recording) for each in others])
     values = tuple(recording.values.values())
     return RecordedComparison(spec.recorded_outputs.runtime, values, tuple(cases), tuple(moved))
+
+
+def _require_recorded_shapes(
+    spec: ModelSpec, computed: Mapping[str, Array], recording: Recording
+) -> None:
+    assert spec.recorded_outputs is not None
+    for name, shape in recording.shapes.items():
+        if computed[name].shape != shape:
+            raise SelfCheckError(
+                f"{spec.full_name}: the original has the output {name} in the shape"
+                f" {list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed"
+                f" {list(shape)}",
+                hint="the file is read in a wrong way, or is another one",
+            )
 
 
 def _sample_outputs(outputs: Mapping[str, Array], recording: Recording) -> dict[str, Array]:
@@ -298,37 +305,21 @@ def _draw_inputs(
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
     rng = np.random.default_rng([seed, 1 + draw])
-    feed, prepared, moved, is_moved = {}, {}, {}, False
+    feed: dict[str, Array] = {}
+    prepared: dict[str, Array] = {}
+    moved: dict[str, Array] = {}
+    is_moved = False
     for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
         if name in frozen:
             prepared[name] = moved[name] = to_frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
-        ir_shape = list(shape)
-        if port.resize:  # the IR takes an image that is higher and narrower than the network's
-            # With a decoder, no average of pixels and no border of the letterbox needs a rounding.
-            for axis, numerator, divisor in (
-                (("H", 2, 1), ("W", 4, 1)) if spec.decoding else (("H", 3, 2), ("W", 2, 3))
-            ):
-                index = port.layout.index(axis)
-                ir_shape[index] = shape[index] * numerator // divisor + (divisor > 1)
         # Each input gets a different image, so that exchanged inputs are detected.
-        drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, seed + 1000 * number)
-        ir_dtype = dtype
-        if port.element_type:
-            ir_dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
-        image = drawn.astype(ir_dtype)
-        if ir_dtype.kind in "iu" and ir_dtype.itemsize > 1 and not port.color:
-            image = image % 2  # usually these are row indices, and tables have at least two rows
+        image = _draw_image(spec, port, shape, dtype, seed + 1000 * number)
         axes = [port.layout.index(axis) for axis in port.ir_layout]
         feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
-        if port.resize and spec.decoding:
-            from posezoo.convert.decoding import reference
-
-            image = reference.fit_frame(image.astype(np.float32), spec, port)
-            image = np.floor(image + 0.5) if dtype.kind in "iu" else image
-        elif port.resize:
-            image = resize(image.astype(np.float32), port.layout, shape)
+        if port.resize:
+            image = _resize(image.astype(np.float32), spec, port, shape, dtype)
         image = image.astype(dtype)
         prepared[name] = moved[name] = preprocess(image, port).astype(dtype)
         if dtype.kind == "f" or name in runtime.float_inputs:
@@ -336,6 +327,42 @@ def _draw_inputs(
             changed = _move(image, rng)
             moved[name] = preprocess(changed, port).astype(changed.dtype)
     return ReferenceSample(seed, feed, prepared, moved if is_moved else None)
+
+
+def _draw_image(
+    spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any], seed: int
+) -> Array:
+    """A random image for an input of the IR, in the layout of the network's input."""
+    ir_shape = list(shape)
+    if port.resize:  # the IR takes an image that is higher and narrower than the network's
+        height = port.layout.index("H")
+        width = port.layout.index("W")
+        if spec.decoding:
+            # No average of pixels and no border of the letterbox needs a rounding.
+            ir_shape[height] = shape[height] * 2
+            ir_shape[width] = shape[width] * 4
+        else:
+            ir_shape[height] = shape[height] * 3 // 2 + 1
+            ir_shape[width] = shape[width] * 2 // 3 + 1
+    drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, seed)
+    if port.element_type:
+        dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
+    image = drawn.astype(dtype)
+    if dtype.kind in "iu" and dtype.itemsize > 1 and not port.color:
+        image = image % 2  # usually these are row indices, and tables have at least two rows
+    return image
+
+
+def _resize(
+    image: Array, spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any]
+) -> Array:
+    """An image (float32) as the IR resizes it for the network's input of this shape and type."""
+    if not spec.decoding:
+        return resize(image, port.layout, shape)
+    from posezoo.convert.decoding import reference
+
+    fitted = reference.fit_frame(image, spec, port)
+    return np.floor(fitted + 0.5) if dtype.kind in "iu" else fitted
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:

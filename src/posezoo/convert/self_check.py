@@ -163,8 +163,8 @@ def check_ir(
             compiled = _compile_ir(spec, xml, names)
             changed = comparing.result()
         reference = running.result()
-        if is_strict and not reference.is_independent:
-            raise _create_error(spec, precision, _NOT_INDEPENDENT, hint=_explain_independence(spec))
+        if is_strict:
+            _require_independence(spec, precision, reference)
         recorded = _check_recorded(spec, precision, reference.recorded)
         names = names or tuple(reference.cases[0].outputs)
         if problem := _find_port_mismatch(names, reference, compiled):
@@ -174,25 +174,21 @@ def check_ir(
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
     outputs, unprovable = _compare_with_noise(spec, precision, names, reference, computed)
+    problem = f"has another constant than the original: {changed}" if changed else ""
     if wrong := _find_wrong(outputs, unprovable):
         problem = _describe_wrong(spec, wrong, outputs, reference.runtime)
         if changed:
             problem += f"; its constant {changed}"
         else:
             problem += _describe_first_difference(spec, source, xml, reference)
+    if problem:
         raise _create_error(spec, precision, problem)
-    if changed:
-        raise _create_error(spec, precision, f"has another constant than the original: {changed}")
-    if spec.decoding is not None:
-        for case, actual in zip(reference.cases, computed, strict=True):
-            outputs |= _check_decoding(spec, precision, case, actual, names)
+    for case, actual in zip(reference.cases, computed, strict=True):
+        outputs |= _check_decoding(spec, precision, case, actual, names)
     if unprovable and is_strict:
         raise _create_unprovable_error(spec, precision, unprovable[0], outputs)
-    compared = reference.runtime
-    if reference.recorded is not None:
-        compared = f"outputs of {reference.recorded.runtime}, recorded in the registry"
     return SelfCheckResult(
-        compared,
+        _name_reference(reference),
         spec.self_check.measure,
         spec.self_check.inputs,
         tuple(case.seed for case in reference.cases),
@@ -202,6 +198,12 @@ def check_ir(
         reference.is_independent,
         computed,
     )
+
+
+def _name_reference(reference: ReferenceOutputs) -> str:
+    if reference.recorded is None:
+        return reference.runtime
+    return f"outputs of {reference.recorded.runtime}, recorded in the registry"
 
 
 def _name_outputs(spec: ModelSpec, running: Future[ReferenceOutputs]) -> tuple[str, ...]:
@@ -401,11 +403,16 @@ def _check_recorded(
     return outputs
 
 
-def _explain_independence(spec: ModelSpec) -> str:
-    """How an original can be read by something else than the reader that the IR is made by."""
+def _require_independence(
+    spec: ModelSpec, precision: Precision, reference: ReferenceOutputs
+) -> None:
+    """Refuse an original that only the reader read that the IR is made by."""
+    if reference.is_independent:
+        return
+    hint = "nothing was published; without --self_check strict it is, and its record says so"
     if frontends.select_format(spec).runtime_module:
-        return f"a runtime of its format reads it independently: {install_command('proof')}"
-    return "nothing was published; without --self_check strict it is, and its record says so"
+        hint = f"a runtime of its format reads it independently: {install_command('proof')}"
+    raise _create_error(spec, precision, _NOT_INDEPENDENT, hint=hint)
 
 
 def _check_decoding(
@@ -418,6 +425,8 @@ def _check_decoding(
     """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's own
     maps.
     """
+    if spec.decoding is None:
+        return {}
     from posezoo.convert.decoding.reference import compare_decoding, view_of
 
     ((name, frame),) = case.feed.items()

@@ -89,7 +89,7 @@ def _choose_converter(
     named = [info[key] for key in sorted(info) if "model_type" in key][-1:]
     if named and named[0] in _PIPELINES and named[0] != "raw_data_copy":
         return named[0]
-    if decoder is not None and decoder.model_info is not None and spec.decoder is not None:
+    if decoder is not None and spec.decoder is not None:
         layouts = {port.role: port.layout for port in spec.outputs}
         if decoder.reader_names and layouts == dict.fromkeys(decoder.reader_names, "NCHW"):
             return decoder.model_info(resolve_options(spec.decoder))["model_type"]

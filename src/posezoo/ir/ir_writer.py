@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from posezoo.errors import DiskError, OutputError
 from posezoo.ir.model_info import MODEL_INFO, build_model_info
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.ir.provenance import CONVERSION_FORMAT, source_digests
-from posezoo.spec.model import Decoder, ModelSpec, Plain, Precision
+from posezoo.spec.model import Decoder, Input, ModelSpec, Plain, Precision
 from posezoo.spec.safe_names import OWN
 
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
@@ -31,21 +31,7 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
     Names from the original are kept; a name is from the original if a tensor of the operation also
     has it.
     """
-    numbered, kept_names = [], set()
-    for operation in network.get_ordered_ops():
-        kind, name = operation.get_type_name(), operation.get_friendly_name()
-        is_original = kind != "Result" and any(name in port.names for port in operation.outputs())
-        if kind == "Parameter" or is_original or not _NUMBERED.fullmatch(name):
-            kept_names.add(name)
-        else:
-            numbered.append(operation)
-    counts: Counter[str] = Counter()
-    for operation in numbered:
-        kind = operation.get_type_name()
-        while (name := f"{kind}_{counts[kind]}") in kept_names:
-            counts[kind] += 1
-        counts[kind] += 1
-        operation.set_friendly_name(name)
+    _rename_numbered_operations(network)
     for name, value in build_rt_info(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
     if network.has_rt_info([MODEL_INFO]):
@@ -53,15 +39,39 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
             return  # INT8 of a published IR, whose own description is still right
         del network.rt_info[MODEL_INFO]
     declared = {port.name for port in spec.outputs}
-    outputs = {
-        min(declared & port.names or port.names, default=""): tuple(
-            -1 if side.is_dynamic else side.get_length() for side in port.partial_shape
-        )
-        for port in network.outputs
-        if port.partial_shape.rank.is_static
-    }
-    if info := build_model_info(outputs, spec, decoder):
+    shapes: dict[str, tuple[int, ...]] = {}
+    for port in network.outputs:
+        if port.partial_shape.rank.is_static:
+            name = min(declared & port.names or port.names, default="")
+            shapes[name] = static_sizes(port.partial_shape)
+    if info := build_model_info(shapes, spec, decoder):
         network.set_rt_info(_format_plain(info), [MODEL_INFO])
+
+
+def _rename_numbered_operations(network: Any) -> None:
+    numbered = []
+    kept_names = set()
+    for operation in network.get_ordered_ops():
+        if _is_numbered(operation):
+            numbered.append(operation)
+        else:
+            kept_names.add(operation.get_friendly_name())
+    counts: Counter[str] = Counter()
+    for operation in numbered:
+        kind = operation.get_type_name()
+        while (name := f"{kind}_{counts[kind]}") in kept_names:
+            counts[kind] += 1
+        counts[kind] += 1
+        operation.set_friendly_name(name)
+
+
+def _is_numbered(operation: Any) -> bool:
+    """Whether OpenVINO gave an operation its name."""
+    kind = operation.get_type_name()
+    name = operation.get_friendly_name()
+    if kind == "Parameter" or not _NUMBERED.fullmatch(name):
+        return False
+    return kind == "Result" or all(name not in port.names for port in operation.outputs())
 
 
 def _format_plain(value: Plain) -> Any:
@@ -79,11 +89,26 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     Numbers are separated by spaces. The values of several inputs are separated by ``; `` in the
     order of the inputs. The description is the same in each run and on each machine.
     """
-    inputs = spec.inputs
     facts = {
         "model": spec.name,
         "conversion_format": str(CONVERSION_FORMAT),
         "sources": json.dumps(source_digests(spec), sort_keys=True),
+        **_describe_inputs(spec.inputs),
+        "skeleton": spec.skeleton,
+    }
+    if decoder is not None:
+        facts["decoder"] = decoder.name
+        facts["decoder_options"] = json.dumps(dict(decoder.options), sort_keys=True)
+    if spec.decoding:
+        # The decoder is in the graph; the options of the decoder are then those with which it was
+        # put there.
+        limits = {"max_people": spec.decoding.max_people, "min_score": spec.decoding.min_score}
+        facts["decoding"] = json.dumps(limits, sort_keys=True)
+    return {name: value for name, value in facts.items() if value}
+
+
+def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
+    return {
         "mean": _join(_join_numbers(port.mean) for port in inputs),
         "scale": _join(_join_numbers(port.scale) for port in inputs),
         "reverse_input_channels": _join(
@@ -92,30 +117,15 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         "color": _join(str(port.ir_color or "") for port in inputs),
         "layout": _join(port.ir_layout for port in inputs),
         "input_type": _join(port.element_type for port in inputs),
-        # The height and width to which the IR resizes images.
-        "resize": _join(
-            (
-                " ".join(str(port.shape[port.layout.index(side)]) for side in "HW")
-                if port.resize
-                else ""
-            )
-            for port in inputs
-        ),
-        "decoder": decoder.name if decoder else "",
-        "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
-        # The decoder is in the graph; the options of the decoder are then those with which it was
-        # put there.
-        "decoding": (
-            json.dumps(
-                {"max_people": spec.decoding.max_people, "min_score": spec.decoding.min_score},
-                sort_keys=True,
-            )
-            if spec.decoding
-            else ""
-        ),
-        "skeleton": spec.skeleton,
+        "resize": _join(_resized_to(port) for port in inputs),
     }
-    return {name: value for name, value in facts.items() if value}
+
+
+def _resized_to(port: Input) -> str:
+    """The height and width to which the IR resizes images; empty if it does not."""
+    if not port.resize:
+        return ""
+    return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW")
 
 
 def _join(values: Iterable[str]) -> str:

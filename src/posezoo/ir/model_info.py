@@ -8,14 +8,14 @@ DL Streamer. The reasons for each word are in docs/decisions/0012-what-an-ir-say
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from statistics import fmean
 
 from posezoo.errors import PosezooError
-from posezoo.pose.decoder_type import Shape
+from posezoo.pose.decoder_type import DecoderType, Shape
 from posezoo.pose.decoders import find_decoder, fit_to_input, resolve_options
-from posezoo.pose.keypoints import SKELETONS
+from posezoo.pose.keypoints import SKELETONS, Skeleton
 from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
 
 #: The section of an IR's rt_info.
@@ -43,40 +43,44 @@ def build_model_info(
         spec: the model, with the changes that flags such as --resize make.
         decoder: the decoder of its outputs, or of its composite; None if it is unknown.
     """
-    port = spec.inputs[0] if spec.inputs else Input("", ())
-    info: dict[str, Plain]
+    port = next(iter(spec.inputs), Input("", ()))
+    info: dict[str, Plain] = {}
     if spec.model_info and not spec.decoding:
-        done = {
-            word
-            for step, word in _STEPS.items()
-            if any(getattr(each, step) for each in spec.inputs)
-        }
-        info = {name: value for name, value in spec.model_info.items() if name not in done}
+        done = {word for step, word in _STEPS.items() if _is_done(step, spec)}
+        info |= {name: value for name, value in spec.model_info.items() if name not in done}
     else:
-        info = {}
         if port.ir_color is not None:
             # Both readers have BGR images, and reverse their channels if this is true.
-            info |= {
-                "color_space": port.ir_color,
-                "reverse_input_channels": str(port.ir_color == "RGB"),
-            }
+            info["color_space"] = port.ir_color
+            info["reverse_input_channels"] = str(port.ir_color == "RGB")
         if decoder is not None:
             with suppress(PosezooError):  # an unknown decoder or option; posezoo run reports it
                 info |= _describe_outputs(outputs, spec, decoder)
-                stretches, color = fit_to_input(decoder, port)
-                is_centered = find_decoder(decoder.name).input_sizing.centered
-                window = "fit_to_window_letterbox" if is_centered else "fit_to_window"
-                info["resize_type"] = "standard" if stretches else window
-                info |= (
-                    {"pad_value": str(round(fmean(color)))} if any(color) and not stretches else {}
-                )
+                info |= _describe_fitting(decoder, port)
     if port.resize:
         sides = dict(zip(port.layout, map(str, port.shape), strict=True))
         info |= {"embedded_processing": "True", "orig_height": sides["H"], "orig_width": sides["W"]}
         info["reshape"] = f"{sides['H']} {sides['W']}"  # DL Streamer needs a size
         if not spec.decoding:
-            info |= {"resize_type": "standard"}
+            info["resize_type"] = "standard"
             info.pop("pad_value", None)
+    return info
+
+
+def _is_done(step: str, spec: ModelSpec) -> bool:
+    """Whether the IR does a step itself."""
+    return any(getattr(port, step) for port in spec.inputs)
+
+
+def _describe_fitting(decoder: Decoder, port: Input) -> dict[str, str]:
+    """How a reader fits images into the input."""
+    stretches, color = fit_to_input(decoder, port)
+    if stretches:
+        return {"resize_type": "standard"}
+    is_centered = find_decoder(decoder.name).input_sizing.centered
+    info = {"resize_type": "fit_to_window_letterbox" if is_centered else "fit_to_window"}
+    if any(color):
+        info["pad_value"] = str(round(fmean(color)))
     return info
 
 
@@ -84,28 +88,35 @@ def _describe_outputs(
     outputs: Mapping[str, Shape], spec: ModelSpec, decoder: Decoder
 ) -> dict[str, str]:
     """The readers' names for the outputs, and the names of the classes or keypoints."""
-    record, options = find_decoder(decoder.name), resolve_options(decoder)
+    record = find_decoder(decoder.name)
+    options = resolve_options(decoder)
     matched = {name: role for role, name in record.match_outputs(outputs).items()}
     declared = {port.name: port.role for port in spec.outputs if port.role}
-    roles = tuple(declared.get(name) or matched.get(name, "") for name in outputs)
+    roles = [declared.get(name) or matched.get(name, "") for name in outputs]
     # An IR with its decoder has none of these outputs; its model.yml may declare no roles.
-    found = {*declared.values()} if spec.decoding else {*roles}
-    if (found or not spec.decoding) and not {
-        output.role for output in record.networks[-1]
-    } <= found:
+    is_decoded = spec.decoding is not None
+    present = {*declared.values()} if is_decoded else {*roles}
+    needed = {output.role for output in record.networks[-1]}
+    if (present or not is_decoded) and not needed <= present:
         return {}  # the first network of a composite
     info: dict[str, str] = {}
-    if not spec.decoding and record.model_info is not None:
-        if record.reader_names:
-            is_readable = {*record.reader_names.values()} <= outputs.keys()
-        else:
-            is_readable = roles == tuple(output.role for output in record.networks[-1])
-        if is_readable:
-            info |= record.model_info(options)
+    if not is_decoded and _are_readable(outputs, roles, record):
+        info |= record.model_info(options)
     if record.labels:
         info["labels"] = " ".join(record.labels)
-    elif (skeleton := SKELETONS.get(spec.skeleton or record.skeleton)) and skeleton.keypoints:
-        limbs = (f"{start}-{end}" for start, end in skeleton.limbs)
-        labels = " ".join(skeleton.keypoints)
-        info |= {"labels": labels, "skeleton": skeleton.name, "limbs": " ".join(limbs)}
-    return info
+        return info
+    return info | _describe_skeleton(SKELETONS.get(spec.skeleton or record.skeleton))
+
+
+def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -> bool:
+    """Whether the readers can take outputs with these names and roles."""
+    if record.reader_names:
+        return {*record.reader_names.values()}.issubset(names)
+    return roles == [output.role for output in record.networks[-1]]
+
+
+def _describe_skeleton(skeleton: Skeleton | None) -> dict[str, str]:
+    if skeleton is None or not skeleton.keypoints:
+        return {}
+    limbs = " ".join(f"{start}-{end}" for start, end in skeleton.limbs)
+    return {"labels": " ".join(skeleton.keypoints), "skeleton": skeleton.name, "limbs": limbs}

@@ -104,6 +104,11 @@ def explain_invalid_names(network: Any) -> str:
     return ""
 
 
+def static_sizes(shape: Any) -> tuple[int, ...]:
+    """The sizes of an ``openvino.PartialShape`` of static rank, with -1 for dynamic sizes."""
+    return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
+
+
 def error_text(error: BaseException) -> str:
     """An error of OpenVINO in one line.
 

@@ -56,6 +56,10 @@ class DecoderGraph:
     decode_first: Callable[[Maps, Size, Any], list[Pose]] | None = None
 
 
+def _no_model_info(_options: object) -> dict[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class DecoderType:
     """How the outputs of one or more networks become poses.
@@ -96,7 +100,7 @@ class DecoderType:
             None: this is not supported.
         graph: how it becomes part of an IR; None: this is not supported.
         model_info: what Model API and DL Streamer call the outputs in ``model_info``, from the
-            options; None, or empty: they cannot read them.
+            options; empty: they cannot read them.
         reader_names: the names that they require for the outputs, by role; empty: any names, but
             the network has no other outputs.
         demo_options: options for values of the demo's flag ``-at`` (Open Model Zoo's architecture
@@ -127,7 +131,7 @@ class DecoderType:
     input_sizing: InputSizing = field(default_factory=InputSizing)
     merge_passes: Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]] | None = None
     graph: DecoderGraph | None = None
-    model_info: Callable[[Any], Mapping[str, str]] | None = None
+    model_info: Callable[[Any], Mapping[str, str]] = _no_model_info
     reader_names: Mapping[str, str] = field(default_factory=dict)
     demo_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     approach: str = ""

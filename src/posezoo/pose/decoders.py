@@ -6,7 +6,7 @@ another package in the group ``posezoo.decoders``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -152,18 +152,21 @@ def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -
             )
     if any(array.dtype.kind not in "fiu" for array in maps.values()):
         raise InferenceError(f"{name}: outputs must be numbers")
+    _refuse_different_sizes(name, maps, [*required, *optional])
+    return {role: np.ascontiguousarray(array[0], np.float32) for role, array in maps.items()}
+
+
+def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequence[Output]) -> None:
     sizes = {}
-    for output in (*required, *optional):
-        sides = zip(
-            maps[output.role].shape, output.shape, strict=False
-        )  # tags may have one side more
+    for output in outputs:
+        # Tags may have one side more.
+        sides = zip(maps[output.role].shape, output.shape, strict=False)
         size = tuple(side for side, expected in sides if expected == -1)
         if len(output.shape) == 4 and len(size) == 2:  # maps have a height and a width
             sizes[output.role] = size
     if len(set(sizes.values())) > 1:
         given = ", ".join(f"{role} {width}x{height}" for role, (height, width) in sizes.items())
         raise InferenceError(f"{name}: maps of one image have one size, these do not: {given}")
-    return {role: np.ascontiguousarray(array[0], np.float32) for role, array in maps.items()}
 
 
 def _fits(shape: tuple[int, ...], output: Output) -> bool:

@@ -7,9 +7,9 @@ limb has an unusual length for a body of this height.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -221,19 +221,10 @@ class _PersonAssembly:
         ]
         if len(parts) > _MAX_PARTS:
             return
-        missing = [
-            (limb, peaks[start], peaks[end])
-            for part in parts
-            for person in people
-            if not self._joints[part] & self._joints[person]
-            for peaks in (
-                {self._kinds[peak]: peak for peak in self._peaks[part] + self._peaks[person]},
-            )
-            for limb, ((start, end), _) in enumerate(LIMBS)
-            if start in peaks
-            and end in peaks
-            and self._group_of[peaks[start]] != self._group_of[peaks[end]]
-        ]
+        missing: list[tuple[int, int, int]] = []
+        for part, person in product(parts, people):
+            if not self._joints[part] & self._joints[person]:
+                missing += self._missing_limbs(part, person)
         if not missing:
             return
         weak = self._find_weak(*(list(values) for values in zip(*missing, strict=True)))
@@ -241,6 +232,16 @@ class _PersonAssembly:
         expected = SHARES[weak.limbs] * np.sqrt(heights[weak.starts] * heights[weak.ends])
         fits = np.abs(np.log(np.maximum(weak.lengths, 0.1) / expected)) < _MAX_LOG_RATIO
         self.join(self._best(self._add(weak[fits]), heights))
+
+    def _missing_limbs(self, part: int, person: int) -> Iterator[tuple[int, int, int]]:
+        """The limbs that would join two groups without common joints: limb, start and end peak."""
+        peaks = {self._kinds[peak]: peak for peak in self._peaks[part] + self._peaks[person]}
+        for limb, ((start, end), _) in enumerate(LIMBS):
+            if start in peaks and end in peaks:
+                one = peaks[start]
+                other = peaks[end]
+                if self._group_of[one] != self._group_of[other]:
+                    yield limb, one, other
 
     def swap_crossed_ends(self) -> None:
         """Exchange the ends of two forearms, or shins, that overlap in opposite directions.

@@ -84,18 +84,25 @@ def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
     names = tuple(keypoints.split())
     kinds = [keypoint.split("_")[-1] for keypoint in names]
     index = {keypoint: place for place, keypoint in enumerate(names)}
-    chains = [[index[keypoint] for keypoint in chain.split("-")] for chain in limbs.split()]
+    lines: list[tuple[int, int]] = []
+    for chain in limbs.split():
+        lines += pairwise(index[keypoint] for keypoint in chain.split("-"))
+    left = [keypoint for keypoint in names if "left" in keypoint]
     return Skeleton(
         name,
         names,
-        limbs=tuple(pair for chain in chains for pair in pairwise(chain)),
-        flip_pairs=tuple(
-            (place, index[n.replace("left", "right")]) for n, place in index.items() if "left" in n
-        ),
-        colors=tuple(_LEFT if "left" in n else _RIGHT if "right" in n else _MIDDLE for n in names),
+        limbs=tuple(lines),
+        flip_pairs=tuple((index[each], index[each.replace("left", "right")]) for each in left),
+        colors=tuple(map(_side_color, names)),
         sigmas=tuple(_SIGMAS[kind] for kind in kinds) if _SIGMAS.keys() >= set(kinds) else (),
         coco=tuple(index[keypoint] for keypoint in _COCO) if index.keys() >= set(_COCO) else None,
     )
+
+
+def _side_color(keypoint: str) -> Color:
+    if "left" in keypoint:
+        return _LEFT
+    return _RIGHT if "right" in keypoint else _MIDDLE
 
 
 def keypoint_sigma(keypoint: str) -> float | None:

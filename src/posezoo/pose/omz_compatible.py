@@ -124,6 +124,21 @@ class _PersonCandidate:
     score: float
     count: int = 2
 
+    def add(self, joint: int, peak: int, points: Floats, score: float) -> None:
+        """Add the end of a limb with this score."""
+        # A joint that is already set is replaced but counted again, and the old score remains.
+        if self.peaks[joint] < 0:
+            self.score += float(points[peak, 2])
+        self.peaks[joint] = peak
+        self.score += score
+        self.count += 1
+
+    def merge(self, other: _PersonCandidate, score: float) -> None:
+        """Add the peaks of another candidate, over a limb with this score."""
+        self.peaks = list(map(max, self.peaks, other.peaks))
+        self.count += other.count
+        self.score += other.score + score
+
 
 def _update(
     entries: list[_PersonCandidate],
@@ -145,22 +160,13 @@ def _update(
         elif one is not None and one is other:
             one.score += score
         elif one is not None and other is not None:
-            if all(min(pair) < 0 for pair in zip(one.peaks, other.peaks, strict=True)):
-                one.peaks = [max(pair) for pair in zip(one.peaks, other.peaks, strict=True)]
-                one.count += other.count
-                one.score += other.score + score
+            if max(map(min, one.peaks, other.peaks)) < 0:
+                one.merge(other, score)
                 entries.remove(other)
-        else:
-            for entry, joint, peak in ((one, b, end), (other, a, start)):
-                if entry is None:
-                    continue
-                # A joint that is already set is replaced but counted again, and the old score
-                # remains.
-                if entry.peaks[joint] < 0:
-                    entry.score += float(points[peak, 2])
-                entry.peaks[joint] = peak
-                entry.score += score
-                entry.count += 1
+        elif one is not None:
+            one.add(b, end, points, score)
+        elif other is not None:
+            other.add(a, start, points, score)
 
 
 def decode_associative_embedding_omz(

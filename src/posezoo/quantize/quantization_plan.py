@@ -237,23 +237,28 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
     others = [path for path in photos if path not in set(kept_apart)]
     seen: set[str] = set()
     hasher = hashlib.sha384()
-    used: list[tuple[Path, ...]] = []
+    groups = []
     for group, size in ((others, subset_size), (kept_apart, MAX_MEASURED)):
         distinct = []
         # At most ``size`` photos, evenly spread over the group.
         count = min(size, len(group))
-        for path in (group[index * len(group) // count] for index in range(count)):
-            try:
-                digest = verified_files.compute_digest(path).value
-            except OSError:
-                digest = f"unreadable {path.name}"  # reported when the photo is read
+        for index in range(count):
+            path = group[index * len(group) // count]
+            digest = _content_digest(path)
             if digest not in seen:
                 seen.add(digest)
                 distinct.append(path)
                 hasher.update(digest.encode())
         hasher.update(b"|")
-        used.append(tuple(distinct))
-    return PhotoSplit(used[0], used[1], hasher.hexdigest())
+        groups.append(tuple(distinct))
+    return PhotoSplit(groups[0], groups[1], hasher.hexdigest())
+
+
+def _content_digest(photo: Path) -> str:
+    try:
+        return verified_files.compute_digest(photo).value
+    except OSError:
+        return f"unreadable {photo.name}"  # reported when the photo is read
 
 
 def quantization_key(

@@ -107,19 +107,7 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
 
 def _select_decoder(graph: Graph, name: str | None) -> Decoder:
     """The decoder, with its options from the IR's metadata if that names the same decoder."""
-    named = None
-    ours = graph.read_rt_info("posezoo", "decoder")
-    if ours and DECODERS.find(ours) is not None:
-        try:
-            options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
-        except ValueError:
-            options = {}
-        named = Decoder(ours, options if isinstance(options, dict) else {})
-    elif model_type := graph.read_rt_info("model_info", "model_type").lower():
-        names = (
-            other for other, decoder in DECODERS.items() if model_type in decoder.omz_model_types
-        )
-        named = next(map(Decoder, names), None)
+    named = _named_decoder(graph)
     if named is not None and name in (None, named.name):
         return named
     if named is not None and graph.decoded_outputs:
@@ -137,6 +125,23 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
         f"{graph.path}: no decoder is known for its outputs {outputs}",
         hint=f"the decoders: {', '.join(DECODERS.names())}",
     )
+
+
+def _named_decoder(graph: Graph) -> Decoder | None:
+    """The decoder that the IR's metadata names."""
+    name = graph.read_rt_info("posezoo", "decoder")
+    if name and DECODERS.find(name) is not None:
+        try:
+            options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
+        except ValueError:
+            options = {}
+        return Decoder(name, options if isinstance(options, dict) else {})
+    model_type = graph.read_rt_info("model_info", "model_type").lower()
+    if model_type:
+        for other, decoder in DECODERS.items():
+            if model_type in decoder.omz_model_types:
+                return Decoder(other)
+    return None
 
 
 def _read_preprocessing(graph: Graph) -> Preprocessing:

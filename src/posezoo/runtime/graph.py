@@ -14,6 +14,7 @@ from posezoo.ir.openvino_import import (
     explain_invalid_names,
     import_openvino,
     openvino_core,
+    static_sizes,
 )
 
 Shape = tuple[int, ...]
@@ -116,13 +117,16 @@ class Graph:
     def outputs(self) -> dict[str, Shape]:
         """The shape by output name; an output with several names is listed under each of them."""
         return {
-            name: port_shape(port) for port in self.model.outputs for name in _output_names(port)
+            name: static_sizes(port.partial_shape)
+            for port in self.model.outputs
+            for name in _output_names(port)
         }
 
     @property
     def distinct_outputs(self) -> dict[str, Shape]:
         """The shape by output name; each output is listed once."""
-        return {_output_names(port)[0]: port_shape(port) for port in self.model.outputs}
+        ports = self.model.outputs
+        return {_output_names(port)[0]: static_sizes(port.partial_shape) for port in ports}
 
     @property
     def input_types(self) -> dict[str, Any]:
@@ -313,12 +317,7 @@ class Graph:
 
 def port_shapes(ports: Any) -> dict[str, Shape]:
     """The shape of each port by name; -1 stands for any size."""
-    return {port.any_name: port_shape(port) for port in ports}
-
-
-def port_shape(port: Any) -> Shape:
-    """The shape of a port; -1 stands for any size."""
-    return tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
+    return {port.any_name: static_sizes(port.partial_shape) for port in ports}
 
 
 def _output_names(port: Any) -> list[str]:

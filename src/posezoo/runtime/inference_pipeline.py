@@ -97,15 +97,9 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
         advance(place, None)
     while requests:
         first = next(iter(requests.values()))
-        places = [
-            place
-            for place, request in requests.items()
-            if request.network is first.network
-            and all(
-                request.inputs[name].shape == array.shape for name, array in first.inputs.items()
-            )
-        ]
-        places = places if first.network.supports_batching else places[:1]
+        places = [place for place, request in requests.items() if _is_alike(request, first)]
+        if not first.network.supports_batching:
+            del places[1:]
         batch = [requests.pop(place) for place in places]
         inputs = {
             name: np.concatenate([request.inputs[name] for request in batch])
@@ -115,3 +109,10 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
             for row, place in enumerate(places):
                 advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
     return [results[place] for place in range(len(pipelines))]
+
+
+def _is_alike(request: InferenceRequest, other: InferenceRequest) -> bool:
+    """Whether two requests can be in one batch."""
+    return request.network is other.network and all(
+        request.inputs[name].shape == array.shape for name, array in other.inputs.items()
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from posezoo.errors import InferenceError
 from posezoo.plugins import import_attribute
-from posezoo.pose.decoder_type import TOP_DOWN
+from posezoo.pose.decoder_type import TOP_DOWN, DecoderType
 from posezoo.pose.decoders import find_decoder, resolve_options
 from posezoo.pose.top_down import TopDownOptions
 from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
@@ -44,55 +45,69 @@ def load_estimator(
         MissingPackageError: OpenVINO is not installed.
     """
     options = options or LoadOptions()
-    if preprocessing is None:
-        preprocessing = Preprocessing()
-        if (
-            isinstance(model, ModelSpec) and model.inputs
-        ):  # mean and scale are in the IR of a zoo model
-            image = model.inputs[0]
-            is_rgb = image.ir_color is ColorOrder.RGB
-            preprocessing = Preprocessing(layout=image.ir_layout, reverse_input_channels=is_rgb)
-    decoder = model.decoder
-    if decoder is None and isinstance(model, ModelSpec) and model.composite:
-        raise InferenceError(
-            f"{model.name} finds no poses alone: it is a part of {model.composite}",
-            hint=f"run {model.composite}",
-        )
-    if decoder is None:
-        raise InferenceError(
-            f"{model.name} declares no decoder, so its outputs cannot be decoded to poses"
-        )
+    decoder = _require_decoder(model)
     record = find_decoder(decoder.name)
     is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
-    if is_decoded and (options.flip or tuple(options.scales) != (1.0,)):
+    if is_decoded and options.has_several_passes:
         raise InferenceError(
             f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
             " scales",
             hint="convert it without --decode",
         )
-    overrides = dict(options.decoder_options)
-    if options.min_person_score is not None and record.person_score:
-        overrides[record.person_score] = options.min_person_score
-    # Top-down decoders that have the option flip mirror each person instead of the image.
-    if options.flip and "flip" in {field.name for field in fields(record.options)}:
-        overrides["flip"] = True
+    overrides = _decoder_overrides(record, options)
+    if overrides.get("flip"):
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
     pipeline = record.pipeline
     if is_decoded and record.approach == "top-down" and not record.takes_boxes:
-        pipeline, decoder_options = TOP_DOWN, TopDownOptions()  # one network of several
+        # One network of several.
+        pipeline = TOP_DOWN
+        decoder_options = TopDownOptions()
     config = PipelineConfig(
         model,
         tuple(irs.values()) if is_decoded else _ir_paths(model, decoder, irs),
         decoder.name,
         decoder_options,
-        options.override(preprocessing),
+        options.override(preprocessing or _declared_preprocessing(model)),
         options,
     )
-    if options.flip or tuple(options.scales) != (1.0,):
-        return Estimator(model, decoder.name, TestTimeAugmentation(config))
     create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(pipeline)
+    if options.has_several_passes:
+        create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config))
+
+
+def _decoder_overrides(record: DecoderType, options: LoadOptions) -> dict[str, Any]:
+    overrides = dict(options.decoder_options)
+    if options.min_person_score is not None and record.person_score:
+        overrides[record.person_score] = options.min_person_score
+    # Top-down decoders that have the option flip mirror each person instead of the image.
+    if options.flip and hasattr(record.options, "flip"):
+        overrides["flip"] = True
+    return overrides
+
+
+def _require_decoder(model: Model) -> Decoder:
+    if model.decoder is not None:
+        return model.decoder
+    if isinstance(model, ModelSpec) and model.composite:
+        raise InferenceError(
+            f"{model.name} finds no poses alone: it is a part of {model.composite}",
+            hint=f"run {model.composite}",
+        )
+    raise InferenceError(
+        f"{model.name} declares no decoder, so its outputs cannot be decoded to poses"
+    )
+
+
+def _declared_preprocessing(model: Model) -> Preprocessing:
+    """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR."""
+    if not isinstance(model, ModelSpec) or not model.inputs:
+        return Preprocessing()
+    image = model.inputs[0]
+    return Preprocessing(
+        layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB
+    )
 
 
 def load_detector(

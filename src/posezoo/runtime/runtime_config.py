@@ -67,7 +67,16 @@ class RuntimeConfig:
             config["INFERENCE_PRECISION_HINT"] = self.inference_precision
         if self.cache_dir is not None and self.device != "CPU":
             config["CACHE_DIR"] = str(self.cache_dir)
-        properties: dict[str, dict[str, str]] = {}  # by real device
+        if self.device.split(":")[0] in VIRTUAL_DEVICES:
+            for device, properties in self._device_properties().items():
+                config[f"DEVICE_PROPERTIES_{device}"] = properties
+        else:
+            config |= self._device_properties().get(self.device, {})
+        return config
+
+    def _device_properties(self) -> dict[str, dict[str, str]]:
+        """Properties by real device."""
+        properties: dict[str, dict[str, str]] = {}
         if self.threads and "CPU" in _real_devices(self.device):
             properties["CPU"] = {"INFERENCE_NUM_THREADS": str(self.threads)}
         parts = self.streams.split(",") if self.streams else []
@@ -82,13 +91,7 @@ class RuntimeConfig:
                     hint="4, or CPU:4,GPU:2",
                 )
             properties.setdefault(device, {})["NUM_STREAMS"] = number
-        if self.device.split(":")[0] in VIRTUAL_DEVICES:
-            config.update(
-                {f"DEVICE_PROPERTIES_{name}": values for name, values in properties.items()}
-            )
-        else:
-            config.update(properties.get(self.device, {}))
-        return config
+        return properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,11 @@ class LoadOptions:
             )
         if self.layout not in ("", "NCHW", "NHWC"):
             raise InferenceError(f"layout: expected NCHW or NHWC, got {self.layout!r}")
+
+    @property
+    def has_several_passes(self) -> bool:
+        """Whether images are run mirrored or at several scales."""
+        return self.flip or tuple(self.scales) != (1.0,)
 
     def override(self, preprocessing: Preprocessing) -> Preprocessing:
         """The preprocessing that a model declares, overridden by the values that these options

@@ -13,9 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import image_layout
-from posezoo.convert.graph_cutting import static_sizes
 from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
+from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, static_sizes
 from posezoo.plugins import import_attribute
 from posezoo.spec.model import Decoder, Decoding, Input, ModelSpec, Output
 
@@ -167,16 +166,9 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     record = find_decoder(spec.decoding.decoder.name)
     assert record.graph is not None
     if not spec.is_ir:  # folding would make INT8 weights f32
-        fold_constants(
-            network
-        )  # else OpenVINO does not know in FP16 which sizes follow from the image's
-    ports = {name: port for port in network.outputs for name in port.names}
-    roles = match_roles(
-        spec, {name: tuple(static_sizes(port.partial_shape)) for name, port in ports.items()}
-    )
-    maps = {
-        role: nodes.to_float(ports[output].node.input_value(0)) for role, output in roles.items()
-    }
+        # Else OpenVINO does not know in FP16 which sizes follow from the image's.
+        fold_constants(network)
+    maps = _find_maps(network, spec)
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names({inner_name(each) for each in port.names})
     build = import_attribute(record.graph.build)
@@ -194,11 +186,22 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
             f"{spec.full_name}: {error_text(error)}",
             hint="check the shapes of its outputs, and --max_people",
         ) from error
+    title = KEYPOINTS if len(values.shape) == 3 else BOXES
     results = []
-    for title, node in ((KEYPOINTS if len(values.shape) == 3 else BOXES, values), (SCORES, scores)):
-        node.output(0).set_names({title})
+    for name, node in ((title, values), (SCORES, scores)):
+        node.output(0).set_names({name})
         results.append(ov.opset13.result(node))
     return ov.Model(results, network.get_parameters(), network.get_friendly_name())
+
+
+def _find_maps(network: Any, spec: ModelSpec) -> dict[str, Any]:
+    """The decoder's inputs by role, as floats."""
+    from posezoo.convert.decoding import nodes
+
+    ports = {name: port for port in network.outputs for name in port.names}
+    shapes = {name: static_sizes(port.partial_shape) for name, port in ports.items()}
+    roles = match_roles(spec, shapes)
+    return {role: nodes.to_float(ports[name].node.input_value(0)) for role, name in roles.items()}
 
 
 def inner_name(name: str) -> str:

@@ -107,25 +107,32 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
     for port in spec.inputs:
         if port.shape:
             shapes[port.name.partition(":")[0]] = {"dim": [{"size": size} for size in port.shape]}
-    encoded = []
+    encoded: list[bytes] = []
     for index, entry in enumerate(model["modelTopology"]["node"]):
         with _reading(path, f"modelTopology.node[{index}]"):
             name, operation, attributes = entry["name"], entry["op"], dict(entry.get("attr", {}))
         with _reading(path, f"the node {name!s:.60} ({operation!s:.60})"):
             if operation == "Const":
-                kind = attributes["dtype"]["type"]
-                if name not in weights:
-                    raise ValueError("is a constant without weights")
-                if kind not in _CONSTANTS:
-                    raise ValueError(f"is a constant of type {kind}, which is not supported")
-                attributes["value"] = _encode_constant(weights[name], kind)
-            elif operation == "Placeholder" and name in shapes:
-                shape = attributes.get("shape", {}).get("shape", {})
-                if "dim" not in shape and shape.get("unknownRank", not shape):
-                    attributes["shape"] = {"shape": shapes[name]}
+                attributes["value"] = _encode_value(name, attributes, weights)
+            elif operation == "Placeholder" and name in shapes and _has_no_rank(attributes):
+                attributes["shape"] = {"shape": shapes[name]}
             node = _Operation(name, operation, entry.get("input", []), attributes)
-            encoded += [_encode_node(part) for part in _unfuse(node)]
+            encoded += map(_encode_node, _unfuse(node))
     return b"".join(encoded)
+
+
+def _encode_value(name: str, attributes: Mapping[str, Any], weights: Mapping[str, Array]) -> bytes:
+    kind = attributes["dtype"]["type"]
+    if name not in weights:
+        raise ValueError("is a constant without weights")
+    if kind not in _CONSTANTS:
+        raise ValueError(f"is a constant of type {kind}, which is not supported")
+    return _encode_constant(weights[name], kind)
+
+
+def _has_no_rank(attributes: Mapping[str, Any]) -> bool:
+    shape = attributes.get("shape", {}).get("shape", {})
+    return "dim" not in shape and bool(shape.get("unknownRank", not shape))
 
 
 def _end_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
@@ -176,55 +183,77 @@ def _shard_names(path: Path, group: Any) -> list[str]:
     return names
 
 
+class _Weight(NamedTuple):
+    """A weight in a model.json; ``stored`` is its type in the file."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    stored: Any
+    quantization: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return math.prod(self.shape)
+
+
 def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
     """The weights by name: float32, int32 or bool."""
-    import numpy as np
-
     arrays: dict[str, Array] = {}
     for index, group in enumerate(model["weightsManifest"]):
-        specs = []
         with _reading(path, f"weightsManifest[{index}].weights"):
-            for weight in group["weights"]:
-                quantized = weight.get("quantization") or {}
-                name, shape, kind = str(weight["name"]), weight["shape"], weight["dtype"]
-                stored = quantized.get("dtype", kind)
-                types = _QUANTIZED if quantized else _WEIGHTS
-                if (
-                    kind not in _WEIGHTS
-                    or stored not in types
-                    or (stored == "float16" and kind != "float32")
-                ):
-                    raise ValueError(
-                        f"{name} has the type {stored} for {kind}, which is not supported"
-                    )
-                if not all(isinstance(size, int) and size >= 0 for size in shape):
-                    raise ValueError(f"{name} has the shape {shape}")
-                specs.append((name, tuple(shape), kind, np.dtype(types[stored]), quantized))
-        shards = _shard_names(path, group)
-        try:
-            # A weight may begin in one file and end in the next.
-            content = b"".join((path.parent / shard).read_bytes() for shard in shards)
-        except OSError as error:
-            raise ConversionError(f"{error.filename}: cannot be read: {error.strerror}") from error
-        needed = sum(math.prod(shape) * dtype.itemsize for _, shape, _, dtype, _ in specs)
-        if len(content) != needed:
-            raise ConversionError(
-                f"{path.parent / shards[0] if shards else path}: {len(shards)} files of weights"
-                f" have {len(content)} bytes, the weights in {path.name} need {needed}",
-                hint="a file is incomplete, or belongs to another model",
-            )
+            weights = [_read_weight(entry) for entry in group["weights"]]
+        content = _read_shards(path, group, weights)
         start = 0
-        for name, shape, kind, dtype, quantized in specs:
-            with _reading(path, f"the weight {name:.60}"):
-                count = math.prod(shape)
-                values = np.frombuffer(content, dtype, count, start).reshape(shape)
-                start += count * dtype.itemsize
-                if dtype.kind == "u":
-                    values = values * float(quantized["scale"]) + float(quantized["min"])
-                    if kind == "int32":  # JavaScript rounds .5 up
-                        values = np.floor(values + 0.5)
-                arrays[name] = values.astype(_WEIGHTS[kind])
+        for weight in weights:
+            with _reading(path, f"the weight {weight.name:.60}"):
+                arrays[weight.name] = _dequantize(weight, content, start)
+            start += weight.size * weight.stored.itemsize
     return arrays
+
+
+def _read_weight(entry: Mapping[str, Any]) -> _Weight:
+    import numpy as np
+
+    quantization = entry.get("quantization") or {}
+    name, shape, kind = str(entry["name"]), entry["shape"], entry["dtype"]
+    stored = quantization.get("dtype", kind)
+    types = _QUANTIZED if quantization else _WEIGHTS
+    is_known = kind in _WEIGHTS and stored in types
+    if not is_known or (stored == "float16" and kind != "float32"):
+        raise ValueError(f"{name} has the type {stored} for {kind}, which is not supported")
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise ValueError(f"{name} has the shape {shape}")
+    return _Weight(name, tuple(shape), kind, np.dtype(types[stored]), quantization)
+
+
+def _read_shards(path: Path, group: Any, weights: Sequence[_Weight]) -> bytes:
+    """The bytes of the weights: one may begin in one file and end in the next."""
+    shards = _shard_names(path, group)
+    try:
+        content = b"".join((path.parent / shard).read_bytes() for shard in shards)
+    except OSError as error:
+        raise ConversionError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    needed = sum(weight.size * weight.stored.itemsize for weight in weights)
+    if len(content) != needed:
+        raise ConversionError(
+            f"{path.parent / shards[0] if shards else path}: {len(shards)} files of weights"
+            f" have {len(content)} bytes, the weights in {path.name} need {needed}",
+            hint="a file is incomplete, or belongs to another model",
+        )
+    return content
+
+
+def _dequantize(weight: _Weight, content: bytes, start: int) -> Array:
+    import numpy as np
+
+    values = np.frombuffer(content, weight.stored, weight.size, start).reshape(weight.shape)
+    if weight.stored.kind == "u":
+        values = values * float(weight.quantization["scale"]) + float(weight.quantization["min"])
+        if weight.kind == "int32":  # JavaScript rounds .5 up
+            values = np.floor(values + 0.5)
+    return values.astype(_WEIGHTS[weight.kind])
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
@@ -237,42 +266,60 @@ def _unfuse(node: _Operation) -> list[_Operation]:
     """The operations that a node consists of; the last one has its name."""
     if node.operation not in (*_FUSED, "Prelu"):
         return [node]
-    kept = {key: value for key, value in node.attributes.items() if key not in _FUSION_ATTRIBUTES}
-    typed = {"T": kept.get("T", {"type": "DT_FLOAT"})}
-    inputs = [
-        name for name in node.inputs if not name.startswith("^")
-    ]  # control inputs only set an order
-    nodes: list[_Operation] = []
-
-    def add(operation: str, *inputs: str, attributes: Mapping[str, Any] = typed) -> str:
-        nodes.append(_Operation(f"{node.name}/unfused_{len(nodes)}", operation, inputs, attributes))
-        return nodes[-1].name
-
+    parts = _UnfusedOperations(node)
+    # Control inputs only set an order.
+    inputs = [name for name in node.inputs if not name.startswith("^")]
     if node.operation == "Prelu":
-        value, steps, arguments = inputs[0], ["Prelu"], inputs[1:]
+        value = inputs[0]
+        inputs = inputs[1:]
+        steps = ["Prelu"]
     else:
-        value, arguments = add(_FUSED[node.operation], *inputs[:2], attributes=kept), inputs[2:]
+        value = parts.add(_FUSED[node.operation], *inputs[:2], attributes=parts.kept)
+        inputs = inputs[2:]
         names = node.attributes.get("fused_ops", {}).get("list", {}).get("s", [])
         steps = [_decode_text(name).decode() for name in names]
     for step in steps:
+        value = parts.add_step(step, value, inputs)
+    parts.nodes[-1] = parts.nodes[-1]._replace(name=node.name)
+    return parts.nodes
+
+
+class _UnfusedOperations:
+    """The operations that a fused one consists of."""
+
+    def __init__(self, node: _Operation) -> None:
+        self.nodes: list[_Operation] = []
+        self.kept = {
+            key: value for key, value in node.attributes.items() if key not in _FUSION_ATTRIBUTES
+        }
+        self._node = node
+        self._typed = {"T": self.kept.get("T", {"type": "DT_FLOAT"})}
+
+    def add(self, operation: str, *inputs: str, attributes: Mapping[str, Any] | None = None) -> str:
+        """Add an operation; returns its name."""
+        name = f"{self._node.name}/unfused_{len(self.nodes)}"
+        if attributes is None:
+            attributes = self._typed
+        self.nodes.append(_Operation(name, operation, inputs, attributes))
+        return name
+
+    def add_step(self, step: str, value: str, arguments: list[str]) -> str:
+        """Add a step that takes this value, and may take the next argument; returns its name."""
         if step in ("BiasAdd", "Prelu") and not arguments:
             raise ValueError(f"has no input for {step}")
         if step == "BiasAdd":
-            order = {key: value for key, value in kept.items() if key == "data_format"}
-            value = add(step, value, arguments.pop(0), attributes=typed | order)
-        elif step == "Prelu":
-            negative = add("Relu", add("Neg", value))
-            value = add("Sub", add("Relu", value), add("Mul", arguments.pop(0), negative))
-        elif step == "LeakyRelu":
-            value = add(
-                step, value, attributes=typed | {"alpha": node.attributes["leakyrelu_alpha"]}
-            )
-        elif step in _ACTIVATIONS:
-            value = add(step, value)
-        else:
-            raise ValueError(f"contains the fused operation {step}, which is not supported")
-    nodes[-1] = nodes[-1]._replace(name=node.name)
-    return nodes
+            order = {key: value for key, value in self.kept.items() if key == "data_format"}
+            return self.add(step, value, arguments.pop(0), attributes=self._typed | order)
+        if step == "Prelu":
+            negative = self.add("Relu", self.add("Neg", value))
+            positive = self.add("Relu", value)
+            return self.add("Sub", positive, self.add("Mul", arguments.pop(0), negative))
+        if step == "LeakyRelu":
+            alpha = {"alpha": self._node.attributes["leakyrelu_alpha"]}
+            return self.add(step, value, attributes=self._typed | alpha)
+        if step in _ACTIVATIONS:
+            return self.add(step, value)
+        raise ValueError(f"contains the fused operation {step}, which is not supported")
 
 
 def _encode_node(node: _Operation) -> bytes:
