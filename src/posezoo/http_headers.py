@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 _FORM = re.compile(
     r"(?P<host>[\w.-]+(?::\d{1,5})?|\[[\da-fA-F:.]+\](?::\d{1,5})?)=(?P<line>.+)", re.ASCII
 )
-_LINE = re.compile(
-    r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", re.ASCII
-)  # RFC 9110, 5.1
+# RFC 9110, 5.1
+_LINE = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", re.ASCII)
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -41,9 +40,9 @@ class HostHeader:
         host = address.netloc.rpartition("@")[2]
         if not host:
             raise ValueError("the URL has no host")
-        return cls(
-            host + (":80" if address.scheme == "http" and address.port is None else ""), name, value
-        )
+        if address.scheme == "http" and address.port is None:
+            host += ":80"
+        return cls(host, name, value)
 
     def __repr__(self) -> str:
         return f"{self.host}={self.name}: ***"

@@ -252,7 +252,9 @@ def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:
     with open(path, "rb") as packed:
         for each in listed["files"]:
             # Names begin at the root of the program's own file system.
-            name, start, end = str(each["filename"]).removeprefix("/"), each["start"], each["end"]
+            name = str(each["filename"]).removeprefix("/")
+            start = each["start"]
+            end = each["end"]
             if not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end <= size):
                 raise ArchiveError(
                     f"{index.name}: the member {name[:60]!a} is not inside {path.name}"
@@ -265,7 +267,8 @@ class _Part:
     """A part of a file, from its current position."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
-        self._stream, self._left = stream, size
+        self._stream = stream
+        self._left = size
 
     def read(self, size: int) -> bytes:
         piece = self._stream.read(min(size, self._left))
@@ -277,7 +280,9 @@ class _BoundedStream:
     """A stream that refuses to read a huge piece at once, or to seek beyond the limit."""
 
     def __init__(self, path: Path, label: str, stream: IO[bytes] | gzip.GzipFile) -> None:
-        self._name, self._stream, self._limit = label, stream, _limit(path)
+        self._name = label
+        self._stream = stream
+        self._limit = _limit(path)
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_READ:

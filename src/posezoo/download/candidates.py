@@ -75,12 +75,10 @@ class ByteStream:
     pieces: Iterator[bytes]  # in order
     start: int = 0  # the position of the first of these bytes in the file
     etag: str = ""  # the candidate's strong entity tag for this version of the file, or ""
-    is_resumable: bool = (
-        False  # whether the rest alone can be requested if the stream is interrupted
-    )
-    stop: int | None = (
-        None  # the position after the last of these bytes; None for the end of the file
-    )
+    #: Whether the rest alone can be requested if the stream is interrupted.
+    is_resumable: bool = False
+    #: The position after the last of these bytes; None for the end of the file.
+    stop: int | None = None
     url: str = ""  # the final URL after all redirects, or ""
     size: int | None = None  # of the whole file in bytes, as its source states it
 

@@ -51,12 +51,12 @@ class HostLimiter:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._active, self._limit = 0, math.inf
+        self._active = 0
+        self._limit = math.inf
         self._reductions = 0
-        self._peak, self._successes = (
-            0,
-            0,
-        )  # since the last reduction; _peak: maximum of active requests
+        # Since the last reduction; _peak is the maximum of active requests.
+        self._peak = 0
+        self._successes = 0
         self.uses_single_connection = False
 
     @contextmanager
@@ -82,7 +82,8 @@ class HostLimiter:
                     # The host may have been busy only for a short time.
                     self._successes += 1
                     if self._successes == _SUCCESSES_TO_RAISE:
-                        self._limit, self._successes = self._limit + 1, 0
+                        self._limit = self._limit + 1
+                        self._successes = 0
                 else:
                     refusal.new_limit = self._reduce_limit(reductions)
                 self._condition.notify_all()
@@ -95,8 +96,10 @@ class HostLimiter:
         if reductions == self._reductions:  # else another request has already reduced the limit
             if self._peak == 1:
                 return None
-            self._limit, self._reductions = self._peak // 2, self._reductions + 1
-            self._peak, self._successes = self._active, 0
+            self._limit = self._peak // 2
+            self._reductions = self._reductions + 1
+            self._peak = self._active
+            self._successes = 0
         return int(self._limit)
 
 
@@ -104,7 +107,8 @@ class ConnectionPool:
     """A context manager that closes its connections and stops its threads on exit."""
 
     def __init__(self, options: DownloadOptions) -> None:
-        self._jobs, self._most_connections = options.jobs, options.jobs * options.connections
+        self._jobs = options.jobs
+        self._most_connections = options.jobs * options.connections
         self._exit_stack = ExitStack()
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
@@ -192,10 +196,13 @@ class DownloadContext:
     ) -> None:
         self.options = options
         if isinstance(model, str):
-            self.model, self.base, self.first_use = model, Path(), None
+            self.model = model
+            self.base = Path()
+            self.first_use = None
         else:
             # File sources with a relative path lie beside model.yml.
-            self.model, self.base = model.full_name, model.path.parent
+            self.model = model.full_name
+            self.base = model.path.parent
             self.first_use = (
                 partial(options.first_use, model) if options.first_use is not None else None
             )
@@ -228,7 +235,8 @@ class DownloadContext:
         """A copy of the context for a package that contains requested files, with events about
         packages.
         """
-        listener, changed = self._listener, copy(self)
+        listener = self._listener
+        changed = copy(self)
 
         def listen(event: Event) -> None:
             match event:

@@ -49,7 +49,8 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     """The cache, then all mirrors in their order; none if the file's own digest is unknown."""
     if file.checksum is None:  # caches and mirrors find a file by its digest
         return ()
-    path_in_store, candidates = entry_path(file.checksum), []
+    path_in_store = entry_path(file.checksum)
+    candidates = []
     if context.cache_dir is not None:
         path = context.cache_dir / path_in_store
         candidates.append(
@@ -127,7 +128,8 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
 
     If the cache cannot be written, or does not support locks, they do not wait.
     """
-    handle, lock = None, Path()
+    handle = None
+    lock = Path()
     if context.cache_dir is not None and file.checksum is not None:
         lock = _staging_path(context.cache_dir, file.checksum).with_suffix(_LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"

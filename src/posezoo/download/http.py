@@ -102,7 +102,8 @@ def open_response(
             _refuse_web_page(first, pieces)
         _refuse_length(response, file, start, stop)
         is_resumable = content_encoding(response) == "identity"
-        etag, size = _strong_etag(response), _stated_size(response)
+        etag = _strong_etag(response)
+        size = _stated_size(response)
         yield ByteStream(
             chain((first,), pieces), start, etag, is_resumable, stop, response.url, size
         )
@@ -167,7 +168,8 @@ def _follow_redirects(
     """Follow redirects and return the final response; requests itself would read each body to the
     end.
     """
-    timeout_s, start_time = download_options.timeout_s, time.monotonic()
+    timeout_s = download_options.timeout_s
+    start_time = time.monotonic()
     requested: list[str] = []
     public_only = False
     for _ in range(1 + _MOST_REDIRECTS):

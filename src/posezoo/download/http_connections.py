@@ -176,10 +176,8 @@ class _Peers(threading.local):
     def check(self, sock: socket.socket) -> None:
         try:
             self.last = str(sock.getpeername()[0])
-        except (
-            OSError,
-            AttributeError,
-        ):  # the connection is broken, or is TLS in the TLS of a proxy
+        # The connection is broken, or is TLS in the TLS of a proxy.
+        except (OSError, AttributeError):
             self.last = ""
         if self.public_only and is_private(self.last):
             raise SourceError(
@@ -255,9 +253,8 @@ class _DeadlineConnection(HTTPConnection):
         return sock
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        if (
-            self.sock is not None
-        ):  # kept open after an earlier request, which other rules may have allowed
+        # It was kept open after an earlier request, which other rules may have allowed.
+        if self.sock is not None:
             PEERS.check(self.sock)
         super().putrequest(*args, **kwargs)
 
@@ -308,9 +305,8 @@ def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Itera
 
     def expire() -> None:
         expired.set()
-        with suppress(
-            OSError, TypeError
-        ):  # TypeError: no socket yet, or TLS in TLS, which is not a socket
+        # TypeError: there is no socket yet, or it is TLS in TLS, which is not a socket.
+        with suppress(OSError, TypeError):
             socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
 
     timer = TIMERS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)

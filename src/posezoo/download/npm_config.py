@@ -111,11 +111,9 @@ class NpmConfig:
         By default, a URL of npm's default registry is replaced by one of the registry in use, since
         mirrors often repeat that of the default one (`npm help config`, replace-registry-host).
         """
-        replaced, address, registry = (
-            self.get("replace-registry-host"),
-            urlsplit(url),
-            self.registry_for(""),
-        )
+        replaced = self.get("replace-registry-host")
+        address = urlsplit(url)
+        registry = self.registry_for("")
         if replaced in ("", "npmjs"):
             replaced = default_registry()
         named = urlsplit(replaced if "://" in replaced else f"//{replaced}")
@@ -149,13 +147,19 @@ class NpmConfig:
         return self.authorization(registry, registry) if is_same_host else ""
 
     def _login(self, prefix: str) -> str:
-        key, word, value = "_authToken", "Bearer", self.get(f"{prefix}:_authToken")
+        key = "_authToken"
+        word = "Bearer"
+        value = self.get(f"{prefix}:_authToken")
         if not value:
-            key, word, value = "_auth", "Basic", self.get(f"{prefix}:_auth")
-        user, password = self.get(f"{prefix}:username"), self.get(f"{prefix}:_password")
+            key = "_auth"
+            word = "Basic"
+            value = self.get(f"{prefix}:_auth")
+        user = self.get(f"{prefix}:username")
+        password = self.get(f"{prefix}:_password")
         try:
             if not value and user and password:
-                key, login = "_password", f"{user}:".encode() + base64.b64decode(password)
+                key = "_password"
+                login = f"{user}:".encode() + base64.b64decode(password)
                 value = base64.b64encode(login).decode()
         except ValueError as error:
             raise NpmSettingsError(
@@ -284,7 +288,8 @@ def _read_npmrc(path: Path) -> dict[str, str]:
             break
         key, separator, value = line.partition("=")
         if key.strip() and key.strip()[0] not in ";#":
-            key, value = _expand(_unquote(key)), _expand(_unquote(value)) if separator else "true"
+            key = _expand(_unquote(key))
+            value = _expand(_unquote(value)) if separator else "true"
             if key.endswith("[]"):  # a list
                 key = key.removesuffix("[]")
                 value = ",".join(filter(None, (values.get(key), value)))
@@ -325,7 +330,8 @@ def _host(url: str) -> str:
     invalid.
     """
     address = urlsplit(url)
-    name, port = address.hostname or "", address.port
+    name = address.hostname or ""
+    port = address.port
     name = f"[{name}]" if ":" in name else name
     return (
         name if not name or port in (None, _DEFAULT_PORTS.get(address.scheme)) else f"{name}:{port}"

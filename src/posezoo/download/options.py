@@ -53,9 +53,8 @@ class DownloadOptions:
     connections: int = 1  # how many connections a large file may use
     #: The licenses that a model may have, see ``refuse_license``; empty for all.
     allow_licenses: tuple[str, ...] = ()
-    sleep: Callable[[float], None] = (
-        time.sleep
-    )  # waits between attempts; its argument is in seconds
+    #: Waits between attempts; its argument is in seconds.
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def limits(self) -> StoreLimits:

@@ -43,7 +43,8 @@ def open_url(
     """
     from posezoo.download import http
 
-    options, limiter = context.options, context.pool.limiter_for(url)
+    options = context.options
+    limiter = context.pool.limiter_for(url)
     options = replace(options, headers=(*headers, *options.headers)) if headers else options
     open_range = partial(http.open_response, context.pool.session(), url, file, options)
     # Without a digest, ranges of different versions of the file would not be detected.
@@ -83,7 +84,8 @@ def open_in_ranges(
         if first.stop is None:
             yield first
             return
-        thread_pool, state = ThreadPool(connections), replace(resume, etag=first.etag)
+        thread_pool = ThreadPool(connections)
+        state = replace(resume, etag=first.etag)
 
         def read_range(start: int) -> bytes:
             content = bytearray()

@@ -38,9 +38,8 @@ class ResumeState:
 
     size: int = 0  # in bytes
     source: str = ""  # the name of the candidate that sent it
-    etag: str = (
-        ""  # the source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or ""
-    )
+    #: The source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or "".
+    etag: str = ""
 
 
 class PartialFile:
@@ -163,14 +162,14 @@ class PartialFile:
             DigestError: the bytes are not the expected ones.
             OSError: the file cannot be read.
         """
-        link, expected = _link_of(self.target), file.checksum
+        link = _link_of(self.target)
+        expected = file.checksum
         if expected is None or not has_size(path, file.size):
             return False
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
-        if not cloned and not hard_link(
-            path, link, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)
-        ):
+        mode = stat.S_IMODE(os.fstat(self._handle).st_mode)
+        if not cloned and not hard_link(path, link, mode=mode):
             return False
         self.digests = compute_digests(self.path if cloned else link, self._algorithms)
         if self.digests[0] != expected:
@@ -193,9 +192,8 @@ class PartialFile:
             replace_atomically(path, self.target)
         if self._linked is not None:
             with suppress(OSError):
-                self._linked.unlink(
-                    missing_ok=True
-                )  # rename does nothing if both names are the same file
+                # The rename does nothing if both names are the same file.
+                self._linked.unlink(missing_ok=True)
         self._published = path is self.path
         self._remove_resume_state()
 

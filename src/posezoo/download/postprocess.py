@@ -176,9 +176,8 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
             raise DownloadError(
                 f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in"
             )
-        text = published.read_text(
-            "utf-8"
-        )  # converts line ends to newlines, as Open Model Zoo does
+        # This converts line ends to newlines, as Open Model Zoo does.
+        text = published.read_text("utf-8")
     except FileNotFoundError as error:
         raise DownloadError(
             f"{name}: does not exist: neither published nor in an archive",

@@ -58,7 +58,8 @@ def update_provenance_json(
 
     An OSError if the file cannot be written, or another run keeps it locked.
     """
-    names, path = {file.name for file in spec.files}, folder / NAME
+    names = {file.name for file in spec.files}
+    path = folder / NAME
     if NAME in names:  # do not overwrite a published file of this name
         return
     origins = {

@@ -104,7 +104,8 @@ def download_dataset(
     files: list[Path] = []
     with DownloadContext(name, download_options, listener) as context:
         for archive in dataset.archives:
-            path, digest = folder / archive.file.name, archive.file.checksum
+            path = folder / archive.file.name
+            digest = archive.file.checksum
             name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
             record = PostprocessRecord(path, {"archive": name_of_digest})
             old_record = PostprocessRecord(

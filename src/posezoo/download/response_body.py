@@ -38,10 +38,14 @@ class StallDetectingReader:
     _CHECKS = 4  # per timeout, so that a stall is detected before two timeouts have passed
 
     def __init__(self, response: requests.Response, timeout_s: float) -> None:
-        self._response, self._timeout_s = response, timeout_s
-        self._received, self._recent, self._reading = 0, 0, False
+        self._response = response
+        self._timeout_s = timeout_s
+        self._received = 0
+        self._recent = 0
+        self._reading = False
         self._seen: deque[int] = deque([0], maxlen=1 + self._CHECKS)
-        self._ended, self._expired = False, False
+        self._ended = False
+        self._expired = False
 
     def __enter__(self) -> StallDetectingReader:
         self._timer = TIMERS.call_later(self._timeout_s / self._CHECKS, self._check_rate)
@@ -59,21 +63,18 @@ class StallDetectingReader:
         try:
             with translate_errors(self._timeout_s, when):
                 piece: bytes = self._response.raw.read1(_PIECE, decode_content=False)
-        except (
-            SourceError,
-            AttributeError,
-        ):  # AttributeError: ssl forgets its object on a shutdown
+        # AttributeError: ssl forgets its object on a shutdown.
+        except (SourceError, AttributeError):
             if not self._expired:
                 raise
             piece = b""
         finally:
             self._reading = False
         if self._expired:
-            problem = f"sent only {self._recent} bytes in {self._timeout_s:g} s{when}"
-            silence = f"no answer within {self._timeout_s:g} s{when}"
-            raise TransientSourceError(
-                problem if self._recent else silence, at_most=ATTEMPTS_AT_SILENCE
-            )
+            problem = f"no answer within {self._timeout_s:g} s{when}"
+            if self._recent:
+                problem = f"sent only {self._recent} bytes in {self._timeout_s:g} s{when}"
+            raise TransientSourceError(problem, at_most=ATTEMPTS_AT_SILENCE)
         self._received += len(piece)
         return piece
 
@@ -87,9 +88,8 @@ class StallDetectingReader:
         self._recent = seen[-1] - seen[0]
         if len(seen) > self._CHECKS and self._recent < _MIN_BYTES_PER_S * self._timeout_s:
             self._expired = True
-            with suppress(
-                OSError, ValueError, RuntimeError
-            ):  # the response has ended in the meantime
+            # The response may have ended in the meantime.
+            with suppress(OSError, ValueError, RuntimeError):
                 self._response.raw.shutdown()
             return
         self._timer = TIMERS.call_later(self._timeout_s / self._CHECKS, self._check_rate)
@@ -103,11 +103,9 @@ def read_body(
     reader: StallDetectingReader,
 ) -> Iterator[bytes]:
     """The received pieces of a whole file or of a range of it."""
-    size, cap, end = (
-        start,
-        file.read_limit if stop is None else stop,
-        file.size if stop is None else stop,
-    )
+    size = start
+    cap = stop or file.read_limit
+    end = stop or file.size
     while piece := reader.read_chunk(f" after {size} of {file.size or 'unknown'} bytes"):
         size += len(piece)
         # An endless compressed stream may decompress to nothing, so the compressed bytes are
@@ -139,9 +137,8 @@ def decode_body(
     inflater = _make_inflater(first, encoding)
     for compressed in chain((first,), pieces):
         while compressed:
-            if (
-                inflater.eof
-            ):  # a gzip stream may have several members; other bytes after the end are padding
+            # A gzip stream may have several members; other bytes after the end are padding.
+            if inflater.eof:
                 if not compressed.startswith(_GZIP):
                     break
                 inflater = _make_inflater(compressed, encoding)

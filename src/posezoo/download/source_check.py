@@ -69,17 +69,20 @@ def check_sources(
         (spec, file, source) for spec in specs for file in spec.files for source in file.sources
     ]
     silent_hosts: dict[str, str] = {}
-    answers, lock = count(1), threading.Lock()
+    answers = count(1)
+    lock = threading.Lock()
 
     def work(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
         spec, file, source = item
-        state, problem = "good", ""
+        state = "good"
+        problem = ""
         compared: tuple[str, ...] = ()
         try:
             with DownloadContext(spec, options, pool=pool) as context:
                 compared = _ask(source, file, context, silent_hosts)
         except PosezooError as error:
-            state, problem = _state_after(error), redact_secrets(error.problem)
+            state = _state_after(error)
+            problem = redact_secrets(error.problem)
         kinds = (
             name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class)
         )

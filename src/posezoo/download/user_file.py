@@ -35,7 +35,7 @@ def download_user_file(
         SizeError: it has more than ``MAX_BYTES``.
         OutputError: it cannot be written.
     """
-    file = SourceFile(name_in_url(url), None, None, (), MAX_BYTES)
+    file = SourceFile(name_in_url(url), max_size=MAX_BYTES)
     path = folder / file.name
     with DownloadContext("input", options, listener) as context:
 

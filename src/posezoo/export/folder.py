@@ -17,7 +17,8 @@ from posezoo.files.file_manifest import digest
 
 def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """All files of a model; the checksums are the last."""
-    spec, layout = model.spec, model.layout
+    spec = model.spec
+    layout = model.layout
     files = model.ir_files(model.name)
     record = layout.provenance_path(spec, model.precision)
     card = render_card_files(ModelFacts(spec, (spec,), layout))
@@ -39,11 +40,13 @@ def render_sample(model: ExportedModel) -> bytes:
     Raises:
         ExportError: the model does not take one image.
     """
-    port, sides = model.inputs[0], model.inputs[0].sides
+    port = model.inputs[0]
+    sides = model.inputs[0].sides
     if len(model.inputs) != 1 or sides.get("C") != 3 or not sides.keys() >= {"H", "W"}:
         given = ", ".join(f"{each.name} {list(each.shape)}" for each in model.inputs)
         raise ExportError(f"{model.name}: the sample needs one image as its input, not {given}")
-    height, width = sides["H"], sides["W"]
+    height = sides["H"]
+    width = sides["W"]
     if min(height, width) < 0 and (usual := model.spec.inputs[0].usual_size):
         height, width = usual
     lines = []

@@ -24,7 +24,8 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
     Raises:
         ExportError: the model is not such a detector.
     """
-    port, shape = model.inputs[0], model.outputs[0].shape
+    port = model.inputs[0]
+    shape = model.outputs[0].shape
     has_image = len(model.inputs) == 1 and port.layout in ("NCHW", "NHWC") and min(port.shape) > 0
     has_boxes = (
         len(model.outputs) == 1 and shape[:2] == (1, 1) and shape[3:] == (7,) and shape[2] > 0

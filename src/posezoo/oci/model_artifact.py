@@ -63,8 +63,10 @@ DOCUMENT = "application/vnd.cncf.model.doc.v1.raw"
 
 #: The annotations of a layer: ModelPack's for its path, the one that other clients (oras) read, and
 #: ours.
-PATH, TITLE = "org.cncf.model.filepath", "org.opencontainers.image.title"
-MODEL, SHA384 = "posezoo.model", "posezoo.sha384"
+PATH = "org.cncf.model.filepath"
+TITLE = "org.opencontainers.image.title"
+MODEL = "posezoo.model"
+SHA384 = "posezoo.sha384"
 
 _MEDIA_TYPES = {".xml": WEIGHT_CONFIG}
 _RECORD = "provenance.json"
@@ -414,7 +416,7 @@ def _plan_model(
         elif name in (*_card_names(model), _LICENSE):
             documents.append(name)
         else:
-            expected = _pin(SourceFile(name, None, None, ()), file)
+            expected = _pin(SourceFile(name), file)
             group = records if name.endswith(f"/{_RECORD}") else pulled
             group.append(PulledFile(file, places[file.path], expected))
     return PullPlan(model, pulled, records, documents)
@@ -448,7 +450,8 @@ def read_records(plan: PullPlan, client: OciClient, *, is_locked: bool) -> dict[
             are not those of a lock.
         SourceError: a record cannot be downloaded.
     """
-    spec, contents = plan.model, {}
+    spec = plan.model
+    contents = {}
     if isinstance(spec, ModelSpec):
         files = {each.file.path: each for each in (*plan.files, *plan.records)}
         for _, ir_files, record in _list_irs(files, spec):
@@ -520,7 +523,9 @@ def pull_files(
     """
 
     def download(planned: PulledFile) -> None:
-        file, target, expected = planned.file, planned.target, planned.expected
+        file = planned.file
+        target = planned.target
+        expected = planned.expected
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         candidates = (

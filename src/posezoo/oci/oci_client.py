@@ -54,9 +54,9 @@ Result = TypeVar("Result")
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 # A manifest has some 500 bytes for each file; registries accept up to 4 MiB.
-_MANIFEST_FILE = SourceFile("the manifest", None, None, (), 4 << 20)
+_MANIFEST_FILE = SourceFile("the manifest", max_size=4 << 20)
 # The records of posezoo's own models have up to 10 kB.
-_RECORD_FILE = SourceFile("the record of an IR", None, None, (), 1 << 20)
+_RECORD_FILE = SourceFile("the record of an IR", max_size=1 << 20)
 
 # The login service of Docker Hub has another host, which no one has to allow.
 _LOGIN_HOSTS = {"docker.io": ("auth.docker.io",)}
@@ -143,7 +143,8 @@ class OciClient:
 
     def blob_candidate(self, sha256: str, file: SourceFile) -> Candidate:
         """A blob as a candidate of ``download_file``."""
-        name, path = str(self._address), f"blobs/sha256:{sha256}"
+        name = str(self._address)
+        path = f"blobs/sha256:{sha256}"
         return Candidate(name, CandidateKind.SOURCE, lambda state: self._open(path, file, state))
 
     def upload_blob(self, digest: str, open_blob: Callable[[], IO[bytes]]) -> None:
@@ -337,7 +338,8 @@ class OciClient:
         from posezoo.download.http import send_request
         from posezoo.download.http_connections import ip_address
 
-        session, options = self._context.pool.session(), self._context.options
+        session = self._context.pool.session()
+        options = self._context.options
         try:
             with send_request(session, "GET", self._root, options, {}) as response:
                 return response

@@ -212,9 +212,9 @@ class SourceFile:
     """A published file. Its digest decides whether a download is correct, not its source."""
 
     name: str  # relative, with / between folders
-    size: int | None  # bytes; None if the publisher states none
-    checksum: Digest | None  # None if the publisher states none for the file itself
-    sources: tuple[Source, ...]  # tried in order
+    size: int | None = None  # bytes; None if the publisher states none
+    checksum: Digest | None = None  # None if the publisher states none for the file itself
+    sources: tuple[Source, ...] = ()  # tried in order
     max_size: int = 0  # in bytes, the most that is read if the size is unknown
     #: SHA-1 of an archive's members, by name; if it has fewer than 40 digits, only the first ones
     #: are known.

@@ -86,7 +86,8 @@ class _DownloadFormParser(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if tag == "form" and values.get("id") == "download-form":
-            self._inside, self.action = True, values.get("action", "")
+            self._inside = True
+            self.action = values.get("action", "")
         elif (
             tag == "input"
             and self._inside

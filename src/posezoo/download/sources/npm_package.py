@@ -58,7 +58,8 @@ class NpmClient:
     def __init__(
         self, source: NpmPackageSource, file: SourceFile, context: DownloadContext
     ) -> None:
-        self._source, self._config = source, read_npm_config()
+        self._source = source
+        self._config = read_npm_config()
         self._registry = self._config.registry_for(source.package)
         self._host = urlsplit(self._registry).hostname
         options = context.options
@@ -79,9 +80,10 @@ class NpmClient:
             TransientSourceError: another attempt may succeed.
             SourceError: it refuses access, or does not answer as a registry.
         """
-        package, version = self._source.package, self._source.version
+        package = self._source.package
+        version = self._source.version
         url = self._registry + quote(package, safe="@")
-        description = SourceFile("package document", None, None, (), _MAX_DOCUMENT)
+        description = SourceFile("package document", max_size=_MAX_DOCUMENT)
         with self.open(url, description, ResumeState(), accept=_ACCEPT) as stream:
             content = b"".join(stream.pieces)
         try:
@@ -124,7 +126,8 @@ class NpmClient:
         from posezoo.download.http import refuse_unsafe_redirect
 
         url = self._config.tarball_url(stated)
-        address, registry = urlsplit(url), urlsplit(self._registry)
+        address = urlsplit(url)
+        registry = urlsplit(self._registry)
         # Both are read first: an invalid port is a ValueError.
         if (address.hostname, address.port) == (registry.hostname, registry.port):
             url = urlunsplit(address._replace(scheme=registry.scheme))
@@ -154,7 +157,8 @@ def open_npm_member(
 
 def _download_tarball(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> Path:
     """The path of a verified tarball, for this member and later ones."""
-    known, digest = None, source.integrity
+    known = None
+    digest = source.integrity
     if digest is None:
         known = NpmClient(source, file, context).find_tarball()
         digest = known.digest
@@ -187,7 +191,8 @@ def check_npm_member(
     digest.
     """
     tarball = NpmClient(source, file, context).find_tarball()
-    expected, stated = source.integrity, tarball.digest
+    expected = source.integrity
+    stated = tarball.digest
     is_comparable = (
         expected is not None and stated is not None and expected.algorithm == stated.algorithm
     )

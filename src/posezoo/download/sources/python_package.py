@@ -37,8 +37,8 @@ from posezoo.download.file_download import download_file
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
-from posezoo.errors import DigestError, OutputError, SourceError
-from posezoo.files.verified_files import compute_digest
+from posezoo.errors import DigestError, SourceError
+from posezoo.files.verified_files import compute_digest, writing
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 
 # PEP 427: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl
@@ -53,7 +53,7 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*===[\w.!+]+ --hash=sha256:[0-9a-f]
 _OTHER_DIGEST = re.compile(r"Expected sha256 ([0-9a-f]{64})\s+Got\s+([0-9a-f]{64})")
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
-_INDEX_PAGE = SourceFile("index.html", None, None, (), 256 << 20)
+_INDEX_PAGE = SourceFile("index.html", max_size=256 << 20)
 _PIP_LOCK = threading.Lock()
 _HINT = (
     "see which index pip uses: python -m pip config list; or give a folder with a copy:"
@@ -89,7 +89,7 @@ def download_wheel(source: PythonPackageSource, target: Path, context: DownloadC
 
 def wheel_file(wheel: Wheel) -> SourceFile:
     """A wheel as a file that caches and mirrors find by its SHA-256."""
-    return SourceFile(wheel.name, wheel.size, Digest("sha256", wheel.sha256.lower()), sources=())
+    return SourceFile(wheel.name, wheel.size, Digest("sha256", wheel.sha256.lower()))
 
 
 def pip_arguments(wheel_name: str) -> tuple[str, ...]:
@@ -132,12 +132,10 @@ def _open_pip_download(
     requirement = f"{source.package}==={version} --hash=sha256:{source.wheel.sha256.lower()}"
     if not _REQUIREMENT.fullmatch(requirement):
         raise SourceError(f"{requirement!r} is not a valid requirement for pip")
-    try:
+    with writing(temp_dir):
         folder = Path(tempfile.mkdtemp(prefix="pip-", dir=temp_dir))
         requirements = folder / "requirements.txt"
         requirements.write_text(f"{requirement}\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{temp_dir}: cannot be written: {error.strerror or error}") from error
     _pip_download(requirements, folder, arguments)
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
@@ -147,15 +145,12 @@ def _open_pip_download(
 
 
 def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
-    command += [
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--require-hashes",
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input"),
+        *("--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"),
+        "--ignore-requires-python",  # only the file is needed
+        *(*arguments, "--requirement", str(requirements), "--dest", str(folder)),
     ]
-    command += ["--ignore-requires-python"]  # only the file is needed
-    command += [*arguments, "--requirement", str(requirements), "--dest", str(folder)]
     # If pip is killed, its temporary files are removed with our folder. PYTHONSAFEPATH prevents
     # that a pip.py in the current folder is run (from Python 3.11 on).
     environment = {**os.environ, "TMPDIR": str(requirements.parent), "PYTHONSAFEPATH": "1"}
@@ -174,21 +169,21 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
     except OSError as error:
         raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
     if ended.returncode != 0:
-        lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
-        errors = [
-            line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")
-        ]
-        problem = (errors or lines or [""])[-1][:200]  # pip's last ERROR, else its last line
-        hint = _HINT
-        if digests := _OTHER_DIGEST.search(ended.stderr):
-            problem = "the package index has another wheel of that name: "
-            problem += f"its SHA-256 is {digests[2]}, not {digests[1]}"
-        elif "connection broken by" in ended.stderr:
-            problem = f"cannot connect to a package index: {problem}"
-            hint = _HINT.replace(
-                "see", "check the network connection and the proxy settings, and", 1
-            )
-        raise SourceError(problem or f"pip ended with {ended.returncode}", hint=hint)
+        raise _explain_failure(ended.stderr, ended.returncode)
+
+
+def _explain_failure(stderr: str, returncode: int) -> SourceError:
+    """The error for pip's last ERROR, else for its last line."""
+    if digests := _OTHER_DIGEST.search(stderr):
+        problem = "the package index has another wheel of that name: its SHA-256 is"
+        return SourceError(f"{problem} {digests[2]}, not {digests[1]}", hint=_HINT)
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
+    problem = (errors or lines or [""])[-1][:200] or f"pip ended with {returncode}"
+    if "connection broken by" not in stderr:
+        return SourceError(problem, hint=_HINT)
+    hint = _HINT.replace("see", "check the network connection and the proxy settings, and", 1)
+    return SourceError(f"cannot connect to a package index: {problem}", hint=hint)
 
 
 def check_wheel(
@@ -205,7 +200,8 @@ def check_wheel(
     with _PIP_LOCK:  # one thread asks pip, for all
         settings = _pip_settings()
     options = context.options
-    proxy, certificates = settings.get("proxy", ""), settings.get("cert", "")
+    proxy = settings.get("proxy", "")
+    certificates = settings.get("cert", "")
     asking = context.with_options(
         replace(
             options,
