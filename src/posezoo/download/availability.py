@@ -4,7 +4,7 @@ answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -90,13 +90,16 @@ def find_available(known: Sequence[Availability], options: DownloadOptions) -> s
     answers = check_sources([each.spec for each in asked], options)
     good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
     for each in asked:
-        name = each.spec.full_name
-        for precision in each.places:
-            folder = f"{precision}/" if precision else ""
-            files = [file.name for file in each.spec.files if file.name.startswith(folder)]
-            if files and good.issuperset((name, file) for file in files):
-                available.add(name)
+        if any(_has_answers(each.spec, precision, good) for precision in each.places):
+            available.add(each.spec.full_name)
     return available
+
+
+def _has_answers(spec: ModelSpec, precision: str, good: Collection[tuple[str, str]]) -> bool:
+    """Whether a source of each file of a precision answered; the empty precision has all files."""
+    folder = f"{precision}/" if precision else ""
+    files = [file.name for file in spec.files if file.name.startswith(folder)]
+    return bool(files) and all((spec.full_name, file) in good for file in files)
 
 
 def _place(planned: PlannedFile, options: DownloadOptions) -> str:

@@ -85,11 +85,8 @@ def stored_copy(
     """The candidate for a file at a path in a store; none for a local path."""
     if not isinstance(path, StoreFolder):
         return ()
-    return (
-        Candidate(
-            redact_secrets(path.address), kind, partial(open_stored_file, path, file, context)
-        ),
-    )
+    opener = partial(open_stored_file, path, file, context)
+    return (Candidate(redact_secrets(path.address), kind, opener),)
 
 
 def publish_file(path: Path, context: DownloadContext, *, replace: bool = True) -> None:

@@ -140,9 +140,8 @@ class NpmConfig:
         while len(prefix) > 2:
             if value := self._login(prefix):
                 return value
-            prefix = re.sub(
-                r"([^/]+|/)$", "", prefix
-            )  # as npm does: first the name, then the slash
+            # As npm does: first the name, then the slash.
+            prefix = re.sub(r"([^/]+|/)$", "", prefix)
         is_same_host = url != registry and _host(url) == _host(registry)
         return self.authorization(registry, registry) if is_same_host else ""
 
@@ -221,15 +220,7 @@ def read_npm_config() -> NpmConfig:
         NpmSettingsError: a file cannot be read, or has a login without a host, which npm refuses
             too.
     """
-    environment = {}
-    for name, value in os.environ.items():
-        if value and name.lower().startswith("npm_config_"):
-            key = name[len("npm_config_") :]
-            if not key.startswith("//"):
-                key = key[:1] + key[1:].replace("_", "-")
-                key = key.lower()
-            environment[key] = _expand(value)
-    layers: dict[str, Mapping[str, str]] = {"environment": environment}
+    layers: dict[str, Mapping[str, str]] = {"environment": _read_environment()}
     config = NpmConfig(layers)
     project = _find_project() / ".npmrc"
     user = _path(config.get("userconfig") or "~/.npmrc")
@@ -237,13 +228,8 @@ def read_npm_config() -> NpmConfig:
         layers[str(project)] = _read_npmrc(project)
         user = _path(config.get("userconfig") or str(user))
     layers[str(user)] = _read_npmrc(user)
-    node = shutil.which("node")
-    prefix = os.environ.get("PREFIX") or (
-        Path(node).resolve().parent.parent if node else "/usr/local"
-    )
-    shared = Path(
-        config.get("globalconfig") or Path(config.get("prefix") or prefix) / "etc" / "npmrc"
-    )
+    prefix = config.get("prefix") or _default_prefix()
+    shared = Path(config.get("globalconfig") or Path(prefix, "etc", "npmrc"))
     layers.setdefault(str(shared), _read_npmrc(shared))
     for path, layer in layers.items():
         for key in _LOGINS_WITHOUT_HOST:
@@ -253,6 +239,25 @@ def read_npm_config() -> NpmConfig:
                     hint=f"write //HOST/:{key}=..., or run npm config fix",
                 )
     return config
+
+
+def _read_environment() -> dict[str, str]:
+    settings = {}
+    for name, value in os.environ.items():
+        if value and name.lower().startswith("npm_config_"):
+            key = name[len("npm_config_") :]
+            if not key.startswith("//"):
+                key = (key[:1] + key[1:].replace("_", "-")).lower()
+            settings[key] = _expand(value)
+    return settings
+
+
+def _default_prefix() -> str | Path:
+    """The folder that npm is installed in."""
+    if prefix := os.environ.get("PREFIX"):
+        return prefix
+    node = shutil.which("node")
+    return Path(node).resolve().parent.parent if node else "/usr/local"
 
 
 def _find_project() -> Path:
@@ -332,7 +337,8 @@ def _host(url: str) -> str:
     address = urlsplit(url)
     name = address.hostname or ""
     port = address.port
-    name = f"[{name}]" if ":" in name else name
-    return (
-        name if not name or port in (None, _DEFAULT_PORTS.get(address.scheme)) else f"{name}:{port}"
-    )
+    if ":" in name:
+        name = f"[{name}]"
+    if not name or port in (None, _DEFAULT_PORTS.get(address.scheme)):
+        return name
+    return f"{name}:{port}"

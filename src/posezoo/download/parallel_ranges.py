@@ -45,17 +45,15 @@ def open_url(
 
     options = context.options
     limiter = context.pool.limiter_for(url)
-    options = replace(options, headers=(*headers, *options.headers)) if headers else options
+    if headers:
+        options = replace(options, headers=(*headers, *options.headers))
     open_range = partial(http.open_response, context.pool.session(), url, file, options)
     # Without a digest, ranges of different versions of the file would not be detected.
     is_split = file.checksum is not None and (file.size or 0) - resume.size >= 2 * RANGE_BYTES
     with limiter.slot():
-        if context.is_probe:
-            with open_range(resume, 0) as stream:
-                yield stream
-            return
-        if options.connections == 1 or limiter.uses_single_connection or not is_split:
-            with open_range(resume) as stream:
+        is_single = options.connections == 1 or limiter.uses_single_connection or not is_split
+        if context.is_probe or is_single:
+            with open_range(resume, 0 if context.is_probe else None) as stream:
                 yield stream
             return
         try:

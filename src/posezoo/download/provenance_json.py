@@ -62,20 +62,23 @@ def update_provenance_json(
     path = folder / NAME
     if NAME in names:  # do not overwrite a published file of this name
         return
-    origins = {
-        file.name: dict(origin)
-        for file, target in places
+    origins = {}
+    for file, target in places:
         # The origin is recorded before the rename, so the file must exist and be verified.
-        if target.is_file()
-        and (file.checksum is None or has_verified_record(target, file.checksum))
-        and (origin := read_record(target).origin)
-    }
+        if not target.is_file():
+            continue
+        is_verified = file.checksum is None or has_verified_record(target, file.checksum)
+        if is_verified and (origin := read_record(target).origin):
+            origins[file.name] = dict(origin)
 
     def merge(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not origins:
+            return stored
         files = stored.get("files")
-        earlier = files if isinstance(files, dict) else {}
-        merged = {**{name: earlier[name] for name in earlier if name in names}, **origins}
-        return {"model": spec.full_name, "files": merged} if origins else stored
+        kept = {}
+        if isinstance(files, dict):
+            kept = {name: origin for name, origin in files.items() if name in names}
+        return {"model": spec.full_name, "files": {**kept, **origins}}
 
     part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
     if origins or part.exists():  # a killed run may have left a part

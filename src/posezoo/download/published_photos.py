@@ -5,7 +5,7 @@ A data set is downloaded only on request, after its terms were shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,14 +73,10 @@ DATASETS: Mapping[str, PublishedDataset] = {
         terms=(
             "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
             "Annotations: Creative Commons Attribution 4.0.",
-            (
-                "Photos: their copyright is not the consortium's. Each has the license that the"
-                " annotations"
-            ),
-            (
-                "name for it, some of which allow no commercial use or no changes; Flickr's terms"
-                " apply."
-            ),
+            "Photos: their copyright is not the consortium's. Each has the license that the"
+            " annotations",
+            "name for it, some of which allow no commercial use or no changes; Flickr's terms"
+            " apply.",
             "In full: https://cocodataset.org/#termsofuse",
         ),
     ),
@@ -104,31 +100,32 @@ def download_dataset(
     files: list[Path] = []
     with DownloadContext(name, download_options, listener) as context:
         for archive in dataset.archives:
-            path = folder / archive.file.name
-            digest = archive.file.checksum
-            name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
-            record = PostprocessRecord(path, {"archive": name_of_digest})
-            old_record = PostprocessRecord(
-                path, {"archive": str(digest)}
-            )  # the format of earlier versions
-            for present in (record, old_record):
-                if present.is_up_to_date():  # unpacked before, and no file was removed or changed
-                    unpacked = list(present.outputs())
-                    break
-            else:
-                download_file(archive.file, path, context)
-
-                def place(member: str, members: str = archive.members) -> Path | None:
-                    return folder / member if member.startswith(members) else None
-
-                unpacked = unpack_archive(path, "zip", place)
-                if not unpacked:
-                    raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
-                record.write(unpacked, sizes_only=True)
+            files += _unpack(archive, folder, context)
             with suppress(OSError):
-                path.unlink()
-            files += unpacked
+                (folder / archive.file.name).unlink()
     return tuple(files)
+
+
+def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> Iterable[Path]:
+    """Download and unpack an archive, unless none of its files was removed or changed since."""
+    path = folder / archive.file.name
+    digest = archive.file.checksum
+    name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
+    record = PostprocessRecord(path, {"archive": name_of_digest})
+    old_record = PostprocessRecord(path, {"archive": str(digest)})  # of earlier versions
+    for present in (record, old_record):
+        if present.is_up_to_date():
+            return present.outputs()
+    download_file(archive.file, path, context)
+
+    def place(member: str) -> Path | None:
+        return folder / member if member.startswith(archive.members) else None
+
+    unpacked = unpack_archive(path, "zip", place)
+    if not unpacked:
+        raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
+    record.write(unpacked, sizes_only=True)
+    return unpacked
 
 
 _WHEEL = Wheel(

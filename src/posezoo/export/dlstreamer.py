@@ -93,8 +93,13 @@ def _choose_converter(
         layouts = {port.role: port.layout for port in spec.outputs}
         if decoder.reader_names and layouts == dict.fromkeys(decoder.reader_names, "NCHW"):
             return decoder.model_info(resolve_options(spec.decoder))["model_type"]
+    raise _explain_refusal(model, decoder)
+
+
+def _explain_refusal(model: ExportedModel, decoder: DecoderType | None) -> ExportError:
+    spec = model.spec
     if spec.composite or (decoder is not None and decoder.graph is not None):
-        raise ExportError(
+        return ExportError(
             f"{model.name}: DL Streamer has a converter for its outputs only with --decode",
             hint=(
                 "add --decode: the IR then finds the keypoints, and DL Streamer passes them on as"
@@ -102,7 +107,7 @@ def _choose_converter(
             ),
         )
     kind = spec.decoder.name if spec.decoder is not None else "a network without a decoder"
-    raise ExportError(f"{model.name}: DL Streamer has no converter for the outputs of {kind}")
+    return ExportError(f"{model.name}: DL Streamer has no converter for the outputs of {kind}")
 
 
 def _rename_outputs(
