@@ -72,37 +72,46 @@ def check_sources(
     answers = count(1)
     lock = threading.Lock()
 
-    def work(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
+    def check(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
         spec, file, source = item
-        state = "good"
-        problem = ""
-        compared: tuple[str, ...] = ()
-        try:
-            with DownloadContext(spec, options, pool=pool) as context:
-                compared = _ask(source, file, context, silent_hosts)
-        except PosezooError as error:
-            state = _state_after(error)
-            problem = redact_secrets(error.problem)
-        kinds = (
-            name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class)
-        )
+        with DownloadContext(spec, options, pool=pool) as context:
+            checked = _check_source(spec, file, source, context, silent_hosts)
         with lock:
             on_answer(next(answers))
-        return CheckedSource(
-            model=spec.full_name,
-            file=file.name,
-            source=redact_secrets(str(source)),
-            type=next(kinds, ""),
-            host=_address(source).hostname or "",
-            state=state,
-            compared=compared,
-            problem=problem,
-            path=spec.path,
-            line=_find_line(spec.path, source) if state in BAD_STATES else 0,
-        )
+        return checked
 
     with ConnectionPool(options) as pool:
-        return tuple(pool.run_all(work, items))
+        return tuple(pool.run_all(check, items))
+
+
+def _check_source(
+    spec: ModelSpec,
+    file: SourceFile,
+    source: Source,
+    context: DownloadContext,
+    silent_hosts: dict[str, str],
+) -> CheckedSource:
+    state = "good"
+    problem = ""
+    compared: tuple[str, ...] = ()
+    try:
+        compared = _ask(source, file, context, silent_hosts)
+    except PosezooError as error:
+        state = _state_after(error)
+        problem = redact_secrets(error.problem)
+    kinds = (name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class))
+    return CheckedSource(
+        model=spec.full_name,
+        file=file.name,
+        source=redact_secrets(str(source)),
+        type=next(kinds, ""),
+        host=_address(source).hostname or "",
+        state=state,
+        compared=compared,
+        problem=problem,
+        path=spec.path,
+        line=_find_line(spec.path, source) if state in BAD_STATES else 0,
+    )
 
 
 def _ask(
@@ -155,10 +164,9 @@ def _state_after(error: PosezooError) -> str:
     is_installed = not isinstance(error.__cause__, (MissingPackageError, ImportError))
     if not is_installed or not isinstance(error, DownloadError):
         return "unchecked"
-    has_wrong_setting = isinstance(error, NpmSettingsError) or isinstance(
-        error.__cause__, InvalidProxyURL
-    )
-    return "unreachable" if has_wrong_setting or getattr(error, "temporary", False) else "dead"
+    if isinstance(error, NpmSettingsError) or isinstance(error.__cause__, InvalidProxyURL):
+        return "unreachable"
+    return "unreachable" if getattr(error, "temporary", False) else "dead"
 
 
 def _address(source: Source) -> SplitResult:

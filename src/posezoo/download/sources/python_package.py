@@ -266,26 +266,31 @@ def _sha256_at(place: str, wheel: Wheel, context: DownloadContext) -> str | None
     """The SHA-256 of a wheel on a page of links or in a folder: empty if not stated, None if not
     there.
     """
-    if not place.lower().startswith(("http://", "https://")):
-        folder = Path(unquote(re.sub(r"^file:(//[^/]*)?", "", place)))
-        with reading():
-            if (folder / wheel.name).is_file():
-                return compute_digest(folder / wheel.name, "sha256").value
-            page = folder if folder.is_file() else folder / "index.html"
-            text = page.read_text("utf-8", "replace") if page.is_file() else ""
-    else:
+    if place.lower().startswith(("http://", "https://")):
         try:
             with open_url(place, _INDEX_PAGE, context, ResumeState()) as stream:
-                text = b"".join(stream.pieces).decode("utf-8", "replace")
+                page = b"".join(stream.pieces).decode("utf-8", "replace")
         except NotFoundError:
             return None
-    for link in re.findall(r"""<a\b[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE):
+        return _find_link(page, place, wheel)
+    folder = Path(unquote(re.sub(r"^file:(//[^/]*)?", "", place)))
+    with reading():
+        if (folder / wheel.name).is_file():
+            return compute_digest(folder / wheel.name, "sha256").value
+        path = folder if folder.is_file() else folder / "index.html"
+        page = path.read_text("utf-8", "replace") if path.is_file() else ""
+    return _find_link(page, place, wheel)
+
+
+def _find_link(page: str, address: str, wheel: Wheel) -> str | None:
+    """The SHA-256 in the link to a wheel: empty if it has none, None if there is no link."""
+    for link in re.findall(r"""<a\b[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", page, re.IGNORECASE):
         try:
-            address = urlsplit(urljoin(place, html.unescape(link)))
+            target = urlsplit(urljoin(address, html.unescape(link)))
         except ValueError:  # such as http://[x: it is no link to any file
             continue
-        if unquote(address.path.rpartition("/")[2]) == wheel.name:
-            digest = re.fullmatch("sha256=([0-9a-fA-F]{64})", address.fragment)
+        if unquote(target.path.rpartition("/")[2]) == wheel.name:
+            digest = re.fullmatch("sha256=([0-9a-fA-F]{64})", target.fragment)
             return digest[1].lower() if digest else ""
     return None
 
