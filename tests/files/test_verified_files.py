@@ -6,13 +6,19 @@ import errno
 import hashlib
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from posezoo.errors import OutputError
 from posezoo.files.file_record import record_path
-from posezoo.files.verified_files import compute_digest, is_verified, write_atomically
+from posezoo.files.verified_files import (
+    compute_digest,
+    compute_digests,
+    is_verified,
+    write_atomically,
+)
 from posezoo.spec.model import Digest
 
 CONTENT = b"weights" * 1000
@@ -32,6 +38,19 @@ def test_a_file_is_known_by_its_digest(file):
     assert not is_verified(file, len(CONTENT) + 1, GOOD)
     assert not is_verified(file.with_name("missing"), 0, GOOD)
     assert not is_verified(file.parent, 0, GOOD)
+
+
+def test_several_digests_take_one_pass(tmp_path):
+    pipe = tmp_path / "pipe"  # its bytes can be read only once
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_bytes, b"weights")
+        digests = compute_digests(pipe, ("sha256", "sha384"))
+        written.result()
+    assert [digest.value for digest in digests] == [
+        hashlib.sha256(b"weights").hexdigest(),
+        hashlib.sha384(b"weights").hexdigest(),
+    ]
 
 
 def test_other_bytes_of_the_same_size_are_found(file):

@@ -1,0 +1,83 @@
+"""One rule for all who ask a server: how often, and after which pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from posezoo.download.candidates import RateLimitedError, TransientSourceError
+from posezoo.download.options import DownloadOptions
+from posezoo.download.retries import ask_again
+
+
+class Source:
+    """Fails with each of its errors, and then answers."""
+
+    def __init__(self, *errors: TransientSourceError) -> None:
+        self.errors = [*errors]
+        self.pauses: list[float] = []
+        self.warnings: list[str] = []
+
+    def ask(self) -> str:
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+    def ask_again(self, attempts: int = 5) -> str:
+        options = DownloadOptions(None, attempts=attempts, timeout_s=30, sleep=self.pauses.append)
+        return ask_again(self.ask, options, self.warnings.append)
+
+
+def busy(**rules: object) -> TransientSourceError:
+    return TransientSourceError("busy", **rules)
+
+
+def refused(new_limit: int | None) -> TransientSourceError:
+    error = RateLimitedError("too many", retry_after_s=2)
+    error.new_limit = new_limit
+    return error
+
+
+def test_pauses_grow_and_are_announced():
+    source = Source(busy(), busy(), busy())
+    assert source.ask_again() == "answer"
+    for pause_s, longest_s in zip(source.pauses, (0.5, 1.0, 2.0), strict=True):
+        assert longest_s / 2 <= pause_s <= longest_s
+    assert source.warnings[0] == f"busy; attempt 2 of 5 in {source.pauses[0]:.1f} s"
+
+
+def test_a_server_says_how_long_to_wait():
+    source = Source(busy(retry_after_s=7), busy(retry_after_s=0))
+    assert source.ask_again() == "answer"
+    assert source.pauses == [7, 0]
+
+
+@pytest.mark.parametrize(
+    ("make_error", "asked"), [(busy, 4), (lambda: busy(at_most=2), 2), (lambda: busy(at_most=9), 4)]
+)
+def test_the_last_failure_is_the_error(make_error: Callable[[], TransientSourceError], asked):
+    source = Source(*(make_error() for _ in range(10)))
+    with pytest.raises(TransientSourceError, match="busy") as caught:
+        source.ask_again(attempts=4)
+    assert (caught.value.attempts, len(source.errors)) == (asked, 10 - asked)
+
+
+def test_fewer_requests_at_a_time_are_no_failed_attempt():
+    source = Source(*(refused(new_limit) for new_limit in (4, 2, 1)), refused(None))
+    assert source.ask_again(attempts=2) == "answer"
+    assert source.warnings == [
+        "too many; now at most 4 at a time",
+        "too many; now at most 2 at a time",
+        "too many; now at most 1 at a time",
+        "too many; attempt 2 of 2 in 2.0 s",
+    ]
+
+
+def test_a_pause_beyond_the_time_limit_is_the_error_at_once():
+    source = Source(busy(retry_after_s=3600))
+    with pytest.raises(TransientSourceError) as caught:
+        source.ask_again()
+    assert caught.value.problem == "busy, again in 3600 s"
+    assert "--stall_timeout" in caught.value.hint
+    assert source.pauses == []
