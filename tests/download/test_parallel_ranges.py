@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from fakes.files import declared
+from fakes.waiting import wait_until
 from posezoo.download.parallel_ranges import RANGE_BYTES
 from posezoo.errors import DigestError, SourceError
 
@@ -77,8 +78,13 @@ def test_a_host_that_refuses_so_many_gives_it_by_one(server, fetch):
 
 def test_a_file_that_changes_meanwhile_is_not_glued_together(server, fetch):
     url = server.serve("net", WEIGHTS, etag=ETAG, bytes_per_s=1 << 20)
-    changing = threading.Timer(0.3, server.serve, ("net", bytes(len(WEIGHTS))), {"etag": '"v2"'})
-    changing.start()
+
+    def change() -> None:
+        wait_until(lambda: server.requests)
+        with server.lock:  # the first request has its answer
+            server.serve("net", bytes(len(WEIGHTS)), etag='"v2"')
+
+    threading.Thread(target=change).start()
     with pytest.raises(DigestError):
         fetch(declared("net.tflite", WEIGHTS, url), connections=2)
     assert (

@@ -10,9 +10,11 @@ With ``--format json`` it prints::
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -20,6 +22,14 @@ from posezoo.cli.report import print_result
 from posezoo.cli.verbs.push import ADDRESS, describe
 from posezoo.console import Console
 from posezoo.errors import UnknownModelError, suggest
+from posezoo.events import WarningIssued
+
+if TYPE_CHECKING:
+    from posezoo.download.context import ConnectionPool
+    from posezoo.oci.model_artifact import ArtifactFile, PullPlan
+    from posezoo.oci.oci_client import OciAddress, OciClient
+    from posezoo.pipeline.zoo_context import Context
+    from posezoo.registry import Registry
 
 EXAMPLES = """
 posezoo pull oci://registry.example.org/pose/blazepose:1.0
@@ -38,63 +48,88 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Pull, and print the paths of the files."""
-    from posezoo.cards.model_card import NAME as CARD
-    from posezoo.cards.model_card import OURS, has_note
     from posezoo.download.context import ConnectionPool, DownloadContext
-    from posezoo.events import WarningIssued
-    from posezoo.oci.model_artifact import (
-        find_model,
-        plan_pull,
-        pull_files,
-        read_artifact,
-        read_records,
-    )
+    from posezoo.oci.model_artifact import plan_pull
     from posezoo.oci.oci_client import OciClient
-    from posezoo.pipeline.get import write_model_card
 
     context = flags.context_from_args(args)
-    options, layout = context.download_options, context.layout
-    flags.require_local("pull", layout.output_dir)
+    options = context.download_options
+    output_dir = context.layout.output_dir
+    flags.require_local("pull", output_dir)
     with Console(quiet=args.quiet) as console, ConnectionPool(options) as pool:
-        client = OciClient(
-            args.address, DownloadContext(str(args.address), options, console, pool=pool)
-        )
+        asking = DownloadContext(str(args.address), options, console, pool=pool)
+        client = OciClient(args.address, asking)
         manifest = client.read_manifest()
-        digest, files = f"sha256:{sha256(manifest).hexdigest()}", []
-        for file in read_artifact(manifest, args.address):
-            model = find_model(file.path, context.registry)
-            files.append(replace(file, model=model.full_name) if model else file)
+        files = _list_files(manifest, args.address, context.registry)
         if args.models:
-            # The name of a composite is the folder of its parts.
-            names = {name for file in files for name in (file.model, file.path.split("/")[1])}
-            for pattern in args.models:
-                if not any(fnmatchcase(name, pattern) for name in names):
-                    hint = suggest(pattern, names) or f"it has {', '.join(sorted(names))}"
-                    raise UnknownModelError(f"{args.address}: has no model {pattern}", hint=hint)
-            wanted = {
-                name for name in names for pattern in args.models if fnmatchcase(name, pattern)
-            }
-            files = [file for file in files if wanted & {file.model, file.path.split("/")[1]}]
-        plans = plan_pull(files, context.registry, layout, context.lock, options.allow_licenses)
-        if args.dry_run:
-            plans = []
-        is_locked = context.lock.is_strict
-        records = [read_records(plan, client, is_locked=is_locked) for plan in plans]
-        for plan, of_plan in zip(plans, records, strict=True):
-            name = plan.model.full_name
-            with DownloadContext(
-                name, options, console, pool=pool, records_origins=True
-            ) as downloads:
-                pull_files(plan, of_plan, client, layout, downloads)
-        for plan in plans:
-            card = layout.model_dir(plan.model) / CARD
-            if CARD in plan.documents:
-                if card.exists() and not has_note(card, OURS):
-                    console(WarningIssued(f"{card}: posezoo did not write it, so it is kept"))
-                write_model_card(plan.model, context)
-    paths = [
-        f"{'would download ' if args.dry_run else ''}{layout.output_dir / file.path}"
-        for file in files
-    ]
+            files = _select(files, args.models, args.address)
+        plans = plan_pull(
+            files, context.registry, context.layout, context.lock, options.allow_licenses
+        )
+        if not args.dry_run:
+            _pull(plans, client, context, pool, console)
+    would = "would download " if args.dry_run else ""
+    paths = [f"{would}{output_dir / file.path}" for file in files]
+    digest = f"sha256:{sha256(manifest).hexdigest()}"
     print_result(args, describe(args.address, digest, files), *paths)
     return 0
+
+
+def _list_files(manifest: bytes, address: OciAddress, registry: Registry) -> list[ArtifactFile]:
+    """The files of an artifact; their models have full names if the registry has them."""
+    from posezoo.oci.model_artifact import find_model, read_artifact
+
+    files = []
+    for file in read_artifact(manifest, address):
+        model = find_model(file.path, registry)
+        files.append(replace(file, model=model.full_name) if model else file)
+    return files
+
+
+def _select(
+    files: Sequence[ArtifactFile], patterns: Sequence[str], address: OciAddress
+) -> list[ArtifactFile]:
+    """The files of the models that fit a pattern; the name of a composite is that of its folder."""
+    names = {name for file in files for name in _names(file)}
+    wanted: set[str] = set()
+    for pattern in patterns:
+        fitting = [name for name in names if fnmatchcase(name, pattern)]
+        if not fitting:
+            hint = suggest(pattern, names) or f"it has {', '.join(sorted(names))}"
+            raise UnknownModelError(f"{address}: has no model {pattern}", hint=hint)
+        wanted.update(fitting)
+    return [file for file in files if wanted.intersection(_names(file))]
+
+
+def _names(file: ArtifactFile) -> tuple[str, str]:
+    return file.model, file.path.split("/")[1]
+
+
+def _pull(
+    plans: Sequence[PullPlan],
+    client: OciClient,
+    context: Context,
+    pool: ConnectionPool,
+    console: Console,
+) -> None:
+    """Check the records of all models, then download their files, and write their cards."""
+    from posezoo.cards.model_card import NAME as CARD
+    from posezoo.cards.model_card import OURS, has_note
+    from posezoo.download.context import DownloadContext
+    from posezoo.oci.model_artifact import pull_files, read_records
+    from posezoo.pipeline.get import write_model_card
+
+    options = context.download_options
+    layout = context.layout
+    is_locked = context.lock.is_strict
+    records = [read_records(plan, client, is_locked=is_locked) for plan in plans]
+    for plan, of_plan in zip(plans, records, strict=True):
+        name = plan.model.full_name
+        with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
+            pull_files(plan, of_plan, client, layout, downloads)
+    for plan in plans:
+        if CARD in plan.documents:
+            card = layout.model_dir(plan.model) / CARD
+            if card.exists() and not has_note(card, OURS):
+                console(WarningIssued(f"{card}: posezoo did not write it, so it is kept"))
+            write_model_card(plan.model, context)

@@ -26,6 +26,9 @@ from posezoo.errors import OutputError
 if TYPE_CHECKING:
     from posezoo.oci.model_artifact import ArtifactFile
     from posezoo.oci.oci_client import OciAddress
+    from posezoo.pipeline.zoo_context import Context
+    from posezoo.registry import Selection
+    from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo push oci://registry.example.org/pose/blazepose:1.0 blazepose-full
@@ -60,45 +63,54 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Push, and print the address with the digest of the manifest."""
-    from posezoo.cli.model_filters import facts_of
-    from posezoo.license_notice import collect_license_terms
     from posezoo.oci.model_artifact import collect_files, push_files
-    from posezoo.pipeline.get import write_model_card
 
-    patterns, context = (
-        flags.patterns_from_args(args),
-        flags.context_from_args(args, {"locked": False}),
-    )
-    flags.require_local("push", context.layout.download_dir, context.layout.output_dir)
+    patterns = flags.patterns_from_args(args)
+    context = flags.context_from_args(args, {"locked": False})
     layout = context.layout
+    flags.require_local("push", layout.download_dir, layout.output_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
-        all_specs = [context.lock.with_pins(spec) for spec in selection.models]
-        specs = [
-            term.spec for term in collect_license_terms(all_specs, layout)
-        ]  # those with any file
-        absent = (
-            []
-            if args.all and specs
-            else [spec.full_name for spec in all_specs if spec not in specs]
-        )
-        if absent:
-            problem = f"{layout.output_dir}: has no file of {', '.join(absent[:5])}"
-            raise OutputError(problem, hint="posezoo get downloads and converts models")
-        for facts in () if args.dry_run else facts_of(selection):
-            if any(part.full_name in {spec.full_name for spec in specs} for part in facts.parts):
-                write_model_card(facts.model, context)
+        specs = _list_present(selection, context, skips_absent=args.all)
+        if not args.dry_run:
+            _write_cards(selection, specs, context)
         files = collect_files([*specs, *selection.composites], layout, with_irs=not args.without_ir)
         digest = ""
         if not args.dry_run:
             digest = push_files(files, specs, args.address, context.download_options, console)
-    done = "would push" if args.dry_run else "pushed"
-    total = f"{done} {len(files)} files ({sum(file.size for file in files):,} bytes)"
-    lines = (
-        [file.path for file in files] if args.dry_run else [replace(args.address, reference=digest)]
-    )
-    print_result(args, describe(args.address, digest, files), total, *lines)
+    size = sum(file.size for file in files)
+    if args.dry_run:
+        lines = [f"would push {len(files)} files ({size:,} bytes)", *(file.path for file in files)]
+    else:
+        address = replace(args.address, reference=digest)
+        lines = [f"pushed {len(files)} files ({size:,} bytes)", str(address)]
+    print_result(args, describe(args.address, digest, files), *lines)
     return 1 if selection.problems else 0
+
+
+def _list_present(selection: Selection, context: Context, *, skips_absent: bool) -> list[ModelSpec]:
+    """The selected models with any file here; an OutputError if others must not be skipped."""
+    from posezoo.license_notice import collect_license_terms
+
+    all_specs = [context.lock.with_pins(spec) for spec in selection.models]
+    specs = [term.spec for term in collect_license_terms(all_specs, context.layout)]
+    if skips_absent and specs:
+        return specs
+    absent = [spec.full_name for spec in all_specs if spec not in specs]
+    if absent:
+        problem = f"{context.layout.output_dir}: has no file of {', '.join(absent[:5])}"
+        raise OutputError(problem, hint="posezoo get downloads and converts models")
+    return specs
+
+
+def _write_cards(selection: Selection, specs: Sequence[ModelSpec], context: Context) -> None:
+    from posezoo.cli.model_filters import facts_of
+    from posezoo.pipeline.get import write_model_card
+
+    names = {spec.full_name for spec in specs}
+    for facts in facts_of(selection):
+        if any(part.full_name in names for part in facts.parts):
+            write_model_card(facts.model, context)
 
 
 def describe(address: OciAddress, digest: str, files: Sequence[ArtifactFile]) -> dict[str, object]:
