@@ -158,9 +158,10 @@ SAVED_MODEL_FILE = "saved_model.pb"
 
 # The arguments whose text is read as in model.yml.
 _TEXTS = (
-    "--input", "--output", "--input_shape", "--layout", "--mean_values", "--scale_values",
-    "--scale", "--freeze_placeholder_with_value", "--data_type",
+    "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
+    "freeze_placeholder_with_value", "data_type",
 )  # fmt: skip
+_SWITCHES = ("reverse_input_channels", "static_shape")
 
 
 def create_parser() -> argparse.ArgumentParser:
@@ -353,51 +354,12 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
     """The model that the arguments declare, and the path of the file to convert, which may not
     exist.
     """
-    for usage, why in REFUSED.items():
-        flag = usage.split()[0].rstrip(",")
-        if getattr(args, flag.lstrip("-")) is not None:
-            raise ConversionError(f"{flag}: is not carried out here: {why}", hint=_REAL_MO)
-    if args.batch is not None and args.input_shape is not None:
-        raise ConversionError("give either --batch or --input_shape")
-    if args.compress_to_fp16 is not None and args.data_type is not None:
-        raise ConversionError("give either --data_type or --compress_to_fp16")
-    given = [
-        path for path in (args.input_model, args.saved_model_dir, args.input_meta_graph) if path
-    ]
-    if len(given) != 1:
-        raise ConversionError(
-            "give one file to convert",
-            hint="--input_model FILE, or --saved_model_dir DIR, or --input_meta_graph FILE",
-        )
-    original = Path(given[0])
+    _refuse_arguments(args)
+    original = _named_file(args)
     is_saved_model = args.saved_model_dir is not None or original.is_dir()
-    framework = args.framework or (
-        "tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), "")
-    )
-    if framework in UNREAD:
-        raise ConversionError(
-            f"{original}: files of {framework} are not read here", hint=UNREAD[framework]
-        )
-    if framework not in READ:
-        problem = f"{original}: the ending of its name does not tell the framework"
-        if framework:
-            problem = f"--framework {sanitize(framework)}: there is no such framework"
-        raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(READ)}")
-    name = args.model_name or ("saved_model" if args.saved_model_dir else original.stem) or "model"
-    if "/" in name or name in (".", "..") or len(os.fsencode(name)) > MAX_LENGTH:
-        raise ConversionError(
-            f"--model_name {sanitize(name)}: is not the name of a file",
-            hint="--output_dir names the folder",
-        )
-    texts = {flag: getattr(args, flag.lstrip("-")) for flag in _TEXTS}
-    switches = {
-        "--reverse_input_channels": args.reverse_input_channels,
-        "--static_shape": args.static_shape,
-    }
-    declared = read_given_arguments(
-        [f"{flag}={text}" for flag, text in texts.items() if text is not None]
-        + [flag for flag, is_on in switches.items() if is_on]
-    )
+    framework = _framework(args, original, is_saved_model)
+    name = _model_name(args, original)
+    declared = read_given_arguments(_arguments_of_model_yml(args))
     # The file gets another name here, because it may have one that a model.yml cannot declare.
     file_name = SAVED_MODEL_FILE if is_saved_model else f"model{original.suffix.lower()}"
     spec = ModelSpec(
@@ -406,7 +368,7 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         path=original,
         description="",
         task="",
-        framework=Framework(framework),
+        framework=framework,
         license=License(),
         files=(SourceFile(file_name, None, None, ()),),
         inputs=declared.inputs,
@@ -414,6 +376,61 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         mo_args=declared.kept,
     )
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
+
+
+def _refuse_arguments(args: argparse.Namespace) -> None:
+    """Raise a ConversionError for an argument that is not carried out, or that excludes another."""
+    values = vars(args)
+    for usage, why in REFUSED.items():
+        flag = usage.split()[0].rstrip(",")
+        if values[flag.lstrip("-")] is not None:
+            raise ConversionError(f"{flag}: is not carried out here: {why}", hint=_REAL_MO)
+    for one, other in (("batch", "input_shape"), ("data_type", "compress_to_fp16")):
+        if values[one] is not None and values[other] is not None:
+            raise ConversionError(f"give either --{one} or --{other}")
+
+
+def _named_file(args: argparse.Namespace) -> Path:
+    paths = [args.input_model, args.saved_model_dir, args.input_meta_graph]
+    given = [path for path in paths if path]
+    if len(given) != 1:
+        raise ConversionError(
+            "give one file to convert",
+            hint="--input_model FILE, or --saved_model_dir DIR, or --input_meta_graph FILE",
+        )
+    return Path(given[0])
+
+
+def _framework(args: argparse.Namespace, original: Path, is_saved_model: bool) -> Framework:
+    by_suffix = "tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), "")
+    framework = args.framework or by_suffix
+    if framework in READ:
+        return Framework(framework)
+    if framework in UNREAD:
+        problem = f"{original}: files of {framework} are not read here"
+        raise ConversionError(problem, hint=UNREAD[framework])
+    problem = f"{original}: the ending of its name does not tell the framework"
+    if framework:
+        problem = f"--framework {sanitize(framework)}: there is no such framework"
+    raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(READ)}")
+
+
+def _model_name(args: argparse.Namespace, original: Path) -> str:
+    by_file = "saved_model" if args.saved_model_dir else original.stem
+    name: str = args.model_name or by_file or "model"
+    if "/" in name or name in (".", "..") or len(os.fsencode(name)) > MAX_LENGTH:
+        raise ConversionError(
+            f"--model_name {sanitize(name)}: is not the name of a file",
+            hint="--output_dir names the folder",
+        )
+    return name
+
+
+def _arguments_of_model_yml(args: argparse.Namespace) -> list[str]:
+    """The given arguments that a model.yml may have, too, in its form."""
+    values = vars(args)
+    texts = [f"--{name}={values[name]}" for name in _TEXTS if values[name] is not None]
+    return texts + [f"--{name}" for name in _SWITCHES if values[name]]
 
 
 def _print_event(event: events.Event) -> None:

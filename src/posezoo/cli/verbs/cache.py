@@ -64,54 +64,57 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """List the cache, verify it, or remove files from it."""
-    from posezoo.download.cache_entries import file_names_by_digest, list_entries, remove_entries
+    from posezoo.download.cache_entries import file_names_by_digest, list_entries
     from posezoo.pipeline.zoo_context import registry_from_settings
 
-    if args.what != "prune" and (
-        args.damaged or args.everything or args.dry_run or args.older_than is not None
-    ):
+    is_for_prune = args.damaged or args.everything or args.dry_run or args.older_than is not None
+    if args.what != "prune" and is_for_prune:
         args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
     settings = flags.settings_from_args(args)
     flags.require_local("cache", settings.cache_dir)
-    registry = registry_from_settings(settings)
-    selection = registry.select(None)
+    selection = registry_from_settings(settings).select(None)
     with Console(quiet=args.quiet) as console:
         for problem in selection.problems:  # the files of this model may look unused
             console.warn(problem.problem)
         entries = list_entries(settings.cache_dir, file_names_by_digest(selection.models))
-        if args.what == "list":
-            _print(args, settings.cache_dir, entries, f"{len(entries)} files")
-            return 0
         if args.what == "verify":
-            damaged = [entry for entry in entries if entry.is_damaged()]
-            _print(
-                args,
-                settings.cache_dir,
-                damaged,
-                f"{len(damaged)} of {len(entries)} files are damaged",
-            )
-            if damaged:
-                console.print_line(
-                    "a download notices that and downloads them again; "
-                    "posezoo cache prune --damaged removes them"
-                )
-            return 1 if damaged else 0
-        since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0
-        removed = [
-            entry
-            for entry in entries
-            if args.everything
-            or not entry.names
-            or entry.changed < since
-            or (args.damaged and entry.is_damaged())
-        ]
-        if not args.dry_run:
-            remove_entries(settings.cache_dir, removed)
-        action = "would be removed" if args.dry_run else "were removed"
-        _print(
-            args, settings.cache_dir, removed, f"{len(removed)} of {len(entries)} files {action}"
-        )
+            return _verify(args, settings.cache_dir, entries, console)
+        if args.what == "prune":
+            _prune(args, settings.cache_dir, entries)
+        else:
+            _print(args, settings.cache_dir, entries, f"{len(entries)} files")
     return 0
+
+
+def _verify(
+    args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], console: Console
+) -> int:
+    damaged = [entry for entry in entries if entry.is_damaged()]
+    _print(args, root, damaged, f"{len(damaged)} of {len(entries)} files are damaged")
+    if not damaged:
+        return 0
+    console.print_line(
+        "a download notices that and downloads them again; "
+        "posezoo cache prune --damaged removes them"
+    )
+    return 1
+
+
+def _prune(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry]) -> None:
+    from posezoo.download.cache_entries import remove_entries
+
+    since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0
+
+    def is_removed(entry: CacheEntry) -> bool:
+        if args.everything or not entry.names or entry.changed < since:
+            return True
+        return args.damaged and entry.is_damaged()
+
+    removed = list(filter(is_removed, entries))
+    if not args.dry_run:
+        remove_entries(root, removed)
+    action = "would be removed" if args.dry_run else "were removed"
+    _print(args, root, removed, f"{len(removed)} of {len(entries)} files {action}")
 
 
 def _print(

@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.errors import redact_secrets
+
+if TYPE_CHECKING:
+    from posezoo.doctor import Diagnosis
 
 EXAMPLES = """
 posezoo doctor
@@ -35,32 +40,37 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(redact_secrets(json.dumps(asdict(diagnosis), indent=2, default=str)))
         return 1 if diagnosis.problems else 0
-    print(f"posezoo {diagnosis.posezoo}, Python {diagnosis.python}, {diagnosis.system}")
-    print("\npackages")
-    for package in diagnosis.packages:
-        print(f"  {package.name:24} {package.version or '-':14} {package.purpose}")
-    if diagnosis.plugins:
-        print("\nplug-ins (using one runs the code of its package)")
-    for plugin in diagnosis.plugins:
-        print(f"  {plugin.name:24} {plugin.group:21} {plugin.package}")
-    print("\nsettings")
-    for setting in diagnosis.settings:
-        values = setting.value if isinstance(setting.value, tuple) else (setting.value,)
-        text = ", ".join(redact_secrets(str(value)) for value in values if value is not None) or "-"
-        print(f"  {setting.name:20} {text:50} {setting.origin}")
-    print("\nnpm registries")
-    for registry in diagnosis.npm_registries:
-        login = ", with a login" if registry.has_login else ""
-        print(
-            f"  {registry.scope or 'all packages':20} {registry.url or 'none':50}"
-            f" {registry.origin}{login}"
-        )
-    print("\ndevices")
-    for name, hardware in diagnosis.devices.items():
-        print(f"  {name:8} {hardware}")
-    print()
-    for problem in diagnosis.problems:
-        print(f"problem: {problem.message}\n    fix: {problem.mend}")
-    if not diagnosis.problems:
-        print("no problems found")
+    print("\n".join(_text_lines(diagnosis)))
     return 1 if diagnosis.problems else 0
+
+
+def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    yield f"posezoo {diagnosis.posezoo}, Python {diagnosis.python}, {diagnosis.system}"
+    yield "\npackages"
+    for package in diagnosis.packages:
+        yield f"  {package.name:24} {package.version or '-':14} {package.purpose}"
+    if diagnosis.plugins:
+        yield "\nplug-ins (using one runs the code of its package)"
+    for plugin in diagnosis.plugins:
+        yield f"  {plugin.name:24} {plugin.group:21} {plugin.package}"
+    yield "\nsettings"
+    for setting in diagnosis.settings:
+        yield f"  {setting.name:20} {_value_text(setting.value):50} {setting.origin}"
+    yield "\nnpm registries"
+    for registry in diagnosis.npm_registries:
+        scope = registry.scope or "all packages"
+        login = ", with a login" if registry.has_login else ""
+        yield f"  {scope:20} {registry.url or 'none':50} {registry.origin}{login}"
+    yield "\ndevices"
+    for name, hardware in diagnosis.devices.items():
+        yield f"  {name:8} {hardware}"
+    yield ""
+    for problem in diagnosis.problems:
+        yield f"problem: {problem.message}\n    fix: {problem.mend}"
+    if not diagnosis.problems:
+        yield "no problems found"
+
+
+def _value_text(value: object) -> str:
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(redact_secrets(f"{each}") for each in values if each is not None) or "-"

@@ -10,6 +10,8 @@ texts.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -17,12 +19,24 @@ from posezoo.cli.report import print_json
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import PosezooError
+from posezoo.facts.json_projection import project
+
+if TYPE_CHECKING:
+    from posezoo.layout import ModelLayout
+    from posezoo.license_notice import LicenseTerms
+    from posezoo.registry import Selection
 
 EXAMPLES = """
 posezoo licenses
 posezoo licenses blazepose-full --format json
 posezoo licenses --weights_dir models --output models/NOTICE
 """
+
+#: The keys of a model in JSON.
+_KEYS = (
+    "name=spec.full_name spdx=spec.license.spdx? url=spec.license.url? holder? text?"
+    " note=spec.license_note? converted=is_converted"
+)
 
 FLAGS = (
     Flag(
@@ -39,25 +53,15 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Print the NOTICE, or write it."""
     from posezoo.files.verified_files import write_atomically
-    from posezoo.license_notice import collect_license_terms, format_notice
+    from posezoo.license_notice import format_notice
 
     context = flags.context_from_args(args, {"locked": False})
     flags.require_local("licenses", context.layout.download_dir, context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, args.models or None, console)
-        specs = selection.models
-        if not args.models:
-            specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
-        terms = collect_license_terms(specs, context.layout)
-        if not terms and selection.problems:  # the problems were reported above
+        terms = _collect_terms(args, selection, context.layout)
+        if not terms:  # the problems were reported above
             return 1
-        if not terms:
-            models = "these models" if args.models else "the registry's models"
-            raise PosezooError(
-                f"{context.layout.download_dir}: contains no file of {models}, so there is no"
-                " NOTICE",
-                hint="download them with posezoo download, or name their folder: --weights_dir DIR",
-            )
         for term in terms:
             if not term.holder:
                 console.warn(
@@ -68,19 +72,28 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         write_atomically(args.output, text.encode())
     if args.format == "json":
-        rows = [
-            {
-                "name": term.spec.full_name,
-                "spdx": term.spec.license.spdx or None,
-                "url": term.spec.license.url or None,
-                "holder": term.holder or None,
-                "text": str(term.text) if term.text else None,
-                "note": term.spec.license_note or None,
-                "converted": term.is_converted,
-            }
-            for term in terms
-        ]
-        print_json({"models": rows})
+        print_json({"models": [project(term, _KEYS) for term in terms]})
+    elif args.output is not None:
+        print(args.output)
     else:
-        print(text if args.output is None else args.output, end="" if args.output is None else "\n")
+        print(text, end="")
     return 1 if selection.problems else 0
+
+
+def _collect_terms(
+    args: argparse.Namespace, selection: Selection, layout: ModelLayout
+) -> Sequence[LicenseTerms]:
+    """The terms of the models with a file here; a PosezooError if there is none."""
+    from posezoo.license_notice import collect_license_terms
+
+    specs = selection.models
+    if not args.models:
+        specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
+    terms = collect_license_terms(specs, layout)
+    if terms or selection.problems:
+        return terms
+    models = "these models" if args.models else "the registry's models"
+    raise PosezooError(
+        f"{layout.download_dir}: contains no file of {models}, so there is no NOTICE",
+        hint="download them with posezoo download, or name their folder: --weights_dir DIR",
+    )
