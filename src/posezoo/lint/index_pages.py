@@ -7,7 +7,7 @@ from __future__ import annotations
 import os.path
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,7 +128,7 @@ class RegistryLinks:
     up once.
     """
 
-    def __init__(self, registry: Registry, links: Iterable[tuple[Path, str]]) -> None:
+    def __init__(self, registry: Registry, links: Collection[tuple[Path, str]]) -> None:
         self._registry = registry
         self._links = links
         self._exists: dict[str, bool] = {}
@@ -150,6 +150,14 @@ class RegistryLinks:
             root = next(root for root in self._registry.roots if folder.is_relative_to(root))
             return os.path.normpath(f"{root.parent}{target}")
         return os.path.normpath(f"{folder}/{target}")
+
+    @cached_property
+    def first_folders(self) -> Mapping[str, Path]:
+        """The folder of the first card that links to each path."""
+        folders: dict[str, Path] = {}
+        for folder, target in self._links:
+            folders.setdefault(self.resolve(folder, target) or "", folder)
+        return folders
 
     @cached_property
     def counts(self) -> Mapping[str, Counter[str]]:

@@ -23,7 +23,7 @@ from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_be
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index
-from posezoo.lint.text_comparison import words
+from posezoo.lint.text_comparison import file_name, read_names, words
 from posezoo.measured import load_measurements
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
@@ -133,7 +133,7 @@ class RegistryView:
     def links(self) -> RegistryLinks:
         """The links of all cards."""
         views = self.models.values()
-        links = ((view.folder, target) for view in views for target, _ in view.link_targets())
+        links = [(view.folder, target) for view in views for target, _ in view.link_targets()]
         return RegistryLinks(self.registry, links)
 
     @cached_property
@@ -217,6 +217,25 @@ class RegistryView:
         """The drawn pages whose text has changed since; a missing page is not among them."""
         texts = ((path, text, read_text(path)) for path, text in self.drawn_pages.items())
         return frozenset(path for path, text, stated in texts if stated not in (None, text))
+
+    @cached_property
+    def users_of_license(self) -> Mapping[str, list[ModelSpec]]:
+        """The models with each license text."""
+        specs = (view.spec for view in self.models.values() if view.spec is not None)
+        return _group((spec.license.text, spec) for spec in specs if spec.license.text)
+
+    @cached_property
+    def models_by_file(self) -> Mapping[str, list[str]]:
+        """The names of the models that declare a file with each name, without its folders; empty
+        for a name such as deploy.prototxt, which the addresses of several other models end with.
+        """
+        owners: dict[str, list[str]] = {}
+        users: dict[str, set[str]] = {}
+        for view in self.models.values():
+            for _, file, source in view.sources:
+                owners.setdefault(file_name(file.name), []).append(view.name)
+                users.setdefault(file_name(str(source)), set()).add(view.name)
+        return {file: names for file, names in owners.items() if len(users.get(file, ())) <= 2}
 
     @cached_property
     def files_by_key(self) -> Mapping[str, list[tuple[str, SourceFile]]]:
@@ -314,6 +333,18 @@ class ModelView:
         for variant in self.variants:
             for index, file in enumerate(variant.files):
                 yield from ((index, file, source) for source in file.sources)
+
+    def find_owner(self, address: str) -> str:
+        """Another model whose name or file an address ends with or contains; empty if there is
+        none, or if it may be this model's address.
+        """
+        file = file_name(address)
+        owners = {*self.zoo.models_by_file.get(file, ())}
+        owners |= read_names(address) & self.zoo.registry.entries.keys()
+        owners |= {name for name in self.zoo.registry.entries if file.startswith(name)}
+        # The name of a base network may be the beginning of the model's name.
+        others = [name for name in owners - self.related_names if not self.name.startswith(name)]
+        return max(others, key=len) if others and self.name not in owners else ""
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -452,9 +483,9 @@ class ModelView:
         """The card's statements about this model; for a composite, without the sections about its
         parts.
 
-        Empty for a drawn card that has changed, since it is compared with what is drawn now.
+        Empty for a drawn card: it repeats model.yml, and is compared with what is drawn now.
         """
-        if self.card is None or self.card_path in self.zoo.changed_pages:
+        if self.card is None or self.card_path in self.zoo.drawn_pages:
             return CardClaims()
         if not self.has_own_card:
             parts = self.zoo.parts_by_composite.get(self.entry.composite, ())

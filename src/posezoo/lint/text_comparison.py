@@ -73,6 +73,11 @@ def simplify(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
+def file_name(address: str) -> str:
+    """The name of the file in an address, a path, or the description of a member of a package."""
+    return re.split("[ ?]", address)[0].rpartition("/")[2]
+
+
 def read_names(address: str) -> set[str]:
     """The folders and the file of an address or a path, also without the hash and the suffix of the
     file.

@@ -338,9 +338,14 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     for finding in findings:
         print(format_line(finding))
     counts = Counter(str(finding.severity) for finding in findings)
-    details = ", ".join(f"{number} {severity}s" for severity, number in sorted(counts.items()))
-    summary = f"{count} models and composites, {len(load_rules())} rules, {len(findings)} findings"
+    details = ", ".join(_count(number, severity) for severity, number in sorted(counts.items()))
+    found = _count(len(findings), "finding")
+    summary = f"{count} models and composites, {len(load_rules())} rules, {found}"
     print(f"{summary}: {details}" if findings else summary)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _all_rules() -> dict[str, RuleInfo]:

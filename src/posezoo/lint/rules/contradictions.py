@@ -14,7 +14,7 @@ from posezoo.errors import InferenceError
 from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import read_names, simplify
+from posezoo.lint.text_comparison import simplify
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, HttpSource, Input, ModelSpec, Output
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ POSES = "human_pose_estimation"
 #: Addresses of files that their publisher replaces: those of the last release, and those on a
 #: branch.
 _LATEST = re.compile(r"/latest/")
+_MULTIPLES = re.compile(r"multiples of ([1-9][0-9]{0,3})(?: pixels)?(?: plus ([0-9]{1,3}))?")
 _BRANCH = re.compile(
     r"/(?:raw|resolve)/(?:main|master)/|raw\.githubusercontent\.com/[^/]+/[^/]+/(?:main|master)/"
 )
@@ -82,19 +83,25 @@ def missing_decoder(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "decoder-task",
-    "The task is that of the decoder.",
+    "The task is that of the decoder, or of a part's outputs.",
     "task_type: detection, and decoder: {name: movenet}",
 )
 def decoder_task(view: ModelView) -> Iterator[RuleViolation]:
-    decoder = _find_decoder(view)
-    if decoder is None or view.declaration is None:
+    decoder, declared = _find_decoder(view), view.declaration
+    if declared is None:
         return
-    roles = {output.role for outputs in decoder.networks for output in outputs}
+    if decoder is not None:
+        reader, finds_boxes = "the decoder", decoder.finds_boxes
+        roles = {output.role for outputs in decoder.networks for output in outputs}
+    else:
+        reader, roles = "the role of an output", {output.role for output in view.outputs}
+        finds_boxes = "boxes" in roles
     task = f"{POSES}_3d" if "coordinates" in roles else POSES
-    expected = "detection" if decoder.finds_boxes else task
-    if view.declaration.task != expected:
-        message = f"task_type is {view.declaration.task}, and the decoder is for {expected}"
-        yield view.declared("task_type", message, view.declaration.task, expected)
+    expected = "detection" if finds_boxes else task
+    is_known = finds_boxes or not roles.isdisjoint(_ROLE_SIZES)
+    if is_known and declared.task != expected:
+        message = f"task_type is {declared.task}, and {reader} is for {expected}"
+        yield view.declared("task_type", message, declared.task, expected)
 
 
 @rule(
@@ -109,8 +116,9 @@ def decoder_outputs(view: ModelView) -> Iterator[RuleViolation]:
         return
     stages = [view] if view.spec is not None else [view.zoo.models.get(name) for name in view.parts]
     for stage, expected in zip(stages, decoder.networks, strict=False):
-        problem = _describe_misfit(stage.outputs, expected) if stage is not None else ""
-        if stage is not None and problem:
+        if stage is None or stage.spec is None:
+            continue  # another rule reports it
+        if problem := _describe_misfit(stage.outputs, expected):
             message = f"the decoder does not take the outputs of {stage.name}: {problem}"
             yield view.declared("outputs" if stage is view else "stages", message, stage.name)
             return
@@ -146,38 +154,42 @@ def _describe_misfit(outputs: tuple[Output, ...], expected: tuple[Output, ...]) 
 )
 def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
     name = view.declaration.skeleton if view.declaration is not None else ""
-    output = _find_other_skeleton(view)
-    if output is not None:
-        message = f"{output.name} has the shape {output.shape}, which is not that of {name}"
-        yield view.declared("skeleton", message, name, str(output.shape))
+    if not name or any(decoder_outputs.find(view)):
+        return
+    if problem := _describe_other_skeleton(view, name):
+        yield view.declared("skeleton", problem, name)
         return
     stages = [view.zoo.models[stage] for stage in view.parts if stage in view.zoo.models]
     for stage in stages:
         other = stage.declaration.skeleton if stage.declaration is not None else ""
-        if name and other not in ("", name) and _find_other_skeleton(stage) is None:
+        if other not in ("", name) and not _describe_other_skeleton(stage, other):
             yield view.declared(
                 "skeleton", f"skeleton is {name}, and {other} in {stage.name}", name, other
             )
 
 
-def _find_other_skeleton(view: ModelView) -> Output | None:
-    """The first output whose sizes are not those of the skeleton."""
-    name = view.declaration.skeleton if view.declaration is not None else ""
-    if not name:
-        return None
+def _describe_other_skeleton(view: ModelView, skeleton: str) -> str:
+    """Which output does not have the sizes of a skeleton; empty if all have."""
     from posezoo.pose.keypoints import SKELETONS
 
-    if name not in SKELETONS:
-        return None  # another rule reports it
-    count = len(SKELETONS[name].keypoints)
+    if skeleton not in SKELETONS:
+        return ""  # another rule reports it
+    count = len(SKELETONS[skeleton].keypoints)
     known = [output for output in view.outputs if output.role in _ROLE_SIZES]
+    if view.entry.composite and count and not known:
+        return f"no output is made of the keypoints of {skeleton}"
     for output in known:
-        channels = dict(zip(output.layout, output.shape, strict=False)).get("C")
-        sizes = {*output.shape} if channels is None else {channels}
+        axis = output.layout.find("C")
+        sizes = {*output.shape} if axis < 0 else {output.shape[axis]}
         factor, *addends = _ROLE_SIZES[output.role]
-        if -1 not in sizes and sizes.isdisjoint(factor * count + addend for addend in addends):
-            return output
-    return None
+        allowed = [factor * count + addend for addend in addends]
+        if -1 not in sizes and sizes.isdisjoint(allowed):
+            expected = " or ".join(map(str, allowed))
+            shape = ", ".join(map(str, output.shape))
+            if axis >= 0:
+                expected = f"{expected} channels"
+            return f"{output.name} has the shape {shape}, and {skeleton} makes {expected}"
+    return ""
 
 
 @rule(
@@ -219,6 +231,24 @@ def _is_scaled(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 @rule(
+    "usual-size",
+    "The usual size of an input is one that the limits of the model allow.",
+    "usual_size: [385, 512], where sides are multiples of 16 pixels plus 1",
+)
+def usual_size(view: ModelView) -> Iterator[RuleViolation]:
+    stated = _MULTIPLES.search(view.spec.limits) if view.spec is not None else None
+    if stated is None:
+        return
+    step, rest = int(stated[1]), int(stated[2] or 0)
+    for index, port in enumerate(view.inputs):
+        sizes = port.usual_size or ()
+        if any(size % step != rest for size in sizes):
+            text = ", ".join(map(str, sizes))
+            message = f"usual_size is {text}, and limits says: {stated[0]}"
+            yield view.declared(f"inputs[{index}].usual_size", message, text, stated[0])
+
+
+@rule(
     "moving-source",
     "An address leads to one version of a file: that of the latest release changes with each"
     " release. An address on a branch is a warning.",
@@ -237,23 +267,28 @@ def moving_source(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "source-of-another",
-    "A file comes from an address of this model, and not of another one of the registry.",
+    "A file, and the command and the log of a training, come from an address of this model, and not"
+    " of another one of the registry.",
     "source: .../public/movenet-lightning/net.bin in movenet-thunder",
 )
 def source_of_another(view: ModelView) -> Iterator[RuleViolation]:
     for index, file, source in view.sources:
-        named = read_names(str(source)) & view.zoo.registry.entries.keys()
-        # The name of a base network may be the beginning of the model's name.
-        others = [name for name in named - view.related_names if not view.name.startswith(name)]
-        if others and view.name not in named:
-            message = f"{file.name} comes from {source}, which names the model {others[0]}"
+        if owner := view.find_owner(str(source)):
+            message = f"{file.name} comes from {source}, which is an address of {owner}"
             yield view.declared(f"files[{index}].source", message, str(source), view.name)
+    for variant in view.variants:
+        for key in ("command", "log"):
+            address = getattr(variant.training, key)
+            if owner := view.find_owner(address):
+                message = f"training.{key}: {address} is an address of {owner}"
+                place = view.variant_location(variant, "training", key)
+                yield RuleViolation(place, message, f"training.{key}", address, view.name)
 
 
 @rule(
     "known-model",
-    "The models that model.yml names exist: the one that finds the people, and the one to use"
-    " instead.",
+    "The models that model.yml names exist: the one that finds the people, which is a detector, and"
+    " the one to use instead.",
     "people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}",
 )
 def known_model(view: ModelView) -> Iterator[RuleViolation]:
@@ -263,8 +298,15 @@ def known_model(view: ModelView) -> Iterator[RuleViolation]:
     if people is not None:
         named |= {"people.photo": people.photo, "people.video": people.video}
     for key, name in named.items():
-        if name and name not in (WHOLE_IMAGE, TRACKING, *view.zoo.registry.entries):
+        if name in ("", WHOLE_IMAGE, TRACKING):
+            continue
+        if name not in view.zoo.registry.entries:
             yield view.declared(key, f"{key}: no model is called {name}", name)
+            continue
+        other = view.zoo.models.get(name)
+        decoder = _find_decoder(other) if other is not None else None
+        if key.startswith("people") and decoder is not None and not decoder.finds_boxes:
+            yield view.declared(key, f"{key}: {name} finds keypoints, not boxes of people", name)
 
 
 @rule(
@@ -328,7 +370,7 @@ def weights_size(view: ModelView) -> Iterator[RuleViolation]:
             )
             yield _size_violation(view, names[0], message)
             return
-    for name, size in sizes.items():
+    for name, size in sizes.items() if spec.is_ir else ():
         half = sizes.get(name.replace("FP32/", "FP16/", 1))
         if name.startswith("FP32/") and size and half and not 1.1 < size / half < 2.05:
             message = (

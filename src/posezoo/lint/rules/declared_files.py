@@ -13,7 +13,7 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import ARCHIVES
-from posezoo.lint.text_comparison import parse_numbers, read_names
+from posezoo.lint.text_comparison import parse_numbers
 from posezoo.spec.model import CompositeSpec, HttpSource
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -102,8 +102,9 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
         for index, file in enumerate(variant.files)
         for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
         for name, other in view.zoo.files_by_key[key][:MAX_COMPARED]
-        if name == view.name
-        or not {name, view.name} & {*read_names(key)}  # another rule reports it
+        if not view.find_owner(key)  # another rule reports it
+        and not view.zoo.models[name].find_owner(key)
+        and not (name == view.name and other in variant.files[index:])
     )
     for variant, index, file, name, other in pairs:
         own, digest = file.checksum, other.checksum
@@ -189,6 +190,8 @@ def framework_files(view: ModelView) -> Iterator[RuleViolation]:
     allowed = (
         " ".join(FRAMEWORKS[suffix] for suffix in suffixes) if spec.network is None else "pytorch"
     )
+    if any(name.endswith(".json") and f"{name[:-5]}.bin" in names for name in names):
+        allowed = "tf"  # a graph model of TensorFlow.js
     if allowed and spec.framework.value not in allowed.split():
         files = ", ".join(suffixes) if spec.network is None else f"the network {spec.network.name}"
         message = f"framework is {spec.framework}, but {files} is of {allowed}"

@@ -93,7 +93,8 @@ def _project(address: str) -> str:
 @rule(
     "dead-link",
     "Every relative link of a card leads to an existing file of the repository, if files of that"
-    " kind are in this copy at all, and to an existing heading.",
+    " kind are in this copy at all, and to an existing heading. The first of several cards reports"
+    " it.",
     "[another model](../no-such-model/README.md)",
 )
 def dead_link(view: ModelView) -> Iterator[RuleViolation]:
@@ -105,7 +106,7 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
         linked = other.own_card if anchor and other is not None else None
         if linked is not None and anchor not in linked.anchors:
             yield RuleViolation(location, f"{target} leads to no heading", "link", target)
-        if path is None or links.exists(path):
+        if path is None or links.exists(path) or links.first_folders[path] != view.folder:
             continue
         kind = links.kind(path)
         if not links.was_not_copied(kind):

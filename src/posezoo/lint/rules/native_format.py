@@ -21,8 +21,10 @@ from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.text_comparison import simplify
 from posezoo.measured import NAME, load_measurements, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
+from posezoo.spec.model import ModelSpec
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
 #: Words that occur only in license texts.
@@ -71,12 +73,17 @@ def license_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "license-kind",
-    "The license text is that of the license that is named.",
+    "The license text is that of the license that is named, and of a project that the model comes"
+    " from.",
     "license: {spdx: MIT, text: Apache-2.0-Intel.txt}",
 )
 def license_kind(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or not spec.license.text or spec.license.spdx not in PHRASES:
+        return
+    if other := _find_licensed_model(view, spec):
+        message = f"license: {spec.license.text} is the text of the project of {other}"
+        yield view.declared("license.text", message, spec.license.text)
         return
     text = " ".join((read_text(license_path(spec)) or "").split())
     names = [name for name, phrase in sorted(PHRASES.items()) if phrase in text]
@@ -84,6 +91,25 @@ def license_kind(view: ModelView) -> Iterator[RuleViolation]:
         actual, expected = " or ".join(names), spec.license.spdx
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
         yield view.declared("license.text", message, actual, expected)
+
+
+def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
+    """A model from the project that a license text is named after, if this model is not from
+    there.
+    """
+    holder = simplify(spec.license.text.removeprefix(spec.license.spdx).removesuffix(".txt"))
+    users = view.zoo.users_of_license[spec.license.text]
+    is_shared = any(
+        other.origin.repository == spec.origin.repository for other in users if other is not spec
+    )
+    if not holder or is_shared or _names_project(spec, holder):
+        return ""
+    return next((other.name for other in users if _names_project(other, holder)), "")
+
+
+def _names_project(spec: ModelSpec, project: str) -> bool:
+    sources = (str(source) for file in spec.files for source in file.sources)
+    return project in simplify(" ".join((spec.subdirectory, spec.origin.repository, *sources)))
 
 
 @rule("known-skeleton", "The skeleton is one that posezoo has.", "skeleton: coco-71")
@@ -138,6 +164,13 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
         outputs = network.output_names(**spec.network.arguments)
     except (UnknownModelError, NetworkError) as error:
         yield view.declared("network", f"network: {error.problem}", spec.network.name)
+        return
+    is_of_another = network.name in view.zoo.registry.entries
+    if is_of_another and not view.name.startswith(network.name):
+        message = f"network: {network.name} is the network of the model with this name"
+        # A model whose own name is not that of a network may be trained for something else.
+        severity = None if networks.is_network(view.name) else Severity.WARNING
+        yield view.declared("network", message, network.name, "", severity)
         return
     expected_outputs, expected_input = ", ".join(outputs), replace(network.input, shape=())
     for variant in view.variants:
