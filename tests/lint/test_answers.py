@@ -51,7 +51,7 @@ def test_text_has_place_severity_message_and_rule(zoo):
     first, *_ = ended.stdout.splitlines()
     assert first.startswith("models/public/pose-a/README.md:46:19: error: color: RGB on the card")
     assert first.endswith("[color]")
-    assert "findings: " in ended.stdout.splitlines()[-1]
+    assert "1 finding: 1 error" in ended.stdout.splitlines()[-1]
 
 
 def test_json_has_the_keys_that_scripts_rely_on(zoo):

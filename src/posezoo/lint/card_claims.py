@@ -77,14 +77,11 @@ class CardClaims:
     """What a card states about one model."""
 
     ports: tuple[CardPorts, ...] = ()  # the sections on inputs and outputs
-    #: Cells of tables by ``gflops``, ``mparams``, ``type`` and ``framework``, and by ``published
-    #: gflops`` and ``published mparams`` if the card does not say that they were counted.
+    #: Cells of tables by ``gflops``, ``mparams``, ``framework``, and other ``operations``.
     metrics: dict[str, CardValue[str]] = field(default_factory=dict)
     accuracy: tuple[CardValue[float], ...] = ()  # the numbers in accuracy tables
     description: CardValue[str] | None = None  # the text below the first heading of level 2
     licenses: tuple[MarkdownLink, ...] = ()  # the links of the legal section
-    titles: tuple[str, ...] = ()  # the headings, in lower case
-    labels: tuple[str, ...] = ()  # the first cell of each row of all tables, in lower case
 
     def sections_on(self, kind: str, *sides: str) -> list[CardPorts]:
         """The sections on inputs or outputs for any of these sides."""
@@ -138,10 +135,8 @@ _SIDE = re.compile(r"original|converted", re.IGNORECASE)
 _METRICS = {
     "gflops": re.compile(r"g(?:fl)?ops(?:,.{0,60})?", re.IGNORECASE),
     "mparams": re.compile(r"m ?params(?:,.{0,60})?", re.IGNORECASE),
-    "type": re.compile(r"type", re.IGNORECASE),
     "framework": re.compile(r"source framework", re.IGNORECASE),
-    "published gflops": re.compile(r"g(?:fl)?ops(?:, as published)?", re.IGNORECASE),
-    "published mparams": re.compile(r"m ?params(?:, as published)?", re.IGNORECASE),
+    "operations": re.compile(r".{0,60}ops.{0,60}", re.IGNORECASE),
 }
 #: Words in the headings of sections that state an accuracy.
 _ACCURACY = re.compile(r"accuracy|validation|performance|quality|specification", re.IGNORECASE)
@@ -150,52 +145,70 @@ _ACCURACY = re.compile(r"accuracy|validation|performance|quality|specification",
 def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     """The facts that these sections of a card state."""
     sections = tuple(sections)
-    metrics: dict[str, CardValue[str]] = {}
-    accuracy: list[CardValue[float]] = []
-    licenses: list[MarkdownLink] = []
-    labels: list[str] = []
-    for section in sections:
-        is_accuracy = any(map(_ACCURACY.search, section.path))
-        for row in (row for table in section.tables for row in table.rows):
-            labels.append(row.cells[0].lower())
-            kinds = [kind for kind, pattern in _METRICS.items() if pattern.fullmatch(row.cells[0])]
-            if len(row.raw) == 2:
-                for kind in kinds:
-                    metrics.setdefault(kind, CardValue(row.raw[1], row.raw[1], row.line))
-            if is_accuracy and not kinds:
-                numbers = (number for cell in row.raw[1:] for number in re.findall(_NUMBER, cell))
-                label = row.cells[0]
-                accuracy += (
-                    CardValue(float(number), number, row.line, 1, label) for number in numbers
-                )
-        if any(title.lower().startswith("legal") for title in section.path):
-            licenses += (
-                link for number, line in section.prose_lines for link in find_links(line, number)
-            )
-    summary = next((section for section in sections if section.level == 2), None)
-    lines = (
-        [(number, line) for number, line in summary.prose_lines if line.strip()] if summary else []
-    )
-    text = "\n".join(line for _, line in lines)
     parents = {section.path[:-1] for section in sections}
-    ports: list[CardPorts] = []
-    for section in sections:
-        kinds = [match[1].lower() for title in section.path if (match := _KIND.match(title))]
-        sides = [match[0].lower() for title in section.path if (match := _SIDE.match(title))]
-        if kinds:
-            side = sides[0] if sides else "preamble" if section.path in parents else ""
-            ports.append(_read_section(kinds[-1], side, section))
-        elif section.level == 2 and section.title.lower().startswith("use"):
-            ports.append(_read_section("input", "preamble", section))
+    ports = [_read_ports(section, section.path in parents) for section in sections]
+    legal = [section for section in sections if _is_legal(section)]
+    accuracy = [section for section in sections if any(map(_ACCURACY.search, section.path))]
     return CardClaims(
-        ports=tuple(ports),
-        metrics=metrics,
-        accuracy=tuple(accuracy),
-        description=CardValue(text, text, lines[0][0]) if lines else None,
-        licenses=tuple(licenses),
-        titles=tuple(section.title.lower() for section in sections if section.level),
-        labels=tuple(labels),
+        ports=tuple(filter(None, ports)),
+        metrics=_read_metrics(sections),
+        accuracy=tuple(number for section in accuracy for number in _read_accuracy(section)),
+        description=_read_description(sections),
+        licenses=tuple(link for section in legal for link in _read_links(section)),
     )
+
+
+def _is_legal(section: CardSection) -> bool:
+    return any(title.lower().startswith("legal") for title in section.path)
+
+
+def _read_links(section: CardSection) -> Iterator[MarkdownLink]:
+    for number, line in section.prose_lines:
+        yield from find_links(line, number)
+
+
+def _find_metric(title: str) -> str:
+    """The key of ``metrics`` for the first cell of a row; empty if it is another value."""
+    return next((kind for kind, pattern in _METRICS.items() if pattern.fullmatch(title)), "")
+
+
+def _read_metrics(sections: Iterable[CardSection]) -> dict[str, CardValue[str]]:
+    metrics: dict[str, CardValue[str]] = {}
+    for row in (row for section in sections for table in section.tables for row in table.rows):
+        kind = _find_metric(row.cells[0])
+        if kind and len(row.raw) == 2:
+            metrics.setdefault(kind, CardValue(row.raw[1], row.raw[1], row.line))
+    return metrics
+
+
+def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
+    for row in (row for table in section.tables for row in table.rows):
+        label = row.cells[0]
+        if _find_metric(label) not in ("", "operations"):
+            continue
+        for number in re.findall(_NUMBER, " ".join(row.raw[1:])):
+            yield CardValue(float(number), number, row.line, 1, label)
+
+
+def _read_description(sections: Iterable[CardSection]) -> CardValue[str] | None:
+    """The text of the first section of level 2."""
+    summary = next((section for section in sections if section.level == 2), None)
+    prose = summary.prose_lines if summary is not None else ()
+    lines = [(number, line) for number, line in prose if line.strip()]
+    text = "\n".join(line for _, line in lines)
+    return CardValue(text, text, lines[0][0]) if lines else None
+
+
+def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
+    """What a section on inputs or outputs states; None for another section."""
+    kinds = [match[1].lower() for match in map(_KIND.match, section.path) if match]
+    sides = [match[0].lower() for match in map(_SIDE.match, section.path) if match]
+    if kinds:
+        side = "preamble" if is_parent else ""
+        return _read_section(kinds[-1], sides[0] if sides else side, section)
+    if section.level == 2 and section.title.lower().startswith("use"):
+        return _read_section("input", "preamble", section)
+    return None
 
 
 def select_part_sections(
@@ -230,28 +243,6 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
         colors += block.find_all(_COLOR, str.upper)
         values["mean"] += block.find_all(_MEAN, _numbers)
         values["scale"] += block.find_all(_SCALE, _numbers)
-    for table in section.tables:
-        columns = [cell.lower() for cell in table.headers]
-        for row in table.rows:
-            raw = dict(zip(columns, row.raw, strict=True))
-            cells = dict(zip(columns, row.cells, strict=True))
-            if "name" in cells and (shape_text := raw.get("shape")) is not None:
-                name, layout, shape = (
-                    cells["name"],
-                    cells.get("layout", ""),
-                    _dimensions(shape_text),
-                )
-                port = CardPort(
-                    CardValue(name, name, row.line) if name else None,
-                    CardValue(shape, shape_text, row.line) if shape else None,
-                    CardValue(tuple(layout), layout, row.line) if layout else None,
-                )
-                ports.append(port)
-            if (color := cells.get("colour order")) in ("RGB", "BGR"):
-                colors.append(CardValue(color, color, row.line))
-            for column, found in values.items():
-                if numbers := _numbers(raw.get(column, "")):
-                    found.append(CardValue(numbers, raw[column], row.line))
     return CardPorts(kind, side, section.line, tuple(ports), tuple(colors), values, tuple(formats))
 
 

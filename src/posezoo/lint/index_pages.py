@@ -7,12 +7,12 @@ from __future__ import annotations
 import os.path
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from posezoo.cards.card_reader import ParsedCard, to_plain_text
+from posezoo.cards.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
 from posezoo.lint.card_claims import CardValue
 from posezoo.registry import Registry
 
@@ -53,42 +53,54 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
     """
     lines = {number: line for section in page.sections for number, line in section.prose_lines}
     for table in page.tables:
-        columns = {
-            kind: index
-            for kind, pattern in _COLUMNS.items()
-            for index, header in enumerate(table.headers)
-            if pattern.fullmatch(header)
-        }
+        columns = _find_columns(table)
         composite = ""  # the rows below may describe its parts
         for row in table.rows:
-            models: list[str] = []
-            for cell in row.raw:
-                is_link = _TARGET.search(cell) is not None
-                found = [_find_model(part, names, composite) for part in _BREAK.split(cell)]
-                if any(found) and (is_link or cell == row.raw[0]):
-                    models = found
-                    composite = next(filter(None, found)) if is_link else composite
-                    break
+            models, is_link = _find_models(row, names, composite)
+            if is_link:
+                composite = next(filter(None, models))
             line = lines.get(row.line, "").strip()
-            has_cell_too_many = line.endswith("|") and len(_BAR.findall(line)) > len(row.raw) + 1
-            values = {kind: _BREAK.split(row.raw[index]) for kind, index in columns.items()}
-            if has_cell_too_many:
-                values = {}
-            clear = {
-                kind: parts for kind, parts in values.items() if len(parts) in (1, len(models))
-            }
-            unclear = tuple(row.raw[columns[kind]] for kind in values.keys() - clear.keys())
-            if has_cell_too_many:
-                unclear = (line,)
-            for position, model in enumerate(models):
-                cells = {}
-                for kind, parts in clear.items():
-                    text = parts[position if len(parts) == len(models) else 0]
-                    if text.strip(" -"):
-                        cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
-                if model:
-                    yield IndexRow(str(path), row.line, model, cells, unclear)
-                    unclear = ()
+            yield from _read_row(str(path), row, line, models, columns)
+
+
+def _find_columns(table: CardTable) -> dict[str, int]:
+    columns: dict[str, int] = {}
+    for kind, pattern in _COLUMNS.items():
+        for index, header in enumerate(table.headers):
+            if pattern.fullmatch(header):
+                columns[kind] = index
+    return columns
+
+
+def _find_models(row: TableRow, names: Collection[str], composite: str) -> tuple[list[str], bool]:
+    """The models in the first cell that names any, and whether it links to them."""
+    for cell in row.raw:
+        is_link = _TARGET.search(cell) is not None
+        models = [_find_model(part, names, composite) for part in _BREAK.split(cell)]
+        if any(models) and (is_link or cell == row.raw[0]):
+            return models, is_link
+    return [], False
+
+
+def _read_row(
+    file: str, row: TableRow, line: str, models: Sequence[str], columns: Mapping[str, int]
+) -> Iterator[IndexRow]:
+    values = {kind: _BREAK.split(row.raw[index]) for kind, index in columns.items()}
+    clear = {kind: parts for kind, parts in values.items() if len(parts) in (1, len(models))}
+    unclear = tuple(row.raw[columns[kind]] for kind in values.keys() - clear.keys())
+    if line.endswith("|") and len(_BAR.findall(line)) > len(row.raw) + 1:  # a cell too many
+        clear = {}
+        unclear = (line,)
+    for position, model in enumerate(models):
+        texts = {kind: parts[position % len(parts)] for kind, parts in clear.items()}
+        cells = {
+            kind: CardValue(to_plain_text(text), text.strip(), row.line)
+            for kind, text in texts.items()
+            if text.strip(" -")
+        }
+        if model:
+            yield IndexRow(file, row.line, model, cells, unclear)
+            unclear = ()
 
 
 def list_names(page: ParsedCard, names: Collection[str]) -> dict[str, int]:
@@ -116,11 +128,14 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
         folder = steps[-2] if len(steps) > 1 and steps[-1] == "README.md" else ""
         return folder if folder in names else ""
     text = to_plain_text(cell).rstrip(":").strip()
-    if name := next((name for name in (text, f"{composite}-{text}") if name in names), ""):
-        return name
-    parts = [name for name in names if composite and name.startswith(f"{composite}-")]
-    ends = [name for name in parts if text and name.endswith(f"-{text}")]
-    return ends[0] if len(ends) == 1 else ""
+    for name in (text, f"{composite}-{text}"):
+        if name in names:
+            return name
+    if not (composite and text):
+        return ""
+    is_part = re.compile(rf"{re.escape(composite)}-(?:.*-)?{re.escape(text)}")
+    parts = [name for name in names if is_part.fullmatch(name)]
+    return parts[0] if len(parts) == 1 else ""
 
 
 class RegistryLinks:

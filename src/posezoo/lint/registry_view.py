@@ -313,13 +313,15 @@ class ModelView:
         """The millions of parameters that were published, or else counted on the IR; None if
         unknown.
         """
-        if self.spec is None or self.spec.published.known_difference:
+        spec = self.spec
+        if spec is None or spec.published.known_difference:
             return None
+        if spec.published.mparams:
+            return spec.published.mparams
         with suppress(SpecError):  # another rule reports it
-            counts = [
-                each.figures for each in load_measurements(self.spec) if each.kind == "complexity"
-            ]
-            return self.spec.published.mparams or next((each["mparams"] for each in counts), None)
+            for each in load_measurements(spec):
+                if each.kind == "complexity":
+                    return each.figures["mparams"]
         return None
 
     @property

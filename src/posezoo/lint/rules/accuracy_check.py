@@ -10,59 +10,11 @@ from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
-from posezoo.lint.text_comparison import find_intended
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
 
-#: Keys of the accuracy checker that Open Model Zoo's models often use.
-KEYS: tuple[str, ...] = (
-    "models", "evaluations", "name", "launchers", "datasets", "framework", "device", "model",
-    "weights", "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout",
-    "precision", "reader", "annotation", "annotation_conversion", "data_source", "preprocessing",
-    "postprocessing", "metrics", "size", "dst_width", "dst_height", "aspect_ratio",
-    "aspect_ratio_scale", "use_pillow", "interpolation", "mean", "std", "central_fraction",
-    "pad_type", "pad_value", "stride", "apply_to", "presenter", "top_k", "threshold", "overlap",
-    "reference", "min_confidence", "height_range", "width_range", "area_range", "is_empty",
-    "remove_filtered", "max_detections", "ignore_difficult", "include_boundaries", "integral",
-    "label_map", "num_classes", "classes", "mode", "median", "module_config", "subsample_size",
-    "shuffle",
-)  # fmt: skip
-STEPS: tuple[str, ...] = (
-    "resize", "crop", "normalization", "bgr_to_rgb", "rgb_to_bgr", "bgr_to_gray", "rgb_to_gray",
-    "bgr_to_lab", "bgr_to_yuv", "rgb_to_yuv", "auto_resize", "padding", "resize_prediction_boxes",
-    "filter", "clip_boxes", "nms", "coco_precision", "accuracy", "mean_iou", "map", "recall",
-    "f1-score",
-)  # fmt: skip
-#: Below these keys, each adapter and module has its own keys.
-CUSTOM_KEYS = ("reference", "adapter", "module_config", "annotation_conversion", "label_map")
 #: Keys of an adapter that name an output; raw_output does not.
 _OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
-
-
-@rule(
-    "evaluated-keys",
-    "Every key and step of accuracy-check.yml is one that is read: a misspelt one is ignored.",
-    "preprocesing: [...]",
-)
-def evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
-    stack = [view.accuracy_check] if isinstance(view.accuracy_check, YamlNode) else []
-    while stack:
-        node = stack.pop()
-        if isinstance(node.value, list):
-            stack += node.value
-        elif isinstance(node.value, dict):
-            children = node.value
-            stack += (child for key, child in children.items() if key not in CUSTOM_KEYS)
-            words = [(key, child.key_node or child, child, KEYS) for key, child in children.items()]
-            if kind := text_below(node, "type"):
-                words.append((kind, children["type"], children["type"], STEPS))
-            for word, place, child, known in words:
-                # Singular and plural are different words.
-                if word in known or f"{word}s" in known or word.removesuffix("s") in known:
-                    continue
-                if intended := find_intended(word, (other for other in known if len(other) > 4)):
-                    message = f"{child.field_path}: {word}: did you mean {intended}?"
-                    yield RuleViolation(place, message, child.field_path, word, intended)
 
 
 @rule(
@@ -100,60 +52,6 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
                     listed = ", ".join(on_card)
                     message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
                     yield RuleViolation(node, message, "", name, listed)
-
-
-@rule(
-    "evaluated-classes",
-    "The number of classes that accuracy-check.yml or the name of its data set states fits the"
-    " outputs on the card.",
-    "classes: 80, and an output of `1, 125, 13, 13`: 125 is not a multiple of 85",
-)
-def evaluated_classes(view: ModelView) -> Iterator[RuleViolation]:
-    for run in view.runs:
-        adapter = find_node(run.launcher, "adapter")
-        kind = text_below(adapter, "type") or text_below(run.launcher, "adapter")
-        shapes = [port.shape for port in view.claims.ports_on("output", run.side, "") if port.shape]
-        in_name = re.search(r"([0-9]{1,5})_class", text_below(run.dataset, "name"))
-        # A box of YOLO has four coordinates and mostly one confidence.
-        is_yolo, declared = kind.startswith("yolo"), text_below(adapter, "classes")
-        stated = declared if is_yolo else in_name[1] if in_name and kind == "classification" else ""
-        if not re.fullmatch("[0-9]{1,5}", stated):
-            continue
-        sizes = [size for shape in shapes for size in shape.value]
-        fits = (
-            (
-                0 in (size % (int(stated) + 5), size % (int(stated) + 4))
-                if is_yolo
-                else size == int(stated)
-            )
-            for size in sizes
-            if not isinstance(size, str)
-        )
-        if sizes and not any(isinstance(size, str) for size in sizes) and not any(fits):
-            place = find_node(adapter, "classes") or run.dataset
-            texts = "; ".join(shape.text for shape in shapes)
-            message = (
-                f"accuracy-check.yml has {stated} classes; the outputs on the card are {texts}"
-            )
-            yield RuleViolation(place, message, "classes", stated, texts)
-
-
-@rule(
-    "model-labels",
-    "model_info in model.yml has a label for each class of the data set that accuracy-check.yml"
-    " names, and perhaps one for the background.",
-    "80 labels, and the data set ms_coco_detection_91_classes",
-)
-def model_labels(view: ModelView) -> Iterator[RuleViolation]:
-    labels = list_below(view.node("model_info"), "labels")
-    names = [text_below(run.dataset, "name") for run in view.runs if labels]
-    for match in filter(None, (re.search("([0-9]{1,5})_class", name) for name in names[:1])):
-        if len(labels) not in (int(match[1]), int(match[1]) + 1):
-            message = (
-                f"model_info has {len(labels)} labels; accuracy-check.yml's data set is"
-                f" {match.string}"
-            )
-            yield view.declared("model_info.labels", message, str(len(labels)), match.string)
 
 
 @rule(

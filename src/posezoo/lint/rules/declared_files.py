@@ -13,7 +13,6 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import ARCHIVES
-from posezoo.lint.text_comparison import parse_numbers
 from posezoo.spec.model import CompositeSpec, HttpSource
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -126,27 +125,17 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "ir-pairs",
-    "Each .xml of a published IR has its .bin, and the .bin is the one that is large enough for the"
-    " weights.",
+    "Each .xml of a published IR has its .bin.",
     "FP16/net.xml without FP16/net.bin",
 )
 def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
-    sizes = {file.name: file.size or 0 for file in view.ir_files}
-    mparams = view.claims.metrics.get("mparams")
-    # A weight has at least one byte; some may be used, and counted, in several places.
-    least = max(
-        (0.7e6 * number for number, _ in parse_numbers(mparams.value if mparams else "")), default=0
-    )
-    for index, (name, size) in enumerate(sizes.items()):
-        stem, _, suffix = name.rpartition(".")
-        other = {"xml": f"{stem}.bin", "bin": f"{stem}.xml"}.get(suffix, name)
-        message = ""
-        if other not in sizes:
-            message = f"{name} is declared without {other}"
-        elif suffix == "bin" and 0 < size < least <= sizes[other]:
-            message = f"{name} has {size} bytes and {other} {sizes[other]}: these sizes are swapped"
-        if message:
-            yield view.declared(f"files[{index}]", message, name, other)
+    names = {file.name for file in view.ir_files}
+    for index, file in enumerate(view.ir_files):
+        stem, _, suffix = file.name.rpartition(".")
+        other = {"xml": f"{stem}.bin", "bin": f"{stem}.xml"}.get(suffix)
+        if other is not None and other not in names:
+            message = f"{file.name} is declared without {other}"
+            yield view.declared(f"files[{index}]", message, file.name, other)
 
 
 @rule(

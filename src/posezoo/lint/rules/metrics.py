@@ -4,12 +4,11 @@ index.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from posezoo.lint.card_claims import CardValue
+from posezoo.lint.card_claims import CardClaims, CardValue
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
@@ -41,9 +40,6 @@ SHARED = 0.7
 UNCOUNTED = 3.0
 #: A value counted in Mi (2**20) is too small by this factor.
 MEBI = 2**20 / 1e6
-#: A network that makes an image 16 times as large uses each parameter 32 times for each number of
-#: its input.
-MOST_USES = 40
 #: A number whose comma may be a decimal point or separate thousands.
 _COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6})")
 
@@ -196,73 +192,25 @@ def _ordered_values(
     "a specification without GFLOPs",
 )
 def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
-    if view.spec is None or view.card is None or not view.claims.titles:
+    metrics = view.claims.metrics
+    if view.spec is None or view.claims == CardClaims():
         return
     for kind, title in TITLES.items():
-        on_card = view.claims.metrics.get(kind)
-        if on_card is not None and (match := _COMMA.fullmatch(on_card.value.strip())):
-            message = (
-                f"{title} are {on_card.value}: is {match[1]}.{match[2]} or {match[1]}{match[2]}"
-                " meant?"
-            )
+        on_card = metrics.get(kind)
+        text = on_card.value if on_card is not None else ""
+        if on_card is not None and (match := _COMMA.fullmatch(text.strip())):
+            message = f"{title} are {text}: is {match[1]}.{match[2]} or {match[1]}{match[2]} meant?"
             yield view.quote(on_card, message, f"figures.{kind}")
-        if on_card is not None and parse_numbers(on_card.value):
+        has_others = kind == "gflops" and "operations" in metrics
+        if parse_numbers(text) or (on_card is None and (has_others or _is_in_text(view, title))):
             continue
-        has_other_operations = kind == "gflops" and any(
-            "ops" in label for label in view.claims.labels
-        )
-        # Markdown takes a table without its rule line for text.
-        is_in_text = any(
-            line.lower().startswith(f"| {title.lower()} ") for _, line in view.own_lines
-        )
-        if on_card is not None or not (has_other_operations or is_in_text):
-            location = view.card_line(on_card.line if on_card else 1)
-            actual = on_card.value if on_card else ""
-            yield RuleViolation(
-                location, f"the card does not state {title}", f"figures.{kind}", actual
-            )
+        location = view.card_line(on_card.line if on_card else 1)
+        yield RuleViolation(location, f"the card does not state {title}", f"figures.{kind}", text)
 
 
-@rule(
-    "plausible-figures",
-    "GFLOPs fit MParams and the size of the input: a network uses most parameters at least once,"
-    " and few of them more than once for each pixel.",
-    "GFLOPs 0.0081 and MParams 28.6, where 8.1 GFLOPs are meant",
-)
-def plausible_figures(view: ModelView) -> Iterator[RuleViolation]:
-    shapes = [
-        port.shape.value for port in view.claims.ports_on("input", "", "original") if port.shape
-    ]
-    shapes = shapes or [port.shape for port in view.inputs]
-    sizes = [size for shape in shapes for size in shape if isinstance(size, int) and size > 0]
-    is_known = len(sizes) == sum(map(len, shapes))
-    # A model of text uses only a few rows of its table of embeddings.
-    is_image = any(len(shape) > 3 for shape in shapes)
-    if not is_image or not is_known:
-        return
-    elements = sum(math.prod(size for size in shape if isinstance(size, int)) for shape in shapes)
-    for gflops, mparams, violation in _list_figures(view):
-        if not mparams / 1e3 < gflops < MOST_USES * mparams / 1e3 * elements:
-            reason = (
-                f"{gflops:g} GFLOPs cannot be right for {mparams:g} MParams and {elements} input"
-                " values"
-            )
-            yield replace(violation, message=reason)
-            return
-
-
-def _list_figures(view: ModelView) -> Iterator[tuple[float, float, RuleViolation]]:
-    """The GFLOPs and MParams of model.yml and of the card, with a violation at the former."""
-    published = view.spec.published if view.spec is not None else None
-    if published is not None and published.gflops and published.mparams:
-        violation = view.declared("published.gflops", "", f"{published.gflops:g}")
-        yield published.gflops, published.mparams, violation
-    if figures := _read_figures(view):
-        yield (
-            figures[0],
-            figures[1],
-            view.quote(view.claims.metrics["gflops"], "", "figures.gflops"),
-        )
+def _is_in_text(view: ModelView, title: str) -> bool:
+    """Whether a line is a row of a table without its rule line, which Markdown takes for text."""
+    return any(line.lower().startswith(f"| {title.lower()} ") for _, line in view.own_lines)
 
 
 RULES = defined_rules(globals())

@@ -63,38 +63,44 @@ def output_name(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
-    sides = [
+    original, converted, both = (
         [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
         for side in ("original", "converted", "")
-    ]
-    original, converted = ({base_name(name.value) for name in side} for side in sides[:2])
-    # The converter may change the names if it replaces parts of a network, or cuts it off inside.
-    # Then a declared name may be on either side of the card.
-    are_renamed = bool(original and converted and original != converted) and (
-        view.argument("--transformations_config") is not None
-        or (view.spec is not None and view.spec.framework is Framework.TF)
-        or any(
-            argument.flag == f"--{kind}" and ":" in argument.value for argument in view.arguments
-        )
     )
-    # The converter's inputs have the names that it is given.
-    groups = [[name for side in sides for name in side], *([sides[1]] if kind == "input" else [])]
-    for on_card in groups if are_renamed else sides:
-        names = {base_name(name.value) for name in on_card}
-        missing = [name for name in declared if not is_listed(base_name(name), names)]
+    groups = [original, converted, both]
+    are_renamed = _are_renamed(view, kind, _base_names(original), _base_names(converted))
+    if are_renamed:  # a declared name may be on either side of the card
+        groups = [[*original, *converted, *both]]
+    if are_renamed and kind == "input":  # the converter's inputs have the names that it is given
+        groups.append(converted)
+    for on_card in groups:
+        names = _base_names(on_card)
+        missing = [name for name in map(base_name, declared) if not is_listed(name, names)]
         if are_renamed and kind == "output":
-            missing = [
-                name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)
-            ]
-        if not missing or not on_card:
-            continue
-        declared_names = {base_name(name) for name in declared}
-        unknown = [name for name in on_card if base_name(name.value) not in declared_names]
-        expected = ", ".join(missing)
-        listed = ", ".join(dict.fromkeys(name.value for name in on_card))
-        message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
-        yield view.quote((unknown or on_card)[0], message, f"{kind}.name", expected)
-        return
+            missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
+        if missing and on_card:
+            known = {base_name(name) for name in declared}
+            unknown = [name for name in on_card if base_name(name.value) not in known]
+            expected = ", ".join(missing)
+            listed = ", ".join(dict.fromkeys(name.value for name in on_card))
+            message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
+            yield view.quote((unknown or on_card)[0], message, f"{kind}.name", expected)
+            return
+
+
+def _base_names(values: list[CardValue[str]]) -> set[str]:
+    return {base_name(value.value) for value in values}
+
+
+def _are_renamed(view: ModelView, kind: str, original: set[str], converted: set[str]) -> bool:
+    """Whether the converter may change names: it replaces parts of a network, or cuts it off
+    inside.
+    """
+    if not original or not converted or original == converted:
+        return False
+    flags = {argument.flag for argument in view.arguments if ":" in argument.value}
+    is_tf = view.spec is not None and view.spec.framework is Framework.TF
+    return is_tf or f"--{kind}" in flags or view.argument("--transformations_config") is not None
 
 
 def is_listed(name: str, names: Collection[str]) -> bool:
@@ -109,32 +115,34 @@ def is_listed(name: str, names: Collection[str]) -> bool:
     "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
 )
 def input_shape(view: ModelView) -> Iterator[RuleViolation]:
-    # The shape is that of the export's only input, if the converter has no shape argument.
-    exported = view.export_argument(*EXPORTED_SHAPES)
-    sizes: tuple[int, ...] = ()
-    if (
-        exported is not None
-        and exported.value.count("[") < 2
-        and view.argument("--input_shape") is None
-    ):
-        sizes = tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", exported.value))
-    sides = ("original", "", "preamble", "converted")
-    sections = [section for side in sides for section in view.claims.sections_on("input", side)]
     for declared in view.inputs:
-        shape = declared.shape or sizes
-        for section in sections if shape else ():
+        shape = declared.shape or _read_exported_shape(view)
+        if not shape:
+            continue
+        for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
             port = _find_port(declared, section, len(view.inputs))
             if port is None or port.shape is None:
                 continue
-            if not _is_same_shape(
-                shape, port.shape.value, may_transpose=section.side != "original"
-            ):
-                name, expected = declared.name or "the input", _format_shape(shape)
-                of_model, actual = f"of the {section.side or 'model'}", port.shape.text
-                message = (
-                    f"{name} {of_model} has the shape {actual} on the card, {expected} in model.yml"
-                )
-                yield view.quote(port.shape, message, "input.shape", expected)
+            may_transpose = section.side != "original"
+            if not _is_same_shape(shape, port.shape.value, may_transpose=may_transpose):
+                name = f"{declared.name or 'the input'} of the {section.side or 'model'}"
+                yield _other_shape(view, "input", name, port.shape, shape)
+
+
+def _read_exported_shape(view: ModelView) -> tuple[int, ...]:
+    """The shape of the export's only input; empty if the converter has an argument for it."""
+    exported = view.export_argument(*EXPORTED_SHAPES)
+    if exported is None or exported.value.count("[") > 1 or view.argument("--input_shape"):
+        return ()
+    return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", exported.value))
+
+
+def _other_shape(
+    view: ModelView, kind: str, name: str, on_card: CardValue[Shape], shape: Shape
+) -> RuleViolation:
+    expected = _format_shape(shape)
+    message = f"{name} has the shape {on_card.text} on the card, {expected} in model.yml"
+    return view.quote(on_card, message, f"{kind}.shape", expected)
 
 
 @rule(
@@ -149,9 +157,7 @@ def output_shape(view: ModelView) -> Iterator[RuleViolation]:
             continue
         shape = declared.get(base_name(port.name.value))
         if shape and not _is_same_shape(shape, port.shape.value, may_transpose=False):
-            name, actual, expected = port.name.value, port.shape.text, _format_shape(shape)
-            message = f"{name} has the shape {actual} on the card, {expected} in model.yml"
-            yield view.quote(port.shape, message, "output.shape", expected)
+            yield _other_shape(view, "output", port.name.value, port.shape, shape)
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort | None:
@@ -167,21 +173,20 @@ def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort | No
 def _is_same_shape(declared: tuple[int, ...], on_card: Shape, *, may_transpose: bool) -> bool:
     if len(declared) == len(on_card) + 1 and declared[0] in (1, -1):
         declared = declared[1:]  # the card leaves out the batch
-    if len(declared) != len(on_card):
-        return False
     orders = [declared]
     if may_transpose and len(declared) > 2:
         # The converter may move the channels to just after the batch, or the card may list them
         # last.
         batch, *sizes = declared
         orders += [(batch, sizes[-1], *sizes[:-1]), (batch, *sizes[1:], sizes[0])]
-    return any(
-        all(
-            size == -1 or isinstance(other, str) or other in (size, -1)
-            for size, other in zip(order, on_card, strict=True)
-        )
-        for order in orders
-    )
+    return any(_fits(order, on_card) for order in orders)
+
+
+def _fits(declared: tuple[int, ...], on_card: Shape) -> bool:
+    if len(declared) != len(on_card):
+        return False
+    pairs = zip(declared, on_card, strict=True)
+    return all(isinstance(b, str) or a == b or -1 in (a, b) for a, b in pairs)
 
 
 def _format_shape(shape: Shape) -> str:
@@ -227,31 +232,35 @@ def _shapes_by_name(ports: list[CardPort]) -> dict[str, CardValue[Shape]]:
     "shape `1, 224, 224, 3`, format `B, C, H, W`",
 )
 def format_(view: ModelView) -> Iterator[RuleViolation]:
-    ports = [(section.kind, port) for section in view.claims.ports for port in section.ports]
-    for kind, port in ports:
-        if port.shape is None or port.format is None:
-            continue
-        is_format = all(isinstance(letter, int) or len(letter) == 1 for letter in port.format.value)
-        # Longer words may name the coordinates of a box.
-        if is_format and (reason := _layout_mismatch(port.shape.value, port.format.value, kind)):
-            message = (
-                f"the card's format {port.format.text} does not fit the shape {port.shape.text}:"
-                f" {reason}"
-            )
-            yield view.quote(port.format, message, f"{kind}.format", port.shape.text)
-    pairs = [
-        (s, port.shape, format)
-        for s in view.claims.ports
-        for port in s.ports
-        for format in s.formats
-    ]
-    for section, shape, format in pairs:
-        # 26 does not fit N*85, the values of N boxes.
+    for section in view.claims.ports:
+        for port in section.ports:
+            if port.shape is not None:
+                yield from _check_format(view, section.kind, port.shape, port.format)
+                yield from _check_products(view, section, port.shape)
+
+
+def _check_format(
+    view: ModelView, kind: str, shape: CardValue[Shape], format: CardValue[Shape] | None
+) -> Iterator[RuleViolation]:
+    # Longer words may name the coordinates of a box.
+    if format is None or any(len(str(each)) > 1 for each in format.value if isinstance(each, str)):
+        return
+    if reason := _layout_mismatch(shape.value, format.value, kind):
+        message = f"the card's format {format.text} does not fit the shape {shape.text}: {reason}"
+        yield view.quote(format, message, f"{kind}.format", shape.text)
+
+
+def _check_products(
+    view: ModelView, section: CardPorts, shape: CardValue[Shape]
+) -> Iterator[RuleViolation]:
+    """A size such as 26 does not fit N*85, the values of N boxes."""
+    for format in section.formats:
         products = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
-        if shape is None or len(shape.value) != len(products):
+        if len(products) != len(shape.value):
             continue
-        axes = zip(shape.value, products, strict=True)
-        if any(factor and isinstance(size, int) and size % int(factor[1]) for size, factor in axes):
+        pairs = zip(shape.value, products, strict=True)
+        sizes = [(size, int(each[1])) for size, each in pairs if each and isinstance(size, int)]
+        if any(size % factor for size, factor in sizes):
             message = f"the shape {shape.text} does not fit the card's format {format.text}"
             yield view.quote(shape, message, f"{section.kind}.shape", format.text)
 
@@ -290,53 +299,50 @@ def axis_words(view: ModelView) -> Iterator[RuleViolation]:
     "layout: NCHW, shape: [1, 224, 224, 3]",
 )
 def layout(view: ModelView) -> Iterator[RuleViolation]:
+    key = "input_info" if view.node("input_info") else "inputs"
     for index, declared in enumerate(view.inputs):
-        if not declared.layout:
+        letters = declared.layout
+        shape = _format_shape(declared.shape)
+        if not letters:
             yield from _find_last_channels(view, declared)
-            continue
-        if declared.shape and (
-            reason := _layout_mismatch(declared.shape, tuple(declared.layout), "input")
+        elif declared.shape and (
+            reason := _layout_mismatch(declared.shape, tuple(letters), "input")
         ):
-            key, shape = (
-                "input_info" if view.node("input_info") else "inputs",
-                _format_shape(declared.shape),
-            )
-            message = f"the layout {declared.layout} does not fit the shape {shape}: {reason}"
-            yield RuleViolation(
-                view.location(key, index, "layout"), message, "layout", declared.layout, shape
-            )
-            continue
-        for section in view.claims.sections_on("input", "converted", ""):
-            port = _find_port(declared, section, len(view.inputs))
-            if port is None or port.format is None:
-                continue
-            letters = "".join(
-                _LETTERS.get(str(letter), str(letter)) for letter in port.format.value
-            )
-            is_permutation = sorted(letters) == sorted(declared.layout)
-            if is_permutation and letters not in (declared.layout, declared.ir_layout):
-                message = (
-                    f"the format is {letters} on the card, the layout {declared.layout} in"
-                    " model.yml"
-                )
-                yield view.quote(port.format, message, "input.format", declared.layout)
+            message = f"the layout {letters} does not fit the shape {shape}: {reason}"
+            place = view.location(key, index, "layout")
+            yield RuleViolation(place, message, "layout", letters, shape)
+        else:
+            yield from _compare_layouts(view, declared)
+
+
+def _compare_layouts(view: ModelView, declared: Input) -> Iterator[RuleViolation]:
+    for format in _find_formats(view, declared, "converted", ""):
+        letters = "".join(_LETTERS.get(str(each), str(each)) for each in format.value)
+        is_permutation = sorted(letters) == sorted(declared.layout)
+        if is_permutation and letters not in (declared.layout, declared.ir_layout):
+            expected = declared.layout
+            message = f"the format is {letters} on the card, the layout {expected} in model.yml"
+            yield view.quote(format, message, "input.format", expected)
+
+
+def _find_formats(view: ModelView, declared: Input, *sides: str) -> Iterator[CardValue[Shape]]:
+    for section in view.claims.sections_on("input", *sides):
+        port = _find_port(declared, section, len(view.inputs))
+        if port is not None and port.format is not None:
+            yield port.format
 
 
 def _find_last_channels(view: ModelView, declared: Input) -> Iterator[RuleViolation]:
     """A format with the channels last of a converted TensorFlow model: the converter moves them
     forward.
     """
-    is_moved = not any(view.argument(flag) for flag in ("--layout", "--disable_nhwc_to_nchw"))
     is_tf = view.spec is not None and view.spec.framework is Framework.TF
-    for section in view.claims.sections_on("input", "converted") if is_tf and is_moved else ():
-        port = _find_port(declared, section, len(view.inputs))
-        if (
-            port is not None
-            and port.format is not None
-            and port.format.value[1:] == ("H", "W", "C")
-        ):
-            message = f"the converter makes the card's format {port.format.text} B, C, H, W"
-            yield view.quote(port.format, message, "input.format", "B, C, H, W")
+    if not is_tf or view.argument("--layout") or view.argument("--disable_nhwc_to_nchw"):
+        return
+    for format in _find_formats(view, declared, "converted"):
+        if format.value[1:] == ("H", "W", "C"):
+            message = f"the converter makes the card's format {format.text} B, C, H, W"
+            yield view.quote(format, message, "input.format", "B, C, H, W")
 
 
 RULES = defined_rules(globals())

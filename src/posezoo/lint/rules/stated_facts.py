@@ -10,12 +10,12 @@ from contextlib import suppress
 
 from posezoo.cards.card_reader import to_plain_text
 from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, text_below
-from posezoo.lint.card_claims import CardPort, CardValue, Numbers
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun
+from posezoo.lint.card_claims import CardValue, Numbers
 from posezoo.lint.facts import Agree, Statement, fact
-from posezoo.lint.finding import FileLocation, Place, RuleViolation
+from posezoo.lint.finding import FileLocation, Place
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import defined_rules
 from posezoo.lint.rules.metrics import read_size
 from posezoo.lint.rules.preprocessing_rules import (
     are_equal,
@@ -24,10 +24,9 @@ from posezoo.lint.rules.preprocessing_rules import (
     is_factor,
     is_usual,
 )
-from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify, words
+from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.measured import counted_figures
 from posezoo.spec.model import Framework, Precision
-from posezoo.spec.model_yml import TASKS
 from posezoo.spec.yaml_nodes import YamlNode
 
 ORIGINAL_SIDES = ("original", "", "preamble")
@@ -43,15 +42,6 @@ ROUNDING = 2e-3
 ACCURACY_ROUNDING = 5e-4
 #: Publishers' rules for counting GFLOPs and MParams differ a little from ours.
 COUNTED = 0.02
-#: Two measurements of the same value differ by less than this share.
-MEASURED_TWICE = 5e-3
-#: Metrics whose values are never those of another metric, with a part of their names.
-_NAMED_METRICS = {
-    name: name
-    for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
-} | {"precision": "precision", "ap": "precision"}
-#: Other steps with these prefixes change an image's size in a way that their arguments do not show.
-_RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
 #: A number with its number of decimal places.
 Number = tuple[float, int]
 #: The field and the statements of each fact.
@@ -106,25 +96,6 @@ def _normalization(run: AccuracyCheckRun) -> YamlNode:
     return next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
 
 
-@rule(
-    "evaluated-values",
-    "accuracy-check.yml does not normalize for a converted model, which does so itself.",
-    "std: 57.12 for framework: openvino, and --scale_values=data[57.12]",
-)
-def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
-    for kind in ("mean", "scale"):
-        declared = declared_values(view, kind)
-        for run, values in _evaluated_values(view, kind):
-            if run.is_converted and values and declared:
-                actual, expected = format_numbers(values), format_numbers(declared)
-                message = (
-                    f"the {kind} {actual} for the converted model, which has {expected} inside"
-                )
-                yield RuleViolation(
-                    _normalization(run), message, f"preprocessing.{kind}", actual, expected
-                )
-
-
 @fact(
     "color",
     "The colour orders of the original and the converted model on the card and in"
@@ -163,44 +134,6 @@ def color(view: ModelView) -> Facts:
 
 
 @fact(
-    "evaluated-size",
-    "accuracy-check.yml gives the network images of the size that the card says it takes.",
-    "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
-)
-def evaluated_size(view: ModelView) -> Facts:
-    for run in view.runs:
-        ports = view.claims.ports_on("input", run.side, "")
-        expected = _image_size(ports[0]) if len(ports) == 1 else ""
-        actual, place = _read_resizing(run)
-        if actual and expected:
-            on_card = Statement(
-                "(height x width) on the card", view.card_line(), expected, expected
-            )
-            evaluated = Statement("in accuracy-check.yml", place, actual, actual)
-            yield "preprocessing.size", [on_card, evaluated]
-
-
-def _read_resizing(run: AccuracyCheckRun) -> tuple[str, YamlNode]:
-    """The size after the last step that changes it, which is empty if it is unclear, and the
-    step.
-    """
-    steps = [(kind, step) for kind, step in run.steps if kind.startswith(_RESIZING)]
-    if not steps:
-        return "", run.dataset
-    kind, step = steps[-1]
-    numbers = [text_below(step, key) for key in ("size", "dst_height", "dst_width")]
-    side, high, wide = (text if re.fullmatch("[0-9]{1,6}", text) else "" for text in numbers)
-    keeps_aspect_ratio = kind == "resize" and find_node(step, "aspect_ratio_scale") is not None
-    is_stated = kind in ("resize", "crop") and not keeps_aspect_ratio and (side or (high and wide))
-    return f"{int(side or high)}x{int(side or wide)}" if is_stated else "", step
-
-
-def _image_size(port: CardPort) -> str:
-    height, width = port.sizes.get("H"), port.sizes.get("W")
-    return f"{height}x{width}" if isinstance(height, int) and isinstance(width, int) else ""
-
-
-@fact(
     "framework",
     "The source framework on the card and in the index is the framework that model.yml declares.",
     "Source framework: Caffe on the card, framework: tf",
@@ -226,24 +159,6 @@ def framework(view: ModelView) -> Facts:
             if each.value in FRAMEWORKS
         ],
     )
-
-
-@fact(
-    "type",
-    "The type on the card is the task that model.yml declares; it may be in other words.",
-    "Type: Classification on the card, task_type: detection",
-    agree=lambda one, other: one <= other or other <= one,
-)
-def type_(view: ModelView) -> Facts:
-    on_card = view.claims.metrics.get("type")
-    if view.spec is None or on_card is None:
-        return
-    type_words, task = set(words(on_card.value)), view.spec.task
-    if any(type_words == set(other.split("_")) for other in TASKS):
-        declared = Statement("in model.yml", view.location("task_type"), set(task.split("_")), task)
-        text = to_plain_text(on_card.value)
-        stated = Statement("on the card", view.card_location(on_card), type_words, text)
-        yield "task_type", [declared, stated]
 
 
 def _equal_rounded(one: Sequence[Number], other: Sequence[Number]) -> bool:
@@ -273,7 +188,7 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
         if kind in row.cells and "~" not in row.cells[kind].value:  # a range of several models
             text, place = row.cells[kind].value, FileLocation(row.file, row.line)
             stated.append(Statement("in the index", place, parse_numbers(text), text))
-    on_card = view.claims.metrics.get(f"published {kind}", view.claims.metrics.get(kind))
+    on_card = view.claims.metrics.get(kind)
     if on_card is not None and len(numbers := parse_numbers(on_card.value)) == 1:
         stated.append(Statement("on the card", view.card_location(on_card), numbers, on_card.value))
     published = getattr(view.spec.published, kind) if view.spec is not None else None
@@ -374,39 +289,6 @@ def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statemen
     return (
         [Statement("on the card", view.card_location(values[0]), numbers, text)] if numbers else []
     )
-
-
-def _is_measured_twice(one: Number, other: Number) -> bool:
-    return any(_is_near(one, (other[0] * 10.0**power, other[1] - power)) for power in range(-3, 4))
-
-
-def _is_near(one: Number, other: Number) -> bool:
-    digits = min(one[1], other[1])
-    tolerance = max(MEASURED_TWICE * one[0], 10.0**-digits if digits > 1 else 0.0)
-    return abs(one[0] - other[0]) < tolerance
-
-
-@fact(
-    "reference",
-    "The values that accuracy-check.yml expects of the converted model are those of its card, in"
-    " any unit.",
-    "reference: 0.8111, and Top 1 of 80.11% on the card",
-    agree=_knows_all(_is_measured_twice),
-)
-def reference(view: ModelView) -> Facts:
-    on_card = [metric for metric in view.claims.accuracy if "." in metric.text]
-    for run in (run for run in view.runs if run.is_converted):
-        for metric in list_below(run.dataset, "metrics"):
-            kinds = _read_metrics(f"{text_below(metric, 'type')} {text_below(metric, 'name')}")
-            same = [each for each in on_card if _read_metrics(each.label) == kinds]
-            text, place = text_below(metric, "reference"), find_node(metric, "reference")
-            if place is not None and len(numbers := parse_numbers(text)) == 1 and numbers[0][0]:
-                expected = Statement("in accuracy-check.yml", place, numbers, text)
-                yield "metrics.reference", [*_state(view, same), expected]
-
-
-def _read_metrics(title: str) -> frozenset[str]:
-    return frozenset(kind for name, kind in _NAMED_METRICS.items() if name in title.lower())
 
 
 RULES = defined_rules(globals())
