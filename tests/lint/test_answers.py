@@ -272,7 +272,7 @@ def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
     assert ended.returncode == 0
     assert ended.stdout.startswith("color (error)\n  The colour orders of the original")
     assert "Example: " in ended.stdout
-    assert "did you mean reference?" in posezoo("verify", "--explain", "referense").stderr
+    assert "did you mean accuracy?" in posezoo("verify", "--explain", "acuracy").stderr
     assert posezoo("verify", "--explain", "all").stdout.count("Example: ") >= 50
 
 

@@ -116,35 +116,44 @@ def _check_ports(
     view: ModelView, declared: Collection[Input | Output], ports: list[Any], key: str, xml: Path
 ) -> Violations:
     by_name = {name: port for port in ports for name in port.get_names()}
+    if len(ports) == 1:
+        by_name[""] = ports[0]  # the only one is not named in model.yml
     for index, expected in enumerate(declared):
         is_listed = view.node(key) is not None
         location = view.location(key, index) if is_listed else view.location("model_optimizer_args")
-        port = (
-            by_name.get(expected.name) if expected.name else (ports[0] if len(ports) == 1 else None)
-        )
-        if port is None:
-            if expected.name:
-                names = ", ".join(sorted(by_name))
-                message = f"{xml} has no {key[:-1]} {expected.name}; it has {names}"
+        field = f"{key}[{index}]"
+        port = by_name.get(expected.name)
+        if port is not None:
+            message, wanted, actual = _compare_shapes(expected, port)
+            if message:
                 violation = RuleViolation(
-                    location, message, f"{key}[{index}].name", expected.name, names
+                    location, f"{xml}: {message}", f"{field}.shape", wanted, actual
                 )
-                yield "artifact-names", violation
-            continue
-        shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
-        partial = port.get_partial_shape()
-        dimensions = partial if partial.rank.is_static else ()
-        sizes = [size.get_length() if size.is_static else -1 for size in dimensions]
-        is_same = len(shape) == len(sizes) and all(
-            -1 in (one, other) or one == other for one, other in zip(shape, sizes, strict=True)
-        )
-        if shape and sizes and not is_same:
-            actual, wanted = ", ".join(map(str, sizes)), ", ".join(map(str, shape))
-            message = f"{xml}: {expected.name} has the shape {actual}, model.yml says {wanted}"
-            yield (
-                "artifact-shape",
-                RuleViolation(location, message, f"{key}[{index}].shape", wanted, actual),
-            )
+                yield "artifact-shape", violation
+        elif expected.name:
+            names = ", ".join(sorted(filter(None, by_name)))
+            message = f"{xml} has no {key[:-1]} {expected.name}; it has {names}"
+            violation = RuleViolation(location, message, f"{field}.name", expected.name, names)
+            yield "artifact-names", violation
+
+
+def _compare_shapes(expected: Input | Output, port: Any) -> tuple[str, str, str]:
+    """How the shape of a port differs, and the declared and the actual shape; empty if it does
+    not.
+    """
+    shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
+    partial = port.get_partial_shape()
+    if not shape or not partial.rank.is_static:
+        return "", "", ""
+    sizes = [size.get_length() if size.is_static else -1 for size in partial]
+    pairs = zip(shape, sizes, strict=False)
+    if not sizes or (
+        len(shape) == len(sizes) and all(-1 in pair or pair[0] == pair[1] for pair in pairs)
+    ):
+        return "", "", ""
+    wanted, actual = (", ".join(map(str, each)) for each in (shape, sizes))
+    message = f"{expected.name} has the shape {actual}, model.yml says {wanted}"
+    return message, wanted, actual
 
 
 def _check_complexity(

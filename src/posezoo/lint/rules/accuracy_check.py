@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, text_below
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
@@ -24,34 +24,41 @@ _OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
     "heatmaps_out: maps, and name - `heatmaps` on the card",
 )
 def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
-    declared = {base_name(port.name) for port in view.inputs}
     for run in view.runs:
-        adapter = find_node(run.launcher, "adapter")
-        keys = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
-        given: dict[str, list[YamlNode | None]] = {
-            "input": [find_node(node, "name") for node in list_below(run.launcher, "inputs")],
-        }
+        inputs = [find_node(node, "name") for node in list_below(run.launcher, "inputs")]
+        # If model.yml has the name, too, then the card is wrong, and another rule reports it.
+        declared = [] if run.is_converted else [base_name(port.name) for port in view.inputs]
+        yield from _find_unknown(view, run, "input", inputs, declared)
         if run.is_converted:  # the original framework may have other names for its outputs
-            named = (node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key))
-            given["output"] = [*named, *list_below(adapter, "outputs")]
-        for kind, nodes in given.items():
-            names = [port.name for port in view.claims.ports_on(kind, run.side, "")]
-            on_card = [base_name(name.value) for name in names if name is not None]
-            if not on_card or len(on_card) < len(names):
-                continue
-            for node in nodes:
-                name = (
-                    base_name(node.value)
-                    if node is not None and isinstance(node.value, str)
-                    else ""
-                )
-                # If model.yml has the name, too, then the card is wrong, and another rule reports
-                # it.
-                is_declared = kind == "input" and not run.is_converted and name in declared
-                if node is not None and name and not is_listed(name, on_card) and not is_declared:
-                    listed = ", ".join(on_card)
-                    message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
-                    yield RuleViolation(node, message, "", name, listed)
+            yield from _find_unknown(view, run, "output", _find_outputs(run), [])
+
+
+def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
+    adapter = find_node(run.launcher, "adapter")
+    keys = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
+    named = [node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key)]
+    return [*named, *list_below(adapter, "outputs")]
+
+
+def _find_unknown(
+    view: ModelView,
+    run: AccuracyCheckRun,
+    kind: str,
+    nodes: Sequence[YamlNode | None],
+    declared: list[str],
+) -> Iterator[RuleViolation]:
+    ports = view.claims.ports_on(kind, run.side, "")
+    on_card = [base_name(port.name.value) for port in ports if port.name is not None]
+    if not on_card or len(on_card) < len(ports):
+        return
+    for node in nodes:
+        if node is None or not isinstance(node.value, str):
+            continue
+        name = base_name(node.value)
+        if name and not is_listed(name, [*on_card, *declared]):
+            listed = ", ".join(on_card)
+            message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
+            yield RuleViolation(node, message, "", name, listed)
 
 
 @rule(

@@ -7,7 +7,7 @@ A card that is drawn after a mistake agrees with the mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from posezoo.errors import InferenceError
@@ -370,13 +370,19 @@ def weights_size(view: ModelView) -> Iterator[RuleViolation]:
             )
             yield _size_violation(view, names[0], message)
             return
-    for name, size in sizes.items() if spec.is_ir else ():
-        half = sizes.get(name.replace("FP32/", "FP16/", 1))
+    if spec.is_ir:
+        yield from _compare_precisions(view, sizes)
+
+
+def _compare_precisions(
+    view: ModelView, sizes: Mapping[str, int | None]
+) -> Iterator[RuleViolation]:
+    for name, size in sizes.items():
+        half_name = name.replace("FP32/", "FP16/", 1)
+        half = sizes.get(half_name)
         if name.startswith("FP32/") and size and half and not 1.1 < size / half < 2.05:
-            message = (
-                f"the FP16 weights have {half} bytes, the FP32 weights {size}: not twice as many"
-            )
-            yield _size_violation(view, name.replace("FP32/", "FP16/", 1), message)
+            message = f"the FP16 weights have {half} bytes, and not half of the {size} of FP32"
+            yield _size_violation(view, half_name, message)
 
 
 def _size_violation(view: ModelView, name: str, message: str) -> RuleViolation:

@@ -14,6 +14,7 @@ from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.supported_mo_args import CARRIED_OUT
 
+_PATH = re.compile(r"\$(dl_dir|conv_dir|config_dir)/([A-Za-z0-9_./ -]{1,300})")
 #: Flags that Open Model Zoo's converter adds itself.
 GENERATED = ("--data_type", "--framework", "--model_name", "--output_dir")
 #: Flags that it makes from the keys of input_info.
@@ -44,38 +45,31 @@ EXPORT = (
     "--input_model=$dl_dir/net.onnx, and the only file is called model.onnx",
 )
 def dead_path(view: ModelView) -> Iterator[RuleViolation]:
-    spec = view.spec
-    if spec is None:
-        return
-    files = {file.name for file in spec.files}
-    folders = {name[:index] for name in files for index, letter in enumerate(name) if letter == "/"}
-    has_archive = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
-    has_all_files = not view.zoo.links.was_not_copied("files")
-    exported = {
-        argument.value for argument in view.export_arguments if argument.flag == "--output-file"
-    }
     for argument in (*view.arguments, *view.export_arguments):
         if argument.flag == "--output-file":
             continue
-        for root, name in re.findall(
-            r"\$(dl_dir|conv_dir|config_dir)/([A-Za-z0-9_./ -]{1,300})", argument.value
-        ):
+        for root, name in _PATH.findall(argument.value):
             name = name.rstrip("/")
-            path, reason = f"${root}/{name}", ""
-            if root == "dl_dir" and not has_archive and name not in files | folders:
-                reason = "no file has this name"
-            elif (
-                argument.flag == "--input_model"
-                and root == "conv_dir"
-                and exported
-                and path not in exported
-            ):
-                reason = f"the export writes {', '.join(sorted(exported))}"
-            elif root == "config_dir" and has_all_files and not (view.folder / name).exists():
-                reason = "there is no such file beside model.yml"
-            if reason:
+            if reason := _find_dead_path(view, argument.flag, root, name):
+                path = f"${root}/{name}"
                 message = f"{argument.flag} names {path}: {reason}"
                 yield RuleViolation(argument.node, message, actual=path)
+
+
+def _find_dead_path(view: ModelView, flag: str, root: str, name: str) -> str:
+    """Why there is no such file or folder; empty if there may be one."""
+    if view.spec is None:
+        return ""
+    if root == "config_dir":
+        is_there = view.zoo.links.was_not_copied("files") or (view.folder / name).exists()
+        return "" if is_there else "there is no such file beside model.yml"
+    if root == "dl_dir":
+        is_there = any(f"{file.name}/".startswith(f"{name}/") for file in view.spec.files)
+        is_packed = any(isinstance(step, UnpackArchive) for step in view.spec.postprocessing)
+        return "" if is_there or is_packed else "no file has this name"
+    outputs = [each.value for each in view.export_arguments if each.flag == "--output-file"]
+    is_written = not outputs or f"$conv_dir/{name}" in outputs
+    return "" if is_written or flag != "--input_model" else f"the export writes {outputs[0]}"
 
 
 @rule(

@@ -13,7 +13,7 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import ARCHIVES
-from posezoo.spec.model import CompositeSpec, HttpSource
+from posezoo.spec.model import CompositeSpec, HttpSource, SourceFile
 from posezoo.spec.yaml_nodes import YamlNode
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
@@ -95,32 +95,45 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
     "two models that download one URL, with two checksums",
 )
 def same_source(view: ModelView) -> Iterator[RuleViolation]:
-    pairs = (
-        (variant, index, file, name, other)
-        for variant in view.variants
-        for index, file in enumerate(variant.files)
-        for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
-        for name, other in view.zoo.files_by_key[key][:MAX_COMPARED]
-        if not view.find_owner(key)  # another rule reports it
-        and not view.zoo.models[name].find_owner(key)
-        and not (name == view.name and other in variant.files[index:])
+    for variant in view.variants:
+        for index, file in enumerate(variant.files):
+            for name, other in _find_same(view, file):
+                if name == view.name and other in variant.files[index:]:
+                    continue  # the later one of both reports it
+                if message := _compare_files(file, other, name, is_own=name == view.name):
+                    place = view.variant_location(variant, "files", index)
+                    texts = (f"{file.size} {file.checksum}", f"{other.size} {other.checksum}")
+                    yield RuleViolation(place, message, f"files[{index}]", *texts)
+
+
+def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceFile]]:
+    """The files with an address or the checksum of a file, with the names of their models."""
+    keys = [*map(str, file.sources)]
+    if file.checksum is not None:
+        keys.append(file.checksum.value)
+    for key in keys:
+        for name, other in view.zoo.files_by_key[key][:MAX_COMPARED]:
+            # Another rule reports an address that names the other model.
+            if not view.find_owner(key) and not view.zoo.models[name].find_owner(key):
+                yield name, other
+
+
+def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bool) -> str:
+    """Why two files with one address or checksum cannot both be right; empty if they can."""
+    digest = file.checksum
+    digests = {digest, other.checksum}
+    # Checksums of different algorithms cannot be compared.
+    algorithms = {each.algorithm for each in digests if each is not None}
+    is_other = None not in digests and len(digests) == 2 and len(algorithms) == 1
+    is_twice = is_own and not set(other.sources).isdisjoint(file.sources)
+    is_sized = file.size and other.size
+    if not is_twice and not (is_sized and (file.size != other.size or is_other)):
+        return ""
+    what = "checksum" if digest == other.checksum and digest else "address"
+    return (
+        f"{file.name} has the same {what} as {other.name} of {name}, which is declared there with"
+        f" {other.size} bytes, {other.pin_text}, and here with {file.size} bytes, {digest}"
     )
-    for variant, index, file, name, other in pairs:
-        own, digest = file.checksum, other.checksum
-        # Checksums of different algorithms cannot be compared.
-        is_other = digest and own and digest.algorithm == own.algorithm and digest != own
-        is_twice = name == view.name and other != file and set(other.sources) & set(file.sources)
-        if is_twice or (other.size and file.size and (other.size != file.size or is_other)):
-            what = "checksum" if digest == own and own else "address"
-            message = (
-                f"{file.name} has the same {what} as {other.name} of {name}, which is declared"
-                f" there with {other.size} bytes, {other.pin_text}, and here with {file.size}"
-                f" bytes, {own}"
-            )
-            location, actual = view.variant_location(variant, "files", index), f"{file.size} {own}"
-            yield RuleViolation(
-                location, message, f"files[{index}]", actual, f"{other.size} {digest}"
-            )
 
 
 @rule(

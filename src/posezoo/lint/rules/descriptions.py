@@ -5,14 +5,14 @@ placeholders.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView, read_paper
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
-from posezoo.spec.model import HttpSource
+from posezoo.spec.model import HttpSource, ModelSpec
 
 _PROJECT = re.compile(
     r"https?://(?:www\.)?(?:github\.com|raw\.githubusercontent\.com|media\.githubusercontent\.com/media|gitlab\.com)"
@@ -50,32 +50,29 @@ COMMON = 5
 )
 def license_project(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
-    if spec is None or not (own := _project(spec.license.url)):
+    own = _project(spec.license.url) if spec is not None else ""
+    if spec is None or not own:
         return
-    others, where = (
-        _projects(link.target for link in view.claims.licenses),
-        "the card's legal section",
-    )
+    where = "the card's legal section"
+    others = _projects(link.target for link in view.claims.licenses)
     if not others and not spec.is_ir:
-        addresses = (source for file in spec.files for source in file.sources)
-        sources = _projects(source.url for source in addresses if isinstance(source, HttpSource))
-        on_card = (
-            _projects(link.target for link in view.card.links) if view.card is not None else set()
-        )
-        others, where = (
-            (sources | on_card if sources and on_card else set()),
-            "the sources and the card",
-        )
+        where = "the sources and the card"
+        others = _find_projects(view, spec)
     # A project that moved to another owner keeps its name.
-    if (
-        others
-        and own not in others
-        and own.partition("/")[2] not in {o.partition("/")[2] for o in others}
-    ):
-        names = ", ".join(sorted(others))
-        message = f"the license is that of {own}; {where} name {names}"
+    names = {project.partition("/")[2] for project in others}
+    if others and own.partition("/")[2] not in names:
+        listed = ", ".join(sorted(others))
+        message = f"the license is that of {own}; {where} name {listed}"
         severity = Severity.WARNING if spec.is_ir else None
-        yield view.declared("license", message, spec.license.url, names, severity)
+        yield view.declared("license", message, spec.license.url, listed, severity)
+
+
+def _find_projects(view: ModelView, spec: ModelSpec) -> set[str]:
+    """The projects of the sources and of the card's links; empty if one of both has none."""
+    addresses = (source for file in spec.files for source in file.sources)
+    sources = _projects(each.url for each in addresses if isinstance(each, HttpSource))
+    on_card = _projects(link.target for link in view.card.links) if view.card is not None else set()
+    return sources | on_card if sources and on_card else set()
 
 
 def _projects(addresses: Iterable[str]) -> set[str]:
@@ -106,19 +103,26 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
         linked = other.own_card if anchor and other is not None else None
         if linked is not None and anchor not in linked.anchors:
             yield RuleViolation(location, f"{target} leads to no heading", "link", target)
-        if path is None or links.exists(path) or links.first_folders[path] != view.folder:
-            continue
-        kind = links.kind(path)
-        if not links.was_not_copied(kind):
-            yield RuleViolation(
-                location, f"{target} leads to {path}, which does not exist", "link", target
-            )
-            continue
-        counts: Mapping[str, int] = links.counts.get(kind, {})
-        common = find_intended(path, (other for other, count in counts.items() if count >= COMMON))
-        if common and counts.get(path, 0) < COMMON:
-            message = f"{target} leads elsewhere than links like it: they lead to {common}"
-            yield RuleViolation(location, message, "link", target, common)
+        if path is not None and not links.exists(path):
+            yield from _find_dead_path(view, target, location, path)
+
+
+def _find_dead_path(
+    view: ModelView, target: str, location: FileLocation, path: str
+) -> Iterator[RuleViolation]:
+    links = view.zoo.links
+    kind = links.kind(path)
+    counts = links.counts[kind]
+    if not links.was_not_copied(kind):
+        if links.first_folders[path] == view.folder:  # one missing file is one finding
+            also = f"; {counts[path]} links lead there" if counts[path] > 1 else ""
+            message = f"{target} leads to {path}, which does not exist{also}"
+            yield RuleViolation(location, message, "link", target)
+        return
+    common = find_intended(path, (other for other, count in counts.items() if count >= COMMON))
+    if common and counts[path] < COMMON:
+        message = f"{target} leads elsewhere than links like it: they lead to {common}"
+        yield RuleViolation(location, message, "link", target, common)
 
 
 @rule(

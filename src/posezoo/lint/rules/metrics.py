@@ -5,7 +5,7 @@ index.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from posezoo.lint.card_claims import CardClaims, CardValue
@@ -64,27 +64,40 @@ def read_size(view: ModelView) -> FileSize | None:
     """None if the card does not state one positive number, or the sizes of the files do not show
     theirs.
     """
-    spec, on_card = view.spec, view.claims.metrics.get("mparams")
-    numbers = parse_numbers(on_card.value) if on_card is not None else []
-    if spec is None or on_card is None or len(numbers) != 1 or not numbers[0][0]:
+    spec = view.spec
+    on_card = view.claims.metrics.get("mparams")
+    if spec is None or on_card is None:
         return None
-    sizes = {file.name: file.size or 0 for file in spec.files}
+    numbers = parse_numbers(on_card.value)
+    if len(numbers) != 1 or not numbers[0][0]:
+        return None
+    mparams = numbers[0][0]
+    sizes = {file.name: file.size for file in spec.files}
     if spec.is_ir:
-        for folder, width in (("FP32/", 4), ("FP16/", 2)):
-            names = [name for name in sizes if name.startswith(folder) and name.endswith(".bin")]
-            if size := sum(sizes[name] for name in names):
-                return FileSize(
-                    on_card, numbers[0][0], size / width / 1e6, is_exact=True, is_ir=True
-                )
+        millions = _count_ir_millions(sizes)
+        return FileSize(on_card, mparams, millions, is_exact=True, is_ir=True) if millions else None
+    if None in sizes.values():
         return None
-    plain = [size for name, size in sizes.items() if name.endswith(PLAIN)]
-    packed = [size for name, size in sizes.items() if name.endswith(ARCHIVES)]
-    if not (plain or packed) or any(file.size is None for file in spec.files):
+    plain = _sum_sizes(sizes, PLAIN)
+    packed = _sum_sizes(sizes, ARCHIVES)
+    if not plain and not packed:
         return None
-    millions = sum(plain) / 4e6 + sum(packed) / COMPRESSED / 4e6
-    return FileSize(
-        on_card, numbers[0][0], millions, is_exact=not packed and len(plain) == 1, is_ir=False
-    )
+    is_exact = not packed and sum(name.endswith(PLAIN) for name in sizes) == 1
+    millions = (plain + packed / COMPRESSED) / 4e6
+    return FileSize(on_card, mparams, millions, is_exact=is_exact, is_ir=False)
+
+
+def _sum_sizes(sizes: Mapping[str, int | None], suffixes: tuple[str, ...]) -> int:
+    return sum(size or 0 for name, size in sizes.items() if name.endswith(suffixes))
+
+
+def _count_ir_millions(sizes: Mapping[str, int | None]) -> float:
+    """The parameters that a published IR can contain; 0 if no size is known."""
+    for folder, width in (("FP32/", 4), ("FP16/", 2)):
+        weights = [name for name in sizes if name.startswith(folder) and name.endswith(".bin")]
+        if size := sum(sizes[name] or 0 for name in weights):
+            return size / width / 1e6
+    return 0.0
 
 
 def _has_known_difference(view: ModelView) -> bool:

@@ -5,8 +5,9 @@ measurements.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
 from posezoo.cards.card_reader import read_text
 from posezoo.errors import (
@@ -24,8 +25,11 @@ from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import simplify
 from posezoo.measured import NAME, load_measurements, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.spdx_licenses import is_license, suggest_license
+
+if TYPE_CHECKING:
+    from posezoo.networks.definition import ArgumentValue
 
 #: Words that occur only in license texts.
 PHRASES = {
@@ -172,26 +176,26 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
         severity = None if networks.is_network(view.name) else Severity.WARNING
         yield view.declared("network", message, network.name, "", severity)
         return
-    expected_outputs, expected_input = ", ".join(outputs), replace(network.input, shape=())
+    expected = ", ".join(outputs)
     for variant in view.variants:
         declared = ", ".join(output.name for output in variant.outputs)
-        if declared != expected_outputs:
-            message = f"outputs: those of {variant.full_name} are not {expected_outputs}"
-            yield view.declared("outputs", message, declared, expected_outputs)
-        # A variant may have any sizes.
-        inputs = [replace(port, shape=(), dynamic=()) for port in variant.inputs]
-        if inputs != [expected_input]:
-            keys = [
-                field.name
-                for field in fields(expected_input)
-                if len(inputs) == 1
-                and getattr(inputs[0], field.name) != getattr(expected_input, field.name)
-            ]
+        if declared != expected:
+            message = f"outputs: those of {variant.full_name} are not {expected}"
+            yield view.declared("outputs", message, declared, expected)
+        if keys := _compare_inputs(variant.inputs, network.input):
             message = (
-                f"inputs: {', '.join(keys) or 'number'} of {variant.full_name} "
-                f"differ from the network {network.name}"
+                f"inputs: {keys} of {variant.full_name} differ from the network {network.name}"
             )
             yield view.declared("inputs", message, variant.full_name, network.name)
+
+
+def _compare_inputs(inputs: Sequence[Input], expected: Input) -> str:
+    """The keys that differ from those of a network's only input; a variant may have any sizes."""
+    if len(inputs) != 1:
+        return "number"
+    declared = replace(inputs[0], shape=expected.shape, dynamic=expected.dynamic)
+    names = [field.name for field in fields(expected)]
+    return ", ".join(name for name in names if getattr(declared, name) != getattr(expected, name))
 
 
 @rule(
@@ -204,28 +208,34 @@ def network_size(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or spec.network is None or len(spec.files) != 1:
         return
-    from posezoo import networks
-
+    size = spec.files[0].size
+    arguments = spec.network.arguments
     try:
-        network, arguments = networks.find_network(spec.network.name), spec.network.arguments
-        if network.complete_arguments(**arguments) == network.complete_arguments():
-            return
-        with import_optional("torch", extra="torch").device("meta"):
-            count = sum(each.numel() for each in network.build(**arguments).parameters())
-        costs = [
-            each.figures["mparams"] for each in load_measurements(spec) if each.kind == "complexity"
-        ]
+        count = _count_parameters(spec.network.name, arguments)
+        figures = [each.figures for each in load_measurements(spec) if each.kind == "complexity"]
     except (UnknownModelError, NetworkError, MissingPackageError, SpecError):
         return  # other rules report these errors, except that of a package
-    size, reason = spec.files[0].size, ""
+    counted = figures[0]["mparams"] if figures else count / 1e6
     if size is not None and size < 0.8 * 4 * count:  # the file may be compressed
         reason = f"{spec.files[0].name} has {size} bytes, fewer than four for each of them"
-    elif costs and abs(costs[0] * 1e6 / count - 1) > 0.05:  # the IR has no separate batch norms
-        reason = f"{costs[0]:g} million were counted on the IR"
-    if reason:
-        stated = ", ".join(f"{key}: {value}" for key, value in arguments.items())
-        message = f"with {stated} the network has {count / 1e6:.4g} million parameters; {reason}"
-        yield view.declared("network", message, stated)
+    elif count and abs(counted * 1e6 / count - 1) > 0.05:  # the IR has no separate batch norms
+        reason = f"{counted:g} million were counted on the IR"
+    else:
+        return
+    stated = ", ".join(f"{key}: {value}" for key, value in arguments.items())
+    message = f"with {stated} the network has {count / 1e6:.4g} million parameters; {reason}"
+    yield view.declared("network", message, stated)
+
+
+def _count_parameters(name: str, arguments: Mapping[str, ArgumentValue]) -> int:
+    """The number of a network's parameters; 0 for the default arguments."""
+    from posezoo import networks
+
+    network = networks.find_network(name)
+    if network.complete_arguments(**arguments) == network.complete_arguments():
+        return 0
+    with import_optional("torch", extra="torch").device("meta"):
+        return sum(each.numel() for each in network.build(**arguments).parameters())
 
 
 @rule(

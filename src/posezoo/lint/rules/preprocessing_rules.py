@@ -82,19 +82,17 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
 )
 def untold_color(view: ModelView) -> Iterator[RuleViolation]:
     sections = [section for section in view.claims.ports if section.kind == "input"]
-    stated = ", ".join(
-        dict.fromkeys(color.value for section in sections for color in section.colors)
-    )
-    ports = [
-        port for section in sections for port in section.ports if {*"CHW"} <= port.sizes.keys()
-    ]
-    channels = {port.sizes["C"] for port in ports}
-    if (3 in channels and not stated) or (channels == {1} and stated):
-        place, text = next(
-            (view.card_location(port.shape), port.shape.text) for port in ports if port.shape
-        )
-        message = f"the card's colour order is {stated or 'not stated'}, and the input is {text}"
-        yield RuleViolation(place, message, "input.color", stated, "" if stated else "RGB or BGR")
+    colors = [color.value for section in sections for color in section.colors]
+    stated = ", ".join(dict.fromkeys(colors))
+    ports = [port for section in sections for port in section.ports]
+    shapes = {port.sizes["C"]: port.shape for port in ports if {*"CHW"} <= port.sizes.keys()}
+    shape = next(iter(shapes.values()), None)
+    is_wrong = shapes.keys() == {1} if stated else 3 in shapes
+    if shape is None or not is_wrong:
+        return
+    expected = "" if stated else "RGB or BGR"
+    message = f"the card's colour order is {stated or 'not stated'}, and the input is {shape.text}"
+    yield RuleViolation(view.card_location(shape), message, "input.color", stated, expected)
 
 
 def _stated_values(view: ModelView) -> Iterator[tuple[Place, str, Numbers, str]]:

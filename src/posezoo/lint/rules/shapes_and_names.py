@@ -63,22 +63,13 @@ def output_name(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
-    original, converted, both = (
-        [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
-        for side in ("original", "converted", "")
-    )
-    groups = [original, converted, both]
-    are_renamed = _are_renamed(view, kind, _base_names(original), _base_names(converted))
-    if are_renamed:  # a declared name may be on either side of the card
-        groups = [[*original, *converted, *both]]
-    if are_renamed and kind == "input":  # the converter's inputs have the names that it is given
-        groups.append(converted)
-    for on_card in groups:
+    groups, are_renamed = _group_names(view, kind)
+    for on_card in filter(None, groups):
         names = _base_names(on_card)
         missing = [name for name in map(base_name, declared) if not is_listed(name, names)]
         if are_renamed and kind == "output":
             missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
-        if missing and on_card:
+        if missing:
             known = {base_name(name) for name in declared}
             unknown = [name for name in on_card if base_name(name.value) not in known]
             expected = ", ".join(missing)
@@ -86,6 +77,22 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
             message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
             yield view.quote((unknown or on_card)[0], message, f"{kind}.name", expected)
             return
+
+
+def _group_names(view: ModelView, kind: str) -> tuple[list[list[CardValue[str]]], bool]:
+    """The card's names, of which each group has all declared ones, and whether the converter may
+    change names.
+    """
+    original, converted, both = (
+        [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
+        for side in ("original", "converted", "")
+    )
+    if not _are_renamed(view, kind, _base_names(original), _base_names(converted)):
+        return [original, converted, both], False
+    groups = [[*original, *converted, *both]]  # a declared name may be on either side
+    if kind == "input":  # the converter's inputs have the names that it is given
+        groups.append(converted)
+    return groups, True
 
 
 def _base_names(values: list[CardValue[str]]) -> set[str]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from posezoo.cards.card_reader import to_plain_text
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun
 from posezoo.lint.card_claims import CardValue, Numbers
 from posezoo.lint.facts import Agree, Statement, fact
-from posezoo.lint.finding import FileLocation, Place
+from posezoo.lint.finding import FileLocation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules
 from posezoo.lint.rules.metrics import read_size
@@ -106,31 +107,32 @@ def color(view: ModelView) -> Facts:
     if view.spec is None:
         return
     is_reversed = any(port.reverse_input_channels for port in view.inputs)
-    stated: list[tuple[str, Place, str, str]] = []
-    for side in ("original", "converted") if is_reversed else ("original", "converted", ""):
-        colors = [
-            each for section in view.claims.sections_on("input", side) for each in section.colors
-        ]
-        if len({each.value for each in colors}) == 1:
-            stated.append((side, view.card_location(colors[0]), colors[0].value, "on the card"))
+    stated = [*_read_colors(view, () if is_reversed else ("",))]
     for run in view.runs:
         if run.color:
             place = run.channel_swaps[-1][1] if run.channel_swaps else run.dataset
-            stated.append((run.side, place, run.color, "in accuracy-check.yml"))
-    change = f"with channels that model.yml {'reverses' if is_reversed else 'does not reverse'}"
-    yield (
-        "input.color",
-        [
-            (
-                Statement(f"for the original {where}", place, value, value)
-                if side != "converted"
-                else Statement(
-                    f"{where} {change}", place, _OTHER_COLOR[value] if is_reversed else value, value
-                )
+            stated.append(
+                (run.side, Statement("in accuracy-check.yml", place, run.color, run.color))
             )
-            for side, place, value, where in stated
-        ],
-    )
+    change = f"with channels that model.yml {'reverses' if is_reversed else 'does not reverse'}"
+    statements: list[Statement] = []
+    for side, each in stated:
+        if side != "converted":
+            statements.append(replace(each, where=f"for the original {each.where}"))
+            continue
+        original = _OTHER_COLOR[each.value] if is_reversed else each.value
+        statements.append(replace(each, where=f"{each.where} {change}", value=original))
+    yield "input.color", statements
+
+
+def _read_colors(view: ModelView, others: Sequence[str]) -> Iterator[tuple[str, Statement]]:
+    """The card's colour order for the original, for the converted model, and on other sides."""
+    for side in ("original", "converted", *others):
+        sections = view.claims.sections_on("input", side)
+        colors = [color for section in sections for color in section.colors]
+        if len({color.value for color in colors}) == 1:
+            value = colors[0].value
+            yield side, Statement("on the card", view.card_location(colors[0]), value, value)
 
 
 @fact(
