@@ -290,7 +290,7 @@ def inject_into_model(models: Path, model: str, changes: dict[str, str | None]) 
 
 @pytest.mark.parametrize(("rule", "model", "changes"), REPEATED)
 def test_a_mistake_that_the_card_repeats_is_one_finding(bare_models, rule, model, changes):
-    path = inject(bare_models, model, changes)
+    path = inject_into_model(bare_models, model, changes)
     found = [(each.rule, each.file) for each in check_registry(Registry([bare_models]))]
     assert found == [(rule, str(path))]
 
@@ -299,7 +299,7 @@ def test_a_mistake_that_the_card_repeats_is_one_finding(bare_models, rule, model
     ("name", "model", "changes"), KEPT_BACK, ids=[each[0] for each in KEPT_BACK]
 )
 def test_a_mistake_that_was_kept_back_is_found_in_its_model(bare_models, name, model, changes):
-    path = inject(bare_models, model, changes)
+    path = inject_into_model(bare_models, model, changes)
     errors = [each for each in check_registry(Registry([bare_models])) if each.severity == "error"]
     assert {each.file for each in errors} == {str(path)}
 
