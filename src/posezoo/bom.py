@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
+from posezoo.facts.json_projection import distinct, project
 from posezoo.facts.labels import (
     describe_settings,
     format_port_shape,
@@ -68,27 +69,27 @@ def render_bom(models: Sequence[ModelFacts], form: str) -> bytes:
     return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _own(facts: ModelFacts) -> tuple[ModelSpec, ...]:
+def _described_parts(facts: ModelFacts) -> tuple[ModelSpec, ...]:
     """The model itself; nothing for a composite, whose parts have entries of their own."""
     return (facts.model,) if isinstance(facts.model, ModelSpec) else ()
 
 
 def _files(facts: ModelFacts) -> Iterator[_File]:
-    for part in _own(facts):
+    for part in _described_parts(facts):
         for file in part.files:
             how = ", else ".join(file.addresses)
             yield _File(file.name, file.size, file.declared_checksum, how)
-    for part, precision, record in facts.ir_records() if _own(facts) else ():
+    for part, precision, record in facts.ir_records() if _described_parts(facts) else ():
         made = dict(record.key)
-        stated = made.pop("sources", None)
-        sources = stated if isinstance(stated, Mapping) else {}
+        sources = made.pop("sources", None)
+        digests = sources if isinstance(sources, Mapping) else {}
         made["self_check"] = [asdict(check) for check in record.checks]
         for suffix, content in record.contents.items():
             assert facts.layout is not None
             path = facts.layout.converted_ir_path(part, precision).with_suffix(suffix)
             if is_verified(path, content.size, content.digest, remember=False):
                 made_from = {
-                    name: Digest(*f"{text}".partition(":")[::2]) for name, text in sources.items()
+                    name: Digest(*f"{text}".partition(":")[::2]) for name, text in digests.items()
                 }
                 how = f"made by posezoo: {json.dumps(made)}"
                 yield _File(
@@ -98,7 +99,7 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
 
 def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
     """Name, value, conditions and 95 % interval of each published or measured figure."""
-    for part in _own(facts):
+    for part in _described_parts(facts):
         for claim in part.published.accuracy:
             conditions = join("published", claim.dataset, format_protocol(claim))
             yield claim.metric, f"{claim.value:.6g}", conditions, ()
@@ -114,25 +115,33 @@ def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ..
 
 def _properties(facts: ModelFacts) -> Json:
     """The facts that neither format has a field for; empty ones are left out."""
-    stated: Json = {
+    properties: Json = {
         "posezoo:revision": f"{facts.revision}",
         "posezoo:parts": ", ".join(facts.stages),
     }
-    for part in _own(facts):
-        layout = facts.layout
-        paths = [(layout.file_path(part, file), file) for file in part.files] if layout else []
-        present = [file for path, file in paths if is_verified_file(path, file, remember=False)]
-        state = "all" if len(present) == len(part.files) else f"{len(present)} of {len(part.files)}"
-        stated["posezoo:verified_files"] = (
-            f"{state} here; of other files, only declared facts are stated"
-        )
-        stated["posezoo:framework"] = part.framework.value
-        stated["posezoo:training_data"] = "not declared"
-        stated["posezoo:training_command"] = part.training.command
-        stated["posezoo:training_log"] = part.training.log
-        stated["posezoo:license_url"] = part.license.url
-        stated["posezoo:license_note"] = part.license_note
-    return {name: value for name, value in stated.items() if value}
+    for part in _described_parts(facts):
+        verified = _count_verified_files(facts, part)
+        share = "all" if verified == len(part.files) else f"{verified} of {len(part.files)}"
+        properties |= {
+            "posezoo:verified_files": (
+                f"{share} here; of other files, only declared facts are stated"
+            ),
+            "posezoo:framework": part.framework.value,
+            "posezoo:training_data": "not declared",
+            "posezoo:training_command": part.training.command,
+            "posezoo:training_log": part.training.log,
+            "posezoo:license_url": part.license.url,
+            "posezoo:license_note": part.license_note,
+        }
+    return {name: value for name, value in properties.items() if value}
+
+
+def _count_verified_files(facts: ModelFacts, part: ModelSpec) -> int:
+    layout = facts.layout
+    if layout is None:
+        return 0
+    paths = ((layout.file_path(part, file), file) for file in part.files)
+    return sum(is_verified_file(path, file, remember=False) for path, file in paths)
 
 
 def _license_text(part: ModelSpec) -> str:
@@ -160,18 +169,14 @@ def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
 
 def _ml_component(entry: _Entry) -> Json:
     facts = entry.facts
-    licenses = list[Json]()
-    for part in facts.parts:
-        if (license := _license(part)) not in licenses:
-            licenses.append(license)
-    repositories = unique(part.origin.repository for part in _own(facts))
+    repositories = unique(part.origin.repository for part in _described_parts(facts))
     return {
         "type": "machine-learning-model",
         "bom-ref": facts.name,
         "name": facts.name,
         "version": f"{facts.revision}",
         "description": facts.model.description,
-        "licenses": licenses,
+        "licenses": distinct(map(_license, facts.parts)),
         "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),
         "externalReferences": [{"type": "vcs", "url": url} for url in repositories],
         "components": [_published_file(file, facts.name) for file in entry.files],
@@ -189,12 +194,12 @@ def _ml_component(entry: _Entry) -> Json:
 def _license(part: ModelSpec) -> Json:
     spdx = part.license.spdx
     is_listed = bool(spdx) and " " not in spdx and is_license(spdx) and "LicenseRef-" not in spdx
-    stated: Json = {"id" if is_listed else "name": spdx or part.license.url or "not declared"}
+    license: Json = {"id" if is_listed else "name": spdx or part.license.url or "not declared"}
     if text := _license_text(part):
-        stated["text"] = {"contentType": "text/plain", "content": text}
+        license["text"] = {"contentType": "text/plain", "content": text}
     if part.license.url:
-        stated["url"] = part.license.url
-    return {"license": stated}
+        license["url"] = part.license.url
+    return {"license": license}
 
 
 def _file_component(name: str, digest: Digest | None) -> Json:
@@ -227,13 +232,12 @@ def _metric(name: str, value: str, conditions: str, interval: Sequence[float]) -
 
 
 def _model_parameters(facts: ModelFacts) -> Json:
-    evaluated = unique(claim.dataset for part in _own(facts) for claim in part.published.accuracy)
-    parameters: Json = {"task": task_label(facts.model.task)}
-    parameters["datasets"] = [
-        {"type": "dataset", "name": name, "description": "of the published accuracy"}
-        for name in evaluated
-    ]
-    for part in _own(facts):
+    parameters: Json = {"task": task_label(facts.model.task), "datasets": []}
+    for part in _described_parts(facts):
+        parameters["datasets"] = [
+            {"type": "dataset", "name": name, "description": "of the published accuracy"}
+            for name in unique(claim.dataset for claim in part.published.accuracy)
+        ]
         parameters["inputs"] = list(map(_port, part.inputs))
         parameters["outputs"] = list(map(_port, part.outputs))
     return parameters
@@ -320,11 +324,12 @@ def _add_spdx_package(graph: _SpdxGraph, entry: _Entry, names: Sequence[str]) ->
         package, "contains", [graph.to_id(stage) for stage in facts.stages if stage in names]
     )
     graph.relate(package, "contains", _add_spdx_files(graph, entry))
-    for part in _own(facts):
+    for part in _described_parts(facts):
         if expression := part.license.spdx:
-            stated = {"simplelicensing_licenseExpression": expression}
             terms = graph.add(
-                "simplelicensing_LicenseExpression", f"license-{facts.name}", **stated
+                "simplelicensing_LicenseExpression",
+                f"license-{facts.name}",
+                simplelicensing_licenseExpression=expression,
             )
             graph.relate(package, "hasDeclaredLicense", [terms])
 
@@ -335,8 +340,7 @@ def _add_spdx_files(graph: _SpdxGraph, entry: _Entry) -> list[str]:
     for file in entry.files:
         hashes = []
         if file.digest is not None:
-            stated = {"algorithm": file.digest.algorithm, "hashValue": file.digest.value}
-            hashes.append({"type": "Hash", **stated})
+            hashes.append({"type": "Hash", **project(file.digest, "algorithm hashValue=value")})
         name = f"{entry.facts.name}/{file.name}"
         files[file.name] = graph.add(
             "software_File", name, name=file.name, verifiedUsing=hashes, comment=file.how

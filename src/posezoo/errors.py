@@ -230,8 +230,10 @@ def pip_command() -> str:
     """``pip``, or if the shell would take the pip of another environment, this Python with ``-m
     pip``.
     """
-    own = Path(sys.executable).with_name("pip")
-    return "pip" if shutil.which("pip") == str(own) else f"{shlex.quote(sys.executable)} -m pip"
+    beside_python = Path(sys.executable).with_name("pip")
+    if shutil.which("pip") == str(beside_python):
+        return "pip"
+    return f"{shlex.quote(sys.executable)} -m pip"
 
 
 def import_optional(package: str, *, extra: str) -> ModuleType:
@@ -290,8 +292,8 @@ def sanitize(text: str) -> str:
     return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known words of which a part is given, or else with the most similar one;
+def suggest(word: str, valid: Iterable[str]) -> str:
+    """A hint with the valid words of which a part is given, or else with the most similar one;
     empty if none.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
@@ -299,7 +301,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
     >>> suggest("movenet", ["movenet-lightning", "movenet-thunder"])
     'did you mean movenet-lightning or movenet-thunder?'
     """
-    words = list(known)
+    words = list(valid)
     matches = [each for each in words if len(word) > 2 and each.startswith(word)][:5]
     *others, last = matches or get_close_matches(word, words, n=1, cutoff=0.6) or [""]
     before = f"{', '.join(others)} or " if others else ""

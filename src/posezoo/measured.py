@@ -244,7 +244,8 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
 
 def _to_fields(measurement: Measurement) -> dict[str, Any]:
     """The non-empty fields that measured.yml and a measurement file have in common."""
-    figures, known = measurement.figures, KINDS[measurement.kind].figures
+    names = KINDS[measurement.kind].figures
+    figures = measurement.figures
     intervals = measurement.intervals
     values: dict[str, Any] = {
         "precision": measurement.precision.value,
@@ -252,8 +253,8 @@ def _to_fields(measurement: Measurement) -> dict[str, Any]:
         "settings": dict(sorted(measurement.settings.items())),
         "weights": measurement.weights,
         # In the order of KINDS, rounded to six digits, as cards show them.
-        "figures": {name: _round(figures[name]) for name in known if name in figures},
-        "intervals": {name: [*map(_round, intervals[name])] for name in known if name in intervals},
+        "figures": {name: _round(figures[name]) for name in names if name in figures},
+        "intervals": {name: [*map(_round, intervals[name])] for name in names if name in intervals},
         "irs": measurement.irs,
         "tools": dict(sorted(measurement.tools.items())),
         "date": measurement.date,
@@ -296,10 +297,8 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
             raise value_node.make_error(f"expected 0 to {largest:g}, got {value:g}")
         return value
 
-    known = definition.figures
-    figures = {
-        name: read_figure(name, each) for name, each in values.pop("figures").as_mapping(known)
-    }
+    figure_nodes = values.pop("figures").as_mapping(definition.figures)
+    figures = {name: read_figure(name, each) for name, each in figure_nodes}
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
     intervals = {}

@@ -110,7 +110,7 @@ class BenchmarkResult:
         """
         pairs = zip(base.rounds, self.rounds, strict=False)
         return MedianRange.from_values(
-            [own.throughput_fps / other.throughput_fps for other, own in pairs]
+            [this.throughput_fps / other.throughput_fps for other, this in pairs]
         )
 
     def to_measurement(self, day: date) -> Measurement:

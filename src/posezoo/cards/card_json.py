@@ -61,7 +61,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.json_projection import distinct, project, to_json
 from posezoo.facts.labels import format_protocol
 from posezoo.facts.model_facts import ModelFacts, converted_input, measurements_of
 from posezoo.facts.papers import format_bibtex
@@ -102,13 +102,8 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
 
 
 def _legal(facts: ModelFacts) -> dict[str, Any]:
-    licenses = []
-    for part in facts.parts:
-        license = _license(part)
-        if license not in licenses:
-            licenses.append(license)
     return {
-        "license": licenses,
+        "license": distinct(map(_license, facts.parts)),
         "origin": [to_json(each) for each in dict.fromkeys(part.origin for part in facts.parts)],
         "citation": [format_bibtex(paper) for paper in facts.papers],
         "revision": facts.revision,

@@ -20,7 +20,7 @@ from posezoo.facts.labels import (
 )
 from posezoo.facts.model_facts import ModelFacts, measurements_of, unique
 from posezoo.measured import KINDS, Measurement
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import ModelSpec, PublishedAccuracy
 
 #: Open Model Zoo's names of the metrics.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
@@ -252,35 +252,32 @@ def render_variants_section(facts: ModelFacts) -> Iterator[str]:
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
     """The published and the measured accuracy of a model; ``name`` is the first cell."""
-    measurements = measurements_of(part, "accuracy")
     for claim in part.published.accuracy:
-        comparable = [  # on the same data with the same protocol
-            each
-            for each in measurements
-            if (each.settings.get("dataset"), bool(each.settings.get("flip")))
-            == (claim.dataset, claim.flip)
-        ]
-        metrics = (
-            (METRICS[claim.metric], _MEASURED_NAMES[claim.metric], claim.value),
-            ("AP50", "AP50", claim.ap50),
-            ("AP75", "AP75", claim.ap75),
-        )
-        for title, metric, value in metrics:
+        metrics = {
+            _MEASURED_NAMES[claim.metric]: (METRICS[claim.metric], claim.value),
+            "AP50": ("AP50", claim.ap50),
+            "AP75": ("AP75", claim.ap75),
+        }
+        for metric, (title, value) in metrics.items():
             if value is None:
                 continue
-            converted = []
-            if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
-                converted.append(f"{_format_value(claim.converted, claim.metric)} (published)")
-            for each in comparable:
-                if metric in each.figures:
-                    images = (
-                        f", {each.settings['images']} images" if "images" in each.settings else ""
-                    )
-                    figure = _format_value(each.figures[metric], claim.metric)
-                    converted.append(f"{figure} ({each.precision}{images})")
-            cell = "" if part.is_ir else "; ".join(converted) or "not measured"
+            converted = "; ".join(_converted_values(part, claim, metric)) or "not measured"
+            cell = "" if part.is_ir else converted
             original = "not published" if claim.is_of_ir else _format_value(value, claim.metric)
             yield name, title, original, cell, claim.dataset, format_protocol(claim)
+
+
+def _converted_values(part: ModelSpec, claim: PublishedAccuracy, metric: str) -> Iterator[str]:
+    """The accuracy of the IR: as published, and as measured on the same data in the same way."""
+    if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
+        yield f"{_format_value(claim.converted, claim.metric)} (published)"
+    for measured in measurements_of(part, "accuracy"):
+        settings = measured.settings
+        conditions = settings.get("dataset"), bool(settings.get("flip"))
+        if conditions == (claim.dataset, claim.flip) and metric in measured.figures:
+            images = f"{settings['images']} images" if "images" in settings else ""
+            figure = _format_value(measured.figures[metric], claim.metric)
+            yield f"{figure} ({join(measured.precision, images)})"
 
 
 def _format_value(value: float, metric: str) -> str:

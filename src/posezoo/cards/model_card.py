@@ -203,14 +203,15 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
     figures.
     """
+    if facts.layout is None:
+        return []
     rows = []  # data set, metric, value, conditions
-    for part in facts.parts if facts.layout is not None else ():
+    for part in facts.parts:
         for claim in part.published.accuracy:
             conditions = join("declared by the publisher", format_protocol(claim))
-            rows += (
-                [(claim.dataset, claim.metric, claim.value, conditions)] if claim.dataset else []
-            )
-    for _, measured in facts.measurements("accuracy") if facts.layout is not None else ():
+            if claim.dataset:
+                rows.append((claim.dataset, claim.metric, claim.value, conditions))
+    for _, measured in facts.measurements("accuracy"):
         metric, value = next(iter(measured.figures.items()))
         conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
         dataset = measured.settings.get("dataset", "")
@@ -266,39 +267,43 @@ def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
 
 
 def _specification(facts: ModelFacts) -> Iterator[str]:
-    size, parts = facts.size_bytes, facts.parts
+    size = facts.size_bytes
+    parts = facts.parts
     rows = [("Type", task_label(facts.model.task))]
-    rows += [row for part in parts if (row := specification_accuracy(part))]
+    rows += filter(None, map(specification_accuracy, parts))
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
-        # A card beside IR has a separate section for the complexity of that IR.
-        counts = measurements_of(part, "complexity") if facts.layout is None else ()
-        for metric, published in (
-            ("gflops", part.published.gflops),
-            ("mparams", part.published.mparams),
-        ):
-            title = f"{COSTS[metric]}{owner}"
-            rows.append((title, "" if published is None else f"{published:.6g}"))
-            precisions: dict[tuple[str, str], list[str]] = {}
-            for count in counts:
-                key = (format_costs(count)[metric], describe_settings(count))
-                precisions.setdefault(key, []).append(count.precision)
-            values = (
-                f"{value} ({join(', '.join(same), settings, separator='; ')})"
-                for (value, settings), same in precisions.items()
-            )
-            rows.append((f"{title}, counted on the IR", "; ".join(values)))
+        rows += _cost_rows(part, owner, is_counted=facts.layout is None)
+    files = "size unknown" if size is None else f"{format_megabytes(size)} ({size:,} bytes)"
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
         ("IR precisions", ", ".join(facts.precisions)),
-        (
-            "Published files",
-            "size unknown" if size is None else f"{format_megabytes(size)} ({size:,} bytes)",
-        ),
+        ("Published files", files),
         ("Revision", ", ".join(dict.fromkeys(str(part.revision) for part in parts))),
     ]
     yield "## Specification"
     yield format_table(("Metric", "Value"), [row for row in rows if row[1]])
+
+
+def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:
+    """GFLOPs and MParams: as published and, if wanted, as counted on the IR.
+
+    A card beside IR has a separate section for the complexity of that IR.
+    """
+    counts = measurements_of(part, "complexity") if is_counted else ()
+    published = {"gflops": part.published.gflops, "mparams": part.published.mparams}
+    for metric, value in published.items():
+        title = f"{COSTS[metric]}{owner}"
+        yield title, "" if value is None else f"{value:.6g}"
+        precisions: dict[tuple[str, str], list[str]] = {}
+        for count in counts:
+            key = (format_costs(count)[metric], describe_settings(count))
+            precisions.setdefault(key, []).append(count.precision)
+        values = (
+            f"{text} ({join(', '.join(same), settings, separator='; ')})"
+            for (text, settings), same in precisions.items()
+        )
+        yield f"{title}, counted on the IR", "; ".join(values)
 
 
 def _ports(facts: ModelFacts) -> Iterator[str]:

@@ -38,26 +38,30 @@ def render_skeleton(skeleton: Skeleton) -> str:
 
     It contains no script, link or font, and is readable on light and dark pages.
     """
-    places = [keypoint_position(name) for name in skeleton.keypoints]
+    positions = [keypoint_position(name) for name in skeleton.keypoints]
     colors = ["#{2:02x}{1:02x}{0:02x}".format(*color) for color in skeleton.colors]
-    columns = -(-len(places) // _ROWS)
+    columns = -(-len(positions) // _ROWS)
     width = _WIDTH + (columns - 1) * 140
-    limbs, joints, names = [], [], []
+    limbs = []
     for a, b in skeleton.limbs:
-        ends = f'x1="{places[a][0]}" y1="{places[a][1]}" x2="{places[b][0]}" y2="{places[b][1]}"'
-        limbs.append(f'<line {ends} stroke="{colors[b]}"/>')
-    for index, (name, (x, y), color) in enumerate(
-        zip(skeleton.keypoints, places, colors, strict=False)
-    ):
+        x1, y1 = positions[a]
+        x2, y2 = positions[b]
+        limbs.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colors[b]}"/>')
+    joints = []
+    names = []
+    for index, name in enumerate(skeleton.keypoints):
+        x, y = positions[index]
+        color = colors[index]
         joints.append(
             f'<circle cx="{x}" cy="{y}" r="7" fill="{color}" stroke="#fff"/>'
             f'<text x="{x}" y="{y + 3}">{index}</text>'
         )
         column, row = divmod(index, _ROWS)
-        x, y = _LIST + column * 140, 24 + row * 19
+        left = _LIST + column * 140
+        baseline = 24 + row * 19
         names.append(
-            f'<circle cx="{x}" cy="{y - 4}" r="4" fill="{color}"/>'
-            f'<text x="{x + 10}" y="{y}">{index} {escape(name)}</text>'
+            f'<circle cx="{left}" cy="{baseline - 4}" r="4" fill="{color}"/>'
+            f'<text x="{left + 10}" y="{baseline}">{index} {escape(name)}</text>'
         )
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
     return "\n".join(

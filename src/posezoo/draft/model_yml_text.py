@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import yaml
 
-from posezoo.spec.model import FileSource, Framework, ModelSpec
+from posezoo.spec.model import FileSource, Framework, Input, ModelSpec, Output, Source
 
 #: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports
 #: it.
@@ -45,34 +45,39 @@ def format_model_yml(spec: ModelSpec) -> str:
         "files:",
     ]
     for file in spec.files:
-        source = file.sources[0]
-        url = getattr(source, "url", source)
-        address = format_scalar(str(source.path if isinstance(source, FileSource) else url))
         lines += [
             f"  - name: {format_scalar(file.name)}",
             f"    size: {file.size}",
             f"    checksum: {file.checksum.value if file.checksum else TODO}",
-            (
-                f"    source: {{$type: file, path: {address}}}"
-                if isinstance(source, FileSource)
-                else f"    source: {address}"
-            ),
+            f"    source: {_format_source(file.sources[0])}",
         ]
     if spec.framework is Framework.PYTORCH:
         lines += [
             "# network: {name: ...}                  # posezoo's network that the weights are for",
             f"# checkpoint: {spec.files[0].name}",
         ]
-    lines += ["inputs:"] if spec.inputs else []
+    if spec.inputs:
+        lines.append("inputs:")
     for port in spec.inputs:
-        lines += [f"  - name: {format_scalar(port.name)}", f"    shape: {list(port.shape)}"]
+        lines += _port_lines(port)
         lines += [f"    layout: {port.layout}", _INPUT_COMMENTS] if port.layout else []
-    lines += ["outputs:"] if spec.outputs else []
+    if spec.outputs:
+        lines.append("outputs:")
     for output in spec.outputs:
-        lines += [f"  - name: {format_scalar(output.name)}", f"    shape: {list(output.shape)}"]
-        lines += ["    # role: heatmaps"]
-    lines += [] if spec.inputs and spec.outputs else [_PORTS_COMMENTS]
+        lines += [*_port_lines(output), "    # role: heatmaps"]
+    if not (spec.inputs and spec.outputs):
+        lines.append(_PORTS_COMMENTS)
     return "\n".join((*lines, _LAST_COMMENTS, ""))
+
+
+def _format_source(source: Source) -> str:
+    if isinstance(source, FileSource):
+        return f"{{$type: file, path: {format_scalar(str(source.path))}}}"
+    return format_scalar(str(getattr(source, "url", source)))
+
+
+def _port_lines(port: Input | Output) -> list[str]:
+    return [f"  - name: {format_scalar(port.name)}", f"    shape: {list(port.shape)}"]
 
 
 def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:

@@ -60,10 +60,12 @@ class KeypointScore:
 
 def score_image(matches: ImageMatches) -> ImageScore:
     """The score of one image."""
-    found, people = matches.found(), matches.num_people
-    similarity = sum(matches.similarities[row, person] for person, row in found.items())
+    rows = matches.found()
+    people = matches.num_people
+    wrong = int((matches.persons[0] < 0).sum())
+    similarity = sum(matches.similarities[row, person] for person, row in rows.items())
     mean = float(similarity / people) if people else None
-    return ImageScore(matches.image, people, len(found), int((matches.persons[0] < 0).sum()), mean)
+    return ImageScore(matches.image, people, len(rows), wrong, mean)
 
 
 def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:

@@ -88,8 +88,8 @@ def draw_chart(comparison: ModelComparison) -> Chart:
     rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, RULE, RULE)
     rectangles = [rule]
     labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
-    for place, (key, column) in enumerate(columns.items()):
-        x = left + place * _COLUMN
+    for number, (key, column) in enumerate(columns.items()):
+        x = left + number * _COLUMN
         labels.append(TextLabel(x, _LINE, column.title, _PALE))
         _draw_bars(x, [row.values[key] for row in rows], column, rectangles, labels)
     for number, row in enumerate(rows):
@@ -179,9 +179,9 @@ def to_image(chart: Chart) -> Any:
         cv2.rectangle(canvas, start, end, box.edge[::-1], 1)
     for label in chart.labels:
         text = _printable(label.text).encode("ascii", "replace").decode()
-        place = round(label.x), round(label.y)
+        start = round(label.x), round(label.y)
         cv2.putText(
-            canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, label.color[::-1], 1, cv2.LINE_AA
+            canvas, text, start, cv2.FONT_HERSHEY_SIMPLEX, 0.42, label.color[::-1], 1, cv2.LINE_AA
         )
     return canvas
 

@@ -324,16 +324,11 @@ def select_accuracy(
         model: the model or composite.
         precisions: the first precision that was measured counts.
     """
-    measured = [
-        each
-        for each in MeasurementSelection().select_of_pipeline(model, "accuracy")
-        if "AP" in each.figures
-    ]
-    for precision in precisions:
-        for each in measured:
-            if each.precision is precision:
-                return each
-    return None
+    by_precision: dict[Precision, Measurement] = {}
+    for each in MeasurementSelection().select_of_pipeline(model, "accuracy"):
+        if "AP" in each.figures:
+            by_precision.setdefault(each.precision, each)
+    return next((by_precision[each] for each in precisions if each in by_precision), None)
 
 
 def select_pipeline_speed(model: Model, precision: Precision) -> Measurement | None:
@@ -348,22 +343,29 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
     None if ``measurement`` is not of INT8, or ``others`` of the model have none to compare it with.
     """
-    baseline, metric = INT8_BASELINES.get(measurement.kind, (None, ""))
-
-    def conditions(each: Measurement) -> tuple[object, ...]:
-        ignored = ("arithmetic", "executed_precision", "people")
-        settings = {name: value for name, value in each.settings.items() if name not in ignored}
-        return each.kind, each.tag, each.machine, each.weights, settings
-
-    for other in others if "INT8" in measurement.precision else ():
-        if other.precision is baseline and conditions(other) == conditions(measurement):
+    if "INT8" not in measurement.precision or measurement.kind not in INT8_BASELINES:
+        return None
+    baseline, metric = INT8_BASELINES[measurement.kind]
+    conditions = _conditions(measurement)
+    for other in others:
+        if other.precision is baseline and _conditions(other) == conditions:
             least = other.figures.get(metric)
-            return (
-                measurement.figures[metric] / least
-                if least and metric in measurement.figures
-                else None
-            )
+            value = measurement.figures.get(metric)
+            return value / least if least and value is not None else None
     return None
+
+
+def _conditions(measurement: Measurement) -> tuple[object, ...]:
+    """All that INT8 and its baseline must have in common."""
+    ignored = ("arithmetic", "executed_precision", "people")
+    settings = [item for item in measurement.settings.items() if item[0] not in ignored]
+    return (
+        measurement.kind,
+        measurement.tag,
+        measurement.machine,
+        measurement.weights,
+        dict(settings),
+    )
 
 
 def _select_most_common_setting(

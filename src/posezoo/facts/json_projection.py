@@ -6,7 +6,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from operator import attrgetter
@@ -24,6 +24,15 @@ def to_json(value: object) -> Any:
     if isinstance(value, (tuple, list)):
         return [to_json(item) for item in value]
     return value
+
+
+def distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The objects in order, without duplicates."""
+    kept: list[dict[str, Any]] = []
+    for value in values:
+        if value not in kept:
+            kept.append(value)
+    return kept
 
 
 def project(value: object, keys: str) -> dict[str, Any]:

@@ -140,8 +140,7 @@ class ModelFacts:
                 else:
                     name, size = f"{part.full_name}/{file.name}", file.size
                 sizes[name] = size
-        known = [size for size in sizes.values() if size is not None]
-        return sum(known) if len(known) == len(sizes) else None
+        return add_sizes(sizes.values())
 
     @property
     def precisions(self) -> list[Precision]:
@@ -153,8 +152,7 @@ class ModelFacts:
     @property
     def size_bytes(self) -> int | None:
         """The size of all published files; None if a publisher does not state one."""
-        sizes = [file.size for part in self.parts for file in part.files]
-        return None if None in sizes else sum(size or 0 for size in sizes)
+        return add_sizes(file.size for part in self.parts for file in part.files)
 
     @property
     def is_pinned(self) -> bool:
@@ -233,6 +231,16 @@ def converted_input(part: ModelSpec, port: Input) -> Input:
     """
     converted = replace(port, shape=port.ir_shape, layout=port.ir_layout, color=port.ir_color)
     return converted if part.is_ir else replace(converted, mean=(), scale=())
+
+
+def add_sizes(sizes: Iterable[int | None]) -> int | None:
+    """The sum of sizes in bytes; None if one of them is unknown."""
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total
 
 
 def unique(values: Iterable[ItemT]) -> list[ItemT]:

@@ -126,11 +126,11 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
         "Speed of networks alone": gallery.network_setting,
         "AP measured with": gallery.accuracy_conditions,
     }
-    stated = (f"{title}: {one_line(text)}" for title, text in settings.items() if text)
+    known_settings = (f"{title}: {one_line(text)}" for title, text in settings.items() if text)
     return {
         "axes": to_json(gallery.axes),
         "families": len({entry.facets["family"] for entry in gallery.entries}),
-        "ways": "; ".join(stated),
+        "ways": "; ".join(known_settings),
         "models": [_model(entry) for entry in gallery.entries],
     }
 

@@ -108,7 +108,7 @@ def to_script_json(values: Mapping[str, Any]) -> Any:
 def non_empty_columns(rows: Sequence[Sequence[str]]) -> list[int]:
     """The indices of a table's columns that are not empty, and always the first."""
     width = len(rows[0]) if rows else 0
-    return [place for place in range(width) if place == 0 or any(row[place] for row in rows)]
+    return [index for index in range(width) if index == 0 or any(row[index] for row in rows)]
 
 
 def is_web_address(text: str) -> bool:
