@@ -57,13 +57,10 @@ class _Entry:
 
 def render_bom(models: Sequence[ModelFacts], form: str) -> bytes:
     """The bill of materials of models and composites; ``form`` is ``cyclonedx`` or ``spdx3``."""
+    time = ""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
-    is_time = seconds.isdecimal() and len(seconds) < 12
-    time = (
-        f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-        if is_time
-        else ""
-    )
+    if seconds.isdecimal() and len(seconds) < 12:
+        time = f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
     entries = [_Entry(facts, tuple(_files(facts)), _properties(facts)) for facts in models]
     content = _cyclonedx(entries, time) if form == "cyclonedx" else _spdx(entries, time)
     return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -72,7 +72,8 @@ class Progress:
         """
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
-        before, self._tenths = self._tenths, 10 * done // self.total if self.total else 0
+        before = self._tenths
+        self._tenths = 10 * done // self.total if self.total else 0
         return self._tenths > before
 
     def close(self) -> None:
@@ -87,11 +88,9 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
         return ""
     if event.rounding == 0:
         return ", which changes nothing"
-    in_unit = (
-        f" ({event.rounding_in_unit:.2g} {event.unit})"
-        if event.rounding_in_unit is not None
-        else ""
-    )
+    in_unit = ""
+    if event.rounding_in_unit is not None:
+        in_unit = f" ({event.rounding_in_unit:.2g} {event.unit})"
     return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
 
 
@@ -394,7 +393,8 @@ class Console:
     def _count(self, event: Any) -> None:
         """Advance a bar on a terminal; in a log, print a line for each tenth."""
         task, unit, done_field, total_field = COUNTS[type(event)]
-        done, total = getattr(event, done_field), getattr(event, total_field)
+        done = getattr(event, done_field)
+        total = getattr(event, total_field)
         key = (event.model, unit)
         progress = self._progress.get(key)
         if progress is None:
@@ -426,7 +426,8 @@ class Console:
         progress = self._progress.get(_ALL_MODELS)
         if progress is None:
             return
-        done, failed = len(self._successes), list(self._successes.values()).count(False)
+        done = len(self._successes)
+        failed = list(self._successes.values()).count(False)
         text = f"{done} of {progress.total} models, failed {failed}"
         is_long = progress.seconds > LONG_RUN_S
         if done == progress.total:

@@ -26,10 +26,8 @@ class PosezooError(Exception):
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
-        self.problem, self.hint = (
-            escape_control_characters(problem),
-            escape_control_characters(hint),
-        )
+        self.problem = escape_control_characters(problem)
+        self.hint = escape_control_characters(hint)
         super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -70,7 +68,10 @@ class SpecError(PosezooError):
         where = f"{file}:{line}:{column}"
         text = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"
         super().__init__(text, hint=hint)
-        self.file, self.line, self.column, self.field = file, line, column, field
+        self.file = file
+        self.line = line
+        self.column = column
+        self.field = field
 
 
 class UnknownModelError(PosezooError):
@@ -162,7 +163,8 @@ class DecoderError(InferenceError):
         self, problem: str, *, decoder: str = "", fitting: str = "", hint: str = ""
     ) -> None:
         super().__init__(problem, hint=hint)
-        self.decoder, self.fitting = decoder, fitting
+        self.decoder = decoder
+        self.fitting = fitting
 
 
 class TargetSizeError(InferenceError):
@@ -207,13 +209,10 @@ class MissingPackageError(PosezooError):
     """
 
     def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
-        problem = (
-            f"{package} is installed but does not load: {reason}"
-            if reason
-            else f"{package} is not installed"
-        )
-        super().__init__(problem, hint=install_command(extra))
-        self.package, self.extra = package, extra
+        state = f"installed but does not load: {reason}" if reason else "not installed"
+        super().__init__(f"{package} is {state}", hint=install_command(extra))
+        self.package = package
+        self.extra = extra
 
 
 def install_command(extra: str) -> str:

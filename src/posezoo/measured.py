@@ -148,7 +148,8 @@ class Measurement:
     def key(self) -> tuple[int, str, int, str, str]:
         """The key that measurements are sorted by: kind, variant, precision, machine, settings."""
         settings = json.dumps(dict(self.settings), sort_keys=True)
-        kind, precision = list(KINDS).index(self.kind), _PRECISIONS.index(self.precision)
+        kind = list(KINDS).index(self.kind)
+        precision = _PRECISIONS.index(self.precision)
         return kind, self.tag, precision, self.machine, settings
 
 
@@ -193,7 +194,8 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     measurements = []
     for node in root.as_list() if isinstance(root.value, list) else (root,):
         fields = node.as_mapping(("model", "kind", *names_of(_KEYS[1:])))
-        model, kind = fields["model"].text(), fields["kind"].choice(KINDS)
+        model = fields["model"].text()
+        kind = fields["kind"].choice(KINDS)
         measurements.append((model, _read_measurement(node, kind, ("model", "kind"))))
     return tuple(measurements)
 
@@ -282,7 +284,8 @@ def _format_value(value: Any) -> str:
 
 
 def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()) -> Measurement:
-    fields, definition = node.as_mapping((*names_of(_KEYS), *more_keys)), KINDS[kind]
+    fields = node.as_mapping((*names_of(_KEYS), *more_keys))
+    definition = KINDS[kind]
     values = read_keys(fields, _KEYS)
     if values.get("weights") == "generated" and not definition.any_weights:
         raise fields["weights"].make_error(
@@ -292,7 +295,8 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
         raise node.make_error(f"{kind} belongs to one machine: the key machine is missing")
 
     def read_figure(name: str, value_node: YamlNode) -> float:
-        value, largest = value_node.number(), definition.figures[name]
+        value = value_node.number()
+        largest = definition.figures[name]
         if not 0 <= value <= largest:
             raise value_node.make_error(f"expected 0 to {largest:g}, got {value:g}")
         return value

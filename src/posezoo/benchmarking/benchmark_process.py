@@ -181,7 +181,8 @@ def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[floa
     start_time = now = time.perf_counter()
     while now < deadline or not latencies:
         work()
-        before, now = now, time.perf_counter()
+        before = now
+        now = time.perf_counter()
         latencies.append(now - before)
     return now - start_time, latencies
 

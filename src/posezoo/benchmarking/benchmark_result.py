@@ -88,7 +88,8 @@ class BenchmarkResult:
     @property
     def settings(self) -> dict[str, Scalar]:
         """The settings that affect the values, besides the model and the machine."""
-        runtime, info = self.case.runtime, self.info
+        runtime = self.case.runtime
+        info = self.info
         return {
             "device": info.device,
             **({"device_asked": runtime.device} if runtime.device != info.device else {}),
@@ -115,7 +116,8 @@ class BenchmarkResult:
 
     def to_measurement(self, day: date) -> Measurement:
         """The result as ``posezoo record`` reads it; an IR of unknown precision counts as FP32."""
-        throughput, (p50, p90, p99) = self.throughput_fps, self.latency_ms
+        throughput = self.throughput_fps
+        p50, p90, p99 = self.latency_ms
         metrics = {
             "throughput_fps": throughput.median,
             "throughput_min_fps": throughput.least,

@@ -134,12 +134,9 @@ class NetworkWorkload:
             with network.infer(inputs):
                 pass
 
-        size = (
-            dict(zip(("height", "width"), self.size, strict=True))
-            if self.size and was_dynamic
-            else {}
-        )
-        settings = {"batch": self.batch, **size}
+        settings = {"batch": self.batch}
+        if self.size and was_dynamic:
+            settings["height"], settings["width"] = self.size
         return work, _describe(network, compile_s, hardware, settings, self.batch)
 
 

@@ -231,10 +231,14 @@ def _read_sections(
     parents: list[tuple[int, str]] = []
     has_title = False
     for begin, end in pairwise((0, *headings, len(tokens))):
-        line, level, title, first = 1, 0, "", start
+        line = 1
+        level = 0
+        title = ""
+        first = start
         if begin < end and tokens[begin].type == "heading_open":
             heading = tokens[begin]
-            line, level = _line(heading), int(heading.tag[1])
+            line = _line(heading)
+            level = int(heading.tag[1])
             title = to_plain_text(tokens[begin + 1].content)
             first = heading.map[1] if heading.map else 0
             parents = [parent for parent in parents if parent[0] < level]

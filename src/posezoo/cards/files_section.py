@@ -95,7 +95,8 @@ def render_ir_section(facts: ModelFacts) -> Iterator[str]:
         for suffix, content in record.contents.items():
             files.append((*ir, suffix, f"{content.size:,}", format_code(content.digest.value)))
         if record.complexity:
-            gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
+            gflops = record.complexity["gflops"]
+            mparams = record.complexity["mparams"]
             costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
         if shift := record.shift:
             moved = (f"{shift[name]:.2f}" for name in ("shift_p50_px", "shift_p90_px"))

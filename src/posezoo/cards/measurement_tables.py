@@ -146,7 +146,8 @@ def _describe_conditions(measurement: Measurement) -> str:
     if "rounds" in measurement.figures:
         settings["rounds"] = f"{measurement.figures['rounds']:g}"
     if measurement.kind == "quantization" and {"calibrated on", "photos"} <= settings.keys():
-        calibration, comparison = settings.pop("calibrated on"), settings.pop("photos")
+        calibration = settings.pop("calibrated on")
+        comparison = settings.pop("photos")
         settings |= {
             "calibrated on": f"{calibration} photos",
             "compared on": f"{comparison} other photos",
@@ -172,11 +173,9 @@ def render_measurement_sections(facts: ModelFacts) -> Iterator[str]:
 def _figure(measurement: Measurement, metric: str) -> str:
     if metric not in measurement.figures:
         return ""
-    to = (
-        f" to {_figure(measurement, 'throughput_max_fps')}"
-        if metric == "throughput_min_fps"
-        else ""
-    )
+    to = ""
+    if metric == "throughput_min_fps":
+        to = f" to {_figure(measurement, 'throughput_max_fps')}"
     if metric == "AP" and metric in measurement.intervals:
         to = " ({} to {})".format(*map(format_figure, measurement.intervals[metric]))
     return format_figure(measurement.figures[metric]) + to

@@ -98,7 +98,8 @@ def write_card(facts: ModelFacts) -> Path:
     if path.exists() and not has_note(path, OURS):
         return path
     for name, text in render_card_files(facts).items():
-        target, content = path.with_name(name), text.encode()
+        target = path.with_name(name)
+        content = text.encode()
         is_ours = name in (NAME, FACTS) or not target.exists()
         if is_ours and not (target.is_file() and target.read_bytes() == content):
             write_atomically(target, content)
@@ -316,7 +317,8 @@ def _ports(facts: ModelFacts) -> Iterator[str]:
 
 
 def _keypoints(facts: ModelFacts) -> Iterator[str]:
-    model, skeleton = facts.model, facts.skeleton
+    model = facts.model
+    skeleton = facts.skeleton
     if skeleton is None or not skeleton.keypoints:
         return
     path = Path(f"{skeleton.name}.svg")

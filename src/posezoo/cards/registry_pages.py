@@ -148,7 +148,8 @@ def _render_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
     for facts in models:
         if isinstance(facts.model, CompositeSpec):
             continue
-        published, (gflops, mparams) = facts.model.published, format_complexity(facts.model)
+        published = facts.model.published
+        gflops, mparams = format_complexity(facts.model)
         aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
         costs = (
             _digits(published.gflops),
@@ -240,7 +241,8 @@ def _gluoncv_row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
     note = notes.get(model.origin.paper, "")
     first = model.inputs[0]
     sizes = dict(zip(first.layout, first.shape, strict=False))
-    height, width = sizes.get("H", -1), sizes.get("W", -1)
+    height = sizes.get("H", -1)
+    width = sizes.get("W", -1)
     size = "" if (height, width) == USUAL_SIZE else f"({height}x{width})"
     name = " ".join(filter(None, (format_local_link(page, model.name), size, note)))
     plain, flipped = (format_aps(model, flip=flip) for flip in (False, True))

@@ -28,7 +28,10 @@ _SIDE = {
     "heel": (26, 364),
     "foot_index": (64, 370),
 }
-_CENTER, _WIDTH, _HEIGHT, _LIST = 120, 420, 392, 252
+_CENTER = 120
+_WIDTH = 420
+_HEIGHT = 392
+_LIST = 252
 _ROWS = 19  # rows of the list beside the person; more keypoints use a second column
 
 

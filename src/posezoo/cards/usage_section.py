@@ -35,7 +35,8 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterat
 
     ``linked``: whether the card is in the registry, so that it can show an image beside it.
     """
-    model, precision = facts.model, default_precision(facts)
+    model = facts.model
+    precision = default_precision(facts)
     if precision is None:
         return
     yield "## Example"

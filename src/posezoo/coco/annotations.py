@@ -80,7 +80,8 @@ def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
         try:
             left, top, width, height = (float(side) for side in entry["bbox"])
             score = float(entry["score"])
-            image, category = entry["image_id"], entry["category_id"]
+            image = entry["image_id"]
+            category = entry["category_id"]
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"{path}: [{index}] is not a box: expected image_id, category_id, bbox of four"
@@ -118,7 +119,8 @@ class _AnnotationParser:
     """
 
     def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
-        self._path, self._content = path, content
+        self._path = path
+        self._content = content
 
     def read_person_category(self, keypoints: bool) -> tuple[int, tuple[str, ...]]:
         """The id of the category person, and the names of its keypoints."""

@@ -166,9 +166,7 @@ def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...
         # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
         shape = port.get_partial_shape()
-        sizes = (
-            (size.get_length() if size.is_static else -1 for size in shape)
-            if shape.rank.is_static
-            else ()
-        )
+        sizes = []
+        if shape.rank.is_static:
+            sizes = [size.get_length() if size.is_static else -1 for size in shape]
         yield min(names, key=lambda name: (len(name), name)), tuple(sizes)

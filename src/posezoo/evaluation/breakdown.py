@@ -86,7 +86,9 @@ def score_keypoints(
     """
     sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
     count = len(dataset.keypoints)
-    labelled, similarity_sum, num_found = np.zeros(count), np.zeros(count), np.zeros(count)
+    labelled = np.zeros(count)
+    similarity_sum = np.zeros(count)
+    num_found = np.zeros(count)
     errors: list[list[float]] = [[] for _ in range(count)]
     for image_matches in matches:
         image = image_matches.image
@@ -140,7 +142,8 @@ def compute_mpjpe(
     for image_matches in matches:
         image = image_matches.image
         for index, row in image_matches.found().items():
-            truth, space = image.people[index].space, predictions[image.id].space
+            truth = image.people[index].space
+            space = predictions[image.id].space
             if not len(truth) or not truth[root, 3] or not space.shape[1]:
                 continue
             predicted = space[image_matches.order[row]]

@@ -20,7 +20,8 @@ from posezoo.evaluation.image_predictions import Floats, ImagePredictions
 
 #: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
 #: ``maxDets``).
-MAX_POSES, MAX_BOXES = 20, 100
+MAX_POSES = 20
+MAX_BOXES = 100
 
 #: COCO's ten thresholds of similarity or overlap.
 THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
@@ -100,12 +101,12 @@ def match_dataset(
             bool,
         )
         similarities = np.zeros((len(order), len(image.people)))
+        points = predicted.keypoints[order]
         for column, person in enumerate(image.people):
-            similarities[:, column] = (
-                box_iou(predicted.boxes[order], person)
-                if boxes
-                else object_keypoint_similarity(predicted.keypoints[order], person, sigmas)
-            )
+            if boxes:
+                similarities[:, column] = box_iou(predicted.boxes[order], person)
+            else:
+                similarities[:, column] = object_keypoint_similarity(points, person, sigmas)
         persons = np.array(
             [_match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS],
             np.int64,
@@ -134,10 +135,8 @@ def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: F
         offsets = keypoints[:, :, :2] - person.keypoints[:, :2]
     else:
         left, top, width, height = person.bbox
-        low, high = (
-            np.array([left - width, top - height]),
-            np.array([left + 2 * width, top + 2 * height]),
-        )
+        low = np.array([left - width, top - height])
+        high = np.array([left + 2 * width, top + 2 * height])
         offsets = np.maximum(low - keypoints[:, :, :2], 0) + np.maximum(
             keypoints[:, :, :2] - high, 0
         )
@@ -171,14 +170,16 @@ def _match_greedily(
     people = np.argsort(ignored, kind="stable").tolist()
     matches = []
     for row in similarities.tolist():
-        best, best_similarity = -1, min(threshold, 1 - 1e-10)
+        best = -1
+        best_similarity = min(threshold, 1 - 1e-10)
         for person in people:
             if person in taken and not crowds[person]:
                 continue
             if best >= 0 and not ignored[best] and ignored[person]:
                 break
             if row[person] >= best_similarity:
-                best, best_similarity = person, row[person]
+                best = person
+                best_similarity = row[person]
         if best >= 0:
             taken.add(best)
         matches.append(best)
@@ -226,7 +227,8 @@ class PooledMatches:
             for rows in zip(*(image.true_positives() for image in matches), strict=True)
         )
         self._image_indices = image_indices[order]
-        self._correct, self._counted = correct[:, order], counted[:, order]
+        self._correct = correct[:, order]
+        self._counted = counted[:, order]
 
     def resampled_metrics(self, repeats: NDArray[Any]) -> tuple[float, ...] | None:
         """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person

@@ -62,18 +62,17 @@ def compute_coco_metrics(
             annotation = _annotation(
                 len(truth) + 1, image.id, person.keypoints, person.bbox, person.area
             )
-            is_crowd, labelled = int(person.is_crowd), person.num_keypoints
+            is_crowd = int(person.is_crowd)
+            labelled = person.num_keypoints
             truth.append({**annotation, "iscrowd": is_crowd, "num_keypoints": labelled})
         predicted = predictions.get(image.id)
         if predicted is None or not len(predicted):
             continue
-        # From the extent of all keypoints, including missing ones at (0, 0), as in pycocotools'
-        # loadRes.
-        areas = (
-            predicted.boxes[:, 2] * predicted.boxes[:, 3]
-            if boxes
-            else np.ptp(predicted.keypoints[:, :, :2], axis=1).prod(axis=1)
-        )
+        extents = predicted.boxes[:, 2:]
+        if not boxes:
+            # Of all keypoints, including missing ones at (0, 0), as in pycocotools' loadRes.
+            extents = np.ptp(predicted.keypoints[:, :, :2], axis=1)
+        areas = extents.prod(axis=1)
         for row, (score, box, area) in enumerate(
             zip(predicted.scores.tolist(), predicted.boxes.tolist(), areas.tolist(), strict=True)
         ):

@@ -59,16 +59,14 @@ class EvaluationProtocol:
 
     def to_settings(self) -> dict[str, Scalar]:
         """The protocol as the settings of a record; defaults are left out."""
-        size, options = self.estimator.input_size, self.options
+        size = self.estimator.input_size
+        options = self.options
+        scales = [] if options.scales == (1.0,) else options.scales
         settings: dict[str, Scalar] = {
             "input": f"{size[0]}x{size[1]}" if size else "varies",
             "target_size": options.target_size or 0,
             "flip": options.flip,
-            "scales": (
-                ""
-                if options.scales == (1.0,)
-                else " ".join(f"{scale:g}" for scale in options.scales)
-            ),
+            "scales": " ".join(f"{scale:g}" for scale in scales),
             "people_from": "" if self.people_from == ITSELF else self.people_from,
             "arithmetic": self.estimator.executed_precision,
         }

@@ -130,7 +130,8 @@ class PredictionCache:
     def __init__(
         self, path: Path | None, entries: Mapping[int, tuple[list[int], ImagePredictions]]
     ) -> None:
-        self._path, self._entries = path, entries
+        self._path = path
+        self._entries = entries
 
     def select(self, images: Iterable[DatasetImage]) -> dict[int, ImagePredictions]:
         """The predictions for these images by image id; without those whose file has changed."""

@@ -20,8 +20,12 @@ from posezoo.facts.comparison import (
 )
 
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
-_LINE, _BAR, _TEXT = 26, 14, 13
-_COLUMN, _LONGEST, _GAP = 150, 80, 12
+_LINE = 26
+_BAR = 14
+_TEXT = 13
+_COLUMN = 150
+_LONGEST = 80
+_GAP = 12
 # Width of a letter relative to its height, for OpenCV's letters, which are wider than sans-serif
 # fonts.
 _LETTER = 0.64

@@ -138,7 +138,8 @@ class ModelFacts:
                 if isinstance(source, (NpmPackageSource, PythonPackageSource)):
                     name, size = source.package_file
                 else:
-                    name, size = f"{part.full_name}/{file.name}", file.size
+                    name = f"{part.full_name}/{file.name}"
+                    size = file.size
                 sizes[name] = size
         return add_sizes(sizes.values())
 

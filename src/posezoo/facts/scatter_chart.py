@@ -12,8 +12,13 @@ from posezoo.facts.labels import format_figure
 from posezoo.spec.model import Precision
 
 # In pixels: the plot's edges, a mark, a line of the list.
-_LEFT, _TOP, _RIGHT, _BOTTOM = 60, 24, 620, 470
-_MARK_WIDTH, _MARK_HEIGHT, _LINE = 18, 14, 20
+_LEFT = 60
+_TOP = 24
+_RIGHT = 620
+_BOTTOM = 470
+_MARK_WIDTH = 18
+_MARK_HEIGHT = 14
+_LINE = 20
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
@@ -82,7 +87,8 @@ def _draw(
 def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Iterator[_Point]:
     """The models with both values; a precision other than FP16 is named."""
     for row in rows:
-        ap, speed = row.values[ap_key], row.values[speed_key]
+        ap = row.values[ap_key]
+        speed = row.values[speed_key]
         if ap is not None and speed is not None:
             name = row.model if row.precision is Precision.FP16 else f"{row.model} {row.precision}"
             yield _Point(name, ap, speed)
@@ -126,7 +132,8 @@ def _draw_point(
     """The mark in the plot, and the line of the list."""
     is_generated = point.speed.origin is MetricSource.GENERATED
     fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
-    x, y = scales.x_of(point.speed.number), scales.y_of(point.ap.number)
+    x = scales.x_of(point.speed.number)
+    y = scales.y_of(point.ap.number)
     line = _TOP + (number - 1) * _LINE
     for left, top in ((x - _MARK_WIDTH / 2, y - _MARK_HEIGHT / 2), (_RIGHT + 24, line)):
         shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL))
