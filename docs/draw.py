@@ -221,22 +221,18 @@ def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     for facts in all_models(registry):
         measured = [each for _, each in facts.measurements()]
         accuracies = {each.precision for each in measured if each.kind == "accuracy"}
-        claims = [
-            claim
-            for part in facts.parts
-            for claim in part.published.accuracy
-            if claim.metric == "AP"
-        ]
-        aps = ["measured"] if accuracies else []
-        aps += ["published"] if claims else []
+        claims = [claim for part in facts.parts for claim in part.published.accuracy]
+        is_published = any(claim.metric == "AP" for claim in claims)
+        ap = "published only" if is_published else "none"
+        if accuracies:
+            ap = "measured and published" if is_published else "measured"
         weights = {each.weights for each in measured if each.kind == "speed"}
         speeds = "".join(
             "measured" if each == "published" else "measured on generated weights"
             for each in weights
         )
-        int8 = "measured" if any("INT8" in each for each in accuracies) else ""
-        ap = "published only" if aps == ["published"] else " and ".join(aps)
-        yield facts.name, ap or "none", speeds or "none", int8 or "none"
+        int8 = "measured" if any("INT8" in each for each in accuracies) else "none"
+        yield facts.name, ap, speeds or "none", int8
 
 
 def summary_table() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import shlex
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -170,78 +171,84 @@ def releases_of(pattern: str, names: dict[str, frozenset[str]]) -> frozenset[str
 
 def render_page() -> str:
     """The page, as Markdown."""
-    lines, names = read_lines(), read_names()
+    lines = read_lines()
+    names = read_names()
+    return PAGE.format(
+        lines=len(lines),
+        commands=sum(line.tool in PARSERS for line in lines),
+        parsed=sum(line.tool in PARSERS and not line.cannot for line in lines),
+        found=len({model for line in lines for model in line.models if releases_of(model, names)}),
+        **_describe_sources(lines, names),
+        **_describe_replay(list(read_results().values())),
+    )
+
+
+def _describe_sources(
+    lines: Sequence[CommandLine], names: dict[str, frozenset[str]]
+) -> dict[str, object]:
+    """Where the models of the lines are found, and which lines cannot be run."""
     sources = {line: line.source(names) for line in lines}
     total = Counter(sources.values())
     columns = (OWN, *RELEASES, UNNAMED, OPTIMIZER, CANNOT)
     rows = []
     for project in sorted({line.project for line in lines}, key=str.casefold):
         counts = Counter(source for line, source in sources.items() if line.project == project)
-        rows.append(
-            (
-                format_link_with_text(f"https://github.com/{project}", project),
-                str(counts.total()),
-                *(str(counts[each] or "") for each in columns),
-            )
-        )
-    obstacles = [
-        (line.project, line.path, format_code(line.line), line.obstacle(names))
-        for line, source in sources.items()
-        if source == CANNOT
-    ]
-    by_mo = [
-        (line, line.outcome_of_mo()) for line, source in sources.items() if source == OPTIMIZER
-    ]
-    replayed = list(read_results().values())
-    outcomes = Counter(row.outcome for row in replayed)
+        link = format_link_with_text(f"https://github.com/{project}", project)
+        rows.append((link, str(counts.total()), *_cells(counts, columns)))
+    obstacles = []
+    by_mo = []
+    for line, source in sources.items():
+        row = (line.project, line.path, format_code(line.line))
+        if source == CANNOT:
+            obstacles.append((*row, line.obstacle(names)))
+        elif source == OPTIMIZER:
+            by_mo.append((*row, line.outcome_of_mo()))
+    return {
+        "projects": len(rows),
+        "own": total[OWN],
+        "newest": total[RELEASES[0]],
+        "older": total[RELEASES[1]] + total[RELEASES[2]],
+        "unnamed": total[UNNAMED],
+        "optimizer": total[OPTIMIZER],
+        "cannot": total[CANNOT],
+        "converted": sum(row[-1] == CONVERTED for row in by_mo),
+        "by_mo": format_table(["Project", "Where", "Line", "Outcome"], by_mo),
+        "table": format_table(["Project", "Lines", *columns], rows),
+        "obstacles": format_table(["Project", "Where", "Line", "Why"], obstacles),
+    }
+
+
+def _describe_replay(results: Sequence[ReplayedLine]) -> dict[str, object]:
+    """What the lines did in the replay."""
+    outcomes = Counter(row.outcome for row in results)
     compared = outcomes["same"] + outcomes["differs"]
     verdicts = []
-    for project in sorted({row.project for row in replayed}, key=str.casefold):
-        found = [row for row in replayed if row.project == project]
-        counts = Counter(row.verdict for row in found)
-        needs = dict.fromkeys(each for row in found for each in row.needs.split(", ") if each)
-        verdicts.append(
-            (
-                project,
-                *(str(counts[each] or "") for each in VERDICTS),
-                format_code(", ".join(needs)) if needs else "",
-            )
-        )
+    for project in sorted({row.project for row in results}, key=str.casefold):
+        of_project = [row for row in results if row.project == project]
+        counts = Counter(row.verdict for row in of_project)
+        needs = dict.fromkeys(each for row in of_project for each in row.needs.split(", ") if each)
+        verdicts.append((project, *_cells(counts, VERDICTS), format_code(", ".join(needs))))
     more = [
-        (row.project, format_code(row.line), format_code(row.needs) if row.needs else "", row.why)
-        for row in replayed
+        (row.project, format_code(row.line), format_code(row.needs), row.why)
+        for row in results
         if row.verdict in (MORE, DIFFERENT)
     ]
-    return PAGE.format(
-        replayed=len(replayed),
-        compared=compared,
-        same=outcomes["same"],
-        percent=f"{100 * outcomes['same'] / compared:.1f}",
-        unconverted=outcomes["unconverted"],
-        refused=outcomes["refused"],
-        alone=outcomes["alone"],
-        found=len({model for line in lines for model in line.models if releases_of(model, names)}),
-        unchanged=sum(row.verdict == UNCHANGED for row in replayed),
-        verdicts=format_table(["Project", *VERDICTS, "What it needs"], verdicts),
-        more=format_table(["Project", "Line", "Needs", "Why"], more),
-        lines=len(lines),
-        projects=len(rows),
-        commands=sum(line.tool in PARSERS for line in lines),
-        parsed=sum(line.tool in PARSERS and not line.cannot for line in lines),
-        own=total[OWN],
-        newest=total[RELEASES[0]],
-        older=total[RELEASES[1]] + total[RELEASES[2]],
-        unnamed=total[UNNAMED],
-        optimizer=total[OPTIMIZER],
-        cannot=total[CANNOT],
-        converted=sum(outcome == CONVERTED for _, outcome in by_mo),
-        by_mo=format_table(
-            ["Project", "Where", "Line", "Outcome"],
-            [(line.project, line.path, format_code(line.line), outcome) for line, outcome in by_mo],
-        ),
-        table=format_table(["Project", "Lines", *columns], rows),
-        obstacles=format_table(["Project", "Where", "Line", "Why"], obstacles),
-    )
+    return {
+        "replayed": len(results),
+        "compared": compared,
+        "same": outcomes["same"],
+        "percent": f"{100 * outcomes['same'] / compared:.1f}",
+        "unconverted": outcomes["unconverted"],
+        "refused": outcomes["refused"],
+        "alone": outcomes["alone"],
+        "unchanged": sum(row.verdict == UNCHANGED for row in results),
+        "verdicts": format_table(["Project", *VERDICTS, "What it needs"], verdicts),
+        "more": format_table(["Project", "Line", "Needs", "Why"], more),
+    }
+
+
+def _cells(counts: Counter[str], names: Iterable[str]) -> Iterator[str]:
+    return (str(counts[name] or "") for name in names)
 
 
 def _read(name: str) -> list[dict[str, str]]:
