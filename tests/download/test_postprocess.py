@@ -22,6 +22,7 @@ from posezoo.events import (
     PostprocessingStarted,
     WarningIssued,
 )
+from posezoo.files.staging import PREFIX
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import (
     Digest,
@@ -102,6 +103,16 @@ def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
         ("replace_text", "run.py"),
         ("replace_text", "sub/code/util.py"),
     ]
+
+
+def test_a_folder_that_a_killed_process_left_is_removed_though_all_is_unpacked(
+    spec, fetch, tmp_path
+):
+    fetch(spec)
+    left_behind = tmp_path / "out" / "public" / "pose" / "sub" / f"{PREFIX}killed"
+    left_behind.mkdir()
+    assert done(fetch(spec)) == []
+    assert not left_behind.exists()
 
 
 def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):

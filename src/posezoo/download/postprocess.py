@@ -23,6 +23,7 @@ from posezoo.events import (
     ignore_event,
 )
 from posezoo.files.postprocess_state import archive_record, text_record
+from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.files.verified_files import write_atomically
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
@@ -82,6 +83,8 @@ def postprocess(
     try:
         for step in steps:
             if isinstance(step, UnpackArchive):
+                # Another process may have been killed while it unpacked the same archive.
+                remove_stale_staging_dirs((layout.model_download_dir(spec) / step.file).parent)
                 record = archive_record(step, spec, layout)
                 if not record.is_up_to_date(rehash=rehash):
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
