@@ -49,6 +49,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
+_RUN_AGAIN = "run the command again: models that are done are kept"
+
 # How long to wait for the scheduler's first answer.
 _CONNECT_S = 10.0
 # How often the workers are looked at, and how long their scheduler may take to list them.
@@ -237,10 +239,7 @@ def _in_background(call: Callable[[], Result]) -> ThreadFuture[Result]:
 
 
 def _scheduler_lost(address: str) -> PosezooError:
-    return PosezooError(
-        f"{address}: the connection to the scheduler was lost",
-        hint="run the command again: models that are done are kept",
-    )
+    return PosezooError(f"{address}: the connection to the scheduler was lost", hint=_RUN_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,9 +330,7 @@ class _Watch:
             return _within(_ANSWER_S, ask)
         except NoAnswerError as error:
             problem = f"{self._address}: the scheduler has not answered for {_ANSWER_S:g} s"
-            raise PosezooError(
-                problem, hint="run the command again: models that are done are kept"
-            ) from error
+            raise PosezooError(problem, hint=_RUN_AGAIN) from error
         except (OSError, CancelledError) as error:
             raise _scheduler_lost(self._address) from error
 
