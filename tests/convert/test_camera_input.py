@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.conversion import convert_model, plan_conversion
+from fakes.conversion import convert_model, plan_conversion, with_camera_input
 from fakes.network import HEIGHT, WIDTH, downloaded, image_of, network, spec_of
-from posezoo.convert.camera_input import with_camera_input
 from posezoo.convert.reference_outputs import resize
 from posezoo.errors import ConversionError, InferenceError
 from posezoo.ir.openvino_import import import_openvino

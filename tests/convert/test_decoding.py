@@ -14,10 +14,9 @@ import pytest
 from onnx import helper, numpy_helper
 
 from fakes import crowds
-from fakes.conversion import context_of, convert_model, plan_conversion
+from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.network import downloaded, network, spec_of
 from posezoo import decode
-from posezoo.convert.camera_input import with_camera_input
 from posezoo.convert.decoding import append_decoder, nodes, with_decoding
 from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.fp16_check import compare_with_fp32

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from fakes.command import posezoo
-from fakes.conversion import convert_model, get_model
+from fakes.conversion import convert_model, get_model, with_camera_input
 from posezoo.api import load
-from posezoo.convert.camera_input import with_camera_input
 from posezoo.download.model_download import download_model
 from posezoo.errors import ConversionError, DownloadError
 from posezoo.events import ConversionSkipped, Event, SelfCheckPassed

@@ -6,8 +6,10 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from posezoo.convert.conversion_plan import ConversionOptions
+from posezoo.convert.formats import image_layout
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
@@ -15,6 +17,7 @@ from posezoo.pipeline.get import Converted, convert, get, resolve_model
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.zoo_context import Context, download_options
 from posezoo.registry import Registry
+from posezoo.resolve import camera_input
 from posezoo.resolve.resolved import Resolved
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Decoder, ModelSpec, Precision
@@ -81,6 +84,11 @@ def is_up_to_date(
     """Whether an IR need not be made, even if it was not self-checked."""
     plan = plan_conversion(spec, layout, (precision,), self_check=False, decoder=decoder)
     return all(ir.is_up_to_date for ir in plan.irs) and not spec.is_ir
+
+
+def with_camera_input(spec: ModelSpec, **options: Any) -> ModelSpec:
+    """The model with camera input, in the usual layout of its format."""
+    return camera_input.with_camera_input(spec, image_layout(spec.framework), **options)
 
 
 def get_model(

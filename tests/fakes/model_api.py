@@ -10,9 +10,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from fakes.conversion import convert_model
+from fakes.conversion import convert_model, with_camera_input
 from fakes.network import downloaded, spec_of
-from posezoo.convert.camera_input import with_camera_input
 from posezoo.convert.decoding import with_decoding
 from posezoo.spec.model import ColorOrder, Decoder, Input, ModelSpec, Output, Precision
 

@@ -93,15 +93,14 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
 
     Args:
         named: the path of its ``mo``, of an old release's ``mo.py``, of the folder of its
-            environment, or of the Python in that environment. The ``mo`` of our stand-in is
-            ignored.
+            environment, or of the Python in that environment.
         python: the Python that starts it; None for the one in the folder of ``mo``.
 
     Raises:
         ConversionError: the path does not exist, or its Python has no Model Optimizer.
     """
     script: Path | None = None
-    if named is not None and not is_stand_in(named):
+    if named is not None:
         script = _find_script(named)
         if script.name.startswith("python"):
             script, python = None, python or script

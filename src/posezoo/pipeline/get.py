@@ -26,10 +26,12 @@ from posezoo.events import (
 from posezoo.files import stores
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.layout import ModelLayout
-from posezoo.lockfile import LockFile
 from posezoo.pipeline.plan import Plan, make_plan, pull_irs
 from posezoo.pipeline.zoo_context import Context, model_roots
 from posezoo.registry import format_command
+from posezoo.resolve.camera_input import with_camera_input
+from posezoo.resolve.chosen_route import choose_route
+from posezoo.resolve.chosen_targets import choose_targets
 from posezoo.resolve.custom_weights import (
     checkpoint_dir,
     require_network,
@@ -37,16 +39,12 @@ from posezoo.resolve.custom_weights import (
     with_known_network,
 )
 from posezoo.resolve.input_options import InputOptions, with_added_mo_args
-from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
+from posezoo.resolve.resolved import Resolved, Target
 from posezoo.settings import StoreFolder
-from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Decoder, Framework, Model, ModelSpec, Precision, Route
-from posezoo.spec.routes import PRECISION, Obstacle, select_route
+from posezoo.spec.model import Decoder, Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
-
-_CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,75 +108,40 @@ def resolve_model(
         isinstance(spec.path, StoreFolder) and not spec.path.is_file()
     ):  # on a worker without a shared disk
         model_roots(context.settings)
-    mo = context.settings.mo
-    if mo is not None:
-        from posezoo.convert.model_optimizer import is_stand_in
-
-        mo = None if is_stand_in(mo) else mo
-    has_model_optimizer = mo is not None or context.mo_python is not None
     spec = with_known_network(spec)
     if inputs is not None and inputs != InputOptions():
-        from posezoo.convert.camera_input import with_camera_input
-
-        spec = with_added_mo_args(spec, inputs.mo_arguments, has_mo=has_model_optimizer)
-        if inputs.decode:
-            from posezoo.convert.decoding import with_decoding
-
-            spec = with_decoding(
-                spec, _find_decoder(spec, context), inputs.max_people, inputs.min_score
-            )
-        spec = with_camera_input(
-            spec, element_type=inputs.element_type, layout=inputs.layout, resize=inputs.resize
-        )
-        spec = with_dynamic_shape(spec) if inputs.dynamic else spec
+        spec = _with_inputs(spec, inputs, context)
     spec = context.lock.with_pins(spec)
-    source, (route, obstacle) = spec, select_route(spec)
-    runs_upstream_code = route is Route.UPSTREAM_CODE and context.allow_upstream_code
-    if runs_upstream_code and (spec.has_pre_convert or spec.upstream_export):
-        # The model in the form that the converter reads after the model's own code has run.
-        makes_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
-        source = replace(
-            spec,
-            framework=Framework.ONNX if makes_onnx else spec.framework,
-            upstream_export=(),
-            has_pre_convert=False,
-            input_model=spec.input_model.replace("$conv_dir", UPSTREAM_RESULTS, 1),
-        )
-        converter_route, obstacle = select_route(source)
-    else:
-        runs_upstream_code, converter_route = False, route
-    if converter_route is Route.MO and has_model_optimizer:
-        obstacle = None
-    elif obstacle is not None and converter_route is Route.MO and context.settings.mo is not None:
-        note = f"{context.settings.mo} is that of posezoo's stand-in for openvino-dev"
-        obstacle = replace(obstacle, hint=f"{obstacle.hint}; {note}")
-    precisions = tuple(dict.fromkeys(precisions))
-    if spec.is_ir:
-        published = tuple(precision for precision in precisions if precision in spec.precisions)
-        if not published:
-            hint = f"choose {' or '.join(spec.precisions)}" if spec.precisions else ""
-            obstacle = Obstacle(PRECISION, f"is not published as {' or '.join(precisions)}", hint)
-        precisions = published or precisions
-    layout = replace(context.layout, checkpoint=checkpoint)
-    converter = _CONVERTERS.get(converter_route, Converter.OPENVINO)
-    if converter is Converter.PUBLISHED and spec.is_converted:
-        converter = Converter.OPENVINO
-    is_quantized = not spec.is_ir and bool({*precisions} & {*INT8_PRECISIONS})
-    if spec.decoding and (converter is Converter.MODEL_OPTIMIZER or is_quantized):
-        made_by = (
-            "Model Optimizer" if converter is Converter.MODEL_OPTIMIZER else "posezoo quantize"
-        )
-        raise ConversionError(
-            f"{spec.full_name}: no decoder is put into an IR that {made_by} makes",
-            hint="remove --decode",
-        )
-    targets = tuple(
-        _target(spec, each, converter, obstacle, layout, context.lock) for each in precisions
+    chosen = choose_route(
+        spec,
+        has_model_optimizer=context.has_model_optimizer,
+        stand_in=context.settings.mo if context.mo is None else None,
+        allow_upstream_code=context.allow_upstream_code,
     )
-    # If the result of upstream code cannot be converted either, its route explains the obstacle.
-    shown_route = route if obstacle is None else converter_route
+    layout = replace(context.layout, checkpoint=checkpoint)
+    targets = choose_targets(spec, precisions, chosen, layout, context.lock)
     decoder = spec.decoding.decoder if spec.decoding else _find_decoder(spec, context)
-    return Resolved(spec, source, shown_route, runs_upstream_code, decoder, layout, targets)
+    return Resolved(
+        spec, chosen.source, chosen.route, chosen.runs_upstream_code, decoder, layout, targets
+    )
+
+
+def _with_inputs(spec: ModelSpec, inputs: InputOptions, context: Context) -> ModelSpec:
+    from posezoo.convert.decoding import with_decoding
+    from posezoo.convert.formats import image_layout
+
+    spec = with_added_mo_args(spec, inputs.mo_arguments, has_mo=context.has_model_optimizer)
+    if inputs.decode:
+        decoder = _find_decoder(spec, context)
+        spec = with_decoding(spec, decoder, inputs.max_people, inputs.min_score)
+    spec = with_camera_input(
+        spec,
+        image_layout(spec.framework),
+        element_type=inputs.element_type,
+        layout=inputs.layout,
+        resize=inputs.resize,
+    )
+    return with_dynamic_shape(spec) if inputs.dynamic else spec
 
 
 def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
@@ -189,28 +152,6 @@ def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
         ):  # reported if the composite itself is requested
             return context.registry.composite_of(spec).decoder
     return spec.decoder
-
-
-def _target(
-    spec: ModelSpec,
-    precision: Precision,
-    converter: Converter,
-    obstacle: Obstacle | None,
-    layout: ModelLayout,
-    lock: LockFile,
-) -> Target:
-    xml = layout.ir_path(spec, precision)
-    if converter is Converter.PUBLISHED:
-        return Target(precision, xml, converter, obstacle)
-    if precision in INT8_PRECISIONS and not spec.is_ir:
-        why = f"no conversion makes {precision}, and {xml} does not exist"
-        obstacle = Obstacle(
-            PRECISION, why, f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"
-        )
-        converter = Converter.QUANTIZATION
-    elif (only := supported_mo_args.requested_precision(spec.mo_args)) not in (None, precision):
-        obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
-    return Target(precision, xml, converter, obstacle, lock.agreed_ir(spec, precision))
 
 
 def download(plan: Plan, context: Context, *, listener: Listener = ignore_event) -> Resolved:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,36 +82,22 @@ def make_plan(
         LicenseError: the license of the model is not allowed.
     """
     options = options or ConversionOptions()
-    spec, layout = resolved.spec, resolved.layout
-    stored = pull_irs(
-        spec, layout, () if is_dry_run else [target.precision for target in resolved.targets]
-    )
+    precisions = [] if is_dry_run else [target.precision for target in resolved.targets]
+    stored = pull_irs(resolved.spec, resolved.layout, precisions)
 
     def is_good(path: Path, size: int, digest: Digest) -> bool:
         if is_dry_run and path in stored:  # only compared, not transferred
             return bool(stored[path]["size"] == size)
         return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
 
-    optimizer = None
-    if any(
-        each.converter is Converter.MODEL_OPTIMIZER and not each.obstacle
-        for each in resolved.targets
-    ):
-        from posezoo.convert.model_optimizer import find_model_optimizer, refuse_unsafe_arguments
-
-        refuse_unsafe_arguments(resolved.source)
-        optimizer = find_model_optimizer(context.settings.mo, context.mo_python)
-    irs = plan_irs(
-        resolved,
-        options,
-        mo_version=optimizer.version if optimizer else "",
-        is_good=is_good,
-    )
+    optimizer = _find_model_optimizer(resolved, context)
+    mo_version = optimizer.version if optimizer else ""
+    irs = plan_irs(resolved, options, mo_version=mo_version, is_good=is_good)
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
-    is_due = not all(ir.is_up_to_date for ir in irs)
-    if obstacle is not None or not (is_due or not spec.is_converted):
-        return Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
-    code: tuple[str, ...] = ()
+    plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
+    is_done = resolved.spec.is_converted and not plan.is_due
+    if obstacle is not None or is_done:
+        return plan
     if resolved.runs_upstream_code:
         from posezoo.convert.sandbox import HINT, explain_missing_sandbox
         from posezoo.convert.upstream_code import list_upstream_code
@@ -119,33 +105,61 @@ def make_plan(
         if reason := explain_missing_sandbox():
             obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
             return Plan(resolved, irs, obstacle=obstacle)
-        code = list_upstream_code(spec)
-    files: tuple[PlannedFile, ...] = ()
-    source_error = None
-    if (
-        downloads and layout.custom_checkpoint(spec) is None
-    ):  # the user's own weights need no download
-        precisions = [ir.precision for ir in irs] if spec.is_ir else None
-        files = plan_download(
-            spec, layout, context.download_options, precisions, is_dry_run=is_dry_run
-        )
-    elif isinstance(layout.download_dir, StoreFolder) and layout.custom_checkpoint(spec) is None:
-        places = [(file, layout.file_path(spec, file)) for file in spec.files]
-        if missing := [
-            path for file, path in places if not stores.has_file(path, file.size, layout.limits)
-        ]:
-            hint = format_command("download", spec, layout.download_dir)
-            source_error = ConversionError(f"{missing[0]}: does not exist", hint=hint)
-        elif is_due and not is_dry_run:
-            download_model(spec, layout, context.download_options, candidates=())
-    elif is_dry_run and is_due and not resolved.runs_upstream_code:
-        from posezoo.convert.frontends import verify_source_model
+        plan = replace(plan, upstream_code=list_upstream_code(resolved.spec))
+    is_custom = resolved.layout.custom_checkpoint(resolved.spec) is not None
+    if downloads and not is_custom:  # the user's own weights need no download
+        return replace(plan, files=_plan_files(resolved, context, is_dry_run=is_dry_run))
+    if isinstance(resolved.layout.download_dir, StoreFolder) and not is_custom:
+        error = _explain_missing_file(resolved)
+        if error is None and plan.is_due and not is_dry_run:
+            download_model(resolved.spec, resolved.layout, context.download_options, candidates=())
+        return replace(plan, source_error=error)
+    if is_dry_run and plan.is_due and not resolved.runs_upstream_code:
+        return replace(plan, source_error=_explain_bad_source(resolved))
+    return plan
 
-        try:
-            verify_source_model(resolved.source, layout)
-        except ConversionError as error:
-            source_error = error
-    return Plan(resolved, irs, files, code, None, optimizer, source_error)
+
+def _find_model_optimizer(resolved: Resolved, context: Context) -> ModelOptimizer | None:
+    """The Model Optimizer that makes an IR; None if another converter makes them."""
+    converters = {each.converter for each in resolved.targets if not each.obstacle}
+    if Converter.MODEL_OPTIMIZER not in converters:
+        return None
+    from posezoo.convert.model_optimizer import find_model_optimizer, refuse_unsafe_arguments
+
+    refuse_unsafe_arguments(resolved.source)
+    return find_model_optimizer(context.mo, context.mo_python)
+
+
+def _plan_files(
+    resolved: Resolved, context: Context, *, is_dry_run: bool
+) -> tuple[PlannedFile, ...]:
+    spec = resolved.spec
+    precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
+    options = context.download_options
+    return plan_download(spec, resolved.layout, options, precisions, is_dry_run=is_dry_run)
+
+
+def _explain_missing_file(resolved: Resolved) -> ConversionError | None:
+    """The error if a store does not have a published file."""
+    spec = resolved.spec
+    layout = resolved.layout
+    for file in spec.files:
+        path = layout.file_path(spec, file)
+        if not stores.has_file(path, file.size, layout.limits):
+            hint = format_command("download", spec, layout.download_dir)
+            return ConversionError(f"{path}: does not exist", hint=hint)
+    return None
+
+
+def _explain_bad_source(resolved: Resolved) -> ConversionError | None:
+    """The error if the file to convert cannot be used."""
+    from posezoo.convert.frontends import verify_source_model
+
+    try:
+        verify_source_model(resolved.source, resolved.layout)
+    except ConversionError as error:
+        return error
+    return None
 
 
 def pull_irs(

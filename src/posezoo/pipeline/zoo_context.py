@@ -5,12 +5,13 @@ options.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import redact_secrets
 from posezoo.registry import Registry, builtin_models_dir
-from posezoo.settings import Settings, StoreFolder, read_settings, to_settings
+from posezoo.settings import Settings, StoreFolder, config_file, read_settings, to_settings
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.download.options import DownloadOptions, FirstUse
@@ -28,10 +29,16 @@ class Context:
     #: The pins of first use. A strict lock refuses models and files that it does not list.
     lock: LockFile
     download_options: DownloadOptions  # how files may be downloaded
+    mo: Path | None = None  # the Model Optimizer of the settings, unless it is posezoo's stand-in
     mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
     allow_upstream_code: bool = (
         False  # whether code that comes with a model may be run, in a sandbox
     )
+
+    @property
+    def has_model_optimizer(self) -> bool:
+        """Whether the user named a Model Optimizer."""
+        return self.mo is not None or self.mo_python is not None
 
     @property
     def has_secrets(self) -> bool:
@@ -60,13 +67,20 @@ def _open_on_worker(values: dict[str, Any]) -> Context:
     """The context of another machine with the headers of this one, and its passwords for the same
     mirrors.
     """
-    own = to_settings(read_settings())
-    known = {redact_secrets(mirror): mirror for mirror in own.mirror}
+    path = config_file()
+    own = _worker_settings(path, path.stat().st_mtime_ns if path is not None else 0)
+    by_shown_address = {redact_secrets(mirror): mirror for mirror in own.mirror}
     settings = values["settings"]
-    mirror = tuple(known.get(each, each) for each in settings.mirror)
+    mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
     options = replace(values["download_options"], headers=own.header, mirrors=mirror)
     settings = replace(settings, header=own.header, mirror=mirror)
     return Context(**values | {"settings": settings, "download_options": options})
+
+
+@lru_cache(maxsize=1)  # each item of a run brings a context
+def _worker_settings(_path: Path | None, _changed_ns: int) -> Settings:
+    """This machine's settings; the arguments say which version of posezoo.cfg they are from."""
+    return to_settings(read_settings())
 
 
 def open_context(
@@ -93,25 +107,33 @@ def open_context(
     from posezoo.layout import ModelLayout
     from posezoo.lockfile import LockFile
 
-    lock, registry = (
-        LockFile(settings.lock, strict=settings.locked),
-        registry_from_settings(settings),
-    )
+    lock = LockFile(settings.lock, strict=settings.locked)
+    registry = registry_from_settings(settings)
     lock.require_registry(registry)
     options = download_options(
         settings, lock.record_first_use if trust_on_first_use else None, verify=verify
     )
+    download_dir = download_dir or settings.weights_dir
+    layout = ModelLayout(download_dir, settings.weights_dir, limits=options.limits)
     return Context(
         settings,
         registry,
-        ModelLayout(
-            download_dir or settings.weights_dir, settings.weights_dir, limits=options.limits
-        ),
+        layout,
         lock,
         options,
+        _model_optimizer(settings),
         mo_python,
         allow_upstream_code,
     )
+
+
+def _model_optimizer(settings: Settings) -> Path | None:
+    """The Model Optimizer of the settings; None if it is posezoo's stand-in, which has none."""
+    if settings.mo is None:
+        return None
+    from posezoo.convert.model_optimizer import is_stand_in
+
+    return None if is_stand_in(settings.mo) else settings.mo
 
 
 def registry_from_settings(settings: Settings) -> Registry:

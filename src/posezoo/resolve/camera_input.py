@@ -6,13 +6,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from posezoo.convert.formats import image_layout
 from posezoo.errors import ConversionError
-from posezoo.spec.model import ColorOrder, ModelSpec
+from posezoo.spec.model import ColorOrder, Input, ModelSpec
 
 
 def with_camera_input(
-    spec: ModelSpec, *, element_type: str = "", layout: str = "", resize: bool = False
+    spec: ModelSpec,
+    usual_layout: str,
+    *,
+    element_type: str = "",
+    layout: str = "",
+    resize: bool = False,
 ) -> ModelSpec:
     """The model, changed so that its IR converts the type, layout, colours and size of each image
     input.
@@ -20,6 +24,7 @@ def with_camera_input(
     A frame is BGR: if the network is known to take RGB, the IR converts it.
 
     Args:
+        usual_layout: the layout of images in the model's format; empty if there is none.
         element_type: the element type that the IR takes, by OpenVINO's name; empty for the
             network's own.
         layout: NCHW or NHWC; empty for the model's own.
@@ -36,25 +41,16 @@ def with_camera_input(
             f"{spec.full_name}: is published as IR, whose inputs cannot be changed",
             hint="remove --input_type, --input_layout and --resize, or add --decode",
         )
-    usual_layout = image_layout(spec.framework)
     inputs = []
     has_image = False
     for port in spec.inputs:
         own_layout = port.layout or (usual_layout if len(port.shape) in (0, 4) else "")
-        if set(own_layout) != set("NCHW") or (
-            port.shape and port.shape[own_layout.index("C")] != 3
-        ):
+        if not _is_image(port, own_layout):
             inputs.append(port)
             continue
         has_image = True
-        if resize and (
-            not port.shape or -1 in (port.shape[own_layout.index(side)] for side in "HW")
-        ):
-            raise ConversionError(
-                f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to"
-                " resize to",
-                hint="remove --resize, or declare the shape",
-            )
+        if resize:
+            _require_fixed_size(spec, port, own_layout)
         target = layout or port.ir_layout or own_layout
         changed = replace(
             port,
@@ -71,3 +67,18 @@ def with_camera_input(
             hint="declare its input, or name it: --add_mo_arg=--input=NAME[1,3,H,W]",
         )
     return replace(spec, inputs=tuple(inputs))
+
+
+def _is_image(port: Input, layout: str) -> bool:
+    if set(layout) != set("NCHW"):
+        return False
+    return not port.shape or port.shape[layout.index("C")] == 3
+
+
+def _require_fixed_size(spec: ModelSpec, port: Input, layout: str) -> None:
+    if port.shape and -1 not in (port.shape[layout.index("H")], port.shape[layout.index("W")]):
+        return
+    raise ConversionError(
+        f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to resize to",
+        hint="remove --resize, or declare the shape",
+    )
