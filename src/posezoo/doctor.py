@@ -102,6 +102,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
     problems += _package_problems()
+    problems += _opencv_problems()
     # Without bubblewrap everything else works, so that it is a problem only if it is installed.
     if bubblewrap and (reason := explain_missing_sandbox()):
         problems.append(DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT))
@@ -147,25 +148,34 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
 
 def _package_problems() -> Iterator[DoctorIssue]:
     for name, purpose, extra, lowest, below in PACKAGES:
-        present = package_version(name)
         requirement = f"{name}>={lowest}" + (f",<{below}" if below else "")
-        if not present:
-            if not extra:
-                fix = f'{pip_command()} install "{requirement}"'
-                yield DoctorIssue(f"{name} is not installed: {purpose}", fix)
-            continue
-        is_old = lowest and parse_version(present) < parse_version(lowest)
-        is_new = below and parse_version(present) >= parse_version(below)
-        if is_old or is_new:
+        present = package_version(name)
+        problem = ""
+        if present and not _is_supported(present, lowest, below):
             problem = f"{name} {present} is not supported, {requirement} is"
+        elif not present and not extra:
+            problem = f"{name} is not installed: {purpose}"
+        if problem:
             yield DoctorIssue(problem, f'{pip_command()} install "{requirement}"')
     if not package_version("openvino"):
         problem = "openvino is not installed: models can be downloaded, but not converted or run"
         yield DoctorIssue(problem, install_command("run"))
     if reason := explain_nncf_mismatch():
-        yield DoctorIssue(
-            f"nncf: {reason}: models cannot be quantized", install_command("quantize")
-        )
+        problem = f"nncf: {reason}: models cannot be quantized"
+        yield DoctorIssue(problem, install_command("quantize"))
+    if find_spec("pip") is None:
+        problem = "pip is not installed: files inside Python packages cannot be downloaded"
+        yield DoctorIssue(problem, f"{sys.executable} -m ensurepip, or use --mirror")
+
+
+def _is_supported(version: str, lowest: str, below: str) -> bool:
+    numbers = parse_version(version)
+    if lowest and numbers < parse_version(lowest):
+        return False
+    return not below or numbers < parse_version(below)
+
+
+def _opencv_problems() -> Iterator[DoctorIssue]:
     opencv = [name for name in OPENCV if package_version(name)]
     if len(opencv) > 1:
         yield DoctorIssue(
@@ -176,9 +186,6 @@ def _package_problems() -> Iterator[DoctorIssue]:
     elif not opencv:
         problem = "OpenCV is not installed: models can be converted, but not run on images"
         yield DoctorIssue(problem, install_command("run"))
-    if find_spec("pip") is None:
-        problem = "pip is not installed: files inside Python packages cannot be downloaded"
-        yield DoctorIssue(problem, f"{sys.executable} -m ensurepip, or use --mirror")
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:

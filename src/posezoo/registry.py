@@ -277,14 +277,9 @@ class Registry:
 
     def _chosen(self, pattern: str | None, problems: dict[str, SpecError]) -> Iterator[Model]:
         """What a pattern matches; mistakes in files are added to ``problems``."""
-        names, at, tags = ("*" if pattern is None else pattern).partition(TAG_MARK)
+        names, at, tags = (pattern or "").partition(TAG_MARK)
+        entries = list(self.entries.values()) if pattern is None else self._matching(names)
         has_match = False
-        if names in self.entries:
-            entries = [self.entries[names]]
-        else:
-            entries = [entry for name, entry in self.entries.items() if fnmatchcase(name, names)]
-        if not entries and pattern is not None:
-            raise self._unknown(names)
         for entry in entries:
             try:
                 spec = self._read(entry)
@@ -292,14 +287,25 @@ class Registry:
                 problems[error.problem] = error
                 has_match = True
                 continue
-            for variant in _variants_of(spec) if at else (spec,):
-                if not at or (isinstance(variant, ModelSpec) and fnmatchcase(variant.tag, tags)):
-                    has_match = True
-                    yield variant
-        if at and not has_match:
-            if names in self.entries:
-                raise _unknown_tag(self._read(self.entries[names]), tags)
-            raise UnknownModelError(f"no model {sanitize(names)} has a variant {sanitize(tags)}")
+            chosen: list[Model] = [spec]
+            if at:
+                chosen = [each for each in _variants_of(spec) if fnmatchcase(each.tag, tags)]
+            has_match = has_match or bool(chosen)
+            yield from chosen
+        if has_match or not at:
+            return
+        if names in self.entries:
+            raise _unknown_tag(self._read(self.entries[names]), tags)
+        raise UnknownModelError(f"no model {sanitize(names)} has a variant {sanitize(tags)}")
+
+    def _matching(self, pattern: str) -> list[RegistryEntry]:
+        """The entries of a name or glob; an UnknownModelError if there is none."""
+        if pattern in self.entries:
+            return [self.entries[pattern]]
+        entries = [entry for name, entry in self.entries.items() if fnmatchcase(name, pattern)]
+        if not entries:
+            raise self._unknown(pattern)
+        return entries
 
     def _read(self, entry: RegistryEntry) -> Model:
         if entry.path not in self._parsed:

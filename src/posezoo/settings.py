@@ -527,26 +527,39 @@ def _read_each(
         report(error)
     settings = {}
     for name, kind in SETTING_TYPES.items():
-        flag = kind.flag or f"--{name}"
-        names = [each for each in (name, kind.former_name) if each]
-        for value, origin, where in (
-            *((flags.get(each), flag, flag) for each in names),
-            *(
-                (environ.get(_variable(each)) or None, _variable(each), _variable(each))
-                for each in names
-            ),
-            *((configured.get(each), str(path), f"{path}: {each}") for each in names),
-        ):
-            if value is not None:
-                try:
-                    parsed = kind.parse(value.strip() if isinstance(value, str) else value)
-                    settings[name] = Setting(name, parsed, origin)
-                except ValueError as error:
-                    report(SettingsError(f"{where}: {error}"))
-                break
-        if name not in settings:
-            settings[name] = Setting(name, kind.default_value(environ), "default")
+        setting = None
+        try:
+            setting = _read_one(name, kind, flags, environ, configured, f"{path}")
+        except SettingsError as error:
+            report(error)
+        settings[name] = setting or Setting(name, kind.default_value(environ), "default")
     return settings
+
+
+def _read_one(
+    name: str,
+    kind: SettingType,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    configured: Mapping[str, str],
+    path: str,
+) -> Setting | None:
+    """A setting from the first place that has it; None if no place does."""
+    flag = kind.flag or f"--{name}"
+    names = [each for each in (name, kind.former_name) if each]
+    candidates = [(flags.get(each), flag, flag) for each in names]
+    for variable in map(_variable, names):
+        candidates.append((environ.get(variable) or None, variable, variable))
+    candidates += [(configured.get(each), path, f"{path}: {each}") for each in names]
+    for value, origin, where in candidates:
+        if value is None:
+            continue
+        try:
+            parsed = kind.parse(value.strip() if isinstance(value, str) else value)
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from error
+        return Setting(name, parsed, origin)
+    return None
 
 
 def _variable(name: str) -> str:

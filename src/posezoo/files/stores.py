@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -125,31 +125,41 @@ def pull(
     """
     if not isinstance(folder, StoreFolder):
         return {}
-    found = {
+    infos = {
         name: info
         for name, info in _list(folder, limits).items()
         if not explain_unsafe_file_name(name)
     }
     with locked(folder), writing(folder):
-        for name, info in found.items():
-            path, part = folder / name, (folder / name).with_name(f".{Path(name).name}.part")
+        for name, info in infos.items():
+            path = folder / name
             if wanted(name) and (afresh or not _is_stored(path, info)):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with open(part, "wb") as copy:
-                    for start in range(0, info["size"], PIECE):
-                        piece = read_range(path, start, min(start + PIECE, info["size"]), limits)
-                        copy.write(piece or b"")
-                replace_atomically(part, path)
-                update_record(path, stored={"version": _version(info), **fingerprint(path)})
-        for path in [
-            path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
-        ]:
+                _download(path, info, limits)
+        for path in list(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
-            is_removable = name not in found and wanted(name) and not explain_unsafe_file_name(name)
-            if is_removable and (afresh or read_record(path).stored):
-                path.unlink()
-                update_record(path, stored={})
-    return {folder / name: info for name, info in found.items()}
+            if name not in infos and wanted(name) and not explain_unsafe_file_name(name):
+                _remove_copy(path, even_if_new=afresh)
+    return {folder / name: info for name, info in infos.items()}
+
+
+def _download(path: StoreFolder, info: Info, limits: StoreLimits) -> None:
+    part = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(part, "wb") as copy:
+        for start in range(0, info["size"], PIECE):
+            piece = read_range(path, start, min(start + PIECE, info["size"]), limits)
+            copy.write(piece or b"")
+    replace_atomically(part, path)
+    update_record(path, stored={"version": _version(info), **fingerprint(path)})
+
+
+def _remove_copy(path: Path, *, even_if_new: bool) -> None:
+    """Remove a file that the store has no longer; one that was not published yet, only if told."""
+    if path.name.startswith(".") or not path.is_file():
+        return
+    if even_if_new or read_record(path).stored:
+        path.unlink()
+        update_record(path, stored={})
 
 
 def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
@@ -169,29 +179,42 @@ def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
         return
     folder = stored[-1].parent
     present = _list(folder, limits)
-    for staging in {name.partition("/")[0] for name in present if name.startswith(PREFIX)}:
-        created = staging.removeprefix(PREFIX).partition("-")[0]
-        if created.isdigit() and time.time() - int(created) > _ABANDONED_AFTER_S:
-            _remove(folder / staging, limits)
+    _remove_abandoned(folder, present, limits)
     changed = [path for path in stored if not _is_stored(path, present.get(path.name))]
-    for _ in range(limits.attempts if changed else 0):
-        staged = folder / f"{PREFIX}{time.time():.0f}-{secrets.token_hex(8)}"
-        try:
-            for path in changed:
-                _upload(path, staged / path.name, limits)
-            for path in reversed(changed[1:]):  # else a reader could see files of two versions
-                _remove(path, limits)
-            versions = {path: _move(staged / path.name, path, limits) for path in changed}
-        finally:
-            with suppress(PosezooError):
-                _remove(staged, limits)
+    if not changed:
+        return
+    for _ in range(limits.attempts):
+        versions = _replace(changed, folder, limits)
         present = _list(folder, limits) if len(changed) > 1 else {}
         if all(_version(present.get(path.name, {})) == versions[path] for path in changed[:-1]):
             for path in changed:
                 update_record(path, stored={"version": versions[path], **fingerprint(path)})
             return
-    if changed:
-        raise OutputError(f"{folder}: another run replaces its files", hint="run the command again")
+    raise OutputError(f"{folder}: another run replaces its files", hint="run the command again")
+
+
+def _replace(
+    changed: Sequence[StoreFolder], folder: StoreFolder, limits: StoreLimits
+) -> dict[StoreFolder, str | None]:
+    """Upload files and give them their final names; returns the version of each."""
+    staged = folder / f"{PREFIX}{time.time():.0f}-{secrets.token_hex(8)}"
+    try:
+        for path in changed:
+            _upload(path, staged / path.name, limits)
+        for path in reversed(changed[1:]):  # else a reader could see files of two versions
+            _remove(path, limits)
+        return {path: _move(staged / path.name, path, limits) for path in changed}
+    finally:
+        with suppress(PosezooError):
+            _remove(staged, limits)
+
+
+def _remove_abandoned(folder: StoreFolder, present: Iterable[str], limits: StoreLimits) -> None:
+    """Remove the staging folders of killed runs."""
+    for staging in {name.partition("/")[0] for name in present if name.startswith(PREFIX)}:
+        created = staging.removeprefix(PREFIX).partition("-")[0]
+        if created.isdigit() and time.time() - int(created) > _ABANDONED_AFTER_S:
+            _remove(folder / staging, limits)
 
 
 @contextmanager

@@ -61,6 +61,10 @@ class LockEntry:
         """Whether the other entry is for the same file with the same bytes."""
         return (self.key, self.size, self.sha384) == (other.key, other.size, other.sha384)
 
+    def is_unchanged(self, other: LockEntry) -> bool:
+        """Whether the other entry has the same content and the same revision."""
+        return self.has_same_content(other) and self.revision == other.revision
+
 
 LockEntries = dict[LockKey, LockEntry]
 
@@ -248,54 +252,61 @@ def merge_entries(
     the missing files without a pin. A LockError if a model.yml is older than the lock's, unless
     that is allowed.
     """
-    updated: LockEntries = {}
-    for entry in present:
-        locked = entries.get(entry.key)
-        if (
-            locked is not None
-            and locked.has_same_content(entry)
-            and locked.revision == entry.revision
-        ):
-            entry = locked
-        elif locked is not None and entry.file in (MODEL_YML, COMPOSITE_YML):
-            reason = explain_rollback(locked, entry)
-            if reason and not allow_rollback:
-                raise LockError(
-                    f"{entry.model}: {entry.file} is older than the lock's: {reason}",
-                    hint="use the newer registry, or use --allow_rollback",
-                )
-            earlier = (digits for digits in locked.before if digits != entry.sha384)
-            entry = replace(entry, before=() if reason else (*earlier, locked.sha384))
-        updated[entry.key] = entry
-    of_model = {entry.model for entry in present if entry.file == MODEL_YML}
-    unchanged = {
-        entry.model
+    updated = {
+        entry.key: _merge_entry(entries.get(entry.key), entry, allow_rollback=allow_rollback)
         for entry in present
-        if entry.file == MODEL_YML
-        and entry.key in entries
-        and entries[entry.key].has_same_content(entry)
     }
-    kept = {
-        key: entry
-        for key, entry in entries.items()
-        if entry.model not in of_model
-        or (entry.origin == FIRST_USE and entry.file in unpinned)
-        or (entry.model in unchanged and (entry.origin == MADE or entry.file in unpinned))
-    }
+    declarations = {entry.model: entry for entry in present if entry.file == MODEL_YML}
+    kept: LockEntries = {}
+    for key, entry in entries.items():
+        declaration = declarations.get(entry.model)
+        locked = entries.get(declaration.key) if declaration is not None else None
+        if declaration is None or _may_be_valid(entry, declaration, locked, unpinned):
+            kept[key] = entry
     return {**kept, **updated}
+
+
+def _merge_entry(
+    locked: LockEntry | None, present: LockEntry, *, allow_rollback: bool
+) -> LockEntry:
+    if locked is None:
+        return present
+    if locked.is_unchanged(present):
+        return locked
+    if present.file not in (MODEL_YML, COMPOSITE_YML):
+        return present
+    if reason := explain_rollback(locked, present):
+        if allow_rollback:
+            return replace(present, before=())
+        raise LockError(
+            f"{present.model}: {present.file} is older than the lock's: {reason}",
+            hint="use the newer registry, or use --allow_rollback",
+        )
+    earlier = [digits for digits in locked.before if digits != present.sha384]
+    return replace(present, before=(*earlier, locked.sha384))
+
+
+def _may_be_valid(
+    entry: LockEntry,
+    declaration: LockEntry,
+    locked: LockEntry | None,
+    unpinned: Collection[str],
+) -> bool:
+    """Whether a missing file's entry may still be valid; ``locked`` is the lock's model.yml."""
+    if entry.file in unpinned and entry.origin == FIRST_USE:
+        return True
+    if locked is None or not locked.has_same_content(declaration):
+        return False
+    return entry.file in unpinned or entry.origin == MADE
 
 
 def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
     """The differences, in the order of the lock's lines."""
     changes = []
     for key in sorted({*before, *after}):
-        was, now = before.get(key), after.get(key)
-        if (
-            was is not None
-            and now is not None
-            and was.has_same_content(now)
-            and was.revision == now.revision
-        ):
+        was = before.get(key)
+        now = after.get(key)
+        if was is not None and now is not None and was.is_unchanged(now):
             continue
         change = "added" if was is None else "removed" if now is None else "changed"
         digests = (was.sha384 if was else "", now.sha384 if now else "")

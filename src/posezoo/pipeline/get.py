@@ -252,8 +252,6 @@ def convert(
         PosezooError: further errors; see ``convert.conversion.convert_with_openvino``.
     """
     from posezoo.convert.conversion import export_onnx
-    from posezoo.convert.frontends import source_model_path
-    from posezoo.convert.reader_process import run_in_reader_process
 
     spec = resolved.source
     if options.keep_onnx:
@@ -262,38 +260,10 @@ def convert(
         raise resolved.error(plan.obstacle)
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
-        irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
-        if not irs:
-            places = ", ".join(str(ir.xml) for ir in plan.irs)
-            raise ConversionError(
-                f"{places}: missing",
-                hint=format_command("download", spec, resolved.layout.download_dir),
-            )
-        return Converted(resolved, irs)
+        return _published_irs(resolved, plan)
     remove_stale_staging_dirs(resolved.layout.model_dir(spec))
     if due := select_due(spec.full_name, plan.irs, listener):
-        results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
-        if resolved.runs_upstream_code:
-            from posezoo.convert.upstream_code import run_upstream_code
-
-            results = run_upstream_code(resolved.spec, resolved.layout, listener=listener)
-        with results as layout:  # the results of upstream code exist until the context ends
-            listener(ConversionStarted(spec.full_name, tuple(target.precision for target in due)))
-            try:
-                run_in_reader_process(
-                    _make_irs,
-                    resolved,
-                    layout,
-                    due,
-                    plan.model_optimizer,
-                    options,
-                    source=source_model_path(spec, layout),
-                    listener=listener,
-                )
-            except PosezooError as error:
-                listener(ConversionFinished(spec.full_name, False, error.problem))
-                raise
-        listener(ConversionFinished(spec.full_name, True))
+        _make_due_irs(resolved, due, plan.model_optimizer, options, listener)
     elif options.keep_onnx:
         export_onnx(resolved, force=True)
     for ir in plan.irs:  # an earlier run may have been killed before it published them
@@ -301,6 +271,51 @@ def convert(
             files = (ir.xml.with_suffix(".bin"), ir.xml, ir.xml.with_name("provenance.json"))
             stores.publish([file for file in files if file.is_file()], resolved.layout.limits)
     return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
+
+
+def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
+    irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
+    if irs:
+        return Converted(resolved, irs)
+    places = ", ".join(str(ir.xml) for ir in plan.irs)
+    hint = format_command("download", resolved.source, resolved.layout.download_dir)
+    raise ConversionError(f"{places}: missing", hint=hint)
+
+
+def _make_due_irs(
+    resolved: Resolved,
+    due: Sequence[Target],
+    model_optimizer: ModelOptimizer | None,
+    options: ConversionOptions,
+    listener: Listener,
+) -> None:
+    """Run the model's own code if it is needed, and convert in the process that reads networks."""
+    from posezoo.convert.frontends import source_model_path
+    from posezoo.convert.reader_process import run_in_reader_process
+
+    name = resolved.source.full_name
+    results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
+    if resolved.runs_upstream_code:
+        from posezoo.convert.upstream_code import run_upstream_code
+
+        results = run_upstream_code(resolved.spec, resolved.layout, listener=listener)
+    with results as layout:  # the results of upstream code exist until the context ends
+        listener(ConversionStarted(name, tuple(target.precision for target in due)))
+        try:
+            run_in_reader_process(
+                _make_irs,
+                resolved,
+                layout,
+                due,
+                model_optimizer,
+                options,
+                source=source_model_path(resolved.source, layout),
+                listener=listener,
+            )
+        except PosezooError as error:
+            listener(ConversionFinished(name, False, error.problem))
+            raise
+    listener(ConversionFinished(name, True))
 
 
 def _make_irs(

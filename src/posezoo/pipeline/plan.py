@@ -11,6 +11,7 @@ from posezoo.convert.conversion_plan import ConversionOptions, PlannedIr, explai
 from posezoo.download.model_download import PlannedFile, download_model, plan_download
 from posezoo.errors import ConversionError
 from posezoo.files import stores, verified_files
+from posezoo.ir.provenance import IsGood
 from posezoo.layout import DECODED, ModelLayout
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
@@ -82,17 +83,13 @@ def make_plan(
         LicenseError: the license of the model is not allowed.
     """
     options = options or ConversionOptions()
-    precisions = [] if is_dry_run else [target.precision for target in resolved.targets]
-    stored = pull_irs(resolved.spec, resolved.layout, precisions)
-
-    def is_good(path: Path, size: int, digest: Digest) -> bool:
-        if is_dry_run and path in stored:  # only compared, not transferred
-            return bool(stored[path]["size"] == size)
-        return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
-
     optimizer = _find_model_optimizer(resolved, context)
-    mo_version = optimizer.version if optimizer else ""
-    irs = plan_irs(resolved, options, mo_version=mo_version, is_good=is_good)
+    irs = plan_irs(
+        resolved,
+        options,
+        mo_version=optimizer.version if optimizer else "",
+        is_good=_prepare_check(resolved, is_dry_run=is_dry_run),
+    )
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
     plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
     is_done = resolved.spec.is_converted and not plan.is_due
@@ -106,17 +103,27 @@ def make_plan(
             obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
             return Plan(resolved, irs, obstacle=obstacle)
         plan = replace(plan, upstream_code=list_upstream_code(resolved.spec))
-    is_custom = resolved.layout.custom_checkpoint(resolved.spec) is not None
-    if downloads and not is_custom:  # the user's own weights need no download
-        return replace(plan, files=_plan_files(resolved, context, is_dry_run=is_dry_run))
-    if isinstance(resolved.layout.download_dir, StoreFolder) and not is_custom:
-        error = _explain_missing_file(resolved)
-        if error is None and plan.is_due and not is_dry_run:
-            download_model(resolved.spec, resolved.layout, context.download_options, candidates=())
-        return replace(plan, source_error=error)
+    if resolved.layout.custom_checkpoint(resolved.spec) is None:
+        if downloads:
+            return replace(plan, files=_plan_files(resolved, context, is_dry_run=is_dry_run))
+        if isinstance(resolved.layout.download_dir, StoreFolder):
+            return _with_stored_files(plan, context, is_dry_run=is_dry_run)
     if is_dry_run and plan.is_due and not resolved.runs_upstream_code:
         return replace(plan, source_error=_explain_bad_source(resolved))
     return plan
+
+
+def _prepare_check(resolved: Resolved, *, is_dry_run: bool) -> IsGood:
+    """Bring the IR from their store, and return what checks if a file is good."""
+    precisions = [] if is_dry_run else [target.precision for target in resolved.targets]
+    stored = pull_irs(resolved.spec, resolved.layout, precisions)
+
+    def is_good(path: Path, size: int, digest: Digest) -> bool:
+        if is_dry_run and path in stored:  # only compared, not transferred
+            return bool(stored[path]["size"] == size)
+        return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
+
+    return is_good
 
 
 def _find_model_optimizer(resolved: Resolved, context: Context) -> ModelOptimizer | None:
@@ -139,16 +146,19 @@ def _plan_files(
     return plan_download(spec, resolved.layout, options, precisions, is_dry_run=is_dry_run)
 
 
-def _explain_missing_file(resolved: Resolved) -> ConversionError | None:
-    """The error if a store does not have a published file."""
-    spec = resolved.spec
-    layout = resolved.layout
+def _with_stored_files(plan: Plan, context: Context, *, is_dry_run: bool) -> Plan:
+    """The plan if the published files are in a store; a real run brings them from there."""
+    spec = plan.resolved.spec
+    layout = plan.resolved.layout
     for file in spec.files:
         path = layout.file_path(spec, file)
         if not stores.has_file(path, file.size, layout.limits):
             hint = format_command("download", spec, layout.download_dir)
-            return ConversionError(f"{path}: does not exist", hint=hint)
-    return None
+            error = ConversionError(f"{path}: does not exist", hint=hint)
+            return replace(plan, source_error=error)
+    if plan.is_due and not is_dry_run:
+        download_model(spec, layout, context.download_options, candidates=())
+    return plan
 
 
 def _explain_bad_source(resolved: Resolved) -> ConversionError | None:

@@ -44,23 +44,17 @@ def with_camera_input(
     inputs = []
     has_image = False
     for port in spec.inputs:
-        own_layout = port.layout or (usual_layout if len(port.shape) in (0, 4) else "")
-        if not _is_image(port, own_layout):
+        if not port.layout and len(port.shape) in (0, 4):
+            image = replace(port, layout=usual_layout)
+        else:
+            image = port
+        if not _is_image(image):
             inputs.append(port)
             continue
         has_image = True
         if resize:
-            _require_fixed_size(spec, port, own_layout)
-        target = layout or port.ir_layout or own_layout
-        changed = replace(
-            port,
-            layout=own_layout,
-            to_layout=target if target != own_layout else "",
-            element_type=element_type or port.element_type,
-            reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
-            resize=resize or port.resize,
-        )
-        inputs.append(changed)
+            _require_fixed_size(spec, image)
+        inputs.append(_take_frames(image, element_type, layout, resize))
     if not has_image:
         raise ConversionError(
             f"{spec.full_name}: none of its inputs is declared as an image with three channels",
@@ -69,14 +63,26 @@ def with_camera_input(
     return replace(spec, inputs=tuple(inputs))
 
 
-def _is_image(port: Input, layout: str) -> bool:
-    if set(layout) != set("NCHW"):
+def _take_frames(port: Input, element_type: str, layout: str, resize: bool) -> Input:
+    target = layout or port.ir_layout or port.layout
+    return replace(
+        port,
+        to_layout=target if target != port.layout else "",
+        element_type=element_type or port.element_type,
+        reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
+        resize=resize or port.resize,
+    )
+
+
+def _is_image(port: Input) -> bool:
+    if set(port.layout) != set("NCHW"):
         return False
-    return not port.shape or port.shape[layout.index("C")] == 3
+    return not port.shape or port.shape[port.layout.index("C")] == 3
 
 
-def _require_fixed_size(spec: ModelSpec, port: Input, layout: str) -> None:
-    if port.shape and -1 not in (port.shape[layout.index("H")], port.shape[layout.index("W")]):
+def _require_fixed_size(spec: ModelSpec, port: Input) -> None:
+    sides = dict(zip(port.layout, port.shape, strict=False))
+    if sides and sides["H"] != -1 and sides["W"] != -1:
         return
     raise ConversionError(
         f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to resize to",

@@ -53,10 +53,8 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
     own = registry.find(spec.name) if spec.name in registry.entries else None
     if not isinstance(own, ModelSpec) or own.network is None:
         return spec
-    is_packed = own.checkpoint not in {file.name for file in own.files}
-    sizes = {file.size for file in own.files if is_packed or file.name == own.checkpoint}
-    names = [file.name for file in spec.files if file.size is not None and file.size in sizes]
-    if len(names) != 1 or is_packed != bool(spec.postprocessing):
+    checkpoint = _find_checkpoint(spec, own)
+    if not checkpoint:
         return spec
     return replace(
         spec,
@@ -64,8 +62,18 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
         self_check=own.self_check,
         decoder=own.decoder,
         skeleton=own.skeleton,
-        checkpoint=own.checkpoint if is_packed else names[0],
+        checkpoint=checkpoint,
     )
+
+
+def _find_checkpoint(spec: ModelSpec, own: ModelSpec) -> str:
+    """The name of the file with the same weights as our own model's; empty if there is none."""
+    is_packed = own.checkpoint not in {file.name for file in own.files}
+    sizes = {file.size for file in own.files if is_packed or file.name == own.checkpoint}
+    names = [file.name for file in spec.files if file.size is not None and file.size in sizes]
+    if len(names) != 1 or is_packed != bool(spec.postprocessing):
+        return ""
+    return own.checkpoint if is_packed else names[0]
 
 
 def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:
