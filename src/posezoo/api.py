@@ -77,10 +77,8 @@ def get(
     listener = listener or ignore_event
     context = _open(settings, trust_on_first_use)
     own = None if checkpoint is None else Path(checkpoint)
-    model, conversion = (
-        _find_model(context, name, tag, own, model_name),
-        ConversionOptions(force=force),
-    )
+    model = _find_model(context, name, tag, own, model_name)
+    conversion = ConversionOptions(force=force)
     return get_irs(
         model, _precision(precision), context, checkpoint=own, options=conversion, listener=listener
     )
@@ -233,15 +231,14 @@ def network(
     if pretrained is True:
         spec = _model_with_network(context, name)
         choice = require_network(spec)
-        lock, layout = context.lock, context.layout
+        lock = context.lock
+        layout = context.layout
         download_model(lock.with_pins(spec), layout, context.download_options, listener=listener)
         path = verify_source_model(lock.with_pins(spec), layout)  # with the pin of a first use
         return read_network_checkpoint(path, choice.name, choice.arguments).load()
-    choice = (
-        NetworkChoice(name)
-        if is_network(name)
-        else require_network(_model_with_network(context, name))
-    )
+    choice = NetworkChoice(name)
+    if not is_network(name):
+        choice = require_network(_model_with_network(context, name))
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
@@ -273,23 +270,18 @@ def _require_single(context: Context, name: str) -> ModelSpec:
 def _model_with_network(context: Context, name: str) -> ModelSpec:
     """The model of this name; if it is the name of a network, the only model with that network."""
     if name not in context.registry.entries and is_network(name):
-        models = [
-            model
-            for model in context.registry.select().models
-            if model.network is not None and model.network.name == name
-        ]
-        if len(models) != 1:
-            names = ", ".join(model.name for model in models)
-            those = "several models have" if models else "no model has"
-            raise UnknownModelError(
-                f"{name} is a network, and {those} weights for it",
-                hint=(
-                    f"name one of {names}"
-                    if models
-                    else "pretrained=FILE takes weights of your own"
-                ),
-            )
-        return models[0]
+        models = []
+        for model in context.registry.select().models:
+            if model.network is not None and model.network.name == name:
+                models.append(model)
+        if len(models) == 1:
+            return models[0]
+        those = "no model has"
+        hint = "pretrained=FILE takes weights of your own"
+        if models:
+            those = "several models have"
+            hint = f"name one of {', '.join(model.name for model in models)}"
+        raise UnknownModelError(f"{name} is a network, and {those} weights for it", hint=hint)
     return _require_single(context, name)
 
 

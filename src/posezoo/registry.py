@@ -427,7 +427,8 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
         folder: the root of the model's files or IR, as ``--weights_dir``.
     """
     name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
-    words, usual = ["posezoo", verb, name], None
+    words = ["posezoo", verb, name]
+    usual = None
     if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
         root = registry_root(spec)
         if (registry := registry_name(root)) in WHEEL_REGISTRIES:

@@ -76,7 +76,7 @@ def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = N
 
 
 #: The protocols of the stores that a folder can be in.
-STORES = ("s3", "gs", "az", "sftp", "memory")
+STORES = ("s3", "gs", "az", "sftp")
 _ADDRESS = re.compile(rf"({'|'.join(STORES)})://((?!\.)[^/?#]+(?:/(?!\.\.?(?:/|$))[^/?#]+)*)/?")
 
 
@@ -98,10 +98,11 @@ class StoreFolder(type(Path())):  # type: ignore[misc]
         Raises:
             ValueError: it is not the address of a folder in a store, or it contains a password.
         """
-        shown, match = redact_secrets(address), _ADDRESS.fullmatch(address)
+        shown = redact_secrets(address)
+        match = _ADDRESS.fullmatch(address)
         if match is None:
-            known = ", ".join(f"{store}://" for store in STORES)
-            raise ValueError(f"{shown}: expected a folder, or its address in a store ({known})")
+            stores = ", ".join(f"{store}://" for store in STORES)
+            raise ValueError(f"{shown}: expected a folder, or its address in a store ({stores})")
         if re.match(r"[^/]*:[^/]*@", match[2]):
             raise ValueError(
                 f"{shown}: the address contains a password; put it into"
@@ -498,12 +499,12 @@ def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
     """Read every setting without raising; an invalid one gets its default, and its error is
     returned.
     """
-    known = {_variable(name) for name in SETTING_NAMES}
-    problems = [
-        SettingsError(f"{name}: unknown setting", hint=suggest(name, map(_variable, SETTING_TYPES)))
-        for name in os.environ
-        if name.startswith("POSEZOO_") and name not in known
-    ]
+    variables = {_variable(name) for name in SETTING_NAMES}
+    problems = []
+    for name in os.environ:
+        if name.startswith("POSEZOO_") and name not in variables:
+            hint = suggest(name, map(_variable, SETTING_TYPES))
+            problems.append(SettingsError(f"{name}: unknown setting", hint=hint))
     return _read_each({}, os.environ, None, problems.append), problems
 
 

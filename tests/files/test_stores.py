@@ -1,4 +1,4 @@
-"""Folders in stores: S3 by moto's server behind a proxy that fails, and fsspec's store in memory."""
+"""Folders in stores: S3 by moto's server behind a proxy that fails."""
 
 from __future__ import annotations
 
@@ -292,14 +292,6 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     with pytest.raises(SourceError, match="the package for gs is not installed") as caught:
         pull(folder_of("gs://zoo/models"), LIMITS)
     assert "[storage]" in caught.value.hint
-
-
-def test_the_store_in_memory_serves_one_process(tmp_path_factory, monkeypatch):
-    folder = folder_of("memory://zoo/net")
-    publish(write(folder, weights=b"w", xml=b"x", record=b"{}"), LIMITS)
-    elsewhere(monkeypatch, tmp_path_factory)
-    pull(folder_of("memory://zoo/net"), LIMITS)
-    assert (folder_of("memory://zoo/net") / "net.xml").read_bytes() == b"x"
 
 
 def test_a_second_process_waits_while_the_working_copy_changes(s3):

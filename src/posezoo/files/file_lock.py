@@ -75,7 +75,8 @@ def lock_file(
         BlockingIOError: the lock was not released within ``wait_s``.
         OSError: the file cannot be opened.
     """
-    deadline, is_waiting = time.monotonic() + wait_s, False
+    deadline = time.monotonic() + wait_s
+    is_waiting = False
     while True:
         if path.is_symlink():
             path.unlink()
@@ -188,4 +189,5 @@ if sys.platform == "win32":
             guard.unlink()
 
 else:
-    _lock_guard, _release_guard = lock_file, remove_lock
+    _lock_guard = lock_file
+    _release_guard = remove_lock

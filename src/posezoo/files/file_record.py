@@ -113,7 +113,8 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    handle, is_left = lock_file(part, wait_s=WAIT_S), True
+    handle = lock_file(part, wait_s=WAIT_S)
+    is_left = True
     try:
         before = read_json(path)
         if not (after := change(before)):

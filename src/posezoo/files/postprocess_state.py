@@ -70,14 +70,12 @@ class PostprocessRecord:
 
     def write(self, files: Collection[Path], *, sizes_only: bool = False) -> None:
         """Record the files; if the record cannot be written, the next run makes the files again."""
-        entries = {
-            os.path.relpath(path, self.subject.parent): (
-                {"size": path.stat().st_size}
-                if sizes_only
-                else {**fingerprint(path), "sha384": compute_digest(path).value}
-            )
-            for path in files
-        }
+        entries: dict[str, dict[str, object]] = {}
+        for path in files:
+            name = os.path.relpath(path, self.subject.parent)
+            entries[name] = {"size": path.stat().st_size}
+            if not sizes_only:
+                entries[name] = {**fingerprint(path), "sha384": compute_digest(path).value}
         with suppress(OSError):
             for path in files:
                 sync(path)
@@ -88,11 +86,10 @@ def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) ->
     """The record of a model's archive that was unpacked."""
     # The paths depend on which texts are replaced, so they are part of the recipe.
     rewritten = sorted(step.file for step in spec.postprocessing if isinstance(step, RegexReplace))
-    expected = {
-        name: str(value.value)
-        for file in spec.files
-        for name, value in file.declared_digests.items()
-    }
+    expected = {}
+    for file in spec.files:
+        for name, digest in file.declared_digests.items():
+            expected[name] = str(digest.value)
     unpack = f"{step.format} {step.index}".rstrip()
     recipe = {"unpack": unpack, "rewritten": rewritten, "promised": expected}
     return PostprocessRecord(layout.model_download_dir(spec) / step.file, recipe, removable=True)
@@ -114,11 +111,8 @@ def is_unpacked(
     """
     if os.path.lexists(layout.model_download_dir(spec) / file.name):
         return False
-    steps = [
-        step
-        for step in spec.postprocessing
-        if isinstance(step, UnpackArchive) and step.file == file.name
-    ]
-    return bool(steps) and all(
-        archive_record(step, spec, layout).is_up_to_date(rehash=rehash) for step in steps
-    )
+    records = []
+    for step in spec.postprocessing:
+        if isinstance(step, UnpackArchive) and step.file == file.name:
+            records.append(archive_record(step, spec, layout))
+    return bool(records) and all(record.is_up_to_date(rehash=rehash) for record in records)

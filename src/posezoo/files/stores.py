@@ -311,7 +311,8 @@ def _ask(
     from concurrent import futures  # slow import, only needed with stores
 
     address = path.address if isinstance(path, StoreFolder) else path
-    limit_s, cause = limits.timeout_s + size / _SLOWEST_UPLOAD, None
+    limit_s = limits.timeout_s + size / _SLOWEST_UPLOAD
+    cause = None
 
     def run() -> Result:
         files = _connect(re.sub("(?<=[^:/]/).*", "", f"{address}/"), os.getpid())
@@ -326,7 +327,8 @@ def _ask(
         except Exception as error:  # noqa: BLE001 each protocol's package has errors of its own
             if isinstance(error, FileNotFoundError) and not writes:
                 return None
-            (problem, hint, is_temporary), cause = _explain(error, address), error
+            problem, hint, is_temporary = _explain(error, address)
+            cause = error
             if isinstance(
                 error, (TimeoutError, futures.TimeoutError)
             ):  # two classes until Python 3.10

@@ -31,7 +31,10 @@ COMPOSITE_YML = "composite-model.yml"
 
 #: The origin of an entry: a file of a registry, a published file, a published file that was trusted
 #: at its first download, an IR that was converted here.
-REGISTRY, PUBLISHED, FIRST_USE, MADE = "registry", "published", "first_use", "made"
+REGISTRY = "registry"
+PUBLISHED = "published"
+FIRST_USE = "first_use"
+MADE = "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
 
@@ -131,7 +134,8 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
                     f"{path}: does not match its record: posezoo verify {spec.full_name}"
                 )
                 break
-            name, digits = f"{precision}/{path.name}", content.digest.value
+            name = f"{precision}/{path.name}"
+            digits = content.digest.value
             converted.append(LockEntry(model_key(spec), name, content.size, digits, MADE, now))
         else:
             entries += converted
@@ -144,11 +148,13 @@ def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> 
     verified.
     """
     origin = FIRST_USE if file.first_use else PUBLISHED
-    digest, size = file.checksum, file.size
+    digest = file.checksum
+    size = file.size
     if digest is None or digest.algorithm != "sha384" or size is None:
         if not is_verified_file(path, file):
             return None
-        digest, size = compute_digest(path), path.stat().st_size
+        digest = compute_digest(path)
+        size = path.stat().st_size
     return LockEntry(model_key(spec), file.name, size, digest.value, origin, now)
 
 
@@ -156,11 +162,10 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
     """The bytes of a lock with these entries."""
     lines = []
     for entry in sorted(entries, key=lambda entry: entry.key):
-        fields = {
-            name: value
-            for name, value in asdict(entry).items()
-            if value or name not in ("revision", "before")
-        }
+        fields = asdict(entry)
+        for name in ("revision", "before"):
+            if not fields[name]:
+                del fields[name]
         lines.append(json.dumps(fields) + "\n")
     return "".join(lines).encode()
 
@@ -308,7 +313,11 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
         now = after.get(key)
         if was is not None and now is not None and was.is_unchanged(now):
             continue
-        change = "added" if was is None else "removed" if now is None else "changed"
+        change = "changed"
+        if was is None:
+            change = "added"
+        elif now is None:
+            change = "removed"
         digests = (was.sha384 if was else "", now.sha384 if now else "")
-        changes.append(LockChange(key[0], key[1], change, *digests))
+        changes.append(LockChange(*key[:2], change, *digests))
     return changes

@@ -83,14 +83,13 @@ class LockFile:
             return spec
         files = []
         for file in spec.files:
-            entry = (
-                self.entries.get((model_key(spec), file.name, False))
-                if file.checksum is None
-                else None
-            )
+            entry = self.entries.get((model_key(spec), file.name, False))
+            if file.checksum is not None or entry is None:
+                files.append(file)
+                continue
             # The lock's entry of an archive is valid only for the model.yml that was locked with
             # it.
-            if entry is not None and (not file.is_pinned or self.has_declaration(spec)):
+            if not file.is_pinned or self.has_declaration(spec):
                 file = replace(
                     file,
                     size=entry.size,
@@ -108,11 +107,10 @@ class LockFile:
         if not self.is_strict:
             return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
-        entries = {
-            suffix: self.entries.get((model_key(spec), file, True))
-            for suffix, file in files.items()
-        }
-        digests = {suffix: entry.sha384 for suffix, entry in entries.items() if entry is not None}
+        digests = {}
+        for suffix, file in files.items():
+            if (entry := self.entries.get((model_key(spec), file, True))) is not None:
+                digests[suffix] = entry.sha384
         return AgreedIr(self.path, spec.full_name, files, digests)
 
     def require_registry(self, registry: Registry) -> None:

@@ -74,15 +74,11 @@ def require_signature(lock: Path, public_key: Path) -> None:
     except Exception as error:
         text = str(error)
         if "Key mismatch" in text:
-            problem, hint = (
-                f"is signed with another key than {public_key}",
-                "find out who signed it",
-            )
+            problem = f"is signed with another key than {public_key}"
+            hint = "find out who signed it"
         elif "Signature mismatch" in text:
-            problem, hint = (
-                "was changed since it was signed",
-                "restore the signed one, or sign it again",
-            )
+            problem = "was changed since it was signed"
+            hint = "restore the signed one, or sign it again"
         else:
             problem = f"{signature.name} is not a signature of it ({type(error).__name__})"
             hint = "restore the right signature, or sign it again"

@@ -47,14 +47,15 @@ def count_complexity(
     from posezoo.ir.openvino_import import error_text
     from posezoo.measured import Measurement
 
-    spec, measurements = resolved.spec, []
+    spec = resolved.spec
+    measurements = []
     size = size or usual_size(spec)
-    shapes = (
-        {port.name: _full_shape(port, size) for port in spec.inputs if -1 in port.shape}
-        if size
-        else {}
-    )
-    settings = {"height": size[0], "width": size[1]} if size and shapes else {}
+    shapes = {}
+    settings = {}
+    dynamic = [port for port in spec.inputs if -1 in port.shape]
+    if size and dynamic:
+        shapes = {port.name: _full_shape(port, size) for port in dynamic}
+        settings = {"height": size[0], "width": size[1]}
     tools = {"openvino": package_version("openvino")}
     for target in resolved.targets:
         if not target.xml.is_file():
@@ -68,19 +69,12 @@ def count_complexity(
             ) from error
         if cost is None:
             hint = "give the height and width: --size H,W"
-            raise ConversionError(
-                f"{target.xml}: its sizes are dynamic, so no single number is right", hint=hint
-            )
-        measurements.append(
-            Measurement(
-                "complexity",
-                target.precision,
-                asdict(cost),
-                spec.tag,
-                settings=settings,
-                tools=tools,
-            )
+            problem = "its sizes are dynamic, so no single number is right"
+            raise ConversionError(f"{target.xml}: {problem}", hint=hint)
+        measurement = Measurement(
+            "complexity", target.precision, asdict(cost), spec.tag, settings=settings, tools=tools
         )
+        measurements.append(measurement)
     if not measurements:
         folder = resolved.layout.ir_path(spec, Precision.FP32).parents[1]
         raise ConversionError(f"{folder}: contains no IR", hint=f"posezoo get {spec.full_name}")
@@ -144,7 +138,6 @@ def usual_size(spec: ModelSpec) -> tuple[int, int] | None:
 def _full_shape(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
     """An input's shape with its dynamic height and width replaced by ``size``."""
     sides = dict(zip("HW", size, strict=True))
-    return tuple(
-        sides.get(axis, side) if side < 0 else side
-        for axis, side in zip(port.layout or "?" * len(port.shape), port.shape, strict=True)
-    )
+    axes = port.layout or "?" * len(port.shape)
+    pairs = zip(axes, port.shape, strict=True)
+    return tuple(sides.get(axis, side) if side < 0 else side for axis, side in pairs)

@@ -195,7 +195,8 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     """
     from posezoo.download.availability import find_availability
 
-    spec, options = resolved.spec, context.download_options
+    spec = resolved.spec
+    options = context.download_options
     others = (
         find_availability(spec, resolved.layout, options).local_precisions if spec.is_ir else ()
     )
@@ -218,20 +219,20 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
     """
     from posezoo.download.availability import LOCAL, PACKAGE_INDEXES, find_availability
 
-    local, indexed = [], []
+    local = []
+    indexed = []
     selection = context.registry.select()
     models: list[Model] = [*selection.composites, *selection.models]
     for model in models:
         if model.task != spec.task or model.full_name == spec.full_name or _is_part(model):
             continue
-        parts = context.registry.parts(model)
-        found = [
-            find_availability(part, context.layout, context.download_options) for part in parts
-        ]
-        places = {place for each in found for place in each.best_places}
-        if places <= LOCAL:
+        origins: set[str] = set()
+        for part in context.registry.parts(model):
+            availability = find_availability(part, context.layout, context.download_options)
+            origins.update(availability.best_places)
+        if origins <= LOCAL:
             local.append(model.full_name)
-        elif places <= LOCAL | PACKAGE_INDEXES:
+        elif origins <= LOCAL | PACKAGE_INDEXES:
             indexed.append(model.full_name)
     return [*local, *indexed][:3]
 
@@ -277,9 +278,9 @@ def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
     irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
     if irs:
         return Converted(resolved, irs)
-    places = ", ".join(str(ir.xml) for ir in plan.irs)
+    paths = ", ".join(str(ir.xml) for ir in plan.irs)
     hint = format_command("download", resolved.source, resolved.layout.download_dir)
-    raise ConversionError(f"{places}: missing", hint=hint)
+    raise ConversionError(f"{paths}: missing", hint=hint)
 
 
 def _make_due_irs(

@@ -73,18 +73,16 @@ def plan_required_irs(
     model = _quantizable_model(spec, context)
     detector = select_detector(context, model)
     needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
-    needed += (
-        [(part, Precision.FP16) for part in context.registry.parts(detector)] if detector else []
-    )
-    plans = [
-        make_plan(resolve_model(part, (precision,), context), context, is_dry_run=is_dry_run)
-        for part, precision in needed
-    ]
-    due = [plan for plan in plans if plan.is_due]
-    if due:
-        split_photos(
-            dataset_dir, 1
-        )  # fails before anything is downloaded if there are too few photos
+    if detector is not None:
+        needed += [(part, Precision.FP16) for part in context.registry.parts(detector)]
+    due = []
+    for part, precision in needed:
+        resolved = resolve_model(part, (precision,), context)
+        plan = make_plan(resolved, context, is_dry_run=is_dry_run)
+        if plan.is_due:
+            due.append(plan)
+    if due:  # too few photos are reported before anything is downloaded
+        split_photos(dataset_dir, 1)
     return due
 
 
@@ -113,14 +111,12 @@ def compare_ir_with_fp32(
 
     layout = _int8_layout(context, output_dir)
     pull_irs(spec, layout, (precision,))
-    places = dict.fromkeys(
-        (layout.converted_ir_path(spec, precision), layout.ir_path(spec, precision))
-    )
-    xml = next((place for place in places if place.is_file()), None)
+    ours = layout.converted_ir_path(spec, precision)
+    paths = dict.fromkeys((ours, layout.ir_path(spec, precision)))
+    xml = next((path for path in paths if path.is_file()), None)
     if xml is None:
-        raise QuantizationError(
-            f"{', '.join(map(str, places))}: missing", hint=f"posezoo quantize {spec.full_name}"
-        )
+        problem = f"{', '.join(map(str, paths))}: missing"
+        raise QuantizationError(problem, hint=f"posezoo quantize {spec.full_name}")
     target = _target(spec, context)
     photos = split_photos(dataset_dir, target.settings.subset_size)
     photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed

@@ -54,8 +54,9 @@ def _find_detector(people: People | None, registry: Registry, is_video: bool) ->
     name = people.video if is_video else people.photo
     if name in (WHOLE_IMAGE, TRACKING):
         return None
-    if name not in registry.entries and name in (own := open_registry()).entries:
-        registry = own
+    if name not in registry.entries:
+        builtin = open_registry()
+        registry = builtin if name in builtin.entries else registry
     try:
         detector = registry.find(name)
     except UnknownModelError as error:
@@ -221,11 +222,9 @@ def explain_no_people(
     problem = f"{'the person detector ' if detector else ''}{model.full_name} found no person"
     advice = []
     if option:
-        least = (
-            getattr(resolve_options(decoder), option)
-            if min_person_score is None
-            else min_person_score
-        )
+        least = min_person_score
+        if least is None:
+            least = getattr(resolve_options(decoder), option)
         problem += f" with a score of {least:g} or more"
         advice += [f"--min_person_score {least / 2:g}"] if least else []
     if detector is not None:

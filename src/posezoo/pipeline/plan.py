@@ -96,17 +96,34 @@ def make_plan(
     if obstacle is not None or is_done:
         return plan
     if resolved.runs_upstream_code:
-        from posezoo.convert.sandbox import HINT, explain_missing_sandbox
-        from posezoo.convert.upstream_code import list_upstream_code
+        plan = _with_upstream_code(plan)
+    if plan.obstacle is not None:
+        return plan
+    return _with_files(plan, context, downloads=downloads, is_dry_run=is_dry_run)
 
-        if reason := explain_missing_sandbox():
-            obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
-            return Plan(resolved, irs, obstacle=obstacle)
-        plan = replace(plan, upstream_code=list_upstream_code(resolved.spec))
-    if resolved.layout.custom_checkpoint(resolved.spec) is None:
+
+def _with_upstream_code(plan: Plan) -> Plan:
+    from posezoo.convert.sandbox import HINT, explain_missing_sandbox
+    from posezoo.convert.upstream_code import list_upstream_code
+
+    if reason := explain_missing_sandbox():
+        obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
+        return replace(plan, obstacle=obstacle)
+    return replace(plan, upstream_code=list_upstream_code(plan.resolved.spec))
+
+
+def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bool) -> Plan:
+    """The plan with the published files, which are downloaded or have to exist."""
+    resolved = plan.resolved
+    spec = resolved.spec
+    layout = resolved.layout
+    if layout.custom_checkpoint(spec) is None:  # the user's own weights need no download
         if downloads:
-            return replace(plan, files=_plan_files(resolved, context, is_dry_run=is_dry_run))
-        if isinstance(resolved.layout.download_dir, StoreFolder):
+            precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
+            options = context.download_options
+            files = plan_download(spec, layout, options, precisions, is_dry_run=is_dry_run)
+            return replace(plan, files=files)
+        if isinstance(layout.download_dir, StoreFolder):
             return _with_stored_files(plan, context, is_dry_run=is_dry_run)
     if is_dry_run and plan.is_due and not resolved.runs_upstream_code:
         return replace(plan, source_error=_explain_bad_source(resolved))
@@ -135,15 +152,6 @@ def _find_model_optimizer(resolved: Resolved, context: Context) -> ModelOptimize
 
     refuse_unsafe_arguments(resolved.source)
     return find_model_optimizer(context.mo, context.mo_python)
-
-
-def _plan_files(
-    resolved: Resolved, context: Context, *, is_dry_run: bool
-) -> tuple[PlannedFile, ...]:
-    spec = resolved.spec
-    precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
-    options = context.download_options
-    return plan_download(spec, resolved.layout, options, precisions, is_dry_run=is_dry_run)
 
 
 def _with_stored_files(plan: Plan, context: Context, *, is_dry_run: bool) -> Plan:
@@ -205,7 +213,8 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     Raises:
         ConversionError: it is not that IR.
     """
-    spec, layout = resolved.spec, resolved.layout
+    spec = resolved.spec
+    layout = resolved.layout
     if target.converter is Converter.PUBLISHED:
         folder = layout.download_dir
         files = [file for file in spec.files if file.name.startswith(f"{target.precision}/")]

@@ -25,7 +25,8 @@ def prepare_export(
         ExportError: the target cannot take the model. This is found out before a download if
             possible.
     """
-    spec, precision = resolved.spec, resolved.targets[0].precision
+    spec = resolved.spec
+    precision = resolved.targets[0].precision
     declared = declared_facts(spec, precision, context.layout)
     if declared is not None:
         tuple(target.render(declared, ExportFolder({})))

@@ -50,30 +50,30 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
     if spec.framework is not Framework.PYTORCH or spec.network is not None:
         return spec
     registry = _own_registry()
-    own = registry.find(spec.name) if spec.name in registry.entries else None
-    if not isinstance(own, ModelSpec) or own.network is None:
+    ours = registry.find(spec.name) if spec.name in registry.entries else None
+    if not isinstance(ours, ModelSpec) or ours.network is None:
         return spec
-    checkpoint = _find_checkpoint(spec, own)
+    checkpoint = _find_checkpoint(spec, ours)
     if not checkpoint:
         return spec
     return replace(
         spec,
-        network=own.network,
-        self_check=own.self_check,
-        decoder=own.decoder,
-        skeleton=own.skeleton,
+        network=ours.network,
+        self_check=ours.self_check,
+        decoder=ours.decoder,
+        skeleton=ours.skeleton,
         checkpoint=checkpoint,
     )
 
 
-def _find_checkpoint(spec: ModelSpec, own: ModelSpec) -> str:
+def _find_checkpoint(spec: ModelSpec, ours: ModelSpec) -> str:
     """The name of the file with the same weights as our own model's; empty if there is none."""
-    is_packed = own.checkpoint not in {file.name for file in own.files}
-    sizes = {file.size for file in own.files if is_packed or file.name == own.checkpoint}
+    is_packed = ours.checkpoint not in {file.name for file in ours.files}
+    sizes = {file.size for file in ours.files if is_packed or file.name == ours.checkpoint}
     names = [file.name for file in spec.files if file.size is not None and file.size in sizes]
     if len(names) != 1 or is_packed != bool(spec.postprocessing):
         return ""
-    return own.checkpoint if is_packed else names[0]
+    return ours.checkpoint if is_packed else names[0]
 
 
 def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:

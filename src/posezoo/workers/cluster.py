@@ -143,7 +143,8 @@ class _Run:
 
     def refuse_worker(self, address: str) -> None:
         """Make sure that this process has the client's versions and folders."""
-        here, there = self.versions, _versions()
+        here = self.versions
+        there = _versions()
         for name in here:
             if here[name] != there.get(name):
                 raise PosezooError(
@@ -255,12 +256,11 @@ def _list_workers(dask_scheduler: Scheduler) -> dict[str, _WorkerState]:
     """
     limit_s = max(3.0, (dask_scheduler.worker_ttl or 300) / 10)
     latest = time.time() - limit_s
-    return {
-        worker.server_id: _WorkerState(
-            worker.address, worker.nanny or "", worker.last_seen < latest
-        )
-        for worker in dask_scheduler.workers.values()
-    }
+    states = {}
+    for worker in dask_scheduler.workers.values():
+        is_silent = worker.last_seen < latest
+        states[worker.server_id] = _WorkerState(worker.address, worker.nanny or "", is_silent)
+    return states
 
 
 class _Watch:
@@ -269,8 +269,10 @@ class _Watch:
     """
 
     def __init__(self, client: Client, address: str, listener: Listener, wait_s: float) -> None:
-        self._client, self._address = client, address
-        self._listener, self._wait_s = listener, wait_s
+        self._client = client
+        self._address = address
+        self._listener = listener
+        self._wait_s = wait_s
         self._workers = self._list()
         self._looked_at = time.monotonic()
         self._lost_nannies: set[str] = set()
@@ -408,7 +410,8 @@ def _open_run(content: bytes) -> tuple[_Run, ChildPool[Any, Any]]:
 def _run_item(content: bytes, pickled_item: bytes) -> Any:
     """Runs on a worker, in one of its threads."""
     run, pool = _open_run(content)
-    worker, key = get_worker(), get_worker().get_current_task()
+    worker = get_worker()
+    key = get_worker().get_current_task()
 
     def report(event: Event) -> None:
         if isinstance(event, WorkStarted):

@@ -118,7 +118,8 @@ def map_in_processes(
         memory: the bytes of memory that an item needs; those that run together need no more than
             there is.
     """
-    pool, budget = ChildPool(work, threads=1), MemoryBudget(available_memory())
+    pool = ChildPool(work, threads=1)
+    budget = MemoryBudget(available_memory())
 
     def run(item: Item, check: CancelCheck) -> Result:
         with budget.claim(memory(item), check):
@@ -350,7 +351,9 @@ class _Messages:
         *,
         at_end: Callable[[], object] | None = None,
     ) -> None:
-        self._incoming, self._outgoing, self._at_end = incoming, outgoing, at_end
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._at_end = at_end
         self._received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._sending = threading.Lock()
         self.have_ended = False

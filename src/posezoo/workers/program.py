@@ -65,7 +65,9 @@ def run_program(
         pass_fds=pass_fds,
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    output, errors, timed_out = bytearray(), bytearray(), False
+    output = bytearray()
+    errors = bytearray()
+    timed_out = False
     # Threads read the streams, so that the program never blocks on a full pipe.
     readers = [
         Thread(target=_keep_tail, args=(process.stdout, output, max_output_bytes), daemon=True),

@@ -19,7 +19,8 @@ class SignalExit(SystemExit):
     """A signal requests the end of the process."""
 
     def __init__(self, number: int) -> None:
-        self.number, self.exit_code = number, 128 + number
+        self.number = number
+        self.exit_code = 128 + number
         super().__init__(self.exit_code)
 
     def __str__(self) -> str:

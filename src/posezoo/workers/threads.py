@@ -54,10 +54,8 @@ def map_ordered(
         return
     thread_pool = ThreadPool(min(jobs, len(items)))
     try:
-        for future in [
-            thread_pool.submit(partial(work, item, thread_pool.raise_if_cancelled))
-            for item in items
-        ]:
+        check = thread_pool.raise_if_cancelled
+        for future in [thread_pool.submit(partial(work, item, check)) for item in items]:
             yield future.result()
     finally:
         thread_pool.shutdown()
