@@ -17,7 +17,14 @@ from posezoo.files.staging import PREFIX
 from posezoo.files.verified_files import is_verified, is_verified_file
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, RegexReplace, UnpackArchive
+from posezoo.spec.model import (
+    CompositeSpec,
+    Digest,
+    ModelSpec,
+    RegexReplace,
+    SourceFile,
+    UnpackArchive,
+)
 
 # Files that posezoo writes beside a model's files and IR, or that a registry has beside its
 # model.yml. A killed process may leave the last two.
@@ -68,22 +75,27 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
 
 
 def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
-    # For a published IR: check only the precisions that have any file, if one has.
-    existing = {
-        file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()
-    }
-    for file in spec.files:
-        if spec.is_ir and existing and file.name.partition("/")[0] not in existing:
-            continue
+    for file in _requested_files(spec, layout):
         if is_unpacked(file, spec, layout, rehash=True):
             continue
         path = layout.file_path(spec, file)
-        expected = (
-            f"{file.pin_text}, weak" if file.is_pinned and file.is_weakly_pinned else file.pin_text
-        )
-        if not (state := _unusual_state(path)) and file.is_pinned:
+        expected = file.pin_text
+        if file.is_pinned and file.is_weakly_pinned:
+            expected += ", weak"
+        state = _unusual_state(path)
+        if not state and file.is_pinned:
             state = "good" if is_verified_file(path, file, trust_record=False) else "changed"
         yield ArtifactState(spec.full_name, file.name, path, state or "unknown", False, expected)
+
+
+def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
+    """A model's files; of a published IR only the precisions that have any file, if one has."""
+    existing = {
+        file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()
+    }
+    if not (spec.is_ir and existing):
+        return list(spec.files)
+    return [file for file in spec.files if file.name.partition("/")[0] in existing]
 
 
 def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -145,25 +157,33 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
 
     A folder without any known file is reported as one item. Links are not followed.
     """
+    expected = _expected_files(spec, layout)
+    needed: set[Path] = set()
+    for path in expected:
+        needed.update(path.parents)
+    for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
+        yield from find_untracked_below(folder, expected, needed)
+
+
+def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
+    """The files that a model may have, by its declaration or by records."""
     downloads = layout.model_download_dir(spec)
-    known = {layout.file_path(spec, file) for file in spec.files}
-    known |= {downloads / file.name for file in spec.files}
-    known |= {layout.model_dir(spec) / name for name in _card_images(spec)} | {
-        layout.onnx_path(spec)
-    }
+    expected = {layout.onnx_path(spec)}
+    for file in spec.files:
+        expected |= {layout.file_path(spec, file), downloads / file.name}
+    for name in _card_images(spec):
+        expected.add(layout.model_dir(spec) / name)
     if spec.recorded_outputs is not None:
-        known.add(downloads / spec.recorded_outputs.file)
+        expected.add(downloads / spec.recorded_outputs.file)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
-            known |= archive_record(step, spec, layout).outputs().keys()
+            expected |= archive_record(step, spec, layout).outputs().keys()
         elif isinstance(step, RegexReplace):
-            known |= {downloads / step.file, layout.published_path(spec, step.file)}
+            expected |= {downloads / step.file, layout.published_path(spec, step.file)}
     for xml in layout.made_irs(spec):
-        known |= {xml.with_suffix(suffix) for suffix in provenance.SUFFIXES}
-        known.add(xml.with_name("provenance.json"))
-    needed = {parent for path in known for parent in path.parents}
-    for folder in dict.fromkeys((downloads, layout.model_dir(spec))):
-        yield from find_untracked_below(folder, known, needed)
+        expected |= {xml.with_suffix(suffix) for suffix in provenance.SUFFIXES}
+        expected.add(xml.with_name("provenance.json"))
+    return expected
 
 
 def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
@@ -178,17 +198,20 @@ def find_untracked_below(
     Another check reports problems of known files; ``needed`` are the parent folders of these.
     """
     for path, kind in _entries(folder):
-        is_part = path.name.startswith(".") and path.name.endswith(".part") and kind == "file"
-        is_known_part = is_part and any(
-            path.name.startswith(f".{file.name}.") and path.parent == file.parent for file in known
-        )
-        if path in known or is_known_part:
+        if path in known or (kind == "file" and _is_partial_download(path, known)):
             continue
         if path in needed and kind == "folder":
             yield from find_untracked_below(path, known, needed)
         # A failed download may leave an empty folder.
         elif kind != "folder" or any(find_untracked_below(path, set(), set())):
             yield path, _STATES.get(kind, kind)
+
+
+def _is_partial_download(path: Path, known: set[Path]) -> bool:
+    if not (path.name.startswith(".") and path.name.endswith(".part")):
+        return False
+    siblings = (file for file in known if file.parent == path.parent)
+    return any(path.name.startswith(f".{file.name}.") for file in siblings)
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
