@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from posezoo.cards.markdown import Markdown, format_code, format_table
-from posezoo.convert.decoding import with_decoding
 from posezoo.errors import ConversionError, ExportError
 from posezoo.export.ir_facts import declared_facts
 from posezoo.export.target_type import ExportFolder
 from posezoo.export.targets import TARGETS
 from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, open_registry
+from posezoo.resolve.decoding import with_decoding
 from posezoo.spec.model import ModelSpec, Precision
 
 

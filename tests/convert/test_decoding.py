@@ -17,7 +17,7 @@ from fakes import crowds
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.network import downloaded, network, spec_of
 from posezoo import decode
-from posezoo.convert.decoding import append_decoder, nodes, with_decoding
+from posezoo.convert.decoding import append_decoder, nodes
 from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.errors import ConversionError, InferenceError, SelfCheckError
@@ -30,6 +30,7 @@ from posezoo.pose.decoders import find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.pose.letterbox import letterbox_image
+from posezoo.resolve.decoding import with_decoding
 from posezoo.resolve.input_options import InputOptions
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.loading import load_ir

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from posezoo.convert.decoding import with_decoding
 from posezoo.export.target_type import render_files
 from posezoo.export.targets import TARGETS, find_target
+from posezoo.resolve.decoding import with_decoding
 from posezoo.spec.model import Framework
 
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}

@@ -14,7 +14,6 @@ import pytest
 
 from fakes.exports import files_below
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
-from posezoo.convert.decoding import with_decoding
 from posezoo.errors import ExportError
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
@@ -24,6 +23,7 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import get_irs
 from posezoo.registry import open_registry
+from posezoo.resolve.decoding import with_decoding
 from posezoo.runtime.loading import load_estimator, load_ir
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision

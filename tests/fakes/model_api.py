@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from fakes.conversion import convert_model, with_camera_input
 from fakes.network import downloaded, spec_of
-from posezoo.convert.decoding import with_decoding
+from posezoo.resolve.decoding import with_decoding
 from posezoo.spec.model import ColorOrder, Decoder, Input, ModelSpec, Output, Precision
 
 SIZE = (192, 256)  # width, height

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
-from posezoo.convert.decoding import with_decoding
 from posezoo.ir import ir_writer
 from posezoo.ir.model_info import MODEL_INFO, build_model_info
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.registry import open_registry
+from posezoo.resolve.decoding import with_decoding
 from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output
 
 IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)

@@ -29,16 +29,15 @@ from posezoo.layout import ModelLayout
 from posezoo.pipeline.plan import Plan, make_plan, pull_irs
 from posezoo.pipeline.zoo_context import Context, model_roots
 from posezoo.registry import format_command
-from posezoo.resolve.camera_input import with_camera_input
+from posezoo.resolve.chosen_inputs import with_inputs
 from posezoo.resolve.chosen_route import choose_route
 from posezoo.resolve.chosen_targets import choose_targets
 from posezoo.resolve.custom_weights import (
     checkpoint_dir,
     require_network,
-    with_dynamic_shape,
     with_known_network,
 )
-from posezoo.resolve.input_options import InputOptions, with_added_mo_args
+from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.settings import StoreFolder
 from posezoo.spec.model import Decoder, Model, ModelSpec, Precision
@@ -110,7 +109,15 @@ def resolve_model(
         model_roots(context.settings)
     spec = with_known_network(spec)
     if inputs is not None and inputs != InputOptions():
-        spec = _with_inputs(spec, inputs, context)
+        from posezoo.convert.formats import image_layout
+
+        spec = with_inputs(
+            spec,
+            inputs,
+            _find_decoder(spec, context),
+            image_layout(spec.framework),
+            has_mo=context.has_model_optimizer,
+        )
     spec = context.lock.with_pins(spec)
     chosen = choose_route(
         spec,
@@ -124,24 +131,6 @@ def resolve_model(
     return Resolved(
         spec, chosen.source, chosen.route, chosen.runs_upstream_code, decoder, layout, targets
     )
-
-
-def _with_inputs(spec: ModelSpec, inputs: InputOptions, context: Context) -> ModelSpec:
-    from posezoo.convert.decoding import with_decoding
-    from posezoo.convert.formats import image_layout
-
-    spec = with_added_mo_args(spec, inputs.mo_arguments, has_mo=context.has_model_optimizer)
-    if inputs.decode:
-        decoder = _find_decoder(spec, context)
-        spec = with_decoding(spec, decoder, inputs.max_people, inputs.min_score)
-    spec = with_camera_input(
-        spec,
-        image_layout(spec.framework),
-        element_type=inputs.element_type,
-        layout=inputs.layout,
-        resize=inputs.resize,
-    )
-    return with_dynamic_shape(spec) if inputs.dynamic else spec
 
 
 def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:

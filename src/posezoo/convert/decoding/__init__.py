@@ -9,97 +9,20 @@ compares both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import image_layout
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, static_sizes
 from posezoo.plugins import import_attribute
-from posezoo.spec.model import Decoder, Decoding, Input, ModelSpec, Output
+from posezoo.resolve.decoding import find_decoder_network
+from posezoo.spec.model import Input, ModelSpec
 
 if TYPE_CHECKING:
-    from posezoo.pose.decoder_type import DecoderType
     from posezoo.pose.letterbox import Size
 
 #: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
 KEYPOINTS, BOXES, SCORES = "keypoints", "boxes", "scores"
-
-
-def with_decoding(
-    spec: ModelSpec,
-    named: Decoder | None,
-    max_people: int | None = None,
-    min_score: float | None = None,
-) -> ModelSpec:
-    """The model, changed so that its IR contains its decoder; an input of any size gets its usual
-    size.
-
-    Args:
-        spec: the model.
-        named: its decoder, or that of its composite.
-        max_people: the number of people in the outputs; None for the most that the network finds.
-        min_score: the minimum score of a person; None for the decoder's.
-
-    Raises:
-        ConversionError: the model has no decoder, it cannot be put into a graph, or it finds one
-            person.
-        InferenceError: the decoder or one of its options does not exist.
-    """
-    from posezoo.pose.decoders import DECODERS, resolve_options
-
-    problem, hint, option = "", "remove --decode", ""
-    decoder = DECODERS.find(named.name) if named is not None else None
-    graph = decoder.graph if decoder is not None else None
-    if named is None:
-        problem = "has no decoder to put into its IR"
-    elif decoder is None or graph is None:
-        names = sorted(name for name, other in DECODERS.items() if other.graph is not None)
-        problem = f"its decoder {named.name} cannot be put into an IR"
-        hint = f"{hint}; these can: {', '.join(names)}"
-    else:
-        option = graph.score_option
-        network = _find_network(spec, decoder)
-        if network is None:
-            problem = f"its outputs are not those of the decoder {named.name}"
-        elif (
-            network is not decoder.networks[-1]
-        ):  # finds the people whom the last network processes
-            option = decoder.person_score
-        elif max_people is not None and decoder.approach == "top-down":
-            problem = f"finds one person, so --max_people {max_people} cannot be used"
-            hint = "remove --max_people"
-    if problem or named is None or graph is None:
-        raise ConversionError(f"{spec.full_name}: {problem}", hint=hint)
-    named = Decoder(named.name, {**graph.options, **named.options})
-    if min_score is not None and option:
-        named = Decoder(named.name, {**named.options, option: min_score})
-    elif min_score is None:
-        min_score = float(getattr(resolve_options(named), option)) if option else 0.0
-    inputs = tuple(map(_with_usual_size, spec.inputs))
-    # Their sizes follow from those of the inputs.
-    outputs = tuple(replace(port, shape=()) if -1 in port.shape else port for port in spec.outputs)
-    decoding = Decoding(named, max_people or 0, min_score)
-    return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
-
-
-def _with_usual_size(port: Input) -> Input:
-    if port.usual_size is None:
-        return port
-    usual = dict(zip("HW", port.usual_size, strict=True))
-    sides = zip(port.layout, port.shape, strict=True)
-    return replace(port, shape=tuple(usual.get(axis, side) for axis, side in sides), reshaped=True)
-
-
-def _find_network(spec: ModelSpec, decoder: DecoderType) -> tuple[Output, ...] | None:
-    """The outputs of the decoder's network whose roles the model declares; without roles, the last
-    one's.
-    """
-    roles = {port.role for port in spec.outputs}
-    if not roles - {""} or any(rule.keys() <= roles for rule in decoder.rules):
-        return decoder.networks[-1]  # a rule may have roles of its own: all maps in one output
-    fitting = (each for each in decoder.networks if {output.role for output in each} <= roles)
-    return next(fitting, None)
 
 
 def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
@@ -113,7 +36,7 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
 
     assert spec.decoding is not None
     decoder = find_decoder(spec.decoding.decoder.name)
-    network = _find_network(spec, decoder) or decoder.networks[-1]
+    network = find_decoder_network(spec, decoder) or decoder.networks[-1]
     needed = {output.role: output.name for output in network}
     declared = {port.role: port.name for port in spec.outputs if port.role in needed}
     names = (
