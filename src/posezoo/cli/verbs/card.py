@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -18,9 +20,9 @@ from posezoo.cli.report import terminal_width
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import escape_control_characters
-from posezoo.facts.model_facts import ModelFacts
 
 if TYPE_CHECKING:
+    from posezoo.facts.model_facts import ModelFacts
     from posezoo.registry import Registry
 
 EXAMPLES = """
@@ -54,9 +56,6 @@ def run(args: argparse.Namespace) -> int:
     """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
     posezoo.
     """
-    from posezoo.pipeline.zoo_context import registry_from_settings
-    from posezoo.registry import open_registry
-
     if args.check and not args.in_place:
         args.parser.error("--check requires --in_place")
     if args.in_place and args.registries:
@@ -64,44 +63,59 @@ def run(args: argparse.Namespace) -> int:
             "--in_place writes into the folders of --models_dir, not into a --registry"
         )
     patterns = flags.patterns_from_args(args)
-    settings = flags.settings_from_args(args)
-    flags.require_local("card --in_place", *(settings.models_dir if args.in_place else ()))
-    registry = (
-        open_registry(settings.models_dir) if args.in_place else registry_from_settings(settings)
-    )
+    registry = _open_registry(args)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console)
         models = facts_of(selection)
-        is_complete = True
         if args.in_place and args.all and selection.problems:
             return 1  # an index must contain all models
+        is_complete = True
         if args.in_place:
             is_complete = _draw_in_place(
                 registry, None if args.all else models, console, check=args.check
             )
         elif args.output is not None:
-            from posezoo.cards.model_card import write_card
-            from posezoo.layout import ModelLayout
-
-            layout = ModelLayout(args.output, args.output)
-            for facts in models:
-                console.print_line(f"{write_card(ModelFacts(facts.model, facts.parts, layout))}")
+            _write_cards(models, args.output, console)
         else:
-            from posezoo.cards.card_json import card_json
-            from posezoo.cards.model_card import render_card
-
-            # A part has no card of its own if the card of its composite is printed.
-            parts = {stage for facts in models for stage in facts.stages}
-            tops = [facts for facts in models if facts.name not in parts]
-            if args.format == "json":
-                print(json.dumps([card_json(facts) for facts in tops], indent=1))
-            else:
-                for facts in tops:
-                    text = render_card(facts)
-                    if terminal_width() is not None:  # the front matter is for model hubs
-                        text = text.partition("\n---\n\n")[2]
-                    print("\n".join(map(escape_control_characters, text.splitlines())))
+            _print_cards(models, args.format)
     return 0 if is_complete and not selection.problems else 1
+
+
+def _open_registry(args: argparse.Namespace) -> Registry:
+    from posezoo.pipeline.zoo_context import registry_from_settings
+    from posezoo.registry import open_registry
+
+    settings = flags.settings_from_args(args)
+    if not args.in_place:
+        return registry_from_settings(settings)
+    flags.require_local("card --in_place", *settings.models_dir)
+    return open_registry(settings.models_dir)
+
+
+def _write_cards(models: Sequence[ModelFacts], folder: Path, console: Console) -> None:
+    from posezoo.cards.model_card import write_card
+    from posezoo.layout import ModelLayout
+
+    layout = ModelLayout(folder, folder)
+    for facts in models:
+        console.print_line(f"{write_card(replace(facts, layout=layout))}")
+
+
+def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
+    from posezoo.cards.card_json import card_json
+    from posezoo.cards.model_card import render_card
+
+    # A part has no card of its own if the card of its composite is printed.
+    parts = {stage for facts in models for stage in facts.stages}
+    tops = [facts for facts in models if facts.name not in parts]
+    if style == "json":
+        print(json.dumps([card_json(facts) for facts in tops], indent=1))
+        return
+    for facts in tops:
+        text = render_card(facts)
+        if terminal_width() is not None:  # the front matter is for model hubs
+            text = text.partition("\n---\n\n")[2]
+        print("\n".join(map(escape_control_characters, text.splitlines())))
 
 
 def _draw_in_place(
@@ -112,9 +126,8 @@ def _draw_in_place(
 
     Returns whether all are now up to date.
     """
-    from posezoo.cards.model_card import NOTE, has_note, render_model_pages
+    from posezoo.cards.model_card import render_model_pages
     from posezoo.cards.registry_pages import render_pages
-    from posezoo.files.verified_files import write_atomically
     from posezoo.registry import registry_root
 
     if models is None:
@@ -125,24 +138,37 @@ def _draw_in_place(
         )
     is_complete = True
     for root, pages in pages_by_root:
-        drawn = dict(pages)
-        for path in [root / name for name in pages if name.endswith(".md")]:
-            if path.exists() and not has_note(path, NOTE):
-                console.warn(f"{path}: was not written by posezoo: the model is skipped")
-                drawn = {
-                    name: text
-                    for name, text in drawn.items()
-                    if (root / name).parent != path.parent
-                }
-                is_complete = False
-        for name, text in drawn.items():
-            path, content = root / name, text.encode()
-            if path.is_file() and path.read_bytes() == content:
-                continue
-            if check:
-                console.warn(f"{path}: stale: posezoo card --in_place draws it")
-                is_complete = False
-            else:
-                write_atomically(path, content)
-                console.print_line(f"drew {path}")
+        ours = _without_foreign_folders(root, pages, console)
+        updated = [_update_page(root / name, ours[name], console, check=check) for name in ours]
+        is_complete = is_complete and len(ours) == len(pages) and all(updated)
     return is_complete
+
+
+def _without_foreign_folders(
+    root: Path, pages: Mapping[str, str], console: Console
+) -> dict[str, str]:
+    """The pages of the folders whose present pages posezoo wrote."""
+    from posezoo.cards.model_card import NOTE, has_note
+
+    foreign: set[Path] = set()
+    for name in pages:
+        path = root / name
+        if name.endswith(".md") and path.exists() and not has_note(path, NOTE):
+            console.warn(f"{path}: was not written by posezoo: the model is skipped")
+            foreign.add(path.parent)
+    return {name: text for name, text in pages.items() if (root / name).parent not in foreign}
+
+
+def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
+    """Write a page if it is outdated; returns whether it is up to date now."""
+    from posezoo.files.verified_files import write_atomically
+
+    content = text.encode()
+    if path.is_file() and path.read_bytes() == content:
+        return True
+    if check:
+        console.warn(f"{path}: stale: posezoo card --in_place draws it")
+        return False
+    write_atomically(path, content)
+    console.print_line(f"drew {path}")
+    return True

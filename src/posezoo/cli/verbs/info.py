@@ -54,12 +54,13 @@ and keys that only Open Model Zoo's files declare; they are empty for other mode
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.model_filters import FILTER_FLAGS, describe_filters, select_filtered
+from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
-from posezoo.cli.verbs.list import Weights, find_weights, list_json
 from posezoo.console import Console
 from posezoo.errors import escape_control_characters
 from posezoo.facts.json_projection import project, to_json
@@ -97,20 +98,23 @@ def run(args: argparse.Namespace) -> int:
         models, selection = select_filtered(args, patterns, console)
         weights = find_weights(flags.settings_from_args(args), models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
-    lines: list[str] = []
-    for answer in answers:
-        lines += [""] if lines else []  # between two models
-        lines.append(escape_control_characters(answer["name"]))
-        for key, value in answer.items():
-            if key == "name" or value in _EMPTY:
-                continue
-            if isinstance(value, list) and isinstance(value[0], (dict, list)):
-                lines.append(f"  {key}:")
-                lines += [f"    - {escape_control_characters(_in_words(item))}" for item in value]
-            elif words := _in_words(value):
-                lines.append(f"  {key}: {escape_control_characters(words)}")
-    print_result(args, answers, *lines)
+    blocks = ["\n".join(map(escape_control_characters, _lines(answer))) for answer in answers]
+    print_result(args, answers, *(["\n\n".join(blocks)] if blocks else ()))
     return 1 if selection.problems else 0
+
+
+def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a model: its name, then a line for each key with a value."""
+    yield answer["name"]
+    for key, value in answer.items():
+        if key == "name" or value in _EMPTY:
+            continue
+        if isinstance(value, list) and isinstance(value[0], (dict, list)):
+            yield f"  {key}:"
+            for item in value:
+                yield f"    - {_in_words(item)}"
+        elif words := _in_words(value):
+            yield f"  {key}: {words}"
 
 
 def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
     model = facts.model
     card = model.path.with_name("README.md")
     return {
-        **list_json(facts, selection, weights),
+        **model_to_json(facts, selection, weights),
         **(_declared(model) if isinstance(model, ModelSpec) else {}),
         "decoder": model.decoder.name if model.decoder else None,
         "skeleton": model.skeleton or None,

@@ -34,23 +34,20 @@ or there are no filters. If there are only filters, it is a warning.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
+from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import align_columns, print_result, terminal_width, truncate_to_width
 from posezoo.console import Console
-from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import WHEEL_REGISTRIES, registry_name, registry_root
 
 if TYPE_CHECKING:
     from posezoo.registry import Selection
-    from posezoo.settings import Settings
 
 EXAMPLES = """
 posezoo list
@@ -60,13 +57,6 @@ posezoo list --search detector --format json
 posezoo list --available
 posezoo list 'resnet-*' --registry omz
 """
-
-_LONGEST_HOST = 32
-
-#: Keys of a model in JSON.
-_MODEL = (
-    "size_bytes download_bytes revision deprecated=model.deprecated description=model.description"
-)
 
 HEADERS = ("MODEL", "TASK", "FRAMEWORK", "DOWNLOAD", "WEIGHTS FROM", "LICENSE", "DESCRIPTION")
 
@@ -91,99 +81,43 @@ def run(args: argparse.Namespace) -> int:
         if args.available:
             models = [facts for facts in models if weights[facts.name].available]
     parts = {stage for facts in models for stage in facts.stages}
-    rows = [HEADERS]
+    rows: list[tuple[str, ...]] = [HEADERS]
     for facts in models:
-        revision = f"revision {facts.revision}" if facts.revision > 1 else ""
-        registry = registry_name(registry_root(facts.model))
-        others = ", ".join(selection.also_in.get(facts.model.name, ()))
-        note = join(
-            registry if registry in WHEEL_REGISTRIES else "",
-            f"also in {others}" if others else "",
-            revision,
-            str(facts.model.deprecated or ""),
-        )
-        sentence, full_stop, _ = facts.model.description.partition(". ")
-        sentence += full_stop.rstrip()
-        row = (
-            ("  " if facts.name in parts else "") + facts.name,
-            facts.model.task,
-            " ".join(facts.frameworks),
-            format_megabytes(facts.download_bytes),
-            str(weights[facts.name]),
-            " ".join(map(_license, facts.licenses)),
-            f"[{note}] {sentence}" if note else sentence,
-        )
-        rows.append(row)
+        name, *others = _row(facts, selection, weights[facts.name])
+        indented = f"  {name}" if name in parts else name
+        rows.append((indented, *others))
     width = terminal_width()
     lines = align_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")}))
-    answer = [list_json(facts, selection, weights[facts.name]) for facts in models]
+    answer = [model_to_json(facts, selection, weights[facts.name]) for facts in models]
     print_result(args, answer, *(truncate_to_width(line, width) for line in lines))
     return 1 if selection.problems else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Where the published files of a model are."""
-
-    places: tuple[str, ...]
-    precisions: tuple[
-        str, ...
-    ]  # those that alone are on a disk; empty if that holds for all or for none
-    available: bool | None  # None if a server would have to be asked
-
-    def __str__(self) -> str:
-        only = f" ({', '.join(self.precisions)})" if self.precisions else ""
-        return ", ".join(map(_shorten_host, self.places)) + only
-
-
-def _shorten_host(place: str) -> str:
-    """The end of the name of a host that would widen the table."""
-    return place if len(place) <= _LONGEST_HOST else ".".join(place.split(".")[-2:])
+def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str, ...]:
+    note = _note(facts, selection)
+    sentence, full_stop, _ = facts.model.description.partition(". ")
+    sentence += full_stop.rstrip()
+    return (
+        facts.name,
+        facts.model.task,
+        " ".join(facts.frameworks),
+        format_megabytes(facts.download_bytes),
+        str(weights),
+        " ".join(map(_license, facts.licenses)),
+        f"[{note}] {sentence}" if note else sentence,
+    )
 
 
-def find_weights(
-    settings: Settings, models: Sequence[ModelFacts], *, asks_sources: bool = False
-) -> dict[str, Weights]:
-    """Where the files of each model are, by its name.
-
-    Args:
-        asks_sources: whether sources are asked over the network if they have the files.
-    """
-    from posezoo.download.availability import find_availability, find_available
-    from posezoo.layout import ModelLayout
-    from posezoo.pipeline.zoo_context import download_options
-
-    options = download_options(settings)
-    layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
-    parts = {part.full_name: part for facts in models for part in facts.parts}
-    known = {name: find_availability(part, layout, options) for name, part in parts.items()}
-    available = find_available(tuple(known.values()), options) if asks_sources else None
-    weights = {}
-    for facts in models:
-        of_parts = [known[part.full_name] for part in facts.parts]
-        is_available: bool | None = True if all(each.is_local for each in of_parts) else None
-        if available is not None:
-            is_available = all(part.full_name in available for part in facts.parts)
-        partial = [each for each in of_parts if len(each.local_precisions) < len(each.places)]
-        precisions = dict.fromkeys(name for each in partial for name in each.local_precisions)
-        places = dict.fromkeys(place for each in of_parts for place in each.best_places)
-        weights[facts.name] = Weights(tuple(places), tuple(precisions), is_available)
-    return weights
-
-
-def list_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
-    """The object of a model for ``--format json``; the module's docstring explains the keys."""
-    model = facts.model
-    return {
-        **project(facts, "name composite? parts=stages task=model.task"),
-        "framework": " ".join(facts.frameworks),
-        "precisions": to_json(facts.precisions),
-        "license": " ".join(facts.licenses),
-        **project(facts, _MODEL),
-        "registry": registry_name(registry_root(model)),
-        "also_in": list(selection.also_in.get(model.name, ())),
-        **project(weights, "weights_from=places available"),
-    }
+def _note(facts: ModelFacts, selection: Selection) -> str:
+    """What is special about a model: its registry, revision or deprecation."""
+    registry = registry_name(registry_root(facts.model))
+    others = ", ".join(selection.also_in.get(facts.model.name, ()))
+    return join(
+        registry if registry in WHEEL_REGISTRIES else "",
+        f"also in {others}" if others else "",
+        f"revision {facts.revision}" if facts.revision > 1 else "",
+        str(facts.model.deprecated or ""),
+    )
 
 
 def _license(text: str) -> str:

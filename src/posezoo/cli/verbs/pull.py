@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.oci_artifacts import ADDRESS, artifact_to_json
 from posezoo.cli.report import print_result
-from posezoo.cli.verbs.push import ADDRESS, describe
 from posezoo.console import Console
 from posezoo.errors import UnknownModelError, suggest
 from posezoo.events import WarningIssued
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     would = "would download " if args.dry_run else ""
     paths = [f"{would}{output_dir / file.path}" for file in files]
     digest = f"sha256:{sha256(manifest).hexdigest()}"
-    print_result(args, describe(args.address, digest, files), *paths)
+    print_result(args, artifact_to_json(args.address, digest, files), *paths)
     return 0
 
 

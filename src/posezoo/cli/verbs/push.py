@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.oci_artifacts import ADDRESS, artifact_to_json
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import OutputError
 
 if TYPE_CHECKING:
-    from posezoo.oci.model_artifact import ArtifactFile
-    from posezoo.oci.oci_client import OciAddress
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
@@ -36,20 +35,6 @@ posezoo push oci://localhost:5000/zoo:2026-11 --all
 posezoo push oci://localhost:5000/zoo:2026-11 'movenet-*' --dry_run
 """
 
-
-def parse_address(text: str) -> OciAddress:
-    """An argparse type: the address of an artifact."""
-    from posezoo.oci.oci_client import OciAddress
-
-    try:
-        return OciAddress.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-ADDRESS = Flag(
-    "address ADDRESS", "oci://HOST/REPO:TAG, or oci://HOST/REPO@sha256:DIGEST", parse_address
-)
 
 FLAGS = (
     ADDRESS,
@@ -84,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         address = replace(args.address, reference=digest)
         lines = [f"pushed {len(files)} files ({size:,} bytes)", str(address)]
-    print_result(args, describe(args.address, digest, files), *lines)
+    print_result(args, artifact_to_json(args.address, digest, files), *lines)
     return 1 if selection.problems else 0
 
 
@@ -111,11 +96,3 @@ def _write_cards(selection: Selection, specs: Sequence[ModelSpec], context: Cont
     for facts in facts_of(selection):
         if any(part.full_name in names for part in facts.parts):
             write_model_card(facts.model, context)
-
-
-def describe(address: OciAddress, digest: str, files: Sequence[ArtifactFile]) -> dict[str, object]:
-    """An artifact in JSON's types."""
-    rows = [
-        {key: value for key, value in asdict(file).items() if key != "source"} for file in files
-    ]
-    return {"address": str(address), "digest": digest, "files": rows}

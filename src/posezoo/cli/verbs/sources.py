@@ -17,18 +17,21 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import align_columns, print_json
+from posezoo.cli.report import align_columns, print_json, print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console, Progress
+from posezoo.facts.json_projection import project
 
 if TYPE_CHECKING:
     from posezoo.download.source_check import CheckedSource
+    from posezoo.registry import Selection
 
 EXAMPLES = """
 posezoo sources check blazepose-full
@@ -93,29 +96,27 @@ def run(args: argparse.Namespace) -> int:
     options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
     with Console(quiet=args.quiet) as console:
         models = select_models(registry_from_settings(settings), patterns, console)
-        progress = Progress(sum(len(file.sources) for spec in models.models for file in spec.files))
-        if sys.stderr.isatty() and not args.quiet:
-            progress.show_bar("sources", sys.stderr, "source")
-        try:
+        with closing(_progress(models, quiet=args.quiet)) as progress:
             checked = check_sources(models.models, options, progress.update)
-        finally:
-            progress.close()
     bad = [each for each in checked if each.state in BAD_STATES]
     if args.format == "sarif":
         print_json(_to_sarif(bad))
-    elif args.format == "json":
-        counts = Counter(each.state for each in checked)
-        failed = [
-            {"name": each.file, "reason": each.problem, "hint": each.hint}
-            for each in models.problems
-        ]
-        print_json(
-            {"sources": [_row(each) for each in checked], "counts": counts, "failed": failed}
-        )
     else:
-        for line in _text_lines(checked, bad, quiet=args.quiet):
-            print(line)
+        answer = {
+            "sources": [_row(each) for each in checked],
+            "counts": Counter(each.state for each in checked),
+            "failed": [project(each, "name=file reason=problem hint") for each in models.problems],
+        }
+        print_result(args, answer, *_text_lines(checked, bad, quiet=args.quiet))
     return 1 if bad or models.problems else 0
+
+
+def _progress(models: Selection, *, quiet: bool) -> Progress:
+    files = [file for spec in models.models for file in spec.files]
+    progress = Progress(sum(len(file.sources) for file in files))
+    if sys.stderr.isatty() and not quiet:
+        progress.show_bar("sources", sys.stderr, "source")
+    return progress
 
 
 def _row(checked: CheckedSource) -> dict[str, object]:

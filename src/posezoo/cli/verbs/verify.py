@@ -122,63 +122,67 @@ def run_artifact_check(
         downloader, converter: the commands, before the name of a model, that make an artifact
             again.
     """
-    from posezoo.files.stores import pull
     from posezoo.verify import check_composite
 
     artifacts: list[ArtifactState] = []
     refusals: list[LockError] = []
     for spec in selection.models:
         listener(WorkStarted(spec.full_name, f"{os.getpid()}"))
-        found, refusal = _check_model(spec, layout, lock)
-        artifacts += found
+        states, refusal = _check_model(spec, layout, lock)
+        artifacts += states
+        problems = [f"{each.artifact} is {each.state}" for each in states if each.state != "good"]
         if refusal is not None:
             refusals.append(refusal)
-        problems = [refusal.problem] if refusal is not None else []
-        problems += [f"{each.artifact} is {each.state}" for each in found if each.state != "good"]
+            problems.insert(0, refusal.problem)
         listener(WorkFinished(spec.full_name, not problems, "; ".join(problems)))
     for composite in selection.composites:
-        for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
-            pull(
-                root / composite.subdirectory,
-                layout.limits,
-                lambda name: "/" not in name,
-                afresh=True,
-            )
+        _pull_folders(layout, composite.subdirectory)
         artifacts += check_composite(composite, layout)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
-    rows = [asdict(artifact) for artifact in artifacts]
-    reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals]
     lines = [f"refused  {refusal.problem}" for refusal in refusals]
     for artifact in artifacts:
         detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
         lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
     if failed:
-        first = failed[0]
-        is_omz_command = not converter.startswith("posezoo")
-        folder_flag = "-o" if is_omz_command else "--weights_dir"
-        if first.state in ("extra", "symlinked", "special"):
-            # posezoo has no command that removes files that it did not write.
-            repair = f"moving {first.path} away"
-        elif first.converted:
-            words = [*converter.split(), first.model, *first.flags.split()]
-            # omz_converter takes the files from the working folder by default.
-            if layout.download_dir != layout.output_dir or is_omz_command:
-                words += ["-d", f"{layout.download_dir}"]
-            words += [folder_flag, f"{layout.output_dir}", *flags.registry_arguments(args)]
-            repair = shlex.join(words)
-        else:
-            trust = ["--trust_on_first_use"] if first.state == "unknown" else []
-            words = [
-                *downloader.split(),
-                first.model,
-                folder_flag,
-                f"{layout.download_dir}",
-                *trust,
-            ]
-            repair = shlex.join([*words, *flags.registry_arguments(args)])
+        command = _repair_command(failed[0], layout, downloader, converter)
+        repair = shlex.join([*command, *flags.registry_arguments(args)])
+        if not command:  # posezoo has no command that removes files that it did not write
+            repair = f"moving {failed[0].path} away"
         lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
-    print_result(args, {"artifacts": rows, "refused": reasons}, *lines)
+    answer = {
+        "artifacts": [asdict(artifact) for artifact in artifacts],
+        "refused": [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals],
+    }
+    print_result(args, answer, *lines)
     return 1 if failed or refusals or selection.problems else 0
+
+
+def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
+    """Bring the files of a composite, but not those of its parts, to the working copy."""
+    from posezoo.files.stores import pull
+
+    for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
+        pull(root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
+
+
+def _repair_command(
+    artifact: ArtifactState, layout: ModelLayout, downloader: str, converter: str
+) -> list[str]:
+    """The command that makes an artifact again; empty if no command does."""
+    is_omz_command = not converter.startswith("posezoo")
+    folder_flag = "-o" if is_omz_command else "--weights_dir"
+    if artifact.state in ("extra", "symlinked", "special"):
+        return []
+    if artifact.converted:
+        words = [*converter.split(), artifact.model, *artifact.flags.split()]
+        # omz_converter takes the files from the working folder by default.
+        if layout.download_dir != layout.output_dir or is_omz_command:
+            words += ["-d", f"{layout.download_dir}"]
+        return [*words, folder_flag, f"{layout.output_dir}"]
+    words = [*downloader.split(), artifact.model, folder_flag, f"{layout.download_dir}"]
+    if artifact.state == "unknown":
+        words.append("--trust_on_first_use")
+    return words
 
 
 def _check_model(
@@ -231,16 +235,12 @@ def run_metadata_check(
     """Check the models that match the patterns (None: all), print the findings, and return the exit
     code.
     """
+    from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
     from posezoo.lint.rule import FORMER_IDS
     from posezoo.lint.rules import check_registry
 
     if args.explain is not None:
-        rules, name = _all_rules(), FORMER_IDS.get(args.explain, args.explain)
-        if name != "all" and name not in rules:
-            hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
-            raise SettingsError(f"no rule is called {name!a}", hint=hint)
-        for rule in rules.values() if name == "all" else (rules[name],):
-            print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
+        _explain_rules(FORMER_IDS.get(args.explain, args.explain))
         return 0
     if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(registry.empty_message, hint="check --models_dir")
@@ -249,11 +249,7 @@ def run_metadata_check(
     names = _select_names(registry, patterns)
     if args.changed_since is not None:
         names = _select_changed(registry, names, args.changed_since)
-    known: frozenset[tuple[str, ...]] = frozenset()
-    if args.baseline is not None:
-        from posezoo.lint.output_formats import baseline_key, read_baseline
-
-        known = read_baseline(args.baseline)
+    known = frozenset() if args.baseline is None else read_baseline(args.baseline)
     alone = patterns is not None and args.changed_since is None
     findings = list(check_registry(registry, names, alone=alone))
     if args.artifacts is not None:
@@ -261,15 +257,24 @@ def run_metadata_check(
 
         findings += recompute_artifacts(registry, names, args.artifacts)
     if args.write_baseline is not None:
-        from posezoo.lint.output_formats import write_baseline
-
         write_baseline(args.write_baseline, findings, registry.roots)
-    if known:
-        findings = [
-            finding for finding in findings if baseline_key(finding, registry.roots) not in known
-        ]
+    findings = [each for each in findings if baseline_key(each, registry.roots) not in known]
     _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
     return int(any(finding.severity == "error" for finding in findings))
+
+
+def _explain_rules(name: str) -> None:
+    """Print what a rule demands and why; ``all`` means every rule."""
+    rules = _all_rules()
+    if name == "all":
+        explained = [*rules.values()]
+    elif name in rules:
+        explained = [rules[name]]
+    else:
+        hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
+        raise SettingsError(f"no rule is called {name!a}", hint=hint)
+    for rule in explained:
+        print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
 
 
 def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:

@@ -1,0 +1,97 @@
+"""What list and info show of each model as JSON: its facts, and where its weights are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from posezoo.facts.json_projection import project, to_json
+from posezoo.registry import registry_name, registry_root
+
+if TYPE_CHECKING:
+    from posezoo.download.availability import Availability
+    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.registry import Selection
+    from posezoo.settings import Settings
+
+_LONGEST_HOST = 32
+
+#: Keys of a model in JSON.
+_MODEL = (
+    "size_bytes download_bytes revision deprecated=model.deprecated description=model.description"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where the published files of a model are."""
+
+    places: tuple[str, ...]
+    precisions: tuple[
+        str, ...
+    ]  # those that alone are on a disk; empty if that holds for all or for none
+    available: bool | None  # None if a server would have to be asked
+
+    def __str__(self) -> str:
+        only = f" ({', '.join(self.precisions)})" if self.precisions else ""
+        return ", ".join(map(_shorten_host, self.places)) + only
+
+
+def _shorten_host(place: str) -> str:
+    """The end of the name of a host that would widen the table."""
+    return place if len(place) <= _LONGEST_HOST else ".".join(place.split(".")[-2:])
+
+
+def find_weights(
+    settings: Settings, models: Sequence[ModelFacts], *, asks_sources: bool = False
+) -> dict[str, Weights]:
+    """Where the files of each model are, by its name.
+
+    Args:
+        asks_sources: whether sources are asked over the network if they have the files.
+    """
+    from posezoo.download.availability import find_availability, find_available
+    from posezoo.layout import ModelLayout
+    from posezoo.pipeline.zoo_context import download_options
+
+    options = download_options(settings)
+    layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
+    parts = {part.full_name: part for facts in models for part in facts.parts}
+    states = {name: find_availability(part, layout, options) for name, part in parts.items()}
+    available = find_available(tuple(states.values()), options) if asks_sources else None
+    weights = {}
+    for facts in models:
+        names = [part.full_name for part in facts.parts]
+        of_parts = [states[name] for name in names]
+        is_available: bool | None = all(each.is_local for each in of_parts) or None
+        if available is not None:
+            is_available = available.issuperset(names)
+        weights[facts.name] = _join_weights(of_parts, is_available)
+    return weights
+
+
+def _join_weights(parts: Sequence[Availability], is_available: bool | None) -> Weights:
+    """The weights of a model with these parts."""
+    places: dict[str, None] = {}
+    precisions: dict[str, None] = {}
+    for part in parts:
+        places |= dict.fromkeys(part.best_places)
+        if len(part.local_precisions) < len(part.places):
+            precisions |= dict.fromkeys(part.local_precisions)
+    return Weights(tuple(places), tuple(precisions), is_available)
+
+
+def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
+    """The object of a model for ``--format json``; the module's docstring explains the keys."""
+    model = facts.model
+    return {
+        **project(facts, "name composite? parts=stages task=model.task"),
+        "framework": " ".join(facts.frameworks),
+        "precisions": to_json(facts.precisions),
+        "license": " ".join(facts.licenses),
+        **project(facts, _MODEL),
+        "registry": registry_name(registry_root(model)),
+        "also_in": list(selection.also_in.get(model.name, ())),
+        **project(weights, "weights_from=places available"),
+    }
