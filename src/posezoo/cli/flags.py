@@ -569,6 +569,18 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
     return model
 
 
+def model_with_checkpoint(
+    registry: Registry, name: str, checkpoint: Path, ir_name: str = ""
+) -> ModelSpec:
+    """A model of the registry, or one of our networks, with the user's own weights."""
+    from posezoo.networks import is_network
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
+
+    if name not in registry.entries and is_network(name):
+        return spec_with_checkpoint(name, checkpoint, ir_name)
+    return spec_with_checkpoint(require_single_model(registry, name), checkpoint, ir_name)
+
+
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:
     """The options for the inputs and outputs of the IR: ``CAMERA_INPUT``, ``DECODE`` and others."""
     for flag in ("max_people", "min_score"):

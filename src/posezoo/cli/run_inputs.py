@@ -167,27 +167,34 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
 
     images: list[Path] = []
     for name in names:
-        path = Path(name)
-        if os.path.isdir(path):
-            candidates = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
-        elif any(character in name for character in "*?[") and not os.path.exists(path):
-            candidates = [Path(match) for match in glob(name, recursive=True)]
-        else:
-            images.append(path)
+        candidates = _list_candidates(name)
+        if candidates is None:
+            images.append(Path(name))
             continue
-        found = sorted(
+        matches = sorted(
             file
             for file in candidates
             if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
         )
-        if not found:
+        if not matches:
             warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
-        images += found
+        images += matches
     if not any(os.path.exists(image) for image in images):
         missing = ", ".join(map(str, images)) or ", ".join(names)
         hint = explain_windows_path(names[0]) or "name images, folders or quoted globs"
         raise ImageError(f"no image to work on: {missing}", hint=hint)
     return images
+
+
+def _list_candidates(name: str) -> list[Path] | None:
+    """The files that a folder or glob names; None if the name is that of a file."""
+    from posezoo.images import SUFFIXES
+
+    if os.path.isdir(name):
+        return [file for file in Path(name).iterdir() if file.suffix.lower() in SUFFIXES]
+    if any(character in name for character in "*?[") and not os.path.exists(name):
+        return [Path(match) for match in glob(name, recursive=True)]
+    return None
 
 
 class OutputNames:

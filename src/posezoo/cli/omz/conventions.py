@@ -234,9 +234,10 @@ def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Set
     In the stand-in for a release of openvino-dev, all models are those of the release, and a glob
     also matches its models; older and newer releases answer only what this one lacks.
     """
-    output, patterns = LineBuffer(), omz_patterns_from_args(args)
+    output = LineBuffer()
+    patterns = omz_patterns_from_args(args)
     release = _meant_release(args, settings)
-    globs = [each for each in patterns or () if release and any(mark in each for mark in "*?[")]
+    globs = list(filter(_is_glob, patterns or ())) if release else []
     search = _Search(settings, patterns or (), globs)
     if release and (patterns is None or globs):
         search.open(_with_release(settings, release))
@@ -252,6 +253,10 @@ def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Set
     if globs:
         output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
     return search.settings, selection
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[")
 
 
 class _Search:

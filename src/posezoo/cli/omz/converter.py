@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.registry import Selection
     from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec
 
@@ -89,7 +90,6 @@ def _run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.for_each import Executor, for_each
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.zoo_context import open_context
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     download_dir = args.download_dir or Path.cwd()
     context = open_context(
@@ -98,13 +98,7 @@ def _run(args: argparse.Namespace) -> int:
         mo_python=args.python,
         allow_upstream_code=args.allow_upstream_code,
     )
-    if args.checkpoint is not None:
-        if len(selection.models) != 1:
-            args.parser.error("--checkpoint requires --name with one model")
-        spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
-        selection = replace(selection, models=(spec,), composites=())
-    elif args.model_name is not None:
-        args.parser.error("--model_name requires --checkpoint")
+    selection = _with_checkpoint(args, selection)
     jobs = 1 if args.dry_run else args.jobs
     task = _ReportedConversion(
         context,
@@ -132,6 +126,20 @@ def _run(args: argparse.Namespace) -> int:
     return _print_summary(
         failed, [spec.full_name for spec in selection.models], args.progress_format
     )
+
+
+def _with_checkpoint(args: argparse.Namespace, selection: Selection) -> Selection:
+    """The selection; with --checkpoint, its one model with the user's own weights."""
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
+
+    if args.checkpoint is None:
+        if args.model_name is not None:
+            args.parser.error("--model_name requires --checkpoint")
+        return selection
+    if len(selection.models) != 1:
+        args.parser.error("--checkpoint requires --name with one model")
+    spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
+    return replace(selection, models=(spec,), composites=())
 
 
 def _contradiction(args: argparse.Namespace) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,11 @@ from posezoo.spec.model import TRACKING, Precision
 from posezoo.workers.signals import SignalExit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from posezoo.demo.frame_outputs import JsonListWriter
     from posezoo.demo.frame_sources import Frame, FrameSource
+    from posezoo.demo.player import Player
     from posezoo.pipeline.zoo_context import Context
     from posezoo.pose.keypoints import Pose
     from posezoo.runtime.estimator import Estimator
@@ -265,7 +268,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error(
             f"{', '.join(input_flags)}: only for an .xml; models of the zoo describe their input"
         )
-    from posezoo.demo.frame_outputs import JsonListWriter, open_output
+    from posezoo.demo.frame_outputs import open_output
     from posezoo.demo.frame_sources import open_source
     from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
     from posezoo.demo.utilization_monitor import UtilizationMonitor
@@ -273,7 +276,6 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.load import explain_no_people
 
     failures: list[PosezooError] = []
-    ended: BaseException | None = None
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
 
         def report_error(error: PosezooError) -> None:
@@ -288,25 +290,14 @@ def run(args: argparse.Namespace) -> int:
         outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
         for output in outputs:
             stack.callback(output.close)
-        frames = stack.enter_context(JsonListWriter(args.json, "frames")) if args.json else None
-        results = stack.enter_context(JsonListWriter(args.coco)) if args.coco else None
+        frames = _open_list(stack, args.json, "frames")
+        results = _open_list(stack, args.coco)
 
         context = flags.context_from_args(args)
         load = _model_loader(args, context, source, console)
-        estimator = load(args.num_infer_requests, args.num_streams or "", args.num_threads)
-        is_tracking = estimator.can_track and not (source.image_paths or args.no_tracking)
-        if is_tracking and not args.num_infer_requests:  # frames are processed one after the other
-            estimator = load(1, args.num_streams or "", args.num_threads)
-        people_from = TRACKING if is_tracking else estimator.people_from
-        description = {**_describe(estimator), "people_from": people_from, "tracking": is_tracking}
-        width, height = description["input_size"] or ("any", "any")
-        console.print_line(
-            "{model} on {device} in {executed_precision}: {decoder}, ".format(**description)
-            + f"input {width}x{height}, {estimator.requests} frames at once in {estimator.streams}"
-            " streams, "
-            + f"people from {people_from}"
-            + (": each frame is cropped to the person in the frame before" if is_tracking else "")
-        )
+        estimator, is_tracking = _load_first(args, load, source)
+        description = _describe(estimator, is_tracking)
+        console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),
             ExecutionMode(LATENCY, lambda: load(1, "1", 0)),
@@ -322,10 +313,7 @@ def run(args: argparse.Namespace) -> int:
             outputs=outputs,
             on_poses=_pose_writer(args, source, frames, results),
         )
-        try:
-            player.play()
-        except (KeyboardInterrupt, SignalExit) as signal:
-            ended = signal  # raised again later, so that the results so far are written
+        ended = _play(player)
         summary = {**description, **summarize_run(player, failures)}
         if frames is not None:
             frames.rest = {"report": summary}
@@ -336,6 +324,33 @@ def run(args: argparse.Namespace) -> int:
     if ended is not None:
         raise ended
     return 1 if failures else 0
+
+
+def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:
+    from posezoo.demo.frame_outputs import JsonListWriter
+
+    return None if path is None else stack.enter_context(JsonListWriter(path, *keys))
+
+
+def _load_first(
+    args: argparse.Namespace, load: Callable[[int, str, int], Estimator], source: FrameSource
+) -> tuple[Estimator, bool]:
+    """The model with the settings that the user gave, and whether it tracks a person."""
+    streams = args.num_streams or ""
+    estimator = load(args.num_infer_requests, streams, args.num_threads)
+    is_tracking = estimator.can_track and not (source.image_paths or args.no_tracking)
+    if is_tracking and not args.num_infer_requests:  # frames are processed one after the other
+        estimator = load(1, streams, args.num_threads)
+    return estimator, is_tracking
+
+
+def _play(player: Player) -> BaseException | None:
+    """Play to the end; or the signal that ended it, after which the results so far are written."""
+    try:
+        player.play()
+    except (KeyboardInterrupt, SignalExit) as signal:
+        return signal
+    return None
 
 
 def _model_loader(
@@ -403,7 +418,7 @@ def _pose_writer(
     return write
 
 
-def _describe(estimator: Estimator) -> dict[str, Any]:
+def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
     return {
         "model": estimator.model.full_name,
         "decoder": estimator.decoder,
@@ -412,7 +427,20 @@ def _describe(estimator: Estimator) -> dict[str, Any]:
         "input_size": estimator.input_size,
         "requests": estimator.requests,
         "streams": estimator.streams,
+        "people_from": TRACKING if is_tracking else estimator.people_from,
+        "tracking": is_tracking,
     }
+
+
+def _describe_in_words(description: Mapping[str, Any]) -> str:
+    width, height = description["input_size"] or ("any", "any")
+    text = (
+        "{model} on {device} in {executed_precision}: {decoder}, input {width}x{height},"
+        " {requests} frames at once in {streams} streams, people from {people_from}"
+    ).format(width=width, height=height, **description)
+    if description["tracking"]:
+        text += ": each frame is cropped to the person in the frame before"
+    return text
 
 
 def _given_input_flags(args: argparse.Namespace) -> list[str]:

@@ -144,17 +144,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.cli.evaluation_report import print_report
     from posezoo.evaluation.run_evaluation import require_readable
-    from posezoo.networks import is_network
     from posezoo.pose.decoders import finds_boxes
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
-    refuse_invalid_flags(args)
-    if args.boxes and args.detector:
-        args.parser.error("either --boxes or --detector")
-    if args.model_name is not None and args.checkpoint is None:
-        args.parser.error("--model_name requires --checkpoint")
-    if args.checkpoint is not None and args.model.endswith(SUFFIX):
-        args.parser.error("--checkpoint requires a model or network, not an IR")
+    _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
     if args.boxes:
@@ -162,17 +154,7 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
-        model: Model | None = None  # an IR describes itself
-        if args.checkpoint is not None:
-            means_network = args.model not in context.registry.entries and is_network(args.model)
-            named = (
-                args.model
-                if means_network
-                else flags.require_single_model(context.registry, args.model)
-            )
-            model = spec_with_checkpoint(named, args.checkpoint, args.model_name or "")
-        elif not args.model.endswith(SUFFIX):
-            model = context.registry.find(args.model)
+        model = _choose_model(args, context)
         of_boxes = model is not None and finds_boxes(model.decoder)
         dataset = read_dataset(args, keypoints=not of_boxes)
         dataset = dataset.limited_to(args.limit) if args.limit else dataset
@@ -185,6 +167,25 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_report(report)
     return 0
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    refuse_invalid_flags(args)
+    if args.boxes and args.detector:
+        args.parser.error("either --boxes or --detector")
+    if args.model_name is not None and args.checkpoint is None:
+        args.parser.error("--model_name requires --checkpoint")
+    if args.checkpoint is not None and args.model.endswith(SUFFIX):
+        args.parser.error("--checkpoint requires a model or network, not an IR")
+
+
+def _choose_model(args: argparse.Namespace, context: Context) -> Model | None:
+    """The model; None for an IR, which describes itself."""
+    if args.checkpoint is not None:
+        return flags.model_with_checkpoint(
+            context.registry, args.model, args.checkpoint, args.model_name or ""
+        )
+    return None if args.model.endswith(SUFFIX) else context.registry.find(args.model)
 
 
 def _load(
@@ -233,15 +234,20 @@ def _load(
         irs = {**detectors, **irs}
         compiled = partial(load.compile_estimator, model, context, irs, options)
         estimator = compiled()
-    uses_short_side = estimator.decoder == "associative_embedding"
-    if (args.height and uses_short_side) or (args.short_side and not uses_short_side):
-        raise EvaluationError(
-            f"{estimator.model.full_name}: its decoder {estimator.decoder} uses the "
-            f"{'shorter side' if uses_short_side else 'height'} of images",
-            hint=f"use --{'short_side' if uses_short_side else 'height'}",
-        )
+    _require_resized_side(args, estimator)
     given_boxes = ANNOTATED_BOXES if args.boxes == "truth" else args.boxes or ""
     return EvaluationProtocol(estimator, precision, options, given_boxes, [*irs.values()]), compiled
+
+
+def _require_resized_side(args: argparse.Namespace, estimator: Estimator) -> None:
+    """Raise an EvaluationError if the decoder does not use the side that a flag names."""
+    decoder = f"{estimator.model.full_name}: its decoder {estimator.decoder}"
+    uses_short_side = estimator.decoder == "associative_embedding"
+    if args.height and uses_short_side:
+        problem = f"{decoder} uses the shorter side of images"
+        raise EvaluationError(problem, hint="use --short_side")
+    if args.short_side and not uses_short_side:
+        raise EvaluationError(f"{decoder} uses the height of images", hint="use --height")
 
 
 def _evaluate(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from posezoo.gallery.gallery_data import Picture
     from posezoo.images import Image
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.registry import Selection
     from posezoo.spec.model import Precision
 
 EXAMPLES = """
@@ -92,21 +93,10 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         own = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)
-        # The page of a composite needs all of its parts.
-        models = [
-            facts
-            for facts in facts_of(selection)
-            if not facts.stages or len(facts.parts) == len(facts.stages)
-        ]
-        if not models:
-            raise PosezooError(
-                "there is no model to show", hint="posezoo list shows the models of the zoo"
-            )
-        pictures = (
-            None
-            if args.pictures is None
-            else _draw_pictures(args.pictures, models, context, console)
-        )
+        models = _shown_models(selection)
+        pictures = None
+        if args.pictures is not None:
+            pictures = _draw_pictures(args.pictures, models, context, console)
         data = collect_gallery_data(models, context.layout, own, pictures)
         if (args.setting or args.machine) and not data.speed_setting:
             console.warn("no speed measurement matches --machine and --setting")
@@ -128,6 +118,16 @@ def run(args: argparse.Namespace) -> int:
         )
     print_result(args, answer, args.output / "index.html")
     return 1 if selection.problems else 0
+
+
+def _shown_models(selection: Selection) -> list[ModelFacts]:
+    """The models that get a page; that of a composite needs all of its parts."""
+    models = [facts for facts in facts_of(selection) if len(facts.parts) >= len(facts.stages)]
+    if not models:
+        raise PosezooError(
+            "there is no model to show", hint="posezoo list shows the models of the zoo"
+        )
+    return models
 
 
 def _draw_pictures(

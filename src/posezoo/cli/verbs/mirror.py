@@ -183,18 +183,20 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
     failed = [file for file in files if file.state != "good"]
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
-        repairable = [file for file in failed if file.state in ("changed", "missing")]
-        again = (
-            f"posezoo mirror create {mirror.root} MODEL downloads them again" if repairable else ""
-        )
-        # posezoo does not remove files that do not belong to the mirror.
-        has_others = len(repairable) < len(failed)
-        by_hand = "remove extra, symlinked and special files by hand" if has_others else ""
-        repair = "; ".join(filter(None, (again, by_hand)))
+        repair = _describe_repair(mirror, {file.state for file in failed})
         summary = f"{len(failed)} of {len(files)} are not good; {repair}"
-    lines = [
-        f"{file.state:9} {file.model + ': ' if file.model else ''}{file.file} ({file.path})"
-        for file in failed
-    ]
+    lines = []
+    for file in failed:
+        model = f"{file.model}: " if file.model else ""
+        lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
     print_result(args, {"files": [asdict(file) for file in files]}, *lines, summary)
     return 1 if failed else 0
+
+
+def _describe_repair(mirror: Mirror, states: set[str]) -> str:
+    repairs = []
+    if states & {"changed", "missing"}:
+        repairs.append(f"posezoo mirror create {mirror.root} MODEL downloads them again")
+    if states - {"changed", "missing"}:  # posezoo does not remove files that are not the mirror's
+        repairs.append("remove extra, symlinked and special files by hand")
+    return "; ".join(repairs)

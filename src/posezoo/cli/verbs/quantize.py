@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ from posezoo.spec.model import TARGET_DEVICES, Precision
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
+    from posezoo.pipeline.plan import Plan
     from posezoo.pipeline.zoo_context import Context
-    from posezoo.quantize.quantization_plan import QuantizationOptions
+    from posezoo.quantize.displacement import KeypointDisplacement
+    from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -153,58 +156,65 @@ class _QuantizationTask:
         from posezoo.pipeline.get import convert, download, write_model_card
         from posezoo.quantize.quantization import quantize, to_measurements
 
-        context, photos, output_dir = self.context, self.dataset_dir, self.output_dir
-        precisions = self.options.precisions
-        required = int8_models.plan_required_irs(spec, context, photos, is_dry_run=self.is_dry_run)
-        if required and self.is_dry_run:
-            lines = [
-                f"{plan.resolved.spec.full_name}: {line}"
-                for plan in required
-                for line in model_jobs.format_plan(plan)
-            ]
-            return {"plan": [*lines, f"would then quantize to {' and '.join(precisions)}"]}
-        for due in required:
-            convert(
-                download(due, context, listener=listener),
-                due,
-                ConversionOptions(),
-                listener=listener,
-            )
-        if self.measures_only and not self.is_dry_run:
-            compared = {
-                each.value: int8_models.compare_ir_with_fp32(
-                    spec, context, photos, each, output_dir=output_dir, listener=listener
-                )
-                for each in precisions
-            }
-            shifts = {
-                precision: displacement.to_json()
-                for precision, (_, displacement) in compared.items()
-            }
-            return {
-                "irs": {name: f"{xml}" for name, (xml, _) in compared.items()},
-                "shifts": shifts,
-            }
-        plan = int8_models.plan_int8(spec, context, photos, self.options, output_dir=output_dir)
+        required = int8_models.plan_required_irs(
+            spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
+        )
         if self.is_dry_run:
-            return {
-                "plan": [
-                    model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}")
-                    for ir in plan.irs
-                ]
-            }
+            return {"plan": self._plan_lines(spec, required)}
+        for due in required:
+            resolved = download(due, self.context, listener=listener)
+            convert(resolved, due, ConversionOptions(), listener=listener)
+        if self.measures_only:
+            return self._compare(spec, listener)
+        plan = self._plan_int8(spec)
         quantized = quantize(plan, listener=listener)
-        write_model_card(spec, context, output_dir)
+        write_model_card(spec, self.context, self.output_dir)
         answer: dict[str, Any] = {
             "irs": {each.value: f"{path}" for each, path in quantized.irs.items()},
             "measurements": list(to_measurements(quantized)),
         }
         if quantized.displacements:
-            answer["shifts"] = {
-                each.value: displacement.to_json()
-                for each, displacement in quantized.displacements.items()
-            }
+            answer["shifts"] = _shifts(quantized.displacements)
         return answer
+
+    def _plan_int8(self, spec: ModelSpec) -> QuantizationPlan:
+        from posezoo.pipeline import int8_models
+
+        return int8_models.plan_int8(
+            spec, self.context, self.dataset_dir, self.options, output_dir=self.output_dir
+        )
+
+    def _plan_lines(self, spec: ModelSpec, required: Sequence[Plan]) -> list[str]:
+        if not required:
+            irs = self._plan_int8(spec).irs
+            return [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
+        lines = []
+        for plan in required:
+            name = plan.resolved.spec.full_name
+            lines += [f"{name}: {line}" for line in model_jobs.format_plan(plan)]
+        return [*lines, f"would then quantize to {' and '.join(self.options.precisions)}"]
+
+    def _compare(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        """Compare the existing INT8 IR with FP32."""
+        from posezoo.pipeline.int8_models import compare_ir_with_fp32
+
+        irs: dict[str, str] = {}
+        displacements = {}
+        for precision in self.options.precisions:
+            xml, displacements[precision] = compare_ir_with_fp32(
+                spec,
+                self.context,
+                self.dataset_dir,
+                precision,
+                output_dir=self.output_dir,
+                listener=listener,
+            )
+            irs[precision.value] = f"{xml}"
+        return {"irs": irs, "shifts": _shifts(displacements)}
+
+
+def _shifts(displacements: Mapping[Precision, KeypointDisplacement]) -> dict[str, Any]:
+    return {precision.value: each.to_json() for precision, each in displacements.items()}
 
 
 def require_dataset_dir(args: argparse.Namespace) -> None:

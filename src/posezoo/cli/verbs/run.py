@@ -222,14 +222,9 @@ def _choose_checkpoint(checkpoint: Path, name: str | None, context: Context) -> 
             the weights.
     """
     from posezoo.demo.model_loading import find_fitting_network
-    from posezoo.networks import is_network
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     name = name or find_fitting_network(checkpoint)
-    is_model = name in context.registry.entries or not is_network(name)
-    model = spec_with_checkpoint(
-        flags.require_single_model(context.registry, name) if is_model else name, checkpoint
-    )
+    model = flags.model_with_checkpoint(context.registry, name, checkpoint)
     return ChosenModel(checkpoint.stem, model, checkpoint)
 
 

@@ -19,6 +19,7 @@ from posezoo.cli.run_main import command_line, print_to_stderr
 from posezoo.cli.selection import select_models
 from posezoo.errors import LockError, SettingsError, suggest
 from posezoo.events import Listener, RunStarted, WorkFinished, WorkStarted
+from posezoo.facts.json_projection import project
 from posezoo.registry import builtin_models_dir
 
 if TYPE_CHECKING:
@@ -122,6 +123,29 @@ def run_artifact_check(
         downloader, converter: the commands, before the name of a model, that make an artifact
             again.
     """
+    artifacts, refusals = _check_models(selection, layout, lock, listener)
+    failed = [artifact for artifact in artifacts if artifact.state != "good"]
+    lines = [f"refused  {refusal.problem}" for refusal in refusals]
+    for artifact in artifacts:
+        detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
+        lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
+    if failed:
+        command = _repair_command(failed[0], layout, downloader, converter)
+        repair = shlex.join([*command, *flags.registry_arguments(args)])
+        if not command:  # posezoo has no command that removes files that it did not write
+            repair = f"moving {failed[0].path} away"
+        lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
+    answer = {
+        "artifacts": [asdict(artifact) for artifact in artifacts],
+        "refused": [project(refusal, "problem hint") for refusal in refusals],
+    }
+    print_result(args, answer, *lines)
+    return 1 if failed or refusals or selection.problems else 0
+
+
+def _check_models(
+    selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
+) -> tuple[list[ArtifactState], list[LockError]]:
     from posezoo.verify import check_composite
 
     artifacts: list[ArtifactState] = []
@@ -138,23 +162,7 @@ def run_artifact_check(
     for composite in selection.composites:
         _pull_folders(layout, composite.subdirectory)
         artifacts += check_composite(composite, layout)
-    failed = [artifact for artifact in artifacts if artifact.state != "good"]
-    lines = [f"refused  {refusal.problem}" for refusal in refusals]
-    for artifact in artifacts:
-        detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
-        lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
-    if failed:
-        command = _repair_command(failed[0], layout, downloader, converter)
-        repair = shlex.join([*command, *flags.registry_arguments(args)])
-        if not command:  # posezoo has no command that removes files that it did not write
-            repair = f"moving {failed[0].path} away"
-        lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
-    answer = {
-        "artifacts": [asdict(artifact) for artifact in artifacts],
-        "refused": [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals],
-    }
-    print_result(args, answer, *lines)
-    return 1 if failed or refusals or selection.problems else 0
+    return artifacts, refusals
 
 
 def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
