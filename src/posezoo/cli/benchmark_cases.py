@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from posezoo import images
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.cli import flags
-from posezoo.cli.model_jobs import JobReport, format_plan
+from posezoo.cli.model_jobs import Answer, JobReport, format_plan
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
@@ -87,10 +87,10 @@ class BenchmarkPlanner:
                         hint="--precisions selects others",
                     )
 
-    def plans(self) -> Iterator[dict[str, Any]]:
+    def plans(self) -> Iterator[tuple[str, Answer]]:
         """The plan of each model: its name, and one line for each step."""
         for xml in self._xmls:
-            yield {"name": str(xml), "plan": list(self._measurement_lines(None))}
+            yield f"{xml}", Answer(plan=list(self._measurement_lines(None)))
         for model in self._models():
             for precision in self._precisions(model):
                 steps = [
@@ -98,10 +98,8 @@ class BenchmarkPlanner:
                     for part in self.context.registry.parts(model)
                     for line in self._preparation_lines(part, precision)
                 ]
-                yield {
-                    "name": model.full_name,
-                    "plan": [*steps, *self._measurement_lines(precision)],
-                }
+                lines = [*steps, *self._measurement_lines(precision)]
+                yield model.full_name, Answer(plan=lines)
 
     @property
     def _xmls(self) -> list[Path]:

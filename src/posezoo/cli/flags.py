@@ -403,8 +403,18 @@ SECTIONS = {
 }
 
 
+#: The values of flags that a command does not have.
+ABSENT: dict[str, object] = {
+    **dict.fromkeys(("checkpoint", "cluster", "download_dir", "log", "python", "registries")),
+    **dict.fromkeys(("all", "allow_upstream_code", "dry_run", "dynamic", "keep_onnx"), False),
+    **dict.fromkeys(("trust_on_first_use", "verify"), False),
+    "add_mo_arg": (),
+}
+
+
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
+    parser.set_defaults(**ABSENT)
     named = [name for flag in flags if isinstance(flag, str) for name in flag.split()]
     in_sections = {name for names in SECTIONS.values() for name in names.split()}
     for flag in flags:
@@ -453,10 +463,10 @@ def context_from_args(
 
     return open_context(
         settings_from_args(args, overrides),
-        download_dir=getattr(args, "download_dir", None),
-        trust_on_first_use=getattr(args, "trust_on_first_use", False),
-        verify=getattr(args, "verify", False),
-        allow_upstream_code=getattr(args, "allow_upstream_code", False),
+        download_dir=args.download_dir,
+        trust_on_first_use=args.trust_on_first_use,
+        verify=args.verify,
+        allow_upstream_code=args.allow_upstream_code,
     )
 
 
@@ -471,7 +481,7 @@ def executor_from_args(
     from posezoo.pipeline.for_each import Executor
     from posezoo.workers.threads import available_cores
 
-    if getattr(args, "cluster", None) is None or getattr(args, "dry_run", False):
+    if args.cluster is None or args.dry_run:
         return Executor()
     name, _, count = args.cluster.partition(":")
     if name == "local":
@@ -494,8 +504,8 @@ def console_from_args(args: argparse.Namespace) -> Console:
     """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
     from posezoo.event_log import EventLog
 
-    is_dry_run = getattr(args, "dry_run", False)  # in which nothing happens
-    log = ignore_event if args.log is None or is_dry_run else EventLog(args.log)
+    is_logged = args.log is not None and not args.dry_run  # in a dry run nothing happens
+    log = EventLog(args.log) if is_logged else ignore_event
     return Console(quiet=args.quiet, log=log)
 
 
@@ -514,9 +524,7 @@ def given_settings(
 def registry_arguments(args: argparse.Namespace) -> list[str]:
     """The flags that select the registry, for use in a suggested command."""
     words = [word for folder in args.models_dir or () for word in ("--models_dir", f"{folder}")]
-    return words + [
-        word for name in getattr(args, "registries", None) or () for word in ("--registry", name)
-    ]
+    return words + [word for name in args.registries or () for word in ("--registry", name)]
 
 
 def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
@@ -543,7 +551,7 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
     from posezoo.convert.model_optimizer import find_model_optimizer, is_stand_in
 
     if not is_stand_in(args.mo):
-        find_model_optimizer(args.mo, getattr(args, "python", None))
+        find_model_optimizer(args.mo, args.python)
 
 
 def require_local(verb: str, *folders: Path) -> None:
@@ -589,11 +597,11 @@ def input_options_from_args(args: argparse.Namespace) -> InputOptions:
     from posezoo.resolve.input_options import InputOptions
 
     return InputOptions(
-        mo_arguments=tuple(getattr(args, "add_mo_arg", ())),
+        mo_arguments=tuple(args.add_mo_arg),
         element_type=args.input_type or "",
         layout=args.input_layout or "",
         resize=args.resize,
-        dynamic=getattr(args, "dynamic", False),
+        dynamic=args.dynamic,
         decode=args.decode,
         max_people=args.max_people,
         min_score=args.min_score,
@@ -610,5 +618,5 @@ def conversion_options_from_args(args: argparse.Namespace) -> ConversionOptions:
         force=args.force,
         self_check=args.self_check != "off",
         is_strict=args.self_check == "strict",
-        keep_onnx=getattr(args, "keep_onnx", False),
+        keep_onnx=args.keep_onnx,
     )

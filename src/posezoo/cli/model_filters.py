@@ -54,9 +54,8 @@ def select_filtered(
 
     registry = registry_from_settings(settings_from_args(args))
     filters = describe_filters(args)
-    is_all = getattr(args, "all", False)
     selection = select_models(
-        registry, patterns, console, filtered=bool(filters and not patterns and not is_all)
+        registry, patterns, console, filtered=bool(filters and not patterns and not args.all)
     )
     models = facts_of(selection)
     passed = [facts for facts in models if _passes_filters(facts, args)]

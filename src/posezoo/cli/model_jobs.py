@@ -4,15 +4,19 @@ end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.cli import flags
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
+from posezoo.cli.selection import select_models
 from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.events import RunStarted
+from posezoo.facts.json_projection import to_json
 from posezoo.pipeline.for_each import Executor, for_each
 
 if TYPE_CHECKING:
@@ -21,8 +25,9 @@ if TYPE_CHECKING:
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
-    from posezoo.spec.model import ModelSpec
+    from posezoo.spec.model import ModelSpec, Precision
 
 
 def format_plan(plan: Plan) -> list[str]:
@@ -64,11 +69,28 @@ def format_planned_file(planned: PlannedFile) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was done for a model, or would be done. If it is None, a value is not shown."""
+
+    plan: Sequence[str] | None = None  # the lines of a dry run
+    files: Sequence[Path] | None = None
+    irs: Mapping[Precision, Path] | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)  # further keys in JSON
+    measurements: Sequence[Mapping[str, object]] = ()  # for posezoo record
+
+    def to_json(self, name: str) -> dict[str, object]:
+        """The object of a model for ``--format json``."""
+        shown = {"plan": self.plan, "files": self.files, "irs": self.irs}
+        given = {key: to_json(value) for key, value in shown.items() if value is not None}
+        return {"name": name, **given, **self.facts}
+
+
 @dataclass(slots=True)
 class JobReport:
     """The results: an answer for each model that succeeded, and a reason for each that failed."""
 
-    answers: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[tuple[str, Answer]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def add_failure(self, name: str, error: PosezooError) -> None:
@@ -80,24 +102,50 @@ class JobReport:
         """0 if no model failed, else 1."""
         return 1 if self.failures else 0
 
+    @property
+    def plan_lines(self) -> list[str]:
+        """The lines of a dry run."""
+        return [f"{name}: {line}" for name, answer in self.answers for line in answer.plan or ()]
+
+    def to_json(self) -> dict[str, list[Any]]:
+        """The answers and the failures."""
+        answers = [answer.to_json(name) for name, answer in self.answers]
+        return {"models": answers, "failed": self.failures}
+
     def print(self, style: str) -> int:
         """Print everything as JSON, or only the paths and planned steps as text; return the exit
         code.
         """
         if style == "json":
-            print_json({"models": self.answers, "failed": self.failures})
+            print_json(self.to_json())
             return self.exit_code
-        for answer in self.answers:
-            for line in answer.get("plan", ()):
-                print(f"{answer['name']}: {line}")
-            for path in (*answer.get("files", ()), *answer.get("irs", {}).values()):
+        for line in self.plan_lines:
+            print(line)
+        for _, answer in self.answers:
+            for path in (*(answer.files or ()), *(answer.irs or {}).values()):
                 print(path)
         return self.exit_code
 
 
+def run_selected(
+    args: argparse.Namespace,
+    context: Context,
+    work: Callable[[ModelSpec, Listener], Answer],
+    *,
+    selection: Selection | None = None,
+    executor: Executor = Executor(),  # noqa: B008 immutable
+) -> JobReport:
+    """Do the work for each model that the flags select, or that is given."""
+    with flags.console_from_args(args) as console:
+        if selection is None:
+            patterns = flags.patterns_from_args(args)
+            selection = select_models(context.registry, patterns, console)
+        return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
+
+
 def run_for_each(
     selection: Selection,
-    work: Callable[[ModelSpec, Listener], dict[str, Any]],
+    work: Callable[[ModelSpec, Listener], Answer],
     console: Console,
     *,
     skip_unpinned: bool = False,
@@ -124,7 +172,7 @@ def run_for_each(
         name = outcome.item.full_name
         error = outcome.error
         if error is None:
-            report.answers.append({"name": name, **(outcome.result or {})})
+            report.answers.append((name, outcome.result or Answer()))
             is_buried = is_buried or bool(report.failures)
             continue
         if skip_unpinned and isinstance(error, UnpinnedFileError):

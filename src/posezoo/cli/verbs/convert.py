@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer
 from posezoo.cli.selection import select_models
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ def run(args: argparse.Namespace) -> int:
     selection = None
     if args.checkpoint is not None:
         model = args.network or flags.require_single_model(context.registry, args.models[0])
-        selection = Selection(
-            (spec_with_checkpoint(model, args.checkpoint, args.model_name or ""),)
-        )
+        spec = spec_with_checkpoint(model, args.checkpoint, args.model_name or "")
+        selection = Selection((spec,))
     if args.onnx_only:
         return _export(args, context, selection)
     options = flags.conversion_options_from_args(args)
@@ -100,7 +100,7 @@ def convert_selected(
         args.precisions,
         options,
         inputs,
-        getattr(args, "checkpoint", None),
+        args.checkpoint,
         downloads=downloads,
         is_dry_run=args.dry_run,
     )
@@ -134,7 +134,7 @@ class _ConversionTask:
     downloads: bool
     is_dry_run: bool
 
-    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, object]:
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.pipeline.get import convert, get, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
 
@@ -148,14 +148,14 @@ class _ConversionTask:
                 raise plan.source_error
             if not (self.downloads or spec.is_converted):
                 convert(resolved, plan, options)  # it only looks for the published IR
-            return {"plan": model_jobs.format_plan(plan)}
+            return Answer(plan=model_jobs.format_plan(plan))
         if self.downloads:
             converted = get(resolved, context, options, listener=listener)
         else:
             plan = make_plan(resolved, context, options, downloads=False)
             converted = convert(resolved, plan, options, listener=listener)
         write_model_card(converted.resolved.spec, context)
-        return {"irs": {precision.value: f"{path}" for precision, path in converted.irs.items()}}
+        return Answer(irs=converted.irs)
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
@@ -167,17 +167,12 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
 
     inputs = flags.input_options_from_args(args)
 
-    def work(spec: ModelSpec, _listener: Listener) -> dict[str, object]:
+    def work(spec: ModelSpec, _listener: Listener) -> Answer:
         resolved = resolve_model(spec, (), context, inputs=inputs, checkpoint=args.checkpoint)
         if not args.dry_run:
-            return {"files": [f"{export_onnx(resolved, force=args.force)}"]}
+            return Answer(files=[export_onnx(resolved, force=args.force)])
         require_network(resolved.source)
         verify_source_model(resolved.source, resolved.layout)
-        return {"plan": [f"would write {resolved.layout.onnx_path(resolved.source)}"]}
+        return Answer(plan=[f"would write {resolved.layout.onnx_path(resolved.source)}"])
 
-    with flags.console_from_args(args) as console:
-        selection = selection or select_models(
-            context.registry, flags.patterns_from_args(args), console
-        )
-        report = model_jobs.run_for_each(selection, work, console)
-    return report.print(args.format)
+    return model_jobs.run_selected(args, context, work, selection=selection).print(args.format)

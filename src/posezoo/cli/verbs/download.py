@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.selection import select_models
+from posezoo.cli.model_jobs import Answer
 
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
@@ -33,17 +33,14 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.download.context import ConnectionPool
     from posezoo.pipeline.for_each import Executor
 
-    patterns, context = flags.patterns_from_args(args), flags.context_from_args(args)
+    context = flags.context_from_args(args)
     executor = flags.executor_from_args(args, context)
     if executor == Executor() and not args.dry_run:
         executor = Executor(context.settings.jobs)
-    with flags.console_from_args(args) as console, ConnectionPool(context.download_options) as pool:
+    with ConnectionPool(context.download_options) as pool:
         shared_pool = None if executor.in_processes else pool
         work = _DownloadTask(context, shared_pool, is_dry_run=args.dry_run)
-        selection = select_models(context.registry, patterns, console)
-        report = model_jobs.run_for_each(
-            selection, work, console, skip_unpinned=args.all, executor=executor
-        )
+        report = model_jobs.run_selected(args, context, work, executor=executor)
     return report.print(args.format)
 
 
@@ -57,15 +54,15 @@ class _DownloadTask:
     pool: ConnectionPool | None
     is_dry_run: bool
 
-    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.download.model_download import download_model, plan_download
 
         context = self.context
         spec = context.lock.with_pins(spec)
         if self.is_dry_run:
             files = plan_download(spec, context.layout, context.download_options)
-            return {"plan": [model_jobs.format_planned_file(file) for file in files]}
+            return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
         downloaded = download_model(
             spec, context.layout, context.download_options, listener=listener, pool=self.pool
         )
-        return {"files": [f"{path}" for path in downloaded.files]}
+        return Answer(files=downloaded.files)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.errors import ExportError
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     context = _context_from_args(args, inputs)
     exported: list[ExportedModel] = []
 
-    def work(spec: ModelSpec, listener: Listener) -> dict[str, object]:
+    def work(spec: ModelSpec, listener: Listener) -> Answer:
         resolved = resolve_model(spec, (args.precision,), context, inputs=inputs)
         try:
             model = prepare_export(
@@ -95,15 +96,17 @@ def run(args: argparse.Namespace) -> int:
             if not args.all:
                 raise
             console.print_line(f"Skipping {error.problem}")
-            return {"skipped": error.problem}
+            return Answer(facts={"skipped": error.problem})
         if isinstance(model, Plan):
-            return {"plan": [*model_jobs.format_plan(model), f"would then export it to {output}"]}
+            lines = [*model_jobs.format_plan(model), f"would then export it to {output}"]
+            return Answer(plan=lines)
         exported.append(model)
-        return {
+        facts = {
             "precision": args.precision.value,
             "ir": f"{model.xml}",
             "people_from": _tell_people(model.spec, console),
         }
+        return Answer(facts=facts)
 
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
@@ -117,19 +120,10 @@ def run(args: argparse.Namespace) -> int:
                 is_dry_run=args.dry_run,
             )
             _tell_next(args, target, exported[0], console)
-        lines = [
-            f"{answer['name']}: {line}"
-            for answer in report.answers
-            for line in answer.get("plan", ())
-        ]
+        lines = report.plan_lines
         lines += _describe_changes(changes, args) if exported else []
-    answer = {
-        "target": args.to[0],
-        "output": f"{output}",
-        "models": report.answers,
-        **asdict(changes),
-    }
-    print_result(args, {**answer, "failed": report.failures}, *lines)
+    answer = {"target": args.to[0], "output": f"{output}", "models": [], **asdict(changes)}
+    print_result(args, answer | report.to_json(), *lines)
     return report.exit_code
 
 

@@ -97,7 +97,7 @@ def _record(
     selection = select_models(context.registry, patterns, console)
     snapshots: list[ModelSnapshot] = []
 
-    def inspect(spec: ModelSpec, _listener: Listener) -> dict[str, object]:
+    def inspect(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
         snapshot = collect_entries(
             context.lock.with_pins(spec), context.layout, context.lock.timestamp
         )
@@ -116,7 +116,7 @@ def _record(
                 f"{format_command('download', spec, context.layout.download_dir)}"
             )
         snapshots.append(snapshot)
-        return {}
+        return model_jobs.Answer()
 
     report = model_jobs.run_for_each(selection, inspect, console)
     for name in () if args.prune else gone:

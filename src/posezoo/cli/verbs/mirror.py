@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.console import Console
@@ -113,18 +114,12 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
 
     with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:
 
-        def work(spec: ModelSpec, listener: Listener) -> dict[str, object]:
+        def work(spec: ModelSpec, listener: Listener) -> Answer:
+            options = context.download_options
             if args.dry_run:
-                return {
-                    "plan": [
-                        model_jobs.format_planned_file(file)
-                        for file in mirror.plan(
-                            context.lock.with_pins(spec), context.download_options
-                        )
-                    ]
-                }
-            paths = mirror.add_model(spec, context.download_options, context.lock, listener, pool)
-            return {"files": [f"{path}" for path in paths]}
+                planned = mirror.plan(context.lock.with_pins(spec), options)
+                return Answer(plan=list(map(model_jobs.format_planned_file, planned)))
+            return Answer(files=mirror.add_model(spec, options, context.lock, listener, pool))
 
         selection = _with_required_models(
             context, select_models(context.registry, patterns or None, console), console
@@ -135,11 +130,11 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
         for name, (plan, add) in _find_extras(args, mirror, settings.registries).items():
             if args.dry_run:
                 lines = map(model_jobs.format_planned_file, plan(context.download_options))
-                report.answers.append({"name": name, "plan": list(lines)})
+                report.answers.append((name, Answer(plan=list(lines))))
                 continue
             try:
                 paths = add(context.download_options, console)
-                report.answers.append({"name": name, "files": [f"{path}" for path in paths]})
+                report.answers.append((name, Answer(files=paths)))
             except DownloadError as error:
                 console.print_error(error)
                 report.add_failure(name, error)

@@ -34,8 +34,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import escape_control_characters
 from posezoo.facts.json_projection import project, to_json
 from posezoo.spec import supported_mo_args
@@ -74,20 +72,17 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.get import resolve_model
     from posezoo.pipeline.plan import make_plan
 
-    patterns, options = flags.patterns_from_args(args), ConversionOptions(force=args.force)
+    options = ConversionOptions(force=args.force)
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
     plans: list[Plan] = []
 
-    def work(spec: ModelSpec, _listener: Listener) -> dict[str, Any]:
+    def work(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
         resolved = resolve_model(spec, args.precisions, context)
         plans.append(make_plan(resolved, context, options, is_dry_run=True))
-        return _facts(plans[-1]) if args.format == "json" else {}
+        return model_jobs.Answer(facts=_facts(plans[-1]))
 
-    with Console(quiet=args.quiet) as console:
-        report = model_jobs.run_for_each(
-            select_models(context.registry, patterns, console), work, console
-        )
+    report = model_jobs.run_selected(args, context, work)
     if args.format == "json":
         report.print("json")
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer
 from posezoo.cli.selection import select_models
 from posezoo.spec.model import TARGET_DEVICES, Precision
 
@@ -133,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
             skip_unpinned=args.all,
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
-    measurements = [row for answer in report.answers for row in answer.pop("measurements", ())]
+    measurements = [row for _, answer in report.answers for row in answer.measurements]
     if args.report is not None and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     return report.print(args.format)
@@ -150,7 +151,7 @@ class _QuantizationTask:
     measures_only: bool
     is_dry_run: bool
 
-    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.convert.conversion_plan import ConversionOptions
         from posezoo.pipeline import int8_models
         from posezoo.pipeline.get import convert, download, write_model_card
@@ -160,7 +161,7 @@ class _QuantizationTask:
             spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
         )
         if self.is_dry_run:
-            return {"plan": self._plan_lines(spec, required)}
+            return Answer(plan=self._plan_lines(spec, required))
         for due in required:
             resolved = download(due, self.context, listener=listener)
             convert(resolved, due, ConversionOptions(), listener=listener)
@@ -169,13 +170,8 @@ class _QuantizationTask:
         plan = self._plan_int8(spec)
         quantized = quantize(plan, listener=listener)
         write_model_card(spec, self.context, self.output_dir)
-        answer: dict[str, Any] = {
-            "irs": {each.value: f"{path}" for each, path in quantized.irs.items()},
-            "measurements": list(to_measurements(quantized)),
-        }
-        if quantized.displacements:
-            answer["shifts"] = _shifts(quantized.displacements)
-        return answer
+        facts = _shifts(quantized.displacements) if quantized.displacements else {}
+        return Answer(irs=quantized.irs, facts=facts, measurements=list(to_measurements(quantized)))
 
     def _plan_int8(self, spec: ModelSpec) -> QuantizationPlan:
         from posezoo.pipeline import int8_models
@@ -194,14 +190,14 @@ class _QuantizationTask:
             lines += [f"{name}: {line}" for line in model_jobs.format_plan(plan)]
         return [*lines, f"would then quantize to {' and '.join(self.options.precisions)}"]
 
-    def _compare(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+    def _compare(self, spec: ModelSpec, listener: Listener) -> Answer:
         """Compare the existing INT8 IR with FP32."""
         from posezoo.pipeline.int8_models import compare_ir_with_fp32
 
-        irs: dict[str, str] = {}
+        irs: dict[Precision, Path] = {}
         displacements = {}
         for precision in self.options.precisions:
-            xml, displacements[precision] = compare_ir_with_fp32(
+            irs[precision], displacements[precision] = compare_ir_with_fp32(
                 spec,
                 self.context,
                 self.dataset_dir,
@@ -209,12 +205,11 @@ class _QuantizationTask:
                 output_dir=self.output_dir,
                 listener=listener,
             )
-            irs[precision.value] = f"{xml}"
-        return {"irs": irs, "shifts": _shifts(displacements)}
+        return Answer(irs=irs, facts=_shifts(displacements))
 
 
 def _shifts(displacements: Mapping[Precision, KeypointDisplacement]) -> dict[str, Any]:
-    return {precision.value: each.to_json() for precision, each in displacements.items()}
+    return {"shifts": {name.value: each.to_json() for name, each in displacements.items()}}
 
 
 def require_dataset_dir(args: argparse.Namespace) -> None:

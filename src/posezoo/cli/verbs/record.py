@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 from posezoo.events import CountStarted
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
                 report.add_failure(spec.full_name, error)
                 continue
             path = complexity_count.record_measurements(spec, [found])
-            report.answers.append({"name": spec.full_name, "files": [str(path)]})
+            report.answers.append((spec.full_name, Answer(files=[path])))
     return report.print(args.format)
 
 
@@ -124,7 +125,7 @@ class _CountTask:
     size: tuple[int, int] | None
     generated: bool
 
-    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.pipeline import complexity_count
         from posezoo.workers.processes import run_in_child
 
@@ -133,7 +134,7 @@ class _CountTask:
         measurements = run_in_child(
             _count, self.context, spec, self.size, self.generated, of=spec.full_name
         )
-        return {"files": [str(complexity_count.record_measurements(spec, measurements))]}
+        return Answer(files=[complexity_count.record_measurements(spec, measurements)])
 
 
 def _count(
