@@ -153,6 +153,14 @@ def test_no_modules_import_each_other_in_a_cycle():
     assert not cycles, f"modules that import each other in a cycle: {cycles}"
 
 
+def test_no_verb_imports_another():
+    verbs = {name_of(path) for path in (SOURCE / "cli" / "verbs").glob("[a-z]*.py")}
+    assert len(verbs) > 20
+    for path in (SOURCE / "cli" / "verbs").glob("[a-z]*.py"):
+        others = modules_named_in(path.read_text("utf-8"), verbs) - {name_of(path)}
+        assert not others, f"{path.name} imports {others}: what verbs share belongs into cli/"
+
+
 def test_an_import_names_the_module_wherever_it_stands():
     code = (
         "import posezoo\nfrom posezoo.download import http\nfrom posezoo.files import CHUNK\n"

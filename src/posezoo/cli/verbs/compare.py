@@ -19,19 +19,17 @@ CSV has the same columns, and for each value a column with its origin.
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.facts.comparison import MeasurementSelection
-    from posezoo.registry import Registry
     from posezoo.spec.model import Model
 
 EXAMPLES = """
@@ -42,37 +40,6 @@ posezoo compare human-pose-estimation-0001 --precisions FP16,FP16-INT8 --format 
 
 PICTURES = (".svg", ".png")
 
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals or not value:
-        raise argparse.ArgumentTypeError(f"expected a setting such as batch=8, got {text!r}")
-    return name, value
-
-
-#: --figures, --machine and --setting.
-MEASUREMENT_FLAGS = (
-    Flag(
-        "--figures FILE",
-        "a .json file that benchmark --output wrote; its measurements are used instead of those of"
-        " the same kind in all measured.yml files; may be given several times",
-        repeats=True,
-        default=[],
-    ),
-    Flag(
-        "--machine TEXT",
-        "only use speeds that were measured on machines whose description contains TEXT",
-        default="",
-    ),
-    Flag(
-        "--setting KEY=VALUE",
-        "only use speeds that were measured with this setting, such as hint=LATENCY or batch=8; may"
-        " be given several times (default: the most frequent settings)",
-        _setting,
-        repeats=True,
-        default=[],
-    ),
-)
 
 FLAGS = (
     flags.MODELS,
@@ -133,22 +100,3 @@ def run(args: argparse.Namespace) -> int:
             console.print_line(f"drawn: {args.picture}")
     print(FORMATS[args.format](comparison))
     return 1 if selection.problems else 0
-
-
-def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
-    """The measurements that the flags select."""
-    from posezoo.facts.comparison import MeasurementSelection
-    from posezoo.measured import read_measurement_file
-
-    measurements = []
-    for file in args.figures:
-        if not file.is_file():
-            hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
-            raise PosezooError(f"{file}: no such file", hint=hint)
-        for name, measurement in read_measurement_file(file):
-            try:
-                model = registry.find(name)
-            except PosezooError as error:
-                raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-            measurements.append((model.full_name, measurement))
-    return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.conversion_jobs import convert_selected
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
-from posezoo.cli.selection import select_models
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
-    from posezoo.resolve.input_options import InputOptions
-    from posezoo.spec.model import ModelSpec, Precision
+    from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -74,88 +68,6 @@ def run(args: argparse.Namespace) -> int:
     return convert_selected(
         args, context, options, downloads=False, selection=selection, inputs=inputs
     )
-
-
-def convert_selected(
-    args: argparse.Namespace,
-    context: Context,
-    options: ConversionOptions,
-    *,
-    downloads: bool,
-    selection: Selection | None = None,
-    inputs: InputOptions | None = None,
-) -> int:
-    """Make the IR and the card of each selected model, or only the plan; print the paths of the IR.
-
-    Args:
-        downloads: whether files are downloaded, too; if not, they must be on disk.
-        selection: the models; None means those that the flags select.
-        inputs: the options for the inputs of the IR; None means those of model.yml.
-    """
-    from posezoo.convert.memory_need import memory_need
-    from posezoo.pipeline.get import write_model_card
-
-    work = _ConversionTask(
-        context,
-        args.precisions,
-        options,
-        inputs,
-        args.checkpoint,
-        downloads=downloads,
-        is_dry_run=args.dry_run,
-    )
-    executor = flags.executor_from_args(args, context)
-    with flags.console_from_args(args) as console:
-        selection = selection or select_models(
-            context.registry, flags.patterns_from_args(args), console
-        )
-        report = model_jobs.run_for_each(
-            selection, work, console, skip_unpinned=args.all, executor=executor, memory=memory_need
-        )
-        failed = {failure["name"] for failure in report.failures}
-        context = replace(
-            context, lock=copy(context.lock)
-        )  # read again: a process may have written it
-        for composite in () if args.dry_run else selection.composites:
-            if not failed & set(composite.stages):
-                write_model_card(composite, context)
-    return report.print(args.format)
-
-
-@dataclass(frozen=True, slots=True)
-class _ConversionTask:
-    """Makes the IR and the card of a model; it is pickled for other processes."""
-
-    context: Context
-    precisions: Sequence[Precision]
-    options: ConversionOptions
-    inputs: InputOptions | None
-    checkpoint: Path | None
-    downloads: bool
-    is_dry_run: bool
-
-    def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
-        from posezoo.pipeline.get import convert, get, resolve_model, write_model_card
-        from posezoo.pipeline.plan import make_plan
-
-        context, options = self.context, self.options
-        resolved = resolve_model(
-            spec, self.precisions, context, inputs=self.inputs, checkpoint=self.checkpoint
-        )
-        if self.is_dry_run:
-            plan = make_plan(resolved, context, options, downloads=self.downloads, is_dry_run=True)
-            if plan.source_error is not None:
-                raise plan.source_error
-            if not (self.downloads or spec.is_converted):
-                convert(resolved, plan, options)  # it only looks for the published IR
-            return Answer(plan=model_jobs.format_plan(plan))
-        if self.downloads:
-            converted = get(resolved, context, options, listener=listener)
-        else:
-            plan = make_plan(resolved, context, options, downloads=False)
-            converted = convert(resolved, plan, options, listener=listener)
-        write_model_card(converted.resolved.spec, context)
-        return Answer(irs=converted.irs)
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:

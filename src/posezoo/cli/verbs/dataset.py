@@ -18,15 +18,19 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
+from posezoo.cli.dataset_flags import (
+    DATASET_FLAGS,
+    default_dataset_dir,
+    read_dataset,
+    refuse_invalid_flags,
+)
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
 from posezoo.console import Console
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
-from posezoo.settings import user_folder
 
 if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
@@ -36,27 +40,6 @@ posezoo dataset info --annotations people.json --images photos
 posezoo dataset get coco-val2017
 posezoo dataset get coco-val2017 --accept_terms --output coco
 """
-
-#: The paths in COCO's archives of 2017.
-ANNOTATIONS, IMAGES = Path("annotations/person_keypoints_val2017.json"), Path("val2017")
-
-#: The data set that is used by default.
-DEFAULT_DATASET = "coco-val2017"
-
-#: The flags that select a data set.
-DATASET_FLAGS = (
-    Flag(
-        "--annotations FILE",
-        "JSON file in COCO's format with the keypoints of the people in --images",
-    ),
-    Flag("--images DIR", "the folder of the annotated images"),
-    Flag(
-        "--coco_home DIR",
-        "instead of --annotations and --images: a folder that contains the file"
-        " annotations/person_keypoints_val2017.json and the folder val2017 (default: the one that"
-        " posezoo dataset get writes)",
-    ),
-)
 
 FLAGS = (
     Flag(
@@ -79,38 +62,6 @@ FLAGS = (
     ),
     f"attempts {flags.HTTP} {flags.FORMAT}",
 )
-
-
-def refuse_invalid_flags(args: argparse.Namespace) -> None:
-    """Exit with code 2 if flags contradict each other."""
-    if (args.annotations is None) != (args.images is None):
-        args.parser.error("--annotations and --images require each other")
-    if args.annotations is not None and args.coco_home is not None:
-        args.parser.error("either --annotations and --images, or --coco_home")
-
-
-def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDataset:
-    """The data set that the flags name, or the default one."""
-    from posezoo import coco
-
-    annotations, images = args.annotations, args.images
-    if annotations is None:
-        home = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
-        annotations, images = home / ANNOTATIONS, home / IMAGES
-        if not annotations.is_file():
-            raise DatasetError(
-                f"{annotations}: does not exist",
-                hint=(
-                    "name --annotations and --images, or --coco_home; "
-                    f"or posezoo dataset get {DEFAULT_DATASET}"
-                ),
-            )
-    return coco.read_coco_dataset(annotations, images, keypoints=keypoints)
-
-
-def default_dataset_dir(name: str) -> Path:
-    """The default folder of a data set."""
-    return user_folder("cache") / "datasets" / name
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,10 +32,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
-from posezoo.cli.verbs.dataset import DATASET_FLAGS, read_dataset, refuse_invalid_flags
 from posezoo.console import Console
 from posezoo.errors import EvaluationError, import_optional
 from posezoo.events import RunStarted

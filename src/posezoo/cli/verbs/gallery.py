@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
 from posezoo.cli.run_inputs import expand_image_paths
-from posezoo.cli.selection import select_models
-from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
-from posezoo.cli.verbs.run import DEFAULT_MODEL
+from posezoo.cli.selection import DEFAULT_MODEL, select_models
 from posezoo.console import Console
 from posezoo.errors import (
     ConversionError,

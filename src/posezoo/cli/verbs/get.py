@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from posezoo.cli import flags
-from posezoo.cli.verbs.convert import convert_selected
+from posezoo.cli.conversion_jobs import convert_selected
 
 EXAMPLES = """
 posezoo get blazepose-full

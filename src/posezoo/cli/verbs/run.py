@@ -35,6 +35,7 @@ from posezoo.cli.run_inputs import (
     VideoInput,
     open_inputs,
 )
+from posezoo.cli.selection import DEFAULT_MODEL
 from posezoo.console import Console
 from posezoo.errors import (
     DiskError,
@@ -65,9 +66,6 @@ posezoo run --input 0 --limit 300
 posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 posezoo run mine.pth --input me.jpg
 """
-
-#: The default model.
-DEFAULT_MODEL = "blazepose-full"
 
 DOWNLOAD = "download and verify"
 CONVERT = "convert and self-check"

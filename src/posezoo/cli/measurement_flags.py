@@ -1,0 +1,65 @@
+"""The flags that select measurements, for compare and gallery."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING
+
+from posezoo.cli.flags import Flag
+from posezoo.errors import PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.facts.comparison import MeasurementSelection
+    from posezoo.registry import Registry
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise argparse.ArgumentTypeError(f"expected a setting such as batch=8, got {text!r}")
+    return name, value
+
+
+#: --figures, --machine and --setting.
+MEASUREMENT_FLAGS = (
+    Flag(
+        "--figures FILE",
+        "a .json file that benchmark --output wrote; its measurements are used instead of those of"
+        " the same kind in all measured.yml files; may be given several times",
+        repeats=True,
+        default=[],
+    ),
+    Flag(
+        "--machine TEXT",
+        "only use speeds that were measured on machines whose description contains TEXT",
+        default="",
+    ),
+    Flag(
+        "--setting KEY=VALUE",
+        "only use speeds that were measured with this setting, such as hint=LATENCY or batch=8; may"
+        " be given several times (default: the most frequent settings)",
+        _setting,
+        repeats=True,
+        default=[],
+    ),
+)
+
+
+def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
+    """The measurements that the flags select."""
+    from posezoo.facts.comparison import MeasurementSelection
+    from posezoo.measured import read_measurement_file
+
+    measurements = []
+    for file in args.figures:
+        if not file.is_file():
+            hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
+            raise PosezooError(f"{file}: no such file", hint=hint)
+        for name, measurement in read_measurement_file(file):
+            try:
+                model = registry.find(name)
+            except PosezooError as error:
+                raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+            measurements.append((model.full_name, measurement))
+    return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
