@@ -47,9 +47,8 @@ def _rebuild(
 def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
     """The lines of an error message: the problem, and what to do next."""
     lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
-    return [
-        escape_control_characters(line) for line in lines
-    ]  # a hint or problem may be changed later
+    # A hint or problem may be changed later.
+    return [escape_control_characters(line) for line in lines]
 
 
 class SettingsError(PosezooError):

@@ -74,9 +74,8 @@ def read_image(path: Path) -> Image:
 
 def _read_file(path: Path) -> bytes:
     try:
-        status = (
-            path.stat()
-        )  # before it is opened: a pipe would wait for a writer, a device never ends
+        # Before it is opened: a pipe would wait for a writer, a device never ends.
+        status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{path}: is not a file")
         if status.st_size > MAX_BYTES:

@@ -44,9 +44,8 @@ Scalar = str | int | float | bool
 class MeasurementKind:
     """A kind of measurement."""
 
-    figures: Mapping[
-        str, float
-    ]  # each metric's largest valid value; a name ends with the unit, if any
+    #: Each metric's largest valid value; a name ends with the unit, if any.
+    figures: Mapping[str, float]
     by_machine: bool = False  # whether the values depend on the machine
     any_weights: bool = (
         False  # whether the values do not depend on the weights, which may be random
@@ -95,9 +94,8 @@ _KEYS = (
     Key("machine", LINE),
     Key("settings", mapping_of(SCALAR)),
     Key("weights", one_of(WEIGHTS)),
-    Key(
-        "figures", FieldType(lambda node: node, {}), required=True
-    ),  # their limits depend on the kind
+    # Their limits depend on the kind.
+    Key("figures", FieldType(lambda node: node, {}), required=True),
     Key("intervals", FieldType(lambda node: node, {})),
     Key("irs", hex_digits(16, label="16 hexadecimal digits")),
     Key("tools", mapping_of(LINE)),
@@ -119,17 +117,14 @@ class Measurement:
     machine: str = (
         ""  # processor, cores and system on one line; empty if the values do not depend on it
     )
-    settings: Mapping[str, Scalar] = field(
-        default_factory=dict
-    )  # other conditions: device, batch, data set
+    #: Other conditions: device, batch, data set.
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
     weights: str = "published"  # one of ``WEIGHTS``
-    tools: Mapping[str, str] = field(
-        default_factory=dict
-    )  # versions of the packages that were used, by name
+    #: Versions of the packages that were used, by name.
+    tools: Mapping[str, str] = field(default_factory=dict)
     date: str = ""  # year-month-day; empty if the values do not change with time
-    intervals: Mapping[str, tuple[float, float]] = field(
-        default_factory=dict
-    )  # 95 % bounds of figures
+    #: 95 % bounds of figures.
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     irs: str = (
         ""  # ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated
     )

@@ -190,9 +190,8 @@ def _mirrors(value: object) -> tuple[str, ...]:
 
 
 def _models_dirs(value: object) -> tuple[Path, ...]:
-    if (
-        isinstance(value, str) and "://" in value
-    ):  # addresses contain the separator, too: sftp://host:2222/x
+    # Addresses contain the separator, too: sftp://host:2222/x.
+    if isinstance(value, str) and "://" in value:
         value = re.split(rf"{os.pathsep}(?!//|\d+/|[^:/]*@)", value)
     return tuple(map(parse_folder, _split_list(value, os.pathsep)))
 

@@ -122,9 +122,8 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
                 state = file_state(path, content.size, content.digest)
                 flags = provenance.conversion_flags(record, spec)
                 yield ArtifactState(name, artifact, path, state, True, str(content.digest), flags)
-            elif (
-                path.exists() and not spec.is_ir
-            ):  # the IR of a model published as IR was downloaded
+            elif path.exists() and not spec.is_ir:
+                # The IR of a model published as IR was downloaded.
                 yield ArtifactState(name, artifact, path, "unknown", True)
 
 

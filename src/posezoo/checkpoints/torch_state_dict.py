@@ -186,9 +186,8 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
     ``module.``.
     """
     table = _table(value)
-    for _ in range(
-        4
-    ):  # for {'model': {'state_dict': ...}}; limited, because a dict may contain itself
+    # For {'model': {'state_dict': ...}}; limited, because a dict may contain itself.
+    for _ in range(4):
         member = (_table(table[key]) for key in _WRAPPERS if key in table)
         table = next(filter(None, member), table)
     tensors = [(key, tensor) for key, tensor in table.items() if type(tensor) is TensorView]

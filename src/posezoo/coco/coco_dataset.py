@@ -56,9 +56,8 @@ class DatasetImage:
     id: int  # COCO's number of the image
     path: Path  # the expected path of the file
     file_name: str  # the name in the annotations
-    size: (
-        tuple[int, int] | None
-    )  # width and height in pixels; None if the annotations do not contain it
+    #: Width and height in pixels; None if the annotations do not contain it.
+    size: tuple[int, int] | None
     people: tuple[PersonAnnotation, ...]  # all annotated people
     license: ImageLicense | None = None  # its license; None if the annotations do not contain it
 
@@ -70,9 +69,8 @@ class CocoDataset:
     name: str  # the annotation file's name without its suffix
     annotations: Path  # the annotation file
     folder: Path  # the folder of the images
-    keypoints: tuple[
-        str, ...
-    ]  # their names, in the order of ``PersonAnnotation.keypoints``; may be empty
+    #: Their names, in the order of ``PersonAnnotation.keypoints``; may be empty.
+    keypoints: tuple[str, ...]
     images: tuple[DatasetImage, ...]  # in the file's order
 
     def limited_to(self, count: int) -> CocoDataset:

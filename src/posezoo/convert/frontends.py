@@ -213,9 +213,8 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     names = [*(port.name for port in spec.outputs), *declared.values()]
     try:
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
-            if (
-                isinstance(source, bytes) and model_format.frontend == "tf"
-            ):  # it reads only .pb files
+            # It reads only .pb files.
+            if isinstance(source, bytes) and model_format.frontend == "tf":
                 graph = Path(folder, "graph.pb")
                 graph.write_bytes(source)
                 source = graph
@@ -279,9 +278,8 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
     guesses.
     """
     ov = import_openvino()
-    if (
-        model_format.frontend == "ir"
-    ):  # its publisher has simplified it; INT8 weights must keep their type
+    # Its publisher has simplified it; INT8 weights must keep their type.
+    if model_format.frontend == "ir":
         return openvino_core().read_model(source)
     readable = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
@@ -289,7 +287,8 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
     except (
         ImportError,
         AttributeError,
-    ):  # they are private to OpenVINO, and another version may move them
+    ):
+        # They are private to OpenVINO, and another version may move them.
         return ov.convert_model(readable)
     if model_format.frontend == "onnx":
         # The network is the same, but a frontend that Python calls does not release Python's lock

@@ -190,9 +190,8 @@ class ImageSource(FrameSource):
                         self._report_error(error)
                     continue
                 yield Frame(next(indices), str(path), image, start_time)
-            if len(unreadable) == len(
-                self.image_paths
-            ):  # the loop could run forever without images
+            # The loop could run forever without images.
+            if len(unreadable) == len(self.image_paths):
                 return
 
 

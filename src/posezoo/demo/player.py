@@ -138,9 +138,8 @@ class Player:
                 return
             self._submitted[frame.index] = time.perf_counter()
             yield frame
-            if (
-                self._waits_for_key
-            ):  # start no other frame: its latency would include the wait for a key
+            # Start no other frame: its latency would include the wait for a key.
+            if self._waits_for_key:
                 return
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:

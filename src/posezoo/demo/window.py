@@ -67,9 +67,8 @@ class Window:
         self.is_open = True
 
     def __enter__(self) -> Window:
-        flags = (
-            self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL
-        )  # no tool bar, which takes keys
+        # No tool bar, which takes keys.
+        flags = self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL
         self._cv2.namedWindow(self._title, flags)
         return self
 
@@ -98,6 +97,5 @@ class Window:
         except self._cv2.error:  # raised with Qt after the last window is closed
             is_closed = True
         self.is_open = self.is_open and not is_closed
-        return (
-            chr(code).lower() if 0 < code < 128 else ""
-        )  # higher codes: Shift alone, arrows and others
+        # Higher codes: Shift alone, arrows and others.
+        return chr(code).lower() if 0 < code < 128 else ""

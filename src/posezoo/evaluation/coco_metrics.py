@@ -88,9 +88,8 @@ def compute_coco_metrics(
         kpt_oks_sigmas=None if boxes else keypoint_sigmas(dataset.keypoints),
     )
     evaluation.run()
-    stats = (
-        evaluation.stats
-    )  # in pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes
+    # In pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes.
+    stats = evaluation.stats
     values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
     metrics = zip(BOX_METRICS if boxes else KEYPOINT_METRICS, map(float, values), strict=True)
     return {name: value for name, value in metrics if value >= 0}

@@ -276,9 +276,8 @@ def _move(staged: StoreFolder, path: StoreFolder, limits: StoreLimits) -> str | 
         source = files._strip_protocol(staged.address)
         if not staged.address.startswith("sftp:"):
             files.cp_file(source, name)
-        elif files.exists(
-            source
-        ):  # else an earlier attempt was successful, but its answer was lost
+        elif files.exists(source):
+            # Else an earlier attempt was successful, but its answer was lost.
             files.mv(source, name)
         files.invalidate_cache()
         return _version(files.info(name))
@@ -329,9 +328,8 @@ def _ask(
                 return None
             problem, hint, is_temporary = _explain(error, address)
             cause = error
-            if isinstance(
-                error, (TimeoutError, futures.TimeoutError)
-            ):  # two classes until Python 3.10
+            # Two classes until Python 3.10.
+            if isinstance(error, (TimeoutError, futures.TimeoutError)):
                 problem = f"no answer within {limit_s:g} s"
         finally:
             thread_pool.shutdown()

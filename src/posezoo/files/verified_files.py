@@ -208,9 +208,8 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
-            with (
-                _UMASK_LOCK
-            ):  # else two threads could read each other's mask, and restore the wrong one
+            # Else two threads could read each other's mask, and restore the wrong one.
+            with _UMASK_LOCK:
                 mask = os.umask(0o022)  # the only portable way to read it is to set it
                 os.umask(mask)
             part.chmod(0o666 & ~mask)  # mkstemp's 0600 would exclude the user's group
@@ -256,11 +255,12 @@ def sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
+        # Some file systems cannot.
         if error.errno not in (
             errno.EINVAL,
             errno.ENOTSUP,
             errno.ENOSYS,
-        ):  # some file systems cannot
+        ):
             raise
     finally:
         os.close(handle)
@@ -311,9 +311,8 @@ def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
             mode is not None and stat.S_IMODE(status.st_mode) != mode
         ):
             return False
-        if (
-            hasattr(os, "geteuid") and status.st_uid != os.geteuid()
-        ):  # its owner could change it at any time
+        # Its owner could change it at any time.
+        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
             return False
         os.link(source, target)
     except (OSError, NotImplementedError, AttributeError):

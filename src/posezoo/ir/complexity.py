@@ -152,9 +152,8 @@ def _pooling(operation: Any) -> float:
 #: FLOPs for each output value of operations with a window or a row.
 _BY_WINDOW: Mapping[str, Callable[[Any], float]] = {
     "Convolution": lambda operation: 2 * prod(_shape(operation, 1)[1:]),  # [out, in, *window]
-    "GroupConvolution": (
-        lambda operation: 2 * prod(_shape(operation, 1)[2:])
-    ),  # [groups, out, in, *window]
+    # [groups, out, in, *window]
+    "GroupConvolution": (lambda operation: 2 * prod(_shape(operation, 1)[2:])),
     "ConvolutionBackpropData": lambda operation: _transposed(operation, 2),
     "GroupConvolutionBackpropData": lambda operation: _transposed(operation, 3),
     "MatMul": lambda operation: (

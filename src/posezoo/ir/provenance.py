@@ -88,12 +88,10 @@ class OutputCheck:
 class Provenance:
     """The content of a provenance.json."""
 
-    key: Mapping[
-        str, object
-    ]  # everything that the bytes of the IR depend on, from ``conversion_key``
-    contents: Mapping[
-        str, FileContent
-    ]  # size and digest of the two files, by suffix: ``.xml`` and ``.bin``
+    #: Everything that the bytes of the IR depend on, from ``conversion_key``.
+    key: Mapping[str, object]
+    #: Size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
+    contents: Mapping[str, FileContent]
     checks: tuple[OutputCheck, ...]  # the self-check; empty if it was skipped
     #: The ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they were
     #: not counted.

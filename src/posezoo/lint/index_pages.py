@@ -197,9 +197,8 @@ class RegistryLinks:
 
     def was_not_copied(self, kind: str) -> bool:
         """Whether files of a kind are missing because only a part of the repository was copied."""
-        if (
-            kind == "outside"
-        ):  # the folder above the repository, unless only a part of it is the registry
+        # The folder above the repository, unless only a part of it is the registry.
+        if kind == "outside":
             return not any(
                 self.counts.get(each) for each in self.counts.keys() - {"outside", "cards", "files"}
             )

@@ -39,9 +39,8 @@ class NetworkCheckpoint:
         from posezoo import checkpoints
 
         torch = import_optional("torch", extra="torch")
-        with torch.device(
-            "meta"
-        ):  # allocates and initializes no weights, since they are replaced below
+        # Allocates and initializes no weights, since they are replaced below.
+        with torch.device("meta"):
             module = self.network.build(**self.arguments)
         requested: dict[str, Any] = module.state_dict()
         with _prefix_errors(self.path):

@@ -139,7 +139,6 @@ def _name_worker(worker: str, outcome: Outcome[Item, Result]) -> Outcome[Item, R
 
 
 def _name(item: object) -> str:
-    name = getattr(item, "full_name", None) or getattr(
-        item, "label", item
-    )  # of a model, or of a case
+    # Of a model, or of a case.
+    name = getattr(item, "full_name", None) or getattr(item, "label", item)
     return f"{name}"

@@ -103,9 +103,8 @@ def resolve_model(
         PosezooError: an argument for Model Optimizer is unknown or not valid.
         LockError: the lock is strict, and does not list the model as it is declared.
     """
-    if (
-        isinstance(spec.path, StoreFolder) and not spec.path.is_file()
-    ):  # on a worker without a shared disk
+    # On a worker without a shared disk.
+    if isinstance(spec.path, StoreFolder) and not spec.path.is_file():
         model_roots(context.settings)
     spec = with_known_network(spec)
     if inputs is not None and inputs != InputOptions():
@@ -136,9 +135,8 @@ def resolve_model(
 def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
     """The model's own decoder; if it has none, its composite's."""
     if spec.decoder is None and spec.composite:
-        with suppress(
-            SpecError, UnknownModelError
-        ):  # reported if the composite itself is requested
+        # Reported if the composite itself is requested.
+        with suppress(SpecError, UnknownModelError):
             return context.registry.composite_of(spec).decoder
     return spec.decoder
 

@@ -140,10 +140,11 @@ DECODER = DecoderType(
         },
         {"heatmaps": are_coco_heatmaps, "embeddings": are_coco_embeddings},
     ),
+    # Open Model Zoo misspells it.
     omz_model_types=(
         "hpe-assosiative-embedding",
         "hpe-associative-embedding",
-    ),  # Open Model Zoo misspells it
+    ),
     optional=(Output("", _MAPS, role="nms_heatmaps"),),
     visible_score=PEAK_IS_VISIBLE,
     # The shorter side is HigherHRNet's; its training pads with black.

@@ -93,9 +93,8 @@ def match_people(fp32: DetectedPoints, int8: DetectedPoints) -> Sequence[NDArray
             if median <= SAME_PERSON * extent:
                 candidates.append((median, i, j, distances))
     matched, used_fp32, used_int8 = [], set(), set()
-    for _, i, j, distances in sorted(
-        candidates, key=lambda candidate: candidate[:3]
-    ):  # nearest first
+    # Nearest first.
+    for _, i, j, distances in sorted(candidates, key=lambda candidate: candidate[:3]):
         if i not in used_fp32 and j not in used_int8:
             used_fp32.add(i)
             used_int8.add(j)

@@ -57,9 +57,8 @@ class Resolved:
     )
     route: Route  # the way in which it becomes IR
     runs_upstream_code: bool  # whether code that comes with the model runs before the converter
-    decoder: (
-        Decoder | None
-    )  # the decoder that the IR name: the model's own; if it has none, its composite's
+    #: The decoder that the IR name: the model's own; if it has none, its composite's.
+    decoder: Decoder | None
     layout: ModelLayout  # the folders of its files and IR
     targets: tuple[Target, ...]  # one for each requested IR
 

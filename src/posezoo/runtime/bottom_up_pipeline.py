@@ -98,9 +98,8 @@ class TestTimeAugmentation(BottomUpPipeline):
         self._at_scale: dict[float, BottomUpPipeline] = {}
         for scale in self._scales:
             self._at_scale[scale] = self
-            if (
-                self.input_size is not None and scale != 1
-            ):  # the same network with another input size
+            # The same network with another input size.
+            if self.input_size is not None and scale != 1:
                 size = self._scale(self.input_size, scale)
                 target = self._sizing.target_size(size)
                 options = replace(config.options, target_size=target, aspect_size=size)

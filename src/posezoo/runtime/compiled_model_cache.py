@@ -49,9 +49,8 @@ def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
     The file stays mapped into memory as long as the network exists.
     """
     try:
-        content = np.memmap(
-            path, np.uint8, "c"
-        )  # OpenVINO needs a writable buffer, but does not write to it
+        # OpenVINO needs a writable buffer, but does not write to it.
+        content = np.memmap(path, np.uint8, "c")
     except (OSError, ValueError):
         return None
     if hashlib.sha256(content[_DIGITS:].data).hexdigest().encode() != content[:_DIGITS].tobytes():

@@ -182,9 +182,8 @@ class Estimator:
             InferenceError: the device fails.
         """
         steps, network = self._pipeline(to_bgr(image)), self._pipeline.networks[place]
-        if (
-            len(self._pipeline.networks) == 1
-        ):  # the outputs lead to no further inputs: no inference is needed
+        # The outputs lead to no further inputs: no inference is needed.
+        if len(self._pipeline.networks) == 1:
             return [next(steps).inputs]
         collected: list[Mapping[str, Array]] = []
 

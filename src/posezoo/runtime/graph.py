@@ -73,9 +73,8 @@ class Graph:
             if not file.is_file():
                 raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
         with open(xml, "rb") as stream:
-            if b"<net" not in stream.read(
-                1024
-            ):  # otherwise OpenVINO tries all its readers and prints errors
+            # Otherwise OpenVINO tries all its readers and prints errors.
+            if b"<net" not in stream.read(1024):
                 raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
         try:
             self.model = self.core.read_model(xml)

@@ -26,9 +26,8 @@ WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 class FieldType(Generic[ItemT]):
     """A type of value."""
 
-    read: Callable[
-        [YamlNode], ItemT
-    ]  # returns a node's value, or raises SpecError with its position
+    #: Returns a node's value, or raises SpecError with its position.
+    read: Callable[[YamlNode], ItemT]
     schema: Schema  # the values as JSON Schema, as far as it can describe them
 
 

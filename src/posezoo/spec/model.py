@@ -491,9 +491,8 @@ class SelfCheckSettings:
     inputs: str = (
         "noise"  # ``noise`` (seeded, blocky) or ``photo`` (a drawn scene with a photo's statistics)
     )
-    tolerance: Mapping[str, float] = field(
-        default_factory=dict
-    )  # by output name; ``*`` for all others
+    #: By output name; ``*`` for all others.
+    tolerance: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""  # why the default does not fit
 
 
@@ -600,9 +599,8 @@ class ModelSpec:
     has_pre_convert: bool = (
         False  # whether a pre-convert.py is beside it; it runs only with consent
     )
-    model_info: Mapping[str, Plain] = field(
-        default_factory=dict
-    )  # what Open Model Zoo writes into the IR
+    #: What Open Model Zoo writes into the IR.
+    model_info: Mapping[str, Plain] = field(default_factory=dict)
     quantizable: bool = False  # whether Open Model Zoo quantized it
     quantization: QuantizationSettings | None = None  # settings for INT8; None for the defaults
     quantized: str = (

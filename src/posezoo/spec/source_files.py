@@ -447,9 +447,8 @@ def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> N
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
         return
     try:
-        re.compile(step.pattern).sub(
-            step.replacement, ""
-        )  # checks the template even if nothing matches
+        # Checks the template even if nothing matches.
+        re.compile(step.pattern).sub(step.replacement, "")
     except (re.error, IndexError) as error:
         raise fields["replacement"].make_error(f"cannot replace its pattern: {error}") from error
 

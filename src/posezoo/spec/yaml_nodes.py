@@ -261,9 +261,8 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
         raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SpecError(file, 1, 1, "", "is UTF-16, not UTF-8", hint="save it as UTF-8")
-    content = content.removeprefix(
-        b"\xef\xbb\xbf"
-    )  # the byte order mark that editors on Windows write
+    # The byte order mark that editors on Windows write.
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         text = content.decode("utf-8")
         parser = _Parser(text)

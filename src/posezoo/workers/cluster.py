@@ -356,9 +356,8 @@ def _prepare_workers(
     workers = watch.wait_for_workers()
     prepare = partial(client.run, _prepare_worker, content, workers=workers, on_error="return")
     answers: dict[str, object] = {}
-    with suppress(
-        NoAnswerError
-    ):  # one is frozen, which the watch reports; each task checks its worker again
+    # One is frozen, which the watch reports; each task checks its worker again.
+    with suppress(NoAnswerError):
         answers = _within(_ANSWER_S, prepare)
     for worker, answer in answers.items():
         if isinstance(answer, PosezooError):

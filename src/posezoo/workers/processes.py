@@ -420,9 +420,8 @@ def serve() -> int:
     """
     global _is_child
     _is_child = True
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # on Windows, ^C reaches all processes of a terminal
+    # On Windows, ^C reaches all processes of a terminal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     messages = _Messages(
         os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), at_end=_end_with_parent
     )

@@ -141,9 +141,8 @@ class ThreadPool:
             thread = threading.Thread(target=self._work_loop, daemon=True)
             try:
                 thread.start()
-            except (
-                RuntimeError
-            ):  # the system has no more threads for us: the started ones do all tasks
+            except RuntimeError:
+                # The system has no more threads for us: the started ones do all tasks.
                 if not self._threads:
                     raise
                 break

@@ -56,17 +56,15 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
     areas = _area(sides)
     table = ops.concat([*sides, areas], 0)
     logits = ops.reshape(maps["scores"], integers([-1]), False)
-    is_face = ops.logical_and(
-        ops.equal(logits, logits), are_finite(raw)
-    )  # nan is not equal to itself
+    # nan is not equal to itself.
+    is_face = ops.logical_and(ops.equal(logits, logits), are_finite(raw))
     none, limit = constant(_NONE), constant(options.max_overlap)
     left = ops.select(is_face, ops.clamp(logits, _NONE / 2, -_NONE), none)
     left = ops.reshape(left, integers([1, -1]), False)
     every, last = constant([range(raw.shape[0])]), constant(raw.shape[0] - 1)
     faces, highest = [], []
-    for _ in range(
-        max_people
-    ):  # the highest of those that are left; those that overlap it are then removed
+    # The highest of those that are left; those that overlap it are then removed.
+    for _ in range(max_people):
         # Few nodes, since each costs more than its computation; TopK would take longer than two
         # reductions.
         logit = ops.reduce_max(left, integers([1]))

@@ -67,9 +67,8 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
 
     arrays = []
     with map_file(path) as buffer:
-        for tensor in find_messages(
-            buffer, 1, 5, 2, 8
-        ):  # the nodes, their attributes, values, tensors
+        # The nodes, their attributes, values, tensors.
+        for tensor in find_messages(buffer, 1, 5, 2, 8):
             parts = {field.number: field for field in read_fields(buffer, tensor.start, tensor.end)}
             if not {1, 2, 4} <= set(parts) or buffer[parts[1].start] != 1:  # DT_FLOAT
                 continue
