@@ -209,6 +209,17 @@ class _Handler(BaseHTTPRequestHandler):
         stop = min(
             (at for at in (answer.cut_at, answer.hang_at) if at is not None), default=len(body)
         )
+        self._write_body(answer, body, stop)
+        while answer.endless and not stopping.is_set():
+            self.wfile.write(body)
+        if answer.hang_at is not None:
+            stopping.wait()
+        whole = answer.chunked or not (answer.without_length or answer.length)
+        self.close_connection = not whole or answer.cut_at is not None or stopping.is_set()
+
+    def _write_body(self, answer: Answer, body: bytes, stop: int) -> None:
+        """The body up to ``stop``, as fast and in the pieces that the answer asks for."""
+        stopping = self.server.owner.stopping
         if answer.bytes_per_s:
             for at in range(0, stop, piece := max(1, answer.bytes_per_s // 50)):
                 self.wfile.write(body[at : min(at + piece, stop)])
@@ -217,13 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
             while not stopping.wait(answer.chunk_size_drip_s):
                 self.wfile.write(b"0")
         elif answer.body_drip_s:
-            if answer.chunked:
-                self.wfile.write(b"%x\r\n" % len(body))
-            self.wfile.write(body[: answer.drips_from])
-            for at in range(answer.drips_from, stop, answer.drip_bytes):
-                if stopping.wait(answer.body_drip_s):
-                    break
-                self.wfile.write(body[at : at + answer.drip_bytes])
+            self._drip_body(answer, body, stop)
         elif answer.chunked:
             half = stop // 2
             for piece in (body[:half], body[half:stop]):
@@ -232,12 +237,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"0\r\n\r\n")
         else:
             self.wfile.write(body[:stop])
-        while answer.endless and not stopping.is_set():
-            self.wfile.write(body)
-        if answer.hang_at is not None:
-            stopping.wait()
-        whole = answer.chunked or not (answer.without_length or answer.length)
-        self.close_connection = not whole or answer.cut_at is not None or stopping.is_set()
+
+    def _drip_body(self, answer: Answer, body: bytes, stop: int) -> None:
+        """A few bytes at a time, from some byte on."""
+        if answer.chunked:
+            self.wfile.write(b"%x\r\n" % len(body))
+        self.wfile.write(body[: answer.drips_from])
+        for at in range(answer.drips_from, stop, answer.drip_bytes):
+            if self.server.owner.stopping.wait(answer.body_drip_s):
+                break
+            self.wfile.write(body[at : at + answer.drip_bytes])
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests are quiet."""

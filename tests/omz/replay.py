@@ -395,44 +395,9 @@ def compare(call: Call, theirs: Left, ours: Left, composites: Set[str] = frozens
     """The result of a call of which both sides left something; ``composites`` are names that ours does not print."""
     if call.line.tool == "quantizer":
         return Result("alone", why="2024.6 has no quantizer")
-    found, allowed = [], set()
-    converted = theirs.converted | ours.converted
-    for path in sorted({*theirs.changed, *ours.changed}):
-        if path not in ours.files:
-            found.append(f"ours lacks {path}")
-        elif path not in theirs.files:
-            command = "converter" if path in converted else "downloader"
-            flags = [
-                flag
-                for flag, extra in EXTRA_FILES.items()
-                if flag.startswith(command) and re.fullmatch(extra, path)
-            ]
-            allowed.update(flags)
-            if not flags:
-                found.append(f"only ours has {path}")
-        elif (
-            path in converted
-            and path.endswith(".xml")
-            and not theirs.inputs.get(path, set()) <= ours.inputs.get(path, set())
-        ):
-            found.append(f"the inputs of {path} differ")
-        elif path not in converted and theirs.files[path] != ours.files[path]:
-            found.append(f"{path} differs")
-    for aspect in ("code", "failed"):
-        if getattr(theirs, aspect) != getattr(ours, aspect):
-            found.append(f"{aspect}: {getattr(theirs, aspect)} and {getattr(ours, aspect)}")
-    if (
-        call.args is not None and call.args.print_all
-    ):  # ours prints the parts of a composite in its place
-        allowed.add(f"{call.line.tool} --print_all")
-        if lacking := set(theirs.models) - set(ours.models) - composites:
-            found.append(f"ours does not print {', '.join(sorted(lacking))}")
-    elif call.line.tool == "downloader" and theirs.models != ours.models:
-        found.append(f"models: {theirs.models} and {ours.models}")
-    if any(each["composite_model_name"] for each in theirs.info):
-        allowed.add("info_dumper --name")
-    if list(map(_facts, theirs.info)) != list(map(_facts, ours.info)):
-        found.append("the facts differ")
+    allowed = set()
+    found = _compare_files(theirs, ours, allowed)
+    found += _compare_answers(call, theirs, ours, composites, allowed)
     needs, why = _needs(ours)
     if call.zoo != "all":
         needs = "POSEZOO_REGISTRIES=omz"
@@ -444,6 +409,57 @@ def compare(call: Call, theirs: Left, ours: Left, composites: Set[str] = frozens
     elif ours.failed and set(ours.failed) >= set(call.line.models):
         outcome, why = "unconverted", why or "Model Optimizer does not convert what was generated"
     return Result(outcome, needs, ", ".join(sorted(allowed)), why)
+
+
+def _compare_files(theirs: Left, ours: Left, allowed: set[str]) -> list[str]:
+    """How the files differ; the flags that may add files are put into ``allowed``."""
+    differences = []
+    converted = theirs.converted | ours.converted
+    for path in sorted({*theirs.changed, *ours.changed}):
+        if path not in ours.files:
+            differences.append(f"ours lacks {path}")
+        elif path not in theirs.files:
+            flags = _flags_that_add(path, "converter" if path in converted else "downloader")
+            allowed.update(flags)
+            if not flags:
+                differences.append(f"only ours has {path}")
+        elif path not in converted:
+            if theirs.files[path] != ours.files[path]:
+                differences.append(f"{path} differs")
+        elif path.endswith(".xml") and not _inputs(theirs, path) <= _inputs(ours, path):
+            differences.append(f"the inputs of {path} differ")
+    return differences
+
+
+def _compare_answers(
+    call: Call, theirs: Left, ours: Left, composites: Set[str], allowed: set[str]
+) -> list[str]:
+    """How exit codes, printed names and facts differ; allowed differences are put into ``allowed``."""
+    differences = []
+    for aspect in ("code", "failed"):
+        if getattr(theirs, aspect) != getattr(ours, aspect):
+            differences.append(f"{aspect}: {getattr(theirs, aspect)} and {getattr(ours, aspect)}")
+    # Ours prints the parts of a composite in its place.
+    if call.args is not None and call.args.print_all:
+        allowed.add(f"{call.line.tool} --print_all")
+        if lacking := set(theirs.models) - set(ours.models) - composites:
+            differences.append(f"ours does not print {', '.join(sorted(lacking))}")
+    elif call.line.tool == "downloader" and theirs.models != ours.models:
+        differences.append(f"models: {theirs.models} and {ours.models}")
+    if any(each["composite_model_name"] for each in theirs.info):
+        allowed.add("info_dumper --name")
+    if list(map(_facts, theirs.info)) != list(map(_facts, ours.info)):
+        differences.append("the facts differ")
+    return differences
+
+
+def _inputs(left: Left, path: str) -> set:
+    return left.inputs.get(path, set())
+
+
+def _flags_that_add(path: str, command: str) -> list[str]:
+    flags = [flag for flag in EXTRA_FILES if flag.startswith(command)]
+    return [flag for flag in flags if re.fullmatch(EXTRA_FILES[flag], path)]
 
 
 def _needs(left: Left) -> tuple[str, str]:

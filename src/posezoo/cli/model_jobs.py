@@ -164,9 +164,7 @@ def run_for_each(
     console(RunStarted(command_line(), len(selection.models)))
     for problem in selection.problems:
         report.add_failure(Path(problem.file).parent.name, problem)
-    for composite in selection.composites:
-        if composite.deprecated is not None:  # for models, the download prints this warning
-            console.warn(f"{composite.name}: {composite.deprecated}")
+    _warn_of_deprecated_composites(selection, console)
     outcomes = for_each(selection.models, work, executor=executor, listener=console, memory=memory)
     for number, outcome in enumerate(outcomes):
         name = outcome.item.full_name
@@ -189,6 +187,13 @@ def run_for_each(
     if is_buried:
         _repeat_failures(report, skipped, console)
     return report
+
+
+def _warn_of_deprecated_composites(selection: Selection, console: Console) -> None:
+    """For models, the download prints this warning."""
+    for composite in selection.composites:
+        if composite.deprecated is not None:
+            console.warn(f"{composite.name}: {composite.deprecated}")
 
 
 def _repeat_failures(report: JobReport, skipped: Sequence[str], console: Console) -> None:
