@@ -6,8 +6,8 @@ import posezoo
 irs = posezoo.get("blazepose-full", precision="FP16")      # part name -> .xml
 model = posezoo.load("blazepose-full", precision="FP16", device="CPU")
 poses = model(image)                                        # uint8 BGR in, list[Pose] out
-net = posezoo.network("higher_hrnet", pretrained="mine.pth")  # a PyTorch module, with your own
-weights poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any runtime in
+net = posezoo.network("higher_hrnet", pretrained="mine.pth")  # a PyTorch module, own weights
+poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any runtime in
 """
 
 from __future__ import annotations

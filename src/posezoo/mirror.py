@@ -1,9 +1,9 @@
 """A mirror: a folder for machines without a network; a machine with a network fills it.
 
-    DIR/1/<first two hex digits>/<the others>    published files by their digest, with the layout of
-    a cache DIR/models/<public|intel>/<name>/model.yml   the declarations: a registry of these
-    models DIR/licenses/                                the licenses;  DIR/NOTICE: the copyright
-    holders DIR/posezoo.lock                             the SHA-384 of every file
+    DIR/1/<first two hex digits>/<the others>    published files by their digest, as in a cache
+    DIR/models/<public|intel>/<name>/model.yml   the declarations: a registry of these models
+    DIR/licenses/                                the licenses;  DIR/NOTICE: the copyright holders
+    DIR/posezoo.lock                             the SHA-384 of every file
 
 Any static file server can serve it, and every copy of it is a mirror too.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -234,48 +234,66 @@ class Mirror:
         Raises:
             LockError: it is not a mirror.
         """
-        lock, known = self.open_lock(), {self.root / name for name in (NAME, NAME + SUFFIX, NOTICE)}
+        lock = self.open_lock()
         specs = {model_key(spec): spec for spec in self.specs(names)}
+        expected = {self.root / name for name in (NAME, NAME + SUFFIX, NOTICE)}
+        for file in self._check_locked(lock, specs, names):
+            expected.add(file.path)
+            yield file
+        if names:
+            return
+        for file in self._check_unlocked(specs.values()):
+            expected.add(file.path)
+            yield file
+        for spec in specs.values():
+            expected.add(self.root / "licenses" / spec.license.text)
+            expected.add(spec.path.with_name("pre-convert.py"))
+        yield from self._find_others(expected)
+
+    def _check_locked(
+        self, lock: LockFile, specs: Mapping[str, ModelSpec], names: Collection[str]
+    ) -> Iterator[MirroredFile]:
+        """The files in the lock, by the keys of its models in ``specs``."""
         # The mirror's registry may be missing.
         declared = open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
         for line in lock.entries.values():
             if line.origin == MADE or not _is_among(line.model, names):
                 continue
-            name, digest = line.model.partition("@")[0], Digest("sha384", line.sha384)
+            digest = Digest("sha384", line.sha384)
             if line.file in (MODEL_YML, COMPOSITE_YML):
+                name = line.model.partition("@")[0]
                 path = self.models_dir / "public" / name / line.file
                 path = declared[name].path if name in declared else path
             else:
                 files = specs[line.model].files if line.model in specs else ()
                 # The declared digest decides the path.
-                digests = [
-                    file.checksum for file in files if file.name == line.file and file.checksum
-                ]
-                path = self.store_path(digests[0] if digests else digest)
-            known.add(path)
+                digests = [file.checksum for file in files if file.name == line.file]
+                path = self.store_path(next(filter(None, digests), digest))
             yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
-        if names:
-            return
-        for spec in specs.values():
-            known |= {
-                self.root / "licenses" / spec.license.text,
-                spec.path.with_name("pre-convert.py"),
-            }
-            if (recorded := spec.recorded_outputs) is not None:
-                known.add(path := spec.path.parent / recorded.file)
+
+    def _check_unlocked(self, specs: Iterable[ModelSpec]) -> Iterator[MirroredFile]:
+        """The files that are not in the lock, because a model or posezoo itself declares them."""
+        for spec in specs:
+            recorded = spec.recorded_outputs
+            if recorded is not None:
+                path = spec.path.parent / recorded.file
                 state = file_state(path, None, recorded.checksum)
                 yield MirroredFile(spec.full_name, recorded.file, path, state)
-        # Not in the lock, because posezoo itself declares them.
         others = [("samples", photo) for photo in SAMPLES]
         others += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
         for owner, file in others:
-            if file.checksum is not None and (path := self.store_path(file.checksum)).exists():
-                known.add(path)
-                yield MirroredFile(
-                    owner, file.name, path, file_state(path, file.size, file.checksum)
-                )
-        needed = {above for path in known for above in path.parents} | {self.root / "1" / "staging"}
-        for path, state in find_untracked_below(self.root, known, needed):
+            if file.checksum is None:
+                continue
+            path = self.store_path(file.checksum)
+            if path.exists():
+                state = file_state(path, file.size, file.checksum)
+                yield MirroredFile(owner, file.name, path, state)
+
+    def _find_others(self, expected: set[Path]) -> Iterator[MirroredFile]:
+        """The files that do not belong to the mirror."""
+        needed = {above for path in expected for above in path.parents}
+        needed.add(self.root / "1" / "staging")
+        for path, state in find_untracked_below(self.root, expected, needed):
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
     def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:

@@ -117,9 +117,8 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     families  the number of families
     ways      the settings of the measured values, in words
     models    name, page, description, facts (by the names of ``FACETS``, and people: what finds
-    them if
-              the model does not), precisions, published and, by
-              precision, figures: [number, origin (m, g, d), conditions]; conditions only if known
+              them if the model does not), precisions, published and, by precision, figures:
+              [number, origin (m, g, d), conditions]; conditions only if known
     """
     settings = {
         "Speed of whole pipelines": gallery.speed_setting,
