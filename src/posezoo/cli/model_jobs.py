@@ -123,7 +123,7 @@ class JobReport:
             print(line)
         for _, answer in self.answers:
             for path in (*(answer.files or ()), *(answer.irs or {}).values()):
-                print(path)
+                print(f"{path}")  # a path in a store is shown as its address
         return self.exit_code
 
 
