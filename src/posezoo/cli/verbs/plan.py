@@ -37,7 +37,6 @@ from posezoo.cli import flags, model_jobs
 from posezoo.errors import escape_control_characters
 from posezoo.facts.json_projection import project, to_json
 from posezoo.spec import supported_mo_args
-from posezoo.spec.routes import Obstacle
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
@@ -99,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
+    from posezoo.spec.routes import Obstacle
+
     spec = plan.resolved.spec
     obstacle = plan.obstacle or Obstacle("", "")
     return {
