@@ -426,7 +426,7 @@ def _compare_files(theirs: Left, ours: Left, allowed: set[str]) -> list[str]:
         elif path not in converted:
             if theirs.files[path] != ours.files[path]:
                 differences.append(f"{path} differs")
-        elif path.endswith(".xml") and not _inputs(theirs, path) <= _inputs(ours, path):
+        elif path.endswith(".xml") and not _inputs_of(theirs, path) <= _inputs_of(ours, path):
             differences.append(f"the inputs of {path} differ")
     return differences
 
@@ -453,7 +453,7 @@ def _compare_answers(
     return differences
 
 
-def _inputs(left: Left, path: str) -> set:
+def _inputs_of(left: Left, path: str) -> set:
     return left.inputs.get(path, set())
 
 
