@@ -334,9 +334,8 @@ def to_component(fields: Message, wheel: Path) -> Component:
     ]
     texts = [fields["License-Expression"], fields["License"]]
     texts += [text.rpartition(" :: ")[2] for text in classifiers]
-    licenses = [
-        text for text in texts if text and len(text.splitlines()) == 1
-    ]  # some give the whole text
+    # Some give the whole text.
+    licenses = [text for text in texts if text and len(text.splitlines()) == 1]
     return Component(
         name=fields["Name"],
         version=fields["Version"],

@@ -200,9 +200,8 @@ def main() -> int:
         zoo = folder / "mixed"
         for kind in kinds:
             add_models(kind, mixed.count(kind), zoo)
-        tasks = [
-            costs[kind] for kind in sorted(mixed)
-        ]  # the command takes models in the order of their names
+        # The command takes models in the order of their names.
+        tasks = [costs[kind] for kind in sorted(mixed)]
         results, digests = {}, set()
         for title, workers, kill_after in (
             ("one worker", 1, None),

@@ -238,11 +238,12 @@ def transcript(title: str, desk: Desk, mirror: Path) -> str:
 
 @pytest.mark.parametrize("title", TITLES)
 def test_each_mistake_ends_in_the_answer_that_the_page_shows(title, desk, mirror, request):
+    # Which need a model that is there.
     if title in (
         "A full disk",
         "A wrong decoder",
         "A corrupt photo",
-    ):  # which need a model that is there
+    ):
         made = request.getfixturevalue("blazepose").output_dir
         desk.environ["POSEZOO_OUTPUT_DIR"] = str(made)
         for path in made.glob("**/FP16/pose-landmark-full-mediapipe.[xb]*"):

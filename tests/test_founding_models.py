@@ -68,9 +68,8 @@ def test_the_stores_default_is_the_default_even_where_the_page_names_another(sha
         assert spec.tag == row["model_store_short"]
         (digest,) = spec.files[0].contains.values()
         assert digest.value == row["model_store_sha1"]
-    assert (
-        model("mobile_pose_mobilenetv3_small").published.accuracy == ()
-    )  # the page's AP is the tag's
+    # The page's AP is the tag's.
+    assert model("mobile_pose_mobilenetv3_small").published.accuracy == ()
 
 
 def test_every_row_of_open_model_zoo_is_declared(shared):

@@ -297,9 +297,8 @@ def flags_alone(text: str) -> set[str]:
     """The flags that a hint names, without those of its commands."""
     in_commands = {word for words in commands_in_text(text) for word in words}
     named = set(re.findall(r"(?<![\w=-])--[a-z][a-z_]+", text))
-    return (
-        set() if "in model.yml" in text else named - in_commands
-    )  # there Model Optimizer's are meant
+    # There Model Optimizer's are meant.
+    return set() if "in model.yml" in text else named - in_commands
 
 
 def test_every_flag_in_a_hint_is_one_of_each_verb_that_shows_it():

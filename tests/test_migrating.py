@@ -60,9 +60,8 @@ def user(tmp_path, links, mirror):
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=120)
     (site,) = environment.glob("lib/python*/site-packages")
-    for old in site.glob(
-        "setuptools*"
-    ):  # up to Python 3.11, an environment has one that is too old for torch
+    # Up to Python 3.11, an environment has one that is too old for torch.
+    for old in site.glob("setuptools*"):
         shutil.rmtree(old)
     (site / "packages.pth").write_text(f"{packages}\n")
     origin = tmp_path / "resnet_v1-50.pb"

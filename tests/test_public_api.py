@@ -152,9 +152,8 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
         posezoo.get(name, "FP32", checkpoint=str(file), output_dir=out, listener=events.append)
         == irs
     )
-    assert [type(event) for event in events] == [
-        ConversionUpToDate
-    ]  # the same weights by another name
+    # The same weights by another name.
+    assert [type(event) for event in events] == [ConversionUpToDate]
 
     with pytest.raises(posezoo.PosezooError, match=r"\.xml: is the IR of another checkpoint"):
         posezoo.get(name, "FP32", output_dir=out)

@@ -128,10 +128,11 @@ def test_another_clone_gives_the_same_bytes_whatever_its_folder_leftovers_time_z
     released, clone
 ):
     dist, python, _ = released
+    # Git ignores both.
     for left in (
         "src/posezoo/__pycache__/left.py",
         "build/lib/posezoo/left.py",
-    ):  # git ignores both
+    ):
         (clone / left).parent.mkdir(parents=True)
         (clone / left).write_text("by an earlier build")
     ended = subprocess.run(

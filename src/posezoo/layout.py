@@ -25,9 +25,8 @@ class ModelLayout:
     download_dir: Path  # the root of the published files
     output_dir: Path  # the root of the IRs
     checkpoint: Path | None = None  # the user's own weights, used only by the model made for them
-    conversions: Path | None = (
-        None  # files that the model's own code made ($conv_dir); None if none ran
-    )
+    #: Files that the model's own code made ($conv_dir); None if none ran.
+    conversions: Path | None = None
     limits: StoreLimits = field(default_factory=StoreLimits)  # for folders in stores
 
     def model_download_dir(self, spec: ModelSpec) -> Path:

@@ -47,9 +47,8 @@ class MeasurementKind:
     #: Each metric's largest valid value; a name ends with the unit, if any.
     figures: Mapping[str, float]
     by_machine: bool = False  # whether the values depend on the machine
-    any_weights: bool = (
-        False  # whether the values do not depend on the weights, which may be random
-    )
+    #: Whether the values do not depend on the weights, which may be random.
+    any_weights: bool = False
 
 
 _COCO = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -114,9 +113,8 @@ class Measurement:
     precision: Precision
     figures: Mapping[str, float]  # the values by name; ``KINDS`` defines the names and units
     tag: str = ""  # the tag of the variant; empty if the model has no variants
-    machine: str = (
-        ""  # processor, cores and system on one line; empty if the values do not depend on it
-    )
+    #: Processor, cores and system on one line; empty if the values do not depend on it.
+    machine: str = ""
     #: Other conditions: device, batch, data set.
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     weights: str = "published"  # one of ``WEIGHTS``
@@ -125,9 +123,8 @@ class Measurement:
     date: str = ""  # year-month-day; empty if the values do not change with time
     #: 95 % bounds of figures.
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    irs: str = (
-        ""  # ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated
-    )
+    #: ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated.
+    irs: str = ""
 
     @property
     def spread(self) -> float:

@@ -75,9 +75,8 @@ class RegistryEntry:
     path: Path
     composite: str = ""  # the composite that it is a part of
     twin: Path | None = None  # another file of the same root that declares the same name
-    also_in: tuple[
-        str, ...
-    ] = ()  # the later registries that have the name too, and are not used for it
+    #: The later registries that have the name too, and are not used for it.
+    also_in: tuple[str, ...] = ()
 
     @property
     def is_composite(self) -> bool:

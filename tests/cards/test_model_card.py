@@ -365,9 +365,8 @@ def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
     root = tmp_path / "models"
     write_model(root, "pose", model_yml())
     spec = Registry([root]).find("pose")
-    layout = ModelLayout(
-        root, root
-    )  # converted where it is declared, as in a checkout or Open Model Zoo's folder
+    # Converted where it is declared, as in a checkout or Open Model Zoo's folder.
+    layout = ModelLayout(root, root)
     page = root / "public" / "pose" / "README.md"
     for reference in (render_card(ModelFacts(spec, (spec,))), "# The zoo's own page\n", ""):
         page.write_text(reference, "utf-8")

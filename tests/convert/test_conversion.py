@@ -407,9 +407,8 @@ def test_force_repairs_damage_that_a_record_hides(tmp_path):
     weights = convert_model(spec, layout).irs[FP16].with_suffix(".bin")
     good, status = weights.read_bytes(), weights.stat()
     weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    os.utime(
-        weights, ns=(status.st_atime_ns, status.st_mtime_ns)
-    )  # as a failing disk would leave it
+    # As a failing disk would leave it.
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert is_up_to_date(spec, layout, FP16)
     convert_model(spec, layout, force=True)
     assert weights.read_bytes() == good

@@ -197,9 +197,8 @@ def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
     for seed in range(SCENES):
         maps = draw(np.random.default_rng(seed))
         values, scores = compiled(dict(maps)).values()
-        order = np.argsort(
-            scores <= 0, kind="stable"
-        )  # a person with a value that is not finite leaves a row of 0
+        # A person with a value that is not finite leaves a row of 0.
+        order = np.argsort(scores <= 0, kind="stable")
         values, scores = values[order], scores[order]
         wanted, wanted_scores = expected(name, maps, len(scores), **options)
         assert np.array_equal(scores > 0, wanted_scores > 0), seed

@@ -270,9 +270,8 @@ def test_every_graph_of_the_registry_has_recorded_outputs():
     """Checkpoints have no graph, and the runtime of IR is OpenVINO."""
     graphs = [spec for spec in models() if spec.network is None and not spec.is_ir]
     without = {spec.name for spec in graphs if spec.recorded_outputs is None}
-    assert without == {
-        "movenet-singlepose-lightning-int8"
-    }  # runtimes differ too much on its maps of 8 bits
+    # Runtimes differ too much on its maps of 8 bits.
+    assert without == {"movenet-singlepose-lightning-int8"}
     runtimes = {
         spec.recorded_outputs.runtime for spec in graphs if spec.files[0].name.endswith(".json")
     }

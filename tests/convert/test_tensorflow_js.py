@@ -473,9 +473,8 @@ def test_real_models_compute_what_tensorflow_js_computed(
         for output, shape in info["outputs"].items():
             expected = stored[f"{kind}|{output}"]
             actual = results[0][output].reshape(-1)[:: shape["step"]][: expected.size]
-            if (
-                name.startswith("blazepose") and output == "Identity_1:0"
-            ):  # a mask: logits of up to 1700
+            # A mask: logits of up to 1700.
+            if name.startswith("blazepose") and output == "Identity_1:0":
                 expected, actual = (np.log(np.clip(x, 1e-7, 1 - 1e-7) / (1 - np.clip(x, 1e-7, 1 - 1e-7)))
                                     for x in (expected.astype(np.float64), actual.astype(np.float64)))  # fmt: skip
             assert np.abs(actual - expected).max() <= 1e-3 * np.abs(expected).max(), (kind, output)

@@ -138,10 +138,11 @@ def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path, m
     output = VideoOutput(tmp_path / "out.avi", 25, 0)
     for number in range(20):
         output.write(Frame(number, "", frame(number), 0), frame(number))
+    # The encoder works on the first one, four wait.
     assert (output.written, output.dropped) == (
         5,
         15,
-    )  # the encoder works on the first one, four wait
+    )
     encoders[0].go.set()
     output.close()
     assert encoders[0].numbers == [0, 1, 2, 3, 4]

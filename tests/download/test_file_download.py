@@ -84,9 +84,8 @@ def test_a_downloaded_file_is_not_hashed_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     target = fetch(file)
     status = target.stat()
-    target.write_bytes(
-        bytes(4096)
-    )  # other bytes that look the same to the stamp: nobody reads them
+    # Other bytes that look the same to the stamp: nobody reads them.
+    target.write_bytes(bytes(4096))
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     fetch(file)
     assert fetch.events[-1] == FileUpToDate("pose", "net.tflite")

@@ -55,9 +55,8 @@ def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(
     before = target.stat()
     with open(target, "r+b") as stream:
         stream.write(bytes(len(WEIGHTS)))
-    os.utime(
-        target, ns=(before.st_atime_ns, before.st_mtime_ns)
-    )  # the size and the inode are as they were
+    # The size and the inode are as they were.
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert run(way, places).returncode == 0
     assert not target.read_bytes().strip(b"\0")
     assert run(way, places, "--verify").returncode == 0

@@ -299,6 +299,7 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
     declared = (zoo / "models" / "public" / "net" / "model.yml").read_text()
     server.serve("other", WEIGHTS, hang_at=9)
     write_model(zoo / "models", "other", declared.replace(server.url("net"), server.url("other")))
+    # So that what ends it is not the silence.
     more = (
         "--name",
         "net,other",
@@ -306,7 +307,7 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
         jobs,
         "--stall_timeout",
         600,
-    )  # so that what ends it is not the silence
+    )
     child = subprocess.Popen(
         command(zoo, *more), cwd=zoo, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         preexec_fn=heed_interrupts,

@@ -117,10 +117,11 @@ def test_the_interval_is_that_of_2_5_to_97_5_percent_of_the_resampled_metrics(tm
     truth, results = crowded(12, people=30, found=120)
     dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
     matches = list(match_dataset(dataset, predictions_of(results)))
+    # Another seed: another sample.
     pooled, random = (
         PooledMatches(matches),
         np.random.default_rng(99),
-    )  # another seed: another sample
+    )
     aps = [
         pooled.resampled_metrics(np.bincount(random.integers(0, 12, 12), minlength=12))[0]
         for _ in range(4000)

@@ -37,9 +37,8 @@ def make_model(tmp_path):
         xml.parent.mkdir(parents=True, exist_ok=True)
         shapes = {port["name"]: tuple(port["shape"]) for port in ports}
         key = (name, text, repr((ports, image)))
-        if (
-            key not in made
-        ):  # OpenVINO numbers the operations, so a second one would have other bytes
+        # OpenVINO numbers the operations, so a second one would have other bytes.
+        if key not in made:
             write_ir(
                 xml, shapes, image=tuple(image["shape"]), info={("posezoo", "note"): text or "none"}
             )

@@ -27,9 +27,8 @@ def taken_model(make_model):
             model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
         if find_target(target).inputs:
             model = replace(model, spec=with_decoding(model.spec, model.spec.decoder))
-        model.xml.with_name("provenance.json").write_text(
-            "{}"
-        )  # the license is that of a converted IR
+        # The license is that of a converted IR.
+        model.xml.with_name("provenance.json").write_text("{}")
         return model
 
     return make

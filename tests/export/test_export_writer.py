@@ -112,9 +112,8 @@ def test_a_file_with_the_right_bytes_is_accepted_whoever_wrote_it(tmp_path):
 
 def test_a_version_that_no_export_wrote_is_refused(tmp_path):
     write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"])
-    (tmp_path / "net" / "1" / "mapping_config.json").write_text(
-        "{}"
-    )  # the user may add to our versions
+    # The user may add to our versions.
+    (tmp_path / "net" / "1" / "mapping_config.json").write_text("{}")
     assert write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"]).unchanged == (
         "net/1/net.xml",
     )

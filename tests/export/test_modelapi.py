@@ -189,10 +189,11 @@ def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_mod
     assert output["point_names"][1] == "neck"
     assert proc["input_preproc"][0]["params"]["padding"] == {"fill_value": [128.0, 128.0, 128.0]}
     own = import_openvino().Core().read_model(model.xml)
+    # The IR itself keeps its names.
     assert {port.any_name for port in own.outputs} == {
         "pafs",
         "maps",
-    }  # the IR itself keeps its names
+    }
 
 
 def test_an_ir_with_its_decoder_passes_on_its_keypoints_as_tensors(tmp_path):

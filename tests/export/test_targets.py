@@ -438,10 +438,11 @@ def test_frigate_would_get_the_boxes_that_we_get(real_model, shared, tmp_path):
         outputs = {
             "detections": compiled([frame.transpose(2, 0, 1)[np.newaxis].astype(np.float32)])[0]
         }
+        # Frigate reads 20 rows.
         ours, found = (
             decode("detection", outputs, size)[:20],
             detect(frame),
-        )  # Frigate reads 20 rows
+        )
         assert [score for score, *_ in found] == pytest.approx(
             [pose.score for pose in ours], abs=1e-3
         )

@@ -38,9 +38,8 @@ def comparison():
 
 
 def bars(chart):
-    return [
-        box for box in chart.rectangles if box.height == 14 and box.x > 12
-    ]  # those of the legend stand at the edge
+    # Those of the legend stand at the edge.
+    return [box for box in chart.rectangles if box.height == 14 and box.x > 12]
 
 
 def test_bars_are_proportional_to_values_and_hollow_for_generated_weights(comparison):

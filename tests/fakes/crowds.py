@@ -29,6 +29,7 @@ _LEGS = [
     index for index, name in enumerate(_NAMES) if name.split("_")[-1] in ("hip", "knee", "ankle")
 ]
 _SHOULDERS = [5, 6]
+# The neck comes between.
 _OPENPOSE_FROM_COCO = [
     0,
     6,
@@ -47,7 +48,7 @@ _OPENPOSE_FROM_COCO = [
     1,
     4,
     3,
-]  # the neck comes between
+]
 
 # Somebody who stands upright and looks at us, the nose at (0, 0), as shares of the height of the body.
 _STANDING = np.array(

@@ -27,9 +27,10 @@ def write_ir(
 
     parameter = ops.parameter(list(image), np.float32, name="image")
     parameter.output(0).set_names({"image"})
+    # (N, 1, 1, 1).
     mean = ops.divide(
         ops.reduce_mean(parameter, np.array([1, 2, 3]), True), ops.constant(np.float32(255))
-    )  # (N, 1, 1, 1)
+    )
     count = ops.gather(ops.shape_of(parameter), np.array([0]), np.array(0))
     if image[0] == -1:
         mean = ops.multiply(mean, ops.convert(count, np.float32))

@@ -26,10 +26,11 @@ def film(
     size = np.array(SIZE)
     x, y, width, height = person["bbox"]
     photo_size = np.array(photo.shape[1::-1])
+    # Photo pixels in a frame pixel.
     near, far = (
         1.3 * max((width, height) / size),
         max(photo_size / size),
-    )  # photo pixels in a frame pixel
+    )
     start, end = np.array([x + width / 2, y + height / 2]), photo_size / 2
     truth = np.reshape(person["keypoints"], (17, 3)).astype(float)
     for frame in range(frames):

@@ -37,9 +37,8 @@ def conditioned(name: str, seed: int = 0):
             nn.init.uniform_(norm.weight, 0.5, 1.0)
             nn.init.normal_(norm.bias, _OFFSET, 0.1)
     port = find_network(name).input
-    image = draw_test_image(
-        "noise", port.shape, port.layout, seed
-    )  # the self-check's have other seeds
+    # The self-check's have other seeds.
+    image = draw_test_image("noise", port.shape, port.layout, seed)
     with torch.no_grad():
         network.train()(torch.from_numpy(preprocess(image, port)))
     for hook in hooks:

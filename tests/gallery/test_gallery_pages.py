@@ -101,9 +101,8 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
         ],
     ]
     assert "Measured with: A processor, 2 cores, Linux; pipeline read, found, drawn." in shown
-    assert (
-        page.count("<circle") == 2 * 17
-    )  # at the top in place of a picture, and with the keypoints
+    # At the top in place of a picture, and with the keypoints.
+    assert page.count("<circle") == 2 * 17
 
 
 def test_only_pages_of_our_zoo_have_commands(tmp_path, our_pages):

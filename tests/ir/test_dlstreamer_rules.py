@@ -56,13 +56,11 @@ def test_dl_streamer_can_take_what_an_ir_says(name):
     info = info_of(spec, decoder_of(spec))
     assert RESIZES[info["resize_type"]]
     assert 0 <= int(info.get("pad_value", 0)) <= 255
-    assert (
-        not {"mean_values", "scale_values"} & info.keys()
-    )  # "std" and "mean" of a model-proc file
+    # "std" and "mean" of a model-proc file.
+    assert not {"mean_values", "scale_values"} & info.keys()
     if "labels" in info:
-        assert [key for key in info if "labels" in key] == [
-            "labels"
-        ]  # every key that contains it is read
+        # Every key that contains it is read.
+        assert [key for key in info if "labels" in key] == ["labels"]
         assert len(re.split("[,; ]+", str(info["labels"]))) == len(str(info["labels"]).split(" "))
     if any("model_type" in key for key in info):
         assert TAKES[converter_of(info)]({output.name: output.shape for output in spec.outputs})

@@ -86,9 +86,8 @@ def test_simcc_with_another_number_of_bins_has_no_wrapper(tmp_path):
     assert "model_type" not in info_of(
         model_with(SIMCC, tmp_path, *bins), Decoder("simcc", {"split": 3})
     )
-    assert (
-        info_of(model_with(SIMCC, tmp_path, *bins[::-1]), SIMCC).get("model_type") is None
-    )  # x must be first
+    # x must be first.
+    assert info_of(model_with(SIMCC, tmp_path, *bins[::-1]), SIMCC).get("model_type") is None
 
 
 def test_an_ir_with_its_decoder_names_keypoints_but_no_wrapper(tmp_path):

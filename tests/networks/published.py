@@ -34,9 +34,8 @@ class Reference(NamedTuple):
     file: str  # below reference/
     calibration: str
     arguments: dict[str, Any]
-    outputs: Callable[
-        [Any, Any], Mapping[str, Any]
-    ]  # module, image → tensors by their names in the file
+    #: Module, image → tensors by their names in the file.
+    outputs: Callable[[Any, Any], Mapping[str, Any]]
 
 
 def outputs_of(network, image) -> tuple[Any, ...]:

@@ -138,9 +138,8 @@ def test_parameters_are_as_many_as_the_cards_count(file, published):
         children = list(sequence.children())
         for module, following in zip(children, [*children[1:], None][: len(children)], strict=True):
             if isinstance(module, nn.BatchNorm2d):
-                counted -= (
-                    module.num_features
-                )  # its weight goes into the convolution, its bias stays
+                # Its weight goes into the convolution, its bias stays.
+                counted -= module.num_features
             if getattr(module, "bias", None) is not None and isinstance(following, nn.BatchNorm2d):
                 counted -= module.bias.numel()  # two biases become one
     assert counted / 1e6 == pytest.approx(FOLDED[file], abs=5e-7)

@@ -62,9 +62,8 @@ def assert_same(network, compiled, name, shape, *, leeway=1):
 
 def other_shapes(name):
     """Another batch at an odd size, and a size far from the traced one."""
-    odd = (
-        (2, 3, 96, 160) if name == "higher_hrnet" else (2, 3, 101, 75)
-    )  # multiples of 32, or any size
+    # Multiples of 32, or any size.
+    odd = (2, 3, 96, 160) if name == "higher_hrnet" else (2, 3, 101, 75)
     return odd, (1, 3, 160, 224)
 
 

@@ -122,9 +122,8 @@ class Zoos:
             names = set(find_declarations(root)) - found
             registry = home / ".cache" / "posezoo" / "registries" / release / "models"
             zoo.write(root, registry, models, names)
-            zoo.write(
-                root, folder / "all", models, names & models
-            )  # their tools read all that is there
+            # Their tools read all that is there.
+            zoo.write(root, folder / "all", models, names & models)
             found |= names
         zoo.write(releases["omz"], folder / "sample", SAMPLE, SAMPLE)
         self.newest = folder / "newest"

@@ -76,9 +76,8 @@ def run(row: Row, command: Command, zoo: Path, folder: Path) -> Came:
         said=ended.stdout + ended.stderr,
         exit=ended.returncode,
         models=_models(ended.stdout, row, facts),
-        failed=sorted(
-            ended.stdout.partition("FAILED:\n")[2].splitlines()
-        ),  # theirs come out of a set
+        # Theirs come out of a set.
+        failed=sorted(ended.stdout.partition("FAILED:\n")[2].splitlines()),
         files=_files(folder),
         events=events,
         info=facts,
@@ -90,9 +89,8 @@ def _start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]
         "PATH": os.pathsep.join((str(MO_ENV / "bin"), os.environ["PATH"])),
         "HOME": str(folder.parent / "home"),
         "CI": "true",
-        "PYTHONPATH": os.environ.get(
-            "PYTHONPATH", ""
-        ),  # the posezoo that is tested, where it is not installed
+        # The posezoo that is tested, where it is not installed.
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
     return subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, timeout=180, check=False

@@ -82,9 +82,8 @@ def test_all_models_of_open_model_zoo_are_described_alike():
     assert differing == {"gpt-2": ["input_info"], "facenet-20180408-102900": ["input_info"]}
     assert len(us) == len(flat) == 264
     assert ended.returncode == 0
-    (warnings,) = (
-        ended.stderr.splitlines()
-    )  # the one misspelt key, which the other tools do not mention
+    # The one misspelt key, which the other tools do not mention.
+    (warnings,) = ended.stderr.splitlines()
     assert (
         "modnet-webcam-portrait-matting/model.yml:44:5: files[4].oroginal_source: unknown key"
         in warnings

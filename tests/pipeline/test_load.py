@@ -165,9 +165,8 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
         images.read_image(by_digest(mirror, ASTRONAUT)), (112, 112), interpolation=cv2.INTER_AREA
     )
     scene = np.full((600, 800, 3), 128, np.uint8)
-    scene[440:552, 640:752] = (
-        small  # BlazePose alone does not find it: only as a detector it sees quarters
-    )
+    # BlazePose alone does not find it: only as a detector it sees quarters.
+    scene[440:552, 640:752] = small
     runtime = load.default_runtime(context.settings)
     for least, people in ((None, 1), (0.1, 1), (0.99, 0)):
         options = LoadOptions(runtime, min_person_score=least)

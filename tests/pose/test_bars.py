@@ -113,14 +113,16 @@ def test_two_hundred_groups_come_back(decode, kind):
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [
+        # Shoulders that cross wipe each other out of the field, and cut off two arms.
         (
             "truncated",
             2364,
-        ),  # shoulders that cross wipe each other out of the field, and cut off two arms
+        ),
+        # Forearms along each other in opposite directions, of which only the ends are left.
         (
             "half bodies",
             1088,
-        ),  # forearms along each other in opposite directions, of which only the ends are left
+        ),
         ("half bodies", 1588),
         ("crossing", 1137),  # a limb was taken that would have been too long for its body
         ("crossing", 1190),

@@ -162,9 +162,8 @@ def test_a_body_without_size_has_no_region(top):
 
 
 def test_regions_are_in_image_pixels():
-    view = letterbox_transform(
-        (448, 224), (224, 224)
-    )  # two image pixels for one; 56 rows of black above
+    # Two image pixels for one; 56 rows of black above.
+    view = letterbox_transform((448, 224), (224, 224))
     faces = found(Face(100, 90, hip=(100, 126), top=(100, 76))).to_image(view)
     (square,) = blazepose.body_regions(faces)
     corners = square.to_image(np.array([[0, 0], [256, 256]]))

@@ -55,12 +55,13 @@ def test_alphapose_shows_the_box_and_nothing_beside_it():
     across = taken[128].tolist()
     assert across[0] == across[60] == across[130] == across[191] == [1, 2, 3]
     assert across[68] == [200, 200, 200] and across[96] == [90, 90, 90]
+    # 20 %.
     assert crops.crop_blank(Box(300, 100, 410, 300), IMAGE, INPUT).shown == (
         289,
         80,
         421,
         320,
-    )  # 20 %
+    )
 
 
 @pytest.mark.parametrize("cut", EVERY)

@@ -156,9 +156,8 @@ def test_scores_are_sums_times_the_keypoints_less_one():
     (pose,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512), compatible=True)
     assert pose.score == pytest.approx((4 * 0.8 + 3) * 3, rel=1e-4)
     assert pose.skeleton == "coco-17"
-    assert pose.keypoints[10].tolist() == pytest.approx(
-        [8 * 25.5, 8 * 10.5, 0.8]
-    )  # the right wrist
+    # The right wrist.
+    assert pose.keypoints[10].tolist() == pytest.approx([8 * 25.5, 8 * 10.5, 0.8])
     assert pose.keypoints[0].tolist() == [0, 0, 0]
 
 

@@ -101,9 +101,8 @@ def test_model_api_finds_our_boxes(model_api, zoo, photos, tmp_path):
     ir_writer.prepare_for_writing(network, spec, spec.decoder)
     xml = ir_writer.write_ir(network, tmp_path / "detector.xml", Precision.FP32)
     theirs, ours = wrapper(model_api, str(xml)), load_estimator(spec, published)
-    pictures = [
-        cv2.resize(photo, (544, 320)) for photo, _ in photos
-    ]  # the network's size: nothing is resized
+    # The network's size: nothing is resized.
+    pictures = [cv2.resize(photo, (544, 320)) for photo, _ in photos]
     people = 0
     for picture in pictures:
         expected, found = ours(picture), theirs(picture)

@@ -91,9 +91,8 @@ other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""  # n
 def render_pages(root: Path) -> dict[str, str]:
     """The text of each page by its path below the registry's root, with / between its parts."""
     registry = Registry([root])
-    models: list[
-        ModelFacts
-    ] = []  # the parts of a composite follow it in the order in which they run
+    #: The parts of a composite follow it in the order in which they run.
+    models: list[ModelFacts] = []
     for entry in registry.entries.values():
         if not entry.composite:
             model = entry.read()

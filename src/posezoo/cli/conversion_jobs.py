@@ -59,9 +59,8 @@ def convert_selected(
             selection, work, console, skip_unpinned=args.all, executor=executor, memory=memory_need
         )
         failed = {failure["name"] for failure in report.failures}
-        context = replace(
-            context, lock=copy(context.lock)
-        )  # read again: a process may have written it
+        # Read again: a process may have written it.
+        context = replace(context, lock=copy(context.lock))
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):
                 write_model_card(composite, context)

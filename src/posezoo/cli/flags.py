@@ -146,9 +146,8 @@ class Flag:
     choices: Container[str] | None = None  # the allowed values
     repeats: bool = False  # whether the flag may be given several times
     nargs: str | int | None = None  # the number of values, as in argparse
-    dest: str | None = (
-        None  # the name of the value in the parsed arguments (default: the last spelling)
-    )
+    #: The name of the value in the parsed arguments (default: the last spelling).
+    dest: str | None = None
     required: bool | None = None  # whether the flag must be given
     former: str = ""  # its spellings in earlier versions, which are accepted, but not shown
 

@@ -28,9 +28,8 @@ class Weights:
     """Where the published files of a model are."""
 
     places: tuple[str, ...]
-    precisions: tuple[
-        str, ...
-    ]  # those that alone are on a disk; empty if that holds for all or for none
+    #: Those that alone are on a disk; empty if that holds for all or for none.
+    precisions: tuple[str, ...]
     available: bool | None  # None if a server would have to be asked
 
     def __str__(self) -> str:

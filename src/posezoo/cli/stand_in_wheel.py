@@ -240,9 +240,8 @@ def _explain_missing(name: str, instead: str) -> str:
 
 def _installed_posezoo() -> Distribution:
     for found in distributions(name="posezoo"):
-        if found.read_text(
-            "METADATA"
-        ):  # else it is the .egg-info that a build leaves in a checkout
+        # Else it is the .egg-info that a build leaves in a checkout.
+        if found.read_text("METADATA"):
             return found
     raise PosezooError(
         "posezoo is not installed in this Python, so that a wheel of it would lack its"

@@ -147,9 +147,8 @@ def _read_nodes(xml: Path) -> list[_Node]:
 def _read_xml(xml: Path) -> Any:
     try:
         return ElementTree.parse(xml).getroot()
-    except (
-        ElementTree.ParseError
-    ) as error:  # a name in a subgraph has a character that XML does not allow
+    except ElementTree.ParseError as error:
+        # A name in a subgraph has a character that XML does not allow.
         raise ConversionError(
             f"{xml.name}: OpenVINO wrote an IR that is not valid XML: {error}"
         ) from error

@@ -221,9 +221,8 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
             network = _read(model_format, source, names)
     except (MissingPackageError, MemoryError):
         raise
-    except (
-        Exception
-    ) as error:  # OpenVINO's frontends raise classes that derive from Exception directly
+    except Exception as error:
+        # OpenVINO's frontends raise classes that derive from Exception directly.
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")

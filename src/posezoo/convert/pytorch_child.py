@@ -47,7 +47,8 @@ def main() -> int:
         RuntimeError,
         ValueError,
         MemoryError,
-    ) as error:  # from PyTorch; only the first line is useful
+    ) as error:
+        # From PyTorch; only the first line is useful.
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         code, problem = (
             REFUSED,

@@ -58,9 +58,8 @@ class ModelFacts:
     #: A composite's parts in the order in which they run; for a model, only the model itself. They
     #: have the pins of the user's lock file if there is one.
     parts: tuple[ModelSpec, ...]
-    layout: ModelLayout | None = (
-        None  # the folders of its IR; None for facts that do not depend on an IR
-    )
+    #: The folders of its IR; None for facts that do not depend on an IR.
+    layout: ModelLayout | None = None
 
     @property
     def name(self) -> str:

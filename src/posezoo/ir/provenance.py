@@ -79,9 +79,8 @@ class OutputCheck:
     difference: float
     tolerance: float
     reference: str  # the runtime that computed the original's output
-    rounding: OutputRounding | None = (
-        None  # None: the IR is not in FP16, or its rounding was not measured
-    )
+    #: None: the IR is not in FP16, or its rounding was not measured.
+    rounding: OutputRounding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +97,10 @@ class Provenance:
     complexity: Mapping[str, float] = field(default_factory=dict)
     #: For an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
     shift: Mapping[str, float] = field(default_factory=dict)
-    unprovable: tuple[
-        str, ...
-    ] = ()  # the outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``)
-    is_independent: bool = (
-        False  # whether another reader than the conversion's own read the original
-    )
+    #: The outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``).
+    unprovable: tuple[str, ...] = ()
+    #: Whether another reader than the conversion's own read the original.
+    is_independent: bool = False
     is_locked: bool = False  # whether a lock listed the IR, in place of its self-check
 
 

@@ -38,9 +38,8 @@ class RuleViolation:
 
     place: Place  # its location
     message: str  # what is wrong
-    field: str = (
-        ""  # the key of model.yml, or the part of a card; if empty, the path of a YAML node
-    )
+    #: The key of model.yml, or the part of a card; if empty, the path of a YAML node.
+    field: str = ""
     actual: str = ""  # the text at this location
     #: The text that the rule expects, for example from another file; empty if there is none.
     expected: str = ""

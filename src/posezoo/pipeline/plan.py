@@ -30,16 +30,13 @@ class Plan:
 
     resolved: Resolved
     irs: tuple[PlannedIr, ...]  # one for each requested IR
-    files: tuple[
-        PlannedFile, ...
-    ] = ()  # one for each file that is needed; empty if no IR has to be made
-    upstream_code: tuple[
-        str, ...
-    ] = ()  # descriptions of the code that comes with the model and will be run
+    #: One for each file that is needed; empty if no IR has to be made.
+    files: tuple[PlannedFile, ...] = ()
+    #: Descriptions of the code that comes with the model and will be run.
+    upstream_code: tuple[str, ...] = ()
     obstacle: Obstacle | None = None  # why an IR that has to be made cannot be made here
-    model_optimizer: ModelOptimizer | None = (
-        None  # makes the IR; None if another converter makes them
-    )
+    #: Makes the IR; None if another converter makes them.
+    model_optimizer: ModelOptimizer | None = None
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
 
     @property

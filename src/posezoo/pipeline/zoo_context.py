@@ -31,9 +31,8 @@ class Context:
     download_options: DownloadOptions  # how files may be downloaded
     mo: Path | None = None  # the Model Optimizer of the settings, unless it is posezoo's stand-in
     mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
-    allow_upstream_code: bool = (
-        False  # whether code that comes with a model may be run, in a sandbox
-    )
+    #: Whether code that comes with a model may be run, in a sandbox.
+    allow_upstream_code: bool = False
 
     @property
     def has_model_optimizer(self) -> bool:

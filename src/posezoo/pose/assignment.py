@@ -113,9 +113,8 @@ class _Matching:
     """The best partners of the starts that were added so far, and the prices that prove it."""
 
     def __init__(self, pairs_of: dict[int, list[tuple[float, int, int]]]) -> None:
-        self.chosen: dict[
-            int, tuple[int, int]
-        ] = {}  # the end of each start, and the index of the pair
+        # The end of each start, and the index of the pair.
+        self.chosen: dict[int, tuple[int, int]] = {}
         self._pairs_of = pairs_of
         self._start_prices: dict[int, float] = {}
         self._end_prices: dict[int, float] = {}

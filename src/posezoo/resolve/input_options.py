@@ -32,17 +32,14 @@ class InputOptions:
     key.
     """
 
-    mo_arguments: tuple[
-        str, ...
-    ] = ()  # further arguments of Model Optimizer: the values of ``--add_mo_arg``
-    element_type: str = (
-        ""  # of image inputs, by OpenVINO's name (u8, f16, f32); empty: the model's own
-    )
+    #: Further arguments of Model Optimizer: the values of ``--add_mo_arg``.
+    mo_arguments: tuple[str, ...] = ()
+    #: Of image inputs, by OpenVINO's name (u8, f16, f32); empty: the model's own.
+    element_type: str = ""
     layout: str = ""  # the layout of image inputs, NCHW or NHWC; empty for the model's own
     resize: bool = False  # whether the IR takes images of any height and width, and resizes them
-    dynamic: bool = (
-        False  # whether sizes are dynamic: those that model.yml names, else height and width
-    )
+    #: Whether sizes are dynamic: those that model.yml names, else height and width.
+    dynamic: bool = False
     decode: bool = False  # whether the IR contains its decoder
     max_people: int | None = None  # with ``decode``: the number of people in its outputs
     min_score: float | None = None  # with ``decode``: the minimum score of a person

@@ -39,12 +39,10 @@ class Target:
     precision: Precision
     xml: Path  # the path of the .xml, which may not exist yet; its .bin is in the same folder
     converter: Converter
-    obstacle: Obstacle | None = (
-        None  # why it cannot be made here; an IR that was made earlier is still used
-    )
-    agreed: AgreedIr | None = (
-        None  # the entry of a strict lock for this IR; None if the lock is not strict
-    )
+    #: Why it cannot be made here; an IR that was made earlier is still used.
+    obstacle: Obstacle | None = None
+    #: The entry of a strict lock for this IR; None if the lock is not strict.
+    agreed: AgreedIr | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,9 +220,8 @@ class SourceFile:
     #: are known.
     contains: Mapping[str, Digest] = field(default_factory=dict)
     first_use: bool = False  # whether size and checksum are those of the first download
-    by_lock: bool = (
-        False  # whether they come from posezoo.lock; only for a file pinned by `contains`
-    )
+    #: Whether they come from posezoo.lock; only for a file pinned by `contains`.
+    by_lock: bool = False
 
     @property
     def read_limit(self) -> int:
@@ -313,28 +312,23 @@ class Input:
     name: str  # empty if not declared; then inputs are in the network's own order
     shape: tuple[int, ...]  # in the order of ``layout``; -1 for any size; empty if not declared
     layout: str = ""  # NCHW, NHWC, ...; empty if not declared
-    color: ColorOrder | None = (
-        None  # what the network was trained on; None if unknown, as in Open Model Zoo
-    )
+    #: What the network was trained on; None if unknown, as in Open Model Zoo.
+    color: ColorOrder | None = None
     #: Subtracted from the values, in the network's channel order. One value per channel, or one for
     #: all channels if their number was not declared; empty for none.
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()  # divisors, in the same form as ``mean``
-    reverse_input_channels: bool = (
-        False  # whether the IR takes the opposite channel order of ``color``
-    )
-    dynamic: tuple[
-        str, ...
-    ] = ()  # letters of the dimensions that may stay dynamic in the conversion
-    reshaped: bool = (
-        False  # whether the network is reshaped to ``shape``, whatever its file (--input_shape)
-    )
+    #: Whether the IR takes the opposite channel order of ``color``.
+    reverse_input_channels: bool = False
+    #: Letters of the dimensions that may stay dynamic in the conversion.
+    dynamic: tuple[str, ...] = ()
+    #: Whether the network is reshaped to ``shape``, whatever its file (--input_shape).
+    reshaped: bool = False
     to_layout: str = ""  # the layout that the IR takes, if it differs (``--layout=nhwc->nchw``)
     element_type: str = ""  # the IR's, in OpenVINO's words (u8); empty for the network's own
     resize: bool = False  # whether the IR takes images of any height and width and resizes them
-    usual_size: tuple[int, int] | None = (
-        None  # height and width for measurements, if ``shape`` has -1
-    )
+    #: Height and width for measurements, if ``shape`` has -1.
+    usual_size: tuple[int, int] | None = None
     #: The shape with the limits of its dynamic sizes: [1..4,3,20,20]; empty if they have none.
     bounds: str = ""
 
@@ -371,9 +365,8 @@ class Output:
     role: str = ""
     note: str = ""
     original: str = ""  # what the original has instead, if it differs
-    unit: str = (
-        ""  # of its values: ``px`` for pixels of the input; empty if it has none, or several
-    )
+    #: Of its values: ``px`` for pixels of the input; empty if it has none, or several.
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,9 +421,8 @@ class ModelOrigin:
 
     repository: str = ""
     paper: str = ""
-    framework: Framework | None = (
-        None  # in which it was trained, if the published files do not show it
-    )
+    #: In which it was trained, if the published files do not show it.
+    framework: Framework | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,9 +480,8 @@ class SelfCheckSettings:
     #: ``max``, ``p99`` (99th percentile) or ``median`` of abs(a - b) over the output's largest
     #: abs(a).
     measure: str = "max"
-    inputs: str = (
-        "noise"  # ``noise`` (seeded, blocky) or ``photo`` (a drawn scene with a photo's statistics)
-    )
+    #: ``noise`` (seeded, blocky) or ``photo`` (a drawn scene with a photo's statistics).
+    inputs: str = "noise"
     #: By output name; ``*`` for all others.
     tolerance: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""  # why the default does not fit
@@ -543,17 +534,15 @@ class QuantizationSettings:
     change.
     """
 
-    preset: str = (
-        "performance"  # symmetric activations; ``mixed``: asymmetric if they have both signs
-    )
+    #: Symmetric activations; ``mixed``: asymmetric if they have both signs.
+    preset: str = "performance"
     subset_size: int = 300  # the largest number of calibration samples
     model_type: str = ""  # ``transformer``, or empty
     #: The largest allowed median displacement of a keypoint or a box corner, in pixels of the
     #: input.
     max_shift_px: float = 2.0
-    min_agreement: float = (
-        0.75  # the smallest allowed share of people that both networks find, 0..1
-    )
+    #: The smallest allowed share of people that both networks find, 0..1.
+    min_agreement: float = 0.75
     in_float: tuple[FloatLayers, ...] = ()  # the layers that stay in floating point, and why
     refused: str = ""  # why INT8 is not made, with the AP that it keeps; empty if it is made
 
@@ -578,43 +567,35 @@ class ModelSpec:
     outputs: tuple[Output, ...] = ()
     decoder: Decoder | None = None
     decoding: Decoding | None = None  # the decoder that is put into the IR; not in model.yml
-    people: People | None = (
-        None  # how a top-down model's people are found; None if it is not declared
-    )
+    #: How a top-down model's people are found; None if it is not declared.
+    people: People | None = None
     skeleton: str = ""
     origin: ModelOrigin = ModelOrigin()
     self_check: SelfCheckSettings = SelfCheckSettings()
     recorded_outputs: RecordedOutputs | None = None  # None if there are none
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
-    postprocessing: tuple[
-        PostprocessingStep, ...
-    ] = ()  # changes to the downloaded files, in this order
+    #: Changes to the downloaded files, in this order.
+    postprocessing: tuple[PostprocessingStep, ...] = ()
     #: Model Optimizer's arguments without a field here, as (flag, value): supported ones and
     #: unknown ones.
     mo_args: tuple[tuple[str, str], ...] = ()
-    upstream_export: tuple[
-        str, ...
-    ] = ()  # of the script that exports to ONNX; it runs only with consent
-    has_pre_convert: bool = (
-        False  # whether a pre-convert.py is beside it; it runs only with consent
-    )
+    #: Of the script that exports to ONNX; it runs only with consent.
+    upstream_export: tuple[str, ...] = ()
+    #: Whether a pre-convert.py is beside it; it runs only with consent.
+    has_pre_convert: bool = False
     #: What Open Model Zoo writes into the IR.
     model_info: Mapping[str, Plain] = field(default_factory=dict)
     quantizable: bool = False  # whether Open Model Zoo quantized it
     quantization: QuantizationSettings | None = None  # settings for INT8; None for the defaults
-    quantized: str = (
-        ""  # the type that its weights are quantized to; empty if they are not quantized
-    )
-    input_model: str = (
-        ""  # the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb)
-    )
-    network: NetworkChoice | None = (
-        None  # the one of ours that loads the checkpoint; None if none is needed
-    )
-    checkpoint: str = (
-        ""  # a published file, or a path in an unpacked archive; empty without a network
-    )
+    #: The type that its weights are quantized to; empty if they are not quantized.
+    quantized: str = ""
+    #: The file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
+    input_model: str = ""
+    #: The one of ours that loads the checkpoint; None if none is needed.
+    network: NetworkChoice | None = None
+    #: A published file, or a path in an unpacked archive; empty without a network.
+    checkpoint: str = ""
     published: PublishedMetrics = PublishedMetrics()
     training: Training = Training()
     license_note: str = ""  # shown before a download; empty if there is nothing to note
@@ -622,12 +603,10 @@ class ModelSpec:
     deprecated: Deprecation | None = None  # None if the model may be used
     tag: str = ""  # the tag of this published variant; empty if the model has no variants
     is_default: bool = True  # whether a name without a tag means this variant
-    variants: tuple[
-        ModelSpec, ...
-    ] = ()  # the others, in order; empty for all but the default variant
-    warnings: tuple[
-        str, ...
-    ] = ()  # unknown keys that were left out, one line each, with their positions
+    #: The others, in order; empty for all but the default variant.
+    variants: tuple[ModelSpec, ...] = ()
+    #: Unknown keys that were left out, one line each, with their positions.
+    warnings: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

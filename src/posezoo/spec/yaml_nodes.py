@@ -288,9 +288,8 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     """The tree of the first and only document, from the parser's events."""
     root: YamlNode | None = None
     parent: YamlNode | None = None
-    pending_keys: list[
-        YamlNode | None
-    ] = []  # for each open mapping, the key whose value comes next
+    #: For each open mapping, the key whose value comes next.
+    pending_keys: list[YamlNode | None] = []
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:

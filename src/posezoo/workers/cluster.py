@@ -205,9 +205,8 @@ def _connect(address: str) -> Iterator[Client]:
             logging.getLogger(name).setLevel(logging.CRITICAL)
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
-        socket.create_connection(
-            (host.strip("[]"), int(port)), _CONNECT_S
-        ).close()  # Dask reports less
+        # Dask reports less.
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
         # Dask's warning about versions is superseded by _check_workers.
         warnings.filterwarnings("ignore", module="distributed")
         # Dask waits without limit for a server that is no scheduler.

@@ -583,9 +583,8 @@ def test_a_checkpoint_of_a_network_is_converted_once(demo, video, tmp_path):
 def test_a_top_down_checkpoint_gets_a_detector(demo, real, shared, tmp_path, monkeypatch):
     """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
     pytest.importorskip("torch", reason="needs torch")
-    monkeypatch.setenv(
-        "POSEZOO_OUTPUT_DIR", str(tmp_path)
-    )  # without IR, so that the detector is converted
+    # Without IR, so that the detector is converted.
+    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(tmp_path))
     weights = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
     skier = shared / "data" / "photos" / "000000000785.jpg"
     detector = ("--detector", "blazepose-full")

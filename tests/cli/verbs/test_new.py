@@ -117,16 +117,14 @@ def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server)
     )
     finished = as_written(zoo, f"{verify} --format json")
     findings = json.loads(finished.stdout)["findings"]
-    assert [finding["rule"] for finding in findings] == [
-        "safe-sources"
-    ]  # this test's server has no certificate
+    # This test's server has no certificate.
+    assert [finding["rule"] for finding in findings] == ["safe-sources"]
 
     got = as_written(zoo, get)
     assert got.returncode == 0, got.stderr
     assert Path(got.stdout.split()[0]).is_file()
-    assert (
-        server.asked("my-pose.onnx") == 1
-    )  # the file that was downloaded for the draft is used again
+    # The file that was downloaded for the draft is used again.
+    assert server.asked("my-pose.onnx") == 1
     assert as_written(zoo, record).returncode == 0
     assert "gflops" in path.with_name("measured.yml").read_text()
 

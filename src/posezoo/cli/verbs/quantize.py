@@ -41,9 +41,8 @@ QUANTIZATION_FLAGS = (
     Flag(
         "--target_device",
         "the device that the INT8 IR are optimized for (default: ANY)",
-        lambda name: (
-            "NPU" if name == "VPU" else name
-        ),  # the name that Open Model Zoo's quantizer took
+        # The name that Open Model Zoo's quantizer took.
+        lambda name: "NPU" if name == "VPU" else name,
         choices=TARGET_DEVICES,
         default="ANY",
     ),

@@ -71,9 +71,8 @@ def run(args: argparse.Namespace) -> int:
     patterns = [model for model in args.models if not model.endswith(SUFFIX)]
 
     with flags.console_from_args(args) as console:
-        measured = [
-            figure for file in files for figure in _figures(context, file)
-        ]  # if one of them is invalid, none is recorded
+        # If one of them is invalid, none is recorded.
+        measured = [figure for file in files for figure in _figures(context, file)]
         selection = (
             select_models(context.registry, patterns, console) if patterns else Selection(())
         )
