@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from posezoo.facts.labels import format_count
 from posezoo.layout import ModelLayout
 from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import ModelSpec, Precision
@@ -53,7 +54,7 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
         groups.setdefault(key, []).append(term)
     count = sum(map(len, groups.values()))
     parts = [
-        f"NOTICE of {count} model{'' if count == 1 else 's'}, written by posezoo {version()}.\n"
+        f"NOTICE of {format_count(count, 'model')}, written by posezoo {version()}.\n"
         "Each has its own license; the licenses follow with their holders.\n"
     ]
     for (spdx, text, address), members in groups.items():

@@ -26,6 +26,7 @@ from posezoo.errors import (
     import_optional,
     redact_secrets,
 )
+from posezoo.facts.labels import format_count
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 from posezoo.pose.letterbox import Size
 
@@ -278,7 +279,7 @@ class VideoSource(FrameSource):
                         break
                     read += 1
                     yield Frame(next(indices), self.name, images.to_bgr(image), start_time)
-                frames = f"{read} frame{'' if read == 1 else 's'}"
+                frames = format_count(read, "frame")
                 allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
                 if self._is_live:
                     self._report_error(ImageError(f"{self.name}: was disconnected after {frames}"))

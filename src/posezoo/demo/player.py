@@ -24,6 +24,7 @@ from posezoo.demo.frame_sources import Frame, FrameSource
 from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.demo.window import ESCAPE, TAB, Window
 from posezoo.errors import PosezooError, import_optional
+from posezoo.facts.labels import format_count
 from posezoo.images import Image
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose
@@ -274,7 +275,7 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
 
 def format_summary(summary: dict[str, Any]) -> list[str]:
     """The summary as lines of text."""
-    lines = [f"{summary['frames']} frame{'' if summary['frames'] == 1 else 's'}"]
+    lines = [format_count(summary["frames"], "frame")]
     for name, mode in summary["modes"].items():
         if mode["frames"]:
             speed = f"{mode['fps']:8.1f} FPS {mode['latency_ms']:9.1f} ms latency"

@@ -28,6 +28,11 @@ def task_label(task: str) -> str:
     return task.replace("_", " ").capitalize()
 
 
+def format_count(number: int, noun: str) -> str:
+    """A number of things: ``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def format_megabytes(size: int | None) -> str:
     """A size in bytes: ``9.4 MB``."""
     return "unknown" if size is None else f"{size / 1e6:.1f} MB"

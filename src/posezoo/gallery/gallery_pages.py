@@ -23,6 +23,7 @@ from posezoo.cards.usage_section import (
 from posezoo.facts.comparison import MetricSource, SourcedMetric
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import (
+    format_count,
     format_figure,
     format_megabytes,
     format_numbers,
@@ -85,8 +86,8 @@ def render_gallery_pages(
         pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
     named = [entry for entry in entries if entry.name == first]
     heroes = [_hero(entry) for entry in (*named, *with_pictures)[:1]]
-    models = _count(len(entries), "model")
-    tasks = _count(len({entry.facts.model.task for entry in entries}), "task")
+    models = format_count(len(entries), "model")
+    tasks = format_count(len({entry.facts.model.task for entry in entries}), "task")
     data = index_data(gallery)
     pages[NAME] = render_page(
         "index.html",
@@ -104,10 +105,6 @@ def render_gallery_pages(
         json=to_script_json(data),
     )
     return pages
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def index_data(gallery: GalleryData) -> dict[str, Any]:

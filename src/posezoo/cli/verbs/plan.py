@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.errors import escape_control_characters
 from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
         counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
         size = sum(plan.download_size for plan in plans)
         missing = sum(len(plan.missing_files) for plan in plans)
-        models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
-        files = f"{missing} file{'' if missing == 1 else 's'}"
+        models = format_count(len(plans), "model")
+        files = format_count(missing, "file")
         print(f"{models}{f' ({counts})' if counts else ''}: {files} to download, {size:,} bytes")
     return report.exit_code
 

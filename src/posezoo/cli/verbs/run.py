@@ -45,6 +45,7 @@ from posezoo.errors import (
     UnknownModelError,
     import_optional,
 )
+from posezoo.facts.labels import format_count
 from posezoo.files.staging import staging_dir
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import TRACKING, Precision
@@ -474,7 +475,7 @@ def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
     for video in summary["videos"]:
         frames, people = video["frames"], video["people"]
         yield (
-            f"{video['video']}: {frames} frame{'' if frames == 1 else 's'}, at most {people} "
+            f"{video['video']}: {format_count(frames, 'frame')}, at most {people} "
             f"{'person' if people == 1 else 'people'} in one -> {video['picture']}"
         )
         yield f"{video['video']}: keypoints of each frame -> {video['keypoints']}"

@@ -28,6 +28,7 @@ from posezoo.cli.report import align_columns, print_json, print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console, Progress
 from posezoo.facts.json_projection import project
+from posezoo.facts.labels import format_count
 
 if TYPE_CHECKING:
     from posezoo.download.source_check import CheckedSource
@@ -143,7 +144,7 @@ def _text_lines(
     yield from align_columns(rows) if rows else ()
     counts = Counter(each.state for each in checked)
     parts = ", ".join(f"{number} {state}" for state, number in counts.most_common())
-    yield f"{len(checked)} source{'' if len(checked) == 1 else 's'}{f': {parts}' if parts else ''}"
+    yield f"{format_count(len(checked), 'source')}{f': {parts}' if parts else ''}"
 
 
 def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:

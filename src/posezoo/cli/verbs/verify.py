@@ -20,6 +20,7 @@ from posezoo.cli.selection import select_models
 from posezoo.errors import LockError, SettingsError, suggest
 from posezoo.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.facts.json_projection import project
+from posezoo.facts.labels import format_count
 from posezoo.registry import builtin_models_dir
 
 if TYPE_CHECKING:
@@ -351,14 +352,12 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     for finding in findings:
         print(format_line(finding))
     counts = Counter(str(finding.severity) for finding in findings)
-    details = ", ".join(_count(number, severity) for severity, number in sorted(counts.items()))
-    found = _count(len(findings), "finding")
+    details = ", ".join(
+        format_count(number, severity) for severity, number in sorted(counts.items())
+    )
+    found = format_count(len(findings), "finding")
     summary = f"{count} models and composites, {len(load_rules())} rules, {found}"
     print(f"{summary}: {details}" if findings else summary)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _all_rules() -> dict[str, RuleInfo]:
