@@ -27,7 +27,7 @@ _PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp
 
 def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The model's IR, and the project."""
-    require_keypoints(model)
+    require_keypoints(model.spec)
     yield from render_documents(model, TARGET, f"models/{model.name}-")
     yield from model.ir_files("models")
     for name in _PROJECT:
@@ -41,6 +41,7 @@ TARGET = ExportTarget(
         " for it"
     ),
     render=render_cpp,
+    require=require_keypoints,
     next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
     needs="You need CMake 3.16, a C++17 compiler and OpenVINO, see README.md of the project.",
     next_step_of_part=(

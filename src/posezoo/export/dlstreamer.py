@@ -14,13 +14,21 @@ from tempfile import TemporaryDirectory
 
 from posezoo.errors import ExportError
 from posezoo.export.documents import render_documents
-from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.export.target_type import (
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    exported_name,
+    render,
+)
 from posezoo.ir.model_info import MODEL_INFO
 from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.pose.decoder_type import DecoderType
 from posezoo.pose.decoders import DECODERS, resolve_options
 from posezoo.pose.keypoints import SKELETONS
+from posezoo.spec.model import ModelSpec
 
 # The pipeline of a converter, from pictures on.
 _DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"
@@ -93,21 +101,27 @@ def _choose_converter(
         layouts = {port.role: port.layout for port in spec.outputs}
         if decoder.reader_names and layouts == dict.fromkeys(decoder.reader_names, "NCHW"):
             return decoder.model_info(resolve_options(spec.decoder))["model_type"]
-    raise _explain_refusal(model, decoder)
+    raise _explain_refusal(spec, decoder)
 
 
-def _explain_refusal(model: ExportedModel, decoder: DecoderType | None) -> ExportError:
-    spec = model.spec
+def _require_converter(spec: ModelSpec) -> None:
+    """Raise an ExportError if the outputs have no converter, whatever they are."""
+    if not (spec.decoding or spec.decoder or spec.model_info):
+        raise _explain_refusal(spec, None)
+
+
+def _explain_refusal(spec: ModelSpec, decoder: DecoderType | None) -> ExportError:
+    name = exported_name(spec)
     if spec.composite or (decoder is not None and decoder.graph is not None):
         return ExportError(
-            f"{model.name}: DL Streamer has a converter for its outputs only with --decode",
+            f"{name}: DL Streamer has a converter for its outputs only with --decode",
             hint=(
                 "add --decode: the IR then finds the keypoints, and DL Streamer passes them on as"
                 " tensors"
             ),
         )
     kind = spec.decoder.name if spec.decoder is not None else "a network without a decoder"
-    return ExportError(f"{model.name}: DL Streamer has no converter for the outputs of {kind}")
+    return ExportError(f"{name}: DL Streamer has no converter for the outputs of {kind}")
 
 
 def _rename_outputs(
@@ -140,7 +154,7 @@ def _render_model_proc(
     if skeleton := SKELETONS.get(info.get("skeleton", "")):
         output["point_names"] = list(skeleton.keypoints)
         output["point_connections"] = [
-            skeleton.keypoints[place] for limb in skeleton.limbs for place in limb
+            skeleton.keypoints[index] for limb in skeleton.limbs for index in limb
         ]
     else:
         output["labels"] = info["labels"].split()
@@ -151,6 +165,7 @@ def _render_model_proc(
 TARGET = ExportTarget(
     summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
     render=render_dlstreamer,
+    require=_require_converter,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
     needs=(
         "The script needs DL Streamer. If it names person-detection-retail-0013, which finds the"

@@ -13,9 +13,17 @@ from collections.abc import Iterator
 
 from posezoo.errors import ExportError
 from posezoo.export.documents import render_documents
-from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.export.target_type import (
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    exported_name,
+    render,
+)
 from posezoo.pose.decoders import finds_boxes
 from posezoo.pose.ssd_detection import PERSON
+from posezoo.spec.model import ModelSpec
 
 
 def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -24,25 +32,16 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
     Raises:
         ExportError: the model is not such a detector.
     """
+    _require_detector(model.spec)
     port = model.inputs[0]
     shape = model.outputs[0].shape
     has_image = len(model.inputs) == 1 and port.layout in ("NCHW", "NHWC") and min(port.shape) > 0
     has_boxes = (
         len(model.outputs) == 1 and shape[:2] == (1, 1) and shape[3:] == (7,) and shape[2] > 0
     )
-    if not (
-        has_image
-        and has_boxes
-        and finds_boxes(model.spec.decoder)
-        and port.sides["C"] == 3
-        and port.color
-    ):
-        raise ExportError(
-            f"{model.name}: Frigate needs a person detector: one image of a fixed size, and one"
-            " output [1, 1, N, 7]",
-            hint="export person-detection-retail-0013, without --decode and --resize",
-        )
-    if model.spec.is_ir and (model.spec.inputs[0].mean or model.spec.inputs[0].scale):
+    if not (has_image and has_boxes and port.sides["C"] == 3 and port.color):
+        raise _refusal(model.spec)
+    if model.spec.is_ir and any(image.mean or image.scale for image in model.spec.inputs):
         raise ExportError(
             f"{model.name}: Frigate would not apply its mean and scale, which are not in its IR"
         )
@@ -60,12 +59,27 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
     yield ExportFile(f"{model.name}/config.yml", text)
 
 
+def _require_detector(spec: ModelSpec) -> None:
+    if spec.decoding or not finds_boxes(spec.decoder):
+        raise _refusal(spec)
+
+
+def _refusal(spec: ModelSpec) -> ExportError:
+    name = exported_name(spec)
+    return ExportError(
+        f"{name}: Frigate needs a person detector: one image of a fixed size, and one"
+        " output [1, 1, N, 7]",
+        hint="export person-detection-retail-0013, without --decode and --resize",
+    )
+
+
 TARGET = ExportTarget(
     summary=(
         "Frigate: a person detector and its label map, to copy to Frigate's folder /config, and the"
         " lines for config.yml"
     ),
     render=render_frigate,
+    require=_require_detector,
     next_step="cp -r {folder}/{name} FRIGATE_CONFIG_FOLDER",
     needs=(
         "Add the lines of {name}/config.yml to Frigate's config.yml; FRIGATE_CONFIG_FOLDER is the"

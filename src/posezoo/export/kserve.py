@@ -58,4 +58,5 @@ TARGET = ExportTarget(
         "the argument --plugin_config in {name}.yaml, which KServe adds to those of its runtime,"
     ),
     is_versioned=True,
+    takes_storage_uri=True,
 )

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator
 
 from posezoo.errors import ExportError
 from posezoo.export.documents import render_documents
-from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.export.target_type import (
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    exported_name,
+    render,
+)
+from posezoo.spec.model import ModelSpec
 
 #: The wrappers that read the outputs of our models, and how the sample prints what they find.
 _PRINTS = {
@@ -44,11 +52,7 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     info = model.model_info
     kind = info.get("model_type", "").lower()
     if kind not in _PRINTS:
-        raise ExportError(
-            f"{model.name}: Model API has wrappers only for SSD detectors and SimCC, without"
-            " --decode",
-            hint="--to folder takes any model, also with its decoder in the IR (--decode)",
-        )
+        raise _refusal(model.spec)
     arguments = ""
     if model.spec.is_ir:  # it has no model_info
         configuration = {
@@ -61,9 +65,24 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     yield ExportFile(f"{model.name}/sample.py", sample)
 
 
+def _require_wrapper(spec: ModelSpec) -> None:
+    """Raise an ExportError if the outputs have no wrapper, whatever they are."""
+    if spec.decoding or not (spec.decoder or spec.model_info):
+        raise _refusal(spec)
+
+
+def _refusal(spec: ModelSpec) -> ExportError:
+    return ExportError(
+        f"{exported_name(spec)}: Model API has wrappers only for SSD detectors and SimCC, without"
+        " --decode",
+        hint="--to folder takes any model, also with its decoder in the IR (--decode)",
+    )
+
+
 TARGET = ExportTarget(
     summary="for Model API (openvino-model-api 0.4.7 and later): the IR, and a sample in Python",
     render=render_modelapi,
+    require=_require_wrapper,
     next_step="python {folder}/{name}/sample.py IMAGE",
     needs='The sample needs Python with `pip install "openvino-model-api>=0.4.7"`.',
     checked_by="Tests run the sample with Model API; its keypoints and boxes are posezoo's.",

@@ -21,12 +21,12 @@ from posezoo.resolve.input_options import InputOptions
 
 def render_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The model's IR, and the program."""
-    require_keypoints(model)
+    require_keypoints(model.spec)
     shapes = {port.name: port.shape for port in model.outputs}
     names = model.model_info.get("labels", "").split()
     count = shapes["keypoints"][1] if "keypoints" in shapes else len(names)
     if len(names) != count:
-        names = [str(place) for place in range(count)]
+        names = [str(index) for index in range(count)]
     yield from render_documents(model, TARGET)
     yield from model.ir_files(model.name)
     sample = render("sample.mjs", name=model.name, names=json.dumps(names))
@@ -37,6 +37,7 @@ def render_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
 TARGET = ExportTarget(
     summary="Node: for each model a program of 30 lines for openvino-node, and an IR for it",
     render=render_node,
+    require=require_keypoints,
     next_step="cd {folder}/{name} && npm install && node sample.mjs PICTURE",
     needs="The program needs Node 21 or later; npm installs openvino-node and sharp for it.",
     checked_by=(

@@ -21,7 +21,8 @@ def render_ovms(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFi
     """A new version if the IR differs from the latest one, and config.json."""
     yield from render_documents(model, TARGET)
     yield from model.ir_files(f"{model.name}/{folder.version(model)}")
-    earlier = {found[1] for name in folder.present if (found := re.match(r"([^/]+)/\d+/", name))}
+    versions = [re.match(r"([^/]+)/\d+/", name) for name in folder.present]
+    earlier = {version[1] for version in versions if version}
     configs = [
         {"config": {"name": name, "base_path": name, "plugin_config": F32, **_LATEST}}
         for name in sorted({*earlier, model.name})

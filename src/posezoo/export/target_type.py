@@ -60,8 +60,8 @@ class ExportedModel:
 
     @property
     def name(self) -> str:
-        """Its name in the export, for servers and folders: that of a variant has no @."""
-        return self.spec.full_name.replace("@", "-")
+        """Its name in the export."""
+        return exported_name(self.spec)
 
     @property
     def model_info(self) -> dict[str, str]:
@@ -137,7 +137,7 @@ class ExportTarget:
         summary: what it writes, as a phrase in lower case.
         render: the files of one model. It raises an ExportError if the target cannot take it.
             To find that out before a download, it is also called with a model whose IR does not
-            exist.
+            exist, if model.yml declares its inputs and outputs.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
         needs: what the user must have or do before that, as full sentences; ``{name}`` is replaced.
         next_step_of_part: the same for a part of a composite; empty if it is no other.
@@ -145,8 +145,11 @@ class ExportTarget:
         checked_by: what the tests do, as full sentences for docs/export.md.
         run_with: the models whose export the tests really run; with others they only check the
             files.
+        require: raises an ExportError if the target cannot take a model, as far as model.yml says
+            so; it is called before a download.
         is_versioned: whether each model has numbered version folders, of which earlier ones are
             kept.
+        takes_storage_uri: whether its files name the address of a copy of the folder.
         inputs: how the IR that it exports always take images; None if the user decides.
     """
 
@@ -158,7 +161,9 @@ class ExportTarget:
     needs: str = ""
     sets_f32: str = ""
     run_with: tuple[str, ...] = ()
+    require: Callable[[ModelSpec], None] = lambda _spec: None
     is_versioned: bool = False
+    takes_storage_uri: bool = False
     inputs: InputOptions | None = None
 
 
@@ -176,14 +181,18 @@ def render_files(
     """
     files: dict[str, ExportFile] = {}
     for model in models:  # a file for all models, such as config.json, also names those before it
-        known = {**present, **{file.name: file.digest for file in files.values()}}
-        files |= {
-            file.name: file for file in target.render(model, ExportFolder(known, storage_uri))
-        }
+        digests = {**present, **{file.name: file.digest for file in files.values()}}
+        folder = ExportFolder(digests, storage_uri)
+        files |= {file.name: file for file in target.render(model, folder)}
     return list(files.values())
 
 
-def require_keypoints(model: ExportedModel) -> None:
+def exported_name(spec: ModelSpec) -> str:
+    """The name of a model in an export, for servers and folders: that of a variant has no @."""
+    return spec.full_name.replace("@", "-")
+
+
+def require_keypoints(spec: ModelSpec) -> None:
     """Check that an IR with its decoder returns keypoints.
 
     Raises:
@@ -191,8 +200,9 @@ def require_keypoints(model: ExportedModel) -> None:
     """
     from posezoo.pose.decoders import finds_boxes
 
-    if model.spec.decoding is None or finds_boxes(model.spec.decoding.decoder):
-        raise ExportError(f"{model.name}: the sample needs an IR that returns keypoints")
+    if spec.decoding is None or finds_boxes(spec.decoding.decoder):
+        problem = f"{exported_name(spec)}: the sample needs an IR that returns keypoints"
+        raise ExportError(problem)
 
 
 def render(template: str, **values: object) -> bytes:

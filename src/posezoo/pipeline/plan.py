@@ -46,6 +46,12 @@ class Plan:
         return missing or not all(ir.is_up_to_date for ir in self.irs)
 
     @property
+    def is_possible(self) -> bool:
+        """Whether nothing is known that prevents the work."""
+        is_refused = any(file.is_unpinned for file in self.files)
+        return self.obstacle is None and self.source_error is None and not is_refused
+
+    @property
     def missing_files(self) -> tuple[PlannedFile, ...]:
         """The files that would be downloaded; an unpinned file would not."""
         return tuple(file for file in self.files if file.candidate_names)

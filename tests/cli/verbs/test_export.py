@@ -178,3 +178,41 @@ def test_the_files_of_others_stay(zoo):
     assert "config.json: was not written by an export" in ended.stderr
     assert "move it away, or choose another folder" in ended.stderr
     assert files_below(zoo / "out") == {"config.json": b"mine"}
+
+
+def published_ir(zoo, **changes):
+    """A model that is published as IR, whose model.yml says nothing about its inputs."""
+    from fakes.irs import write_ir
+
+    files = []
+    write_ir(zoo / "origin" / "ready.xml", {"prob": (1, 2)})
+    for suffix in (".xml", ".bin"):
+        origin = zoo / "origin" / f"ready{suffix}"
+        files.append(declared_file(origin, name=f"FP16/ready{suffix}"))
+    content = {"framework": "dldt", "files": files, "inputs": None, "outputs": None, **changes}
+    write_model(zoo / "models", "ready", model_yml(**content))
+
+
+@pytest.mark.parametrize("target", ["dlstreamer", "modelapi", "frigate"])
+def test_a_dry_run_refuses_what_the_real_run_refuses(zoo, target):
+    published_ir(zoo)
+    for more in (["--dry_run"], []):
+        ended = run(zoo, "ready", "--to", target, "out", "-o", "irs", *more)
+        assert ended.returncode == 1, more
+        assert "error: ready: " in ended.stderr
+        assert "would" not in ended.stdout
+    assert not (zoo / "irs").exists()  # it was refused before the download
+
+
+def test_an_ir_whose_inputs_are_not_declared_is_exported(zoo):
+    published_ir(zoo)
+    planned = run(zoo, "ready", "--to", "ovms", "out", "-o", "irs", "--dry_run")
+    assert "would then export it to out" in planned.stdout
+    code, found = answer(zoo, "ready", "--to", "ovms", "out", "-o", "irs")
+    assert code == 0
+    assert "ready/1/ready.xml" in found["created"]
+
+
+def test_a_model_that_cannot_be_converted_is_not_said_to_be_exported(zoo):
+    ended = run(zoo, "old", "--to", "folder", "out", "-o", "irs", "--dry_run")
+    assert "would" not in ended.stdout

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
+from posezoo.cli.parsers import CommandParser
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.errors import ExportError
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.events import Listener
     from posezoo.export.export_writer import ExportChanges
-    from posezoo.export.target_type import ExportedModel, ExportTarget
-    from posezoo.pipeline.zoo_context import Context
-    from posezoo.resolve.input_options import InputOptions
+    from posezoo.export.target_type import ExportedModel
+    from posezoo.pipeline.export import ExportOptions
+    from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -73,36 +74,29 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Download and convert if necessary, then write the files of all models together."""
-    from posezoo.export.export_writer import ExportChanges, write_export
-    from posezoo.export.target_type import render_files
-    from posezoo.pipeline.get import resolve_model
+    from posezoo.pipeline.export import prepare_export, with_export_dir, write_exports
     from posezoo.pipeline.plan import Plan
-    from posezoo.pipeline.prepare_export import prepare_export
 
-    target, output = find_target(args.to[0]), Path(args.to[1])
+    options = _options_from_args(args)
     patterns = flags.patterns_from_args(args)
-    _check_flags(args)
-    inputs = _inputs_from_args(args, target)
-    context = _context_from_args(args, inputs)
+    context = flags.context_from_args(args)
+    if args.weights_dir is None:
+        context = with_export_dir(context, options.inputs)
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> Answer:
-        resolved = resolve_model(spec, (args.precision,), context, inputs=inputs)
         try:
-            model = prepare_export(
-                resolved, target, context, is_dry_run=args.dry_run, listener=listener
-            )
+            model = prepare_export(spec, options, context, listener=listener)
         except ExportError as error:
             if not args.all:
                 raise
             console.print_line(f"Skipping {error.problem}")
             return Answer(facts={"skipped": error.problem})
         if isinstance(model, Plan):
-            lines = [*model_jobs.format_plan(model), f"would then export it to {output}"]
-            return Answer(plan=lines)
+            return Answer(plan=_format_plan(model, options))
         exported.append(model)
         facts = {
-            "precision": args.precision.value,
+            "precision": options.precision.value,
             "ir": f"{model.xml}",
             "people_from": _tell_people(model.spec, console),
         }
@@ -111,63 +105,44 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
-        changes = ExportChanges()
-        if exported:
-            changes = write_export(
-                output,
-                lambda present: render_files(target, exported, present, args.storage_uri),
-                versioned=[model.name for model in exported if target.is_versioned],
-                is_dry_run=args.dry_run,
-            )
-            _tell_next(args, target, exported[0], console)
+        changes = write_exports(exported, options)
         lines = report.plan_lines
-        lines += _describe_changes(changes, args) if exported else []
-    answer = {"target": args.to[0], "output": f"{output}", "models": [], **asdict(changes)}
+        if exported:
+            _tell_next(options, exported[0], console)
+            lines += _describe_changes(changes, options)
+    answer = {"target": args.to[0], "output": f"{options.folder}", "models": [], **asdict(changes)}
     print_result(args, answer | report.to_json(), *lines)
     return report.exit_code
 
 
-def _check_flags(args: argparse.Namespace) -> None:
-    name, output = args.to
-    if "://" in output:
-        problem = f"{output}: posezoo export needs a local folder"
+def _options_from_args(args: argparse.Namespace) -> ExportOptions:
+    from posezoo.pipeline.export import choose_export
+
+    parser: CommandParser = args.parser
+    name, folder = args.to
+    find_target(name)
+    if "://" in folder:
+        problem = f"{folder}: posezoo export needs a local folder"
         raise ExportError(problem, hint="copy it with a tool of the store afterwards")
-    if args.storage_uri and (name != "kserve" or "://" not in args.storage_uri):
-        args.parser.error("--storage_uri is an address such as s3://bucket/models, for --to kserve")
     flags.require_model_optimizer(args)
+    try:
+        return choose_export(
+            name,
+            Path(folder),
+            args.precision,
+            inputs=flags.input_options_from_args(args),
+            storage_uri=args.storage_uri,
+            is_dry_run=args.dry_run,
+        )
+    except ExportError as error:
+        parser.error(error.problem)
 
 
-def _inputs_from_args(args: argparse.Namespace, target: ExportTarget) -> InputOptions:
-    """How the IR take images: as the target always has it, or as the user decides."""
-    inputs, fixed = flags.input_options_from_args(args), target.inputs
-    if fixed is None:
-        return inputs
-    if inputs.element_type not in ("", fixed.element_type) or inputs.layout not in (
-        "",
-        fixed.layout,
-    ):
-        always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
-        args.parser.error(f"--to {args.to[0]} always has {always}")
-    return replace(
-        inputs,
-        element_type=fixed.element_type,
-        layout=fixed.layout,
-        resize=inputs.resize or fixed.resize,
-        decode=fixed.decode,
-    )
-
-
-def _context_from_args(args: argparse.Namespace, inputs: InputOptions) -> Context:
-    """The context; IR with other inputs have their own folder, so those of other verbs stay as they
-    are.
-    """
-    from posezoo.resolve.input_options import InputOptions
-
-    context = flags.context_from_args(args)
-    if inputs == InputOptions() or args.weights_dir is not None:
-        return context
-    own = context.layout.output_dir / "exported" / inputs.folder_name
-    return replace(context, layout=replace(context.layout, output_dir=own))
+def _format_plan(plan: Plan, options: ExportOptions) -> list[str]:
+    lines = model_jobs.format_plan(plan)
+    if plan.is_possible:
+        lines.append(f"would then export it to {options.folder}")
+    return lines
 
 
 def _tell_people(spec: ModelSpec, console: Console) -> str:
@@ -184,25 +159,24 @@ def _tell_people(spec: ModelSpec, console: Console) -> str:
     return people or ITSELF
 
 
-def _tell_next(
-    args: argparse.Namespace, target: ExportTarget, model: ExportedModel, console: Console
-) -> None:
+def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:
     from posezoo.export.documents import describe_next_step
 
-    if args.to[0] == "kserve" and not args.storage_uri:
+    if options.target.takes_storage_uri and not options.storage_uri:
         console.warn(
             f"{model.name}.yaml names no address of the models yet: export again with"
             " --storage_uri, or replace s3://BUCKET/FOLDER in it"
         )
-    if not args.dry_run:
-        folder = shlex.quote(str(Path(args.to[1]).resolve()))
-        console.print_line(f"next: {describe_next_step(target, model, folder)}")
+    if not options.is_dry_run:
+        folder = shlex.quote(str(options.folder.resolve()))
+        console.print_line(f"next: {describe_next_step(options.target, model, folder)}")
 
 
-def _describe_changes(changes: ExportChanges, args: argparse.Namespace) -> list[str]:
-    output, would = Path(args.to[1]), "would be " if args.dry_run else ""
-    lines = [f"{output / file}: {would}created" for file in changes.created]
-    lines += [f"{output / file}: {would}changed" for file in changes.changed]
-    lines += [f"{output / file}: kept as you changed it" for file in changes.kept]
+def _describe_changes(changes: ExportChanges, options: ExportOptions) -> list[str]:
+    folder = options.folder
+    would = "would be " if options.is_dry_run else ""
+    lines = [f"{folder / file}: {would}created" for file in changes.created]
+    lines += [f"{folder / file}: {would}changed" for file in changes.changed]
+    lines += [f"{folder / file}: kept as you changed it" for file in changes.kept]
     count = len(changes.created) + len(changes.changed)
-    return [*lines, f"{output}: {count} files {would}written, {len(changes.unchanged)} unchanged"]
+    return [*lines, f"{folder}: {count} files {would}written, {len(changes.unchanged)} unchanged"]

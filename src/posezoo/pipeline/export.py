@@ -1,0 +1,144 @@
+"""Exports models: makes the IR that a target takes, and writes the files of all models together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from posezoo.errors import ExportError
+from posezoo.events import Listener, ignore_event
+from posezoo.export.export_writer import ExportChanges, write_export
+from posezoo.export.ir_facts import declared_facts, read_ir_facts
+from posezoo.export.target_type import ExportedModel, ExportFolder, ExportTarget, render_files
+from posezoo.export.targets import find_target
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.plan import Plan, make_plan
+from posezoo.pipeline.zoo_context import Context
+from posezoo.resolve.input_options import InputOptions
+from posezoo.spec.model import ModelSpec, Precision
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What models are exported for, and where the files go; ``choose_export`` makes it.
+
+    Attributes:
+        target: what the files are for.
+        folder: a local folder; it is created if needed.
+        precision: of the IR.
+        inputs: how the IR take images.
+        storage_uri: the address of a copy of the folder; empty if there is none yet.
+        is_dry_run: whether nothing is downloaded, converted or written.
+    """
+
+    target: ExportTarget
+    folder: Path
+    precision: Precision
+    inputs: InputOptions
+    storage_uri: str
+    is_dry_run: bool
+
+
+def choose_export(
+    target: str,
+    folder: Path,
+    precision: Precision = Precision.FP16,
+    *,
+    inputs: InputOptions = InputOptions(),  # noqa: B008 immutable
+    storage_uri: str = "",
+    is_dry_run: bool = False,
+) -> ExportOptions:
+    """The options of an export to a target, which may decide how its IR take images.
+
+    Args:
+        target: its name.
+        inputs: how the user wants the IR to take images.
+
+    Raises:
+        ExportError: there is no such target, or it does not take these options.
+    """
+    record = find_target(target)
+    if storage_uri and not (record.takes_storage_uri and "://" in storage_uri):
+        problem = "--storage_uri is an address such as s3://bucket/models, for --to kserve"
+        raise ExportError(problem)
+    if fixed := record.inputs:
+        wants_type = inputs.element_type in ("", fixed.element_type)
+        if not (wants_type and inputs.layout in ("", fixed.layout)):
+            always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
+            raise ExportError(f"--to {target} always has {always}")
+        inputs = replace(
+            inputs,
+            element_type=fixed.element_type,
+            layout=fixed.layout,
+            resize=inputs.resize or fixed.resize,
+            decode=fixed.decode,
+        )
+    return ExportOptions(record, folder, precision, inputs, storage_uri, is_dry_run)
+
+
+def with_export_dir(context: Context, inputs: InputOptions) -> Context:
+    """The context in which IR with other inputs have their own folder, so that those of other verbs
+    stay as they are.
+    """
+    if inputs == InputOptions():
+        return context
+    folder = context.layout.output_dir / "exported" / inputs.folder_name
+    return replace(context, layout=replace(context.layout, output_dir=folder))
+
+
+def prepare_export(
+    spec: ModelSpec,
+    options: ExportOptions,
+    context: Context,
+    *,
+    listener: Listener = ignore_event,
+) -> ExportedModel | Plan:
+    """The facts of the model and its IR, which is made if needed; in a dry run the plan to make it.
+
+    Raises:
+        ExportError: the target cannot take the model. This is found out before a download if
+            possible.
+        PosezooError: the IR cannot be made, see ``pipeline.get.get``.
+    """
+    target = options.target
+    precision = options.precision
+    resolved = resolve_model(spec, (precision,), context, inputs=options.inputs)
+    spec = resolved.spec
+    target.require(spec)
+    declared = declared_facts(spec, precision, context.layout)
+    if declared is not None:
+        _require_accepted(declared, target)
+    if options.is_dry_run:
+        plan = make_plan(resolved, context, is_dry_run=True)
+        xml = plan.irs[0].xml
+        is_here = xml.with_suffix(".bin").is_file()  # else a real run reads it from a store
+        if plan.obstacle is not None or plan.is_due or not is_here:
+            return plan
+    else:
+        xml = get(resolved, context, listener=listener).irs[precision]
+    model = read_ir_facts(spec, precision, xml, context.layout)
+    _require_accepted(model, target)
+    return model
+
+
+def _require_accepted(model: ExportedModel, target: ExportTarget) -> None:
+    """Raise an ExportError if the target cannot take the model."""
+    tuple(target.render(model, ExportFolder({})))
+
+
+def write_exports(models: Sequence[ExportedModel], options: ExportOptions) -> ExportChanges:
+    """Write the files of all models from ``prepare_export``, or find out what would be written.
+
+    Raises:
+        OutputError: a file cannot be written, or is not from an export.
+    """
+    if not models:
+        return ExportChanges()
+    target = options.target
+    return write_export(
+        options.folder,
+        lambda present: render_files(target, models, present, options.storage_uri),
+        versioned=[model.name for model in models] if target.is_versioned else [],
+        is_dry_run=options.is_dry_run,
+    )

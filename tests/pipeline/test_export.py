@@ -1,0 +1,71 @@
+"""Exports as functions: which options fit a target, and models that are prepared and written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes.irs import write_ir
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.errors import ExportError
+from posezoo.pipeline.export import (
+    choose_export,
+    prepare_export,
+    with_export_dir,
+    write_exports,
+)
+from posezoo.pipeline.plan import Plan
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.input_options import InputOptions
+from posezoo.settings import read_settings, to_settings
+
+
+@pytest.fixture
+def context(tmp_path):
+    """A registry with one model that is published as IR."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    write_ir(tmp_path / "origin" / "net.xml", {"heatmaps": (1, 17, 16, 24)})
+    files = [
+        declared_file(tmp_path / "origin" / f"net{suffix}", name=f"FP16/net{suffix}")
+        for suffix in (".xml", ".bin")
+    ]
+    image = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
+    heatmaps = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
+    content = model_yml(framework="dldt", files=files, inputs=[image], outputs=[heatmaps])
+    write_model(tmp_path / "models", "net", content)
+    given = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "irs"}
+    return open_context(to_settings(read_settings(given)))
+
+
+def test_a_model_is_planned_then_prepared_and_written(context, tmp_path):
+    spec = context.registry.find("net")
+    planned = prepare_export(
+        spec, choose_export("folder", tmp_path / "out", is_dry_run=True), context
+    )
+    assert isinstance(planned, Plan)
+    options = choose_export("folder", tmp_path / "out")
+    changes = write_exports([prepare_export(spec, options, context)], options)
+    assert "net/SHA256SUMS" in changes.created
+    assert (tmp_path / "out" / "net" / "net.xml").is_file()
+
+
+def test_no_model_writes_nothing(tmp_path):
+    assert write_exports([], choose_export("ovms", tmp_path / "out")).created == ()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_target_decides_how_its_ir_take_images():
+    options = choose_export("cpp", Path("out"), inputs=InputOptions(resize=True))
+    assert options.inputs == InputOptions(
+        element_type="u8", layout="NHWC", resize=True, decode=True
+    )
+    wrong = InputOptions(element_type="f32")
+    with pytest.raises(ExportError, match="--to cpp always has --input_type u8 and --input_layout"):
+        choose_export("cpp", Path("out"), inputs=wrong)
+
+
+def test_other_inputs_have_a_folder_of_their_own(context):
+    assert with_export_dir(context, InputOptions()) == context
+    other = with_export_dir(context, InputOptions(resize=True)).layout.output_dir
+    assert other == context.layout.output_dir / "exported" / "resize=True"
