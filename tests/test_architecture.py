@@ -15,6 +15,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
 #: From the ground up: a package, or a module beside the packages, imports only from rows
 #: above its own.
 LAYERS: tuple[set[str], ...] = (
+    {"user_folders"},
     {"errors", "events", "http_headers", "versions"},
     {"console", "event_log", "plugins"},
     {"checkpoints", "coco", "settings", "spec", "workers"},

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from posezoo import events
-from posezoo.errors import PosezooError, error_lines, escape_control_characters
+from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -352,7 +352,7 @@ class Console:
                 self._write(line)
 
     def _write(self, line: str) -> None:
-        line = escape_control_characters(line)  # a server may have sent a name in it
+        line = printable(line)  # a server may have sent a name in it
         bars = [progress.bar for progress in self._progress.values() if progress.bar is not None]
         if bars:
             bars[0].write(line, file=self._stream)

@@ -13,12 +13,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
+from posezoo.user_folders import show_addresses
+
 
 class PosezooError(Exception):
     """A failure that the user can act on.
 
-    Control characters are escaped, since a server, a file or another program may have sent parts of
-    the text.
+    The text is made ``printable``, since a server, a file or another program may have sent parts of
+    it.
 
     Args:
         problem: what went wrong and where, in one line.
@@ -26,8 +28,8 @@ class PosezooError(Exception):
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
-        self.problem = escape_control_characters(problem)
-        self.hint = escape_control_characters(hint)
+        self.problem = printable(problem)
+        self.hint = printable(hint)
         super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -48,7 +50,7 @@ def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
     """The lines of an error message: the problem, and what to do next."""
     lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
     # A hint or problem may be changed later.
-    return [escape_control_characters(line) for line in lines]
+    return [printable(line) for line in lines]
 
 
 class SettingsError(PosezooError):
@@ -282,6 +284,11 @@ def escape_control_characters(text: str) -> str:
     cursor.
     """
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def printable(text: str) -> str:
+    """A message for the user: it shows paths in stores as addresses, and no control characters."""
+    return escape_control_characters(show_addresses(text))
 
 
 def sanitize(text: str) -> str:

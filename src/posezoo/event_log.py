@@ -13,6 +13,7 @@ from typing import Any
 
 from posezoo.errors import OutputError, redact_secrets
 from posezoo.events import EVENT_TYPES, Event
+from posezoo.user_folders import show_addresses
 
 # Progress is written this often, for each file or task.
 _PROGRESS_S = 10.0
@@ -95,4 +96,4 @@ class EventLog:
 
 
 def _redact(value: object) -> object:
-    return redact_secrets(value) if isinstance(value, str) else value
+    return redact_secrets(show_addresses(value)) if isinstance(value, str) else value

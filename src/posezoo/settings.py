@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Any
 
 from posezoo.errors import SettingsError, explain_windows_path, redact_secrets, suggest
 from posezoo.http_headers import HostHeader, parse_header
+from posezoo.user_folders import STORES, StorePath, find_user_folder, show_addresses
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
@@ -40,27 +40,13 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
     """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating
     system.
     """
-    named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
-    if named.is_absolute():  # the XDG specification says: ignore a relative path
-        return named / "posezoo"
     try:
-        home = Path(environ.get("HOME") or Path.home())
+        return find_user_folder(kind, environ)
     except RuntimeError as error:
         raise SettingsError(
             "this user has no home folder",
             hint="set HOME, or POSEZOO_WEIGHTS_DIR and POSEZOO_CACHE_DIR and XDG_CONFIG_HOME",
         ) from error
-    if sys.platform == "win32":
-        local = environ.get("LOCALAPPDATA")
-        return (Path(local) if local else home / "AppData" / "Local") / "posezoo" / kind
-    if sys.platform == "darwin":
-        return (
-            home
-            / "Library"
-            / {"config": "Application Support", "cache": "Caches"}[kind]
-            / "posezoo"
-        )
-    return home / f".{kind}" / "posezoo"
 
 
 def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
@@ -75,56 +61,26 @@ def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = N
 # --- Folders in stores
 
 
-#: The protocols of the stores that a folder can be in.
-STORES = ("s3", "gs", "az", "sftp")
 _ADDRESS = re.compile(rf"({'|'.join(STORES)})://((?!\.)[^/?#]+(?:/(?!\.\.?(?:/|$))[^/?#]+)*)/?")
 
 
-class StoreFolder(type(Path())):  # type: ignore[misc]
-    """A path in a store, such as ``s3://bucket/models``.
+def parse_address(address: str) -> StorePath:
+    """The path in a store that an address names.
 
-    As a path, it is that of its working copy in the user's cache folder, so all code that needs
-    local files can use it; ``files.stores`` moves files between both. Its parents and children are
-    such paths too. A message shows its address. It is pickled as its address, since each machine
-    has its own working copy.
+    Raises:
+        ValueError: it is not the address of a folder in a store, or it contains a password.
     """
-
-    __slots__ = ()
-
-    @classmethod
-    def from_address(cls, address: str) -> StoreFolder:
-        """The path of an address.
-
-        Raises:
-            ValueError: it is not the address of a folder in a store, or it contains a password.
-        """
-        shown = redact_secrets(address)
-        match = _ADDRESS.fullmatch(address)
-        if match is None:
-            stores = ", ".join(f"{store}://" for store in STORES)
-            raise ValueError(f"{shown}: expected a folder, or its address in a store ({stores})")
-        if re.match(r"[^/]*:[^/]*@", match[2]):
-            raise ValueError(
-                f"{shown}: the address contains a password; put it into"
-                f" FSSPEC_{match[1].upper()}_PASSWORD"
-            )
-        return cls._at(f"{match[1]}://{match[2]}")
-
-    @classmethod
-    def _at(cls, address: str) -> StoreFolder:
-        return cls(user_folder("cache") / "stores" / address.replace("://", "/", 1))
-
-    @property
-    def address(self) -> str:
-        """The address in the store."""
-        store, *names = Path(str(self)).relative_to(user_folder("cache") / "stores").parts
-        return f"{store}://{'/'.join(names)}"
-
-    def __format__(self, form: str) -> str:
-        return format(self.address, form)
-
-    def __reduce__(self) -> tuple[Callable[[str], StoreFolder], tuple[str]]:
-        return StoreFolder._at, (self.address,)
+    shown = redact_secrets(address)
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        stores = ", ".join(f"{store}://" for store in STORES)
+        raise ValueError(f"{shown}: expected a folder, or its address in a store ({stores})")
+    if re.match(r"[^/]*:[^/]*@", match[2]):
+        raise ValueError(
+            f"{shown}: the address contains a password; put it into"
+            f" FSSPEC_{match[1].upper()}_PASSWORD"
+        )
+    return StorePath(f"{match[1]}://{match[2]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +98,7 @@ class StoreLimits:
 def _local(value: object, kind: str = "folder") -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError(f"expected a {kind}, got {value!r}")
-    if isinstance(value, StoreFolder) or re.match(rf"({'|'.join(STORES)}):/", str(value)):
+    if re.match(rf"({'|'.join(STORES)}):/", str(value)):
         raise ValueError(
             f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed"
         )
@@ -158,15 +114,14 @@ _file = partial(_local, kind="file")
 
 
 def parse_folder(value: object) -> Path:
-    """A local folder, or the address of a folder in a store.
+    """A local folder, or the working copy of the folder at an address in a store.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither a folder nor such an address.
     """
-    if isinstance(value, StoreFolder):
-        return value
-    is_address = isinstance(value, str) and "://" in value
-    return StoreFolder.from_address(str(value)) if is_address else _local(value)
+    if isinstance(value, str) and "://" in value:
+        return parse_address(value).working_copy
+    return _local(value)
 
 
 def _existing_file(value: object) -> Path:
@@ -186,7 +141,9 @@ def _switch(value: object) -> bool:
 def _mirrors(value: object) -> tuple[str, ...]:
     items = [str(item) for item in _split_list(value, ",")]
     is_url = re.compile(rf"(?!({'|'.join(STORES)}):).*://")
-    return tuple(item if is_url.match(item) else f"{parse_folder(item)}" for item in items)
+    return tuple(
+        item if is_url.match(item) else show_addresses(f"{parse_folder(item)}") for item in items
+    )
 
 
 def _models_dirs(value: object) -> tuple[Path, ...]:

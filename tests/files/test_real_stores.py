@@ -21,7 +21,7 @@ from fakes.ports import reserved_port
 from fakes.waiting import wait_until
 from posezoo.errors import OutputError, SourceError
 from posezoo.files import stores
-from posezoo.settings import StoreFolder, StoreLimits
+from posezoo.settings import StoreLimits, parse_folder
 
 LIMITS = StoreLimits(2, 20.0)
 NAMES = ("net.bin", "net.xml", "provenance.json")
@@ -110,7 +110,7 @@ def address(request, monkeypatch, tmp_path):
 
 
 def test_files_are_published_replaced_and_pulled(address):
-    folder = StoreFolder.from_address(f"{address}/models/net/FP16")
+    folder = parse_folder(f"{address}/models/net/FP16")
     folder.mkdir(parents=True)
     files = [folder / name for name in NAMES]
     contents = [os.urandom(9 << 20), b"<net/>", b"{}"]
@@ -127,16 +127,16 @@ def test_files_are_published_replaced_and_pulled(address):
     stores.pull(folder, LIMITS)
     stores.publish(files, LIMITS)
     assert [file.stat().st_mtime_ns for file in files] == times
-    assert stores.pull(StoreFolder.from_address(f"{address}/none"), LIMITS) == {}
+    assert stores.pull(parse_folder(f"{address}/none"), LIMITS) == {}
     assert not stores.has_file(folder / "none", None, LIMITS)
 
 
 def test_wrong_places_and_hosts_are_refused_in_one_line(address, monkeypatch):
-    folder = StoreFolder.from_address(f"{address.partition('zoo')[0]}no-such-bucket/x")
+    folder = parse_folder(f"{address.partition('zoo')[0]}no-such-bucket/x")
     if address.startswith("sftp:"):
         (Path.home() / ".ssh" / "known_hosts").write_text("")
         with pytest.raises(SourceError, match=r"is not in .*known_hosts") as caught:
-            stores.pull(StoreFolder.from_address(address), LIMITS)
+            stores.pull(parse_folder(address), LIMITS)
         assert "known_hosts" in caught.value.hint
         return
     folder.mkdir(parents=True)

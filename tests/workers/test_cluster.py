@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -18,6 +19,7 @@ from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import PosezooError
 from posezoo.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
+from posezoo.user_folders import StorePath
 from posezoo.workers import cluster as cluster_module
 from posezoo.workers.cluster import map_on_cluster
 
@@ -297,3 +299,11 @@ def test_looking_at_the_workers_again_and_again_leaves_no_threads():
     before = threading.active_count()
     assert [cluster_module._within(HANG_S, lambda: 1) for _ in range(20)] == [1] * 20
     wait_until(lambda: threading.active_count() <= before)
+
+
+def test_each_machine_has_its_own_working_copies_of_stores(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "here"))
+    sent = cluster_module._pickle([StorePath("s3://zoo/models").working_copy, Path("/local")])
+    monkeypatch.setenv("HOME", str(tmp_path / "there"))
+    assert pickle.loads(sent) == [StorePath("s3://zoo/models").working_copy, Path("/local")]
+    assert str(tmp_path).encode() not in sent

@@ -18,14 +18,13 @@ from posezoo.events import ignore_event
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
-    STORES,
     Settings,
-    StoreFolder,
     parse_folder,
     read_settings,
     to_settings,
 )
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.user_folders import STORES, StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
@@ -487,9 +486,7 @@ def executor_from_args(
         return Executor(int(count or available_cores()), in_processes=True)
     model_yml = next((entry.path for entry in context.registry.entries.values()), None)
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
-    local = [
-        folder for folder in used if folder is not None and not isinstance(folder, StoreFolder)
-    ]
+    local = [folder for folder in used if folder is not None and StorePath.of(folder) is None]
     return Executor(
         in_processes=True,
         scheduler=args.cluster,
@@ -560,7 +557,7 @@ def require_local(verb: str, *folders: Path) -> None:
         SettingsError: one of the folders is in a store.
     """
     for folder in folders:
-        if isinstance(folder, StoreFolder):
+        if StorePath.of(folder) is not None:
             problem = f"{folder}: is in a store, but posezoo {verb} needs a local folder"
             raise SettingsError(problem, hint="copy it with a tool of the store, and name the copy")
 

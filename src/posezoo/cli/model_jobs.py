@@ -18,6 +18,7 @@ from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.events import RunStarted
 from posezoo.facts.json_projection import to_json
 from posezoo.pipeline.for_each import Executor, for_each
+from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -120,10 +121,10 @@ class JobReport:
             print_json(self.to_json())
             return self.exit_code
         for line in self.plan_lines:
-            print(line)
+            print(show_addresses(line))
         for _, answer in self.answers:
             for path in (*(answer.files or ()), *(answer.irs or {}).values()):
-                print(f"{path}")  # a path in a store is shown as its address
+                print(show_addresses(f"{path}"))
         return self.exit_code
 
 

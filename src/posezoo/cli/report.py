@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from posezoo.errors import escape_control_characters
+from posezoo.user_folders import show_addresses
 
 ELLIPSIS = "..."  # three dots, since some terminals cannot show the single character
 
@@ -20,7 +21,7 @@ def print_json(value: object) -> None:
     """Print the result of a command as JSON; a value of another type, such as a path, as its
     text.
     """
-    print(json.dumps(value, indent=2, default=format))
+    print(show_addresses(json.dumps(value, indent=2, default=str)))
 
 
 def print_result(args: argparse.Namespace, answer: object, *lines: object) -> None:
@@ -31,7 +32,7 @@ def print_result(args: argparse.Namespace, answer: object, *lines: object) -> No
         print_json(answer)
     else:
         for line in lines:
-            print(line)
+            print(show_addresses(f"{line}"))
 
 
 def terminal_width() -> int | None:

@@ -33,8 +33,8 @@ from posezoo.errors import OutputError, SourceError, redact_secrets
 from posezoo.files import stores
 from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
-from posezoo.settings import STORES, StoreFolder
 from posezoo.spec.model import Digest, SourceFile
+from posezoo.user_folders import STORES, StorePath
 
 _LOCK = ".lock"
 _OURS = re.compile(r"[0-9a-f]{40,128}\.(new|lock)")
@@ -59,8 +59,8 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
         candidates += stored_copy(path, file, context)
     for address in context.options.mirrors:
         if address.startswith(tuple(f"{store}://" for store in STORES)):
-            path = StoreFolder.from_address(address) / path_in_store
-            candidates += stored_copy(path, file, context, CandidateKind.MIRROR)
+            stored = StorePath(f"{address}/{path_in_store}")
+            candidates.append(_stored_candidate(stored, file, context, CandidateKind.MIRROR))
         elif address.lower().startswith(("http://", "https://")):
             read: OpenCandidate = partial(
                 open_url, f"{address.rstrip('/')}/{path_in_store}", file, context
@@ -76,17 +76,19 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     return tuple(candidates)
 
 
-def stored_copy(
-    path: Path,
-    file: SourceFile,
-    context: DownloadContext,
-    kind: CandidateKind = CandidateKind.CACHE,
-) -> tuple[Candidate, ...]:
+def stored_copy(path: Path, file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
     """The candidate for a file at a path in a store; none for a local path."""
-    if not isinstance(path, StoreFolder):
+    stored = StorePath.of(path)
+    if stored is None:
         return ()
-    opener = partial(open_stored_file, path, file, context)
-    return (Candidate(redact_secrets(path.address), kind, opener),)
+    return (_stored_candidate(stored, file, context, CandidateKind.CACHE),)
+
+
+def _stored_candidate(
+    stored: StorePath, file: SourceFile, context: DownloadContext, kind: CandidateKind
+) -> Candidate:
+    opener = partial(open_stored_file, stored.address, file, context)
+    return Candidate(redact_secrets(stored.address), kind, opener)
 
 
 def publish_file(path: Path, context: DownloadContext, *, replace: bool = True) -> None:
@@ -187,7 +189,7 @@ def is_cached(file: SourceFile, context: DownloadContext) -> bool:
     if context.cache_dir is None or file.checksum is None:
         return True
     path = context.cache_dir / entry_path(file.checksum)
-    if isinstance(path, StoreFolder):
+    if StorePath.of(path) is not None:
         return stores.has_file(path, file.size, context.options.limits)
     return has_size(path, file.size)
 

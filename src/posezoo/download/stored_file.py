@@ -14,13 +14,13 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.partial import ResumeState
 from posezoo.errors import SizeError, SourceError
 from posezoo.files import stores
-from posezoo.settings import StoreFolder, StoreLimits
+from posezoo.settings import StoreLimits
 from posezoo.spec.model import SourceFile
 
 
 @contextmanager
 def open_stored_file(
-    path: StoreFolder | str, file: SourceFile, context: DownloadContext, resume: ResumeState
+    address: str, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
     """Read a file of a store after the bytes downloaded before; the digest shows whether both fit
     together.
@@ -40,13 +40,13 @@ def open_stored_file(
         try:
             yield
         except SourceError as error:
-            problem = error.problem.removeprefix(f"{path}: ")
+            problem = error.problem.removeprefix(f"{address}: ")
             if error.temporary:
                 raise TransientSourceError(problem, at_most=stores.MOST_ATTEMPTS) from error
             raise SourceError(problem, hint=error.hint) from error.__cause__
 
     with reading():
-        size = stores.file_size(path, limits)
+        size = stores.file_size(address, limits)
     if size is None:
         raise NotFoundError("does not have it")
     if file.size not in (None, size):
@@ -55,6 +55,9 @@ def open_stored_file(
     def read_pieces() -> Iterator[bytes]:
         for start in range(resume.size, size, stores.PIECE):
             with reading():
-                yield stores.read_range(path, start, min(start + stores.PIECE, size), limits) or b""
+                yield (
+                    stores.read_range(address, start, min(start + stores.PIECE, size), limits)
+                    or b""
+                )
 
     yield ByteStream(read_pieces(), resume.size, is_resumable=True, size=size)

@@ -33,8 +33,9 @@ from posezoo.files.file_lock import exclusive
 from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.files.staging import PREFIX
 from posezoo.files.verified_files import replace_atomically, writing
-from posezoo.settings import StoreFolder, StoreLimits
+from posezoo.settings import StoreLimits
 from posezoo.spec.safe_names import explain_unsafe_file_name
+from posezoo.user_folders import StorePath
 from posezoo.workers.threads import ThreadPool
 
 Result = TypeVar("Result")
@@ -76,30 +77,33 @@ _HINTS = {
 }
 
 
-def file_size(path: StoreFolder | str, limits: StoreLimits) -> int | None:
+def file_size(address: str, limits: StoreLimits) -> int | None:
     """The size in bytes of a file in a store; None if the store does not have it.
 
     Raises:
         SourceError: the store cannot be read.
     """
-    return _ask(path, limits, lambda files, name: int(files.info(name)["size"]))
+    return _ask(address, limits, lambda files, name: int(files.info(name)["size"]))
 
 
 def has_file(path: Path, size: int | None, limits: StoreLimits) -> bool:
     """Whether a path is in a store, and the store has a file of this size there; None for any
     size.
     """
-    stored = file_size(path, limits) if isinstance(path, StoreFolder) else None
-    return stored is not None and size in (None, stored)
+    stored = StorePath.of(path)
+    if stored is None:
+        return False
+    actual = file_size(stored.address, limits)
+    return actual is not None and size in (None, actual)
 
 
-def read_range(path: StoreFolder | str, start: int, stop: int, limits: StoreLimits) -> bytes | None:
+def read_range(address: str, start: int, stop: int, limits: StoreLimits) -> bytes | None:
     """Bytes of a file; None if the store does not have it.
 
     Raises:
         SourceError: the store cannot be read.
     """
-    return _ask(path, limits, lambda files, name: files.cat_file(name, start=start, end=stop))
+    return _ask(address, limits, lambda files, name: files.cat_file(name, start=start, end=stop))
 
 
 def pull(
@@ -123,7 +127,7 @@ def pull(
         SourceError: the store cannot be read.
         OutputError: the working copy cannot be written.
     """
-    if not isinstance(folder, StoreFolder):
+    if StorePath.of(folder) is None:
         return {}
     infos = {
         name: info
@@ -142,12 +146,12 @@ def pull(
     return {folder / name: info for name, info in infos.items()}
 
 
-def _download(path: StoreFolder, info: Info, limits: StoreLimits) -> None:
+def _download(path: Path, info: Info, limits: StoreLimits) -> None:
     part = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "wb") as copy:
         for start in range(0, info["size"], PIECE):
-            piece = read_range(path, start, min(start + PIECE, info["size"]), limits)
+            piece = read_range(_address(path), start, min(start + PIECE, info["size"]), limits)
             copy.write(piece or b"")
     replace_atomically(part, path)
     update_record(path, stored={"version": _version(info), **fingerprint(path)})
@@ -174,7 +178,7 @@ def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
         SourceError: the store cannot be read.
         OutputError: the store cannot be written, or another writer replaces the files each time.
     """
-    stored = [path for path in paths if isinstance(path, StoreFolder)]
+    stored = [path for path in paths if StorePath.of(path) is not None]
     if not stored:
         return
     folder = stored[-1].parent
@@ -193,9 +197,7 @@ def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
     raise OutputError(f"{folder}: another run replaces its files", hint="run the command again")
 
 
-def _replace(
-    changed: Sequence[StoreFolder], folder: StoreFolder, limits: StoreLimits
-) -> dict[StoreFolder, str | None]:
+def _replace(changed: Sequence[Path], folder: Path, limits: StoreLimits) -> dict[Path, str | None]:
     """Upload files and give them their final names; returns the version of each."""
     staged = folder / f"{PREFIX}{time.time():.0f}-{secrets.token_hex(8)}"
     try:
@@ -209,7 +211,7 @@ def _replace(
             _remove(staged, limits)
 
 
-def _remove_abandoned(folder: StoreFolder, present: Iterable[str], limits: StoreLimits) -> None:
+def _remove_abandoned(folder: Path, present: Iterable[str], limits: StoreLimits) -> None:
     """Remove the staging folders of killed runs."""
     for staging in {name.partition("/")[0] for name in present if name.startswith(PREFIX)}:
         created = staging.removeprefix(PREFIX).partition("-")[0]
@@ -222,7 +224,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Let other processes that change this working copy wait; a folder that is in no store has no
     lock.
     """
-    if not isinstance(folder, StoreFolder):
+    if StorePath.of(folder) is None:
         yield
         return
     with writing(folder):
@@ -253,28 +255,34 @@ def _version(info: Info) -> str:
 # --- Requests
 
 
-def _list(folder: StoreFolder, limits: StoreLimits) -> dict[str, Info]:
+def _list(folder: Path, limits: StoreLimits) -> dict[str, Info]:
     """What the store says about each object below a folder, by its path relative to the folder."""
-    found = _ask(folder, limits, lambda files, name: (name, files.find(name, detail=True)))
+    found = _ask(
+        _address(folder), limits, lambda files, name: (name, files.find(name, detail=True))
+    )
     root, infos = found or ("", {})
     return {name[len(root) :].strip("/"): info for name, info in infos.items()}
 
 
-def _upload(source: Path, target: StoreFolder, limits: StoreLimits) -> None:
+def _upload(source: Path, target: Path, limits: StoreLimits) -> None:
+    address = _address(target)
+
     def upload(files: Any, name: str) -> None:
-        if target.address.startswith("sftp:"):  # object stores have no folders
+        if address.startswith("sftp:"):  # object stores have no folders
             files.makedirs(files._parent(name), exist_ok=True)
         files.put_file(str(source), name)
 
-    _ask(target, limits, upload, writes=True, size=source.stat().st_size)
+    _ask(address, limits, upload, writes=True, size=source.stat().st_size)
 
 
-def _move(staged: StoreFolder, path: StoreFolder, limits: StoreLimits) -> str | None:
+def _move(staged: Path, path: Path, limits: StoreLimits) -> str | None:
     """Give a staged file its final name, and return the version that the store then has."""
 
+    address = _address(staged)
+
     def move(files: Any, name: str) -> str:
-        source = files._strip_protocol(staged.address)
-        if not staged.address.startswith("sftp:"):
+        source = files._strip_protocol(address)
+        if not address.startswith("sftp:"):
             files.cp_file(source, name)
         elif files.exists(source):
             # Else an earlier attempt was successful, but its answer was lost.
@@ -282,16 +290,22 @@ def _move(staged: StoreFolder, path: StoreFolder, limits: StoreLimits) -> str | 
         files.invalidate_cache()
         return _version(files.info(name))
 
-    return _ask(path, limits, move, writes=True)
+    return _ask(_address(path), limits, move, writes=True)
 
 
-def _remove(path: StoreFolder, limits: StoreLimits) -> None:
+def _remove(path: Path, limits: StoreLimits) -> None:
     """Remove a file, or a folder with all its files."""
-    _ask(path, limits, lambda files, name: files.rm(name, recursive=True))
+    _ask(_address(path), limits, lambda files, name: files.rm(name, recursive=True))
+
+
+def _address(path: Path) -> str:
+    stored = StorePath.of(path)
+    assert stored is not None, path
+    return stored.address
 
 
 def _ask(
-    path: StoreFolder | str,
+    address: str,
     limits: StoreLimits,
     work: Callable[[Any, str], Result],
     *,
@@ -301,7 +315,7 @@ def _ask(
     """Do a piece of work with a store in a thread; a thread that falls silent is abandoned.
 
     Args:
-        path: a path in a store, or any address.
+        address: of a file or folder.
         work: receives the file system, and the path in it.
         writes: whether a failure is an OutputError; otherwise it is a SourceError, and the result
             is None if the store does not have the file.
@@ -309,7 +323,6 @@ def _ask(
     """
     from concurrent import futures  # slow import, only needed with stores
 
-    address = path.address if isinstance(path, StoreFolder) else path
     limit_s = limits.timeout_s + size / _SLOWEST_UPLOAD
     cause = None
 
@@ -337,7 +350,7 @@ def _ask(
             break
         _connect.cache_clear()  # a connection may be dead
         time.sleep(0.5 * 2 ** (attempt - 1))
-    problem = f"{re.sub(f'/{PREFIX}[^/]*', '', f'{path}')}: {problem}"
+    problem = f"{re.sub(f'/{PREFIX}[^/]*', '', address)}: {problem}"
     problem += f" ({attempt} attempts)" if attempt > 1 else ""
     if writes:
         raise OutputError(problem, hint=hint) from cause

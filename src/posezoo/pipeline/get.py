@@ -39,7 +39,6 @@ from posezoo.resolve.custom_weights import (
 )
 from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolved import Resolved, Target
-from posezoo.settings import StoreFolder
 from posezoo.spec.model import Decoder, Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def resolve_model(
         LockError: the lock is strict, and does not list the model as it is declared.
     """
     # On a worker without a shared disk.
-    if isinstance(spec.path, StoreFolder) and not spec.path.is_file():
+    if not spec.path.is_file():
         model_roots(context.settings)
     spec = with_known_network(spec)
     if inputs is not None and inputs != InputOptions():
@@ -255,7 +254,7 @@ def convert(
     elif options.keep_onnx:
         export_onnx(resolved, force=True)
     for ir in plan.irs:  # an earlier run may have been killed before it published them
-        if ir.is_up_to_date and isinstance(ir.xml, StoreFolder):
+        if ir.is_up_to_date:
             files = (ir.xml.with_suffix(".bin"), ir.xml, ir.xml.with_name("provenance.json"))
             stores.publish([file for file in files if file.is_file()], resolved.layout.limits)
     return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})

@@ -16,9 +16,9 @@ from posezoo.layout import DECODED, ModelLayout
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
-from posezoo.settings import StoreFolder
 from posezoo.spec.model import Digest, ModelSpec, Precision
 from posezoo.spec.routes import Obstacle
+from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
@@ -126,7 +126,7 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
             options = context.download_options
             files = plan_download(spec, layout, options, precisions, is_dry_run=is_dry_run)
             return replace(plan, files=files)
-        if isinstance(layout.download_dir, StoreFolder):
+        if StorePath.of(layout.download_dir) is not None:
             return _with_stored_files(plan, context, is_dry_run=is_dry_run)
     if is_dry_run and plan.is_due and not resolved.runs_upstream_code:
         return replace(plan, source_error=_explain_bad_source(resolved))

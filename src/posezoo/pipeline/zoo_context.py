@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import redact_secrets
 from posezoo.registry import Registry, builtin_models_dir
-from posezoo.settings import Settings, StoreFolder, config_file, read_settings, to_settings
+from posezoo.settings import Settings, config_file, read_settings, to_settings
+from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.download.options import DownloadOptions, FirstUse
@@ -159,7 +160,7 @@ def model_roots(settings: Settings) -> list[Path]:
     them.
     """
     for root in settings.models_dir:
-        if isinstance(root, StoreFolder):
+        if StorePath.of(root) is not None:
             from posezoo.files import stores
 
             for folder in (root, root.parent / "licenses"):

@@ -24,6 +24,7 @@ from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ from distributed.system import MEMORY_LIMIT
 
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import ClusterJoined, Event, Listener, WarningIssued, WorkerChanged, WorkStarted
+from posezoo.user_folders import StorePath
 from posezoo.versions import package_versions, version
 from posezoo.workers.processes import ChildPool, ProcessEndedError
 from posezoo.workers.threads import Cancelled, ThreadPool
@@ -91,7 +93,7 @@ def map_on_cluster(
         run = _Run(
             work, lost, _versions(), tuple(stack.enter_context(_probe(each)) for each in folders)
         )
-        content = _pickle_for_worker(run)
+        content = _pickle(run)
         _check_scheduler(client, address)
         watch = _Watch(client, address, listener, wait_s)
         largest = _prepare_workers(client, address, content, watch, listener)
@@ -101,13 +103,12 @@ def map_on_cluster(
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
         for item in items:
             needed = _claimed_memory(item, memory(item), largest, listener)
-            futures.append(
-                submit(_pickle_for_worker(item), resources={_MEMORY: needed} if needed else None)
-            )
+            futures.append(submit(_pickle(item), resources={_MEMORY: needed} if needed else None))
         for item, future in zip(items, futures, strict=True):
             watch.wait_for(future)
             try:
-                yield future.result()
+                worker, content = future.result()
+                yield worker, pickle.loads(content)
             except KilledWorker as error:
                 ended = f"its worker ended early, {error.allowed_failures + 1} times"
                 explained = ConversionError(ended, hint="is there enough memory?")
@@ -160,15 +161,24 @@ class _Run:
                 )
 
 
+_WORKING_COPY = attrgetter("working_copy")
+
+
 class _Pickler(pickle.Pickler):
-    """Pickles values for workers; a class with ``reduce_for_worker`` leaves out what is secret."""
+    """Pickles values for another machine, which has its own working copies of stores.
+
+    A class with ``reduce_for_worker`` leaves out what is secret.
+    """
 
     def reducer_override(self, value: Any) -> Any:
+        stored = StorePath.of(value) if isinstance(value, Path) else None
+        if stored is not None:
+            return _WORKING_COPY, (stored,)
         reduce = getattr(type(value), "reduce_for_worker", None)
         return NotImplemented if reduce is None else reduce(value)
 
 
-def _pickle_for_worker(value: object) -> bytes:
+def _pickle(value: object) -> bytes:
     content = io.BytesIO()
     _Pickler(content).dump(value)
     return content.getvalue()
@@ -414,7 +424,7 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
     def report(event: Event) -> None:
         if isinstance(event, WorkStarted):
             event = replace(event, worker=worker.address)
-        worker.log_event(run.topic, pickle.dumps(event))
+        worker.log_event(run.topic, _pickle(event))
 
     def check() -> None:
         # Dask does not interrupt a function that runs: it only marks its task.
@@ -425,12 +435,13 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
     item = pickle.loads(pickled_item)
     with suppress(Cancelled):
         try:
-            return worker.address, pool.call(report, item, check)
+            result = pool.call(report, item, check)
         except ProcessEndedError as error:
-            return worker.address, run.lost(item, error, report)
+            result = run.lost(item, error, report)
         except PosezooError:
             raise
         except Exception as error:  # a bug; Dask sends no causes
             raise RuntimeError(
                 f"{error.__cause__}{error!r} on the worker {worker.address}"
             ) from error
+        return worker.address, _pickle(result)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models
-from posezoo.errors import PosezooError, error_lines, escape_control_characters, suggest
+from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
 from posezoo.registry import (
     WHEEL_REGISTRIES,
@@ -28,6 +28,7 @@ from posezoo.registry import (
     wheel_registry_root,
 )
 from posezoo.settings import Setting, Settings, read_settings, to_settings
+from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
     from posezoo.registry import Selection
@@ -81,7 +82,7 @@ class LineBuffer:
 
     def write_out(self, text: str = "", end: str = "\n") -> None:
         """Write a line to the standard output."""
-        self._write(False, text + end)
+        self._write(False, show_addresses(text) + end)
 
     def write_error(self, text: str) -> None:
         """Write a line to the standard error."""
@@ -89,7 +90,7 @@ class LineBuffer:
 
     def warn(self, message: str) -> None:
         """Write a warning to the standard error, marked as in Open Model Zoo."""
-        self.write_error(f"{ALARM} Warning: {escape_control_characters(message)}")
+        self.write_error(f"{ALARM} Warning: {printable(message)}")
 
     def print_error(self, error: PosezooError, mark: str = f"{ALARM} Error: ") -> None:
         """Write a failure to the standard error, marked as in Open Model Zoo."""

@@ -34,7 +34,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
-from posezoo.errors import escape_control_characters
+from posezoo.errors import printable
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         report.print("json")
     else:
         for plan in plans:
-            print("\n".join(map(escape_control_characters, _block(plan))))
+            print("\n".join(map(printable, _block(plan))))
         routes = Counter(plan.resolved.route.value for plan in plans)
         counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
         size = sum(plan.download_size for plan in plans)

@@ -1,0 +1,75 @@
+"""The user's folders; that for the cache has the working copies of folders in stores."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The protocols of the stores that a folder can be in.
+STORES = ("s3", "gs", "az", "sftp")
+
+
+def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating
+    system.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
+    named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
+    if named.is_absolute():  # the XDG specification says: ignore a relative path
+        return named / "posezoo"
+    home = Path(environ.get("HOME") or Path.home())
+    if sys.platform == "win32":
+        local = environ.get("LOCALAPPDATA")
+        return (Path(local) if local else home / "AppData" / "Local") / "posezoo" / kind
+    if sys.platform == "darwin":
+        library = {"config": "Application Support", "cache": "Caches"}
+        return home / "Library" / library[kind] / "posezoo"
+    return home / f".{kind}" / "posezoo"
+
+
+@dataclass(frozen=True, slots=True)
+class StorePath:
+    """A file or folder in a store.
+
+    All code works with the working copy, a plain local path; only ``pipeline.store_transfers``
+    moves files between both.
+
+    Attributes:
+        address: such as ``s3://bucket/models``, without a slash at its end.
+    """
+
+    address: str
+
+    @classmethod
+    def of(cls, path: Path) -> StorePath | None:
+        """What a local path is the working copy of; None if it is no working copy."""
+        try:
+            store, *names = path.relative_to(_working_copies()).parts
+        except (ValueError, RuntimeError):  # it is elsewhere, or there is no home folder
+            return None
+        return cls(f"{store}://{'/'.join(names)}")
+
+    @property
+    def working_copy(self) -> Path:
+        """Its path on this machine, in the user's cache folder."""
+        return _working_copies() / self.address.replace("://", "/", 1)
+
+
+def show_addresses(text: str) -> str:
+    """Write the paths of working copies in a text as the addresses that the user knows."""
+    try:
+        folder = f"{_working_copies()}{os.sep}"
+    except RuntimeError:
+        return text
+    for store in STORES:
+        text = text.replace(f"{folder}{store}{os.sep}", f"{store}://")
+    return text
+
+
+def _working_copies() -> Path:
+    return find_user_folder("cache") / "stores"
