@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench measure resolve \
-        posenet-env npm-models node-env soak release image clean
+        posenet-env judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -111,6 +111,13 @@ build/posenet-env/.installed:
 	@touch $@
 
 posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests compare with; needs node
+
+# Without their dependencies, which are in the environment of the tests: torchvision's would replace PyTorch for the CPU.
+build/judges/.installed:
+	$(PIP) install --no-deps --target build/judges torchvision==0.28.0 timm==1.0.31
+	@touch $@
+
+judges: build/judges/.installed  ## torchvision and timm, whose networks tests compare with ours
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

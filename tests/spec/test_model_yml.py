@@ -329,6 +329,12 @@ def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_downloaded_file_may_be_named_in_the_folder_of_what_upstreams_code_makes(tmp_path):
+    spec = omz_spec_of(tmp_path, model_optimizer_args=["--input_model=$conv_dir/net.onnx"])
+    assert spec.input_model == "$dl_dir/net.onnx"
+    assert spec.source_model is spec.files[0]
+
+
 def test_what_is_written_into_the_ir_keeps_its_types(tmp_path):
     info = {
         "model_type": "SSD",

@@ -63,7 +63,7 @@ def main() -> int:
 
 def _run(job: dict[str, Any], images: bytes) -> bytes:
     checkpoint = pretrained.read_network_checkpoint(
-        Path(job["checkpoint"]), job["network"], job["arguments"]
+        Path(job["checkpoint"]), job["network"], job["arguments"], names=job["names"]
     )
     module = checkpoint.load()
     import torch

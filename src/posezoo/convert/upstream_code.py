@@ -22,6 +22,7 @@ from posezoo.errors import ConversionError, sanitize
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
+from posezoo.spec import export_arguments
 from posezoo.spec.model import ModelSpec
 from posezoo.workers.program import find_exception
 
@@ -30,14 +31,6 @@ LIMIT_S = 1800.0
 
 #: The limit of the memory that such code may use, and of the size of each file that it writes.
 MEMORY_BYTES = 16 << 30
-
-#: The arguments of conversion_to_onnx_args; like Open Model Zoo's own program, we also accept their
-#: prefixes.
-FLAGS = (
-    "--model-name", "--weights", "--input-shapes", "--output-file", "--model-path",
-    "--import-module", "--input-names", "--output-names", "--model-param", "--inputs-dtype",
-    "--conversion-param", "--opset_version",
-)  # fmt: skip
 
 
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:
@@ -135,21 +128,15 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
 
 
 def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
-    """The values of conversion_to_onnx_args by flag, with abbreviated flags completed."""
-    arguments: dict[str, list[str]] = {}
-    for text in spec.upstream_export:
-        name, _, value = text.partition("=")
-        flags = [flag for flag in FLAGS if flag == name] or [
-            flag for flag in FLAGS if flag.startswith(name)
-        ]
-        if len(flags) != 1:
-            raise ConversionError(
-                f"{spec.full_name}: conversion_to_onnx_args: {sanitize(name)} is not a known"
-                " argument",
-                hint=f"known: {', '.join(FLAGS)}",
-            )
-        arguments.setdefault(flags[0], []).append(value.strip())
-    return arguments
+    """The values of conversion_to_onnx_args by flag."""
+    try:
+        return export_arguments.values_by_flag(spec.upstream_export)
+    except ValueError as error:
+        raise ConversionError(
+            f"{spec.full_name}: conversion_to_onnx_args: {sanitize(str(error))} is not a known"
+            " argument",
+            hint=f"known: {', '.join(export_arguments.FLAGS)}",
+        ) from None
 
 
 def _run(spec: ModelSpec, job: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ Importing this does not import torch; ``build_network`` does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from posezoo.errors import UnknownModelError, suggest
@@ -22,7 +23,7 @@ __all__ = [
 
 def is_network(name: str) -> bool:
     """Whether the catalog or an installed package has a network of that name."""
-    return name in NETWORKS or name in PLUGINS.names()
+    return name in NETWORKS or name in _zoo_networks() or name in PLUGINS.names()
 
 
 def find_network(name: str) -> NetworkDefinition:
@@ -32,14 +33,20 @@ def find_network(name: str) -> NetworkDefinition:
         UnknownModelError: there is no such network; the hint names the most similar one.
         PluginError: it is in an installed package that cannot be used.
     """
-    network = NETWORKS.get(name) or PLUGINS.find(name)
+    network = NETWORKS.get(name) or _zoo_networks().get(name) or PLUGINS.find(name)
     if network is None:
-        names = (*NETWORKS, *PLUGINS.names())
+        names = (*NETWORKS, *_zoo_networks(), *PLUGINS.names())
         raise UnknownModelError(
             f"no network is called {name}",
             hint=suggest(name, names) or f"available: {', '.join(names)}",
         )
     return network
+
+
+def _zoo_networks() -> Mapping[str, NetworkDefinition]:
+    from posezoo.networks.zoo.published_networks import NETWORKS
+
+    return NETWORKS
 
 
 def build_network(name: str, **arguments: ArgumentValue) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -144,3 +145,22 @@ def dense_upsampling(inputs: int, planes: int) -> nn.Sequential:
             pixel_shuffle=nn.PixelShuffle(2),
         )
     )
+
+
+class ImageMean(nn.Module):
+    """The mean of each channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C)."""
+        return x.mean(dim=(2, 3))
+
+
+def stage(
+    block: Callable[[int, int, int], nn.Module], inputs: int, outputs: int, count: int, stride: int
+) -> list[nn.Module]:
+    """Blocks in a row; the first has the stride and changes the channels.
+
+    Args:
+        block: makes a block from its input channels, output channels and stride.
+    """
+    return [block(inputs, outputs, stride), *(block(outputs, outputs, 1) for _ in range(count - 1))]

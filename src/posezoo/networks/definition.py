@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import NetworkError, import_optional, suggest
+from posezoo.networks.gluon_names import torch_names
 from posezoo.plugins import import_attribute
 from posezoo.spec.model import Input, SelfCheckSettings
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 ArgumentValue = bool | int | str
 #: The shape of each tensor of a checkpoint, by its key.
 Shapes = Mapping[str, tuple[int, ...]]
+#: The numpy arrays of a checkpoint, by its key.
+Tensors = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,14 @@ class NetworkDefinition:
     self_check: SelfCheckSettings = field(default_factory=SelfCheckSettings)
     #: The positions of these outputs in the published IR, if it has another order.
     ir_order: tuple[int, ...] = ()
+    #: From the tensors of published checkpoints to those of the module.
+    adapt_tensors: Callable[[Tensors], dict[str, Any]] = torch_names
+
+    def with_names(self, names: Sequence[str]) -> NetworkDefinition:
+        """The network with these names of its input and outputs; unchanged if there are none."""
+        if not names:
+            return self
+        return replace(self, input=replace(self.input, name=names[0]), outputs=tuple(names[1:]))
 
     def build(self, **arguments: ArgumentValue) -> nn.Module:
         """The network, in eval mode, with torch's initial weights.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo import networks
 from posezoo.errors import CheckpointError, NetworkError, import_optional
 from posezoo.networks import ArgumentValue, NetworkDefinition
-from posezoo.networks.gluon_names import rename_tensors, torch_names
+from posezoo.networks.gluon_names import rename_tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,6 +73,7 @@ def read_network_checkpoint(
     declared: Mapping[str, ArgumentValue] | None = None,
     *,
     assumed: Mapping[str, ArgumentValue] | None = None,
+    names: Sequence[str] = (),
 ) -> NetworkCheckpoint:
     """Read a checkpoint for a network.
 
@@ -81,6 +82,7 @@ def read_network_checkpoint(
         network: its name.
         declared: arguments that are used even if the keys show other values.
         assumed: arguments that are only used if the keys do not show them.
+        names: the names of its input and outputs, if they are not the network's own.
 
     Raises:
         UnknownModelError: there is no such network.
@@ -90,10 +92,10 @@ def read_network_checkpoint(
     """
     from posezoo import checkpoints
 
-    definition = networks.find_network(network)
+    definition = networks.find_network(network).with_names(names)
     arrays = checkpoints.read_checkpoint(path)
     with _prefix_errors(path):
-        tensors = torch_names(arrays)
+        tensors = definition.adapt_tensors(arrays)
         shapes = {key: array.shape for key, array in tensors.items()}
         arguments = definition.infer_arguments(shapes)
     for name, value in (assumed or {}).items():
@@ -113,7 +115,7 @@ def matching_networks(path: Path) -> tuple[str, ...]:
     names = []
     for name, network in (*networks.NETWORKS.items(), *networks.PLUGINS.items()):
         with suppress(CheckpointError, NetworkError), torch.device("meta"):
-            tensors = torch_names(arrays)
+            tensors = network.adapt_tensors(arrays)
             arguments = network.infer_arguments(
                 {key: array.shape for key, array in tensors.items()}
             )

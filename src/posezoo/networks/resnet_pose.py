@@ -27,7 +27,13 @@ from posezoo.networks.blocks import (
 )
 
 #: The number of blocks in each of the four layers of a ResNet, by depth.
-BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BLOCKS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
 
 #: Channels after each deconvolution of SimplePose.
 CHANNELS = 256
@@ -39,15 +45,15 @@ def resnet(
     """The features of an image: (N, 3, H, W) to (N, 512 or 2048, H / 32, W / 32), sizes rounded up.
 
     Args:
-        depth: 18 has basic blocks and 512 output channels; 50, 101 and 152 have bottlenecks and
-            2048.
+        depth: 18 and 34 have basic blocks and 512 output channels; 50, 101 and 152 have bottlenecks
+            and 2048.
         deep: whether this is v1d: three 3x3 convolutions replace the first 7x7, and shortcuts use
             average pooling.
         attention: creates the attention of each layer's first block from its output channels
             (AlphaPose).
     """
     shortcut = _average_pool_shortcut if deep else projection
-    block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth == 18 else Bottleneck
+    block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth < 50 else Bottleneck
     stem: nn.Module = conv2d(3, 64, 7, stride=2)
     if deep:
         stem = nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))

@@ -45,10 +45,16 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
     """Add our network to a PyTorch model of another registry; other models are returned unchanged.
 
     The network is that of the model with the same name in our own registry, if the size of the file
-    with the weights is also the same.
+    with the weights is also the same; or it is the one that the arguments of its export name.
     """
     if spec.framework is not Framework.PYTORCH or spec.network is not None:
         return spec
+    if spec.upstream_export:
+        from posezoo.networks.zoo.declarations import with_declared_network
+
+        declared = with_declared_network(spec)
+        if declared.network is not None:
+            return declared
     registry = _own_registry()
     ours = registry.find(spec.name) if spec.name in registry.entries else None
     if not isinstance(ours, ModelSpec) or ours.network is None:
@@ -111,7 +117,9 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         )
     model = with_known_network(model)
     choice = require_network(model)
-    weights = pretrained.read_network_checkpoint(checkpoint, choice.name, assumed=choice.arguments)
+    weights = pretrained.read_network_checkpoint(
+        checkpoint, choice.name, assumed=choice.arguments, names=choice.names
+    )
     published = weights.network.complete_arguments(**choice.arguments)
     changed = {
         argument for argument, value in weights.arguments.items() if published[argument] != value
@@ -143,7 +151,7 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         outputs=outputs,
         decoder=model.decoder if has_same_outputs else None,
         skeleton=model.skeleton if has_same_outputs else "",
-        network=NetworkChoice(choice.name, weights.arguments),
+        network=replace(choice, arguments=weights.arguments),
         checkpoint=CHECKPOINT_NAME,
     )
 

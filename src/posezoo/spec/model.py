@@ -377,6 +377,8 @@ class NetworkChoice:
 
     name: str
     arguments: Mapping[str, str | int | bool] = field(default_factory=dict)
+    #: Of its input and outputs, if a model declares others; empty for the network's own.
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -399,14 +399,20 @@ def _read_variant(
     arguments = read_arguments(
         values.pop("model_optimizer_args", None), values.pop("input_info", ())
     )
+    has_pre_convert = (path.parent / "pre-convert.py").is_file()
+    input_model = arguments.input_model
+    # Two models of Open Model Zoo name a downloaded file so: its own tools use one folder for both.
+    downloads = {f"$conv_dir/{file.name}": f"$dl_dir/{file.name}" for file in values["files"]}
+    if not has_pre_convert:
+        input_model = downloads.get(input_model, input_model)
     spec = model.ModelSpec(
         name=name,
         family=family,
         composite=composite,
         path=path,
-        has_pre_convert=(path.parent / "pre-convert.py").is_file(),
+        has_pre_convert=has_pre_convert,
         mo_args=arguments.kept,
-        input_model=arguments.input_model,
+        input_model=input_model,
         inputs=values.pop("inputs", ()) or arguments.inputs,
         outputs=values.pop("outputs", ()) or arguments.outputs,
         **values,

@@ -35,7 +35,8 @@ and, for a model but not for a composite::
                                  (posezoo's own network); not by posezoo itself: mo (a Model
                                  Optimizer of 2024), upstream-code, removed-from-mo-2024
     reason        str | null     why posezoo does not convert it, in one word
-    network       object | null  name and arguments of posezoo's network that loads the checkpoint
+    network       object | null  name and arguments of posezoo's network that loads the checkpoint;
+                                 names: of its input and outputs, if they are not its own
     checkpoint    str | null     the file with the weights, which may be a member of an archive
     tag           str | null     the tag of this published variant
     variants      list of str    for the default variant: the full names of the other variants

@@ -22,7 +22,7 @@ Nothing is written, and no request is sent. With ``--format json``, the output i
                                outputs (names; empty: all outputs of the network), frozen (inputs
                                that become constants), static_shape (whether values that depend only
                                on sizes are folded), network (name and arguments of posezoo's own
-                               network)
+                               network; names: of its input and outputs, if they are not its own)
     irs          list          precision, path, since (why it must be made; null: it is up to date,
                                or published)
 """

@@ -9,17 +9,18 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo import errors
 from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape
 from posezoo.errors import ConversionError, MissingPackageError
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import ModelSpec, NetworkChoice
 from posezoo.versions import package_version
 from posezoo.workers.program import python_command, run_program
 
 if TYPE_CHECKING:
     from posezoo.convert.formats import Array
+    from posezoo.networks.pretrained import NetworkCheckpoint
 
 # The process computes with one thread; further threads, which libraries start on import, would be
 # idle.
@@ -56,7 +57,7 @@ def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
     """
     from posezoo.networks import find_network
 
-    default = find_network(_network_choice(spec)[0]).input
+    default = find_network(_network_choice(spec).name).input
     shape = next((port.shape for port in spec.inputs if port.shape), default.shape)
     if len(shape) != 4 or shape[1] != default.shape[1]:
         raise ConversionError(
@@ -71,9 +72,7 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
     """The checkpoint in PyTorch, in float32 with one thread."""
     import numpy as np
 
-    from posezoo.networks import pretrained
-
-    checkpoint = pretrained.read_network_checkpoint(path, *_network_choice(spec))
+    checkpoint = _read_checkpoint(spec, path)
     port = checkpoint.network.input
     inputs = {port.name: (sizes.get(port.name, port.shape), np.dtype(np.float32))}
 
@@ -98,14 +97,21 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
 
 
 def _read_constants(spec: ModelSpec, path: Path) -> list[Array]:
+    return list(_read_checkpoint(spec, path).tensors.values())
+
+
+def _read_checkpoint(spec: ModelSpec, path: Path) -> NetworkCheckpoint:
     from posezoo.networks import pretrained
 
-    return list(pretrained.read_network_checkpoint(path, *_network_choice(spec)).tensors.values())
+    choice = _network_choice(spec)
+    return pretrained.read_network_checkpoint(
+        path, choice.name, choice.arguments, names=choice.names
+    )
 
 
-def _network_choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
+def _network_choice(spec: ModelSpec) -> NetworkChoice:
     assert spec.network is not None  # only models with a network of posezoo take this route
-    return spec.network.name, spec.network.arguments
+    return spec.network
 
 
 def _run_child(
@@ -121,12 +127,13 @@ def _run_child(
     for package in ("torch", "onnx") if task == "export" else ("torch",):
         if not package_version(package):
             raise MissingPackageError(package, extra="torch")
-    name, arguments = _network_choice(spec)
+    choice = _network_choice(spec)
     job = {
         "task": task,
         "checkpoint": str(path.absolute()),
-        "network": name,
-        "arguments": dict(arguments),
+        "network": choice.name,
+        "arguments": dict(choice.arguments),
+        "names": choice.names,
         "shape": shape,
     }
     try:

@@ -1,0 +1,109 @@
+"""Find the network that a model.yml of Open Model Zoo declares by the arguments of its export."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED, PublishedClass
+from posezoo.spec.export_arguments import values_by_flag
+from posezoo.spec.model import Input, ModelSpec, NetworkChoice, Output
+
+_DOWNLOADS = "$dl_dir/"
+# The parameters of a published function that name the checkpoint.
+_WEIGHTS = ("weights", "weights_path")
+# Parameters that do not choose a network: the checkpoint shows the number of classes, and the
+# authors' settings are those of the network.
+_NO_CHOICE = ("num_classes", "config_path", "file_config")
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """What conversion_to_onnx_args says."""
+
+    module: str
+    name: str
+    parameters: Mapping[str, object]
+    weights: str
+    shape: tuple[int, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def with_declared_network(spec: ModelSpec) -> ModelSpec:
+    """The model with the network of ours that its export names; any other is returned unchanged.
+
+    Its file to convert is then the checkpoint; its input and outputs have the shape and the names
+    of the export.
+    """
+    try:
+        export = _read_export(spec)
+    except (KeyError, TypeError, ValueError, SyntaxError):
+        return spec  # only its authors' code can be sure
+    name = _find_network(export, {file.name for file in spec.files})
+    checkpoint = _find_checkpoint(export, spec)
+    if not name or not checkpoint:
+        return spec
+    (port,) = spec.inputs or (Input(export.inputs[0], ()),)
+    return replace(
+        spec,
+        network=NetworkChoice(name, names=(*export.inputs, *export.outputs)),
+        checkpoint=checkpoint,
+        inputs=(replace(port, shape=port.shape or export.shape),),
+        outputs=spec.outputs or tuple(Output(output, ()) for output in export.outputs),
+    )
+
+
+def _read_export(spec: ModelSpec) -> _Export:
+    """A KeyError, TypeError, ValueError or SyntaxError if an argument is missing or has another
+    form.
+    """
+    flags = values_by_flag(spec.upstream_export)
+    parameters = {}
+    for text in flags.get("--model-param", ()):
+        name, _, value = text.partition("=")
+        parameters[name] = ast.literal_eval(value)
+    weights = flags.get("--weights", [])
+    weights += [parameters[name] for name in _WEIGHTS if name in parameters]
+    return _Export(
+        flags["--import-module"][-1],
+        flags["--model-name"][-1],
+        {key: parameters[key] for key in parameters.keys() - {*_WEIGHTS, *_NO_CHOICE}},
+        "".join(weights),
+        tuple(map(int, ast.literal_eval(flags["--input-shapes"][-1]))),
+        tuple(flags["--input-names"][-1].split(",")),
+        tuple(flags["--output-names"][-1].split(",")),
+    )
+
+
+def _find_network(export: _Export, files: set[str]) -> str:
+    """The name of the network; empty if none of ours is the class that is exported."""
+    ports = (len(export.inputs), len(export.outputs), len(export.shape))
+    for name, definition in NETWORKS.items():
+        has_same_ports = ports == (1, len(definition.outputs), len(definition.input.shape))
+        if has_same_ports and _is_named(PUBLISHED[name], export, files):
+            return name
+    return ""
+
+
+def _is_named(published: PublishedClass, export: _Export, files: set[str]) -> bool:
+    """Whether the export names this class."""
+    has_module = export.module == published.module or (
+        published.is_library and export.module.startswith(f"{published.module}.")
+    )
+    return (
+        has_module
+        and export.name == published.name
+        and export.parameters == published.parameters
+        and (not published.file or published.file in files)
+    )
+
+
+def _find_checkpoint(export: _Export, spec: ModelSpec) -> str:
+    """The name of the file with the weights; empty if the arguments do not name it."""
+    if export.weights.startswith(_DOWNLOADS):
+        return export.weights.removeprefix(_DOWNLOADS)
+    # A pre-convert.py would write it; ours read the file that this script reads.
+    weights = [file.name for file in spec.files if not file.name.endswith(".py")]
+    return weights[0] if spec.has_pre_convert and len(weights) == 1 else ""

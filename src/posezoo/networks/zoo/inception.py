@@ -1,0 +1,180 @@
+"""Inception v3.
+
+Paper: Szegedy et al. 2015, "Rethinking the Inception Architecture for Computer Vision",
+arXiv:1512.00567. The keys are those of torchvision/models/inception.py, without its auxiliary
+classifier.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from posezoo.networks.blocks import ImageMean
+
+#: The convolutions of a branch: output channels, and the kernel's height and width.
+Branch = Sequence[tuple[int, tuple[int, int]]]
+
+_POINT = (1, 1)
+_SQUARE = (3, 3)
+_ROW = (1, 7)
+_COLUMN = (7, 1)
+
+
+class InceptionV3(nn.Sequential):
+    """(N, 3, H, W) to (N, classes); the published size is 299x299."""
+
+    def __init__(self, *, classes: int) -> None:
+        super().__init__(
+            OrderedDict(
+                Conv2d_1a_3x3=_Convolution(3, 32, _SQUARE, stride=2, pads=False),
+                Conv2d_2a_3x3=_Convolution(32, 32, _SQUARE, pads=False),
+                Conv2d_2b_3x3=_Convolution(32, 64, _SQUARE),
+                maxpool1=nn.MaxPool2d(3, 2),
+                Conv2d_3b_1x1=_Convolution(64, 80, _POINT),
+                Conv2d_4a_3x3=_Convolution(80, 192, _SQUARE, pads=False),
+                maxpool2=nn.MaxPool2d(3, 2),
+                Mixed_5b=_square_block(192, 32),
+                Mixed_5c=_square_block(256, 64),
+                Mixed_5d=_square_block(288, 64),
+                Mixed_6a=_Mixed(
+                    288,
+                    stride=2,
+                    branch3x3=((384, _SQUARE),),
+                    branch3x3dbl=((64, _POINT), (96, _SQUARE), (96, _SQUARE)),
+                ),
+                Mixed_6b=_long_block(128),
+                Mixed_6c=_long_block(160),
+                Mixed_6d=_long_block(160),
+                Mixed_6e=_long_block(192),
+                Mixed_7a=_Mixed(
+                    768,
+                    stride=2,
+                    branch3x3=((192, _POINT), (320, _SQUARE)),
+                    branch7x7x3=((192, _POINT), (192, _ROW), (192, _COLUMN), (192, _SQUARE)),
+                ),
+                Mixed_7b=_WideBlock(1280),
+                Mixed_7c=_WideBlock(2048),
+                mean=ImageMean(),
+                fc=nn.Linear(2048, classes),
+            )
+        )
+
+
+class _Convolution(nn.Sequential):
+    """Convolution, batch normalization, ReLU."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: tuple[int, int],
+        *,
+        stride: int = 1,
+        pads: bool = True,
+    ) -> None:
+        padding = (kernel[0] // 2, kernel[1] // 2) if pads else 0
+        super().__init__(
+            OrderedDict(
+                conv=nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
+                bn=nn.BatchNorm2d(outputs, eps=0.001),
+                relu=nn.ReLU(inplace=True),
+            )
+        )
+
+
+class _Mixed(nn.Module):
+    """Branches side by side, each a row of convolutions, and one of pooling.
+
+    Args:
+        inputs: input channels.
+        stride: of each branch's last layer. With 2, no padding is added there, and the last branch
+            is a maximum alone.
+        branches: the convolutions by the branch's key. The branch ``branch_pool`` gets the average
+            of 3x3 pixels.
+    """
+
+    def __init__(self, inputs: int, *, stride: int = 1, **branches: Branch) -> None:
+        super().__init__()
+        self.branch_keys = []
+        for branch, convolutions in branches.items():
+            keys = []
+            channels = inputs
+            for number, (outputs, kernel) in enumerate(convolutions, 1):
+                key = f"{branch}_{number}" if len(convolutions) > 1 else branch
+                reduces = stride > 1 and number == len(convolutions)
+                layer = _Convolution(
+                    channels, outputs, kernel, stride=stride if reduces else 1, pads=not reduces
+                )
+                self.add_module(key, layer)
+                keys.append(key)
+                channels = outputs
+            self.branch_keys.append(keys)
+        self.average = nn.AvgPool2d(3, 1, 1)
+        self.maximum = nn.MaxPool2d(3, 2) if stride > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        results = []
+        for keys in self.branch_keys:
+            branch = self.average(x) if keys == ["branch_pool"] else x
+            for key in keys:
+                branch = self.get_submodule(key)(branch)
+            results.append(branch)
+        if self.maximum is not None:
+            results.append(self.maximum(x))
+        return torch.cat(results, 1)
+
+
+def _square_block(inputs: int, pooled: int) -> _Mixed:
+    return _Mixed(
+        inputs,
+        branch1x1=((64, _POINT),),
+        branch5x5=((48, _POINT), (64, (5, 5))),
+        branch3x3dbl=((64, _POINT), (96, _SQUARE), (96, _SQUARE)),
+        branch_pool=((pooled, _POINT),),
+    )
+
+
+def _long_block(width: int) -> _Mixed:
+    return _Mixed(
+        768,
+        branch1x1=((192, _POINT),),
+        branch7x7=((width, _POINT), (width, _ROW), (192, _COLUMN)),
+        branch7x7dbl=(
+            (width, _POINT), (width, _COLUMN), (width, _ROW), (width, _COLUMN), (192, _ROW),
+        ),
+        branch_pool=((192, _POINT),),
+    )  # fmt: skip
+
+
+class _WideBlock(nn.Module):
+    """Four branches, two of which end in a horizontal and a vertical convolution side by side."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.branch1x1 = _Convolution(inputs, 320, _POINT)
+        self.branch3x3_1 = _Convolution(inputs, 384, _POINT)
+        self.branch3x3_2a = _Convolution(384, 384, (1, 3))
+        self.branch3x3_2b = _Convolution(384, 384, (3, 1))
+        self.branch3x3dbl_1 = _Convolution(inputs, 448, _POINT)
+        self.branch3x3dbl_2 = _Convolution(448, 384, _SQUARE)
+        self.branch3x3dbl_3a = _Convolution(384, 384, (1, 3))
+        self.branch3x3dbl_3b = _Convolution(384, 384, (3, 1))
+        self.average = nn.AvgPool2d(3, 1, 1)
+        self.branch_pool = _Convolution(inputs, 192, _POINT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        short = self.branch3x3_1(x)
+        long = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
+        results = (
+            self.branch1x1(x),
+            self.branch3x3_2a(short),
+            self.branch3x3_2b(short),
+            self.branch3x3dbl_3a(long),
+            self.branch3x3dbl_3b(long),
+            self.branch_pool(self.average(x)),
+        )
+        return torch.cat(results, 1)

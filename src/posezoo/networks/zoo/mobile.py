@@ -1,0 +1,115 @@
+"""Small classifiers for phones.
+
+Papers: Sandler et al. 2018, "MobileNetV2", arXiv:1801.04381; Ma et al. 2018, "ShuffleNet V2",
+arXiv:1807.11164. The keys are those of torchvision/models/mobilenetv2.py and shufflenetv2.py.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from posezoo.networks.blocks import ImageMean, conv2d, conv_bn_relu, stage
+from posezoo.networks.mobile_pose import V2_GROUPS
+
+#: ShuffleNet V2, width 1.0: output channels and number of blocks of stages 2, 3 and 4.
+SHUFFLE_STAGES = ((116, 4), (232, 8), (464, 4))
+
+_conv_bn_relu6 = partial(conv_bn_relu, activation=nn.ReLU6)
+
+
+class MobileNetV2(nn.Sequential):
+    """(N, 3, H, W) to (N, classes): MobileNet V2 of width 1.0."""
+
+    def __init__(self, *, classes: int) -> None:
+        layers: list[nn.Module] = [_conv_bn_relu6(3, 32, stride=2)]
+        inputs = 32
+        for expansion, outputs, count, stride in V2_GROUPS:
+            block = partial(_InvertedResidual, expansion)
+            layers += stage(block, inputs, outputs, count, stride)
+            inputs = outputs
+        layers.append(_conv_bn_relu6(inputs, 1280, 1))
+        classifier = nn.Sequential(nn.Dropout(), nn.Linear(1280, classes))
+        super().__init__(
+            OrderedDict(features=nn.Sequential(*layers), mean=ImageMean(), classifier=classifier)
+        )
+
+
+class _InvertedResidual(nn.Module):
+    """Expansion, depthwise convolution, linear projection; an input of the same shape is added."""
+
+    def __init__(self, expansion: int, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.adds = stride == 1 and inputs == outputs
+        wide = inputs * expansion
+        depthwise = nn.Sequential(
+            conv2d(wide, wide, stride=stride, groups=wide),
+            nn.BatchNorm2d(wide),
+            nn.ReLU6(inplace=True),
+        )
+        self.conv = nn.Sequential(
+            *([_conv_bn_relu6(inputs, wide, 1)] if expansion != 1 else ()),
+            depthwise,
+            conv2d(wide, outputs, 1),
+            nn.BatchNorm2d(outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.adds else self.conv(x)
+
+
+class ShuffleNetV2(nn.Module):
+    """(N, 3, H, W) to (N, classes): ShuffleNet V2 of width 1.0."""
+
+    def __init__(self, *, classes: int) -> None:
+        super().__init__()
+        self.conv1 = conv_bn_relu(3, 24, stride=2)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        stages = []
+        inputs = 24
+        for outputs, count in SHUFFLE_STAGES:
+            stages.append(nn.Sequential(*stage(_ShuffleUnit, inputs, outputs, count, 2)))
+            inputs = outputs
+        self.stage2, self.stage3, self.stage4 = stages
+        self.conv5 = conv_bn_relu(inputs, 1024, 1)
+        self.fc = nn.Linear(1024, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The scores of the classes."""
+        x = self.maxpool(self.conv1(image))
+        x = self.stage4(self.stage3(self.stage2(x)))
+        return self.fc(self.conv5(x).mean(dim=(2, 3)))
+
+
+class _ShuffleUnit(nn.Module):
+    """Two branches whose channels are then interleaved; with stride 1, the first is empty."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        half = outputs // 2
+        self.splits = stride == 1
+        entered = half if self.splits else inputs
+        self.branch1 = nn.Sequential()
+        if not self.splits:
+            self.branch1 = nn.Sequential(
+                *_depthwise_bn(inputs, stride), *conv_bn_relu(inputs, half, 1)
+            )
+        self.branch2 = nn.Sequential(
+            *conv_bn_relu(entered, half, 1),
+            *_depthwise_bn(half, stride),
+            *conv_bn_relu(half, half, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.chunk(2, 1) if self.splits else (x, x)
+        joined = torch.cat((self.branch1(first), self.branch2(second)), 1)
+        # torch.channel_shuffle cannot be exported to ONNX.
+        return torch.unflatten(joined, 1, (2, -1)).transpose(1, 2).flatten(1, 2)
+
+
+def _depthwise_bn(channels: int, stride: int) -> tuple[nn.Module, nn.Module]:
+    convolution = conv2d(channels, channels, stride=stride, groups=channels)
+    return convolution, nn.BatchNorm2d(channels)

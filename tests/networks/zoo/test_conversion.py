@@ -1,0 +1,80 @@
+"""Models of Open Model Zoo with generated weights become IR by our networks, without their authors' code."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from fakes.command import omz_tool, posezoo
+from fakes.zoo import declared_file, write_model
+from networks.zoo.judges import torch, with_random_statistics
+from posezoo import networks
+from posezoo.networks.zoo.declarations import with_declared_network
+from posezoo.networks.zoo.published_networks import NETWORKS
+from posezoo.registry import Registry
+
+#: Of each kind of network the smallest: the input and the outputs that Model Optimizer's IR have.
+MODELS = {
+    "mobilenet-v2-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "shufflenet-v2-x1.0": ("input", (1, 3, 224, 224), {"output": (1, 1000)}),
+    "resnet-18-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "googlenet-v3-pytorch": ("data", (1, 3, 299, 299), {"prob": (1, 1000)}),
+}
+QUICK = "mobilenet-v2-pytorch"
+
+
+@pytest.fixture
+def generate(shared, tmp_path):
+    """Writes a model of Open Model Zoo into a registry, with generated weights."""
+
+    def write(name: str) -> None:
+        models = shared / "data" / "omz-2021.4" / "models"
+        spec = with_declared_network(Registry([models]).find(name))
+        network = with_random_statistics(networks.build_network(spec.network.name))
+        path = tmp_path / "weights.pth"
+        torch.save(network.state_dict(), path)
+        yml = yaml.safe_load((models / "public" / name / "model.yml").read_text("utf-8"))
+        yml["files"] = [declared_file(path, name=spec.checkpoint)]
+        write_model(tmp_path / "models", name, yml)
+
+    return write
+
+
+def ports(xml):
+    import openvino as ov
+
+    network = ov.Core().read_model(xml)
+    (image,) = network.inputs
+    outputs = {port.get_any_name(): tuple(port.shape) for port in network.outputs}
+    return image.get_any_name(), tuple(image.shape), outputs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MODELS],
+)
+def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
+    name, generate, tmp_path
+):
+    generate(name)
+    where = ("--models_dir", tmp_path / "models", "-o", tmp_path / "out")
+    ended = posezoo("get", name, *where)
+    assert ended.returncode == 0, ended.stderr
+    assert "FP16 self-check passed" in ended.stderr
+    xml = tmp_path / "out" / "public" / name / "FP32" / f"{name}.xml"
+    assert ports(xml) == MODELS[name]
+    record = json.loads(xml.with_name("provenance.json").read_text("utf-8"))
+    assert record["key"]["arguments"]["network"]["name"] in NETWORKS
+
+
+def test_open_model_zoo_s_own_commands_convert_it_too(generate, tmp_path):
+    generate(QUICK)
+    where = ("--name", QUICK, "--models_dir", tmp_path / "models", "--output_dir", tmp_path / "out")
+    assert omz_tool("downloader", *where).returncode == 0
+    ended = omz_tool(
+        "converter", *where, "--precisions", "FP32", "--download_dir", tmp_path / "out"
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ports(tmp_path / "out" / "public" / QUICK / "FP32" / f"{QUICK}.xml") == MODELS[QUICK]

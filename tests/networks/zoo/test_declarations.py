@@ -1,0 +1,111 @@
+"""Which of our networks a model.yml of another zoo gets, by what its export declares."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.zoo import omz_yml, write_model
+from posezoo.networks.zoo.declarations import with_declared_network
+from posezoo.registry import Registry
+from posezoo.spec.model import NetworkChoice
+
+#: The models of Open Model Zoo 2021.4 with a network of ours, and the checkpoint among their files.
+MODELS = {
+    "googlenet-v3-pytorch": ("inception_v3", "inception_v3_google-1a9a5a14.pth"),
+    "mobilenet-v2-pytorch": ("mobilenet_v2", "mobilenet_v2-b0353104.pth"),
+    "resnet-18-pytorch": ("resnet18", "resnet18-5c106cde.pth"),
+    "resnet-34-pytorch": ("resnet34", "resnet34-333f7ec4.pth"),
+    "resnet-50-pytorch": ("resnet50", "resnet50-19c8e357.pth"),
+    "shufflenet-v2-x1.0": ("shufflenet_v2_x1_0", "shufflenetv2_x1-5666bf0f80.pth"),
+}
+
+#: How Open Model Zoo declares a network of torchvision.
+EXPORT = (
+    "--model-name=resnet18",
+    "--weights=$dl_dir/net.pth",
+    "--import-module=torchvision.models",
+    "--input-shape=1,3,224,224",
+    "--output-file=$conv_dir/net.onnx",
+    "--input-names=data",
+    "--output-names=prob",
+)
+
+
+def test_models_of_open_model_zoo_get_our_networks(shared):
+    registry = Registry([shared / "data" / "omz-2021.4" / "models"])
+    specs = map(with_declared_network, registry.select().models)
+    found = {
+        spec.name: (spec.network.name, spec.checkpoint)
+        for spec in specs
+        if spec.network is not None
+    }
+    assert found == MODELS
+
+
+def declared(tmp_path, *export: str):
+    """A user's own model.yml with this export."""
+    file = {
+        "name": "net.pth",
+        "size": 3,
+        "checksum": "0" * 96,
+        "source": "https://models.invalid/net.pth",
+    }
+    yml = omz_yml(
+        framework="pytorch",
+        files=[file],
+        input_info=None,
+        model_optimizer_args=["--input_model=$conv_dir/net.onnx"],
+        conversion_to_onnx_args=list(export),
+    )
+    write_model(tmp_path / "models", "mine", yml)
+    return with_declared_network(Registry([tmp_path / "models"]).find("mine"))
+
+
+def changed(flag: str, *values: str) -> list[str]:
+    """The export with other values of a flag."""
+    others = [argument for argument in EXPORT if not argument.startswith(f"{flag}=")]
+    return [*others, *(f"{flag}={value}" for value in values)]
+
+
+def test_a_model_of_any_name_gets_the_network_that_it_declares(tmp_path):
+    spec = declared(tmp_path, *EXPORT)
+    assert spec.network == NetworkChoice("resnet18", names=("data", "prob"))
+    assert spec.checkpoint == "net.pth"
+    assert [(port.name, port.shape) for port in spec.inputs] == [("data", (1, 3, 224, 224))]
+    assert [output.name for output in spec.outputs] == ["prob"]
+
+
+@pytest.mark.parametrize(
+    "export",
+    [
+        changed("--import-module", "torchvision.models.resnet"),
+        changed("--model-param", "num_classes=10"),
+        [*changed("--weights"), '--model-param=weights=r"$dl_dir/net.pth"'],
+        changed("--input-shape", "[1,3,224,224]"),
+    ],
+)
+def test_other_words_for_the_same_network_are_understood(tmp_path, export):
+    assert declared(tmp_path, *export).checkpoint == "net.pth"
+
+
+@pytest.mark.parametrize(
+    "export",
+    [
+        changed("--model-name", "resnet1801"),
+        changed("--import-module", "mine"),
+        changed("--import-module", "torchvisions.models"),
+        changed("--model-param", "width_per_group=128"),  # another network
+        changed("--model-param", "zero_init_residual=yes"),  # not a literal
+        changed("--weights"),
+        changed("--input-shape"),
+        changed("--input-shape", "1,3"),
+        changed("--input-shape", "1,3,two,2"),
+        changed("--input-shape", "224"),
+        [*changed("--weights"), "--model-param=weights=5"],
+        changed("--output-names", "one,two"),
+        changed("--input-names", "one,two"),
+        [*EXPORT, "--unknown=1"],
+    ],
+)
+def test_any_other_declaration_is_left_to_its_authors_code(tmp_path, export):
+    assert declared(tmp_path, *export).network is None
