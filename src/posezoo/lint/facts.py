@@ -4,14 +4,15 @@ wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from operator import eq
 from typing import Any
 
-from posezoo.lint.finding import Place, RuleViolation, Severity
+from posezoo.lint.finding import Place, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import Rule
+from posezoo.lint.rule import Rule, rule
 
 #: Whether two values of a fact agree; the order of the arguments does not matter.
 Agree = Callable[[Any, Any], bool]
@@ -31,22 +32,19 @@ class Statement:
 ReadFacts = Callable[[ModelView], Iterable[tuple[str, Sequence[Statement]]]]
 
 
-def fact(
-    id: str, explanation: str, example: str, *, agree: Agree = eq, nearly: Agree | None = None
-) -> Callable[[ReadFacts], Rule]:
+def fact(*, agree: Agree = eq, nearly: Agree | None = None) -> Callable[[ReadFacts], Rule]:
     """Decorator that makes a rule from a reader: of statements that do not agree, one is a
     violation.
 
     Args:
-        id: the id of the rule; explanation and example are those of ``RuleInfo``.
-        explanation: what must hold.
-        example: a mistake that the rule finds.
         agree: compares two values.
         nearly: compares two values that do not agree; if they nearly agree, it is only a warning.
     """
 
     def decorate(read: ReadFacts) -> Rule:
-        def find(view: ModelView) -> Iterator[RuleViolation]:
+        @rule()
+        @wraps(read)
+        def find(view: ModelView) -> Violations:
             for field, statements in read(view):
                 wrong, other = find_contradiction(statements, agree)
                 if wrong is None or other is None:
@@ -58,7 +56,7 @@ def fact(
                 message = f"{title}: {texts[0]} {wrong.where}, and {texts[1]} {other.where}"
                 yield RuleViolation(wrong.place, message, field, wrong.text, other.text, severity)
 
-        return Rule(id, Severity.ERROR, explanation, example, find)
+        return find
 
     return decorate
 

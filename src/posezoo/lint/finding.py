@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -44,6 +45,9 @@ class RuleViolation:
     #: The text that the rule expects, for example from another file; empty if there is none.
     expected: str = ""
     severity: Severity | None = None  # the severity; None for the rule's severity
+
+
+Violations = Iterator[RuleViolation]
 
 
 @dataclass(frozen=True, slots=True)

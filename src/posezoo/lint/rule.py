@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.finding import Severity, Violations
 from posezoo.lint.registry_view import ModelView
 
-FindViolations = Callable[[ModelView], Iterator[RuleViolation]]
+FindViolations = Callable[[ModelView], Violations]
 #: Ids of rules that are now part of another rule; baselines and users may still use these ids.
 FORMER_IDS = {
     "description-of-another": "description-differs",
@@ -45,10 +45,24 @@ class Rule(RuleInfo):
 
 
 def rule(
-    id: str, explanation: str, example: str, *, severity: Severity = Severity.ERROR
+    id: str = "",
+    explanation: str = "",
+    example: str = "",
+    *,
+    severity: Severity = Severity.ERROR,
 ) -> Callable[[FindViolations], Rule]:
-    """Decorator that makes a rule from a function; the arguments are those of ``RuleInfo``."""
-    return lambda find: Rule(id, severity, explanation, example, find)
+    """Decorator that makes a rule from a function; the arguments are those of ``RuleInfo``.
+
+    Without them, the id is the function's name with hyphens, and its docstring has the explanation
+    and, after ``Example:``, the example.
+    """
+
+    def decorate(find: FindViolations) -> Rule:
+        text, _, mistake = " ".join((find.__doc__ or "").split()).partition(" Example: ")
+        name = find.__name__.strip("_").replace("_", "-")
+        return Rule(id or name, severity, explanation or text, example or mistake, find)
+
+    return decorate
 
 
 def defined_rules(namespace: Mapping[str, object]) -> tuple[Rule, ...]:

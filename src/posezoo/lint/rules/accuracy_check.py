@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, text_below
-from posezoo.lint.finding import RuleViolation
+from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
@@ -17,13 +17,13 @@ from posezoo.spec.yaml_nodes import YamlNode
 _OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
 
 
-@rule(
-    "evaluated-names",
-    "accuracy-check.yml uses the names of inputs and of the converted model's outputs that the card"
-    " has.",
-    "heatmaps_out: maps, and name - `heatmaps` on the card",
-)
-def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def evaluated_names(view: ModelView) -> Violations:
+    """accuracy-check.yml uses the names of inputs and of the converted model's outputs that the
+    card has.
+
+    Example: heatmaps_out: maps, and name - `heatmaps` on the card
+    """
     for run in view.runs:
         inputs = [find_node(node, "name") for node in list_below(run.launcher, "inputs")]
         # If model.yml has the name, too, then the card is wrong, and another rule reports it.
@@ -46,7 +46,7 @@ def _find_unknown(
     kind: str,
     nodes: Sequence[YamlNode | None],
     declared: list[str],
-) -> Iterator[RuleViolation]:
+) -> Violations:
     ports = view.claims.ports_on(kind, run.side, "")
     on_card = [base_name(port.name.value) for port in ports if port.name is not None]
     if not on_card or len(on_card) < len(ports):
@@ -61,12 +61,12 @@ def _find_unknown(
             yield RuleViolation(node, message, "", name, listed)
 
 
-@rule(
-    "evaluated-file",
-    "accuracy-check.yml evaluates a file of the model, or the one that its export writes.",
-    "model: resnet.onnx, and --output-file=$conv_dir/resnet-18.onnx",
-)
-def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def evaluated_file(view: ModelView) -> Violations:
+    """accuracy-check.yml evaluates a file of the model, or the one that its export writes.
+
+    Example: model: resnet.onnx, and --output-file=$conv_dir/resnet-18.onnx
+    """
     spec = view.spec
     if spec is None or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
         return  # the contents of an archive are not declared
@@ -89,12 +89,12 @@ def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(place, message, f"launchers.{key}", name)
 
 
-@rule(
-    "evaluated-model",
-    "accuracy-check.yml evaluates this model, and not the one that it was copied from.",
-    "name: resnet-50 in resnet-101/accuracy-check.yml",
-)
-def evaluated_model(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def evaluated_model(view: ModelView) -> Violations:
+    """accuracy-check.yml evaluates this model, and not the one that it was copied from.
+
+    Example: name: resnet-50 in resnet-101/accuracy-check.yml
+    """
     for run in view.runs:
         if not run.name.startswith(view.name):
             place = find_node(run.node, "name") or run.node

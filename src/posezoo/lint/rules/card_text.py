@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 
 from posezoo.lint.card_claims import read_blocks
-from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView, normalize_heading
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended
@@ -23,13 +22,13 @@ _CATEGORIES = re.compile(r"\b([0-9]{2,5}) (?:categories|classes)\b")
 _LABELS = re.compile(r"\b[a-z0-9]+_([0-9]{2,5})cl(_bkgr)?\.txt")
 
 
-@rule(
-    "misspelt-heading",
-    "A heading of a card is spelled as on the other cards: links and tools find sections by their"
-    " headings.",
-    "### Original mode",
-)
-def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def misspelt_heading(view: ModelView) -> Violations:
+    """A heading of a card is spelled as on the other cards: links and tools find sections by their
+    headings.
+
+    Example: ### Original mode
+    """
     counts = view.zoo.heading_counts
     common = [title for title, count in counts.items() if count >= COMMON]
     for section in view.own_sections:
@@ -41,12 +40,12 @@ def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
             )
 
 
-@rule(
-    "another-name",
-    "A card names models that exist: a name that is almost its own was copied or has a slip.",
-    "the output for `octave-resnext-50-0.125` on the card of octave-resnext-50-0.25",
-)
-def another_name(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def another_name(view: ModelView) -> Violations:
+    """A card names models that exist: a name that is almost its own was copied or has a slip.
+
+    Example: the output for `octave-resnext-50-0.125` on the card of octave-resnext-50-0.25
+    """
     names = view.zoo.registry.entries
     own = [view.name, *view.parts]
     matches = ((number, match) for number, line in view.own_lines for match in _NAME.finditer(line))
@@ -63,14 +62,14 @@ def another_name(view: ModelView) -> Iterator[RuleViolation]:
             )
 
 
-@rule(
-    "label-range",
-    "The range of class IDs on a card fits the number of categories in the text and of labels in"
-    " the named file; a range from 1 for a file without a label for the background is only a"
-    " warning.",
-    "classes in range [1, 81], a version with 80 categories of objects, 0 class is for background",
-)
-def label_range(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def label_range(view: ModelView) -> Violations:
+    """The range of class IDs on a card fits the number of categories in the text and of labels in
+    the named file; a range from 1 for a file without a label for the background is only a warning.
+
+    Example: classes in range [1, 81], a version with 80 categories of objects, 0 class is for
+    background
+    """
     for block in (block for section in view.own_sections for block in read_blocks(section)):
         labels, categories = _LABELS.search(block.text), _CATEGORIES.search(block.text)
         for found in block.find_all(_RANGE, str):

@@ -7,11 +7,11 @@ A card that is drawn after a mistake agrees with the mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from posezoo.errors import InferenceError
-from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import simplify
@@ -48,12 +48,12 @@ def _find_decoder(view: ModelView) -> DecoderType | None:
     return DECODERS.find(declared.name)
 
 
-@rule(
-    "known-decoder",
-    "The decoder is one that posezoo has, and takes the declared options.",
-    "decoder: {name: opnepose}, or an option min_scores where min_score is meant",
-)
-def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def known_decoder(view: ModelView) -> Violations:
+    """The decoder is one that posezoo has, and takes the declared options.
+
+    Example: decoder: {name: opnepose}, or an option min_scores where min_score is meant
+    """
     declared = view.declaration.decoder if view.declaration is not None else None
     if declared is None:
         return
@@ -66,13 +66,13 @@ def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared("decoder", f"{error.problem}{hint}", declared.name)
 
 
-@rule(
-    "missing-decoder",
-    "A model that declares a skeleton, or the roles of its outputs, declares the decoder that reads"
-    " them.",
-    "skeleton: coco-17 without a decoder",
-)
-def missing_decoder(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def missing_decoder(view: ModelView) -> Violations:
+    """A model that declares a skeleton, or the roles of its outputs, declares the decoder that
+    reads them.
+
+    Example: skeleton: coco-17 without a decoder
+    """
     declared = view.declaration
     if declared is None or declared.decoder is not None or view.entry.composite:
         return
@@ -81,12 +81,12 @@ def missing_decoder(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared("task_type", message, declared.task)
 
 
-@rule(
-    "decoder-task",
-    "The task is that of the decoder, or of a part's outputs.",
-    "task_type: detection, and decoder: {name: movenet}",
-)
-def decoder_task(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def decoder_task(view: ModelView) -> Violations:
+    """The task is that of the decoder, or of a part's outputs.
+
+    Example: task_type: detection, and decoder: {name: movenet}
+    """
     decoder, declared = _find_decoder(view), view.declaration
     if declared is None:
         return
@@ -104,13 +104,13 @@ def decoder_task(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared("task_type", message, declared.task, expected)
 
 
-@rule(
-    "decoder-outputs",
-    "The outputs have the roles and the sizes that the decoder takes; a composite's stages are in"
-    " the order in which it takes their outputs.",
-    "role: heatmap, and a decoder that takes heatmaps",
-)
-def decoder_outputs(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def decoder_outputs(view: ModelView) -> Violations:
+    """The outputs have the roles and the sizes that the decoder takes; a composite's stages are in
+    the order in which it takes their outputs.
+
+    Example: role: heatmap, and a decoder that takes heatmaps
+    """
     decoder = _find_decoder(view)
     if decoder is None:
         return
@@ -146,13 +146,13 @@ def _describe_misfit(outputs: tuple[Output, ...], expected: tuple[Output, ...]) 
     return ""
 
 
-@rule(
-    "skeleton-maps",
-    "The outputs have the sizes that the skeleton's number of keypoints makes; a composite and its"
-    " parts have one skeleton.",
-    "skeleton: openpose-18 and 17 heatmaps",
-)
-def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def skeleton_maps(view: ModelView) -> Violations:
+    """The outputs have the sizes that the skeleton's number of keypoints makes; a composite and its
+    parts have one skeleton.
+
+    Example: skeleton: openpose-18 and 17 heatmaps
+    """
     name = view.declaration.skeleton if view.declaration is not None else ""
     if not name or any(decoder_outputs.find(view)):
         return
@@ -192,12 +192,12 @@ def _describe_other_skeleton(view: ModelView, skeleton: str) -> str:
     return ""
 
 
-@rule(
-    "output-size",
-    "The height and the width of an output are those of the input divided by one whole number.",
-    "shape: [1, 3, 192, 256], and an output of [1, 17, 64, 48]",
-)
-def output_size(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def output_size(view: ModelView) -> Violations:
+    """The height and the width of an output are those of the input divided by one whole number.
+
+    Example: shape: [1, 3, 192, 256], and an output of [1, 17, 64, 48]
+    """
     sizes = [_image_size(port) for port in view.inputs]
     known = [size for size in sizes if size is not None]
     if len(known) != 1:
@@ -230,12 +230,12 @@ def _is_scaled(size: tuple[int, int], other: tuple[int, int]) -> bool:
     )
 
 
-@rule(
-    "usual-size",
-    "The usual size of an input is one that the limits of the model allow.",
-    "usual_size: [385, 512], where sides are multiples of 16 pixels plus 1",
-)
-def usual_size(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def usual_size(view: ModelView) -> Violations:
+    """The usual size of an input is one that the limits of the model allow.
+
+    Example: usual_size: [385, 512], where sides are multiples of 16 pixels plus 1
+    """
     stated = _MULTIPLES.search(view.spec.limits) if view.spec is not None else None
     if stated is None:
         return
@@ -248,13 +248,13 @@ def usual_size(view: ModelView) -> Iterator[RuleViolation]:
             yield view.declared(f"inputs[{index}].usual_size", message, text, stated[0])
 
 
-@rule(
-    "moving-source",
-    "An address leads to one version of a file: that of the latest release changes with each"
-    " release. An address on a branch is a warning.",
-    "source: https://github.com/owner/project/releases/latest/download/net.onnx",
-)
-def moving_source(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def moving_source(view: ModelView) -> Violations:
+    """An address leads to one version of a file: that of the latest release changes with each
+    release. An address on a branch is a warning.
+
+    Example: source: https://github.com/owner/project/releases/latest/download/net.onnx
+    """
     for index, file, source in view.sources:
         url = source.url if isinstance(source, HttpSource) else ""
         is_latest = _LATEST.search(url) is not None
@@ -265,13 +265,13 @@ def moving_source(view: ModelView) -> Iterator[RuleViolation]:
             yield view.declared(f"files[{index}].source", message, str(source), "", severity)
 
 
-@rule(
-    "source-of-another",
-    "A file, and the command and the log of a training, come from an address of this model, and not"
-    " of another one of the registry.",
-    "source: .../public/movenet-lightning/net.bin in movenet-thunder",
-)
-def source_of_another(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def source_of_another(view: ModelView) -> Violations:
+    """A file, and the command and the log of a training, come from an address of this model, and
+    not of another one of the registry.
+
+    Example: source: .../public/movenet-lightning/net.bin in movenet-thunder
+    """
     for index, file, source in view.sources:
         if owner := view.find_owner(str(source)):
             message = f"{file.name} comes from {source}, which is an address of {owner}"
@@ -285,13 +285,13 @@ def source_of_another(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(place, message, f"training.{key}", address, view.name)
 
 
-@rule(
-    "known-model",
-    "The models that model.yml names exist: the one that finds the people, which is a detector, and"
-    " the one to use instead.",
-    "people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}",
-)
-def known_model(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def known_model(view: ModelView) -> Violations:
+    """The models that model.yml names exist: the one that finds the people, which is a detector,
+    and the one to use instead.
+
+    Example: people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}
+    """
     declared = view.declaration
     people = view.spec.people if view.spec is not None else None
     named = {"deprecated.use": declared.deprecated.use} if declared and declared.deprecated else {}
@@ -309,12 +309,12 @@ def known_model(view: ModelView) -> Iterator[RuleViolation]:
             yield view.declared(key, f"{key}: {name} finds keypoints, not boxes of people", name)
 
 
-@rule(
-    "copied-description",
-    "Each model in posezoo's format has its own description.",
-    "the description of the model whose model.yml was copied",
-)
-def copied_description(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def copied_description(view: ModelView) -> Violations:
+    """Each model in posezoo's format has its own description.
+
+    Example: the description of the model whose model.yml was copied
+    """
     own = view.declaration
     if own is None or not view.is_native:
         return
@@ -333,12 +333,12 @@ def _count_named(view: ModelView, text: str) -> int:
     return sum(simplify(part) in simplify(text) for part in parts)
 
 
-@rule(
-    "pattern",
-    "A pattern of layer names closes its brackets: otherwise it matches no layer.",
-    'layers: ["Convolution_[0-4"]',
-)
-def pattern(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def pattern(view: ModelView) -> Violations:
+    """A pattern of layer names closes its brackets: otherwise it matches no layer.
+
+    Example: layers: ["Convolution_[0-4"]
+    """
     settings = view.spec.quantization if view.spec is not None else None
     for index, group in enumerate(settings.in_float if settings is not None else ()):
         for glob in group.layers:
@@ -347,13 +347,13 @@ def pattern(view: ModelView) -> Iterator[RuleViolation]:
                 yield view.declared(f"quantization.in_float[{index}].layers", message, glob)
 
 
-@rule(
-    "weights-size",
-    "Files with weights have at least one byte for each parameter, and FP16 about half as many as"
-    " FP32.",
-    "size: 16394, in kB, and mparams: 4.099",
-)
-def weights_size(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def weights_size(view: ModelView) -> Violations:
+    """Files with weights have at least one byte for each parameter, and FP16 about half as many as
+    FP32.
+
+    Example: size: 16394, in kB, and mparams: 4.099
+    """
     spec = view.spec
     if spec is None:
         return
@@ -374,9 +374,7 @@ def weights_size(view: ModelView) -> Iterator[RuleViolation]:
         yield from _compare_precisions(view, sizes)
 
 
-def _compare_precisions(
-    view: ModelView, sizes: Mapping[str, int | None]
-) -> Iterator[RuleViolation]:
+def _compare_precisions(view: ModelView, sizes: Mapping[str, int | None]) -> Violations:
     for name, size in sizes.items():
         half_name = name.replace("FP32/", "FP16/", 1)
         half = sizes.get(half_name)

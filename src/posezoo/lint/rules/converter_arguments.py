@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from posezoo.lint.accuracy_check_yml import list_below
-from posezoo.lint.finding import RuleViolation
+from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended
@@ -39,12 +38,12 @@ EXPORT = (
 )  # fmt: skip
 
 
-@rule(
-    "dead-path",
-    "A file that an argument names is among the files, or is what the export writes.",
-    "--input_model=$dl_dir/net.onnx, and the only file is called model.onnx",
-)
-def dead_path(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def dead_path(view: ModelView) -> Violations:
+    """A file that an argument names is among the files, or is what the export writes.
+
+    Example: --input_model=$dl_dir/net.onnx, and the only file is called model.onnx
+    """
     for argument in (*view.arguments, *view.export_arguments):
         if argument.flag == "--output-file":
             continue
@@ -72,13 +71,13 @@ def _find_dead_path(view: ModelView, flag: str, root: str, name: str) -> str:
     return "" if is_written or flag != "--input_model" else f"the export writes {outputs[0]}"
 
 
-@rule(
-    "generated-flag",
-    "A flag that the converter adds itself, also from input_info, is not given: one of the two"
-    " values would be lost.",
-    "--model_name=my-model in model_optimizer_args",
-)
-def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def generated_flag(view: ModelView) -> Violations:
+    """A flag that the converter adds itself, also from input_info, is not given: one of the two
+    values would be lost.
+
+    Example: --model_name=my-model in model_optimizer_args
+    """
     inputs = list_below(view.model_yml, "input_info")
     keys = {key for port in inputs if isinstance(port.value, dict) for key in port.value}
     generated = (*GENERATED, *(flag for key, flag in FROM_INPUT_INFO.items() if key in keys))
@@ -88,12 +87,12 @@ def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(argument.node, message, actual=str(argument.node.value))
 
 
-@rule(
-    "misspelt-flag",
-    "A flag is one that the converter or the export to ONNX knows.",
-    "--revers_input_channels",
-)
-def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def misspelt_flag(view: ModelView) -> Violations:
+    """A flag is one that the converter or the export to ONNX knows.
+
+    Example: --revers_input_channels
+    """
     for arguments, flags in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
         for argument in arguments:
             # argparse accepts an abbreviated flag.
@@ -109,12 +108,12 @@ def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(argument.node, message, actual=argument.flag, expected=intended)
 
 
-@rule(
-    "dead-key",
-    "No key is given that is never used: it would mislead the reader.",
-    "conversion_to_onnx_args, where --input_model names a downloaded file",
-)
-def dead_key(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def dead_key(view: ModelView) -> Violations:
+    """No key is given that is never used: it would mislead the reader.
+
+    Example: conversion_to_onnx_args, where --input_model names a downloaded file
+    """
     if view.spec is None:
         return
     for key in (
@@ -134,12 +133,12 @@ def dead_key(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared(key, f"{key} is never used: {original.value} is converted")
 
 
-@rule(
-    "export-mismatch",
-    "The export to ONNX gives inputs and outputs the names and shapes that the converter expects.",
-    "--output-names=prob in one list, --output=softmax in the other",
-)
-def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def export_mismatch(view: ModelView) -> Violations:
+    """The export to ONNX gives inputs and outputs the names and shapes that the converter expects.
+
+    Example: --output-names=prob in one list, --output=softmax in the other
+    """
     for exported_flag, flag in (("--input-names", "--input"), ("--output-names", "--output")):
         exported, argument = view.export_argument(exported_flag), view.argument(flag)
         if exported is None or argument is None:

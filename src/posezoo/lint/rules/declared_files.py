@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import ARCHIVES
@@ -31,13 +31,13 @@ FRAMEWORKS = {
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 
-@rule(
-    "readable",
-    "model.yml and accuracy-check.yml can be read: every value has the right type and an allowed"
-    " value.",
-    "framework: caffee",
-)
-def readable(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def readable(view: ModelView) -> Violations:
+    """model.yml and accuracy-check.yml can be read: every value has the right type and an allowed
+    value.
+
+    Example: framework: caffee
+    """
     for error in (view.parsed, view.accuracy_check):
         if isinstance(error, SpecError):
             problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
@@ -45,23 +45,23 @@ def readable(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(error, f"{problem}{hint}", error.field)
 
 
-@rule(
-    "too-large",
-    "A card is not larger than what is read of it: text after the limit is not checked.",
-    "a README.md of ten megabytes",
-)
-def too_large(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def too_large(view: ModelView) -> Violations:
+    """A card is not larger than what is read of it: text after the limit is not checked.
+
+    Example: a README.md of ten megabytes
+    """
     if view.own_card is not None and view.own_card.truncation_note:
         message = f"the card is too large: {view.own_card.truncation_note}"
         yield RuleViolation(view.card_line(), message, "card")
 
 
-@rule(
-    "known-keys",
-    "Every key of model.yml is known: tools ignore a misspelt key without a message.",
-    "licence: https://..., where license is meant",
-)
-def known_keys(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def known_keys(view: ModelView) -> Violations:
+    """Every key of model.yml is known: tools ignore a misspelt key without a message.
+
+    Example: licence: https://..., where license is meant
+    """
     for warning in () if isinstance(view.parsed, SpecError) else view.parsed.warnings:
         if match := _WARNING.search(warning):
             line, column, key, hint = match.groups()
@@ -69,13 +69,13 @@ def known_keys(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(location, f"{key}: unknown key, left out; {hint}", key, key, hint)
 
 
-@rule(
-    "safe-sources",
-    "Files are downloaded over https: with http, an attacker on the network could change them. An "
-    "original_source, which is tried last and often only documents the origin, is a warning.",
-    "source: http://download.example.org/net.pb",
-)
-def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def safe_sources(view: ModelView) -> Violations:
+    """Files are downloaded over https: with http, an attacker on the network could change them. An
+    original_source, which is tried last and often only documents the origin, is a warning.
+
+    Example: source: http://download.example.org/net.pb
+    """
     for index, file, source in view.sources:
         if isinstance(source, HttpSource) and not source.url.startswith("https://"):
             nodes = (node for node in list_leaves(view.model_yml) if node.value == source.url)
@@ -88,13 +88,13 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
             )
 
 
-@rule(
-    "same-source",
-    "Files with one address are one file, with one size and checksum, and a model declares it once."
-    " Files with the same checksum have the same size.",
-    "two models that download one URL, with two checksums",
-)
-def same_source(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def same_source(view: ModelView) -> Violations:
+    """Files with one address are one file, with one size and checksum, and a model declares it
+    once. Files with the same checksum have the same size.
+
+    Example: two models that download one URL, with two checksums
+    """
     for variant in view.variants:
         for index, file in enumerate(variant.files):
             for name, other in _find_same(view, file):
@@ -136,12 +136,12 @@ def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bo
     )
 
 
-@rule(
-    "ir-pairs",
-    "Each .xml of a published IR has its .bin.",
-    "FP16/net.xml without FP16/net.bin",
-)
-def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def ir_pairs(view: ModelView) -> Violations:
+    """Each .xml of a published IR has its .bin.
+
+    Example: FP16/net.xml without FP16/net.bin
+    """
     names = {file.name for file in view.ir_files}
     for index, file in enumerate(view.ir_files):
         stem, _, suffix = file.name.rpartition(".")
@@ -151,13 +151,13 @@ def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
             yield view.declared(f"files[{index}]", message, file.name, other)
 
 
-@rule(
-    "hash-name",
-    "The hash in a file's name or address, and the tag of its variant, are the beginning of its"
-    " checksum.",
-    "resnet18-5c106cde.pth with the SHA-256 5c106cdf...",
-)
-def hash_name(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def hash_name(view: ModelView) -> Violations:
+    """The hash in a file's name or address, and the tag of its variant, are the beginning of its
+    checksum.
+
+    Example: resnet18-5c106cde.pth with the SHA-256 5c106cdf...
+    """
     files = [(each, *pair) for each in view.variants for pair in enumerate(each.files)]
     for variant, index, file in files:
         digests = [*file.contains.values()]
@@ -175,12 +175,12 @@ def hash_name(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(location, message, f"files[{index}]", stated, values[0])
 
 
-@rule(
-    "framework-files",
-    "The framework is one that writes files of this kind.",
-    "framework: tf and a file net.tflite",
-)
-def framework_files(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def framework_files(view: ModelView) -> Violations:
+    """The framework is one that writes files of this kind.
+
+    Example: framework: tf and a file net.tflite
+    """
     spec = view.spec
     if spec is None or spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
         return
@@ -200,12 +200,12 @@ def framework_files(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared("framework", message, spec.framework, allowed)
 
 
-@rule(
-    "source-name",
-    "The address of a published IR's file has the same precision and suffix as the file's name.",
-    "FP16/net.bin from https://.../FP32/net.bin",
-)
-def source_name(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def source_name(view: ModelView) -> Violations:
+    """The address of a published IR's file has the same precision and suffix as the file's name.
+
+    Example: FP16/net.bin from https://.../FP32/net.bin
+    """
     for index, file in enumerate(view.ir_files):
         for source in file.sources:
             if not isinstance(source, HttpSource):
@@ -217,13 +217,13 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
                 yield view.declared(f"files[{index}].source", message, str(source), file.name)
 
 
-@rule(
-    "parts",
-    "The stages of a composite are its parts, the models in its folder, and parts of other"
-    " composites; they have the framework and the license that it states for them.",
-    "stages: [first], and a folder second/ beside first/",
-)
-def parts(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def parts(view: ModelView) -> Violations:
+    """The stages of a composite are its parts, the models in its folder, and parts of other
+    composites; they have the framework and the license that it states for them.
+
+    Example: stages: [first], and a folder second/ beside first/
+    """
     if not isinstance(view.parsed, CompositeSpec):
         return
     folders, stages = set(view.zoo.parts_by_composite.get(view.name, ())), set(view.parsed.stages)

@@ -5,10 +5,10 @@ placeholders.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from posezoo.lint.accuracy_check_yml import list_leaves
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView, read_paper
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
@@ -42,13 +42,13 @@ REPEATED_SHARE = 0.6
 COMMON = 5
 
 
-@rule(
-    "license-project",
-    "The license is that of a project that the card or the sources name; for a published IR, which"
-    " may be licensed apart from its base, another project on the card is a warning.",
-    "license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE",
-)
-def license_project(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def license_project(view: ModelView) -> Violations:
+    """The license is that of a project that the card or the sources name; for a published IR, which
+    may be licensed apart from its base, another project on the card is a warning.
+
+    Example: license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE
+    """
     spec = view.spec
     own = _project(spec.license.url) if spec is not None else ""
     if spec is None or not own:
@@ -87,14 +87,13 @@ def _project(address: str) -> str:
     return f"{match[1]}/{match[2].removesuffix('.git')}".lower() if match else ""
 
 
-@rule(
-    "dead-link",
-    "Every relative link of a card leads to an existing file of the repository, if files of that"
-    " kind are in this copy at all, and to an existing heading. The first of several cards reports"
-    " it.",
-    "[another model](../no-such-model/README.md)",
-)
-def dead_link(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def dead_link(view: ModelView) -> Violations:
+    """Every relative link of a card leads to an existing file of the repository, if files of that
+    kind are in this copy at all, and to an existing heading. The first of several cards reports it.
+
+    Example: [another model](../no-such-model/README.md)
+    """
     links = view.zoo.links
     for target, location in view.link_targets():
         path = links.resolve(view.folder, target)
@@ -107,9 +106,7 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
             yield from _find_dead_path(view, target, location, path)
 
 
-def _find_dead_path(
-    view: ModelView, target: str, location: FileLocation, path: str
-) -> Iterator[RuleViolation]:
+def _find_dead_path(view: ModelView, target: str, location: FileLocation, path: str) -> Violations:
     links = view.zoo.links
     kind = links.kind(path)
     counts = links.counts[kind]
@@ -125,10 +122,12 @@ def _find_dead_path(
         yield RuleViolation(location, message, "link", target, common)
 
 
-@rule(
-    "placeholder", "There is no placeholder that still has to be filled in.", "Mean values - TODO"
-)
-def placeholder(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def placeholder(view: ModelView) -> Violations:
+    """There is no placeholder that still has to be filled in.
+
+    Example: Mean values - TODO
+    """
     for number, line in view.own_lines:
         if match := _PLACEHOLDER.search(line):
             location = view.card_line(number, match.start() + 1)
@@ -139,12 +138,12 @@ def placeholder(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(node, message, actual=match[0])
 
 
-@rule(
-    "missing-section",
-    "A card has sections with a description, a specification, inputs, outputs and license terms.",
-    "a card without ## Legal Information",
-)
-def missing_section(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def missing_section(view: ModelView) -> Violations:
+    """A card has sections with a description, a specification, inputs, outputs and license terms.
+
+    Example: a card without ## Legal Information
+    """
     if view.own_card is None:
         return
     titles = [section.title.lower() for section in view.own_sections if section.level]
@@ -154,13 +153,13 @@ def missing_section(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(view.card_line(), message, "card", "", content)
 
 
-@rule(
-    "misplaced-section",
-    "A section of a card is not inside a section on another subject, which a table of contents"
-    " would hide.",
-    "### Input below ## Accuracy",
-)
-def misplaced_section(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def misplaced_section(view: ModelView) -> Violations:
+    """A section of a card is not inside a section on another subject, which a table of contents
+    would hide.
+
+    Example: ### Input below ## Accuracy
+    """
     for section in view.own_sections:
         parent = section.path[-2].lower() if len(section.path) > 1 else ""
         kinds = [title for title in PLAIN_SECTIONS if section.title.lower().startswith(title)]
@@ -170,26 +169,27 @@ def misplaced_section(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(view.card_line(section.line), message, "card", actual, actual[1:])
 
 
-@rule(
-    "license-untold",
-    "The legal section of a card names the license, if those of most cards in the same folder do.",
-    "a legal section with nothing but [*] Other names and brands may be claimed as the property of"
-    " others",
-)
-def license_untold(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def license_untold(view: ModelView) -> Violations:
+    """The legal section of a card names the license, if those of most cards in the same folder do.
+
+    Example: a legal section with nothing but [*] Other names and brands may be claimed as the
+    property of others
+    """
     is_usual = view.zoo.license_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
     if is_usual and view.names_license is False:
         message = "the legal section names no license; those of most cards in this folder do"
         yield RuleViolation(view.card_line(view.legal_sections[0].line), message, "license")
 
 
-@rule(
-    "paper",
-    "Papers with the same title have the same arXiv number on all cards; a number that other papers"
-    " have, too, is the wrong one.",
-    "[Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is MobileNetV2",
-)
-def paper(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def paper(view: ModelView) -> Violations:
+    """Papers with the same title have the same arXiv number on all cards; a number that other
+    papers have, too, is the wrong one.
+
+    Example: [Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is
+    MobileNetV2
+    """
     titles = view.zoo.paper_titles
     for link in view.own_card.links if view.own_card is not None else ():
         title, number = read_paper(link)
@@ -202,26 +202,25 @@ def paper(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(location, message, "link", link.target, other)
 
 
-@rule(
-    "no-card",
-    "If most models of a registry have a card, every model has one; a part may have that of its"
-    " composite.",
-    "a folder with a model.yml and no README.md",
-    severity=Severity.WARNING,
-)
-def no_card(view: ModelView) -> Iterator[RuleViolation]:
+@rule(severity=Severity.WARNING)
+def no_card(view: ModelView) -> Violations:
+    """If most models of a registry have a card, every model has one; a part may have that of its
+    composite.
+
+    Example: a folder with a model.yml and no README.md
+    """
     if view.card is None and view.zoo.has_cards:
         message = f"{view.card_path.name}, which should describe the model, is missing"
         yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")
 
 
-@rule(
-    "card-without-model",
-    "A folder with a card beside the models' folders has a model.yml; the first model beside it"
-    " reports it.",
-    "a folder with a README.md and no model.yml",
-)
-def card_without_model(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def card_without_model(view: ModelView) -> Violations:
+    """A folder with a card beside the models' folders has a model.yml; the first model beside it
+    reports it.
+
+    Example: a folder with a README.md and no model.yml
+    """
     siblings = view.zoo.folders[view.folder.parent]
     if view.entry.composite or view.folder != min(siblings):
         return
@@ -231,12 +230,12 @@ def card_without_model(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(FileLocation(str(card)), message, "card", card.parent.name)
 
 
-@rule(
-    "title",
-    "The title of a card contains the model's name.",
-    "# resnet-50 in resnet-101/README.md",
-)
-def title(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def title(view: ModelView) -> Violations:
+    """The title of a card contains the model's name.
+
+    Example: # resnet-50 in resnet-101/README.md
+    """
     for section in [section for section in view.own_sections if section.level == 1][:1]:
         if simplify(view.name) not in simplify(section.title):
             message = f"the title of the card is {section.title}"
@@ -245,13 +244,13 @@ def title(view: ModelView) -> Iterator[RuleViolation]:
             )
 
 
-@rule(
-    "description-differs",
-    "model.yml repeats the description of the card, if most models in the same folder do, and never"
-    " that of another model.",
-    "an old address in model.yml that the card no longer has",
-)
-def description_differs(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def description_differs(view: ModelView) -> Violations:
+    """model.yml repeats the description of the card, if most models in the same folder do, and
+    never that of another model.
+
+    Example: an old address in model.yml that the card no longer has
+    """
     spec, on_card = view.spec, view.claims.description
     if spec is None or on_card is None or not view.has_own_card:
         return
@@ -278,13 +277,13 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     yield view.declared("description", message, actual, expected)
 
 
-@rule(
-    "video-task",
-    "A model whose task is to recognize actions has an input of several frames, or is a part of a"
-    " composite.",
-    "task_type: action_recognition, and one input with the format `B, C, H, W`",
-)
-def video_task(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def video_task(view: ModelView) -> Violations:
+    """A model whose task is to recognize actions has an input of several frames, or is a part of a
+    composite.
+
+    Example: task_type: action_recognition, and one input with the format `B, C, H, W`
+    """
     formats = [port.format for port in view.claims.ports_on("input", "converted", "")]
     letters = ["".join(map(str, each.value)) for each in formats if each is not None]
     is_video = (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from posezoo.lint.card_claims import CardClaims, CardValue
-from posezoo.lint.finding import RuleViolation
+from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import parse_numbers
@@ -104,13 +104,13 @@ def _has_known_difference(view: ModelView) -> bool:
     return view.spec is not None and bool(view.spec.published.known_difference)
 
 
-@rule(
-    "mparams-size",
-    "The files contain the card's number of parameters: four bytes each in FP32, in millions and"
-    " not in Mi.",
-    "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
-)
-def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def mparams_size(view: ModelView) -> Violations:
+    """The files contain the card's number of parameters: four bytes each in FP32, in millions and
+    not in Mi.
+
+    Example: MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million
+    """
     size = read_size(view)
     if size is None or _has_known_difference(view):
         return
@@ -128,12 +128,12 @@ def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
     yield view.quote(size.on_card, message, "figures.mparams", f"{millions:.4g}")
 
 
-@rule(
-    "copied-figures",
-    "Networks of different sizes do not have the same GFLOPs and MParams.",
-    "a card with the values of the card that it was copied from",
-)
-def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def copied_figures(view: ModelView) -> Violations:
+    """Networks of different sizes do not have the same GFLOPs and MParams.
+
+    Example: a card with the values of the card that it was copied from
+    """
     size, gflops = read_size(view), view.claims.metrics.get("gflops")
     if size is None or gflops is None:
         return
@@ -165,13 +165,13 @@ def _read_figures(view: ModelView) -> tuple[float, ...]:
     )
 
 
-@rule(
-    "accuracy-order",
-    "AP and AP75 are at most AP50, and AP is at most AP with flip: these values are easily"
-    " swapped.",
-    "value: 0.722, and value: 0.710 with flip: true",
-)
-def accuracy_order(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def accuracy_order(view: ModelView) -> Violations:
+    """AP and AP75 are at most AP50, and AP is at most AP with flip: these values are easily
+    swapped.
+
+    Example: value: 0.722, and value: 0.710 with flip: true
+    """
     for variant in view.variants:
         for index, claim in enumerate(variant.published.accuracy):
             for title, value, limit_title, limit in _ordered_values(
@@ -199,12 +199,12 @@ def _ordered_values(
             yield "AP", claim.value, "AP with flip is", other.value
 
 
-@rule(
-    "missing-figures",
-    "A card states GFLOPs, or operations of another kind, and MParams, as numbers without a comma.",
-    "a specification without GFLOPs",
-)
-def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def missing_figures(view: ModelView) -> Violations:
+    """A card states GFLOPs, or operations of another kind, and MParams, as numbers without a comma.
+
+    Example: a specification without GFLOPs
+    """
     metrics = view.claims.metrics
     if view.spec is None or view.claims == CardClaims():
         return

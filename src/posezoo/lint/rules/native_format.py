@@ -5,7 +5,7 @@ measurements.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from posezoo.errors import (
     import_optional,
 )
 from posezoo.facts import papers
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import simplify
@@ -44,12 +44,12 @@ PHRASES = {
 }
 
 
-@rule(
-    "license-text",
-    "The license text exists and begins with the line of its holder: MIT and BSD demand it.",
-    "license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt",
-)
-def license_text(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def license_text(view: ModelView) -> Violations:
+    """The license text exists and begins with the line of its holder: MIT and BSD demand it.
+
+    Example: license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt
+    """
     spec = view.spec
     if spec is not None and spec.license.text and not read_copyright_line(spec):
         path = license_path(spec)
@@ -62,26 +62,25 @@ def license_text(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared("license.text", message, spec.license.text)
 
 
-@rule(
-    "license-name",
-    "Terms have the name that SPDX lists, or LicenseRef-NAME.",
-    "license: {spdx: Apache2, text: Apache-2.0-Intel.txt}",
-    severity=Severity.WARNING,
-)
-def license_name(view: ModelView) -> Iterator[RuleViolation]:
+@rule(severity=Severity.WARNING)
+def license_name(view: ModelView) -> Violations:
+    """Terms have the name that SPDX lists, or LicenseRef-NAME.
+
+    Example: license: {spdx: Apache2, text: Apache-2.0-Intel.txt}
+    """
     name = view.spec.license.spdx if view.spec is not None else ""
     if name and not is_license(name):
         message = f"license.spdx: SPDX does not list {name}: {suggest_license(name)}"
         yield view.declared("license.spdx", message, name)
 
 
-@rule(
-    "license-kind",
-    "The license text is that of the license that is named, and of a project that the model comes"
-    " from.",
-    "license: {spdx: MIT, text: Apache-2.0-Intel.txt}",
-)
-def license_kind(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def license_kind(view: ModelView) -> Violations:
+    """The license text is that of the license that is named, and of a project that the model comes
+    from.
+
+    Example: license: {spdx: MIT, text: Apache-2.0-Intel.txt}
+    """
     spec = view.spec
     if spec is None or not spec.license.text or spec.license.spdx not in PHRASES:
         return
@@ -116,8 +115,12 @@ def _names_project(spec: ModelSpec, project: str) -> bool:
     return project in simplify(" ".join((spec.subdirectory, spec.origin.repository, *sources)))
 
 
-@rule("known-skeleton", "The skeleton is one that posezoo has.", "skeleton: coco-71")
-def known_skeleton(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def known_skeleton(view: ModelView) -> Violations:
+    """The skeleton is one that posezoo has.
+
+    Example: skeleton: coco-71
+    """
     name = view.declaration.skeleton if view.declaration is not None else ""
     if not name:
         return
@@ -129,35 +132,35 @@ def known_skeleton(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared("skeleton", message, name, names)
 
 
-@rule(
-    "sentences",
-    "A description ends with a full stop: cards show it unchanged.",
-    "description: A small model",
-)
-def sentences(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def sentences(view: ModelView) -> Violations:
+    """A description ends with a full stop: cards show it unchanged.
+
+    Example: description: A small model
+    """
     spec = view.declaration
     if spec is not None and view.is_native and not spec.description.endswith("."):
         message = "description: does not end with a full stop"
         yield view.declared("description", message, spec.description[-20:])
 
 
-@rule(
-    "declared-ends",
-    "A model in posezoo's format declares its inputs and outputs.",
-    "a model.yml without outputs",
-)
-def declared_ends(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def declared_ends(view: ModelView) -> Violations:
+    """A model in posezoo's format declares its inputs and outputs.
+
+    Example: a model.yml without outputs
+    """
     spec = view.spec
     if spec is not None and view.is_native and not (spec.inputs and spec.outputs):
         yield RuleViolation(view.location(), "inputs and outputs are not both declared", "inputs")
 
 
-@rule(
-    "known-network",
-    "The network exists, takes the declared arguments, and has the declared inputs and outputs.",
-    "network: {name: higher_hrnet, width: 9000}",
-)
-def known_network(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def known_network(view: ModelView) -> Violations:
+    """The network exists, takes the declared arguments, and has the declared inputs and outputs.
+
+    Example: network: {name: higher_hrnet, width: 9000}
+    """
     spec = view.spec
     if spec is None or spec.network is None:
         return
@@ -198,13 +201,13 @@ def _compare_inputs(inputs: Sequence[Input], expected: Input) -> str:
     return ", ".join(name for name in names if getattr(declared, name) != getattr(expected, name))
 
 
-@rule(
-    "network-size",
-    "The network has as many parameters as the checkpoint can contain and as were counted on the"
-    " IR; checked for arguments other than the default, if PyTorch is installed.",
-    "network: {name: higher_hrnet, width: 48} and a checkpoint of 115 MB",
-)
-def network_size(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def network_size(view: ModelView) -> Violations:
+    """The network has as many parameters as the checkpoint can contain and as were counted on the
+    IR; checked for arguments other than the default, if PyTorch is installed.
+
+    Example: network: {name: higher_hrnet, width: 48} and a checkpoint of 115 MB
+    """
     spec = view.spec
     if spec is None or spec.network is None or len(spec.files) != 1:
         return
@@ -238,12 +241,12 @@ def _count_parameters(name: str, arguments: Mapping[str, ArgumentValue]) -> int:
         return sum(each.numel() for each in network.build(**arguments).parameters())
 
 
-@rule(
-    "measured",
-    "measured.yml can be read, and its variants exist.",
-    "tag: x1 in measured.yml, and no variant x1",
-)
-def measured(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def measured(view: ModelView) -> Violations:
+    """measured.yml can be read, and its variants exist.
+
+    Example: tag: x1 in measured.yml, and no variant x1
+    """
     spec = view.declaration
     if spec is None:
         return
@@ -260,12 +263,12 @@ def measured(view: ModelView) -> Iterator[RuleViolation]:
         )
 
 
-@rule(
-    "recorded-outputs",
-    "The file with recorded outputs is the declared one, and has outputs for the declared inputs.",
-    "recorded_outputs: {file: gone.safetensors, ...}",
-)
-def recorded_outputs(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def recorded_outputs(view: ModelView) -> Violations:
+    """The file with recorded outputs is the declared one, and has outputs for the declared inputs.
+
+    Example: recorded_outputs: {file: gone.safetensors, ...}
+    """
     for variant in view.variants:
         if variant.recorded_outputs is None:
             continue
@@ -282,12 +285,12 @@ def recorded_outputs(view: ModelView) -> Iterator[RuleViolation]:
             )
 
 
-@rule(
-    "papers",
-    "papers.yml, if a registry has one, can be read and describes the papers that models name.",
-    "origin: {paper: https://papers.invalid/1} without that address in papers.yml",
-)
-def known_papers(view: ModelView) -> Iterator[RuleViolation]:
+@rule("papers")
+def known_papers(view: ModelView) -> Violations:
+    """papers.yml, if a registry has one, can be read and describes the papers that models name.
+
+    Example: origin: {paper: https://papers.invalid/1} without that address in papers.yml
+    """
     address = view.spec.origin.paper if view.spec is not None else ""
     if view.spec is None or not address:
         return

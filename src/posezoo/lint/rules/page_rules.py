@@ -11,7 +11,7 @@ from pathlib import Path
 from posezoo.cards.card_reader import read_text
 from posezoo.cards.model_card import FACTS
 from posezoo.lint.accuracy_check_yml import list_leaves
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import CARD, INDEX, ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.measured import NAME
@@ -23,13 +23,13 @@ MAX_CHANGED = 3
 MAX_LINE = 80
 
 
-@rule(
-    "index-row",
-    "index.md and device_support.md have a row for each model of their folder, or for its composite"
-    " or parts, and none for another name; a page that posezoo drew has a rule of its own.",
-    "a new model that index.md does not list",
-)
-def index_row(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def index_row(view: ModelView) -> Violations:
+    """index.md and device_support.md have a row for each model of their folder, or for its
+    composite or parts, and none for another name; a page that posezoo drew has a rule of its own.
+
+    Example: a new model that index.md does not list
+    """
     is_first = view is next(iter(view.zoo.models.values()))
     for path, listed in view.zoo.listed_names.items():
         if view.name in view.zoo.unlisted_names[path]:
@@ -42,26 +42,26 @@ def index_row(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(FileLocation(str(path), listed[name]), message, "index", name)
 
 
-@rule(
-    "index-columns",
-    "A row of the index about several models has one value for all of them in each column, or one"
-    " for each.",
-    "[a](./a/README.md)<br>[b](./b/README.md) and three accuracies",
-)
-def index_columns(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def index_columns(view: ModelView) -> Violations:
+    """A row of the index about several models has one value for all of them in each column, or one
+    for each.
+
+    Example: [a](./a/README.md)<br>[b](./b/README.md) and three accuracies
+    """
     for row in view.zoo.index.get(view.name, ()):
         for text in row.unclear:
             message = f"the values do not fit the models or the columns: {text}"
             yield RuleViolation(FileLocation(row.file, row.line), message, "index", text)
 
 
-@rule(
-    "drawn-card",
-    "A card and a card.json that posezoo drew state what model.yml and measured.yml state. If both"
-    " differ from model.yml, it is probably model.yml that is wrong.",
-    "value: 0.32, and 64.64% on the card and 0.6464 in card.json",
-)
-def drawn_card(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def drawn_card(view: ModelView) -> Violations:
+    """A card and a card.json that posezoo drew state what model.yml and measured.yml state. If both
+    differ from model.yml, it is probably model.yml that is wrong.
+
+    Example: value: 0.32, and 64.64% on the card and 0.6464 in card.json
+    """
     pages = {view.folder / CARD, view.folder / FACTS} & view.zoo.changed_pages
     if len(pages) == 2:
         yield from islice(_wrong_declarations(view), 1)
@@ -71,13 +71,13 @@ def drawn_card(view: ModelView) -> Iterator[RuleViolation]:
         yield _violation(view, path, number, line, expected)
 
 
-@rule(
-    "drawn-index",
-    "An index that posezoo drew has the rows of all models, with the values of model.yml; it is"
-    " checked if all cards are as drawn.",
-    "64.46% in the index, value: 0.6464 and 64.64% on the card",
-)
-def drawn_index(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def drawn_index(view: ModelView) -> Violations:
+    """An index that posezoo drew has the rows of all models, with the values of model.yml; it is
+    checked if all cards are as drawn.
+
+    Example: 64.46% in the index, value: 0.6464 and 64.64% on the card
+    """
     is_first = view is next(iter(view.zoo.models.values()))
     if any(path.name != INDEX for path in view.zoo.changed_pages):
         return  # what makes a card differ makes the index differ, too
@@ -122,7 +122,7 @@ def _changed_lines(view: ModelView, path: Path) -> Iterator[tuple[int, str, str]
                 return
 
 
-def _wrong_declarations(view: ModelView) -> Iterator[RuleViolation]:
+def _wrong_declarations(view: ModelView) -> Violations:
     """The values of model.yml that differ from those of card.json, or else the file that
     differs.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.lint.card_claims import Numbers
-from posezoo.lint.finding import Place, RuleViolation
+from posezoo.lint.finding import Place, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.spec.model import ColorOrder, Input
@@ -52,13 +52,13 @@ def format_numbers(values: Numbers) -> str:
     return ", ".join(f"{value:.7g}" for value in values)
 
 
-@rule(
-    "untold-preprocessing",
-    "A card states the mean and the scale of the original if the converter builds them in, also if"
-    " it has no section about the original.",
-    "--mean_values=data[127.5], and no mean values on the card",
-)
-def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def untold_preprocessing(view: ModelView) -> Violations:
+    """A card states the mean and the scale of the original if the converter builds them in, also if
+    it has no section about the original.
+
+    Example: --mean_values=data[127.5], and no mean values on the card
+    """
     for kind in ("mean", "scale"):
         declared = declared_values(view, kind)
         is_on_card = any(each.values[kind] for each in view.claims.ports)
@@ -75,12 +75,12 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(location, message, f"input.{kind}", "", expected)
 
 
-@rule(
-    "untold-color",
-    "A card states the colour order of images with three channels, and none for images with one.",
-    "shape `1, 3, 224, 224`, format `B, C, H, W`, and neither RGB nor BGR",
-)
-def untold_color(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def untold_color(view: ModelView) -> Violations:
+    """A card states the colour order of images with three channels, and none for images with one.
+
+    Example: shape `1, 3, 224, 224`, format `B, C, H, W`, and neither RGB nor BGR
+    """
     sections = [section for section in view.claims.ports if section.kind == "input"]
     colors = [color.value for section in sections for color in section.colors]
     stated = ", ".join(dict.fromkeys(colors))
@@ -115,13 +115,13 @@ def _stated_values(view: ModelView) -> Iterator[tuple[Place, str, Numbers, str]]
             )
 
 
-@rule(
-    "unusual-constant",
-    "Means and scales are those that networks are trained with, in every digit: a slip costs"
-    " accuracy and is hard to notice.",
-    "[58.624, 57.12, 57.375], where 58.395 is meant",
-)
-def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def unusual_constant(view: ModelView) -> Violations:
+    """Means and scales are those that networks are trained with, in every digit: a slip costs
+    accuracy and is hard to notice.
+
+    Example: [58.624, 57.12, 57.375], where 58.395 is meant
+    """
     orders = [order for constant in CONSTANTS for order in (constant, constant[::-1])]
     for place, kind, values, actual in _stated_values(view):
         if len(values) != 3 or values in CONSTANTS:
@@ -136,14 +136,14 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
                 break
 
 
-@rule(
-    "channel-values",
-    "A declared mean and scale are for values from 0 to 255, in the colour order of the network,"
-    " and have not changed places.",
-    "color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB",
-)
-def channel_values(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def channel_values(view: ModelView) -> Violations:
     # The inputs of one of our networks are compared with those of the network.
+    """A declared mean and scale are for values from 0 to 255, in the colour order of the network,
+    and have not changed places.
+
+    Example: color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB
+    """
     has_network = view.spec is not None and view.spec.network is not None
     for index, port in enumerate(() if has_network else view.inputs):
         problem = _find_channel_problem(port) if len(port.mean or port.scale) == 3 else ""
@@ -168,12 +168,12 @@ def _find_channel_problem(port: Input) -> str:
     return ""
 
 
-@rule(
-    "factor",
-    "A scale divides: one far below 1 is a factor that was meant to multiply.",
-    "scale: 0.00390625 (1/256), where 256 is meant",
-)
-def factor(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def factor(view: ModelView) -> Violations:
+    """A scale divides: one far below 1 is a factor that was meant to multiply.
+
+    Example: scale: 0.00390625 (1/256), where 256 is meant
+    """
     for place, kind, values, actual in _stated_values(view):
         if kind == "scale" and is_factor(values):
             inverse = format_numbers(tuple(1 / value for value in values if value))

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
-from posezoo.lint.finding import RuleViolation
+from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
@@ -40,29 +40,29 @@ def base_name(name: str) -> str:
     return _PORT.sub("", name.replace("\\", "").strip("\"'"))
 
 
-@rule(
-    "input-name",
-    "The card has the names of the inputs that the converter is given: users look inputs up by"
-    " name.",
-    "name - `prob` among the inputs, --input=data",
-)
-def input_name(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def input_name(view: ModelView) -> Violations:
+    """The card has the names of the inputs that the converter is given: users look inputs up by
+    name.
+
+    Example: name - `prob` among the inputs, --input=data
+    """
     yield from _compare_names(view, "input", [port.name for port in view.inputs if port.name])
 
 
-@rule(
-    "output-name",
-    "The card has the names of the outputs that the converter is given: users look outputs up by"
-    " name.",
-    "name - `prob` on the card, --output=softmax",
-)
-def output_name(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def output_name(view: ModelView) -> Violations:
+    """The card has the names of the outputs that the converter is given: users look outputs up by
+    name.
+
+    Example: name - `prob` on the card, --output=softmax
+    """
     yield from _compare_names(
         view, "output", [output.name for output in view.outputs if output.name]
     )
 
 
-def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
+def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Violations:
     groups, are_renamed = _group_names(view, kind)
     for on_card in filter(None, groups):
         names = _base_names(on_card)
@@ -115,13 +115,13 @@ def is_listed(name: str, names: Collection[str]) -> bool:
     return name in names or any("*" in pattern and fnmatchcase(name, pattern) for pattern in names)
 
 
-@rule(
-    "input-shape",
-    "The card has the shape of an input that the converter gives it, with the channels first or"
-    " last.",
-    "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
-)
-def input_shape(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def input_shape(view: ModelView) -> Violations:
+    """The card has the shape of an input that the converter gives it, with the channels first or
+    last.
+
+    Example: shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]
+    """
     for declared in view.inputs:
         shape = declared.shape or _read_exported_shape(view)
         if not shape:
@@ -152,12 +152,12 @@ def _other_shape(
     return view.quote(on_card, message, f"{kind}.shape", expected)
 
 
-@rule(
-    "output-shape",
-    "The card has the shape of an output that model.yml declares.",
-    "shape: [1, 17, 64, 48], and `1, 17, 48, 64` on the card",
-)
-def output_shape(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def output_shape(view: ModelView) -> Violations:
+    """The card has the shape of an output that model.yml declares.
+
+    Example: shape: [1, 17, 64, 48], and `1, 17, 48, 64` on the card
+    """
     declared = {output.name: output.shape for output in view.outputs if output.shape}
     for port in view.claims.ports_on("output", "converted", ""):
         if port.name is None or port.shape is None:
@@ -200,13 +200,13 @@ def _format_shape(shape: Shape) -> str:
     return ", ".join(map(str, shape))
 
 
-@rule(
-    "part-shapes",
-    "A tensor that one part of a composite writes and another reads has the same shape in both on"
-    " the card.",
-    "`1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's",
-)
-def part_shapes(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def part_shapes(view: ModelView) -> Violations:
+    """A tensor that one part of a composite writes and another reads has the same shape in both on
+    the card.
+
+    Example: `1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's
+    """
     parts = view.zoo.parts_by_composite.get(view.entry.composite, ())
     others = (name for name in parts if name != view.name and name in view.zoo.models)
     for other in map(view.zoo.models.__getitem__, others):
@@ -232,13 +232,13 @@ def _shapes_by_name(ports: list[CardPort]) -> dict[str, CardValue[Shape]]:
     return {name: shape for name, shape in named if shape is not None and counts[name] == 1}
 
 
-@rule(
-    "format",
-    "A card's format has a letter for each size, and the letter C where the shape has the"
-    " channels.",
-    "shape `1, 224, 224, 3`, format `B, C, H, W`",
-)
-def format_(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def format_(view: ModelView) -> Violations:
+    """A card's format has a letter for each size, and the letter C where the shape has the
+    channels.
+
+    Example: shape `1, 224, 224, 3`, format `B, C, H, W`
+    """
     for section in view.claims.ports:
         for port in section.ports:
             if port.shape is not None:
@@ -248,7 +248,7 @@ def format_(view: ModelView) -> Iterator[RuleViolation]:
 
 def _check_format(
     view: ModelView, kind: str, shape: CardValue[Shape], format: CardValue[Shape] | None
-) -> Iterator[RuleViolation]:
+) -> Violations:
     # Longer words may name the coordinates of a box.
     if format is None or any(len(str(each)) > 1 for each in format.value if isinstance(each, str)):
         return
@@ -257,9 +257,7 @@ def _check_format(
         yield view.quote(format, message, f"{kind}.format", shape.text)
 
 
-def _check_products(
-    view: ModelView, section: CardPorts, shape: CardValue[Shape]
-) -> Iterator[RuleViolation]:
+def _check_products(view: ModelView, section: CardPorts, shape: CardValue[Shape]) -> Violations:
     """A size such as 26 does not fit N*85, the values of N boxes."""
     for format in section.formats:
         products = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
@@ -286,12 +284,12 @@ def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
     return ""
 
 
-@rule(
-    "axis-words",
-    "A card explains a letter of a format with the word for its axis.",
-    "- `H` - width",
-)
-def axis_words(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def axis_words(view: ModelView) -> Violations:
+    """A card explains a letter of a format with the word for its axis.
+
+    Example: - `H` - width
+    """
     for number, line in view.own_lines:
         match = _AXIS.match(line)
         if match and match[1] not in AXES[match[2]]:
@@ -300,12 +298,12 @@ def axis_words(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(location, message, "format", match[1], expected)
 
 
-@rule(
-    "layout",
-    "The layout of model.yml fits its shape, and is the format of the card.",
-    "layout: NCHW, shape: [1, 224, 224, 3]",
-)
-def layout(view: ModelView) -> Iterator[RuleViolation]:
+@rule()
+def layout(view: ModelView) -> Violations:
+    """The layout of model.yml fits its shape, and is the format of the card.
+
+    Example: layout: NCHW, shape: [1, 224, 224, 3]
+    """
     key = "input_info" if view.node("input_info") else "inputs"
     for index, declared in enumerate(view.inputs):
         letters = declared.layout
@@ -322,7 +320,7 @@ def layout(view: ModelView) -> Iterator[RuleViolation]:
             yield from _compare_layouts(view, declared)
 
 
-def _compare_layouts(view: ModelView, declared: Input) -> Iterator[RuleViolation]:
+def _compare_layouts(view: ModelView, declared: Input) -> Violations:
     for format in _find_formats(view, declared, "converted", ""):
         letters = "".join(_LETTERS.get(str(each), str(each)) for each in format.value)
         is_permutation = sorted(letters) == sorted(declared.layout)
@@ -339,7 +337,7 @@ def _find_formats(view: ModelView, declared: Input, *sides: str) -> Iterator[Car
             yield port.format
 
 
-def _find_last_channels(view: ModelView, declared: Input) -> Iterator[RuleViolation]:
+def _find_last_channels(view: ModelView, declared: Input) -> Violations:
     """A format with the channels last of a converted TensorFlow model: the converter moves them
     forward.
     """

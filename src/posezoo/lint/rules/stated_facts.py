@@ -49,13 +49,12 @@ Number = tuple[float, int]
 Facts = Iterator[tuple[str, Sequence[Statement]]]
 
 
-@fact(
-    "preprocessing",
-    "Mean and scale of the original on the card and in accuracy-check.yml are those of model.yml.",
-    "Mean values - [103.53, 116.28, 123.675], --mean_values=data[123.675,116.28,103.53]",
-    agree=are_equal,
-)
+@fact(agree=are_equal)
 def preprocessing(view: ModelView) -> Facts:
+    """Mean and scale of the original on the card and in accuracy-check.yml are those of model.yml.
+
+    Example: Mean values - [103.53, 116.28, 123.675], --mean_values=data[123.675,116.28,103.53]
+    """
     for kind in ("mean", "scale"):
         yield f"input.{kind}", _read_values(view, kind)
 
@@ -97,13 +96,13 @@ def _normalization(run: AccuracyCheckRun) -> YamlNode:
     return next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
 
 
-@fact(
-    "color",
-    "The colour orders of the original and the converted model on the card and in"
-    " accuracy-check.yml differ if the converter reverses the channels, and only then.",
-    "RGB for the original, BGR for the converted model, no --reverse_input_channels",
-)
+@fact()
 def color(view: ModelView) -> Facts:
+    """The colour orders of the original and the converted model on the card and in
+    accuracy-check.yml differ if the converter reverses the channels, and only then.
+
+    Example: RGB for the original, BGR for the converted model, no --reverse_input_channels
+    """
     if view.spec is None:
         return
     is_reversed = any(port.reverse_input_channels for port in view.inputs)
@@ -135,12 +134,12 @@ def _read_colors(view: ModelView, others: Sequence[str]) -> Iterator[tuple[str, 
             yield side, Statement("on the card", view.card_location(colors[0]), value, value)
 
 
-@fact(
-    "framework",
-    "The source framework on the card and in the index is the framework that model.yml declares.",
-    "Source framework: Caffe on the card, framework: tf",
-)
+@fact()
 def framework(view: ModelView) -> Facts:
+    """The source framework on the card and in the index is the framework that model.yml declares.
+
+    Example: Source framework: Caffe on the card, framework: tf
+    """
     spec, on_card = view.spec, view.claims.metrics.get("framework")
     declared = spec.origin.framework or spec.framework if spec is not None else Framework.DLDT
     if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
@@ -171,15 +170,13 @@ def _nearly_equal(one: Sequence[Number], other: Sequence[Number]) -> bool:
     return any(abs(a - b) <= ROUNDING * max(a, b) for a, _ in one for b, _ in other)
 
 
-@fact(
-    "index-figures",
-    "GFLOPs and MParams are the same on the card, in the index and in model.yml; a difference in"
-    " the last digits is only a warning.",
-    "GFLOPs 0.037 on the card, 0.0758 in the index",
-    agree=_equal_rounded,
-    nearly=_nearly_equal,
-)
+@fact(agree=_equal_rounded, nearly=_nearly_equal)
 def index_figures(view: ModelView) -> Facts:
+    """GFLOPs and MParams are the same on the card, in the index and in model.yml; a difference in
+    the last digits is only a warning.
+
+    Example: GFLOPs 0.037 on the card, 0.0758 in the index
+    """
     for kind in ("gflops", "mparams"):
         yield f"figures.{kind}", _read_figures(view, kind)
 
@@ -207,13 +204,12 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
     return [each for each in stated if each.value]
 
 
-@fact(
-    "published-figures",
-    "The published GFLOPs and MParams are near those that were counted.",
-    "gflops: 9.9, and 5.9206 were counted",
-    agree=lambda one, other: abs(one / other - 1) <= COUNTED,
-)
+@fact(agree=lambda one, other: abs(one / other - 1) <= COUNTED)
 def published_figures(view: ModelView) -> Facts:
+    """The published GFLOPs and MParams are near those that were counted.
+
+    Example: gflops: 9.9, and 5.9206 were counted
+    """
     spec = view.spec
     if spec is None or spec.published.known_difference:
         return
@@ -252,15 +248,13 @@ def _is_near_accuracy(one: Number, other: Number) -> bool:
     return abs(one[0] - other[0]) <= ACCURACY_ROUNDING * max(one[0], other[0])
 
 
-@fact(
-    "accuracy",
-    "The accuracy in the index and in model.yml is also on the card; a difference in the last"
-    " digits is only a warning.",
-    "69.04% on the card, 96.04% in the index",
-    agree=_knows_all(_is_same_accuracy),
-    nearly=_knows_all(_is_near_accuracy),
-)
+@fact(agree=_knows_all(_is_same_accuracy), nearly=_knows_all(_is_near_accuracy))
 def accuracy(view: ModelView) -> Facts:
+    """The accuracy in the index and in model.yml is also on the card; a difference in the last
+    digits is only a warning.
+
+    Example: 69.04% on the card, 96.04% in the index
+    """
     on_card = view.claims.accuracy
     for row in view.zoo.index.get(view.name, ()):
         if "accuracy" in row.cells:
