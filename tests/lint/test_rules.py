@@ -53,10 +53,6 @@ PLANTED = [
     ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --data_type=FP16"),
     ("misspelt-flag", f"{A}/model.yml", "--reverse_input_channels", "--revers_input_channels"),
     ("misspelt-flag", f"{A}/model.yml", "--input-names", "--input-naems"),
-    ("dead-key", f"{A}/model.yml", "--input_model=$conv_dir/pose-a.onnx", "--input_model=$dl_dir/pose-a.pth"),
-    ("dead-key", f"{DETECTOR}/model.yml", "framework:", "model_optimizer_args: [--output=x]\nframework:"),
-    ("export-mismatch", f"{A}/model.yml", "--output-names=heatmaps", "--output-names=maps"),
-    ("export-mismatch", f"{A}/model.yml", "--input-shape=1,3,224,288", "--input-shape=1,3,288,224"),
     ("source-of-another", f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth"),
     ("weights-size", f"{DETECTOR}/model.yml", "size: 1445822", "size: 2891644"),
     ("source-name", f"{DETECTOR}/model.yml", "invalid/FP16/detector-0001.bin", "invalid/FP32/detector-0001.bin"),
@@ -186,13 +182,7 @@ def test_a_legal_section_without_a_license_is_found_if_other_cards_name_one(caps
     assert found == ["pose-a"]
 
 
-def test_a_card_without_a_model_and_a_link_out_of_the_repository_are_found(capsys, zoo):
-    (zoo / "public" / "pose-new").mkdir()
-    (zoo / "public" / "pose-new" / "README.md").write_text("# pose-new\n")
-    findings = check(capsys, zoo)[1]
-    assert [(each["rule"], each["found"]) for each in findings] == [
-        ("card-without-model", "pose-new")
-    ]
+def test_a_link_out_of_the_repository_is_found(capsys, zoo):
     (zoo.parent / "docs").mkdir()
     for target in ("../../../docs/", "../../../../elsewhere/README.md"):
         plant(zoo, f"{B}/README.md", "trained for tests.", f"trained for tests. [x]({target})")
@@ -464,7 +454,6 @@ def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
     [
         ({"decoder": {"name": "nope"}}, "known-decoder"),
         ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
-        ({"description": "No full stop"}, "sentences"),
         ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "known-model"),
         (
             {
@@ -565,7 +554,6 @@ Name - `output`, shape - `1, 5`.
     [
         ("| GFLOPs | 5.9206 |", "| GFLOPs | 9.9 |", "index-figures"),
         ("64.64%", "46.46%", "accuracy"),
-        ("shape - `1, 5`", "shape - `1, 6`", "output-shape"),
         ("1, 4, 6, 3", "1, 6, 4, 3", "input-shape"),
     ],
 )

@@ -1,20 +1,14 @@
-"""The index pages of a registry (index.md), with a row for each model, and the targets of relative
-links.
-"""
+"""The index pages of a registry (index.md), with a row for each model."""
 
 from __future__ import annotations
 
-import os.path
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from posezoo.cards.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
 from posezoo.lint.card_claims import CardValue
-from posezoo.registry import Registry
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 #: A border of a cell.
@@ -30,9 +24,6 @@ _COLUMNS = {
     "accuracy": re.compile(r"accuracy|ap", re.IGNORECASE),
     "framework": re.compile(r"implementation|framework", re.IGNORECASE),
 }
-#: The number of models' folders that are checked for copied images and scripts.
-SAMPLE_SIZE = 20
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|#|@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,78 +127,3 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
     is_part = re.compile(rf"{re.escape(composite)}-(?:.*-)?{re.escape(text)}")
     parts = [name for name in names if is_part.fullmatch(name)]
     return parts[0] if len(parts) == 1 else ""
-
-
-class RegistryLinks:
-    """The targets of ``links``, which are folders of cards and what these link to; each is looked
-    up once.
-    """
-
-    def __init__(self, registry: Registry, links: Collection[tuple[Path, str]]) -> None:
-        self._registry = registry
-        self._links = links
-        self._exists: dict[str, bool] = {}
-
-    def exists(self, path: str) -> bool:
-        """Whether there is a file or a folder."""
-        if path not in self._exists:
-            self._exists[path] = os.path.exists(path)
-        return self._exists[path]
-
-    def resolve(self, folder: Path, target: str) -> str | None:
-        """The path that a relative link on a page in this folder points to; None for any other
-        link.
-        """
-        target = target.partition("#")[0].partition("?")[0]
-        if not target or _ADDRESS.match(target) or "\x00" in target:
-            return None
-        if target.startswith("/"):
-            root = next(root for root in self._registry.roots if folder.is_relative_to(root))
-            return os.path.normpath(f"{root.parent}{target}")
-        return os.path.normpath(f"{folder}/{target}")
-
-    @cached_property
-    def first_folders(self) -> Mapping[str, Path]:
-        """The folder of the first card that links to each path."""
-        folders: dict[str, Path] = {}
-        for folder, target in self._links:
-            folders.setdefault(self.resolve(folder, target) or "", folder)
-        return folders
-
-    @cached_property
-    def counts(self) -> Mapping[str, Counter[str]]:
-        """How many links point to each path, by kind of path."""
-        counts: dict[str, Counter[str]] = {}
-        for folder, target in self._links:
-            if (path := self.resolve(folder, target)) is not None:
-                counts.setdefault(self.kind(path), Counter())[path] += 1
-        return counts
-
-    def kind(self, path: str) -> str:
-        """The group that a path is copied with: ``cards``, ``files`` beside them, a folder, or
-        others.
-        """
-        for root in self._registry.roots:
-            if path.startswith(f"{root}{os.sep}"):
-                return "cards" if path.endswith(".md") else "files"
-            if path.startswith(f"{root.parent}{os.sep}"):
-                name = path[len(str(root.parent)) + 1 :].partition(os.sep)[0]
-                return name if self.exists(f"{root.parent}/{name}") else "beside"
-        return "outside"
-
-    def was_not_copied(self, kind: str) -> bool:
-        """Whether files of a kind are missing because only a part of the repository was copied."""
-        # The folder above the repository, unless only a part of it is the registry.
-        if kind == "outside":
-            return not any(
-                self.counts.get(each) for each in self.counts.keys() - {"outside", "cards", "files"}
-            )
-        return kind == "beside" or (kind == "files" and self._has_only_metadata)
-
-    @cached_property
-    def _has_only_metadata(self) -> bool:
-        folders = sorted({entry.path.parent for entry in self._registry.entries.values()})[
-            :SAMPLE_SIZE
-        ]
-        files = (path for folder in folders for path in folder.iterdir() if path.suffix)
-        return len(folders) >= SAMPLE_SIZE and all(path.suffix in (".md", ".yml") for path in files)

@@ -6,25 +6,24 @@ read is None.
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
+from posezoo.cards.card_reader import CardSection, ParsedCard, read_card, read_text
 from posezoo.cards.model_card import NOTE, has_note
 from posezoo.cards.registry_pages import render_pages
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
-from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index
-from posezoo.lint.text_comparison import file_name, read_names, words
-from posezoo.measured import load_measurements
+from posezoo.lint.index_pages import IndexRow, list_names, read_index
+from posezoo.lint.text_comparison import file_name, read_names
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Output, Source, SourceFile
@@ -33,17 +32,15 @@ from posezoo.spec.yaml_nodes import YamlNode
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
 USUAL_SHARE = 0.8
+#: A registry with fewer models may have no pictures and scripts beside them.
+FEW_FOLDERS = 20
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|@")
 KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
 INDEX = "index.md"
 DEVICES = "device_support.md"
 ACCURACY_CHECK = "accuracy-check.yml"
-_ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/([0-9]{4}\.[0-9]{4,5})")
-_LICENSE = re.compile(
-    r"licen[cs]e|copyright|public domain|creative commons|apache|\b(?:mit|bsd|gpl|cc0|cc[ -]by)\b",
-    re.IGNORECASE,
-)
 #: A path below the root of Open Model Zoo's repository.
 _OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 
@@ -57,6 +54,7 @@ class RegistryView:
     def __init__(self, registry: Registry, only: Collection[str] | None = None) -> None:
         self.registry = registry
         self._only = only
+        self._groups: dict[object, Any] = {}
 
     @cached_property
     def models(self) -> Mapping[str, ModelView]:
@@ -71,11 +69,6 @@ class RegistryView:
         """The names of the parts of each composite."""
         entries = self.registry.entries.values()
         return _group((entry.composite, entry.name) for entry in entries if entry.composite)
-
-    @cached_property
-    def has_cards(self) -> bool:
-        """Whether more than half of the models have a card, so that the others should have one."""
-        return sum(view.card is not None for view in self.models.values()) * 2 > len(self.models)
 
     @cached_property
     def index_pages(self) -> Mapping[Path, ParsedCard]:
@@ -120,87 +113,33 @@ class RegistryView:
         is_complete = len(unlisted) < (1 - USUAL_SHARE) * len(inside)
         return unlisted if is_complete else set()
 
-    @cached_property
-    def heading_counts(self) -> Counter[str]:
-        """The number of cards with each heading."""
-        cards = (
-            {normalize_heading(each.title) for each in view.own_sections}
-            for view in self.models.values()
-        )
-        return Counter(title for card in cards for title in card)
+    def group(
+        self, read: Callable[[ModelView], Iterable[tuple[KeyT, ItemT]]]
+    ) -> Mapping[KeyT, list[ItemT]]:
+        """The items that a function reads from all models, by their keys; read once."""
+        if read not in self._groups:
+            views = self.models.values()
+            self._groups[read] = _group(pair for view in views for pair in read(view))
+        groups: Mapping[KeyT, list[ItemT]] = self._groups[read]
+        return groups
+
+    def lacks_file(self, path: str) -> bool:
+        """Whether a file is missing, and not only because a part of the repository was copied."""
+        if not path or os.path.exists(path):
+            return False
+        for root in self.registry.roots:
+            if path.startswith(f"{root}{os.sep}"):
+                return path.endswith(".md") or not self._has_only_metadata
+            if path.startswith(f"{root.parent}{os.sep}"):
+                top = path[len(str(root.parent)) + 1 :].partition(os.sep)[0]
+                return os.path.exists(root.parent / top)
+        return True
 
     @cached_property
-    def links(self) -> RegistryLinks:
-        """The links of all cards."""
-        views = self.models.values()
-        links = [(view.folder, target) for view in views for target, _ in view.link_targets()]
-        return RegistryLinks(self.registry, links)
-
-    @cached_property
-    def models_by_metrics(self) -> Mapping[tuple[str, str], list[str]]:
-        """The models whose cards state the same GFLOPs and MParams."""
-        metrics = ((name, view.claims.metrics) for name, view in self.models.items())
-        return _group(
-            ((on_card["gflops"].value, on_card["mparams"].value), name)
-            for name, on_card in metrics
-            if "gflops" in on_card and "mparams" in on_card
-        )
-
-    @cached_property
-    def models_by_description(self) -> Mapping[frozenset[tuple[str, int]], list[str]]:
-        """The models whose cards describe them with the same words."""
-        return _group(
-            (frozenset(words(description.value).items()), name)
-            for name, view in self.models.items()
-            if view.has_own_card and (description := view.claims.description) is not None
-        )
-
-    @cached_property
-    def models_by_declared_description(self) -> Mapping[str, list[str]]:
-        """The models with each description of a model.yml in posezoo's format."""
-        views = (view for view in self.models.values() if view.is_native)
-        return _group(
-            (view.declaration.description, view.name) for view in views if view.declaration
-        )
-
-    @cached_property
-    def description_match_shares(self) -> Mapping[Path, float]:
-        """For each folder, the share of its models whose model.yml repeats the card's
-        description.
-        """
-        return _shares(
-            (view.folder.parent, words(view.spec.description) == words(description.value))
-            for view in self.models.values()
-            if view.spec is not None and view.has_own_card
-            if (description := view.claims.description) is not None
-        )
-
-    @cached_property
-    def folders(self) -> Mapping[Path, list[Path]]:
-        """The folders of all models and composites, by the folders that contain them."""
-        folders = (entry.path.parent for entry in self.registry.entries.values())
-        return _group((folder.parent, folder) for folder in folders)
-
-    @cached_property
-    def views_by_card(self) -> Mapping[str, ModelView]:
-        """The models with their own cards, by the paths of the cards."""
-        return {str(view.card_path): view for view in self.models.values() if view.has_own_card}
-
-    @cached_property
-    def license_shares(self) -> Mapping[Path, float]:
-        """For each folder, the share of its cards with a legal section that name a license
-        there.
-        """
-        named = ((view.folder.parent, view.names_license) for view in self.models.values())
-        return _shares((folder, is_named) for folder, is_named in named if is_named is not None)
-
-    @cached_property
-    def paper_titles(self) -> Mapping[str, set[str]]:
-        """The titles by which cards link to each arXiv number."""
-        cards = (view.own_card for view in self.models.values() if view.own_card is not None)
-        papers = (read_paper(link) for card in cards for link in card.links)
-        titles = _group((number, title) for title, number in papers if title)
-        return {number: set(group) for number, group in titles.items()}
+    def _has_only_metadata(self) -> bool:
+        folders = [view.folder for view in self.models.values()]
+        files = (path for folder in folders for path in folder.iterdir() if path.suffix)
+        return len(folders) >= FEW_FOLDERS and all(path.suffix in (".md", ".yml") for path in files)
 
     @cached_property
     def drawn_pages(self) -> Mapping[Path, str]:
@@ -217,53 +156,6 @@ class RegistryView:
         """The drawn pages whose text has changed since; a missing page is not among them."""
         texts = ((path, text, read_text(path)) for path, text in self.drawn_pages.items())
         return frozenset(path for path, text, stated in texts if stated not in (None, text))
-
-    @cached_property
-    def users_of_license(self) -> Mapping[str, list[ModelSpec]]:
-        """The models with each license text."""
-        specs = (view.spec for view in self.models.values() if view.spec is not None)
-        return _group((spec.license.text, spec) for spec in specs if spec.license.text)
-
-    @cached_property
-    def models_by_file(self) -> Mapping[str, list[str]]:
-        """The names of the models that declare a file with each name, without its folders; empty
-        for a name such as deploy.prototxt, which the addresses of several other models end with.
-        """
-        owners: dict[str, list[str]] = {}
-        users: dict[str, set[str]] = {}
-        for view in self.models.values():
-            for _, file, source in view.sources:
-                owners.setdefault(file_name(file.name), []).append(view.name)
-                users.setdefault(file_name(str(source)), set()).add(view.name)
-        return {file: names for file, names in owners.items() if len(users.get(file, ())) <= 2}
-
-    @cached_property
-    def files_by_key(self) -> Mapping[str, list[tuple[str, SourceFile]]]:
-        """The files with each address, and those with each checksum, with the names of their
-        models.
-        """
-        return _group(
-            (key, (name, file))
-            for name, view in self.models.items()
-            for variant in view.variants
-            for file in variant.files
-            for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
-        )
-
-
-def normalize_heading(title: str) -> str:
-    """A heading in lower case, with spaces for hyphens, and in the singular: tools read both
-    forms.
-    """
-    return title.lower().replace("-", " ").rstrip("s:")
-
-
-def read_paper(link: MarkdownLink) -> tuple[str, str]:
-    """The title, as lower-case words, and the arXiv number of a linked paper; empty if it is
-    none.
-    """
-    match, title = _ARXIV.match(link.target), re.findall("[a-z0-9]+", link.text.lower())
-    return (" ".join(title), match[1]) if match and len(title) > 2 else ("", "")
 
 
 @dataclass(frozen=True)
@@ -308,22 +200,6 @@ class ModelView:
         has_terms = license is not None and not license.is_text()
         return has_terms or any(self.node(key) is not None for key in OURS)
 
-    @cached_property
-    def declared_mparams(self) -> float | None:
-        """The millions of parameters that were published, or else counted on the IR; None if
-        unknown.
-        """
-        spec = self.spec
-        if spec is None or spec.published.known_difference:
-            return None
-        if spec.published.mparams:
-            return spec.published.mparams
-        with suppress(SpecError):  # another rule reports it
-            for each in load_measurements(spec):
-                if each.kind == "complexity":
-                    return each.figures["mparams"]
-        return None
-
     @property
     def variants(self) -> tuple[ModelSpec, ...]:
         """The model and all its variants; empty for a composite."""
@@ -341,9 +217,12 @@ class ModelView:
         none, or if it may be this model's address.
         """
         file = file_name(address)
-        owners = {*self.zoo.models_by_file.get(file, ())}
-        owners |= read_names(address) & self.zoo.registry.entries.keys()
-        owners |= {name for name in self.zoo.registry.entries if file.startswith(name)}
+        names = self.zoo.registry.entries
+        owners = read_names(address) & names.keys()
+        owners |= {name for name in names if file.startswith(name)}
+        # Several models have a deploy.prototxt, which the addresses of still others end with.
+        if len({*self.zoo.group(_read_source_users).get(file, ())}) <= 2:
+            owners |= {*self.zoo.group(_read_file_owners).get(file, ())}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
         return max(others, key=len) if others and self.name not in owners else ""
@@ -410,19 +289,13 @@ class ModelView:
         """The converter's argument with this flag, or None."""
         return next((argument for argument in self.arguments if argument.flag == flag), None)
 
-    def export_argument(self, *flags: str) -> ConverterArgument | None:
-        """The export's argument with one of these flags, or None."""
-        return next(
-            (argument for argument in self.export_arguments if argument.flag in flags), None
-        )
-
     @property
     def card_path(self) -> Path:
         """The card that describes the model: its own, or its composite's."""
         own = self.folder / CARD
         return own if not self.entry.composite or own.is_file() else self.folder.parent / CARD
 
-    @cached_property
+    @property
     def has_own_card(self) -> bool:
         """Whether the model has its own card, not only its composite's card."""
         return self.card_path.parent == self.folder
@@ -458,21 +331,6 @@ class ModelView:
     def ir_files(self) -> tuple[SourceFile, ...]:
         """The files of a model that is published as IR; empty for other models."""
         return self.spec.files if self.spec is not None and self.spec.is_ir else ()
-
-    @property
-    def legal_sections(self) -> list[CardSection]:
-        """The legal sections of the model's own card."""
-        return [
-            section for section in self.own_sections if section.title.lower().startswith("legal")
-        ]
-
-    @property
-    def names_license(self) -> bool | None:
-        """Whether the legal sections of the model's own card name a license; None if there are
-        none.
-        """
-        texts = [section.text for section in self.legal_sections]
-        return any(map(_LICENSE.search, texts)) if texts else None
 
     @property
     def card(self) -> ParsedCard | None:
@@ -525,6 +383,17 @@ class ModelView:
             for match in _OMZ_PATH.finditer(line) if "<omz_dir>/" in line else ():
                 yield "/" + match[1].rstrip("."), self.card_line(number, match.start() + 1)
 
+    def resolve_link(self, target: str) -> str:
+        """The path that a relative link on the card points to; empty for any other link."""
+        path = target.partition("#")[0].partition("?")[0]
+        if _ADDRESS.match(path) or "\x00" in path:
+            return ""
+        if path.startswith("/"):
+            roots = self.zoo.registry.roots
+            root = next(root for root in roots if self.folder.is_relative_to(root))
+            return os.path.normpath(f"{root.parent}{path}")
+        return os.path.normpath(self.folder / path) if path else str(self.card_path)
+
     @cached_property
     def accuracy_check(self) -> YamlNode | SpecError | None:
         """The tree of accuracy-check.yml, or the error if it cannot be read; None if there is
@@ -549,8 +418,14 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
     return groups
 
 
-def _shares(pairs: Iterable[tuple[Path, bool]]) -> dict[Path, float]:
-    return {folder: sum(group) / len(group) for folder, group in _group(pairs).items()}
+def _read_file_owners(view: ModelView) -> Iterator[tuple[str, str]]:
+    """The name of each file without its folders, and the name of the model."""
+    return ((file_name(file.name), view.name) for _, file, _ in view.sources)
+
+
+def _read_source_users(view: ModelView) -> Iterator[tuple[str, str]]:
+    """The name of the file in each address, and the name of the model."""
+    return ((file_name(str(source)), view.name) for _, _, source in view.sources)
 
 
 def _read_tree(path: Path) -> YamlNode | SpecError | None:

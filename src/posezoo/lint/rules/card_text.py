@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView, normalize_heading
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended
 
@@ -29,15 +30,28 @@ def misspelt_heading(view: ModelView) -> Violations:
 
     Example: ### Original mode
     """
-    counts = view.zoo.heading_counts
-    common = [title for title, count in counts.items() if count >= COMMON]
+    cards = view.zoo.group(_read_headings)
+    common = [title for title, names in cards.items() if len(names) >= COMMON]
     for section in view.own_sections:
-        title = normalize_heading(section.title)
+        title = _normalize_heading(section.title)
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             yield RuleViolation(
                 view.card_line(section.line), message, "card", section.title, intended
             )
+
+
+def _normalize_heading(title: str) -> str:
+    """A heading in lower case, with spaces for hyphens, and in the singular: tools read both
+    forms.
+    """
+    return title.lower().replace("-", " ").rstrip("s:")
+
+
+def _read_headings(view: ModelView) -> Iterator[tuple[str, str]]:
+    """The different headings of the model's own card."""
+    titles = dict.fromkeys(_normalize_heading(section.title) for section in view.own_sections)
+    return ((title, view.name) for title in titles)
 
 
 @rule()

@@ -7,14 +7,16 @@ A card that is drawn after a mistake agrees with the mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from posezoo.errors import InferenceError
+from posezoo.errors import InferenceError, SpecError
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import simplify
+from posezoo.measured import load_measurements
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, HttpSource, Input, ModelSpec, Output
 
 if TYPE_CHECKING:
@@ -318,12 +320,17 @@ def copied_description(view: ModelView) -> Violations:
     own = view.declaration
     if own is None or not view.is_native:
         return
-    others = view.zoo.models_by_declared_description[own.description]
+    others = view.zoo.group(_read_own_description)[own.description]
     best = max(others, key=lambda other: _count_named(view.zoo.models[other], own.description))
     if view.name != best:
         yield view.declared(
             "description", f"the description is that of {best}", own.description, best
         )
+
+
+def _read_own_description(view: ModelView) -> Iterator[tuple[str, str]]:
+    if view.is_native and view.declaration is not None:
+        yield view.declaration.description, view.name
 
 
 def _count_named(view: ModelView, text: str) -> int:
@@ -358,20 +365,31 @@ def weights_size(view: ModelView) -> Violations:
     if spec is None:
         return
     sizes = {file.name: file.size for file in spec.files if _has_weights(spec, file.name)}
-    least = 0.7e6 * (view.declared_mparams or 0)
+    mparams = _read_mparams(spec)
+    least = 0.7e6 * mparams
     # A published IR has all weights in each file, other models have them in all files together.
     groups = [[name] for name in sizes] if spec.is_ir else [[*sizes]]
     for names in groups:
         total = sum(sizes[name] or least for name in names)
         if total < least:
-            message = (
-                f"{names[0]} has {total} bytes, too few for {view.declared_mparams:g} million"
-                " parameters"
-            )
+            message = f"{names[0]} has {total} bytes, too few for {mparams:g} million parameters"
             yield _size_violation(view, names[0], message)
             return
     if spec.is_ir:
         yield from _compare_precisions(view, sizes)
+
+
+def _read_mparams(spec: ModelSpec) -> float:
+    """The millions of parameters that were published, or else counted on the IR; 0 if unknown."""
+    if spec.published.known_difference:
+        return 0.0
+    if spec.published.mparams:
+        return spec.published.mparams
+    with suppress(SpecError):  # another rule reports it
+        for each in load_measurements(spec):
+            if each.kind == "complexity":
+                return each.figures["mparams"]
+    return 0.0
 
 
 def _compare_precisions(view: ModelView, sizes: Mapping[str, int | None]) -> Violations:

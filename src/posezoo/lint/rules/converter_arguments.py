@@ -60,7 +60,7 @@ def _find_dead_path(view: ModelView, flag: str, root: str, name: str) -> str:
     if view.spec is None:
         return ""
     if root == "config_dir":
-        is_there = view.zoo.links.was_not_copied("files") or (view.folder / name).exists()
+        is_there = not view.zoo.lacks_file(str(view.folder / name))
         return "" if is_there else "there is no such file beside model.yml"
     if root == "dl_dir":
         is_there = any(f"{file.name}/".startswith(f"{name}/") for file in view.spec.files)
@@ -106,57 +106,6 @@ def misspelt_flag(view: ModelView) -> Violations:
             if intended := find_intended(argument.flag, flags) or "".join(same_words[:1]):
                 message = f"there is no flag {argument.flag}: did you mean {intended}?"
                 yield RuleViolation(argument.node, message, actual=argument.flag, expected=intended)
-
-
-@rule()
-def dead_key(view: ModelView) -> Violations:
-    """No key is given that is never used: it would mislead the reader.
-
-    Example: conversion_to_onnx_args, where --input_model names a downloaded file
-    """
-    if view.spec is None:
-        return
-    for key in (
-        ("model_optimizer_args", "conversion_to_onnx_args", "quantizable")
-        if view.spec.is_ir
-        else ()
-    ):
-        if view.node(key) is not None:
-            yield view.declared(key, f"{key} is never used: the model is published as IR")
-    original = view.argument("--input_model") or view.argument("-m")
-    if (
-        view.export_arguments
-        and original is not None
-        and not original.value.startswith("$conv_dir")
-    ):
-        key = "conversion_to_onnx_args"
-        yield view.declared(key, f"{key} is never used: {original.value} is converted")
-
-
-@rule()
-def export_mismatch(view: ModelView) -> Violations:
-    """The export to ONNX gives inputs and outputs the names and shapes that the converter expects.
-
-    Example: --output-names=prob in one list, --output=softmax in the other
-    """
-    for exported_flag, flag in (("--input-names", "--input"), ("--output-names", "--output")):
-        exported, argument = view.export_argument(exported_flag), view.argument(flag)
-        if exported is None or argument is None:
-            continue
-        names = {name.strip() for name in exported.value.split(",")}
-        if missing := [
-            name for name in map(str.strip, argument.value.split(",")) if name not in names
-        ]:
-            message = (
-                f"{flag} expects {', '.join(missing)}; the export's names are {exported.value}"
-            )
-            yield RuleViolation(argument.node, message, "", argument.value, exported.value)
-    shape, argument = view.export_argument(*EXPORTED_SHAPES), view.argument("--input_shape")
-    if shape is None or argument is None:
-        return
-    if re.findall(r"-?[0-9]+", shape.value) != re.findall(r"-?[0-9]+", argument.value):
-        message = f"--input_shape is {argument.value}, the export's {shape.flag} {shape.value}"
-        yield RuleViolation(argument.node, message, "", argument.value, shape.value)
 
 
 RULES = defined_rules(globals())

@@ -108,14 +108,23 @@ def same_source(view: ModelView) -> Violations:
 
 def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceFile]]:
     """The files with an address or the checksum of a file, with the names of their models."""
-    keys = [*map(str, file.sources)]
-    if file.checksum is not None:
-        keys.append(file.checksum.value)
-    for key in keys:
-        for name, other in view.zoo.files_by_key[key][:MAX_COMPARED]:
+    for key in _file_keys(file):
+        for name, other in view.zoo.group(_read_file_keys)[key][:MAX_COMPARED]:
             # Another rule reports an address that names the other model.
             if not view.find_owner(key) and not view.zoo.models[name].find_owner(key):
                 yield name, other
+
+
+def _file_keys(file: SourceFile) -> list[str]:
+    checksums = [file.checksum.value] if file.checksum is not None else []
+    return [*map(str, file.sources), *checksums]
+
+
+def _read_file_keys(view: ModelView) -> Iterator[tuple[str, tuple[str, SourceFile]]]:
+    """The addresses and the checksum of each file, with the model's name and the file."""
+    for variant in view.variants:
+        for file in variant.files:
+            yield from ((key, (view.name, file)) for key in _file_keys(file))
 
 
 def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bool) -> str:

@@ -5,13 +5,15 @@ placeholders.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView, read_paper
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
+from posezoo.lint.text_comparison import select_words, simplify, words
 from posezoo.spec.model import HttpSource, ModelSpec
 
 _PROJECT = re.compile(
@@ -37,9 +39,11 @@ COPIED_SHARE = 0.8
 #: If more than this fraction of a folder's models repeat the card's description, the others should
 #: too.
 REPEATED_SHARE = 0.6
-#: A link on at least this many cards is correct, and a link with almost the same spelling is a
-#: mistake.
-COMMON = 5
+_ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/([0-9]{4}\.[0-9]{4,5})")
+_LICENSE = re.compile(
+    r"licen[cs]e|copyright|public domain|creative commons|apache|\b(?:mit|bsd|gpl|cc0|cc[ -]by)\b",
+    re.IGNORECASE,
+)
 
 
 @rule()
@@ -94,32 +98,27 @@ def dead_link(view: ModelView) -> Violations:
 
     Example: [another model](../no-such-model/README.md)
     """
-    links = view.zoo.links
-    for target, location in view.link_targets():
-        path = links.resolve(view.folder, target)
+    for target, place in view.link_targets():
+        path = view.resolve_link(target)
         anchor = target.partition("#")[2].lower()
-        other = view if target.startswith("#") else view.zoo.views_by_card.get(path or "")
-        linked = other.own_card if anchor and other is not None else None
-        if linked is not None and anchor not in linked.anchors:
-            yield RuleViolation(location, f"{target} leads to no heading", "link", target)
-        if path is not None and not links.exists(path):
-            yield from _find_dead_path(view, target, location, path)
+        cards = view.zoo.group(_read_card_path).get(path, []) if anchor else []
+        if any(anchor not in card.anchors for card in cards):
+            yield RuleViolation(place, f"{target} leads to no heading", "link", target)
+        elif view.zoo.lacks_file(path):
+            names = view.zoo.group(_read_link_paths)[path]
+            if names[0] == view.name:  # one missing file is one finding
+                also = f"; {len(names)} links lead there" if len(names) > 1 else ""
+                message = f"{target} leads to {path}, which does not exist{also}"
+                yield RuleViolation(place, message, "link", target)
 
 
-def _find_dead_path(view: ModelView, target: str, location: FileLocation, path: str) -> Violations:
-    links = view.zoo.links
-    kind = links.kind(path)
-    counts = links.counts[kind]
-    if not links.was_not_copied(kind):
-        if links.first_folders[path] == view.folder:  # one missing file is one finding
-            also = f"; {counts[path]} links lead there" if counts[path] > 1 else ""
-            message = f"{target} leads to {path}, which does not exist{also}"
-            yield RuleViolation(location, message, "link", target)
-        return
-    common = find_intended(path, (other for other, count in counts.items() if count >= COMMON))
-    if common and counts[path] < COMMON:
-        message = f"{target} leads elsewhere than links like it: they lead to {common}"
-        yield RuleViolation(location, message, "link", target, common)
+def _read_card_path(view: ModelView) -> Iterator[tuple[str, ParsedCard]]:
+    if view.own_card is not None:
+        yield str(view.card_path), view.own_card
+
+
+def _read_link_paths(view: ModelView) -> Iterator[tuple[str, str]]:
+    return ((view.resolve_link(target), view.name) for target, _ in view.link_targets())
 
 
 @rule()
@@ -176,10 +175,22 @@ def license_untold(view: ModelView) -> Violations:
     Example: a legal section with nothing but [*] Other names and brands may be claimed as the
     property of others
     """
-    is_usual = view.zoo.license_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
-    if is_usual and view.names_license is False:
+    answers = view.zoo.group(_read_license_answer).get(view.folder.parent, [])
+    is_usual = sum(answers) >= REPEATED_SHARE * len(answers)
+    if is_usual and (view.folder.parent, False) in _read_license_answer(view):
         message = "the legal section names no license; those of most cards in this folder do"
-        yield RuleViolation(view.card_line(view.legal_sections[0].line), message, "license")
+        (section, *_) = _find_legal_sections(view)
+        yield RuleViolation(view.card_line(section.line), message, "license")
+
+
+def _find_legal_sections(view: ModelView) -> list[CardSection]:
+    return [each for each in view.own_sections if each.title.lower().startswith("legal")]
+
+
+def _read_license_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
+    """The parent of the model's folder, and whether the card's legal section names a license."""
+    if sections := _find_legal_sections(view):
+        yield view.folder.parent, any(_LICENSE.search(section.text) for section in sections)
 
 
 @rule()
@@ -190,16 +201,26 @@ def paper(view: ModelView) -> Violations:
     Example: [Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is
     MobileNetV2
     """
-    titles = view.zoo.paper_titles
+    titles = view.zoo.group(_read_papers)
     for link in view.own_card.links if view.own_card is not None else ():
-        title, number = read_paper(link)
-        if not title:
-            continue
+        number, title = _read_paper(link)
+        own_titles = {*titles.get(number, ())}
         for other, others in titles.items():
-            if other != number and title in others and len(titles[number]) > len(others):
+            if other != number and title in others and len(own_titles) > len({*others}):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)
                 yield RuleViolation(location, message, "link", link.target, other)
+
+
+def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
+    if view.own_card is not None:
+        yield from (pair for link in view.own_card.links if all(pair := _read_paper(link)))
+
+
+def _read_paper(link: MarkdownLink) -> tuple[str, str]:
+    """The arXiv number and the title, as lower-case words, of a linked paper; else empty."""
+    match, title = _ARXIV.match(link.target), re.findall("[a-z0-9]+", link.text.lower())
+    return (match[1], " ".join(title)) if match and len(title) > 2 else ("", "")
 
 
 @rule(severity=Severity.WARNING)
@@ -209,25 +230,10 @@ def no_card(view: ModelView) -> Violations:
 
     Example: a folder with a model.yml and no README.md
     """
-    if view.card is None and view.zoo.has_cards:
+    cards = [other.card for other in view.zoo.models.values()] if view.card is None else []
+    if cards.count(None) * 2 < len(cards):
         message = f"{view.card_path.name}, which should describe the model, is missing"
         yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")
-
-
-@rule()
-def card_without_model(view: ModelView) -> Violations:
-    """A folder with a card beside the models' folders has a model.yml; the first model beside it
-    reports it.
-
-    Example: a folder with a README.md and no model.yml
-    """
-    siblings = view.zoo.folders[view.folder.parent]
-    if view.entry.composite or view.folder != min(siblings):
-        return
-    for card in sorted(view.folder.parent.glob("*/README.md")):
-        if card.parent not in siblings:
-            message = f"{card.parent.name} has a card and no model.yml"
-            yield RuleViolation(FileLocation(str(card)), message, "card", card.parent.name)
 
 
 @rule()
@@ -255,8 +261,9 @@ def description_differs(view: ModelView) -> Violations:
     if spec is None or on_card is None or not view.has_own_card:
         return
     declared, card_words = words(spec.description), words(on_card.value)
-    others = view.zoo.models_by_description.get(frozenset(declared.items()), ())
-    is_usual = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
+    others = view.zoo.group(_read_description_words).get(frozenset(declared.items()), ())
+    answers = view.zoo.group(_read_description_answer)[view.folder.parent]
+    is_usual = sum(answers) >= REPEATED_SHARE * len(answers)
     # model.yml may use other or fewer words than the card, unless most models in this folder repeat
     # it.
     share = sum((declared & card_words).values()) / max(
@@ -275,6 +282,18 @@ def description_differs(view: ModelView) -> Violations:
     )
     actual, expected = (" ".join(each[:20]) for each in (only_declared, only_on_card))
     yield view.declared("description", message, actual, expected)
+
+
+def _read_description_words(view: ModelView) -> Iterator[tuple[frozenset[tuple[str, int]], str]]:
+    if view.has_own_card and view.claims.description is not None:
+        yield frozenset(words(view.claims.description.value).items()), view.name
+
+
+def _read_description_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
+    """The parent of the model's folder, and whether model.yml repeats the card's description."""
+    if view.spec is not None and view.has_own_card and view.claims.description is not None:
+        on_card = words(view.claims.description.value)
+        yield view.folder.parent, words(view.spec.description) == on_card
 
 
 @rule()

@@ -138,7 +138,7 @@ def copied_figures(view: ModelView) -> Violations:
     if size is None or gflops is None:
         return
     own = (gflops.value, size.on_card.value)
-    for name in view.zoo.models_by_metrics.get(own, ()):
+    for name in view.zoo.group(_read_metric_texts)[own]:
         other = read_size(view.zoo.models[name])
         if name == view.name or other is None or other.is_exact != size.is_exact:
             continue
@@ -154,15 +154,9 @@ def copied_figures(view: ModelView) -> Violations:
             return
 
 
-def _read_figures(view: ModelView) -> tuple[float, ...]:
-    """The GFLOPs and the MParams of a card; empty if it does not state one positive number each."""
+def _read_metric_texts(view: ModelView) -> Iterator[tuple[tuple[str, ...], str]]:
     cells = [view.claims.metrics.get(kind) for kind in TITLES]
-    numbers = [parse_numbers(cell.value) if cell is not None else [] for cell in cells]
-    return (
-        tuple(each[0][0] for each in numbers)
-        if all(len(n) == 1 and n[0][0] for n in numbers)
-        else ()
-    )
+    yield tuple(cell.value for cell in cells if cell is not None), view.name
 
 
 @rule()

@@ -5,7 +5,7 @@ measurements.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
@@ -101,13 +101,18 @@ def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
     there.
     """
     holder = simplify(spec.license.text.removeprefix(spec.license.spdx).removesuffix(".txt"))
-    users = view.zoo.users_of_license[spec.license.text]
+    users = view.zoo.group(_read_license_text)[spec.license.text]
     is_shared = any(
         other.origin.repository == spec.origin.repository for other in users if other is not spec
     )
     if not holder or is_shared or _names_project(spec, holder):
         return ""
     return next((other.name for other in users if _names_project(other, holder)), "")
+
+
+def _read_license_text(view: ModelView) -> Iterator[tuple[str, ModelSpec]]:
+    if view.spec is not None:
+        yield view.spec.license.text, view.spec
 
 
 def _names_project(spec: ModelSpec, project: str) -> bool:
@@ -130,18 +135,6 @@ def known_skeleton(view: ModelView) -> Violations:
         names = ", ".join(SKELETONS)
         message = f"skeleton: no skeleton is called {name}; the skeletons: {names}"
         yield view.declared("skeleton", message, name, names)
-
-
-@rule()
-def sentences(view: ModelView) -> Violations:
-    """A description ends with a full stop: cards show it unchanged.
-
-    Example: description: A small model
-    """
-    spec = view.declaration
-    if spec is not None and view.is_native and not spec.description.endswith("."):
-        message = "description: does not end with a full stop"
-        yield view.declared("description", message, spec.description[-20:])
 
 
 @rule()

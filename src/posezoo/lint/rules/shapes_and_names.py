@@ -138,10 +138,10 @@ def input_shape(view: ModelView) -> Violations:
 
 def _read_exported_shape(view: ModelView) -> tuple[int, ...]:
     """The shape of the export's only input; empty if the converter has an argument for it."""
-    exported = view.export_argument(*EXPORTED_SHAPES)
-    if exported is None or exported.value.count("[") > 1 or view.argument("--input_shape"):
+    shapes = [each.value for each in view.export_arguments if each.flag in EXPORTED_SHAPES]
+    if not shapes or shapes[0].count("[") > 1 or view.argument("--input_shape"):
         return ()
-    return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", exported.value))
+    return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", shapes[0]))
 
 
 def _other_shape(
@@ -150,21 +150,6 @@ def _other_shape(
     expected = _format_shape(shape)
     message = f"{name} has the shape {on_card.text} on the card, {expected} in model.yml"
     return view.quote(on_card, message, f"{kind}.shape", expected)
-
-
-@rule()
-def output_shape(view: ModelView) -> Violations:
-    """The card has the shape of an output that model.yml declares.
-
-    Example: shape: [1, 17, 64, 48], and `1, 17, 48, 64` on the card
-    """
-    declared = {output.name: output.shape for output in view.outputs if output.shape}
-    for port in view.claims.ports_on("output", "converted", ""):
-        if port.name is None or port.shape is None:
-            continue
-        shape = declared.get(base_name(port.name.value))
-        if shape and not _is_same_shape(shape, port.shape.value, may_transpose=False):
-            yield _other_shape(view, "output", port.name.value, port.shape, shape)
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort | None:
