@@ -44,7 +44,8 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     """A checkpoint's tensors by their names, in the file's order.
 
     For a PyTorch checkpoint these are the tensors of the state dict, which may also be inside
-    ``{'state_dict': ...}``, ``{'model_state_dict': ...}`` or ``{'model': ...}``. The prefixes
+    ``{'state_dict': ...}``, ``{'model_state_dict': ...}``, ``{'model_state': ...}`` or
+    ``{'model': ...}``. The prefixes
     ``module.`` of PyTorch's names and ``arg:`` and ``aux:`` of MXNet's are removed. No code of the
     file is run, and PyTorch is not needed.
 

@@ -29,7 +29,7 @@ from posezoo.checkpoints.safe_pickle import GlobalName, PickleSequence, Vocabula
 
 # Keys under which training programs save the weights, in addition to values such as an optimizer's
 # state.
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model")
 
 # A prefix that nn.DataParallel, DistributedDataParallel and AveragedModel add to each key.
 _PREFIX = "module."

@@ -52,7 +52,7 @@ def resnet(
         attention: creates the attention of each layer's first block from its output channels
             (AlphaPose).
     """
-    shortcut = _average_pool_shortcut if deep else projection
+    shortcut = average_pool_shortcut if deep else projection
     block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth < 50 else Bottleneck
     stem: nn.Module = conv2d(3, 64, 7, stride=2)
     if deep:
@@ -79,7 +79,8 @@ def resnet(
     return nn.Sequential(layers)
 
 
-def _average_pool_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
+def average_pool_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """A shortcut whose stride is that of a pooling of the average."""
     pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
     return nn.Sequential(pool, *projection(inputs, outputs, 1))
 

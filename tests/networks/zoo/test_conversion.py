@@ -12,7 +12,7 @@ from fakes.zoo import declared_file, write_model
 from networks.zoo.judges import torch, with_random_statistics
 from posezoo import networks
 from posezoo.networks.zoo.declarations import with_declared_network
-from posezoo.networks.zoo.published_networks import NETWORKS
+from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED
 from posezoo.registry import Registry
 
 #: Of each kind of network the smallest: the input and the outputs that Model Optimizer's IR have.
@@ -20,6 +20,10 @@ MODELS = {
     "mobilenet-v2-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
     "shufflenet-v2-x1.0": ("input", (1, 3, 224, 224), {"output": (1, 1000)}),
     "resnet-18-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "efficientnet-b0-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "regnetx-3.2gf": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "resnest-50-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "text-recognition-resnet-fc": ("input", (1, 1, 32, 100), {"output": (1, 26, 37)}),
     "googlenet-v3-pytorch": ("data", (1, 3, 299, 299), {"prob": (1, 1000)}),
 }
 QUICK = "mobilenet-v2-pytorch"
@@ -37,6 +41,10 @@ def generate(shared, tmp_path):
         torch.save(network.state_dict(), path)
         yml = yaml.safe_load((models / "public" / name / "model.yml").read_text("utf-8"))
         yml["files"] = [declared_file(path, name=spec.checkpoint)]
+        if code := PUBLISHED[spec.network.name].file:
+            (tmp_path / "code").write_text("published")
+            yml["files"].append(declared_file(tmp_path / "code", name=code))
+        yml.pop("postprocessing", None)
         write_model(tmp_path / "models", name, yml)
 
     return write

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from fakes.zoo import omz_yml, write_model
@@ -17,6 +19,10 @@ MODELS = {
     "resnet-34-pytorch": ("resnet34", "resnet34-333f7ec4.pth"),
     "resnet-50-pytorch": ("resnet50", "resnet50-19c8e357.pth"),
     "shufflenet-v2-x1.0": ("shufflenet_v2_x1_0", "shufflenetv2_x1-5666bf0f80.pth"),
+    "efficientnet-b0-pytorch": ("efficientnet_b0", "efficientnet-b0.pth"),
+    "regnetx-3.2gf": ("regnetx_3.2gf", "ckpt/regnetx-3.2gf.pyth"),
+    "resnest-50-pytorch": ("resnest50", "resnest50-528c19ca.pth"),
+    "text-recognition-resnet-fc": ("text_recognition_resnet_fc", "vedastr/ckpt/resnet_fc.pth"),
 }
 
 #: How Open Model Zoo declares a network of torchvision.
@@ -42,22 +48,19 @@ def test_models_of_open_model_zoo_get_our_networks(shared):
     assert found == MODELS
 
 
-def declared(tmp_path, *export: str):
+def declared(tmp_path, *export: str, files: Sequence[str] = ("net.pth",), pre_convert=False):
     """A user's own model.yml with this export."""
-    file = {
-        "name": "net.pth",
-        "size": 3,
-        "checksum": "0" * 96,
-        "source": "https://models.invalid/net.pth",
-    }
+    source = "https://models.invalid/net.pth"
     yml = omz_yml(
         framework="pytorch",
-        files=[file],
+        files=[{"name": name, "size": 3, "checksum": "0" * 96, "source": source} for name in files],
         input_info=None,
         model_optimizer_args=["--input_model=$conv_dir/net.onnx"],
         conversion_to_onnx_args=list(export),
     )
-    write_model(tmp_path / "models", "mine", yml)
+    path = write_model(tmp_path / "models", "mine", yml)
+    if pre_convert:
+        path.with_name("pre-convert.py").touch()
     return with_declared_network(Registry([tmp_path / "models"]).find("mine"))
 
 
@@ -109,3 +112,81 @@ def test_other_words_for_the_same_network_are_understood(tmp_path, export):
 )
 def test_any_other_declaration_is_left_to_its_authors_code(tmp_path, export):
     assert declared(tmp_path, *export).network is None
+
+
+def exported(*export: str) -> tuple[str, ...]:
+    """An export of one image to one output."""
+    return (
+        *export,
+        "--input-shape=1,3,224,224",
+        "--input-names=input",
+        "--output-names=output",
+        "--output-file=$conv_dir/net.onnx",
+    )
+
+
+@pytest.mark.parametrize(
+    ("network", "export", "files"),
+    [
+        (
+            "tf_efficientnetv2_b0",
+            exported(
+                "--model-name=tf_efficientnetv2_b0",
+                "--import-module=timm.models.efficientnet",
+                "--weights=$dl_dir/net.pth",
+            ),
+            ("timm-0.4.12-py3-none-any.whl", "net.pth"),
+        ),
+        (
+            "convnext_tiny",
+            exported(
+                "--model-name=create_convnext",
+                "--import-module=model",
+                '--model-param=weights=r"$dl_dir/convnext_tiny_1k_224_ema.pth"',
+            ),
+            ("timm-0.5.4-py3-none-any.whl", "convnext_tiny_1k_224_ema.pth"),
+        ),
+        (
+            "yolox_tiny",
+            exported(
+                "--model-name=create_model",
+                "--import-module=model",
+                '--model-param=weights=r"$dl_dir/yolox_tiny.pth"',
+            ),
+            ("models/yolo_pafpn.py", "yolox_tiny.pth"),
+        ),
+    ],
+)
+def test_models_of_the_newest_release_get_our_networks_too(tmp_path, network, export, files):
+    spec = declared(tmp_path, *export, files=files)
+    assert spec.network is not None
+    assert (spec.network.name, spec.checkpoint) == (network, files[1])
+
+
+def test_a_common_name_alone_is_no_network(tmp_path):
+    export = exported(
+        "--model-name=create_model",
+        "--import-module=model",
+        '--model-param=weights=r"$dl_dir/net.pth"',
+    )
+    assert declared(tmp_path, *export).network is None
+
+
+REPVGG = exported(
+    "--model-name=RepVGG",
+    "--import-module=repvgg",
+    "--model-param=num_blocks=[2, 4, 14, 1]",
+    "--model-param=width_multiplier=[0.75, 0.75, 0.75, 2.5]",
+    "--model-param=deploy=True",
+    "--weights=$conv_dir/RepVGG-A0.pth",
+)
+
+
+def test_the_published_checkpoint_takes_the_place_of_what_a_pre_convert_would_write(tmp_path):
+    files = ("repvgg.py", "RepVGG-A0-train.pth")
+    spec = declared(tmp_path, *REPVGG, files=files, pre_convert=True)
+    assert (spec.network.name, spec.checkpoint) == ("repvgg_a0", "RepVGG-A0-train.pth")
+
+
+def test_without_a_pre_convert_nothing_says_from_which_file_the_weights_come(tmp_path):
+    assert declared(tmp_path, *REPVGG, files=("repvgg.py", "train.pth")).network is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -26,6 +27,43 @@ class Judge(NamedTuple):
     publish: Callable[[Any], dict[str, Any]] = lambda network: network.state_dict()
 
 
+def renamed(*rules: tuple[str, Any]) -> Callable[[Any], dict[str, Any]]:
+    """timm's tensors by the keys of a network's authors: (regular expression, replacement), in this order."""
+
+    def publish(network) -> dict[str, Any]:
+        tensors = network.state_dict()
+        for pattern, replacement in rules:
+            tensors = {re.sub(pattern, replacement, key): each for key, each in tensors.items()}
+        return tensors
+
+    return publish
+
+
+REPVGG = renamed(
+    (r"^stem\.", "stage0."),
+    (r"^stages\.(\d)\.", lambda match: f"stage{int(match[1]) + 1}."),
+    ("conv_kxk", "rbr_dense"),
+    ("conv_1x1", "rbr_1x1"),
+    ("identity", "rbr_identity"),
+    (r"head\.fc", "linear"),
+)
+REGNET = renamed(
+    *((rf"conv{number}\.conv", f"f.{letter}") for number, letter in enumerate("abc", 1)),
+    *((rf"conv{number}\.bn", f"f.{letter}_bn") for number, letter in enumerate("abc", 1)),
+    (r"downsample\.conv", "proj"),
+    (r"downsample\.bn", "bn"),
+)
+CONVNEXT = renamed(
+    (r"^stem\.", "downsample_layers.0."),
+    (r"^stages\.(\d)\.downsample\.", r"downsample_layers.\1."),
+    (r"\.blocks\.", "."),
+    ("conv_dw", "dwconv"),
+    (r"mlp\.fc", "pwconv"),
+    (r"head\.norm", "norm"),
+    (r"head\.fc", "head"),
+)
+
+
 def torchvision(name: str, **options: Any) -> Judge:
     return Judge("torchvision.models", name, {"weights": None, **options})
 
@@ -38,6 +76,15 @@ JUDGES = {
     "inception_v3": torchvision(
         "inception_v3", init_weights=False, aux_logits=True, transform_input=False
     )._replace(size=299),
+    "tf_efficientnetv2_b0": Judge("timm.models", "tf_efficientnetv2_b0"),
+    "tf_efficientnetv2_b0, odd": Judge("timm.models", "tf_efficientnetv2_b0", size=193),
+    "tf_efficientnetv2_s_in21ft1k": Judge("timm.models", "tf_efficientnetv2_s"),
+    "efficientnet_b0": Judge("timm.models", "efficientnet_b0"),
+    "resnest50": Judge("timm.models", "resnest50d"),
+    "repvgg_a0": Judge("timm.models", "repvgg_a0", publish=REPVGG),
+    "repvgg_b1": Judge("timm.models", "repvgg_b1", publish=REPVGG),
+    "regnetx_3.2gf": Judge("timm.models", "regnetx_032", publish=REGNET),
+    "convnext_tiny": Judge("timm.models", "convnext_tiny", publish=CONVNEXT),
 }
 
 #: Millions of parameters, as Open Model Zoo's cards have them.
@@ -48,6 +95,17 @@ PARAMETERS = {
     "mobilenet_v2": 3.489,
     "shufflenet_v2_x1_0": 2.2705,
     "inception_v3": 23.817,
+    "tf_efficientnetv2_b0": 7.1094,
+    "tf_efficientnetv2_s_in21ft1k": 21.3816,
+    "efficientnet_b0": 5.268,
+    "repvgg_a0": 8.3094,
+    "repvgg_b1": 51.8295,
+    "repvgg_b3": 110.9609,
+    "convnext_tiny": 28.5892,
+    "regnetx_3.2gf": 15.2653,
+    "resnest50": 27.4493,
+    "yolox_tiny": 5.0472,
+    "text_recognition_resnet_fc": 177.9668,
 }
 
 
@@ -61,7 +119,7 @@ def test_the_outputs_are_those_of_the_published_definition(name, tmp_path):
     case = JUDGES[name]
     published = judged(case)
     torch.save(case.publish(published), tmp_path / "net.pth")
-    ours = read_network_checkpoint(tmp_path / "net.pth", name).load()
+    ours = read_network_checkpoint(tmp_path / "net.pth", name.partition(",")[0]).load()
     image = torch.randn(1, 3, case.size, case.size)
     with torch.no_grad():
         expected, found = published(image), ours(image)

@@ -51,12 +51,20 @@ def _classifier(
     *,
     name: str = "",
     last_layer: str = "fc",
+    count: int = 1000,
     adapt_tensors: Callable[[Tensors], dict[str, Any]] = dict,
     **fixed: int | str,
 ) -> ZooNetwork:
-    """A network for images of 224x224 with one output, the scores of the classes."""
+    """A network with one input and one output, which has scores of classes.
+
+    Args:
+        name: its name; by default that of the published class.
+        last_layer: the key of the layer whose outputs are the classes.
+        count: how many these are in the published checkpoint.
+        fixed: arguments of our class.
+    """
     classes = NetworkArgument(
-        1000,
+        count,
         range(1, 100_001),
         lambda shapes: next(iter(shapes.get(f"{last_layer}.weight", ())), None),
     )
@@ -76,6 +84,37 @@ def _torchvision(name: str) -> PublishedClass:
     return PublishedClass("torchvision", name)
 
 
+_TIMM = "timm"
+
+#: By variant: num_blocks and width_multiplier of the published class.
+_REPVGG: Mapping[str, tuple[list[int], list[float]]] = {
+    "a0": ([2, 4, 14, 1], [0.75, 0.75, 0.75, 2.5]),
+    "b1": ([4, 6, 16, 1], [2, 2, 2, 4]),
+    "b3": ([4, 6, 16, 1], [3, 3, 3, 5]),
+}
+
+
+def _efficientnet(name: str, variant: str, module: str, *, file: str = "") -> ZooNetwork:
+    return _classifier(
+        PublishedClass(module, name, file=file),
+        "efficientnet:EfficientNet",
+        last_layer="classifier",
+        variant=variant,
+    )
+
+
+def _repvgg(variant: str, blocks: list[int], widths: list[float]) -> ZooNetwork:
+    parameters = {"num_blocks": blocks, "width_multiplier": widths, "deploy": True}
+    return _classifier(
+        PublishedClass("repvgg", "RepVGG", parameters),
+        "repvgg:RepVGG",
+        name=f"repvgg_{variant}",
+        last_layer="linear",
+        adapt_tensors=published_tensors.fuse_branches,
+        variant=variant,
+    )
+
+
 _ALL = (
     _classifier(_torchvision("resnet18"), "residual:ResNet", depth=18),
     _classifier(_torchvision("resnet34"), "residual:ResNet", depth=34),
@@ -86,6 +125,42 @@ _ALL = (
         _torchvision("inception_v3"),
         "inception:InceptionV3",
         adapt_tensors=published_tensors.without_auxiliary_classifier,
+    ),
+    _efficientnet("tf_efficientnetv2_b0", "v2_b0", _TIMM),
+    _efficientnet("tf_efficientnetv2_s_in21ft1k", "v2_s", _TIMM),
+    _efficientnet("efficientnet_b0", "b0", "model", file="model/gen_efficientnet.py"),
+    *(_repvgg(variant, *parameters) for variant, parameters in _REPVGG.items()),
+    _classifier(
+        PublishedClass("model", "create_convnext", file="convnext_tiny_1k_224_ema.pth"),
+        "convnext:ConvNeXt",
+        name="convnext_tiny",
+        last_layer="head",
+    ),
+    _classifier(
+        PublishedClass(
+            "model", "regnet", file="configs/dds_baselines/regnetx/RegNetX-3.2GF_dds_8gpu.yaml"
+        ),
+        "residual:RegNetX",
+        name="regnetx_3.2gf",
+        last_layer="head.fc",
+    ),
+    _classifier(PublishedClass("model.resnest", "resnest50"), "residual:ResNeSt50"),
+    _classifier(
+        PublishedClass("model", "create_model", file="models/yolo_pafpn.py"),
+        "yolox:YoloX",
+        name="yolox_tiny",
+        last_layer="head.cls_preds.0",
+        count=80,
+    ),
+    ZooNetwork(
+        PublishedClass("model", "get_model", file="vedastr/configs/resnet_fc.py"),
+        NetworkDefinition(
+            "text_recognition_resnet_fc",
+            "posezoo.networks.zoo.text_recognition:ResNetFC",
+            Input("input", (1, 1, 32, 100), "NCHW"),
+            ("output",),
+            adapt_tensors=published_tensors.without_containers,
+        ),
     ),
 )
 

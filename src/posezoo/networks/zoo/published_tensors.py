@@ -4,9 +4,69 @@ from __future__ import annotations
 
 from typing import Any
 
+from posezoo.errors import CheckpointError
 from posezoo.networks.definition import Tensors
+
+# The containers around the layers of the text recognizer.
+_CONTAINERS = ("body.components.0.component.0.", "head.")
+
+
+def without_containers(tensors: Tensors) -> dict[str, Any]:
+    """The text recognizer's tensors without the names of containers."""
+    renamed = {}
+    for key, tensor in tensors.items():
+        container = next(filter(key.startswith, _CONTAINERS), "")
+        renamed[key.removeprefix(container)] = tensor
+    return renamed
 
 
 def without_auxiliary_classifier(tensors: Tensors) -> dict[str, Any]:
     """Inception v3 without the classifier that only its training used."""
     return {key: tensor for key, tensor in tensors.items() if not key.startswith("AuxLogits.")}
+
+
+def fuse_branches(tensors: Tensors) -> dict[str, Any]:
+    """RepVGG with the branches of each block added up to one 3x3 convolution.
+
+    Published checkpoints have a 3x3 convolution, a 1x1 convolution and, if input and output have
+    the same shape, the input itself, each with batch normalization. Other tensors are unchanged.
+
+    Raises:
+        CheckpointError: a tensor of a block is missing, or has another shape.
+    """
+    fused = dict(tensors)
+    ending = ".rbr_dense.conv.weight"
+    for block in [key.removesuffix(ending) for key in tensors if key.endswith(ending)]:
+        try:
+            kernel, bias = _fuse_block(fused, block)
+        except (KeyError, ValueError, IndexError) as error:
+            raise CheckpointError(f"does not fit the network: {block}: {error}") from error
+        fused[f"{block}.rbr_reparam.weight"] = kernel
+        fused[f"{block}.rbr_reparam.bias"] = bias
+    return fused
+
+
+def _fuse_block(tensors: dict[str, Any], block: str) -> tuple[Any, Any]:
+    """The kernel and the bias of a block, whose tensors are removed; sums are in float64."""
+    import numpy as np
+
+    point = tensors.pop(f"{block}.rbr_1x1.conv.weight")
+    branches = {
+        "rbr_dense.bn": tensors.pop(f"{block}.rbr_dense.conv.weight"),
+        "rbr_1x1.bn": np.pad(point, ((0, 0), (0, 0), (1, 1), (1, 1))),
+    }
+    if f"{block}.rbr_identity.weight" in tensors:
+        unit = np.eye(point.shape[0])[:, :, None, None]
+        branches["rbr_identity"] = np.pad(unit, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    kernels = []
+    biases = []
+    for name, kernel in branches.items():
+        weight, bias, mean, variance = (
+            tensors.pop(f"{block}.{name}.{word}").astype(np.float64)
+            for word in ("weight", "bias", "running_mean", "running_var")
+        )
+        tensors.pop(f"{block}.{name}.num_batches_tracked", None)
+        scale = weight / np.sqrt(variance + 1e-5)
+        kernels.append(kernel * scale[:, None, None, None])
+        biases.append(bias - mean * scale)
+    return np.float32(sum(kernels)), np.float32(sum(biases))
