@@ -18,6 +18,7 @@ from onnx import helper
 from convert.test_against_mo import closed, infer, mirrored, off_by, values
 from convert.test_graph_cutting import gated
 from fakes import graphs, model_optimizer
+from fakes.caffe import detector, squeeze_net
 from fakes.network import network, saved_model
 from omz.replay import TENSORFLOW
 from posezoo.cli.omz import mo
@@ -49,6 +50,9 @@ CARRIED_OUT = (
     "--input_model net.tflite --layout nhwc->nchw",
     "--input_model net.tflite --batch 3",
     "--input_model openpose.pb --input_shape [1,96,128,3] --output Openpose/concat_stage7",
+    "--input_model ssd.caffemodel --input_shape [1,3,100,100] --mean_values [127.5,127.5,127.5] --scale 127.5",
+    "--input_model squeezed.caffemodel --input_proto squeezed.prototxt --output prob --reverse_input_channels",
+    "--framework caffe --input_model squeezed.caffemodel --input_shape [2,3,67,67] --output inner,prob",
 )
 #: Lines that both refuse, and the exit code of both.
 REFUSED = {
@@ -66,7 +70,7 @@ REFUSED = {
     "--input_model net.onnx --output gone": 1,
     "--input_model net.onnx --mean_values [1,2]": 1,
     "--input_model net.onnx --output_dir net.pb/out": 1,
-    "--input_model net.caffemodel": 1,
+    "--input_model damaged.caffemodel": 1,
     "--input_model net.onnx --transformations_config gone.json": 1,
 }
 
@@ -92,7 +96,7 @@ def originals(tmp_path_factory, mirror) -> Path:
         "gated.onnx": gated(),
         "last.onnx": last_channels(),
         "damaged.onnx": network("onnx")[:300],
-        "net.caffemodel": b"weights",
+        "damaged.caffemodel": b"weights",
         "net.meta": meta,
         "folder/saved_model.pb": whole,
         "openpose.pb": mirrored(mirror, "ee9d0c68"),
@@ -100,6 +104,8 @@ def originals(tmp_path_factory, mirror) -> Path:
     (folder / "folder").mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
+    detector().save(folder, "ssd")
+    squeeze_net().save(folder, "squeezed")
     return folder
 
 

@@ -275,7 +275,7 @@ def caffe_zoo(folder, kernel, *arguments):
 @needs_mo
 def test_a_caffe_network_becomes_ir(tmp_path):
     kernel = np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype(np.float32)
-    caffe_zoo(tmp_path, kernel, "--output=conv")
+    caffe_zoo(tmp_path, kernel, "--output=conv", "--log_level=ERROR")
     ended = converter(tmp_path, "--mo", ENVIRONMENT, "--precisions", "FP32")
     assert (ended.returncode, ended.stderr) == (0, "")
     ir = (

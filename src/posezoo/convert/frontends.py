@@ -218,8 +218,11 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
                 graph = Path(folder, "graph.pb")
                 graph.write_bytes(source)
                 source = graph
-            network = _read(model_format, source, names)
-    except (MissingPackageError, MemoryError):
+            if model_format.read_network is not None:
+                network = _simplify(model_format.read_network(spec, path))
+            else:
+                network = _read(model_format, source, names)
+    except (ConversionError, MissingPackageError, MemoryError):
         raise
     except Exception as error:
         # OpenVINO's frontends raise classes that derive from Exception directly.
@@ -281,13 +284,7 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
     if model_format.frontend == "ir":
         return openvino_core().read_model(source)
     readable = io.BytesIO(source) if isinstance(source, bytes) else source
-    try:
-        simplifications = _simplifications()
-    except (
-        ImportError,
-        AttributeError,
-    ):
-        # They are private to OpenVINO, and another version may move them.
+    if not _simplifications():
         return ov.convert_model(readable)
     if model_format.frontend == "onnx":
         # The network is the same, but a frontend that Python calls does not release Python's lock
@@ -299,7 +296,11 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
         if model_format.cut_before_conversion is not None:
             model_format.cut_before_conversion(input_model, outputs)
         network = frontend.convert(input_model)
-    for simplify in simplifications:
+    return _simplify(network)
+
+
+def _simplify(network: Any) -> Any:
+    for simplify in _simplifications():
         simplify(network)
     return network
 
@@ -307,9 +308,13 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
 def _simplifications() -> tuple[Callable[[Any], object], ...]:
     """The simplifications that OpenVINO's own converter applies: a detector's 937 operations become
     855.
-    """
-    from openvino import _offline_transformations as transformations
 
+    They are private to OpenVINO, and another version may move them: then there are none.
+    """
+    try:
+        from openvino import _offline_transformations as transformations
+    except ImportError:
+        return ()
     return (
         partial(transformations.apply_moc_transformations, cf=False, smart_reshape=True),
         transformations.compress_quantize_weights_transformation,

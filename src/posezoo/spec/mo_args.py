@@ -43,7 +43,6 @@ _TAKES_A_VALUE = {*TYPED, *supported_mo_args.CARRIED_OUT} - {
     "--compress_to_fp16",
     "--disable_nhwc_to_nchw",
 } | {
-    "--input_proto",
     "--transformations_config",
     "--tensorflow_object_detection_api_pipeline_config",
 }

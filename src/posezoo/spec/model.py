@@ -50,7 +50,7 @@ class Framework(_StrEnum):
 
 
 #: Current OpenVINO reads these only by way of another program, or not at all.
-UNREAD_FRAMEWORKS = (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET, Framework.PADDLE)
+UNREAD_FRAMEWORKS = (Framework.CAFFE2, Framework.MXNET, Framework.PADDLE)
 
 
 class Precision(_StrEnum):

@@ -87,11 +87,6 @@ RULES: tuple[RouteRule, ...] = (
         Obstacle("paddle", "posezoo does not read PaddlePaddle networks", _MO),
     ),
     (
-        lambda spec: spec.framework is Framework.CAFFE,
-        Route.MO,
-        Obstacle("caffe", "OpenVINO does not read Caffe networks", _MO),
-    ),
-    (
         lambda spec: _has_argument(spec, "--tensorflow_object_detection_api_pipeline_config"),
         Route.MO,
         Obstacle(

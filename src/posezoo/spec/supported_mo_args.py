@@ -16,6 +16,9 @@ from posezoo.spec.model import Precision
 FrozenValue = bool | float | tuple[bool | float, ...]
 MoArgumentPairs = Sequence[tuple[str, str]]
 
+#: Names the file with the layers of a Caffe network.
+INPUT_PROTO = "--input_proto"
+
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
 NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 _TRUTHS = {"true": True, "false": False}
@@ -94,6 +97,12 @@ def _accept_non_empty(value: str) -> object:
     return value
 
 
+def _parse_model_file(value: str) -> object:
+    if not value.startswith("$dl_dir/"):
+        raise ValueError(value)
+    return value
+
+
 _IS_SWITCH = (lambda value: _SWITCHES[value.lower()], "takes no value, or True or False")
 _IS_FILE = (_accept_non_empty, "expected a file")
 #: By flag: the function that parses its value, and the error's text if it raises KeyError or
@@ -102,6 +111,7 @@ CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
     "--saved_model_dir": (_accept_non_empty, "expected a folder"),
     "--input_meta_graph": _IS_FILE,
     "--input_meta": _IS_FILE,
+    INPUT_PROTO: (_parse_model_file, "expected $dl_dir/ and a file of the model"),
     "--freeze_placeholder_with_value": (
         _parse_frozen,
         "expected name->value or name->[value value], several apart by commas",

@@ -24,7 +24,7 @@ from posezoo.layout import FlatLayout
 from posezoo.resolve.input_options import read_given_arguments
 from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision, SourceFile
 from posezoo.spec.safe_names import MAX_LENGTH
-from posezoo.spec.supported_mo_args import requested_precision
+from posezoo.spec.supported_mo_args import INPUT_PROTO, requested_precision
 from posezoo.versions import version
 
 if TYPE_CHECKING:
@@ -48,12 +48,15 @@ _EXAMPLES = """examples:
 #: By usage: the help. A value in brackets may be left out, and then is True.
 CARRIED_OUT = {
     "--input_model, -w, -m FILE": (
-        "the file to convert: ONNX, a frozen TensorFlow graph or TFLite; or the "
+        "the file to convert: ONNX, a frozen TensorFlow graph, TFLite or a .caffemodel; or the "
         "folder of a SavedModel"
+    ),
+    "--input_proto, -d FILE": (
+        "the .prototxt with the layers of a Caffe network (default: beside the .caffemodel)"
     ),
     "--saved_model_dir DIR": "the folder of a TensorFlow SavedModel",
     "--input_meta_graph FILE": "a TensorFlow MetaGraph (.meta); its variables are beside it",
-    "--framework NAME": "onnx, tf or tflite (default: by the ending of the file's name)",
+    "--framework NAME": "onnx, tf, tflite or caffe (default: by the ending of the file's name)",
     "--model_name, -n NAME": (
         "the name of the IR and of its files (default: the file's name without ending)"
     ),
@@ -93,6 +96,7 @@ CARRIED_OUT = {
 WITHOUT_EFFECT = {
     "--use_new_frontend [BOOL]": "OpenVINO's frontends are always used",
     "--share_weights [BOOL]": "it only saves memory",
+    "--caffe_parser_path DIR": "files of Caffe are read without Caffe",
     "--disable_nhwc_to_nchw [BOOL]": "the layouts of TensorFlow are always kept",
     "--silent [BOOL]": "little is printed anyway",
     "--progress [BOOL]": "no progress is printed",
@@ -124,11 +128,9 @@ REFUSED = {
     "--example_input [V]": "it is for PyTorch modules in memory",
     "--extensions [V]": "no code is loaded from files",
     "--transform [V]": "LowLatency2, MakeStateful and Pruning are not applied",
-    "--input_proto, -d [V]": "files of Caffe are not read",
-    "--caffe_parser_path [V]": "files of Caffe are not read",
-    "--k, -k [V]": "files of Caffe are not read",
-    "--disable_omitting_optional [V]": "files of Caffe are not read",
-    "--enable_flattening_nested_params [V]": "files of Caffe are not read",
+    "--k, -k [V]": "layers of Caffe are always read as their types say",
+    "--disable_omitting_optional [V]": "layers of Caffe are always read as their types say",
+    "--enable_flattening_nested_params [V]": "layers of Caffe are always read as their types say",
     "--counts [V]": "files of Kaldi are not read",
     "--remove_output_softmax [V]": "files of Kaldi are not read",
     "--remove_memory [V]": "files of Kaldi are not read",
@@ -141,10 +143,9 @@ FRAMEWORKS = {
     ".keras": "keras",
 }  # fmt: skip
 #: The frameworks whose files are read.
-READ = ("onnx", "tf", "tflite")
+READ = ("onnx", "tf", "tflite", "caffe")
 #: What to do with a file of another framework.
 UNREAD = {
-    "caffe": _REAL_MO,
     "kaldi": _REAL_MO,
     "tf-text": f"convert a binary graph (.pb); {_REAL_MO}",
     "mxnet": "Model Optimizer has not read MXNet files since 2024; look for the same model as ONNX",
@@ -373,9 +374,19 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         files=(SourceFile(file_name, None, None, ()),),
         inputs=declared.inputs,
         outputs=declared.outputs,
-        mo_args=declared.kept,
+        mo_args=declared.kept + _prototxt_argument(args, framework, original),
     )
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
+
+
+def _prototxt_argument(
+    args: argparse.Namespace, framework: Framework, original: Path
+) -> tuple[tuple[str, str], ...]:
+    """The argument for the layers of a Caffe network, with a path that no model.yml may have."""
+    if framework is not Framework.CAFFE:
+        return ()
+    prototxt = Path(args.input_proto or original.with_suffix(".prototxt"))
+    return ((INPUT_PROTO, str(prototxt.absolute())),)
 
 
 def _refuse_arguments(args: argparse.Namespace) -> None:

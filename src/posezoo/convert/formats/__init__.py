@@ -66,6 +66,8 @@ class ModelFormat:
     external_files: Callable[[Path], Collection[str]] = lambda path: ()
     #: The input of OpenVINO: a path, or the content of a file for its frontend.
     openvino_input: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
+    #: Reads a verified file as an ``openvino.Model``, in place of a frontend of OpenVINO.
+    read_network: Callable[[ModelSpec, Path], Any] | None = None
     #: The outputs that the file itself declares, in its order: the name of each tensor by the
     #: output's title; empty if it declares none.
     output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
@@ -94,6 +96,7 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
         "dldt": "posezoo.convert.formats.openvino_ir:OPENVINO_IR",
         "tf": "posezoo.convert.formats.tensorflow:FROZEN_GRAPH",
         "tflite": "posezoo.convert.formats.tflite:TFLITE",
+        "caffe": "posezoo.convert.formats.caffe:CAFFE",
     },
 )
 

@@ -1,0 +1,120 @@
+"""Caffe's networks, which posezoo reads itself; OpenCV 4 computes their reference outputs."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.convert.caffe.caffemodel import is_caffemodel, read_weights
+from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime
+from posezoo.errors import ConversionError
+from posezoo.spec.model import ModelSpec
+from posezoo.spec.supported_mo_args import INPUT_PROTO
+from posezoo.versions import package_version
+
+if TYPE_CHECKING:
+    from posezoo.convert.formats import Array
+
+_MODULE = "cv2"
+
+
+def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
+    """The file with the layers: the one that ``--input_proto`` names, else that of the same name.
+
+    Raises:
+        ConversionError: it is none of the model's files, so nothing has verified it.
+    """
+    named = dict(spec.mo_args).get(INPUT_PROTO, "").removeprefix("$dl_dir/")
+    if posixpath.isabs(named):  # of the command mo; a model.yml names files of the model alone
+        return Path(named)
+    source = spec.source_model
+    is_unpacked = isinstance(source, str)  # with all else in its archive, which was verified
+    weights = source if isinstance(source, str) else source.name
+    name = named or f"{posixpath.splitext(weights)[0]}.prototxt"
+    if not is_unpacked and name not in {file.name for file in spec.files}:
+        raise ConversionError(
+            f"{spec.full_name}: the file with its layers, {name}, is none of its files",
+            hint=f"{INPUT_PROTO} names the .prototxt",
+        )
+    return caffemodel.parent / posixpath.relpath(name, posixpath.dirname(weights) or ".")
+
+
+def _read_network(spec: ModelSpec, path: Path) -> Any:
+    from posezoo.convert.caffe.network import read_caffe
+
+    return read_caffe(find_prototxt(spec, path), path)
+
+
+def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+    return [blob for blobs in read_weights(path).values() for blob in blobs]
+
+
+def _open_runtime(
+    spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime | None:
+    """The network in OpenCV's module dnn; None if it cannot read Caffe, as OpenCV 5."""
+    module = import_runtime(_MODULE)
+    if module is None or not hasattr(module.dnn, "readNetFromCaffe"):
+        return None
+    from posezoo.convert.caffe.network import describe_ports
+    from posezoo.convert.caffe.prototxt import read_prototxt
+
+    prototxt = find_prototxt(spec, path)
+    ports = describe_ports(read_prototxt(prototxt))
+    names = [port.name for port in spec.outputs] or list(ports.ends)
+    layers = [ports.writers.get(name) for name in names]
+    if None in layers:
+        return None
+    net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
+    net.enableFusion(False)
+    net.enableWinograd(False)  # it is faster, and less exact
+    import numpy as np
+
+    signatures = {
+        name: (sizes.get(name, shape), np.dtype(np.float32)) for name, shape in ports.inputs.items()
+    }
+
+    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+        for name in signatures:
+            net.setInput(feed[name], name)
+        results = dict(zip(names, net.forward(layers), strict=True))
+        return {
+            name: arrange_detections(rows, ports.detections[name])
+            if name in ports.detections
+            else rows
+            for name, rows in results.items()
+        }
+
+    name = f"OpenCV {package_version('opencv-python-headless') or module.__version__}"
+    return ReferenceRuntime(name, signatures, names, run)
+
+
+def arrange_detections(rows: Array, count: int) -> Array:
+    """The rows of a detector as OpenVINO has them: by class, then by score, and always so many.
+
+    A row is: image, class, score, left, top, right, bottom. The image of the row after the last is
+    -1.
+    """
+    import numpy as np
+
+    detected = rows.reshape(-1, 7)
+    detected = detected[np.lexsort((-detected[:, 2], detected[:, 1]))][: max(count, 0) or None]
+    arranged = np.zeros((max(count, len(detected)), 7), np.float32)
+    arranged[: len(detected)] = detected
+    if len(detected) < len(arranged):
+        arranged[len(detected), 0] = -1
+    return arranged.reshape(1, 1, -1, 7)
+
+
+CAFFE = ModelFormat(
+    "a Caffe network",
+    is_caffemodel,
+    frontend="",
+    image_layout="NCHW",
+    read_network=_read_network,
+    runtime_module=_MODULE,
+    open_runtime=_open_runtime,
+    read_constants=_read_constants,
+)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.caffe import CaffeNet, write_blob
+from fakes.network import _field, _varint, network
+from posezoo.convert.caffe.caffemodel import is_caffemodel, read_weights
+from posezoo.errors import ConversionError
+
+KERNEL = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
+
+
+def written(folder, content):
+    path = folder / "net.caffemodel"
+    path.write_bytes(content)
+    return path
+
+
+def test_the_weights_of_a_layer_are_found_by_its_name(tmp_path):
+    net = CaffeNet()
+    net.add("Convolution", "data", "conv", blobs=[KERNEL, KERNEL.ravel()[:2]])
+    net.add("ReLU", "conv", "conv")
+    weights = read_weights(net.save(tmp_path))
+    assert list(weights) == ["conv"]
+    np.testing.assert_array_equal(weights["conv"][0], KERNEL)
+    np.testing.assert_array_equal(weights["conv"][1], [0, 1])
+
+
+def test_files_from_before_2014_have_four_sizes_and_other_numbers(tmp_path):
+    sizes = b"".join(
+        _varint(number << 3) + _varint(size)
+        for number, size in zip((1, 2, 3, 4), KERNEL.shape, strict=True)
+    )
+    layer = _field(4, b"conv") + _field(6, sizes + _field(5, KERNEL.astype("<f4").tobytes()))
+    weights = read_weights(written(tmp_path, _field(1, b"old") + _field(2, layer)))
+    np.testing.assert_array_equal(weights["conv"][0], KERNEL)
+
+
+def test_values_in_fp64_are_read_as_fp32(tmp_path):
+    blob = _field(7, _field(1, b"\x18")) + _field(8, KERNEL.astype("<f8").tobytes())
+    weights = read_weights(written(tmp_path, _field(100, _field(1, b"conv") + _field(7, blob))))
+    assert weights["conv"][0].dtype == np.float32
+    np.testing.assert_array_equal(weights["conv"][0], KERNEL.ravel())
+
+
+def test_a_file_that_ends_early_is_refused(tmp_path):
+    content = _field(100, _field(1, b"conv") + _field(7, write_blob(KERNEL)))
+    path = written(tmp_path, content[:-9])
+    assert not is_caffemodel(path)
+    with pytest.raises(ConversionError, match=r"is damaged, or no \.caffemodel"):
+        read_weights(path)
+
+
+def test_a_shape_for_other_weights_is_refused_by_the_name_of_the_layer(tmp_path):
+    blob = _field(7, _field(1, b"\x05")) + _field(5, KERNEL.astype("<f4").tobytes())
+    path = written(tmp_path, _field(100, _field(1, b"conv") + _field(7, blob)))
+    with pytest.raises(ConversionError, match="layer 'conv' has 24 weights, and a shape for 5"):
+        read_weights(path)
+
+
+def test_other_formats_are_no_caffemodel(tmp_path):
+    assert not is_caffemodel(written(tmp_path, network("onnx")))
+    assert not is_caffemodel(written(tmp_path, b""))
