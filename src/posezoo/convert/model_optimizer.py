@@ -1,6 +1,6 @@
 """Run Model Optimizer (openvino-dev 2024.6 or older) as a program from its own environment.
 
-It converts models that current OpenVINO cannot read: Caffe, TensorFlow's object detection
+It converts models that neither OpenVINO nor posezoo can read: TensorFlow's object detection
 pipelines, and models that need a program inside Model Optimizer (--transformations_config). Its
 packages and ours cannot be installed in one environment.
 """

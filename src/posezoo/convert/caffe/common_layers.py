@@ -110,7 +110,7 @@ def _overhang_factors(values: Any, averages: Any, window: Mapping[str, Any]) -> 
         starts = np.arange(averages.shape[axis]) * stride
         padded = values.shape[axis] + 2 * pad
         factors.append(kernel / (np.minimum(starts + kernel, padded) - starts))
-    return np.multiply.outer(*factors)[None, None]
+    return np.asarray(np.multiply.outer(*factors)[None, None])
 
 
 def _build_inner_product(layer: Layer) -> Any:
