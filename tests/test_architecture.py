@@ -162,6 +162,13 @@ def test_no_verb_imports_another():
         assert not others, f"{path.name} imports {others}: what verbs share belongs into cli/"
 
 
+def test_no_command_of_open_model_zoo_imports_a_verb():
+    verbs = {name_of(path) for path in (SOURCE / "cli" / "verbs").glob("[a-z]*.py")}
+    for path in (SOURCE / "cli" / "omz").glob("[a-z]*.py"):
+        imported = verbs & modules_named_in(path.read_text("utf-8"), verbs)
+        assert not imported, f"{path.name} imports {imported}: what they share belongs into cli/"
+
+
 def test_an_import_names_the_module_wherever_it_stands():
     code = (
         "import posezoo\nfrom posezoo.download import http\nfrom posezoo.files import CHUNK\n"

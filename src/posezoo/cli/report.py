@@ -4,7 +4,6 @@ columns.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -24,11 +23,11 @@ def print_json(value: object) -> None:
     print(show_addresses(json.dumps(value, indent=2, default=str)))
 
 
-def print_result(args: argparse.Namespace, answer: object, *lines: object) -> None:
-    """Print the result of a command in the form that --format names: as JSON, or as lines of
+def print_result(style: str, answer: object, *lines: object) -> None:
+    """Print the result of a command in the style that --format names: as JSON, or as lines of
     text.
     """
-    if args.format == "json":
+    if style == "json":
         print_json(answer)
     else:
         for line in lines:

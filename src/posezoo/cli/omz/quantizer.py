@@ -12,7 +12,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.event_output import TextReporter, print_planned_ir
-from posezoo.cli.verbs.quantize import QUANTIZATION_FLAGS, require_dataset_dir
+from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 

@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from posezoo.cli import flags
+from posezoo.cli import flags, metadata_check
+from posezoo.cli.artifact_check import run_artifact_check
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
-from posezoo.cli.verbs import verify
 from posezoo.events import ignore_event
 from posezoo.pipeline.zoo_context import download_options
 from posezoo.registry import open_registry
@@ -18,12 +18,12 @@ from posezoo.settings import to_settings
 FLAGS = (
     conventions.output_dir_flag("where files and IR are", "the working folder"),
     flags.download_dir_flag("the output folder"),
-    *verify.METADATA_FLAGS,
+    *metadata_check.METADATA_FLAGS,
     flags.LOCK,
     Flag(
         "--format",
         "the format of the report on the standard output",
-        choices=verify.FORMATS,
+        choices=metadata_check.FORMATS,
         default="text",
     ),
 )
@@ -34,20 +34,27 @@ def _run(args: argparse.Namespace) -> int:
     from posezoo.lockfile import LockFile
 
     settings = to_settings(conventions.omz_settings_from_args(args))
-    if verify.is_metadata_check(args):
+    if check := metadata_check.metadata_check_from_args(args):
         flags.require_local("verify --metadata", *settings.models_dir)
         registry = open_registry(settings.models_dir)
         chosen = args.name is not None or args.list is not None
-        return verify.run_metadata_check(
-            args, registry, conventions.omz_patterns_from_args(args) if chosen else None
-        )
+        patterns = conventions.omz_patterns_from_args(args) if chosen else None
+        return metadata_check.run_metadata_check(check, registry, patterns)
     settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
     downloads = args.download_dir or output_dir
     layout = ModelLayout(downloads, output_dir, limits=download_options(settings).limits)
     lock = LockFile(settings.lock, strict=settings.locked)
-    commands = {"downloader": "downloader.py --name", "converter": "converter.py --name"}
-    return verify.run_artifact_check(args, selection, layout, lock, ignore_event, **commands)
+    return run_artifact_check(
+        selection,
+        layout,
+        lock,
+        ignore_event,
+        style=args.format,
+        registry_flags=flags.registry_arguments(args),
+        downloader="downloader.py --name",
+        converter="converter.py --name",
+    )
 
 
 COMMAND = conventions.OmzCommand(

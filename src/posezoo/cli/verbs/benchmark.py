@@ -187,7 +187,7 @@ def run(args: argparse.Namespace) -> int:
     answer = results_to_json(results, today, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     print_result(
-        args, answer, *format_results(results, is_compared=args.compare, rounds=args.rounds)
+        args.format, answer, *format_results(results, is_compared=args.compare, rounds=args.rounds)
     )
     if is_interrupted:
         console.warn("interrupted: these are the results so far")

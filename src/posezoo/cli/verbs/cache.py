@@ -137,7 +137,7 @@ def _print(
         names = ", ".join(entry.names) or "no model's"
         rows.append((f"{entry.size / 1e6:.1f} MB", changed[:10], str(entry.digest), names))
     print_result(
-        args,
+        args.format,
         {"cache_dir": str(root), "bytes": size, "entries": answers},
         *(align_columns(rows, right=frozenset({0})) if rows else ()),
         f"{root}: {summary}{f', {size / 1e6:.1f} MB' if entries else ''}",

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         for terms in facts["licenses"]
     ]
     missing = [f"missing: {escape_control_characters(name)}" for name in facts["missing"]]
-    print_result(args, facts, *align_columns(rows), *missing)
+    print_result(args.format, facts, *align_columns(rows), *missing)
     return 1 if facts["missing"] else 0
 
 
@@ -127,7 +127,9 @@ def _get(args: argparse.Namespace) -> int:
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, options, console, name=args.name)
-    print_result(args, {"name": args.name, "folder": str(folder), "files": len(files)}, folder)
+    print_result(
+        args.format, {"name": args.name, "folder": str(folder), "files": len(files)}, folder
+    )
     return 0
 
 

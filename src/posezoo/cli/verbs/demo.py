@@ -320,7 +320,7 @@ def run(args: argparse.Namespace) -> int:
     lines = format_summary(summary)
     if player.frames and not player.has_people:
         lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
-    print_result(args, summary, *lines)
+    print_result(args.format, summary, *lines)
     if ended is not None:
         raise ended
     return 1 if failures else 0

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
             _tell_next(options, exported[0], console)
             lines += _describe_changes(changes, options)
     answer = {"target": args.to[0], "output": f"{options.folder}", "models": [], **asdict(changes)}
-    print_result(args, answer | report.to_json(), *lines)
+    print_result(args.format, answer | report.to_json(), *lines)
     return report.exit_code
 
 

@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.output}: {len(pages)} pages: {len(changes.written)} {would}written, "
             f"{len(changes.unchanged)} unchanged, {len(changes.removed)} {would}removed"
         )
-    print_result(args, answer, args.output / "index.html")
+    print_result(args.format, answer, args.output / "index.html")
     return 1 if selection.problems else 0
 
 

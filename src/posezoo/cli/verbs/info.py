@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         weights = find_weights(flags.settings_from_args(args), models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
     blocks = ["\n".join(map(escape_control_characters, _lines(answer))) for answer in answers]
-    print_result(args, answers, *(["\n\n".join(blocks)] if blocks else ()))
+    print_result(args.format, answers, *(["\n\n".join(blocks)] if blocks else ()))
     return 1 if selection.problems else 0
 
 

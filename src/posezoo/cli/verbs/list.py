@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     width = terminal_width()
     lines = align_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")}))
     answer = [model_to_json(facts, selection, weights[facts.name]) for facts in models]
-    print_result(args, answer, *(truncate_to_width(line, width) for line in lines))
+    print_result(args.format, answer, *(truncate_to_width(line, width) for line in lines))
     return 1 if selection.problems else 0
 
 

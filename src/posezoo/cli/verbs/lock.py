@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         changes, warnings, failures = _record(args, context, console)
     rows = [asdict(change) for change in changes]
     answer = {"lock": str(context.lock.path), "changes": rows, "failed": failures}
-    print_result(args, answer, *changes, _summary(args, context, changes, warnings))
+    print_result(args.format, answer, *changes, _summary(args, context, changes, warnings))
     return 1 if failures or (args.check and (changes or warnings)) else 0
 
 
@@ -188,5 +188,5 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
         path = signature_path(lock) if args.dry_run else sign(lock, args.sign)
         answer = {"lock": str(lock), "signature": str(path)}
         text = f"would write {path}" if args.dry_run else str(path)
-    print_result(args, answer, text)
+    print_result(args.format, answer, text)
     return 0

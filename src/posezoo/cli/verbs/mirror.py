@@ -184,7 +184,7 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
     for file in failed:
         model = f"{file.model}: " if file.model else ""
         lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
-    print_result(args, {"files": [asdict(file) for file in files]}, *lines, summary)
+    print_result(args.format, {"files": [asdict(file) for file in files]}, *lines, summary)
     return 1 if failed else 0
 
 

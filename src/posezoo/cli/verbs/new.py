@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
     print_result(
-        args,
+        args.format,
         {"model": args.name, "file": str(path), "left_to_fill_in": missing},
         path,
         "left to fill in:",

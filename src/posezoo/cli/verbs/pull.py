@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     would = "would download " if args.dry_run else ""
     paths = [f"{would}{output_dir / file.path}" for file in files]
     digest = f"sha256:{sha256(manifest).hexdigest()}"
-    print_result(args, artifact_to_json(args.address, digest, files), *paths)
+    print_result(args.format, artifact_to_json(args.address, digest, files), *paths)
     return 0
 
 

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         address = replace(args.address, reference=digest)
         lines = [f"pushed {len(files)} files ({size:,} bytes)", str(address)]
-    print_result(args, artifact_to_json(args.address, digest, files), *lines)
+    print_result(args.format, artifact_to_json(args.address, digest, files), *lines)
     return 1 if selection.problems else 0
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
+from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.cli.selection import select_models
-from posezoo.spec.model import TARGET_DEVICES, Precision
+from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
@@ -29,25 +30,6 @@ posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
 posezoo quantize --all --dataset_dir photos --dry_run
 """
-
-
-#: The flags that Open Model Zoo's quantizer has, too.
-QUANTIZATION_FLAGS = (
-    Flag(
-        "--dataset_dir DIR",
-        "folder of photos with people: two thirds are used for calibration, the others to compare"
-        " INT8 with FP32",
-    ),
-    Flag(
-        "--target_device",
-        "the device that the INT8 IR are optimized for (default: ANY)",
-        # The name that Open Model Zoo's quantizer took.
-        lambda name: "NPU" if name == "VPU" else name,
-        choices=TARGET_DEVICES,
-        default="ANY",
-    ),
-    Flag("--force", "quantize again, even if the INT8 IR is up to date"),
-)
 
 FLAGS = (
     flags.MODELS,
@@ -209,9 +191,3 @@ class _QuantizationTask:
 
 def _shifts(displacements: Mapping[Precision, KeypointDisplacement]) -> dict[str, Any]:
     return {"shifts": {name.value: each.to_json() for name, each in displacements.items()}}
-
-
-def require_dataset_dir(args: argparse.Namespace) -> None:
-    """Exit with code 2 if the folder of the data set is missing."""
-    if args.dataset_dir is None:
-        args.parser.error("the following arguments are required: --dataset_dir")

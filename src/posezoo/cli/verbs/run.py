@@ -180,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
         given = args.input or ()
         reason = load.explain_no_people(estimator, context, args.min_person_score, given)
         lines.append(f"hint        {reason}")
-    print_result(args, summary, *lines)
+    print_result(args.format, summary, *lines)
     if runner.ended_by is not None:
         raise runner.ended_by
     return 1 if failures else 0

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             "counts": Counter(each.state for each in checked),
             "failed": [project(each, "name=file reason=problem hint") for each in models.problems],
         }
-        print_result(args, answer, *_text_lines(checked, bad, quiet=args.quiet))
+        print_result(args.format, answer, *_text_lines(checked, bad, quiet=args.quiet))
     return 1 if bad or models.problems else 0
 
 

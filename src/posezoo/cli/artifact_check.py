@@ -1,0 +1,138 @@
+"""Checks the files and IR of models on disk, for verify and verifier.py."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from posezoo.cli.report import print_result
+from posezoo.errors import LockError
+from posezoo.events import Listener, WorkFinished, WorkStarted
+from posezoo.facts.json_projection import project
+
+if TYPE_CHECKING:
+    from posezoo.layout import ModelLayout
+    from posezoo.lockfile import LockFile
+    from posezoo.registry import Selection
+    from posezoo.spec.model import ModelSpec
+    from posezoo.verify import ArtifactState
+
+
+def run_artifact_check(
+    selection: Selection,
+    layout: ModelLayout,
+    lock: LockFile,
+    listener: Listener,
+    *,
+    style: str,
+    registry_flags: Sequence[str],
+    downloader: str = "posezoo download",
+    converter: str = "posezoo convert",
+) -> int:
+    """Check the files and IR of the models, print their states, and return the exit code.
+
+    Args:
+        lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
+        listener: receives an event for each model.
+        style: of the output, ``text`` or ``json``.
+        registry_flags: those of a command that repairs an artifact.
+        downloader, converter: the commands, before the name of a model, that make an artifact
+            again.
+    """
+    artifacts, refusals = _check_models(selection, layout, lock, listener)
+    failed = [artifact for artifact in artifacts if artifact.state != "good"]
+    lines = [f"refused  {refusal.problem}" for refusal in refusals]
+    for artifact in artifacts:
+        detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
+        lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
+    if failed:
+        command = _repair_command(failed[0], layout, downloader, converter)
+        repair = shlex.join([*command, *registry_flags])
+        if not command:  # posezoo has no command that removes files that it did not write
+            repair = f"moving {failed[0].path} away"
+        lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
+    answer = {
+        "artifacts": [asdict(artifact) for artifact in artifacts],
+        "refused": [project(refusal, "problem hint") for refusal in refusals],
+    }
+    print_result(style, answer, *lines)
+    return 1 if failed or refusals or selection.problems else 0
+
+
+def _check_models(
+    selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
+) -> tuple[list[ArtifactState], list[LockError]]:
+    from posezoo.verify import check_composite
+
+    artifacts: list[ArtifactState] = []
+    refusals: list[LockError] = []
+    for spec in selection.models:
+        listener(WorkStarted(spec.full_name, f"{os.getpid()}"))
+        states, refusal = _check_model(spec, layout, lock)
+        artifacts += states
+        problems = [f"{each.artifact} is {each.state}" for each in states if each.state != "good"]
+        if refusal is not None:
+            refusals.append(refusal)
+            problems.insert(0, refusal.problem)
+        listener(WorkFinished(spec.full_name, not problems, "; ".join(problems)))
+    for composite in selection.composites:
+        _pull_folders(layout, composite.subdirectory)
+        artifacts += check_composite(composite, layout)
+    return artifacts, refusals
+
+
+def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
+    """Bring the files of a composite, but not those of its parts, to the working copy."""
+    from posezoo.files.stores import pull
+
+    for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
+        pull(root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
+
+
+def _repair_command(
+    artifact: ArtifactState, layout: ModelLayout, downloader: str, converter: str
+) -> list[str]:
+    """The command that makes an artifact again; empty if no command does."""
+    is_omz_command = not converter.startswith("posezoo")
+    folder_flag = "-o" if is_omz_command else "--weights_dir"
+    if artifact.state in ("extra", "symlinked", "special"):
+        return []
+    if artifact.converted:
+        words = [*converter.split(), artifact.model, *artifact.flags.split()]
+        # omz_converter takes the files from the working folder by default.
+        if layout.download_dir != layout.output_dir or is_omz_command:
+            words += ["-d", f"{layout.download_dir}"]
+        return [*words, folder_flag, f"{layout.output_dir}"]
+    words = [*downloader.split(), artifact.model, folder_flag, f"{layout.download_dir}"]
+    if artifact.state == "unknown":
+        words.append("--trust_on_first_use")
+    return words
+
+
+def _check_model(
+    spec: ModelSpec, layout: ModelLayout, lock: LockFile
+) -> tuple[list[ArtifactState], LockError | None]:
+    """The states of a model's files and IR; and the error if a strict lock does not contain
+    them.
+    """
+    from posezoo.files.stores import pull
+    from posezoo.ir.provenance import read_provenance
+    from posezoo.spec.model import Precision
+    from posezoo.verify import check_artifacts
+
+    for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
+        pull(folder, layout.limits, afresh=True)
+    states: list[ArtifactState] = []
+    try:
+        states += check_artifacts(lock.with_pins(spec), layout)
+        for precision in Precision if lock.is_strict else ():
+            record = read_provenance(layout.provenance_path(spec, precision))
+            agreed = lock.agreed_ir(spec, precision)
+            if record is not None and agreed is not None:
+                agreed.require(record.contents)
+    except LockError as error:
+        return states, error
+    return states, None

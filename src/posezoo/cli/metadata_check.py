@@ -1,0 +1,223 @@
+"""Checks the metadata of a registry, for verify --metadata and verifier.py."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_json
+from posezoo.cli.run_main import print_to_stderr
+from posezoo.errors import SettingsError, suggest
+from posezoo.facts.labels import format_count
+from posezoo.registry import builtin_models_dir
+
+if TYPE_CHECKING:
+    from posezoo.lint.finding import Finding
+    from posezoo.lint.rule import RuleInfo
+    from posezoo.registry import Registry
+
+FORMATS = ("text", "json", "sarif", "github")
+
+METADATA_FLAGS = (
+    Flag(
+        "--metadata",
+        "compare model.yml, cards, accuracy-check.yml and index pages with each other; "
+        "needs no weights and no network",
+    ),
+    Flag(
+        "--explain RULE",
+        "explain what a rule of --metadata demands and why, with an example; all explains every"
+        " rule",
+    ),
+    Flag(
+        "--changed_since, --changed-since REV",
+        "with --metadata: check only models that a change touches: whose folders, index page,"
+        " license text, paper or skeleton differ from a Git revision; all models if nothing differs"
+        " from it",
+    ),
+    Flag(
+        "--baseline FILE",
+        "with --metadata: do not report the known findings, which are listed in this file",
+    ),
+    Flag(
+        "--write_baseline FILE", "with --metadata: write all findings to this file, for --baseline"
+    ),
+    Flag(
+        "--artifacts DIR",
+        "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR"
+        " below DIR",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataCheck:
+    """What ``verify --metadata`` does besides its usual check."""
+
+    explain: str | None
+    changed_since: str | None
+    baseline: Path | None
+    write_baseline: Path | None
+    artifacts: Path | None
+    style: str  # of the output; one of ``FORMATS``
+
+
+def metadata_check_from_args(args: argparse.Namespace) -> MetadataCheck | None:
+    """The check; None if only files and IR are checked.
+
+    The parser reports an error if flags of the check come without --metadata.
+    """
+    own_flags = {
+        "explain": args.explain,
+        "changed_since": args.changed_since,
+        "baseline": args.baseline,
+        "write_baseline": args.write_baseline,
+        "artifacts": args.artifacts,
+    }
+    given = [name for name, value in own_flags.items() if value is not None]
+    if not args.metadata and given != ["explain"]:
+        if given:
+            args.parser.error(f"--{given[0]} requires --metadata")
+        if args.format not in ("text", "json"):
+            args.parser.error(f"--format {args.format} requires --metadata")
+        return None
+    if args.registries:
+        args.parser.error(
+            "--registry does not go with --metadata, which checks folders: --models_dir"
+        )
+    return MetadataCheck(**own_flags, style=args.format)
+
+
+def run_metadata_check(
+    check: MetadataCheck, registry: Registry, patterns: Sequence[str] | None
+) -> int:
+    """Check the models that match the patterns (None: all), print the findings, and return the exit
+    code.
+    """
+    from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
+    from posezoo.lint.rule import FORMER_IDS
+    from posezoo.lint.rules import check_registry
+
+    if check.explain is not None:
+        _explain_rules(FORMER_IDS.get(check.explain, check.explain))
+        return 0
+    if registry.empty_message:  # a wrong --models_dir must not pass the check
+        raise SettingsError(registry.empty_message, hint="check --models_dir")
+    if check.artifacts is not None and not check.artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {check.artifacts}: no such folder")
+    names = _select_names(registry, patterns)
+    if check.changed_since is not None:
+        names = _select_changed(registry, names, check.changed_since)
+    accepted = frozenset() if check.baseline is None else read_baseline(check.baseline)
+    alone = patterns is not None and check.changed_since is None
+    findings = list(check_registry(registry, names, alone=alone))
+    if check.artifacts is not None:
+        from posezoo.lint.recomputation import recompute_artifacts
+
+        findings += recompute_artifacts(registry, names, check.artifacts)
+    if check.write_baseline is not None:
+        write_baseline(check.write_baseline, findings, registry.roots)
+    findings = [each for each in findings if baseline_key(each, registry.roots) not in accepted]
+    _print_findings(findings, check.style, len(registry.entries) if names is None else len(names))
+    return int(any(finding.severity == "error" for finding in findings))
+
+
+def _explain_rules(name: str) -> None:
+    """Print what a rule demands and why; ``all`` means every rule."""
+    rules = _all_rules()
+    if name == "all":
+        explained = [*rules.values()]
+    elif name in rules:
+        explained = [rules[name]]
+    else:
+        hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
+        raise SettingsError(f"no rule is called {name!a}", hint=hint)
+    for rule in explained:
+        print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
+
+
+def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
+    """The names of the models and composites that match the patterns, and of the composites'
+    parts.
+    """
+    if patterns is None:
+        return None
+    names: set[str] = set()
+    for pattern in patterns:
+        matches = {
+            name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)
+        }
+        if not matches:
+            registry.select([pattern])  # raises an error that suggests the most similar name
+        names |= matches
+    parts = {entry.name for entry in registry.entries.values() if entry.composite in names}
+    return frozenset(names | parts)
+
+
+def _select_changed(
+    registry: Registry, names: frozenset[str] | None, revision: str
+) -> frozenset[str] | None:
+    """Those of the models (None: all) that a change touches; all if there is no change.
+
+    A message on the standard error says if this is none, or all.
+    """
+    from posezoo.lint.git_changes import find_changed_models
+
+    models_dir = builtin_models_dir()
+    if registry.roots == (models_dir,) and models_dir.parent not in (
+        Path.cwd(),
+        *Path.cwd().parents,
+    ):
+        problem = (
+            "--changed_since: the models of the installed posezoo are in no repository of yours"
+        )
+        raise SettingsError(problem, hint="name the folder of your models: --models_dir DIR")
+    changed = find_changed_models(registry, revision)
+    if changed is None:
+        print_to_stderr(f"nothing differs from {revision}: all models are checked")
+        return names
+    names = changed if names is None else names & changed
+    if not names:
+        print_to_stderr(
+            f"the change since {revision} touches none of the models: nothing is checked"
+        )
+    return names
+
+
+def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
+    from posezoo.lint import output_formats
+    from posezoo.lint.rules import load_rules
+
+    if style == "json":
+        print_json({"findings": [finding.to_row() for finding in findings]})
+        return
+    if style == "sarif":
+        from posezoo.versions import version
+
+        print_json(output_formats.to_sarif(findings, _all_rules().values(), version()))
+        return
+    format_line = (
+        output_formats.to_github_annotation if style == "github" else output_formats.to_text
+    )
+    for finding in findings:
+        print(format_line(finding))
+    counts = Counter(str(finding.severity) for finding in findings)
+    details = ", ".join(
+        format_count(number, severity) for severity, number in sorted(counts.items())
+    )
+    total = format_count(len(findings), "finding")
+    summary = f"{count} models and composites, {len(load_rules())} rules, {total}"
+    print(f"{summary}: {details}" if findings else summary)
+
+
+def _all_rules() -> dict[str, RuleInfo]:
+    from posezoo.lint.recomputation import ARTIFACT_RULES
+    from posezoo.lint.rules import load_rules
+
+    return {**load_rules(), **ARTIFACT_RULES}
