@@ -1,4 +1,4 @@
-"""Makes the IR and cards of the selected models, for get and convert."""
+"""Makes the IR and cards of the selected models, for get, its plan, and convert."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from posezoo.cli.selection import select_models
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.events import Listener
+    from posezoo.pipeline.plan import Plan
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.resolve.input_options import InputOptions
+    from posezoo.resolve.resolved import Resolved
     from posezoo.spec.model import ModelSpec, Precision
 
 
@@ -41,7 +43,7 @@ def convert_selected(
     from posezoo.convert.memory_need import memory_need
     from posezoo.pipeline.get import write_model_card
 
-    work = _ConversionTask(
+    work = ConversionTask(
         context,
         args.precisions,
         options,
@@ -68,32 +70,27 @@ def convert_selected(
 
 
 @dataclass(frozen=True, slots=True)
-class _ConversionTask:
+class ConversionTask:
     """Makes the IR and the card of a model; it is pickled for other processes."""
 
     context: Context
     precisions: Sequence[Precision]
     options: ConversionOptions
-    inputs: InputOptions | None
-    checkpoint: Path | None
-    downloads: bool
-    is_dry_run: bool
+    inputs: InputOptions | None = None
+    checkpoint: Path | None = None
+    downloads: bool = True
+    is_dry_run: bool = False
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
-        from posezoo.pipeline.get import convert, get, resolve_model, write_model_card
+        """Make them, or in a dry run only describe what would be done."""
+        from posezoo.pipeline.get import convert, get, write_model_card
         from posezoo.pipeline.plan import make_plan
 
-        context, options = self.context, self.options
-        resolved = resolve_model(
-            spec, self.precisions, context, inputs=self.inputs, checkpoint=self.checkpoint
-        )
+        context = self.context
+        options = self.options
         if self.is_dry_run:
-            plan = make_plan(resolved, context, options, downloads=self.downloads, is_dry_run=True)
-            if plan.source_error is not None:
-                raise plan.source_error
-            if not (self.downloads or spec.is_converted):
-                convert(resolved, plan, options)  # it only looks for the published IR
-            return Answer(plan=model_jobs.format_plan(plan))
+            return Answer(plan=model_jobs.format_plan(self.plan(spec)))
+        resolved = self._resolve(spec)
         if self.downloads:
             converted = get(resolved, context, options, listener=listener)
         else:
@@ -101,3 +98,25 @@ class _ConversionTask:
             converted = convert(resolved, plan, options, listener=listener)
         write_model_card(converted.resolved.spec, context)
         return Answer(irs=converted.irs)
+
+    def plan(self, spec: ModelSpec) -> Plan:
+        """What would be done for a model; nothing is written."""
+        from posezoo.pipeline.get import convert
+        from posezoo.pipeline.plan import make_plan
+
+        resolved = self._resolve(spec)
+        plan = make_plan(
+            resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
+        )
+        if plan.source_error is not None:
+            raise plan.source_error
+        if not (self.downloads or spec.is_converted):
+            convert(resolved, plan, self.options)  # it only looks for the published IR
+        return plan
+
+    def _resolve(self, spec: ModelSpec) -> Resolved:
+        from posezoo.pipeline.get import resolve_model
+
+        return resolve_model(
+            spec, self.precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
+        )

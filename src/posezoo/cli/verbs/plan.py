@@ -31,9 +31,11 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.report import print_result
 from posezoo.errors import printable
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_count
@@ -68,34 +70,34 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print a block for each model and the totals; or JSON."""
+    from posezoo.cli.conversion_jobs import ConversionTask
     from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.pipeline.get import resolve_model
-    from posezoo.pipeline.plan import make_plan
 
-    options = ConversionOptions(force=args.force)
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
+    task = ConversionTask(context, args.precisions, ConversionOptions(force=args.force))
     plans: list[Plan] = []
 
     def work(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
-        resolved = resolve_model(spec, args.precisions, context)
-        plans.append(make_plan(resolved, context, options, is_dry_run=True))
-        return model_jobs.Answer(facts=_facts(plans[-1]))
+        plan = task.plan(spec)
+        plans.append(plan)
+        return model_jobs.Answer(facts=_facts(plan))
 
     report = model_jobs.run_selected(args, context, work)
-    if args.format == "json":
-        report.print("json")
-    else:
-        for plan in plans:
-            print("\n".join(map(printable, _block(plan))))
-        routes = Counter(plan.resolved.route.value for plan in plans)
-        counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
-        size = sum(plan.download_size for plan in plans)
-        missing = sum(len(plan.missing_files) for plan in plans)
-        models = format_count(len(plans), "model")
-        files = format_count(missing, "file")
-        print(f"{models}{f' ({counts})' if counts else ''}: {files} to download, {size:,} bytes")
+    lines = [line for plan in plans for line in _block(plan)]
+    print_result(
+        args.format, report.to_json(), *map(printable, lines), _totals(plans)
+    )
     return report.exit_code
+
+
+def _totals(plans: Sequence[Plan]) -> str:
+    routes = Counter(plan.resolved.route.value for plan in plans)
+    counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
+    models = format_count(len(plans), "model")
+    files = format_count(sum(len(plan.missing_files) for plan in plans), "file")
+    size = sum(plan.download_size for plan in plans)
+    return f"{models}{f' ({counts})' if counts else ''}: {files} to download, {size:,} bytes"
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
@@ -135,32 +137,26 @@ def _ir(ir: PlannedIr) -> dict[str, Any]:
 
 
 def _block(plan: Plan) -> list[str]:
-    spec, obstacle = plan.resolved.spec, plan.obstacle
+    spec = plan.resolved.spec
+    obstacle = plan.obstacle
     head = f"{spec.full_name} ({spec.framework}): {plan.resolved.route}"
     if obstacle is not None:
         hint = [f"  hint: {obstacle.hint}"] if obstacle.hint else []
         return [f"{head}, {obstacle.reason}: {obstacle.why}", *hint]
-    lines = [head, *(f"  {model_jobs.format_planned_file(file)}" for file in plan.files)]
-    lines += [f"  would run {program}" for program in plan.upstream_code]
+    lines = [model_jobs.format_planned_file(file) for file in plan.files]
+    lines += [f"would run {program}" for program in plan.upstream_code]
     if plan.upstream_code:
         from posezoo.convert.sandbox import PROMISE
 
-        lines.append(f"  the sandbox restricts that code: {PROMISE}")
+        lines.append(f"the sandbox restricts that code: {PROMISE}")
     if not spec.is_ir:
-        lines += [f"  input {_in_words(port)}" for port in spec.inputs]
-        lines += [
-            f"  input {name} frozen to {_value(value)}"
-            for name, value in supported_mo_args.frozen_inputs(spec.mo_args).items()
-        ]
-        lines += (
-            [f"  outputs {', '.join(output.name for output in spec.outputs)}"]
-            if spec.outputs
-            else []
-        )
-        lines += [
-            f"  {model_jobs.format_planned_ir(ir, f'write {ir.precision}')}" for ir in plan.irs
-        ]
-    return lines
+        lines += [f"input {_in_words(port)}" for port in spec.inputs]
+        frozen = supported_mo_args.frozen_inputs(spec.mo_args)
+        lines += [f"input {name} frozen to {_value(value)}" for name, value in frozen.items()]
+        if spec.outputs:
+            lines.append(f"outputs {', '.join(output.name for output in spec.outputs)}")
+        lines += [model_jobs.format_planned_ir(ir, f"write {ir.precision}") for ir in plan.irs]
+    return [head, *(f"  {line}" for line in lines)]
 
 
 def _in_words(port: Input) -> str:
