@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.benchmarking.workloads import BenchmarkCase
-    from posezoo.cli.benchmark_cases import BenchmarkPlanner
+    from posezoo.cli.benchmark_planner import BenchmarkPlanner
     from posezoo.events import Listener
+    from posezoo.pipeline.benchmark_cases import BenchmarkOptions
     from posezoo.pipeline.for_each import Executor
+    from posezoo.settings import Settings
 
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
@@ -149,31 +151,33 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and print the results."""
     _refuse_invalid_flags(args)
     from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
-    from posezoo.cli.benchmark_cases import BenchmarkPlanner
+    from posezoo.cli.benchmark_planner import BenchmarkPlanner
     from posezoo.cli.benchmark_tables import format_results, results_to_json
+    from posezoo.pipeline.benchmark_cases import CaseMaker
 
+    context = flags.context_from_args(args)
+    options = _options_from_args(args, context.settings)
+    schedule = BenchmarkSchedule(args.rounds, args.seconds)
     results: list[BenchmarkResult] = []
     is_interrupted = False
     # Generated IR and images must be visible to the workers of a cluster.
-    shared = (
-        flags.settings_from_args(args).weights_dir if args.cluster and not args.dry_run else None
-    )
+    shared = context.settings.weights_dir if args.cluster and not args.dry_run else None
     if shared is not None:
         shared.mkdir(parents=True, exist_ok=True)
     temporary = tempfile.TemporaryDirectory(prefix="posezoo-", dir=shared)
     with flags.console_from_args(args) as console, temporary as folder:
         console(RunStarted(command_line(), 0))
-        planner = BenchmarkPlanner(args, console, Path(folder))
+        maker = CaseMaker(options, context, Path(folder), console)
+        planner = BenchmarkPlanner(maker, None if args.all else args.models, console)
         if args.dry_run:
-            planner.report.answers += planner.plans()
+            planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
-        schedule = BenchmarkSchedule(args.rounds, args.seconds)
         try:
             if args.compare:
                 _compare(planner, schedule, results, console)
             elif args.cluster:
                 # On one machine, cases that are measured at the same time would disturb each other.
-                executor = replace(flags.executor_from_args(args, planner.context), jobs=1)
+                executor = replace(flags.executor_from_args(args, context), jobs=1)
                 _measure_on_cluster(planner, schedule, results, console, executor)
             else:
                 for case in planner.cases():
@@ -193,6 +197,29 @@ def run(args: argparse.Namespace) -> int:
         console.warn("interrupted: these are the results so far")
         return 130
     return planner.report.exit_code
+
+
+def _options_from_args(args: argparse.Namespace, settings: Settings) -> BenchmarkOptions:
+    from posezoo.pipeline.benchmark_cases import BenchmarkOptions
+    from posezoo.runtime.runtime_config import RuntimeConfig
+
+    runtime = RuntimeConfig(
+        device=settings.device,
+        inference_precision=settings.inference_precision,
+        streams=args.streams,
+        threads=args.threads,
+        hint=args.hint,
+    )
+    return BenchmarkOptions(
+        runtime,
+        args.requests,
+        args.batch,
+        args.precisions,
+        args.size,
+        args.pipeline,
+        args.input,
+        args.generated,
+    )
 
 
 def _compare(
