@@ -5,7 +5,7 @@ not list.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -19,11 +19,15 @@ from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
     MODEL_YML,
+    LockChange,
     LockEntries,
     LockEntry,
+    ModelSnapshot,
     declaration_entries,
     explain_rollback,
     format_entries,
+    list_changes,
+    merge_entries,
     model_key,
     read_entries,
 )
@@ -151,6 +155,37 @@ class LockFile:
             return entries
 
         self.update(add)
+
+    def record(
+        self,
+        snapshots: Sequence[ModelSnapshot],
+        *,
+        gone: Collection[str] = (),
+        allow_rollback: bool = False,
+        is_dry_run: bool = False,
+    ) -> list[LockChange]:
+        """Record the present state of models, and remove those that are gone; return the changes.
+
+        Raises:
+            LockError: a model.yml is older than the lock's, and that is not allowed.
+            OutputError: as for ``update``.
+        """
+        changes: list[LockChange] = []
+
+        def merge(entries: LockEntries) -> LockEntries:
+            merged = {key: entry for key, entry in entries.items() if entry.model not in gone}
+            for snapshot in snapshots:
+                merged = merge_entries(
+                    merged, snapshot.entries, snapshot.unpinned, allow_rollback=allow_rollback
+                )
+            changes.extend(list_changes(entries, merged))
+            return merged
+
+        if is_dry_run:
+            merge(self.entries)
+        else:
+            self.update(merge)
+        return changes
 
     def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
         """Replace the entries; other processes that write the lock wait.

@@ -13,19 +13,24 @@ The exit code is 1 if a model cannot be recorded, or if --check finds a differen
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
+from posezoo.cli.selection import select_models
 from posezoo.console import Console
+from posezoo.facts.labels import format_count
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
-    from posezoo.lockfile.entries import LockChange, LockEntries
+    from posezoo.lockfile.entries import LockChange
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.registry import Selection
+    from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo lock blazepose-full
@@ -51,62 +56,80 @@ FLAGS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """How the lock is compared with the present files, and changed."""
+
+    is_check: bool
+    is_dry_run: bool
+    allow_rollback: bool
+    prunes: bool  # whether models that the registry lacks are removed
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    changes: list[LockChange]
+    warnings: int  # the number of IR that differ from their records
+    failures: list[dict[str, str]]
+
+
 def run(args: argparse.Namespace) -> int:
     """Record, check, sign, or verify a signature."""
     if args.sign is not None or args.verify_signature is not None:
         return _signature(args, flags.settings_from_args(args).lock)
     context = flags.context_from_args(args, {"locked": False})  # the lock must accept a newer state
     flags.require_local("lock", context.layout.download_dir, context.layout.output_dir)
+    recording = _Recording(args.check, args.dry_run, args.allow_rollback, args.prune)
     with Console(quiet=args.quiet) as console:
-        changes, warnings, failures = _record(args, context, console)
-    rows = [asdict(change) for change in changes]
-    answer = {"lock": str(context.lock.path), "changes": rows, "failed": failures}
-    print_result(args.format, answer, *changes, _summary(args, context, changes, warnings))
-    return 1 if failures or (args.check and (changes or warnings)) else 0
+        patterns, gone = _patterns(args, context)
+        selection = select_models(context.registry, patterns, console)
+        recorded = _record(recording, selection, gone, context, console)
+    rows = [asdict(change) for change in recorded.changes]
+    answer = {"lock": str(context.lock.path), "changes": rows, "failed": recorded.failures}
+    summary = _summary(recording, context.lock.path, recorded)
+    print_result(args.format, answer, *recorded.changes, summary)
+    differs = recorded.changes or recorded.warnings
+    return 1 if recorded.failures or (args.check and differs) else 0
 
 
-def _summary(
-    args: argparse.Namespace, context: Context, changes: list[LockChange], warnings: int
-) -> str:
-    path = context.lock.path
-    if warnings and not changes:
-        are = "are" if warnings > 1 else "is"
-        return f"{path} is up to date, but {warnings} IR {are} not recorded"
-    if not changes:
-        return f"{path} is up to date"
-    lines = f"{len(changes)} line{'s' if len(changes) > 1 else ''}"
-    if args.check:
+def _summary(recording: _Recording, path: Path, recorded: _Recorded) -> str:
+    if not recorded.changes:
+        if not recorded.warnings:
+            return f"{path} is up to date"
+        are = "are" if recorded.warnings > 1 else "is"
+        return f"{path} is up to date, but {recorded.warnings} IR {are} not recorded"
+    lines = format_count(len(recorded.changes), "line")
+    if recording.is_check:
         return f"{path} differs in {lines}; posezoo lock records them"
-    return f"would write {lines} of {path}" if args.dry_run else f"{lines} of {path} written"
+    if recording.is_dry_run:
+        return f"would write {lines} of {path}"
+    return f"{lines} of {path} written"
 
 
 def _record(
-    args: argparse.Namespace, context: Context, console: Console
-) -> tuple[list[LockChange], int, list[dict[str, str]]]:
-    """The changed lines, the number of IRs that differ from their records, and the models that
-    failed.
-    """
+    recording: _Recording,
+    selection: Selection,
+    gone: list[str],
+    context: Context,
+    console: Console,
+) -> _Recorded:
+    """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.cli import model_jobs
-    from posezoo.cli.selection import select_models
     from posezoo.errors import LockError
-    from posezoo.lockfile.entries import ModelSnapshot, collect_entries, list_changes, merge_entries
+    from posezoo.lockfile.entries import ModelSnapshot, collect_entries, merge_entries
     from posezoo.registry import format_command
-    from posezoo.spec.model import ModelSpec
 
-    patterns, gone = _patterns(args, context)
-    selection = select_models(context.registry, patterns, console)
+    lock = context.lock
     snapshots: list[ModelSnapshot] = []
 
     def inspect(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
-        snapshot = collect_entries(
-            context.lock.with_pins(spec), context.layout, context.lock.timestamp
-        )
+        snapshot = collect_entries(lock.with_pins(spec), context.layout, lock.timestamp)
         # An error here concerns only this model; nothing has been written yet.
         merge_entries(
-            context.lock.entries,
+            lock.entries,
             snapshot.entries,
             snapshot.unpinned,
-            allow_rollback=args.allow_rollback,
+            allow_rollback=recording.allow_rollback,
         )
         for line in snapshot.warnings:
             console.warn(line)
@@ -119,52 +142,38 @@ def _record(
         return model_jobs.Answer()
 
     report = model_jobs.run_for_each(selection, inspect, console)
-    for name in () if args.prune else gone:
+    for name in () if recording.prunes else gone:
         error = LockError(
-            f"{name}: is in {context.lock.path}, but not in this registry: it is older, or a"
-            " different one",
+            f"{name}: is in {lock.path}, but not in this registry: it is older, or a different one",
             hint="use the newer registry, or use --prune",
         )
         console.print_error(error)
         report.add_failure(name, error)
-    before: LockEntries = {}
-    after: LockEntries = {}
-
-    def merge(entries: LockEntries) -> LockEntries:
-        before.update(entries)
-        merged = {
-            key: entry for key, entry in entries.items() if not (args.prune and entry.model in gone)
-        }
-        for snapshot in snapshots:
-            merged = merge_entries(
-                merged, snapshot.entries, snapshot.unpinned, allow_rollback=args.allow_rollback
-            )
-        after.update(merged)
-        return merged
-
-    if args.check or args.dry_run:
-        merge(context.lock.entries)
-    else:
-        context.lock.update(merge)
+    changes = lock.record(
+        snapshots,
+        gone=gone if recording.prunes else (),
+        allow_rollback=recording.allow_rollback,
+        is_dry_run=recording.is_check or recording.is_dry_run,
+    )
     warnings = sum(len(snapshot.warnings) for snapshot in snapshots)
-    return list_changes(before, after), warnings, report.failures
+    return _Recorded(changes, warnings, report.failures)
 
 
-def _patterns(args: argparse.Namespace, context: Context) -> tuple[list[str] | None, list[str]]:
+def _patterns(args: argparse.Namespace, context: Context) -> tuple[Sequence[str] | None, list[str]]:
     """The patterns that select models, by default the names in the lock; and the names that are
     gone.
     """
     from posezoo.errors import LockError
 
+    is_named = args.models or args.all
     locked = sorted({entry.model for entry in context.lock.entries.values()})
     gone = [name for name in locked if not context.registry.matches_any(name)]
-    if args.check and not (args.models or args.all or locked):
+    if args.check and not (is_named or locked):
         raise LockError(
             f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some"
         )
-    if args.models or args.all or not locked:
-        patterns = flags.patterns_from_args(args)
-        return (None if patterns is None else list(patterns)), gone if args.all else []
+    if is_named or not locked:
+        return flags.patterns_from_args(args), gone if args.all else []
     return [name for name in locked if name not in gone], gone
 
 
