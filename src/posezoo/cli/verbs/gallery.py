@@ -23,9 +23,9 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
-from posezoo.cli.run_inputs import expand_image_paths
 from posezoo.cli.selection import DEFAULT_MODEL, select_models
 from posezoo.console import Console
+from posezoo.demo.run_inputs import expand_image_paths
 from posezoo.errors import (
     ConversionError,
     DownloadError,
@@ -90,13 +90,13 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     flags.require_local("gallery", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
-        own = measurement_selection(args, context.registry)
+        measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)
         models = _shown_models(selection)
         pictures = None
         if args.pictures is not None:
             pictures = _draw_pictures(args.pictures, models, context, console)
-        data = collect_gallery_data(models, context.layout, own, pictures)
+        data = collect_gallery_data(models, context.layout, measurements, pictures)
         if (args.setting or args.machine) and not data.speed_setting:
             console.warn("no speed measurement matches --machine and --setting")
         pages = render_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)

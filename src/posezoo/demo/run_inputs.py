@@ -151,9 +151,9 @@ def _download(url: str, folder: Path, options: DownloadOptions, listener: Listen
     """
     from posezoo.download.user_file import download_user_file
 
-    own = folder / str(len(list(folder.iterdir())))
-    own.mkdir()
-    return download_user_file(url, own, options, listener=listener)
+    subfolder = folder / str(len(list(folder.iterdir())))
+    subfolder.mkdir()
+    return download_user_file(url, subfolder, options, listener=listener)
 
 
 def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.cli.run_inputs import OutputNames, expand_image_paths
+from posezoo.demo.run_inputs import OutputNames, expand_image_paths
 from posezoo.errors import ImageError
 
 
