@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TextIO
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag, FlagGroup
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
     from posezoo.demo.frame_outputs import JsonListWriter
     from posezoo.demo.frame_sources import Frame, FrameSource
+    from posezoo.demo.model_loading import ModelLoader
     from posezoo.demo.player import Player
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.pose.keypoints import Pose
     from posezoo.runtime.estimator import Estimator
+    from posezoo.runtime.runtime_config import LoadOptions
+    from posezoo.settings import Settings
 
 EXAMPLES = """
 posezoo demo -m blazepose-full -i photo.jpg
@@ -263,17 +265,19 @@ def run(args: argparse.Namespace) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
-    input_flags = _given_input_flags(args)
+    input_flags = ", ".join(_given_input_flags(args))
     if input_flags and not args.model.lower().endswith(".xml"):
         args.parser.error(
-            f"{', '.join(input_flags)}: only for an .xml; models of the zoo describe their input"
+            f"{input_flags}: only for an .xml; models of the zoo describe their input"
         )
     from posezoo.demo.frame_outputs import open_output
     from posezoo.demo.frame_sources import open_source
+    from posezoo.demo.model_loading import find_model
     from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
     from posezoo.demo.utilization_monitor import UtilizationMonitor
     from posezoo.demo.window import Window, require_display
     from posezoo.pipeline.load import explain_no_people
+    from posezoo.runtime.runtime_config import require_device
 
     failures: list[PosezooError] = []
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
@@ -292,15 +296,31 @@ def run(args: argparse.Namespace) -> int:
             stack.callback(output.close)
         frames = _open_list(stack, args.json, "frames")
         results = _open_list(stack, args.coco)
+        # With --format json, only the summary goes to the standard output.
+        stream = sys.stderr if args.format == "json" else sys.stdout
+        raw_output = stream if args.raw_output_message else None
 
         context = flags.context_from_args(args)
-        load = _model_loader(args, context, source, console)
-        estimator, is_tracking = _load_first(args, load, source)
+        require_device(context.settings.device)
+        is_video = not (source.image_paths or args.no_tracking)
+        load = find_model(
+            args.model,
+            context,
+            args.precision,
+            args.architecture_type,
+            detector=args.detector,
+            is_video=is_video,
+            listener=console,
+        )
+        if input_flags:
+            console.warn(f"{input_flags}: override the input that {args.model} declares")
+        options = _load_options(args, context.settings, source)
+        estimator, is_tracking = _load_first(load, options, is_video=is_video)
         description = _describe(estimator, is_tracking)
         console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),
-            ExecutionMode(LATENCY, lambda: load(1, "1", 0)),
+            ExecutionMode(LATENCY, lambda: load(_with_runtime(options, 1, "1", 0))),
         ]
         player = Player(
             source,
@@ -311,7 +331,7 @@ def run(args: argparse.Namespace) -> int:
             monitors=monitors,
             screen=None if args.no_show else stack.enter_context(Window(TITLE)),
             outputs=outputs,
-            on_poses=_pose_writer(args, source, frames, results),
+            on_poses=_PoseWriter(source, raw_output, frames, results),
         )
         ended = _play(player)
         summary = {**description, **summarize_run(player, failures)}
@@ -332,15 +352,38 @@ def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWrite
     return None if path is None else stack.enter_context(JsonListWriter(path, *keys))
 
 
-def _load_first(
-    args: argparse.Namespace, load: Callable[[int, str, int], Estimator], source: FrameSource
-) -> tuple[Estimator, bool]:
-    """The model with the settings that the user gave, and whether it tracks a person."""
+def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSource) -> LoadOptions:
+    """How the model runs with the settings that the user gave."""
+    from posezoo.pipeline.load import default_runtime
+    from posezoo.runtime.runtime_config import LoadOptions
+
+    options = LoadOptions(
+        default_runtime(settings),
+        target_size=args.tsize,
+        min_person_score=args.min_person_score,
+        aspect_size=source.size,
+        layout=args.layout or "",
+        reverse_input_channels=args.reverse_input_channels or None,
+        mean=_flatten(args.mean_values),
+        scale=_flatten(args.scale_values),
+    )
     streams = args.num_streams or ""
-    estimator = load(args.num_infer_requests, streams, args.num_threads)
-    is_tracking = estimator.can_track and not (source.image_paths or args.no_tracking)
-    if is_tracking and not args.num_infer_requests:  # frames are processed one after the other
-        estimator = load(1, streams, args.num_threads)
+    return _with_runtime(options, args.num_infer_requests, streams, args.num_threads)
+
+
+def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: int) -> LoadOptions:
+    runtime = replace(options.runtime, requests=requests, streams=streams, threads=threads)
+    return replace(options, runtime=runtime)
+
+
+def _load_first(
+    load: ModelLoader, options: LoadOptions, *, is_video: bool
+) -> tuple[Estimator, bool]:
+    """The model, and whether it tracks a person; it then processes one frame after the other."""
+    estimator = load(options)
+    is_tracking = estimator.can_track and is_video
+    if is_tracking and not options.runtime.requests:
+        estimator = load(replace(options, runtime=replace(options.runtime, requests=1)))
     return estimator, is_tracking
 
 
@@ -353,69 +396,27 @@ def _play(player: Player) -> BaseException | None:
     return None
 
 
-def _model_loader(
-    args: argparse.Namespace, context: Context, source: FrameSource, console: Console
-) -> Callable[[int, str, int], Estimator]:
-    """A function that loads the model for a given number of requests, streams and threads."""
-    from posezoo.demo.model_loading import find_model
-    from posezoo.pipeline import load
-    from posezoo.runtime.runtime_config import LoadOptions, require_device
+@dataclass(frozen=True, slots=True)
+class _PoseWriter:
+    """Prints and writes the poses of a frame, as the flags request."""
 
-    require_device(context.settings.device)
-    load_model = find_model(
-        args.model,
-        context,
-        args.precision,
-        args.architecture_type,
-        detector=args.detector,
-        is_video=not (source.image_paths or args.no_tracking),
-        listener=console,
-    )
-    runtime = load.default_runtime(context.settings)
-    if input_flags := _given_input_flags(args):
-        console.warn(f"{', '.join(input_flags)}: override the input that {args.model} declares")
+    source: FrameSource
+    raw_output: TextIO | None
+    frames: JsonListWriter | None
+    results: JsonListWriter | None
 
-    def load_with(requests: int, streams: str, threads: int) -> Estimator:
-        return load_model(
-            LoadOptions(
-                replace(runtime, requests=requests, streams=streams, threads=threads),
-                target_size=args.tsize,
-                min_person_score=args.min_person_score,
-                aspect_size=source.size,
-                layout=args.layout or "",
-                reverse_input_channels=args.reverse_input_channels or None,
-                mean=_flatten(args.mean_values),
-                scale=_flatten(args.scale_values),
-            )
-        )
+    def __call__(self, frame: Frame, poses: list[Pose]) -> None:
+        from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
+        from posezoo.demo.player import format_pose
 
-    return load_with
-
-
-def _pose_writer(
-    args: argparse.Namespace,
-    source: FrameSource,
-    frames: JsonListWriter | None,
-    results: JsonListWriter | None,
-) -> Callable[[Frame, list[Pose]], None]:
-    """A function that prints and writes the poses of a frame, as the flags request."""
-    from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
-    from posezoo.demo.player import format_pose
-
-    # With --format json, only the summary goes to the standard output.
-    stream = sys.stderr if args.format == "json" else sys.stdout
-
-    def write(frame: Frame, poses: list[Pose]) -> None:
-        if args.raw_output_message:
+        if self.raw_output is not None:
             for pose in poses:
-                print(format_pose(pose), file=stream)
-        if frames is not None:
-            frames.append(frame_to_json(frame, poses))
-        if results is not None:
+                print(format_pose(pose), file=self.raw_output)
+        if self.frames is not None:
+            self.frames.append(frame_to_json(frame, poses))
+        if self.results is not None:
             for pose in poses:
-                results.append(pose.to_coco(coco_image_id(frame, source)))
-
-    return write
+                self.results.append(pose.to_coco(coco_image_id(frame, self.source)))
 
 
 def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
@@ -445,8 +446,13 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
 
 def _given_input_flags(args: argparse.Namespace) -> list[str]:
     """The given flags that describe the input of an .xml file."""
-    names = ("--layout", "--reverse_input_channels", "--mean_values", "--scale_values")
-    return [flag for flag in names if getattr(args, flag[2:]) not in (None, False)]
+    values = {
+        "--layout": args.layout,
+        "--reverse_input_channels": args.reverse_input_channels,
+        "--mean_values": args.mean_values,
+        "--scale_values": args.scale_values,
+    }
+    return [flag for flag, value in values.items() if value]
 
 
 def _flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:
