@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from posezoo.cli.flags import Flag, FlagGroup, settings_from_args
+from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
 from posezoo.facts.model_facts import Model, ModelFacts
 from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
@@ -16,6 +17,7 @@ from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
 if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.registry import Selection
+    from posezoo.settings import Settings
 
 
 def facts_of(selection: Selection) -> list[ModelFacts]:
@@ -41,58 +43,79 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     return list(facts.values())
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFilters:
+    """What the user wants a model to be; as text, the flags that say so, or nothing."""
+
+    patterns: Mapping[str, Sequence[str]]  # by the name of the flag; a model matches one of each
+    search: str | None  # words that a model must have
+
+    def __str__(self) -> str:
+        typed = [f"--{name} {text}" for name, texts in self.patterns.items() for text in texts]
+        typed += [f"--search {self.search}"] if self.search is not None else []
+        return " ".join(typed)
+
+    def accept(self, facts: ModelFacts) -> bool:
+        """Whether a model matches a value of each filter, and all words of --search.
+
+        For a composite, its own text and the files of its parts are checked.
+        """
+        values = {
+            "task": (facts.model.task,),
+            "framework": facts.frameworks,
+            "precision": facts.precisions,
+            "license": facts.licenses,
+        }
+        for name, patterns in self.patterns.items():
+            if patterns and not any(_matches(value, patterns) for value in values[name]):
+                return False
+        text = f"{facts.name} {facts.model.description}"
+        return all(_has_word(text, word) for word in (self.search or "").split())
+
+
+def filters_from_args(args: argparse.Namespace) -> ModelFilters:
+    """The filters that ``FILTER_FLAGS`` give."""
+    patterns = {
+        "task": args.task or (),
+        "framework": args.framework or (),
+        "precision": args.precision or (),
+        "license": args.license or (),
+    }
+    return ModelFilters(patterns, args.search)
+
+
 def select_filtered(
-    args: argparse.Namespace, patterns: Sequence[str] | None, console: Console
+    settings: Settings,
+    filters: ModelFilters,
+    patterns: Sequence[str] | None,
+    console: Console,
+    *,
+    is_all: bool,
 ) -> tuple[list[ModelFacts], Selection]:
     """The selected models that pass the filters; if none passes, the console lists the existing
     licenses.
 
     Args:
         patterns: names and globs; None selects all models, or those that only the filters select.
+        is_all: whether the user asked for all models.
     """
     from posezoo.pipeline.zoo_context import registry_from_settings
 
-    registry = registry_from_settings(settings_from_args(args))
-    filters = describe_filters(args)
-    selection = select_models(
-        registry, patterns, console, filtered=bool(filters and not patterns and not args.all)
-    )
+    by_filters = bool(str(filters)) and not (patterns or is_all)
+    registry = registry_from_settings(settings)
+    selection = select_models(registry, patterns, console, filtered=by_filters)
     models = facts_of(selection)
-    passed = [facts for facts in models if _passes_filters(facts, args)]
+    passed = [facts for facts in models if filters.accept(facts)]
     if models and not passed:
         licenses = sorted({license for facts in models for license in facts.licenses})
-        existing = f"; licenses here: {', '.join(licenses)}" if args.license else ""
+        has_license = bool(filters.patterns["license"])
+        existing = f"; licenses here: {', '.join(licenses)}" if has_license else ""
         console.print_line(f"no model matches {filters}{existing}")
     return passed, selection
 
 
-def describe_filters(args: argparse.Namespace) -> str:
-    """The filters as the user typed them; empty if none is given."""
-    names = ("task", "framework", "precision", "license")
-    typed = [f"--{name} {value}" for name in names for value in getattr(args, name) or ()]
-    typed += [f"--search {args.search}"] if args.search is not None else []
-    return " ".join(typed)
-
-
-def _passes_filters(facts: ModelFacts, args: argparse.Namespace) -> bool:
-    """Whether a model matches a value of each filter, and all words of --search.
-
-    For a composite, its own text and the files of its parts are checked.
-    """
-    for patterns, values in (
-        (args.task, (facts.model.task,)),
-        (args.framework, facts.frameworks),
-        (args.precision, facts.precisions),
-        (args.license, facts.licenses),
-    ):
-        if patterns and not any(
-            fnmatchcase(value.casefold(), pattern.casefold())
-            for pattern in patterns
-            for value in values
-        ):
-            return False
-    text = f"{facts.name} {facts.model.description}"
-    return all(_has_word(text, word) for word in (args.search or "").split())
+def _matches(value: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns)
 
 
 def _has_word(text: str, beginning: str) -> bool:

@@ -27,14 +27,14 @@ _MODEL = (
 class Weights:
     """Where the published files of a model are."""
 
-    places: tuple[str, ...]
+    origins: tuple[str, ...]
     #: Those that alone are on a disk; empty if that holds for all or for none.
     precisions: tuple[str, ...]
     available: bool | None  # None if a server would have to be asked
 
     def __str__(self) -> str:
         only = f" ({', '.join(self.precisions)})" if self.precisions else ""
-        return ", ".join(map(_shorten_host, self.places)) + only
+        return ", ".join(map(_shorten_host, self.origins)) + only
 
 
 def _shorten_host(place: str) -> str:
@@ -72,13 +72,13 @@ def find_weights(
 
 def _join_weights(parts: Sequence[Availability], is_available: bool | None) -> Weights:
     """The weights of a model with these parts."""
-    places: dict[str, None] = {}
+    origins: dict[str, None] = {}
     precisions: dict[str, None] = {}
     for part in parts:
-        places |= dict.fromkeys(part.best_places)
+        origins |= dict.fromkeys(part.best_places)
         if len(part.local_precisions) < len(part.places):
             precisions |= dict.fromkeys(part.local_precisions)
-    return Weights(tuple(places), tuple(precisions), is_available)
+    return Weights(tuple(origins), tuple(precisions), is_available)
 
 
 def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
@@ -92,5 +92,5 @@ def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> 
         **project(facts, _MODEL),
         "registry": registry_name(registry_root(model)),
         "also_in": list(selection.also_in.get(model.name, ())),
-        **project(weights, "weights_from=places available"),
+        **project(weights, "weights_from=origins available"),
     }

@@ -239,10 +239,10 @@ def _explain_missing(name: str, instead: str) -> str:
 
 
 def _installed_posezoo() -> Distribution:
-    for found in distributions(name="posezoo"):
+    for distribution in distributions(name="posezoo"):
         # Else it is the .egg-info that a build leaves in a checkout.
-        if found.read_text("METADATA"):
-            return found
+        if distribution.read_text("METADATA"):
+            return distribution
     raise PosezooError(
         "posezoo is not installed in this Python, so that a wheel of it would lack its"
         " requirements",

@@ -290,14 +290,14 @@ class _Search:
             if name in self.settings.registries or not (self.missing or self._globs):
                 continue
             try:
-                found, others = self._look_in(name)
+                patterns, others = self._look_in(name)
             except PosezooError as error:
                 reason = "; ".join(filter(None, (error.problem, error.hint)))
                 self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
                 if self._globs and not self.missing:
                     output.warn(f"{name} was not searched: {error.problem}")
                 break
-            names = [pattern for pattern in found if pattern not in self._globs]
+            names = [pattern for pattern in patterns if pattern not in self._globs]
             if names and name != release:
                 output.warn(f"{', '.join(names)}: not among {first}; taken from --registry {name}")
             if others:
@@ -327,13 +327,14 @@ class _Search:
         wider = replace(self.settings, registries=(*self.settings.registries, name))
         registry = registry_from_settings(wider)
         self.names += registry.entries
-        found = [pattern for pattern in self.missing if registry.matches_any(pattern)]
-        if found:
+        patterns = [pattern for pattern in self.missing if registry.matches_any(pattern)]
+        if patterns:
             self.open(wider)
-        others = [each for each in registry.entries if each not in self.registry.entries]
-        return found, [
-            each for each in others if any(fnmatchcase(each, glob) for glob in self._globs)
+        others = [model for model in registry.entries if model not in self.registry.entries]
+        matching = [
+            model for model in others if any(fnmatchcase(model, glob) for glob in self._globs)
         ]
+        return patterns, matching
 
 
 def _meant_release(args: argparse.Namespace, settings: Settings) -> str:

@@ -55,8 +55,9 @@ def _run(args: argparse.Namespace) -> int:
     require_dataset_dir(args)
     settings, selection = conventions.select_omz_models(args, settings)
     requested = conventions.precisions_from_args(args)
-    for flag, reason in UNUSED_FLAGS.items():
-        if getattr(args, flag) is not None:
+    for flag, value in {"python": args.python, "pot": args.pot}.items():
+        if value is not None:
+            reason = UNUSED_FLAGS[flag]
             conventions.LineBuffer().warn(f"--{flag} {reason}")
     from posezoo.pipeline.for_each import for_each
     from posezoo.pipeline.zoo_context import open_context

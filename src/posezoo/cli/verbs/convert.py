@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
     if args.dynamic and args.resize:
         args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
     if args.checkpoint is None:
-        for flag in ("network", "model_name"):
-            if getattr(args, flag) is not None:
+        for flag, value in {"network": args.network, "model_name": args.model_name}.items():
+            if value is not None:
                 args.parser.error(f"--{flag} requires --checkpoint")
     elif args.all or len(args.models) != (args.network is None):
         args.parser.error("--checkpoint requires one model, or --network without a model")

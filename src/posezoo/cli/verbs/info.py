@@ -59,7 +59,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
-from posezoo.cli.model_filters import FILTER_FLAGS, describe_filters, select_filtered
+from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
 from posezoo.console import Console
@@ -93,11 +93,13 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print one block per model, or a JSON list."""
-    by_filters = describe_filters(args) and not args.all and not args.models
+    filters = filters_from_args(args)
+    by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
+    settings = flags.settings_from_args(args)
     with Console(quiet=args.quiet) as console:
-        models, selection = select_filtered(args, patterns, console)
-        weights = find_weights(flags.settings_from_args(args), models)
+        models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
+        weights = find_weights(settings, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
     blocks = ["\n".join(map(escape_control_characters, _lines(answer))) for answer in answers]
     print_result(args.format, answers, *(["\n\n".join(blocks)] if blocks else ()))

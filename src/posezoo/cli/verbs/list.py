@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
+from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import align_columns, print_result, terminal_width, truncate_to_width
 from posezoo.console import Console
@@ -75,9 +75,13 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print a table of models; a composite comes before its parts."""
+    settings = flags.settings_from_args(args)
+    filters = filters_from_args(args)
     with Console(quiet=args.quiet) as console:
-        models, selection = select_filtered(args, args.models or None, console)
-        weights = find_weights(flags.settings_from_args(args), models, asks_sources=args.available)
+        models, selection = select_filtered(
+            settings, filters, args.models or None, console, is_all=False
+        )
+        weights = find_weights(settings, models, asks_sources=args.available)
         if args.available:
             models = [facts for facts in models if weights[facts.name].available]
     parts = {stage for facts in models for stage in facts.stages}

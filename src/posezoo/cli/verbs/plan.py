@@ -85,9 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
     report = model_jobs.run_selected(args, context, work)
     lines = [line for plan in plans for line in _block(plan)]
-    print_result(
-        args.format, report.to_json(), *map(printable, lines), _totals(plans)
-    )
+    print_result(args.format, report.to_json(), *map(printable, lines), _totals(plans))
     return report.exit_code
 
 

@@ -60,8 +60,6 @@ def run(args: argparse.Namespace) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")
-    from posezoo.facts.labels import format_pairs
-    from posezoo.measured import MAX_SPREAD
     from posezoo.pipeline import complexity_count
     from posezoo.registry import Selection
 
@@ -82,38 +80,46 @@ def run(args: argparse.Namespace) -> int:
             console,
             executor=flags.executor_from_args(args, context),
         )
-        for spec, found in measured:
-            if found.spread > MAX_SPREAD:
-                case = f"{spec.full_name}: {found.precision}, {format_pairs(found.settings)}"
-                problem = f"not recorded: the throughput of its rounds varies by {found.spread:.0%}"
-                hint = (
-                    f"at most {MAX_SPREAD:.0%} is recorded: measure it again while nothing else"
-                    " runs"
-                )
-                error = PosezooError(f"{case}: {problem}", hint=hint)
+        for spec, measurement in measured:
+            if error := _explain_spread(spec, measurement):
                 console.print_error(error)
                 report.add_failure(spec.full_name, error)
                 continue
-            path = complexity_count.record_measurements(spec, [found])
+            path = complexity_count.record_measurements(spec, [measurement])
             report.answers.append((spec.full_name, Answer(files=[path])))
     return report.print(args.format)
+
+
+def _explain_spread(spec: Model, measurement: Measurement) -> PosezooError | None:
+    """Why a measurement is not recorded if its rounds differ too much."""
+    from posezoo.facts.labels import format_pairs
+    from posezoo.measured import MAX_SPREAD
+
+    spread = measurement.spread
+    if spread <= MAX_SPREAD:
+        return None
+    case = f"{spec.full_name}: {measurement.precision}, {format_pairs(measurement.settings)}"
+    return PosezooError(
+        f"{case}: not recorded: the throughput of its rounds varies by {spread:.0%}",
+        hint=f"at most {MAX_SPREAD:.0%} is recorded: measure it again while nothing else runs",
+    )
 
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
     from posezoo.measured import read_measurement_file
     from posezoo.spec.model import ModelSpec
 
-    for name, found in read_measurement_file(file):
+    for name, measurement in read_measurement_file(file):
         try:
             spec = context.registry.find(name)
         except PosezooError as error:
             raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-        if found.kind == "complexity" and not isinstance(spec, ModelSpec):
+        if measurement.kind == "complexity" and not isinstance(spec, ModelSpec):
             hint = f"name {' or '.join(spec.stages)}"
             raise PosezooError(
                 f"{file}: {name}: is a composite, whose parts are counted", hint=hint
             )
-        yield spec, replace(found, tag=spec.tag if isinstance(spec, ModelSpec) else "")
+        yield spec, replace(measurement, tag=spec.tag if isinstance(spec, ModelSpec) else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,18 +166,15 @@ def _warn_of_others(folder: Path) -> None:
     from posezoo.convert.model_optimizer import is_stand_in
 
     first = f"put it first: export PATH={shlex.quote(str(folder))}:$PATH"
-    found = [Path(command) for name in COMMANDS if (command := shutil.which(name))]
-    others = [
-        command
-        for command in found
-        if command.parent.resolve() != folder and not _is_ours(command) and not is_stand_in(command)
-    ]
+    commands = [Path(path) for path in map(shutil.which, COMMANDS) if path]
+    others = [path for path in commands if path.parent.resolve() != folder]
+    others = [path for path in others if not (_is_ours(path) or is_stand_in(path))]
     if others:
         print(
             f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}",
             file=sys.stderr,
         )
-    elif not found:
+    elif not commands:
         print(f"warning: {folder} is not on your PATH; {first}", file=sys.stderr)
 
 
