@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
 from posezoo.console import Console
+from posezoo.facts.json_projection import project
 
 if TYPE_CHECKING:
     from posezoo.download.cache_entries import CacheEntry
@@ -64,81 +66,81 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """List the cache, verify it, or remove files from it."""
-    from posezoo.download.cache_entries import file_names_by_digest, list_entries
+    from posezoo.download.cache_entries import file_names_by_digest, list_entries, remove_entries
     from posezoo.pipeline.zoo_context import registry_from_settings
 
-    is_for_prune = args.damaged or args.everything or args.dry_run or args.older_than is not None
-    if args.what != "prune" and is_for_prune:
-        args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
+    _refuse_invalid_flags(args)
     settings = flags.settings_from_args(args)
-    flags.require_local("cache", settings.cache_dir)
+    root = settings.cache_dir
+    flags.require_local("cache", root)
     selection = registry_from_settings(settings).select(None)
     with Console(quiet=args.quiet) as console:
         for problem in selection.problems:  # the files of this model may look unused
             console.warn(problem.problem)
-        entries = list_entries(settings.cache_dir, file_names_by_digest(selection.models))
+        entries = list_entries(root, file_names_by_digest(selection.models))
+        shown: Sequence[CacheEntry] = entries
+        summary = f"{len(entries)} files"
         if args.what == "verify":
-            return _verify(args, settings.cache_dir, entries, console)
-        if args.what == "prune":
-            _prune(args, settings.cache_dir, entries)
-        else:
-            _print(args, settings.cache_dir, entries, f"{len(entries)} files")
-    return 0
-
-
-def _verify(
-    args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], console: Console
-) -> int:
-    damaged = [entry for entry in entries if entry.is_damaged()]
-    _print(args, root, damaged, f"{len(damaged)} of {len(entries)} files are damaged")
-    if not damaged:
-        return 0
-    console.print_line(
-        "a download notices that and downloads them again; "
-        "posezoo cache prune --damaged removes them"
-    )
+            shown = [entry for entry in entries if entry.is_damaged()]
+            summary = f"{len(shown)} of {len(entries)} files are damaged"
+        elif args.what == "prune":
+            shown = list(filter(_prune_rule(args).removes, entries))
+            action = "would be removed" if args.dry_run else "were removed"
+            summary = f"{len(shown)} of {len(entries)} files {action}"
+            if not args.dry_run:
+                remove_entries(root, shown)
+        answer, lines = _describe(root, shown, summary)
+        print_result(args.format, answer, *lines)
+        if args.what != "verify" or not shown:
+            return 0
+        console.print_line(
+            "a download notices that and downloads them again; "
+            "posezoo cache prune --damaged removes them"
+        )
     return 1
 
 
-def _prune(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry]) -> None:
-    from posezoo.download.cache_entries import remove_entries
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    is_for_prune = args.damaged or args.everything or args.dry_run or args.older_than is not None
+    if args.what != "prune" and is_for_prune:
+        args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
 
-    since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0
 
-    def is_removed(entry: CacheEntry) -> bool:
-        if args.everything or not entry.names or entry.changed < since:
+def _prune_rule(args: argparse.Namespace) -> _PruneRule:
+    is_aged = args.older_than is not None
+    written_before = time.time() - args.older_than * _DAY_S if is_aged else 0.0
+    return _PruneRule(args.everything, args.damaged, written_before)
+
+
+@dataclass(frozen=True, slots=True)
+class _PruneRule:
+    """Which files are removed besides those that belong to no model."""
+
+    everything: bool
+    damaged: bool
+    written_before: float  # seconds since 1970
+
+    def removes(self, entry: CacheEntry) -> bool:
+        """Whether this file is removed; it is read if damaged files are."""
+        if self.everything or not entry.names:
             return True
-        return args.damaged and entry.is_damaged()
-
-    removed = list(filter(is_removed, entries))
-    if not args.dry_run:
-        remove_entries(root, removed)
-    action = "would be removed" if args.dry_run else "were removed"
-    _print(args, root, removed, f"{len(removed)} of {len(entries)} files {action}")
+        return entry.changed < self.written_before or (self.damaged and entry.is_damaged())
 
 
-def _print(
-    args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], summary: str
-) -> None:
-    size = sum(entry.size for entry in entries)
-    answers, rows = [], []
+def _describe(
+    root: Path, entries: Sequence[CacheEntry], summary: str
+) -> tuple[dict[str, object], list[str]]:
+    """The entries as JSON, and as a table above the summary."""
+    answers = []
+    rows = []
     for entry in entries:
         changed = datetime.fromtimestamp(entry.changed, timezone.utc).isoformat(timespec="seconds")
-        answers.append(
-            {
-                "path": str(entry.path),
-                "algorithm": entry.digest.algorithm,
-                "digest": entry.digest.value,
-                "size": entry.size,
-                "changed": changed,
-                "files": list(entry.names),
-            }
-        )
+        row = project(entry, "path algorithm=digest.algorithm digest=digest.value size")
+        answers.append({**row, "changed": changed, "files": list(entry.names)})
         names = ", ".join(entry.names) or "no model's"
         rows.append((f"{entry.size / 1e6:.1f} MB", changed[:10], str(entry.digest), names))
-    print_result(
-        args.format,
-        {"cache_dir": str(root), "bytes": size, "entries": answers},
-        *(align_columns(rows, right=frozenset({0})) if rows else ()),
-        f"{root}: {summary}{f', {size / 1e6:.1f} MB' if entries else ''}",
-    )
+    lines = align_columns(rows, right=frozenset({0})) if rows else []
+    size = sum(entry.size for entry in entries)
+    total = f", {size / 1e6:.1f} MB" if entries else ""
+    answer = {"cache_dir": str(root), "bytes": size, "entries": answers}
+    return answer, [*lines, f"{root}: {summary}{total}"]

@@ -24,6 +24,7 @@ from posezoo.errors import escape_control_characters
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
     from posezoo.registry import Registry
+    from posezoo.settings import Settings
 
 EXAMPLES = """
 posezoo card blazepose-full
@@ -63,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
             "--in_place writes into the folders of --models_dir, not into a --registry"
         )
     patterns = flags.patterns_from_args(args)
-    registry = _open_registry(args)
+    settings = flags.settings_from_args(args)
+    registry = _open_registry(settings, in_place=args.in_place)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console)
         models = facts_of(selection)
@@ -81,12 +83,11 @@ def run(args: argparse.Namespace) -> int:
     return 0 if is_complete and not selection.problems else 1
 
 
-def _open_registry(args: argparse.Namespace) -> Registry:
+def _open_registry(settings: Settings, *, in_place: bool) -> Registry:
     from posezoo.pipeline.zoo_context import registry_from_settings
     from posezoo.registry import open_registry
 
-    settings = flags.settings_from_args(args)
-    if not args.in_place:
+    if not in_place:
         return registry_from_settings(settings)
     flags.require_local("card --in_place", *settings.models_dir)
     return open_registry(settings.models_dir)

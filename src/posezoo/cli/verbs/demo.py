@@ -294,11 +294,7 @@ def run(args: argparse.Namespace) -> int:
         outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
         for output in outputs:
             stack.callback(output.close)
-        frames = _open_list(stack, args.json, "frames")
-        results = _open_list(stack, args.coco)
-        # With --format json, only the summary goes to the standard output.
-        stream = sys.stderr if args.format == "json" else sys.stdout
-        raw_output = stream if args.raw_output_message else None
+        writer = _pose_writer(args, source, stack)
 
         context = flags.context_from_args(args)
         require_device(context.settings.device)
@@ -331,12 +327,12 @@ def run(args: argparse.Namespace) -> int:
             monitors=monitors,
             screen=None if args.no_show else stack.enter_context(Window(TITLE)),
             outputs=outputs,
-            on_poses=_PoseWriter(source, raw_output, frames, results),
+            on_poses=writer,
         )
         ended = _play(player)
         summary = {**description, **summarize_run(player, failures)}
-        if frames is not None:
-            frames.rest = {"report": summary}
+        if writer.frames is not None:
+            writer.frames.rest = {"report": summary}
     lines = format_summary(summary)
     if player.frames and not player.has_people:
         lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
@@ -344,6 +340,14 @@ def run(args: argparse.Namespace) -> int:
     if ended is not None:
         raise ended
     return 1 if failures else 0
+
+
+def _pose_writer(args: argparse.Namespace, source: FrameSource, stack: ExitStack) -> _PoseWriter:
+    # With --format json, only the summary goes to the standard output.
+    stream = sys.stderr if args.format == "json" else sys.stdout
+    raw_output = stream if args.raw_output_message else None
+    frames = _open_list(stack, args.json, "frames")
+    return _PoseWriter(source, raw_output, frames, _open_list(stack, args.coco))
 
 
 def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     flags.require_local("licenses", context.layout.download_dir, context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, args.models or None, console)
-        terms = _collect_terms(args, selection, context.layout)
+        terms = _collect_terms(selection, context.layout, is_named=bool(args.models))
         if not terms:  # the problems were reported above
             return 1
         for term in terms:
@@ -81,18 +81,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _collect_terms(
-    args: argparse.Namespace, selection: Selection, layout: ModelLayout
+    selection: Selection, layout: ModelLayout, *, is_named: bool
 ) -> Sequence[LicenseTerms]:
     """The terms of the models with a file here; a PosezooError if there is none."""
     from posezoo.license_notice import collect_license_terms
 
     specs = selection.models
-    if not args.models:
+    if not is_named:
         specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
     terms = collect_license_terms(specs, layout)
     if terms or selection.problems:
         return terms
-    models = "these models" if args.models else "the registry's models"
+    models = "these models" if is_named else "the registry's models"
     raise PosezooError(
         f"{layout.download_dir}: contains no file of {models}, so there is no NOTICE",
         hint="download them with posezoo download, or name their folder: --weights_dir DIR",

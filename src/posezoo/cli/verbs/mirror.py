@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +25,16 @@ from posezoo.console import Console
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
 
 if TYPE_CHECKING:
+    from posezoo.cli.model_jobs import JobReport
+    from posezoo.download.context import ConnectionPool
     from posezoo.download.model_download import PlannedFile
+    from posezoo.download.options import DownloadOptions
     from posezoo.events import Listener
-    from posezoo.mirror import Mirror
+    from posezoo.mirror import Mirror, MirroredFile
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.settings import Settings
     from posezoo.spec.model import ModelSpec
-
-    #: The functions that plan what is added to a mirror, and add it.
-    _Extra = tuple[Callable[..., Sequence[PlannedFile]], Callable[..., list[Path]]]
 
 EXAMPLES = """
 posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
@@ -61,13 +62,30 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Fill a mirror, or check one."""
+    from posezoo.download.context import ConnectionPool
     from posezoo.mirror import Mirror
 
     mirror = Mirror(args.folder)
     names = args.name.split(",") if args.name is not None else []
     listed = read_list_file(args.list) if args.list is not None else []
     patterns = [*args.models, *names, *listed]
-    return (_check if args.what == "check" else _create)(args, mirror, patterns)
+    with Console(quiet=args.quiet) as console:
+        if args.what == "check":
+            files = _check(mirror, patterns, flags.settings_from_args(args), console)
+            return _print_states(mirror, files, args.format)
+        _refuse_invalid_selection(args, patterns)
+        if args.folder.exists() and not args.folder.is_dir():
+            raise OutputError(
+                f"{args.folder}: is not a folder", hint="name a folder; a missing one is created"
+            )
+        context = flags.context_from_args(args)
+        with ConnectionPool(context.download_options) as pool:
+            creation = _Creation(mirror, context, pool, console, is_dry_run=args.dry_run)
+            report = creation.add_models(patterns, skip_unpinned=args.all)
+            creation.add_extras(report, has_samples=args.samples)
+        if not args.dry_run and mirror.open_lock().entries:
+            mirror.write_notice(context.download_options.limits)
+    return report.print(args.format)
 
 
 def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> None:
@@ -83,64 +101,71 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
     )
 
 
-def _find_extras(
-    args: argparse.Namespace, mirror: Mirror, registries: Sequence[str]
-) -> dict[str, _Extra]:
-    """What a mirror contains besides models, by name: registries, and the sample photos."""
-    from posezoo.registry import WHEEL_REGISTRIES
+@dataclass(frozen=True, slots=True)
+class _Creation:
+    """Adds models, registries and photos to a mirror, or plans that."""
 
-    extras: dict[str, _Extra] = {
-        name: (partial(mirror.plan_registry, name), partial(mirror.add_registry, name))
-        for name in registries
-        if name in WHEEL_REGISTRIES
-    }
-    if args.samples:
-        extras["samples"] = (mirror.plan_samples, mirror.add_samples)
-    return extras
+    mirror: Mirror
+    context: Context
+    pool: ConnectionPool
+    console: Console
+    is_dry_run: bool
 
+    def add_models(self, patterns: Sequence[str], *, skip_unpinned: bool) -> JobReport:
+        """Add the models that the patterns select, and those that they require."""
+        from posezoo.pipeline.for_each import Executor
 
-def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
-    from posezoo.download.context import ConnectionPool
-    from posezoo.pipeline.for_each import Executor
-
-    _refuse_invalid_selection(args, patterns)
-    if args.folder.exists() and not args.folder.is_dir():
-        raise OutputError(
-            f"{args.folder}: is not a folder", hint="name a folder; a missing one is created"
+        context = self.context
+        selection = select_models(context.registry, patterns or None, self.console)
+        return model_jobs.run_for_each(
+            _with_required_models(context, selection, self.console),
+            self._add_model,
+            self.console,
+            skip_unpinned=skip_unpinned,
+            executor=Executor(1 if self.is_dry_run else context.settings.jobs),
         )
-    context = flags.context_from_args(args)
-    settings = context.settings
-    executor = Executor(1 if args.dry_run else settings.jobs)
 
-    with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:
+    def add_extras(self, report: JobReport, *, has_samples: bool) -> None:
+        """Add what is no model: the registries in use, and the sample photos."""
+        from posezoo.registry import WHEEL_REGISTRIES
 
-        def work(spec: ModelSpec, listener: Listener) -> Answer:
-            options = context.download_options
-            if args.dry_run:
-                planned = mirror.plan(context.lock.with_pins(spec), options)
-                return Answer(plan=list(map(model_jobs.format_planned_file, planned)))
-            return Answer(files=mirror.add_model(spec, options, context.lock, listener, pool))
+        mirror = self.mirror
+        for name in self.context.settings.registries:
+            if name in WHEEL_REGISTRIES:
+                plan = partial(mirror.plan_registry, name)
+                self._add_extra(name, plan, partial(mirror.add_registry, name), report)
+        if has_samples:
+            self._add_extra("samples", mirror.plan_samples, mirror.add_samples, report)
 
-        selection = _with_required_models(
-            context, select_models(context.registry, patterns or None, console), console
-        )
-        report = model_jobs.run_for_each(
-            selection, work, console, skip_unpinned=args.all, executor=executor
-        )
-        for name, (plan, add) in _find_extras(args, mirror, settings.registries).items():
-            if args.dry_run:
-                lines = map(model_jobs.format_planned_file, plan(context.download_options))
-                report.answers.append((name, Answer(plan=list(lines))))
-                continue
-            try:
-                paths = add(context.download_options, console)
-                report.answers.append((name, Answer(files=paths)))
-            except DownloadError as error:
-                console.print_error(error)
-                report.add_failure(name, error)
-        if not args.dry_run and mirror.open_lock().entries:
-            mirror.write_notice(context.download_options.limits)
-    return report.print(args.format)
+    def _add_model(self, spec: ModelSpec, listener: Listener) -> Answer:
+        options = self.context.download_options
+        lock = self.context.lock
+        if self.is_dry_run:
+            return _planned(self.mirror.plan(lock.with_pins(spec), options))
+        return Answer(files=self.mirror.add_model(spec, options, lock, listener, self.pool))
+
+    def _add_extra(
+        self,
+        name: str,
+        plan: Callable[[DownloadOptions], Sequence[PlannedFile]],
+        add: Callable[[DownloadOptions, Listener], Sequence[Path]],
+        report: JobReport,
+    ) -> None:
+        options = self.context.download_options
+        if self.is_dry_run:
+            report.answers.append((name, _planned(plan(options))))
+            return
+        try:
+            paths = add(options, self.console)
+        except DownloadError as error:
+            self.console.print_error(error)
+            report.add_failure(name, error)
+            return
+        report.answers.append((name, Answer(files=paths)))
+
+
+def _planned(files: Sequence[PlannedFile]) -> Answer:
+    return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
 
 
 def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:
@@ -161,20 +186,25 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
     return replace(selection, models=tuple(models.values()))
 
 
-def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
+def _check(
+    mirror: Mirror, patterns: Sequence[str], settings: Settings, console: Console
+) -> list[MirroredFile]:
+    """The states of all files, or of those of the models that the patterns select."""
     from posezoo.files import stores
     from posezoo.pipeline.zoo_context import download_options
     from posezoo.registry import open_registry
 
-    stores.pull(mirror.root, download_options(flags.settings_from_args(args)).limits, afresh=True)
+    stores.pull(mirror.root, download_options(settings).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror
     names: list[str] = []
     if patterns:
-        with Console(quiet=args.quiet) as console:
-            selection = select_models(open_registry([mirror.models_dir]), patterns, console)
+        selection = select_models(open_registry([mirror.models_dir]), patterns, console)
         names += [spec.full_name for spec in selection.models]
         names += [composite.name for composite in selection.composites]
-    files = list(mirror.check(names))
+    return list(mirror.check(names))
+
+
+def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> int:
     failed = [file for file in files if file.state != "good"]
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
@@ -184,7 +214,7 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
     for file in failed:
         model = f"{file.model}: " if file.model else ""
         lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
-    print_result(args.format, {"files": [asdict(file) for file in files]}, *lines, summary)
+    print_result(style, {"files": [asdict(file) for file in files]}, *lines, summary)
     return 1 if failed else 0
 
 

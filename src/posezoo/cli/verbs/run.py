@@ -33,6 +33,7 @@ from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
+    from posezoo.demo.frame_rate import StepTimer
     from posezoo.demo.timed_loading import ChosenModel
     from posezoo.pipeline.zoo_context import Context
 
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from posezoo.demo.frame_rate import StepTimer
     from posezoo.demo.input_runner import InputRunner
-    from posezoo.demo.timed_loading import DOWNLOAD, TimedLoader
+    from posezoo.demo.timed_loading import TimedLoader
     from posezoo.pipeline.load import explain_no_people
     from posezoo.settings import user_folder
 
@@ -120,8 +121,7 @@ def run(args: argparse.Namespace) -> int:
                 report_error=report_video,
             )
         else:
-            with timer.time_step(DOWNLOAD):
-                inputs = _download_samples(context, console)
+            inputs = _download_samples(context, timer, console)
         loader = TimedLoader(
             context,
             args.precision,
@@ -160,7 +160,8 @@ def run(args: argparse.Namespace) -> int:
     # If no input could be read, the errors say all there is to say.
     lines = [*_summary_lines(summary, results)] if runner.has_results else []
     if runner.has_empty_result:
-        reason = explain_no_people(estimator, context, args.min_person_score, args.input or ())
+        names = args.input or ()
+        reason = explain_no_people(estimator, context, args.min_person_score, names)
         lines.append(f"hint        {reason}")
     print_result(args.format, summary, *lines)
     if runner.ended_by is not None:
@@ -237,12 +238,13 @@ def _precision_of(chosen: ChosenModel, precision: Precision) -> str:
     return folder if folder in list(Precision) else "unknown"
 
 
-def _download_samples(context: Context, console: Console) -> RunInputs:
+def _download_samples(context: Context, timer: StepTimer, console: Console) -> RunInputs:
+    from posezoo.demo.timed_loading import DOWNLOAD
     from posezoo.download.published_photos import download_samples
 
-    photos = download_samples(
-        context.layout.samples_dir, context.download_options, listener=console
-    )
+    options = context.download_options
+    with timer.time_step(DOWNLOAD):
+        photos = download_samples(context.layout.samples_dir, options, listener=console)
     return RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
 
 

@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("name a folder for the commands, or --wheel DIR")
     lines = _write_wheels(args.wheel, args.wheel_version) if args.wheel is not None else []
     if args.folder is not None:
-        lines += _write_commands(args)
+        lines += _write_commands(args.folder, args.wheel_version, replaces=args.force)
     if not args.quiet:
         print(*lines, sep="\n")
     if args.folder is not None:
@@ -128,14 +128,12 @@ def _write_wheels(folder: Path, release: str) -> list[str]:
     ]
 
 
-def _write_commands(args: argparse.Namespace) -> list[str]:
+def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
     """Write the commands, and return their paths; if one cannot be replaced, none is written."""
     from posezoo.files.verified_files import write_atomically
 
-    registry = _registry_of(args.wheel_version)
-    requested = {
-        args.folder / name: shim_script(module, registry) for name, module in COMMANDS.items()
-    }
+    registry = _registry_of(release)
+    requested = {folder / name: shim_script(module, registry) for name, module in COMMANDS.items()}
     for path, content in requested.items():
         if not os.path.lexists(path):
             continue
@@ -147,7 +145,7 @@ def _write_commands(args: argparse.Namespace) -> list[str]:
                     "or choose another folder, and put it first on PATH"
                 ),
             )
-        if not args.force and path.read_text("utf-8") != content:
+        if not replaces and path.read_text("utf-8") != content:
             problem = f"{path}: was written by another posezoo or Python, or for another release"
             raise OutputError(problem, hint="--force replaces it")
     for path, content in requested.items():
