@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from posezoo.spec.model import Precision
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.quantize.quantization_plan import QuantizationPlan
     from posezoo.spec.model import ModelSpec
 
 #: Flags that old scripts give, and why they have no effect.
@@ -64,13 +65,12 @@ def _run(args: argparse.Namespace) -> int:
 
     model_dir = args.model_dir or Path.cwd()
     context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
-    failed, output = conventions.names_of_unreadable(selection), conventions.LineBuffer()
-
-    def quantize(spec: ModelSpec, _listener: Listener) -> None:
-        lines = TextReporter(output, context.layout.model_download_dir(spec))
-        _quantize(spec, context, args, requested, lines)
-
-    for outcome in for_each(selection.models, quantize):
+    task = _ReportedQuantization(
+        context, requested, args.target_device, args.force, args.dataset_dir, args.output_dir
+    )
+    failed = conventions.names_of_unreadable(selection)
+    output = conventions.LineBuffer()
+    for outcome in for_each(selection.models, task.plan if args.dry_run else task.quantize):
         if outcome.error is not None:
             output.print_error(outcome.error)
             output.write_out()
@@ -78,39 +78,55 @@ def _run(args: argparse.Namespace) -> int:
     return conventions.print_failures(failed)
 
 
-def _quantize(
-    spec: ModelSpec,
-    context: Context,
-    args: argparse.Namespace,
-    requested: frozenset[str],
-    lines: TextReporter,
-) -> None:
-    from posezoo.pipeline.get import write_model_card
-    from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8
-    from posezoo.quantize.quantization import quantize
-    from posezoo.quantize.quantization_plan import QuantizationOptions
+@dataclass(frozen=True, slots=True)
+class _ReportedQuantization:
+    """Quantizes a model and reports the result."""
 
-    precisions = tuple(
-        each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested
-    )
-    if reason := explain_unsupported_int8(spec, context):
-        lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
-        lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")
-        return
-    if not precisions:
-        names = " or ".join(sorted(requested))
-        lines.start_step(f"Skipping {spec.full_name} (no quantization makes {names})\n")
-        return
-    options = QuantizationOptions(precisions, args.target_device, args.force)
-    plan = plan_int8(spec, context, args.dataset_dir, options, output_dir=args.output_dir)
-    if args.dry_run:
-        for ir in plan.irs:
+    context: Context
+    requested: frozenset[str]  # the precisions
+    target_device: str
+    force: bool
+    dataset_dir: Path
+    output_dir: Path | None
+
+    def plan(self, spec: ModelSpec, _listener: Listener) -> None:
+        lines = self._reporter(spec)
+        plan = self._plan(spec, lines)
+        for ir in plan.irs if plan else ():
             heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
             print_planned_ir(lines, spec.full_name, ir, heading)
-        return
-    quantize(plan, listener=lines)
-    write_model_card(spec, context, args.output_dir)
-    lines.print_line("")
+
+    def quantize(self, spec: ModelSpec, _listener: Listener) -> None:
+        from posezoo.pipeline.get import write_model_card
+        from posezoo.quantize.quantization import quantize
+
+        lines = self._reporter(spec)
+        if plan := self._plan(spec, lines):
+            quantize(plan, listener=lines)
+            write_model_card(spec, self.context, self.output_dir)
+            lines.print_line("")
+
+    def _reporter(self, spec: ModelSpec) -> TextReporter:
+        folder = self.context.layout.model_download_dir(spec)
+        return TextReporter(conventions.LineBuffer(), folder)
+
+    def _plan(self, spec: ModelSpec, lines: TextReporter) -> QuantizationPlan | None:
+        """The plan; None, and a line that says why, if the model is skipped."""
+        from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8
+        from posezoo.quantize.quantization_plan import QuantizationOptions
+
+        if reason := explain_unsupported_int8(spec, self.context):
+            lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
+            lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")
+            return None
+        int8 = (Precision.FP16_INT8, Precision.FP32_INT8)
+        precisions = tuple(precision for precision in int8 if precision in self.requested)
+        if not precisions:
+            names = " or ".join(sorted(self.requested))
+            lines.start_step(f"Skipping {spec.full_name} (no quantization makes {names})\n")
+            return None
+        options = QuantizationOptions(precisions, self.target_device, self.force)
+        return plan_int8(spec, self.context, self.dataset_dir, options, output_dir=self.output_dir)
 
 
 COMMAND = conventions.OmzCommand(
