@@ -26,23 +26,13 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL, select_models
 from posezoo.console import Console
 from posezoo.demo.run_inputs import expand_image_paths
-from posezoo.errors import (
-    ConversionError,
-    DownloadError,
-    InferenceError,
-    PosezooError,
-    import_optional,
-)
-from posezoo.events import Event, WarningIssued
-from posezoo.facts.labels import join
+from posezoo.errors import PosezooError, import_optional
 
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
     from posezoo.gallery.gallery_data import Picture
-    from posezoo.images import Image
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
-    from posezoo.spec.model import Precision
 
 EXAMPLES = """
 posezoo gallery --output site/
@@ -130,65 +120,15 @@ def _shown_models(selection: Selection) -> list[ModelFacts]:
 
 
 def _draw_pictures(
-    photos: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
+    names: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
 ) -> dict[str, list[Picture]]:
-    """The pictures of each pose model whose files can be downloaded, by its name; others cause a
-    warning.
-    """
-    from posezoo.cards.usage_section import finds_keypoints
+    """The pictures of what the models find on the named photos, or on the sample photos."""
     from posezoo.download.published_photos import download_samples
-    from posezoo.images import read_image
-    from posezoo.pipeline.example_pictures import draw_examples
+    from posezoo.pipeline.gallery_pictures import draw_pictures
 
-    paths: Sequence[Path]
-    if photos:
-        paths = expand_image_paths(photos, console.warn)
+    photos: Sequence[Path]
+    if names:
+        photos = expand_image_paths(names, console.warn)
     else:
-        paths = download_samples(context.layout.samples_dir, context.download_options, console)
-    read = {path: read_image(path) for path in paths}
-    pictures: dict[str, list[Picture]] = {}
-    not_available: list[str] = []
-
-    def listen(event: Event) -> None:
-        # Models whose files cannot be downloaded are named together at the end.
-        if not isinstance(event, WarningIssued):
-            console(event)
-
-    for facts in filter(finds_keypoints, models):
-        try:
-            precision, drawn = draw_examples(facts, [*read.values()], context, listener=listen)
-        except DownloadError:
-            not_available.append(facts.name)
-        except (ConversionError, InferenceError) as error:
-            console.warn(f"{facts.name}: no picture: {error.problem}")
-        else:
-            names = [path.name for path in read] if photos else []
-            pictures[facts.name] = _encode_pictures(facts, precision, drawn, names)
-    if not_available:
-        console.warn(
-            f"no picture of models whose files cannot be downloaded: {', '.join(not_available)}"
-        )
-    return pictures
-
-
-def _encode_pictures(
-    facts: ModelFacts, precision: Precision, drawn: Sequence[Image], names: Sequence[str]
-) -> list[Picture]:
-    """A picture of each photo of the user; without ``names``, the sample photos as one picture."""
-    from posezoo.cards.card_reader import to_plain_text
-    from posezoo.cards.usage_section import CREDIT, default_precision
-    from posezoo.gallery.gallery_data import Picture
-    from posezoo.pipeline.example_pictures import encode_example, join_side_by_side
-
-    other = "" if precision is default_precision(facts) else precision.value
-    if not names:
-        jpeg = encode_example(join_side_by_side(drawn))
-        return [
-            Picture(jpeg, f"what {facts.name} finds in two photos", to_plain_text(CREDIT), other)
-        ]
-    return [
-        Picture(
-            encode_example(picture), f"what {facts.name} finds in {name}", note=join(name, other)
-        )
-        for name, picture in zip(names, drawn, strict=True)
-    ]
+        photos = download_samples(context.layout.samples_dir, context.download_options, console)
+    return draw_pictures(models, photos, context, are_samples=not names, listener=console)
