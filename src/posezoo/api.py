@@ -226,6 +226,7 @@ def network(
     from posezoo.convert.frontends import verify_source_model
     from posezoo.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
+    from posezoo.pipeline.store_transfers import shared_files
 
     context = _open(settings, trust_on_first_use)
     if pretrained is True:
@@ -233,7 +234,9 @@ def network(
         choice = require_network(spec)
         lock = context.lock
         layout = context.layout
-        download_model(lock.with_pins(spec), layout, context.download_options, listener=listener)
+        options = context.download_options
+        with shared_files(spec, layout, options, listener=listener):
+            download_model(lock.with_pins(spec), layout, options, listener=listener)
         path = verify_source_model(lock.with_pins(spec), layout)  # with the pin of a first use
         return read_network_checkpoint(path, choice.name, choice.arguments).load()
     choice = NetworkChoice(name)

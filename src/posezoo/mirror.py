@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -27,14 +27,13 @@ from posezoo.download.published_photos import SAMPLES
 from posezoo.download.sources.python_package import download_wheel, wheel_file
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event
-from posezoo.files import stores, verified_files
+from posezoo.files import verified_files
 from posezoo.license_notice import LicenseTerms, format_notice
 from posezoo.lockfile import NAME, LockFile
 from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     MADE,
     MODEL_YML,
-    LockEntry,
     declaration_entries,
     merge_entries,
     model_key,
@@ -42,11 +41,16 @@ from posezoo.lockfile.entries import (
 )
 from posezoo.lockfile.signature import SUFFIX
 from posezoo.registry import WHEEL_REGISTRIES, license_path, open_registry, read_copyright_line
-from posezoo.settings import StoreLimits
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 from posezoo.verify import file_state, find_untracked_below
 
 NOTICE = "NOTICE"
+
+
+def registry_wheel(name: str) -> SourceFile:
+    """The wheel from which a registry of ``WHEEL_REGISTRIES`` is read, as a file of a mirror."""
+    source = WHEEL_REGISTRIES[name]
+    return replace(wheel_file(source.wheel), sources=(source,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +82,19 @@ class Mirror:
         """The path of a file with this digest."""
         return self.root / entry_path(digest)
 
-    def plan(self, spec: ModelSpec, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
+    def plan(
+        self, spec: ModelSpec, download_options: DownloadOptions, stored: Mapping[Path, int]
+    ) -> tuple[PlannedFile, ...]:
         """What ``add_model`` would do for each file; nothing is written and no server is asked.
+
+        ``stored`` is as for ``plan_download``.
 
         Raises:
             LicenseError: the options do not allow the model's license.
         """
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
-        context = DownloadContext(spec, download_options)
-        return tuple(plan_file(file, self._download_path(file), context) for file in spec.files)
+        return self.plan_files(spec, spec.files, download_options, stored)
 
     def add_model(
         self,
@@ -123,8 +130,7 @@ class Mirror:
         )
         with DownloadContext(spec, download_options, listener, pool=pool) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
-        for path in self._copy_declarations(spec):
-            stores.publish([path], download_options.limits)
+        self._copy_declarations(spec)
         spec = agreed.with_pins(spec)  # with the files that were trusted just now
         files = zip(spec.files, paths, strict=True)
         published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
@@ -136,27 +142,21 @@ class Mirror:
                 for entry in agreed.entries.values()
                 if entry.origin == MADE and entry.model == name
             )
-        self._merge_lock(present, download_options.limits)
+        lock.update(lambda entries: merge_entries(entries, present))
         return paths
 
-    def _merge_lock(self, present: Sequence[LockEntry], limits: StoreLimits) -> None:
-        """Add entries to the lock; if another machine replaced it in a store meanwhile, add them
-        again.
+    def plan_files(
+        self,
+        owner: ModelSpec | str,
+        files: Iterable[SourceFile],
+        download_options: DownloadOptions,
+        stored: Mapping[Path, int],
+    ) -> tuple[PlannedFile, ...]:
+        """What would be done for each file, such as of ``SAMPLES``; nothing is written and no
+        server is asked.
         """
-        for _ in range(limits.attempts):
-            stores.pull(self.root, limits, lambda name: name == NAME)
-            self.open_lock().update(lambda entries: merge_entries(entries, present))
-            stores.publish([self.root / NAME], limits)
-            stores.pull(self.root, limits, lambda name: name == NAME)
-            if {entry.key for entry in present} <= self.open_lock().entries.keys():
-                return
-
-    def plan_samples(self, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
-        """What ``add_samples`` would do for each photo; nothing is written and no server is
-        asked.
-        """
-        context = DownloadContext("samples", download_options)
-        return tuple(plan_file(photo, self._download_path(photo), context) for photo in SAMPLES)
+        context = DownloadContext(owner, download_options)
+        return tuple(plan_file(file, self._download_path(file), context, stored) for file in files)
 
     def add_samples(
         self, download_options: DownloadOptions, listener: Listener = ignore_event
@@ -168,16 +168,6 @@ class Mirror:
         """
         with DownloadContext("samples", download_options, listener) as context:
             return [self._store_file(photo, context) for photo in SAMPLES]
-
-    def plan_registry(
-        self, name: str, download_options: DownloadOptions
-    ) -> tuple[PlannedFile, ...]:
-        """What ``add_registry`` would do; nothing is written and no server is asked."""
-        source = WHEEL_REGISTRIES[name]
-        file = replace(wheel_file(source.wheel), sources=(source,))
-        return (
-            plan_file(file, self._download_path(file), DownloadContext(name, download_options)),
-        )
 
     def add_registry(
         self, name: str, download_options: DownloadOptions, listener: Listener = ignore_event
@@ -193,7 +183,7 @@ class Mirror:
             download_wheel(source, path, context)
         return [path]
 
-    def write_notice(self, limits: StoreLimits) -> None:
+    def write_notice(self) -> None:
         """Write the copyright holders and licenses of the mirror's models to NOTICE.
 
         Raises:
@@ -204,7 +194,6 @@ class Mirror:
             holder = read_copyright_line(spec)
             terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
         verified_files.write_atomically(self.root / NOTICE, format_notice(terms).encode())
-        stores.publish([self.root / NOTICE], limits)
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
         """The mirror's models, from its registry, in its lock's order; only those in ``names``, if
@@ -306,7 +295,6 @@ class Mirror:
         with verified_files.writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(path, target)
-        stores.publish([target], context.options.limits)
         return target
 
     def _download_path(self, file: SourceFile) -> Path:
@@ -316,7 +304,7 @@ class Mirror:
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
         return Path(str(self.root)) / "1" / "staging" / name  # never in a store
 
-    def _copy_declarations(self, spec: ModelSpec) -> list[Path]:
+    def _copy_declarations(self, spec: ModelSpec) -> None:
         folder = self.models_dir / replace(spec, is_default=True).subdirectory
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
@@ -337,7 +325,6 @@ class Mirror:
                 ) from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
                 verified_files.write_atomically(target, content)
-        return list(copies)
 
 
 def _is_among(model: str, names: Collection[str]) -> bool:

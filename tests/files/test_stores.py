@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -208,7 +207,7 @@ def test_a_server_that_fails_one_request_in_ten_is_used(s3, monkeypatch, tmp_pat
 def test_two_writers_of_different_files_do_not_mix_them(s3, tmp_path):
     """Both run at once, again and again; what remains is whole, and one writer's."""
     writer = (
-        "import sys; from pathlib import Path; from posezoo.files.stores import publish, locked\n"
+        "import sys; from pathlib import Path; from posezoo.files.stores import publish\n"
         "from posezoo.settings import StoreLimits, parse_folder\n"
         "folder = parse_folder('s3://zoo/models/net/FP16'); folder.mkdir(parents=True)\n"
         "for turn in range(6):\n"
@@ -276,14 +275,3 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     with pytest.raises(SourceError, match="the package for gs is not installed") as caught:
         pull(folder_of("gs://zoo/models"), LIMITS)
     assert "[storage]" in caught.value.hint
-
-
-def test_a_second_process_waits_while_the_working_copy_changes(s3):
-    order = []
-    with stores.locked(folder_of()):
-        other = threading.Thread(target=lambda: (pull(folder_of(), LIMITS), order.append("pulled")))
-        other.start()
-        other.join(0.3)
-        order.append("released")
-    other.join(20)
-    assert order == ["released", "pulled"]

@@ -86,10 +86,10 @@ def _check_models(
 
 def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
     """Bring the files of a composite, but not those of its parts, to the working copy."""
-    from posezoo.files.stores import pull
+    from posezoo.pipeline.store_transfers import bring
 
     for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
-        pull(root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
+        bring(root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
 
 
 def _repair_command(
@@ -118,13 +118,13 @@ def _check_model(
     """The states of a model's files and IR; and the error if a strict lock does not contain
     them.
     """
-    from posezoo.files.stores import pull
     from posezoo.ir.provenance import read_provenance
+    from posezoo.pipeline.store_transfers import bring
     from posezoo.spec.model import Precision
     from posezoo.verify import check_artifacts
 
     for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
-        pull(folder, layout.limits, afresh=True)
+        bring(folder, layout.limits, afresh=True)
     states: list[ArtifactState] = []
     try:
         states += check_artifacts(lock.with_pins(spec), layout)

@@ -83,19 +83,14 @@ class ConversionTask:
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         """Make them, or in a dry run only describe what would be done."""
-        from posezoo.pipeline.get import convert, get, write_model_card
-        from posezoo.pipeline.plan import make_plan
+        from posezoo.pipeline.get import get, write_model_card
 
         context = self.context
         options = self.options
         if self.is_dry_run:
             return Answer(plan=model_jobs.format_plan(self.plan(spec)))
         resolved = self._resolve(spec)
-        if self.downloads:
-            converted = get(resolved, context, options, listener=listener)
-        else:
-            plan = make_plan(resolved, context, options, downloads=False)
-            converted = convert(resolved, plan, options, listener=listener)
+        converted = get(resolved, context, options, downloads=self.downloads, listener=listener)
         write_model_card(converted.resolved.spec, context)
         return Answer(irs=converted.irs)
 

@@ -50,14 +50,17 @@ def find_weights(
     Args:
         asks_sources: whether sources are asked over the network if they have the files.
     """
-    from posezoo.download.availability import find_availability, find_available
+    from posezoo.download.availability import find_available
     from posezoo.layout import ModelLayout
+    from posezoo.pipeline import store_transfers
     from posezoo.pipeline.zoo_context import download_options
 
     options = download_options(settings)
     layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    states = {name: find_availability(part, layout, options) for name, part in parts.items()}
+    states = {
+        name: store_transfers.find_weights(part, layout, options) for name, part in parts.items()
+    }
     available = find_available(tuple(states.values()), options) if asks_sources else None
     weights = {}
     for facts in models:

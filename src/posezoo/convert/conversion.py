@@ -15,7 +15,7 @@ from posezoo.convert.conversion_plan import KEEP_OR_REPLACE, ConversionOptions, 
 from posezoo.convert.formats import import_runtime
 from posezoo.errors import ConversionError, SelfCheckError
 from posezoo.events import Listener, WarningIssued, ignore_event
-from posezoo.files import stores, verified_files
+from posezoo.files import verified_files
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import FlatLayout, ModelLayout
@@ -52,7 +52,6 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     if not force and path.is_file() and path.read_bytes() != content:
         raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
     verified_files.write_atomically(path, content)
-    stores.publish([path], layout.limits)
     return path
 
 
@@ -125,7 +124,6 @@ def convert_with_openvino(
             decoder=resolved.decoder,
             listener=listener,
         )
-        stores.publish([onnx] if onnx is not None else [], layout.limits)
 
 
 def convert_file(

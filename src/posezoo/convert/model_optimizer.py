@@ -348,4 +348,4 @@ def convert_with_model_optimizer(
                 complexity=compute_complexity(network),
                 model_optimizer=mo.version,
             )
-            replace_irs([StagedIr(xml, target, contents, record)], layout)
+            replace_irs([StagedIr(xml, target, contents, record)])

@@ -15,7 +15,7 @@ from posezoo.convert.reference_outputs import ReferenceOutputs, compute_referenc
 from posezoo.convert.self_check import SelfCheckResult, check_fp16, check_ir
 from posezoo.errors import OutputError
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
-from posezoo.files import stores, verified_files
+from posezoo.files import verified_files
 from posezoo.files.staging import staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.complexity import compute_complexity
@@ -134,7 +134,7 @@ def publish_irs(
                     spec, decoder, contents, self_check=checked, complexity=complexity
                 )
             staged.append(StagedIr(xml, target, contents, record))
-        replace_irs(staged, layout)
+        replace_irs(staged)
 
 
 def _describe_check(result: SelfCheckResult, *, is_strict: bool) -> dict[str, object]:
@@ -163,8 +163,8 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
     )
 
 
-def replace_irs(staged: Sequence[StagedIr], layout: ModelLayout) -> None:
-    """Move checked IR to their final folders, and publish them if these are in a store.
+def replace_irs(staged: Sequence[StagedIr]) -> None:
+    """Move checked IR to their final folders.
 
     An existing IR with the same bytes is kept.
 
@@ -188,31 +188,28 @@ def replace_irs(staged: Sequence[StagedIr], layout: ModelLayout) -> None:
             )
     for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
         xml, record = ir.target.xml, ir.target.xml.with_name("provenance.json")
-        with stores.locked(xml.parents[1]):
-            try:
-                xml.parent.mkdir(parents=True, exist_ok=True)
-                is_same = all(
-                    verified_files.is_verified(
-                        xml.with_suffix(suffix),
-                        content.size,
-                        content.digest,
-                        trust_record=False,
-                        remember=ir.record is not None,
-                    )
-                    for suffix, content in ir.contents.items()
+        try:
+            xml.parent.mkdir(parents=True, exist_ok=True)
+            is_same = all(
+                verified_files.is_verified(
+                    xml.with_suffix(suffix),
+                    content.size,
+                    content.digest,
+                    trust_record=False,
+                    remember=ir.record is not None,
                 )
-                if not is_same:
-                    xml.unlink(missing_ok=True)
-                    os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
-                    os.replace(ir.xml, xml)
-                    for suffix, content in ir.contents.items() if ir.record is not None else ():
-                        verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
-                if ir.record is not None:
-                    os.replace(ir.xml.with_name("provenance.json"), record)
-            except OSError as error:
-                raise OutputError(
-                    f"{xml}: cannot be moved to its folder: {error.strerror or error}",
-                    hint="check the folder's permissions",
-                ) from error
-            pair = [xml.with_suffix(".bin"), xml]
-            stores.publish([*pair, record] if ir.record is not None else pair, layout.limits)
+                for suffix, content in ir.contents.items()
+            )
+            if not is_same:
+                xml.unlink(missing_ok=True)
+                os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
+                os.replace(ir.xml, xml)
+                for suffix, content in ir.contents.items() if ir.record is not None else ():
+                    verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
+            if ir.record is not None:
+                os.replace(ir.xml.with_name("provenance.json"), record)
+        except OSError as error:
+            raise OutputError(
+                f"{xml}: cannot be moved to its folder: {error.strerror or error}",
+                hint="check the folder's permissions",
+            ) from error

@@ -10,6 +10,7 @@ from posezoo.demo.frame_rate import StepTimer
 from posezoo.events import Listener
 from posezoo.pipeline import load
 from posezoo.pipeline.get import (
+    bring_irs_and_plan,
     convert,
     download,
     get_irs,
@@ -17,7 +18,6 @@ from posezoo.pipeline.get import (
     with_checkpoint_dir,
     write_model_card,
 )
-from posezoo.pipeline.plan import make_plan
 from posezoo.pipeline.zoo_context import Context
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
@@ -75,7 +75,7 @@ class TimedLoader:
             precisions = both if precision in both and not part.is_ir else (precision,)
             with self.timer.time_step(DOWNLOAD):
                 resolved = resolve_model(part, precisions, self.context)
-                plan = make_plan(resolved, self.context, options)
+                plan = bring_irs_and_plan(resolved, self.context, options)
                 resolved = download(plan, self.context, listener=self.listener)
             with self.timer.time_step(CONVERT):
                 converted = convert(resolved, plan, options, listener=self.listener)

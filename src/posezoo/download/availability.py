@@ -4,12 +4,13 @@ answers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from posezoo.download.digest_store import entry_path
-from posezoo.download.model_download import FileOrigin, PlannedFile, plan_download
+from posezoo.download.model_download import NONE_STORED, FileOrigin, PlannedFile, plan_download
 from posezoo.download.options import DownloadOptions
 from posezoo.download.sources.python_package import wheel_file
 from posezoo.errors import LicenseError
@@ -62,13 +63,20 @@ class Availability:
 
 
 def find_availability(
-    spec: ModelSpec, layout: ModelLayout, options: DownloadOptions
+    spec: ModelSpec,
+    layout: ModelLayout,
+    options: DownloadOptions,
+    stored: Mapping[Path, int] = NONE_STORED,
 ) -> Availability:
-    """Where the files of a model come from, as far as no server has to be asked."""
+    """Where the files of a model come from, as far as no server has to be asked.
+
+    ``stored`` is as for ``plan_download``.
+    """
     places = {}
     for precision in spec.precisions if spec.is_ir else ("",):
         try:
-            plan = plan_download(spec, layout, options, [precision] if precision else None)
+            precisions = [precision] if precision else None
+            plan = plan_download(spec, layout, options, precisions, stored=stored)
             names = [_place(planned, options) for planned in plan]
         except LicenseError:
             names = [REFUSED]
@@ -106,14 +114,14 @@ def _place(planned: PlannedFile, options: DownloadOptions) -> str:
     if planned.origin is not FileOrigin.SOURCE:
         return str(planned.origin.value)
     sources = planned.file.sources
-    digest = _package_digest(sources[0]) if sources else None
+    digest = package_digest(sources[0]) if sources else None
     if digest is None or options.cache_dir is None:
         return name_source(sources)
     is_cached = (options.cache_dir / entry_path(digest)).is_file()
     return str(FileOrigin.CACHE.value) if is_cached else name_source(sources)
 
 
-def _package_digest(source: Source) -> Digest | None:
+def package_digest(source: Source) -> Digest | None:
     """The digest of the package that contains a file; the cache keeps it for its other files."""
     if isinstance(source, NpmPackageSource):
         return source.integrity

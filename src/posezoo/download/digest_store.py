@@ -29,12 +29,11 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.stored_file import open_stored_file
-from posezoo.errors import OutputError, SourceError, redact_secrets
-from posezoo.files import stores
+from posezoo.errors import SourceError, redact_secrets
 from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
 from posezoo.spec.model import Digest, SourceFile
-from posezoo.user_folders import STORES, StorePath
+from posezoo.user_folders import STORES, show_addresses
 
 _LOCK = ".lock"
 _OURS = re.compile(r"[0-9a-f]{40,128}\.(new|lock)")
@@ -53,18 +52,16 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     candidates = []
     if context.cache_dir is not None:
         path = context.cache_dir / path_in_store
-        candidates.append(
-            Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path)
-        )
-        candidates += stored_copy(path, file, context)
+        name = show_addresses(f"{path}")
+        read: OpenCandidate = partial(open_local_file, path)
+        candidates.append(Candidate(name, CandidateKind.CACHE, read, path))
     for address in context.options.mirrors:
         if address.startswith(tuple(f"{store}://" for store in STORES)):
-            stored = StorePath(f"{address}/{path_in_store}")
-            candidates.append(_stored_candidate(stored, file, context, CandidateKind.MIRROR))
+            name = f"{address}/{path_in_store}"
+            read = partial(open_stored_file, name, file, context)
+            candidates.append(Candidate(redact_secrets(name), CandidateKind.MIRROR, read))
         elif address.lower().startswith(("http://", "https://")):
-            read: OpenCandidate = partial(
-                open_url, f"{address.rstrip('/')}/{path_in_store}", file, context
-            )
+            read = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
             candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
         else:
             plain = re.sub(r"^file:(//[^/]*)?", "", address)
@@ -74,36 +71,6 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
                 Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
             )
     return tuple(candidates)
-
-
-def stored_copy(path: Path, file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
-    """The candidate for a file at a path in a store; none for a local path."""
-    stored = StorePath.of(path)
-    if stored is None:
-        return ()
-    return (_stored_candidate(stored, file, context, CandidateKind.CACHE),)
-
-
-def _stored_candidate(
-    stored: StorePath, file: SourceFile, context: DownloadContext, kind: CandidateKind
-) -> Candidate:
-    opener = partial(open_stored_file, stored.address, file, context)
-    return Candidate(redact_secrets(stored.address), kind, opener)
-
-
-def publish_file(path: Path, context: DownloadContext, *, replace: bool = True) -> None:
-    """Upload a verified file if its path is in a store.
-
-    Args:
-        replace: also replace a file of the same size in the store, because it may be damaged.
-
-    Raises:
-        OutputError: the store cannot be written.
-        SourceError: the store cannot be read.
-    """
-    limits = context.options.limits
-    if replace or not stores.has_file(path, path.stat().st_size, limits):
-        stores.publish([path], limits)
 
 
 def package_path(package: SourceFile, context: DownloadContext) -> Path:
@@ -158,7 +125,6 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     target = context.cache_dir / entry_path(file.checksum)
     try:
         if path == target:
-            publish_file(target, context)
             return
         staged.parent.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,12 +136,8 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
             if not hard_link(path, staged):
                 shutil.copyfile(path, staged)
         replace_atomically(staged, target)
-        publish_file(target, context)
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
-        context.cache_dir = None
-    except (OutputError, SourceError) as error:
-        context.warn(f"the cache cannot be written: {error.problem}")
         context.cache_dir = None
     finally:
         with suppress(OSError):
@@ -188,10 +150,7 @@ def is_cached(file: SourceFile, context: DownloadContext) -> bool:
     """
     if context.cache_dir is None or file.checksum is None:
         return True
-    path = context.cache_dir / entry_path(file.checksum)
-    if StorePath.of(path) is not None:
-        return stores.has_file(path, file.size, context.options.limits)
-    return has_size(path, file.size)
+    return has_size(context.cache_dir / entry_path(file.checksum), file.size)
 
 
 def remove_stale_staging(root: Path) -> None:

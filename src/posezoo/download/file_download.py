@@ -22,13 +22,7 @@ from posezoo.download.candidates import (
     TransientSourceError,
 )
 from posezoo.download.context import DownloadContext
-from posezoo.download.digest_store import (
-    cache_entry_lock,
-    is_cached,
-    publish_file,
-    store,
-    stored_copy,
-)
+from posezoo.download.digest_store import cache_entry_lock, is_cached, store
 from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
 from posezoo.download.retries import ask_again
@@ -89,7 +83,7 @@ def download_file(
     if _is_downloaded(file, target, context):
         _require_digests(file, also, compute_digests(target, [each.algorithm for each in also]))
         remove_partial(target)
-        _add_to_stores(file, target, context)
+        _add_to_cache(file, target, context)
         return
     waiting = f"{file.name}: waiting for another process that is downloading it"
     algorithms = [file.checksum.algorithm if file.checksum is not None else "sha384"]
@@ -98,35 +92,28 @@ def download_file(
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):
-            own_copy = stored_copy(target, file, context)
             places = candidates if candidates is not None else list_candidates(file, context)
-            candidate = _fill(file, (*own_copy, *places), partial, context)
+            candidate = _fill(file, places, partial, context)
             try:
                 _require_digests(file, also, partial.digests)
             except DigestError:
                 partial.truncate()
                 raise
-            _finish(file, partial, context, candidate, candidate not in own_copy)
+            _finish(file, partial, context, candidate)
 
 
-def _add_to_stores(file: SourceFile, target: Path, context: DownloadContext) -> None:
-    """Add a file that was here already to its store and to the cache."""
-    publish_file(target, context, replace=False)
+def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> None:
+    """Add a file that was here already to the cache."""
     if not is_cached(file, context):
         with cache_entry_lock(file, context):
             store(target, file, context, replace=False)
 
 
 def _finish(
-    file: SourceFile,
-    partial: PartialFile,
-    context: DownloadContext,
-    candidate: Candidate,
-    is_foreign: bool,
+    file: SourceFile, partial: PartialFile, context: DownloadContext, candidate: Candidate
 ) -> None:
-    """Rename a part to its target, after every step that can fail: only verified files are renamed.
-
-    A foreign candidate is not the store of the target itself.
+    """Rename a part to its target, after every step that can fail: only verified files are
+    renamed.
     """
     target = partial.target
     size = partial.content.stat().st_size
@@ -135,13 +122,11 @@ def _finish(
         context.first_use(file, size, digest)
         context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
         file = replace(file, size=size, checksum=digest, first_use=True)
-    if context.records_origins and is_foreign:
+    if context.records_origins:
         remember_origin(target, candidate, partial.source_url, size, digest)
     partial.replace_target()
     if file.checksum is not None:
         remember_verified(target, file.checksum, is_synced=True)
-    if is_foreign:
-        publish_file(target, context)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.
     store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)

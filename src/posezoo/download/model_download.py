@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 
 from posezoo.download.candidates import Candidate
 from posezoo.download.context import ConnectionPool, DownloadContext
@@ -24,7 +25,6 @@ from posezoo.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.files import stores
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.files.verified_files import has_size, is_verified_file
 from posezoo.layout import ModelLayout
@@ -34,6 +34,9 @@ from posezoo.spec.model import ModelSpec, Precision, SourceFile
 # precisions.
 _PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
 
+
+#: The sizes of files in stores, by path, if there are none.
+NONE_STORED: Mapping[Path, int] = MappingProxyType({})
 
 # The files of a model, each with its path.
 Places = Sequence[tuple[SourceFile, Path]]
@@ -106,7 +109,7 @@ def download_model(
         OutputError: a file cannot be written.
         LicenseError: the options do not allow the model's license; no server was asked.
     """
-    files = _select(spec, precisions)
+    files = select_files(spec, precisions)
     require_allowed(spec, files, download_options)
     targets = tuple(layout.file_path(spec, file) for file in files)
     places = tuple(zip(files, targets, strict=True))
@@ -117,7 +120,6 @@ def download_model(
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     record = layout.model_download_dir(spec) / NAME
     try:
-        stores.pull(record.parent, layout.limits, lambda name: name == NAME)
         with DownloadContext(
             spec, download_options, listener, pool=pool, records_origins=True
         ) as context:
@@ -125,7 +127,6 @@ def download_model(
                 _download_missing(spec, places, layout, context, candidates)
             finally:
                 _record_origins(record, spec, places, context)
-            stores.publish([record] if record.is_file() else [], layout.limits)
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
@@ -168,11 +169,13 @@ def plan_download(
     download_options: DownloadOptions,
     precisions: Collection[str] | None = None,
     *,
+    stored: Mapping[Path, int] = NONE_STORED,
     is_dry_run: bool = True,
 ) -> tuple[PlannedFile, ...]:
     """What ``download_model`` would do. A LicenseError if the license is not allowed.
 
-    No source is asked; a store is asked which files it has.
+    No source is asked. ``stored`` are the sizes, in bytes, of files that will be brought before the
+    download, by their paths.
 
     Existing files are hashed, unless they were verified before and have not changed since. A dry
     run writes nothing. A real run records the verified files, so that the download need not hash
@@ -182,32 +185,36 @@ def plan_download(
     context = DownloadContext(spec, download_options)
     rehash = download_options.verify and is_dry_run
     plan = []
-    for file in _select(spec, precisions):
+    for file in select_files(spec, precisions):
         target = layout.file_path(spec, file)
         if file.is_pinned and is_unpacked(file, spec, layout, rehash=rehash):
             plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
         else:
-            plan.append(plan_file(file, target, context, is_dry_run=is_dry_run))
+            plan.append(plan_file(file, target, context, stored, is_dry_run=is_dry_run))
     return tuple(plan)
 
 
 def plan_file(
-    file: SourceFile, target: Path, context: DownloadContext, *, is_dry_run: bool = True
+    file: SourceFile,
+    target: Path,
+    context: DownloadContext,
+    stored: Mapping[Path, int] = NONE_STORED,
+    *,
+    is_dry_run: bool = True,
 ) -> PlannedFile:
     """What ``download_file`` would do about one file; only a real run records that it was
     verified.
     """
     if not file.is_pinned and context.first_use is None:
         return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
-    if is_verified_file(target, file, remember=not is_dry_run):
-        return PlannedFile(file, target, FileOrigin.HERE, ())
-    if stores.has_file(target, file.size, context.options.limits):
+    is_stored = target in stored and file.size in (None, stored[target])
+    if is_stored or is_verified_file(target, file, remember=not is_dry_run):
         return PlannedFile(file, target, FileOrigin.HERE, ())
     names: list[str] = []
     for candidate in list_candidates(file, context):
         if candidate.path is None:
             names.append(candidate.name)
-        elif has_size(candidate.path, file.size):
+        elif candidate.path in stored or has_size(candidate.path, file.size):
             return PlannedFile(
                 file, target, FileOrigin(candidate.kind.value), (*names, candidate.name)
             )
@@ -222,7 +229,7 @@ def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: Downl
         raise unpinned_error(unpinned)
 
 
-def _select(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
+def select_files(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
     """Select files by Open Model Zoo's rule: the name of a file's top-level folder is its
     precision.
     """

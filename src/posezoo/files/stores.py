@@ -9,13 +9,12 @@ files, and publishes again.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +28,6 @@ from posezoo.errors import (
     import_optional,
     redact_secrets,
 )
-from posezoo.files.file_lock import exclusive
 from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.files.staging import PREFIX
 from posezoo.files.verified_files import replace_atomically, writing
@@ -134,10 +132,10 @@ def pull(
         for name, info in _list(folder, limits).items()
         if not explain_unsafe_file_name(name)
     }
-    with locked(folder), writing(folder):
+    with writing(folder):
         for name, info in infos.items():
             path = folder / name
-            if wanted(name) and (afresh or not _is_stored(path, info)):
+            if wanted(name) and (afresh or not is_current(path, info)):
                 _download(path, info, limits)
         for path in list(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
@@ -171,20 +169,20 @@ def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
     nothing.
 
     Args:
-        paths: existing files in the order in which they appear in the store; the last is the
-            manifest.
+        paths: files in the order in which they appear in the store; the last is the manifest. Files
+            that do not exist are left out.
 
     Raises:
         SourceError: the store cannot be read.
         OutputError: the store cannot be written, or another writer replaces the files each time.
     """
-    stored = [path for path in paths if StorePath.of(path) is not None]
+    stored = [path for path in paths if StorePath.of(path) is not None and path.is_file()]
     if not stored:
         return
     folder = stored[-1].parent
     present = _list(folder, limits)
     _remove_abandoned(folder, present, limits)
-    changed = [path for path in stored if not _is_stored(path, present.get(path.name))]
+    changed = [path for path in stored if not is_current(path, present.get(path.name))]
     if not changed:
         return
     for _ in range(limits.attempts):
@@ -219,21 +217,14 @@ def _remove_abandoned(folder: Path, present: Iterable[str], limits: StoreLimits)
             _remove(folder / staging, limits)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let other processes that change this working copy wait; a folder that is in no store has no
-    lock.
-    """
-    if StorePath.of(folder) is None:
-        yield
-        return
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder / "store", wait_s=math.inf):
-        yield
+def is_changed(path: Path) -> bool:
+    """Whether a file was never equal to one in the store, or was changed here since then."""
+    stored = dict(read_record(path).stored)
+    stored.pop("version", None)
+    return stored != fingerprint(path)
 
 
-def _is_stored(path: Path, info: Info | None) -> bool:
+def is_current(path: Path, info: Info | None) -> bool:
     """Whether a file is unchanged since it was equal to this version in the store."""
     with suppress(OSError):
         return info is not None and read_record(path).stored == {

@@ -16,7 +16,7 @@ from posezoo.errors import InferenceError, import_optional
 from posezoo.events import Listener, ignore_event
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.plan import pull_irs
+from posezoo.pipeline.store_transfers import bring_irs
 from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, require_device
@@ -88,7 +88,7 @@ class CaseMaker:
         """
         parts = self.context.registry.parts(model)
         for part in parts:
-            pull_irs(part, self.context.layout, self.options.precisions)
+            bring_irs(part, self.context.layout, self.options.precisions)
         return [
             precision
             for precision in self.options.precisions

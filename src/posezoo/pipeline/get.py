@@ -23,10 +23,11 @@ from posezoo.events import (
     Listener,
     ignore_event,
 )
-from posezoo.files import stores
 from posezoo.files.staging import remove_stale_staging_dirs
+from posezoo.files.stores import publish
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.plan import Plan, make_plan, pull_irs
+from posezoo.pipeline import store_transfers
+from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.zoo_context import Context, model_roots
 from posezoo.registry import format_command
 from posezoo.resolve.chosen_inputs import with_inputs
@@ -40,6 +41,7 @@ from posezoo.resolve.custom_weights import (
 from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.spec.model import Decoder, Model, ModelSpec, Precision
+from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
@@ -58,12 +60,14 @@ def get(
     context: Context,
     options: ConversionOptions | None = None,
     *,
+    downloads: bool = True,
     listener: Listener = ignore_event,
 ) -> Converted:
     """Download and convert a model; files and IR that are up to date are kept.
 
     Args:
         options: how its IR are made; None for the defaults.
+        downloads: whether missing files are downloaded; if False, they have to exist already.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -72,9 +76,37 @@ def get(
         LockError: a strict lock does not list a file or an IR.
     """
     options = options or ConversionOptions()
-    plan = make_plan(resolved, context, options)
-    resolved = download(plan, context, listener=listener)
+    plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
+    if downloads:
+        resolved = download(plan, context, listener=listener)
+    elif plan.is_due and plan.obstacle is None:
+        _bring_published_files(resolved, context)
     return convert(resolved, plan, options, listener=listener)
+
+
+def bring_irs_and_plan(
+    resolved: Resolved, context: Context, options: ConversionOptions, *, downloads: bool = True
+) -> Plan:
+    """The plan of a real run, as from ``make_plan``: IR that are up to date are on this machine."""
+    plan = make_plan(resolved, context, options, downloads=downloads)
+    if not plan.precisions_to_bring:
+        return plan
+    store_transfers.bring_irs(resolved.spec, resolved.layout, plan.precisions_to_bring)
+    return make_plan(resolved, context, options, downloads=downloads)
+
+
+def _bring_published_files(resolved: Resolved, context: Context) -> None:
+    """Bring the published files that are only in a store, and unpack them as a download does."""
+    from posezoo.download.model_download import download_model
+
+    spec = resolved.spec
+    layout = resolved.layout
+    if StorePath.of(layout.download_dir) is None or layout.custom_checkpoint(spec) is not None:
+        return
+    options = context.download_options
+    with store_transfers.shared_files(spec, layout, options):
+        if all(layout.file_path(spec, file).is_file() for file in spec.files):
+            download_model(spec, layout, options, candidates=())
 
 
 def resolve_model(
@@ -163,9 +195,13 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
 
     spec = resolved.spec
     precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
+    layout = resolved.layout
     options = context.download_options
     try:
-        download_model(spec, resolved.layout, options, precisions=precisions, listener=listener)
+        with store_transfers.shared_files(
+            spec, layout, options, precisions=precisions, listener=listener
+        ):
+            download_model(spec, layout, options, precisions=precisions, listener=listener)
     except DownloadError as error:
         advise_after_failure(error, resolved, context)
         raise
@@ -179,13 +215,11 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     """Put into the hint of a failed download which precision, own weights or other models can be
     run.
     """
-    from posezoo.download.availability import find_availability
-
     spec = resolved.spec
     options = context.download_options
-    others = (
-        find_availability(spec, resolved.layout, options).local_precisions if spec.is_ir else ()
-    )
+    others: Sequence[str] = ()
+    if spec.is_ir:
+        others = store_transfers.find_weights(spec, resolved.layout, options).local_precisions
     if others:
         error.hint = f"its files in {' and '.join(others)} are available: --precision {others[0]}"
         return
@@ -203,7 +237,7 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
     """Up to three models with the same task: those on this machine, then those on package
     indexes.
     """
-    from posezoo.download.availability import LOCAL, PACKAGE_INDEXES, find_availability
+    from posezoo.download.availability import LOCAL, PACKAGE_INDEXES
 
     local = []
     indexed = []
@@ -214,8 +248,8 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
             continue
         origins: set[str] = set()
         for part in context.registry.parts(model):
-            availability = find_availability(part, context.layout, context.download_options)
-            origins.update(availability.best_places)
+            weights = store_transfers.find_weights(part, context.layout, context.download_options)
+            origins.update(weights.best_places)
         if origins <= LOCAL:
             local.append(model.full_name)
         elif origins <= LOCAL | PACKAGE_INDEXES:
@@ -238,9 +272,8 @@ def convert(
         LockError: a strict lock does not list an IR.
         PosezooError: further errors; see ``convert.conversion.convert_with_openvino``.
     """
-    from posezoo.convert.conversion import export_onnx
-
     spec = resolved.source
+    layout = resolved.layout
     if options.keep_onnx:
         require_network(spec)
     if plan.obstacle is not None:
@@ -248,16 +281,30 @@ def convert(
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
         return _published_irs(resolved, plan)
-    remove_stale_staging_dirs(resolved.layout.model_dir(spec))
-    if due := select_due(spec.full_name, plan.irs, listener):
-        _make_due_irs(resolved, due, plan.model_optimizer, options, listener)
-    elif options.keep_onnx:
+    irs = {ir.precision: ir.xml for ir in plan.irs}
+    due = select_due(spec.full_name, plan.irs, listener)
+    with store_transfers.exclusive_copy(layout.model_dir(spec)):
+        remove_stale_staging_dirs(layout.model_dir(spec))
+        if due:
+            _make_due_irs(resolved, due, plan.model_optimizer, options, listener)
+        # Also those that an earlier run made, which may have been killed before it published them.
+        store_transfers.publish_irs(irs.values(), layout.limits)
+        if due and options.keep_onnx:
+            publish([layout.onnx_path(spec)], layout.limits)
+    if options.keep_onnx and not due:
         export_onnx(resolved, force=True)
-    for ir in plan.irs:  # an earlier run may have been killed before it published them
-        if ir.is_up_to_date:
-            files = (ir.xml.with_suffix(".bin"), ir.xml, ir.xml.with_name("provenance.json"))
-            stores.publish([file for file in files if file.is_file()], resolved.layout.limits)
-    return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
+    return Converted(resolved, irs)
+
+
+def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
+    """As ``convert.conversion.export_onnx``, also to a folder in a store."""
+    from posezoo.convert import conversion
+
+    layout = resolved.layout
+    with store_transfers.exclusive_copy(layout.model_dir(resolved.source)):
+        path = conversion.export_onnx(resolved, force=force)
+        publish([path], layout.limits)
+    return path
 
 
 def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
@@ -385,8 +432,8 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
         context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
     )
     for part in parts:  # another machine may have made its IR
-        pull_irs(part, layout, ())
+        store_transfers.bring_irs(part, layout, ())
     card = write_card(ModelFacts(model, parts, layout))
     pictures = sorted(card.parent.glob("*.svg"))
-    stores.publish([*pictures, card.with_name("card.json"), card], layout.limits)
+    publish([*pictures, card.with_name("card.json"), card], layout.limits)
     return card

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 from posezoo.errors import QuantizationError
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
+from posezoo.pipeline import store_transfers
 from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.load import select_detector
-from posezoo.pipeline.plan import Plan, make_plan, pull_irs, require_current_ir
+from posezoo.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.spec.model import Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
+    from posezoo.quantize.quantization import Quantized
     from posezoo.quantize.quantization_plan import (
         QuantizationOptions,
         QuantizationPlan,
@@ -49,14 +51,26 @@ def plan_int8(
     from posezoo.quantize.quantization_plan import plan_quantization
 
     layout = _int8_layout(context, output_dir)
-    pull_irs(spec, layout, options.precisions)
+    store_transfers.bring_irs(spec, layout, options.precisions)
     return plan_quantization(_target(spec, context), layout, context.lock, dataset_dir, options)
+
+
+def make_int8(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:
+    """Make the INT8 IR of a plan, see ``quantize.quantization.quantize``."""
+    from posezoo.quantize.quantization import quantize
+
+    layout = plan.layout
+    with store_transfers.exclusive_copy(layout.model_dir(plan.target.spec)):
+        quantized = quantize(plan, listener=listener)
+        store_transfers.publish_irs(quantized.irs.values(), layout.limits)
+    return quantized
 
 
 def plan_required_irs(
     spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool = False
 ) -> list[Plan]:
-    """Plan the IR that have to be made before a quantization; nothing is downloaded yet.
+    """Plan the IR that have to be made before a quantization, or brought from a store; nothing is
+    downloaded yet.
 
     It needs the FP32 IR of the networks of its pipeline, and the FP16 IR of its detector.
 
@@ -79,7 +93,7 @@ def plan_required_irs(
     for part, precision in needed:
         resolved = resolve_model(part, (precision,), context)
         plan = make_plan(resolved, context, is_dry_run=is_dry_run)
-        if plan.is_due:
+        if plan.is_due or (plan.precisions_to_bring and not is_dry_run):
             due.append(plan)
     if due:  # too few photos are reported before anything is downloaded
         split_photos(dataset_dir, 1)
@@ -110,7 +124,7 @@ def compare_ir_with_fp32(
     from posezoo.quantize.quantization_plan import split_photos
 
     layout = _int8_layout(context, output_dir)
-    pull_irs(spec, layout, (precision,))
+    store_transfers.bring_irs(spec, layout, (precision,))
     ours = layout.converted_ir_path(spec, precision)
     paths = dict.fromkeys((ours, layout.ir_path(spec, precision)))
     xml = next((path for path in paths if path.is_file()), None)

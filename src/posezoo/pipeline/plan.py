@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.convert.conversion_plan import ConversionOptions, PlannedIr, explain_stale_ir, plan_irs
-from posezoo.download.model_download import PlannedFile, download_model, plan_download
+from posezoo.download.model_download import PlannedFile, plan_download
 from posezoo.errors import ConversionError
-from posezoo.files import stores, verified_files
-from posezoo.ir.provenance import IsGood
-from posezoo.layout import DECODED, ModelLayout
+from posezoo.files import verified_files
+from posezoo.pipeline import store_transfers
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
-from posezoo.spec.model import Digest, ModelSpec, Precision
+from posezoo.spec.model import Digest, Precision
 from posezoo.spec.routes import Obstacle
-from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
@@ -38,6 +36,8 @@ class Plan:
     #: Makes the IR; None if another converter makes them.
     model_optimizer: ModelOptimizer | None = None
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
+    #: The sizes in bytes of files that are only in a store, by their paths in the working copy.
+    stored: Mapping[Path, int] = field(default_factory=dict)
 
     @property
     def is_due(self) -> bool:
@@ -50,6 +50,12 @@ class Plan:
         """Whether nothing is known that prevents the work."""
         is_refused = any(file.is_unpinned for file in self.files)
         return self.obstacle is None and self.source_error is None and not is_refused
+
+    @property
+    def precisions_to_bring(self) -> list[Precision]:
+        """The precisions whose IR is up to date in a store, and not on this machine yet."""
+        good = [ir for ir in self.irs if ir.is_up_to_date]
+        return [ir.precision for ir in good if ir.xml.with_suffix(".bin") in self.stored]
 
     @property
     def missing_files(self) -> tuple[PlannedFile, ...]:
@@ -74,11 +80,13 @@ def make_plan(
 ) -> Plan:
     """Plan the work for a model by checking which files exist; of servers, only stores are asked.
 
+    A file that is only in a store counts as good if its size is right; only its .xml files and
+    records are brought.
+
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
-        is_dry_run: if True, nothing is written, not even the records of verified files; the working
-            copy of a folder in a store gets only .xml files and records.
+        is_dry_run: if True, nothing else is written, not even the records of verified files.
 
     Raises:
         ConversionError: an IR of other weights would be replaced, the Model Optimizer does not
@@ -87,14 +95,21 @@ def make_plan(
     """
     options = options or ConversionOptions()
     optimizer = _find_model_optimizer(resolved, context)
+    stored = store_transfers.observe(resolved.spec, resolved.layout, context.download_options)
+
+    def is_good(path: Path, size: int, digest: Digest) -> bool:
+        if path in stored:
+            return stored[path] == size
+        return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
+
     irs = plan_irs(
         resolved,
         options,
         mo_version=optimizer.version if optimizer else "",
-        is_good=_prepare_check(resolved, is_dry_run=is_dry_run),
+        is_good=is_good,
     )
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
-    plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
+    plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer, stored=stored)
     is_done = resolved.spec.is_converted and not plan.is_due
     if obstacle is not None or is_done:
         return plan
@@ -120,30 +135,17 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
     resolved = plan.resolved
     spec = resolved.spec
     layout = resolved.layout
-    if layout.custom_checkpoint(spec) is None:  # the user's own weights need no download
-        if downloads:
-            precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
-            options = context.download_options
-            files = plan_download(spec, layout, options, precisions, is_dry_run=is_dry_run)
-            return replace(plan, files=files)
-        if StorePath.of(layout.download_dir) is not None:
-            return _with_stored_files(plan, context, is_dry_run=is_dry_run)
+    needs_download = layout.custom_checkpoint(spec) is None  # not the user's own weights
+    if downloads and needs_download:
+        precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
+        options = context.download_options
+        files = plan_download(
+            spec, layout, options, precisions, stored=plan.stored, is_dry_run=is_dry_run
+        )
+        return replace(plan, files=files)
     if is_dry_run and plan.is_due and not resolved.runs_upstream_code:
-        return replace(plan, source_error=_explain_bad_source(resolved))
+        return replace(plan, source_error=_explain_bad_source(plan))
     return plan
-
-
-def _prepare_check(resolved: Resolved, *, is_dry_run: bool) -> IsGood:
-    """Bring the IR from their store, and return what checks if a file is good."""
-    precisions = [] if is_dry_run else [target.precision for target in resolved.targets]
-    stored = pull_irs(resolved.spec, resolved.layout, precisions)
-
-    def is_good(path: Path, size: int, digest: Digest) -> bool:
-        if is_dry_run and path in stored:  # only compared, not transferred
-            return bool(stored[path]["size"] == size)
-        return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
-
-    return is_good
 
 
 def _find_model_optimizer(resolved: Resolved, context: Context) -> ModelOptimizer | None:
@@ -157,53 +159,19 @@ def _find_model_optimizer(resolved: Resolved, context: Context) -> ModelOptimize
     return find_model_optimizer(context.mo, context.mo_python)
 
 
-def _with_stored_files(plan: Plan, context: Context, *, is_dry_run: bool) -> Plan:
-    """The plan if the published files are in a store; a real run brings them from there."""
-    spec = plan.resolved.spec
-    layout = plan.resolved.layout
-    for file in spec.files:
-        path = layout.file_path(spec, file)
-        if not stores.has_file(path, file.size, layout.limits):
-            hint = format_command("download", spec, layout.download_dir)
-            error = ConversionError(f"{path}: does not exist", hint=hint)
-            return replace(plan, source_error=error)
-    if plan.is_due and not is_dry_run:
-        download_model(spec, layout, context.download_options, candidates=())
-    return plan
-
-
-def _explain_bad_source(resolved: Resolved) -> ConversionError | None:
-    """The error if the file to convert cannot be used."""
+def _explain_bad_source(plan: Plan) -> ConversionError | None:
+    """The error if the file to convert cannot be used; one in a store is not read."""
     from posezoo.convert.frontends import verify_source_model
 
+    resolved = plan.resolved
+    paths = [resolved.layout.file_path(resolved.spec, file) for file in resolved.spec.files]
+    if any(path in plan.stored for path in paths):
+        return None
     try:
         verify_source_model(resolved.source, resolved.layout)
     except ConversionError as error:
         return error
     return None
-
-
-def pull_irs(
-    spec: ModelSpec, layout: ModelLayout, precisions: Collection[Precision]
-) -> Mapping[Path, Mapping[str, Any]]:
-    """Bring a model's IR to the working copy if they are in a store.
-
-    Args:
-        precisions: of these, the weights are transferred, too; of others, only the .xml and the
-            record.
-
-    Returns:
-        What the store says about each file; ``size`` is in bytes.
-
-    Raises:
-        SourceError: the store cannot be read.
-    """
-
-    def is_wanted(name: str) -> bool:
-        folder, _, file = name.removeprefix(f"{DECODED}/").partition("/")
-        return folder in list(Precision) and (folder in precisions or not file.endswith(".bin"))
-
-    return stores.pull(layout.model_dir(spec), layout.limits, is_wanted)
 
 
 def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:

@@ -161,10 +161,10 @@ def model_roots(settings: Settings) -> list[Path]:
     """
     for root in settings.models_dir:
         if StorePath.of(root) is not None:
-            from posezoo.files import stores
+            from posezoo.pipeline.store_transfers import bring
 
             for folder in (root, root.parent / "licenses"):
-                stores.pull(folder, download_options(settings).limits)
+                bring(folder, download_options(settings).limits)
     return list(settings.models_dir)
 
 

@@ -106,7 +106,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                         shift={**counts, **displacement.to_json()},
                     )
                     staged.append(StagedIr(xml, ir, contents, record))
-                replace_irs(staged, plan.layout)
+                replace_irs(staged)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))
             raise

@@ -228,7 +228,7 @@ class _ReportedConversion:
         """Convert a model; return False if there is nothing to convert, or if only the plan is
         printed.
         """
-        from posezoo.pipeline.get import convert, resolve_model, write_model_card
+        from posezoo.pipeline.get import get, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
         from posezoo.spec.model import Precision
 
@@ -243,10 +243,8 @@ class _ReportedConversion:
         resolved = resolve_model(
             spec, precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
         )
-        plan = make_plan(
-            resolved, self.context, self.options, downloads=False, is_dry_run=self.is_dry_run
-        )
         if self.is_dry_run:
+            plan = make_plan(resolved, self.context, self.options, downloads=False, is_dry_run=True)
             for ir in plan.irs:
                 heading = f"Converting {spec.full_name} to IR ({ir.precision})"
                 print_planned_ir(lines, spec.full_name, ir, heading)
@@ -255,7 +253,8 @@ class _ReportedConversion:
             if plan.source_error is not None:  # it may be downloaded until the real run
                 lines.warn(plan.source_error)
             return False
-        converted = convert(resolved, plan, self.options, listener=events.both(listener, lines))
+        listener = events.both(listener, lines)
+        converted = get(resolved, self.context, self.options, downloads=False, listener=listener)
         if self.draws_card:
             write_model_card(converted.resolved.spec, self.context)
         return True

@@ -106,6 +106,7 @@ class _ReportedDownload:
         self, spec: ModelSpec, listener: Listener
     ) -> tuple[LineBuffer, PosezooError | None]:
         from posezoo.download.model_download import download_model
+        from posezoo.pipeline.store_transfers import shared_files
 
         paper, layout = LineBuffer(buffered=self.is_buffered), self.context.layout
         options = self.context.download_options
@@ -122,14 +123,17 @@ class _ReportedDownload:
                 lines.start_step(f"Skipping {spec.full_name} (there is none in {names})\n")
             return paper, None
         try:
-            download_model(
-                self.context.lock.with_pins(spec),
-                layout,
-                options,
-                precisions=self.precisions,
-                listener=events.both(listener, lines),
-                pool=self.pool,
-            )
+            spec = self.context.lock.with_pins(spec)
+            precisions = self.precisions
+            with shared_files(spec, layout, options, precisions=precisions, listener=lines):
+                download_model(
+                    spec,
+                    layout,
+                    options,
+                    precisions=precisions,
+                    listener=events.both(listener, lines),
+                    pool=self.pool,
+                )
         except PosezooError as error:
             lines.print_error(error)
             return paper, error

@@ -98,11 +98,11 @@ class _ReportedQuantization:
 
     def quantize(self, spec: ModelSpec, _listener: Listener) -> None:
         from posezoo.pipeline.get import write_model_card
-        from posezoo.quantize.quantization import quantize
+        from posezoo.pipeline.int8_models import make_int8
 
         lines = self._reporter(spec)
         if plan := self._plan(spec, lines):
-            quantize(plan, listener=lines)
+            make_int8(plan, listener=lines)
             write_model_card(spec, self.context, self.output_dir)
             lines.print_line("")
 

@@ -72,9 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
     """Write the ONNX file of each selected model, or show what would be written."""
-    from posezoo.convert.conversion import export_onnx
     from posezoo.convert.frontends import verify_source_model
-    from posezoo.pipeline.get import resolve_model
+    from posezoo.pipeline.get import export_onnx, resolve_model
     from posezoo.resolve.custom_weights import require_network
 
     inputs = flags.input_options_from_args(args)

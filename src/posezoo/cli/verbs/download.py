@@ -56,13 +56,15 @@ class _DownloadTask:
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.download.model_download import download_model, plan_download
+        from posezoo.pipeline import store_transfers
 
-        context = self.context
-        spec = context.lock.with_pins(spec)
+        layout = self.context.layout
+        options = self.context.download_options
+        spec = self.context.lock.with_pins(spec)
         if self.is_dry_run:
-            files = plan_download(spec, context.layout, context.download_options)
+            stored = store_transfers.observe(spec, layout, options)
+            files = plan_download(spec, layout, options, stored=stored)
             return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
-        downloaded = download_model(
-            spec, context.layout, context.download_options, listener=listener, pool=self.pool
-        )
+        with store_transfers.shared_files(spec, layout, options, listener=listener):
+            downloaded = download_model(spec, layout, options, listener=listener, pool=self.pool)
         return Answer(files=downloaded.files)

@@ -10,7 +10,7 @@ The exit code is 1 if a model cannot be added, or if the state of a file is not 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,15 +26,13 @@ from posezoo.errors import DownloadError, OutputError, UnknownModelError
 
 if TYPE_CHECKING:
     from posezoo.cli.model_jobs import JobReport
-    from posezoo.download.context import ConnectionPool
     from posezoo.download.model_download import PlannedFile
-    from posezoo.download.options import DownloadOptions
     from posezoo.events import Listener
     from posezoo.mirror import Mirror, MirroredFile
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.settings import Settings
-    from posezoo.spec.model import ModelSpec
+    from posezoo.spec.model import ModelSpec, SourceFile
 
 EXAMPLES = """
 posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
@@ -62,7 +60,6 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Fill a mirror, or check one."""
-    from posezoo.download.context import ConnectionPool
     from posezoo.mirror import Mirror
 
     mirror = Mirror(args.folder)
@@ -79,12 +76,16 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.folder}: is not a folder", hint="name a folder; a missing one is created"
             )
         context = flags.context_from_args(args)
-        with ConnectionPool(context.download_options) as pool:
-            creation = _Creation(mirror, context, pool, console, is_dry_run=args.dry_run)
-            report = creation.add_models(patterns, skip_unpinned=args.all)
-            creation.add_extras(report, has_samples=args.samples)
-        if not args.dry_run and mirror.open_lock().entries:
-            mirror.write_notice(context.download_options.limits)
+        selection = select_models(context.registry, patterns or None, console)
+        creation = _Creation(
+            mirror,
+            context,
+            _with_required_models(context, selection, console),
+            _find_extras(context.settings.registries, has_samples=args.samples),
+            console,
+            skips_unpinned=args.all,
+        )
+        report = creation.plan() if args.dry_run else creation.make()
     return report.print(args.format)
 
 
@@ -101,62 +102,89 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
     )
 
 
+def _find_extras(
+    registries: Sequence[str], *, has_samples: bool
+) -> dict[str, Sequence[SourceFile]]:
+    """What is no model, by name: the registries in use, and the sample photos."""
+    from posezoo.download.published_photos import SAMPLES
+    from posezoo.mirror import registry_wheel
+    from posezoo.registry import WHEEL_REGISTRIES
+
+    extras: dict[str, Sequence[SourceFile]] = {
+        name: [registry_wheel(name)] for name in registries if name in WHEEL_REGISTRIES
+    }
+    if has_samples:
+        extras["samples"] = SAMPLES
+    return extras
+
+
 @dataclass(frozen=True, slots=True)
 class _Creation:
     """Adds models, registries and photos to a mirror, or plans that."""
 
     mirror: Mirror
     context: Context
-    pool: ConnectionPool
+    selection: Selection
+    extras: Mapping[str, Sequence[SourceFile]]
     console: Console
-    is_dry_run: bool
+    skips_unpinned: bool
 
-    def add_models(self, patterns: Sequence[str], *, skip_unpinned: bool) -> JobReport:
-        """Add the models that the patterns select, and those that they require."""
-        from posezoo.pipeline.for_each import Executor
-
-        context = self.context
-        selection = select_models(context.registry, patterns or None, self.console)
-        return model_jobs.run_for_each(
-            _with_required_models(context, selection, self.console),
-            self._add_model,
-            self.console,
-            skip_unpinned=skip_unpinned,
-            executor=Executor(1 if self.is_dry_run else context.settings.jobs),
-        )
-
-    def add_extras(self, report: JobReport, *, has_samples: bool) -> None:
-        """Add what is no model: the registries in use, and the sample photos."""
-        from posezoo.registry import WHEEL_REGISTRIES
+    def plan(self) -> JobReport:
+        """What would be added."""
+        from posezoo.pipeline.store_transfers import observe_mirror
 
         mirror = self.mirror
-        for name in self.context.settings.registries:
-            if name in WHEEL_REGISTRIES:
-                plan = partial(mirror.plan_registry, name)
-                self._add_extra(name, plan, partial(mirror.add_registry, name), report)
-        if has_samples:
-            self._add_extra("samples", mirror.plan_samples, mirror.add_samples, report)
-
-    def _add_model(self, spec: ModelSpec, listener: Listener) -> Answer:
         options = self.context.download_options
+        stored = observe_mirror(mirror, options.limits)
+
+        def plan(spec: ModelSpec, _listener: Listener) -> Answer:
+            return _planned(mirror.plan(self.context.lock.with_pins(spec), options, stored))
+
+        report = self._run(plan, jobs=1)
+        for name, files in self.extras.items():
+            planned = mirror.plan_files(name, files, options, stored)
+            report.answers.append((name, _planned(planned)))
+        return report
+
+    def make(self) -> JobReport:
+        """Add everything."""
+        from posezoo.download.context import ConnectionPool
+        from posezoo.pipeline.store_transfers import shared_mirror
+
+        mirror = self.mirror
         lock = self.context.lock
-        if self.is_dry_run:
-            return _planned(self.mirror.plan(lock.with_pins(spec), options))
-        return Answer(files=self.mirror.add_model(spec, options, lock, listener, self.pool))
-
-    def _add_extra(
-        self,
-        name: str,
-        plan: Callable[[DownloadOptions], Sequence[PlannedFile]],
-        add: Callable[[DownloadOptions, Listener], Sequence[Path]],
-        report: JobReport,
-    ) -> None:
         options = self.context.download_options
-        if self.is_dry_run:
-            report.answers.append((name, _planned(plan(options))))
-            return
+        files = [file for spec in self.selection.models for file in lock.with_pins(spec).files]
+        for of_extra in self.extras.values():
+            files += of_extra
+        with ConnectionPool(options) as pool, shared_mirror(mirror, files, options, self.console):
+
+            def add(spec: ModelSpec, listener: Listener) -> Answer:
+                return Answer(files=mirror.add_model(spec, options, lock, listener, pool))
+
+            report = self._run(add, jobs=self.context.settings.jobs)
+            for name in self.extras:
+                self._add_extra(name, report)
+            if mirror.open_lock().entries:
+                mirror.write_notice()
+        return report
+
+    def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
+        from posezoo.pipeline.for_each import Executor
+
+        return model_jobs.run_for_each(
+            self.selection,
+            work,
+            self.console,
+            skip_unpinned=self.skips_unpinned,
+            executor=Executor(jobs),
+        )
+
+    def _add_extra(self, name: str, report: JobReport) -> None:
+        mirror = self.mirror
+        add = mirror.add_samples if name == "samples" else partial(mirror.add_registry, name)
         try:
-            paths = add(options, self.console)
+            paths = add(self.context.download_options, self.console)
         except DownloadError as error:
             self.console.print_error(error)
             report.add_failure(name, error)
@@ -190,11 +218,11 @@ def _check(
     mirror: Mirror, patterns: Sequence[str], settings: Settings, console: Console
 ) -> list[MirroredFile]:
     """The states of all files, or of those of the models that the patterns select."""
-    from posezoo.files import stores
+    from posezoo.pipeline.store_transfers import bring
     from posezoo.pipeline.zoo_context import download_options
     from posezoo.registry import open_registry
 
-    stores.pull(mirror.root, download_options(settings).limits, afresh=True)
+    bring(mirror.root, download_options(settings).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror
     names: list[str] = []
     if patterns:

@@ -133,10 +133,9 @@ class _QuantizationTask:
     is_dry_run: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
-        from posezoo.convert.conversion_plan import ConversionOptions
         from posezoo.pipeline import int8_models
-        from posezoo.pipeline.get import convert, download, write_model_card
-        from posezoo.quantize.quantization import quantize, to_measurements
+        from posezoo.pipeline.get import get, write_model_card
+        from posezoo.quantize.quantization import to_measurements
 
         required = int8_models.plan_required_irs(
             spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
@@ -144,12 +143,11 @@ class _QuantizationTask:
         if self.is_dry_run:
             return Answer(plan=self._plan_lines(spec, required))
         for due in required:
-            resolved = download(due, self.context, listener=listener)
-            convert(resolved, due, ConversionOptions(), listener=listener)
+            get(due.resolved, self.context, listener=listener)
         if self.measures_only:
             return self._compare(spec, listener)
         plan = self._plan_int8(spec)
-        quantized = quantize(plan, listener=listener)
+        quantized = int8_models.make_int8(plan, listener=listener)
         write_model_card(spec, self.context, self.output_dir)
         facts = _shifts(quantized.displacements) if quantized.displacements else {}
         return Answer(irs=quantized.irs, facts=facts, measurements=list(to_measurements(quantized)))
