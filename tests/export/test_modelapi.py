@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from fakes.exports import files_below
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
 from posezoo.errors import ExportError
+from posezoo.export.dlstreamer_models import find_model_proc
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
 from posezoo.export.target_type import ExportFolder, Port
@@ -204,6 +206,66 @@ def test_an_ir_with_its_decoder_passes_on_its_keypoints_as_tensors(tmp_path):
     words, missing = pipeline_of(tmp_path / "out", "tiny-pose", tmp_path)
     assert {"gvainference", "gvametaconvert", "gvametapublish"} <= set(words)
     assert missing == []
+
+
+def exported_as(name, model, tmp_path, *shape):
+    """The files of a model of Open Model Zoo with that name and an output of this shape."""
+    spec = replace(model.spec, name=name, decoder=None)
+    outputs = (Port("prob", shape, "f32"),) if shape else model.outputs
+    export(tmp_path, "dlstreamer", replace(model, spec=spec, outputs=outputs))
+    return json.loads((tmp_path / name / f"{name}.json").read_text())
+
+
+def test_a_model_of_open_model_zoo_has_a_file_for_each_of_its_outputs(make_model, tmp_path):
+    name = "age-gender-recognition-retail-0013"
+    proc = exported_as(name, make_model(), tmp_path)
+    assert proc == {
+        "json_schema_version": "2.2.0",
+        "input_preproc": [],
+        "output_postproc": [
+            {"layer_name": "age_conv3", "attribute_name": "age", "converter": "text",
+             "text_precision": 0, "text_scale": 100},
+            {"layer_name": "prob", "attribute_name": "gender", "converter": "label",
+             "method": "max", "labels": ["Female", "Male"]},
+        ],
+    }  # fmt: skip
+    words, missing = pipeline_of(tmp_path, name, tmp_path)
+    assert "inference-region=full-frame" in words
+    assert missing == []
+
+
+@pytest.mark.parametrize(("classes", "first"), [(1000, "tench, Tinca tinca"), (1001, "background")])
+def test_a_classifier_of_imagenet_has_a_label_for_each_value(classes, first, make_model, tmp_path):
+    proc = exported_as("mobilenet-v2-pytorch", make_model(), tmp_path, 1, classes)
+    (output,) = proc["output_postproc"]
+    assert (len(output["labels"]), output["labels"][0]) == (classes, first)
+
+
+def test_yolo_has_its_anchors_and_the_labels_of_coco(make_model, tmp_path):
+    (output,) = exported_as("yolo-v3-tf", make_model(), tmp_path)["output_postproc"]
+    assert (output["converter"], output["labels"][79]) == ("yolo_v3", "toothbrush")
+    assert len(output["anchors"]) == 2 * len(output["masks"]) == 18
+    assert "gvadetect" in pipeline_of(tmp_path, "yolo-v3-tf", tmp_path)[0]
+
+
+def test_sounds_are_classified_by_an_element_of_their_own(make_model, tmp_path):
+    (output,) = exported_as("aclnet", make_model(), tmp_path)["output_postproc"]
+    assert output["labels"][0] == {"index": 0, "label": "Dog", "threshold": 0}
+    assert "gvaaudiodetect" in pipeline_of(tmp_path, "aclnet", tmp_path)[0]
+
+
+def test_every_model_of_dl_streamers_page_is_known(shared):
+    rows = csv.DictReader(
+        (shared / "facts" / "dlstreamer_omz.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE
+    )
+    named = {
+        name
+        for row in rows
+        if row["in OMZ"] != "-" and "keypoints" not in row["converter"]  # our own decoders say it
+        for name in row["models (page supported_models.md)"].split()
+    }
+    assert len(named) > 100
+    assert [name for name in sorted(named) if find_model_proc(name) is None] == []
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ names.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from posezoo.errors import ExportError
+from posezoo.export.dlstreamer_models import ModelProc, find_model_proc, read_labels
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     ExportedModel,
@@ -34,20 +36,24 @@ from posezoo.spec.model import ModelSpec
 _DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"
 _F32 = "ie-config=INFERENCE_PRECISION_HINT=f32"
 _SHOW = "queue ! gvawatermark ! videoconvert ! autovideosink sync=false"
+_DETECT = f"gvadetect model=@.xml model-proc=@.json ! {_SHOW}"
+_CLASSIFY = f"gvaclassify model=@.xml model-proc=@.json inference-region=full-frame ! {_SHOW}"
 _PIPELINES = {
-    "detection_output": f"gvadetect model=@.xml model-proc=@.json ! {_SHOW}",
+    "detection_output": _DETECT,
     "keypoints_hrnet": (
         f"gvadetect model={_DETECTOR}.xml model-proc={_DETECTOR}.json ! queue ! "
         f"gvaclassify model=@.xml model-proc=@.json object-class=person ! {_SHOW}"
     ),
-    "keypoints_openpose": (
-        f"gvaclassify model=@.xml model-proc=@.json inference-region=full-frame ! {_SHOW}"
-    ),
+    "keypoints_openpose": _CLASSIFY,
     "raw_data_copy": (
         "gvainference model=@.xml ! queue ! gvametaconvert add-tensor-data=true ! "
         "gvametapublish file-path=/dev/stdout ! fakesink"
     ),
 }
+
+# The converters of detectors, besides those of YOLO.
+_DETECTORS = ("detection_output", "boxes", "boxes_labels", "mask_rcnn")
+_AUDIO = "audio_labels"
 
 # resize_type of model_info, as model-proc files name it.
 _RESIZES = {
@@ -63,8 +69,12 @@ def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[E
     Raises:
         ExportError: DL Streamer has no converter for the outputs.
     """
-    info = model.model_info
     declared = model.spec.decoder
+    known = find_model_proc(model.spec.name)
+    if known is not None and declared is None:
+        yield from _render_known(model, known)
+        return
+    info = model.model_info
     decoder = DECODERS.find(declared.name) if declared is not None else None
     converter = _choose_converter(model, info, decoder)
     outputs = {port.role: port.name for port in model.spec.outputs if port.role}
@@ -75,17 +85,44 @@ def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[E
     else:  # docs/export.md, too, which is drawn without IR
         yield from model.ir_files(model.name)
     if converter != "raw_data_copy":
-        proc = _render_model_proc(
-            model, info, {"converter": converter, "layer_names": [*outputs.values()]}
-        )
-        yield ExportFile(
-            f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode()
-        )
-    pipeline = _PIPELINES[converter].replace("@", model.name).replace(" model=", f" {_F32} model=")
+        output = {"converter": converter, "layer_names": [*outputs.values()]}
+        yield _render_model_proc(model, [_describe_image(model, info)], [_finish(output, info)])
     yield from render_documents(model, TARGET)
-    yield ExportFile(
-        f"{model.name}/pipeline.sh", render("dlstreamer.sh", name=model.name, pipeline=pipeline)
-    )
+    yield _render_pipeline(model, _PIPELINES[converter])
+
+
+def _render_known(model: ExportedModel, known: ModelProc) -> Iterator[ExportFile]:
+    """The files of a model whose inputs and outputs DL Streamer's own samples name."""
+    yield from model.ir_files(model.name)
+    classes = max((size for port in model.outputs for size in port.shape), default=0)
+    outputs = []
+    for declared in known.outputs:
+        output = dict(declared)
+        if "labels" in output:
+            output["labels"] = _write_labels(output, classes)
+        outputs.append(output)
+    yield _render_model_proc(model, known.inputs, outputs)
+    yield from render_documents(model, TARGET)
+    is_detector = known.converter in _DETECTORS or known.converter.startswith("yolo_")
+    if known.converter == _AUDIO:
+        yield ExportFile(
+            f"{model.name}/pipeline.sh", render("dlstreamer_audio.sh", name=model.name)
+        )
+    else:
+        yield _render_pipeline(model, _DETECT if is_detector else _CLASSIFY)
+
+
+def _write_labels(output: Mapping[str, Any], classes: int) -> list[Any]:
+    labels = read_labels(output["labels"], classes)
+    if output.get("converter") != _AUDIO:
+        return labels
+    return [{"index": index, "label": label, "threshold": 0} for index, label in enumerate(labels)]
+
+
+def _render_pipeline(model: ExportedModel, elements: str) -> ExportFile:
+    pipeline = elements.replace("@", model.name).replace(" model=", f" {_F32} model=")
+    script = render("dlstreamer.sh", name=model.name, pipeline=pipeline)
+    return ExportFile(f"{model.name}/pipeline.sh", script)
 
 
 def _choose_converter(
@@ -106,7 +143,7 @@ def _choose_converter(
 
 def _require_converter(spec: ModelSpec) -> None:
     """Raise an ExportError if the outputs have no converter, whatever they are."""
-    if not (spec.decoding or spec.decoder or spec.model_info):
+    if not (spec.decoding or spec.decoder or spec.model_info or find_model_proc(spec.name)):
         raise _explain_refusal(spec, None)
 
 
@@ -120,7 +157,12 @@ def _explain_refusal(spec: ModelSpec, decoder: DecoderType | None) -> ExportErro
                 " tensors"
             ),
         )
-    kind = spec.decoder.name if spec.decoder is not None else "a network without a decoder"
+    if spec.decoder is None:
+        return ExportError(
+            f"{name}: posezoo does not know which converter of DL Streamer reads its outputs",
+            hint="--to folder writes the IR with a sample in Python",
+        )
+    kind = spec.decoder.name
     return ExportError(f"{name}: DL Streamer has no converter for the outputs of {kind}")
 
 
@@ -141,25 +183,35 @@ def _rename_outputs(
             )
 
 
-def _render_model_proc(
-    model: ExportedModel, info: Mapping[str, str], output: dict[str, object]
-) -> dict[str, object]:
-    """A model-proc file: the same as ``model_info``, which DL Streamer does not read beside one."""
+def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, object]:
+    """The input: the same as ``model_info``, which DL Streamer does not read beside a file."""
     params: dict[str, object] = {
         "resize": _RESIZES[info.get("resize_type", "standard")],
         "color_space": info.get("color_space", "BGR"),
     }
     if pad_value := info.get("pad_value"):
         params["padding"] = {"fill_value": [float(pad_value)] * 3}
-    if skeleton := SKELETONS.get(info.get("skeleton", "")):
-        output["point_names"] = list(skeleton.keypoints)
-        output["point_connections"] = [
-            skeleton.keypoints[index] for limb in skeleton.limbs for index in limb
-        ]
-    else:
-        output["labels"] = info["labels"].split()
-    image = {"format": "image", "layer_name": model.inputs[0].name, "params": params}
-    return {"json_schema_version": "2.2.0", "input_preproc": [image], "output_postproc": [output]}
+    return {"format": "image", "layer_name": model.inputs[0].name, "params": params}
+
+
+def _finish(output: dict[str, object], info: Mapping[str, str]) -> dict[str, object]:
+    """The output with its keypoints, or the labels of its boxes."""
+    skeleton = SKELETONS.get(info.get("skeleton", ""))
+    if skeleton is None:
+        return {**output, "labels": info["labels"].split()}
+    names = skeleton.keypoints
+    limbs = [names[index] for limb in skeleton.limbs for index in limb]
+    return {**output, "point_names": list(names), "point_connections": limbs}
+
+
+def _render_model_proc(
+    model: ExportedModel,
+    inputs: Sequence[Mapping[str, object]],
+    outputs: Sequence[Mapping[str, object]],
+) -> ExportFile:
+    proc = {"json_schema_version": "2.2.0", "input_preproc": inputs, "output_postproc": outputs}
+    content = f"{json.dumps(proc, indent=2, ensure_ascii=False)}\n".encode()
+    return ExportFile(f"{model.name}/{model.name}.json", content)
 
 
 TARGET = ExportTarget(

@@ -1,0 +1,64 @@
+"""What DL Streamer has to know about models of Open Model Zoo, read from dlstreamer_models.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_FOLDER = Path(__file__).parent
+_IMAGENET = "imagenet_1000"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProc:
+    """The inputs and outputs of a model-proc file, with the keys that DL Streamer reads."""
+
+    inputs: Sequence[Mapping[str, Any]]
+    outputs: Sequence[Mapping[str, Any]]
+
+    @property
+    def converter(self) -> str:
+        """The converter of the first output; empty if its format says all."""
+        return str(self.outputs[0].get("converter", ""))
+
+
+def find_model_proc(name: str) -> ModelProc | None:
+    """What DL Streamer has to know about a model of that name; None if nothing is known.
+
+    The labels of an output are a list, or the name of one for ``read_labels``.
+    """
+    record = _read_records().get(name)
+    if record is None:
+        return None
+    return ModelProc(record.get("inputs", ()), record["outputs"])
+
+
+def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
+    """The labels of an output.
+
+    Args:
+        labels: as in the record of a model.
+        classes: the number of values of the output, if it is a classifier of ImageNet: those with
+            1,001 have the background first.
+    """
+    if not isinstance(labels, str):
+        return list(labels)
+    if labels != _IMAGENET:
+        return list(_read_file()["labels"][labels])
+    names = (_FOLDER / f"{_IMAGENET}.txt").read_text("utf-8").splitlines()
+    return ["background", *names] if classes == len(names) + 1 else names
+
+
+@cache
+def _read_file() -> Any:
+    return yaml.safe_load((_FOLDER / "dlstreamer_models.yml").read_text("utf-8"))
+
+
+@cache
+def _read_records() -> dict[str, Any]:
+    return {name: record for record in _read_file()["model_procs"] for name in record["models"]}
