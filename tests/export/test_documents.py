@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from posezoo.export.target_type import render_files
+from posezoo.export.target_type import ExportFolder, render_files
 from posezoo.export.targets import TARGETS, find_target
 from posezoo.resolve.decoding import with_decoding
 from posezoo.spec.model import Framework
@@ -36,7 +36,7 @@ def taken_model(make_model):
 
 def documents(target, model):
     """The texts by the ends of their paths, and the name of the folder or file before it."""
-    files = render_files(find_target(target), [model], {})
+    files = render_files(find_target(target), [model], ExportFolder({}))
     names = ("LICENSE", "NOTICE", "README.md")
     found = [file for file in files if file.name != "README.md" and file.name.endswith(names)]
     return {
@@ -62,7 +62,7 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
 
 
 def test_the_documents_of_models_in_one_folder_have_their_names(taken_model):
-    files = render_files(find_target("cpp"), [taken_model("cpp")], {})
+    files = render_files(find_target("cpp"), [taken_model("cpp")], ExportFolder({}))
     assert {"models/net-README.md", "models/net-NOTICE", "README.md"} <= {
         file.name for file in files
     }

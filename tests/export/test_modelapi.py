@@ -254,6 +254,19 @@ def test_sounds_are_classified_by_an_element_of_their_own(make_model, tmp_path):
     assert "gvaaudiodetect" in pipeline_of(tmp_path, "aclnet", tmp_path)[0]
 
 
+def test_the_ir_may_be_in_a_folder_of_its_precision_as_vippet_looks_for_it(make_model, tmp_path):
+    model = make_model()
+    name = "face-detection-retail-0004"
+    spec = replace(model.spec, name=name, decoder=None)
+    folder = ExportFolder({}, has_precisions=True)
+    model = replace(model, spec=spec)
+    files = find_target("dlstreamer").render(model, folder)
+    write_export(tmp_path, lambda _present: list(files))
+    assert (tmp_path / name / f"{model.precision}" / f"{name}.xml").is_file()
+    assert (tmp_path / name / f"{name}.json").is_file()
+    assert pipeline_of(tmp_path, name, tmp_path)[1] == []
+
+
 def test_every_model_of_dl_streamers_page_is_known(shared):
     rows = csv.DictReader(
         (shared / "facts" / "dlstreamer_omz.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE

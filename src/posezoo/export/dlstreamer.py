@@ -36,17 +36,17 @@ from posezoo.spec.model import ModelSpec
 _DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"
 _F32 = "ie-config=INFERENCE_PRECISION_HINT=f32"
 _SHOW = "queue ! gvawatermark ! videoconvert ! autovideosink sync=false"
-_DETECT = f"gvadetect model=@.xml model-proc=@.json ! {_SHOW}"
-_CLASSIFY = f"gvaclassify model=@.xml model-proc=@.json inference-region=full-frame ! {_SHOW}"
+_DETECT = f"gvadetect model=@ir.xml model-proc=@.json ! {_SHOW}"
+_CLASSIFY = f"gvaclassify model=@ir.xml model-proc=@.json inference-region=full-frame ! {_SHOW}"
 _PIPELINES = {
     "detection_output": _DETECT,
     "keypoints_hrnet": (
         f"gvadetect model={_DETECTOR}.xml model-proc={_DETECTOR}.json ! queue ! "
-        f"gvaclassify model=@.xml model-proc=@.json object-class=person ! {_SHOW}"
+        f"gvaclassify model=@ir.xml model-proc=@.json object-class=person ! {_SHOW}"
     ),
     "keypoints_openpose": _CLASSIFY,
     "raw_data_copy": (
-        "gvainference model=@.xml ! queue ! gvametaconvert add-tensor-data=true ! "
+        "gvainference model=@ir.xml ! queue ! gvametaconvert add-tensor-data=true ! "
         "gvametapublish file-path=/dev/stdout ! fakesink"
     ),
 }
@@ -63,7 +63,7 @@ _RESIZES = {
 }
 
 
-def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """The IR, the model-proc file, and the pipeline.
 
     Raises:
@@ -71,8 +71,9 @@ def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[E
     """
     declared = model.spec.decoder
     known = find_model_proc(model.spec.name)
+    ir_folder = f"{model.precision}/" if folder.has_precisions else ""
     if known is not None and declared is None:
-        yield from _render_known(model, known)
+        yield from _render_known(model, known, ir_folder)
         return
     info = model.model_info
     decoder = DECODERS.find(declared.name) if declared is not None else None
@@ -80,20 +81,20 @@ def render_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[E
     outputs = {port.role: port.name for port in model.spec.outputs if port.role}
     required = decoder.reader_names if decoder is not None else {}
     if required and converter != "raw_data_copy" and outputs != required and model.xml.is_file():
-        yield from _rename_outputs(model, outputs, required, converter)
+        yield from _rename_outputs(model, ir_folder, outputs, required, converter)
         outputs = dict(required)
     else:  # docs/export.md, too, which is drawn without IR
-        yield from model.ir_files(model.name)
+        yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     if converter != "raw_data_copy":
-        output = {"converter": converter, "layer_names": [*outputs.values()]}
+        output: dict[str, object] = {"converter": converter, "layer_names": [*outputs.values()]}
         yield _render_model_proc(model, [_describe_image(model, info)], [_finish(output, info)])
     yield from render_documents(model, TARGET)
-    yield _render_pipeline(model, _PIPELINES[converter])
+    yield _render_pipeline(model, ir_folder, _PIPELINES[converter])
 
 
-def _render_known(model: ExportedModel, known: ModelProc) -> Iterator[ExportFile]:
+def _render_known(model: ExportedModel, known: ModelProc, ir_folder: str) -> Iterator[ExportFile]:
     """The files of a model whose inputs and outputs DL Streamer's own samples name."""
-    yield from model.ir_files(model.name)
+    yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     classes = max((size for port in model.outputs for size in port.shape), default=0)
     outputs = []
     for declared in known.outputs:
@@ -105,11 +106,10 @@ def _render_known(model: ExportedModel, known: ModelProc) -> Iterator[ExportFile
     yield from render_documents(model, TARGET)
     is_detector = known.converter in _DETECTORS or known.converter.startswith("yolo_")
     if known.converter == _AUDIO:
-        yield ExportFile(
-            f"{model.name}/pipeline.sh", render("dlstreamer_audio.sh", name=model.name)
-        )
+        script = render("dlstreamer_audio.sh", name=model.name, ir=f"{ir_folder}{model.name}")
+        yield ExportFile(f"{model.name}/pipeline.sh", script)
     else:
-        yield _render_pipeline(model, _DETECT if is_detector else _CLASSIFY)
+        yield _render_pipeline(model, ir_folder, _DETECT if is_detector else _CLASSIFY)
 
 
 def _write_labels(output: Mapping[str, Any], classes: int) -> list[Any]:
@@ -119,8 +119,9 @@ def _write_labels(output: Mapping[str, Any], classes: int) -> list[Any]:
     return [{"index": index, "label": label, "threshold": 0} for index, label in enumerate(labels)]
 
 
-def _render_pipeline(model: ExportedModel, elements: str) -> ExportFile:
-    pipeline = elements.replace("@", model.name).replace(" model=", f" {_F32} model=")
+def _render_pipeline(model: ExportedModel, ir_folder: str, elements: str) -> ExportFile:
+    elements = elements.replace("@ir", f"{ir_folder}{model.name}").replace("@", model.name)
+    pipeline = elements.replace(" model=", f" {_F32} model=")
     script = render("dlstreamer.sh", name=model.name, pipeline=pipeline)
     return ExportFile(f"{model.name}/pipeline.sh", script)
 
@@ -167,7 +168,11 @@ def _explain_refusal(spec: ModelSpec, decoder: DecoderType | None) -> ExportErro
 
 
 def _rename_outputs(
-    model: ExportedModel, names: Mapping[str, str], required: Mapping[str, str], converter: str
+    model: ExportedModel,
+    ir_folder: str,
+    names: Mapping[str, str],
+    required: Mapping[str, str],
+    converter: str,
 ) -> Iterator[ExportFile]:
     """The IR with the names of outputs, by role, that the converter requires."""
     network = openvino_core().read_model(model.xml)
@@ -178,9 +183,8 @@ def _rename_outputs(
         xml = Path(folder, f"{model.name}.xml")
         import_openvino().serialize(network, xml, xml.with_suffix(".bin"))
         for suffix in SUFFIXES:
-            yield ExportFile(
-                f"{model.name}/{model.name}{suffix}", xml.with_suffix(suffix).read_bytes()
-            )
+            name = f"{model.name}/{ir_folder}{model.name}{suffix}"
+            yield ExportFile(name, xml.with_suffix(suffix).read_bytes())
 
 
 def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, object]:
@@ -217,6 +221,7 @@ def _render_model_proc(
 TARGET = ExportTarget(
     summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
     render=render_dlstreamer,
+    takes_precisions=True,
     require=_require_converter,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
     needs=(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posezoo.errors import ExportError
@@ -109,10 +109,12 @@ class ExportFolder:
     Attributes:
         present: the SHA-256 of the files that exports wrote there, by their names.
         storage_uri: where a cluster finds a copy of the folder; empty if the user did not say.
+        has_precisions: whether IR are in folders of their precision, as omz_converter has them.
     """
 
     present: Mapping[str, str]
     storage_uri: str = ""
+    has_precisions: bool = False
 
     def version(self, model: ExportedModel, stem: str = "") -> int:
         """The number of the version with this IR: the latest if it has the same bytes, otherwise
@@ -150,6 +152,7 @@ class ExportTarget:
         is_versioned: whether each model has numbered version folders, of which earlier ones are
             kept.
         takes_storage_uri: whether its files name the address of a copy of the folder.
+        takes_precisions: whether its IR can be in folders of their precision.
         inputs: how the IR that it exports always take images; None if the user decides.
     """
 
@@ -164,26 +167,25 @@ class ExportTarget:
     require: Callable[[ModelSpec], None] = lambda _spec: None
     is_versioned: bool = False
     takes_storage_uri: bool = False
+    takes_precisions: bool = False
     inputs: InputOptions | None = None
 
 
 def render_files(
     target: ExportTarget,
     models: Iterable[ExportedModel],
-    present: Mapping[str, str],
-    storage_uri: str = "",
+    folder: ExportFolder,
 ) -> list[ExportFile]:
     """The files of all models together.
 
     Args:
-        present: the SHA-256 of the files that exports wrote before, by their names.
-        storage_uri: as in ``ExportFolder``.
+        folder: with the files that exports wrote before.
     """
     files: dict[str, ExportFile] = {}
     for model in models:  # a file for all models, such as config.json, also names those before it
-        digests = {**present, **{file.name: file.digest for file in files.values()}}
-        folder = ExportFolder(digests, storage_uri)
-        files |= {file.name: file for file in target.render(model, folder)}
+        digests = {**folder.present, **{file.name: file.digest for file in files.values()}}
+        with_earlier = replace(folder, present=digests)
+        files |= {file.name: file for file in target.render(model, with_earlier)}
     return list(files.values())
 
 

@@ -29,6 +29,7 @@ class ExportOptions:
         precision: of the IR.
         inputs: how the IR take images.
         storage_uri: the address of a copy of the folder; empty if there is none yet.
+        has_precisions: whether IR are in folders of their precision.
         is_dry_run: whether nothing is downloaded, converted or written.
     """
 
@@ -37,6 +38,7 @@ class ExportOptions:
     precision: Precision
     inputs: InputOptions
     storage_uri: str
+    has_precisions: bool
     is_dry_run: bool
 
 
@@ -47,6 +49,7 @@ def choose_export(
     *,
     inputs: InputOptions = InputOptions(),  # noqa: B008 immutable
     storage_uri: str = "",
+    has_precisions: bool = False,
     is_dry_run: bool = False,
 ) -> ExportOptions:
     """The options of an export to a target, which may decide how its IR take images.
@@ -62,6 +65,8 @@ def choose_export(
     if storage_uri and not (record.takes_storage_uri and "://" in storage_uri):
         problem = "--storage_uri is an address such as s3://bucket/models, for --to kserve"
         raise ExportError(problem)
+    if has_precisions and not record.takes_precisions:
+        raise ExportError("--layout NAME/PRECISION is for --to dlstreamer")
     if fixed := record.inputs:
         wants_type = inputs.element_type in ("", fixed.element_type)
         if not (wants_type and inputs.layout in ("", fixed.layout)):
@@ -74,7 +79,7 @@ def choose_export(
             resize=inputs.resize or fixed.resize,
             decode=fixed.decode,
         )
-    return ExportOptions(record, folder, precision, inputs, storage_uri, is_dry_run)
+    return ExportOptions(record, folder, precision, inputs, storage_uri, has_precisions, is_dry_run)
 
 
 def with_export_dir(context: Context, inputs: InputOptions) -> Context:
@@ -138,7 +143,9 @@ def write_exports(models: Sequence[ExportedModel], options: ExportOptions) -> Ex
     target = options.target
     return write_export(
         options.folder,
-        lambda present: render_files(target, models, present, options.storage_uri),
+        lambda present: render_files(
+            target, models, ExportFolder(present, options.storage_uri, options.has_precisions)
+        ),
         versioned=[model.name for model in models] if target.is_versioned else [],
         is_dry_run=options.is_dry_run,
     )

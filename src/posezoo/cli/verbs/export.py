@@ -45,6 +45,7 @@ posezoo export blazepose-full --to ovms models
 posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --to folder out
 posezoo export blazepose-full movenet-multipose --to cpp project
 posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
+posezoo export age-gender-recognition-retail-0013 --to dlstreamer omz --layout NAME/PRECISION
 posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
 """  # noqa: E501
 
@@ -61,6 +62,13 @@ FLAGS = (
         "with --to kserve: the address of a copy of the folder that the cluster can read, such as "
         "s3://bucket/models or pvc://claim/models",
         default="",
+    ),
+    Flag(
+        "--layout LAYOUT",
+        "with --to dlstreamer: where the IR of a model goes: NAME, or NAME/PRECISION as in Open "
+        "Model Zoo (default: NAME)",
+        choices=("NAME", "NAME/PRECISION"),
+        default="NAME",
     ),
     "precision",
     flags.weights_dir_flag("folder of the IR"),
@@ -132,6 +140,7 @@ def _options_from_args(args: argparse.Namespace) -> ExportOptions:
             args.precision,
             inputs=flags.input_options_from_args(args),
             storage_uri=args.storage_uri,
+            has_precisions=args.layout == "NAME/PRECISION",
             is_dry_run=args.dry_run,
         )
     except ExportError as error:
