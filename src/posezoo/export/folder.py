@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from posezoo.cards.model_card import NAME as CARD
 from posezoo.cards.model_card import render_card_files
-from posezoo.errors import ExportError
 from posezoo.export.documents import render_texts
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.facts.model_facts import ModelFacts
@@ -35,16 +34,13 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
 
 
 def render_sample(model: ExportedModel) -> bytes:
-    """A Python program that needs only OpenVINO and OpenCV.
-
-    Raises:
-        ExportError: the model does not take one image.
+    """A Python program that needs only OpenVINO and OpenCV; without an image as its only input, the
+    network gets zeros.
     """
     port = model.inputs[0]
     sides = model.inputs[0].sides
     if len(model.inputs) != 1 or sides.get("C") != 3 or not sides.keys() >= {"H", "W"}:
-        given = ", ".join(f"{each.name} {list(each.shape)}" for each in model.inputs)
-        raise ExportError(f"{model.name}: the sample needs one image as its input, not {given}")
+        return render("sample_without_image.py", name=model.name)
     height = sides["H"]
     width = sides["W"]
     if min(height, width) < 0 and (usual := model.spec.inputs[0].usual_size):
