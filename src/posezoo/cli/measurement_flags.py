@@ -10,6 +10,7 @@ from posezoo.cli.flags import Flag
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
+    from posezoo.console import Console
     from posezoo.facts.comparison import MeasurementSelection
     from posezoo.registry import Registry
 
@@ -63,3 +64,9 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
                 raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
             measurements.append((model.full_name, measurement))
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
+
+
+def warn_if_none_matched(args: argparse.Namespace, console: Console) -> None:
+    """Warn that no speed was found, if the flags ask for some."""
+    if args.setting or args.machine:
+        console.warn("no speed measurement matches --machine and --setting")

@@ -19,17 +19,23 @@ CSV has the same columns, and for each value a column with its origin.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
+from posezoo.cli.measurement_flags import (
+    MEASUREMENT_FLAGS,
+    measurement_selection,
+    warn_if_none_matched,
+)
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
+    from posezoo.facts.comparison import ModelComparison
     from posezoo.spec.model import Model
 
 EXAMPLES = """
@@ -65,11 +71,8 @@ def run(args: argparse.Namespace) -> int:
             f"--picture: expected a name that ends with .svg or .png, got {args.picture}"
         )
     from posezoo.cli.comparison_report import FORMATS
-    from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
     from posezoo.facts.comparison import compare_models
     from posezoo.facts.model_facts import ModelFacts
-    from posezoo.files.verified_files import write_atomically
-    from posezoo.images import write_image
 
     context = flags.context_from_args(args)
     flags.require_local("compare", context.layout.output_dir)
@@ -87,16 +90,22 @@ def run(args: argparse.Namespace) -> int:
                 f"none of these models is available in {requested}",
                 hint="--precisions selects others",
             )
-        if (args.setting or args.machine) and not (
-            comparison.speed_setting or comparison.network_setting
-        ):
-            console.warn("no speed measurement matches --machine and --setting")
+        if not (comparison.speed_setting or comparison.network_setting):
+            warn_if_none_matched(args, console)
         if args.picture:
-            chart = draw_chart(comparison)
-            if args.picture.suffix == ".svg":
-                write_atomically(args.picture, to_svg(chart).encode())
-            else:
-                write_image(args.picture, to_image(chart))
+            _draw(comparison, args.picture)
             console.print_line(f"drawn: {args.picture}")
     print(FORMATS[args.format](comparison))
     return 1 if selection.problems else 0
+
+
+def _draw(comparison: ModelComparison, picture: Path) -> None:
+    from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
+    from posezoo.files.verified_files import write_atomically
+    from posezoo.images import write_image
+
+    chart = draw_chart(comparison)
+    if picture.suffix == ".svg":
+        write_atomically(picture, to_svg(chart).encode())
+    else:
+        write_image(picture, to_image(chart))

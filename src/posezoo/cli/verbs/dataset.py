@@ -74,35 +74,26 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "get":
         return _get(args)
     facts = _facts(read_dataset(args, keypoints=False))
+    print_result(args.format, facts, *_text_lines(facts))
+    return 1 if facts["missing"] else 0
+
+
+def _text_lines(facts: dict[str, Any]) -> list[str]:
+    images = f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}"
+    others = f"{facts['without_keypoints']} more without keypoints, {facts['crowds']} crowds"
+    counts = ", ".join(f"{name} {count}" for name, count in facts["labelled"].items())
     rows = [
         ("annotations", facts["annotations"]),
-        (
-            "images",
-            f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}",
-        ),
-        (
-            "people",
-            (
-                f"{facts['people']}, {facts['without_keypoints']} more without keypoints, "
-                f"{facts['crowds']} crowds"
-            ),
-        ),
-        (
-            "keypoints",
-            ", ".join(f"{name} {count}" for name, count in facts["labelled"].items()) or "none",
-        ),
+        ("images", images),
+        ("people", f"{facts['people']}, {others}"),
+        ("keypoints", counts or "none"),
         ("missing", f"{len(facts['missing'])} images"),
     ]
-    rows += [
-        (
-            "license",
-            f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip(),
-        )
-        for terms in facts["licenses"]
-    ]
+    for terms in facts["licenses"]:
+        text = f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}"
+        rows.append(("license", text.rstrip()))
     missing = [f"missing: {escape_control_characters(name)}" for name in facts["missing"]]
-    print_result(args.format, facts, *align_columns(rows), *missing)
-    return 1 if facts["missing"] else 0
+    return [*align_columns(rows), *missing]
 
 
 def _get(args: argparse.Namespace) -> int:

@@ -20,7 +20,11 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
+from posezoo.cli.measurement_flags import (
+    MEASUREMENT_FLAGS,
+    measurement_selection,
+    warn_if_none_matched,
+)
 from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL, select_models
@@ -87,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
         if args.pictures is not None:
             pictures = _draw_pictures(args.pictures, models, context, console)
         data = collect_gallery_data(models, context.layout, measurements, pictures)
-        if (args.setting or args.machine) and not data.speed_setting:
-            console.warn("no speed measurement matches --machine and --setting")
+        if not data.speed_setting:
+            warn_if_none_matched(args, console)
         pages = render_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
         write = plan_site if args.dry_run else write_site
         changes = write(args.output, pages, force=args.force)
