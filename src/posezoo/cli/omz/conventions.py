@@ -301,10 +301,13 @@ class _Search:
             if names and name != release:
                 output.warn(f"{', '.join(names)}: not among {first}; taken from --registry {name}")
             if others:
-                flags = " ".join(f"--registry {each}" for each in (*self.settings.registries, name))
-                output.warn(
-                    f"{', '.join(self._globs)}: {name} also has {', '.join(others)}: {flags}"
-                )
+                output.warn(self._describe_others(name, others))
+
+    def _describe_others(self, name: str, models: Sequence[str]) -> str:
+        """That a release, which is not opened, has more models that match the globs."""
+        registries = (*self.settings.registries, name)
+        flags = " ".join(f"--registry {registry}" for registry in registries)
+        return f"{', '.join(self._globs)}: {name} also has {', '.join(models)}: {flags}"
 
     def require_all_found(self) -> None:
         """Raise an OmzError if a pattern matches no name."""
