@@ -214,5 +214,7 @@ def test_an_ir_whose_inputs_are_not_declared_is_exported(zoo):
 
 
 def test_a_model_that_cannot_be_converted_is_not_said_to_be_exported(zoo):
-    ended = run(zoo, "old", "--to", "folder", "out", "-o", "irs", "--dry_run")
+    write_model(zoo / "models", "removed", model_yml(framework="mxnet"))
+    ended = run(zoo, "removed", "--to", "folder", "out", "-o", "irs", "--dry_run")
+    assert "Model Optimizer has not read MXNet files since 2024" in ended.stdout
     assert "would" not in ended.stdout
