@@ -37,7 +37,7 @@ def zoo(tmp_path):
         "net",
         omz_yml(files=[declared_file(origin)], input_info=info, model_optimizer_args=arguments),
     )
-    write_model(root, "old", model_yml(framework="caffe"))
+    write_model(root, "old", model_yml(framework="paddle"))
     file = {
         "name": "FP16/ready.xml",
         "size": 7,
@@ -97,8 +97,8 @@ def test_a_plan_says_why_not_in_a_word_and_a_sentence(zoo):
     old = planned(zoo, "--all")["old"]
     assert (old["route"], old["reason"], old["why"]) == (
         "mo",
-        "caffe",
-        "OpenVINO does not read Caffe networks",
+        "paddle",
+        "posezoo does not read PaddlePaddle networks",
     )
     assert (old["files"], old["irs"], old["fetch_bytes"]) == ([], [], 0)
 
@@ -133,7 +133,7 @@ def test_a_model_that_is_not_converted_here_is_refused_before_anything_is_fetche
     refused = run(zoo, "get", "old", "-o", zoo / "out")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[0] == (
-        "error: old: cannot be converted here (mo, caffe): OpenVINO does not read Caffe networks"
+        "error: old: cannot be converted here (mo, paddle): posezoo does not read PaddlePaddle networks"
     )
     assert not (zoo / "out").exists()
 
@@ -153,7 +153,7 @@ def test_in_text_a_model_is_a_block_and_the_sum_stands_at_the_end(zoo):
         "  input image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255" in lines
     )
     assert "  outputs pafs, heatmaps" in lines
-    assert "old (caffe): mo, caffe: OpenVINO does not read Caffe networks" in lines
+    assert "old (paddle): mo, paddle: posezoo does not read PaddlePaddle networks" in lines
     assert lines[-1].startswith("3 models (1 convert, 1 mo, 1 ir): 2 files to download, ")
 
 
