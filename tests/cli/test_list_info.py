@@ -57,7 +57,7 @@ def zoo(tmp_path):
     write_model(
         root,
         "old",
-        declared("net.caffemodel", framework="caffe", license="https://terms.invalid/old"),
+        declared("net.params", framework="mxnet", license="https://terms.invalid/old"),
     )
     write_composite(root, "whole", ["second", "first"])
     write_model(
