@@ -261,9 +261,9 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(convertible):
 
 
 def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(convertible):
-    (convertible / "net.caffemodel").write_bytes(b"caffe")
-    files = [declared_file(convertible / "net.caffemodel")]
-    write_model(convertible / "models", "old", model_yml(framework="caffe", files=files))
+    (convertible / "net.params").write_bytes(b"params")
+    files = [declared_file(convertible / "net.params")]
+    write_model(convertible / "models", "old", model_yml(framework="mxnet", files=files))
     assert run("downloader", convertible, "--name", "old").returncode == 0
     real, dry = (
         run("converter", convertible, "--name", "old,net", *flags) for flags in ((), ("--dry_run",))
