@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
+from posezoo.convert.regions import add_regions
 from posezoo.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.files import verified_files
 from posezoo.files.postprocess_state import is_unpacked
@@ -232,7 +233,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     _keep_node_names(network, model_format, spec, path)
     if declared:
         network = _name_outputs(network, declared, spec, path)
-    return network
+    return add_regions(network, spec, path)
 
 
 def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:

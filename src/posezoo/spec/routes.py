@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from posezoo.spec.mo_args import is_supported
 from posezoo.spec.model import Framework, ModelSpec, Route
+from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG, is_region_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ def _is_graph_as_text(spec: ModelSpec) -> bool:
     source = spec.source_model if spec.files else ""
     name = source if isinstance(source, str) else source.name
     return spec.framework is Framework.TF and name.endswith(".pbtxt")
+
+
+def _unsupported_flags(spec: ModelSpec) -> list[str]:
+    flags = [
+        flag
+        for flag, value in spec.mo_args
+        if not is_supported(flag)
+        and not (flag == TRANSFORMATIONS_CONFIG and is_region_config(value))
+    ]
+    return list(dict.fromkeys(flags))
 
 
 RouteRule = tuple[Callable[[ModelSpec], bool], Route, Obstacle | None]
@@ -96,7 +107,7 @@ RULES: tuple[RouteRule, ...] = (
         ),
     ),
     (
-        lambda spec: _has_argument(spec, "--transformations_config"),
+        lambda spec: TRANSFORMATIONS_CONFIG in _unsupported_flags(spec),
         Route.MO,
         Obstacle(
             "transformations-config", "a program inside Model Optimizer rewrites its network", _MO
@@ -112,7 +123,7 @@ RULES: tuple[RouteRule, ...] = (
         ),
     ),
     (
-        lambda spec: not all(is_supported(flag) for flag, _ in spec.mo_args),
+        lambda spec: bool(_unsupported_flags(spec)),
         Route.MO,
         Obstacle("argument", "posezoo does not support an argument of its model.yml", _MO),
     ),
@@ -133,8 +144,7 @@ def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
     """Why posezoo does not convert a model, in one line that begins with its name."""
     if obstacle.reason == PRECISION:
         return f"{spec.full_name}: {obstacle.why}"
-    flags = dict.fromkeys(flag for flag, _ in spec.mo_args if not is_supported(flag))
-    named = f": {', '.join(flags)}" if obstacle.reason == "argument" else ""
+    named = f": {', '.join(_unsupported_flags(spec))}" if obstacle.reason == "argument" else ""
     return (
         f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}):"
         f" {obstacle.why}{named}"
