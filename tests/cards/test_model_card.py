@@ -14,7 +14,7 @@ import cv2
 from markdown_it import MarkdownIt
 
 from conftest import by_digest
-from fakes.zoo import as_yaml, model_yml, write_composite, write_model
+from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cards.card_reader import parse_card
 from posezoo.cards.model_card import NOTE, render_card, write_card
 from posezoo.cards.registry_pages import render_pages
@@ -119,6 +119,30 @@ def test_a_license_that_is_an_address_is_linked(tmp_path):
     write_model(tmp_path / "models", "net", model_yml(license="https://terms.invalid/LICENSE"))
     legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
     assert "the terms at <https://terms.invalid/LICENSE>." in legal
+
+
+def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
+    export = (
+        "--model-name=resnet18",
+        "--weights=$dl_dir/net.onnx",
+        "--import-module=torchvision.models",
+        "--input-shape=1,3,224,224",
+        "--input-names=data",
+        "--output-names=prob",
+    )
+    yml = omz_yml(
+        framework="pytorch",
+        input_info=None,
+        model_optimizer_args=["--input=data"],
+        conversion_to_onnx_args=list(export),
+    )
+    write_model(tmp_path / "models", "net", yml)
+    card = drawn(tmp_path / "models", "net")
+    assert (
+        "| Network | posezoo's own definition, resnet18, with the published weights |"
+        in section(card, "Specification")
+    )
+    assert "`pip install -e '.[run,torch]'`" in section(card, "Example")
 
 
 def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):

@@ -54,6 +54,7 @@ from posezoo.facts.labels import (
 from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.files.verified_files import write_atomically
 from posezoo.registry import registry_root
+from posezoo.resolve.custom_weights import with_known_network
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 NAME = "README.md"
@@ -278,12 +279,21 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
     files = "size unknown" if size is None else f"{format_megabytes(size)} ({size:,} bytes)"
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
+        ("Network", ", ".join(_own_definitions(parts))),
         ("IR precisions", ", ".join(facts.precisions)),
         ("Published files", files),
         ("Revision", ", ".join(dict.fromkeys(str(part.revision) for part in parts))),
     ]
     yield "## Specification"
     yield format_table(("Metric", "Value"), [row for row in rows if row[1]])
+
+
+def _own_definitions(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """Of the models whose model.yml names a class of their authors' code, which is not run."""
+    for part in parts:
+        network = with_known_network(part).network
+        if network is not None and network.names:
+            yield f"posezoo's own definition, {network.name}, with the published weights"
 
 
 def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:

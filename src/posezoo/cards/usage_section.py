@@ -15,6 +15,7 @@ from posezoo.cards.markdown import (
 )
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import registry_root
+from posezoo.resolve.custom_weights import with_known_network
 from posezoo.resolve.people import declared_people
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Precision
 
@@ -43,7 +44,8 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterat
     if linked and model.path.with_name(PICTURE).is_file():
         yield format_image(PICTURE, f"what {facts.name} finds in two photos")
         yield CREDIT
-    extras = ["run", *(["torch"] if any(part.network is not None for part in facts.parts) else [])]
+    parts = map(with_known_network, facts.parts)
+    extras = ["run", *(["torch"] if any(part.network is not None for part in parts) else [])]
     named = " and ".join(map(format_code, extras))
     install = format_code(f"pip install -e '.[{','.join(extras)}]'")
     yield f"The example needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."

@@ -147,6 +147,35 @@ def dense_upsampling(inputs: int, planes: int) -> nn.Sequential:
     )
 
 
+class ConvNorm(nn.Sequential):
+    """Convolution without bias (key ``conv``), batch normalization (``bn``), an activation.
+
+    Args:
+        padding: None keeps height and width, if the stride is 1.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: tuple[int, int] = (1, 1),
+        stride: int | tuple[int, int] = 1,
+        padding: tuple[int, int] | None = None,
+        *,
+        eps: float = 1e-5,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        if padding is None:
+            padding = (kernel[0] // 2, kernel[1] // 2)
+        super().__init__(
+            OrderedDict(
+                conv=nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
+                bn=nn.BatchNorm2d(outputs, eps=eps),
+                act=activation(),
+            )
+        )
+
+
 class ImageMean(nn.Module):
     """The mean of each channel."""
 

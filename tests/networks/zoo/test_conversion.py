@@ -23,6 +23,18 @@ MODELS = {
     "efficientnet-b0-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
     "regnetx-3.2gf": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
     "resnest-50-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "dla-34": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "hbonet-0.25": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "rexnet-v1-x1.0": ("input.1", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "retinaface-resnet50-pytorch": (
+        "data",
+        (1, 3, 640, 640),
+        {
+            "face_rpn_bbox_pred": (1, 16800, 4),
+            "face_rpn_cls_prob": (1, 16800, 2),
+            "face_rpn_landmark_pred": (1, 16800, 10),
+        },
+    ),
     "text-recognition-resnet-fc": ("input", (1, 1, 32, 100), {"output": (1, 26, 37)}),
     "googlenet-v3-pytorch": ("data", (1, 3, 299, 299), {"prob": (1, 1000)}),
 }

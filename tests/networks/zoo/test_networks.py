@@ -64,6 +64,20 @@ CONVNEXT = renamed(
 )
 
 
+def in_order_of(name: str) -> Callable[[Any], dict[str, Any]]:
+    """timm's tensors by the keys of our network: both have the same layers in the same order."""
+
+    def publish(network) -> dict[str, Any]:
+        ours = networks.build_network(name).state_dict()
+        tensors = network.state_dict().values()
+        return {
+            key: tensor.reshape(wanted.shape)
+            for (key, wanted), tensor in zip(ours.items(), tensors, strict=True)
+        }
+
+    return publish
+
+
 def torchvision(name: str, **options: Any) -> Judge:
     return Judge("torchvision.models", name, {"weights": None, **options})
 
@@ -80,7 +94,11 @@ JUDGES = {
     "tf_efficientnetv2_b0, odd": Judge("timm.models", "tf_efficientnetv2_b0", size=193),
     "tf_efficientnetv2_s_in21ft1k": Judge("timm.models", "tf_efficientnetv2_s"),
     "efficientnet_b0": Judge("timm.models", "efficientnet_b0"),
+    "tf_efficientnet_b5": Judge("timm.models", "tf_efficientnet_b5", size=228),
+    "tf_efficientnet_b7": Judge("timm.models", "tf_efficientnet_b7", size=150),
     "resnest50": Judge("timm.models", "resnest50d"),
+    "dla34": Judge("timm.models", "dla34"),
+    "rexnet_1.0": Judge("timm.models", "rexnet_100", publish=in_order_of("rexnet_1.0")),
     "repvgg_a0": Judge("timm.models", "repvgg_a0", publish=REPVGG),
     "repvgg_b1": Judge("timm.models", "repvgg_b1", publish=REPVGG),
     "regnetx_3.2gf": Judge("timm.models", "regnetx_032", publish=REGNET),
@@ -98,12 +116,20 @@ PARAMETERS = {
     "tf_efficientnetv2_b0": 7.1094,
     "tf_efficientnetv2_s_in21ft1k": 21.3816,
     "efficientnet_b0": 5.268,
+    "tf_efficientnet_b5": 30.303,
+    "tf_efficientnet_b7": 66.193,
     "repvgg_a0": 8.3094,
     "repvgg_b1": 51.8295,
     "repvgg_b3": 110.9609,
     "convnext_tiny": 28.5892,
     "regnetx_3.2gf": 15.2653,
     "resnest50": 27.4493,
+    "dla34": 15.7344,
+    "hbonet_0.25": 1.93,
+    "hbonet_0.5": 2.5289,
+    "hbonet_1.0": 4.5447,
+    "rexnet_1.0": 4.7779,
+    "retinaface_resnet50": 27.2646,
     "yolox_tiny": 5.0472,
     "text_recognition_resnet_fc": 177.9668,
 }
@@ -156,6 +182,48 @@ def test_only_the_classifier_that_training_used_may_be_left_over(tmp_path):
     torch.save({**state, "OtherLogits.fc.bias": torch.zeros(1000)}, tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match="1 unexpected: OtherLogits"):
         read_network_checkpoint(tmp_path / "net.pth", "inception_v3").load()
+
+
+def test_the_projections_that_dla_34_does_not_use_may_be_left_over(tmp_path):
+    state = networks.build_network("dla34").state_dict()
+    torch.save(
+        {**state, "level3.project.0.weight": torch.zeros(128, 64, 1, 1)}, tmp_path / "net.pth"
+    )
+    read_network_checkpoint(tmp_path / "net.pth", "dla34").load()
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [("stage1.0.rbr_1x1.bn.bias", None), ("stage0.rbr_dense.bn.weight", torch.zeros(3))],
+)
+def test_a_block_of_repvgg_that_cannot_be_fused_is_named(tmp_path, key, change):
+    published = judged(JUDGES["repvgg_a0"])
+    state = REPVGG(published)
+    if change is None:
+        del state[key]
+    else:
+        state[key] = change
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(CheckpointError, match=rf"net\.pth: does not fit the network: {key[:6]}"):
+        read_network_checkpoint(tmp_path / "net.pth", "repvgg_a0")
+
+
+def test_a_checkpoint_of_repvgg_whose_branches_are_fused_is_read_as_it_is(tmp_path):
+    fused = networks.build_network("repvgg_a0")
+    torch.save(fused.state_dict(), tmp_path / "net.pth")
+    loaded = read_network_checkpoint(tmp_path / "net.pth", "repvgg_a0").load()
+    key = "stage0.rbr_reparam.weight"
+    assert torch.equal(loaded.state_dict()[key], fused.state_dict()[key])
+
+
+def test_the_rows_of_yolox_are_those_of_the_cells_of_each_stride(tmp_path):
+    network = networks.build_network("yolox_tiny", classes=3)
+    with torch.no_grad():
+        small, large = (network(torch.zeros(1, 3, size, size)) for size in (64, 96))
+    assert small.shape == (1, 64 + 16 + 4, 5 + 3)
+    assert large.shape == (1, 144 + 36 + 9, 5 + 3)
+    assert small[..., 4:].min() >= 0
+    assert small[..., 4:].max() <= 1
 
 
 def test_the_weights_of_another_network_are_refused(tmp_path):

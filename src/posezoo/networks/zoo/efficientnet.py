@@ -1,4 +1,4 @@
-"""EfficientNet B0 and EfficientNet V2 B0 and S.
+"""EfficientNet B0, B5 and B7, and EfficientNet V2 B0 and S.
 
 Papers: Tan and Le 2019, "EfficientNet", arXiv:1905.11946; Tan and Le 2021, "EfficientNetV2",
 arXiv:2104.00298. The keys are those of timm/models/efficientnet.py.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -34,26 +35,44 @@ class Variant(NamedTuple):
 
     stem: int  # channels of the first convolution
     stages: tuple[Stage, ...]
-    #: TensorFlow's networks pad an even size on the right and at the bottom only.
-    from_tensorflow: bool
+    head: int = 1280  # channels of the last convolution
+    #: TensorFlow's networks pad an even size more on the right and at the bottom.
+    from_tensorflow: bool = True
+
+
+def _scaled(original: Variant, width: float, depth: float) -> Variant:
+    """The network with more channels and blocks: section 3 of the first paper."""
+    stages = []
+    for row in original.stages:
+        outputs = _round_channels(width * row.outputs)
+        stages.append(row._replace(outputs=outputs, repeats=ceil(depth * row.repeats)))
+    stem = _round_channels(width * original.stem)
+    return Variant(stem, tuple(stages), _round_channels(width * original.head))
+
+
+def _round_channels(channels: float) -> int:
+    """The nearest multiple of 8."""
+    return int(channels + 4) // 8 * 8
 
 
 _STAGE = partial(Stage, attention=True)
-
-VARIANTS = {
-    "b0": Variant(
-        32,
-        (
-            _STAGE("separable", 1, 16),
-            _STAGE("inverted", 2, 24, 2, 3, 6),
-            _STAGE("inverted", 2, 40, 2, 5, 6),
-            _STAGE("inverted", 3, 80, 2, 3, 6),
-            _STAGE("inverted", 3, 112, 1, 5, 6),
-            _STAGE("inverted", 4, 192, 2, 5, 6),
-            _STAGE("inverted", 1, 320, 1, 3, 6),
-        ),
-        from_tensorflow=False,
+_B0 = Variant(
+    32,
+    (
+        _STAGE("separable", 1, 16),
+        _STAGE("inverted", 2, 24, 2, 3, 6),
+        _STAGE("inverted", 2, 40, 2, 5, 6),
+        _STAGE("inverted", 3, 80, 2, 3, 6),
+        _STAGE("inverted", 3, 112, 1, 5, 6),
+        _STAGE("inverted", 4, 192, 2, 5, 6),
+        _STAGE("inverted", 1, 320, 1, 3, 6),
     ),
+    from_tensorflow=False,
+)
+VARIANTS = {
+    "b0": _B0,
+    "b5": _scaled(_B0, 1.6, 2.2),
+    "b7": _scaled(_B0, 2.0, 3.1),
     "v2_b0": Variant(
         32,
         (
@@ -64,7 +83,6 @@ VARIANTS = {
             _STAGE("inverted", 5, 112, 1, 3, 6),
             _STAGE("inverted", 8, 192, 2, 3, 6),
         ),
-        from_tensorflow=True,
     ),
     "v2_s": Variant(
         24,
@@ -76,7 +94,6 @@ VARIANTS = {
             _STAGE("inverted", 9, 160, 1, 3, 6),
             _STAGE("inverted", 15, 256, 2, 3, 6),
         ),
-        from_tensorflow=True,
     ),
 }
 
@@ -85,7 +102,7 @@ class EfficientNet(nn.Sequential):
     """(N, 3, H, W) to (N, classes)."""
 
     def __init__(self, *, variant: str, classes: int) -> None:
-        stem, rows, from_tensorflow = VARIANTS[variant]
+        stem, rows, head, from_tensorflow = VARIANTS[variant]
         convolution = _PaddedConvolution if from_tensorflow else conv2d
         norm = partial(nn.BatchNorm2d, eps=1e-3 if from_tensorflow else 1e-5)
         stages = []
@@ -102,11 +119,11 @@ class EfficientNet(nn.Sequential):
                 bn1=norm(stem),
                 act1=nn.SiLU(inplace=True),
                 blocks=nn.Sequential(*stages),
-                conv_head=conv2d(inputs, 1280, 1),
-                bn2=norm(1280),
+                conv_head=conv2d(inputs, head, 1),
+                bn2=norm(head),
                 act2=nn.SiLU(inplace=True),
                 mean=ImageMean(),
-                classifier=nn.Linear(1280, classes),
+                classifier=nn.Linear(head, classes),
             )
         )
 
@@ -162,18 +179,19 @@ def _convolutions(
 
 
 class _PaddedConvolution(nn.Conv2d):
-    """A 3x3 convolution with the padding that TensorFlow calls SAME."""
+    """A convolution with the padding that TensorFlow calls SAME."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1
     ) -> None:
-        padding = 1 if stride == 1 else 0
+        padding = kernel // 2 if stride == 1 else 0
         super().__init__(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.padding == (0, 0):
+        if self.stride == (2, 2):
             height, width = x.shape[2:]
-            x = pad(x, (width % 2, 1, height % 2, 1))
+            after = self.kernel_size[0] // 2
+            x = pad(x, (width % 2 + after - 1, after, height % 2 + after - 1, after))
         return super().forward(x)
 
 

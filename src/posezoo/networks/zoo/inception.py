@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ImageMean
+from posezoo.networks.blocks import ConvNorm, ImageMean
 
 #: The convolutions of a branch: output channels, and the kernel's height and width.
 Branch = Sequence[tuple[int, tuple[int, int]]]
@@ -22,6 +23,9 @@ _POINT = (1, 1)
 _SQUARE = (3, 3)
 _ROW = (1, 7)
 _COLUMN = (7, 1)
+_UNPADDED = (0, 0)
+
+_Convolution = partial(ConvNorm, eps=1e-3)
 
 
 class InceptionV3(nn.Sequential):
@@ -30,12 +34,12 @@ class InceptionV3(nn.Sequential):
     def __init__(self, *, classes: int) -> None:
         super().__init__(
             OrderedDict(
-                Conv2d_1a_3x3=_Convolution(3, 32, _SQUARE, stride=2, pads=False),
-                Conv2d_2a_3x3=_Convolution(32, 32, _SQUARE, pads=False),
+                Conv2d_1a_3x3=_Convolution(3, 32, _SQUARE, 2, _UNPADDED),
+                Conv2d_2a_3x3=_Convolution(32, 32, _SQUARE, 1, _UNPADDED),
                 Conv2d_2b_3x3=_Convolution(32, 64, _SQUARE),
                 maxpool1=nn.MaxPool2d(3, 2),
                 Conv2d_3b_1x1=_Convolution(64, 80, _POINT),
-                Conv2d_4a_3x3=_Convolution(80, 192, _SQUARE, pads=False),
+                Conv2d_4a_3x3=_Convolution(80, 192, _SQUARE, 1, _UNPADDED),
                 maxpool2=nn.MaxPool2d(3, 2),
                 Mixed_5b=_square_block(192, 32),
                 Mixed_5c=_square_block(256, 64),
@@ -64,28 +68,6 @@ class InceptionV3(nn.Sequential):
         )
 
 
-class _Convolution(nn.Sequential):
-    """Convolution, batch normalization, ReLU."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: tuple[int, int],
-        *,
-        stride: int = 1,
-        pads: bool = True,
-    ) -> None:
-        padding = (kernel[0] // 2, kernel[1] // 2) if pads else 0
-        super().__init__(
-            OrderedDict(
-                conv=nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
-                bn=nn.BatchNorm2d(outputs, eps=0.001),
-                relu=nn.ReLU(inplace=True),
-            )
-        )
-
-
 class _Mixed(nn.Module):
     """Branches side by side, each a row of convolutions, and one of pooling.
 
@@ -106,10 +88,8 @@ class _Mixed(nn.Module):
             for number, (outputs, kernel) in enumerate(convolutions, 1):
                 key = f"{branch}_{number}" if len(convolutions) > 1 else branch
                 reduces = stride > 1 and number == len(convolutions)
-                layer = _Convolution(
-                    channels, outputs, kernel, stride=stride if reduces else 1, pads=not reduces
-                )
-                self.add_module(key, layer)
+                sliding = (stride, _UNPADDED) if reduces else ()
+                self.add_module(key, _Convolution(channels, outputs, kernel, *sliding))
                 keys.append(key)
                 channels = outputs
             self.branch_keys.append(keys)

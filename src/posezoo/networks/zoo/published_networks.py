@@ -85,6 +85,7 @@ def _torchvision(name: str) -> PublishedClass:
 
 
 _TIMM = "timm"
+_GEN_EFFICIENTNET = "model/gen_efficientnet.py"
 
 #: By variant: num_blocks and width_multiplier of the published class.
 _REPVGG: Mapping[str, tuple[list[int], list[float]]] = {
@@ -115,6 +116,16 @@ def _repvgg(variant: str, blocks: list[int], widths: list[float]) -> ZooNetwork:
     )
 
 
+def _hbonet(width: float) -> ZooNetwork:
+    return _classifier(
+        PublishedClass("hbonet", "hbonet", {"width_mult": width}),
+        "hbonet:HBONet",
+        name=f"hbonet_{width}",
+        last_layer="classifier",
+        width=f"{width}",
+    )
+
+
 _ALL = (
     _classifier(_torchvision("resnet18"), "residual:ResNet", depth=18),
     _classifier(_torchvision("resnet34"), "residual:ResNet", depth=34),
@@ -128,7 +139,9 @@ _ALL = (
     ),
     _efficientnet("tf_efficientnetv2_b0", "v2_b0", _TIMM),
     _efficientnet("tf_efficientnetv2_s_in21ft1k", "v2_s", _TIMM),
-    _efficientnet("efficientnet_b0", "b0", "model", file="model/gen_efficientnet.py"),
+    _efficientnet("efficientnet_b0", "b0", "model", file=_GEN_EFFICIENTNET),
+    _efficientnet("tf_efficientnet_b5", "b5", "model", file=_GEN_EFFICIENTNET),
+    _efficientnet("tf_efficientnet_b7", "b7", "model", file=_GEN_EFFICIENTNET),
     *(_repvgg(variant, *parameters) for variant, parameters in _REPVGG.items()),
     _classifier(
         PublishedClass("model", "create_convnext", file="convnext_tiny_1k_224_ema.pth"),
@@ -151,6 +164,28 @@ _ALL = (
         name="yolox_tiny",
         last_layer="head.cls_preds.0",
         count=80,
+    ),
+    *(_hbonet(width) for width in (0.25, 0.5, 1.0)),
+    _classifier(
+        PublishedClass("rexnetv1", "ReXNetV1", {"width_mult": 1.0}),
+        "rexnet:ReXNet",
+        name="rexnet_1.0",
+        last_layer="output.1",
+    ),
+    _classifier(
+        PublishedClass("dla", "dla34"),
+        "dla:DLA34",
+        adapt_tensors=published_tensors.without_unused_projections,
+    ),
+    ZooNetwork(
+        PublishedClass("model", "create_model", file="models/retinaface.py"),
+        NetworkDefinition(
+            "retinaface_resnet50",
+            "posezoo.networks.zoo.retinaface:RetinaFace",
+            Input("input", (1, 3, 640, 640), "NCHW"),
+            ("boxes", "scores", "landmarks"),
+            adapt_tensors=dict,
+        ),
     ),
     ZooNetwork(
         PublishedClass("model", "get_model", file="vedastr/configs/resnet_fc.py"),

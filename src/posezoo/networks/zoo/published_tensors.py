@@ -22,7 +22,16 @@ def without_containers(tensors: Tensors) -> dict[str, Any]:
 
 def without_auxiliary_classifier(tensors: Tensors) -> dict[str, Any]:
     """Inception v3 without the classifier that only its training used."""
-    return {key: tensor for key, tensor in tensors.items() if not key.startswith("AuxLogits.")}
+    return _without(tensors, "AuxLogits.")
+
+
+def without_unused_projections(tensors: Tensors) -> dict[str, Any]:
+    """DLA-34 without the projections that its authors' code computes and does not use."""
+    return _without(tensors, "level3.project.", "level4.project.")
+
+
+def _without(tensors: Tensors, *prefixes: str) -> dict[str, Any]:
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(prefixes)}
 
 
 def fuse_branches(tensors: Tensors) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ImageMean, conv2d, conv_bn_relu, projection, stage
+from posezoo.networks.blocks import ConvNorm, ImageMean, conv2d, conv_bn_relu, projection, stage
 from posezoo.networks.resnet_pose import BLOCKS, average_pool_shortcut, resnet
 
 #: RegNetX of 3.2 GFLOPs: output channels and number of blocks of each stage.
@@ -34,8 +34,7 @@ class RegNetX(nn.Sequential):
     """(N, 3, H, W) to (N, classes): RegNetX of 3.2 GFLOPs."""
 
     def __init__(self, *, classes: int) -> None:
-        stem = OrderedDict(conv=conv2d(3, 32, stride=2), bn=nn.BatchNorm2d(32), relu=nn.ReLU())
-        layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Sequential(stem))
+        layers: OrderedDict[str, nn.Module] = OrderedDict(stem=ConvNorm(3, 32, (3, 3), 2))
         inputs = 32
         for number, (outputs, count) in enumerate(REGNET_STAGES, 1):
             blocks = stage(_RegNetBlock, inputs, outputs, count, 2)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from posezoo.networks.blocks import BasicBlock, ImageMean, projection
+from posezoo.networks.blocks import BasicBlock, ConvNorm, ImageMean, projection
 
 #: Of the longest word, and its end.
 CHARACTERS = 26
@@ -22,18 +22,18 @@ class ResNetFC(nn.Sequential):
 
     def __init__(self) -> None:
         stages = (
-            (_conv_bn_relu(1, 64), _conv_bn_relu(64, 128)),
-            (nn.MaxPool2d(2, 2), _blocks(128, 256, 1), _conv_bn_relu(256, 256)),
-            (nn.MaxPool2d(2, 2), _blocks(256, 512, 2), _conv_bn_relu(512, 512)),
+            (ConvNorm(1, 64, (3, 3)), ConvNorm(64, 128, (3, 3))),
+            (nn.MaxPool2d(2, 2), _blocks(128, 256, 1), ConvNorm(256, 256, (3, 3))),
+            (nn.MaxPool2d(2, 2), _blocks(256, 512, 2), ConvNorm(512, 512, (3, 3))),
             (
                 nn.MaxPool2d(2, (2, 1), (0, 1)),
                 _blocks(512, 1024, 5),
-                _conv_bn_relu(1024, 1024),
+                ConvNorm(1024, 1024, (3, 3)),
                 _blocks(1024, 1024, 3),
             ),
             (
-                _conv_bn_relu(1024, 1024, 2, stride=(2, 1), padding=(0, 1)),
-                _conv_bn_relu(1024, 1024, 2, padding=(0, 0)),
+                ConvNorm(1024, 1024, (2, 2), (2, 1), (0, 1)),
+                ConvNorm(1024, 1024, (2, 2), 1, (0, 0)),
             ),
         )
         super().__init__(
@@ -44,23 +44,6 @@ class ResNetFC(nn.Sequential):
                 symbols=nn.Unflatten(1, (CHARACTERS, SYMBOLS)),
             )
         )
-
-
-def _conv_bn_relu(
-    inputs: int,
-    outputs: int,
-    kernel: int = 3,
-    *,
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int] = (1, 1),
-) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(
-            conv=nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
-            bn=nn.BatchNorm2d(outputs),
-            relu=nn.ReLU(inplace=True),
-        )
-    )
 
 
 def _blocks(inputs: int, outputs: int, count: int) -> nn.Sequential:

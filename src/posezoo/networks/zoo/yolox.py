@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import conv2d
+from posezoo.networks.blocks import ConvNorm
 
 #: The tiny variant: channels after the stem; each of the four stages has twice as many as the one
 #: before.
 CHANNELS = 24
+
+_SQUARE = (3, 3)
+_Convolution = partial(ConvNorm, eps=1e-3, activation=nn.SiLU)
 
 
 class YoloX(nn.Module):
@@ -35,19 +39,6 @@ class YoloX(nn.Module):
         return self.head(self.backbone(image))
 
 
-class _Convolution(nn.Sequential):
-    """Convolution, batch normalization, SiLU."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1) -> None:
-        super().__init__(
-            OrderedDict(
-                conv=conv2d(inputs, outputs, kernel, stride=stride),
-                bn=nn.BatchNorm2d(outputs, eps=1e-3),
-                act=nn.SiLU(inplace=True),
-            )
-        )
-
-
 class _FeaturePyramid(nn.Module):
     """The features of strides 8, 16 and 32, each of which has seen the others."""
 
@@ -62,9 +53,9 @@ class _FeaturePyramid(nn.Module):
         self.C3_p4 = _CrossStage(2 * middle, middle, adds=False)
         self.reduce_conv1 = _Convolution(middle, low)
         self.C3_p3 = _CrossStage(2 * low, low, adds=False)
-        self.bu_conv2 = _Convolution(low, low, 3, 2)
+        self.bu_conv2 = _Convolution(low, low, _SQUARE, 2)
         self.C3_n3 = _CrossStage(2 * low, middle, adds=False)
-        self.bu_conv1 = _Convolution(middle, middle, 3, 2)
+        self.bu_conv1 = _Convolution(middle, middle, _SQUARE, 2)
         self.C3_n4 = _CrossStage(2 * middle, high, adds=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,12 +75,12 @@ class _Darknet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         base = CHANNELS
-        self.stem = nn.Sequential(OrderedDict(conv=_Convolution(12, base, 3)))
+        self.stem = nn.Sequential(OrderedDict(conv=_Convolution(12, base, _SQUARE)))
         self.dark2 = _stage(base, 1)
         self.dark3 = _stage(2 * base, 3)
         self.dark4 = _stage(4 * base, 3)
         self.dark5 = nn.Sequential(
-            _Convolution(8 * base, 16 * base, 3, 2),
+            _Convolution(8 * base, 16 * base, _SQUARE, 2),
             _PyramidPooling(16 * base),
             _CrossStage(16 * base, 16 * base, adds=False),
         )
@@ -103,7 +94,9 @@ class _Darknet(nn.Module):
 
 def _stage(inputs: int, count: int) -> nn.Sequential:
     outputs = 2 * inputs
-    return nn.Sequential(_Convolution(inputs, outputs, 3, 2), _CrossStage(outputs, outputs, count))
+    return nn.Sequential(
+        _Convolution(inputs, outputs, _SQUARE, 2), _CrossStage(outputs, outputs, count)
+    )
 
 
 class _CrossStage(nn.Module):
@@ -125,7 +118,7 @@ class _Bottleneck(nn.Module):
     def __init__(self, channels: int, *, adds: bool) -> None:
         super().__init__()
         self.conv1 = _Convolution(channels, channels)
-        self.conv2 = _Convolution(channels, channels, 3)
+        self.conv2 = _Convolution(channels, channels, _SQUARE)
         self.adds = adds
 
     def forward(self, x: Tensor) -> Tensor:
@@ -176,4 +169,6 @@ class _Head(nn.Module):
 
 
 def _two_convolutions(channels: int) -> nn.Sequential:
-    return nn.Sequential(_Convolution(channels, channels, 3), _Convolution(channels, channels, 3))
+    return nn.Sequential(
+        _Convolution(channels, channels, _SQUARE), _Convolution(channels, channels, _SQUARE)
+    )

@@ -1,0 +1,117 @@
+"""HBONet: blocks that halve the image inside.
+
+Paper: Li et al. 2019, "HBONet", arXiv:1908.03888. The keys are those of models/imagenet/hbonet.py
+of its authors.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from posezoo.networks.blocks import ImageMean, conv2d, conv_bn_relu, stage
+
+#: By width: the output channels of the stem and of each row of ``STAGES``.
+CHANNELS = {
+    "0.25": (8, 6, 10, 18, 24, 48, 72, 36, 50, 100),
+    "0.5": (16, 10, 18, 36, 48, 96, 144, 72, 100, 200),
+    "1.0": (32, 24, 40, 72, 96, 192, 288, 144, 200, 400),
+}
+
+_conv_bn_relu6 = partial(conv_bn_relu, activation=nn.ReLU6)
+
+
+class HBONet(nn.Sequential):
+    """(N, 3, H, W) to (N, classes)."""
+
+    def __init__(self, *, width: str, classes: int) -> None:
+        inputs, *channels = CHANNELS[width]
+        layers: list[nn.Module] = [_conv_bn_relu6(3, inputs, stride=2)]
+        for (block, count, stride), outputs in zip(STAGES, channels, strict=True):
+            layers += stage(block, inputs, outputs, count, stride)
+            inputs = outputs
+        super().__init__(
+            OrderedDict(
+                features=nn.Sequential(*layers),
+                conv=_conv_bn_relu6(inputs, 1600, 1),
+                mean=ImageMean(),
+                classifier=nn.Linear(1600, classes),
+            )
+        )
+
+
+class _InvertedResidual(nn.Module):
+    """Expansion, depthwise convolution, linear projection; an input of the same shape is added."""
+
+    def __init__(self, expansion: int, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.adds = stride == 1 and inputs == outputs
+        wide = inputs * expansion
+        self.conv = nn.Sequential(
+            *(_conv_bn_relu6(inputs, wide, 1) if expansion > 1 else ()),
+            conv2d(wide, wide, stride=stride, groups=wide),
+            nn.BatchNorm2d(wide),
+            nn.ReLU6(inplace=True),
+            *_projection(wide, outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.adds else self.conv(x)
+
+
+class _HarmoniousBlock(nn.Module):
+    """Half of the channels pass; the others are computed on an image of half the size."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.computed = outputs // 2
+        self.passed = outputs - self.computed
+        wide = 2 * inputs
+        self.conv = nn.Sequential(
+            *_depthwise5(inputs, 2),
+            *_conv_bn_relu6(inputs, wide, 1),
+            conv2d(wide, wide, groups=wide),
+            nn.BatchNorm2d(wide),
+            nn.ReLU6(inplace=True),
+            *_projection(wide, self.computed),
+        )
+        self.halve = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
+        self.upsample = nn.Upsample(scale_factor=2)
+        self.upconv = nn.Sequential(*_depthwise5(self.computed, 1)) if stride == 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        if self.upconv is not None:
+            y = self.upconv(x[:, : self.computed] + self.upsample(y))
+        return torch.cat((self.halve(x[:, -self.passed :]), y), 1)
+
+
+def _depthwise5(channels: int, stride: int) -> tuple[nn.Module, nn.Module]:
+    convolution = conv2d(channels, channels, 5, stride=stride, groups=channels)
+    return convolution, nn.BatchNorm2d(channels)
+
+
+def _projection(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
+    return conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs)
+
+
+def _linear_block(inputs: int, outputs: int, _stride: int) -> nn.Module:
+    return nn.Sequential(*_projection(inputs, outputs))
+
+
+#: Block, number of blocks, and stride of the first one.
+STAGES: tuple[tuple[Callable[[int, int, int], nn.Module], int, int], ...] = (
+    (partial(_InvertedResidual, 1), 1, 1),
+    (_HarmoniousBlock, 1, 1),
+    (_HarmoniousBlock, 3, 2),
+    (_HarmoniousBlock, 4, 2),
+    (_HarmoniousBlock, 4, 2),
+    (_HarmoniousBlock, 1, 1),
+    (_linear_block, 1, 1),
+    (partial(_InvertedResidual, 6), 2, 2),
+    (partial(_InvertedResidual, 6), 1, 1),
+)

@@ -1,0 +1,83 @@
+"""ReXNet: channels that grow by a little in each block.
+
+Paper: Han et al. 2021, "Rethinking Channel Dimensions for Efficient Model Design",
+arXiv:2007.00992. The keys are those of rexnetv1.py of its authors.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from posezoo.networks.blocks import conv2d, conv_bn_relu
+
+#: Width 1.0: output channels of the blocks, from 16 in equal steps.
+CHANNELS = (16, 27, 38, 50, 61, 72, 84, 95, 106, 117, 128, 140, 151, 162, 174, 185)
+#: The blocks that halve the image.
+HALVING = (1, 3, 5, 11)
+#: The first block with attention.
+ATTENTION = 3
+
+_conv_bn_silu = partial(conv_bn_relu, activation=nn.SiLU)
+
+
+class ReXNet(nn.Sequential):
+    """(N, 3, H, W) to (N, classes): ReXNet of width 1.0."""
+
+    def __init__(self, *, classes: int) -> None:
+        layers = [*_conv_bn_silu(3, 32, stride=2)]
+        inputs = 32
+        for index, outputs in enumerate(CHANNELS):
+            layers.append(_Block(index, inputs, outputs))
+            inputs = outputs
+        layers += _conv_bn_silu(inputs, 1280, 1)
+        output = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(1280, classes, 1), nn.Flatten())
+        super().__init__(OrderedDict(features=nn.Sequential(*layers), output=output))
+
+
+class _Block(nn.Module):
+    """Expansion, depthwise convolution, attention, linear projection.
+
+    If the size stays, the input is added to the first of the output's channels.
+    """
+
+    def __init__(self, index: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        stride = 2 if index in HALVING else 1
+        self.added = outputs - inputs if stride == 1 and inputs <= outputs else None
+        wide = inputs * 6 if index else inputs
+        self.out = nn.Sequential(
+            *(_conv_bn_silu(inputs, wide, 1) if index else ()),
+            conv2d(wide, wide, stride=stride, groups=wide),
+            nn.BatchNorm2d(wide),
+            *([_Attention(wide)] if index >= ATTENTION else ()),
+            nn.ReLU6(),
+            conv2d(wide, outputs, 1),
+            nn.BatchNorm2d(outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.added is None:
+            return self.out(x)
+        return self.out(x) + pad(x, (0, 0, 0, 0, 0, self.added))
+
+
+class _Attention(nn.Module):
+    """Squeeze and excitation, with batch normalization."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = channels // 12
+        self.fc = nn.Sequential(
+            nn.Conv2d(channels, hidden, 1),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.fc(x.mean(dim=(2, 3), keepdim=True))
