@@ -29,10 +29,11 @@ def conv_bn_relu(
     kernel: int = 3,
     *,
     stride: int = 1,
+    groups: int = 1,
     activation: type[nn.Module] = nn.ReLU,
 ) -> nn.Sequential:
     """Convolution without bias, batch normalization, ReLU or another activation."""
-    conv = conv2d(inputs, outputs, kernel, stride=stride)
+    conv = conv2d(inputs, outputs, kernel, stride=stride, groups=groups)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), activation(inplace=True))
 
 
@@ -60,6 +61,12 @@ def deconv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
 def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """The usual shortcut: a 1x1 convolution with the block's stride, and batch normalization."""
     return nn.Sequential(conv2d(inputs, outputs, 1, stride=stride), nn.BatchNorm2d(outputs))
+
+
+def depthwise_bn(channels: int, stride: int, kernel: int = 3) -> nn.Sequential:
+    """A depthwise convolution and batch normalization."""
+    conv = conv2d(channels, channels, kernel, stride=stride, groups=channels)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
 
 class BasicBlock(nn.Module):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from fakes.zoo import omz_yml, write_model
 from posezoo.networks.zoo.declarations import with_declared_network
+from posezoo.networks.zoo.published_networks import PUBLISHED
 from posezoo.registry import Registry
 from posezoo.spec.model import NetworkChoice
+
+ROOT = Path(__file__).resolve().parents[3]
 
 #: The models of Open Model Zoo 2021.4 with a network of ours, and the checkpoint among their files.
 MODELS = {
@@ -54,6 +58,13 @@ def test_models_of_open_model_zoo_get_our_networks(shared):
         if spec.network is not None
     }
     assert found == MODELS
+
+
+def test_the_page_on_model_yml_names_each_class_that_is_replaced():
+    page = (ROOT / "docs" / "model_yml.md").read_text("utf-8")
+    for published in PUBLISHED.values():
+        for word in (published.module, published.name, *published.parameters, published.file):
+            assert word in page
 
 
 def declared(tmp_path, *export: str, files: Sequence[str] = ("net.pth",), pre_convert=False):
@@ -120,6 +131,19 @@ def test_other_words_for_the_same_network_are_understood(tmp_path, export):
 )
 def test_any_other_declaration_is_left_to_its_authors_code(tmp_path, export):
     assert declared(tmp_path, *export).network is None
+
+
+def test_a_model_with_several_inputs_is_left_to_its_authors_code(tmp_path):
+    ports = [{"name": name, "shape": [1, 3, 224, 224], "layout": "NCHW"} for name in ("a", "b")]
+    yml = omz_yml(
+        framework="pytorch",
+        input_info=ports,
+        model_optimizer_args=[],
+        conversion_to_onnx_args=list(EXPORT),
+    )
+    write_model(tmp_path / "models", "mine", yml)
+    spec = Registry([tmp_path / "models"]).find("mine")
+    assert with_declared_network(spec) is spec
 
 
 def exported(*export: str) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def with_declared_network(spec: ModelSpec) -> ModelSpec:
         return spec  # only its authors' code can be sure
     name = _find_network(export, {file.name for file in spec.files})
     checkpoint = _find_checkpoint(export, spec)
-    if not name or not checkpoint:
+    if not name or not checkpoint or len(spec.inputs) > 1:
         return spec
     (port,) = spec.inputs or (Input(export.inputs[0], ()),)
     return replace(

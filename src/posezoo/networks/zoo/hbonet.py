@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ImageMean, conv2d, conv_bn_relu, stage
+from posezoo.networks.blocks import ImageMean, conv_bn_relu, depthwise_bn, projection, stage
 
 #: By width: the output channels of the stem and of each row of ``STAGES``.
 CHANNELS = {
@@ -53,10 +53,8 @@ class _InvertedResidual(nn.Module):
         wide = inputs * expansion
         self.conv = nn.Sequential(
             *(_conv_bn_relu6(inputs, wide, 1) if expansion > 1 else ()),
-            conv2d(wide, wide, stride=stride, groups=wide),
-            nn.BatchNorm2d(wide),
-            nn.ReLU6(inplace=True),
-            *_projection(wide, outputs),
+            *_conv_bn_relu6(wide, wide, stride=stride, groups=wide),
+            *projection(wide, outputs, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,35 +70,20 @@ class _HarmoniousBlock(nn.Module):
         self.passed = outputs - self.computed
         wide = 2 * inputs
         self.conv = nn.Sequential(
-            *_depthwise5(inputs, 2),
+            *depthwise_bn(inputs, 2, 5),
             *_conv_bn_relu6(inputs, wide, 1),
-            conv2d(wide, wide, groups=wide),
-            nn.BatchNorm2d(wide),
-            nn.ReLU6(inplace=True),
-            *_projection(wide, self.computed),
+            *_conv_bn_relu6(wide, wide, groups=wide),
+            *projection(wide, self.computed, 1),
         )
         self.halve = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
         self.upsample = nn.Upsample(scale_factor=2)
-        self.upconv = nn.Sequential(*_depthwise5(self.computed, 1)) if stride == 1 else None
+        self.upconv = depthwise_bn(self.computed, 1, 5) if stride == 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
         if self.upconv is not None:
             y = self.upconv(x[:, : self.computed] + self.upsample(y))
         return torch.cat((self.halve(x[:, -self.passed :]), y), 1)
-
-
-def _depthwise5(channels: int, stride: int) -> tuple[nn.Module, nn.Module]:
-    convolution = conv2d(channels, channels, 5, stride=stride, groups=channels)
-    return convolution, nn.BatchNorm2d(channels)
-
-
-def _projection(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
-    return conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs)
-
-
-def _linear_block(inputs: int, outputs: int, _stride: int) -> nn.Module:
-    return nn.Sequential(*_projection(inputs, outputs))
 
 
 #: Block, number of blocks, and stride of the first one.
@@ -111,7 +94,7 @@ STAGES: tuple[tuple[Callable[[int, int, int], nn.Module], int, int], ...] = (
     (_HarmoniousBlock, 4, 2),
     (_HarmoniousBlock, 4, 2),
     (_HarmoniousBlock, 1, 1),
-    (_linear_block, 1, 1),
+    (projection, 1, 1),
     (partial(_InvertedResidual, 6), 2, 2),
     (partial(_InvertedResidual, 6), 1, 1),
 )

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ImageMean, conv2d, conv_bn_relu, stage
+from posezoo.networks.blocks import ImageMean, conv_bn_relu, depthwise_bn, projection, stage
 from posezoo.networks.mobile_pose import V2_GROUPS
 
 #: ShuffleNet V2, width 1.0: output channels and number of blocks of stages 2, 3 and 4.
@@ -45,16 +45,10 @@ class _InvertedResidual(nn.Module):
         super().__init__()
         self.adds = stride == 1 and inputs == outputs
         wide = inputs * expansion
-        depthwise = nn.Sequential(
-            conv2d(wide, wide, stride=stride, groups=wide),
-            nn.BatchNorm2d(wide),
-            nn.ReLU6(inplace=True),
-        )
         self.conv = nn.Sequential(
             *([_conv_bn_relu6(inputs, wide, 1)] if expansion != 1 else ()),
-            depthwise,
-            conv2d(wide, outputs, 1),
-            nn.BatchNorm2d(outputs),
+            _conv_bn_relu6(wide, wide, stride=stride, groups=wide),
+            *projection(wide, outputs, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,11 +89,11 @@ class _ShuffleUnit(nn.Module):
         self.branch1 = nn.Sequential()
         if not self.splits:
             self.branch1 = nn.Sequential(
-                *_depthwise_bn(inputs, stride), *conv_bn_relu(inputs, half, 1)
+                *depthwise_bn(inputs, stride), *conv_bn_relu(inputs, half, 1)
             )
         self.branch2 = nn.Sequential(
             *conv_bn_relu(entered, half, 1),
-            *_depthwise_bn(half, stride),
+            *depthwise_bn(half, stride),
             *conv_bn_relu(half, half, 1),
         )
 
@@ -108,8 +102,3 @@ class _ShuffleUnit(nn.Module):
         joined = torch.cat((self.branch1(first), self.branch2(second)), 1)
         # torch.channel_shuffle cannot be exported to ONNX.
         return torch.unflatten(joined, 1, (2, -1)).transpose(1, 2).flatten(1, 2)
-
-
-def _depthwise_bn(channels: int, stride: int) -> tuple[nn.Module, nn.Module]:
-    convolution = conv2d(channels, channels, stride=stride, groups=channels)
-    return convolution, nn.BatchNorm2d(channels)

@@ -12,7 +12,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from posezoo.networks.blocks import conv2d, conv_bn_relu
+from posezoo.networks.blocks import conv_bn_relu, depthwise_bn, projection
 
 #: Width 1.0: output channels of the blocks, from 16 in equal steps.
 CHANNELS = (16, 27, 38, 50, 61, 72, 84, 95, 106, 117, 128, 140, 151, 162, 174, 185)
@@ -51,12 +51,10 @@ class _Block(nn.Module):
         wide = inputs * 6 if index else inputs
         self.out = nn.Sequential(
             *(_conv_bn_silu(inputs, wide, 1) if index else ()),
-            conv2d(wide, wide, stride=stride, groups=wide),
-            nn.BatchNorm2d(wide),
+            *depthwise_bn(wide, stride),
             *([_Attention(wide)] if index >= ATTENTION else ()),
             nn.ReLU6(),
-            conv2d(wide, outputs, 1),
-            nn.BatchNorm2d(outputs),
+            *projection(wide, outputs, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
