@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from posezoo.settings import StoreLimits
 from posezoo.spec.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
+from posezoo.workers.retries import RequestLimits
 
 #: The folder, in a model's own, of published IR that got a decoder.
 DECODED = "decoded"
@@ -27,7 +27,7 @@ class ModelLayout:
     checkpoint: Path | None = None  # the user's own weights, used only by the model made for them
     #: Files that the model's own code made ($conv_dir); None if none ran.
     conversions: Path | None = None
-    limits: StoreLimits = field(default_factory=StoreLimits)  # for folders in stores
+    limits: RequestLimits = field(default_factory=RequestLimits)  # for folders in stores
 
     def model_download_dir(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""

@@ -83,14 +83,6 @@ def parse_address(address: str) -> StorePath:
     return StorePath(f"{match[1]}://{match[2]}")
 
 
-@dataclass(frozen=True, slots=True)
-class StoreLimits:
-    """How often a store is asked if it fails temporarily, and how long without data, in seconds."""
-
-    attempts: int = 5
-    timeout_s: float = 30.0
-
-
 # --- Parsers. Each takes text or a value of the right type, and raises ValueError for any other
 # value.
 

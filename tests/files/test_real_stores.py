@@ -21,9 +21,10 @@ from fakes.ports import reserved_port
 from fakes.waiting import wait_until
 from posezoo.errors import OutputError, SourceError
 from posezoo.files import stores
-from posezoo.settings import StoreLimits, parse_folder
+from posezoo.settings import parse_folder
+from posezoo.workers.retries import RequestLimits
 
-LIMITS = StoreLimits(2, 20.0)
+LIMITS = RequestLimits(2, 20.0)
 NAMES = ("net.bin", "net.xml", "provenance.json")
 # The account and key that every Azurite has.
 AZURITE = (

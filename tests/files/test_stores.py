@@ -17,11 +17,17 @@ from fakes.stores import S3
 from posezoo.errors import OutputError, PosezooError, SourceError
 from posezoo.files import stores
 from posezoo.files.stores import has_file, publish, pull
-from posezoo.settings import Settings, StoreLimits, parse_folder, read_settings, to_settings
+from posezoo.settings import Settings, parse_folder, read_settings, to_settings
 from posezoo.user_folders import show_addresses
+from posezoo.workers.retries import RequestLimits
 
-LIMITS = StoreLimits(attempts=3, timeout_s=20.0)
-HASTY = StoreLimits(attempts=2, timeout_s=2.0)
+
+def no_pause(_seconds: float) -> None:
+    """Another attempt comes at once."""
+
+
+LIMITS = RequestLimits(attempts=3, timeout_s=20.0, sleep=no_pause)
+HASTY = RequestLimits(attempts=2, timeout_s=2.0, sleep=no_pause)
 PAIR = ("net.bin", "net.xml", "provenance.json")
 
 
@@ -42,7 +48,6 @@ def s3(server, monkeypatch):
     for key in server.names():
         client.delete_object(Bucket="zoo", Key=key)
     stores._connect.cache_clear()
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     yield server
     proxy.silent = ""
     stores._connect.cache_clear()
@@ -208,13 +213,14 @@ def test_two_writers_of_different_files_do_not_mix_them(s3, tmp_path):
     """Both run at once, again and again; what remains is whole, and one writer's."""
     writer = (
         "import sys; from pathlib import Path; from posezoo.files.stores import publish\n"
-        "from posezoo.settings import StoreLimits, parse_folder\n"
+        "from posezoo.settings import parse_folder\n"
+        "from posezoo.workers.retries import RequestLimits\n"
         "folder = parse_folder('s3://zoo/models/net/FP16'); folder.mkdir(parents=True)\n"
         "for turn in range(6):\n"
         "    text = f'{sys.argv[1]}{turn}'.encode()\n"
         f"    files = [folder / name for name in {PAIR!r}]\n"
         "    [file.write_bytes(text) for file in files]\n"
-        "    try: publish(files, StoreLimits(20, 20.0))\n"
+        "    try: publish(files, RequestLimits(20, 20.0))\n"
         "    except Exception as error: print(error)\n"
     )
     processes = []
@@ -255,13 +261,13 @@ def test_a_server_that_is_not_there_or_silent_is_given_up(s3, monkeypatch):
     s3.proxy.silent = "GET"
     start = time.monotonic()
     with pytest.raises(SourceError, match=r"no answer within 0\.5 s \(2 attempts\)") as caught:
-        pull(folder_of(), StoreLimits(2, 0.5))
+        pull(folder_of(), RequestLimits(2, 0.5))
     assert time.monotonic() - start < 10
     assert caught.value.temporary
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     stores._connect.cache_clear()
     with pytest.raises(SourceError, match=r"the store fails|no answer"):
-        pull(folder_of(), StoreLimits(1, 3.0))
+        pull(folder_of(), RequestLimits(1, 3.0))
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):

@@ -14,34 +14,7 @@ from pathlib import Path
 from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError
 from posezoo.files.verified_files import CHUNK
-
-
-class TransientSourceError(SourceError):
-    """A temporary failure: another attempt may succeed. Its attributes are rules for ``ask_again``.
-
-    Attributes:
-        retry_after_s: how many seconds the source asked us to wait; None if it did not.
-        at_most: the maximum number of attempts; None for as many as the user allows.
-        new_limit: the new limit of simultaneous requests to the host; None if it has not changed.
-        silent_host: the host, with the port, that does not answer at all; empty if it answered.
-        attempts: how often the source was asked.
-    """
-
-    new_limit: int | None = None
-    silent_host = ""
-    attempts = 1
-
-    def __init__(
-        self,
-        problem: str,
-        *,
-        hint: str = "",
-        retry_after_s: float | None = None,
-        at_most: int | None = None,
-    ) -> None:
-        super().__init__(problem, hint=hint, temporary=True)
-        self.retry_after_s = retry_after_s
-        self.at_most = at_most
+from posezoo.workers.retries import TransientSourceError
 
 
 class RateLimitedError(TransientSourceError):

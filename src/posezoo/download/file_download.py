@@ -19,13 +19,11 @@ from posezoo.download.candidates import (
     CandidateKind,
     NotFoundError,
     RangeMismatchError,
-    TransientSourceError,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, store
 from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
-from posezoo.download.retries import ask_again
 from posezoo.download.source_types import list_candidates
 from posezoo.errors import (
     ArchiveError,
@@ -51,6 +49,7 @@ from posezoo.files.verified_files import (
     remember_verified,
 )
 from posezoo.spec.model import Digest, SourceFile
+from posezoo.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
 
@@ -237,7 +236,7 @@ def _fill_from(
             _receive(candidate, file, partial, context)
 
     try:
-        ask_again(receive, context.options, warn)
+        ask_again(receive, context.options.limits, warn)
     except TransientSourceError as error:
         if error.attempts > 1:
             error.problem += f" ({error.attempts} attempts)"

@@ -24,7 +24,6 @@ from posezoo.download.candidates import (
     NotFoundError,
     RangeMismatchError,
     RateLimitedError,
-    TransientSourceError,
 )
 from posezoo.download.http_connections import (
     ATTEMPTS_WITHOUT_ANSWER,
@@ -48,6 +47,7 @@ from posezoo.download.response_body import (
 )
 from posezoo.errors import DownloadError, SizeError, SourceError, redact_secrets
 from posezoo.spec.model import SourceFile
+from posezoo.workers.retries import TransientSourceError
 
 _MOST_REDIRECTS = 10
 

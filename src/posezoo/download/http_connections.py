@@ -29,9 +29,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from posezoo.download.candidates import TransientSourceError
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.versions import version
+from posezoo.workers.retries import TransientSourceError
 
 # If no server answers at all, more attempts only make an offline run longer.
 ATTEMPTS_WITHOUT_ANSWER = 3

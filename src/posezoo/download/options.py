@@ -14,8 +14,8 @@ from pathlib import Path
 from posezoo.errors import LicenseError
 from posezoo.http_headers import HostHeader
 from posezoo.registry import format_command
-from posezoo.settings import StoreLimits
 from posezoo.spec.model import Digest, License, ModelSpec, SourceFile
+from posezoo.workers.retries import RequestLimits
 
 #: Receives a file of a model, its size in bytes and its SHA-384.
 FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
@@ -57,9 +57,9 @@ class DownloadOptions:
     sleep: Callable[[float], None] = time.sleep
 
     @property
-    def limits(self) -> StoreLimits:
-        """The limits for folders in stores."""
-        return StoreLimits(self.attempts, self.timeout_s)
+    def limits(self) -> RequestLimits:
+        """How often a source or a store is asked, and how long."""
+        return RequestLimits(self.attempts, self.timeout_s, self.sleep)
 
 
 def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:

@@ -10,10 +10,10 @@ from itertools import chain
 
 import requests
 
-from posezoo.download.candidates import TransientSourceError
 from posezoo.download.http_connections import ATTEMPTS_AT_SILENCE, TIMERS, translate_errors
 from posezoo.errors import SizeError, SourceError
 from posezoo.spec.model import SourceFile
+from posezoo.workers.retries import TransientSourceError
 
 # 512 KiB: 1 MiB would save another 4 % of CPU time, but more bytes are lost if the process is
 # killed.

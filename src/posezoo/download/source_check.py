@@ -12,12 +12,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from requests.exceptions import InvalidProxyURL
 
-from posezoo.download.candidates import RangeMismatchError, TransientSourceError
+from posezoo.download.candidates import RangeMismatchError
 from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.npm_config import NpmSettingsError
 from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import ResumeState
-from posezoo.download.retries import ask_again
 from posezoo.download.source_types import SOURCE_TYPES, find_source_type
 from posezoo.errors import (
     DigestError,
@@ -29,6 +28,7 @@ from posezoo.errors import (
     redact_secrets,
 )
 from posezoo.spec.model import ModelSpec, Source, SourceFile
+from posezoo.workers.retries import TransientSourceError, ask_again
 
 #: The states of a source from which the file cannot be downloaded now.
 BAD_STATES = ("dead", "changed", "unreachable")
@@ -131,7 +131,7 @@ def _ask(
         return _ask_once(source, file, context)
 
     try:
-        return ask_again(ask, context.options)
+        return ask_again(ask, context.options.limits)
     except TransientSourceError as error:
         if error.silent_host:
             silent_hosts[error.silent_host] = error.problem

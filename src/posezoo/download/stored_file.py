@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from posezoo.download.candidates import ByteStream, NotFoundError, TransientSourceError
+from posezoo.download.candidates import ByteStream, NotFoundError
 from posezoo.download.context import DownloadContext
 from posezoo.download.partial import ResumeState
 from posezoo.errors import SizeError, SourceError
 from posezoo.files import stores
-from posezoo.settings import StoreLimits
 from posezoo.spec.model import SourceFile
+from posezoo.workers.retries import RequestLimits
 
 
 @contextmanager
@@ -33,17 +33,15 @@ def open_stored_file(
             access.
         SizeError: the store announces another size.
     """
-    limits = StoreLimits(1, context.options.timeout_s)  # the caller repeats requests
+    limits = RequestLimits(1, context.options.timeout_s)  # the caller repeats requests
 
     @contextmanager
     def reading() -> Iterator[None]:
         try:
             yield
         except SourceError as error:
-            problem = error.problem.removeprefix(f"{address}: ")
-            if error.temporary:
-                raise TransientSourceError(problem, at_most=stores.MOST_ATTEMPTS) from error
-            raise SourceError(problem, hint=error.hint) from error.__cause__
+            error.problem = error.problem.removeprefix(f"{address}: ")
+            raise
 
     with reading():
         size = stores.file_size(address, limits)

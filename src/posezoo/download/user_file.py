@@ -10,11 +10,11 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
-from posezoo.download.retries import ask_again
 from posezoo.errors import SizeError, SourceError, redact_secrets
 from posezoo.events import Listener, ignore_event
 from posezoo.files.verified_files import write_error
 from posezoo.spec.model import SourceFile
+from posezoo.workers.retries import ask_again
 
 #: The most bytes of such a file.
 MAX_BYTES = 1 << 30
@@ -50,7 +50,7 @@ def download_user_file(
 
         shown = redact_secrets(url)
         try:
-            ask_again(receive, options, lambda problem: context.warn(f"{shown}: {problem}"))
+            ask_again(receive, options.limits, lambda problem: context.warn(f"{shown}: {problem}"))
         except (SourceError, SizeError) as error:
             hint = error.hint or "check the address, the network connection and the proxy settings"
             kind = SizeError if isinstance(error, SizeError) else SourceError

@@ -31,16 +31,16 @@ from posezoo.errors import (
 from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.files.staging import PREFIX
 from posezoo.files.verified_files import replace_atomically, writing
-from posezoo.settings import StoreLimits
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.user_folders import StorePath
+from posezoo.workers.retries import RequestLimits, TransientSourceError, ask_again
 from posezoo.workers.threads import ThreadPool
 
 Result = TypeVar("Result")
 Info = dict[str, Any]  # what a store says about a file
 
-#: Each library repeats its own requests, so more attempts of ours do not help.
-MOST_ATTEMPTS = 3
+# Each library repeats its own requests, so more attempts of ours do not help.
+_MOST_ATTEMPTS = 3
 
 #: The size of a request in bytes: at 100 kB/s it takes 10 s.
 PIECE = 1 << 20
@@ -75,7 +75,7 @@ _HINTS = {
 }
 
 
-def file_size(address: str, limits: StoreLimits) -> int | None:
+def file_size(address: str, limits: RequestLimits) -> int | None:
     """The size in bytes of a file in a store; None if the store does not have it.
 
     Raises:
@@ -84,7 +84,7 @@ def file_size(address: str, limits: StoreLimits) -> int | None:
     return _ask(address, limits, lambda files, name: int(files.info(name)["size"]))
 
 
-def has_file(path: Path, size: int | None, limits: StoreLimits) -> bool:
+def has_file(path: Path, size: int | None, limits: RequestLimits) -> bool:
     """Whether a path is in a store, and the store has a file of this size there; None for any
     size.
     """
@@ -95,7 +95,7 @@ def has_file(path: Path, size: int | None, limits: StoreLimits) -> bool:
     return actual is not None and size in (None, actual)
 
 
-def read_range(address: str, start: int, stop: int, limits: StoreLimits) -> bytes | None:
+def read_range(address: str, start: int, stop: int, limits: RequestLimits) -> bytes | None:
     """Bytes of a file; None if the store does not have it.
 
     Raises:
@@ -106,7 +106,7 @@ def read_range(address: str, start: int, stop: int, limits: StoreLimits) -> byte
 
 def pull(
     folder: Path,
-    limits: StoreLimits,
+    limits: RequestLimits,
     wanted: Callable[[str], bool] = lambda _name: True,
     *,
     afresh: bool = False,
@@ -144,7 +144,7 @@ def pull(
     return {folder / name: info for name, info in infos.items()}
 
 
-def _download(path: Path, info: Info, limits: StoreLimits) -> None:
+def _download(path: Path, info: Info, limits: RequestLimits) -> None:
     part = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "wb") as copy:
@@ -164,7 +164,7 @@ def _remove_copy(path: Path, *, even_if_new: bool) -> None:
         update_record(path, stored={})
 
 
-def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
+def publish(paths: Sequence[Path], limits: RequestLimits) -> None:
     """Upload the files that differ from those in the store; a path that is not in a store needs
     nothing.
 
@@ -195,7 +195,9 @@ def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
     raise OutputError(f"{folder}: another run replaces its files", hint="run the command again")
 
 
-def _replace(changed: Sequence[Path], folder: Path, limits: StoreLimits) -> dict[Path, str | None]:
+def _replace(
+    changed: Sequence[Path], folder: Path, limits: RequestLimits
+) -> dict[Path, str | None]:
     """Upload files and give them their final names; returns the version of each."""
     staged = folder / f"{PREFIX}{time.time():.0f}-{secrets.token_hex(8)}"
     try:
@@ -209,7 +211,7 @@ def _replace(changed: Sequence[Path], folder: Path, limits: StoreLimits) -> dict
             _remove(staged, limits)
 
 
-def _remove_abandoned(folder: Path, present: Iterable[str], limits: StoreLimits) -> None:
+def _remove_abandoned(folder: Path, present: Iterable[str], limits: RequestLimits) -> None:
     """Remove the staging folders of killed runs."""
     for staging in {name.partition("/")[0] for name in present if name.startswith(PREFIX)}:
         created = staging.removeprefix(PREFIX).partition("-")[0]
@@ -246,7 +248,7 @@ def _version(info: Info) -> str:
 # --- Requests
 
 
-def _list(folder: Path, limits: StoreLimits) -> dict[str, Info]:
+def _list(folder: Path, limits: RequestLimits) -> dict[str, Info]:
     """What the store says about each object below a folder, by its path relative to the folder."""
     found = _ask(
         _address(folder), limits, lambda files, name: (name, files.find(name, detail=True))
@@ -255,7 +257,7 @@ def _list(folder: Path, limits: StoreLimits) -> dict[str, Info]:
     return {name[len(root) :].strip("/"): info for name, info in infos.items()}
 
 
-def _upload(source: Path, target: Path, limits: StoreLimits) -> None:
+def _upload(source: Path, target: Path, limits: RequestLimits) -> None:
     address = _address(target)
 
     def upload(files: Any, name: str) -> None:
@@ -266,7 +268,7 @@ def _upload(source: Path, target: Path, limits: StoreLimits) -> None:
     _ask(address, limits, upload, writes=True, size=source.stat().st_size)
 
 
-def _move(staged: Path, path: Path, limits: StoreLimits) -> str | None:
+def _move(staged: Path, path: Path, limits: RequestLimits) -> str | None:
     """Give a staged file its final name, and return the version that the store then has."""
 
     address = _address(staged)
@@ -284,7 +286,7 @@ def _move(staged: Path, path: Path, limits: StoreLimits) -> str | None:
     return _ask(_address(path), limits, move, writes=True)
 
 
-def _remove(path: Path, limits: StoreLimits) -> None:
+def _remove(path: Path, limits: RequestLimits) -> None:
     """Remove a file, or a folder with all its files."""
     _ask(_address(path), limits, lambda files, name: files.rm(name, recursive=True))
 
@@ -297,7 +299,7 @@ def _address(path: Path) -> str:
 
 def _ask(
     address: str,
-    limits: StoreLimits,
+    limits: RequestLimits,
     work: Callable[[Any, str], Result],
     *,
     writes: bool = False,
@@ -312,40 +314,52 @@ def _ask(
             is None if the store does not have the file.
         size: how many bytes are uploaded.
     """
-    from concurrent import futures  # slow import, only needed with stores
-
     limit_s = limits.timeout_s + size / _SLOWEST_UPLOAD
-    cause = None
+    try:
+        return ask_again(lambda: _ask_once(address, work, limit_s), limits)
+    except FileNotFoundError as error:
+        if not writes:
+            return None
+        refusal = _explain(error, address)
+    except SourceError as error:
+        refusal = error
+    problem = f"{re.sub(f'/{PREFIX}[^/]*', '', address)}: {refusal.problem}"
+    attempts = getattr(refusal, "attempts", 1)
+    problem += f" ({attempts} attempts)" if attempts > 1 else ""
+    hint = refusal.hint
+    if writes:
+        raise OutputError(problem, hint=hint) from refusal.__cause__
+    if refusal.temporary:
+        raise TransientSourceError(
+            problem, hint=hint, at_most=_MOST_ATTEMPTS
+        ) from refusal.__cause__
+    raise SourceError(problem, hint=hint) from refusal.__cause__
+
+
+def _ask_once(address: str, work: Callable[[Any, str], Result], limit_s: float) -> Result:
+    from concurrent import futures  # slow import, only needed with stores
 
     def run() -> Result:
         files = _connect(re.sub("(?<=[^:/]/).*", "", f"{address}/"), os.getpid())
         files.invalidate_cache()
         return work(files, files._strip_protocol(address))
 
-    for attempt in range(1, MOST_ATTEMPTS + 1):
-        thread_pool = ThreadPool(1)
-        future = thread_pool.submit(run)
-        try:
-            return future.result(limit_s)
-        except Exception as error:  # noqa: BLE001 each protocol's package has errors of its own
-            if isinstance(error, FileNotFoundError) and not writes:
-                return None
-            problem, hint, is_temporary = _explain(error, address)
-            cause = error
-            # Two classes until Python 3.10.
-            if isinstance(error, (TimeoutError, futures.TimeoutError)):
-                problem = f"no answer within {limit_s:g} s"
-        finally:
-            thread_pool.shutdown()
-        if not is_temporary or attempt >= limits.attempts:
-            break
-        _connect.cache_clear()  # a connection may be dead
-        time.sleep(0.5 * 2 ** (attempt - 1))
-    problem = f"{re.sub(f'/{PREFIX}[^/]*', '', address)}: {problem}"
-    problem += f" ({attempt} attempts)" if attempt > 1 else ""
-    if writes:
-        raise OutputError(problem, hint=hint) from cause
-    raise SourceError(problem, hint=hint, temporary=is_temporary) from cause
+    thread_pool = ThreadPool(1)
+    future = thread_pool.submit(run)
+    try:
+        return future.result(limit_s)
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        refusal = _explain(error, address)
+        # Two classes until Python 3.10.
+        if isinstance(error, (TimeoutError, futures.TimeoutError)):
+            refusal.problem = f"no answer within {limit_s:g} s"  # libraries give it no text
+        if refusal.temporary:
+            _connect.cache_clear()  # a connection may be dead
+        raise refusal from error
+    finally:
+        thread_pool.shutdown()
 
 
 @lru_cache(maxsize=16)
@@ -372,17 +386,18 @@ def _connect(root: str, _process: int) -> Any:
     return sftp(**options, host_key_policy=KnownHosts(), skip_instance_cache=True)
 
 
-def _explain(error: Exception, address: str) -> tuple[str, str, bool]:
-    """The problem and the hint for an error of a store's package, and whether another attempt may
+def _explain(error: Exception, address: str) -> SourceError:
+    """The error for one of a store's package; a TransientSourceError if another attempt may
     help.
     """
     scheme = address.partition(":")[0].lower()
     if isinstance(error, ImportError):
         error = MissingPackageError(f"the package for {scheme}", extra="storage")
     if isinstance(error, PosezooError):
-        return error.problem, error.hint, False
+        return SourceError(error.problem, hint=error.hint)
     if isinstance(error, FileNotFoundError):
-        return "does not exist in the store", "check the address; posezoo creates no bucket", False
+        hint = "check the address; posezoo creates no bucket"
+        return SourceError("does not exist in the store", hint=hint)
     text = " ".join(redact_secrets(str(error) or type(error).__name__).split())[:200]
     status = str(
         getattr(error, "status", getattr(error, "status_code", getattr(error, "code", "")))
@@ -390,9 +405,9 @@ def _explain(error: Exception, address: str) -> tuple[str, str, bool]:
     names = " ".join(kind.__name__ for kind in type(error).__mro__)
     signs = ("PermissionError", "ValueError", "Credential", "Authentication", "SSHException")
     if status in ("401", "403") or any(sign in names for sign in signs):
-        return f"the store refuses access: {text}", _HINTS.get(scheme, ""), False
-    return (
+        return SourceError(f"the store refuses access: {text}", hint=_HINTS.get(scheme, ""))
+    return TransientSourceError(
         f"the store fails: {text}",
-        "check the network and the address, and run the command again",
-        True,
+        hint="check the network and the address, and run the command again",
+        at_most=_MOST_ATTEMPTS,
     )

@@ -23,17 +23,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from posezoo.download.candidates import (
-    ByteStream,
-    Candidate,
-    CandidateKind,
-    NotFoundError,
-    TransientSourceError,
-)
+from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
-from posezoo.download.retries import ask_again
 from posezoo.errors import (
     DigestError,
     SourceError,
@@ -45,6 +38,7 @@ from posezoo.files.file_record import read_json
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
+from posezoo.workers.retries import TransientSourceError, ask_again
 
 if TYPE_CHECKING:
     import requests
@@ -170,7 +164,7 @@ class OciClient:
             self._context.warn(f"{self._address.host}: {problem}")
 
         try:
-            return ask_again(ask, self._context.options, warn)
+            return ask_again(ask, self._context.options.limits, warn)
         except SourceError as error:
             self._add_hint(error)
             error.problem = f"{self._address}: {error.problem}"

@@ -27,10 +27,10 @@ from posezoo.layout import DECODED, ModelLayout
 from posezoo.lockfile import NAME as LOCK
 from posezoo.lockfile.entries import LockEntry, merge_entries
 from posezoo.mirror import Mirror
-from posezoo.settings import StoreLimits
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.user_folders import StorePath
+from posezoo.workers.retries import RequestLimits
 
 
 def observe(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Mapping[Path, int]:
@@ -58,7 +58,7 @@ def find_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions)
     return find_availability(spec, layout, options, observe(spec, layout, options))
 
 
-def observe_mirror(mirror: Mirror, limits: StoreLimits) -> Mapping[Path, int]:
+def observe_mirror(mirror: Mirror, limits: RequestLimits) -> Mapping[Path, int]:
     """As ``observe``, for the files of a mirror."""
     return _sizes(bring(mirror.root, limits, lambda _name: False))
 
@@ -69,7 +69,7 @@ def _sizes(infos: Mapping[Path, Info]) -> dict[Path, int]:
 
 def bring(
     folder: Path,
-    limits: StoreLimits,
+    limits: RequestLimits,
     wanted: Callable[[str], bool] = lambda _name: True,
     *,
     afresh: bool = False,
@@ -96,7 +96,7 @@ def _is_of_irs(name: str, precisions: Collection[Precision]) -> bool:
     return folder in list(Precision) and (folder in precisions or not file.endswith(".bin"))
 
 
-def publish_irs(irs: Iterable[Path], limits: StoreLimits) -> None:
+def publish_irs(irs: Iterable[Path], limits: RequestLimits) -> None:
     """Publish each IR (.xml) with its weights and its record, if it is not in its store yet."""
     for xml in irs:
         publish([xml.with_suffix(".bin"), xml, xml.with_name("provenance.json")], limits)
@@ -170,7 +170,7 @@ def shared_cache(
         listener(WarningIssued(f"the cache cannot be written: {error.problem}"))
 
 
-def _publish_entry(entry: Path, limits: StoreLimits) -> None:
+def _publish_entry(entry: Path, limits: RequestLimits) -> None:
     """Publish a file of the cache if the store has none of its size, or a damaged one was
     replaced.
     """
@@ -228,7 +228,7 @@ def _list_changed(root: Path) -> list[Path]:
     return changed
 
 
-def _publish_lock(mirror: Mirror, present: Sequence[LockEntry], limits: StoreLimits) -> None:
+def _publish_lock(mirror: Mirror, present: Sequence[LockEntry], limits: RequestLimits) -> None:
     """Add entries to the lock in the store, and again if another machine replaces it meanwhile."""
     if StorePath.of(mirror.root) is None:
         return

@@ -1,13 +1,14 @@
-"""Ask a source again after a temporary failure: how often, and after which pause."""
+"""Ask a source or a store again after a temporary failure: how often, and after which pause."""
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
-from posezoo.download.candidates import TransientSourceError
-from posezoo.download.options import DownloadOptions
+from posezoo.errors import SourceError
 
 Result = TypeVar("Result")
 
@@ -16,9 +17,46 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 
 
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """How often a source or a store is asked if it fails temporarily, and how long without data."""
+
+    attempts: int = 5
+    timeout_s: float = 30.0
+    sleep: Callable[[float], None] = time.sleep  # waits between attempts; in seconds
+
+
+class TransientSourceError(SourceError):
+    """A temporary failure: another attempt may succeed. Its attributes are rules for ``ask_again``.
+
+    Attributes:
+        retry_after_s: how many seconds the source asked us to wait; None if it did not.
+        at_most: the maximum number of attempts; None for as many as the user allows.
+        new_limit: the new limit of simultaneous requests to the host; None if it has not changed.
+        silent_host: the host, with the port, that does not answer at all; empty if it answered.
+        attempts: how often the source was asked.
+    """
+
+    new_limit: int | None = None
+    silent_host = ""
+    attempts = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        hint: str = "",
+        retry_after_s: float | None = None,
+        at_most: int | None = None,
+    ) -> None:
+        super().__init__(problem, hint=hint, temporary=True)
+        self.retry_after_s = retry_after_s
+        self.at_most = at_most
+
+
 def ask_again(
     ask: Callable[[], Result],
-    options: DownloadOptions,
+    limits: RequestLimits,
     warn: Callable[[str], None] = lambda _problem: None,
 ) -> Result:
     """Ask a source, and again after temporary failures; ``warn`` is called with each of these.
@@ -35,24 +73,24 @@ def ask_again(
             return ask()
         except TransientSourceError as error:
             error.attempts = attempt
-            _refuse_long_pause(error, options)
+            _refuse_long_pause(error, limits)
             if error.new_limit is not None:
                 warn(f"{error.problem}; now at most {error.new_limit} at a time")
-                options.sleep(_pause_s(1, error))
+                limits.sleep(_pause_s(1, error))
                 continue
-            allowed = min(options.attempts, error.at_most or options.attempts)
+            allowed = min(limits.attempts, error.at_most or limits.attempts)
             if attempt >= allowed:
                 raise
             pause_s = _pause_s(attempt, error)
             attempt += 1
             warn(f"{error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
-            options.sleep(pause_s)
+            limits.sleep(pause_s)
 
 
-def _refuse_long_pause(error: TransientSourceError, options: DownloadOptions) -> None:
+def _refuse_long_pause(error: TransientSourceError, limits: RequestLimits) -> None:
     """Raise the error, which then says so, if the server asks for a pause beyond the time limit."""
     asked_s = error.retry_after_s or 0.0
-    if asked_s > options.timeout_s:
+    if asked_s > limits.timeout_s:
         error.problem += f", again in {asked_s:.0f} s"
         error.hint = (
             f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again after"

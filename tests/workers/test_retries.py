@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from posezoo.download.candidates import RateLimitedError, TransientSourceError
-from posezoo.download.options import DownloadOptions
-from posezoo.download.retries import ask_again
+from posezoo.download.candidates import RateLimitedError
+from posezoo.workers.retries import RequestLimits, TransientSourceError, ask_again
 
 
 class Source:
@@ -25,8 +24,8 @@ class Source:
         return "answer"
 
     def ask_again(self, attempts: int = 5) -> str:
-        options = DownloadOptions(None, attempts=attempts, timeout_s=30, sleep=self.pauses.append)
-        return ask_again(self.ask, options, self.warnings.append)
+        limits = RequestLimits(attempts, timeout_s=30, sleep=self.pauses.append)
+        return ask_again(self.ask, limits, self.warnings.append)
 
 
 def busy(**rules: object) -> TransientSourceError:
