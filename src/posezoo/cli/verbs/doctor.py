@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.errors import redact_secrets
+from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
     from posezoo.doctor import Diagnosis
@@ -38,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
 
     diagnosis = diagnose(*read_settings_leniently())
     if args.format == "json":
-        print(redact_secrets(json.dumps(asdict(diagnosis), indent=2, default=str)))
+        text = json.dumps(asdict(diagnosis), indent=2, default=str)
+        print(redact_secrets(show_addresses(text)))
         return 1 if diagnosis.problems else 0
     print("\n".join(_text_lines(diagnosis)))
     return 1 if diagnosis.problems else 0
@@ -73,4 +75,5 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _value_text(value: object) -> str:
     values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(redact_secrets(f"{each}") for each in values if each is not None) or "-"
+    text = ", ".join(redact_secrets(f"{each}") for each in values if each is not None)
+    return show_addresses(text) or "-"
