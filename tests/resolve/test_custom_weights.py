@@ -142,6 +142,22 @@ def test_other_keypoints_have_neither_the_decoder_nor_the_skeleton(tmp_path):
     assert (model.decoder, model.skeleton) == (None, "")
 
 
+def test_other_classes_have_no_labels(tmp_path):
+    path = tmp_path / "weights.params"
+    path.write_bytes(params({"fc.weight": np.zeros((7, 512), np.float32)}))
+    network = NetworkChoice("resnet18", names=("data", "prob"))
+    labelled = replace(
+        PUBLISHED,
+        network=network,
+        outputs=(Output("prob", ()),),
+        model_info={"labels": ("cat",) * 1000},
+    )
+    found = spec_with_checkpoint(labelled, path)
+    assert found.network == NetworkChoice("resnet18", {"classes": 7}, ("data", "prob"))
+    assert [output.name for output in found.outputs] == ["prob"]
+    assert not found.model_info
+
+
 def test_a_part_with_a_name_of_its_own_leaves_its_composite(tmp_path):
     part = replace(PUBLISHED, composite="whole")
     assert spec_with_checkpoint(part, keys(tmp_path)).subdirectory == "public/whole/openpose"

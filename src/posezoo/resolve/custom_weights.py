@@ -30,9 +30,9 @@ from posezoo.spec.model import (
 )
 from posezoo.spec.safe_names import explain_invalid_model_name
 
-# If one of these differs, the outputs have another meaning, and the decoder and the skeleton do not
-# fit.
-_OUTPUT_ARGUMENTS = ("keypoints", "heatmaps", "pafs")
+# If one of these differs, the outputs have another meaning, and the decoder, the skeleton and the
+# labels do not fit.
+_OUTPUT_ARGUMENTS = ("keypoints", "heatmaps", "pafs", "classes")
 
 #: The name of the one file of a model with the user's own weights.
 CHECKPOINT_NAME = "checkpoint"
@@ -151,6 +151,7 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         outputs=outputs,
         decoder=model.decoder if has_same_outputs else None,
         skeleton=model.skeleton if has_same_outputs else "",
+        model_info=model.model_info if has_same_outputs else {},
         network=replace(choice, arguments=weights.arguments),
         checkpoint=CHECKPOINT_NAME,
     )
