@@ -406,7 +406,7 @@ def compare(call: Call, theirs: Left, ours: Left, composites: Set[str] = frozens
     elif theirs.code == 2 or "No matching models" in theirs.stderr:
         outcome = "refused"
     elif ours.failed and set(ours.failed) >= set(call.line.models):
-        outcome, why = "unconverted", why or "Model Optimizer does not convert what was generated"
+        outcome, why = "unconverted", why or "the generated files convert on neither side"
     return Result(outcome, needs, ", ".join(sorted(allowed)), why)
 
 
