@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from posezoo.lint.card_claims import Numbers
-from posezoo.lint.text_comparison import parse_numbers
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: Frameworks that run the converted model.
 CONVERTED = ("dlsdk", "openvino", "g-api")
+_NUMBER = re.compile(r"\s*-?[0-9]{1,12}(?:\.[0-9]{0,20})?(?:e-?[0-9]{1,2})?\s*")
 _CHANNEL_SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
 #: The colour order that each image reader returns.
 _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
@@ -21,7 +21,6 @@ _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 class AccuracyCheckRun:
     """One evaluation of a model: one framework, one data set."""
 
-    name: str
     node: YamlNode  # the model's entry
     is_converted: bool  # whether the converted model is evaluated, not the original
     launcher: YamlNode
@@ -89,7 +88,6 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
         for dataset in list_below(entry, "datasets"):
             reader = find_node(dataset, "reader")
             yield AccuracyCheckRun(
-                name=text_below(entry, "name"),
                 node=entry,
                 is_converted=are_converted == {True},
                 launcher=launchers[0],
@@ -106,17 +104,13 @@ def _read_numbers(node: YamlNode | None) -> Numbers | None:
     """The numbers of a list or a text; empty if there is no node, None if it states no numbers."""
     if node is None:
         return ()
-    texts: list[object] = ["?"]
+    texts: list[object] = []
     if isinstance(node.value, list):
         texts = [item.value for item in node.value]
     elif isinstance(node.value, str):
         texts = [*node.value.strip("()[] ").split(",")]
-    numbers: list[float] = []
-    for text in texts:
-        if not isinstance(text, str) or not re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", text):
-            return None
-        numbers += (value for value, _ in parse_numbers(text)[:1])
-    return tuple(numbers) or None
+    numbers = [float(text) for text in texts if isinstance(text, str) and _NUMBER.fullmatch(text)]
+    return tuple(numbers) if numbers and len(numbers) == len(texts) else None
 
 
 def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
 
@@ -33,25 +33,19 @@ class CardValue(Generic[ValueT]):
     label: str = ""  # of a number in a table: the first cell of its row
 
 
+NO_TEXT: CardValue[str] = CardValue("", "", 0)
+NO_SHAPE: CardValue[Shape] = CardValue((), "", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class CardPort:
     """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N",
-    7).
+    7). A value that is not stated is empty.
     """
 
-    name: CardValue[str] | None = None
-    shape: CardValue[Shape] | None = None
-    format: CardValue[Shape] | None = None
-
-    @property
-    def sizes(self) -> dict[int | str, int | str]:
-        """The sizes by the letters of the format; empty if one of both is not stated or they do not
-        fit.
-        """
-        letters, shape = (
-            value.value if value is not None else () for value in (self.format, self.shape)
-        )
-        return dict(zip(letters, shape, strict=True)) if len(letters) == len(shape) else {}
+    name: CardValue[str] = NO_TEXT
+    shape: CardValue[Shape] = NO_SHAPE
+    format: CardValue[Shape] = NO_SHAPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +53,15 @@ class CardPorts:
     """The inputs or the outputs in one section of a card.
 
     ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or
-    empty for both; ``values`` are the means and the scales, by ``mean`` and ``scale``; ``formats``
-    also has those that the text states once for all ports.
+    empty for both; ``values`` are those of the keys of ``_READERS``, also if the text states them
+    once for all ports.
     """
 
     kind: str  # ``input`` or ``output``
     side: str
     line: int  # of the heading
     ports: tuple[CardPort, ...]
-    colors: tuple[CardValue[str], ...]
-    values: Mapping[str, list[CardValue[Numbers]]]
-    formats: tuple[CardValue[Shape], ...] = ()
+    values: Mapping[str, list[CardValue[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,16 +226,12 @@ def _words(text: str) -> set[str]:
 
 def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
     ports: list[CardPort] = []
-    colors: list[CardValue[str]] = []
-    values: dict[str, list[CardValue[Numbers]]] = {"mean": [], "scale": []}
-    formats: list[CardValue[Shape]] = []
+    values: dict[str, list[CardValue[Any]]] = {key: [] for key in _READERS}
     for block in read_blocks(section):
         ports += block.find_ports()
-        formats += block.find_all(_FORMAT, _dimensions)
-        colors += block.find_all(_COLOR, str.upper)
-        values["mean"] += block.find_all(_MEAN, _numbers)
-        values["scale"] += block.find_all(_SCALE, _numbers)
-    return CardPorts(kind, side, section.line, tuple(ports), tuple(colors), values, tuple(formats))
+        for key, (pattern, read) in _READERS.items():
+            values[key] += block.find_all(pattern, read)
+    return CardPorts(kind, side, section.line, tuple(ports), values)
 
 
 @dataclass(frozen=True)
@@ -286,8 +274,8 @@ class TextBlock:
         shapes = self.find_all(_SHAPE, _dimensions)
         formats = self.find_all(_FORMAT, _dimensions)
         if not names:
-            formats_of_shapes = formats if len(formats) == len(shapes) else [None] * len(shapes)
-            return [CardPort(None, *port) for port in zip(shapes, formats_of_shapes, strict=True)]
+            formats = formats if len(formats) == len(shapes) else [NO_SHAPE] * len(shapes)
+            return [CardPort(NO_TEXT, *port) for port in zip(shapes, formats, strict=True)]
         # The text before the first name also belongs to it.
         starts = [(0, 0), *((name.line, name.column) for name in names[1:]), (1 << 60, 0)]
         return [
@@ -298,12 +286,12 @@ class TextBlock:
 
 def _only_value(
     values: list[CardValue[Shape]], start: tuple[int, int], end: tuple[int, int]
-) -> CardValue[Shape] | None:
-    """The value between two positions; None if there are several, since the right one is
+) -> CardValue[Shape]:
+    """The value between two positions; empty if there are several, since the right one is
     unclear.
     """
     between = [value for value in values if start <= (value.line, value.column) < end]
-    return between[0] if len({value.value for value in between}) == 1 else None
+    return between[0] if len({value.value for value in between}) == 1 else NO_SHAPE
 
 
 def read_blocks(section: CardSection) -> Iterator[TextBlock]:
@@ -333,3 +321,12 @@ def _dimensions(text: str) -> Shape:
 
 def _numbers(text: str) -> Numbers:
     return tuple(map(float, re.findall(_NUMBER, text)))
+
+
+#: How the values are read that a section may state once for all its ports.
+_READERS: dict[str, tuple[re.Pattern[str], Callable[[str], object]]] = {
+    "format": (_FORMAT, _dimensions),
+    "color": (_COLOR, str.upper),
+    "mean": (_MEAN, _numbers),
+    "scale": (_SCALE, _numbers),
+}

@@ -28,21 +28,25 @@ class Statement:
     text: str
 
 
-#: Reads the statements of each fact, the most trusted first, with the field that violations name.
-ReadFacts = Callable[[ModelView], Iterable[tuple[str, Sequence[Statement]]]]
+#: The statements of each fact, the most trusted first, with the field that violations name.
+Facts = Iterable[tuple[str, Sequence[Statement]]]
+ReadFacts = Callable[[ModelView], Facts]
 
 
-def fact(*, agree: Agree = eq, nearly: Agree | None = None) -> Callable[[ReadFacts], Rule]:
+def fact(
+    *, agree: Agree = eq, nearly: Agree | None = None, unless: tuple[str, ...] = ()
+) -> Callable[[ReadFacts], Rule]:
     """Decorator that makes a rule from a reader: of statements that do not agree, one is a
     violation.
 
     Args:
         agree: compares two values.
         nearly: compares two values that do not agree; if they nearly agree, it is only a warning.
+        unless: as of ``Rule``.
     """
 
     def decorate(read: ReadFacts) -> Rule:
-        @rule()
+        @rule(unless=unless)
         @wraps(read)
         def find(view: ModelView) -> Violations:
             for field, statements in read(view):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 
 from posezoo.errors import SpecError, escape_control_characters
@@ -67,18 +67,7 @@ class Finding:
 
     def to_row(self) -> dict[str, object]:
         """The finding as ``--format json`` reports it."""
-        keys = (
-            "rule",
-            "severity",
-            "model",
-            "file",
-            "line",
-            "field",
-            "found",
-            "expected",
-            "message",
-        )
-        return {key: getattr(self, key) for key in keys}
+        return {key: value for key, value in asdict(self).items() if key != "column"}
 
 
 #: The largest number of characters that a finding repeats from an untrusted text.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection
+from collections.abc import Iterator
 from pathlib import Path
 
 from posezoo.cards.model_card import PICTURES
 from posezoo.errors import SettingsError
 from posezoo.facts.papers import NAME as PAPERS
-from posezoo.registry import Registry, license_path, registry_root
+from posezoo.registry import Registry, RegistryEntry, license_path, registry_root
 from posezoo.spec.model import ModelSpec
 
 TIMEOUT_S = 60
+DECLARATIONS = ("model.yml", "composite-model.yml")
 
 
 def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:
@@ -28,49 +29,49 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     Raises:
         SettingsError: Git is not installed, there is no repository, or the revision does not exist.
     """
-    names_by_path: dict[Path, set[str]] = {}
-    for entry in registry.entries.values():
-        folder = entry.path.parent.resolve()
-        names_by_path.setdefault(folder, set()).add(entry.name)
-        names_by_path.setdefault(folder / "index.md", set())
-        if entry.composite:  # its card may be the composite's
-            names_by_path.setdefault(folder.parent, set()).add(entry.name)
-        for parent in folder.parents:
-            names_by_path.setdefault(parent / "index.md", set()).add(entry.name)
-    paths: set[Path] = set()
     for root in registry.roots:
-        top = Path(_run_git(root, "rev-parse", "--show-toplevel").strip())
         if not _run_git(root, "rev-list", "--all", "--max-count=1"):
             return frozenset(registry.entries)  # before the first commit, all is new
-        _run_git(
-            root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-        )
-        names_only = ("--no-renames", "--name-only", "-z")  # of a renamed file, both names count
-        changed = _run_git(top, "diff", *names_only, "--end-of-options", revision, "--")
-        listing = ("ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", ".")
-        untracked = _run_git(root, *listing)
-        for name in filter(None, (changed + untracked).split("\0")):
-            paths.add((top / name).parent.resolve() / Path(name).name)
+    paths = {path for root in registry.roots for path in _list_changed_paths(root, revision)}
     if not paths:
         return None
-    if any(_is_deleted_model(path, names_by_path) for path in paths):
-        return frozenset(registry.entries)  # any model may name it
-    names = _find_readers(registry, paths)
-    for path in paths:
-        nearest = next((each for each in (path, *path.parents) if each in names_by_path), None)
-        names |= names_by_path[nearest] if nearest is not None else set()
-    return frozenset(names)
+    entries = registry.entries.values()
+    folders = {entry.path.parent.resolve() for entry in entries}
+    declarations = [path for path in paths if path.name in DECLARATIONS]
+    if any(path.parent not in folders for path in declarations):
+        return frozenset(registry.entries)  # a model was deleted, which any model may name
+    touched = {each for path in paths for each in (path, *path.parents)}
+    names = [entry.name for entry in entries if _is_touched(entry, paths, touched)]
+    return _find_readers(registry, paths).union(names)
 
 
-def _is_deleted_model(path: Path, names_by_path: Collection[Path]) -> bool:
-    return path.name in ("model.yml", "composite-model.yml") and path.parent not in names_by_path
+def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> bool:
+    """Whether a model's folder, its composite's card, or a page above it is among the changes."""
+    folder = entry.path.parent.resolve()
+    above = [parent / "index.md" for parent in folder.parents]
+    in_composite = entry.composite and any(path.parent == folder.parent for path in paths)
+    return folder in touched or bool(in_composite) or not paths.isdisjoint(above)
 
 
-def _find_readers(registry: Registry, paths: set[Path]) -> set[str]:
+def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
+    """The files of a registry's repository that differ from a revision, and untracked ones."""
+    top = Path(_run_git(root, "rev-parse", "--show-toplevel").strip())
+    commit = f"{revision}^{{commit}}"
+    _run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
+    names_only = ("--no-renames", "--name-only", "-z")  # of a renamed file, both names count
+    changed = _run_git(top, "diff", *names_only, "--end-of-options", revision, "--")
+    listing = ("ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", ".")
+    untracked = _run_git(root, *listing)
+    for name in filter(None, (changed + untracked).split("\0")):
+        yield (top / name).parent.resolve() / Path(name).name
+
+
+def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:
     """The models that name one of the files outside of their folders."""
     if not any(path.parent.name in ("licenses", PICTURES) or path.name == PAPERS for path in paths):
-        return set()  # no model.yml has to be read
-    return {spec.full_name for spec in registry.select().models if paths & _named_files(spec)}
+        return frozenset()  # no model.yml has to be read
+    models = registry.select().models
+    return frozenset(spec.full_name for spec in models if paths & _named_files(spec))
 
 
 def _named_files(spec: ModelSpec) -> set[Path]:

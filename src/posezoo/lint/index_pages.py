@@ -64,12 +64,14 @@ def _find_columns(table: CardTable) -> dict[str, int]:
 
 
 def _find_models(row: TableRow, names: Collection[str], composite: str) -> tuple[list[str], bool]:
-    """The models in the first cell that names any, and whether it links to them."""
-    for cell in row.raw:
-        is_link = _TARGET.search(cell) is not None
+    """The models in the first cell that links to any, or else in the first cell of all, and whether
+    it is a link.
+    """
+    linked = [cell for cell in row.raw if _TARGET.search(cell)]
+    for cell in (*linked, row.raw[0]):
         models = [_find_model(part, names, composite) for part in _BREAK.split(cell)]
-        if any(models) and (is_link or cell == row.raw[0]):
-            return models, is_link
+        if any(models):
+            return models, cell in linked
     return [], False
 
 
@@ -94,36 +96,18 @@ def _read_row(
             unclear = ()
 
 
-def list_names(page: ParsedCard, names: Collection[str]) -> dict[str, int]:
-    """The models that the rows of a page link to or name in their first cell, with their lines."""
-    listed: dict[str, int] = {}
-    for row in (row for table in page.tables for row in table.rows):
-        folders = [
-            target.split("/")[-2]
-            for target in _TARGET.findall(" ".join(row.raw))
-            if _CARD.fullmatch(target)
-        ]
-        plain = row.cells[0].strip()
-        is_name = plain in names or (not folders and len(row.cells) > 1 and _MODEL.fullmatch(plain))
-        for name in (*folders, *([plain] if is_name else [])):
-            listed.setdefault(name, row.line)
-    return listed
-
-
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:
     """The model that a cell links to or names, possibly as a part of the composite; empty if
-    none.
+    none. A name of no model is one, too, if it can be no title.
     """
     if target := _TARGET.search(cell):
-        steps = [step for step in target[1].split("/") if step not in (".", "..")]
-        folder = steps[-2] if len(steps) > 1 and steps[-1] == "README.md" else ""
-        return folder if folder in names else ""
+        return target[1].split("/")[-2] if _CARD.fullmatch(target[1]) else ""
     text = to_plain_text(cell).rstrip(":").strip()
     for name in (text, f"{composite}-{text}"):
         if name in names:
             return name
-    if not (composite and text):
-        return ""
     is_part = re.compile(rf"{re.escape(composite)}-(?:.*-)?{re.escape(text)}")
-    parts = [name for name in names if is_part.fullmatch(name)]
-    return parts[0] if len(parts) == 1 else ""
+    parts = [name for name in names if composite and text and is_part.fullmatch(name)]
+    if len(parts) == 1:
+        return parts[0]
+    return text if _MODEL.fullmatch(text) else ""

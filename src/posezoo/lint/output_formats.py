@@ -63,14 +63,9 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     region = {"startLine": finding.line, "startColumn": finding.column}
     # The fingerprint does not depend on the line number, so it stays the same if lines move.
-    identity = (
-        finding.rule,
-        finding.model,
-        Path(finding.file).name,
-        finding.field,
-        finding.found,
-        finding.expected,
-    )
+    details = {key: getattr(finding, key) for key in ("model", "field", "found", "expected")}
+    name = Path(finding.file).name
+    identity = (finding.rule, finding.model, name, finding.field, finding.found, finding.expected)
     digest = sha256("\0".join(identity).encode(errors="surrogateescape")).hexdigest()
     return {
         "ruleId": finding.rule,
@@ -79,12 +74,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
         "partialFingerprints": {"finding/v1": digest[:32]},
-        "properties": {
-            "model": finding.model,
-            "field": finding.field,
-            "found": finding.found,
-            "expected": finding.expected,
-        },
+        "properties": details,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from posezoo.layout import ModelLayout
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
+from posezoo.lint.text_comparison import fits
 from posezoo.measured import counted_figures
 from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
@@ -41,8 +43,8 @@ _RULES = (
      "mean_values in rt_info that differ from the declared ones"),
 )  # fmt: skip
 ARTIFACT_RULES = {rule[0]: RuleInfo(rule[0], Severity.ERROR, rule[1], rule[2]) for rule in _RULES}
-#: The id of a rule with a violation of it.
-Violations = Iterator[tuple[str, RuleViolation]]
+#: The id of each rule with a violation of it.
+Artifacts = Iterator[tuple[str, RuleViolation]]
 #: If there are fewer bytes of constants, most of them may not be weights.
 MIN_WEIGHT_BYTES = 1024
 _TOO_WIDE = {
@@ -74,7 +76,7 @@ def recompute_artifacts(
                 yield create_finding(rule, Severity.ERROR, name, violation)
 
 
-def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Any) -> Violations:
+def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Any) -> Artifacts:
     yield from _check_digests(view, spec, layout)
     for precision in Precision:
         xml = layout.ir_path(spec, precision)
@@ -84,81 +86,65 @@ def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: 
             network = core.read_model(xml)
         except RuntimeError as error:
             message = f"{xml}: cannot be read: {error_text(error)}"
-            yield (
-                "artifact-readable",
-                RuleViolation(view.location("files"), message, str(precision)),
-            )
+            violation = RuleViolation(view.location("files"), message, str(precision))
+            yield "artifact-readable", violation
             continue
-        yield from _check_ports(view, spec.inputs, list(network.inputs), "inputs", xml)
-        yield from _check_ports(view, spec.outputs, list(network.outputs), "outputs", xml)
+        yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml)
+        yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml)
         yield from _check_complexity(view, spec, precision, network, xml)
         yield from _check_precision(view, precision, network, xml)
         yield from _check_rt_info(view, spec, network, xml)
 
 
-def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Violations:
-    indices = {file.name: index for index, file in enumerate(spec.files)}
+def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Artifacts:
+    nodes = {file.name: view.node("files", index) for index, file in enumerate(spec.files)}
     for artifact in check_artifacts(spec, layout):
         if artifact.state == "changed":
-            index = indices.get(artifact.artifact)
-            location = (
-                FileLocation(str(artifact.path)) if index is None else view.location("files", index)
-            )
+            name = artifact.artifact
+            place = nodes.get(name) or FileLocation(str(artifact.path))
             origin = "recorded" if artifact.converted else "declared"
             message = f"{artifact.path} differs from what was {origin}"
-            violation = RuleViolation(
-                location, message, artifact.artifact, "changed", artifact.expected
-            )
+            violation = RuleViolation(place, message, name, "changed", artifact.expected)
             yield "artifact-digest", violation
 
 
 def _check_ports(
     view: ModelView, declared: Collection[Input | Output], ports: list[Any], key: str, xml: Path
-) -> Violations:
+) -> Artifacts:
     by_name = {name: port for port in ports for name in port.get_names()}
     if len(ports) == 1:
         by_name[""] = ports[0]  # the only one is not named in model.yml
     for index, expected in enumerate(declared):
-        is_listed = view.node(key) is not None
-        location = view.location(key, index) if is_listed else view.location("model_optimizer_args")
+        place = view.node(key, index) or view.location("model_optimizer_args")
         field = f"{key}[{index}]"
         port = by_name.get(expected.name)
         if port is not None:
-            message, wanted, actual = _compare_shapes(expected, port)
-            if message:
-                violation = RuleViolation(
-                    location, f"{xml}: {message}", f"{field}.shape", wanted, actual
-                )
+            shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
+            wanted, actual = _compare_shapes(shape, port.get_partial_shape())
+            if wanted:
+                message = f"{xml}: {expected.name} has the shape {actual}, model.yml says {wanted}"
+                violation = RuleViolation(place, message, f"{field}.shape", wanted, actual)
                 yield "artifact-shape", violation
         elif expected.name:
             names = ", ".join(sorted(filter(None, by_name)))
             message = f"{xml} has no {key[:-1]} {expected.name}; it has {names}"
-            violation = RuleViolation(location, message, f"{field}.name", expected.name, names)
+            violation = RuleViolation(place, message, f"{field}.name", expected.name, names)
             yield "artifact-names", violation
 
 
-def _compare_shapes(expected: Input | Output, port: Any) -> tuple[str, str, str]:
-    """How the shape of a port differs, and the declared and the actual shape; empty if it does
-    not.
-    """
-    shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
-    partial = port.get_partial_shape()
+def _compare_shapes(shape: tuple[int, ...], partial: Any) -> tuple[str, str]:
+    """The declared and the actual shape; empty if they do not differ, or one is unknown."""
     if not shape or not partial.rank.is_static:
-        return "", "", ""
+        return "", ""
     sizes = [size.get_length() if size.is_static else -1 for size in partial]
-    pairs = zip(shape, sizes, strict=False)
-    if not sizes or (
-        len(shape) == len(sizes) and all(-1 in pair or pair[0] == pair[1] for pair in pairs)
-    ):
-        return "", "", ""
-    wanted, actual = (", ".join(map(str, each)) for each in (shape, sizes))
-    message = f"{expected.name} has the shape {actual}, model.yml says {wanted}"
-    return message, wanted, actual
+    if not sizes or fits(shape, sizes):
+        return "", ""
+    return ", ".join(map(str, shape)), ", ".join(map(str, sizes))
 
 
 def _check_complexity(
     view: ModelView, spec: ModelSpec, precision: Precision, network: Any, xml: Path
-) -> Violations:
+) -> Artifacts:
     cost = compute_complexity(network)
     if cost is None:
         return
@@ -172,21 +158,15 @@ def _check_complexity(
     for origin, figures, tolerance in claims:
         for name in ("gflops", "mparams"):
             counted, claimed = getattr(cost, name), figures.get(name)
-            if (
-                claimed is None
-                or abs(claimed - counted) <= tolerance * max(claimed, counted) + 1e-6
-            ):
+            if claimed is None or isclose(claimed, counted, rel_tol=tolerance, abs_tol=1e-6):
                 continue
             field = f"{origin}{name}"
             message = f"{field} is {claimed:g}; {counted:g} are counted on {xml}"
-            location = (
-                view.location(*field.split(".")) if origin == "published." else view.location()
-            )
-            violation = RuleViolation(location, message, field, f"{claimed:g}", f"{counted:g}")
+            violation = view.declared(field, message, f"{claimed:g}", f"{counted:g}")
             yield "artifact-complexity", violation
 
 
-def _check_precision(view: ModelView, precision: Precision, network: Any, xml: Path) -> Violations:
+def _check_precision(view: ModelView, precision: Precision, network: Any, xml: Path) -> Artifacts:
     sizes: Counter[str] = Counter()
     for operation in network.get_ordered_ops():
         if operation.get_type_name() == "Constant":
@@ -195,13 +175,11 @@ def _check_precision(view: ModelView, precision: Precision, network: Any, xml: P
     # FP32/ contains the weights as published, which may be FP16 or smaller.
     if sum(sizes.values()) > MIN_WEIGHT_BYTES and most in _TOO_WIDE.get(precision, ()):
         message = f"{xml}: most of its weights are stored as {most}"
-        yield (
-            "artifact-precision",
-            RuleViolation(view.location("files"), message, str(precision), most),
-        )
+        violation = RuleViolation(view.location("files"), message, str(precision), most)
+        yield "artifact-precision", violation
 
 
-def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) -> Violations:
+def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) -> Artifacts:
     """Check what posezoo wrote into an IR; an IR from another tool has no such section."""
     if not network.has_rt_info([SECTION]):
         return

@@ -22,7 +22,7 @@ from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
-from posezoo.lint.index_pages import IndexRow, list_names, read_index
+from posezoo.lint.index_pages import IndexRow, read_index
 from posezoo.lint.text_comparison import file_name, read_names
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
@@ -88,30 +88,26 @@ class RegistryView:
         )
 
     @cached_property
-    def listed_names(self) -> Mapping[Path, Mapping[str, int]]:
-        """The models in the rows of index.md and device_support.md, with their lines; no drawn
-        pages.
-        """
-        pages = (
-            (path, page) for path, page in self.index_pages.items() if not has_note(path, NOTE)
-        )
-        return {path: list_names(page, self.registry.entries.keys()) for path, page in pages}
+    def listed_lines(self) -> Mapping[Path, Mapping[str, int]]:
+        """The names in the rows of each page that posezoo did not draw, with their lines."""
+        rows = [row for rows in self.index.values() for row in rows]
+        pages = [path for path in self.index_pages if not has_note(path, NOTE)]
+        return {
+            path: {row.model: row.line for row in rows if row.file == str(path)} for path in pages
+        }
 
     @cached_property
     def unlisted_names(self) -> Mapping[Path, set[str]]:
         """The models without a row on each of these pages; empty if the page lists only a part of
         them.
         """
-        return {
-            path: self._find_unlisted(path.parent, set(names))
-            for path, names in self.listed_names.items()
-        }
-
-    def _find_unlisted(self, folder: Path, listed: set[str]) -> set[str]:
-        inside = [view for view in self.models.values() if folder in view.folder.parents]
-        unlisted = {view.name for view in inside if not listed & view.related_names}
-        is_complete = len(unlisted) < (1 - USUAL_SHARE) * len(inside)
-        return unlisted if is_complete else set()
+        unlisted: dict[Path, set[str]] = {}
+        for path, lines in self.listed_lines.items():
+            inside = [view for view in self.models.values() if path.parent in view.folder.parents]
+            names = {view.name for view in inside if not lines.keys() & view.related_names}
+            is_complete = len(names) < (1 - USUAL_SHARE) * len(inside)
+            unlisted[path] = names if is_complete else set()
+        return unlisted
 
     def group(
         self, read: Callable[[ModelView], Iterable[tuple[KeyT, ItemT]]]
@@ -328,9 +324,9 @@ class ModelView:
         return (line for section in self.own_sections for line in section.prose_lines)
 
     @property
-    def ir_files(self) -> tuple[SourceFile, ...]:
-        """The files of a model that is published as IR; empty for other models."""
-        return self.spec.files if self.spec is not None and self.spec.is_ir else ()
+    def is_ir(self) -> bool:
+        """Whether the model is published as IR."""
+        return self.spec is not None and self.spec.is_ir
 
     @property
     def card(self) -> ParsedCard | None:

@@ -22,6 +22,13 @@ FORMER_IDS = {
     "reversal": "color",
     "evaluated-color": "color",
     "license-base": "license-project",
+    "input-name": "port-name",
+    "output-name": "port-name",
+    "network-size": "counted-figures",
+    "published-figures": "counted-figures",
+    "evaluated-file": "evaluated-names",
+    "evaluated-model": "evaluated-names",
+    "factor": "unusual-constant",
     "ir-sizes": "weights-size",
     "deprecated-use": "known-model",
 }
@@ -42,6 +49,8 @@ class Rule(RuleInfo):
     """A rule on metadata."""
 
     find: FindViolations  # yields the violations in one model
+    #: The ids of rules that find the cause: if one has a finding in the model, this one has none.
+    unless: tuple[str, ...] = ()
 
 
 def rule(
@@ -50,8 +59,9 @@ def rule(
     example: str = "",
     *,
     severity: Severity = Severity.ERROR,
+    unless: tuple[str, ...] = (),
 ) -> Callable[[FindViolations], Rule]:
-    """Decorator that makes a rule from a function; the arguments are those of ``RuleInfo``.
+    """Decorator that makes a rule from a function; the arguments are those of ``Rule``.
 
     Without them, the id is the function's name with hyphens, and its docstring has the explanation
     and, after ``Example:``, the example.
@@ -60,7 +70,7 @@ def rule(
     def decorate(find: FindViolations) -> Rule:
         text, _, mistake = " ".join((find.__doc__ or "").split()).partition(" Example: ")
         name = find.__name__.strip("_").replace("_", "-")
-        return Rule(id or name, severity, explanation or text, example or mistake, find)
+        return Rule(id or name, severity, explanation or text, example or mistake, find, unless)
 
     return decorate
 

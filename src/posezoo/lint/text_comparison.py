@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from itertools import takewhile
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 _DIGITS = re.compile(r"[0-9]+")
 #: A hash and a suffix at the end of a file's name.
@@ -29,36 +29,17 @@ def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
     return abs(one[0] - other[0]) <= step * (1 - 1e-9) + 1e-9
 
 
-def is_misspelling(word: str, intended: str) -> bool:
-    """Whether a word differs from another in one or two adjacent characters, none of which is a
-    digit.
-    """
-    if abs(len(word) - len(intended)) > 2 or _DIGITS.findall(word) != _DIGITS.findall(intended):
-        return False
-    start = _common_length(word, intended)
-    end = _common_length(word[start:][::-1], intended[start:][::-1])
-    changed = max(len(word), len(intended)) - start - end
-    return word != intended and changed <= 2 and len(intended) >= 4 and start + end >= 3
-
-
-def _common_length(one: str, other: str) -> int:
-    """The number of letters with which both words begin."""
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
-
-
 def find_intended(word: str, known: Iterable[str]) -> str:
-    """The first of the known words of which a word is a misspelling; empty if there is none."""
-    return next((other for other in known if is_misspelling(word, other)), "")
+    """The known word of which another word is a misspelling, with the same numbers; else empty."""
+    numbers = _DIGITS.findall(word)
+    similar = [other for other in known if _DIGITS.findall(other) == numbers]
+    matches = get_close_matches(word, similar, 1, cutoff=0.92)
+    return "".join(matches) if word not in matches else ""
 
 
 def select_words(text: str, selected: Counter[str]) -> list[str]:
     """The words of a text as they are written, of those that ``words`` returned."""
-    edges = re.compile(r"^[`\"'*\[\](),;:]+|[`\"'*\[\](),;:.]+$")
-    written = (edges.sub("", word) for word in text.replace("](", "] (").split())
-    written = (
-        word[1:-1] if word.startswith("<") and word.endswith(">") else word for word in written
-    )
-    return [word for word in written if words(word).keys() & selected.keys()]
+    return [word for word in text.split() if words(word).keys() & selected.keys()]
 
 
 def words(text: str) -> Counter[str]:
@@ -84,3 +65,11 @@ def read_names(address: str) -> set[str]:
     """
     steps = re.split("[/ ]", address)
     return {*steps, *(_END.sub("", step) for step in steps)}
+
+
+def fits(shape: Sequence[int], other: Sequence[int | str]) -> bool:
+    """Whether two shapes are equal; -1 and letters stand for any size."""
+    pairs = zip(shape, other, strict=False)
+    return len(shape) == len(other) and all(
+        isinstance(b, str) or a == b or -1 in (a, b) for a, b in pairs
+    )

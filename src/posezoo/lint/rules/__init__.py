@@ -21,17 +21,11 @@ from posezoo.registry import Registry
 #: screen.
 MAX_FINDINGS = 50
 
+#: A rule that finds the cause of what others find comes before them.
 _MODULES = (
-    *(
-        "declared_files",
-        "stated_facts",
-        "contradictions",
-        "converter_arguments",
-        "native_format",
-        "shapes_and_names",
-        "preprocessing_rules",
-    ),
-    *("accuracy_check", "metrics", "descriptions", "card_text", "page_rules"),
+    *("declared_files", "contradictions", "converter_arguments", "native_format"),
+    *("preprocessing_rules", "metrics", "shapes_and_names", "accuracy_check"),
+    *("card_text", "page_rules"),
 )
 #: Each part is one rule or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
@@ -73,11 +67,13 @@ def check_registry(
 
 
 def _check_model(model: ModelView) -> Iterator[Finding]:
-    path, is_wrong = str(model.entry.path), False
+    found: set[str] = set()  # the rules and the files with findings
     for rule in load_rules().values():
+        if not found.isdisjoint(rule.unless):
+            continue
         for violation in islice(rule.find(model), MAX_FINDINGS):
             finding = create_finding(rule.id, rule.severity, model.name, violation)
-            # Its pages were drawn before the mistake, which another rule has found.
-            if rule.id != "drawn-card" or finding.file != path or not is_wrong:
+            # Pages that were drawn before a mistake that another rule has found.
+            if rule.id != "drawn-card" or finding.file not in found:
                 yield finding
-            is_wrong = is_wrong or finding.file == path
+            found |= {rule.id, finding.file}

@@ -1,18 +1,50 @@
-"""Rules on the text of a card: headings, and names and sizes that were copied from another card."""
+"""Rules on the text of a card: license, links, sections, names and the description."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 
+from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
+from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
-from posezoo.lint.finding import RuleViolation, Severity, Violations
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import find_intended
+from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
+from posezoo.spec.model import HttpSource, ModelSpec
 
+_PROJECT = re.compile(
+    r"https?://(?:www\.)?(?:github\.com|raw\.githubusercontent\.com|media\.githubusercontent\.com/media|gitlab\.com)"
+    r"/([A-Za-z0-9_.-]{1,100})/([A-Za-z0-9_.-]{1,100})"
+)
+_PLACEHOLDER = re.compile(
+    r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?"
+    r"|\b(?i:lorem ipsum|to be (?:done|defined|determined|added))\b"
+)
+#: The required sections of a card, and how their headings may begin.
+SECTIONS = {
+    "a description": ("use case", "use-case", "description"),
+    "a specification": ("specification", "composite model specification"),
+    "its inputs": ("input",),
+    "its outputs": ("output",),
+    "legal information": ("legal",),
+}
+#: Headings whose sections are on one subject each; a specification may contain the others.
+PLAIN_SECTIONS = ("use case", "input", "output", "accuracy", "legal", "example")
+#: If two descriptions share at least this fraction of their words, one is an old copy of the other.
+COPIED_SHARE = 0.8
+#: If more than this fraction of a folder's models repeat the card's description, the others should
+#: too.
+REPEATED_SHARE = 0.6
+_ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/([0-9]{4}\.[0-9]{4,5})")
+_LICENSE = re.compile(
+    r"licen[cs]e|copyright|public domain|creative commons|apache|\b(?:mit|bsd|gpl|cc0|cc[ -]by)\b",
+    re.IGNORECASE,
+)
 #: A heading on at least this many cards is correct, and one with almost the same spelling is a
 #: mistake.
 COMMON = 5
@@ -21,6 +53,273 @@ _NAME = re.compile(r"(?<![\w./:-])[A-Za-z][\w.]{0,40}(?:-[A-Za-z0-9][\w.]{0,40})
 _RANGE = re.compile(r"(\[\s*[01]\s*,\s*[0-9]{2,5}\s*\])")
 _CATEGORIES = re.compile(r"\b([0-9]{2,5}) (?:categories|classes)\b")
 _LABELS = re.compile(r"\b[a-z0-9]+_([0-9]{2,5})cl(_bkgr)?\.txt")
+
+
+@rule()
+def license_project(view: ModelView) -> Violations:
+    """The license is that of a project that the card or the sources name; for a published IR, which
+    may be licensed apart from its base, another project on the card is a warning.
+
+    Example: license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE
+    """
+    spec = view.spec
+    own = _project(spec.license.url) if spec is not None else ""
+    if spec is None or not own:
+        return
+    where = "the card's legal section"
+    others = _projects(link.target for link in view.claims.licenses)
+    if not others and not spec.is_ir:
+        where = "the sources and the card"
+        others = _find_projects(view, spec)
+    # A project that moved to another owner keeps its name.
+    names = {project.partition("/")[2] for project in others}
+    if others and own.partition("/")[2] not in names:
+        listed = ", ".join(sorted(others))
+        message = f"the license is that of {own}; {where} name {listed}"
+        severity = Severity.WARNING if spec.is_ir else None
+        yield view.declared("license", message, spec.license.url, listed, severity)
+
+
+def _find_projects(view: ModelView, spec: ModelSpec) -> set[str]:
+    """The projects of the sources and of the card's links; empty if one of both has none."""
+    addresses = (source for file in spec.files for source in file.sources)
+    sources = _projects(each.url for each in addresses if isinstance(each, HttpSource))
+    on_card = _projects(link.target for link in view.card.links) if view.card is not None else set()
+    return sources | on_card if sources and on_card else set()
+
+
+def _projects(addresses: Iterable[str]) -> set[str]:
+    return {project for address in addresses if (project := _project(address))}
+
+
+def _project(address: str) -> str:
+    """The project on a code host that an address belongs to, as owner/name; empty if there is
+    none.
+    """
+    match = _PROJECT.match(address)
+    return f"{match[1]}/{match[2].removesuffix('.git')}".lower() if match else ""
+
+
+@rule()
+def dead_link(view: ModelView) -> Violations:
+    """Every relative link of a card leads to an existing file of the repository, if files of that
+    kind are in this copy at all, and to an existing heading. The first of several cards reports it.
+
+    Example: [another model](../no-such-model/README.md)
+    """
+    for target, place in view.link_targets():
+        path = view.resolve_link(target)
+        anchor = target.partition("#")[2].lower()
+        cards = view.zoo.group(_read_card_path).get(path, []) if anchor else []
+        if any(anchor not in card.anchors for card in cards):
+            yield RuleViolation(place, f"{target} leads to no heading", "link", target)
+        elif view.zoo.lacks_file(path):
+            names = view.zoo.group(_read_link_paths)[path]
+            if names[0] == view.name:  # one missing file is one finding
+                also = f"; {len(names)} links lead there" if len(names) > 1 else ""
+                message = f"{target} leads to {path}, which does not exist{also}"
+                yield RuleViolation(place, message, "link", target)
+
+
+def _read_card_path(view: ModelView) -> Iterator[tuple[str, ParsedCard]]:
+    if view.own_card is not None:
+        yield str(view.card_path), view.own_card
+
+
+def _read_link_paths(view: ModelView) -> Iterator[tuple[str, str]]:
+    return ((view.resolve_link(target), view.name) for target, _ in view.link_targets())
+
+
+@rule()
+def placeholder(view: ModelView) -> Violations:
+    """There is no placeholder that still has to be filled in.
+
+    Example: Mean values - TODO
+    """
+    for number, line in view.own_lines:
+        if match := _PLACEHOLDER.search(line):
+            location = view.card_line(number, match.start() + 1)
+            yield RuleViolation(location, f"the card still contains {match[0]}", "card", match[0])
+    for node in list_leaves(view.model_yml):
+        if match := _PLACEHOLDER.search(str(node.value)):
+            message = f"{node.field_path} still contains {match[0]}"
+            yield RuleViolation(node, message, actual=match[0])
+
+
+@rule()
+def missing_section(view: ModelView) -> Violations:
+    """A card has sections with a description, a specification, inputs, outputs and license terms.
+
+    Example: a card without ## Legal Information
+    """
+    if view.own_card is None:
+        return
+    titles = [section.title.lower() for section in view.own_sections if section.level]
+    for content, beginnings in SECTIONS.items():
+        if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
+            message = f"the card has no section with {content}"
+            yield RuleViolation(view.card_line(), message, "card", "", content)
+
+
+@rule()
+def misplaced_section(view: ModelView) -> Violations:
+    """A section of a card is not inside a section on another subject, which a table of contents
+    would hide.
+
+    Example: ### Input below ## Accuracy
+    """
+    for section in view.own_sections:
+        parent = section.path[-2].lower() if len(section.path) > 1 else ""
+        kinds = [title for title in PLAIN_SECTIONS if section.title.lower().startswith(title)]
+        if kinds and parent.startswith(PLAIN_SECTIONS) and not parent.startswith(kinds[0]):
+            message = f"the section {section.title} is inside the section {section.path[-2]}"
+            actual = f"{'#' * section.level} {section.title}"
+            yield RuleViolation(view.card_line(section.line), message, "card", actual, actual[1:])
+
+
+@rule()
+def license_untold(view: ModelView) -> Violations:
+    """The legal section of a card names the license, if those of most cards in the same folder do.
+
+    Example: a legal section with nothing but [*] Other names and brands may be claimed as the
+    property of others
+    """
+    answers = view.zoo.group(_read_license_answer).get(view.folder.parent, [])
+    is_usual = sum(answers) >= REPEATED_SHARE * len(answers)
+    if is_usual and (view.folder.parent, False) in _read_license_answer(view):
+        message = "the legal section names no license; those of most cards in this folder do"
+        (section, *_) = _find_legal_sections(view)
+        yield RuleViolation(view.card_line(section.line), message, "license")
+
+
+def _find_legal_sections(view: ModelView) -> list[CardSection]:
+    return [each for each in view.own_sections if each.title.lower().startswith("legal")]
+
+
+def _read_license_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
+    """The parent of the model's folder, and whether the card's legal section names a license."""
+    if sections := _find_legal_sections(view):
+        yield view.folder.parent, any(_LICENSE.search(section.text) for section in sections)
+
+
+@rule()
+def paper(view: ModelView) -> Violations:
+    """Papers with the same title have the same arXiv number on all cards; a number that other
+    papers have, too, is the wrong one.
+
+    Example: [Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is
+    MobileNetV2
+    """
+    titles = view.zoo.group(_read_papers)
+    for link in view.own_card.links if view.own_card is not None else ():
+        number, title = _read_paper(link)
+        own_titles = {*titles.get(number, ())}
+        for other, others in titles.items():
+            if other != number and title in others and len(own_titles) > len({*others}):
+                message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
+                location = view.card_line(link.line, link.column)
+                yield RuleViolation(location, message, "link", link.target, other)
+
+
+def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
+    if view.own_card is not None:
+        yield from (pair for link in view.own_card.links if all(pair := _read_paper(link)))
+
+
+def _read_paper(link: MarkdownLink) -> tuple[str, str]:
+    """The arXiv number and the title, as lower-case words, of a linked paper; else empty."""
+    match, title = _ARXIV.match(link.target), re.findall("[a-z0-9]+", link.text.lower())
+    return (match[1], " ".join(title)) if match and len(title) > 2 else ("", "")
+
+
+@rule(severity=Severity.WARNING)
+def no_card(view: ModelView) -> Violations:
+    """If most models of a registry have a card, every model has one; a part may have that of its
+    composite.
+
+    Example: a folder with a model.yml and no README.md
+    """
+    cards = [other.card for other in view.zoo.models.values()] if view.card is None else []
+    if cards.count(None) * 2 < len(cards):
+        message = f"{view.card_path.name}, which should describe the model, is missing"
+        yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")
+
+
+@rule()
+def title(view: ModelView) -> Violations:
+    """The title of a card contains the model's name.
+
+    Example: # resnet-50 in resnet-101/README.md
+    """
+    for section in [section for section in view.own_sections if section.level == 1][:1]:
+        if simplify(view.name) not in simplify(section.title):
+            message = f"the title of the card is {section.title}"
+            yield RuleViolation(
+                view.card_line(section.line), message, "title", section.title, view.name
+            )
+
+
+@rule()
+def description_differs(view: ModelView) -> Violations:
+    """model.yml repeats the description of the card, if most models in the same folder do, and
+    never that of another model.
+
+    Example: an old address in model.yml that the card no longer has
+    """
+    spec, on_card = view.spec, view.claims.description
+    if spec is None or on_card is None or not view.has_own_card:
+        return
+    declared, card_words = words(spec.description), words(on_card.value)
+    others = view.zoo.group(_read_description_words).get(frozenset(declared.items()), ())
+    answers = view.zoo.group(_read_description_answer)[view.folder.parent]
+    is_usual = sum(answers) >= REPEATED_SHARE * len(answers)
+    # model.yml may use other or fewer words than the card, unless most models in this folder repeat
+    # it.
+    share = sum((declared & card_words).values()) / max(
+        1, sum(declared.values()), sum(card_words.values())
+    )
+    is_copy = others or (share >= COPIED_SHARE and declared - card_words)
+    if declared == card_words or not (is_usual or is_copy):
+        return
+    only_declared = select_words(spec.description, declared - card_words)
+    only_on_card = select_words(on_card.value, card_words - declared)
+    copied = "".join(f", as in {name}" for name in others[:1])
+    message = (
+        "model.yml and the card describe the model in different words: "
+        f"{' '.join(only_declared[:8]) or 'nothing'} here{copied}, "
+        f"{' '.join(only_on_card[:8]) or 'nothing'} in {view.card_path.name}:{on_card.line}"
+    )
+    actual, expected = (" ".join(each[:20]) for each in (only_declared, only_on_card))
+    yield view.declared("description", message, actual, expected)
+
+
+def _read_description_words(view: ModelView) -> Iterator[tuple[frozenset[tuple[str, int]], str]]:
+    if view.has_own_card and view.claims.description is not None:
+        yield frozenset(words(view.claims.description.value).items()), view.name
+
+
+def _read_description_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
+    """The parent of the model's folder, and whether model.yml repeats the card's description."""
+    if view.spec is not None and view.has_own_card and view.claims.description is not None:
+        on_card = words(view.claims.description.value)
+        yield view.folder.parent, words(view.spec.description) == on_card
+
+
+@rule()
+def video_task(view: ModelView) -> Violations:
+    """A model whose task is to recognize actions has an input of several frames, or is a part of a
+    composite.
+
+    Example: task_type: action_recognition, and one input with the format `B, C, H, W`
+    """
+    ports = view.claims.ports_on("input", "converted", "")
+    letters = {"".join(map(str, port.format.value)) for port in ports}
+    spec = view.spec
+    is_part = bool(view.entry.composite)
+    is_image = bool(letters) and letters <= {"BCHW", "NCHW", "BHWC", "NHWC"}
+    if spec is not None and spec.task == "action_recognition" and is_image and not is_part:
+        message = "task_type is action_recognition, and the card has only an input of one image"
+        yield view.declared("task_type", message, "action_recognition")
 
 
 @rule()

@@ -7,7 +7,7 @@ A card that is drawn after a mistake agrees with the mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from posezoo.errors import InferenceError, SpecError
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import simplify
+from posezoo.lint.text_comparison import fits, simplify
 from posezoo.measured import load_measurements
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, HttpSource, Input, ModelSpec, Output
 
@@ -134,21 +134,15 @@ def _describe_misfit(outputs: tuple[Output, ...], expected: tuple[Output, ...]) 
         if output is None:
             return f"none has the role {taken.role}"
         # One output may have several roles, and its sizes are then no single role's.
-        pairs = (
-            zip(output.shape, taken.shape, strict=True)
-            if len(output.shape) == len(taken.shape)
-            else ()
-        )
-        if output.role == taken.role and any(
-            -1 not in pair and pair[0] != pair[1] for pair in pairs
-        ):
+        is_comparable = output.role == taken.role and len(output.shape) == len(taken.shape)
+        if is_comparable and not fits(output.shape, taken.shape):
             return (
                 f"{output.name} has the shape {output.shape}, and the decoder takes {taken.shape}"
             )
     return ""
 
 
-@rule()
+@rule(unless=("decoder-outputs",))
 def skeleton_maps(view: ModelView) -> Violations:
     """The outputs have the sizes that the skeleton's number of keypoints makes; a composite and its
     parts have one skeleton.
@@ -156,7 +150,7 @@ def skeleton_maps(view: ModelView) -> Violations:
     Example: skeleton: openpose-18 and 17 heatmaps
     """
     name = view.declaration.skeleton if view.declaration is not None else ""
-    if not name or any(decoder_outputs.find(view)):
+    if not name:
         return
     if problem := _describe_other_skeleton(view, name):
         yield view.declared("skeleton", problem, name)
@@ -354,7 +348,7 @@ def pattern(view: ModelView) -> Violations:
                 yield view.declared(f"quantization.in_float[{index}].layers", message, glob)
 
 
-@rule()
+@rule(unless=("source-name",))
 def weights_size(view: ModelView) -> Violations:
     """Files with weights have at least one byte for each parameter, and FP16 about half as many as
     FP32.
@@ -364,19 +358,23 @@ def weights_size(view: ModelView) -> Violations:
     spec = view.spec
     if spec is None:
         return
-    sizes = {file.name: file.size for file in spec.files if _has_weights(spec, file.name)}
     mparams = _read_mparams(spec)
     least = 0.7e6 * mparams
-    # A published IR has all weights in each file, other models have them in all files together.
-    groups = [[name] for name in sizes] if spec.is_ir else [[*sizes]]
-    for names in groups:
-        total = sum(sizes[name] or least for name in names)
+    sizes = {file.name: file.size or least for file in spec.files if _has_weights(spec, file.name)}
+    for index, file in enumerate(spec.files):
+        if file.name not in sizes or not file.size:
+            continue
+        # A published IR has all weights in each file, other models have them in all files together.
+        total = file.size if spec.is_ir else sum(sizes.values())
+        full = sizes.get(file.name.replace("FP16/", "FP32/", 1), 0) if spec.is_ir else 0
         if total < least:
-            message = f"{names[0]} has {total} bytes, too few for {mparams:g} million parameters"
-            yield _size_violation(view, names[0], message)
-            return
-    if spec.is_ir:
-        yield from _compare_precisions(view, sizes)
+            message = f"{file.name} has {total:g} bytes, too few for {mparams:g} million parameters"
+        elif file.name.startswith("FP16/") and full and not 1.1 < full / file.size < 2.05:
+            message = f"{file.name} has {file.size} bytes, and not half of the {full} of FP32"
+        else:
+            continue
+        yield view.declared(f"files[{index}].size", message, str(file.size))
+        return
 
 
 def _read_mparams(spec: ModelSpec) -> float:
@@ -390,21 +388,6 @@ def _read_mparams(spec: ModelSpec) -> float:
             if each.kind == "complexity":
                 return each.figures["mparams"]
     return 0.0
-
-
-def _compare_precisions(view: ModelView, sizes: Mapping[str, int | None]) -> Violations:
-    for name, size in sizes.items():
-        half_name = name.replace("FP32/", "FP16/", 1)
-        half = sizes.get(half_name)
-        if name.startswith("FP32/") and size and half and not 1.1 < size / half < 2.05:
-            message = f"the FP16 weights have {half} bytes, and not half of the {size} of FP32"
-            yield _size_violation(view, half_name, message)
-
-
-def _size_violation(view: ModelView, name: str, message: str) -> RuleViolation:
-    files = view.spec.files if view.spec is not None else ()
-    index = [file.name for file in files].index(name)
-    return view.declared(f"files[{index}].size", message, str(files[index].size))
 
 
 def _has_weights(spec: ModelSpec, name: str) -> bool:

@@ -45,30 +45,24 @@ def dead_path(view: ModelView) -> Violations:
     Example: --input_model=$dl_dir/net.onnx, and the only file is called model.onnx
     """
     for argument in (*view.arguments, *view.export_arguments):
-        if argument.flag == "--output-file":
-            continue
         for root, name in _PATH.findall(argument.value):
-            name = name.rstrip("/")
-            if reason := _find_dead_path(view, argument.flag, root, name):
+            if not _may_exist(view, argument.flag, root, name.rstrip("/")):
                 path = f"${root}/{name}"
-                message = f"{argument.flag} names {path}: {reason}"
+                message = f"{argument.flag} names {path}, which is no file of the model"
                 yield RuleViolation(argument.node, message, actual=path)
 
 
-def _find_dead_path(view: ModelView, flag: str, root: str, name: str) -> str:
-    """Why there is no such file or folder; empty if there may be one."""
-    if view.spec is None:
-        return ""
+def _may_exist(view: ModelView, flag: str, root: str, name: str) -> bool:
+    """Whether a file or a folder that an argument names may exist."""
+    if view.spec is None or flag == "--output-file":
+        return True
     if root == "config_dir":
-        is_there = not view.zoo.lacks_file(str(view.folder / name))
-        return "" if is_there else "there is no such file beside model.yml"
-    if root == "dl_dir":
-        is_there = any(f"{file.name}/".startswith(f"{name}/") for file in view.spec.files)
-        is_packed = any(isinstance(step, UnpackArchive) for step in view.spec.postprocessing)
-        return "" if is_there or is_packed else "no file has this name"
-    outputs = [each.value for each in view.export_arguments if each.flag == "--output-file"]
-    is_written = not outputs or f"$conv_dir/{name}" in outputs
-    return "" if is_written or flag != "--input_model" else f"the export writes {outputs[0]}"
+        return not view.zoo.lacks_file(str(view.folder / name))
+    if root == "conv_dir":
+        outputs = [each.value for each in view.export_arguments if each.flag == "--output-file"]
+        return not outputs or flag != "--input_model" or f"$conv_dir/{name}" in outputs
+    is_packed = any(isinstance(step, UnpackArchive) for step in view.spec.postprocessing)
+    return is_packed or any(f"{file.name}/".startswith(f"{name}/") for file in view.spec.files)
 
 
 @rule()
@@ -96,14 +90,9 @@ def misspelt_flag(view: ModelView) -> Violations:
     for arguments, flags in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
         for argument in arguments:
             # argparse accepts an abbreviated flag.
-            if not argument.flag.startswith("-") or any(
-                flag.startswith(argument.flag) for flag in flags
-            ):
-                continue
-            same_words = [
-                flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-")
-            ]
-            if intended := find_intended(argument.flag, flags) or "".join(same_words[:1]):
+            is_known = any(flag.startswith(argument.flag) for flag in flags)
+            intended = "" if is_known else find_intended(argument.flag, flags)
+            if argument.flag.startswith("-") and intended:
                 message = f"there is no flag {argument.flag}: did you mean {intended}?"
                 yield RuleViolation(argument.node, message, actual=argument.flag, expected=intended)
 

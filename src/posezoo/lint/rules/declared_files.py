@@ -89,6 +89,48 @@ def safe_sources(view: ModelView) -> Violations:
 
 
 @rule()
+def source_name(view: ModelView) -> Violations:
+    """The address of a published IR's file has the same precision and suffix as the file's name.
+
+    Example: FP16/net.bin from https://.../FP32/net.bin
+    """
+    stems: set[str] = set()  # two files that were swapped are one mistake
+    for index, file, source in view.sources:
+        own, others = _PRECISION.search(file.name), _PRECISION.findall(str(source))
+        suffixes = {text.rpartition(".")[2] for text in (file.name, str(source))}
+        is_other = own is not None and others != [] and own[1] not in others
+        stem = file.name.rpartition(".")[0]
+        if view.is_ir and stem not in stems and (is_other or suffixes == {"xml", "bin"}):
+            stems.add(stem)
+            message = f"{file.name} comes from {source}, whose name is that of another file"
+            yield view.declared(f"files[{index}].source", message, str(source), file.name)
+
+
+@rule()
+def hash_name(view: ModelView) -> Violations:
+    """The hash in a file's name or address, and the tag of its variant, are the beginning of its
+    checksum.
+
+    Example: resnet18-5c106cde.pth with the SHA-256 5c106cdf...
+    """
+    files = [(each, *pair) for each in view.variants for pair in enumerate(each.files)]
+    for variant, index, file in files:
+        digests = [*file.contains.values()]
+        if file.checksum and not file.name.endswith(ARCHIVES):  # the hash may be that of a member
+            digests.append(file.checksum)
+        values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
+        tag = f"-{variant.tag}.params" if file.contains else ""
+        texts = " ".join(
+            (file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources))
+        )
+        for stated in dict.fromkeys(_HASH.findall(texts) if values else ()):
+            if not any(value.startswith(stated) for value in values):
+                message = f"{file.name}: {stated} is not the beginning of {' or '.join(values)}"
+                location = view.variant_location(variant, "files", index)
+                yield RuleViolation(location, message, f"files[{index}]", stated, values[0])
+
+
+@rule(unless=("source-name", "hash-name"))
 def same_source(view: ModelView) -> Violations:
     """Files with one address are one file, with one size and checksum, and a model declares it
     once. Files with the same checksum have the same size.
@@ -151,37 +193,14 @@ def ir_pairs(view: ModelView) -> Violations:
 
     Example: FP16/net.xml without FP16/net.bin
     """
-    names = {file.name for file in view.ir_files}
-    for index, file in enumerate(view.ir_files):
+    files = view.spec.files if view.spec is not None and view.is_ir else ()
+    names = {file.name for file in files}
+    for index, file in enumerate(files):
         stem, _, suffix = file.name.rpartition(".")
         other = {"xml": f"{stem}.bin", "bin": f"{stem}.xml"}.get(suffix)
         if other is not None and other not in names:
             message = f"{file.name} is declared without {other}"
             yield view.declared(f"files[{index}]", message, file.name, other)
-
-
-@rule()
-def hash_name(view: ModelView) -> Violations:
-    """The hash in a file's name or address, and the tag of its variant, are the beginning of its
-    checksum.
-
-    Example: resnet18-5c106cde.pth with the SHA-256 5c106cdf...
-    """
-    files = [(each, *pair) for each in view.variants for pair in enumerate(each.files)]
-    for variant, index, file in files:
-        digests = [*file.contains.values()]
-        if file.checksum and not file.name.endswith(ARCHIVES):  # the hash may be that of a member
-            digests.append(file.checksum)
-        values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
-        tag = f"-{variant.tag}.params" if file.contains else ""
-        texts = " ".join(
-            (file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources))
-        )
-        for stated in dict.fromkeys(_HASH.findall(texts) if values else ()):
-            if not any(value.startswith(stated) for value in values):
-                message = f"{file.name}: {stated} is not the beginning of {' or '.join(values)}"
-                location = view.variant_location(variant, "files", index)
-                yield RuleViolation(location, message, f"files[{index}]", stated, values[0])
 
 
 @rule()
@@ -207,23 +226,6 @@ def framework_files(view: ModelView) -> Violations:
         files = ", ".join(suffixes) if spec.network is None else f"the network {spec.network.name}"
         message = f"framework is {spec.framework}, but {files} is of {allowed}"
         yield view.declared("framework", message, spec.framework, allowed)
-
-
-@rule()
-def source_name(view: ModelView) -> Violations:
-    """The address of a published IR's file has the same precision and suffix as the file's name.
-
-    Example: FP16/net.bin from https://.../FP32/net.bin
-    """
-    for index, file in enumerate(view.ir_files):
-        for source in file.sources:
-            if not isinstance(source, HttpSource):
-                continue
-            own, others = _PRECISION.search(file.name), _PRECISION.findall(source.url)
-            suffixes = {text.rpartition(".")[2] for text in (file.name, source.url)}
-            if (own and others and own[1] not in others) or suffixes == {"xml", "bin"}:
-                message = f"{file.name} comes from {source}, whose name is that of another file"
-                yield view.declared(f"files[{index}].source", message, str(source), file.name)
 
 
 @rule()

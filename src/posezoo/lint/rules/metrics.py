@@ -5,15 +5,26 @@ index.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from posezoo.cards.card_reader import to_plain_text
+from posezoo.errors import (
+    MissingPackageError,
+    NetworkError,
+    SpecError,
+    UnknownModelError,
+    import_optional,
+)
 from posezoo.lint.card_claims import CardClaims, CardValue
-from posezoo.lint.finding import RuleViolation, Violations
+from posezoo.lint.facts import Agree, Facts, Statement, fact
+from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import parse_numbers
-from posezoo.spec.model import PublishedAccuracy
+from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
+from posezoo.measured import counted_figures as read_counted_figures
+from posezoo.spec.model import Framework, ModelSpec, Precision, PublishedAccuracy
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.
@@ -40,6 +51,21 @@ SHARED = 0.7
 UNCOUNTED = 3.0
 #: A value counted in Mi (2**20) is too small by this factor.
 MEBI = 2**20 / 1e6
+#: The names of the frameworks on cards. Files in ONNX's format come from any framework.
+FRAMEWORKS = {name: name for name in (*Framework, "onnx")} | {
+    "tensorflow": Framework.TF, "keras": Framework.TF, "tensorflowjs": Framework.TF,
+}  # fmt: skip
+#: GFLOPs and MParams that differ by less than this share were computed again or rounded
+#: differently.
+ROUNDING = 2e-3
+#: The same for an accuracy.
+ACCURACY_ROUNDING = 5e-4
+#: Publishers' rules for counting GFLOPs and MParams differ a little from ours.
+COUNTED = 0.02
+#: The share of a network's parameters that may be those of batch norms.
+BATCH_NORMS = 0.05
+#: A number with its number of decimal places.
+Number = tuple[float, int]
 #: A number whose comma may be a decimal point or separate thousands.
 _COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6})")
 
@@ -218,6 +244,177 @@ def missing_figures(view: ModelView) -> Violations:
 def _is_in_text(view: ModelView, title: str) -> bool:
     """Whether a line is a row of a table without its rule line, which Markdown takes for text."""
     return any(line.lower().startswith(f"| {title.lower()} ") for _, line in view.own_lines)
+
+
+@fact(unless=("framework-files",))
+def framework(view: ModelView) -> Facts:
+    """The source framework on the card and in the index is the framework that model.yml declares.
+
+    Example: Source framework: Caffe on the card, framework: tf
+    """
+    spec, on_card = view.spec, view.claims.metrics.get("framework")
+    declared = spec.origin.framework or spec.framework if spec is not None else Framework.DLDT
+    if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
+        return
+    stated = [Statement("in model.yml", view.location("framework"), declared, declared)]
+    if on_card is not None:
+        text = to_plain_text(on_card.value)
+        stated.append(Statement("on the card", view.card_location(on_card), simplify(text), text))
+    for place, text in _index_cells(view, "framework"):
+        stated.append(Statement("in the index", place, simplify(text), text))
+    known = [each for each in stated if each.value in FRAMEWORKS]
+    yield "framework", [replace(each, value=FRAMEWORKS[each.value]) for each in known]
+
+
+def _index_cells(view: ModelView, kind: str) -> Iterator[tuple[FileLocation, str]]:
+    """What the index pages state about a model in their columns of a kind."""
+    for row in view.zoo.index.get(view.name, ()):
+        if kind in row.cells:
+            yield FileLocation(row.file, row.line), row.cells[kind].value
+
+
+def _equal_rounded(one: Sequence[Number], other: Sequence[Number]) -> bool:
+    return any(equals_rounded(a, b) for a in one for b in other)
+
+
+def _nearly_equal(one: Sequence[Number], other: Sequence[Number]) -> bool:
+    return any(abs(a - b) <= ROUNDING * max(a, b) for a, _ in one for b, _ in other)
+
+
+@fact(agree=_equal_rounded, nearly=_nearly_equal)
+def index_figures(view: ModelView) -> Facts:
+    """GFLOPs and MParams are the same on the card, in the index and in model.yml; a difference in
+    the last digits is only a warning.
+
+    Example: GFLOPs 0.037 on the card, 0.0758 in the index
+    """
+    for kind in ("gflops", "mparams"):
+        yield f"figures.{kind}", _read_figures(view, kind)
+
+
+def _read_figures(view: ModelView, kind: str) -> list[Statement]:
+    stated = []
+    for place, text in _index_cells(view, kind):
+        if "~" not in text:  # a range of several models
+            stated.append(Statement("in the index", place, parse_numbers(text), text))
+    on_card = view.claims.metrics.get(kind)
+    if on_card is not None and len(numbers := parse_numbers(on_card.value)) == 1:
+        stated.append(Statement("on the card", view.card_location(on_card), numbers, on_card.value))
+    published = getattr(view.spec.published, kind) if view.spec is not None else None
+    size = read_size(view) if kind == "mparams" else None
+    evidence = size.millions if size is not None and size.is_exact else published
+    if evidence:
+        stated.sort(
+            key=lambda each: min((abs(value - evidence) for value, _ in each.value), default=0)
+        )
+    if published:
+        text = f"{published:.9g}"
+        declared = view.location("published", kind)
+        stated.append(Statement("in model.yml", declared, parse_numbers(text), text))
+    return [each for each in stated if each.value]
+
+
+@fact(agree=lambda one, other: abs(one / other - 1) <= COUNTED)
+def counted_figures(view: ModelView) -> Facts:
+    """The published GFLOPs and MParams, and the parameters of the network, are near those that were
+    counted on the IR; a network is checked for arguments other than the default, if PyTorch is
+    installed.
+
+    Example: gflops: 9.9, and 5.9206 were counted
+    """
+    spec = view.spec
+    counts: list[Mapping[str, float]] = []
+    if spec is not None:
+        with suppress(SpecError):  # another rule reports it
+            counts = read_counted_figures(spec, Precision.FP32)
+    if spec is None or not counts:
+        return
+    for kind in ("gflops", "mparams"):
+        place = view.location("published", kind)
+        counted, published = counts[0].get(kind), getattr(spec.published, kind)
+        if counted and published and not spec.published.known_difference:
+            measured = Statement("in measured.yml", place, counted, f"{counted:g}")
+            declared = Statement("in model.yml", place, published, f"{published:g}")
+            yield f"published.{kind}", [measured, declared]
+    of_network = _count_millions(spec)
+    counted = counts[0].get("mparams")
+    # The IR has no separate batch norms.
+    if counted and of_network and abs(of_network / counted - 1) > BATCH_NORMS:
+        place = view.location("network")
+        measured = Statement("in measured.yml", place, counted, f"{counted:g}")
+        built = Statement("with these arguments", place, of_network, f"{of_network:g}")
+        yield "network.mparams", [measured, built]
+
+
+def _count_millions(spec: ModelSpec) -> float:
+    """The millions of parameters of the network; 0 for the default arguments, or if unknown."""
+    from posezoo import networks
+
+    if spec.network is None:
+        return 0.0
+    arguments = spec.network.arguments
+    with suppress(UnknownModelError, NetworkError, MissingPackageError):
+        network = networks.find_network(spec.network.name)
+        if network.complete_arguments(**arguments) != network.complete_arguments():
+            with import_optional("torch", extra="torch").device("meta"):
+                parameters = network.build(**arguments).parameters()
+            return sum(each.numel() for each in parameters) / 1e6
+    return 0.0
+
+
+def _knows_all(same: Callable[[Number, Number], bool]) -> Agree:
+    """Compares two lists: they contradict each other if each has values that the other does not
+    have.
+    """
+
+    def agree(one: Sequence[Number], other: Sequence[Number]) -> bool:
+        is_known = all(any(same(a, b) for b in other) for a in one)
+        return is_known or all(any(same(a, b) for a in one) for b in other)
+
+    return agree
+
+
+def _is_same_accuracy(one: Number, other: Number) -> bool:
+    """In any unit: fractions or percentages, millimetres or centimetres."""
+    value, digits = other
+    return any(
+        equals_rounded(one, (value * 10.0**power, digits - power)) for power in (0, 2, -2, 1, -1)
+    )
+
+
+def _is_near_accuracy(one: Number, other: Number) -> bool:
+    return abs(one[0] - other[0]) <= ACCURACY_ROUNDING * max(one[0], other[0])
+
+
+@fact(agree=_knows_all(_is_same_accuracy), nearly=_knows_all(_is_near_accuracy))
+def accuracy(view: ModelView) -> Facts:
+    """The accuracy in the index and in model.yml is also on the card; a difference in the last
+    digits is only a warning.
+
+    Example: 69.04% on the card, 96.04% in the index
+    """
+    on_card = view.claims.accuracy
+    for place, text in _index_cells(view, "accuracy"):
+        in_index = Statement("in the index", place, parse_numbers(text), text)
+        yield "accuracy", [*_state(view, on_card), in_index]
+    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
+        rows = [
+            each for each in on_card if re.search(rf"\b{re.escape(claim.metric)}\b", each.label)
+        ]
+        for value in (claim.value, claim.converted):
+            if value is not None:
+                text, node = f"{value:.9g}", view.location("published", "accuracy", index)
+                declared = Statement("in model.yml", node, parse_numbers(text), text)
+                yield f"published.accuracy[{index}]", [*_state(view, rows or on_card), declared]
+
+
+def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statement]:
+    """What the card states, as a list of at most one statement."""
+    numbers = [(each.value, len(each.text.partition(".")[2])) for each in values if each.value]
+    text = ", ".join(dict.fromkeys(each.text for each in values))
+    return (
+        [Statement("on the card", view.card_location(values[0]), numbers, text)] if numbers else []
+    )
 
 
 RULES = defined_rules(globals())

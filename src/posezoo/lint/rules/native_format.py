@@ -5,31 +5,28 @@ measurements.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from posezoo.cards.card_reader import read_text
 from posezoo.errors import (
-    ConversionError,
-    MissingPackageError,
     NetworkError,
     SpecError,
     UnknownModelError,
-    import_optional,
 )
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import simplify
-from posezoo.measured import NAME, load_measurements, read_measured
+from posezoo.measured import NAME, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
 from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
 if TYPE_CHECKING:
-    from posezoo.networks.definition import ArgumentValue
+    pass
 
 #: Words that occur only in license texts.
 PHRASES = {
@@ -74,7 +71,7 @@ def license_name(view: ModelView) -> Violations:
         yield view.declared("license.spdx", message, name)
 
 
-@rule()
+@rule(unless=("moving-source",))
 def license_kind(view: ModelView) -> Violations:
     """The license text is that of the license that is named, and of a project that the model comes
     from.
@@ -195,46 +192,6 @@ def _compare_inputs(inputs: Sequence[Input], expected: Input) -> str:
 
 
 @rule()
-def network_size(view: ModelView) -> Violations:
-    """The network has as many parameters as the checkpoint can contain and as were counted on the
-    IR; checked for arguments other than the default, if PyTorch is installed.
-
-    Example: network: {name: higher_hrnet, width: 48} and a checkpoint of 115 MB
-    """
-    spec = view.spec
-    if spec is None or spec.network is None or len(spec.files) != 1:
-        return
-    size = spec.files[0].size
-    arguments = spec.network.arguments
-    try:
-        count = _count_parameters(spec.network.name, arguments)
-        figures = [each.figures for each in load_measurements(spec) if each.kind == "complexity"]
-    except (UnknownModelError, NetworkError, MissingPackageError, SpecError):
-        return  # other rules report these errors, except that of a package
-    counted = figures[0]["mparams"] if figures else count / 1e6
-    if size is not None and size < 0.8 * 4 * count:  # the file may be compressed
-        reason = f"{spec.files[0].name} has {size} bytes, fewer than four for each of them"
-    elif count and abs(counted * 1e6 / count - 1) > 0.05:  # the IR has no separate batch norms
-        reason = f"{counted:g} million were counted on the IR"
-    else:
-        return
-    stated = ", ".join(f"{key}: {value}" for key, value in arguments.items())
-    message = f"with {stated} the network has {count / 1e6:.4g} million parameters; {reason}"
-    yield view.declared("network", message, stated)
-
-
-def _count_parameters(name: str, arguments: Mapping[str, ArgumentValue]) -> int:
-    """The number of a network's parameters; 0 for the default arguments."""
-    from posezoo import networks
-
-    network = networks.find_network(name)
-    if network.complete_arguments(**arguments) == network.complete_arguments():
-        return 0
-    with import_optional("torch", extra="torch").device("meta"):
-        return sum(each.numel() for each in network.build(**arguments).parameters())
-
-
-@rule()
 def measured(view: ModelView) -> Violations:
     """measured.yml can be read, and its variants exist.
 
@@ -254,28 +211,6 @@ def measured(view: ModelView) -> Violations:
         yield RuleViolation(
             FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag
         )
-
-
-@rule()
-def recorded_outputs(view: ModelView) -> Violations:
-    """The file with recorded outputs is the declared one, and has outputs for the declared inputs.
-
-    Example: recorded_outputs: {file: gone.safetensors, ...}
-    """
-    for variant in view.variants:
-        if variant.recorded_outputs is None:
-            continue
-        from posezoo.convert.recorded_outputs import read_recording
-
-        try:
-            inputs = set(read_recording(variant).inputs)
-        except ConversionError as error:
-            yield view.declared("recorded_outputs", error.problem)
-            continue
-        if inputs != {port.name for port in variant.inputs}:
-            yield view.declared(
-                "recorded_outputs", f"recorded_outputs: of the inputs {', '.join(inputs)}"
-            )
 
 
 @rule("papers")

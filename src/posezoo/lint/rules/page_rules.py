@@ -31,7 +31,7 @@ def index_row(view: ModelView) -> Violations:
     Example: a new model that index.md does not list
     """
     is_first = view is next(iter(view.zoo.models.values()))
-    for path, listed in view.zoo.listed_names.items():
+    for path, listed in view.zoo.listed_lines.items():
         if view.name in view.zoo.unlisted_names[path]:
             message = f"{path.name} has no row for {view.name}"
             yield RuleViolation(FileLocation(str(path)), message, "index", "", view.name)
@@ -128,50 +128,43 @@ def _wrong_declarations(view: ModelView) -> Violations:
     """
     path = view.folder / FACTS
     try:
-        stated = json.loads(read_text(path) or "")
+        stated = dict(_list_values(json.loads(read_text(path) or "")))
     except (ValueError, RecursionError):
         stated = {}
-    differences = [*_differences(stated, json.loads(view.zoo.drawn_pages[path]))]
+    drawn = dict(_list_values(json.loads(view.zoo.drawn_pages[path])))
+    changed = [keys for keys, value in drawn.items() if stated.get(keys) != value]
+    leaves = [*list_leaves(view.model_yml)]
+    nodes = {str(node.value).rstrip("0"): node for node in leaves}
+    # A value may occur several times; the keys of card.json are mostly those of model.yml.
+    nodes |= {f"{node.key.lower()}: {node.value}".rstrip("0"): node for node in leaves}
     advice = "correct it, or draw the pages again"
-    for key, on_card, value in differences:
-        text = f"{value:.12g}" if isinstance(value, float) else str(value)
-        nodes = [
-            node
-            for node in list_leaves(view.model_yml)
-            if str(node.value).rstrip("0") == text.rstrip("0")
-        ]
-        # A value may occur several times; the keys of card.json are mostly those of model.yml.
-        for node in sorted(nodes, key=lambda node: node.key.lower() != key)[:1]:
+    for keys in changed:
+        text = f"{drawn[keys]:.12g}" if isinstance(drawn[keys], float) else str(drawn[keys])
+        short = text.rstrip("0")
+        if node := nodes.get(f"{keys[-1]}: {short}") or nodes.get(short):
+            on_card = str(stated.get(keys))
             message = (
                 f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"
                 f" {advice}"
             )
-            yield RuleViolation(node, message, node.field_path, text, str(on_card), _severity(view))
-    is_measured = any(key == NAME for key, _, _ in differences)
+            yield RuleViolation(node, message, "", text, on_card, _severity(view))
+    is_measured = any(f"{keys[0]}.yml" == NAME for keys in changed)
     if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
         file = view.folder / NAME if is_measured else view.entry.path
         message = f"{file.name} and the drawn pages have other values: {advice}"
-        yield RuleViolation(
-            FileLocation(str(file)), message, file.name, "", "other values", _severity(view)
-        )
+        place = FileLocation(str(file))
+        yield RuleViolation(place, message, file.name, "", "other values", _severity(view))
 
 
-def _differences(
-    stated: object, drawn: object, key: str = ""
-) -> Iterator[tuple[str, object, object]]:
-    """The innermost key, the value and the drawn value of each difference; measured.yml is one
-    key.
-    """
-    if isinstance(drawn, dict) and isinstance(stated, dict):
-        for name, value in drawn.items():
-            yield from _differences(
-                stated.get(name), value, NAME if NAME in (key, f"{name}.yml") else name
-            )
-    elif isinstance(drawn, list) and isinstance(stated, list) and len(drawn) == len(stated):
-        for one, other in zip(stated, drawn, strict=True):
-            yield from _differences(one, other, key)
-    elif stated != drawn:
-        yield key, stated, drawn
+def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], object]]:
+    """The values that are neither mappings nor lists, with their keys."""
+    if isinstance(value, list):
+        value = {str(index): item for index, item in enumerate(value)}
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _list_values(child, *keys, key)
+    else:
+        yield keys, value
 
 
 RULES = defined_rules(globals())

@@ -1,14 +1,18 @@
-"""Rules on mean, scale and colour order: the converter's arguments compared with the card."""
+"""Rules on mean, scale and colour order: model.yml, card and accuracy-check.yml state the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from posezoo.lint.card_claims import Numbers
-from posezoo.lint.finding import Place, RuleViolation, Violations
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun
+from posezoo.lint.card_claims import CardValue, Numbers, Shape
+from posezoo.lint.facts import Facts, Statement, fact
+from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.spec.model import ColorOrder, Input
+from posezoo.spec.yaml_nodes import YamlNode
 
 #: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar
 #: values.
@@ -17,6 +21,8 @@ SCALES = ((58.395, 57.12, 57.375),)
 CONSTANTS = (*MEANS, *SCALES, (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128.0, 128.0, 128.0))
 #: Numbers that differ by less than this share are equal, but written with fewer digits.
 ROUNDING = 2e-3
+ORIGINAL_SIDES = ("original", "", "preamble")
+_OTHER_COLOR = {"RGB": "BGR", "BGR": "RGB"}
 
 
 def declared_values(view: ModelView, kind: str) -> Numbers | None:
@@ -82,58 +88,61 @@ def untold_color(view: ModelView) -> Violations:
     Example: shape `1, 3, 224, 224`, format `B, C, H, W`, and neither RGB nor BGR
     """
     sections = [section for section in view.claims.ports if section.kind == "input"]
-    colors = [color.value for section in sections for color in section.colors]
+    colors = [color.value for section in sections for color in section.values["color"]]
     stated = ", ".join(dict.fromkeys(colors))
-    ports = [port for section in sections for port in section.ports]
-    shapes = {port.sizes["C"]: port.shape for port in ports if {*"CHW"} <= port.sizes.keys()}
-    shape = next(iter(shapes.values()), None)
+    shapes: dict[int | str, CardValue[Shape]] = {}
+    for port in view.claims.ports_on("input", "original", "", "preamble", "converted"):
+        letters = port.format.value
+        if {*"CHW"} <= {*letters} and len(letters) == len(port.shape.value):
+            shapes.setdefault(port.shape.value[letters.index("C")], port.shape)
     is_wrong = shapes.keys() == {1} if stated else 3 in shapes
-    if shape is None or not is_wrong:
+    if not is_wrong:
         return
+    shape = next(iter(shapes.values()))
     expected = "" if stated else "RGB or BGR"
     message = f"the card's colour order is {stated or 'not stated'}, and the input is {shape.text}"
     yield RuleViolation(view.card_location(shape), message, "input.color", stated, expected)
 
 
-def _stated_values(view: ModelView) -> Iterator[tuple[Place, str, Numbers, str]]:
-    """Every mean and scale of the card and of model.yml: its place, ``mean`` or ``scale``, and its
-    text.
+@rule()
+def unusual_constant(view: ModelView) -> Violations:
+    """Means and scales are those that networks are trained with, in every digit: a slip costs
+    accuracy and is hard to notice. A scale divides: one far below 1 was meant to multiply.
+
+    Example: [58.624, 57.12, 57.375], where 58.395 is meant
     """
-    for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
-        for kind, values in section.values.items():
-            yield from ((view.card_location(each), kind, each.value, each.text) for each in values)
     for kind in ("mean", "scale"):
+        stated = [*_read_card(view, kind, *ORIGINAL_SIDES, "converted")]
         argument = view.argument(f"--{kind}_values")
         for index, port in enumerate(view.inputs):
             values = getattr(port, kind)
             place = argument.node if argument is not None else view.location("inputs", index, kind)
-            yield (
-                place,
-                kind,
-                values,
-                argument.value if argument is not None else format_numbers(values),
-            )
+            text = argument.value if argument is not None else format_numbers(values)
+            stated.append(Statement("in model.yml", place, values, text))
+        for each in stated:
+            is_inverse = kind == "scale" and is_factor(each.value)
+            expected = _invert(each.value) if is_inverse else _find_intended(each.value)
+            if expected:
+                text = format_numbers(expected)
+                message = f"the {kind} {each.text} is not the usual {text}"
+                if is_inverse:
+                    message = f"a scale of {each.text} divides; did you mean {text}?"
+                yield RuleViolation(each.place, message, kind, each.text, text)
 
 
-@rule()
-def unusual_constant(view: ModelView) -> Violations:
-    """Means and scales are those that networks are trained with, in every digit: a slip costs
-    accuracy and is hard to notice.
+def _invert(values: Numbers) -> Numbers:
+    return tuple(1 / value for value in values if value)
 
-    Example: [58.624, 57.12, 57.375], where 58.395 is meant
-    """
-    orders = [order for constant in CONSTANTS for order in (constant, constant[::-1])]
-    for place, kind, values, actual in _stated_values(view):
-        if len(values) != 3 or values in CONSTANTS:
-            continue
-        for usual in orders:
-            # Only one number differs, by less than 5 %.
-            differences = sorted(abs(a - b) / b for a, b in zip(values, usual, strict=True))
-            if differences[1] <= 1e-6 < differences[2] < 0.05:
-                expected = format_numbers(usual)
-                message = f"the {kind} {actual} is not the usual {expected}"
-                yield RuleViolation(place, message, kind, actual, expected)
-                break
+
+def _find_intended(values: Numbers) -> Numbers:
+    """The usual constant of which only one number differs, by less than 5 %; empty if none."""
+    if len(values) != 3 or values in CONSTANTS:
+        return ()
+    for usual in (order for constant in CONSTANTS for order in (constant, constant[::-1])):
+        differences = sorted(abs(a - b) / b for a, b in zip(values, usual, strict=True))
+        if differences[1] <= 1e-6 < differences[2] < 0.05:
+            return usual
+    return ()
 
 
 @rule()
@@ -168,26 +177,97 @@ def _find_channel_problem(port: Input) -> str:
     return ""
 
 
-@rule()
-def factor(view: ModelView) -> Violations:
-    """A scale divides: one far below 1 is a factor that was meant to multiply.
-
-    Example: scale: 0.00390625 (1/256), where 256 is meant
-    """
-    for place, kind, values, actual in _stated_values(view):
-        if kind == "scale" and is_factor(values):
-            inverse = format_numbers(tuple(1 / value for value in values if value))
-            message = (
-                f"a scale of {actual} divides, which makes the input larger; did you mean"
-                f" {inverse}?"
-            )
-            field = "input.scale" if place.file == str(view.card_path) else "scale"
-            yield RuleViolation(place, message, field, actual, inverse)
-
-
 def is_factor(scale: Numbers) -> bool:
     """Whether a scale is so small that it was meant to multiply."""
     return bool(scale) and 0 < max(scale) < 0.1
+
+
+@fact(agree=are_equal, unless=("unusual-constant",))
+def preprocessing(view: ModelView) -> Facts:
+    """Mean and scale of the original on the card and in accuracy-check.yml are those of model.yml.
+
+    Example: Mean values - [103.53, 116.28, 123.675], --mean_values=data[123.675,116.28,103.53]
+    """
+    for kind in ("mean", "scale"):
+        yield f"input.{kind}", _read_values(view, kind)
+
+
+def _read_values(view: ModelView, kind: str) -> list[Statement]:
+    declared = declared_values(view, kind)
+    if declared is None:
+        return []
+    argument = view.argument(f"--{kind}_values")
+    place = argument.node if argument is not None else view.location("inputs")
+    text = argument.value if argument is not None else format_numbers(declared)
+    stated = [Statement("in model.yml", place, declared, text)]
+    on_card = _read_card(view, kind, *ORIGINAL_SIDES)
+    stated += [each for each in on_card if not is_factor(each.value)]
+    for run, values in _evaluated_values(view, kind):
+        if not run.is_converted:
+            text = format_numbers(values)
+            stated.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
+    usual = [each for each in stated if is_usual(each.value)]
+    # A slip may have been copied, so that a usual constant is right even if it is stated only once.
+    return (
+        [*usual, *(each for each in stated if each not in usual)][: len(usual) + 1]
+        if usual
+        else stated
+    )
+
+
+def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
+    """What these sections of the card state about the mean or the scale of inputs."""
+    for section in view.claims.sections_on("input", *sides):
+        for each in section.values[kind]:
+            yield Statement("on the card", view.card_location(each), each.value, each.text)
+
+
+def _evaluated_values(view: ModelView, kind: str) -> Iterator[tuple[AccuracyCheckRun, Numbers]]:
+    for run in view.runs:
+        if run.normalization is not None:
+            yield run, run.normalization[kind == "scale"]
+
+
+def _normalization(run: AccuracyCheckRun) -> YamlNode:
+    return next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
+
+
+@fact(unless=("misspelt-flag",))
+def color(view: ModelView) -> Facts:
+    """The colour orders of the original and the converted model on the card and in
+    accuracy-check.yml differ if the converter reverses the channels, and only then.
+
+    Example: RGB for the original, BGR for the converted model, no --reverse_input_channels
+    """
+    if view.spec is None:
+        return
+    is_reversed = any(port.reverse_input_channels for port in view.inputs)
+    stated = [*_read_colors(view, () if is_reversed else ("",))]
+    for run in view.runs:
+        if run.color:
+            place = run.channel_swaps[-1][1] if run.channel_swaps else run.dataset
+            stated.append(
+                (run.side, Statement("in accuracy-check.yml", place, run.color, run.color))
+            )
+    change = f"with channels that model.yml {'reverses' if is_reversed else 'does not reverse'}"
+    statements: list[Statement] = []
+    for side, each in stated:
+        if side != "converted":
+            statements.append(replace(each, where=f"for the original {each.where}"))
+            continue
+        original = _OTHER_COLOR[each.value] if is_reversed else each.value
+        statements.append(replace(each, where=f"{each.where} {change}", value=original))
+    yield "input.color", statements
+
+
+def _read_colors(view: ModelView, others: Sequence[str]) -> Iterator[tuple[str, Statement]]:
+    """The card's colour order for the original, for the converted model, and on other sides."""
+    for side in ("original", "converted", *others):
+        sections = view.claims.sections_on("input", side)
+        colors = [color for section in sections for color in section.values["color"]]
+        if len({color.value for color in colors}) == 1:
+            value = colors[0].value
+            yield side, Statement("on the card", view.card_location(colors[0]), value, value)
 
 
 RULES = defined_rules(globals())

@@ -5,8 +5,7 @@ card.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -15,6 +14,7 @@ from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
+from posezoo.lint.text_comparison import fits
 from posezoo.spec.model import Framework, Input
 
 #: Letters of cards, and the letters of layouts with the same meaning.
@@ -24,6 +24,8 @@ _PORT = re.compile(
     r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$"
 )
 _COLOR_CHANNELS = 3
+#: The sides of a card that describe the converted model.
+CONVERTED = ("", "converted")
 #: The letters of a format for each axis, and a line that explains one letter with an axis.
 AXES = {
     "batch": "BN", "channel": "C", "channels": "C", "height": "H", "width": "W",
@@ -41,69 +43,54 @@ def base_name(name: str) -> str:
 
 
 @rule()
-def input_name(view: ModelView) -> Violations:
-    """The card has the names of the inputs that the converter is given: users look inputs up by
-    name.
-
-    Example: name - `prob` among the inputs, --input=data
-    """
-    yield from _compare_names(view, "input", [port.name for port in view.inputs if port.name])
-
-
-@rule()
-def output_name(view: ModelView) -> Violations:
-    """The card has the names of the outputs that the converter is given: users look outputs up by
-    name.
+def port_name(view: ModelView) -> Violations:
+    """The card has the names of inputs and outputs that the converter is given: users look inputs
+    and outputs up by name.
 
     Example: name - `prob` on the card, --output=softmax
     """
-    yield from _compare_names(
-        view, "output", [output.name for output in view.outputs if output.name]
-    )
+    for kind, ports in (("input", view.inputs), ("output", view.outputs)):
+        declared = [base_name(port.name) for port in ports if port.name]
+        groups = [_read_names(view, kind, side) for side in ("original", "converted", "")]
+        are_renamed = _are_renamed(view, kind, *groups[:2])
+        if are_renamed:  # inputs keep the names that the converter is given
+            groups = groups[1:] if kind == "input" else [groups[0] | groups[1] | groups[2]]
+        for names in filter(None, groups):
+            missing = [name for name in declared if not is_listed(name, names)]
+            if are_renamed and kind == "output":
+                missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
+            if missing:
+                yield _missing_name(view, kind, declared, names, ", ".join(missing))
+                break
 
 
-def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Violations:
-    groups, are_renamed = _group_names(view, kind)
-    for on_card in filter(None, groups):
-        names = _base_names(on_card)
-        missing = [name for name in map(base_name, declared) if not is_listed(name, names)]
-        if are_renamed and kind == "output":
-            missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
-        if missing:
-            known = {base_name(name) for name in declared}
-            unknown = [name for name in on_card if base_name(name.value) not in known]
-            expected = ", ".join(missing)
-            listed = ", ".join(dict.fromkeys(name.value for name in on_card))
-            message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
-            yield view.quote((unknown or on_card)[0], message, f"{kind}.name", expected)
-            return
+def _missing_name(
+    view: ModelView,
+    kind: str,
+    declared: list[str],
+    on_card: Mapping[str, CardValue[str]],
+    expected: str,
+) -> RuleViolation:
+    unknown = [value for name, value in on_card.items() if name not in declared]
+    listed = ", ".join(value.value for value in on_card.values())
+    message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
+    place = (unknown or [*on_card.values()])[0]
+    return view.quote(place, message, f"{kind}.name", expected)
 
 
-def _group_names(view: ModelView, kind: str) -> tuple[list[list[CardValue[str]]], bool]:
-    """The card's names, of which each group has all declared ones, and whether the converter may
-    change names.
-    """
-    original, converted, both = (
-        [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
-        for side in ("original", "converted", "")
-    )
-    if not _are_renamed(view, kind, _base_names(original), _base_names(converted)):
-        return [original, converted, both], False
-    groups = [[*original, *converted, *both]]  # a declared name may be on either side
-    if kind == "input":  # the converter's inputs have the names that it is given
-        groups.append(converted)
-    return groups, True
+def _read_names(view: ModelView, kind: str, *sides: str) -> dict[str, CardValue[str]]:
+    """The names on the card, by their base names."""
+    names = [port.name for port in view.claims.ports_on(kind, *sides)]
+    return {base_name(name.value): name for name in reversed(names) if name.value}
 
 
-def _base_names(values: list[CardValue[str]]) -> set[str]:
-    return {base_name(value.value) for value in values}
-
-
-def _are_renamed(view: ModelView, kind: str, original: set[str], converted: set[str]) -> bool:
+def _are_renamed(
+    view: ModelView, kind: str, original: Mapping[str, object], converted: Mapping[str, object]
+) -> bool:
     """Whether the converter may change names: it replaces parts of a network, or cuts it off
     inside.
     """
-    if not original or not converted or original == converted:
+    if not original or not converted or original.keys() == converted.keys():
         return False
     flags = {argument.flag for argument in view.arguments if ":" in argument.value}
     is_tf = view.spec is not None and view.spec.framework is Framework.TF
@@ -127,13 +114,15 @@ def input_shape(view: ModelView) -> Violations:
         if not shape:
             continue
         for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
-            port = _find_port(declared, section, len(view.inputs))
-            if port is None or port.shape is None:
-                continue
+            on_card = _find_port(declared, section, len(view.inputs)).shape
             may_transpose = section.side != "original"
-            if not _is_same_shape(shape, port.shape.value, may_transpose=may_transpose):
+            if not _is_same_shape(shape, on_card.value, may_transpose=may_transpose):
                 name = f"{declared.name or 'the input'} of the {section.side or 'model'}"
-                yield _other_shape(view, "input", name, port.shape, shape)
+                expected = _format_shape(shape)
+                message = (
+                    f"{name} has the shape {on_card.text} on the card, {expected} in model.yml"
+                )
+                yield view.quote(on_card, message, "input.shape", expected)
 
 
 def _read_exported_shape(view: ModelView) -> tuple[int, ...]:
@@ -144,41 +133,28 @@ def _read_exported_shape(view: ModelView) -> tuple[int, ...]:
     return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", shapes[0]))
 
 
-def _other_shape(
-    view: ModelView, kind: str, name: str, on_card: CardValue[Shape], shape: Shape
-) -> RuleViolation:
-    expected = _format_shape(shape)
-    message = f"{name} has the shape {on_card.text} on the card, {expected} in model.yml"
-    return view.quote(on_card, message, f"{kind}.shape", expected)
-
-
-def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort | None:
+def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort:
     """The port of a section that has the input's name, or the only one if the model has one
-    input.
+    input; else an empty one.
     """
-    for port in section.ports:
-        if port.name is not None and port.name.value == declared.name:
-            return port
-    return section.ports[0] if len(section.ports) == 1 and count == 1 else None
+    named = [port for port in section.ports if port.name.value == declared.name]
+    if not named and len(section.ports) == count == 1:
+        named = [*section.ports]
+    return named[0] if named else CardPort()
 
 
 def _is_same_shape(declared: tuple[int, ...], on_card: Shape, *, may_transpose: bool) -> bool:
+    if not on_card:
+        return True
     if len(declared) == len(on_card) + 1 and declared[0] in (1, -1):
         declared = declared[1:]  # the card leaves out the batch
-    orders = [declared]
-    if may_transpose and len(declared) > 2:
+    batch, *sizes = declared
+    orders = [[*declared]]
+    if may_transpose and len(sizes) > 1:
         # The converter may move the channels to just after the batch, or the card may list them
         # last.
-        batch, *sizes = declared
-        orders += [(batch, sizes[-1], *sizes[:-1]), (batch, *sizes[1:], sizes[0])]
-    return any(_fits(order, on_card) for order in orders)
-
-
-def _fits(declared: tuple[int, ...], on_card: Shape) -> bool:
-    if len(declared) != len(on_card):
-        return False
-    pairs = zip(declared, on_card, strict=True)
-    return all(isinstance(b, str) or a == b or -1 in (a, b) for a, b in pairs)
+        orders += [[batch, sizes[-1], *sizes[:-1]], [batch, *sizes[1:], sizes[0]]]
+    return any(fits(order, on_card) for order in orders)
 
 
 def _format_shape(shape: Shape) -> str:
@@ -193,28 +169,21 @@ def part_shapes(view: ModelView) -> Violations:
     Example: `1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's
     """
     parts = view.zoo.parts_by_composite.get(view.entry.composite, ())
-    others = (name for name in parts if name != view.name and name in view.zoo.models)
-    for other in map(view.zoo.models.__getitem__, others):
-        read = _shapes_by_name(other.claims.ports_on("input", "", "converted"))
-        for name, shape in _shapes_by_name(view.claims.ports_on("output", "", "converted")).items():
+    for other in (view.zoo.models[name] for name in parts if name in view.zoo.models):
+        named = [each for each in other.claims.ports_on("input", *CONVERTED) if each.name.value]
+        read = {each.name.value: each.shape for each in named}
+        for port in view.claims.ports_on("output", *CONVERTED):
+            expected = read.get(port.name.value, port.shape)
             # A part may read only a slice, which then has another number of axes.
-            if (
-                name in read
-                and len(read[name].value) == len(shape.value)
-                and read[name].value != shape.value
-            ):
-                expected = read[name].text
-                message = (
-                    f"{name} has the shape {shape.text}, and {expected} as an input of {other.name}"
-                )
-                yield view.quote(shape, message, "output.shape", expected)
-
-
-def _shapes_by_name(ports: list[CardPort]) -> dict[str, CardValue[Shape]]:
-    """The shapes of the ports whose name occurs once."""
-    named = [(port.name.value, port.shape) for port in ports if port.name]
-    counts = Counter(name for name, _ in named)
-    return {name: shape for name, shape in named if shape is not None and counts[name] == 1}
+            is_slice = len(expected.value) != len(port.shape.value)
+            if expected.value == port.shape.value or is_slice or other is view:
+                continue
+            text = expected.text
+            message = (
+                f"{port.name.value} has the shape {port.shape.text}, and {text} as an input of"
+                f" {other.name}"
+            )
+            yield view.quote(port.shape, message, "output.shape", text)
 
 
 @rule()
@@ -226,16 +195,15 @@ def format_(view: ModelView) -> Violations:
     """
     for section in view.claims.ports:
         for port in section.ports:
-            if port.shape is not None:
-                yield from _check_format(view, section.kind, port.shape, port.format)
-                yield from _check_products(view, section, port.shape)
+            yield from _check_format(view, section.kind, port)
+            yield from _check_products(view, section, port.shape)
 
 
-def _check_format(
-    view: ModelView, kind: str, shape: CardValue[Shape], format: CardValue[Shape] | None
-) -> Violations:
+def _check_format(view: ModelView, kind: str, port: CardPort) -> Violations:
+    shape, format = port.shape, port.format
     # Longer words may name the coordinates of a box.
-    if format is None or any(len(str(each)) > 1 for each in format.value if isinstance(each, str)):
+    has_words = any(len(each) > 1 for each in format.value if isinstance(each, str))
+    if not shape.value or not format.value or has_words:
         return
     if reason := _layout_mismatch(shape.value, format.value, kind):
         message = f"the card's format {format.text} does not fit the shape {shape.text}: {reason}"
@@ -244,7 +212,7 @@ def _check_format(
 
 def _check_products(view: ModelView, section: CardPorts, shape: CardValue[Shape]) -> Violations:
     """A size such as 26 does not fit N*85, the values of N boxes."""
-    for format in section.formats:
+    for format in section.values["format"]:
         products = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
         if len(products) != len(shape.value):
             continue
@@ -315,11 +283,9 @@ def _compare_layouts(view: ModelView, declared: Input) -> Violations:
             yield view.quote(format, message, "input.format", expected)
 
 
-def _find_formats(view: ModelView, declared: Input, *sides: str) -> Iterator[CardValue[Shape]]:
-    for section in view.claims.sections_on("input", *sides):
-        port = _find_port(declared, section, len(view.inputs))
-        if port is not None and port.format is not None:
-            yield port.format
+def _find_formats(view: ModelView, declared: Input, *sides: str) -> list[CardValue[Shape]]:
+    sections = view.claims.sections_on("input", *sides)
+    return [_find_port(declared, section, len(view.inputs)).format for section in sections]
 
 
 def _find_last_channels(view: ModelView, declared: Input) -> Violations:
