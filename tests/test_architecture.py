@@ -188,3 +188,17 @@ def test_a_cycle_is_found_over_several_modules():
 def test_every_module_says_what_it_is_for():
     for path in SOURCE.rglob("*.py"):
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_only_the_pipeline_transfers_files_of_stores():
+    """A download may read a file at an address, as from any server."""
+    importers = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if "files.stores" in modules_named_in(path.read_text("utf-8"), {"files.stores"})
+    }
+    assert importers == {
+        "download/stored_file.py",
+        "pipeline/get.py",
+        "pipeline/store_transfers.py",
+    }

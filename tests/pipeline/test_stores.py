@@ -18,6 +18,11 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.stores import S3
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.files.verified_files import compute_digest
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.plan import make_plan
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import Precision
 
 INPUTS = [{"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB"}]
 
@@ -137,6 +142,21 @@ def test_a_dry_run_asks_a_store_only_for_lists_xml_files_and_records(s3, zoo, ma
     assert {Path(path).name for path in fetched} == {"net.xml", "provenance.json"}
     assert {name: s3.read(name) for name in s3.names()} == before
     assert not (tmp_path / "served").exists()
+
+
+def test_a_plan_transfers_no_weights_and_get_brings_them(s3, zoo, machine):
+    values = {"models_dir": str(zoo), "weights_dir": "s3://zoo/out"}
+    succeed("get", "net", "--models_dir", zoo, "--weights_dir", "s3://zoo/out")
+    machine()
+    context = open_context(to_settings(read_settings(values)))
+    resolved = resolve_model(context.registry.find("net"), (Precision.FP16,), context)
+    plan = make_plan(resolved, context)
+    assert plan.precisions_to_bring == [Precision.FP16]
+    assert not list(Path.home().rglob("*.bin"))
+    xml = get(resolved, context).irs[Precision.FP16]
+    assert type(xml) is type(Path())
+    assert s3.read("out/public/net/FP16/net.bin") == xml.with_suffix(".bin").read_bytes()
+    assert make_plan(resolved, context).precisions_to_bring == []
 
 
 def test_damage_in_a_store_is_found_and_repaired(s3, zoo, machine):

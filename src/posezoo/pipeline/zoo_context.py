@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import redact_secrets
-from posezoo.registry import Registry, builtin_models_dir
+from posezoo.registry import Registry, builtin_models_dir, wheel_registry_root
 from posezoo.settings import Settings, config_file, read_settings, to_settings
 from posezoo.user_folders import StorePath
 
@@ -149,10 +149,21 @@ def registry_from_settings(settings: Settings) -> Registry:
         if name == "posezoo":
             roots.append(builtin_models_dir())
         else:
-            from posezoo.download.wheel_registry import read_wheel_registry
-
-            roots.append(read_wheel_registry(name, download_options(settings)))
+            roots.append(_read_wheel_registry(name, settings))
     return Registry(roots)
+
+
+def _read_wheel_registry(name: str, settings: Settings) -> Path:
+    root = wheel_registry_root(name)
+    if root.is_dir():
+        return root
+    from posezoo.download.wheel_registry import read_wheel_registry
+    from posezoo.mirror import registry_wheel
+    from posezoo.pipeline.store_transfers import shared_cache
+
+    options = download_options(settings)
+    with shared_cache({root: registry_wheel(name)}, options):
+        return read_wheel_registry(name, options)
 
 
 def model_roots(settings: Settings) -> list[Path]:
