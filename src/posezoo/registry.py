@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 from posezoo.errors import (
@@ -32,6 +33,9 @@ from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
+
+#: The folder of the stand-in for openvino-dev with the registry of its release.
+STAND_IN_DATA = "posezoo_openvino_dev_data"
 
 #: Open Model Zoo's models as the wheels of openvino-dev contain them: each source names a folder of
 #: a wheel.
@@ -405,9 +409,14 @@ def registry_root(spec: Model) -> Path:
 
 
 def wheel_registry_root(name: str) -> Path:
-    """The folder to which a registry of ``WHEEL_REGISTRIES`` is read; it exists once that is
-    complete.
+    """The folder of a registry of ``WHEEL_REGISTRIES``: that of an installed stand-in for
+    openvino-dev, else the one to which it is read, which exists once that is complete.
     """
+    package = find_spec(STAND_IN_DATA)
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        root = Path(folder, "registries", name, "models")
+        if root.is_dir():
+            return root
     return user_folder("cache") / "registries" / name / "models"
 
 

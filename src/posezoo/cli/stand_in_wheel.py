@@ -17,12 +17,12 @@ from pathlib import Path
 
 from posezoo.convert.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
 from posezoo.errors import PosezooError, pip_command
-from posezoo.registry import builtin_models_dir
+from posezoo.registry import STAND_IN_DATA, builtin_models_dir
 
 # The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs.
 # ONNX Runtime compares an IR with its ONNX file, and only PyTorch reads checkpoints. OpenVINO
-# itself reads TensorFlow and Paddle; models of Caffe, Kaldi and MXNet cannot be converted here,
-# whatever is installed.
+# itself reads TensorFlow and Paddle, and posezoo Caffe; models of Kaldi and MXNet cannot be
+# converted here, whatever is installed.
 _EXTRAS = {
     **dict.fromkeys(("caffe", "kaldi", "mxnet", "paddle", "tensorflow", "tensorflow2")),
     "onnx": "proof",
@@ -150,7 +150,7 @@ def pack_posezoo() -> tuple[str, bytes]:
     sources = {
         "posezoo": (
             Path(__file__).resolve().parents[1],
-            ("**/*.py", "py.typed", "gallery/*/*.*", "export/templates/*.*"),
+            ("**/*.py", "py.typed", "gallery/*/*.*", "export/*.*", "export/templates/*.*"),
         ),
         "posezoo/models": (
             models,
@@ -172,13 +172,17 @@ def pack_posezoo() -> tuple[str, bytes]:
     return _pack_wheel("posezoo", installed.version, members, info)
 
 
-def pack_stand_in(release: str, commands: Mapping[str, str], registry: str) -> tuple[str, bytes]:
+def pack_stand_in(
+    release: str, commands: Mapping[str, str], registry: str, models: Path | None = None
+) -> tuple[str, bytes]:
     """The name and the bytes of the stand-in for openvino-dev, which requires the running posezoo.
 
     Args:
         release: a version such as ``2024.6.0``.
         commands: the module of each of Open Model Zoo's commands.
         registry: the registry that they mean if the user names none.
+        models: the folder of that registry, which the wheel will contain; None if it cannot be
+            read.
     """
     posezoo = _installed_posezoo()
     version = f"{release}+{STAND_IN_VERSION}"
@@ -223,6 +227,11 @@ def pack_stand_in(release: str, commands: Mapping[str, str], registry: str) -> t
         refusal = f"raise ImportError({_explain_missing(name, instead)!r}, name={name!r})\n"
         code[f"{name.replace('.', '/')}/__init__.py"] = refusal
     members = {path: text.encode() for path, text in code.items()}
+    if models is not None:
+        folder = f"{STAND_IN_DATA}/registries/{registry}/models"
+        for path in models.rglob("*"):
+            if path.is_file():
+                members[f"{folder}/{path.relative_to(models).as_posix()}"] = path.read_bytes()
     names = sorted((*commands, "mo", *_MISSING_COMMANDS))
     info = {
         "METADATA": "\n".join((*metadata, "", _DESCRIPTION)),

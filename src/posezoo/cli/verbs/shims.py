@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from posezoo.cli.flags import Flag
-from posezoo.errors import OutputError
+from posezoo.errors import OutputError, PosezooError
 
 EXAMPLES = """
 posezoo shims ~/.local/bin
@@ -112,20 +112,40 @@ def _write_wheels(folder: Path, release: str) -> list[str]:
     from posezoo.cli.stand_in_wheel import pack_posezoo, pack_stand_in
     from posezoo.files.verified_files import write_atomically
 
-    wheels = (pack_posezoo(), pack_stand_in(release, COMMANDS, _registry_of(release)))
-    for name, content in wheels:
-        write_atomically(folder / name, content)
+    name, content = pack_posezoo()
+    write_atomically(folder / name, content)
+    registry = _registry_of(release)
+    stand_in, content = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
+    write_atomically(folder / stand_in, content)
     path = folder.resolve()
     # pip separates several values at blanks.
     value = path.as_uri() if " " in str(path) else shlex.quote(str(path))
     return [
-        *(str(folder / name) for name, _ in wheels),
+        str(folder / name),
+        str(folder / stand_in),
         f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"',
         (
             "These wheels are for this machine, or for a package index of your own: never publish"
             " them."
         ),
     ]
+
+
+def _read_models(registry: str) -> Path | None:
+    """The folder of the release's models, which the stand-in carries; without it a warning."""
+    from posezoo.download.wheel_registry import read_wheel_registry
+    from posezoo.pipeline.zoo_context import download_options
+    from posezoo.settings import read_settings, to_settings
+
+    try:
+        return read_wheel_registry(registry, download_options(to_settings(read_settings({}))))
+    except PosezooError as error:
+        print(
+            f"warning: the stand-in has no models of its release, so its commands will read them"
+            f" from the index: {error.problem}",
+            file=sys.stderr,
+        )
+        return None
 
 
 def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
