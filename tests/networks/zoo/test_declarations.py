@@ -118,6 +118,7 @@ def test_other_words_for_the_same_network_are_understood(tmp_path, export):
         changed("--import-module", "torchvisions.models"),
         changed("--model-param", "width_per_group=128"),  # another network
         changed("--model-param", "zero_init_residual=yes"),  # not a literal
+        changed("--model-param", f"width={'-' * 3900}1"),  # deeper than Python's parser goes
         changed("--weights"),
         changed("--input-shape"),
         changed("--input-shape", "1,3"),

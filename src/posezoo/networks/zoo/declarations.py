@@ -39,7 +39,7 @@ def with_declared_network(spec: ModelSpec) -> ModelSpec:
     """
     try:
         export = _read_export(spec)
-    except (KeyError, TypeError, ValueError, SyntaxError):
+    except (KeyError, TypeError, ValueError, SyntaxError, RecursionError):
         return spec  # only its authors' code can be sure
     name = _find_network(export, {file.name for file in spec.files})
     checkpoint = _find_checkpoint(export, spec)
