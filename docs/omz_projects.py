@@ -325,8 +325,8 @@ names. `STORE_REPLAY=1` writes that table; the test holds every run against it.
 
 What lines need: `POSEZOO_MO` names a Model Optimizer of 2024.6, for Caffe networks and for those that a
 program inside it rewrites. `POSEZOO_REGISTRIES=omz` makes `--all` and `--print_all` include Open Model Zoo's
-models; the replay runs `--all` with a zoo of three models. `--allow_upstream_code` cannot be set by a
-variable: the converter's line itself has to allow that the authors' code runs, in a sandbox.
+models; the replay runs `--all` with a zoo of three models. `--allow_upstream_code`, or
+the variable `POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed`, allows that the authors' code runs, in a sandbox.
 
 {verdicts}
 

@@ -215,17 +215,19 @@ def test_exit_codes_are_the_documented_ones(monkeypatch, tmp_path):
 
 
 def test_settings_have_the_stored_names_and_are_read_from_file_and_environment(tmp_path):
-    """The stored file is a posezoo.cfg with a value for each setting."""
+    """The stored file is a user's own posezoo.cfg with a value for each setting."""
+    own = tmp_path / ".config" / "posezoo" / "posezoo.cfg"
+    own.parent.mkdir(parents=True)
     text = (GOLDEN / "posezoo.cfg").read_text("utf-8")
     (tmp_path / "certificates.pem").write_bytes(b"")
     text = text.replace("FOLDER", str(tmp_path))
-    (tmp_path / "posezoo.cfg").write_text(text, "utf-8")
+    own.write_text(text, "utf-8")
     values = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
     configured = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
     assert sorted(configured) == sorted(values), (
         f"give each setting a value in {GOLDEN / 'posezoo.cfg'}"
     )
-    assert {setting.origin for setting in configured.values()} == {str(tmp_path / "posezoo.cfg")}
+    assert {setting.origin for setting in configured.values()} == {str(own)}
     environ = {f"POSEZOO_{name.upper()}": value for name, value in values.items()}
     said = read_settings({}, {**environ, "HOME": str(tmp_path)}, tmp_path)
     assert {setting.origin for setting in said.values()} == set(environ)

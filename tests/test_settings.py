@@ -92,3 +92,35 @@ def test_an_invalid_variable_is_named(tmp_path):
 
 def test_xdg_folders_are_used():
     assert user_folder("cache", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/posezoo")
+
+
+def test_code_of_publishers_may_be_allowed_by_a_variable_and_the_users_own_file(tmp_path):
+    environ = {"HOME": str(tmp_path), "POSEZOO_ALLOW_UPSTREAM_CODE": "sandboxed"}
+    assert to_settings(read_settings({}, environ, tmp_path)).allow_upstream_code
+    own = tmp_path / ".config" / "posezoo" / "posezoo.cfg"
+    own.parent.mkdir(parents=True)
+    own.write_text("[posezoo]\nallow_upstream_code = sandboxed\n")
+    home = {"HOME": str(tmp_path)}
+    assert to_settings(read_settings({}, home, tmp_path)).allow_upstream_code
+    assert not to_settings(
+        read_settings({}, {**home, "POSEZOO_ALLOW_UPSTREAM_CODE": "no"}, tmp_path)
+    ).allow_upstream_code
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "true", ""])
+def test_only_the_word_sandboxed_allows_it(tmp_path, value):
+    environ = {"HOME": str(tmp_path), "POSEZOO_ALLOW_UPSTREAM_CODE": value}
+    if not value:
+        assert not to_settings(read_settings({}, environ, tmp_path)).allow_upstream_code
+        return
+    with pytest.raises(
+        SettingsError, match="POSEZOO_ALLOW_UPSTREAM_CODE: expected sandboxed or no"
+    ):
+        read_settings({}, environ, tmp_path)
+
+
+def test_the_file_of_a_folder_cannot_allow_it(tmp_path):
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\nallow_upstream_code = sandboxed\n")
+    with pytest.raises(SettingsError, match="a folder cannot allow that code is run") as caught:
+        read_settings({}, {"HOME": str(tmp_path / "home")}, tmp_path)
+    assert "config folder" in caught.value.hint

@@ -32,6 +32,9 @@ DEFAULT_DETECTOR = "nanodet-g"
 REGISTRIES = ("posezoo", "omz", "omz@2022.1", "omz@2021.4")
 _REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 
+# The setting that no posezoo.cfg of a working folder may have: that may come from others.
+_CONSENT = "allow_upstream_code"
+
 #: The maximum number of parallel downloads; more would only use more memory.
 MOST_JOBS = 64
 
@@ -128,6 +131,12 @@ def _switch(value: object) -> bool:
     if word not in ("yes", "true", "on", "1", "no", "false", "off", "0"):
         raise ValueError(f"expected yes or no, got {value!r}")
     return word in ("yes", "true", "on", "1")
+
+
+def _consent(value: object) -> bool:
+    if value not in (True, "sandboxed", "no"):
+        raise ValueError(f"expected sandboxed or no, got {value!r}")
+    return value != "no"
 
 
 def _mirrors(value: object) -> tuple[str, ...]:
@@ -379,6 +388,13 @@ class Settings:
         " the path of its command mo, or of the environment where it is installed",
         "PATH",
     )
+    allow_upstream_code: bool = _setting(
+        _consent,
+        False,
+        "run code that a model's publisher wrote, if only that code can create the file to convert;"
+        " the code is announced first, and runs in a sandbox, which needs Linux and bubblewrap; the"
+        " variable POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed allows it, too",
+    )
     lock: Path = _setting(
         _file,
         lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
@@ -474,6 +490,11 @@ def _read_each(
         configured = _read_config(path) if path is not None else {}
     except SettingsError as error:
         report(error)
+    if _CONSENT in configured and path != user_folder("config", environ) / "posezoo.cfg":
+        del configured[_CONSENT]
+        problem = f"{path}: {_CONSENT}: a folder cannot allow that code is run"
+        hint = "set it in the posezoo.cfg of your config folder, or give the flag"
+        report(SettingsError(problem, hint=hint))
     settings = {}
     for name, kind in SETTING_TYPES.items():
         setting = None

@@ -253,11 +253,6 @@ SPELLINGS = {
 _SHARED = (
     Flag("--all", "all models"),
     Flag(
-        "--allow_upstream_code",
-        "run code that a model's publisher wrote, if only that code can create the file to convert;"
-        " the code is announced first, and runs in a sandbox, which needs Linux and bubblewrap",
-    ),
-    Flag(
         "--checkpoint FILE",
         "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose"
         " keys fit",
@@ -404,7 +399,7 @@ SECTIONS = {
 #: The values of flags that a command does not have.
 ABSENT: dict[str, object] = {
     **dict.fromkeys(("checkpoint", "cluster", "download_dir", "log", "python", "registries")),
-    **dict.fromkeys(("all", "allow_upstream_code", "dry_run", "dynamic", "keep_onnx"), False),
+    **dict.fromkeys(("all", "dry_run", "dynamic", "keep_onnx"), False),
     **dict.fromkeys(("trust_on_first_use", "verify"), False),
     "add_mo_arg": (),
 }
@@ -464,7 +459,6 @@ def context_from_args(
         download_dir=args.download_dir,
         trust_on_first_use=args.trust_on_first_use,
         verify=args.verify,
-        allow_upstream_code=args.allow_upstream_code,
     )
 
 

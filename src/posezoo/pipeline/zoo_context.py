@@ -90,7 +90,6 @@ def open_context(
     trust_on_first_use: bool = False,
     verify: bool = False,
     mo_python: Path | None = None,
-    allow_upstream_code: bool = False,
 ) -> Context:
     """Open the registry, the folders and the lock that the settings name.
 
@@ -98,7 +97,7 @@ def open_context(
         download_dir: the folder of published files; None for that of the setting ``weights_dir``.
         trust_on_first_use: accept a file without a known digest, and record its digest in the lock.
         verify: whether files that were verified before are hashed again.
-        mo_python, allow_upstream_code: as in ``Context``.
+        mo_python: as in ``Context``.
 
     Raises:
         PosezooError: the lock cannot be read, or a registry.
@@ -123,7 +122,7 @@ def open_context(
         options,
         _model_optimizer(settings),
         mo_python,
-        allow_upstream_code,
+        settings.allow_upstream_code,
     )
 
 

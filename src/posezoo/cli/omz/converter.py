@@ -96,7 +96,6 @@ def _run(args: argparse.Namespace) -> int:
         replace(settings, weights_dir=args.output_dir or download_dir),
         download_dir=download_dir,
         mo_python=args.python,
-        allow_upstream_code=args.allow_upstream_code,
     )
     selection = _with_checkpoint(args, selection)
     jobs = 1 if args.dry_run else args.jobs
