@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 import posezoo as posezoo_package
 from fakes.command import posezoo_process
 from posezoo.doctor import PLUGIN_GROUPS
@@ -152,6 +154,18 @@ def test_an_nncf_that_was_not_tested_is_found(tmp_path):
     install(tmp_path, "nncf", "3.5.0")
     reported = problems(doctor("--format", "json", site=tmp_path))
     assert any("version 3.5.0 was not tested, 3.4.0 was" in message for message in reported)
+
+
+@pytest.mark.parametrize(
+    ("version", "whose"),
+    [("2024.6.0+posezoo", "posezoo's stand-in"), ("2024.6.0", "the original, not ours")],
+)
+def test_it_says_whose_openvino_dev_is_installed(tmp_path, version, whose):
+    install(tmp_path, "openvino-dev", version)
+    assert re.search(
+        rf"openvino-dev +{re.escape(version)} +omz_\* and mo: {whose}\n",
+        doctor(site=tmp_path).stdout,
+    )
 
 
 def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):

@@ -87,6 +87,17 @@ class Diagnosis:
     npm_registries: tuple[NpmRegistry, ...] = ()
 
 
+def _openvino_dev() -> Iterator[PackageStatus]:
+    """Whose commands omz_downloader and the others are, if they are installed."""
+    from posezoo.convert.model_optimizer import STAND_IN_VERSION
+
+    installed_version = package_version("openvino-dev")
+    if installed_version:
+        is_ours = installed_version.endswith(f"+{STAND_IN_VERSION}")
+        purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
+        yield PackageStatus("openvino-dev", installed_version, purpose)
+
+
 def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
     """Check this installation, without changing it and without network access.
 
@@ -98,6 +109,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     packages = (
         *(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES),
         PackageStatus("bubblewrap", bubblewrap, "the sandbox of --allow_upstream_code (Linux)"),
+        *_openvino_dev(),
     )
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
