@@ -297,10 +297,15 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
     figures = {name: read_figure(name, each) for name, each in figure_nodes}
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
+    if figures.get("AP", 0.0) > figures.get("AP50", 1.0):
+        problem = f"AP is {figures['AP']:g}, and AP50 only {figures['AP50']:g}"
+        raise fields["figures"].make_error(problem)
     intervals = {}
     for name, node in values.pop("intervals").as_mapping(figures) if "intervals" in values else ():
         bounds = [read_figure(name, each) for each in node.as_list()]
         if len(bounds) != 2 or bounds[0] > bounds[1]:
             raise node.make_error("expected a lower and an upper bound")
+        if not bounds[0] <= figures[name] <= bounds[1]:
+            raise node.make_error(f"does not contain {name}, which is {figures[name]:g}")
         intervals[name] = bounds[0], bounds[1]
     return Measurement(kind=kind, figures=figures, intervals=intervals, **values)

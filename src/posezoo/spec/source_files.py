@@ -104,8 +104,20 @@ def _read_web_url(node: YamlNode) -> str:
 URL: FieldType[model.Source] = FieldType(read_url, ref("address"))
 WEB_URL: FieldType[str] = FieldType(_read_web_url, ref("web_address"))
 _HEX_SHA256 = hex_digits(64, label="64 hex digits of SHA256")
+#: The formats of archives by the suffixes of their names.
+_ARCHIVE_FORMATS = {"zip": "zip", "tar": "tar", "tgz": "gztar", "gz": "gztar"}
 #: name-version(-build)-python-abi-platform.whl (PEP 427)
 _WHEEL_NAME = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
+
+
+def _check_wheel(fields: YamlMapping, source: model.Source) -> None:
+    assert isinstance(source, model.PythonPackageSource)
+    package, version = source.wheel.name.split("-")[:2]
+    names = [re.sub("[-_.]+", "_", name).lower() for name in (package, source.package)]
+    if names[0] != names[1] or version != source.version:
+        raise fields["wheel"].make_error(f"is not of {source.package} {source.version}")
+
+
 _WHEEL = record(
     model.Wheel,
     Key("name", matching(_WHEEL_NAME, "the file name of a wheel", numbers=False), required=True),
@@ -154,6 +166,7 @@ SOURCES: Mapping[str, FieldType[model.Source]] = {
         Key("version", WORD, required=True),
         Key("wheel", _WHEEL, required=True),
         Key("member", FILE_NAME, required=True),
+        check=_check_wheel,
         tag="python_package",
     ),
     "npm_package": record(
@@ -453,8 +466,12 @@ def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> N
         raise fields["replacement"].make_error(f"cannot replace its pattern: {error}") from error
 
 
-def _check_index(fields: YamlMapping, step: model.PostprocessingStep) -> None:
+def _check_archive(fields: YamlMapping, step: model.PostprocessingStep) -> None:
     assert isinstance(step, model.UnpackArchive)
+    expected = _ARCHIVE_FORMATS.get(step.file.lower().rpartition(".")[2])
+    if expected not in (None, step.format):
+        problem = f"expected {expected} for {step.file}, got {step.format}"
+        raise fields["format"].make_error(problem)
     if (step.format == "emscripten") != bool(step.index):
         problem = "emscripten needs an index" if not step.index else f"{step.format} has no index"
         raise fields["format"].make_error(
@@ -493,7 +510,7 @@ STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
             FILE_NAME,
             note="Of emscripten: the script that lists the members of a .data file.",
         ),
-        check=_check_index,
+        check=_check_archive,
         tag="unpack_archive",
     ),
 }

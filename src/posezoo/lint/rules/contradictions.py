@@ -40,6 +40,10 @@ _ROLE_SIZES = {
 }  # fmt: skip
 
 
+#: The roles of maps that a decoder reads together, cell by cell.
+_SAME_SIZES = ("heatmaps", "embeddings", "pafs", "offsets", "displacements_fwd")
+
+
 def _find_decoder(view: ModelView) -> DecoderType | None:
     """The declared decoder; None if there is none, or if posezoo does not have it."""
     declared = view.declaration.decoder if view.declaration is not None else None
@@ -120,14 +124,25 @@ def decoder_outputs(view: ModelView) -> Violations:
     for stage, expected in zip(stages, decoder.networks, strict=False):
         if stage is None or stage.spec is None:
             continue  # another rule reports it
-        if problem := _describe_misfit(stage.outputs, expected):
-            message = f"the decoder does not take the outputs of {stage.name}: {problem}"
-            yield view.declared("outputs" if stage is view else "stages", message, stage.name)
-            return
+        for variant in stage.variants:
+            if problem := _describe_misfit(variant.outputs, expected, decoder):
+                name = variant.full_name
+                message = f"the decoder does not take the outputs of {name}: {problem}"
+                yield view.declared("outputs" if stage is view else "stages", message, name)
+                return
 
 
-def _describe_misfit(outputs: tuple[Output, ...], expected: tuple[Output, ...]) -> str:
+def _describe_misfit(
+    outputs: tuple[Output, ...], expected: tuple[Output, ...], decoder: DecoderType
+) -> str:
     """Why a decoder cannot take these outputs; empty if it can."""
+    recognized = decoder.match_outputs({output.name: output.shape for output in outputs})
+    for declared in outputs:
+        if recognized.get(declared.role, declared.name) != declared.name:
+            return f"by its shape, {recognized[declared.role]} has the role {declared.role}"
+    sizes = {_image_size(output) for output in outputs if output.role in _SAME_SIZES} - {None}
+    if len(sizes) > 1:
+        return "maps of one image have one size"
     by_role = {role: output for output in outputs for role in output.role.split("_and_")}
     for taken in expected:
         output = by_role.get(taken.role)
@@ -171,7 +186,8 @@ def _describe_other_skeleton(view: ModelView, skeleton: str) -> str:
     if skeleton not in SKELETONS:
         return ""  # another rule reports it
     count = len(SKELETONS[skeleton].keypoints)
-    known = [output for output in view.outputs if output.role in _ROLE_SIZES]
+    outputs = [output for variant in view.variants for output in variant.outputs]
+    known = [output for output in outputs if output.role in _ROLE_SIZES]
     if view.entry.composite and count and not known:
         return f"no output is made of the keypoints of {skeleton}"
     for output in known:
@@ -194,19 +210,18 @@ def output_size(view: ModelView) -> Violations:
 
     Example: shape: [1, 3, 192, 256], and an output of [1, 17, 64, 48]
     """
-    sizes = [_image_size(port) for port in view.inputs]
-    known = [size for size in sizes if size is not None]
-    if len(known) != 1:
-        return
-    for output in view.outputs:
-        size = _image_size(output)
-        if size is not None and not _is_scaled(known[0], size):
-            texts = ["x".join(map(str, each)) for each in (known[0], size)]
-            message = (
-                f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
-            )
-            yield view.declared("inputs[0].shape", message, texts[0], texts[1])
-            return
+    for variant in view.variants:
+        sizes = [_image_size(port) for port in variant.inputs]
+        known = [size for size in sizes if size is not None]
+        for output in variant.outputs if len(known) == 1 else ():
+            size = _image_size(output)
+            if size is not None and not _is_scaled(known[0], size):
+                texts = ["x".join(map(str, each)) for each in (known[0], size)]
+                message = (
+                    f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
+                )
+                yield view.declared("outputs", message, texts[1])
+                return
 
 
 def _image_size(port: Input | Output) -> tuple[int, int] | None:
@@ -275,10 +290,24 @@ def source_of_another(view: ModelView) -> Violations:
     for variant in view.variants:
         for key in ("command", "log"):
             address = getattr(variant.training, key)
-            if owner := view.find_owner(address):
+            if owner := view.find_owner(address) or _find_trained(view, address):
                 message = f"training.{key}: {address} is an address of {owner}"
                 place = view.variant_location(variant, "training", key)
                 yield RuleViolation(place, message, f"training.{key}", address, view.name)
+
+
+def _find_trained(view: ModelView, address: str) -> str:
+    """Another model with the same address of a training, whose name fits it better."""
+    names = view.zoo.group(_read_training_addresses)[address] if address else [view.name]
+    best = max(names, key=lambda name: _count_named(view.zoo.models[name], address))
+    counts = [_count_named(view.zoo.models[name], address) for name in (view.name, best)]
+    return best if counts[0] < counts[1] else ""
+
+
+def _read_training_addresses(view: ModelView) -> Iterator[tuple[str, str]]:
+    for variant in view.variants:
+        yield variant.training.command, view.name
+        yield variant.training.log, view.name
 
 
 @rule()
@@ -360,16 +389,20 @@ def weights_size(view: ModelView) -> Violations:
         return
     mparams = _read_mparams(spec)
     least = 0.7e6 * mparams
-    sizes = {file.name: file.size or least for file in spec.files if _has_weights(spec, file.name)}
+    sizes = {
+        file.name: file.read_limit or least for file in spec.files if _has_weights(spec, file.name)
+    }
     for index, file in enumerate(spec.files):
-        if file.name not in sizes or not file.size:
+        if file.name not in sizes or not file.read_limit:
             continue
         # A published IR has all weights in each file, other models have them in all files together.
-        total = file.size if spec.is_ir else sum(sizes.values())
+        total = file.read_limit if spec.is_ir else sum(sizes.values())
         full = sizes.get(file.name.replace("FP16/", "FP32/", 1), 0) if spec.is_ir else 0
         if total < least:
-            message = f"{file.name} has {total:g} bytes, too few for {mparams:g} million parameters"
-        elif file.name.startswith("FP16/") and full and not 1.1 < full / file.size < 2.05:
+            message = (
+                f"{file.name} has {total:,.0f} bytes, too few for {mparams:g} million parameters"
+            )
+        elif file.name.startswith("FP16/") and full and not 1.1 < full / file.read_limit < 2.05:
             message = f"{file.name} has {file.size} bytes, and not half of the {full} of FP32"
         else:
             continue

@@ -142,10 +142,19 @@ def same_source(view: ModelView) -> Violations:
             for name, other in _find_same(view, file):
                 if name == view.name and other in variant.files[index:]:
                     continue  # the later one of both reports it
+                if _is_usual(view, file, other):
+                    continue  # the other one reports it
                 if message := _compare_files(file, other, name, is_own=name == view.name):
                     place = view.variant_location(variant, "files", index)
                     texts = (f"{file.size} {file.checksum}", f"{other.size} {other.checksum}")
                     yield RuleViolation(place, message, f"files[{index}]", *texts)
+                    break
+
+
+def _is_usual(view: ModelView, file: SourceFile, other: SourceFile) -> bool:
+    """Whether more files with the address or the checksum agree with this one than with another."""
+    stated = [(each.size, each.checksum) for _, each in _find_same(view, file)]
+    return stated.count((file.size, file.checksum)) > stated.count((other.size, other.checksum))
 
 
 def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceFile]]:

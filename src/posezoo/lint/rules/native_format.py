@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cards.card_reader import read_text
 from posezoo.errors import (
+    ConversionError,
     NetworkError,
     SpecError,
     UnknownModelError,
@@ -176,19 +177,24 @@ def known_network(view: ModelView) -> Violations:
             message = f"outputs: those of {variant.full_name} are not {expected}"
             yield view.declared("outputs", message, declared, expected)
         if keys := _compare_inputs(variant.inputs, network.input):
-            message = (
-                f"inputs: {keys} of {variant.full_name} differ from the network {network.name}"
-            )
+            message = f"inputs: {keys}; the network {network.name} has other values"
             yield view.declared("inputs", message, variant.full_name, network.name)
+            return  # variants share what is wrong
 
 
 def _compare_inputs(inputs: Sequence[Input], expected: Input) -> str:
-    """The keys that differ from those of a network's only input; a variant may have any sizes."""
+    """The values that differ from those of a network's only input; a variant may have any sizes."""
     if len(inputs) != 1:
-        return "number"
+        return f"there are {len(inputs)}"
     declared = replace(inputs[0], shape=expected.shape, dynamic=expected.dynamic)
-    names = [field.name for field in fields(expected)]
-    return ", ".join(name for name in names if getattr(declared, name) != getattr(expected, name))
+    pairs = [
+        (field.name, getattr(declared, field.name), getattr(expected, field.name))
+        for field in fields(expected)
+    ]
+    differences = [
+        f"{name} is {value}, not {usual}" for name, value, usual in pairs if value != usual
+    ]
+    return ", ".join(differences)
 
 
 @rule()
@@ -211,6 +217,23 @@ def measured(view: ModelView) -> Violations:
         yield RuleViolation(
             FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag
         )
+
+
+@rule()
+def recorded_outputs(view: ModelView) -> Violations:
+    """The file with recorded outputs is the declared one.
+
+    Example: the checksum of another model's recorded_outputs
+    """
+    for variant in view.variants:
+        if variant.recorded_outputs is None:
+            continue
+        from posezoo.convert.recorded_outputs import read_recording
+
+        try:
+            read_recording(variant)
+        except ConversionError as error:
+            yield view.declared("recorded_outputs", error.problem)
 
 
 @rule("papers")
