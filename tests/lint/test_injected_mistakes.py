@@ -150,6 +150,16 @@ REPEATED = [
 
 #: These were not looked at while the rules were written.
 KEPT_BACK = [
+    ("roles of NanoDet swapped", NANODET, {"80], role: scores_8": "80], role: distances_8", "44], role: distances_8": "44], role: scores_8"}),
+    ("training log of another model", "public/mobile_pose_mobilenet1.0", {"mobile_pose_mobilenet1.log": "mobile_pose_mobilenetv2_1.log"}),
+    ("checksum of other recorded outputs", LANDMARK, {"checksum: 56dbc05c": "checksum: 65dbc05c"}),
+    ("output of a larger variant", "public/simple_pose_resnet152_v1d", {"    outputs: [{shape: [1, 17, 96, 72]}]\n": ""}),
+    ("scores of a detector", DETECTION, {"[1, 2254, 1]": "[1, 2245, 1]"}),
+    ("kB in a file that several models share", EFFICIENT, {"size: 19039904": "size: 19039"}),
+    ("package of another version", DETECTION, {"version: 0.10.21": "version: 0.10.20"}),
+    ("archive of another kind", RESNET101, {"format: zip": "format: gztar"}),
+    ("max_size without a zero", "public/simple_pose_resnet152_v1b", {"max_size: 303000000": "max_size: 30300000"}),
+    ("colours of all variants", SMALL, {"color: RGB\n    reverse_input_channels: true": "color: BGR"}),
     ("second AP50", RESNET, {"AP50: 0.922": "AP50: 0.722"}),
     ("AP50 of the authors", HRNET, {"AP50: 0.862": "AP50: 0.662"}),
     ("option with an s", POSENET, {"min_score: 0.06": "min_scores: 0.06"}),

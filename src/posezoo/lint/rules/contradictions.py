@@ -124,12 +124,27 @@ def decoder_outputs(view: ModelView) -> Violations:
     for stage, expected in zip(stages, decoder.networks, strict=False):
         if stage is None or stage.spec is None:
             continue  # another rule reports it
+        if stage is not view and _find_composites(stage, view)[0] != view.name:
+            continue  # the first composite with this part and decoder reports it
         for variant in stage.variants:
             if problem := _describe_misfit(variant.outputs, expected, decoder):
                 name = variant.full_name
                 message = f"the decoder does not take the outputs of {name}: {problem}"
-                yield view.declared("outputs" if stage is view else "stages", message, name)
+                if len(_find_composites(stage, view)) > 1:
+                    yield stage.declared("outputs", message, name)
+                else:
+                    yield view.declared("outputs" if stage is view else "stages", message, name)
                 return
+
+
+def _find_composites(part: ModelView, view: ModelView) -> list[str]:
+    """The names of the composites with a part at the same place and with the same decoder."""
+    decoder = _find_decoder(view)
+    return sorted(
+        name
+        for name, other in view.zoo.models.items()
+        if part.name in other.parts and _find_decoder(other) is decoder
+    )
 
 
 def _describe_misfit(
@@ -210,18 +225,22 @@ def output_size(view: ModelView) -> Violations:
 
     Example: shape: [1, 3, 192, 256], and an output of [1, 17, 64, 48]
     """
+    factors: dict[str, int] = {}  # the same for all variants
     for variant in view.variants:
-        sizes = [_image_size(port) for port in variant.inputs]
-        known = [size for size in sizes if size is not None]
-        for output in variant.outputs if len(known) == 1 else ():
+        sizes = [size for size in map(_image_size, variant.inputs) if size is not None]
+        for output in variant.outputs if len(sizes) == 1 else ():
             size = _image_size(output)
-            if size is not None and not _is_scaled(known[0], size):
-                texts = ["x".join(map(str, each)) for each in (known[0], size)]
-                message = (
-                    f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
-                )
-                yield view.declared("outputs", message, texts[1])
-                return
+            if size is None:
+                continue
+            factor = round(sizes[0][0] / size[0])
+            if _is_scaled(sizes[0], size) and factors.setdefault(output.name, factor) == factor:
+                continue
+            texts = ["x".join(map(str, each)) for each in (sizes[0], size)]
+            message = (
+                f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
+            )
+            yield view.declared("outputs", message, texts[1])
+            return
 
 
 def _image_size(port: Input | Output) -> tuple[int, int] | None:
@@ -377,7 +396,7 @@ def pattern(view: ModelView) -> Violations:
                 yield view.declared(f"quantization.in_float[{index}].layers", message, glob)
 
 
-@rule(unless=("source-name",))
+@rule(unless=("source-name", "same-source"))
 def weights_size(view: ModelView) -> Violations:
     """Files with weights have at least one byte for each parameter, and FP16 about half as many as
     FP32.
