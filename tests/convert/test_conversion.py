@@ -462,7 +462,7 @@ def test_failures_are_reported_and_raised_in_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("framework", "route"), [(Framework.CAFFE, "mo"), (Framework.MXNET, "removed-from-mo-2024")]
+    ("framework", "route"), [(Framework.PADDLE, "mo"), (Framework.MXNET, "removed-from-mo-2024")]
 )
 def test_frameworks_that_are_not_converted_are_refused_with_an_alternative(
     tmp_path, framework, route

@@ -176,16 +176,16 @@ def test_two_threads_may_import_the_checkpoint_readers_at_the_same_time(tmp_path
 TINY = """
 from posezoo.convert.formats import ModelFormat
 
-CAFFE = ModelFormat("a Caffe network", lambda path: path.read_bytes() == b"caffe", "onnx", "NCHW")
+PADDLE = ModelFormat("a Paddle network", lambda path: path.read_bytes() == b"paddle", "onnx", "NCHW")
 """
 
 
 def test_an_installed_package_adds_a_format(tmp_path):
-    assert image_layout("caffe") == ""
-    with plugin_package(tmp_path, "posezoo.formats: caffe = tiny_format:CAFFE", tiny_format=TINY):
-        model_format = FORMATS.find("caffe")
+    assert image_layout("paddle") == ""
+    with plugin_package(tmp_path, "posezoo.formats: paddle = tiny_format:PADDLE", tiny_format=TINY):
+        model_format = FORMATS.find("paddle")
         assert model_format is not None
-        (tmp_path / "net.caffemodel").write_bytes(b"caffe")
-        assert model_format.recognises(tmp_path / "net.caffemodel")
-        assert image_layout("caffe") == "NCHW"
-        assert FORMATS.names() == ("pytorch", "onnx", "dldt", "tf", "tflite", "caffe")
+        (tmp_path / "net.pdmodel").write_bytes(b"paddle")
+        assert model_format.recognises(tmp_path / "net.pdmodel")
+        assert image_layout("paddle") == "NCHW"
+        assert FORMATS.names() == ("pytorch", "onnx", "dldt", "tf", "tflite", "caffe", "paddle")

@@ -128,7 +128,7 @@ class Zoos:
         zoo.write(releases["omz"], folder / "sample", SAMPLE, SAMPLE)
         self.newest = folder / "newest"
         shutil.copytree(home / ".cache" / "posezoo" / "registries" / "omz" / "models", self.newest)
-        environment = _own_environment(folder)
+        environment = _own_environment(folder, home)
         for tool in TOOLS:
             _write_command(environment / "bin", f"{tool}.py", f'exec omz_{tool} "$@"')
         package = next(environment.glob("lib/*/site-packages/posezoo"))
@@ -190,11 +190,15 @@ class Zoos:
         return Side(python.parent, python, environ, self.mo_env / "bin" / "mo")
 
 
-def _own_environment(folder: Path) -> Path:
-    """A fresh environment with the stand-in for openvino-dev; it shares the packages of the one that runs the tests."""
+def _own_environment(folder: Path, home: Path) -> Path:
+    """A fresh environment with the stand-in for openvino-dev; it shares the packages of the one that runs the tests.
+
+    The stand-in carries the generated models that are in the cache of the home folder.
+    """
     wheels, environment = folder / "wheels", folder / "environment"
     shims = [sys.executable, "-m", "posezoo", "shims", "--wheel", wheels]
-    subprocess.run(shims, check=True, stdout=subprocess.DEVNULL)
+    environ = {**os.environ, "HOME": str(home)}
+    subprocess.run(shims, check=True, stdout=subprocess.DEVNULL, env=environ)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     pip = [sys.executable, "-m", "pip", "--python", environment]
     install = [*pip, "install", "--quiet", "--no-index", "--no-deps", "--find-links", wheels]
