@@ -424,7 +424,6 @@ REFUSED = {
     "--input_model net.onnx --framework jax": "--framework 'jax': there is no such framework",
     "--input_model net.tflite --framework onnx": "net.tflite: not an ONNX model, but a TFLite model",
     "--input_model damaged.onnx": "damaged.onnx: not an ONNX model, but something else",
-    "--input_model net.caffemodel": "net.caffemodel: not a Caffe network, but something else",
     "--input_model net.tflite --framework caffe": "net.tflite: not a Caffe network, but a TFLite model",
     "--input_model net.h5": "net.h5: files of keras are not read here",
     "--input_model net.params --framework mxnet": "net.params: files of mxnet are not read here",
