@@ -117,6 +117,12 @@ def test_a_place_that_the_network_does_not_have_is_named(tmp_path):
         read(tmp_path, yolo_v3(), json.dumps([changed]).encode())
 
 
+def test_a_head_with_too_few_channels_for_its_boxes_is_refused(tmp_path):
+    """OpenVINO reads beyond such maps, and the process ends."""
+    with pytest.raises(ConversionError, match="head/BiasAdd has not the 425 channels of its boxes"):
+        read(tmp_path, yolo_v2(), value="$mo_ext_dir/front/tf/yolo_v2.json")
+
+
 @pytest.mark.parametrize(
     ("value", "is_one"),
     [

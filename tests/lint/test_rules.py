@@ -455,6 +455,16 @@ def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
         ({"decoder": {"name": "nope"}}, "known-decoder"),
         ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
         ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "known-model"),
+        (
+            {
+                "recorded_outputs": {
+                    "runtime": "LiteRT 2",
+                    "file": "gone.safetensors",
+                    "checksum": "0a" * 48,
+                }
+            },
+            "recorded-outputs",
+        ),
         ({"outputs": None}, "declared-ends"),
         (
             {
@@ -501,10 +511,15 @@ def test_keys_that_differ_from_the_network_are_named(capsys, tmp_path):
     (folder / "model.yml").write_text(
         text.replace("58.395", "58.624").replace("color: RGB", "color: BGR")
     )
-    messages = [each["message"] for each in check(capsys, tmp_path / "models")[1]]
-    assert (
-        "inputs: color, scale of simple_pose_resnet18_v1b differ from the network simple_pose_resnet18_v1b"
-    ) in messages
+    (message,) = [
+        each["message"]
+        for each in check(capsys, tmp_path / "models")[1]
+        if each["rule"] == "known-network"
+    ]
+    assert message == (
+        "inputs: color is BGR, not RGB, scale is (58.624, 57.12, 57.375), not (58.395, 57.12, 57.375);"
+        " the network simple_pose_resnet18_v1b has other values"
+    )
 
 
 OURS_CARD = """\

@@ -84,11 +84,17 @@ def _create_region(end: Any, attributes: Mapping[str, Any], mask: Sequence[int])
 
     if len(end.get_partial_shape()) != 4:
         raise ValueError(f"{end.get_node().get_friendly_name()} has not four sizes")
+    maps = _as_nchw(end)
+    coords, classes, num = (int(attributes[name]) for name in ("coords", "classes", "num"))
+    channels = (len(mask) or num) * (coords + 1 + classes)
+    if maps.get_partial_shape()[1] != channels:  # OpenVINO would read beyond the maps
+        name = end.get_node().get_friendly_name()
+        raise ValueError(f"{name} has not the {channels} channels of its boxes")
     region = ops.region_yolo(
-        _as_nchw(end),
-        coords=int(attributes["coords"]),
-        classes=int(attributes["classes"]),
-        num=int(attributes["num"]),
+        maps,
+        coords=coords,
+        classes=classes,
+        num=num,
         do_softmax=bool(attributes.get("do_softmax", 0)),
         mask=list(mask),
         axis=1,
@@ -108,4 +114,4 @@ def _as_nchw(end: Any) -> Any:
     node = end.get_node()
     if node.get_type_name() == "Transpose":
         return node.input_value(0)
-    return ops.transpose(end, ops.constant(_TO_NCHW))
+    return ops.transpose(end, ops.constant(_TO_NCHW)).output(0)

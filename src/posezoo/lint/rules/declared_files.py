@@ -5,6 +5,7 @@ parts.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError, redact_secrets
@@ -153,8 +154,9 @@ def same_source(view: ModelView) -> Violations:
 
 def _is_usual(view: ModelView, file: SourceFile, other: SourceFile) -> bool:
     """Whether more files with the address or the checksum agree with this one than with another."""
-    stated = [(each.size, each.checksum) for _, each in _find_same(view, file)]
-    return stated.count((file.size, file.checksum)) > stated.count((other.size, other.checksum))
+    votes = {(name, each.size, each.checksum) for name, each in _find_same(view, file)}
+    counts = Counter((size, checksum) for _, size, checksum in votes)
+    return counts[file.size, file.checksum] > counts[other.size, other.checksum]
 
 
 def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceFile]]:
