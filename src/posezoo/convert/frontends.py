@@ -83,8 +83,7 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
 
 
 def _source_name(spec: ModelSpec) -> str:
-    original = spec.source_model if spec.files else ""
-    name = original if isinstance(original, str) else original.name
+    name = spec.source_name
     if any(flag == "--saved_model_dir" for flag, _ in spec.mo_args):
         return posixpath.join("" if name == "$dl_dir" else name, SAVED_MODEL_FILE)
     return name
@@ -314,9 +313,10 @@ def _simplifications() -> tuple[Callable[[Any], object], ...]:
     """
     try:
         from openvino import _offline_transformations as transformations
-    except ImportError:
+
+        return (
+            partial(transformations.apply_moc_transformations, cf=False, smart_reshape=True),
+            transformations.compress_quantize_weights_transformation,
+        )
+    except (ImportError, AttributeError):
         return ()
-    return (
-        partial(transformations.apply_moc_transformations, cf=False, smart_reshape=True),
-        transformations.compress_quantize_weights_transformation,
-    )

@@ -55,9 +55,7 @@ def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str
     name = posixpath.basename(value)
     if not value.startswith("$dl_dir/"):
         return REGION_CONFIGS[name], name
-    original = spec.source_model
-    folder = posixpath.dirname(original if isinstance(original, str) else original.name)
-    path = source.parent / posixpath.relpath(value.removeprefix("$dl_dir/"), folder or ".")
+    path = spec.path_beside_source(source, value.removeprefix("$dl_dir/"))
     try:
         configs = json.loads(path.read_text("utf-8"))
         (config,) = configs

@@ -39,6 +39,24 @@ BLOCKS = {
 CHANNELS = 256
 
 
+def first_layers(*, deep: bool) -> OrderedDict[str, nn.Module]:
+    """The layers before the blocks, by their keys: (N, 3, H, W) to (N, 64, H / 4, W / 4), sizes
+    rounded up.
+
+    Args:
+        deep: whether three 3x3 convolutions replace the first 7x7.
+    """
+    stem: nn.Module = conv2d(3, 64, 7, stride=2)
+    if deep:
+        stem = nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))
+    return OrderedDict(
+        conv1=stem,
+        bn1=nn.BatchNorm2d(64),
+        relu=nn.ReLU(inplace=True),
+        maxpool=nn.MaxPool2d(3, 2, 1),
+    )
+
+
 def resnet(
     depth: int, *, deep: bool = False, attention: Callable[[int], nn.Module] | None = None
 ) -> nn.Sequential:
@@ -54,15 +72,7 @@ def resnet(
     """
     shortcut = average_pool_shortcut if deep else projection
     block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth < 50 else Bottleneck
-    stem: nn.Module = conv2d(3, 64, 7, stride=2)
-    if deep:
-        stem = nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))
-    layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv1=stem,
-        bn1=nn.BatchNorm2d(64),
-        relu=nn.ReLU(inplace=True),
-        maxpool=nn.MaxPool2d(3, 2, 1),
-    )
+    layers = first_layers(deep=deep)
     inputs = 64
     for index, blocks in enumerate(BLOCKS[depth]):
         planes, stride = 64 << index, 1 if index == 0 else 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -627,6 +628,16 @@ class ModelSpec:
         if not path:
             return self.files[0]
         return next((file for file in self.files if file.name == path), path)
+
+    @property
+    def source_name(self) -> str:
+        """The name of the file to convert; empty if the model has no files."""
+        source = self.source_model if self.files else ""
+        return source if isinstance(source, str) else source.name
+
+    def path_beside_source(self, source: Path, name: str) -> Path:
+        """The path of another file of the model, from the path of the file to convert."""
+        return source.parent / posixpath.relpath(name, posixpath.dirname(self.source_name) or ".")
 
     @property
     def subdirectory(self) -> str:

@@ -35,9 +35,7 @@ _REMOVED = "look for the same model as ONNX"
 
 
 def _is_graph_as_text(spec: ModelSpec) -> bool:
-    source = spec.source_model if spec.files else ""
-    name = source if isinstance(source, str) else source.name
-    return spec.framework is Framework.TF and name.endswith(".pbtxt")
+    return spec.framework is Framework.TF and spec.source_name.endswith(".pbtxt")
 
 
 def _unsupported_flags(spec: ModelSpec) -> list[str]:

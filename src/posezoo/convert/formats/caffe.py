@@ -29,16 +29,15 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
     named = dict(spec.mo_args).get(INPUT_PROTO, "").removeprefix("$dl_dir/")
     if posixpath.isabs(named):  # of the command mo; a model.yml names files of the model alone
         return Path(named)
-    source = spec.source_model
-    is_unpacked = isinstance(source, str)  # with all else in its archive, which was verified
-    weights = source if isinstance(source, str) else source.name
-    name = named or f"{posixpath.splitext(weights)[0]}.prototxt"
+    # It comes with all else out of its archive, which was verified.
+    is_unpacked = isinstance(spec.source_model, str)
+    name = named or f"{posixpath.splitext(spec.source_name)[0]}.prototxt"
     if not is_unpacked and name not in {file.name for file in spec.files}:
         raise ConversionError(
             f"{spec.full_name}: the file with its layers, {name}, is none of its files",
             hint=f"{INPUT_PROTO} names the .prototxt",
         )
-    return caffemodel.parent / posixpath.relpath(name, posixpath.dirname(weights) or ".")
+    return spec.path_beside_source(caffemodel, name)
 
 
 def _read_network(spec: ModelSpec, path: Path) -> Any:

@@ -12,8 +12,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ConvNorm, ImageMean, conv2d, conv_bn_relu, projection, stage
-from posezoo.networks.resnet_pose import BLOCKS, average_pool_shortcut, resnet
+from posezoo.networks.blocks import ConvNorm, ImageMean, conv2d, projection, stage
+from posezoo.networks.resnet_pose import BLOCKS, average_pool_shortcut, first_layers, resnet
 
 #: RegNetX of 3.2 GFLOPs: output channels and number of blocks of each stage.
 REGNET_STAGES = ((96, 2), (192, 6), (432, 15), (1008, 2))
@@ -77,13 +77,7 @@ class ResNeSt50(nn.Sequential):
     """(N, 3, H, W) to (N, classes): a ResNet-50 with split attention."""
 
     def __init__(self, *, classes: int) -> None:
-        stem = nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))
-        layers: OrderedDict[str, nn.Module] = OrderedDict(
-            conv1=stem,
-            bn1=nn.BatchNorm2d(64),
-            relu=nn.ReLU(inplace=True),
-            maxpool=nn.MaxPool2d(3, 2, 1),
-        )
+        layers = first_layers(deep=True)
         inputs = 64
         for number, count in enumerate(BLOCKS[50], 1):
             outputs = 128 << number
