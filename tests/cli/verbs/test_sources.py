@@ -208,13 +208,16 @@ def test_a_wheel_is_compared_with_the_digest_of_the_index(tmp_path, server):
         "pose",
         wheel(made),
         wheel(made, sha256="0" * 64),
-        wheel(made, name="x-1-cp311-y-any.whl"),
+        wheel(made, name="skeletons-1.5-1-cp311-y-any.whl"),
     )
     found = answers(tmp_path, **pip)
     assert [answer["state"] for answer in found] == ["good", "changed", "dead"]
     assert found[0]["compared"] == ["digest"]
     assert "SHA-256 000000000000… is declared" in found[1]["problem"]
-    assert "no index or folder that pip uses has x-1-cp311-y-any.whl" in found[2]["problem"]
+    assert (
+        "no index or folder that pip uses has skeletons-1.5-1-cp311-y-any.whl"
+        in found[2]["problem"]
+    )
     assert server.asked(f"files/{NAME}") == 0
     server.serve("simple/skeletons/", b"", status=[503] * 99)
     assert {answer["state"] for answer in answers(tmp_path, **pip)} == {"unreachable"}
