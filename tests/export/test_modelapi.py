@@ -16,11 +16,11 @@ import pytest
 from fakes.exports import files_below
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
 from posezoo.errors import ExportError
-from posezoo.export.dlstreamer_models import find_model_proc
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
 from posezoo.export.target_type import ExportFolder, Port
 from posezoo.export.targets import find_target
+from posezoo.ir.model_procs import find_model_proc
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import get_irs

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
-from posezoo.ir import ir_writer
+from posezoo.ir import ir_writer, provenance
 from posezoo.ir.model_info import MODEL_INFO, build_model_info
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.ir.provenance import conversion_key
 from posezoo.registry import open_registry
 from posezoo.resolve.decoding import with_decoding
-from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output
+from posezoo.spec.model import OWN_CHECKPOINT, ColorOrder, Decoder, Framework, Input, Output
 
 IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)
 
@@ -137,6 +138,33 @@ def test_a_declared_model_info_is_used_instead_of_ours_without_the_steps_that_th
     assert info_of(prepared, SIMCC).keys() == declared.keys() - {"mean_values"}
     own = simcc_spec(tmp_path, simcc_network(), model_info=declared)
     assert info_of(with_decoding(own, SIMCC), SIMCC).get("model_type") is None
+
+
+@pytest.mark.parametrize(
+    "name, size, labels",
+    [
+        ("alexnet-like", 1000, ""),  # nobody says which classes these are
+        ("resnet-50-pytorch", 1000, "tench goldfish great_white_shark"),
+        ("mobilenet-v1-1.0-224-tf", 1001, "background tench goldfish"),
+        ("yolo-v3-tf", 255, "person bicycle car"),
+        ("aclnet", 53, "Dog Rooster Pig Cow Frog Cat Hen Insects_(flying)"),
+        ("age-gender-recognition-retail-0013", 2, ""),  # two outputs, and one of them has classes
+    ],
+)
+def test_the_classes_of_known_models_are_named_as_words(tmp_path, name, size, labels):
+    spec = model_with(SIMCC, tmp_path, Output("prob", (1, size)), name=name)
+    words = info_of(spec, None).get("labels", "").split(" ")
+    assert " ".join(words[: labels.count(" ") + 1]) == labels
+    assert not {",", ";"} & {*"".join(words)}
+    retrained = replace(spec, checkpoint=OWN_CHECKPOINT)
+    assert "labels" not in info_of(retrained, None)
+
+
+def test_other_classes_are_another_conversion(tmp_path, monkeypatch):
+    spec = model_with(SIMCC, tmp_path, Output("prob", (1, 20)), name="yolo-v2-ava-0001")
+    before = conversion_key(spec, None)
+    monkeypatch.setattr(provenance, "find_labels", lambda _spec, _shapes: ["person", "other"])
+    assert conversion_key(spec, None) != before
 
 
 def test_the_int8_of_a_published_ir_keeps_the_description_of_its_publisher(tmp_path):

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from posezoo.cards.markdown import Markdown, format_code, format_code_block, render_compact_table
+from posezoo.cards.markdown import (
+    Markdown,
+    escape,
+    format_code,
+    format_code_block,
+    render_compact_table,
+)
 from posezoo.facts.labels import format_numbers, format_port_shape, format_role
 from posezoo.facts.model_facts import converted_input
+from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Input, ModelSpec, Output
+
+# ImageNet has 1000, COCO 80 or 91.
+_MOST_CLASSES = 100
 
 LEGEND = {
     "N": "batch",
@@ -32,10 +42,21 @@ def render_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     if part.outputs:
         yield f"{level} Output"
         yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part.outputs, level)
+    yield from _classes(part)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
     meanings = [f"{format_code(name)} {LEGEND[name]}" for name in LEGEND if name in letters]
     if meanings:
         yield f"Layout: {', '.join(meanings)}."
+
+
+def _classes(part: ModelSpec) -> Iterator[str]:
+    """The names of the classes; of ImageNet's, the first and the last."""
+    names = find_labels(part, [output.shape for output in part.outputs])
+    numbered = [f"{index} {name}" for index, name in enumerate(names)]
+    if len(names) > _MOST_CLASSES:
+        numbered[1:-1] = ["..."]
+    if numbered:
+        yield escape(f"{len(names)} classes: {', '.join(numbered)}.")
 
 
 def _both_outputs(outputs: Sequence[Output], level: str) -> Iterator[str]:

@@ -150,7 +150,7 @@ def pack_posezoo() -> tuple[str, bytes]:
     sources = {
         "posezoo": (
             Path(__file__).resolve().parents[1],
-            ("**/*.py", "py.typed", "gallery/*/*.*", "export/*.*", "export/templates/*.*"),
+            ("**/*.py", "py.typed", "gallery/*/*.*", "ir/*.*", "export/templates/*.*"),
         ),
         "posezoo/models": (
             models,

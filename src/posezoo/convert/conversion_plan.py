@@ -17,9 +17,8 @@ from posezoo.ir import provenance
 from posezoo.ir.provenance import IsGood
 from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
-from posezoo.resolve.custom_weights import CHECKPOINT_NAME
 from posezoo.resolve.resolved import Converter, Resolved, Target
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.spec.model import OWN_CHECKPOINT, ModelSpec, Precision
 
 #: The hint of the error if a file with the same name was made from other weights.
 KEEP_OR_REPLACE = (
@@ -157,7 +156,7 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         sources = record.key.get("sources") if record is not None else None
         made_from = sources if isinstance(sources, Mapping) else {}
         is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {
-            CHECKPOINT_NAME
+            OWN_CHECKPOINT
         }
         if is_custom and set(made_from.values()) != digests:
             hint = KEEP_OR_REPLACE

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from posezoo.errors import ExportError
-from posezoo.export.dlstreamer_models import ModelProc, find_model_proc, read_labels
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     ExportedModel,
@@ -25,6 +24,7 @@ from posezoo.export.target_type import (
     render,
 )
 from posezoo.ir.model_info import MODEL_INFO
+from posezoo.ir.model_procs import ModelProc, find_model_proc, read_labels
 from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.pose.decoder_type import DecoderType

@@ -8,11 +8,13 @@ DL Streamer. The reasons for each word are in docs/decisions/0012-what-an-ir-say
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from statistics import fmean
 
 from posezoo.errors import PosezooError
+from posezoo.ir.model_procs import find_labels
 from posezoo.pose.decoder_type import DecoderType, Shape
 from posezoo.pose.decoders import find_decoder, fit_to_input, resolve_options
 from posezoo.pose.keypoints import SKELETONS, Skeleton
@@ -64,6 +66,9 @@ def build_model_info(
         if not spec.decoding:
             info["resize_type"] = "standard"
             info.pop("pad_value", None)
+    if "labels" not in info and (labels := find_labels(spec, outputs.values())):
+        # Both readers split the text, DL Streamer also at commas and semicolons.
+        info["labels"] = " ".join(re.sub(r"[\s,;]+", "_", label) for label in labels)
     return info
 
 

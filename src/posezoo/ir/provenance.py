@@ -7,6 +7,7 @@ reproducible.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 
 from posezoo.errors import redact_secrets
 from posezoo.ir.complexity import Complexity
+from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Decoder, Digest, ModelSpec
 from posezoo.versions import package_version, version
 
@@ -140,11 +142,13 @@ def conversion_key(
         "arguments": dict(spec.network.arguments),
     }
     decoding = spec.decoding and asdict(spec.decoding)
+    labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))
     optional = {
         "network": network,
         "mo_args": spec.mo_args,
         "model_info": spec.model_info,
         "decoding": decoding,
+        "labels": labels and hashlib.sha256(labels.encode()).hexdigest(),
     }
     arguments |= {name: value for name, value in optional.items() if value}
     key = {

@@ -17,6 +17,7 @@ from posezoo.files import verified_files
 from posezoo.networks import build_network, find_network, pretrained
 from posezoo.registry import open_registry
 from posezoo.spec.model import (
+    OWN_CHECKPOINT,
     Family,
     Framework,
     License,
@@ -33,9 +34,6 @@ from posezoo.spec.safe_names import explain_invalid_model_name
 # If one of these differs, the outputs have another meaning, and the decoder, the skeleton and the
 # labels do not fit.
 _OUTPUT_ARGUMENTS = ("keypoints", "heatmaps", "pafs", "classes")
-
-#: The name of the one file of a model with the user's own weights.
-CHECKPOINT_NAME = "checkpoint"
 
 
 _own_registry = cache(open_registry)
@@ -146,14 +144,14 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         published=PublishedMetrics(),
         training=Training(),
         variants=(),
-        files=(SourceFile(CHECKPOINT_NAME, checkpoint.stat().st_size, digest, ()),),
+        files=(SourceFile(OWN_CHECKPOINT, checkpoint.stat().st_size, digest, ()),),
         postprocessing=(),
         outputs=outputs,
         decoder=model.decoder if has_same_outputs else None,
         skeleton=model.skeleton if has_same_outputs else "",
         model_info=model.model_info if has_same_outputs else {},
         network=replace(choice, arguments=weights.arguments),
-        checkpoint=CHECKPOINT_NAME,
+        checkpoint=OWN_CHECKPOINT,
     )
 
 

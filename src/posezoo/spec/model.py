@@ -490,6 +490,9 @@ class SelfCheckSettings:
     reason: str = ""  # why the default does not fit
 
 
+#: The name of the one file of a model with the user's own weights.
+OWN_CHECKPOINT = "checkpoint"
+
 #: Ways to find people without a detector: the whole image counts as one person; or, in a video, the
 #: crop of the next frame follows from the person in the frame before.
 WHOLE_IMAGE = "the whole image"

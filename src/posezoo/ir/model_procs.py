@@ -1,14 +1,18 @@
-"""What DL Streamer has to know about models of Open Model Zoo, read from dlstreamer_models.yml."""
+"""What DL Streamer has to know about models of Open Model Zoo, and the names of their classes, read
+from model_procs.yml.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from posezoo.spec.model import OWN_CHECKPOINT, ModelSpec
 
 _FOLDER = Path(__file__).parent
 _IMAGENET = "imagenet_1000"
@@ -38,6 +42,26 @@ def find_model_proc(name: str) -> ModelProc | None:
     return ModelProc(record.get("inputs", ()), record["outputs"])
 
 
+def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
+    """The classes of a model of Open Model Zoo, in the order of its output; empty if they are not
+    known, if there are several outputs, or if the weights are the user's own.
+
+    ImageNet's have the first of their names, as in ``model_info`` of Open Model Zoo.
+
+    Args:
+        spec: the model.
+        shapes: of its outputs.
+    """
+    record = find_model_proc(spec.name)
+    if record is None or spec.checkpoint == OWN_CHECKPOINT:
+        return []
+    labels = [output.get("labels", ()) for output in record.outputs]
+    if len(labels) > 1:
+        return []
+    names = read_labels(labels[0], max(map(max, filter(None, shapes)), default=0))
+    return [name.split(", ")[0] for name in names]
+
+
 def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
     """The labels of an output.
 
@@ -56,7 +80,8 @@ def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
 
 @cache
 def _read_file() -> Any:
-    return yaml.safe_load((_FOLDER / "dlstreamer_models.yml").read_text("utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((_FOLDER / "model_procs.yml").read_text("utf-8"), loader)
 
 
 @cache
