@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from fakes import forks
 from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import get, resolve_model
 from posezoo.pipeline.zoo_context import open_context
@@ -58,6 +60,20 @@ def _alone(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("NPM_CONFIG_GLOBALCONFIG", os.devnull)
     monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _children_are_copies():
+    """posezoo's own children need not import PyTorch and OpenVINO, each for itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", forks.Popen)
+        yield
+
+
+@pytest.fixture
+def no_copies(monkeypatch):
+    """posezoo's children are started as its users' are: for tests of these processes themselves."""
+    monkeypatch.setattr(forks, "ARE_COPIED", False)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.spec.model import Precision
 
 pytest.importorskip("openvino", reason="needs openvino")
+pytestmark = pytest.mark.usefixtures("no_copies")
 
 SHORT = BenchmarkSchedule(rounds=5, seconds=0.02)
 

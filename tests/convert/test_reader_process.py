@@ -27,6 +27,8 @@ from posezoo.events import SelfCheckPassed, WarningIssued
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
 DETECTOR_BIT = (2_958_379, 7)
 
+pytestmark = pytest.mark.usefixtures("no_copies")
+
 
 def write_registry(folder: Path, **contents: bytes) -> Path:
     """A registry with these models, whose digests are right, also where the network is damaged."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import forks
 from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import ConversionError
@@ -25,6 +26,12 @@ from posezoo.workers.processes import (
 )
 
 TESTS = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["started", "copied"])
+def _children(request, monkeypatch):
+    """As users have them, and as other tests have them: there is no difference but in time."""
+    monkeypatch.setattr(forks, "ARE_COPIED", request.param and forks.ARE_COPIED)
 
 
 def test_results_come_in_the_items_order_from_at_most_two_processes():
