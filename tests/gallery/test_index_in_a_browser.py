@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
 
 from fakes.browser import Browser
+from fakes.command import posezoo
 from fakes.sites import written_site
 from fakes.zoo import model_yml, omz_yml, write_model
 
@@ -181,6 +183,28 @@ def test_an_address_restores_everything_that_was_chosen(browser, site):
     )
     browser.open(f"{site}#view=compare&compare=pair&compare=light_pose_a")
     assert browser.texts("#compared thead a") == ["pair", "light_pose_a"]
+
+
+def test_the_address_of_recommend_shows_the_same_models_in_the_same_order(browser, tmp_path):
+    for name, ap, gflops in (
+        ("fast", 0.61, 2),
+        ("slow", 0.8, 9),
+        ("good", 0.7, 4),
+        ("weak", 0.4, 1),
+    ):
+        published = {"accuracy": [{"metric": "AP", "value": ap, "dataset": "COCO"}]}
+        yml = model_yml(
+            published={**published, "gflops": gflops},
+            skeleton="coco-17",
+            decoder={"name": "simcc"},
+        )
+        write_model(tmp_path / "models", name, yml)
+    words = ["--min_ap", "0.6", "--format", "json", "--models_dir", "models"]
+    answer = json.loads(posezoo("recommend", *words, cwd=tmp_path).stdout)
+    index = written_site(tmp_path / "site", tmp_path / "models")
+    browser.open(index.replace("index.html", answer["gallery"]))
+    assert names(browser) == [model["name"] for model in answer["models"]]
+    assert names(browser) == ["fast", "good", "slow"]
 
 
 def test_going_back_closes_the_comparison(browser, site):

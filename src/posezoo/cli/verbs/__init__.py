@@ -27,6 +27,7 @@ VERB_GROUPS = {
         "evaluate": "measure how accurately a model finds poses, on annotated images",
         "benchmark": "measure how fast models run on this machine",
         "compare": "compare models: AP and speed of whole pipelines, size, GFLOPs and license",
+        "recommend": "name the models that meet limits of AP, latency and license, the best first",
         "dataset": "describe a data set of annotated images, or download one",
     },
     "publish models": {
