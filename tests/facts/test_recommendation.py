@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from posezoo.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
-from posezoo.facts.recommendation import BY_AP, BY_GFLOPS, BY_LATENCY, PERMISSIVE, Limits, recommend
+from posezoo.facts.recommendation import (
+    BY_AP,
+    BY_GFLOPS,
+    BY_LATENCY,
+    PERMISSIVE,
+    RequiredValues,
+    recommend,
+)
 from posezoo.spec.model import Precision
 
 
@@ -28,14 +35,14 @@ def names(answer):
 @pytest.mark.parametrize(
     "rows, limits, ranking, ranked",
     [
-        (ALL, Limits(), BY_LATENCY, ["small", "middle", "large"]),
-        (ALL, Limits(min_ap=0.7), BY_LATENCY, ["middle", "large"]),
-        (ALL, Limits(max_latency_ms=20), BY_AP, ["middle", "small"]),
+        (ALL, RequiredValues(), BY_LATENCY, ["small", "middle", "large"]),
+        (ALL, RequiredValues(min_ap=0.7), BY_LATENCY, ["middle", "large"]),
+        (ALL, RequiredValues(max_latency_ms=20), BY_AP, ["middle", "small"]),
         # One model without a latency, and all are ranked by GFLOPs.
-        ([*ALL, UNTIMED], Limits(min_ap=0.7), BY_GFLOPS, ["untimed", "large", "middle"]),
-        (ALL, Limits(licenses=["MIT"]), BY_LATENCY, ["middle"]),
-        (ALL, Limits(licenses=PERMISSIVE), BY_LATENCY, ["small", "middle", "large"]),
-        (ALL, Limits(min_ap=0.9), BY_LATENCY, []),
+        ([*ALL, UNTIMED], RequiredValues(min_ap=0.7), BY_GFLOPS, ["untimed", "large", "middle"]),
+        (ALL, RequiredValues(licenses=["MIT"]), BY_LATENCY, ["middle"]),
+        (ALL, RequiredValues(licenses=PERMISSIVE), BY_LATENCY, ["small", "middle", "large"]),
+        (ALL, RequiredValues(min_ap=0.9), BY_LATENCY, []),
     ],
 )
 def test_the_limits_decide_which_models_come_first(rows, limits, ranking, ranked):
@@ -44,15 +51,17 @@ def test_the_limits_decide_which_models_come_first(rows, limits, ranking, ranked
 
 
 def test_a_model_that_may_meet_the_limits_is_named_with_what_is_not_known():
-    answer = recommend([*ALL, UNTIMED, row("new")], Limits(min_ap=0.7, max_latency_ms=30))
+    answer = recommend([*ALL, UNTIMED, row("new")], RequiredValues(min_ap=0.7, max_latency_ms=30))
     assert names(answer) == ["middle"]
     assert answer.unknown == {"untimed": ["latency"], "new": ["AP", "latency"]}
 
 
 def test_the_published_accuracy_counts_before_ours_of_a_few_photos():
-    (candidate,) = recommend([row("one", AP=0.4, published_AP=0.7)], Limits(min_ap=0.5)).models
+    (candidate,) = recommend(
+        [row("one", AP=0.4, published_AP=0.7)], RequiredValues(min_ap=0.5)
+    ).models
     assert candidate.ap.number == 0.7
-    assert recommend([row("one", AP=0.4)], Limits(min_ap=0.5)).models == ()
+    assert recommend([row("one", AP=0.4)], RequiredValues(min_ap=0.5)).models == ()
 
 
 @pytest.mark.parametrize(
@@ -65,5 +74,5 @@ def test_the_published_accuracy_counts_before_ours_of_a_few_photos():
     ],
 )
 def test_each_license_of_a_model_and_its_parts_must_be_accepted(license, is_permissive):
-    answer = recommend([row("one", license)], Limits(licenses=PERMISSIVE))
+    answer = recommend([row("one", license)], RequiredValues(licenses=PERMISSIVE))
     assert names(answer) == ["one"] * is_permissive

@@ -26,7 +26,7 @@ BY_GFLOPS = Ranking("gflops", "GFLOPs, since not all of them are measured on one
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequiredValues:
     """What a model must meet; None and empty ones accept all.
 
     Args:
@@ -41,7 +41,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RankedModel:
     """A model with the values that decide; None if unknown."""
 
     row: ComparisonRow
@@ -69,34 +69,34 @@ class Recommendation:
     ``unknown`` has the names of the models and the values that are missing: ``AP``, ``latency``.
     """
 
-    models: tuple[Candidate, ...]
+    models: tuple[RankedModel, ...]
     ranking: Ranking
     unknown: dict[str, list[str]]
 
 
-def recommend(rows: Iterable[ComparisonRow], limits: Limits) -> Recommendation:
+def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommendation:
     """Rank the models that meet all limits.
 
     With a limit of latency, the most accurate comes first; without one, the fastest: by latency if
     all were measured on one machine, else by GFLOPs.
     """
-    accepted: list[Candidate] = []
+    accepted: list[RankedModel] = []
     unknown: dict[str, list[str]] = {}
     for row in rows:
         if not _is_licensed(row, limits):
             continue
-        candidate = Candidate(row)
-        missing = _missing_values(candidate, limits)
+        model = RankedModel(row)
+        missing = _missing_values(model, limits)
         if missing:
             unknown[row.model] = missing
-        elif _is_within(candidate, limits):
-            accepted.append(candidate)
+        elif _is_within(model, limits):
+            accepted.append(model)
     ranking = _choose_ranking(accepted, limits)
     ranked = sorted(accepted, key=lambda each: (_rank(each, ranking), each.row.model))
     return Recommendation(tuple(ranked), ranking, unknown)
 
 
-def _is_licensed(row: ComparisonRow, limits: Limits) -> bool:
+def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
     """Whether each license of the model, and of its parts, is accepted."""
     names = row.license.split(", ")
     if not limits.licenses:
@@ -104,34 +104,34 @@ def _is_licensed(row: ComparisonRow, limits: Limits) -> bool:
     return all(any(fnmatchcase(name, each) for each in limits.licenses) for name in names)
 
 
-def _missing_values(candidate: Candidate, limits: Limits) -> list[str]:
+def _missing_values(model: RankedModel, limits: RequiredValues) -> list[str]:
     missing = []
-    if candidate.ap is None and (limits.min_ap is not None or limits.max_latency_ms is not None):
+    if model.ap is None and (limits.min_ap is not None or limits.max_latency_ms is not None):
         missing.append("AP")
-    if candidate.latency_ms is None and limits.max_latency_ms is not None:
+    if model.latency_ms is None and limits.max_latency_ms is not None:
         missing.append("latency")
     return missing
 
 
-def _is_within(candidate: Candidate, limits: Limits) -> bool:
-    if limits.min_ap is not None and candidate.ap and candidate.ap.number < limits.min_ap:
+def _is_within(model: RankedModel, limits: RequiredValues) -> bool:
+    if limits.min_ap is not None and model.ap and model.ap.number < limits.min_ap:
         return False
-    latency = candidate.latency_ms
+    latency = model.latency_ms
     if limits.max_latency_ms is None or latency is None:
         return True
     return latency.number <= limits.max_latency_ms
 
 
-def _choose_ranking(candidates: Sequence[Candidate], limits: Limits) -> Ranking:
+def _choose_ranking(models: Sequence[RankedModel], limits: RequiredValues) -> Ranking:
     if limits.max_latency_ms is not None:
         return BY_AP
-    is_measured = all(candidate.latency_ms for candidate in candidates)
+    is_measured = all(model.latency_ms for model in models)
     return BY_LATENCY if is_measured else BY_GFLOPS
 
 
-def _rank(candidate: Candidate, ranking: Ranking) -> float:
+def _rank(model: RankedModel, ranking: Ranking) -> float:
     """The smallest comes first; unknown values come last."""
     if ranking is BY_AP:
-        return -candidate.ap.number if candidate.ap else 0.0
-    value = candidate.row.values[ranking.column]
+        return -model.ap.number if model.ap else 0.0
+    value = model.row.values[ranking.column]
     return value.number if value else float("inf")

@@ -24,13 +24,11 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.facts.json_projection import to_json
-from posezoo.facts.recommendation import BY_AP, BY_LATENCY, PERMISSIVE, Limits, recommend
-from posezoo.resolve.people import ITSELF
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.facts.comparison import SourcedMetric
-    from posezoo.facts.recommendation import Candidate, Recommendation
+    from posezoo.facts.recommendation import RankedModel, Recommendation, RequiredValues
     from posezoo.spec.model import Model
 
 EXAMPLES = """
@@ -83,11 +81,12 @@ def run(args: argparse.Namespace) -> int:
     """Print the models, the best first, and why."""
     from posezoo.facts.comparison import compare_models
     from posezoo.facts.model_facts import ModelFacts
+    from posezoo.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
     licenses: list[str] = []
     for name in args.license:
         licenses += PERMISSIVE if name == "permissive" else [name]
-    limits = Limits(args.min_ap, args.max_latency, licenses)
+    limits = RequiredValues(args.min_ap, args.max_latency, licenses)
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
@@ -103,17 +102,19 @@ def run(args: argparse.Namespace) -> int:
     return 0 if answer.models and not selection.problems else 1
 
 
-def _answer_json(answer: Recommendation, limits: Limits) -> dict[str, Any]:
+def _answer_json(answer: Recommendation, limits: RequiredValues) -> dict[str, Any]:
     return {
-        "models": [_candidate_json(candidate) for candidate in answer.models],
+        "models": [_model_json(model) for model in answer.models],
         "ranked_by": answer.ranking.words,
         "unknown": answer.unknown,
         "gallery": _gallery_address(answer, limits),
     }
 
 
-def _gallery_address(answer: Recommendation, limits: Limits) -> str:
+def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     """The page of a gallery with the same models in the same order; it has no limit of latency."""
+    from posezoo.facts.recommendation import BY_AP, BY_LATENCY
+
     is_by_ap = answer.ranking is BY_AP
     cost = BY_LATENCY.column if is_by_ap else answer.ranking.column
     parameters = [
@@ -124,20 +125,20 @@ def _gallery_address(answer: Recommendation, limits: Limits) -> str:
     if limits.min_ap is not None:
         parameters.append(("accuracy_min", f"{100 * limits.min_ap:g}"))
     if limits.licenses:
-        licenses = dict.fromkeys(candidate.row.license for candidate in answer.models)
+        licenses = dict.fromkeys(model.row.license for model in answer.models)
         parameters += [("license", name) for name in licenses]
     return f"index.html#{urlencode(parameters)}"
 
 
-def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+def _model_json(model: RankedModel) -> dict[str, Any]:
     return {
-        "name": candidate.row.model,
-        "ap": _metric_json(candidate.ap),
-        "latency_ms": _metric_json(candidate.latency_ms),
-        "gflops": _metric_json(candidate.gflops),
-        "license": candidate.row.license,
-        "people_from": candidate.row.people_from,
-        "command": _command(candidate),
+        "name": model.row.model,
+        "ap": _metric_json(model.ap),
+        "latency_ms": _metric_json(model.latency_ms),
+        "gflops": _metric_json(model.gflops),
+        "license": model.row.license,
+        "people_from": model.row.people_from,
+        "command": _command(model),
     }
 
 
@@ -147,22 +148,24 @@ def _metric_json(metric: SourcedMetric | None) -> dict[str, Any] | None:
     return {"number": metric.number, "origin": to_json(metric.origin), "how": metric.conditions}
 
 
-def _command(candidate: Candidate) -> str:
-    return f"posezoo run {candidate.row.model} photo.jpg"
+def _command(model: RankedModel) -> str:
+    return f"posezoo run {model.row.model} photo.jpg"
 
 
 def _lines(answer: Recommendation, setting: str) -> Iterator[str]:
+    from posezoo.resolve.people import ITSELF
+
     if not answer.models:
         yield "no model is known to meet these limits"
-    for place, candidate in enumerate(answer.models, 1):
-        yield f"{place}. {candidate.row.model}"
-        yield f"   {_describe(candidate)}"
-        yield f"   {_command(candidate)}"
+    for place, model in enumerate(answer.models, 1):
+        yield f"{place}. {model.row.model}"
+        yield f"   {_describe(model)}"
+        yield f"   {_command(model)}"
     if answer.models:
         yield f"ranked by {answer.ranking.words}"
-    if any(candidate.row.people_from != ITSELF for candidate in answer.models):
+    if any(model.row.people_from != ITSELF for model in answer.models):
         yield "a network that needs another model to find the people runs once for each of them"
-    if setting and any(candidate.latency_ms for candidate in answer.models):
+    if setting and any(model.latency_ms for model in answer.models):
         yield f"latency of the network alone: {setting}"
     if answer.unknown:
         names = ", ".join(
@@ -172,17 +175,17 @@ def _lines(answer: Recommendation, setting: str) -> Iterator[str]:
         yield "measure them: posezoo benchmark NAME --output speed.json, then --figures speed.json"
 
 
-def _describe(candidate: Candidate) -> str:
+def _describe(model: RankedModel) -> str:
     facts = []
-    if candidate.ap:
-        facts.append(f"AP {candidate.ap.number:.3f} ({_origin(candidate.ap)})")
-    if candidate.latency_ms:
-        latency = candidate.latency_ms
+    if model.ap:
+        facts.append(f"AP {model.ap.number:.3f} ({_origin(model.ap)})")
+    if model.latency_ms:
+        latency = model.latency_ms
         facts.append(f"{latency.number:.3g} ms ({latency.origin})")
-    if candidate.gflops:
-        facts.append(f"{candidate.gflops.number:.3g} GFLOPs")
-    facts.append(candidate.row.license or "license unknown")
-    facts.append(f"people from {candidate.row.people_from}")
+    if model.gflops:
+        facts.append(f"{model.gflops.number:.3g} GFLOPs")
+    facts.append(model.row.license or "license unknown")
+    facts.append(f"people from {model.row.people_from}")
     return ", ".join(facts)
 
 
