@@ -39,11 +39,11 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
         "1. slow",
         "   AP 0.800 (declared: COCO val2017), 40 ms (measured), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
-        "   posezoo run slow photo.jpg",
+        "   posezoo run slow --input photo.jpg",
         "2. fast",
         "   AP 0.600 (declared: COCO val2017), 4 ms (measured), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
-        "   posezoo run fast photo.jpg",
+        "   posezoo run fast --input photo.jpg",
         "ranked by AP",
         "a network that needs another model to find the people runs once for each of them",
         "latency of the network alone: A processor; batch 1",

@@ -149,7 +149,7 @@ def _metric_json(metric: SourcedMetric | None) -> dict[str, Any] | None:
 
 
 def _command(model: RankedModel) -> str:
-    return f"posezoo run {model.row.model} photo.jpg"
+    return f"posezoo run {model.row.model} --input photo.jpg"
 
 
 def _lines(answer: Recommendation, setting: str) -> Iterator[str]:
