@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from fakes.bad_files import FILE, INPUT, NPM, STRUCTURAL, WHEEL
 from fakes.zoo import as_yaml, model_yml, omz_yml
@@ -12,20 +14,26 @@ from posezoo.registry import builtin_models_dir
 from posezoo.spec.json_schema import composite_schema, model_schema
 from posezoo.spec.model_yml import COMPOSITE_KEYS, MODEL_KEYS
 
-MODEL = Draft202012Validator(model_schema())
-COMPOSITE = Draft202012Validator(composite_schema())
+
+@cache
+def validator(*, of_composite: bool = False) -> Any:
+    # Its import takes 2 s, which only the process that runs these tests spends.
+    from jsonschema import Draft202012Validator
+
+    schema = composite_schema() if of_composite else model_schema()
+    return Draft202012Validator(schema)
 
 
 def test_both_are_schemas_and_know_every_key():
-    Draft202012Validator.check_schema(model_schema())
-    Draft202012Validator.check_schema(composite_schema())
+    for schema in (model_schema(), composite_schema()):
+        validator().check_schema(schema)
     assert set(model_schema()["properties"]) == {key.name for key in MODEL_KEYS} | {"variants"}
     assert set(composite_schema()["properties"]) == {key.name for key in COMPOSITE_KEYS}
 
 
 @pytest.mark.parametrize("failed", STRUCTURAL.values(), ids=STRUCTURAL)
 def test_a_mistake_of_structure_is_seen_by_the_schema_too(failed):
-    assert not MODEL.is_valid(yaml.safe_load(failed.content))
+    assert not validator().is_valid(yaml.safe_load(failed.content))
 
 
 @pytest.mark.parametrize(
@@ -48,14 +56,14 @@ def test_a_mistake_of_structure_is_seen_by_the_schema_too(failed):
     ],
 )  # fmt: skip
 def test_what_is_right_is_right_to_the_schema(good):
-    assert [error.message for error in MODEL.iter_errors(yaml.safe_load(as_yaml(good)))] == []
+    assert [error.message for error in validator().iter_errors(yaml.safe_load(as_yaml(good)))] == []
 
 
 @pytest.mark.parametrize(
     "name", ["größe.txt", ".hidden", "ckpt/a.b.c", "FP16-INT8/a.xml", "a..b", "console.txt", "x b"]
 )
 def test_names_that_are_safe_are_safe_to_the_schema(name):
-    assert MODEL.is_valid(model_yml(files=[{**FILE, "name": name}]))
+    assert validator().is_valid(model_yml(files=[{**FILE, "name": name}]))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +77,7 @@ def test_names_that_are_safe_are_safe_to_the_schema(name):
     ],
 )
 def test_a_bad_composite_is_seen(failed):
-    assert not COMPOSITE.is_valid(failed)
+    assert not validator(of_composite=True).is_valid(failed)
 
 
 def test_every_file_of_our_registry_and_of_open_model_zoo_is_right(shared):
@@ -77,8 +85,6 @@ def test_every_file_of_our_registry_and_of_open_model_zoo_is_right(shared):
     files = [path for root in roots for path in sorted(root.rglob("*model.yml"))]
     assert len(files) > 294
     for path in files:
-        validator = MODEL if path.name == "model.yml" else COMPOSITE
-        found = [
-            error.message for error in validator.iter_errors(yaml.safe_load(path.read_bytes()))
-        ]
-        assert found == [], path
+        schema = validator(of_composite=path.name != "model.yml")
+        errors = schema.iter_errors(yaml.safe_load(path.read_bytes()))
+        assert [error.message for error in errors] == [], path
