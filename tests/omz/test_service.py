@@ -1,0 +1,212 @@
+"""What Intel's model-download service does, in an environment of uv on Python 3.12, with the stand-in wheel.
+
+Its environment is made by ``uv lock`` and ``uv sync --extra omz``; for each model it runs ``omz_downloader`` and
+``omz_converter``, and moves what they left in intel/NAME or public/NAME. The files of the models are generated.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo_process
+from fakes.pages import ROOT
+from fakes.server import Server
+from omz.replay_zoo import GeneratedZoo
+from posezoo.download.options import DownloadOptions
+from posezoo.download.package_indexes import read_index_settings
+from posezoo.download.wheel_registry import read_wheel_registry
+from posezoo.errors import PosezooError
+
+#: The models of scenescape, ViPPET and the scripts of the retail projects that are published as IR.
+INTEL = (
+    "age-gender-recognition-retail-0013",
+    "face-detection-retail-0004",
+    "person-attributes-recognition-crossroad-0238",
+    "person-detection-retail-0013",
+    "person-reidentification-retail-0277",
+    "person-vehicle-bike-detection-crossroad-0078",
+    "person-vehicle-bike-detection-crossroad-1016",
+    "vehicle-attributes-recognition-barrier-0042",
+)
+#: Those that become IR by PyTorch, which this environment does not have.
+OF_PYTORCH = ("efficientnet-v2-b0", "mobilenet-v2-pytorch", "resnet-50-pytorch")
+CONVERTED = "mobilenet-v1-0.25-128"
+COMPOSITE = "action-recognition-0001"
+
+PROJECT = """
+[project]
+name = "model-download"
+version = "2026.2.0"
+requires-python = "==3.12.*"
+
+[project.optional-dependencies]
+omz = ["openvino-dev==2024.6.0"]
+"""
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service's environments in a folder, and its variables."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    def run(self, *command: object, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*map(str, command)],
+            cwd=self.folder / "opt",
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def get(self, name: str, *, work: Path) -> subprocess.CompletedProcess[str]:
+        """The service's commands for a model; the result of the first that fails, else of the last."""
+        folder = self.folder / "opt" / ".venv-omz" / "bin"
+        environ = {"PATH": f"{folder}{os.pathsep}{self.environ['PATH']}"}
+        if (self.folder / "ours" / "intel" / name).is_dir():  # a model of posezoo's own registry
+            environ["POSEZOO_MODELS_DIR"] = str(self.folder / "ours")
+        ended = self.run("omz_downloader", "--name", name, "--output_dir", work, **environ)
+        if ended.returncode == 0:
+            folders = ("--download_dir", work, "--output_dir", work)
+            mo = next(each for each in (folder / "mo", folder / "mo.py") if each.exists())
+            ended = self.run("omz_converter", "--name", name, *folders, "--mo", mo, **environ)
+        return ended
+
+    def move(self, name: str, *, work: Path) -> set[str]:
+        """Move the model's files to its place; returns the paths of its IR there."""
+        target = self.folder / "models" / "omz" / name
+        made = next(
+            work / kind / name for kind in ("intel", "public") if (work / kind / name).is_dir()
+        )
+        target.mkdir(parents=True)
+        for entry in made.iterdir():
+            shutil.move(entry, target)
+        return {path.relative_to(target).as_posix() for path in target.rglob("*.xml")}
+
+    def left_over(self) -> list[Path]:
+        """What its commands left outside of their output folder."""
+        opt = {"pyproject.toml", "uv.lock", ".venv", ".venv-omz"}
+        others = [path for path in (self.folder / "opt").iterdir() if path.name not in opt]
+        return [*others, *(self.folder / "home").iterdir(), *(self.folder / "tmp").iterdir()]
+
+
+def find_uv() -> str | None:
+    beside_python = Path(sys.executable).with_name("uv")
+    return str(beside_python) if beside_python.exists() else shutil.which("uv")
+
+
+def find_python() -> Path | None:
+    spec = importlib.util.spec_from_file_location("release", ROOT / ".ci" / "release.py")
+    release = importlib.util.module_from_spec(spec)
+    sys.modules["release"] = release
+    spec.loader.exec_module(release)
+    return release.find_python("3.12")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory) -> Iterator[Service]:
+    uv, python = find_uv(), find_python()
+    if uv is None or python is None:
+        pytest.skip("needs uv and Python 3.12")
+    user = dict(os.environ)
+    settings = read_index_settings()
+    try:
+        registry = read_wheel_registry("omz", DownloadOptions(None))
+    except PosezooError as error:
+        pytest.skip(f"Open Model Zoo's metadata cannot be read: {error.problem}")
+    folder = tmp_path_factory.mktemp("service")
+    for name in ("opt", "home", "tmp"):
+        (folder / name).mkdir()
+    with Server() as server:
+        generated = GeneratedZoo(server)
+        zoo = folder / "cache" / "posezoo" / "registries" / "omz" / "models"
+        generated.write(registry, zoo, (*INTEL, *OF_PYTORCH, CONVERTED, COMPOSITE))
+        generated.write(ROOT / "models", folder / "ours", INTEL, names=INTEL)
+        wheels = folder / "wheels"
+        written = posezoo_process("shims", "--wheel", wheels, XDG_CACHE_HOME=str(folder / "cache"))
+        assert (written.returncode, written.stderr) == (0, "")
+        shutil.rmtree(folder / "cache")
+        default, *extra = reversed(settings.indexes)
+        of_uv = {
+            **user,
+            "UV_DEFAULT_INDEX": default,
+            "UV_INDEX": " ".join(extra),
+            "UV_FIND_LINKS": ",".join([str(wheels), *settings.find_links]),
+            "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does
+            "UV_PYTHON": str(python),
+            "TMPDIR": str(folder),
+            "UV_PYTHON_DOWNLOADS": "never",
+        }
+        of_tools = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder / "home"),
+            "TMPDIR": str(folder / "tmp"),
+        }
+        service = Service(folder, of_tools)
+        (folder / "opt" / "pyproject.toml").write_text(PROJECT)
+        for command, environment in (
+            (("lock",), ".venv"),
+            (("sync", "--no-dev"), ".venv"),
+            (("sync", "--extra", "omz", "--no-dev"), ".venv-omz"),
+        ):
+            place = {"UV_PROJECT_ENVIRONMENT": str(folder / "opt" / environment)}
+            ended = service.run(uv, "--quiet", *command, **of_uv, **place)
+            assert ended.returncode == 0, ended.stderr
+        yield service
+
+
+def test_uv_takes_the_stand_in_and_makes_no_pip(service):
+    assert 'version = "2024.6.0+posezoo"' in (service.folder / "opt" / "uv.lock").read_text()
+    (packages,) = (service.folder / "opt" / ".venv-omz").glob("lib/python3.12/site-packages")
+    assert not (packages / "pip").exists()
+    commands = service.folder / "opt" / ".venv-omz" / "bin"
+    assert service.run(commands / "omz_downloader", "--help").returncode == 0
+    listed = service.run(commands / "omz_downloader", "--print_all")
+    assert len(listed.stdout.split()) == 248
+    assert service.left_over() == []
+
+
+@pytest.mark.parametrize("name", (*INTEL, CONVERTED))
+def test_a_model_comes_to_its_place(service, tmp_path, name):
+    ended = service.get(name, work=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    irs = service.move(name, work=tmp_path)
+    assert {f"FP16/{name}.xml", f"FP32/{name}.xml"} <= irs
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert service.left_over() == []
+
+
+def test_the_parts_of_a_composite_come_in_its_folder(service, tmp_path):
+    ended = service.get(COMPOSITE, work=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    parts = {f"{COMPOSITE}-{part}" for part in ("decoder", "encoder")}
+    assert service.move(COMPOSITE, work=tmp_path) >= {f"{part}/FP16/{part}.xml" for part in parts}
+
+
+def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
+    part = f"{COMPOSITE}-decoder"
+    assert service.get(part, work=tmp_path).returncode == 0
+    assert [path.name for path in (tmp_path / "intel" / COMPOSITE).iterdir()] == [part]
+    assert (tmp_path / "intel" / COMPOSITE / part / "FP32" / f"{part}.xml").is_file()
+
+
+@pytest.mark.parametrize("name", OF_PYTORCH)
+def test_a_model_that_needs_pytorch_is_refused_by_name(service, tmp_path, name):
+    ended = service.get(name, work=tmp_path)
+    assert ended.returncode == 1
+    assert name in ended.stderr
+    assert service.left_over() == []
