@@ -336,13 +336,47 @@ def test_the_function_takes_a_shape_of_openvino(folder):
     assert network.inputs[0].element_type == ov.Type.u8
 
 
+def test_the_function_converts_a_module_of_pytorch(folder):
+    torch = pytest.importorskip("torch", reason="needs torch")
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = torch.nn.Conv2d(3, 4, 3)
+
+        def forward(self, image):
+            return self.convolution(image)
+
+    module = Network().eval()
+    before = sorted(folder.iterdir())
+    image = torch.from_numpy(
+        np.random.default_rng(1).uniform(0, 255, (1, 3, 12, 16)).astype(np.float32)
+    )
+    mean, scale = [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]
+    network = mo.convert_model(
+        module, framework="pytorch", example_input=image, input_shape=[1, 3, 12, 16],
+        mean_values=mean, scale_values=scale, reverse_input_channels=True,
+        layout={"image": mo.LayoutMap("nchw", "nhwc")}, model_name="own", compress_to_fp16=False,
+    )  # fmt: skip
+    assert sorted(folder.iterdir()) == before
+    assert (network.get_friendly_name(), list(network.inputs[0].shape)) == ("own", [1, 12, 16, 3])
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = import_openvino().Core().compile_model(network, "CPU", exact)
+    result = compiled([image.permute(0, 2, 3, 1).numpy()])[0]
+    channels = [torch.tensor(values).reshape(1, 3, 1, 1) for values in (mean, scale)]
+    expected = module((image.flip(1) - channels[0]) / channels[1]).detach().numpy()
+    assert np.allclose(result, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("model", "arguments", "problem"),
     [
         ("gone.onnx", {}, "gone.onnx: does not exist"),
         (None, {}, "give one file to convert"),
-        (object(), {}, "mo.convert_model converts files, not objects of object"),
+        (object(), {}, "OpenVINO cannot read this object: "),
         ("net.onnx", {"colour": "red"}, "convert_model has no argument colour"),
+        ("net.onnx", {"example_input": 1}, "--example_input: is not carried out here: it is for PyTorch modules"),
+        ("net.h5", {}, "net.h5: files of keras are not read here"),
         ("net.onnx", {"transformations_config": "x.json"}, "--transformations_config: is not carried out here"),
         ("net.onnx", {"batch": "two"}, "batch"),
     ],

@@ -249,23 +249,51 @@ class InputCutInfo(NamedTuple):
 
 
 def convert_model(input_model: object = None, **arguments: object) -> Model:
-    """Convert a file, as Model Optimizer's function of this name does, and return OpenVINO's model.
+    """Convert a file or a network in memory, as Model Optimizer's function of this name does, and
+    return OpenVINO's model.
 
     Args:
-        input_model: the path of the file; networks in memory are for openvino.convert_model.
-        arguments: the arguments of the command, with Python's values; weights are FP32 by default.
+        input_model: the path of the file, or a network that openvino.convert_model reads, such as a
+            module of PyTorch.
+        arguments: the arguments of the command, with Python's values, and for a network in memory
+            ``example_input``; weights are FP32 by default.
 
     Raises:
-        PosezooError: an argument is unknown, or the file cannot be converted.
+        PosezooError: an argument is unknown, or the file or the network cannot be converted.
     """
     from posezoo.ir.openvino_import import import_openvino
 
-    if input_model is not None and not isinstance(input_model, (str, Path)):
-        kind = type(input_model).__name__
+    with tempfile.TemporaryDirectory() as folder:
+        if input_model is not None and not isinstance(input_model, (str, Path)):
+            example = arguments.pop("example_input", None)
+            input_model = _save_network(input_model, example, Path(folder, "original"))
+            arguments |= {"framework": Framework.DLDT, "self_check": "off"}
+        args = _parse_arguments(input_model, arguments)
+        args.output_dir = folder
+        core = import_openvino().Core()
+        core.set_property({"ENABLE_MMAP": False})  # the files are removed
+        network: Model = core.read_model(_convert(args, events.ignore_event))
+    return network
+
+
+def _save_network(network: object, example: object, folder: Path) -> Path:
+    """Write the IR of a network in memory, without the changes that arguments ask for."""
+    from posezoo.ir.openvino_import import import_openvino
+
+    openvino = import_openvino()
+    try:
+        read = openvino.convert_model(network, example_input=example)
+    except Exception as error:
         raise ConversionError(
-            f"mo.convert_model converts files, not objects of {kind}",
-            hint="call openvino.convert_model",
-        )
+            f"OpenVINO cannot read this {type(network).__name__}: {error}",
+            hint="give example_input, which a module of PyTorch is traced with; or a file",
+        ) from error
+    path = folder / "model.xml"
+    openvino.save_model(read, path, compress_to_fp16=False)
+    return path
+
+
+def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> argparse.Namespace:
     parser = create_parser()
     if unknown := sorted(arguments.keys() - {action.dest for action in parser._actions}):
         raise ConversionError(f"convert_model has no argument {unknown[0]}")
@@ -276,15 +304,9 @@ def convert_model(input_model: object = None, **arguments: object) -> Model:
     texts = {name: _as_text(value) for name, value in {**given, **arguments}.items()}
     parser.exit_on_error = False
     try:
-        args = parser.parse_args([f"--{name}={text}" for name, text in texts.items() if text])
+        return parser.parse_args([f"--{name}={text}" for name, text in texts.items() if text])
     except argparse.ArgumentError as error:
         raise ConversionError(f"convert_model: {error}") from error
-    with tempfile.TemporaryDirectory() as folder:
-        args.output_dir = folder
-        core = import_openvino().Core()
-        core.set_property({"ENABLE_MMAP": False})  # the files are removed
-        network: Model = core.read_model(_convert(args, events.ignore_event))
-    return network
 
 
 def _as_text(value: object) -> str:
@@ -415,7 +437,7 @@ def _named_file(args: argparse.Namespace) -> Path:
 def _framework(args: argparse.Namespace, original: Path, is_saved_model: bool) -> Framework:
     by_suffix = "tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), "")
     framework = args.framework or by_suffix
-    if framework in READ:
+    if framework in READ or framework == Framework.DLDT:  # a network in memory was saved as IR
         return Framework(framework)
     if framework in UNREAD:
         problem = f"{original}: files of {framework} are not read here"
