@@ -303,6 +303,11 @@ def test_a_command_without_successor_says_in_one_line_what_to_use(installed, com
             "omz_downloader",
         ),
         ("import omz_tools.models", "omz_tools.models", "omz_downloader"),
+        (
+            "from openvino.inference_engine import IECore",
+            "openvino.inference_engine",
+            "openvino.Core",
+        ),
         ("import openvino.tools.pot as pot", "openvino.tools.pot", "nncf"),
         (
             "import openvino.tools.accuracy_checker",

@@ -29,8 +29,6 @@ def test_photos_that_are_here_stay(mirror, tmp_path):
 
 
 def test_without_network_and_mirror_the_reason_is_named(tmp_path):
-    with pytest.raises(
-        DownloadError, match=r"No matching distribution found for scikit-image===0.26.0"
-    ):
+    with pytest.raises(DownloadError, match=r"folder of wheels has scikit_image-0\.26\.0-"):
         download_samples(tmp_path / "samples", DownloadOptions(None))
     assert list((tmp_path / "samples").iterdir()) == []

@@ -48,6 +48,7 @@ _MISSING_PACKAGES = {
     "compression": _QUANTIZE,
     "omz_tools.models": _OMZ,
     "open_model_zoo": _OMZ,
+    "openvino.inference_engine": "openvino.Core reads and runs networks",
     "openvino.model_zoo": f"{_OMZ}; model_api is in the package openvino-model-api",
     "openvino.tools.accuracy_checker": _EVALUATE,
     "openvino.tools.pot": _QUANTIZE,

@@ -7,13 +7,13 @@ import subprocess
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, posezoo_process
 from posezoo.versions import version
 
 #: Without a folder, the commands mean Open Model Zoo's models; in tests, no index has them.
 NO_INDEX = (
-    "########## Error: the registry omz cannot be read: openvino_dev-2024.6.0-17404-py3-none-any.whl: pip: No matching distribution found for "
-    "openvino-dev===2024.6.0"
+    "########## Error: the registry omz cannot be read: openvino_dev-2024.6.0-17404-py3-none-any.whl: "
+    "package index: no package index or folder of wheels has openvino_dev-2024.6.0-17404-py3-none-any.whl"
 )
 COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper", "omz_quantizer"]
 
@@ -146,6 +146,28 @@ def test_a_stand_in_for_an_older_release_lies_beside_the_others(tmp_path):
         "openvino_dev-2023.0+posezoo-py3-none-any.whl",
         f"posezoo-{version()}-py3-none-any.whl",
     ]
+
+
+def test_what_the_stand_in_of_an_old_release_cannot_do_is_said(tmp_path):
+    said = posezoo("shims", "--wheel", tmp_path, "--wheel_version", "2023.0.1").stdout
+    assert "the commands and models of 2023.0.1, but not its OpenVINO" in said
+    assert "PIP_CONSTRAINT" in said
+    assert "but not its OpenVINO" not in posezoo("shims", "--wheel", tmp_path).stdout
+
+
+def test_wheels_that_would_replace_an_older_openvino_are_refused(tmp_path):
+    metadata = tmp_path / "site" / "openvino-2023.0.1.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: openvino\nVersion: 2023.0.1\n")
+    old = {"PYTHONPATH": str(tmp_path / "site")}
+    ended = posezoo_process("shims", "--wheel", tmp_path / "wheels", **old)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(
+        "error: this environment has openvino 2023.0.1, which pip would replace"
+    )
+    assert not (tmp_path / "wheels").exists()
+    forced = posezoo_process("shims", "--wheel", tmp_path / "wheels", "--force", **old)
+    assert forced.returncode == 0
 
 
 @pytest.mark.parametrize("release", ["9.9", "2024.7.0", "2022.1.5", "2020.4"])

@@ -9,7 +9,8 @@ VERB_GROUPS = {
         "run": "find the poses in images and videos with a model of the zoo",
         "demo": "find poses in images, videos and cameras, and show them",
         "export": (
-            "write the files that a model server, a pipeline or a program in another language needs"
+            "get models, and write what a model server, a pipeline or a program in another language"
+            " needs"
         ),
     },
     "find and make models": {

@@ -38,6 +38,14 @@ RELEASES = (
 )
 
 
+_OLD_RELEASE = (
+    "It has the commands and models of {release}, but not its OpenVINO: pip installs OpenVINO"
+    " 2025.2 or later and NumPy 1.24 or later, also in place of older ones that an earlier command"
+    " installed. Where scripts need those, name them in a file for PIP_CONSTRAINT; then pip takes"
+    " the real openvino-dev."
+)
+
+
 def _release(text: str) -> str:
     from packaging.version import InvalidVersion, Version
 
@@ -86,8 +94,8 @@ FLAGS = (
     ),
     Flag(
         "--force",
-        "also replace commands that run another posezoo or another Python; other programs are never"
-        " replaced",
+        "also replace commands that run another posezoo or another Python, but never other"
+        " programs; also write wheels where pip would replace an older OpenVINO to install them",
     ),
     Flag("-q, --quiet", "print only warnings and errors"),
 )
@@ -97,7 +105,11 @@ def run(args: argparse.Namespace) -> int:
     """Write the commands or the wheels, and print their paths."""
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")
-    lines = _write_wheels(args.wheel, args.wheel_version) if args.wheel is not None else []
+    lines = []
+    if args.wheel is not None:
+        if not args.force:
+            _refuse_older_openvino()
+        lines = _write_wheels(args.wheel, args.wheel_version)
     if args.folder is not None:
         lines += _write_commands(args.folder, args.wheel_version, replaces=args.force)
     if not args.quiet:
@@ -105,6 +117,19 @@ def run(args: argparse.Namespace) -> int:
     if args.folder is not None:
         _warn_of_others(args.folder.resolve())
     return 0
+
+
+def _refuse_older_openvino() -> None:
+    from posezoo.ir.openvino_import import MINIMUM
+    from posezoo.versions import package_version, parse_version
+
+    installed = package_version("openvino")
+    if installed and parse_version(installed) < MINIMUM:
+        raise PosezooError(
+            f"this environment has openvino {installed}, which pip would replace to install the"
+            " stand-in, with its numpy",
+            hint="install the stand-in in another environment; --force writes its wheels anyway",
+        )
 
 
 def _write_wheels(folder: Path, release: str) -> list[str]:
@@ -120,7 +145,7 @@ def _write_wheels(folder: Path, release: str) -> list[str]:
     path = folder.resolve()
     # pip separates several values at blanks.
     value = path.as_uri() if " " in str(path) else shlex.quote(str(path))
-    return [
+    lines = [
         str(folder / name),
         str(folder / stand_in),
         f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"',
@@ -129,6 +154,7 @@ def _write_wheels(folder: Path, release: str) -> list[str]:
             " them."
         ),
     ]
+    return lines if registry == "omz" else [*lines, _OLD_RELEASE.format(release=release)]
 
 
 def _read_models(registry: str) -> Path | None:
