@@ -1,17 +1,18 @@
 """Child processes of posezoo that are copies of one that has imported the libraries already.
 
-To import PyTorch takes such a child 2 s, and OpenVINO 0.5 s: more than the rest of what most tests let it do. The
-template, a process that is copied, imports them once. A copy is a child of the process that asks for it, and has an
+To import PyTorch takes such a child 2 s, and OpenVINO 0.5 s: more than the rest of what most tests let it do. A
+template imports them once, and is copied for each child of the tests' process and of its children. A copy has an
 environment, a folder, streams, a session and an exit code of its own.
 """
 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,6 @@ import threading
 import time
 import traceback
 from contextlib import suppress
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,19 +35,29 @@ LIBRARIES = {
     ),
     ("posezoo.convert.pytorch_child", "main"): ("torch", "torch.onnx.utils", "onnx"),
 }
+#: What must not be found first in a folder that a test adds to the import path.
+SHADOWED = ("numpy", "onnx", "openvino", "posezoo", "torch")
 #: As the children of the second kind have it.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 #: The options of a process that a copy heeds.
 OPTIONS = {"stdin", "stdout", "stderr", "env", "start_new_session", "pass_fds"}
-#: Coverage is measured in processes that are started; only Linux has what makes a copy our child.
+#: Coverage is measured in processes that are started, and only Linux has names for sockets that are no files.
 ARE_COPIED = sys.platform == "linux" and "COVERAGE_PROCESS_CONFIG" not in os.environ
-PR_SET_CHILD_SUBREAPER = 36
+
+_TESTS = str(Path(__file__).resolve().parents[1])
+_STARTED_BY = subprocess.Popen  # before a test replaces it
+#: The process of the tests, with which templates end.
+_owner = os.getpid()
+_python = sys.executable
+_import_path = {str(Path(entry).absolute()) for entry in sys.path if entry}
 
 
 class Popen(subprocess.Popen):
     """A process; a copy of a template, if it is a child of posezoo that runs one of these functions."""
 
     def __init__(self, args: Any, *further: Any, **options: Any) -> None:
+        self._parent = os.getpid()
+        self._command = args
         self._options = options
         is_plain = not further and options.keys() <= OPTIONS and not options.get("pass_fds")
         self._function = _function_of(args) if is_plain and ARE_COPIED else None
@@ -60,107 +70,125 @@ class Popen(subprocess.Popen):
         pipes = arguments[10:16]
         ends = (pipes[0], pipes[3], pipes[5])
         streams = [number if end == -1 else end for number, end in enumerate(ends)]
-        self.pid = _template(self._function).copy(streams, self._options)
-        self._child_created = True
-        self._close_pipe_fds(*pipes)
-
-
-def _function_of(command: object) -> tuple[str, str] | None:
-    commands = (function for function in LIBRARIES if command == _first_command(function))
-    return next(commands, None)
-
-
-@cache
-def _first_command(function: tuple[str, str]) -> list[str]:
-    """As the first test has it; a test that changes the import path gets processes that are no copies."""
-    return python_command(*function)
-
-
-@cache
-def _template(function: tuple[str, str]) -> Template:
-    return Template(function)
-
-
-class Template:
-    """The process that is copied; it ends with this one."""
-
-    def __init__(self, function: tuple[str, str]) -> None:
-        self._copying = threading.Lock()
-        self._socket, its_socket = socket.socketpair()
-        *options, _, import_path = _first_command(function)
-        tests = str(Path(__file__).resolve().parents[1])
-        start = (
-            f"import json, sys; sys.path[:] = [*json.loads(sys.argv[1]), {tests!r}]; "
-            f"from fakes import forks; forks.make_copies({its_socket.fileno()}, {function!r})"
-        )
-        self._process = subprocess.Popen(
-            [*options, start, import_path],
-            env={**os.environ, **ONE_THREAD},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[its_socket.fileno()],
-            start_new_session=True,
-        )
-        its_socket.close()
-        atexit.register(self._end)
-
-    def copy(self, streams: list[int], options: dict[str, Any]) -> int:
-        """Start a copy with these standard streams; returns its process number."""
-        environment = options.get("env")
+        environment = self._options.get("env")
         request = {
             "folder": str(Path.cwd()),
             "environment": dict(os.environ if environment is None else environment),
-            "has_session": options.get("start_new_session", False),
+            "has_session": self._options.get("start_new_session", False),
+            "argument": self._command[-1],
         }
-        message = json.dumps(request).encode()
-        with self._copying:
-            _adopt_orphans(True)  # a copy's first parent ends at once
-            socket.send_fds(self._socket, [len(message).to_bytes(8, "little")], streams)
-            self._socket.sendall(message)
-            answer = _receive(self._socket, 8)
-            _adopt_orphans(False)
-        assert answer, "the template has ended"
-        return int.from_bytes(answer, "little")
+        self._template = _connect(self._function)
+        content = json.dumps(request).encode()
+        socket.send_fds(self._template, [len(content).to_bytes(8, "little")], streams)
+        self._template.sendall(content)
+        self.pid = int.from_bytes(_receive(self._template, 8), "little")
+        self._child_created = True
+        self._close_pipe_fds(*pipes)
 
-    def _end(self) -> None:
-        self._socket.close()
-        self._process.wait()
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if self._function is None:
+            return super()._try_wait(wait_flags)
+        if os.getpid() != self._parent:  # a fork of it, which must not take the answer
+            return self.pid, 0
+        timeout = 0 if wait_flags & os.WNOHANG else None
+        if not select.select([self._template], [], [], timeout)[0]:
+            return 0, 0
+        status = int.from_bytes(_receive(self._template, 8), "little")
+        self._template.close()
+        return self.pid, status
+
+    def _internal_poll(self, *arguments: Any, **options: Any) -> int | None:
+        if self._function is None:
+            return super()._internal_poll(*arguments, **options)
+        if self.returncode is None and self._waitpid_lock.acquire(False):
+            try:
+                self._poll_template()
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
+
+    def _poll_template(self) -> None:
+        if self.returncode is None:
+            process, status = self._try_wait(os.WNOHANG)
+            if process:
+                self._handle_exitstatus(status)
 
 
-def _adopt_orphans(does_adopt: bool) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(does_adopt), 0, 0, 0)
+def _function_of(command: object) -> tuple[str, str] | None:
+    """What the command calls, if it finds the libraries where the template found them."""
+    for function in LIBRARIES:
+        start = [_python, *python_command(*function)[1:-1]]
+        if isinstance(command, list) and command[:-1] == start:
+            entries = set(json.loads(command[-1]))
+            is_same = _import_path <= entries and not any(map(_shadows, entries - _import_path))
+            return function if is_same else None
+    return None
+
+
+def _shadows(folder: str) -> bool:
+    return any(Path(folder, name).exists() for name in SHADOWED)
+
+
+def _address(function: tuple[str, str]) -> str:
+    return f"\0posezoo-tests-{_owner}-{function[0]}"
+
+
+def _connect(function: tuple[str, str]) -> socket.socket:
+    """A connection to the template; the first one starts it."""
+    connection = socket.socket(socket.AF_UNIX)
+    for _ in range(100):  # another process may be starting it
+        if not connection.connect_ex(_address(function)):
+            return connection
+        _start_template(function)
+    raise AssertionError(f"no template of {function} listens")
+
+
+def _start_template(function: tuple[str, str]) -> None:
+    *options, _, import_path = python_command(*function)
+    start = (
+        f"import json, sys; sys.path[:] = [*json.loads(sys.argv[1]), {_TESTS!r}]; "
+        f"from fakes import forks; forks.make_copies({_owner}, {function!r})"
+    )
+    template = _STARTED_BY(
+        [*options, start, import_path],
+        env={**os.environ, **ONE_THREAD},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with template.stdout:
+        template.stdout.read()  # it closes the stream when it listens
+    template.returncode = 0  # it ends with the tests: nobody waits for it
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:
     received = b""
     while len(received) < size and (more := connection.recv(size - len(received))):
         received += more
+    assert len(received) == size, "the other process has ended"
     return received
 
 
-def make_copies(descriptor: int, function: tuple[str, str]) -> None:
+def make_copies(owner: int, function: tuple[str, str]) -> None:
     """The main function of a template."""
-    connection = socket.socket(fileno=descriptor)
+    global _owner
+    _owner = owner
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(_address(function))
+    except OSError:  # another process has started a template at the same time
+        return
     _import_libraries(function)
-    while True:
-        header, streams, *_ = socket.recv_fds(connection, 8, 3)
-        if not header:
-            return
-        request = json.loads(_receive(connection, int.from_bytes(header, "little")))
-        reading, writing = os.pipe()
-        parent = os.fork()
-        if not parent:
-            if os.fork():
-                os._exit(0)
-            _become(request, streams)
-            os.write(writing, os.getpid().to_bytes(8, "little"))
-            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-            _run(function)
-        for descriptor in (writing, *streams):
-            os.close(descriptor)
-        os.waitpid(parent, 0)
-        connection.sendall(os.read(reading, 8))
-        os.close(reading)
+    listener.listen(64)
+    os.dup2(0, 1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for copies
+    while Path(f"/proc/{owner}").exists():
+        if select.select([listener], [], [], 1.0)[0]:
+            connection, _ = listener.accept()
+            if not os.fork():
+                listener.close()
+                _copy_and_wait(connection, function)
+            connection.close()
 
 
 def _import_libraries(function: tuple[str, str]) -> None:
@@ -170,6 +198,30 @@ def _import_libraries(function: tuple[str, str]) -> None:
             getattr(module, "import_openvino", int)()
     gc.collect()
     gc.freeze()
+
+
+def _copy_and_wait(connection: socket.socket, function: tuple[str, str]) -> NoReturn:
+    """Start a copy, and tell its number and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    header, streams, *_ = socket.recv_fds(connection, 8, 3)
+    request = json.loads(_receive(connection, int.from_bytes(header, "little")))
+    reading, writing = os.pipe()
+    copy = os.fork()
+    if not copy:
+        _become(request, streams)
+        os.closerange(3, writing)
+        os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))
+        os.close(writing)
+        _run(function)
+    for descriptor in (writing, *streams):
+        os.close(descriptor)
+    os.read(reading, 1)  # it has a session of its own from now on
+    with suppress(OSError):
+        connection.sendall(copy.to_bytes(8, "little"))
+    _, status = os.waitpid(copy, 0)
+    with suppress(OSError):
+        connection.sendall(status.to_bytes(8, "little"))
+    os._exit(0)
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> None:
@@ -182,11 +234,13 @@ def _become(request: dict[str, Any], streams: list[int]) -> None:
         os.setsid()
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
-    sys.path.pop()  # the folder of the tests
+    sys.argv[1:] = [request["argument"]]
+    sys.path[:] = json.loads(request["argument"])
 
 
 def _run(function: tuple[str, str]) -> NoReturn:
     """Call the function, and end as Python does."""
+    subprocess.Popen = Popen
     code = 1
     try:
         code = getattr(sys.modules[function[0]], function[1])()
