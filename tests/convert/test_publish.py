@@ -8,19 +8,18 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-import posezoo
 from convert.test_conversion import in_a_child, tiny
 from fakes.conversion import PRECISIONS, convert_model, is_up_to_date
-from posezoo.errors import OutputError
+from posezoo.errors import ConversionError, OutputError
 from posezoo.events import SelfCheckPassed
 from posezoo.files.staging import PREFIX
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Precision
+from posezoo.workers.processes import run_in_child
 
 FP16 = Precision.FP16
 
@@ -38,40 +37,30 @@ def pair_of(xml):
     )
 
 
-# Dies by SIGKILL right before the n-th change of a file's or folder's name that a conversion makes.
-DIE_AT = """
-import json, os, signal, sys
-from pathlib import Path
-from convert.test_publish import changed
-from convert.test_conversion import tiny
-from fakes.conversion import convert_model
-from posezoo.spec.model import Precision
-from posezoo.workers import processes
-processes._is_child = True  # the process that is killed is the one that writes
-spec, layout = tiny(Path(sys.argv[1]))
-count = 0
-def hook(event, arguments):
-    global count
-    if event in ("os.rename", "os.remove", "os.mkdir", "tempfile.mkdtemp", "shutil.rmtree"):
-        count += 1
-        if count == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hook)
-convert_model(changed(spec), layout, precisions=[Precision.FP16])
-print(json.dumps(count))
-"""
+def convert_until(root, moment):
+    """Die by SIGKILL right before the n-th change of a file's or folder's name that a conversion makes."""
+    spec, layout = tiny(root)
+    count = 0
+
+    def hook(event, _arguments):
+        nonlocal count
+        if event in ("os.rename", "os.remove", "os.mkdir", "tempfile.mkdtemp", "shutil.rmtree"):
+            count += 1
+            if count == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    convert_model(changed(spec), layout, precisions=[FP16])
 
 
 def die_at(root, moment):
     """Whether the child was killed: it is not when the conversion ends before that moment."""
-    tests, source = Path(__file__).resolve().parents[1], Path(posezoo.__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{tests}"}
-    command = [sys.executable, "-c", DIE_AT, str(root), str(moment)]
-    code = subprocess.run(
-        command, env=environment, stderr=subprocess.DEVNULL, timeout=60
-    ).returncode
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
+    try:
+        run_in_child(convert_until, root, moment, of="net")
+    except ConversionError as error:
+        assert error.problem == "net: its process was ended by SIGKILL"
+        return True
+    return False
 
 
 @pytest.mark.slow
