@@ -24,8 +24,10 @@ from posezoo.spec.model import Precision
 from posezoo.workers import processes
 
 # PyTorch's threads wait for each other in a loop. Where several tests share the cores, that takes up to four times as
-# much CPU time as the work. Set before the first test imports PyTorch; processes of the tests inherit it.
+# much CPU time as the work. Set before PyTorch is imported; processes of the tests inherit it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# numpy's threads do so, too; posezoo's commands have one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
