@@ -108,6 +108,22 @@ def test_a_mirrors_password_is_not_shown(tmp_path):
         assert "s3cret" not in shown
 
 
+def test_the_package_indexes_are_listed_without_their_logins(tmp_path):
+    indexes = {
+        "PIP_INDEX_URL": "https://ann:s3cret@index.invalid/simple",
+        "PIP_NO_INDEX": "0",
+        "UV_FIND_LINKS": "/wheels",
+    }
+    expected = ["/wheels", "https://index.invalid/simple"]
+    shown = doctor(**indexes).stdout
+    assert "\npackage indexes and folders of wheels\n  {}\n  {}\n".format(*expected) in shown
+    answer = doctor("--format", "json", **indexes).stdout
+    assert json.loads(answer)["package_indexes"] == expected
+    (tmp_path / "pip.conf").write_text("index-url = x")
+    damaged = doctor(PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))
+    assert "problem: pip's configuration cannot be read: " in damaged.stdout
+
+
 def test_the_npm_registries_are_listed_without_their_logins(tmp_path):
     npmrc = tmp_path / "npmrc"
     npmrc.write_text(

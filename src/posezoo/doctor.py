@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from posezoo.download.npm_config import NpmRegistry, read_npm_config
+from posezoo.download.package_indexes import read_index_settings
 from posezoo.errors import PosezooError, SettingsError, install_command, pip_command
 from posezoo.plugins import installed
 from posezoo.settings import Setting
@@ -84,6 +85,7 @@ class Diagnosis:
     devices: dict[str, str]
     problems: tuple[DoctorIssue, ...]
     npm_registries: tuple[NpmRegistry, ...] = ()
+    package_indexes: tuple[str, ...] = ()  # and folders of wheels, of pip's and uv's settings
 
 
 def _openvino_dev() -> Iterator[PackageStatus]:
@@ -131,8 +133,11 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
             subject = f"device ({setting.origin}): " if devices else ""
             problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
     problems += _folder_problems(settings)
+    indexes: tuple[str, ...] = ()
     registries: tuple[NpmRegistry, ...] = ()
     try:
+        wheels = read_index_settings()
+        indexes = (*wheels.find_links, *wheels.indexes)
         registries = read_npm_config().find_registries()
     except PosezooError as error:
         problems.append(DoctorIssue(error.problem, error.hint))
@@ -154,6 +159,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         devices=devices,
         problems=tuple(problems),
         npm_registries=registries,
+        package_indexes=indexes,
     )
 
 

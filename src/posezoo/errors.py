@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -227,13 +228,14 @@ def install_command(extra: str) -> str:
 
 
 def pip_command() -> str:
-    """``pip``, or if the shell would take the pip of another environment, this Python with ``-m
-    pip``.
+    """``pip``; this Python with ``-m pip`` if the shell would take the pip of another environment;
+    that of uv in an environment without pip.
     """
     beside_python = Path(sys.executable).with_name("pip")
     if shutil.which("pip") == str(beside_python):
         return "pip"
-    return f"{shlex.quote(sys.executable)} -m pip"
+    python = shlex.quote(sys.executable)
+    return f"{python} -m pip" if find_spec("pip") else f"UV_PYTHON={python} uv pip"
 
 
 def import_optional(package: str, *, extra: str) -> ModuleType:

@@ -334,6 +334,10 @@ def test_the_function_takes_a_shape_of_openvino(folder):
     )
     assert list(network.inputs[0].shape) == [2, 3, 18, 24]
     assert network.inputs[0].element_type == ov.Type.u8
+    for given in ([("image", [2, 3, 18, 24])], [2, 3, 18, 24], {"image": (2, 3, 18, 24)}):
+        network = mo.convert_model("net.onnx", input=given, output=("pafs", "heatmaps"))
+        assert list(network.inputs[0].shape) == [2, 3, 18, 24]
+        assert [port.any_name for port in network.outputs] == ["pafs", "heatmaps"]
 
 
 def test_the_function_converts_a_module_of_pytorch(folder):

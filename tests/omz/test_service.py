@@ -6,7 +6,9 @@ Its environment is made by ``uv lock`` and ``uv sync --extra omz``; for each mod
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
@@ -16,15 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fakes.command import posezoo_process
 from fakes.pages import ROOT
 from fakes.server import Server
 from omz.replay_zoo import GeneratedZoo
+from posezoo import networks
 from posezoo.download.options import DownloadOptions
 from posezoo.download.package_indexes import read_index_settings
 from posezoo.download.wheel_registry import read_wheel_registry
 from posezoo.errors import PosezooError
+from posezoo.networks.zoo.declarations import with_declared_network
+from posezoo.registry import Registry
 
 #: The models of scenescape, ViPPET and the scripts of the retail projects that are published as IR.
 INTEL = (
@@ -117,6 +123,21 @@ def find_python() -> Path | None:
     return release.find_python("3.12")
 
 
+def write_weights(name: str, zoo: Path, server: Server) -> None:
+    """Serve and declare a checkpoint that fits the network of a model, in place of generated text."""
+    torch = pytest.importorskip("torch", reason="needs torch")
+    spec = with_declared_network(Registry([zoo]).find(name))
+    stream = io.BytesIO()
+    torch.save(networks.build_network(spec.network.name).state_dict(), stream)
+    body = stream.getvalue()
+    path = zoo / "public" / name / "model.yml"
+    content = yaml.safe_load(path.read_text("utf-8"))
+    (file,) = (file for file in content["files"] if file["name"] == spec.checkpoint)
+    file |= {"size": len(body), "checksum": hashlib.sha384(body).hexdigest()}
+    file["source"] = server.serve(f"weights/{file['name']}", body)
+    path.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory) -> Iterator[Service]:
     uv, python = find_uv(), find_python()
@@ -135,12 +156,14 @@ def service(tmp_path_factory) -> Iterator[Service]:
         generated = GeneratedZoo(server)
         zoo = folder / "cache" / "posezoo" / "registries" / "omz" / "models"
         generated.write(registry, zoo, (*INTEL, *OF_PYTORCH, CONVERTED, COMPOSITE))
+        for name in OF_PYTORCH:
+            write_weights(name, zoo, server)
         generated.write(ROOT / "models", folder / "ours", INTEL, names=INTEL)
         wheels = folder / "wheels"
         written = posezoo_process("shims", "--wheel", wheels, XDG_CACHE_HOME=str(folder / "cache"))
         assert (written.returncode, written.stderr) == (0, "")
         shutil.rmtree(folder / "cache")
-        default, *extra = reversed(settings.indexes)
+        *extra, default = settings.indexes
         of_uv = {
             **user,
             "UV_DEFAULT_INDEX": default,
@@ -151,6 +174,8 @@ def service(tmp_path_factory) -> Iterator[Service]:
             "TMPDIR": str(folder),
             "UV_PYTHON_DOWNLOADS": "never",
         }
+        if settings.ca_file:
+            of_uv["SSL_CERT_FILE"] = settings.ca_file
         of_tools = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(folder / "home"),
@@ -208,5 +233,10 @@ def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
 def test_a_model_that_needs_pytorch_is_refused_by_name(service, tmp_path, name):
     ended = service.get(name, work=tmp_path)
     assert ended.returncode == 1
-    assert name in ended.stderr
+    assert ended.stdout.endswith(f"FAILED:\n{name}\n")
+    python = service.folder / "opt" / ".venv-omz" / "bin" / "python"
+    assert ended.stderr == (
+        "########## Error: torch is not installed\n"
+        f'  hint: UV_PYTHON={python} uv pip install "posezoo[torch]"\n'
+    )
     assert service.left_over() == []

@@ -43,7 +43,7 @@ def read_index_settings() -> IndexSettings:
     is_offline = pip.get("no-index", "").lower() in ("1", "true", "yes", "on")
     if is_offline:
         pip |= {"index-url": "", "extra-index-url": ""}
-    default = _words("UV_DEFAULT_INDEX", "UV_INDEX_URL") or pip.get("index-url", "").split()
+    default = _words("UV_DEFAULT_INDEX", "UV_INDEX_URL") + pip.get("index-url", "").split()
     extra = _words("UV_INDEX", "UV_EXTRA_INDEX_URL") + pip.get("extra-index-url", "").split()
     for index, is_default in _read_uv_indexes():
         (default if is_default else extra).append(index)

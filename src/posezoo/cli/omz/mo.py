@@ -302,6 +302,8 @@ def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> ar
         "compress_to_fp16": "data_type" not in arguments and "False",
     }
     texts = {name: _as_text(value) for name, value in {**given, **arguments}.items()}
+    if texts.get("input", "").startswith("["):  # a shape without a name
+        texts["input_shape"] = texts.pop("input")
     parser.exit_on_error = False
     try:
         return parser.parse_args([f"--{name}={text}" for name, text in texts.items() if text])
@@ -321,6 +323,9 @@ def _as_text(value: object) -> str:
         element = f"{{{_type_name(value.type)}}}" if value.type is not None else ""
         constant = "" if value.value is None else f"->{value.value}"
         return f"{value.name or ''}{_as_text(value.shape)}{element}{constant}"
+    match value:
+        case (str(), list() | tuple(), *_) if isinstance(value, tuple) and len(value) < 5:
+            return _as_text(InputCutInfo(*value))
     if isinstance(value, (list, tuple)):
         is_shape = not any(isinstance(each, (str, list, tuple)) for each in value)
         return f"[{','.join(map(str, value))}]" if is_shape else ",".join(map(_as_text, value))

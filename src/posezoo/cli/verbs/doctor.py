@@ -58,6 +58,9 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield "\nsettings"
     for setting in diagnosis.settings:
         yield f"  {setting.name:20} {_value_text(setting.value):50} {setting.origin}"
+    yield "\npackage indexes and folders of wheels"
+    for index in diagnosis.package_indexes:
+        yield f"  {redact_secrets(index)}"
     yield "\nnpm registries"
     for registry in diagnosis.npm_registries:
         scope = registry.scope or "all packages"

