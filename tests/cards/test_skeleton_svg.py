@@ -42,3 +42,11 @@ def test_everything_is_inside_the_image():
         for each in image.iter(f"{SVG}circle"):
             assert 7 <= int(each.get("cx")) <= width - 7
             assert 7 <= int(each.get("cy")) <= height - 7
+
+
+def test_a_face_and_hands_are_drawn_beside_the_person_and_before_the_list():
+    image = ET.fromstring(render_skeleton(SKELETONS["coco-wholebody-133"]))
+    _limbs, joints, names = image.findall(f"{SVG}g")
+    face = [int(each.get("cx")) for each in joints.iter(f"{SVG}circle")][23:]
+    first = min(int(each.get("cx")) for each in names.iter(f"{SVG}circle"))
+    assert 252 <= min(face) and max(face) < first - 10

@@ -16,6 +16,7 @@ from posezoo.pose.keypoints import (
     bounding_box,
     create_poses,
     pose_similarity,
+    skeleton_of,
 )
 
 
@@ -32,13 +33,16 @@ WITH_KEYPOINTS = [name for name in SKELETONS if name != "box"]
 @pytest.mark.parametrize("name", WITH_KEYPOINTS)
 def test_a_skeleton_agrees_with_itself(name):
     skeleton = SKELETONS[name]
-    count = int(name.split("-")[1])
+    count = int(name.split("-")[-1])
     assert len(skeleton.keypoints) == len(set(skeleton.keypoints)) == len(skeleton.colors) == count
-    assert {joint for limb in skeleton.limbs for joint in limb} == set(range(count))
+    in_limbs = {joint for limb in skeleton.limbs for joint in limb}
+    assert in_limbs == {place for place in range(count) if "face" not in skeleton.keypoints[place]}
     assert len({frozenset(limb) for limb in skeleton.limbs}) == len(skeleton.limbs)
-    for left, right in skeleton.flip_pairs:
+    named = [pair for pair in skeleton.flip_pairs if "face" not in skeleton.keypoints[pair[0]]]
+    for left, right in named:
         assert skeleton.keypoints[left].replace("left", "right") == skeleton.keypoints[right]
-    assert len(skeleton.flip_pairs) * 2 + sum("_" not in key for key in skeleton.keypoints) == count
+    sided = [key for key in skeleton.keypoints if "left" in key or "right" in key]
+    assert len(named) * 2 == len(sided)
 
 
 @pytest.mark.parametrize("name", SKELETONS)
@@ -56,7 +60,7 @@ def test_coco_keypoints_are_found_by_their_names():
     assert len(coco.sigmas) == 17 and sum(coco.sigmas) == pytest.approx(1.138)
 
 
-@pytest.mark.parametrize("name", WITH_KEYPOINTS)
+@pytest.mark.parametrize("name", [name for name in WITH_KEYPOINTS if name != "crowdpose-14"])
 def test_every_skeleton_holds_cocos_keypoints_by_their_names(name):
     skeleton = SKELETONS[name]
     assert skeleton.coco is not None
@@ -73,7 +77,32 @@ def test_spreads_are_cocos_wherever_a_skeleton_stands():
         assert len(skeleton.sigmas) == len(skeleton.keypoints)
         assert tuple(skeleton.sigmas[place] for place in skeleton.coco or ()) == coco.sigmas
     assert SKELETONS["openpose-18"].sigmas[1] == 0.079  # CrowdPose's neck
+    for name in ("halpe-26", "coco-wholebody-133"):
+        assert SKELETONS[name].sigmas[:17] == coco.sigmas
     assert SKELETONS["blazepose-33"].sigmas == ()  # nobody measured the hands and feet
+
+
+def test_the_sets_of_2026_have_the_published_sigmas_and_flips():
+    """Sums of mmpose's configs: halpe26.py, coco_wholebody.py, crowdpose.py."""
+    sums = {"halpe-26": 1.73, "coco-wholebody-133": 3.861, "crowdpose-14": 1.15}
+    assert {name: round(sum(SKELETONS[name].sigmas), 3) for name in sums} == sums
+    face = SKELETONS["coco-wholebody-133"].flip_order[23:91]
+    assert face[0] == 39 and face[8] == 31 and face[36 - 23 + 23] == 68 and sorted(face) == list(range(23, 91))
+    assert SKELETONS["coco-wholebody-133"].flip_order[91:112] == tuple(range(112, 133))
+    assert SKELETONS["crowdpose-14"].coco is None
+
+
+def test_a_skeleton_of_any_number_of_keypoints_has_a_name():
+    assert [skeleton_of(count) for count in (14, 17, 26, 133)] == [
+        "crowdpose-14",
+        "coco-17",
+        "halpe-26",
+        "coco-wholebody-133",
+    ]
+    unknown = SKELETONS[skeleton_of(21)]
+    assert len(unknown.keypoints) == len(unknown.colors) == 21 and unknown.limbs == ()
+    with pytest.raises(KeyError):
+        SKELETONS["keypoints-many"]
 
 
 def test_openpose_and_panoptic_are_in_their_published_order():
@@ -168,3 +197,14 @@ def test_keypoints_that_were_not_found_do_not_stretch_the_box():
 
 def test_no_people_give_an_empty_list():
     assert create_poses(np.empty((0, 17, 3), np.float32), np.empty(0), "coco-17", (640, 480)) == []
+
+
+def test_poses_without_cocos_keypoints_are_compared_by_their_own_sigmas():
+    points = np.random.default_rng(0).uniform(50, 250, (14, 3)).astype(np.float32)
+    one = Pose(points, "crowdpose-14", 0.9, bounding_box(points, (640, 480)))
+    moved = Pose(points + np.float32([5, 0, 0]), "crowdpose-14", 0.9, one.box)
+    assert pose_similarity(one, one) == 1
+    # One point: exp(-d^2 / (2 area (2 sigma)^2)).
+    sigmas = 2 * np.array(SKELETONS["crowdpose-14"].sigmas)
+    expected = np.exp(-25 / (2 * 10_000 * sigmas**2)).mean()
+    assert pose_similarity(one, moved, 10_000) == pytest.approx(expected)

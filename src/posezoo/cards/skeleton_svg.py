@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 from posezoo.pose.keypoints import Skeleton
 
-#: Positions of the keypoints of all skeletons in pixels: to the person's left from the middle, and
-#: down.
-_MIDDLE = {"nose": 42, "neck": 92, "pelvis": 204}
-#: The head is large, because BlazePose has eleven keypoints on it.
-_SIDE = {
-    "eye_inner": (12, 22),
-    "eye": (28, 18),
-    "eye_outer": (44, 22),
-    "ear": (58, 40),
-    "mouth": (16, 64),
-    "shoulder": (58, 98),
-    "elbow": (78, 150),
-    "wrist": (88, 200),
-    "pinky": (106, 226),
-    "index": (88, 236),
-    "thumb": (68, 222),
-    "hip": (34, 204),
-    "knee": (38, 274),
-    "ankle": (40, 344),
-    "heel": (26, 364),
-    "foot_index": (64, 370),
-}
-_CENTER = 120
+#: Positions of the keypoints of all skeletons in pixels: faces and hands are beside the person.
+_POSITIONS: Mapping[str, tuple[int, int]] = json.loads(
+    Path(__file__).with_name("keypoint_positions.json").read_text("utf-8")
+)
 _WIDTH = 420
 _HEIGHT = 392
 _LIST = 252
-_ROWS = 19  # rows of the list beside the person; more keypoints use a second column
+_ROWS = 19  # rows of the list beside the person; more keypoints use more columns
+#: The radius of a keypoint and the size of its number; small for faces and hands.
+_RADIUS, _NUMBER = 7, 8
+_SMALL_RADIUS, _SMALL_NUMBER = 5, 5
 
 
 def render_skeleton(skeleton: Skeleton) -> str:
@@ -44,7 +31,10 @@ def render_skeleton(skeleton: Skeleton) -> str:
     positions = [keypoint_position(name) for name in skeleton.keypoints]
     colors = ["#{2:02x}{1:02x}{0:02x}".format(*color) for color in skeleton.colors]
     columns = -(-len(positions) // _ROWS)
-    width = _WIDTH + (columns - 1) * 140
+    is_beside = max((x for x, _ in positions), default=0) >= _LIST
+    start = 2 * _LIST + 74 if is_beside else _LIST
+    radius, number = (_SMALL_RADIUS, _SMALL_NUMBER) if is_beside else (_RADIUS, _NUMBER)
+    width = _WIDTH - _LIST + start + (columns - 1) * 140
     limbs = []
     for a, b in skeleton.limbs:
         x1, y1 = positions[a]
@@ -56,11 +46,11 @@ def render_skeleton(skeleton: Skeleton) -> str:
         x, y = positions[index]
         color = colors[index]
         joints.append(
-            f'<circle cx="{x}" cy="{y}" r="7" fill="{color}" stroke="#fff"/>'
-            f'<text x="{x}" y="{y + 3}">{index}</text>'
+            f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{color}" stroke="#fff"/>'
+            f'<text x="{x}" y="{y + number // 2 - 1}">{index}</text>'
         )
         column, row = divmod(index, _ROWS)
-        left = _LIST + column * 140
+        left = start + column * 140
         baseline = 24 + row * 19
         names.append(
             f'<circle cx="{left}" cy="{baseline - 4}" r="4" fill="{color}"/>'
@@ -77,7 +67,8 @@ def render_skeleton(skeleton: Skeleton) -> str:
             f"<title>{escape(skeleton.name)}: {escape(listed)}</title>",
             f'<rect width="{width}" height="{_HEIGHT}" rx="8" fill="#fff"/>',
             *('<g stroke-width="4" stroke-linecap="round" opacity=".55">', *limbs),
-            *('</g><g font-size="8" text-anchor="middle">', *joints),
+            f'</g><g font-size="{number}" text-anchor="middle">',
+            *joints,
             *("</g><g>", *names),
             "</g></svg>\n",
         ]
@@ -85,13 +76,11 @@ def render_skeleton(skeleton: Skeleton) -> str:
 
 
 def keypoint_position(keypoint: str) -> tuple[int, int]:
-    """The position of a keypoint in the image, in pixels; a KeyError if no skeleton has it."""
-    if keypoint in _MIDDLE:
-        return _CENTER, _MIDDLE[keypoint]
-    side = keypoint_side(keypoint)
-    across, down = _SIDE["_".join(word for word in keypoint.split("_") if word != side)]
-    # The person is seen from the front: their left is on the right.
-    return _CENTER + (across if side == "left" else -across), down
+    """The position of a keypoint in the image, in pixels; a KeyError if no skeleton has it.
+
+    The person is seen from the front: their left is on the right.
+    """
+    return _POSITIONS[keypoint]
 
 
 def keypoint_side(keypoint: str) -> str:

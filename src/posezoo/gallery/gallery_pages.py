@@ -394,6 +394,7 @@ def _skeleton(skeleton: Skeleton) -> dict[str, object]:
     positions = list(map(keypoint_position, names))
     return {
         "name": skeleton.name,
+        "width": max([0, *(x for x, _ in positions)]) // 240 * 336 + 240,
         "names": [name.replace("_", " ") for name in names],
         "points": [
             (*positions[number], keypoint_side(name) or "middle", number)

@@ -131,7 +131,8 @@ def _parts(
     """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each
     color.
     """
-    pairs, colors = np.array(SKELETONS[skeleton].limbs), np.array(SKELETONS[skeleton].colors)
+    pairs = np.array(SKELETONS[skeleton].limbs, int).reshape(-1, 2)
+    colors = np.array(SKELETONS[skeleton].colors)
     joints_by_color = [
         (color, (colors == color).all(axis=1))
         for color in dict.fromkeys(SKELETONS[skeleton].colors)

@@ -6,8 +6,11 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,22 +82,24 @@ _SIGMAS = {
 }
 
 
-def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
-    """A skeleton from names: keypoints separated by spaces, limbs as chains ``a-b-c``."""
+def _skeleton(name: str, keypoints: str, limbs: Sequence[str], **more: Any) -> Skeleton:
+    """A skeleton of skeletons.json: keypoints separated by spaces, limbs as chains of them."""
     names = tuple(keypoints.split())
-    kinds = [keypoint.split("_")[-1] for keypoint in names]
     index = {keypoint: place for place, keypoint in enumerate(names)}
     lines: list[tuple[int, int]] = []
-    for chain in limbs.split():
-        lines += pairwise(index[keypoint] for keypoint in chain.split("-"))
-    left = [keypoint for keypoint in names if "left" in keypoint]
+    for chain in limbs:
+        lines += pairwise(index[keypoint] for keypoint in chain.split())
+    partners = {left: left.replace("left", "right") for left in names if "left" in left}
+    partners |= more.get("flips", {})
+    spreads = [keypoint_sigma(keypoint) for keypoint in names]
+    sigmas = more.get("sigmas", () if None in spreads else spreads)
     return Skeleton(
         name,
         names,
         limbs=tuple(lines),
-        flip_pairs=tuple((index[each], index[each.replace("left", "right")]) for each in left),
+        flip_pairs=tuple((index[left], index[right]) for left, right in partners.items()),
         colors=tuple(map(_side_color, names)),
-        sigmas=tuple(_SIGMAS[kind] for kind in kinds) if _SIGMAS.keys() >= set(kinds) else (),
+        sigmas=tuple(sigmas),
         coco=tuple(index[keypoint] for keypoint in _COCO) if index.keys() >= set(_COCO) else None,
     )
 
@@ -110,67 +115,34 @@ def keypoint_sigma(keypoint: str) -> float | None:
     return _SIGMAS.get(keypoint.split("_")[-1])
 
 
-# Order: COCO's person category.
-_COCO_17 = _skeleton(
-    "coco-17",
-    " ".join(_COCO),
-    "left_ear-left_eye-nose-right_eye-right_ear "
-    "left_wrist-left_elbow-left_shoulder-right_shoulder-right_elbow-right_wrist "
-    "left_shoulder-left_hip-right_hip-right_shoulder "
-    "left_hip-left_knee-left_ankle right_hip-right_knee-right_ankle",
-)
+class _Skeletons(dict[str, Skeleton]):
+    """Skeletons by name; ``keypoints-21`` has 21 keypoints of which nothing is known."""
 
-# Order: the landmark table of BlazePose (Bazarevsky et al. 2020, arXiv:2006.10204) in MediaPipe
-# Pose.
-_BLAZEPOSE_33 = _skeleton(
-    "blazepose-33",
-    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer "
-    "left_ear right_ear mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow "
-    "left_wrist right_wrist left_pinky right_pinky left_index right_index left_thumb right_thumb "
-    "left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel "
-    "left_foot_index right_foot_index",
-    "left_ear-left_eye_outer-left_eye-left_eye_inner-nose "
-    "nose-right_eye_inner-right_eye-right_eye_outer-right_ear "
-    "mouth_left-mouth_right "
-    "left_wrist-left_elbow-left_shoulder-right_shoulder-right_elbow-right_wrist "
-    "left_wrist-left_pinky-left_index-left_wrist-left_thumb "
-    "right_wrist-right_pinky-right_index-right_wrist-right_thumb "
-    "left_shoulder-left_hip-right_hip-right_shoulder "
-    "left_hip-left_knee-left_ankle-left_heel-left_foot_index-left_ankle "
-    "right_hip-right_knee-right_ankle-right_heel-right_foot_index-right_ankle",
-)
+    def __missing__(self, name: str) -> Skeleton:
+        kind, _, count = name.partition("-")
+        if kind != _UNKNOWN or not count.isdecimal():
+            raise KeyError(name)
+        return _skeleton(name, " ".join(map(str, range(int(count)))), ())
 
-# Order: OpenPose's COCO model (Cao et al. 2017, arXiv:1611.08050; POSE_COCO_BODY_PARTS in its
-# parameters). Limbs: the 17 that OpenPose draws. It finds two more, shoulder to ear, but only to
-# separate people.
-_OPENPOSE_18 = _skeleton(
-    "openpose-18",
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip"
-    " right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
-    "left_ear-left_eye-nose-right_eye-right_ear nose-neck "
-    "left_wrist-left_elbow-left_shoulder-neck-right_shoulder-right_elbow-right_wrist "
-    "neck-left_hip-left_knee-left_ankle neck-right_hip-right_knee-right_ankle",
-)
 
-# Order: CMU Panoptic Studio (Joo et al. 2015), 19 keypoints of its toolbox; the pelvis is its body
-# center.
-_PANOPTIC_19 = _skeleton(
-    "panoptic-19",
-    "neck nose pelvis left_shoulder left_elbow left_wrist left_hip left_knee left_ankle "
-    "right_shoulder right_elbow right_wrist right_hip right_knee right_ankle "
-    "left_eye left_ear right_eye right_ear",
-    "left_ear-left_eye-nose-right_eye-right_ear nose-neck-pelvis "
-    "left_wrist-left_elbow-left_shoulder-neck-right_shoulder-right_elbow-right_wrist "
-    "pelvis-left_hip-left_knee-left_ankle pelvis-right_hip-right_knee-right_ankle",
-)
+_UNKNOWN = "keypoints"
 
-# For people from a detector, which finds only their boxes.
-_BOX = _skeleton("box", "", "")
 
-SKELETONS: dict[str, Skeleton] = {
-    skeleton.name: skeleton
-    for skeleton in (_COCO_17, _OPENPOSE_18, _PANOPTIC_19, _BLAZEPOSE_33, _BOX)
-}
+def _read_skeletons() -> _Skeletons:
+    """The skeletons of skeletons.json, which says where the order of their keypoints is from."""
+    declared = json.loads(Path(__file__).with_name("skeletons.json").read_text("utf-8"))
+    return _Skeletons((name, _skeleton(name, **fields)) for name, fields in declared.items())
+
+
+SKELETONS: dict[str, Skeleton] = _read_skeletons()
+
+
+def skeleton_of(count: int) -> str:
+    """The name of the first skeleton with this number of keypoints; ``keypoints-21`` if none
+    has 21.
+    """
+    names = (name for name, skeleton in SKELETONS.items() if len(skeleton.keypoints) == count)
+    return next(names, f"{_UNKNOWN}-{count}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -320,7 +292,8 @@ def read_people(values: Floats, scores: Floats, skeleton: str, size: tuple[int, 
 def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
     """COCO's object keypoint similarity, 0..1, of two poses in pixels of the same image.
 
-    All of COCO's 17 keypoints are compared, independent of their scores.
+    All of COCO's 17 keypoints are compared, independent of their scores; of two poses of one
+    skeleton that lacks some of them, all keypoints.
 
     Args:
         one, other: the poses.
@@ -328,12 +301,17 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
             keypoints.
 
     Raises:
-        PosezooError: the skeleton lacks some of COCO's keypoints.
+        PosezooError: the skeleton lacks some of COCO's keypoints, and has no sigmas.
     """
-    first, second = one.coco_keypoints()[:, :2], other.coco_keypoints()[:, :2]
+    skeleton = SKELETONS[one.skeleton]
+    if skeleton.coco is None and skeleton.sigmas and other.skeleton == one.skeleton:
+        first, second = one.keypoints[:, :2], other.keypoints[:, :2]
+    else:
+        first, second = one.coco_keypoints()[:, :2], other.coco_keypoints()[:, :2]
+        skeleton = SKELETONS["coco-17"]
     if area is None:
         # 0.53: a person usually covers this share of their box.
         area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
-    sigmas = 2 * np.array(SKELETONS["coco-17"].sigmas, np.float32)
+    sigmas = 2 * np.array(skeleton.sigmas, np.float32)
     return float(np.exp(-squared / (2 * max(area, 1.0) * sigmas**2)).mean())
