@@ -49,4 +49,4 @@ def test_a_face_and_hands_are_drawn_beside_the_person_and_before_the_list():
     _limbs, joints, names = image.findall(f"{SVG}g")
     face = [int(each.get("cx")) for each in joints.iter(f"{SVG}circle")][23:]
     first = min(int(each.get("cx")) for each in names.iter(f"{SVG}circle"))
-    assert 252 <= min(face) and max(face) < first - 10
+    assert min(face) >= 252 and max(face) < first - 10

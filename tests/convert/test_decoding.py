@@ -28,7 +28,7 @@ from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
 from posezoo.pose.decoders import find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
-from posezoo.pose.keypoints import SKELETONS
+from posezoo.pose.keypoints import SKELETONS, skeleton_of
 from posezoo.pose.letterbox import letterbox_image
 from posezoo.resolve.decoding import with_decoding
 from posezoo.resolve.input_options import InputOptions
@@ -69,11 +69,31 @@ def heatmaps(rng: np.random.Generator) -> Maps:
     return {"heatmaps": maps[None].astype(np.float32)}
 
 
-def bins(rng: np.random.Generator) -> Maps:
+def bins(rng: np.random.Generator, joints: int = 17) -> Maps:
+    low = rng.choice([-1, 0])
     return {
-        f"simcc_{axis}": rng.uniform(rng.choice([-1, 0]), 1, (1, 17, 2 * side)).astype(np.float32)
+        f"simcc_{axis}": rng.uniform(low, 1, (1, joints, 2 * side)).astype(np.float32)
         for axis, side in zip("xy", SIZE, strict=True)
     }
+
+
+def rows_of_people(rng: np.random.Generator, count: int = 12) -> Maps:
+    """People as RTMO's network finds them, with a row of padding, and one that is not finite."""
+    dets = rng.uniform(0, 1, (1, count, 5))
+    dets[0, :, 4] = np.sort(np.round(rng.random(count), 2))[::-1]
+    dets[0, -1] = 0
+    keypoints = rng.uniform(-20, 250, (1, count, 17, 3))
+    keypoints[..., 2] = rng.random((1, count, 17))
+    keypoints[0, rng.integers(count), 3, 0] = rng.choice([7, np.nan, np.inf])
+    return {"dets": dets.astype(np.float32), "keypoints": keypoints.astype(np.float32)}
+
+
+def rows_of_boxes(rng: np.random.Generator) -> Maps:
+    """Boxes and labels as RTMDet's network finds them, some of no size or outside the image."""
+    dets = rng.uniform(-60, 300, (1, 40, 5))
+    dets[0, :, 4] = np.sort(np.round(rng.random(40), 2))[::-1]
+    labels = rng.integers(0, 2, (1, 40))
+    return {"dets": dets.astype(np.float32), "labels": labels.astype(np.float32)}
 
 
 def people(rng: np.random.Generator) -> Maps:
@@ -108,6 +128,9 @@ CASES: dict[str, tuple] = {
     **{f"heatmap/{name}": (heatmaps, {"convention": name}) for name in CONVENTIONS},
     "heatmap/dark of small inputs": (heatmaps, {"convention": "dark", "blur": 3}),
     "simcc": (bins, {}),
+    "simcc/of the whole body": (lambda rng: bins(rng, 133), {}),
+    "rtmo": (rows_of_people, {}),
+    "rtmdet": (rows_of_boxes, {}),
     "movenet": (lambda rng: {"keypoints": rng.random((1, 1, 17, 3), np.float32)}, {}),
     "movenet_multipose": (people, {}),
     "blazepose": (
@@ -166,7 +189,8 @@ def expected(name: str, maps: Maps, count: int, min_score: float = 0, **options)
     poses = [
         pose for pose in decode(name, maps, size_of(name), **options) if pose.score >= min_score
     ][:count]
-    joints = len(SKELETONS[decoder.skeleton].keypoints)
+    rows = next(iter(maps.values())).shape[1]
+    joints = len(SKELETONS[decoder.skeleton or skeleton_of(rows)].keypoints)
     values, scores = np.zeros((count, *((joints, 3) if joints else (4,)))), np.zeros(count)
     for row, pose in enumerate(poses):
         scores[row], values[row] = pose.score, pose.keypoints if joints else pose.box

@@ -87,7 +87,12 @@ def test_the_sets_of_2026_have_the_published_sigmas_and_flips():
     sums = {"halpe-26": 1.73, "coco-wholebody-133": 3.861, "crowdpose-14": 1.15}
     assert {name: round(sum(SKELETONS[name].sigmas), 3) for name in sums} == sums
     face = SKELETONS["coco-wholebody-133"].flip_order[23:91]
-    assert face[0] == 39 and face[8] == 31 and face[36 - 23 + 23] == 68 and sorted(face) == list(range(23, 91))
+    assert (
+        face[0] == 39
+        and face[8] == 31
+        and face[36 - 23 + 23] == 68
+        and sorted(face) == list(range(23, 91))
+    )
     assert SKELETONS["coco-wholebody-133"].flip_order[91:112] == tuple(range(112, 133))
     assert SKELETONS["crowdpose-14"].coco is None
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from posezoo.errors import InferenceError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
 from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
@@ -75,7 +78,8 @@ class DecoderType:
             and the options.
         pipeline: the class that runs the networks, as ``module:class``; its argument is a
             ``PipelineConfig``.
-        skeleton: the skeleton of the poses, a name of ``SKELETONS``.
+        skeleton: the skeleton of the poses, a name of ``SKELETONS``; empty: that of as many
+            keypoints as the outputs have (``skeleton_of``).
         needs: a description of the outputs, for messages.
         rules: how the roles of an IR's outputs are recognized. These are alternatives: the first
             one is used whose rules fit exactly one output each. Empty: the decoder cannot be
@@ -84,6 +88,9 @@ class DecoderType:
         optional: outputs of the last network that may be missing.
         convert_outputs: converts another form of the outputs to this one; None: they are not
             changed.
+        find_rows: for outputs with a row for each person or box, (1, N, ...): from the outputs by
+            role, which rows are compared between runtimes, (N,) bool; the others are padding. None:
+            outputs are compared as a whole.
         takes_boxes: whether it processes one person at a time, in a box from a person detector or
             the caller.
         person_score: the name of the option that is the minimum score of a person; empty: there is
@@ -122,6 +129,7 @@ class DecoderType:
     omz_model_types: tuple[str, ...] = ()
     optional: tuple[Output, ...] = ()
     convert_outputs: Callable[[Maps], Maps] | None = None
+    find_rows: Callable[[Maps], NDArray[np.bool_]] | None = None
     takes_boxes: bool = False
     person_score: str = ""
     detector_options: Mapping[str, Any] = field(default_factory=dict)

@@ -40,6 +40,9 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "simcc": "posezoo.pose.simcc:DECODER",
         "detection": "posezoo.pose.ssd_detection:DECODER",
         "nanodet": "posezoo.pose.nanodet:DECODER",
+        "rtmo": "posezoo.pose.rtmo:DECODER",
+        "rtmdet": "posezoo.pose.rtmdet:DECODER",
+        "yolox": "posezoo.pose.yolox:DECODER",
     },
 )
 
@@ -74,7 +77,7 @@ def decode(
       ``nms_heatmaps``
     - heatmap: ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored image was also
       run
-    - simcc: ``simcc_x`` and ``simcc_y`` (1, 17, bins)
+    - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K
     - movenet: ``keypoints`` (1, 1, 17, 3)
     - movenet_multipose: ``people`` (1, 6, 56)
     - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and
@@ -85,6 +88,9 @@ def decode(
     - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints
     - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same
       with 16 and 32; it returns poses without keypoints
+    - rtmo: ``dets`` (1, N, 5) and ``keypoints`` (1, N, 17, 3)
+    - rtmdet: ``dets`` (1, N, 5) and ``labels`` (1, N); it returns poses without keypoints
+    - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
 
     Args:
         decoder: a name of ``DECODERS``.

@@ -11,20 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.errors import InferenceError, import_optional
+from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import DecoderType, Maps, OutputRule, check_options, is_share
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
-from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
+from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, suppress_boxes
 from posezoo.spec.model import Output
 
 STRIDES = (8, 16, 32)
 
 #: The column of the scores of people, which are the first of COCO's 80 classes.
 PERSON = 0
-
-#: The maximum number of boxes.
-MAX_BOXES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +73,8 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
             np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
         )
         scores.append(cells[found, PERSON])
-    all_boxes, all_scores = np.concatenate(boxes).clip(0, [*size, *size]), np.concatenate(scores)
-    cv2 = import_optional("cv2", extra="run")
-    rectangles = np.concatenate(
-        [all_boxes[:, :2], all_boxes[:, 2:] - all_boxes[:, :2]], axis=1
-    ).tolist()
-    # The scores were compared above: the threshold here is 0.
-    kept = list(
-        cv2.dnn.NMSBoxes(rectangles, all_scores.tolist(), 0, options.max_overlap)[:MAX_BOXES]
-    )
-    return create_box_poses(all_boxes[kept], all_scores[kept], size)
+    inside = np.concatenate(boxes).clip(0, [*size, *size])
+    return suppress_boxes(inside, np.concatenate(scores), size, options.max_overlap)
 
 
 def _is_output(stride: int, *channels: int) -> OutputRule:

@@ -22,13 +22,10 @@ from posezoo.pose.decoder_type import (
     Maps,
     check_options,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 from posezoo.spec.model import Output
-
-SKELETON = "coco-17"
-JOINTS = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,11 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     center of a pixel.
 
     Args:
-        maps: ``simcc_x`` (17, width x split) and ``simcc_y`` (17, height x split) float32.
+        maps: ``simcc_x`` (K, width x split) and ``simcc_y`` (K, height x split) float32, with any
+            number of keypoints, K.
+
+    Raises:
+        InferenceError: the number of keypoints or of bins does not fit.
     """
     across, down = maps["simcc_x"], maps["simcc_y"]
     bins = round(size[0] * options.split), round(size[1] * options.split)
@@ -64,7 +65,9 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
             f" {size[0]}x{size[1]} with {options.split:g} in a pixel has {bins[0]} and {bins[1]}",
             hint="split is the number of bins for each pixel",
         )
-    keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
+    if len(across) != len(down):
+        raise InferenceError(f"simcc has {len(across)} keypoints in x, and {len(down)} in y")
+    keypoints: Floats = np.zeros((1, len(across), 3), np.float32)
     keypoints[0, :, 0] = across.argmax(axis=1) / options.split
     keypoints[0, :, 1] = down.argmax(axis=1) / options.split
     keypoints[0, :, 2] = np.minimum(across.max(axis=1), down.max(axis=1))
@@ -73,11 +76,11 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     if missing.all():
         return []
     score = min(float(keypoints[0, :, 2].mean()), 1.0)
-    return create_poses(keypoints, np.array([score]), SKELETON, size)
+    return create_poses(keypoints, np.array([score]), skeleton_of(len(across)), size)
 
 
 def _are_bins(name: str, shape: tuple[int, ...], axis: str) -> bool:
-    return len(shape) == 3 and shape[1] == JOINTS and name.lower().endswith(axis)
+    return len(shape) == 3 and shape[1] < shape[2] and name.lower().endswith(axis)
 
 
 def _model_info(options: SimccOptions) -> dict[str, str]:
@@ -91,14 +94,11 @@ def _model_info(options: SimccOptions) -> dict[str, str]:
 
 
 DECODER = DecoderType(
-    networks=(
-        (Output("", (1, JOINTS, -1), role="simcc_x"), Output("", (1, JOINTS, -1), role="simcc_y")),
-    ),
+    networks=((Output("", (1, -1, -1), role="simcc_x"), Output("", (1, -1, -1), role="simcc_y")),),
     options=SimccOptions,
     decode=decode_simcc,
     pipeline=TOP_DOWN,
-    skeleton=SKELETON,
-    needs="17 rows of bins each for x and y",
+    needs="a row of bins for each keypoint, for x and for y",
     rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
     omz_model_types=("keypoint_detection",),
     takes_boxes=True,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError
+from posezoo.errors import InferenceError, import_optional
 from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
@@ -19,6 +19,9 @@ SKELETON = "box"
 
 #: The part of a pose that the example on a detector's card prints, and its comment.
 BOX_PRINTED = ("pose.box", "left, top, right, bottom in pixels of the image")
+
+#: The maximum number of boxes of a decoder that removes overlapping ones.
+MAX_BOXES = 100
 
 #: The label of a person in detectors that find only people, such as person-detection-retail-0013.
 PERSON = 1
@@ -111,6 +114,24 @@ def create_box_poses(boxes: NDArray[Any], scores: NDArray[Any], size: Size) -> l
             inside[has_size].tolist(), scores[has_size].tolist(), strict=True
         )
     ]
+
+
+def suppress_boxes(
+    boxes: NDArray[Any], scores: NDArray[Any], size: Size, max_overlap: float
+) -> list[Pose]:
+    """As ``create_box_poses``, highest score first, without boxes that overlap a better one: at
+    most ``MAX_BOXES``.
+
+    Args:
+        boxes: (N, 4): left, top, right, bottom in pixels.
+        scores: (N,), high enough to count.
+        size: width and height of the image, in pixels.
+        max_overlap: the largest intersection over union with a better box, 0..1.
+    """
+    cv2 = import_optional("cv2", extra="run")
+    rectangles = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0, max_overlap)[:MAX_BOXES]
+    return create_box_poses(boxes[list(kept)], scores[list(kept)], size)
 
 
 def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:

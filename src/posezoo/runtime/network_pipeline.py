@@ -14,7 +14,7 @@ import numpy as np
 
 from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.decoders import decode_with_options, find_decoder
-from posezoo.pose.keypoints import SKELETONS, Pose, read_people
+from posezoo.pose.keypoints import SKELETONS, Pose, read_people, skeleton_of
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, stretch_transform
 from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
@@ -112,15 +112,9 @@ class NetworkPipeline:
         graph.keep_outputs(list(self._roles.values()))
         self._is_decoded = bool(graph.decoded_outputs)
         self._min_score = 0.0
-        found = graph.outputs.get("keypoints", ())[1:2] if self._is_decoded else ()
-        if found and found[0] != (
-            needed := len(SKELETONS[find_decoder(config.decoder).skeleton].keypoints)
-        ):
-            raise InferenceError(
-                f"{graph.path}: finds no poses alone: its people have {found[0]} keypoints, not"
-                f" {needed}",
-                hint="run the model that it is a part of",
-            )
+        self._skeleton = find_decoder(config.decoder).skeleton
+        if self._is_decoded:
+            self._check_skeleton(graph)
         if self._is_decoded and (wanted := config.options.min_person_score) is not None:
             self._min_score = wanted
             least = float(json.loads(graph.decoding)["min_score"])
@@ -134,6 +128,18 @@ class NetworkPipeline:
         self._network = compile_image_network(graph, config)
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
         (self._input,) = self._network.inputs
+
+    def _check_skeleton(self, graph: Graph) -> None:
+        """Make sure that an IR with its decoder has the keypoints of the decoder's skeleton."""
+        count = next(iter(graph.outputs.get("keypoints", ())[1:2]), 0)
+        self._skeleton = self._skeleton or skeleton_of(count)
+        needed = len(SKELETONS[self._skeleton].keypoints)
+        if count not in (0, needed):
+            raise InferenceError(
+                f"{graph.path}: finds no poses alone: its people have {count} keypoints, not"
+                f" {needed}",
+                hint="run the model that it is a part of",
+            )
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         """The size of the input, which a subclass may resize; None if each image has its own
@@ -159,7 +165,7 @@ class NetworkPipeline:
         decoder = find_decoder(self._decoder)
         if self._is_decoded:
             values, scores = (maps[role].copy() for role in self._roles)
-            people = read_people(values, scores, decoder.skeleton, size)
+            people = read_people(values, scores, self._skeleton, size)
             return [pose for pose in people if pose.score >= self._min_score]
         poses = decode_with_options(self._decoder, maps, size, self._options)
         if decoder.has_pixel_centers:
@@ -192,4 +198,5 @@ class LetterboxDetectorPipeline(DetectorPipeline):
     """Runs a detector on the whole image, letterboxed as in its training."""
 
     def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
-        return letterbox_image(image, size)
+        sizing = find_decoder(self._decoder).input_sizing
+        return letterbox_image(image, size, sizing.padding, centered=sizing.centered)

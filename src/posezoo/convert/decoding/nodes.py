@@ -9,6 +9,8 @@ import numpy as np
 import openvino.opset13 as ops
 from numpy.typing import ArrayLike
 
+from posezoo.ir.openvino_import import static_sizes
+
 #: The outputs of a network, by role.
 Maps = Mapping[str, Any]
 
@@ -51,13 +53,13 @@ def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
 
     Args:
         scores: of all that the network finds.
-        limit: N; 0 for all.
+        limit: N; 0 for all, whose number is then known.
 
     Raises:
         ValueError: there are not so many.
     """
-    (count,) = scores.shape
-    if limit > count:
+    (count,) = static_sizes(scores.get_output_partial_shape(0))
+    if 0 <= count < limit:
         raise ValueError(f"finds at most {count} people, so --max_people {limit} cannot be used")
     best = ops.topk(scores, integers(limit or count), 0, "max", "value", "i32", stable=True)
     return best.output(1), best.output(0)

@@ -1,0 +1,84 @@
+"""Decoder of RTMDet and other detectors of MMDeploy, whose networks contain the suppression of
+overlapping boxes.
+
+C. Lyu et al., RTMDet: An Empirical Study of Designing Real-Time Object Detectors, 2022,
+arXiv:2212.07784.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Size
+from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
+from posezoo.pose.yolox import TOP_LEFT_ON_GREY
+from posezoo.spec.model import Output
+
+#: The label of people, the first class.
+PERSON = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RtmdetOptions:
+    """Options of the decoder rtmdet.
+
+    Attributes:
+        min_box_score: boxes with lower scores are left out, 0..1. MMPose's demo uses 0.3.
+    """
+
+    min_box_score: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_options(self, "0 to 1", is_share, "min_box_score")
+
+
+def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
+    """The people, highest score first: poses without keypoints, whose boxes are inside the input.
+
+    Args:
+        maps: ``dets`` (N, 5): left, top, right, bottom in pixels of the input, and the score,
+            0..1; and ``labels`` (N,). A row of zeros is padding.
+        size: width and height of the input, in pixels.
+    """
+    rows = maps["dets"]
+    scores = rows[:, 4]
+    is_person = (maps["labels"] == PERSON) & (scores >= options.min_box_score) & (scores > 0)
+    rows = rows[is_person & np.isfinite(rows).all(axis=1)]
+    rows = rows[np.argsort(-rows[:, 4], kind="stable")]
+    return create_box_poses(rows[:, :4], rows[:, 4], size)
+
+
+def find_rows(maps: Maps, min_score: float) -> NDArray[np.bool_]:
+    """The rows of ``dets`` (1, N, 5) with higher scores; a row that MMDeploy appends has a lower
+    one.
+    """
+    is_found: NDArray[np.bool_] = maps["dets"][0, :, 4] > min_score
+    return is_found
+
+
+def are_boxes(_name: str, shape: tuple[int, ...]) -> bool:
+    """Whether an output has boxes with their scores."""
+    return len(shape) == 3 and shape[2] == 5
+
+
+DECODER = DecoderType(
+    networks=((Output("", (1, -1, 5), role="dets"), Output("", (1, -1), role="labels")),),
+    options=RtmdetOptions,
+    person_score="min_box_score",
+    decode=decode_rtmdet,
+    pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
+    skeleton=SKELETON,
+    needs="boxes of 5 numbers, and labels",
+    rules=({"dets": are_boxes, "labels": lambda _name, shape: len(shape) == 2},),
+    find_rows=partial(find_rows, min_score=0.05),
+    input_sizing=TOP_LEFT_ON_GREY,
+    graph=DecoderGraph("posezoo.convert.decoding.rtmo_graph:build_boxes", "min_box_score"),
+    finds_boxes=True,
+    printed=BOX_PRINTED,
+)

@@ -1,0 +1,87 @@
+"""Decoder of RTMO, whose network itself computes the keypoints of all people.
+
+P. Lu et al., RTMO: Towards High-Performance One-Stage Real-Time Multi-Person Pose Estimation,
+2023, arXiv:2312.07526. MMDeploy appends one row after the suppression of overlapping boxes: in ONNX
+Runtime the last anchor, in OpenVINO zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from posezoo.pose.decoder_type import (
+    BOTTOM_UP,
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_options,
+    is_share,
+)
+from posezoo.pose.keypoints import Pose, create_poses
+from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.pose.rtmdet import are_boxes, find_rows
+from posezoo.spec.model import Output
+
+SKELETON = "coco-17"
+JOINTS = 17
+
+#: The score that the suppression in the published networks requires: rows with lower ones are
+#: padding.
+NMS_SCORE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class RtmoOptions:
+    """Options of the decoder rtmo.
+
+    Attributes:
+        min_score: the minimum score of a person, 0..1. Below 0.15, what the network appends may
+            count as a person.
+    """
+
+    min_score: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_options(self, "0 to 1", is_share, "min_score")
+
+
+def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
+    """The people, highest score first.
+
+    Args:
+        maps: ``dets`` (N, 5), a box in pixels of the input, which is not used, and the person's
+            score, 0..1; and ``keypoints`` (N, 17, 3): x, y in pixels of the input, and the
+            visibility, 0..1.
+        size: width and height of the input, in pixels.
+    """
+    scores, keypoints = maps["dets"][:, 4], maps["keypoints"]
+    is_finite = np.isfinite(keypoints).all(axis=(1, 2))
+    rows = np.flatnonzero(is_finite & (scores > 0) & (scores >= options.min_score))
+    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    # If the last anchor is a person, ONNX Runtime appends that person again.
+    is_new = np.ones(len(rows), bool)
+    is_new[1:] = (keypoints[rows[1:]] != keypoints[rows[:-1]]).any(axis=(1, 2))
+    rows = rows[is_new]
+    return create_poses(keypoints[rows], scores[rows].clip(0, 1), SKELETON, size)
+
+
+DECODER = DecoderType(
+    networks=(
+        (Output("", (1, -1, 5), role="dets"), Output("", (1, -1, JOINTS, 3), role="keypoints")),
+    ),
+    options=RtmoOptions,
+    person_score="min_score",
+    decode=decode_rtmo,
+    pipeline=BOTTOM_UP,
+    skeleton=SKELETON,
+    needs="boxes of 5 numbers, and 17 keypoints of 3",
+    rules=({"dets": are_boxes, "keypoints": lambda _name, shape: shape[2:] == (JOINTS, 3)},),
+    find_rows=partial(find_rows, min_score=NMS_SCORE),
+    visible_score=0.3,  # as rtmlib draws them
+    input_sizing=InputSizing(default_target=640, padding=114),
+    graph=DecoderGraph("posezoo.convert.decoding.rtmo_graph:build", "min_score"),
+    approach="bottom-up",
+)

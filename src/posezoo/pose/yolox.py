@@ -1,0 +1,109 @@
+"""Decoder of YOLOX, a network that finds objects; only the people are used.
+
+Z. Ge et al., YOLOX: Exceeding YOLO Series in 2021, arXiv:2107.08430; the outputs are those of the
+publisher's ONNX files, which leave out the grid (``demo_postprocess`` in its repository).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.errors import InferenceError
+from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, suppress_boxes
+from posezoo.spec.model import Output
+
+STRIDES = (8, 16, 32)
+
+#: The columns of a row: the box, whether there is an object, and people, the first of the classes.
+OBJECT, PERSON = 4, 5
+
+#: Images are in the upper left corner of the input, on grey.
+TOP_LEFT_ON_GREY = InputSizing(padding=114, centered=False)
+
+
+@dataclass(frozen=True, slots=True)
+class YoloxOptions:
+    """Options of the decoder yolox.
+
+    Attributes:
+        min_box_score: boxes with lower scores are left out, 0..1. DWPose uses 0.3.
+        max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
+    """
+
+    min_box_score: float = 0.3
+    max_overlap: float = 0.45
+
+    def __post_init__(self) -> None:
+        check_options(self, "0 to 1", is_share, "min_box_score", "max_overlap")
+
+
+def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
+    """The people, highest score first: poses without keypoints, whose boxes are inside the input.
+
+    Args:
+        maps: ``predictions`` (cells, 5 + classes), the cells of strides 8, 16 and 32, row by row:
+            x and y of the box's center from the cell's corner, in cells; the logarithms of its
+            width and height in cells; and shares, whether there is an object, and of which class.
+        size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: the number of cells or of columns does not fit.
+    """
+    rows = maps["predictions"]
+    corners, strides = _cells(size)
+    if len(rows) != len(corners) or rows.shape[1] <= PERSON:
+        raise InferenceError(
+            f"yolox: an input of {size[0]}x{size[1]} has {len(corners)} cells of {PERSON + 1} or"
+            f" more numbers; the predictions have {len(rows)} of {rows.shape[1]}"
+        )
+    scores = rows[:, OBJECT] * rows[:, PERSON]
+    centers = (rows[:, :2] + corners) * strides
+    with np.errstate(over="ignore"):
+        halves = np.exp(rows[:, 2:4]) * strides / 2
+    boxes = np.concatenate([centers - halves, centers + halves], axis=1)
+    # A comparison with a score that is not finite is false.
+    is_person = (scores >= options.min_box_score) & np.isfinite(boxes).all(axis=1)
+    return suppress_boxes(boxes[is_person], scores[is_person], size, options.max_overlap)
+
+
+def _cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The column and row of each cell, (N, 2), and its side in pixels, (N, 1)."""
+    places: list[NDArray[Any]] = []
+    sides: list[NDArray[Any]] = []
+    for stride in STRIDES:
+        columns = size[0] // stride
+        rows = size[1] // stride
+        number = np.arange(columns * rows)
+        places.append(np.stack([number % columns, number // columns], axis=1))
+        sides.append(np.full((len(number), 1), stride))
+    return np.concatenate(places).astype(np.float32), np.concatenate(sides).astype(np.float32)
+
+
+#: The numbers of cells of the published inputs, 416x416 and 640x640.
+_COUNTS = {sum((side // stride) ** 2 for stride in STRIDES) for side in (416, 640)}
+
+
+def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[1] in _COUNTS and shape[2] == PERSON + 80
+
+
+DECODER = DecoderType(
+    networks=((Output("", (1, -1, -1), role="predictions"),),),
+    options=YoloxOptions,
+    person_score="min_box_score",
+    decode=decode_yolox,
+    pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
+    skeleton=SKELETON,
+    needs="rows of 85 numbers",
+    rules=({"predictions": _are_predictions},),
+    input_sizing=TOP_LEFT_ON_GREY,
+    finds_boxes=True,
+    printed=BOX_PRINTED,
+)

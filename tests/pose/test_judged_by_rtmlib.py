@@ -1,0 +1,52 @@
+"""Our decoders find what rtmlib's post-processing finds in the same outputs, at most 0.1 px apart.
+
+rtmlib_results.json was written by the classes RTMPose, RTMO and YOLOX of rtmlib 0.0.16 for the outputs of
+rtmlib_outputs.py, with a score of 0.7 (RTMO 0.72) and an overlap of 0.45.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posezoo import decode
+
+from .rtmlib_outputs import SIZE, rtmo_outputs, simcc_outputs, yolox_outputs
+
+pytest.importorskip("cv2")
+
+RESULTS = json.loads(Path(__file__).with_name("rtmlib_results.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("count", [17, 26, 133])
+def test_simcc(count):
+    """rtmlib returns -0.5 for a missing keypoint; its score is the mean of two maxima, MMPose's the lower one."""
+    maps = simcc_outputs(count)
+    (pose,) = decode("simcc", maps, SIZE)
+    expected = np.array(RESULTS[f"simcc {count}"])
+    is_found = pose.keypoints[:, 2] > 0
+    assert np.array_equal(is_found, (expected >= 0).all(axis=1)) and 5 < is_found.sum() < count
+    assert np.abs(pose.keypoints[:, :2] - expected)[is_found].max() <= 0.1
+    maxima = [maps[role][0].max(axis=1)[is_found] for role in ("simcc_x", "simcc_y")]
+    assert np.allclose(pose.keypoints[is_found, 2], np.minimum(*maxima))
+    mean = np.array(RESULTS[f"simcc {count} mean"])[is_found]
+    assert np.allclose(np.mean(maxima, axis=0), mean, atol=1e-4)
+
+
+def test_rtmo():
+    poses = decode("rtmo", rtmo_outputs(), (640, 640), min_score=0.72)
+    expected = np.array(RESULTS["rtmo"])
+    assert len(poses) == len(expected) == 5
+    assert np.abs([pose.keypoints for pose in poses] - expected).max() <= 0.1
+
+
+@pytest.mark.parametrize("size", [(416, 416), (640, 640)])
+def test_yolox(size):
+    """Boxes are clipped to the input here, and in the image in rtmlib."""
+    poses = decode("yolox", yolox_outputs(size), size, min_box_score=0.7)
+    expected = np.array(RESULTS[f"yolox {size[0]}"]).clip(0, size[0])
+    assert len(poses) == len(expected) > 20
+    assert np.abs([pose.box for pose in poses] - expected).max() <= 0.1
