@@ -212,7 +212,7 @@ STRUCTURAL: dict[str, Bad] = {
     "network of half a width": ours("network.width", "a whole number", network={"name": "x", "width": 1.5}, checkpoint="net.tflite"),
     "network with a list": ours("network.sizes", "expected text, got a list", network={"name": "x", "sizes": [1]}, checkpoint="net.tflite"),
     "network without a checkpoint": ours("", "checkpoint is missing", network={"name": "x"}),
-    "checkpoint without a network": ours("checkpoint", "without `network`", checkpoint="net.tflite"),
+    "checkpoint without a network": ours("checkpoint", "without `network`", framework="pytorch", checkpoint="net.tflite"),
     "checkpoint outside": ours("checkpoint", ".. part", network={"name": "x"}, checkpoint="../net.pth"),
     "decoder without a name": ours("decoder", "name is missing", decoder={"max_people": 3}),
     "decoder with a list": ours("decoder.sizes", "expected text, got a list", decoder={"name": "x", "sizes": [1]}),

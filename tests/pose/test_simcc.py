@@ -7,7 +7,7 @@ import pytest
 
 from posezoo import decode
 from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import Pose
+from posezoo.pose.keypoints import SKELETONS, Pose
 
 SIZE = (192, 256)
 
@@ -46,6 +46,21 @@ def test_any_number_of_keypoints_is_decoded(count, skeleton):
     assert pose.skeleton == skeleton and pose.keypoints.shape == (count, 3)
     assert np.array_equal(2 * pose.keypoints[:, 0], maps["simcc_x"][0].argmax(axis=1))
     assert len(pose.to_json()["keypoints"]) == count
+
+
+def test_the_outputs_of_the_mirrored_person_are_mirrored_and_averaged():
+    places, scores = person()
+    maps = outputs(places, scores)
+    order = list(SKELETONS["coco-17"].flip_order)
+    mirrored = {
+        "flipped_simcc_x": maps["simcc_x"][:, order, ::-1],
+        "flipped_simcc_y": maps["simcc_y"][:, order],
+    }
+    (alone,), (pose,) = decode("simcc", maps, SIZE), decode("simcc", maps | mirrored, SIZE)
+    assert np.allclose(pose.keypoints, alone.keypoints)
+    higher = {role: 3 * array for role, array in mirrored.items()}
+    (pose,) = decode("simcc", maps | higher, SIZE)
+    assert np.allclose(pose.keypoints[:, 2], 2 * alone.keypoints[:, 2])
 
 
 def test_x_and_y_have_the_same_keypoints():

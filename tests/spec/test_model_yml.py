@@ -242,6 +242,17 @@ def test_a_checkpoint_of_one_of_our_networks_is_the_original(tmp_path):
     assert spec.source_model is spec.files[1]
 
 
+def test_a_network_in_an_archive_is_named_as_the_file_to_convert(tmp_path):
+    spec = spec_of(
+        tmp_path,
+        files=[{**FILE, "name": "net.zip"}],
+        postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}],
+        framework="onnx",
+        checkpoint="20230831/net/end2end.onnx",
+    )
+    assert spec.source_model == "20230831/net/end2end.onnx" and spec.network is None
+
+
 def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_would_make(tmp_path):
     spec = omz_spec_of(
         tmp_path,
@@ -288,6 +299,12 @@ def member(digits: str) -> dict[str, object]:
         ({"contains": member("a" * 40)}, True, False, "SHA-384 000000000000…"),
         ({"contains": member("ccd24037"), "checksum": None}, False, True, "no pin"),
         ({"checksum": "unknown"}, False, True, "no pin"),
+        (
+            {"contains": {"net.onnx": {"$type": "sha256", "value": "b" * 64}}, "checksum": None},
+            True,
+            False,
+            "SHA-256 bbbbbbbbbbbb… of net.onnx",
+        ),
     ],
 )
 def test_a_file_is_pinned_by_what_is_known_of_it(tmp_path, changes, pinned, weak, pin):

@@ -66,9 +66,9 @@ def _pin(file: SourceFile) -> Markdown:
         f"{_algorithm(digest)} {format_code(digest.value)} of {format_code(member)}"
         for member, digest in file.contains.items()
     )
-    return Markdown(
-        f"{members} (weak)" if file.is_pinned else f"no checksum; {members}".removesuffix("; ")
-    )
+    if not file.is_pinned:
+        return Markdown(f"no checksum; {members}".removesuffix("; "))
+    return Markdown(f"{members} (weak)" if file.is_weakly_pinned else members)
 
 
 def _algorithm(digest: Digest) -> str:

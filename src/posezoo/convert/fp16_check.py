@@ -105,8 +105,8 @@ def measure_rounding(
     for exact, rounded in zip(fp32, fp16, strict=True):
         values = exact[port.name].astype(np.float64)
         # np.fmax would ignore nan.
-        moved = float(np.maximum(moved, np.abs(rounded[port.name] - values).max()))
-        largest = max(largest, float(np.abs(values).max()))
+        moved = float(np.maximum(moved, np.abs(rounded[port.name] - values).max(initial=0)))
+        largest = max(largest, float(np.abs(values).max(initial=0)))
     relative = moved / largest if largest else moved
     return OutputRounding(relative, moved, port.unit)
 

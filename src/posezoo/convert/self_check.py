@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posezoo.convert import frontends
+from posezoo.convert.compared_rows import select_rows
 from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.fp16_check import compare_with_fp32, measure_rounding
 from posezoo.convert.graph_cutting import join_names
@@ -226,14 +227,18 @@ def _compare_with_noise(
     computed: Sequence[Mapping[str, Array]],
 ) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
     """The differences by output, and the outputs that cannot be proven."""
-    moved = [[] if case.moved_outputs is None else [case.moved_outputs] for case in reference.cases]
-    outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
+    cases = [replace(case, outputs=select_rows(spec, case.outputs)) for case in reference.cases]
+    computed = [select_rows(spec, outputs) for outputs in computed]
+    moved = [
+        [] if case.moved_outputs is None else [select_rows(spec, case.moved_outputs)]
+        for case in cases
+    ]
+    outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
-        moved = [[*known, *new] for known, new in zip(moved, more, strict=True)]
-        outputs, unprovable = _compare_outputs(
-            spec, precision, names, reference.cases, computed, moved
-        )
+        for known, new in zip(moved, more, strict=True):
+            known += [select_rows(spec, draw) for draw in new]
+        outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
     return outputs, unprovable
 
 
@@ -254,10 +259,15 @@ def _create_unprovable_error(
     return _create_error(
         spec,
         precision,
-        f"cannot be proven by numbers: a rounding of the input changes {name} by "
-        f"{outputs[name].noise:.0%} of its largest value",
+        f"cannot be proven by numbers: {_explain_unprovable(name, outputs[name])}",
         hint="nothing was published; without --self_check strict it is, and its record says so",
     )
+
+
+def _explain_unprovable(name: str, output: OutputDifference) -> str:
+    if output.noise is None or output.noise <= LARGEST_NOISE:
+        return f"{name} finds nobody in the test images"
+    return f"a rounding of the input changes {name} by {output.noise:.0%} of its largest value"
 
 
 def check_fp16(
@@ -314,8 +324,12 @@ def _measure_rounding(
             problem = f"cannot be run: {error_text(error)}"
             raise _create_error(spec, Precision.FP16, problem) from error
     outputs = dict(fp32.outputs)
+    exact = [select_rows(spec, each) for each in fp32.computed]
+    rounded = [select_rows(spec, each) for each in computed]
     for name in names:
-        rounding = measure_rounding(ports.get(name, Output(name, ())), fp32.computed, computed)
+        if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
+            continue  # another number of people: the rounding cannot be measured
+        rounding = measure_rounding(ports.get(name, Output(name, ())), exact, rounded)
         if not np.isfinite(rounding.absolute):
             raise _create_error(spec, Precision.FP16, f"computes inf or nan in {name}")
         outputs[name] = replace(outputs[name], rounding=rounding)
@@ -357,6 +371,8 @@ def _compare_outputs(
     outputs, unprovable = {}, []
     for name in names:
         differences, noises = [], []
+        if not any(case.outputs[name].size for case in cases):
+            unprovable.append(name)  # nobody was found
         for case, actual, draws in zip(cases, computed, moved, strict=True):
             if not np.isfinite(actual[name]).all():
                 raise _create_error(spec, precision, f"computes inf or nan in {name}")
@@ -367,7 +383,7 @@ def _compare_outputs(
         difference, noise = float(np.max(differences)), float(np.max(noises)) if noises else None
         tolerance = tolerances.get(name, tolerances.get("*"))
         if tolerance is None:
-            if noise is not None and not noise <= LARGEST_NOISE:
+            if noise is not None and not noise <= LARGEST_NOISE and name not in unprovable:
                 unprovable.append(name)
             tolerance = (
                 WITHOUT_NOISE if noise == 0 or not is_movable else FACTOR * (noise or 0) + OFFSET
@@ -453,7 +469,14 @@ def _find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[st
 
 
 def compute_difference(reference: Array, actual: Array, measure: str = "max") -> float:
-    """The difference of an output, relative to the largest absolute value of the original's."""
+    """The difference of an output, relative to the largest absolute value of the original's.
+
+    It is 0 if both are empty, and infinite if their shapes differ.
+    """
+    if reference.shape != actual.shape:
+        return float("inf")
+    if not reference.size:
+        return 0.0
     reference, actual = reference.astype(np.float64), actual.astype(np.float64)
     difference, largest = (
         float(MEASURES[measure](np.abs(reference - actual))),

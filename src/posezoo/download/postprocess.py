@@ -123,7 +123,7 @@ class _Placement:
         self._declared = {layout.file_path(spec, file) for file in spec.files}
         self._verified: Collection[str] = ()
         for file in spec.files:
-            if file.name == step.file and file.is_weakly_pinned:
+            if file.name == step.file and (file.checksum is None or file.first_use):
                 self._verified = file.contains
         arguments = [spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export]
         named = [spec.checkpoint, *(each.file for each in spec.postprocessing)]
@@ -133,7 +133,12 @@ class _Placement:
         self.unnamed: list[str] = []  # members that model.yml does not name, but that are written
 
     def place(self, member: str) -> Path | None:
-        """The path of a member; None to skip it."""
+        """The path of a member; None to skip it.
+
+        A member that model.yml names without a folder loses its folder.
+        """
+        bare = member.rpartition("/")[2]
+        member = bare if bare in self._verified else member
         if self._verified and member not in self._verified:
             self.skipped.append(member)
             return None

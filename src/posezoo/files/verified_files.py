@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -160,7 +160,10 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
     for member, expected in file.contains.items():
         try:
             hasher = hashlib.new(expected.algorithm, usedforsecurity=False)
-            with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+            with (
+                zipfile.ZipFile(path) as archive,
+                archive.open(_find_member(archive.namelist(), member)) as stream,
+            ):
                 while piece := stream.read(CHUNK):
                     hasher.update(piece)
                     if stream.tell() > MAX_MEMBER:
@@ -181,6 +184,12 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
         if not actual.value.startswith(expected.value):
             return f"contains {member} with {actual}, {expected} is declared"
     return ""
+
+
+def _find_member(names: Sequence[str], member: str) -> str:
+    """The name in an archive of a declared member: one without a folder may be in any folder."""
+    alike = [name for name in names if name.endswith(f"/{member}")]
+    return alike[0] if member not in names and "/" not in member and len(alike) == 1 else member
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:

@@ -42,7 +42,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "nanodet": "posezoo.pose.nanodet:DECODER",
         "rtmo": "posezoo.pose.rtmo:DECODER",
         "rtmdet": "posezoo.pose.rtmdet:DECODER",
-        "yolox": "posezoo.pose.yolox:DECODER",
+        "yolox": "posezoo.pose.yolox_boxes:DECODER",
     },
 )
 

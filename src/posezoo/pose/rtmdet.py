@@ -17,7 +17,7 @@ from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_opt
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
-from posezoo.pose.yolox import TOP_LEFT_ON_GREY
+from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
 from posezoo.spec.model import Output
 
 #: The label of people, the first class.
@@ -78,7 +78,7 @@ DECODER = DecoderType(
     rules=({"dets": are_boxes, "labels": lambda _name, shape: len(shape) == 2},),
     find_rows=partial(find_rows, min_score=0.05),
     input_sizing=TOP_LEFT_ON_GREY,
-    graph=DecoderGraph("posezoo.convert.decoding.rtmo_graph:build_boxes", "min_box_score"),
+    graph=DecoderGraph("posezoo.convert.decoding.rtmdet_graph:build", "min_box_score"),
     finds_boxes=True,
     printed=BOX_PRINTED,
 )

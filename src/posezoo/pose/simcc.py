@@ -22,7 +22,7 @@ from posezoo.pose.decoder_type import (
     Maps,
     check_options,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 from posezoo.spec.model import Output
@@ -34,13 +34,21 @@ class SimccOptions(TopDownOptions):
 
     Attributes:
         split: the number of bins per pixel.
+        flip: also run the mirrored person, and average both. Only an estimator uses this;
+            ``decode`` takes ``flipped_simcc_x`` and ``flipped_simcc_y`` instead.
     """
 
     split: float = 2.0
+    flip: bool = False
 
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
         check_options(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
+
+    @property
+    def runs_mirrored(self) -> bool:
+        """The option ``flip``."""
+        return self.flip
 
 
 def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
@@ -52,12 +60,17 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
 
     Args:
         maps: ``simcc_x`` (K, width x split) and ``simcc_y`` (K, height x split) float32, with any
-            number of keypoints, K.
+            number of keypoints, K; if the mirrored person was also run, its outputs too, as
+            ``flipped_simcc_x`` and ``flipped_simcc_y``.
 
     Raises:
         InferenceError: the number of keypoints or of bins does not fit.
     """
     across, down = maps["simcc_x"], maps["simcc_y"]
+    if "flipped_simcc_x" in maps:
+        order = list(SKELETONS[skeleton_of(len(across))].flip_order)
+        across = np.mean([across, maps["flipped_simcc_x"][order, ::-1]], axis=0)
+        down = np.mean([down, maps["flipped_simcc_y"][order]], axis=0)
     bins = round(size[0] * options.split), round(size[1] * options.split)
     if (across.shape[1], down.shape[1]) != bins:
         raise InferenceError(
@@ -95,6 +108,10 @@ def _model_info(options: SimccOptions) -> dict[str, str]:
 
 DECODER = DecoderType(
     networks=((Output("", (1, -1, -1), role="simcc_x"), Output("", (1, -1, -1), role="simcc_y")),),
+    optional=(
+        Output("", (1, -1, -1), role="flipped_simcc_x"),
+        Output("", (1, -1, -1), role="flipped_simcc_y"),
+    ),
     options=SimccOptions,
     decode=decode_simcc,
     pipeline=TOP_DOWN,

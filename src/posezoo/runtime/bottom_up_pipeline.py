@@ -87,7 +87,7 @@ class TestTimeAugmentation(BottomUpPipeline):
             raise InferenceError(
                 f"{config.model.full_name}: test-time augmentation is not supported for decoder "
                 f"{config.decoder}",
-                hint=f"it is supported for {', '.join(names)}, and a flip for heatmap",
+                hint=f"it is supported for {', '.join(names)}, and a flip for heatmap and simcc",
             )
         self._merge_passes, self._convert_outputs = decoder.merge_passes, decoder.convert_outputs
         self._flip, self._scales = config.options.flip, config.options.scales

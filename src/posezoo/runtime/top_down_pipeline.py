@@ -102,7 +102,7 @@ class TopDownPipeline(NetworkPipeline):
                 # The outputs are copied: they are valid only until the network's next request.
                 maps = {role: output.copy() for role, output in maps.items()}
                 mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
-                maps["flipped_heatmaps"] = mirrored["heatmaps"]
+                maps |= {f"flipped_{role}": output for role, output in mirrored.items()}
             for pose in to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size):
                 poses.append(replace(pose, score=pose.score * box.score))
                 areas.append(crop.area)

@@ -26,7 +26,8 @@ def model_schema() -> Schema:
     # A network needs its checkpoint, which each variant may declare; a checkpoint needs its
     # network.
     checkpoint: Schema = {
-        "dependentRequired": {"checkpoint": ["network"]},
+        "if": {"required": ["checkpoint"], "properties": {"framework": {"const": "pytorch"}}},
+        "then": {"required": ["network"]},
         "dependentSchemas": {
             "network": {"anyOf": [{"required": ["checkpoint"]}, {"required": ["variants"]}]}
         },

@@ -93,6 +93,11 @@ class Digest:
     algorithm: str
     value: str
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has all digits; of a SHA-1, only the first ones may be known."""
+        return self.algorithm != "sha1" or len(self.value) == SHA1_DIGITS
+
     def __str__(self) -> str:
         return f"{self.algorithm.upper().replace('SHA', 'SHA-')} {self.value[:12]}…"
 
@@ -217,8 +222,7 @@ class SourceFile:
     checksum: Digest | None = None  # None if the publisher states none for the file itself
     sources: tuple[Source, ...] = ()  # tried in order
     max_size: int = 0  # in bytes, the most that is read if the size is unknown
-    #: SHA-1 of an archive's members, by name; if it has fewer than 40 digits, only the first ones
-    #: are known.
+    #: SHA-256 or SHA-1 of an archive's members, by name; a SHA-1 may have only its first digits.
     contains: Mapping[str, Digest] = field(default_factory=dict)
     first_use: bool = False  # whether size and checksum are those of the first download
     #: Whether they come from posezoo.lock; only for a file pinned by `contains`.
@@ -246,13 +250,16 @@ class SourceFile:
         """Whether a checksum, or the full digests of its members, determine its bytes."""
         digests = self.contains.values()
         return self.checksum is not None or (
-            bool(digests) and all(len(digest.value) == SHA1_DIGITS for digest in digests)
+            bool(digests) and all(digest.is_complete for digest in digests)
         )
 
     @property
     def is_weakly_pinned(self) -> bool:
-        """Whether it has no declared SHA-256 or SHA-384 of the whole file."""
-        return self.checksum is None or self.first_use
+        """Whether it has no declared SHA-256 or SHA-384, of the whole file or of its members."""
+        if self.checksum is not None:
+            return self.first_use
+        algorithms = {digest.algorithm for digest in self.contains.values()}
+        return algorithms != {"sha256"}
 
     @property
     def pin(self) -> str:

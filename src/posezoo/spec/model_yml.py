@@ -282,7 +282,11 @@ MODEL_KEYS = (
         _NETWORK,
         note="One of ours, and its arguments: the checkpoint contains its weights.",
     ),
-    Key("checkpoint", FILE_NAME, note="One of the files, or a member of an archive among them."),
+    Key(
+        "checkpoint",
+        FILE_NAME,
+        note="The file to convert: one of the files, or a member of an archive among them.",
+    ),
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),
     Key("people", _PEOPLE, note="How the people are found for a top-down model."),
@@ -441,12 +445,13 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
 
 
 def _check_checkpoint(top: YamlMapping, spec: model.ModelSpec, *, is_listed: bool) -> None:
-    if spec.network is None:
-        if "checkpoint" in top:
-            raise top["checkpoint"].make_error(
-                "is given without `network`: declare the network that these weights belong to"
-            )
-    elif top["checkpoint"] and not is_listed:
+    if spec.network is None and "checkpoint" not in top:
+        return
+    if spec.network is None and spec.framework is model.Framework.PYTORCH:
+        raise top["checkpoint"].make_error(
+            "is given without `network`: declare the network that these weights belong to"
+        )
+    if top["checkpoint"] and not is_listed:
         raise top["checkpoint"].make_error(
             f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
         )

@@ -244,7 +244,12 @@ _TAGGED_DIGEST = tagged(
 )
 #: The SHA-1 of a member: all digits, or only the first ones, as in a file's name.
 _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8")
-_SHA1 = record(partial(model.Digest, "sha1"), Key("value", _HEX_SHA1, required=True), tag="sha1")
+_MEMBER_DIGEST = tagged(
+    {
+        name: record(partial(model.Digest, name), Key("value", digits, required=True), tag=name)
+        for name, digits in {"sha1": _HEX_SHA1, "sha256": _HEX_SHA256}.items()
+    }
+)
 
 
 #: A SHA-384 in hex.
@@ -268,9 +273,9 @@ def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     for member, value in node.as_mapping():
         if reason := explain_unsafe_file_name(member):
             raise value.make_error(f"{sanitize(member)} {reason}")
-        members[member] = _SHA1.read(value)
+        members[member] = _MEMBER_DIGEST.read(value)
     if not members:
-        raise node.make_error("is empty: name a member and its SHA-1")
+        raise node.make_error("is empty: name a member and its digest")
     return members
 
 
@@ -291,7 +296,7 @@ _MEMBERS = FieldType(
         "type": "object",
         "propertyNames": ref("file_name"),
         "minProperties": 1,
-        "additionalProperties": _SHA1.schema,
+        "additionalProperties": _MEMBER_DIGEST.schema,
     },
 )
 FILE_KEYS = (
@@ -300,7 +305,11 @@ FILE_KEYS = (
     Key("max_size", integer(1, MAX_SIZE), note="Bytes: the limit if the size is unknown."),
     Key("checksum", _CHECKSUM, note="SHA-384 in hex, {$type, value}, or unknown."),
     Key("sha256", _HEX_SHA256),
-    Key("contains", _MEMBERS, note="SHA-1 of members of a zip: a weak pin; of 8 digits, none."),
+    Key(
+        "contains",
+        _MEMBERS,
+        note="SHA-256 of members of a zip; a SHA-1 is a weak pin, of 8 digits none.",
+    ),
     Key("source", _SOURCES, required=True, note="One or a list, tried in order."),
     Key("original_source", _SOURCES, note="Tried last."),
 )

@@ -16,7 +16,7 @@ and, for a model but not for a composite::
     origin        object         repository, paper (addresses, or empty)
     files         list           name, size (bytes; null: unknown), sha384 or sha256 if it is known,
                                  max_size (the limit of an unknown size), contains (member:
-                                 sha1:digits), pin (strong, weak or none), sources (list of str)
+                                 sha256:digits), pin (strong, weak or none), sources (list of str)
     inputs        list           name, shape (-1: any size), layout, ir_layout, color, ir_color
                                  (BGR, RGB or null), mean, scale (one for each channel),
                                  reverse_input_channels, dynamic (letters of the layout whose size
@@ -165,7 +165,9 @@ def _file(file: SourceFile) -> dict[str, Any]:
         **project(file, "name size"),
         **({checksum.algorithm: checksum.value} if checksum else {}),
         "max_size": file.max_size or None,
-        "contains": {member: f"sha1:{digest.value}" for member, digest in file.contains.items()},
+        "contains": {
+            member: f"{digest.algorithm}:{digest.value}" for member, digest in file.contains.items()
+        },
         **project(file, "pin sources=addresses"),
     }
 

@@ -65,6 +65,17 @@ def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
     return best.output(1), best.output(0)
 
 
+def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
+    """The rows (N, ...) with the highest scores (N,): (limit, ...), of which the last are zeros if
+    there are fewer.
+    """
+    sides = static_sizes(values.get_output_partial_shape(0))[1:]
+    values = ops.concat([values, ops.constant(np.zeros((limit, *sides), np.float32))], 0)
+    scores = ops.concat([scores, ops.constant(np.zeros(limit, np.float32))], 0)
+    order, best = select_highest(scores, limit)
+    return take(values, order, 0), best
+
+
 def take(values: Any, places: ArrayLike | Any, axis: int) -> Any:
     """The values at these indices of an axis."""
     return ops.gather(

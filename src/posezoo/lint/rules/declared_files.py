@@ -116,11 +116,12 @@ def hash_name(view: ModelView) -> Violations:
     """
     files = [(each, *pair) for each in view.variants for pair in enumerate(each.files)]
     for variant, index, file in files:
-        digests = [*file.contains.values()]
+        # The hash in the name of an OpenMMLab archive is that of the checkpoint before its export.
+        digests = [digest for digest in file.contains.values() if digest.algorithm == "sha1"]
         if file.checksum and not file.name.endswith(ARCHIVES):  # the hash may be that of a member
             digests.append(file.checksum)
         values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
-        tag = f"-{variant.tag}.params" if file.contains else ""
+        tag = f"-{variant.tag}.params" if digests else ""
         texts = " ".join(
             (file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources))
         )

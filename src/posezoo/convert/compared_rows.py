@@ -1,0 +1,31 @@
+"""The rows of outputs that two runtimes must compute alike: those of people, and not padding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from posezoo.spec.model import ModelSpec
+
+Array = npt.NDArray[Any]
+
+
+def select_rows(spec: ModelSpec, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Outputs by name, with only the rows that the model's decoder compares between runtimes.
+
+    They are unchanged if the decoder compares outputs as a whole, or the model declares no roles.
+    """
+    from posezoo.pose.decoders import DECODERS
+
+    decoder = spec.decoding.decoder if spec.decoding is not None else spec.decoder
+    record = DECODERS.find(decoder.name) if decoder is not None else None
+    roles = {port.role: port.name for port in spec.outputs if port.name in outputs}
+    if record is None or record.find_rows is None:
+        return outputs
+    if any(output.role not in roles for output in record.networks[-1]):
+        return outputs
+    rows = record.find_rows({role: outputs[name] for role, name in roles.items()})
+    selected = {name: outputs[name][:, rows] for name in roles.values()}
+    return {**outputs, **selected}

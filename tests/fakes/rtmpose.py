@@ -1,0 +1,223 @@
+"""RTMPose as a module with the parameter names of the published checkpoints, and its ONNX with random weights.
+
+CSPNeXt: C. Lyu et al., RTMDet, arXiv:2212.07784; the head: T. Jiang et al., RTMPose, arXiv:2303.07399.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: How deep and how wide the backbone of each size is.
+SIZES = {"t": (0.167, 0.375), "s": (0.33, 0.5), "m": (0.67, 0.75), "l": (1, 1), "x": (1.33, 1.25)}
+#: Channels before and after a stage, its blocks, and whether a block is added to its input.
+STAGES = ((64, 128, 3, True), (128, 256, 6, True), (256, 512, 6, True), (512, 1024, 3, False))
+
+
+class ConvModule(nn.Module):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        padding = kernel // 2
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.silu(self.bn(self.conv(x)))
+
+
+class DepthwiseConv(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise_conv = ConvModule(channels, channels, 5, groups=channels)
+        self.pointwise_conv = ConvModule(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise_conv(self.depthwise_conv(x))
+
+
+class Block(nn.Module):
+    def __init__(self, channels: int, *, adds: bool) -> None:
+        super().__init__()
+        self.conv1 = ConvModule(channels, channels, 3)
+        self.conv2 = DepthwiseConv(channels)
+        self.adds = adds
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv2(self.conv1(x))
+        return x + y if self.adds else y
+
+
+class ChannelAttention(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * functional.hardsigmoid(self.fc(x.mean((2, 3), keepdim=True)))
+
+
+class CSPLayer(nn.Module):
+    def __init__(self, channels: int, blocks: int, *, adds: bool) -> None:
+        super().__init__()
+        middle = channels // 2
+        self.main_conv = ConvModule(channels, middle)
+        self.short_conv = ConvModule(channels, middle)
+        self.final_conv = ConvModule(2 * middle, channels)
+        self.blocks = nn.Sequential(*(Block(middle, adds=adds) for _ in range(blocks)))
+        self.attention = ChannelAttention(2 * middle)
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.cat((self.blocks(self.main_conv(x)), self.short_conv(x)), 1)
+        return self.final_conv(self.attention(both))
+
+
+class SPPBottleneck(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = ConvModule(channels, channels // 2)
+        self.conv2 = ConvModule(2 * channels, channels)
+        self.poolings = nn.ModuleList(nn.MaxPool2d(size, 1, size // 2) for size in (5, 9, 13))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(x)
+        return self.conv2(torch.cat([x, *(pool(x) for pool in self.poolings)], 1))
+
+
+class CSPNeXt(nn.Module):
+    def __init__(self, deepen: float, widen: float) -> None:
+        super().__init__()
+        first = int(64 * widen)
+        self.stem = nn.Sequential(
+            ConvModule(3, first // 2, 3, 2),
+            ConvModule(first // 2, first // 2, 3),
+            ConvModule(first // 2, first, 3),
+        )
+        for number, (inputs, outputs, blocks, adds) in enumerate(STAGES, 1):
+            channels = int(outputs * widen)
+            layers: list[nn.Module] = [ConvModule(int(inputs * widen), channels, 3, 2)]
+            if number == len(STAGES):
+                layers.append(SPPBottleneck(channels))
+            layers.append(CSPLayer(channels, max(round(blocks * deepen), 1), adds=adds))
+            self.add_module(f"stage{number}", nn.Sequential(*layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+
+class ScaleNorm(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.g = nn.Parameter(torch.ones(1))
+        self.scale = size**-0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm = x.norm(dim=2, keepdim=True) * self.scale
+        return x / norm.clamp(min=1e-5) * self.g
+
+
+class Scale(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class GatedAttention(nn.Module):
+    """RTMCCBlock: 256 numbers for each keypoint; 128 are compared, and 512 gate."""
+
+    def __init__(self, size: int = 256, compared: int = 128, gates: int = 512) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.rand(2, compared))
+        self.beta = nn.Parameter(torch.rand(2, compared))
+        self.o = nn.Linear(gates, size, bias=False)
+        self.uv = nn.Linear(size, 2 * gates + compared, bias=False)
+        self.ln = ScaleNorm(size)
+        self.res_scale = Scale(size)
+        self.parts = [gates, gates, compared]
+
+    def forward(self, x: Tensor) -> Tensor:
+        u, v, base = functional.silu(self.uv(self.ln(x))).split(self.parts, 2)
+        both = base.unsqueeze(2) * self.gamma + self.beta
+        query, key = both[:, :, 0], both[:, :, 1]
+        weights = torch.relu(query @ key.transpose(1, 2) / math.sqrt(self.parts[2])) ** 2
+        return self.res_scale(x) + self.o(u * (weights @ v))
+
+
+class Head(nn.Module):
+    def __init__(self, channels: int, keypoints: int, height: int, width: int) -> None:
+        super().__init__()
+        cells = width * height // 1024
+        self.final_layer = nn.Conv2d(channels, keypoints, 7, 1, 3)
+        self.mlp = nn.Sequential(ScaleNorm(cells), nn.Linear(cells, 256, bias=False))
+        self.gau = GatedAttention()
+        self.cls_x = nn.Linear(256, 2 * width, bias=False)
+        self.cls_y = nn.Linear(256, 2 * height, bias=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.gau(self.mlp(self.final_layer(x).flatten(2)))
+        return self.cls_x(x), self.cls_y(x)
+
+
+class RTMPose(nn.Module):
+    def __init__(self, size: str, keypoints: int = 17, height: int = 256, width: int = 192) -> None:
+        super().__init__()
+        deepen, widen = SIZES[size]
+        self.backbone = CSPNeXt(deepen, widen)
+        self.head = Head(int(1024 * widen), keypoints, height, width)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head(self.backbone(image))
+
+
+def rtmpose_onnx(folder: Path, size: str, keypoints: int, height: int, width: int) -> bytes:
+    """The network with random weights, as MMDeploy exports it: opset 11, any batch."""
+    torch.manual_seed(0)
+    network = RTMPose(size, keypoints, height, width).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+    path = folder / "end2end.onnx"
+    names = ["simcc_x", "simcc_y"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            torch.rand(1, 3, height, width),
+            path,
+            input_names=["input"],
+            output_names=names,
+            opset_version=11,
+            dynamic_axes={name: {0: "batch"} for name in ("input", *names)},
+            dynamo=False,
+        )
+    return path.read_bytes()
+
+
+def openmmlab_archive(member: str, onnx: bytes) -> bytes:
+    """A zip with the members of OpenMMLab's, which has no license text."""
+    archive = io.BytesIO()
+    folder = member.rpartition("/")[0]
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr(member, onnx)
+        for name in ("pipeline.json", "deploy.json", "detail.json"):
+            packed.writestr(f"{folder}/{name}".lstrip("/"), "{}")
+    return archive.getvalue()
+
+
+def drawn_scene(height: int = 480, width: int = 640) -> np.ndarray:
+    """An image of noise."""
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)

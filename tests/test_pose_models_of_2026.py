@@ -1,0 +1,155 @@
+"""The models of 2026, as their users get them, with generated weights: the registry is a copy that is pinned to them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+import yaml
+
+from fakes.command import posezoo as run_posezoo
+from fakes.rtmpose import RTMPose, drawn_scene, openmmlab_archive, rtmpose_onnx
+from fakes.server import Server
+from posezoo import load
+from posezoo.registry import open_registry
+
+ROOT = Path(__file__).resolve().parents[1]
+
+MEAN, SCALE = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+#: Parameters as MMPose's tables state them, in millions; of 26 keypoints as well.
+PUBLISHED = {
+    ("t", 17, 256, 192): 3.337007, ("s", 17, 256, 192): 5.473251, ("m", 17, 256, 192): 13.587611,
+    ("l", 17, 256, 192): 27.660339, ("m", 17, 384, 288): 13.717659, ("l", 17, 384, 288): 27.790387,
+    ("x", 17, 384, 288): 49.434283, ("m", 26, 256, 192): 13.926308, ("l", 133, 384, 288): 33.610919,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", PUBLISHED, ids=str)
+def test_our_rtmpose_has_the_published_number_of_parameters(shape):
+    network = RTMPose(*shape)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert count == round(1e6 * PUBLISHED[shape])
+    declared = {
+        spec.published.mparams for spec in open_registry().select(["rtmpose-*", "dwpose-l"]).models
+    }
+    assert PUBLISHED[shape] in declared
+
+
+class Place:
+    """A publisher's server, a registry that names it, and a user's folder."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.server = server
+        self.models = folder / "models"
+        self.out = folder / "out"
+        shutil.copytree(ROOT / "licenses", folder / "licenses")
+
+    def publish(self, name: str, onnx: bytes, member: str = "") -> None:
+        """A model with the keys of ours, whose archive or file is pinned to these bytes."""
+        declared = yaml.safe_load((ROOT / f"models/public/{name}/model.yml").read_text("utf-8"))
+        (file,) = declared["files"]
+        is_packed = file["name"].endswith(".zip")
+        content = openmmlab_archive(member or declared["checkpoint"], onnx) if is_packed else onnx
+        file["source"] = self.server.serve(file["name"], content)
+        if file.get("checksum"):
+            file["size"] = len(content)
+            file["checksum"]["value"] = hashlib.sha256(content).hexdigest()
+            file.pop("max_size", None)
+        for digest in file.get("contains", {}).values():
+            digest["value"] = hashlib.sha256(onnx).hexdigest()
+        declared.pop("people", None)
+        target = self.models / "public" / name
+        target.mkdir(parents=True)
+        (target / "model.yml").write_text(yaml.safe_dump(declared), "utf-8")
+
+    def run(self, verb: str, *args: object) -> str:
+        options = ("--models_dir", self.models)
+        ended = run_posezoo(verb, *args, *options, POSEZOO_DETECTOR="none")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    def ir(self, name: str, precision: str = "FP32") -> Path:
+        return self.out / "public" / name / precision / f"{name}.xml"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("place")
+    with Server() as server:
+        yield Place(folder, server)
+
+
+@pytest.fixture(scope="module")
+def rtmpose(place):
+    """rtmpose-t from the archive with its dated folder, as FP32 and FP16, with what the command said."""
+    place.publish("rtmpose-t", rtmpose_onnx(place.models.parent, "t", 17, 256, 192))
+    said = place.run("get", "rtmpose-t", "-o", place.out, "--precisions", "FP32,FP16")
+    return place, said
+
+
+def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
+    place, said = rtmpose
+    assert "FP32 self-check passed" in said and "compared with ONNX Runtime" in said
+    assert "not named in model.yml, and not unpacked" in said or "pipeline.json" in said
+    assert place.ir("rtmpose-t").is_file() and place.ir("rtmpose-t", "FP16").is_file()
+
+
+def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
+    place, _ = rtmpose
+    image = drawn_scene()
+    box = (100, 50, 260, 400)
+    (pose,) = load(place.ir("rtmpose-t"), detector=None)(image, boxes=[box])
+    # The published crop and bins, with OpenCV and ONNX Runtime alone.
+    size = np.array([192, 256])
+    sides = np.array([350 * 1.25 * 192 / 256, 350 * 1.25])
+    scale = size / sides
+    center = np.array([180.0, 225.0])
+    matrix = np.concatenate([np.diag(scale), (size / 2 - center * scale)[:, None]], axis=1)
+    matrix[:, 2] += scale / 2 - 0.5  # ours: coordinates are continuous
+    crop = cv2.warpAffine(image, matrix, (192, 256), flags=cv2.INTER_LINEAR)[..., ::-1]
+    feed = ((crop - np.float32(MEAN)) / np.float32(SCALE)).transpose(2, 0, 1)[None]
+    session = onnxruntime.InferenceSession(next(place.out.rglob("end2end.onnx")))
+    across, down = session.run(None, {"input": feed.astype(np.float32)})
+    bins = np.stack([across[0].argmax(axis=1), down[0].argmax(axis=1)], axis=1)
+    expected = (bins / 2 + 0.5) / scale + center - sides / 2
+    is_found = pose.keypoints[:, 2] > 0
+    assert is_found.any() and np.abs(pose.keypoints[:, :2] - expected)[is_found].max() <= 0.1
+    scene = tmp_path / "scene.png"
+    cv2.imwrite(str(scene), image)
+    results = tmp_path / "results"
+    place.run("run", "rtmpose-t", "-i", scene, "-o", results, "--weights_dir", place.out)
+    poses = json.loads((results / "poses.json").read_text("utf-8"))
+    assert "coco-17" in json.dumps(poses) and len([*results.rglob("*scene*")]) == 1, [
+        *results.rglob("*")
+    ]
+
+
+def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
+    place, _ = rtmpose
+    said = place.run("convert", "rtmpose-t", "-d", place.out, "-o", tmp_path, "--decode")
+    assert "self-check passed" in said
+    decoded = tmp_path / "public/rtmpose-t/FP32/rtmpose-t.xml"
+    image = drawn_scene()
+    box = [(100, 50, 260, 400)]
+    (alone,) = load(place.ir("rtmpose-t"), detector=None)(image, boxes=box)
+    (pose,) = load(decoded, detector=None)(image, boxes=box)
+    assert np.abs(pose.keypoints - alone.keypoints).max() <= 0.1
+
+
+def test_rtmpose_becomes_int8(rtmpose, tmp_path):
+    place, _ = rtmpose
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(4):
+        noise = np.random.default_rng(number).integers(0, 256, (256, 192, 3), dtype=np.uint8)
+        cv2.imwrite(str(photos / f"{number}.png"), noise)
+    folders = ("--weights_dir", place.out, "--dataset_dir", photos)
+    said = place.run("quantize", "rtmpose-t", *folders)
+    assert place.ir("rtmpose-t", "FP16-INT8").is_file(), said
