@@ -61,10 +61,12 @@ def test_what_the_kinds_of_built_in_models_say():
     said = {name: info_of(spec, decoder_of(spec)) for name, spec in OWN.items()}
     types = {name: info["model_type"] for name, info in said.items() if "model_type" in info}
     one_person = {name for name, spec in OWN.items() if decoder_of(spec).name == "heatmap"}
+    of_bins = {name for name, spec in OWN.items() if decoder_of(spec).name == "simcc"}
     assert types == {
         "person-detection-retail-0013": "ssd",
         "human-pose-estimation-0001": "keypoints_openpose",
         **dict.fromkeys(one_person, "keypoints_hrnet"),
+        **dict.fromkeys(of_bins, "keypoint_detection"),
     }
     assert said["movenet-multipose"]["resize_type"] == "fit_to_window"
     assert said["lightweight-openpose-mobilenet-v1"]["pad_value"] == "128"
