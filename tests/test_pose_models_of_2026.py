@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from fakes.command import posezoo as run_posezoo
+from fakes.rtmo import rtmo_onnx
 from fakes.rtmpose import RTMPose, drawn_scene, openmmlab_archive, rtmpose_onnx
 from fakes.server import Server
 from posezoo import load
@@ -153,3 +154,33 @@ def test_rtmpose_becomes_int8(rtmpose, tmp_path):
     folders = ("--weights_dir", place.out, "--dataset_dir", photos)
     said = place.run("quantize", "rtmpose-t", *folders)
     assert place.ir("rtmpose-t", "FP16-INT8").is_file(), said
+
+
+@pytest.mark.parametrize("shift", [-3.2, -50], ids=["people", "nobody"])
+def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
+    """ONNX Runtime fills the row after the people with the last anchor, OpenVINO with zeros."""
+    other = Place(tmp_path, place.server)
+    other.publish("rtmo-t", rtmo_onnx(tmp_path, 416, shift))
+    said = other.run("get", "rtmo-t", "-o", other.out, "--precisions", "FP32,FP16")
+    image = drawn_scene()
+    poses = load(other.ir("rtmo-t"))(image)
+    if shift == -50:
+        assert "cannot be proven by numbers" in said and poses == []
+        return
+    assert "FP32 self-check passed" in said and "compared with ONNX Runtime" in said
+    # The published preprocessing with OpenCV and ONNX Runtime alone: a centered letterbox on grey.
+    scale = 416 / 640
+    fed = np.full((416, 416, 3), 114, np.uint8)
+    fed[52:364] = cv2.resize(image, (416, 312), interpolation=cv2.INTER_LINEAR)
+    session = onnxruntime.InferenceSession(next(other.out.rglob("end2end.onnx")))
+    feed = fed.transpose(2, 0, 1)[None].astype(np.float32)
+    dets, keypoints = session.run(None, {"input": feed})
+    people = keypoints[0, dets[0, :, 4] >= 0.3]
+    expected = (people[..., :2] - [0, 52]) / scale
+    assert len(poses) == len(people) > 3
+    found = np.array([pose.keypoints[:, :2] for pose in poses])
+    assert np.abs(found - expected).max() <= 0.1
+    said = other.run("convert", "rtmo-t", "-d", other.out, "-o", tmp_path / "ir", "--decode")
+    assert "self-check passed" in said
+    decoded = load(tmp_path / "ir/public/rtmo-t/FP32/rtmo-t.xml")(image)
+    assert np.abs(np.array([pose.keypoints[:, :2] for pose in decoded]) - found).max() <= 0.1
