@@ -34,6 +34,7 @@ class Suppression(torch.autograd.Function):
 class Tail(nn.Module):
     def __init__(self, side: int, channels: int = 16, size: int = 64, features: int = 32) -> None:
         super().__init__()
+        torch.manual_seed(3)
         self.stem = nn.ModuleList(nn.Conv2d(3, channels, stride, stride) for stride in STRIDES)
         self.heads = nn.ModuleDict()
         for name, outputs in (("score", 1), ("box", 4), ("visible", JOINTS), ("vector", size)):
@@ -98,26 +99,62 @@ class Tail(nn.Module):
         return anchors[padded.topk(count)[1]][None]
 
 
-def rtmo_onnx(folder: Path, side: int, shift: float = 0.0) -> bytes:
-    """The tail for an image of this side; ``shift`` is added to the logits of the scores."""
+class Detector(Tail):
+    """The boxes and their labels, as RTMDet's network returns them."""
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        dets, _ = super().forward(57 * image + 114)  # the image is normalized
+        return dets, (dets[..., 0] * 0).to(torch.int64)
+
+
+class RawHead(nn.Module):
+    """Rows for all cells of strides 8, 16 and 32, as YOLOX's network returns them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Conv2d(3, 85, stride, stride) for stride in (8, 16, 32))
+
+    def forward(self, image: Tensor) -> Tensor:
+        rows = torch.cat([head(image / 255).flatten(2) for head in self.heads], 2).transpose(1, 2)
+        return torch.cat((rows[..., :2], 1 + rows[..., 2:4], (3 * rows[..., 4:]).sigmoid()), -1)
+
+
+def yolox_onnx(folder: Path, side: int) -> bytes:
     torch.manual_seed(3)
-    network = Tail(side).eval()
+    return _export(folder, RawHead(), side, ["images", "output"])
+
+
+def rtmdet_onnx(folder: Path, side: int) -> bytes:
+    return _export(folder, _with_shift(Detector(side), -1.5), side, ["input", "dets", "labels"])
+
+
+def rtmo_onnx(folder: Path, side: int, shift: float) -> bytes:
+    """The tail for an image of this side; ``shift`` is added to the logits of the scores."""
+    return _export(folder, _with_shift(Tail(side), shift), side, ["input", "dets", "keypoints"])
+
+
+def _with_shift(network: Tail, shift: float) -> Tail:
     for head in network.heads["box"]:
         head.weight.data *= 0.05
     for head in network.heads["score"]:
         head.weight.data *= 8
         head.bias.data += shift
+    return network
+
+
+def _export(folder: Path, network: nn.Module, side: int, names: list[str]) -> bytes:
+    """The ONNX of a network; the first name is its input."""
     path = folder / "end2end.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network,
+            network.eval(),
             torch.rand(1, 3, side, side),
             path,
-            input_names=["input"],
-            output_names=["dets", "keypoints"],
+            input_names=names[:1],
+            output_names=names[1:],
             opset_version=11,
-            dynamic_axes={"dets": {1: "n"}, "keypoints": {1: "n"}},
+            dynamic_axes={name: {1: "n"} for name in names[1:] if name != "output"},
             dynamo=False,
         )
     return path.read_bytes()
