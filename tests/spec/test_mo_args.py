@@ -7,10 +7,11 @@ import re
 import pytest
 
 from fakes.zoo import as_yaml
+from posezoo.convert.model_optimizer import refuse_unsafe_arguments
 from posezoo.errors import SpecError
 from posezoo.spec import supported_mo_args
 from posezoo.spec.mo_args import MoArguments, read_arguments, write_arguments
-from posezoo.spec.model import Input, Output, Precision
+from posezoo.spec.model import Family, Framework, Input, License, ModelSpec, Output, Precision
 from posezoo.spec.yaml_nodes import parse_yaml
 
 IMAGE = Input("image", (1, 3, 4, 6), "NCHW")
@@ -221,10 +222,11 @@ def test_arguments_are_written_as_they_are_read():
         "--unknown=1",
         "--bare",
     )
-    read_once = read(*arguments, inputs=())
-    from posezoo.spec.model import Family, Framework, License, ModelSpec
+    assert write_arguments(spec_with(read(*arguments, inputs=()))) == arguments
 
-    spec = ModelSpec(
+
+def spec_with(arguments):
+    return ModelSpec(
         name="net",
         family=Family.PUBLIC,
         path=None,  # type: ignore[arg-type]
@@ -233,12 +235,22 @@ def test_arguments_are_written_as_they_are_read():
         framework=Framework.ONNX,
         license=License(),
         files=(),
-        inputs=read_once.inputs,
-        outputs=read_once.outputs,
-        mo_args=read_once.kept,
-        input_model=read_once.input_model,
+        inputs=arguments.inputs,
+        outputs=arguments.outputs,
+        mo_args=arguments.kept,
+        input_model=arguments.input_model,
     )
-    assert write_arguments(spec) == arguments
+
+
+def test_the_outputs_of_an_ssd_are_kept_as_text_because_the_ir_has_another_one():
+    config = "--transformations_config=$mo_dir/extensions/front/tf/ssd_v2_support.json"
+    pipeline = "--tensorflow_object_detection_api_pipeline_config=$dl_dir/net/pipeline.config"
+    output = "--output=detection_scores,detection_boxes,num_detections"
+    meaning = read(output, config, pipeline, inputs=())
+    assert meaning.outputs == ()
+    assert write_arguments(spec_with(meaning)) == (output, config, pipeline)
+    refuse_unsafe_arguments(spec_with(meaning))  # Model Optimizer itself gets them
+    assert len(read(output, config, inputs=()).outputs) == 3
 
 
 def test_an_input_may_be_given_with_its_shape_and_its_type():

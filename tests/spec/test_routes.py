@@ -42,6 +42,18 @@ CONFIG = "--transformations_config"
             {"mo_args": ((CONFIG, "a.json"), (PIPELINE, "b"))},
             (Route.MO, "object-detection-pipeline"),
         ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/ssd_v2_support.json"), (PIPELINE, "$dl_dir/b"))},
+            (Route.CONVERT, ""),
+        ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/rfcn_support.json"), (PIPELINE, "$dl_dir/b"))},
+            (Route.MO, "object-detection-pipeline"),
+        ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/ssd_v2_support.json"),)},
+            (Route.MO, "transformations-config"),
+        ),
         # Model Optimizer itself could begin only once upstream's code has run.
         (
             {"mo_args": ((CONFIG, "a.json"),), "has_pre_convert": True},

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
+from posezoo.convert.object_detection import BOXES, SCORES, add_detection_output
 from posezoo.convert.regions import add_regions
 from posezoo.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.files import verified_files
@@ -32,6 +33,7 @@ from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec, SourceFile
+from posezoo.spec.region_configs import find_ssd_pipeline
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
@@ -211,6 +213,8 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         verified_files.write_atomically(keep_onnx, source)
     declared = model_format.output_names(path)
     names = [*(port.name for port in spec.outputs), *declared.values()]
+    if find_ssd_pipeline(spec.mo_args):
+        names = [BOXES, SCORES]  # what follows is replaced
     try:
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
             # It reads only .pb files.
@@ -232,7 +236,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     _keep_node_names(network, model_format, spec, path)
     if declared:
         network = _name_outputs(network, declared, spec, path)
-    return add_regions(network, spec, path)
+    return add_detection_output(add_regions(network, spec, path), spec, path)
 
 
 def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:

@@ -1,8 +1,8 @@
 """Run Model Optimizer (openvino-dev 2024.6 or older) as a program from its own environment.
 
 It converts models that neither OpenVINO nor posezoo can read: TensorFlow's object detection
-pipelines, and models that need a program inside Model Optimizer (--transformations_config). Its
-packages and ours cannot be installed in one environment.
+pipelines in two stages, and models that need a program inside Model Optimizer
+(--transformations_config). Its packages and ours cannot be installed in one environment.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from posezoo.layout import ModelLayout
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
+from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.workers.program import find_exception, run_program
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
@@ -45,8 +46,7 @@ _REFUSED_LETTERS = ("-o", "-n", "-w", "-m", "-k")
 _PATHS = (
     "--counts", "--input_checkpoint", "--input_meta_graph", "--input_proto", "--input_symbol",
     "--mean_file", "--nd_prefix_name", "--pretrained_model_name", "--saved_model_dir",
-    "--tensorflow_object_detection_api_pipeline_config",
-    "--tensorflow_use_custom_operations_config", "--transformations_config", "-d",
+    "--tensorflow_use_custom_operations_config", "-d", PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG,
 )  # fmt: skip
 
 # Large TensorFlow models take some minutes.
@@ -203,7 +203,7 @@ def refuse_unsafe_arguments(spec: ModelSpec) -> None:
             )
         is_long = flag.startswith("--")
         if (
-            any(name.startswith(flag) for name in _REFUSED)
+            flag not in TYPED and any(name.startswith(flag) for name in _REFUSED)
             if is_long
             else flag.startswith(_REFUSED_LETTERS)
         ):

@@ -11,7 +11,7 @@ from typing import Any
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ModelSpec
-from posezoo.spec.region_configs import REGION_CONFIGS, TRANSFORMATIONS_CONFIG
+from posezoo.spec.region_configs import REGION_CONFIGS, TRANSFORMATIONS_CONFIG, is_region_config
 
 _WITH_HEADS, _WITH_OUTPUTS = "TFYOLOV3", "TFYOLO"
 _TO_NCHW = [0, 3, 1, 2]
@@ -32,8 +32,8 @@ def add_regions(network: Any, spec: ModelSpec, source: Path) -> Any:
         ConversionError: the configuration is damaged or of another kind, or the network does not
             have the places that it names.
     """
-    value = dict(spec.mo_args).get(TRANSFORMATIONS_CONFIG)
-    if value is None:
+    value = dict(spec.mo_args).get(TRANSFORMATIONS_CONFIG, "")
+    if not is_region_config(value):
         return network
     config, title = _read_config(value, spec, source)
     try:

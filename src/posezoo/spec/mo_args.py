@@ -16,6 +16,11 @@ from posezoo.errors import sanitize
 from posezoo.spec import supported_mo_args
 from posezoo.spec.inputs_outputs import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
 from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.spec.region_configs import (
+    PIPELINE_CONFIG,
+    TRANSFORMATIONS_CONFIG,
+    find_ssd_pipeline,
+)
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -42,10 +47,7 @@ _TAKES_A_VALUE = {*TYPED, *supported_mo_args.CARRIED_OUT} - {
     "--static_shape",
     "--compress_to_fp16",
     "--disable_nhwc_to_nchw",
-} | {
-    "--transformations_config",
-    "--tensorflow_object_detection_api_pipeline_config",
-}
+} | {TRANSFORMATIONS_CONFIG, PIPELINE_CONFIG}
 _SHORT = {short: flag for flag, short in TYPED.items() if short}
 FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
@@ -125,8 +127,11 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
     given: dict[str, _FlagValue] = {}
     kept: list[tuple[str, str]] = []
     originals: list[str] = []
-    for item, flag, value in _flags(node):
-        if flag not in TYPED:
+    flags = list(_flags(node))
+    # Of the outputs that --output names for an SSD, Model Optimizer makes a single one.
+    is_ssd = bool(find_ssd_pipeline([(flag, value) for _, flag, value in flags]))
+    for item, flag, value in flags:
+        if flag not in TYPED or (is_ssd and flag == "--output"):
             kept.append((flag, value))
             originals += [value] if flag in OTHER_ORIGINALS else []
             continue

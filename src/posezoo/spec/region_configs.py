@@ -1,17 +1,24 @@
-"""The configurations with which Model Optimizer ends networks of YOLO 1 to 3 at RegionYolo layers.
+"""The configurations with which Model Optimizer ends networks of YOLO 1 to 3 at RegionYolo layers,
+and those of TensorFlow's Object Detection API (SSD) at a DetectionOutput layer.
 
-They are the values of ``--transformations_config``: files of Model Optimizer itself, whose contents
-are here, or files of the model, whose names contain "yolo".
+They are the values of ``--transformations_config``: files of Model Optimizer itself, or files of
+the model, whose names contain "yolo". The contents of Model Optimizer's files for YOLO are here.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Container, Sequence
 from types import MappingProxyType
 from typing import Any
 
 TRANSFORMATIONS_CONFIG = "--transformations_config"
+#: Names the file with which the Object Detection API trained a network.
+PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
+
+#: The releases of the API since 2018 differ in the names of a few operations.
+_SSD_CONFIGS = ("ssd_v2_support.json", "ssd_support_api_v1.14.json", "ssd_support_api_v1.15.json")
 
 _COCO_ANCHORS = (0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052,
                  9.16828)  # fmt: skip
@@ -58,9 +65,23 @@ REGION_CONFIGS = MappingProxyType(
 
 
 def is_region_config(value: str) -> bool:
-    """Whether a value of ``--transformations_config`` is such a configuration, by its name."""
+    """Whether a value of ``--transformations_config`` is one of YOLO, by its name."""
     folder, _, _ = value.partition("/")
-    name = posixpath.basename(value)
-    if folder in ("$mo_dir", "$mo_ext_dir"):
-        return name in REGION_CONFIGS
-    return folder == "$dl_dir" and bool(re.fullmatch(r".*yolo.*\.json", name))
+    if folder == "$dl_dir":
+        return bool(re.fullmatch(r".*yolo.*\.json", posixpath.basename(value)))
+    return _is_of_model_optimizer(value, REGION_CONFIGS)
+
+
+def find_ssd_pipeline(arguments: Sequence[tuple[str, str]]) -> str:
+    """The file of the model (``$dl_dir/...``) that describes its SSD; empty if it is no SSD of the
+    Object Detection API.
+    """
+    values = dict(arguments)
+    pipeline = values.get(PIPELINE_CONFIG, "")
+    is_ssd = _is_of_model_optimizer(values.get(TRANSFORMATIONS_CONFIG, ""), _SSD_CONFIGS)
+    return pipeline if is_ssd and pipeline.startswith("$dl_dir/") else ""
+
+
+def _is_of_model_optimizer(value: str, names: Container[str]) -> bool:
+    folder, _, _ = value.partition("/")
+    return folder in ("$mo_dir", "$mo_ext_dir") and posixpath.basename(value) in names

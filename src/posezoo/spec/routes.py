@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 from posezoo.spec.mo_args import is_supported
 from posezoo.spec.model import Framework, ModelSpec, Route
-from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG, is_region_config
+from posezoo.spec.region_configs import (
+    PIPELINE_CONFIG,
+    TRANSFORMATIONS_CONFIG,
+    find_ssd_pipeline,
+    is_region_config,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,16 @@ def _is_graph_as_text(spec: ModelSpec) -> bool:
 
 
 def _unsupported_flags(spec: ModelSpec) -> list[str]:
-    flags = [
-        flag
-        for flag, value in spec.mo_args
-        if not is_supported(flag)
-        and not (flag == TRANSFORMATIONS_CONFIG and is_region_config(value))
-    ]
+    flags = [flag for flag, value in spec.mo_args if not _is_supported(flag, value, spec)]
     return list(dict.fromkeys(flags))
+
+
+def _is_supported(flag: str, value: str, spec: ModelSpec) -> bool:
+    if flag == TRANSFORMATIONS_CONFIG and is_region_config(value):
+        return True
+    if flag in (TRANSFORMATIONS_CONFIG, PIPELINE_CONFIG):
+        return bool(find_ssd_pipeline(spec.mo_args))
+    return is_supported(flag)
 
 
 RouteRule = tuple[Callable[[ModelSpec], bool], Route, Obstacle | None]
@@ -96,7 +104,7 @@ RULES: tuple[RouteRule, ...] = (
         Obstacle("paddle", "posezoo does not read PaddlePaddle networks", _MO),
     ),
     (
-        lambda spec: _has_argument(spec, "--tensorflow_object_detection_api_pipeline_config"),
+        lambda spec: PIPELINE_CONFIG in _unsupported_flags(spec),
         Route.MO,
         Obstacle(
             "object-detection-pipeline",
@@ -147,7 +155,3 @@ def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
         f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}):"
         f" {obstacle.why}{named}"
     )
-
-
-def _has_argument(spec: ModelSpec, flag: str) -> bool:
-    return any(name == flag for name, _ in spec.mo_args)
