@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.errors import (
     PosezooError,
@@ -30,6 +31,9 @@ from posezoo.errors import (
 from posezoo.settings import user_folder
 from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec, PythonPackageSource, Wheel
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
+
+if TYPE_CHECKING:
+    from posezoo.spec.other_names import LeftOut, OtherNames
 
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
@@ -167,6 +171,24 @@ class Registry:
                     )
         return dict(sorted(entries.items()))
 
+    @cached_property
+    def other_names(self) -> list[OtherNames]:
+        """The aliases, and the models that are left out, of each root.
+
+        Raises:
+            SpecError: a names.yml has a mistake.
+        """
+        from posezoo.spec.other_names import read_other_names
+
+        return [read_other_names(root) for root in self.roots]
+
+    def real_name(self, name: str) -> str:
+        """The name of the model for which an alias stands; any other name is returned unchanged."""
+        if name in self.entries:
+            return name
+        aliases = (names.aliases for names in self.other_names)
+        return next((names[name] for names in aliases if name in names), name)
+
     def names(self) -> list[str]:
         """The names of all models, including parts of composites, without the composites
         themselves.
@@ -193,6 +215,7 @@ class Registry:
             SpecError: its file has a mistake.
         """
         base, _, tag = name.partition(TAG_MARK)
+        base = self.real_name(base)
         if base not in self.entries:
             raise self._unknown(base)
         spec = self._read(self.entries[base])
@@ -303,6 +326,7 @@ class Registry:
 
     def _matching(self, pattern: str) -> list[RegistryEntry]:
         """The entries of a name or glob; an UnknownModelError if there is none."""
+        pattern = self.real_name(pattern)
         if pattern in self.entries:
             return [self.entries[pattern]]
         entries = [entry for name, entry in self.entries.items() if fnmatchcase(name, pattern)]
@@ -322,7 +346,8 @@ class Registry:
         return parsed
 
     def _unknown(self, name: str) -> UnknownModelError:
-        hint = self.empty_message or self._other_registry(name) or suggest(name, self.entries)
+        hint = self.empty_message or self._other_registry(name)
+        hint = hint or str(self.why_not(name) or "") or suggest(name, self.entries)
         if name.endswith((".pth", ".safetensors", ".params")):
             hint = "how to convert your own weights: posezoo convert --help"
         if not hint:
@@ -330,6 +355,14 @@ class Registry:
             if not any(registry_name(root) in WHEEL_REGISTRIES for root in self.roots):
                 hint += "; --registry omz adds the models of Open Model Zoo"
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
+
+    def why_not(self, name: str) -> LeftOut | None:
+        """Why a model that is asked for is not in these registries; None if it is unknown.
+
+        Raises:
+            SpecError: a names.yml has a mistake.
+        """
+        return next(filter(None, (each.find_left_out(name) for each in self.other_names)), None)
 
     def _other_registry(self, name: str) -> str:
         """A hint that names the registry that has a model, if it was read before and is not

@@ -66,4 +66,7 @@ def _model_names(parsed_args: argparse.Namespace, **_: object) -> Iterator[str]:
     # The shell passes ~/models unexpanded.
     roots = [Path(root).expanduser() for root in settings_from_args(parsed_args).models_dir]
     # The shell would expand a name such as $(...), so such a name is not offered.
-    return (name for name in open_registry(roots).entries if not explain_invalid_model_name(name))
+    registry = open_registry(roots)
+    aliases = (alias for names in registry.other_names for alias in names.aliases)
+    names = (*registry.entries, *aliases)
+    return (name for name in names if not explain_invalid_model_name(name))

@@ -50,6 +50,8 @@ and keys that only Open Model Zoo's files declare; they are empty for other mode
     model_info       object      metadata that is written into the IR for applications
     quantizable      bool        whether Open Model Zoo quantized it
     quantized        str         the type that its weights are quantized to
+
+With ``--why_not``, the output is an object: names (globs), reason, instead (names of models).
 """
 
 from __future__ import annotations
@@ -59,22 +61,24 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
 from posezoo.console import Console
-from posezoo.errors import escape_control_characters
+from posezoo.errors import PosezooError, escape_control_characters
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 
 if TYPE_CHECKING:
-    from posezoo.registry import Selection
+    from posezoo.registry import Registry, Selection
 
 EXAMPLES = """
 posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
+posezoo info --why_not yolo26n-pose
 """
 
 _INPUT = "name shape layout ir_layout color ir_color mean scale reverse_input_channels dynamic"
@@ -86,6 +90,11 @@ _STEP_NAMES = {RegexReplace: "RegexReplace", UnpackArchive: "UnpackArchive"}
 
 FLAGS = (
     flags.MODELS,
+    Flag(
+        "--why_not NAME",
+        "say why the zoo does not have a model, and which ones do the same",
+        former="--why-not",
+    ),
     FILTER_FLAGS,
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
@@ -93,6 +102,8 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print one block per model, or a JSON list."""
+    if args.why_not:
+        return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)
     filters = filters_from_args(args)
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
@@ -104,6 +115,17 @@ def run(args: argparse.Namespace) -> int:
     blocks = ["\n".join(map(escape_control_characters, _lines(answer))) for answer in answers]
     print_result(args.format, answers, *(["\n\n".join(blocks)] if blocks else ()))
     return 1 if selection.problems else 0
+
+
+def _explain_missing(name: str, registry: Registry, style: str) -> int:
+    """Print why a registry does not have a model; an UnknownModelError if nobody knows."""
+    if registry.real_name(name) in registry.entries:
+        raise PosezooError(f"the zoo has {name}", hint=f"posezoo info {name}")
+    models = registry.why_not(name)
+    if models is None:
+        registry.find(name)  # raises an error that names similar models
+    print_result(style, to_json(models), str(models))
+    return 0
 
 
 def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
