@@ -2,7 +2,8 @@
 
 The format: https://cocodataset.org/#format-data. An annotation may have ``keypoints_3d``, an
 extension of posezoo: for each keypoint x, y, z in mm from the camera, and 1, or 0 if the position
-is unknown.
+is unknown. COCO-WholeBody (arXiv:2007.11858) and CrowdPose (arXiv:1812.00324) have more keys, which
+are read too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +26,14 @@ from posezoo.coco.coco_dataset import (
     PersonAnnotation,
 )
 from posezoo.errors import DatasetError
+from posezoo.pose.keypoints import SKELETONS, WHOLE_BODY
 
 #: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
 #: crowdposetools).
 FILLED = 0.53
+
+#: The keys of COCO-WholeBody's keypoints, in their order; ``keypoints`` has those of the body.
+_WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 
 _TYPE_NAMES = {int: "a whole number", str: "a text"}
 
@@ -53,6 +59,8 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
         )
     parser = _AnnotationParser(annotations, content)
     category, names = parser.read_person_category(keypoints)
+    if parser.is_whole_body:
+        names = SKELETONS[WHOLE_BODY].keypoints
     people = parser.read_annotations(category, len(names))
     dataset_images = parser.read_images(images, people)
     if not dataset_images:
@@ -140,6 +148,12 @@ class _AnnotationParser:
             )
         return person.id, person.keypoints
 
+    @cached_property
+    def is_whole_body(self) -> bool:
+        """Whether the annotations are those of COCO-WholeBody."""
+        entries = self._items("annotations")
+        return bool(entries) and _WHOLE_BODY_KEYS[-1] in entries[0][1]
+
     def _category(self, where: str, entry: Mapping[str, Any]) -> _Category:
         names = entry.get("keypoints", [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -167,12 +181,13 @@ class _AnnotationParser:
 
     def _person(self, entry: Mapping[str, Any], where: str, num_keypoints: int) -> PersonAnnotation:
         left, top, width, height = self._numbers(entry.get("bbox"), 4, f"{where}.bbox")
-        flat = entry.get("keypoints", None if num_keypoints else [])
-        points = self._numbers(flat, 3 * num_keypoints, f"{where}.keypoints")
+        points = self._keypoints(entry, where, num_keypoints)
         keypoints = np.array(points, np.float64).reshape(num_keypoints, 3)
         (area,) = self._numbers([entry.get("area", FILLED * width * height)], 1, f"{where}.area")
         has_labelled = bool((keypoints[:, 2] > 0).any())
-        labelled = entry.get("num_keypoints", int((keypoints[:, 2] > 0).sum()))
+        labelled = int((keypoints[:, 2] > 0).sum())
+        if not self.is_whole_body:  # it counts those of the body there
+            labelled = entry.get("num_keypoints", labelled)
         if isinstance(labelled, bool) or not isinstance(labelled, int):
             raise self._error(f"{where}.num_keypoints: expected a whole number, got {labelled!r}")
         if labelled and not has_labelled:
@@ -190,6 +205,17 @@ class _AnnotationParser:
             entry["id"], keypoints, (left, top, width, height), area, bool(crowd), labelled, space
         )
 
+    def _keypoints(self, entry: Mapping[str, Any], where: str, count: int) -> list[float]:
+        if not self.is_whole_body:
+            flat = entry.get("keypoints", None if count else [])
+            return self._numbers(flat, 3 * count, f"{where}.keypoints")
+        joined: list[object] = []
+        for key in _WHOLE_BODY_KEYS:
+            if not isinstance(entry.get(key), list):
+                raise self._error(f"{where}.{key}: expected a list of numbers")
+            joined += entry[key]
+        return self._numbers(joined, 3 * count, f"{where}: {', '.join(_WHOLE_BODY_KEYS)}")
+
     def read_images(
         self, folder: Path, people: Mapping[int, Sequence[PersonAnnotation]]
     ) -> tuple[DatasetImage, ...]:
@@ -205,7 +231,12 @@ class _AnnotationParser:
             key = entry.get("license")
             terms = licenses.get(key) if isinstance(key, int) else None
             in_image = tuple(people.get(number, ()))
-            dataset_images.append(DatasetImage(number, folder / name, name, size, in_image, terms))
+            crowding = entry.get("crowdIndex")
+            if crowding is not None:
+                (crowding,) = self._numbers([crowding], 1, f"{where}.crowdIndex")
+            path = folder / name
+            image = DatasetImage(number, path, name, size, in_image, terms, crowding)
+            dataset_images.append(image)
         self._refuse_repeated("images", [image.id for image in dataset_images])
         return tuple(dataset_images)
 

@@ -60,6 +60,9 @@ class DatasetImage:
     size: tuple[int, int] | None
     people: tuple[PersonAnnotation, ...]  # all annotated people
     license: ImageLicense | None = None  # its license; None if the annotations do not contain it
+    #: CrowdPose's share of keypoints that lie in the boxes of other people, 0..1; None in other
+    #: data sets.
+    crowd_index: float | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

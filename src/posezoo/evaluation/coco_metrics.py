@@ -7,7 +7,7 @@ Ids are renumbered from 1, because both packages interpret 0 as "no match".
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from posezoo.coco import CocoDataset
 from posezoo.errors import EvaluationError, import_optional
 from posezoo.evaluation.image_predictions import ImagePredictions
-from posezoo.pose.keypoints import SKELETONS, keypoint_sigma
+from posezoo.pose.keypoints import SKELETONS, sigmas_of
 
 #: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always
 #: shown.
@@ -36,7 +36,11 @@ def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
 
 
 def compute_coco_metrics(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], *, boxes: bool = False
+    dataset: CocoDataset,
+    predictions: Mapping[int, ImagePredictions],
+    *,
+    boxes: bool = False,
+    sigmas: Sequence[float] = (),
 ) -> dict[str, float]:
     """COCO's metrics, 0..1.
 
@@ -44,6 +48,7 @@ def compute_coco_metrics(
         dataset: the ground truth; all its images count, also those without predictions.
         predictions: by image id.
         boxes: compare boxes with boxes instead of keypoints with keypoints.
+        sigmas: of the keypoints (default: ``keypoint_sigmas``).
 
     Returns:
         The values by name of ``KEYPOINT_METRICS`` or ``BOX_METRICS``. A metric is left out if no
@@ -85,7 +90,7 @@ def compute_coco_metrics(
         _index(library, dataset, results),
         iouType="bbox" if boxes else "keypoints",
         print_function=logging.getLogger(__name__).debug,
-        kpt_oks_sigmas=None if boxes else keypoint_sigmas(dataset.keypoints),
+        kpt_oks_sigmas=None if boxes else sigmas or keypoint_sigmas(dataset.keypoints),
     )
     evaluation.run()
     # In pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes.
@@ -104,14 +109,15 @@ def keypoint_sigmas(names: tuple[str, ...]) -> list[float]:
     Raises:
         EvaluationError: the sigma of a keypoint is unknown.
     """
-    unknown = [name for name in names if keypoint_sigma(name) is None]
+    sigmas = sigmas_of(names)
+    unknown = [name for name, sigma in zip(names, sigmas, strict=True) if sigma is None]
     if unknown:
         raise EvaluationError(
             f"COCO's sigmas are unknown for {', '.join(unknown)}, so the keypoint similarity cannot"
             " be computed",
             hint=f"the sigmas of the keypoints of {', '.join(SKELETONS)} are known",
         )
-    return [round(10 * (keypoint_sigma(name) or 0), 2) / 10.0 for name in names]
+    return [round(10 * (sigma or 0), 2) / 10.0 for sigma in sigmas]
 
 
 def _annotation(number: int, image: int, keypoints: Any, box: Any, area: float) -> dict[str, Any]:

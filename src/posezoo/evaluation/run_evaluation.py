@@ -21,6 +21,7 @@ from posezoo.evaluation.coco_matching import (
     match_dataset,
 )
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, require_people
+from posezoo.evaluation.dataset_parts import compute_part_metrics
 from posezoo.evaluation.image_predictions import (
     ImagePredictions,
     open_prediction_cache,
@@ -42,7 +43,8 @@ class EvaluationResult:
 
     Attributes:
         figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
-            ``BOX_METRICS`` for which a person in the data set counts; and MPJPE_mm for 3D poses.
+            ``BOX_METRICS`` for which a person in the data set counts; those of
+            ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
         intervals: the 95 % confidence intervals by name; empty if the data set has enough people.
         people: number of annotated people that count.
         dataset: the data set without unreadable images.
@@ -197,6 +199,8 @@ def _compare(
 ) -> EvaluationResult:
     """Compare the predictions for the readable images with the ground truth."""
     metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+    if not of_boxes:
+        metrics |= compute_part_metrics(dataset, predictions)
     matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
     mpjpe = None if of_boxes else breakdown.compute_mpjpe(dataset, predictions, matches)
     if mpjpe is not None:

@@ -137,6 +137,20 @@ def _read_skeletons() -> _Skeletons:
 SKELETONS: dict[str, Skeleton] = _read_skeletons()
 
 
+#: The skeleton of COCO-WholeBody's annotations.
+WHOLE_BODY = "coco-wholebody-133"
+
+
+def sigmas_of(keypoints: Sequence[str]) -> list[float | None]:
+    """COCO's sigmas of keypoints: those of the skeleton that has just these, in this order, else by
+    the names of the joints; None if one is unknown.
+    """
+    for skeleton in SKELETONS.values():
+        if skeleton.sigmas and skeleton.keypoints == tuple(keypoints):
+            return list(skeleton.sigmas)
+    return [keypoint_sigma(name) for name in keypoints]
+
+
 def skeleton_of(count: int) -> str:
     """The name of the first skeleton with this number of keypoints; ``keypoints-21`` if none
     has 21.

@@ -6,7 +6,9 @@ With ``--format json``, the output is one object::
     people_from                 str     a detector, the whole image, the annotated boxes, or the
                                         model
     AP, AP50, ...               float   COCO's metrics, 0..1; a metric is left out if no person
-                                        counts for it
+                                        counts for it; of CrowdPose also AP_easy, AP_medium,
+                                        AP_hard; of COCO-WholeBody AP_body, AP_foot, AP_face,
+                                        AP_lefthand, AP_righthand
     intervals                   object  by metric: the two bounds of the 95 % confidence interval
     images, people              int     the number that was evaluated
     kept                        int     images whose predictions came from an earlier run
