@@ -151,7 +151,10 @@ def pack_posezoo() -> tuple[str, bytes]:
     sources = {
         "posezoo": (
             Path(__file__).resolve().parents[1],
-            ("**/*.py", "py.typed", "gallery/*/*.*", "ir/*.*", "export/templates/*.*"),
+            (
+                *("**/*.py", "py.typed", "cards/*.json", "export/templates/*.*", "gallery/*/*.*"),
+                *("ir/*.*", "pose/*.json"),
+            ),
         ),
         "posezoo/models": (
             models,
