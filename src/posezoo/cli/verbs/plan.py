@@ -25,6 +25,9 @@ Nothing is written, and no request is sent. With ``--format json``, the output i
                                network; names: of its input and outputs, if they are not its own)
     irs          list          precision, path, since (why it must be made; null: it is up to date,
                                or published)
+    device       object        with --device: device, dynamic (inputs and outputs with a dynamic
+                               size), refused (the number of operations by type), source (who says
+                               so); null without an IR
 """
 
 from __future__ import annotations
@@ -35,16 +38,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.errors import printable
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
+from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
+    from posezoo.ir.device_support import DeviceSupport
+    from posezoo.layout import ModelLayout
     from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
@@ -56,6 +63,7 @@ _INPUT = "name shape layout reverse_channels=reverse_input_channels mean scale i
 EXAMPLES = """
 posezoo plan blazepose-full
 posezoo plan --all --format json
+posezoo plan movenet-multipose --device NPU
 posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
@@ -63,6 +71,11 @@ FLAGS = (
     (
         f"{flags.MODELS} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force"
         f" {flags.REGISTRY}"
+    ),
+    Flag(
+        "--device DEVICE",
+        "also say whether this device can run the IR that are there: whether their shapes are"
+        " static, and which operations it refuses; NPU may be checked without one",
     ),
     flags.FORMAT,
 )
@@ -77,16 +90,42 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     task = ConversionTask(context, args.precisions, ConversionOptions(force=args.force))
     plans: list[Plan] = []
+    lines: list[str] = []
 
     def work(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
         plan = task.plan(spec)
         plans.append(plan)
-        return model_jobs.Answer(facts=_facts(plan))
+        lines.extend(_block(plan))
+        facts = _facts(plan)
+        if args.device:
+            support = _check_device(plan, context.layout, args.device)
+            lines.append(f"  {_describe_support(support, args.device)}")
+            facts["device"] = to_json(support)
+        return model_jobs.Answer(facts=facts)
 
     report = model_jobs.run_selected(args, context, work)
-    lines = [line for plan in plans for line in _block(plan)]
     print_result(args.format, report.to_json(), *map(printable, lines), _totals(plans))
     return report.exit_code
+
+
+def _check_device(plan: Plan, layout: ModelLayout, device: str) -> DeviceSupport | None:
+    """What a device cannot run of the first IR on disk; None if there is none."""
+    from posezoo.ir.device_support import check_support
+
+    spec = plan.resolved.spec
+    paths = [layout.ir_path(spec, precision) for precision in Precision]
+    xml = next((path for path in paths if path.is_file()), None)
+    return check_support(xml, device) if xml is not None else None
+
+
+def _describe_support(support: DeviceSupport | None, device: str) -> str:
+    if support is None:
+        return f"{device}: not known before there is an IR"
+    shapes = (
+        f"dynamic sizes of {', '.join(support.dynamic)}" if support.dynamic else "static shapes"
+    )
+    refused = ", ".join(f"{kind} ({count})" for kind, count in support.refused.items())
+    return f"{device}: {shapes}; refused operations: {refused or 'none'}; by {support.source}"
 
 
 def _totals(plans: Sequence[Plan]) -> str:
