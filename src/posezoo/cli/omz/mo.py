@@ -319,17 +319,21 @@ def _as_text(value: object) -> str:
         return "->".join(filter(None, value))
     if isinstance(value, Mapping):
         return ",".join(_as_named(name, each) for name, each in value.items())
-    if isinstance(value, InputCutInfo):
-        element = f"{{{_type_name(value.type)}}}" if value.type is not None else ""
-        constant = "" if value.value is None else f"->{value.value}"
-        return f"{value.name or ''}{_as_text(value.shape)}{element}{constant}"
     match value:
-        case (str(), list() | tuple(), *_) if isinstance(value, tuple) and len(value) < 5:
-            return _as_text(InputCutInfo(*value))
+        case InputCutInfo() | (str(), list() | tuple(), *_) if isinstance(value, tuple):
+            return _as_input(*value)
     if isinstance(value, (list, tuple)):
         is_shape = not any(isinstance(each, (str, list, tuple)) for each in value)
         return f"[{','.join(map(str, value))}]" if is_shape else ",".join(map(_as_text, value))
     return str(value)
+
+
+def _as_input(name: object, shape: object, kind: object = None, constant: object = None) -> str:
+    """An input as --input describes it."""
+    text = f"{name or ''}{_as_text(shape)}"
+    if kind is not None:
+        text += f"{{{_type_name(kind)}}}"
+    return text if constant is None else f"{text}->{constant}"
 
 
 def _type_name(kind: Any) -> str:
