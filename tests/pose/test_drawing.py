@@ -119,3 +119,15 @@ def test_keypoints_beyond_all_bounds_are_no_trouble(place):
 def test_an_image_without_people_is_unchanged():
     image = np.full((4, 5, 3), 9, np.uint8)
     assert np.array_equal(draw(image, []), image)
+
+
+@pytest.mark.parametrize("name", ["halpe-26", "coco-wholebody-133", "crowdpose-14", "keypoints-21"])
+def test_every_keypoint_of_a_larger_or_unknown_set_is_drawn(name):
+    count = len(SKELETONS[name].keypoints)
+    places = np.random.default_rng(0).permutation(25 * 18)[:count]
+    keypoints = np.stack([places % 25, places // 25, np.ones(count)], axis=1).astype(np.float32)
+    keypoints[:, :2] = 25 * keypoints[:, :2] + 20.5
+    image = np.zeros((480, 660, 3), np.uint8)
+    drawn = draw(image, [Pose(keypoints, name, 0.9, bounding_box(keypoints, (660, 480)))])
+    x, y = keypoints[:, :2].astype(int).T
+    assert drawn[y, x].any(axis=1).all()
