@@ -71,15 +71,18 @@ class Popen(subprocess.Popen):
         ends = (pipes[0], pipes[3], pipes[5])
         streams = [number if end == -1 else end for number, end in enumerate(ends)]
         environment = self._options.get("env")
+        folder = os.open(".", os.O_PATH)
         request = {
-            "folder": str(Path.cwd()),
+            "umask": _umask(),
+            "cores": sorted(os.sched_getaffinity(0)),
             "environment": dict(os.environ if environment is None else environment),
             "has_session": self._options.get("start_new_session", False),
             "argument": self._command[-1],
         }
         self._template = _connect(self._function)
         content = json.dumps(request).encode()
-        socket.send_fds(self._template, [len(content).to_bytes(8, "little")], streams)
+        socket.send_fds(self._template, [len(content).to_bytes(8, "little")], [*streams, folder])
+        os.close(folder)
         self._template.sendall(content)
         self.pid = int.from_bytes(_receive(self._template, 8), "little")
         self._child_created = True
@@ -112,6 +115,11 @@ class Popen(subprocess.Popen):
             process, status = self._try_wait(os.WNOHANG)
             if process:
                 self._handle_exitstatus(status)
+
+
+def _umask() -> int:
+    status = Path("/proc/self/status").read_text("ascii", "replace")
+    return int(status.partition("Umask:")[2].split()[0], 8)
 
 
 def _function_of(command: object) -> tuple[str, str] | None:
@@ -203,17 +211,17 @@ def _import_libraries(function: tuple[str, str]) -> None:
 def _copy_and_wait(connection: socket.socket, function: tuple[str, str]) -> NoReturn:
     """Start a copy, and tell its number and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    header, streams, *_ = socket.recv_fds(connection, 8, 3)
+    header, descriptors, *_ = socket.recv_fds(connection, 8, 4)
     request = json.loads(_receive(connection, int.from_bytes(header, "little")))
     reading, writing = os.pipe()
     copy = os.fork()
     if not copy:
-        _become(request, streams)
+        _become(request, descriptors)
         os.closerange(3, writing)
         os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))
         os.close(writing)
         _run(function)
-    for descriptor in (writing, *streams):
+    for descriptor in (writing, *descriptors):
         os.close(descriptor)
     os.read(reading, 1)  # it has a session of its own from now on
     with suppress(OSError):
@@ -224,9 +232,12 @@ def _copy_and_wait(connection: socket.socket, function: tuple[str, str]) -> NoRe
     os._exit(0)
 
 
-def _become(request: dict[str, Any], streams: list[int]) -> None:
+def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     """Take what a new process is given."""
-    os.chdir(request["folder"])
+    *streams, folder = descriptors
+    os.fchdir(folder)
+    os.umask(request["umask"])
+    os.sched_setaffinity(0, request["cores"])
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
