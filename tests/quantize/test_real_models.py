@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from posezoo.events import LayerNoiseMeasured, ignore_event
 from posezoo.pipeline import int8_models, load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context, open_context
-from posezoo.quantize.quantization import quantize
+from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
@@ -26,7 +28,10 @@ FP32, INT8 = Precision.FP32, Precision.FP16_INT8
 @pytest.fixture(scope="module")
 def zoo(mirror, tmp_path_factory) -> Context:
     pytest.importorskip("nncf", reason="needs nncf")
-    folder = tmp_path_factory.mktemp("int8")
+    return zoo_in(tmp_path_factory.mktemp("int8"), mirror)
+
+
+def zoo_in(folder: Path, mirror: Path) -> Context:
     settings = read_settings(
         {"output_dir": folder / "models", "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     )
@@ -47,6 +52,21 @@ def quantize_to_int8(spec, zoo, photos, output_dir=None, listener=ignore_event):
         spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=output_dir
     )
     return quantize(plan, listener=listener)
+
+
+@pytest.fixture(scope="module")
+def quantized(zoo, photos) -> Callable[[str], Quantized]:
+    """Makes a model's INT8 by its own settings, once, in its place in the zoo."""
+
+    @cache
+    def make(name: str) -> Quantized:
+        spec = zoo.registry.find(name)
+        whole = zoo.registry.find(spec.composite) if spec.composite else spec
+        for part in zoo.registry.parts(whole):
+            get_model(part, zoo, (FP32,))
+        return quantize_to_int8(spec, zoo, photos)
+
+    return make
 
 
 def test_the_detectors_int8_is_small_and_true(zoo, photos, tmp_path):
@@ -90,24 +110,21 @@ def test_tf_pose_is_refused_with_default_settings_and_layer_noise_shows_why(zoo,
         ("pose-landmark-full-mediapipe", 0.70),
     ],
 )
-def test_mixed_settings_stay_within_the_bounds(zoo, photos, tmp_path, name, share):
+def test_mixed_settings_stay_within_the_bounds(zoo, quantized, name, share):
     spec = zoo.registry.find(name)
-    for part in zoo.registry.parts(zoo.registry.find(spec.composite) if spec.composite else spec):
-        get_model(part, zoo, (FP32,))
-    made = quantize_to_int8(spec, zoo, photos, tmp_path)
+    made = quantized(name)
     assert made.displacements[INT8].shift_p50_px <= spec.quantization.max_shift_px
     assert made.displacements[INT8].agreement >= 0.75
     assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir_path(spec, FP32))
 
 
-def test_a_quantized_ir_is_available_by_its_precision(zoo, photos):
+def test_a_quantized_ir_is_available_by_its_precision(zoo, quantized, mirror, photos, tmp_path):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
     with pytest.raises(
         ConversionError, match=r"no conversion makes FP16-INT8, and .* does not exist"
     ):
-        get_model(spec, zoo, (INT8,))
-    get_model(spec, zoo, (FP32,))
-    quantize_to_int8(spec, zoo, photos)
+        get_model(spec, zoo_in(tmp_path, mirror), (INT8,))
+    quantized(spec.name)
     estimator = load.compile_estimator(spec, zoo, get_irs(spec, INT8, zoo))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read_image(photo))
