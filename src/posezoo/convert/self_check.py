@@ -385,13 +385,16 @@ def _compare_outputs(
         if tolerance is None:
             if noise is not None and not noise <= LARGEST_NOISE and name not in unprovable:
                 unprovable.append(name)
-            tolerance = (
-                WITHOUT_NOISE if noise == 0 or not is_movable else FACTOR * (noise or 0) + OFFSET
-            )
-            if precision == Precision.FP16:
-                tolerance = CLIPPED
+            tolerance = _usual_tolerance(precision, noise if is_movable else 0)
         outputs[name] = OutputDifference(difference, tolerance, noise)
     return outputs, tuple(unprovable)
+
+
+def _usual_tolerance(precision: Precision, noise: float | None) -> float:
+    """The tolerance of an output without a declared one; ``noise`` is 0 if it was not measured."""
+    if precision == Precision.FP16:
+        return CLIPPED
+    return WITHOUT_NOISE if noise == 0 else FACTOR * (noise or 0) + OFFSET
 
 
 def _check_recorded(

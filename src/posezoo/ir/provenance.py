@@ -19,7 +19,7 @@ from typing import Any
 from posezoo.errors import redact_secrets
 from posezoo.ir.complexity import Complexity
 from posezoo.ir.model_procs import find_labels
-from posezoo.spec.model import Decoder, Digest, ModelSpec
+from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.versions import package_version, version
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
@@ -113,22 +113,10 @@ def conversion_key(
     model_optimizer: str = "",
 ) -> dict[str, Any]:
     """Everything that the bytes of an IR depend on, in JSON's types; equal keys mean equal IR."""
-    inputs = []
-    for port in spec.inputs:
-        # dynamic and reshaped only change the shape, which is in the key; usual_size changes
-        # nothing. Others are omitted if they are not declared, so that keys from versions without
-        # them stay valid.
-        undeclared = {
-            name
-            for name in ("to_layout", "element_type", "resize", "bounds")
-            if not getattr(port, name)
-        }
-        omitted = {"dynamic", "reshaped", "usual_size"} | undeclared
-        inputs.append({name: value for name, value in asdict(port).items() if name not in omitted})
     arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
-        "inputs": inputs,
+        "inputs": [_input_arguments(port) for port in spec.inputs],
         "outputs": [
             {"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs
         ],
@@ -160,6 +148,19 @@ def conversion_key(
     tools = {"quantization": quantization, "model_optimizer": model_optimizer}
     key |= {name: value for name, value in tools.items() if value}
     return dict(json.loads(json.dumps(key)))
+
+
+def _input_arguments(port: Input) -> dict[str, Any]:
+    # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing.
+    # Others are omitted if they are not declared, so that keys from versions without them stay
+    # valid.
+    declared = asdict(port)
+    for name in ("dynamic", "reshaped", "usual_size"):
+        del declared[name]
+    for name in ("to_layout", "element_type", "resize", "bounds"):
+        if not declared[name]:
+            del declared[name]
+    return declared
 
 
 def source_digests(spec: ModelSpec) -> dict[str, str]:

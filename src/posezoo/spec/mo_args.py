@@ -140,11 +140,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
         given[flag] = _FlagValue(item, value)
     originals = [given["--input_model"].text] if "--input_model" in given else originals
     items = _input_items(given["--input"]) if "--input" in given else []
-    kept += [
-        ("--freeze_placeholder_with_value", f"{item.name}->{item.value}")
-        for item in items
-        if item.value
-    ]
+    kept += _frozen(items)
     inputs = _with_shapes(_named(inputs, given, items), given, items)
     inputs = _with_layouts(_with_channel_values(inputs, given), given)
     frozen = supported_mo_args.frozen_inputs(kept)
@@ -154,6 +150,12 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
         input_model=next(iter(originals), ""),
         kept=tuple(kept),
     )
+
+
+def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
+    """The inputs whose values --input states, as the flag that is for them."""
+    flag = "--freeze_placeholder_with_value"
+    return [(flag, f"{item.name}->{item.value}") for item in items if item.value]
 
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
