@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,27 @@ def test_every_keypoint_of_a_larger_or_unknown_set_is_drawn(name):
     drawn = draw(image, [Pose(keypoints, name, 0.9, bounding_box(keypoints, (660, 480)))])
     x, y = keypoints[:, :2].astype(int).T
     assert drawn[y, x].any(axis=1).all()
+
+
+def test_people_who_are_tracked_have_a_color_and_a_number_of_their_own():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    plain = person((640, 480), 320, 60, 380)
+    first, second = (replace(plain, track_id=number) for number in (1, 2))
+    pictures = [draw(image, [each]) for each in (plain, first, second)]
+    body = (slice(150, 400), slice(250, 400))
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (pictures[one][body] != pictures[other][body]).any(axis=2).mean() > 0.02
+    # The number stands above the head, also where the head touches the border of the image.
+    head = (slice(20, 46), slice(250, 400))
+    assert (pictures[0][head] == 128).all() and (pictures[1][head] != 128).any()
+    assert (pictures[1][head] != pictures[2][head]).any()
+    high = replace(first, box=(300, 0, 400, 400))
+    assert (draw(image, [high])[:40, 300:340] != 128).any()
+
+
+def test_the_box_of_a_tracked_person_has_its_color_and_number():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    box = Pose(np.zeros((0, 3), np.float32), "box", 0.9, (200, 100, 300, 400))
+    plain, tracked = draw(image, [box]), draw(image, [replace(box, track_id=7)])
+    assert (plain[250, 195:206] != tracked[250, 195:206]).any()
+    assert (tracked[60:96, 200:240] != 128).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -213,3 +214,12 @@ def test_poses_without_cocos_keypoints_are_compared_by_their_own_sigmas():
     sigmas = 2 * np.array(SKELETONS["crowdpose-14"].sigmas)
     expected = np.exp(-25 / (2 * 10_000 * sigmas**2)).mean()
     assert pose_similarity(one, moved, 10_000) == pytest.approx(expected)
+
+
+def test_the_number_of_a_tracked_person_is_in_both_forms_of_json_and_only_then():
+    pose = Pose(np.full((17, 3), 0.5, np.float32), "coco-17", 0.5, (0, 0, 1, 1))
+    for each in (pose.to_json(), pose.to_coco()):
+        assert "track_id" not in each
+    tracked = replace(pose, track_id=3)
+    assert tracked.to_json()["track_id"] == tracked.to_coco(1)["track_id"] == 3
+    assert {**tracked.to_json(), "track_id": 0} == {**pose.to_json(), "track_id": 0}

@@ -143,6 +143,90 @@ def test_a_detector_finds_the_boxes(dots, networks):
     assert np.allclose(by_hand.keypoints, pose.keypoints, atol=0.01)
 
 
+def walk_to_the_right(frames: int) -> list[np.ndarray]:
+    """(frames) x the 17 places of one person, who goes 6 px to the right in each."""
+    places, _ = draw_person(3, x=200)
+    return [places + np.array([6 * number, 0]) for number in range(frames)]
+
+
+def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
+    """The detector sees the person at the place of the first frame in all of them."""
+    walk = walk_to_the_right(12)
+    box = np.concatenate([walk[0].min(axis=0) - 20, walk[0].max(axis=0) + 20]) / [*IMAGE, *IMAGE]
+    topdown = dots().with_detector(load_ir(boxes_network(networks, (*box.tolist(), 0.9))))
+    frames = [dotted(IMAGE, places, 8) for places in walk]
+    scores = []
+    with topdown.stream(frames, detect_every=20) as stream:
+        for (_, (pose,)), places in zip(stream, walk, strict=True):
+            assert np.abs(pose.keypoints[:, :2] - places).max() < 0.6
+            scores.append(pose.score)
+    # The score is that of the detection, times that of the keypoints, in each frame.
+    assert np.ptp(scores) < 0.05
+    with topdown.stream(frames, detect_every=1) as stream:
+        *_, (_, poses) = stream
+    assert not poses or np.abs(poses[0].keypoints[:, :2] - walk[-1]).max() > 20
+
+
+def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
+    dots, networks, monkeypatch
+):
+    (places,) = walk_to_the_right(1)
+    box = np.concatenate([places.min(axis=0) - 20, places.max(axis=0) + 20]) / [*IMAGE, *IMAGE]
+    detector = load_ir(boxes_network(networks, (*box.tolist(), 0.9)))
+    detected = []
+    network = detector._pipeline.networks[0]
+    infer = network.infer
+    monkeypatch.setattr(
+        type(network),
+        "infer",
+        lambda self, inputs: (detected.append(self is network), infer.__func__(self, inputs))[1],
+    )
+    topdown = dots().with_detector(detector)
+    frame = dotted(IMAGE, places, 8)
+    frames = [frame] * 7 + [frame[:470]] * 3
+    with topdown.stream(frames, detect_every=3) as stream:
+        assert [len(poses) for _, poses in stream] == [1] * 10
+    # Frames 0, 3, 6 and 9, and frame 7, whose size is another.
+    assert sum(detected) == 5
+
+
+def test_a_person_who_leaves_is_not_expected_until_the_next_detection(dots, networks):
+    (places,) = walk_to_the_right(1)
+    box = np.concatenate([places.min(axis=0) - 20, places.max(axis=0) + 20]) / [*IMAGE, *IMAGE]
+    topdown = dots().with_detector(load_ir(boxes_network(networks, (*box.tolist(), 0.9))))
+    frame = dotted(IMAGE, places, 8)
+    frames = [frame, frame, np.zeros_like(frame), frame, frame, frame]
+    with topdown.stream(frames, detect_every=5) as stream:
+        seen = [bool(poses and poses[0].score > 0.5) for _, poses in stream]
+    assert seen == [True, True, False, False, False, True]
+
+
+def test_without_a_detector_it_cannot_run_on_each_nth_frame(dots, networks):
+    with pytest.raises(InferenceError, match="no detector runs") as caught:
+        dots().stream([], detect_every=2)
+    assert "--detector" in caught.value.hint
+    with pytest.raises(InferenceError, match="finds people itself"):
+        load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9))).stream([], detect_every=2)
+
+
+def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
+    rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
+    items = [(number / 5, places + rng.normal(0, 2, places.shape)) for number in range(20)]
+
+    def keypoints(**how) -> np.ndarray:
+        stream = dots().stream(items, lambda item: dotted(IMAGE, item[1], 14), **how)
+        with stream:
+            found = [poses for _, poses in stream]
+        assert [pose.track_id for (pose,) in found] == [1 if how else None] * 20
+        return np.array([pose.keypoints[:, :2] for (pose,) in found])
+
+    plain, tracked = keypoints(), keypoints(track=True)
+    np.testing.assert_array_equal(plain, tracked)
+    slow = keypoints(smooth=True, time_s=lambda item: item[0])
+    fast = keypoints(smooth=True)
+    assert np.diff(fast, axis=0).std() < np.diff(slow, axis=0).std() < np.diff(plain, axis=0).std()
+
+
 def test_without_a_detector_the_whole_image_is_one_person(dots):
     places, _ = draw_person(4)
     image = dotted(IMAGE, places, 14)

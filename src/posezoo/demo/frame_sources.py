@@ -29,11 +29,9 @@ from posezoo.errors import (
 from posezoo.facts.labels import format_count
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 from posezoo.pose.letterbox import Size
+from posezoo.runtime.estimator import USUAL_FPS
 
 ReportError = Callable[[PosezooError], None]
-
-#: Frames per second of a source that does not report its rate; most cameras have this rate.
-USUAL_FPS = 30.0
 
 # A live source counts as disconnected if it gives no frame for this time.
 _SILENCE_MS = 10_000
@@ -74,6 +72,12 @@ class FrameSource(ABC):
     image_paths: Sequence[Path] = ()
     fps: float = USUAL_FPS
     size: Size
+
+    def time_s(self, frame: Frame) -> float:
+        """When a frame is shown at normal speed, or of a live source was read: in seconds after the
+        start.
+        """
+        return frame.index / self.fps
 
     @abstractmethod
     def frames(self) -> Generator[Frame, None, None]:
@@ -221,6 +225,7 @@ class VideoSource(FrameSource):
         self._is_live = is_stream or self._is_camera
         self._rounds = 1 if self._is_live else rounds
         self._capture = self._open()
+        self._opened = time.perf_counter()
         try:
             self._read_properties()
         except ImageError:
@@ -241,6 +246,10 @@ class VideoSource(FrameSource):
                 f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
             )
         self.size = width, height
+
+    def time_s(self, frame: Frame) -> float:
+        """As for ``FrameSource``."""
+        return frame.begun - self._opened if self._is_live else super().time_s(frame)
 
     def _open(self) -> Any:
         cv2 = import_quiet_opencv()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import groupby
@@ -26,6 +27,8 @@ def draw(
 ) -> Image:
     """An image with limbs and keypoints of poses, or with the boxes of poses without keypoints.
 
+    People who are tracked have a color of their own, and their number above their heads.
+
     Args:
         image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
         poses: in pixels of the image.
@@ -45,12 +48,16 @@ def draw(
             hint="leave out in_place to draw into a copy",
         )
     canvas: Image = image if in_place else image.copy()
-    for skeleton, group in groupby(poses, key=lambda pose: pose.skeleton):
+    for skeleton, people in groupby(poses, key=lambda pose: pose.skeleton):
+        group = list(people)
         if SKELETONS[skeleton].keypoints:
-            _draw_people(canvas, skeleton, list(group), min_score)
+            _draw_people(canvas, skeleton, group, min_score)
         else:
             for pose in group:
                 _draw_box(canvas, pose)
+        for pose in group:
+            if pose.track_id is not None:
+                _draw_number(canvas, pose, pose.track_id)
     return canvas
 
 
@@ -65,6 +72,7 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     lines, bars, spots = points[:, pairs], _bars(points, pairs, widths), points[:, :, None]
     are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
     for person, width in enumerate(widths.tolist()):
+        own_color = _track_color(poses[person].track_id)
         limbs = are_limbs[person].nonzero()[0]
         # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
         # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
@@ -75,10 +83,10 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
         seen = spots[person][is_visible[person]]
         cv2.polylines(canvas, seen, True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
         for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
-            cv2.fillConvexPoly(canvas, bar, limb_colors[limb], cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(canvas, bar, own_color or limb_colors[limb], cv2.LINE_AA, _SHIFT)
         for color, joints in joints_by_color:
             seen = spots[person][is_visible[person] & joints]
-            cv2.polylines(canvas, seen, True, color, 2 * width, cv2.LINE_8, _SHIFT)
+            cv2.polylines(canvas, seen, True, own_color or color, 2 * width, cv2.LINE_8, _SHIFT)
 
 
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
@@ -103,8 +111,31 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
     (width,) = _line_widths(canvas, [pose]).tolist()
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
     first, last = _sixteenths(corners).tolist()
-    for color, edge in ((_OUTLINE, max(1, width // 3)), (_BOX, 0)):
+    color_of_box = _track_color(pose.track_id) or _BOX
+    for color, edge in ((_OUTLINE, max(1, width // 3)), (color_of_box, 0)):
         cv2.rectangle(canvas, first, last, color, width + 2 * edge, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
+    cv2 = import_optional("cv2", extra="run")
+    (width,) = _line_widths(canvas, [pose]).tolist()
+    scale = max(0.5, width / 5)
+    position = (round(pose.box[0]), max(round(pose.box[1] - 8 * scale), round(24 * scale)))
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    for color, extra in ((_OUTLINE, 3), (_track_color(number), 1)):
+        thickness = max(1, round(1.6 * scale)) * extra
+        cv2.putText(canvas, str(number), position, font, scale, color, thickness, cv2.LINE_AA)
+
+
+@cache
+def _track_color(number: int | None) -> Color | None:
+    """A color for a person's number, in which neighbors differ much; None for no number."""
+    if number is None:
+        return None
+    # The golden ratio spreads any number of hues.
+    rgb = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.75, 1)
+    red, green, blue = (round(255 * part) for part in rgb)
+    return blue, green, red
 
 
 def _line_widths(canvas: Image, poses: Sequence[Pose]) -> NDArray[np.int64]:

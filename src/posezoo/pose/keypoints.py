@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -170,12 +170,15 @@ class Pose:
         score: of the person, 0..1. With the option ``compatible`` it is the score of Open Model
             Zoo's decoder, which may exceed 1.
         box: x0, y0, x1, y1 in pixels, inside the image.
+        track_id: the number of the person in a video, from 1; None if people are not tracked, or
+            this person is not numbered yet.
     """
 
     keypoints: Floats
     skeleton: str
     score: float
     box: tuple[float, float, float, float]
+    track_id: int | None = field(default=None, kw_only=True)
 
     def coco_keypoints(self) -> Floats:
         """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
@@ -195,8 +198,8 @@ class Pose:
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
         """An entry of a COCO file of keypoint results.
 
-        It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score), ``score``, and
-        ``image_id`` if it is given.
+        It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score), ``score``,
+        ``track_id`` if the person has one, and ``image_id`` if it is given.
 
         Raises:
             PosezooError: the skeleton lacks some of COCO's keypoints.
@@ -205,15 +208,20 @@ class Pose:
             "category_id": category_id,
             "keypoints": self.coco_keypoints().ravel().tolist(),
             "score": float(self.score),
+            **self._track_json(),
         }
         return result if image_id is None else {"image_id": image_id, **result}
 
+    def _track_json(self) -> dict[str, int]:
+        return {} if self.track_id is None else {"track_id": self.track_id}
+
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
-        each).
+        each); before them ``track_id``, if the person has one.
         """
         names = SKELETONS[self.skeleton].keypoints
         return {
+            **self._track_json(),
             "skeleton": self.skeleton,
             "score": float(self.score),
             "box": [float(side) for side in self.box],

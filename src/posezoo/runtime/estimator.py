@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 
 from posezoo.images import to_bgr
 from posezoo.pose.decoders import find_decoder, require_top_down
 from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Image
 from posezoo.pose.ssd_detection import Box, parse_boxes
+from posezoo.pose.tracking import PoseTracker
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.compiled_network import Array, Outputs
-from posezoo.runtime.inference_pipeline import InferFunction, Pipeline, run_batched, run_pipeline
+from posezoo.runtime.inference_pipeline import (
+    InferFunction,
+    Pipeline,
+    PipelineSteps,
+    run_batched,
+    run_pipeline,
+)
 from posezoo.runtime.result_stream import Item, ResultStream
 from posezoo.runtime.top_down_pipeline import TopDownPipeline
 from posezoo.spec.model import WHOLE_IMAGE, Model
+
+#: Frames per second of a video whose rate is unknown; most cameras have this rate.
+USUAL_FPS = 30.0
 
 
 class Estimator:
@@ -123,6 +135,10 @@ class Estimator:
         image: Callable[[Item], object] = lambda item: item,
         *,
         is_video: bool = False,
+        track: bool = False,
+        smooth: bool = False,
+        detect_every: int = 1,
+        time_s: Callable[[Item], float] | None = None,
     ) -> ResultStream[Item, list[Pose]]:
         """Items with the people in their images, in order; ``requests`` items are processed at the
         same time.
@@ -144,16 +160,39 @@ class Estimator:
                 the first frame is processed whole, and each further one in a square around the
                 person in the frame before. Then frames are processed one after the other, whatever
                 ``requests`` is, and the results do not depend on it.
+            track: number the people, who keep their ``Pose.track_id`` through the video; a person
+                is numbered when they are seen for the second time.
+            smooth: also smooth keypoints and boxes over time; it implies ``track``.
+            detect_every: the detector runs on each frame of this number; in between, people are
+                expected around their last keypoints, and new ones are not found. If it is above 1,
+                frames are processed one after the other.
+            time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
+                a second.
+
+        Raises:
+            InferenceError: ``detect_every`` is above 1, and no detector runs.
         """
-        if not (is_video and self.can_track):
-            return ResultStream(items, lambda item: self(image(item)), self.requests)
-        track = self._require_top_down().track()
+        finish = _tracker(smooth, time_s) if track or smooth else _keep
+        steps = self._steps_of_video(is_video, detect_every)
+        if steps is None:
+            return ResultStream(items, lambda item: self(image(item)), self.requests, finish=finish)
         return ResultStream(
             items,
-            lambda item: run_pipeline(track(to_bgr(image(item)))),
+            lambda item: run_pipeline(steps(to_bgr(image(item)))),
             self.requests,
             in_turn=True,
+            finish=finish,
         )
+
+    def _steps_of_video(
+        self, is_video: bool, detect_every: int
+    ) -> Callable[[Image], PipelineSteps] | None:
+        """The steps for the next frame, if it is processed with what the last one had."""
+        if detect_every > 1:
+            return self._require_top_down().detect_every(detect_every)
+        if is_video and self.can_track:
+            return self._require_top_down().track()
+        return None
 
     def with_network_override(
         self, infer: InferFunction, place: int
@@ -193,3 +232,16 @@ class Estimator:
 
         run_pipeline(steps, network, infer)
         return collected
+
+
+def _keep(_item: object, poses: list[Pose]) -> list[Pose]:
+    return poses
+
+
+def _tracker(
+    smooth: bool, time_s: Callable[[Item], float] | None
+) -> Callable[[Item, list[Pose]], list[Pose]]:
+    tracker = PoseTracker(smooth=smooth)
+    numbers = count()
+    clock = time_s or (lambda _item: next(numbers) / USUAL_FPS)
+    return lambda item, poses: tracker.update(poses, clock(item))

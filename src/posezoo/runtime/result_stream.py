@@ -21,6 +21,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         work: returns the result for an item; it is called in several threads at the same time.
         slots: the maximum number of items that are processed or wait to be returned.
         in_turn: process the items in order, one after the other, in one thread.
+        finish: returns the final result of an item; it is called in order, in the caller's thread.
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         slots: int,
         *,
         in_turn: bool = False,
+        finish: Callable[[Item, Result], Result] = lambda _item, result: result,
     ) -> None:
         self._items: Iterator[Item] | None = iter(items)
         self._work, self._slots = work, slots
+        self._finish = finish
         self._waiting: deque[Future[tuple[Item, Result]]] = deque()
         self._pool = ThreadPoolExecutor(1 if in_turn else slots, thread_name_prefix="posezoo")
 
@@ -57,7 +60,8 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         if not self._waiting:
             self.close()
             raise StopIteration
-        return self._waiting.popleft().result()
+        item, result = self._waiting.popleft().result()
+        return item, self._finish(item, result)
 
     def _work_on(self, item: Item) -> tuple[Item, Result]:
         return item, self._work(item)

@@ -1,0 +1,219 @@
+"""Follow people through the frames of a video: each keeps a number of their own.
+
+A pose is compared with the poses that are expected from earlier frames, by COCO's object keypoint
+similarity: the last keypoints of each person, moved on by a Kalman filter with the body's velocity.
+The tolerance is the annotators' (sigmas) and the filter's uncertainty, which grows while a person
+is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.pose.assignment import solve_assignment
+from posezoo.pose.keypoints import SKELETONS, Pose, keypoint_sigma
+from posezoo.pose.smoothing import PoseFilter
+
+Array = NDArray[np.float64]
+
+# Less similar poses are not of the same person. These values were chosen on generated walks
+# (benchmarks/bench_tracking.py).
+_MIN_SIMILARITY = 0.08
+
+# A person is expected again for so long after they were last seen.
+_MAX_GAP_S = 3.0
+
+# The area of a person as a share of the square of their size: COCO's people cover 0.53 of a box,
+# whose width is about 0.4 of its height.
+_AREA = 0.2
+
+# Standard deviations in body sizes: of the velocity of a new person in a second (people run at 3
+# sizes a second), of the change of a velocity in a second, of a measured position, and of the pose
+# after a second.
+_NEW_VELOCITY = 1.5
+_ACCELERATION = 1.0
+_POSITION = 0.02
+_SHAPE = 0.2
+
+# For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
+_USUAL_SIGMA = 0.079
+
+
+@dataclass(slots=True)
+class _Motion:
+    """A Kalman filter of constant velocity; the variances are in body sizes and seconds."""
+
+    velocity: Array = field(default_factory=lambda: np.zeros(2))  # in pixels a second
+    position_variance: float = _POSITION**2
+    velocity_variance: float = _NEW_VELOCITY**2
+    covariance: float = 0.0
+
+    def predict(self, step_s: float) -> None:
+        noise = _ACCELERATION**2 * step_s
+        self.position_variance += step_s * (2 * self.covariance + step_s * self.velocity_variance)
+        self.position_variance += noise * step_s**2 / 3
+        self.covariance += step_s * self.velocity_variance + noise * step_s / 2
+        self.velocity_variance += noise
+
+    def correct(self, error: Array) -> None:
+        """``error``, (2,) in pixels, is from the predicted position to the measured one."""
+        measured = self.position_variance + _POSITION**2
+        gain = self.covariance / measured
+        self.velocity = self.velocity + gain * error
+        self.velocity_variance -= gain * self.covariance
+        self.covariance *= _POSITION**2 / measured
+        self.position_variance *= _POSITION**2 / measured
+
+
+@dataclass(slots=True)
+class _Track:
+    """One person, as expected in the current frame.
+
+    Attributes:
+        points: (K, 3): x, y in pixels, and scores.
+        size: of the body, in pixels.
+        seen_s: the time of the frame in which the person was last seen.
+    """
+
+    points: Array
+    size: float
+    seen_s: float
+    motion: _Motion = field(default_factory=_Motion)
+    filter: PoseFilter = field(default_factory=PoseFilter)
+    track_id: int | None = None
+
+    def predict(self, step_s: float) -> None:
+        self.motion.predict(step_s)
+        self.points[:, :2] += self.motion.velocity * step_s
+
+    def correct(self, seen: Array, size: float, time_s: float) -> None:
+        weights = (seen[:, 2] * self.points[:, 2]) ** 2 + 1e-9
+        error = weights @ (seen - self.points)[:, :2] / weights.sum()
+        self.motion.correct(error)
+        # Keypoints with low scores are guesses: where the body was expected is as good.
+        self.points[:, :2] += error
+        trust = seen[:, 2:] / (seen[:, 2:] + self.points[:, 2:] / 2 + 1e-9)
+        self.points += trust * (seen - self.points)
+        self.size += 0.2 * (size - self.size)
+        self.seen_s = time_s
+
+
+class PoseTracker:
+    """Numbers the people in the frames of one video, from 1.
+
+    A person gets a number when they are seen for the second time, since few false detections appear
+    twice at the same place; in the first frame, at once. The number of a person who is not seen is
+    kept for 3 seconds.
+
+    Args:
+        smooth: whether the poses of each person are smoothed.
+    """
+
+    def __init__(self, *, smooth: bool = False) -> None:
+        self._smooth = smooth
+        self._tracks: list[_Track] = []
+        self._time_s = 0.0
+        self._count = 0
+
+    def update(self, poses: Sequence[Pose], time_s: float) -> list[Pose]:
+        """The poses of the next frame, in the same order, with ``track_id``.
+
+        Args:
+            poses: all of the same skeleton.
+            time_s: the time of the frame.
+        """
+        self._tracks = [track for track in self._tracks if self._is_expected(track, time_s)]
+        step_s = max(time_s - self._time_s, 0.0)
+        self._time_s = time_s
+        for track in self._tracks:
+            track.predict(step_s)
+        seen = [_points(pose) for pose in poses]
+        matches = self._match(poses, seen)
+        is_first = not self._count
+        numbered = []
+        for pose, points, match in zip(poses, seen, matches, strict=True):
+            if match is None:
+                track = _Track(points, _size(pose), time_s)
+                self._tracks.append(track)
+            else:
+                track = match
+                track.correct(points, _size(pose), time_s)
+            if match is not None or is_first:
+                self._number(track)
+            if self._smooth:
+                pose = track.filter.smooth(pose, time_s)
+            numbered.append(replace(pose, track_id=track.track_id))
+        return numbered
+
+    def _number(self, track: _Track) -> None:
+        if track.track_id is None:
+            self._count += 1
+            track.track_id = self._count
+
+    def _is_expected(self, track: _Track, time_s: float) -> bool:
+        """Whether a person may appear again; without a number, they must be in each frame."""
+        if track.track_id is None:
+            return track.seen_s == self._time_s
+        return time_s - track.seen_s <= _MAX_GAP_S
+
+    def _match(self, poses: Sequence[Pose], seen: Sequence[Array]) -> list[_Track | None]:
+        """The person whom each pose shows; None for a new one."""
+        matched: list[_Track | None] = [None] * len(poses)
+        if not (poses and self._tracks):
+            return matched
+        similarity = self._similarity(np.stack(seen), _variances(poses[0].skeleton))
+        similarity[similarity < _MIN_SIMILARITY] = 0
+        if len(poses) <= len(self._tracks):
+            pairs = [*enumerate(solve_assignment(-similarity))]
+        else:
+            pairs = [(row, column) for column, row in enumerate(solve_assignment(-similarity.T))]
+        for place, index in pairs:
+            if similarity[place, index]:
+                matched[place] = self._tracks[index]
+        return matched
+
+    def _similarity(self, seen: Array, variances: Array) -> Array:
+        """(N, T), 0 to 1: how well each pose, (N, K, 3), fits each expected one."""
+        expected = np.stack([track.points for track in self._tracks])
+        sizes = np.array([track.size for track in self._tracks])
+        moved = np.array([track.motion.position_variance for track in self._tracks])
+        gaps_s = self._time_s - np.array([track.seen_s for track in self._tracks])
+        tolerance = moved + _SHAPE**2 * np.minimum(gaps_s, 1)
+        widened = variances + tolerance[:, None]  # (T, K)
+        difference = seen[:, None, :, :2] - expected[:, :, :2]
+        squared = (difference * difference).sum(axis=3)
+        likeness = np.exp(squared / (-2 * widened * sizes[:, None] ** 2))
+        # Where much is tolerated, a fit says less: people seen just now come first.
+        likeness *= (variances / widened) ** 0.25
+        weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
+        similarity: Array = (weights * likeness).sum(axis=2) / weights.sum(axis=2)
+        return similarity
+
+
+def _points(pose: Pose) -> Array:
+    """(K, 3): the keypoints of a pose, zeros where they are not finite; of a box, its corners."""
+    if len(pose.keypoints):
+        points = pose.keypoints.astype(np.float64)
+        points[~np.isfinite(points).all(axis=1)] = 0
+        return points
+    corners = np.reshape(pose.box, (2, 2))
+    return np.column_stack([corners, np.ones(2)])
+
+
+def _size(pose: Pose) -> float:
+    x0, y0, x1, y1 = pose.box
+    return max(x1 - x0, y1 - y0, 1.0)
+
+
+@cache
+def _variances(skeleton: str) -> Array:
+    """(K,) in squares of a body size: COCO's (2 sigma)^2 times the area of a person."""
+    names = SKELETONS[skeleton].keypoints or ("", "")
+    sigmas = np.array([keypoint_sigma(name) or _USUAL_SIGMA for name in names])
+    variances: Array = _AREA * (2 * sigmas) ** 2
+    return variances

@@ -1,0 +1,110 @@
+"""People keep their numbers while they cross each other, are missed and are covered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from fakes.walks import walks
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.tracking import PoseTracker
+
+
+def follow(frames, fps: float = walks.FPS) -> list[list[Pose]]:
+    tracker = PoseTracker()
+    return [tracker.update(poses, number / fps) for number, (poses, _) in enumerate(frames)]
+
+
+def numbers_by_person(frames, tracked) -> dict[int, list[int]]:
+    """The numbers that each person had, in order, without those of nobody."""
+    numbers: dict[int, list[int]] = {}
+    for (_, people), poses in zip(frames, tracked, strict=True):
+        for person, pose in zip(people, poses, strict=True):
+            if person >= 0 and pose.track_id is not None:
+                numbers.setdefault(person, []).append(pose.track_id)
+    return numbers
+
+
+def switches(numbers: list[int]) -> int:
+    return sum(one != other for one, other in pairwise(numbers))
+
+
+def box(x: float, track_id: int | None = None) -> Pose:
+    empty = np.zeros((0, 3), np.float32)
+    return Pose(empty, "box", 0.9, (x, 100, x + 100, 400), track_id=track_id)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ten_people_who_cross_switch_their_numbers_at_most_twice_in_300_frames(seed):
+    frames = list(walks.detections(walks.walk(10, 300, seed=seed), seed=seed))
+    numbers = numbers_by_person(frames, follow(frames))
+    assert len(numbers) == 10
+    assert sum(map(switches, numbers.values())) <= 2
+    assert np.mean([len(each) for each in numbers.values()]) > 200
+
+
+@pytest.mark.parametrize("fps", [10, 15])
+def test_numbers_are_kept_at_low_frame_rates(fps):
+    every = round(walks.FPS / fps)
+    frames = list(walks.detections(walks.walk(6, 300, seed=1), ghosts=0))[::every]
+    numbers = numbers_by_person(frames, follow(frames, fps))
+    assert sum(map(switches, numbers.values())) <= 2
+
+
+def test_the_order_of_the_poses_stays_and_only_the_number_is_new():
+    (poses, _), *_ = walks.detections(walks.walk(4, 1), miss=0, ghosts=0)
+    tracked = PoseTracker().update(poses, 0)
+    assert sorted(pose.track_id for pose in tracked) == [1, 2, 3, 4]
+    for pose, numbered in zip(poses, tracked, strict=True):
+        assert numbered.keypoints is pose.keypoints
+        assert (numbered.box, numbered.score) == (pose.box, pose.score)
+
+
+def test_who_comes_later_gets_a_number_at_the_second_sighting():
+    tracker = PoseTracker()
+    tracker.update([box(100)], 0)
+    first = tracker.update([box(100), box(600)], 0.04)
+    second = tracker.update([box(602), box(100)], 0.08)
+    assert [pose.track_id for pose in first] == [1, None]
+    assert [pose.track_id for pose in second] == [2, 1]
+
+
+def test_a_person_who_comes_back_within_three_seconds_keeps_the_number():
+    for gap_s, expected in ((2.9, 1), (3.5, None)):
+        tracker = PoseTracker()
+        tracker.update([box(100)], 0)
+        tracker.update([box(100)], 0.1)
+        (pose,) = tracker.update([box(100)], 0.1 + gap_s)
+        assert pose.track_id == expected
+
+
+def test_a_person_is_expected_further_along_the_way_while_nobody_sees_them():
+    tracker = PoseTracker()
+    for number in range(30):
+        tracker.update([box(100 + 8 * number)], number / 30)
+    # Half a second later the person has gone on, and another stands where they were seen last.
+    (pose, other) = tracker.update([box(100 + 8 * 44), box(100 + 8 * 24)], 44 / 30)
+    assert (pose.track_id, other.track_id) == (1, None)
+
+
+def test_keypoints_that_are_no_numbers_and_frames_without_people_are_no_problem():
+    tracker = PoseTracker()
+    (poses, _), *_ = walks.detections(walks.walk(2, 1), miss=0, ghosts=0)
+    broken = poses[0].keypoints.copy()
+    broken[3] = np.nan
+    broken[5] = np.inf
+    for time_s, seen in enumerate(([], poses, [], [replace(poses[0], keypoints=broken), poses[1]])):
+        tracked = tracker.update(seen, time_s / 30)
+    assert [pose.track_id for pose in tracked] == [1, 2]
+
+
+def test_a_frame_with_more_people_than_before_and_one_with_fewer():
+    tracker = PoseTracker()
+    tracker.update([box(100), box(500), box(900)], 0)
+    (pose,) = tracker.update([box(500)], 0.03)
+    assert pose.track_id == 2
+    tracked = tracker.update([box(1100), box(900), box(500), box(100), box(300)], 0.06)
+    assert [pose.track_id for pose in tracked] == [None, 3, 2, 1, None]
