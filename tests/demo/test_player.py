@@ -184,7 +184,7 @@ def test_closing_the_window_quits():
 
 def test_a_failure_releases_the_source():
     class Failing(Finder):
-        def stream(self, items, image, is_video):
+        def stream(self, items, image, is_video, detect_every):
             next(items)
             raise ImageError("no such thing")
             yield

@@ -22,7 +22,12 @@ class Finder:
         self.in_flight = self.most_in_flight = 0
 
     def stream(
-        self, items: Iterable[Any], image: Callable[[Any], Any], *, is_video: bool
+        self,
+        items: Iterable[Any],
+        image: Callable[[Any], Any],
+        *,
+        is_video: bool,
+        detect_every: int,
     ) -> Iterator[tuple[Any, list[Pose]]]:
         self.is_video = is_video
         on_wait: deque[tuple[Any, float]] = deque()

@@ -28,6 +28,8 @@ from posezoo.user_folders import STORES, StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.demo.frame_publishers import MqttTopic
+    from posezoo.demo.video_options import VideoOptions
     from posezoo.pipeline.for_each import Executor
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
@@ -103,6 +105,15 @@ def _parse_cluster(text: str) -> str:
         "expected local, local:N, or the address of a Dask scheduler such as tcp://HOST:8786, got"
         f" {text!r}"
     )
+
+
+def _parse_mqtt(text: str) -> MqttTopic:
+    from posezoo.demo.frame_publishers import parse_mqtt_topic
+
+    try:
+        return parse_mqtt_topic(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def folder_or_store(text: str) -> Path:
@@ -299,6 +310,18 @@ _SHARED = (
         "the element type of the image input; u8 is for camera frames: bytes in BGR order",
         choices=("u8", "f16", "f32"),
     ),
+    Flag(
+        "--detect_every N",
+        "run the person detector on each Nth frame only; in between, people are expected around"
+        " their last keypoints, and new ones are not found (default: 1)",
+        whole_number(1),
+        default=1,
+    ),
+    Flag(
+        "--json_lines FILE",
+        "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
+        " and track_id, box, scores and keypoints of each person; - for the standard output",
+    ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
         "--log FILE",
@@ -345,6 +368,12 @@ _SHARED = (
         " selects a variant, NAME@* all variants",
         nargs="*",
     ),
+    Flag(
+        "--mqtt HOST[:PORT][/TOPIC]",
+        "send the lines of --json_lines to this MQTT broker (default topic: posezoo); with mqtts://"
+        " before it, encrypted. MQTT_USERNAME and MQTT_PASSWORD, or ~/.netrc, have the login",
+        _parse_mqtt,
+    ),
     Flag("-q, --quiet", "show only warnings and errors"),
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
@@ -353,6 +382,15 @@ _SHARED = (
         " runtime than the conversion's own read the original; off skips the self-check, with"
         " --checkpoint only",
         choices=("strict", "off"),
+    ),
+    Flag(
+        "--smooth",
+        "smooth keypoints over time, relative to each person's size; this implies --track",
+    ),
+    Flag(
+        "--track",
+        "number the people, who keep their numbers through the video: in drawings, and as track_id"
+        " in JSON",
     ),
     Flag(
         "--trust_on_first_use",
@@ -383,11 +421,13 @@ TRUST = f"{LOCK} trust_on_first_use"
 DOWNLOAD = f"jobs connections {TRUST}"
 INFERENCE = "device inference_precision"
 REGISTRY = "models_dir registries"
+VIDEO = "track smooth detect_every json_lines mqtt"
 ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
 #: The flags that many verbs share, below headings of their own after a verb's other flags.
 SECTIONS = {
+    "videos, cameras and streams": VIDEO,
     "inputs and outputs of the IR": f"{CAMERA_INPUT} {DECODE}",
     "downloads": f"{CACHE} jobs connections",
     "trust": TRUST,
@@ -460,6 +500,13 @@ def context_from_args(
         trust_on_first_use=args.trust_on_first_use,
         verify=args.verify,
     )
+
+
+def video_options_from_args(args: argparse.Namespace) -> VideoOptions:
+    """How the people in videos are followed, from ``VIDEO``."""
+    from posezoo.demo.video_options import VideoOptions
+
+    return VideoOptions(args.track, args.smooth, args.detect_every)
 
 
 def executor_from_args(

@@ -9,6 +9,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from posezoo.errors import escape_control_characters
 from posezoo.user_folders import show_addresses
@@ -23,13 +24,14 @@ def print_json(value: object) -> None:
     print(show_addresses(json.dumps(value, indent=2, default=str)))
 
 
-def print_result(style: str, answer: object, *lines: object) -> None:
+def print_result(style: str, answer: object, *lines: object, is_taken: bool = False) -> None:
     """Print the result of a command in the style that --format names: as JSON, or as lines of
-    text.
+    text; on the standard error if the standard output is taken.
     """
-    if style == "json":
-        print_json(answer)
-    else:
+    with redirect_stdout(sys.stderr if is_taken else sys.stdout):
+        if style == "json":
+            print_json(answer)
+            return
         for line in lines:
             print(show_addresses(f"{line}"))
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.demo.frame_outputs import JsonListWriter, frame_to_json, open_output
+from posezoo.demo.frame_publishers import FramePublishers
 from posezoo.demo.frame_rate import StepTimer
 from posezoo.demo.run_inputs import ImageInput, OutputNames, RunInputs, VideoInput
+from posezoo.demo.video_options import VideoOptions
 from posezoo.errors import DiskError, ImageError, OutputError, PosezooError
 from posezoo.files.staging import staging_dir
 from posezoo.images import read_image, write_image
@@ -31,6 +33,8 @@ class InputRunner:
         results: the folder of the annotated images and videos.
         min_score: of keypoints that are drawn; None for the decoder's.
         limit: the number of frames of a video; None for all.
+        video: how the people in videos are followed.
+        publish: receives the source, each frame of a video, and its poses.
         report_failure: receives ``image``, its name, and why it could not be read or written.
     """
 
@@ -42,10 +46,14 @@ class InputRunner:
         *,
         min_score: float | None,
         limit: int | None,
+        video: VideoOptions,
+        publish: FramePublishers,
         timer: StepTimer,
         report_failure: ReportFailure,
     ) -> None:
         self._limit = limit
+        self._video = video
+        self._publish = publish
         self._estimator = estimator
         self._results = results
         self._inputs = inputs
@@ -127,10 +135,17 @@ class InputRunner:
         ):
             try:
                 results = self._estimator.stream(
-                    islice(read, self._limit), attrgetter("image"), is_video=True
+                    islice(read, self._limit),
+                    attrgetter("image"),
+                    is_video=True,
+                    track=self._video.track,
+                    smooth=self._video.smooth,
+                    detect_every=self._video.detect_every,
+                    time_s=source.time_s,
                 )
                 with closing(results):
                     for frame, poses in results:
+                        self._publish(source, frame, poses)
                         written.append(frame_to_json(frame, poses))
                         output.write(
                             frame,

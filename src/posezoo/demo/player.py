@@ -22,6 +22,7 @@ from posezoo.demo.frame_outputs import FrameOutput
 from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
 from posezoo.demo.frame_sources import Frame, FrameSource
 from posezoo.demo.utilization_monitor import UtilizationMonitor
+from posezoo.demo.video_options import VideoOptions
 from posezoo.demo.window import ESCAPE, TAB, Window
 from posezoo.errors import PosezooError, import_optional
 from posezoo.facts.labels import format_count
@@ -29,6 +30,7 @@ from posezoo.images import Image
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
+from posezoo.pose.tracking import PoseTracker
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
@@ -66,6 +68,7 @@ class Player:
         modes: the first one runs first; Tab switches to the next.
         is_video: whether the model may use that frames follow each other, as ``Estimator.stream``
             says.
+        video: how the people are followed.
         monitors: they are drawn into frames; their keys show and hide them.
         min_score: poses and keypoints with a lower score are not drawn.
         within: the maximum width and height of drawn frames; None: no limit.
@@ -82,6 +85,7 @@ class Player:
     _: KW_ONLY
     monitors: UtilizationMonitor
     is_video: bool = False
+    video: VideoOptions = field(default_factory=VideoOptions)
     min_score: float = 0.1
     within: Size | None = None
     screen: Window | None = None
@@ -96,6 +100,10 @@ class Player:
     _is_switching: bool = False
     # When the model got a frame, by its index.
     _submitted: dict[int, float] = field(default_factory=dict)
+
+    @cached_property
+    def _tracker(self) -> PoseTracker:
+        return PoseTracker(smooth=self.video.smooth)
 
     @property
     def _waits_for_key(self) -> bool:
@@ -120,7 +128,10 @@ class Player:
                 self.mode.speed.start(time.perf_counter())
                 self._is_switching = False
                 results = estimator.stream(
-                    self._read_frames(frames), attrgetter("image"), is_video=self.is_video
+                    self._read_frames(frames),
+                    attrgetter("image"),
+                    is_video=self.is_video,
+                    detect_every=self.video.detect_every,
                 )
                 with closing(results):
                     for frame, poses in results:
@@ -145,6 +156,9 @@ class Player:
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
         poses = [pose for pose in poses if pose.score >= self.min_score]
+        if self.video.track or self.video.smooth:
+            # Not by the stream, since each mode has its own.
+            poses = self._tracker.update(poses, self.source.time_s(frame))
         key = ""
         if self.screen is not None or self.outputs:
             with self.steps.time_step("draw"):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from posezoo.demo.frame_outputs import JsonListWriter
+    from posezoo.demo.frame_publishers import FramePublishers
     from posezoo.demo.frame_sources import Frame, FrameSource
     from posezoo.demo.model_loading import ModelLoader
     from posezoo.demo.player import Player
@@ -244,7 +245,7 @@ FLAGS = (
         title="an .xml that does not describe its input",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
-    f"detector min_person_score {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
+    f"{flags.VIDEO} detector min_person_score {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
@@ -271,6 +272,7 @@ def run(args: argparse.Namespace) -> int:
             f"{input_flags}: only for an .xml; models of the zoo describe their input"
         )
     from posezoo.demo.frame_outputs import open_output
+    from posezoo.demo.frame_publishers import is_stdout, open_publishers
     from posezoo.demo.frame_sources import open_source
     from posezoo.demo.model_loading import find_model
     from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
@@ -294,10 +296,12 @@ def run(args: argparse.Namespace) -> int:
         outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
         for output in outputs:
             stack.callback(output.close)
-        writer = _pose_writer(args, source, stack)
+        publishers = open_publishers(args.json_lines, args.mqtt, stack, warn=console.warn)
+        writer = _pose_writer(args, source, publishers, stack)
 
         context = flags.context_from_args(args)
         require_device(context.settings.device)
+        video = flags.video_options_from_args(args)
         is_video = not (source.image_paths or args.no_tracking)
         load = find_model(
             args.model,
@@ -322,6 +326,7 @@ def run(args: argparse.Namespace) -> int:
             source,
             modes,
             is_video=is_tracking,
+            video=video,
             min_score=args.prob_threshold,
             within=args.output_resolution,
             monitors=monitors,
@@ -336,18 +341,22 @@ def run(args: argparse.Namespace) -> int:
     lines = format_summary(summary)
     if player.frames and not player.has_people:
         lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
-    print_result(args.format, summary, *lines)
+    print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if ended is not None:
         raise ended
     return 1 if failures else 0
 
 
-def _pose_writer(args: argparse.Namespace, source: FrameSource, stack: ExitStack) -> _PoseWriter:
+def _pose_writer(
+    args: argparse.Namespace, source: FrameSource, publish: FramePublishers, stack: ExitStack
+) -> _PoseWriter:
+    from posezoo.demo.frame_publishers import is_stdout
+
     # With --format json, only the summary goes to the standard output.
-    stream = sys.stderr if args.format == "json" else sys.stdout
+    stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
     raw_output = stream if args.raw_output_message else None
     frames = _open_list(stack, args.json, "frames")
-    return _PoseWriter(source, raw_output, frames, _open_list(stack, args.coco))
+    return _PoseWriter(source, publish, raw_output, frames, _open_list(stack, args.coco))
 
 
 def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:
@@ -372,7 +381,9 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         scale=_flatten(args.scale_values),
     )
     streams = args.num_streams or ""
-    return _with_runtime(options, args.num_infer_requests, streams, args.num_threads)
+    # With --detect_every, frames are processed one after the other.
+    requests = args.num_infer_requests or int(args.detect_every > 1)
+    return _with_runtime(options, requests, streams, args.num_threads)
 
 
 def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: int) -> LoadOptions:
@@ -405,6 +416,7 @@ class _PoseWriter:
     """Prints and writes the poses of a frame, as the flags request."""
 
     source: FrameSource
+    publish: FramePublishers
     raw_output: TextIO | None
     frames: JsonListWriter | None
     results: JsonListWriter | None
@@ -413,6 +425,7 @@ class _PoseWriter:
         from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
         from posezoo.demo.player import format_pose
 
+        self.publish(self.source, frame, poses)
         if self.raw_output is not None:
             for pose in poses:
                 print(format_pose(pose), file=self.raw_output)

@@ -43,6 +43,8 @@ posezoo run --input me.jpg --output poses
 posezoo run movenet-multipose --input crowd.jpg https://example.org/crowd.mp4
 posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
 posezoo run --input 0 --limit 300
+posezoo run movenet-multipose --input walk.mp4 --track --smooth
+posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/home/poses
 posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 posezoo run mine.pth --input me.jpg
 """
@@ -79,7 +81,7 @@ FLAGS = (
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
-    f"min_person_score {flags.ESTIMATOR} {flags.FORMAT}",
+    f"min_person_score {flags.VIDEO} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -87,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
+    from posezoo.demo.frame_publishers import is_stdout, open_publishers
     from posezoo.demo.frame_rate import StepTimer
     from posezoo.demo.input_runner import InputRunner
     from posezoo.demo.timed_loading import TimedLoader
@@ -131,6 +134,8 @@ def run(args: argparse.Namespace) -> int:
             timer,
             console,
         )
+        _require_video(args, inputs)
+        publishers = open_publishers(args.json_lines, args.mqtt, stack, warn=console.warn)
         estimator, card = loader.load(chosen)
         runner = InputRunner(
             estimator,
@@ -138,6 +143,8 @@ def run(args: argparse.Namespace) -> int:
             results,
             min_score=args.min_score,
             limit=args.limit,
+            video=flags.video_options_from_args(args),
+            publish=publishers,
             timer=timer,
             report_failure=report_failure,
         )
@@ -163,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
         names = args.input or ()
         reason = explain_no_people(estimator, context, args.min_person_score, names)
         lines.append(f"hint        {reason}")
-    print_result(args.format, summary, *lines)
+    print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by is not None:
         raise runner.ended_by
     return 1 if failures else 0
@@ -213,6 +220,23 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
     if chosen.model is not None:
         load.require_detector_used(detector, chosen.model)
         load.select_detector(context, chosen.model)
+
+
+def _require_video(args: argparse.Namespace, inputs: RunInputs) -> None:
+    """Refuse flags that would do nothing."""
+    values = {
+        "--track": args.track,
+        "--smooth": args.smooth,
+        "--detect_every": args.detect_every > 1,
+        "--json_lines": args.json_lines,
+        "--mqtt": args.mqtt,
+    }
+    given = [flag for flag, value in values.items() if value]
+    if given and not inputs.videos:
+        raise PosezooError(
+            f"{', '.join(given)}: only for videos, cameras and streams, and there is none",
+            hint="name one with --input",
+        )
 
 
 def _choose_checkpoint(checkpoint: Path, name: str | None, context: Context) -> ChosenModel:

@@ -1,0 +1,14 @@
+"""How the people in a video are followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOptions:
+    """Arguments of ``Estimator.stream``."""
+
+    track: bool = False
+    smooth: bool = False
+    detect_every: int = 1
