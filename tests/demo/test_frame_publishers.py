@@ -19,11 +19,11 @@ from fakes.waiting import wait_until
 from posezoo.demo.frame_publishers import (
     MqttTopic,
     is_stdout,
-    open_publishers,
+    open_publisher,
     parse_mqtt_topic,
 )
 from posezoo.demo.frame_sources import Frame, FrameSource
-from posezoo.errors import OutputError, SettingsError
+from posezoo.errors import OutputError
 from posezoo.pose.keypoints import Pose
 
 
@@ -45,10 +45,10 @@ def person(track_id: int | None = None) -> Pose:
 
 def publish(frames: int = 3, warn=print, **where) -> None:
     with ExitStack() as stack:
-        publishers = open_publishers(where.get("json_lines"), where.get("mqtt"), stack, warn=warn)
+        publisher = open_publisher(where.get("json_lines"), where.get("mqtt"), stack, warn=warn)
         source = Video()
         for frame, _ in zip(source.frames(), range(frames), strict=False):
-            publishers(source, frame, [person(frame.index + 1), person()])
+            publisher(source, frame, [person(frame.index + 1), person()])
 
 
 def topic(broker: Broker, name: str = "home/poses") -> MqttTopic:
@@ -81,10 +81,10 @@ def test_a_line_can_be_read_at_once_and_a_file_is_continued(tmp_path):
     path = tmp_path / "poses.jsonl"
     path.write_text('{"frame": "earlier"}\n')
     with ExitStack() as stack:
-        publishers = open_publishers(path, None, stack, warn=print)
+        publisher = open_publisher(path, None, stack, warn=print)
         source = Video()
         for count, frame in enumerate(source.frames(), 2):
-            publishers(source, frame, [])
+            publisher(source, frame, [])
             assert len(path.read_text().splitlines()) == count
 
 
@@ -169,12 +169,6 @@ def test_the_login_comes_from_the_environment_or_netrc(guarded, monkeypatch, tmp
         publish(mqtt=topic(broker))
 
 
-def test_a_damaged_netrc_is_an_error(tmp_path):
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 log me\n")
-    with pytest.raises(SettingsError, match="netrc: cannot be read"):
-        publish(mqtt=MqttTopic("127.0.0.1", 1, "a", is_encrypted=False))
-
-
 def test_an_absent_broker_is_an_error():
     with reserved_port() as port:  # nobody listens there
         where = parse_mqtt_topic(f"127.0.0.1:{port}")
@@ -204,18 +198,18 @@ def test_a_lost_connection_costs_frames_not_the_run_and_is_said_once(tmp_path):
     with ExitStack() as stack:
         first = Broker(tmp_path, "allow_anonymous true")
         with first:
-            publishers = open_publishers(None, topic(first), stack, warn=warnings.append)
+            publisher = open_publisher(None, topic(first), stack, warn=warnings.append)
             source = Video()
             frames = source.frames()
-            publishers(source, next(frames), [])
+            publisher(source, next(frames), [])
         wait_until(lambda: warnings)
-        publishers(source, next(frames), [])
+        publisher(source, next(frames), [])
         again = Broker(tmp_path, "allow_anonymous true", port=first.port)
         with again, subscriber(again.port, "home/poses") as messages:
             last = next(frames)
 
             def arrives() -> bool:
-                publishers(source, last, [])
+                publisher(source, last, [])
                 time.sleep(0.1)
                 return bool(messages)
 

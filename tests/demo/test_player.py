@@ -22,6 +22,7 @@ from posezoo.demo.player import (
     summarize_run,
 )
 from posezoo.demo.utilization_monitor import UtilizationMonitor
+from posezoo.demo.video_options import VideoOptions
 from posezoo.errors import ImageError
 from posezoo.pose.keypoints import Pose
 
@@ -256,6 +257,21 @@ def test_poses_and_keypoints_below_the_threshold_are_left_out():
     assert [each.score for each in found] == [0.5]
     painted = [draw_poses(BLANK, [pose(0.9, score)], min_score=0.4) for score in (0.39, 0.41)]
     assert [(each != BLANK).any() for each in painted] == [False, True]
+
+
+def test_people_keep_their_numbers_when_the_mode_is_switched():
+    found = []
+    playing, _ = player(
+        Frames(6),
+        Finder(poses=[pose()]),
+        Finder(poses=[pose()]),
+        screen=Keyboard({2: "\t"}),
+        video=VideoOptions(track=True),
+        on_poses=lambda frame, poses: found.extend(poses),
+    )
+    playing.play()
+    assert [each.track_id for each in found] == [1] * 6
+    assert {mode.speed.frames for mode in playing.modes} == {3}
 
 
 def test_frames_and_poses_are_scaled_to_the_requested_size():

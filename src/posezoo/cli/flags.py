@@ -315,7 +315,6 @@ _SHARED = (
         "run the person detector on each Nth frame only; in between, people are expected around"
         " their last keypoints, and new ones are not found (default: 1)",
         whole_number(1),
-        default=1,
     ),
     Flag(
         "--json_lines FILE",
@@ -506,7 +505,7 @@ def video_options_from_args(args: argparse.Namespace) -> VideoOptions:
     """How the people in videos are followed, from ``VIDEO``."""
     from posezoo.demo.video_options import VideoOptions
 
-    return VideoOptions(args.track, args.smooth, args.detect_every)
+    return VideoOptions(args.track, args.smooth, args.detect_every or 1)
 
 
 def executor_from_args(

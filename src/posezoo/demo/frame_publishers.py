@@ -7,24 +7,24 @@ video), and the keys of ``frame_to_json``.
 from __future__ import annotations
 
 import json
-import netrc
 import os
 import sys
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
-from threading import Event
-from types import ModuleType
+from queue import Empty, Queue
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
+from requests.utils import get_netrc_auth
+
 from posezoo.demo.frame_outputs import frame_to_json
 from posezoo.demo.frame_sources import Frame, FrameSource
-from posezoo.errors import OutputError, SettingsError, import_optional
+from posezoo.errors import OutputError, import_optional
 from posezoo.files.verified_files import write_error
 from posezoo.pose.keypoints import Pose
 
@@ -43,31 +43,15 @@ def is_stdout(path: Path | None) -> bool:
     return path == Path("-")
 
 
-class FramePublisher(ABC):
-    """Passes each line on at once; must be closed."""
-
-    @abstractmethod
-    def publish(self, line: str) -> None:
-        """Pass on one line of JSON, without its end.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Wait for the last line, and release what was opened."""
-
-
-class FramePublishers:
-    """Several publishers of the same lines.
+class FramePublisher:
+    """Publishes the poses of frames.
 
     Args:
-        publishers: they are closed together.
+        receivers: each gets a line of JSON, without its end.
     """
 
-    def __init__(self, publishers: Iterable[FramePublisher] = ()) -> None:
-        self._publishers = tuple(publishers)
+    def __init__(self, receivers: Sequence[Callable[[str], None]]) -> None:
+        self._receivers = receivers
 
     def __call__(self, source: FrameSource, frame: Frame, poses: Sequence[Pose]) -> None:
         """Publish the poses of a frame.
@@ -75,7 +59,7 @@ class FramePublishers:
         Raises:
             OutputError: a file cannot be written.
         """
-        if not self._publishers:
+        if not self._receivers:
             return
         read = datetime.now(timezone.utc) - timedelta(seconds=time.perf_counter() - frame.begun)
         message = {
@@ -84,18 +68,18 @@ class FramePublishers:
             **frame_to_json(frame, poses),
         }
         line = json.dumps(message)
-        for publisher in self._publishers:
-            publisher.publish(line)
+        for receive in self._receivers:
+            receive(line)
 
 
-def open_publishers(
+def open_publisher(
     json_lines: Path | None,
     mqtt: MqttTopic | None,
     stack: ExitStack,
     *,
     warn: Callable[[str], None],
-) -> FramePublishers:
-    """The publishers that the user asks for; the stack closes them.
+) -> FramePublisher:
+    """The publisher that the user asks for; the stack closes what it writes to.
 
     Args:
         json_lines: a file, to which lines are appended; ``-`` for the standard output.
@@ -106,45 +90,40 @@ def open_publishers(
         OutputError: the file cannot be written, or the broker cannot be reached or refuses.
         MissingPackageError: paho-mqtt is not installed.
     """
-    publishers: list[FramePublisher] = []
+    receivers: list[Callable[[str], None]] = []
     if json_lines is not None:
-        publishers.append(JsonLinesFile(json_lines))
-        stack.callback(publishers[-1].close)
+        stream = sys.stdout if is_stdout(json_lines) else _open(json_lines, stack)
+        receivers.append(partial(_append, json_lines, stream))
     if mqtt is not None:
-        publishers.append(MqttPublisher(mqtt, warn))
-        stack.callback(publishers[-1].close)
-    return FramePublishers(publishers)
+        connection = MqttConnection(mqtt, warn)
+        stack.callback(connection.close)
+        receivers.append(connection.send)
+    return FramePublisher(receivers)
 
 
-class JsonLinesFile(FramePublisher):
-    """Appends lines to a file, a pipe or the standard output."""
+def _open(path: Path, stack: ExitStack) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 the stack closes it
+    except OSError as error:
+        raise write_error(path, error) from error
+    stack.callback(_close, stream)
+    return stream
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stream: TextIO = sys.stdout
-        if is_stdout(path):
-            return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed by close
-        except OSError as error:
-            raise write_error(path, error) from error
 
-    def publish(self, line: str) -> None:
-        """Append a line, which a reader can see at once."""
-        try:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
-        except BrokenPipeError:  # as for any command whose reader ends
-            raise
-        except OSError as error:
-            raise write_error(self._path, error) from error
+def _append(path: Path, stream: TextIO, line: str) -> None:
+    """Append a line, which a reader can see at once."""
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:  # as for any command whose reader ends
+        raise
+    except OSError as error:
+        raise write_error(path, error) from error
 
-    def close(self) -> None:
-        """Close the file."""
-        if not is_stdout(self._path):
-            with suppress(OSError):
-                self._stream.close()
+
+def _close(stream: TextIO) -> None:
+    with suppress(OSError):  # each line was written at once
+        stream.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +132,8 @@ class MqttTopic:
 
     host: str
     port: int
-    topic: str
+    name: str
     is_encrypted: bool
-
-    @property
-    def broker(self) -> str:
-        """Host and port, for messages."""
-        return f"{self.host}:{self.port}"
 
 
 def parse_mqtt_topic(text: str) -> MqttTopic:
@@ -173,15 +147,15 @@ def parse_mqtt_topic(text: str) -> MqttTopic:
         raise ValueError(f"expected HOST[:PORT][/TOPIC], or mqtts:// before it, got {text!r}")
     if "@" in url.netloc:
         raise ValueError(f"user and password belong into {USER} and {PASSWORD}, or ~/.netrc")
-    topic = url.path.strip("/") or _TOPIC
     if set(text) & {"+", "#"}:
         raise ValueError(f"a topic to publish to has neither + nor #, got {text!r}")
     port = url.port or _PORTS[url.scheme]
-    return MqttTopic(url.hostname, port, topic, is_encrypted=url.scheme == "mqtts")
+    name = url.path.strip("/") or _TOPIC
+    return MqttTopic(url.hostname, port, name, is_encrypted=url.scheme == "mqtts")
 
 
-class MqttPublisher(FramePublisher):
-    """Sends each line as a message; while the connection is lost, messages are dropped.
+class MqttConnection:
+    """A connection to a broker; while it is lost, messages are dropped.
 
     Raises:
         OutputError: the broker cannot be reached, or refuses the user.
@@ -192,74 +166,56 @@ class MqttPublisher(FramePublisher):
         self._topic = topic
         self._warn = warn
         self._last: Any = None
-        self._answered = Event()
-        self._refusal = ""
-        self._is_closing = False
+        self._answers: Queue[Any] = Queue()
+        self._is_open = False
         paho = import_optional("paho.mqtt.client", extra="mqtt")
-        self._client = self._create_client(paho)
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.username_pw_set(*_login(topic.host))
+        if topic.is_encrypted:
+            self._client.tls_set()
+        self._client.on_connect = lambda *event: self._answers.put(event[3])
+        self._client.on_disconnect = lambda *event: self._report_loss(event[3])
+        self._connect()
+
+    def _connect(self) -> None:
+        place = f"{self._topic.host}:{self._topic.port}"
         try:
-            self._client.connect(topic.host, topic.port)
-        except (OSError, ValueError) as error:
+            self._client.connect(self._topic.host, self._topic.port)
+            self._client.loop_start()
+            answer = self._answers.get(timeout=_ANSWER_S)
+        except (OSError, ValueError, Empty) as error:
+            self._client.loop_stop()
+            problem = f"{place}: {error or 'the broker gives no answer'}"
             hint = "is the broker running, and is the port right?"
-            raise OutputError(f"{topic.broker}: {error}", hint=hint) from error
-        self._client.loop_start()
-        if not self._answered.wait(_ANSWER_S):
-            self._refusal = f"gave no answer in {_ANSWER_S} seconds"
-        if self._refusal:
+            raise OutputError(problem, hint=hint) from error
+        if answer.is_failure:
             self.close()
             hint = f"set {USER} and {PASSWORD}, or use ~/.netrc"
-            raise OutputError(f"{topic.broker}: the broker {self._refusal}", hint=hint)
+            raise OutputError(f"{place}: the broker refuses the connection: {answer}", hint=hint)
+        self._is_open = True
 
-    def publish(self, line: str) -> None:
+    def send(self, line: str) -> None:
         """Send a message."""
-        self._last = self._client.publish(self._topic.topic, line)
+        self._last = self._client.publish(self._topic.name, line)
 
     def close(self) -> None:
         """Wait until the last message is sent, and disconnect."""
-        self._is_closing = True
+        self._is_open = False
         if self._last is not None:
             with suppress(RuntimeError, ValueError):  # it was dropped
                 self._last.wait_for_publish(_ANSWER_S)
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _create_client(self, paho: ModuleType) -> Any:
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        user, password = _login(self._topic.host)
-        if user:
-            client.username_pw_set(user, password)
-        if self._topic.is_encrypted:
-            client.tls_set()
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        return client
-
-    def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _other: Any) -> None:
-        if code.is_failure:
-            self._refusal = f"refuses the connection: {code}"
-        self._answered.set()
-
-    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _other: Any) -> None:
-        if self._answered.is_set() and not (self._is_closing or self._refusal):
+    def _report_loss(self, reason: object) -> None:
+        if self._is_open:
             self._warn(
-                f"{self._topic.broker}: the connection is lost ({code}); frames are dropped until"
+                f"{self._topic.host}: the connection is lost ({reason}); frames are dropped until"
                 " it is back"
             )
 
 
-def _login(host: str) -> tuple[str, str]:
-    """User and password for a broker; empty if there are none.
-
-    Raises:
-        SettingsError: ~/.netrc cannot be read.
-    """
-    if user := os.environ.get(USER):
-        return user, os.environ.get(PASSWORD, "")
-    path = os.environ.get("NETRC") or Path("~/.netrc").expanduser()
-    try:
-        found = netrc.netrc(os.fspath(path)).authenticators(host)
-    except FileNotFoundError:
-        return "", ""
-    except (OSError, netrc.NetrcParseError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
-    return (found[0], found[2]) if found else ("", "")
+def _login(host: str) -> tuple[str | None, str | None]:
+    if USER in os.environ:
+        return os.environ[USER], os.environ.get(PASSWORD)
+    return get_netrc_auth(f"mqtt://{host}") or (None, None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.demo.frame_outputs import JsonListWriter, frame_to_json, open_output
-from posezoo.demo.frame_publishers import FramePublishers
+from posezoo.demo.frame_publishers import FramePublisher
 from posezoo.demo.frame_rate import StepTimer
 from posezoo.demo.run_inputs import ImageInput, OutputNames, RunInputs, VideoInput
 from posezoo.demo.video_options import VideoOptions
@@ -47,7 +47,7 @@ class InputRunner:
         min_score: float | None,
         limit: int | None,
         video: VideoOptions,
-        publish: FramePublishers,
+        publish: FramePublisher,
         timer: StepTimer,
         report_failure: ReportFailure,
     ) -> None:

@@ -155,10 +155,7 @@ class Player:
                 return
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
-        poses = [pose for pose in poses if pose.score >= self.min_score]
-        if self.video.track or self.video.smooth:
-            # Not by the stream, since each mode has its own.
-            poses = self._tracker.update(poses, self.source.time_s(frame))
+        poses = self._select(frame, poses)
         key = ""
         if self.screen is not None or self.outputs:
             with self.steps.time_step("draw"):
@@ -178,6 +175,14 @@ class Player:
             return
         while self._handle_key(key or self.screen.wait_for_key()):
             key = self.screen.show(self._draw(frame, poses))
+
+    def _select(self, frame: Frame, poses: Sequence[Pose]) -> list[Pose]:
+        """The poses with a sufficient score; with the people's numbers, if they are tracked."""
+        selected = [pose for pose in poses if pose.score >= self.min_score]
+        if not (self.video.track or self.video.smooth):
+            return selected
+        # Not by the stream, since each mode has its own.
+        return self._tracker.update(selected, self.source.time_s(frame))
 
     def _draw(self, frame: Frame, poses: Sequence[Pose]) -> Image:
         image = draw_poses(

@@ -167,14 +167,12 @@ class PoseTracker:
         if not (poses and self._tracks):
             return matched
         similarity = self._similarity(np.stack(seen), _variances(poses[0].skeleton))
-        similarity[similarity < _MIN_SIMILARITY] = 0
-        if len(poses) <= len(self._tracks):
-            pairs = [*enumerate(solve_assignment(-similarity))]
-        else:
-            pairs = [(row, column) for column, row in enumerate(solve_assignment(-similarity.T))]
-        for place, index in pairs:
-            if similarity[place, index]:
-                matched[place] = self._tracks[index]
+        # A further column for each pose stands for a new person.
+        threshold = np.full((len(poses), len(poses)), _MIN_SIMILARITY)
+        columns = solve_assignment(-np.hstack([similarity, threshold]))
+        for place, column in enumerate(columns):
+            if column < len(self._tracks) and similarity[place, column] >= _MIN_SIMILARITY:
+                matched[place] = self._tracks[column]
         return matched
 
     def _similarity(self, seen: Array, variances: Array) -> Array:

@@ -172,15 +172,19 @@ class Estimator:
         Raises:
             InferenceError: ``detect_every`` is above 1, and no detector runs.
         """
-        finish = _tracker(smooth, time_s) if track or smooth else _keep
+        tracker = PoseTracker(smooth=smooth) if track or smooth else None
+        frames = count()
+        seconds = time_s or (lambda _item: next(frames) / USUAL_FPS)
+
+        def finish(item: Item, poses: list[Pose]) -> list[Pose]:
+            return poses if tracker is None else tracker.update(poses, seconds(item))
+
         steps = self._steps_of_video(is_video, detect_every)
-        if steps is None:
-            return ResultStream(items, lambda item: self(image(item)), self.requests, finish=finish)
         return ResultStream(
             items,
-            lambda item: run_pipeline(steps(to_bgr(image(item)))),
+            lambda item: run_pipeline((steps or self._pipeline)(to_bgr(image(item)))),
             self.requests,
-            in_turn=True,
+            in_turn=steps is not None,
             finish=finish,
         )
 
@@ -232,16 +236,3 @@ class Estimator:
 
         run_pipeline(steps, network, infer)
         return collected
-
-
-def _keep(_item: object, poses: list[Pose]) -> list[Pose]:
-    return poses
-
-
-def _tracker(
-    smooth: bool, time_s: Callable[[Item], float] | None
-) -> Callable[[Item, list[Pose]], list[Pose]]:
-    tracker = PoseTracker(smooth=smooth)
-    numbers = count()
-    clock = time_s or (lambda _item: next(numbers) / USUAL_FPS)
-    return lambda item, poses: tracker.update(poses, clock(item))

@@ -536,6 +536,29 @@ def test_movenet_follows_the_person_in_a_video_one_frame_after_the_other(
     assert ("people from tracking" in ended.err) == is_tracking
 
 
+def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
+    demo, real, shared, tmp_path
+):
+    image = cv2.imread(str(shared / "data" / "photos" / "000000214753.jpg"))  # two people
+    clip = tmp_path / "clip.avi"
+    size = image.shape[1::-1]
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, size)
+    for number in range(7):
+        writer.write(np.roll(image, 2 * number, axis=1))
+    writer.release()
+    lines, coco = tmp_path / "clip.jsonl", tmp_path / "coco.json"
+    model = ("-m", "movenet-singlepose-lightning-int8", "--precision", "FP32")
+    detector = ("--detector", "person-detection-retail-0013", "--detect_every", "3")
+    ended = demo(*model, *detector, "-i", clip, "--track", "--json_lines", lines, "--coco", coco)
+    assert ended.code == 0, ended.err
+    assert "1 frames at once" in ended.err
+    frames = [json.loads(line) for line in lines.open()]
+    assert [frame["seconds"] for frame in frames] == [round(n / 25, 3) for n in range(7)]
+    numbers = [sorted(pose["track_id"] for pose in frame["poses"]) for frame in frames]
+    assert numbers == [[1, 2]] * 7
+    assert {result["track_id"] for result in json.loads(coco.read_text())} == {1, 2}
+
+
 def test_photos_and_other_models_are_not_tracked(demo, real, photos, tiny, video):
     movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
     for args in ((*movenet, "-i", photos), ("-m", tiny, "-i", video)):

@@ -17,6 +17,7 @@ import pytest
 
 from conftest import by_digest
 from fakes.command import heed_interrupts, posezoo, posezoo_process
+from fakes.mosquitto import Broker, subscriber
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
@@ -247,6 +248,45 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert (cv2.absdiff(annotated[3], plain[3]).max(axis=2) > 60).mean() > 0.005
     short = run(blazepose, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
     assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
+
+
+def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
+    blazepose, camera, tmp_path
+):
+    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+    with (
+        Broker(tmp_path, "allow_anonymous true") as broker,
+        subscriber(broker.port, "posezoo") as messages,
+    ):
+        ended = run(
+            blazepose,
+            *("-i", clip, "-o", out, "--smooth", "--json_lines", "-"),
+            *("--mqtt", f"127.0.0.1:{broker.port}"),
+        )
+        assert ended.returncode == 0, ended.stderr
+        wait_until(lambda: len(messages) == 6)
+    assert ended.stdout.splitlines() == messages
+    assert f"{clip}: 6 frames, at most 1 person in one" in ended.stderr
+    lines = [json.loads(line) for line in messages]
+    assert [line["frame"] for line in lines] == [0, 1, 2, 3, 4, 5]
+    assert [pose["track_id"] for line in lines for pose in line["poses"]] == [1] * 6
+    frames = json.loads((out / "clip_poses.json").read_text())["frames"]
+    assert [line["poses"] for line in lines] == [frame["poses"] for frame in frames]
+
+
+def test_flags_for_videos_without_a_video_and_for_a_model_without_a_detector_are_refused(
+    blazepose, camera, tmp_path
+):
+    alone = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--track", "--detect_every", "2")
+    assert alone.returncode == 1
+    assert "error: --track, --detect_every: only for videos" in alone.stderr
+    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+    ended = run(blazepose, "-i", clip, "-o", tmp_path / "out", "--detect_every", "2")
+    assert ended.returncode == 1
+    assert "finds people itself" in ended.stderr
+    wrong = run(blazepose, "-i", clip, "--mqtt", "me:secret@broker")
+    assert wrong.returncode == 2
+    assert "MQTT_USERNAME" in wrong.stderr and "secret" not in wrong.stderr
 
 
 def test_an_address_of_an_image_or_a_video_is_downloaded(blazepose, camera, tmp_path):

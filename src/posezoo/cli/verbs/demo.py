@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from posezoo.demo.frame_outputs import JsonListWriter
-    from posezoo.demo.frame_publishers import FramePublishers
+    from posezoo.demo.frame_publishers import FramePublisher
     from posezoo.demo.frame_sources import Frame, FrameSource
     from posezoo.demo.model_loading import ModelLoader
     from posezoo.demo.player import Player
@@ -272,7 +272,7 @@ def run(args: argparse.Namespace) -> int:
             f"{input_flags}: only for an .xml; models of the zoo describe their input"
         )
     from posezoo.demo.frame_outputs import open_output
-    from posezoo.demo.frame_publishers import is_stdout, open_publishers
+    from posezoo.demo.frame_publishers import is_stdout, open_publisher
     from posezoo.demo.frame_sources import open_source
     from posezoo.demo.model_loading import find_model
     from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
@@ -296,8 +296,8 @@ def run(args: argparse.Namespace) -> int:
         outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
         for output in outputs:
             stack.callback(output.close)
-        publishers = open_publishers(args.json_lines, args.mqtt, stack, warn=console.warn)
-        writer = _pose_writer(args, source, publishers, stack)
+        publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
+        writer = _pose_writer(args, source, publisher, stack)
 
         context = flags.context_from_args(args)
         require_device(context.settings.device)
@@ -348,7 +348,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pose_writer(
-    args: argparse.Namespace, source: FrameSource, publish: FramePublishers, stack: ExitStack
+    args: argparse.Namespace, source: FrameSource, publish: FramePublisher, stack: ExitStack
 ) -> _PoseWriter:
     from posezoo.demo.frame_publishers import is_stdout
 
@@ -382,7 +382,8 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
     )
     streams = args.num_streams or ""
     # With --detect_every, frames are processed one after the other.
-    requests = args.num_infer_requests or int(args.detect_every > 1)
+    is_in_turn = (args.detect_every or 1) > 1
+    requests = args.num_infer_requests or int(is_in_turn)
     return _with_runtime(options, requests, streams, args.num_threads)
 
 
@@ -416,7 +417,7 @@ class _PoseWriter:
     """Prints and writes the poses of a frame, as the flags request."""
 
     source: FrameSource
-    publish: FramePublishers
+    publish: FramePublisher
     raw_output: TextIO | None
     frames: JsonListWriter | None
     results: JsonListWriter | None

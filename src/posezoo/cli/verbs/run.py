@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.demo.frame_publishers import is_stdout, open_publishers
+    from posezoo.demo.frame_publishers import is_stdout, open_publisher
     from posezoo.demo.frame_rate import StepTimer
     from posezoo.demo.input_runner import InputRunner
     from posezoo.demo.timed_loading import TimedLoader
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
             console,
         )
         _require_video(args, inputs)
-        publishers = open_publishers(args.json_lines, args.mqtt, stack, warn=console.warn)
+        publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
         estimator, card = loader.load(chosen)
         runner = InputRunner(
             estimator,
@@ -144,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
             min_score=args.min_score,
             limit=args.limit,
             video=flags.video_options_from_args(args),
-            publish=publishers,
+            publish=publisher,
             timer=timer,
             report_failure=report_failure,
         )
@@ -224,14 +224,7 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
 
 def _require_video(args: argparse.Namespace, inputs: RunInputs) -> None:
     """Refuse flags that would do nothing."""
-    values = {
-        "--track": args.track,
-        "--smooth": args.smooth,
-        "--detect_every": args.detect_every > 1,
-        "--json_lines": args.json_lines,
-        "--mqtt": args.mqtt,
-    }
-    given = [flag for flag, value in values.items() if value]
+    given = [f"--{name}" for name in flags.VIDEO.split() if getattr(args, name)]
     if given and not inputs.videos:
         raise PosezooError(
             f"{', '.join(given)}: only for videos, cameras and streams, and there is none",
