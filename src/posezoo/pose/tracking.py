@@ -212,6 +212,6 @@ def _size(pose: Pose) -> float:
 def _variances(skeleton: str) -> Array:
     """(K,) in squares of a body size: COCO's (2 sigma)^2 times the area of a person."""
     names = SKELETONS[skeleton].keypoints or ("", "")
-    sigmas = np.array([keypoint_sigma(name) or _USUAL_SIGMA for name in names])
-    variances: Array = _AREA * (2 * sigmas) ** 2
+    usual = [keypoint_sigma(name) or _USUAL_SIGMA for name in names]
+    variances: Array = _AREA * (2 * np.array(SKELETONS[skeleton].sigmas or usual)) ** 2
     return variances
