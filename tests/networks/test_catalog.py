@@ -155,17 +155,21 @@ SHAPES = {
     "single_human_pose": lambda h, w: [(2, 17, up(h, 8), up(w, 8))],
     "lightweight_openpose": lambda h, w: [(2, maps, up(h, 8), up(w, 8)) for maps in (19, 38)],
     "human_pose_3d": lambda h, w: [(2, maps, up(h, 8), up(w, 8)) for maps in (57, 19, 38)],
+    "hrnet": lambda h, w: [(2, 17, h // 4, w // 4)],
+    "vitpose": lambda _h, _w: [(2, 17, 64, 48)],
     **{name: lambda h, w: [(2, 17, 8 * up(h, 32), 8 * up(w, 32))] for name in GLUON},
 }
+#: Sizes other than the default, for networks that do not take any size.
+OTHER_SIZES = {"higher_hrnet": (160, 96), "hrnet": (160, 96), "vitpose": (256, 192)}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_have_the_paper_s_shapes_at_any_size(name):
     network = NETWORKS[name]
-    warnings = (160, 96) if name == "higher_hrnet" else (131, 75)
+    other_size = OTHER_SIZES.get(name, (131, 75))
     with torch.device("meta"):
         module = networks.build_network(name)
-        for height, width in (network.input.shape[2:], warnings):
+        for height, width in (network.input.shape[2:], other_size):
             outputs = outputs_of(module, torch.empty(2, 3, height, width))
             assert [tuple(maps.shape) for maps in outputs] == SHAPES[name](height, width)
     assert len(outputs) == len(network.output_names())
@@ -179,6 +183,12 @@ def test_higher_hrnet_refuses_sizes_that_are_not_multiples():
         == "HRNet takes heights and widths that are multiples of 32, not 112 x 96"
     )
     assert caught.value.hint == "pad the image"
+
+
+def test_vitpose_refuses_other_sizes():
+    with torch.device("meta"), pytest.raises(NetworkError) as caught:
+        networks.build_network("vitpose")(torch.empty(1, 3, 384, 288))
+    assert caught.value.problem == "ViTPose takes images of 256 x 192, not 384 x 288"
 
 
 def test_stages_name_the_outputs_of_lightweight_openpose():

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from networks.published import KINDS, awake, noise, outputs_of, torch
+from posezoo import networks
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.networks import NETWORKS
 
 nn = torch.nn
 
 SMALL = ("lightweight_openpose", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv3_small")
-LARGE = tuple(name for name in KINDS if name not in SMALL)
+LARGE = tuple(name for name in KINDS if name not in (*SMALL, "vitpose"))
 #: max |a - b| / max |a|. Each convolution adds its rounding: a hundred of them, on untrained weights,
 #: come to 4e-4 between float32 and float64 in torch alone, and so do the 3D head's with what stands before it.
 TOLERANCE = {"alpha_pose_resnet101_v1b_coco": 1e-3, "human_pose_3d": 1e-3}
@@ -63,7 +64,7 @@ def assert_same(network, compiled, name, shape, *, leeway=1):
 def other_shapes(name):
     """Another batch at an odd size, and a size far from the traced one."""
     # Multiples of 32, or any size.
-    odd = (2, 3, 96, 160) if name == "higher_hrnet" else (2, 3, 101, 75)
+    odd = (2, 3, 96, 160) if name in ("higher_hrnet", "hrnet") else (2, 3, 101, 75)
     return odd, (1, 3, 160, 224)
 
 
@@ -77,6 +78,13 @@ def test_the_export_computes_the_same_at_its_size_and_at_any(name):
     for shape in other_shapes(name):
         # The statistics are those of another size: rounding grows in channels that hardly vary there.
         assert_same(network, compiled, name, shape, leeway=4)
+
+
+@pytest.mark.slow
+def test_the_export_of_vitpose_computes_the_same():
+    network = networks.build_network("vitpose", width=384)
+    compiled = exported(network, "vitpose", dynamic=False)
+    assert_same(network, compiled, "vitpose", (1, 3, 256, 192))
 
 
 def test_the_comparison_detects_another_network():

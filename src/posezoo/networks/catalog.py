@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from posezoo.networks.definition import NetworkArgument, NetworkDefinition, Shapes
+from posezoo.networks.vitpose_experts import merge_expert
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
 
@@ -47,6 +48,10 @@ def _bgr(height: int, width: int, scale: float) -> Input:
 def _channels(default: int, key: str, allowed: range = range(1, 513)) -> NetworkArgument:
     """A number of output channels, which the shape of this convolution's weight shows."""
     return NetworkArgument(default, allowed, lambda shapes: next(iter(shapes.get(key, ())), None))
+
+
+def _vit_width(shapes: Shapes) -> int | None:
+    return next(iter(shapes.get("backbone.layernorm.weight", ())), None)
 
 
 def _stages(default: int) -> NetworkArgument:
@@ -106,6 +111,27 @@ _ALL = (
             ),
         ),
         ir_order=(1, 0),  # as Open Model Zoo's IR: embeddings, heatmaps
+    ),
+    NetworkDefinition(
+        "hrnet",
+        "posezoo.networks.higher_hrnet:Hrnet",
+        _rgb("image", 256, 192),  # multiples of 32, as for higher_hrnet
+        ("heatmaps",),
+        arguments={
+            "width": _channels(32, "transition1.0.0.weight", range(8, 65)),
+            "keypoints": _channels(17, "final_layer.weight"),
+        },
+    ),
+    NetworkDefinition(
+        "vitpose",
+        "posezoo.networks.vitpose:VitPose",
+        _rgb("pixel_values", 256, 192),  # the only size
+        ("heatmaps",),
+        arguments={
+            "width": NetworkArgument(768, (384, 768, 1024, 1280), _vit_width),
+            "keypoints": _channels(17, "head.conv.weight"),
+        },
+        adapt_tensors=merge_expert,
     ),
     NetworkDefinition(
         "single_human_pose",

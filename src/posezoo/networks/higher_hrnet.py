@@ -1,10 +1,12 @@
-"""HigherHRNet: heatmaps of all people's keypoints, and embeddings that group them by person.
+"""HRNet: heatmaps of one person. HigherHRNet: heatmaps of all people's keypoints, and embeddings
+that group them by person.
 
 Papers: Cheng et al. 2020, "HigherHRNet: Scale-Aware Representation Learning for Bottom-Up Human
 Pose Estimation", arXiv:1908.10357; its backbone HRNet, which keeps a high-resolution branch in
 parallel to coarser branches, is from Sun et al. 2019, "Deep High-Resolution Representation Learning
-for Human Pose Estimation", arXiv:1902.09212. Upstream: lib/models/pose_higher_hrnet.py of
-HRNet/HigherHRNet-Human-Pose-Estimation; the outputs are those of Open Model Zoo's
+for Human Pose Estimation", arXiv:1902.09212. Upstream: lib/models/pose_hrnet.py of
+leoxiaobin/deep-high-resolution-net.pytorch, and lib/models/pose_higher_hrnet.py of
+HRNet/HigherHRNet-Human-Pose-Estimation, whose outputs are those of Open Model Zoo's
 higher-hrnet-w32-human-pose-estimation.
 """
 
@@ -37,17 +39,11 @@ MODULES = (1, 4, 3)
 WINDOW = 5
 
 
-class HigherHrnet(nn.Module):
-    """HRNet with heatmaps and embeddings at a quarter of the size, and finer heatmaps at half of
-    it.
+class _HighResolutionNet(nn.Module):
+    """The layers that both networks have: features at a quarter of the image's size."""
 
-    ``width`` is the number of channels of the finest branch: 32 or 48 in the published checkpoints.
-    Each coarser branch has twice as many at half the size.
-    """
-
-    def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.keypoints = keypoints
         self.conv1 = conv2d(3, 64, stride=2)
         self.bn1 = nn.BatchNorm2d(64)
         self.conv2 = conv2d(64, 64, stride=2)
@@ -77,18 +73,9 @@ class HigherHrnet(nn.Module):
             ]
         )
         self.stage4 = _stage(widths, MODULES[2], rows_of_last=1)
-        self.final_layers = nn.ModuleList(
-            [nn.Conv2d(width, 2 * keypoints, 1), nn.Conv2d(width, keypoints, 1)]
-        )
-        doubled = deconv_bn_relu(width + 2 * keypoints, width)
-        blocks = (nn.Sequential(BasicBlock(width, width)) for _ in range(BLOCKS))
-        self.deconv_layers = nn.ModuleList([nn.Sequential(doubled, *blocks)])
 
-    def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The coarse and fine maps that the training's loss uses.
-
-        They are heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps
-        (N, keypoints, H / 2, W / 2).
+    def features(self, image: Tensor) -> Tensor:
+        """(N, width, H / 4, W / 4).
 
         Raises:
             NetworkError: H or W is not a multiple of 32, so the branches to be added would differ
@@ -112,7 +99,50 @@ class HigherHrnet(nn.Module):
             # The new branch, which is the last one, starts from the coarsest map.
             maps = [change(x) for change, x in zip(transition, [*maps, maps[-1]], strict=True)]
             maps = stage(maps)
-        features = maps[0]
+        return maps[0]
+
+
+class Hrnet(_HighResolutionNet):
+    """HRNet with heatmaps of one person at a quarter of the size.
+
+    ``width`` is the number of channels of the finest branch: 32 or 48 in the published checkpoints.
+    Each coarser branch has twice as many at half the size.
+    """
+
+    def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:
+        super().__init__(width)
+        self.final_layer = nn.Conv2d(width, keypoints, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) to heatmaps (N, keypoints, H / 4, W / 4); it raises as ``features`` does.
+
+        The image is RGB, normalized with ImageNet's mean and standard deviation.
+        """
+        return self.final_layer(self.features(image))
+
+
+class HigherHrnet(_HighResolutionNet):
+    """HRNet with heatmaps and embeddings at a quarter of the size, and finer heatmaps at half of
+    it; ``width`` as for ``Hrnet``.
+    """
+
+    def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:
+        super().__init__(width)
+        self.keypoints = keypoints
+        self.final_layers = nn.ModuleList(
+            [nn.Conv2d(width, 2 * keypoints, 1), nn.Conv2d(width, keypoints, 1)]
+        )
+        doubled = deconv_bn_relu(width + 2 * keypoints, width)
+        blocks = (nn.Sequential(BasicBlock(width, width)) for _ in range(BLOCKS))
+        self.deconv_layers = nn.ModuleList([nn.Sequential(doubled, *blocks)])
+
+    def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The coarse and fine maps that the training's loss uses.
+
+        They are heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps
+        (N, keypoints, H / 2, W / 2). It raises as ``features`` does.
+        """
+        features = self.features(image)
         coarse = self.final_layers[0](features)
         fine = self.deconv_layers[0](torch.cat([features, coarse], dim=1))
         return coarse, self.final_layers[1](fine)

@@ -52,7 +52,7 @@ class HeatmapOptions(TopDownOptions):
     Attributes:
         convention: how people are cropped and maps are read: a name of ``CONVENTIONS``.
         blur: the kernel width in cells, an odd number, of the Gaussian with which ``dark`` and
-            ``udp`` smooth maps: 11 for sigma 2, 3 for inputs of 128x96.
+            ``udp`` smooth maps: 11 for sigma 2, 3 for sigma 0.8 (inputs of 128x96; transformers).
         box_score: the score of the person's box, 0..1; the pose's score is multiplied by it.
         flip: also run the mirrored person, and average both. Only an estimator uses this;
             ``decode`` takes ``flipped_heatmaps`` instead.
