@@ -43,6 +43,8 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "rtmo": "posezoo.pose.rtmo:DECODER",
         "rtmdet": "posezoo.pose.rtmdet:DECODER",
         "yolox": "posezoo.pose.yolox_boxes:DECODER",
+        "rf_detr": "posezoo.pose.rf_detr:DECODER",
+        "yolo_pose": "posezoo.pose.yolo_pose:DECODER",
     },
 )
 
@@ -91,6 +93,8 @@ def decode(
     - rtmo: ``dets`` (1, N, 5) and ``keypoints`` (1, N, 17, 3)
     - rtmdet: ``dets`` (1, N, 5) and ``labels`` (1, N); it returns poses without keypoints
     - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
+    - rf_detr: ``dets`` (1, N, 4), ``labels`` (1, N, classes) and ``keypoints`` (1, N, K, 8)
+    - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K
 
     Args:
         decoder: a name of ``DECODERS``.

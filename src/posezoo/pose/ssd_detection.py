@@ -128,10 +128,20 @@ def suppress_boxes(
         size: width and height of the image, in pixels.
         max_overlap: the largest intersection over union with a better box, 0..1.
     """
+    kept = find_best_boxes(boxes, scores, max_overlap)[:MAX_BOXES]
+    return create_box_poses(boxes[kept], scores[kept], size)
+
+
+def find_best_boxes(
+    boxes: NDArray[Any], scores: NDArray[Any], max_overlap: float
+) -> NDArray[np.intp]:
+    """The numbers of the boxes that do not overlap a better one, highest score first; arguments as
+    for ``suppress_boxes``.
+    """
     cv2 = import_optional("cv2", extra="run")
     rectangles = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0, max_overlap)[:MAX_BOXES]
-    return create_box_poses(boxes[list(kept)], scores[list(kept)], size)
+    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0, max_overlap)
+    return np.array(kept, np.intp)
 
 
 def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:

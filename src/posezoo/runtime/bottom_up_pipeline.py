@@ -12,7 +12,14 @@ from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
 from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, to_image_pixels
+from posezoo.pose.letterbox import (
+    Image,
+    ImageTransform,
+    Size,
+    letterbox_image,
+    stretch_transform,
+    to_image_pixels,
+)
 from posezoo.pose.lifting import lift_poses
 from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.graph import Graph
@@ -63,6 +70,19 @@ class BottomUpPipeline(NetworkPipeline):
                 raise
             return own  # the aspect is optional: the letterbox fits any image
         return size
+
+
+class StretchedPipeline(NetworkPipeline):
+    """Runs a network on the whole image, stretched to its input as in its training."""
+
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps for one image."""
+        image_size: Size = image.shape[1::-1]
+        assert self.input_size is not None
+        transform = stretch_transform(image_size, self.input_size)
+        maps = yield from self._infer(transform.warp(image))
+        poses = self._decode_outputs(maps, self.input_size)
+        return to_image_pixels(poses, transform, image_size)
 
 
 class LiftingPipeline(BottomUpPipeline):

@@ -1,0 +1,115 @@
+"""Decoder of RF-DETR Keypoint, a transformer with a row for each query.
+
+Roboflow, rfdetr 1.11.2 (``PostProcess``); I. Robinson et al., RF-DETR, 2025, arXiv:2511.09554. The
+network also gives the covariance of each keypoint, by the factor L of its inverse L L^T: people
+whose keypoints are uncertain get a lower score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
+from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of
+from posezoo.pose.letterbox import Size
+from posezoo.spec.model import Output
+
+#: The class of people, the first one.
+PERSON = 0
+
+#: The columns of a keypoint: x and y as shares of the sides, whether it can be found (a logit), and
+#: the three numbers of L: the logarithm of the first, the second, the logarithm of the third. The
+#: others, whether it is visible and of its class, are not used.
+PLACE, FINDABLE, FIRST, SECOND, THIRD = slice(2), 2, 4, 5, 6
+VALUES = 8
+
+#: The power of the mean variance by which a score is divided.
+EXPONENT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RfDetrOptions:
+    """Options of the decoder rf_detr.
+
+    Attributes:
+        min_score: the minimum score of a person, 0..1; rfdetr's default is 0.5.
+    """
+
+    min_score: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_options(self, "0 to 1", is_share, "min_score")
+
+
+def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
+    """The people, highest score first.
+
+    Args:
+        maps: ``labels`` (N, classes), logits, of which the first is of a person; ``keypoints``
+            (N, K, 8), with any number of keypoints, K; and ``dets`` (N, 4), the boxes, which are
+            not used.
+        size: width and height of the input, in pixels.
+    """
+    rows = maps["keypoints"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _sigmoid(rows[:, :, FINDABLE])
+        strength = _sigmoid(maps["labels"][:, PERSON]) * _mean_variance(rows, found) ** -EXPONENT
+        scores = 1 - 1 / (1 + strength)
+    # A comparison with a score that is not finite is false.
+    is_person = (scores >= options.min_score) & np.isfinite(rows).all(axis=(1, 2)) & (scores > 0)
+    people = np.flatnonzero(is_person)
+    people = people[np.argsort(-scores[people], kind="stable")]
+    keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
+    keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
+    keypoints[:, :, 2] = found[people]
+    return create_poses(keypoints, scores[people], skeleton_of(rows.shape[1]), size)
+
+
+def _mean_variance(rows: Floats, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,): the mean of the traces of the keypoints' covariances."""
+    first, second, third = (rows[:, :, place].astype(float) for place in (FIRST, SECOND, THIRD))
+    variance = np.exp(-2 * first) + np.exp(-2 * third)
+    variance += second**2 * np.exp(-2 * first - 2 * third)
+    mean: NDArray[np.float64] = (weights * variance).sum(axis=1) / weights.sum(axis=1)
+    return mean
+
+
+def _sigmoid(logits: Floats) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = 1 / (1 + np.exp(-logits.astype(float)))
+    return shares
+
+
+def _are_boxes(_name: str, shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[2] == 4
+
+
+def _are_labels(_name: str, shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[2] != 4
+
+
+def _are_keypoints(_name: str, shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[3] == VALUES
+
+
+DECODER = DecoderType(
+    networks=(
+        (
+            Output("", (1, -1, 4), role="dets"),
+            Output("", (1, -1, -1), role="labels"),
+            Output("", (1, -1, -1, VALUES), role="keypoints"),
+        ),
+    ),
+    options=RfDetrOptions,
+    person_score="min_score",
+    decode=decode_rf_detr,
+    pipeline="posezoo.runtime.bottom_up_pipeline:StretchedPipeline",
+    skeleton="",
+    needs="boxes of 4 numbers, labels, and keypoints of 8",
+    rules=({"dets": _are_boxes, "labels": _are_labels, "keypoints": _are_keypoints},),
+    visible_score=0.5,
+    stretches=True,
+    approach="bottom-up",
+)

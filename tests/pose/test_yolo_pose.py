@@ -1,0 +1,100 @@
+"""YOLO-pose's outputs, with the suppression of overlapping people on our side and in the network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posezoo import decode
+from posezoo.errors import InferenceError
+from posezoo.pose.decoders import DECODERS
+
+pytest.importorskip("cv2")
+
+SIZE = (640, 640)
+
+
+def people(count: int, keypoints: int = 17):
+    """Corners of boxes that do not overlap, scores from the highest, and keypoints in the boxes."""
+    rng = np.random.RandomState(26)
+    corners = np.array([[100 * place, 50 * place] for place in range(count)], float)
+    boxes = np.concatenate([corners, corners + rng.uniform(40, 90, (count, 2))], axis=1)
+    spans = boxes[:, None, 2:] - boxes[:, None, :2]
+    places = boxes[:, None, :2] + rng.rand(count, keypoints, 2) * spans
+    points = np.concatenate([places, rng.uniform(0.1, 1, (count, keypoints, 1))], axis=2)
+    return boxes, np.linspace(0.9, 0.5, count), points
+
+
+def raw(boxes, scores, points, cells: int = 8400):
+    """As YOLO11 and YOLO26 are exported by default: columns, each person also in a worse one beside it."""
+    columns = np.zeros((5 + 3 * points.shape[1], cells))
+    rows = np.concatenate(
+        [
+            (boxes[:, :2] + boxes[:, 2:]) / 2,
+            boxes[:, 2:] - boxes[:, :2],
+            scores[:, None],
+            points.reshape(len(points), -1),
+        ],
+        axis=1,
+    )
+    columns[:, 10 : 10 + 3 * len(rows) : 3] = rows.T
+    columns[:, 11 : 11 + 3 * len(rows) : 3] = rows.T
+    columns[0, 11 : 11 + 3 * len(rows) : 3] += 2
+    columns[4, 11 : 11 + 3 * len(rows) : 3] -= 0.1
+    return columns[None].astype(np.float32)
+
+
+def suppressed(boxes, scores, points):
+    """As YOLO26 is exported with nms=False: 300 rows, most with a low score."""
+    rows = np.zeros((300, 6 + 3 * points.shape[1]))
+    parts = [boxes, scores[:, None], np.zeros((len(boxes), 1)), points.reshape(len(points), -1)]
+    rows[: len(boxes)] = np.concatenate(parts, axis=1)
+    return rows[None].astype(np.float32)
+
+
+@pytest.mark.parametrize("form", [raw, suppressed])
+@pytest.mark.parametrize("keypoints", [17, 26, 133, 5])
+def test_each_person_is_found_once(form, keypoints):
+    boxes, scores, points = people(5, keypoints)
+    poses = decode("yolo_pose", {"predictions": form(boxes, scores, points)}, SIZE)
+    assert len(poses) == 5
+    assert np.allclose([pose.score for pose in poses], scores)
+    assert np.abs([pose.keypoints for pose in poses] - points).max() < 1e-3
+
+
+def test_options_limit_score_overlap_and_number():
+    boxes, scores, points = people(5)
+    maps = {"predictions": raw(boxes, scores, points)}
+    assert len(decode("yolo_pose", maps, SIZE, max_overlap=1.0)) == 10
+    assert len(decode("yolo_pose", maps, SIZE, min_score=0.65)) == 3
+    assert len(decode("yolo_pose", maps, SIZE, max_people=2)) == 2
+
+
+def test_values_that_are_not_finite_are_no_people():
+    boxes, scores, points = people(3)
+    points[1, 4] = np.nan
+    scores[2] = np.inf
+    assert len(decode("yolo_pose", {"predictions": suppressed(boxes, scores, points)}, SIZE)) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 84, 8400), (1, 300, 8), (1, 5, 8400), (1, 300, 6)])
+def test_other_outputs_are_refused(shape):
+    with pytest.raises(InferenceError, match="yolo_pose: expected 5"):
+        decode("yolo_pose", {"predictions": np.zeros(shape, np.float32)}, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "decoder"),
+    [
+        ((1, 56, 8400), "yolo_pose"),
+        ((1, 300, 57), "yolo_pose"),
+        ((1, 83, 5040), "yolo_pose"),
+        ((1, 8400, 85), "yolox"),
+        ((1, 84, 8400), ""),
+        ((1, 20, 21504), ""),  # rotated boxes
+        ((1, 116, 8400), ""),  # masks
+    ],
+)
+def test_an_export_is_recognized_by_its_shape(shape, decoder):
+    fitting = (name for name, each in DECODERS.items() if each.match_outputs({"output0": shape}))
+    assert next(fitting, "") == decoder
