@@ -13,7 +13,7 @@ pytest.importorskip("s3fs", reason="needs posezoo[storage]")
 pytest.importorskip("moto", reason="needs moto")
 pytest.importorskip("openvino", reason="needs openvino")
 
-from fakes.command import posezoo_process
+from fakes.command import posezoo, posezoo_process
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.stores import S3
 from fakes.zoo import declared_file, model_yml, write_model
@@ -59,7 +59,7 @@ def machine(tmp_path_factory, monkeypatch, tmp_path):
 
 
 def succeed(*words: object) -> str:
-    done = posezoo_process(*words)
+    done = posezoo(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -248,7 +248,7 @@ def test_a_second_mirror_writer_keeps_the_models_of_the_first(s3, zoo, machine, 
 def test_commands_that_need_local_folders_say_so(s3, zoo, machine, words, monkeypatch):
     if "--models_dir" not in words and words[0] != "dataset":
         monkeypatch.setenv("POSEZOO_MODELS_DIR", str(zoo))
-    done = posezoo_process(*words)
+    done = posezoo(*words)
     assert done.returncode in (1, 2)
     assert "in a store, but" in done.stderr
     assert "Traceback" not in done.stderr
