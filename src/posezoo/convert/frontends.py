@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import FORMATS, ModelFormat
-from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
+from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE, keep_ancestors
 from posezoo.convert.object_detection import BOXES, SCORES, add_detection_output
 from posezoo.convert.regions import add_regions
 from posezoo.errors import ConversionError, MissingPackageError, sanitize
@@ -213,9 +213,9 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         verified_files.write_atomically(keep_onnx, source)
     declared = model_format.output_names(path)
     names = [*(port.name for port in spec.outputs), *declared.values()]
-    if find_ssd_pipeline(spec.mo_args):
-        names = [BOXES, SCORES]  # what follows is replaced
     try:
+        if find_ssd_pipeline(spec.mo_args):
+            source = keep_ancestors(path, (BOXES, SCORES))  # what follows is replaced
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
             # It reads only .pb files.
             if isinstance(source, bytes) and model_format.frontend == "tf":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from posezoo.convert.formats import ModelFormat, cut_at_tensors
 from posezoo.convert.formats.tensorflow_js import GRAPH_MODEL
@@ -18,6 +19,7 @@ from posezoo.convert.protobuf_reader import (
     read_fields,
     read_varint,
 )
+from posezoo.errors import ConversionError, sanitize
 from posezoo.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -59,6 +61,51 @@ def is_meta_graph(path: Path) -> bool:
 def is_saved_model(path: Path) -> bool:
     """Whether a file is a complete SavedModel with a network."""
     return has_fields(path, _SAVED_MODEL, needed=2)
+
+
+class _Node(NamedTuple):
+    content: bytes  # the whole field of the graph
+    inputs: tuple[str, ...]  # the names of the nodes that it reads
+
+
+def keep_ancestors(path: Path, names: Collection[str]) -> bytes:
+    """The frozen graph of a file without the nodes that none of the named nodes depends on.
+
+    OpenVINO looks for the ends of each loop in the whole graph: without the loops of an SSD's
+    boxes, it reads the graph in a tenth of the time.
+
+    Raises:
+        ConversionError: the graph has no node of that name.
+    """
+    nodes = _read_nodes(path)
+    kept = set[str]()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in nodes:
+            raise ConversionError(f"{path}: its graph has no {sanitize(name)}")
+        if name not in kept:
+            kept.add(name)
+            pending += nodes[name].inputs
+    return b"".join(node.content for name, node in nodes.items() if name in kept)
+
+
+def _read_nodes(path: Path) -> dict[str, _Node]:
+    nodes = {}
+    with map_file(path) as buffer:
+        end = 0
+        for field in read_fields(buffer, 0, len(buffer)):
+            content = buffer[end : field.end]
+            end = field.end
+            if field.number != 1:
+                continue
+            texts: dict[int, list[str]] = {1: [], 3: []}  # the name, and the inputs: ^node, node:1
+            for part in read_fields(buffer, field.start, field.end):
+                if part.number in texts:
+                    texts[part.number].append(buffer[part.start : part.end].decode())
+            inputs = (text.removeprefix("^").partition(":")[0] for text in texts[3])
+            nodes[texts[1][-1]] = _Node(content, tuple(inputs))
+    return nodes
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
