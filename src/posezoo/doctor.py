@@ -138,6 +138,9 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     try:
         wheels = read_index_settings()
         indexes = (*wheels.find_links, *wheels.indexes)
+    except PosezooError as error:
+        problems.append(DoctorIssue(error.problem, error.hint))
+    try:
         registries = read_npm_config().find_registries()
     except PosezooError as error:
         problems.append(DoctorIssue(error.problem, error.hint))

@@ -175,12 +175,15 @@ class Registry:
     def other_names(self) -> list[OtherNames]:
         """The aliases, and the models that are left out, of each root.
 
-        Raises:
-            SpecError: a names.yml has a mistake.
+        A names.yml with a mistake is ignored: it may be a file of another program.
         """
         from posezoo.spec.other_names import read_other_names
 
-        return [read_other_names(root) for root in self.roots]
+        other_names = []
+        for root in self.roots:
+            with suppress(SpecError):
+                other_names.append(read_other_names(root))
+        return other_names
 
     def real_name(self, name: str) -> str:
         """The name of the model for which an alias stands; any other name is returned unchanged."""
@@ -357,11 +360,7 @@ class Registry:
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
     def why_not(self, name: str) -> LeftOut | None:
-        """Why a model that is asked for is not in these registries; None if it is unknown.
-
-        Raises:
-            SpecError: a names.yml has a mistake.
-        """
+        """Why a model that is asked for is not in these registries; None if it is unknown."""
         return next(filter(None, (each.find_left_out(name) for each in self.other_names)), None)
 
     def _other_registry(self, name: str) -> str:

@@ -26,12 +26,12 @@ from fakes.network import (
     spec_of,
 )
 from posezoo.console import result_lines
-from posezoo.convert import frontends, preprocess
+from posezoo.convert import frontends, preprocess, self_check
 from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.convert.publish import publish_irs
-from posezoo.convert.reference_outputs import compute_reference
+from posezoo.convert.reference_outputs import ReferenceSample, compute_reference
 from posezoo.convert.self_check import check_ir, compute_difference
 from posezoo.errors import ConversionError, SelfCheckError
 from posezoo.events import Event, SelfCheckPassed
@@ -824,3 +824,15 @@ def test_further_draws_of_the_noise_differ(tmp_path):
         assert len(waves) == 6
         for one, other in itertools.combinations(waves, 2):
             assert compute_difference(one, other) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("rows", "unprovable", "is_wrong"), [((0, 0), ("dets",), False), ((0, 3), (), True)]
+)
+def test_people_that_only_the_ir_finds_are_a_difference(tmp_path, rows, unprovable, is_wrong):
+    spec, _ = tiny(tmp_path)
+    original, computed = ({"dets": np.ones((1, count, 5), np.float32)} for count in rows)
+    case = ReferenceSample(1, {}, {}, None, original)
+    outputs, unproven = self_check._compare_outputs(spec, FP32, ["dets"], [case], [computed], [[]])
+    assert unproven == unprovable
+    assert (outputs["dets"].difference > outputs["dets"].tolerance) == is_wrong

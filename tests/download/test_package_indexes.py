@@ -89,8 +89,32 @@ def test_the_file_of_uv_is_read(tmp_path, monkeypatch):
     monkeypatch.delenv("UV_CONFIG_FILE")
     for damaged in ("index", "[[index]]\n", "index = 3", "index = ['x']", "[index]\nurl = 'x'"):
         path.write_text(damaged)
-        with pytest.raises(SourceError, match=r"uv\.toml: uv's indexes cannot be read"):
+        with pytest.raises(
+            SourceError, match=r"uv\.toml: (uv's indexes cannot be read|an index has no 'url')"
+        ):
             read_index_settings()
+
+
+@needs_toml
+def test_the_older_keys_of_uv_and_the_file_of_all_users_are_read(tmp_path, monkeypatch):
+    text = 'index-url = "https://a/simple"\nextra-index-url = ["https://b/simple"]\n'
+    write(tmp_path / "uv" / "uv.toml", text + 'find-links = ["/wheels"]\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    settings = read_index_settings()
+    assert settings.indexes == ("https://b/simple", "https://a/simple")
+    assert settings.find_links == ("/wheels",)
+
+
+def test_a_password_in_a_damaged_file_of_pip_is_not_shown(tmp_path, monkeypatch):
+    for text in (
+        "index-url = https://me:secret@a/simple\n",
+        "[global]\nsecret\n",
+        "[global]\nx=secret\nx=secret\n",
+    ):
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(write(tmp_path / "pip.conf", text)))
+        with pytest.raises(SourceError) as caught:
+            read_index_settings()
+        assert "secret" not in f"{caught.value.problem}{caught.value.hint}"
 
 
 def test_a_damaged_file_of_pip_is_named(tmp_path, monkeypatch):

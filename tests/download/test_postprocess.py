@@ -308,6 +308,35 @@ def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked
     assert not (folder / "other.py").exists()
 
 
+@pytest.mark.parametrize("has_checksum", [False, True])
+def test_a_member_named_without_a_folder_loses_its_folder(tmp_path, fetch, has_checksum):
+    body = zipped(deep__net_pb=b"graph")
+    (tmp_path / "net.zip").write_bytes(body)
+    spec = model_of_zip(tmp_path, body, has_checksum=has_checksum)
+    fetch(spec)
+    assert (tmp_path / "out" / "public" / "pose" / "net.pb").read_bytes() == b"graph"
+
+
+@pytest.mark.parametrize("members", [("net_pb", "z__net_pb"), ("z__net_pb", "net_pb")])
+def test_another_member_of_the_name_that_was_verified_is_refused(tmp_path, fetch, members):
+    contents = {"net_pb": b"graph", "z__net_pb": b"evil"}
+    body = zipped(**{name: contents[name] for name in members})
+    (tmp_path / "net.zip").write_bytes(body)
+    with pytest.raises(DownloadError, match=r"net\.zip: contains two files for net\.pb"):
+        fetch(model_of_zip(tmp_path, body))
+    assert not (tmp_path / "out" / "public" / "pose" / "net.pb").exists()
+
+
+def model_of_zip(tmp_path, body, *, has_checksum=False):
+    """A model of one archive, of which net.pb is pinned."""
+    pins = {"net.pb": Digest("sha1", hashlib.sha1(b"graph").hexdigest())}
+    checksum = Digest("sha256", hashlib.sha256(body).hexdigest()) if has_checksum else None
+    source = FileSource(tmp_path / "net.zip")
+    file = SourceFile("net.zip", len(body), checksum, (source,), contains=pins)
+    steps = (UnpackArchive("net.zip", "zip"),)
+    return replace(model(file), checkpoint="net.pb", postprocessing=steps)
+
+
 def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
     (tmp_path / "a.py").write_bytes(SCRIPT)
     files = [

@@ -184,3 +184,18 @@ def test_a_data_set_of_bodies_has_no_parts(tmp_path):
 def test_each_keypoint_set_has_its_own_sigmas(name):
     skeleton = SKELETONS[name]
     assert keypoint_sigmas(skeleton.keypoints) == pytest.approx(skeleton.sigmas, abs=1e-12)
+
+
+@pytest.mark.parametrize("value", [-0.5, 1.5, "easy", 10**400])
+def test_a_crowd_index_out_of_range_is_refused(tmp_path, value):
+    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
+    truth["images"][0]["crowdIndex"] = value
+    with pytest.raises(DatasetError, match=r"images\[0\]\.crowdIndex: expected"):
+        coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+
+
+def test_a_level_whose_people_have_no_area_has_no_ap(tmp_path):
+    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17, bbox=(10.0, 10.0, -5.0, 5.0))])
+    truth["images"][0]["crowdIndex"] = 0.5
+    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    assert compute_part_metrics(dataset, {}) == {}

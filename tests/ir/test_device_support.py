@@ -59,3 +59,10 @@ def test_a_plan_says_what_an_npu_refuses(tmp_path):
     assert any(each.startswith(line) for each in after.stdout.splitlines())
     answer = json.loads(posezoo(*words, "--format", "json", cwd=tmp_path).stdout)
     assert answer["models"][0]["device"]["refused"] == {"SearchSorted": 1}
+
+
+def test_a_damaged_ir_is_an_error(tmp_path):
+    xml = write_ir(tmp_path / "net.xml", [1, 8])
+    xml.write_text(xml.read_text()[:200])
+    with pytest.raises(PosezooError, match=r"net\.xml: cannot be read as an IR"):
+        check_support(xml, "CPU")

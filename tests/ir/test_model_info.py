@@ -148,6 +148,7 @@ def test_a_declared_model_info_is_used_instead_of_ours_without_the_steps_that_th
         ("alexnet-like", 1000, ""),  # nobody says which classes these are
         ("resnet-50-pytorch", 1000, "tench goldfish great_white_shark"),
         ("mobilenet-v1-1.0-224-tf", 1001, "background tench goldfish"),
+        ("resnet-50-tf", 10, ""),  # another model of this name
         ("yolo-v3-tf", 255, "person bicycle car"),
         ("aclnet", 53, "Dog Rooster Pig Cow Frog Cat Hen Insects_(flying)"),
         ("age-gender-recognition-retail-0013", 2, ""),  # two outputs, and one of them has classes

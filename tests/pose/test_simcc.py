@@ -99,3 +99,24 @@ def test_keypoints_not_above_zero_or_not_finite_are_missing():
 def test_a_split_that_cannot_be_meant_is_refused(split):
     with pytest.raises(InferenceError, match="decoder option split: expected above 0"):
         decode("simcc", outputs(*person()), SIZE, split=split)
+
+
+@pytest.mark.parametrize(
+    ("count", "changes", "problem"),
+    [
+        (17, {"flipped_simcc_y": None}, "the outputs for the mirrored person have other shapes"),
+        (17, {"flipped_simcc_x": 9}, "the outputs for the mirrored person have other shapes"),
+        (20, {}, "of 20 keypoints, left and right are not known"),
+    ],
+)
+def test_mirrored_outputs_that_do_not_fit_are_refused(count, changes, problem):
+    maps = {
+        "simcc_x": np.ones((1, count, 384), np.float32),
+        "simcc_y": np.ones((1, count, 512), np.float32),
+    }
+    maps |= {f"flipped_{role}": array for role, array in maps.items()}
+    for role, bins in changes.items():
+        maps[role] = None if bins is None else maps[role][:, :, :bins]
+    maps = {role: array for role, array in maps.items() if array is not None}
+    with pytest.raises(InferenceError, match=problem):
+        decode("simcc", maps, SIZE)

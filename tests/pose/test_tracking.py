@@ -96,9 +96,26 @@ def test_keypoints_that_are_no_numbers_and_frames_without_people_are_no_problem(
     broken = poses[0].keypoints.copy()
     broken[3] = np.nan
     broken[5] = np.inf
-    for time_s, seen in enumerate(([], poses, [], [replace(poses[0], keypoints=broken), poses[1]])):
+    for time_s, seen in enumerate((poses, [], [replace(poses[0], keypoints=broken), poses[1]])):
         tracked = tracker.update(seen, time_s / 30)
     assert [pose.track_id for pose in tracked] == [1, 2]
+
+
+def test_a_detection_in_an_empty_scene_gets_no_number_before_it_is_seen_again():
+    tracker = PoseTracker()
+    numbers = []
+    for time_s, seen in enumerate(([], [], [box(100)], [box(101)])):
+        numbers.append([pose.track_id for pose in tracker.update(seen, time_s / 30)])
+    assert numbers == [[], [], [None], [1]]
+
+
+def test_a_time_that_goes_back_starts_again():
+    tracker = PoseTracker()
+    tracker.update([box(100)], 10.0)
+    (pose,) = tracker.update([box(100)], 0.0)
+    assert pose.track_id is None
+    (pose,) = tracker.update([box(100)], 0.03)
+    assert pose.track_id == 2
 
 
 def test_a_frame_with_more_people_than_before_and_one_with_fewer():

@@ -98,3 +98,12 @@ def test_other_outputs_are_refused(shape):
 def test_an_export_is_recognized_by_its_shape(shape, decoder):
     fitting = (name for name, each in DECODERS.items() if each.match_outputs({"output0": shape}))
     assert next(fitting, "") == decoder
+
+
+@pytest.mark.parametrize("rows", [20, 50, 56])
+def test_few_rows_are_not_read_as_columns(rows):
+    boxes, scores, points = people(5)
+    predictions = suppressed(boxes, scores, points)[:, :rows]
+    poses = decode("yolo_pose", {"predictions": predictions}, SIZE)
+    assert len(poses) == 5
+    assert np.allclose(poses[0].keypoints, points[0], atol=1e-3)

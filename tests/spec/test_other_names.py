@@ -44,7 +44,15 @@ def test_every_model_that_our_names_point_to_exists():
     "name",
     [
         *("yolo11n-pose", "yolov8n_pose", "YOLO26x-pose", "body_25", "sapiens-1b"),
-        *("yolox-tiny-humanart", "LibreYOLO9-s-pose", "detrpose-n", "efficientpose-rt"),
+        *(
+            "yolo-pose",
+            "yolov5s-pose",
+            "rf-detr-keypoint",
+            "yolox-tiny-humanart",
+            "LibreYOLO9-s-pose",
+            "detrpose-n",
+            "efficientpose-rt",
+        ),
     ],
 )
 def test_our_registry_says_why_it_has_no_model_that_people_ask_for(name):
@@ -55,7 +63,7 @@ def test_our_registry_says_why_it_has_no_model_that_people_ask_for(name):
     assert "Instead: " in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["yolox-tiny", "rtmpose-m", "nothing", "nanodet-g"])
+@pytest.mark.parametrize("name", ["yolox-tiny", "nothing", "yolov7-w6-pose"])
 def test_nothing_is_said_about_other_names(name):
     assert open_registry().why_not(name) is None
 
@@ -77,6 +85,7 @@ def test_info_says_why_a_model_is_missing(zoo):
     ended = info("bad-one")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "hint: It is not free. Instead: good" in ended.stderr
+    assert "the zoo has good@x" in info("--why_not", "good@x").stderr
     assert "the zoo has pose" in info("--why_not", "pose").stderr
     assert "no model is called 'other'" in info("--why_not", "other").stderr
 
@@ -95,3 +104,12 @@ def test_a_mistake_in_names_yml_has_a_position(tmp_path, text, field):
         read_other_names(write_names(tmp_path, text))
     assert caught.value.field == field
     assert caught.value.line == 1
+
+
+def test_a_names_yml_of_another_program_is_ignored(zoo):
+    write_names(zoo / "models", "- not ours")
+    registry = open_registry([zoo / "models"])
+    assert registry.find("good").name == "good"
+    assert len(registry.select(["*"]).models) == 2
+    with pytest.raises(UnknownModelError):
+        registry.find("pose")

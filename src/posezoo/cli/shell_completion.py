@@ -67,6 +67,7 @@ def _model_names(parsed_args: argparse.Namespace, **_: object) -> Iterator[str]:
     roots = [Path(root).expanduser() for root in settings_from_args(parsed_args).models_dir]
     # The shell would expand a name such as $(...), so such a name is not offered.
     registry = open_registry(roots)
-    aliases = (alias for names in registry.other_names for alias in names.aliases)
-    names = (*registry.entries, *aliases)
+    names = [*registry.entries]
+    for others in registry.other_names:
+        names += others.aliases
     return (name for name in names if not explain_invalid_model_name(name))

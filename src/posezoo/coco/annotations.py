@@ -9,7 +9,6 @@ are read too.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -34,6 +33,9 @@ FILLED = 0.53
 
 #: The keys of COCO-WholeBody's keypoints, in their order; ``keypoints`` has those of the body.
 _WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
+
+# No image and no scene is so large; with larger numbers, a metric is not a number.
+_LARGEST = 1e12
 
 _TYPE_NAMES = {int: "a whole number", str: "a text"}
 
@@ -234,6 +236,8 @@ class _AnnotationParser:
             crowding = entry.get("crowdIndex")
             if crowding is not None:
                 (crowding,) = self._numbers([crowding], 1, f"{where}.crowdIndex")
+                if not 0 <= crowding <= 1:
+                    raise self._error(f"{where}.crowdIndex: expected 0 to 1, got {crowding}")
             path = folder / name
             image = DatasetImage(number, path, name, size, in_image, terms, crowding)
             dataset_images.append(image)
@@ -281,7 +285,7 @@ class _AnnotationParser:
             got = f"{len(value)}" if isinstance(value, list) else "none"
             raise self._error(f"{where}: expected {count} numbers, got {got}")
         for number in value:
-            if type(number) not in (int, float) or not math.isfinite(number):
+            if type(number) not in (int, float) or not abs(number) <= _LARGEST:
                 raise self._error(f"{where}: expected numbers, got {number!r:.40}")
         return value
 

@@ -371,7 +371,8 @@ def _compare_outputs(
     outputs, unprovable = {}, []
     for name in names:
         differences, noises = [], []
-        if not any(case.outputs[name].size for case in cases):
+        both = (*(case.outputs[name] for case in cases), *(each[name] for each in computed))
+        if not any(output.size for output in both):
             unprovable.append(name)  # nobody was found
         for case, actual, draws in zip(cases, computed, moved, strict=True):
             if not np.isfinite(actual[name]).all():

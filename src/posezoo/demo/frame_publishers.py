@@ -146,7 +146,7 @@ def parse_mqtt_topic(text: str) -> MqttTopic:
     if url.scheme not in _PORTS or not url.hostname or url.query:
         raise ValueError(f"expected HOST[:PORT][/TOPIC], or mqtts:// before it, got {text!r}")
     if "@" in url.netloc:
-        raise ValueError(f"user and password belong into {USER} and {PASSWORD}, or ~/.netrc")
+        raise ValueError(f"user and password belong in {USER} and {PASSWORD}, or ~/.netrc")
     if set(text) & {"+", "#"}:
         raise ValueError(f"a topic to publish to has neither + nor #, got {text!r}")
     port = url.port or _PORTS[url.scheme]
@@ -185,7 +185,7 @@ class MqttConnection:
             answer = self._answers.get(timeout=_ANSWER_S)
         except (OSError, ValueError, Empty) as error:
             self._client.loop_stop()
-            problem = f"{place}: {error or 'the broker gives no answer'}"
+            problem = f"{place}: {str(error) or 'the broker gives no answer'}"
             hint = "is the broker running, and is the port right?"
             raise OutputError(problem, hint=hint) from error
         if answer.is_failure:

@@ -98,6 +98,8 @@ def _unpack_aside(
         target = place(name)
         if target is None:
             continue
+        if target in targets:
+            raise ArchiveError(f"{archive.name}: contains two files for {target.name}")
         with writing(target), open(folder / str(len(targets)), "xb") as written:
             for piece in _read_pieces(archive.name, stream):
                 size += len(piece)  # counted, because the header may be wrong

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 from configparser import Error, RawConfigParser
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from posezoo.errors import SourceError
@@ -45,12 +47,15 @@ def read_index_settings() -> IndexSettings:
         pip |= {"index-url": "", "extra-index-url": ""}
     default = _words("UV_DEFAULT_INDEX", "UV_INDEX_URL") + pip.get("index-url", "").split()
     extra = _words("UV_INDEX", "UV_EXTRA_INDEX_URL") + pip.get("extra-index-url", "").split()
-    for index, is_default in _read_uv_indexes():
-        (default if is_default else extra).append(index)
+    links = _words("UV_FIND_LINKS") + pip.get("find-links", "").split()
+    for table in _read_uv():
+        default += table["index-url"]
+        extra += table["extra-index-url"]
+        links += table["find-links"]
     if not (default or is_offline):
         default = [_pip_default() or _uv_default()]
     return IndexSettings(
-        find_links=(*_words("UV_FIND_LINKS"), *pip.get("find-links", "").split()),
+        find_links=tuple(links),
         indexes=tuple(_add_login(index) for index in (*extra, *default) if index),
         proxy=pip.get("proxy", ""),
         ca_file=pip.get("cert", ""),
@@ -61,8 +66,10 @@ def _read_pip() -> dict[str, str]:
     parser = RawConfigParser()
     try:
         parser.read(_pip_files(), encoding="utf-8")
-    except (Error, ValueError) as error:
-        raise SourceError(f"pip's configuration cannot be read: {error}") from error
+    except (Error, ValueError) as error:  # its message quotes the line, which may have a password
+        place = f"{getattr(error, 'source', '')}:{getattr(error, 'lineno', '')}".strip(":")
+        problem = f"pip's configuration cannot be read: {place or 'it is no text in UTF-8'}"
+        raise SourceError(problem) from None
     settings: dict[str, str] = {}
     for section in ("global", "download"):
         if parser.has_section(section):
@@ -99,23 +106,31 @@ def _words(*variables: str) -> list[str]:
     return re.findall(r"[^\s,]+", " ".join(os.environ.get(name, "") for name in variables))
 
 
-def _read_uv_indexes() -> list[tuple[str, bool]]:
-    """The indexes in the first of uv's files, each ``NAME=URL``, and whether it is the default."""
+def _read_uv() -> Iterator[dict[str, list[str]]]:
+    """The settings of each of uv's files; ``index`` is sorted into the two older keys."""
     if sys.version_info < (3, 11):  # it cannot read TOML
-        return []
+        return
     tomllib = import_module("tomllib")
-    for path in (os.environ.get("UV_CONFIG_FILE"), _user_file("uv/uv.toml"), "/etc/uv/uv.toml"):
+    named = os.environ.get("UV_CONFIG_FILE")
+    for path in (named,) if named else (_user_file("uv/uv.toml"), "/etc/uv/uv.toml"):
         try:
-            indexes = tomllib.loads(Path(path or "").read_text("utf-8")).get("index", [])
-            return [
-                (f"{index.get('name', '')}={index['url']}", bool(index.get("default")))
-                for index in indexes
-            ]
-        except (FileNotFoundError, IsADirectoryError):
+            yield _read_uv_table(tomllib.loads(Path(path).read_text("utf-8")))
+        except FileNotFoundError:
             continue
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise SourceError(f"{path}: uv's indexes cannot be read: {error}") from error
-    return []
+        except KeyError as error:
+            raise SourceError(f"{path}: an index has no {error}") from error
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise SourceError(f"{path}: uv's indexes cannot be read") from error
+
+
+def _read_uv_table(table: dict[str, Any]) -> dict[str, list[str]]:
+    default = [table["index-url"]] if "index-url" in table else []
+    extra = list(table.get("extra-index-url", []))
+    for index in table.get("index", []):
+        named = f"{index.get('name', '')}={index['url']}"
+        (default if index.get("default") else extra).append(named)
+    links = list(table.get("find-links", []))
+    return {"index-url": default, "extra-index-url": extra, "find-links": links}
 
 
 def _add_login(index: str) -> str:

@@ -121,10 +121,13 @@ class _Placement:
         self._spec = spec
         self._layout = layout
         self._declared = {layout.file_path(spec, file) for file in spec.files}
+        self._contained: Collection[str] = ()
         self._verified: Collection[str] = ()
         for file in spec.files:
-            if file.name == step.file and (file.checksum is None or file.first_use):
-                self._verified = file.contains
+            if file.name == step.file:
+                self._contained = file.contains
+                if file.checksum is None or file.first_use:
+                    self._verified = file.contains
         arguments = [spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export]
         named = [spec.checkpoint, *(each.file for each in spec.postprocessing)]
         named += _DOWNLOADED.findall(" ".join(arguments))
@@ -138,7 +141,7 @@ class _Placement:
         A member that model.yml names without a folder loses its folder.
         """
         bare = member.rpartition("/")[2]
-        member = bare if bare in self._verified else member
+        member = bare if bare in self._contained else member
         if self._verified and member not in self._verified:
             self.skipped.append(member)
             return None

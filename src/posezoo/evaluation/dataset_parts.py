@@ -37,14 +37,14 @@ def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict
     sigmas = keypoint_sigmas(dataset.keypoints)
     metrics = {}
     for level, part in _crowd_levels(dataset):
-        metrics[f"AP_{level}"] = compute_coco_metrics(part, predictions)["AP"]
+        metrics[f"AP_{level}"] = compute_coco_metrics(part, predictions).get("AP")
     for name, keypoints in _body_parts(dataset).items():
         part = _with_keypoints(dataset, keypoints)
         if part.person_count():
             predicted = _select(predictions, keypoints)
             of_part = compute_coco_metrics(part, predicted, sigmas=sigmas[keypoints])
-            metrics[f"AP_{name}"] = of_part["AP"]
-    return metrics
+            metrics[f"AP_{name}"] = of_part.get("AP")
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def _crowd_levels(dataset: CocoDataset) -> Iterator[tuple[str, CocoDataset]]:

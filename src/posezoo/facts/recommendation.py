@@ -22,7 +22,7 @@ class Ranking:
 
 BY_AP = Ranking("published_AP", "AP")
 BY_LATENCY = Ranking("network_p50_ms", "the measured latency of the network")
-BY_GFLOPS = Ranking("gflops", "GFLOPs, since not all of them are measured on one machine")
+BY_GFLOPS = Ranking("gflops", "GFLOPs, since not all models were measured on one machine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
     names = row.license.split(", ")
     if not limits.licenses:
         return True
-    return all(any(fnmatchcase(name, each) for each in limits.licenses) for name in names)
+    globs = [each.casefold() for each in limits.licenses]  # SPDX ignores case
+    return all(any(fnmatchcase(name.casefold(), each) for each in globs) for name in names)
 
 
 def _missing_values(model: RankedModel, limits: RequiredValues) -> list[str]:

@@ -42,12 +42,18 @@ def check_support(xml: Path, device: str) -> DeviceSupport:
         MissingPackageError: OpenVINO is not installed.
     """
     core = openvino_core()
-    if device not in core.available_devices and device != NPU:
+    here = {name.split(".")[0] for name in core.available_devices}
+    is_here = device in core.available_devices or device in here
+    if not is_here and device != NPU:
         there = ", ".join(core.available_devices)
         raise PosezooError(f"there is no device {device}", hint=f"the devices here: {there}")
-    network = core.read_model(xml)
+    try:
+        network = core.read_model(xml)
+    except RuntimeError as error:
+        problem = f"{xml}: cannot be read as an IR: {error_text(error)}"
+        raise PosezooError(problem, hint="convert the model again") from error
     operations = network.get_ordered_ops()
-    if device in core.available_devices:
+    if is_here:
         supported = _ask(core, network, device)
         refused = [each for each in operations if each.get_friendly_name() not in supported]
         source = f"the plug-in of {device}"

@@ -55,10 +55,13 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     record = find_model_proc(spec.name)
     if record is None or spec.checkpoint == OWN_CHECKPOINT:
         return []
-    labels = [output.get("labels", ()) for output in record.outputs]
-    if len(labels) > 1:
+    if len(record.outputs) > 1:
         return []
-    names = read_labels(labels[0], max(map(max, filter(None, shapes)), default=0))
+    known = [shape for shape in shapes if shape]
+    names = read_labels(record.outputs[0].get("labels", ()), max(map(max, known), default=0))
+    is_classifier = record.converter == "label"
+    if is_classifier and known and not any(len(names) in shape for shape in known):
+        return []  # a model of this name with other classes
     return [name.split(", ")[0] for name in names]
 
 

@@ -59,6 +59,14 @@ class DecoderGraph:
     decode_first: Callable[[Maps, Size, Any], list[Pose]] | None = None
 
 
+def require_equal_rows(name: str, maps: Maps) -> None:
+    """Raise an InferenceError if the outputs have different numbers of rows."""
+    counts = {role: len(rows) for role, rows in maps.items()}
+    if len({*counts.values()}) > 1:
+        given = ", ".join(f"{role} {count}" for role, count in counts.items())
+        raise InferenceError(f"{name}: the outputs have different numbers of rows: {given}")
+
+
 def _no_model_info(_options: object) -> dict[str, str]:
     return {}
 

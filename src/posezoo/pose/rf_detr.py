@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
+from posezoo.pose.decoder_type import (
+    DecoderType,
+    Maps,
+    check_options,
+    is_share,
+    require_equal_rows,
+)
 from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import Output
@@ -52,7 +58,11 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
             (N, K, 8), with any number of keypoints, K; and ``dets`` (N, 4), the boxes, which are
             not used.
         size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: the outputs have different numbers of rows.
     """
+    require_equal_rows("rf_detr", maps)
     rows = maps["keypoints"]
     with np.errstate(over="ignore", invalid="ignore"):
         found = _sigmoid(rows[:, :, FINDABLE])

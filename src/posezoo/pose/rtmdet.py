@@ -13,7 +13,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
+from posezoo.pose.decoder_type import (
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_options,
+    is_share,
+    require_equal_rows,
+)
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
@@ -45,7 +52,11 @@ def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
         maps: ``dets`` (N, 5): left, top, right, bottom in pixels of the input, and the score,
             0..1; and ``labels`` (N,). A row of zeros is padding.
         size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: the outputs have different numbers of rows.
     """
+    require_equal_rows("rtmdet", maps)
     rows = maps["dets"]
     scores = rows[:, 4]
     is_person = (maps["labels"] == PERSON) & (scores >= options.min_box_score) & (scores > 0)

@@ -19,6 +19,7 @@ from posezoo.pose.decoder_type import (
     Maps,
     check_options,
     is_share,
+    require_equal_rows,
 )
 from posezoo.pose.keypoints import Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
@@ -56,7 +57,11 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
             score, 0..1; and ``keypoints`` (N, 17, 3): x, y in pixels of the input, and the
             visibility, 0..1.
         size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: the outputs have different numbers of rows.
     """
+    require_equal_rows("rtmo", maps)
     scores, keypoints = maps["dets"][:, 4], maps["keypoints"]
     is_finite = np.isfinite(keypoints).all(axis=(1, 2))
     rows = np.flatnonzero(is_finite & (scores > 0) & (scores >= options.min_score))

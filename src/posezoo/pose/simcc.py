@@ -66,11 +66,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     Raises:
         InferenceError: the number of keypoints or of bins does not fit.
     """
-    across, down = maps["simcc_x"], maps["simcc_y"]
-    if "flipped_simcc_x" in maps:
-        order = list(SKELETONS[skeleton_of(len(across))].flip_order)
-        across = np.mean([across, maps["flipped_simcc_x"][order, ::-1]], axis=0)
-        down = np.mean([down, maps["flipped_simcc_y"][order]], axis=0)
+    across, down = _average_with_mirrored(maps)
     bins = round(size[0] * options.split), round(size[1] * options.split)
     if (across.shape[1], down.shape[1]) != bins:
         raise InferenceError(
@@ -90,6 +86,26 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
         return []
     score = min(float(keypoints[0, :, 2].mean()), 1.0)
     return create_poses(keypoints, np.array([score]), skeleton_of(len(across)), size)
+
+
+def _average_with_mirrored(maps: Maps) -> tuple[Floats, Floats]:
+    """The bins of x and y, averaged with those of the mirrored person if there are some."""
+    across, down = maps["simcc_x"], maps["simcc_y"]
+    mirrored = [maps[name] for name in ("flipped_simcc_x", "flipped_simcc_y") if name in maps]
+    if not mirrored:
+        return across, down
+    skeleton = SKELETONS[skeleton_of(len(across))]
+    if [each.shape for each in mirrored] != [across.shape, down.shape]:
+        raise InferenceError("simcc: the outputs for the mirrored person have other shapes")
+    if not skeleton.flip_pairs:
+        raise InferenceError(
+            f"simcc: of {len(across)} keypoints, left and right are not known",
+            hint="run it without flip",
+        )
+    order = list(skeleton.flip_order)
+    across = np.mean([across, mirrored[0][order, ::-1]], axis=0)
+    down = np.mean([down, mirrored[1][order]], axis=0)
+    return across, down
 
 
 def _are_bins(name: str, shape: tuple[int, ...], axis: str) -> bool:

@@ -119,6 +119,7 @@ class PoseTracker:
         self._tracks: list[_Track] = []
         self._time_s = 0.0
         self._count = 0
+        self._is_first = True
 
     def update(self, poses: Sequence[Pose], time_s: float) -> list[Pose]:
         """The poses of the next frame, in the same order, with ``track_id``.
@@ -134,7 +135,8 @@ class PoseTracker:
             track.predict(step_s)
         seen = [_points(pose) for pose in poses]
         matches = self._match(poses, seen)
-        is_first = not self._count
+        is_first = self._is_first
+        self._is_first = False
         numbered = []
         for pose, points, match in zip(poses, seen, matches, strict=True):
             if match is None:
@@ -156,7 +158,12 @@ class PoseTracker:
             track.track_id = self._count
 
     def _is_expected(self, track: _Track, time_s: float) -> bool:
-        """Whether a person may appear again; without a number, they must be in each frame."""
+        """Whether a person may appear again; without a number, they must be in each frame.
+
+        Nobody is, if the time goes back, as in a stream that starts again.
+        """
+        if time_s < track.seen_s:
+            return False
         if track.track_id is None:
             return track.seen_s == self._time_s
         return time_s - track.seen_s <= _MAX_GAP_S

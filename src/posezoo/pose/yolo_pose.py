@@ -30,6 +30,10 @@ MOST_KEYPOINTS = 300
 _KNOWN_COUNTS = {len(skeleton.keypoints) for skeleton in SKELETONS.values()} - {0}
 
 
+# The strides 8, 16 and 32 have 16, 4 and 1 columns for each 32x32 pixels of the input.
+_CELLS = 21
+
+
 @dataclass(frozen=True, slots=True)
 class YoloPoseOptions:
     """Options of the decoder yolo_pose; the defaults are Ultralytics'.
@@ -64,7 +68,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
         InferenceError: the outputs have neither form.
     """
     predictions = maps["predictions"]
-    is_raw = _raw_count(predictions.shape) > 0
+    is_raw = _is_raw(predictions.shape)
     if not is_raw and _suppressed_count(predictions.shape) == 0:
         raise InferenceError(
             "yolo_pose: expected 5 + 3 K columns or 6 + 3 K numbers in a row, for K keypoints; the"
@@ -85,6 +89,17 @@ def _best_rows(rows: Floats, max_overlap: float) -> NDArray[np.intp]:
     halves = rows[:, 2:4] / 2
     boxes = np.concatenate([rows[:, :2] - halves, rows[:, :2] + halves], axis=1)
     return find_best_boxes(boxes, rows[:, SCORE], max_overlap)
+
+
+def _is_raw(shape: tuple[int, ...]) -> bool:
+    """Whether these are columns; if they may be rows too, a known number of keypoints decides."""
+    raw = _raw_count(shape)
+    suppressed = _suppressed_count(shape)
+    if not (raw and suppressed):
+        return raw > 0
+    if (raw in _KNOWN_COUNTS) != (suppressed in _KNOWN_COUNTS):
+        return raw in _KNOWN_COUNTS
+    return shape[1] % _CELLS == 0
 
 
 def _raw_count(shape: tuple[int, ...]) -> int:

@@ -163,7 +163,7 @@ class Estimator:
             track: number the people, who keep their ``Pose.track_id`` through the video; a person
                 is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
-            detect_every: the detector runs on each frame of this number; in between, people are
+            detect_every: the detector runs on every Nth frame; in between, people are
                 expected around their last keypoints, and new ones are not found. If it is above 1,
                 frames are processed one after the other.
             time_s: returns the time of an item in the video, in seconds; None: there are 30 frames

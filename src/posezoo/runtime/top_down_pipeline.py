@@ -100,7 +100,11 @@ class TopDownPipeline(NetworkPipeline):
             people = yield from self._estimate_people(
                 image, self._highest(last), self._options.padding
             )
-            last = [_next_box(pose, box.score) for pose, box in people if self._is_found(pose)]
+            last = [
+                _next_box(pose, box.score, self._visible_score)
+                for pose, box in people
+                if self._is_found(pose)
+            ]
             return [pose for pose, _ in people]
 
         return steps
@@ -173,9 +177,11 @@ class TopDownPipeline(NetworkPipeline):
         return visible >= _MIN_VISIBLE
 
 
-def _next_box(pose: Pose, score: float) -> Box:
-    """The box around a person, whose keypoints are inside the body's outline."""
-    x0, y0, x1, y1 = pose.box
+def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
+    """The box around the visible keypoints of a person, which are inside the body's outline."""
+    points = pose.keypoints[pose.keypoints[:, 2] >= visible_score, :2]
+    x0, y0 = points.min(axis=0).tolist()
+    x1, y1 = points.max(axis=0).tolist()
     margin = _MARGIN * max(x1 - x0, y1 - y0)
     return Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin, score)
 

@@ -57,7 +57,7 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
 def test_json_has_numbers_and_where_they_are_from(zoo):
     answer = json.loads(recommend(zoo, "--format", "json").stdout)
     assert [model["name"] for model in answer["models"]] == ["fast", "new", "slow"]
-    assert answer["ranked_by"] == "GFLOPs, since not all of them are measured on one machine"
+    assert answer["ranked_by"] == "GFLOPs, since not all models were measured on one machine"
     assert answer["models"][0]["latency_ms"] == {"number": 4.0, "origin": "measured", "how": ""}
     assert answer["models"][1]["latency_ms"] is None
 
@@ -71,8 +71,10 @@ def test_no_model_within_the_limits_ends_with_1(zoo):
 @pytest.mark.parametrize(
     "words, problem",
     [
-        (["--min_ap", "60"], "expected a share from 0 to 1, such as 0.6, got '60'"),
-        (["--min_ap", "nan"], "expected a share from 0 to 1, such as 0.6, got 'nan'"),
+        (["--min_ap", "60"], "argument --min_ap: expected a number from 0 to 1"),
+        (["--min_ap", "nan"], "argument --min_ap: expected a number from 0 to 1"),
+        (["--min_ap", "abc"], "argument --min_ap: expected a number from 0 to 1"),
+        (["--keypoints", "many"], "argument --keypoints: invalid int value: 'many'"),
         (["--max_latency", "30"], "expected a time such as 30ms, got '30'"),
     ],
 )
@@ -80,3 +82,13 @@ def test_a_wrong_limit_is_explained(zoo, words, problem):
     ended = recommend(zoo, *words)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert problem in ended.stderr
+
+
+def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
+    accuracy = [{"metric": "AP", "value": 0.99, "dataset": "COCO-WholeBody"}]
+    changes = {"skeleton": "coco-wholebody-133", "decoder": {"name": "simcc"}}
+    write_model(zoo / "models", "whole", model_yml(published={"accuracy": accuracy}, **changes))
+    assert "whole" not in recommend(zoo).stdout
+    answer = json.loads(recommend(zoo, "--keypoints", "133", "--format", "json").stdout)
+    assert [model["name"] for model in answer["models"]] == ["whole"]
+    assert recommend(zoo, "--license", "apache-2.0").returncode == 0

@@ -248,6 +248,18 @@ def test_folders_of_wheels_and_of_index_pages_are_read(tmp_path):
     assert [answer["state"] for answer in found] == ["good", "changed"]
 
 
+@pytest.mark.parametrize(
+    "index", ["http://[x/simple", "http://me:secret@host:port/simple", "https:///simple"]
+)
+def test_an_invalid_address_of_an_index_is_one_line(tmp_path, index):
+    made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
+    declare(tmp_path, "pose", wheel(made))
+    (answer,) = answers(tmp_path, PIP_INDEX_URL=index, PIP_NO_INDEX="0")
+    assert answer["state"] == "dead"
+    assert "the address of a package index is not valid" in answer["problem"]
+    assert "secret" not in answer["problem"]
+
+
 def test_an_index_folder_that_cannot_be_read_is_one_line(tmp_path):
     made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
     (tmp_path / "links" / made.name).mkdir(parents=True)

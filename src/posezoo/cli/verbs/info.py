@@ -119,7 +119,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:
     """Print why a registry does not have a model; an UnknownModelError if nobody knows."""
-    if registry.real_name(name) in registry.entries:
+    from posezoo.registry import TAG_MARK
+
+    if registry.real_name(name.partition(TAG_MARK)[0]) in registry.entries:
         raise PosezooError(f"the zoo has {name}", hint=f"posezoo info {name}")
     models = registry.why_not(name)
     if models is None:

@@ -27,7 +27,7 @@ Nothing is written, and no request is sent. With ``--format json``, the output i
                                or published)
     device       object        with --device: device, dynamic (inputs and outputs with a dynamic
                                size), refused (the number of operations by type), source (who says
-                               so); null without an IR
+                               so); null without a device or an IR
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         plan = task.plan(spec)
         plans.append(plan)
         lines.extend(_block(plan))
-        facts = _facts(plan)
+        facts = {**_facts(plan), "device": None}
         if args.device:
             support = _check_device(plan, context.layout, args.device)
             lines.append(f"  {_describe_support(support, args.device)}")

@@ -28,6 +28,7 @@ from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.facts.comparison import SourcedMetric
+    from posezoo.facts.model_facts import ModelFacts
     from posezoo.facts.recommendation import RankedModel, Recommendation, RequiredValues
     from posezoo.spec.model import Model
 
@@ -35,16 +36,13 @@ EXAMPLES = """
 posezoo recommend --min_ap 0.6
 posezoo recommend --min_ap 0.6 --max_latency 30ms --license permissive
 posezoo recommend --max_latency 30ms --figures speed.json
+posezoo recommend --keypoints 133
 """
 
+# COCO-WholeBody has 133 keypoints.
+_WHOLE_BODY = 100
+
 _LATENCY = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s)")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if 0 <= value <= 1:
-        return value
-    raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, such as 0.6, got {text!r}")
 
 
 def _milliseconds(text: str) -> float:
@@ -58,12 +56,18 @@ FLAGS = (
     Flag(
         "--min_ap SHARE",
         "the least AP, such as 0.6: the published one, else the measured one",
-        _share,
+        flags.parse_fraction,
     ),
     Flag(
         "--max_latency TIME",
         "the longest time of one run of the network, such as 30ms, as measured",
         _milliseconds,
+    ),
+    Flag(
+        "--keypoints N",
+        "the number of keypoints, such as 26 for bodies with feet, or 133 for whole bodies, whose"
+        " AP is of another data set (default: any but whole bodies)",
+        int,
     ),
     Flag(
         "--license GLOB",
@@ -93,13 +97,23 @@ def run(args: argparse.Namespace) -> int:
         selection = select_models(context.registry, None, console)
         selected: list[Model] = [*selection.composites, *selection.models]
         models = [ModelFacts(model, context.registry.parts(model)) for model in selected]
-        models = [facts for facts in models if facts.skeleton is not None and not facts.composite]
+        models = [facts for facts in models if _has_keypoints(facts, args.keypoints)]
         comparison = compare_models(models, (Precision.FP16,), context.layout, measurements)
         answer = recommend(comparison.rows, limits)
     answer_json = _answer_json(answer, limits)
     lines = [*_lines(answer, comparison.network_setting), f"in a gallery: {answer_json['gallery']}"]
     print_result(args.format, answer_json, *lines)
     return 0 if answer.models and not selection.problems else 1
+
+
+def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
+    """Whether a model, which is no part of a composite, finds this number of keypoints; by default,
+    fewer than of a whole body.
+    """
+    if facts.skeleton is None or facts.composite:
+        return False
+    found = len(facts.skeleton.keypoints)
+    return found == count if count is not None else 0 < found < _WHOLE_BODY
 
 
 def _answer_json(answer: Recommendation, limits: RequiredValues) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from posezoo.download.package_indexes import IndexSettings, read_index_settings
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
-from posezoo.errors import DigestError, DownloadError, SourceError
+from posezoo.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.files.verified_files import compute_digest
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
@@ -168,7 +168,11 @@ def _find_link(place: str, wheel: Wheel, context: DownloadContext) -> _Link:
 def _find_remote_link(place: str, wheel: Wheel, context: DownloadContext) -> _Link:
     from posezoo.download.http import require_safe_target
 
-    accept = HostHeader.for_url(place, "Accept", "text/html")
+    try:
+        accept = HostHeader.for_url(place, "Accept", "text/html")
+    except ValueError as error:
+        problem = f"the address of a package index is not valid: {redact_secrets(place)}"
+        raise SourceError(problem, hint=_HINT) from error
     try:
         with open_url(place, _PAGE, context, ResumeState(), headers=(accept,)) as stream:
             page = b"".join(stream.pieces).decode("utf-8", "replace")
