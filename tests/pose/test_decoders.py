@@ -69,6 +69,9 @@ def zeros(*shape: int) -> np.ndarray:
     return np.zeros(shape, np.float32)
 
 
+#: The cells of an input of 64 x 64 with strides of 8, 16 and 32.
+CELLS = 84
+
 #: For each decoder, outputs that hold nobody in an input of 64 x 64.
 NOBODY = {
     "blazepose": {"landmarks": zeros(1, 195), "presence": zeros(1, 1)},
@@ -98,6 +101,15 @@ NOBODY = {
         for stride in (8, 16, 32)
     },
     "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
+    "rtmo": {"dets": zeros(1, 1, 5), "keypoints": zeros(1, 1, 17, 3)},
+    "rtmdet": {"dets": zeros(1, 1, 5), "labels": zeros(1, 1)},
+    "yolox": {"predictions": zeros(1, CELLS, 85)},
+    "rf_detr": {
+        "dets": zeros(1, 4, 4),
+        "labels": np.full((1, 4, 2), -9, np.float32),
+        "keypoints": zeros(1, 4, 17, 8),
+    },
+    "yolo_pose": {"predictions": zeros(1, 56, CELLS)},
 }
 
 
@@ -218,6 +230,8 @@ def test_blazepose_landmarks_are_in_pixels_of_their_input():
 
 def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     """Outputs with every keypoint, or the box's top left corner, at this pixel of an input of 64 x 64."""
+    if decoder in ("rtmo", "rtmdet", "yolox", "rf_detr", "yolo_pose"):
+        return rows_at(decoder, x, y)
     if decoder == "detection":
         return {"detections": np.array([[[[0, 1, 0.9, x / 64, y / 64, 1, 1]]]], np.float32)}
     if decoder == "blazepose":
@@ -250,6 +264,29 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     cells = zeros(1, 17, 16, 16)
     cells[..., round((y - 0.5) / 4), round((x - 0.5) / 4)] = 0.9
     return {"heatmaps": cells}
+
+
+def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+    """The same of a network with a row or a column for each person or cell."""
+    if decoder == "rtmo":
+        boxes = np.float32([[[x, y, 60, 60, 0.9]]])
+        return {"dets": boxes, "keypoints": np.tile(np.float32([x, y, 0.9]), (1, 1, 17, 1))}
+    if decoder == "rtmdet":
+        return {"dets": np.float32([[[x, y, 60, 60, 0.9]]]), "labels": zeros(1, 1)}
+    if decoder == "yolox":  # in the first cell, of 8 x 8
+        cells = zeros(1, CELLS, 85)
+        center = np.array([x + 60, y + 60]) / 2
+        cells[0, 0, :6] = [*center / 8, *np.log((60 - np.array([x, y])) / 8), 1, 1]
+        return {"predictions": cells}
+    if decoder == "rf_detr":
+        queries = {role: each.copy() for role, each in NOBODY["rf_detr"].items()}
+        queries["labels"][0, 0, 0] = 9
+        queries["keypoints"][0, 0, :, :7] = [x / 64, y / 64, 9, 0, 4, 0, 4]
+        return queries
+    assert decoder == "yolo_pose"
+    columns = zeros(1, 56, CELLS)
+    columns[0, :, 0] = [32, 32, 64, 64, 0.9, *[x, y, 0.9] * 17]
+    return {"predictions": columns}
 
 
 @pytest.mark.parametrize("name", DECODERS.builtin)
