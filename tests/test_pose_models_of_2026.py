@@ -188,7 +188,7 @@ def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
 
 @pytest.mark.parametrize(
     ("detector", "draw", "side"),
-    [("yolox-nano", yolox_onnx, 416), ("rtmdet-nano", rtmdet_onnx, 320)],
+    [("yolox-nano-coco", yolox_onnx, 416), ("rtmdet-nano", rtmdet_onnx, 320)],
 )
 def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, detector, draw, side):
     place, _ = rtmpose

@@ -9,6 +9,7 @@ import pytest
 
 from omz.projects import omz_projects
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
+from posezoo.registry import open_registry
 
 LINES = omz_projects.read_lines()
 CALLS = [line for line in LINES if line.tool in omz_projects.PARSERS]
@@ -169,3 +170,18 @@ def test_the_calls_of_a_script_are_in_their_order(project, path):
             converted += 1
             assert set(line.models) <= folders[str(args.download_dir)]
     assert converted
+
+
+def test_no_other_model_of_ours_has_the_name_of_one_of_open_model_zoo():
+    """Scripts that name it would get ours."""
+    names = {row["name"] for row in omz_projects._read("model_names.tsv")}
+    assert names & open_registry().entries.keys() == {
+        "higher-hrnet-w32-human-pose-estimation",
+        "human-pose-estimation-0001",
+        "human-pose-estimation-0005",
+        "human-pose-estimation-0006",
+        "human-pose-estimation-0007",
+        "human-pose-estimation-3d-0001",
+        "person-detection-retail-0013",
+        "single-human-pose-estimation-0001",
+    }

@@ -63,7 +63,7 @@ def test_our_registry_says_why_it_has_no_model_that_people_ask_for(name):
     assert "Instead: " in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["yolox-tiny", "nothing", "yolov7-w6-pose"])
+@pytest.mark.parametrize("name", ["yolox-tiny", "yolox-tiny-coco", "nothing", "yolov7-w6-pose"])
 def test_nothing_is_said_about_other_names(name):
     assert open_registry().why_not(name) is None
 
