@@ -116,10 +116,11 @@ posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which
 TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
 build/judges/.installed:
-	$(PIP) install --no-deps --target build/judges torchvision==0.28.0 timm==1.0.31 $(TRACKERS)
+	$(PIP) install --no-deps --target build/judges torchvision==0.28.0 timm==1.0.31 \
+	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 $(TRACKERS)
 	@touch $@
 
-judges: build/judges/.installed  ## torchvision and timm, whose networks tests compare with ours; other trackers of people
+judges: build/judges/.installed  ## torchvision, timm and transformers, whose networks tests compare with ours; other trackers of people
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

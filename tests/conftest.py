@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -203,22 +204,31 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
     """In CI a test may be skipped only for a reason that tests/allowed_skips.txt names."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None:
-        return
-    reasons = {
-        str(report.longrepr[2]).removeprefix("Skipped: ")
-        for report in reporter.stats.get("skipped", ())
-    }
-    allowed = {
-        line
-        for line in (ROOT / "tests" / "allowed_skips.txt").read_text().splitlines()
-        if not line.startswith("#")
-    }
-    unwanted = sorted(reasons - allowed)
-    reporter.write_line(f"skipped tests: {len(reporter.stats.get('skipped', ()))}")
-    if os.environ.get("CI") == "true" and unwanted:
-        reporter.write_line(f"skips that CI does not allow: {'; '.join(unwanted)}", red=True)
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    report = yield
+    return _refuse_skip(report) if os.environ.get("CI") == "true" else report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    """So may a file."""
+    report = yield
+    return _refuse_skip(report) if os.environ.get("CI") == "true" else report
+
+
+def _refuse_skip(report):
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return report
+    reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+    if reason not in _allowed_skips():
+        report.outcome = "failed"
+        report.longrepr = f"tests/allowed_skips.txt does not allow this skip: {reason}"
+    return report
+
+
+@cache
+def _allowed_skips() -> frozenset[str]:
+    lines = (ROOT / "tests" / "allowed_skips.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))

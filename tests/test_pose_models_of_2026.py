@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime
 import pytest
-import yaml
 
-from fakes.command import posezoo as run_posezoo
+from fakes.published_models import MEAN, SCALE, Place, place_of
 from fakes.rtmo import rtmdet_onnx, rtmo_onnx, yolox_onnx
-from fakes.rtmpose import RTMPose, drawn_scene, openmmlab_archive, rtmpose_onnx
-from fakes.server import Server
+from fakes.rtmpose import RTMPose, drawn_scene, rtmpose_onnx
 from posezoo import load
 from posezoo.registry import open_registry
-
-ROOT = Path(__file__).resolve().parents[1]
-
-MEAN, SCALE = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 #: Parameters as MMPose's tables state them, in millions; of 26 keypoints as well.
 PUBLISHED = {
@@ -43,48 +34,10 @@ def test_our_rtmpose_has_the_published_number_of_parameters(shape):
     assert PUBLISHED[shape] in declared
 
 
-class Place:
-    """A publisher's server, a registry that names it, and a user's folder."""
-
-    def __init__(self, folder: Path, server: Server) -> None:
-        self.server = server
-        self.models = folder / "models"
-        self.out = folder / "out"
-        shutil.copytree(ROOT / "licenses", folder / "licenses")
-
-    def publish(self, name: str, onnx: bytes, member: str = "") -> None:
-        """A model with the keys of ours, whose archive or file is pinned to these bytes."""
-        declared = yaml.safe_load((ROOT / f"models/public/{name}/model.yml").read_text("utf-8"))
-        (file,) = declared["files"]
-        is_packed = file["name"].endswith(".zip")
-        content = openmmlab_archive(member or declared["checkpoint"], onnx) if is_packed else onnx
-        file["source"] = self.server.serve(file["name"], content)
-        if file.get("checksum"):
-            file["size"] = len(content)
-            file["checksum"]["value"] = hashlib.sha256(content).hexdigest()
-            file.pop("max_size", None)
-        for digest in file.get("contains", {}).values():
-            digest["value"] = hashlib.sha256(onnx).hexdigest()
-        declared.pop("people", None)
-        target = self.models / "public" / name
-        target.mkdir(parents=True)
-        (target / "model.yml").write_text(yaml.safe_dump(declared), "utf-8")
-
-    def run(self, verb: str, *args: object) -> str:
-        options = ("--models_dir", self.models)
-        ended = run_posezoo(verb, *args, *options, POSEZOO_DETECTOR="none")
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout + ended.stderr
-
-    def ir(self, name: str, precision: str = "FP32") -> Path:
-        return self.out / "public" / name / precision / f"{name}.xml"
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("place")
-    with Server() as server:
-        yield Place(folder, server)
+    with place_of(tmp_path_factory.mktemp("place")) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")

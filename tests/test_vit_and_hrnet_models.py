@@ -9,22 +9,20 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.published_models import MEAN, SCALE, place_of
 from fakes.rtmpose import drawn_scene
-from fakes.server import Server
 from networks.published import torch
 from networks.test_vitpose import tensors_of
 from posezoo import load, networks
 from posezoo.networks.vitpose_experts import merge_expert
-from test_pose_models_of_2026 import MEAN, SCALE, Place
 
 NAME = "vitpose-plus-small"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("place")
-    with Server() as server:
-        yield Place(folder, server)
+    with place_of(tmp_path_factory.mktemp("place")) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")

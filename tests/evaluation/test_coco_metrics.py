@@ -18,13 +18,15 @@ from posezoo.evaluation.image_predictions import ImagePredictions
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 
-def pycocotools_says(path, results, kind="keypoints"):
+def pycocotools_says(path, results, kind="keypoints", sigmas=()):
     """The metrics of COCO's own tools, by our names."""
     evaluator = pytest.importorskip("pycocotools.cocoeval", reason="needs pycocotools")
     with contextlib.redirect_stdout(io.StringIO()):
         truth = pytest.importorskip("pycocotools.coco").COCO(str(path))
         evaluation = evaluator.COCOeval(truth, truth.loadRes(copy.deepcopy(results)), kind)
         evaluation.params.catIds = [1]
+        if len(sigmas):
+            evaluation.params.kpt_oks_sigmas = np.array(sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 
 import numpy as np
 import pytest
 
+from evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from fakes.coco import PERSON, annotations, crowded, person, written
 from posezoo import coco
 from posezoo.errors import DatasetError
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
 from posezoo.evaluation.dataset_parts import BODY_PARTS, compute_part_metrics
-from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.pose.keypoints import SKELETONS, WHOLE_BODY
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
@@ -26,20 +24,6 @@ WHOLE_BODY_KEYS = {
     "lefthand_kpts": BODY_PARTS["lefthand"],
     "righthand_kpts": BODY_PARTS["righthand"],
 }
-
-
-def predictions_of(results):
-    by_image = {}
-    for result in results:
-        by_image.setdefault(result["image_id"], []).append(result)
-    return {
-        image: ImagePredictions(
-            np.array([each["keypoints"] for each in those]).reshape(len(those), -1, 3),
-            np.array([each["score"] for each in those]),
-            np.zeros((len(those), 4)),
-        )
-        for image, those in by_image.items()
-    }
 
 
 # --- CrowdPose
@@ -127,9 +111,8 @@ def whole_bodies(seed=3):
     return annotations(60, people), results
 
 
-def pycocotools_says(folder, truth, results, part):
+def judged_ap(folder, truth, results, part):
     """AP of some keypoints, as if they were all: COCO's own tools know no parts."""
-    evaluator = pytest.importorskip("pycocotools.cocoeval", reason="needs pycocotools")
     names = SKELETONS[WHOLE_BODY].keypoints[part]
     content = copy.deepcopy(truth)
     for entry in content["annotations"]:
@@ -140,16 +123,8 @@ def pycocotools_says(folder, truth, results, part):
     selected = copy.deepcopy(results)
     for entry in selected:
         entry["keypoints"] = np.reshape(entry["keypoints"], (-1, 3))[part].ravel().tolist()
-    with contextlib.redirect_stdout(io.StringIO()):
-        judge = pytest.importorskip("pycocotools.coco").COCO(str(written(folder, content)))
-        evaluation = evaluator.COCOeval(judge, judge.loadRes(selected), "keypoints")
-        sigmas = SKELETONS[WHOLE_BODY].sigmas[part]
-        evaluation.params.kpt_oks_sigmas = np.array(sigmas)
-        evaluation.params.catIds = [1]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return float(evaluation.stats[0])
+    sigmas = SKELETONS[WHOLE_BODY].sigmas[part]
+    return pycocotools_says(written(folder, content), selected, sigmas=sigmas)["AP"]
 
 
 def test_whole_bodies_and_their_parts_have_the_ap_of_pycocotools(tmp_path):
@@ -160,9 +135,7 @@ def test_whole_bodies_and_their_parts_have_the_ap_of_pycocotools(tmp_path):
     ours |= compute_part_metrics(dataset, predictions)
     parts = {"whole": slice(0, 133)}
     parts |= {f"AP_{name}": part for name, part in BODY_PARTS.items()}
-    judged = {
-        name: pycocotools_says(tmp_path, truth, results, part) for name, part in parts.items()
-    }
+    judged = {name: judged_ap(tmp_path, truth, results, part) for name, part in parts.items()}
     assert ours == pytest.approx(judged, abs=1e-9)
     assert len({round(value, 6) for value in ours.values()}) == 6
 

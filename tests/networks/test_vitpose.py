@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from networks.published import torch
+from networks.zoo.judges import judge
 from posezoo import networks
 from posezoo.errors import NetworkError
 from posezoo.networks.pretrained import read_network_checkpoint
@@ -69,7 +70,7 @@ def test_an_expert_of_another_shape_is_refused():
 
 
 def test_it_computes_what_transformers_computes():
-    transformers = pytest.importorskip("transformers", reason="needs transformers")
+    transformers = judge("transformers")
     backbone = transformers.VitPoseBackboneConfig(
         image_size=[256, 192],
         patch_size=[16, 16],
@@ -83,14 +84,14 @@ def test_it_computes_what_transformers_computes():
     config = transformers.VitPoseConfig(
         backbone_config=backbone, num_labels=17, use_simple_decoder=False
     )
-    judge = transformers.VitPoseForPoseEstimation(config).eval()
+    published = transformers.VitPoseForPoseEstimation(config).eval()
     tensors = tensors_of(384, plus=True)
-    judge.load_state_dict(tensors)
+    published.load_state_dict(tensors)
     ours = networks.build_network("vitpose", width=384)
     merged = merge_expert({key: tensor.numpy() for key, tensor in tensors.items()})
     ours.load_state_dict({key: torch.from_numpy(array) for key, array in merged.items()})
     image = torch.randn(1, 3, 256, 192)
     with torch.no_grad():
-        expected = judge(pixel_values=image, dataset_index=torch.zeros(1, dtype=torch.long))
+        expected = published(pixel_values=image, dataset_index=torch.zeros(1, dtype=torch.long))
         difference = (ours(image) - expected.heatmaps).abs().max()
     assert difference <= 1e-5 * expected.heatmaps.abs().max()

@@ -12,7 +12,7 @@ from posezoo.spec.model import ModelSpec
 Array = npt.NDArray[Any]
 
 
-def select_rows(spec: ModelSpec, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+def select_compared_rows(spec: ModelSpec, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
     """Outputs by name, with only the rows that the model's decoder compares between runtimes.
 
     They are unchanged if the decoder compares outputs as a whole, or the model declares no roles.

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posezoo.convert import frontends
-from posezoo.convert.compared_rows import select_rows
+from posezoo.convert.compared_rows import select_compared_rows
 from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.fp16_check import compare_with_fp32, measure_rounding
 from posezoo.convert.graph_cutting import join_names
@@ -227,17 +227,19 @@ def _compare_with_noise(
     computed: Sequence[Mapping[str, Array]],
 ) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
     """The differences by output, and the outputs that cannot be proven."""
-    cases = [replace(case, outputs=select_rows(spec, case.outputs)) for case in reference.cases]
-    computed = [select_rows(spec, outputs) for outputs in computed]
+    cases = [
+        replace(case, outputs=select_compared_rows(spec, case.outputs)) for case in reference.cases
+    ]
+    computed = [select_compared_rows(spec, outputs) for outputs in computed]
     moved = [
-        [] if case.moved_outputs is None else [select_rows(spec, case.moved_outputs)]
+        [] if case.moved_outputs is None else [select_compared_rows(spec, case.moved_outputs)]
         for case in cases
     ]
     outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         for known, new in zip(moved, more, strict=True):
-            known += [select_rows(spec, draw) for draw in new]
+            known += [select_compared_rows(spec, draw) for draw in new]
         outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
     return outputs, unprovable
 
@@ -324,8 +326,8 @@ def _measure_rounding(
             problem = f"cannot be run: {error_text(error)}"
             raise _create_error(spec, Precision.FP16, problem) from error
     outputs = dict(fp32.outputs)
-    exact = [select_rows(spec, each) for each in fp32.computed]
-    rounded = [select_rows(spec, each) for each in computed]
+    exact = [select_compared_rows(spec, each) for each in fp32.computed]
+    rounded = [select_compared_rows(spec, each) for each in computed]
     for name in names:
         if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
             continue  # another number of people: the rounding cannot be measured
@@ -373,7 +375,7 @@ def _compare_outputs(
         differences, noises = [], []
         both = (*(case.outputs[name] for case in cases), *(each[name] for each in computed))
         if not any(output.size for output in both):
-            unprovable.append(name)  # nobody was found
+            unprovable.append(name)  # no person was found
         for case, actual, draws in zip(cases, computed, moved, strict=True):
             if not np.isfinite(actual[name]).all():
                 raise _create_error(spec, precision, f"computes inf or nan in {name}")

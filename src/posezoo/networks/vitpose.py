@@ -34,7 +34,7 @@ class VitPose(nn.Module):
     def __init__(self, *, width: int = 768, keypoints: int = 17) -> None:
         super().__init__()
         blocks, heads = SIZES[width]
-        layers = nn.Sequential(*(_Block(width, heads) for _ in range(blocks)))
+        layers = nn.Sequential(*(_EncoderLayer(width, heads) for _ in range(blocks)))
         self.backbone = nn.Sequential(
             OrderedDict(
                 embeddings=_Embeddings(width),
@@ -88,13 +88,13 @@ class _Embeddings(nn.Module):
         return patches + self.position_embeddings[:, 1:] + self.position_embeddings[:, :1]
 
 
-class _Block(nn.Module):
+class _EncoderLayer(nn.Module):
     """Attention and two linear layers, each added to its input."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         output = nn.Sequential(OrderedDict(dense=nn.Linear(width, width)))
-        attention = OrderedDict(attention=_Attention(width, heads), output=output)
+        attention = OrderedDict(attention=_PatchAttention(width, heads), output=output)
         self.attention = nn.Sequential(attention)
         self.mlp = nn.Sequential(
             OrderedDict(
@@ -109,7 +109,7 @@ class _Block(nn.Module):
         return x + self.mlp(self.layernorm_after(x))
 
 
-class _Attention(nn.Module):
+class _PatchAttention(nn.Module):
     """Each patch as a mean of all patches, for each head."""
 
     def __init__(self, width: int, heads: int) -> None:

@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:
-    """Print why a registry does not have a model; an UnknownModelError if nobody knows."""
+    """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
     from posezoo.registry import TAG_MARK
 
     if registry.real_name(name.partition(TAG_MARK)[0]) in registry.entries:
