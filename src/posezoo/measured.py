@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from posezoo.spec.field_types import (
 )
 from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
-from posezoo.spec.yaml_nodes import YamlNode, read_yaml
+from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml, read_yaml_bytes
 
 NAME = "measured.yml"
 
@@ -168,7 +169,13 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
     """
     if not path.is_file():
         return ()
-    kinds = read_yaml(path).as_mapping(KINDS)
+    return _parse_measured(read_yaml_bytes(path), str(path))
+
+
+# Each card compares its model with all others, so that a registry's pages need a file many times.
+@lru_cache(maxsize=1024)
+def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
+    kinds = parse_yaml(content, file).as_mapping(KINDS)
     return tuple(_read_measurement(node, kind) for kind, nodes in kinds for node in nodes.as_list())
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from posezoo.registry import registry_root
 from posezoo.spec.field_types import LINE, Key, integer, list_of, matching, record
 from posezoo.spec.model import ModelSpec
-from posezoo.spec.yaml_nodes import read_yaml
+from posezoo.spec.yaml_nodes import parse_yaml, read_yaml_bytes
 
 NAME = "papers.yml"
 
@@ -46,14 +46,20 @@ class Paper:
     journal: str = ""
 
 
-def read_papers(path: Path) -> dict[str, Paper]:
+def read_papers(path: Path) -> Mapping[str, Paper]:
     """The papers of a papers.yml by address, none if it is missing; a SpecError at the first
     mistake.
     """
     if not path.is_file():
         return {}
+    return _parse_papers(read_yaml_bytes(path), str(path))
+
+
+# The card of each model of a registry needs its only papers.yml.
+@lru_cache(maxsize=16)
+def _parse_papers(content: bytes, file: str) -> Mapping[str, Paper]:
     papers = {}
-    for address, node in read_yaml(path).as_mapping():
+    for address, node in parse_yaml(content, file).as_mapping():
         if not re.fullmatch(r"https?://[^\s{}]+", address):
             raise node.make_error("the key of a paper is its address, http(s)://...")
         papers[address] = record(partial(Paper, address), *_KEYS).read(node)

@@ -246,13 +246,21 @@ class YamlMapping:
 
 def read_yaml(path: Path) -> YamlNode:
     """The tree of a YAML file; a SpecError if it is missing, too large, not UTF-8, or not valid."""
-    name = str(path)
+    return parse_yaml(read_yaml_bytes(path), str(path))
+
+
+def read_yaml_bytes(path: Path) -> bytes:
+    """What ``parse_yaml`` takes: at most as many bytes as it needs to see that a file is too large.
+
+    Raises:
+        SpecError: the file cannot be read.
+    """
     try:
         with open(path, "rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SpecError(name, 1, 1, "", f"cannot be read: {error.strerror or error}") from error
-    return parse_yaml(content, name)
+        problem = f"cannot be read: {error.strerror or error}"
+        raise SpecError(str(path), 1, 1, "", problem) from error
 
 
 def parse_yaml(content: bytes, file: str) -> YamlNode:
