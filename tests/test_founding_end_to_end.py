@@ -27,7 +27,8 @@ from posezoo.ir import provenance
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.registry import open_registry
-from posezoo.spec.model import HttpSource, ModelSpec, Precision
+from posezoo.spec.model import ModelSpec, Precision
+from posezoo.spec.sources import HttpSource
 
 ROOT = Path(__file__).resolve().parents[1]
 REGISTRY = open_registry()

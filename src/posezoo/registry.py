@@ -28,8 +28,8 @@ from posezoo.errors import (
     sanitize,
     suggest,
 )
-from posezoo.settings import user_folder
-from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec, PythonPackageSource, Wheel
+from posezoo.settings import OMZ_REGISTRIES, user_folder
+from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
 if TYPE_CHECKING:
@@ -40,38 +40,6 @@ TAG_MARK = "@"
 
 #: The folder of the stand-in for openvino-dev with the registry of its release.
 STAND_IN_DATA = "posezoo_openvino_dev_data"
-
-#: Open Model Zoo's models as the wheels of openvino-dev contain them: each source names a folder of
-#: a wheel.
-WHEEL_REGISTRIES = {
-    name: PythonPackageSource("openvino-dev", version, Wheel(file, size, sha256), folder)
-    for name, version, file, size, sha256, folder in (
-        (
-            "omz",
-            "2024.6.0",
-            "openvino_dev-2024.6.0-17404-py3-none-any.whl",
-            4583462,
-            "b8f4a1baeea1b138bc9b75b53dc3bdad3307c2cd4d58526ad977df81635870c5",
-            "omz_tools/models",
-        ),
-        (
-            "omz@2022.1",
-            "2022.1.0",
-            "openvino_dev-2022.1.0-7019-py3-none-any.whl",
-            5774377,
-            "3d911b31a89e92dcb92a29026cfb396920211aca9525ea50032419f10169098d",
-            "openvino/model_zoo/models",
-        ),
-        (
-            "omz@2021.4",
-            "2021.4.2",
-            "openvino_dev-2021.4.2-3976-py3-none-any.whl",
-            6217877,
-            "66b25ebf526c4ee08e7d6f18f397e80395e05c3d620a5caaa5cf17059eab2f37",
-            "open_model_zoo/model_tools/models",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +323,7 @@ class Registry:
             hint = "how to convert your own weights: posezoo convert --help"
         if not hint:
             hint = "posezoo list shows them all"
-            if not any(registry_name(root) in WHEEL_REGISTRIES for root in self.roots):
+            if not any(registry_name(root) in OMZ_REGISTRIES for root in self.roots):
                 hint += "; --registry omz adds the models of Open Model Zoo"
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
@@ -368,7 +336,7 @@ class Registry:
         open.
         """
         with suppress(PosezooError):
-            for registry in WHEEL_REGISTRIES:
+            for registry in OMZ_REGISTRIES:
                 root = wheel_registry_root(registry)
                 if root not in self.roots and root.is_dir() and Registry([root]).has_name(name):
                     return f"the registry {registry} has it: --registry {registry}"
@@ -441,7 +409,7 @@ def registry_root(spec: Model) -> Path:
 
 
 def wheel_registry_root(name: str) -> Path:
-    """The folder of a registry of ``WHEEL_REGISTRIES``: that of an installed stand-in for
+    """The folder of a registry of ``OMZ_REGISTRIES``: that of an installed stand-in for
     openvino-dev, else the one to which it is read, which exists once that is complete.
     """
     package = find_spec(STAND_IN_DATA)
@@ -456,7 +424,7 @@ def registry_name(root: Path) -> str:
     """The name of a registry, as the setting ``registries`` has it; the path of any other."""
     if root == builtin_models_dir():
         return "posezoo"
-    is_wheel = root.parent.name in WHEEL_REGISTRIES and root.parents[1].name == "registries"
+    is_wheel = root.parent.name in OMZ_REGISTRIES and root.parents[1].name == "registries"
     return root.parent.name if is_wheel else f"{root}"
 
 
@@ -471,7 +439,7 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     usual = None
     if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
         root = registry_root(spec)
-        if (registry := registry_name(root)) in WHEEL_REGISTRIES:
+        if (registry := registry_name(root)) in OMZ_REGISTRIES:
             words += ["--registry", registry]
         elif registry != "posezoo" and root.is_dir():
             words += ["--models_dir", f"{root}"]

@@ -27,9 +27,10 @@ INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 #: The person detector of top-down models that declare none; docs/decisions/0009 compares some.
 DEFAULT_DETECTOR = "nanodet-g"
 
-#: The names of the registries that need no folder: posezoo's own, and three releases of Open Model
-#: Zoo.
-REGISTRIES = ("posezoo", "omz", "omz@2022.1", "omz@2021.4")
+#: The registries that are read out of wheels: releases of Open Model Zoo, the latest first.
+OMZ_REGISTRIES = ("omz", "omz@2022.1", "omz@2021.4")
+#: The names of all registries that need no folder; the first is posezoo's own.
+REGISTRIES = ("posezoo", *OMZ_REGISTRIES)
 _REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 
 # The setting that no posezoo.cfg of a working folder may have: that may come from others.

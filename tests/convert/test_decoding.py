@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,7 +28,7 @@ from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import get, resolve_model
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
-from posezoo.pose.decoders import find_decoder, resolve_options
+from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.pose.keypoints import SKELETONS, skeleton_of
 from posezoo.pose.letterbox import letterbox_image
@@ -40,13 +42,13 @@ from posezoo.spec.model import (
     ColorOrder,
     Decoder,
     Digest,
-    FileSource,
     Framework,
     Input,
     Output,
     Precision,
     SourceFile,
 )
+from posezoo.spec.sources import FileSource
 from posezoo.verify import check_artifacts
 
 ov = pytest.importorskip("openvino")
@@ -144,6 +146,15 @@ CASES: dict[str, tuple] = {
     "openpose": (crowd, find_decoder("openpose").graph.options),
     "openpose/in one output": (crowd_in_one_output, find_decoder("openpose").graph.options),
 }
+
+
+def test_each_decoder_with_a_graph_has_a_case_and_a_row_on_its_page():
+    with_graph = {name for name, record in DECODERS.items() if record.graph is not None}
+    cases = {case.partition("/")[0] for case in CASES}
+    assert with_graph == cases, "add outputs of its network to CASES"
+    page = (Path(__file__).parents[2] / "docs" / "decoded_ir.md").read_text("utf-8")
+    rows = " ".join(re.findall(r"^\| ([a-z0-9_, ]+) \|", page, re.MULTILINE))
+    assert with_graph <= set(re.findall(r"\w+", rows)), "add a row to docs/decoded_ir.md"
 
 
 def size_of(name: str) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from posezoo.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.spec.model import FileSource
+from posezoo.spec.sources import FileSource
 
 WEIGHTS = bytes(range(256)) * 16
 

@@ -23,7 +23,8 @@ from posezoo.download.options import DownloadOptions
 from posezoo.errors import DigestError, DownloadError, SizeError, SourceError
 from posezoo.http_headers import HostHeader
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, HttpSource, SourceFile
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import HttpSource
 from posezoo.versions import version
 
 WEIGHTS = bytes(range(256)) * 16

@@ -12,7 +12,8 @@ from posezoo.download.options import DownloadOptions
 from posezoo.errors import DownloadError
 from posezoo.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, FileSource, Precision, PythonPackageSource, SourceFile, Wheel
+from posezoo.spec.model import Digest, Precision, SourceFile
+from posezoo.spec.sources import FileSource, PythonPackageSource, Wheel
 
 WEIGHTS = bytes(range(256)) * 16
 

@@ -24,14 +24,8 @@ from posezoo.events import (
 )
 from posezoo.files.staging import PREFIX
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import (
-    Digest,
-    FileSource,
-    ModelSpec,
-    RegexReplace,
-    SourceFile,
-    UnpackArchive,
-)
+from posezoo.spec.model import Digest, ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.spec.sources import FileSource
 from posezoo.verify import check_artifacts
 
 SCRIPT = b"import wget\nnet = 1\n"

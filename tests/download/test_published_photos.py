@@ -18,7 +18,8 @@ from posezoo.download.published_photos import (
 )
 from posezoo.errors import ArchiveError, DigestError, SourceError
 from posezoo.events import FileDownloadProgress, WarningIssued
-from posezoo.spec.model import Digest, HttpSource, SourceFile
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import HttpSource
 
 NOISE = np.random.default_rng(1).bytes(50_000)
 

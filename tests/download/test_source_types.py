@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import get_args
 
 import pytest
 
@@ -14,14 +13,22 @@ from posezoo.download.source_types import SOURCE_TYPES, SourceType, find_source_
 from posezoo.errors import PluginError, SourceError
 from posezoo.spec.field_types import WORD, Key, record
 from posezoo.spec.model import Source
-from posezoo.spec.source_files import SOURCE, SOURCES
+from posezoo.spec.sources import SOURCE, SOURCES
 from posezoo.spec.yaml_nodes import parse_yaml
 
 
-def test_each_source_of_a_model_yml_has_a_type():
-    types = {name: SOURCE_TYPES.find(name) for name in SOURCE_TYPES.builtin}
-    assert {source_type.source_class for source_type in types.values()} == set(get_args(Source))
-    assert set(SOURCES) <= set(types)
+def test_each_type_has_keys_in_model_yml_and_a_record():
+    # A store's URL is a text, which has no keys.
+    assert {*SOURCES, "storage"} == set(SOURCE_TYPES.builtin), (
+        "a source type has its class and keys in SOURCES of spec/sources.py,"
+        " and a line in SOURCE_TYPES of download/source_types.py"
+    )
+
+
+def test_each_record_is_of_a_source_that_model_yml_can_name():
+    classes = [source_type.source_class for _, source_type in SOURCE_TYPES.items()]
+    assert all(issubclass(each, Source) for each in classes)
+    assert len(set(classes)) == len(classes), "two records are of one class of sources"
 
 
 @dataclass(frozen=True)

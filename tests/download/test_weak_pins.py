@@ -17,7 +17,8 @@ from posezoo.events import Event, WarningIssued
 from posezoo.files.verified_files import is_verified_file
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.spec.model import Digest, HttpSource, SourceFile
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import HttpSource
 
 WEIGHTS = bytes(range(256)) * 16
 SHA1 = hashlib.sha1(WEIGHTS).hexdigest()

@@ -19,7 +19,7 @@ from posezoo.cli import main as command_line
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
 from posezoo.download.digest_store import entry_path
 from posezoo.download.options import DownloadOptions
-from posezoo.download.wheel_registry import read_wheel_registry
+from posezoo.download.wheel_registry import WHEEL_REGISTRIES, read_wheel_registry
 from posezoo.errors import (
     ConversionError,
     DownloadError,
@@ -28,7 +28,7 @@ from posezoo.errors import (
     UnknownModelError,
 )
 from posezoo.files.verified_files import sync
-from posezoo.registry import WHEEL_REGISTRIES, open_registry, wheel_registry_root
+from posezoo.registry import open_registry, wheel_registry_root
 from posezoo.settings import REGISTRIES, read_settings
 from posezoo.spec.model import Digest
 

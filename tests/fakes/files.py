@@ -5,16 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from posezoo.spec.model import (
-    Digest,
-    Family,
-    Framework,
-    HttpSource,
-    License,
-    ModelSpec,
-    Source,
-    SourceFile,
-)
+from posezoo.spec.model import Digest, Family, Framework, License, ModelSpec, Source, SourceFile
+from posezoo.spec.sources import HttpSource
 
 
 def declared(

@@ -19,7 +19,8 @@ from fakes.checkpoints import params
 from fakes.server import Server
 from fakes.weights import torch
 from posezoo.registry import license_path
-from posezoo.spec.model import HttpSource, ModelSpec, SourceFile, UnpackArchive
+from posezoo.spec.model import ModelSpec, SourceFile, UnpackArchive
+from posezoo.spec.sources import HttpSource
 
 
 def serve(spec: ModelSpec, checkpoint: bytes, server: Server, root: Path) -> None:

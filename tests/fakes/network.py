@@ -24,7 +24,6 @@ from posezoo.spec.model import (
     ColorOrder,
     Digest,
     Family,
-    FileSource,
     Framework,
     Input,
     License,
@@ -32,6 +31,7 @@ from posezoo.spec.model import (
     Output,
     SourceFile,
 )
+from posezoo.spec.sources import FileSource
 
 HEIGHT, WIDTH = 12, 20
 MEAN, SCALE = (100.0, 120.0, 140.0), (50.0, 60.0, 70.0)

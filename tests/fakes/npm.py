@@ -10,8 +10,7 @@ import tarfile
 from collections.abc import Mapping
 
 from fakes.server import Server
-from posezoo.spec.model import NpmPackageSource
-from posezoo.spec.source_files import parse_integrity
+from posezoo.spec.sources import NpmPackageSource, parse_integrity
 
 PACKAGE = "@pose-lab/skeletons"
 DOCUMENT = "@pose-lab%2Fskeletons"

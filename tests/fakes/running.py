@@ -18,7 +18,8 @@ from pathlib import Path
 from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
 from posezoo.download.file_download import download_file
-from posezoo.spec.model import Digest, HttpSource, SourceFile
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import HttpSource
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 url, folder, size, sha384 = sys.argv[1:]
 file = SourceFile("net.tflite", int(size), Digest("sha384", sha384), (HttpSource(url),))

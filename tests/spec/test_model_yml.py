@@ -16,24 +16,26 @@ from posezoo.spec.model import (
     ColorOrder,
     Digest,
     Family,
-    FileSource,
     FloatLayers,
     Framework,
-    GoogleDriveSource,
-    HttpSource,
-    HuggingFaceSource,
     License,
     ModelSpec,
     NetworkChoice,
-    NpmPackageSource,
     PublishedAccuracy,
-    PythonPackageSource,
     QuantizationSettings,
     RegexReplace,
-    StorageSource,
     UnpackArchive,
 )
 from posezoo.spec.model_yml import read_composite, read_model
+from posezoo.spec.sources import (
+    FileSource,
+    GoogleDriveSource,
+    HttpSource,
+    HuggingFaceSource,
+    NpmPackageSource,
+    PythonPackageSource,
+    StorageSource,
+)
 
 
 def read_as_net(path: Path) -> ModelSpec:

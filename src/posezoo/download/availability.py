@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from posezoo.download.digest_store import entry_path
 from posezoo.download.model_download import NONE_STORED, FileOrigin, PlannedFile, plan_download
 from posezoo.download.options import DownloadOptions
-from posezoo.download.sources.python_package import wheel_file
 from posezoo.errors import LicenseError
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, ModelSpec, NpmPackageSource, PythonPackageSource, Source
+from posezoo.spec.model import Digest, ModelSpec, Source
+from posezoo.spec.sources import PackageSource
 
 #: What is on a disk of this machine, or in a folder that counts as one.
 LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
@@ -123,11 +123,7 @@ def _place(planned: PlannedFile, options: DownloadOptions) -> str:
 
 def package_digest(source: Source) -> Digest | None:
     """The digest of the package that contains a file; the cache keeps it for its other files."""
-    if isinstance(source, NpmPackageSource):
-        return source.integrity
-    if isinstance(source, PythonPackageSource):
-        return wheel_file(source.wheel).checksum
-    return None
+    return source.package_file.checksum if isinstance(source, PackageSource) else None
 
 
 def name_source(sources: Iterable[Source]) -> str:
@@ -135,9 +131,7 @@ def name_source(sources: Iterable[Source]) -> str:
     source = next(iter(sources), None)
     if source is None:
         return "nowhere"
-    if isinstance(source, NpmPackageSource):
-        return "npm index"
-    if isinstance(source, PythonPackageSource):
-        return "pip index"
+    if isinstance(source, PackageSource):
+        return source.index
     host: str | None = urlsplit(str(source)).hostname
     return host or type(source).__name__.removesuffix("Source").lower()

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.published_photos import SAMPLES
-from posezoo.download.sources.npm_package import tarball_name
-from posezoo.download.sources.python_package import wheel_file
+from posezoo.download.wheel_registry import WHEEL_REGISTRIES
 from posezoo.errors import OutputError
 from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.files.verified_files import is_verified, writing
-from posezoo.registry import WHEEL_REGISTRIES
-from posezoo.spec.model import Digest, ModelSpec, NpmPackageSource, PythonPackageSource, SourceFile
+from posezoo.spec.model import Digest, ModelSpec, SourceFile
+from posezoo.spec.sources import PackageSource
 
 # By the number of hex digits in the file name, which lacks the two digits of the folder name.
 _ALGORITHMS = {126: "sha512", 94: "sha384", 62: "sha256", 38: "sha1"}
@@ -49,7 +48,7 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
         for variant in (spec, *spec.variants):
             files += [(variant.full_name, file) for file in variant.files]
     files += [("samples", photo) for photo in SAMPLES]
-    files += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
+    files += [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
     names_by_digits: dict[str, dict[str, None]] = {}
     for model, file in files:
         for digits, name in _stored_names(file):
@@ -60,10 +59,8 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
 def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:
     """The digests and names of a file, and of the packages that contain it."""
     for source in file.sources:
-        if isinstance(source, PythonPackageSource):
-            yield source.wheel.sha256.lower(), source.wheel.name
-        elif isinstance(source, NpmPackageSource) and source.integrity is not None:
-            yield source.integrity.value, tarball_name(source)
+        if isinstance(source, PackageSource):
+            yield from _stored_names(source.package_file)
     if file.checksum is not None:
         yield file.checksum.value, file.name
 

@@ -17,7 +17,8 @@ from posezoo.download.options import DownloadOptions
 from posezoo.errors import ArchiveError
 from posezoo.events import Listener, ignore_event
 from posezoo.files.postprocess_state import PostprocessRecord
-from posezoo.spec.model import Digest, HttpSource, PythonPackageSource, SourceFile, Wheel
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import HttpSource, PythonPackageSource, Wheel
 
 
 @dataclass(frozen=True, slots=True)

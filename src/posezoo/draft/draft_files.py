@@ -20,6 +20,7 @@ from posezoo.ir.openvino_import import error_text, explain_invalid_names, import
 from posezoo.layout import ModelLayout
 from posezoo.spec import model
 from posezoo.spec.safe_names import explain_unsafe_file_name
+from posezoo.spec.sources import FileSource, HttpSource
 
 #: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
@@ -76,7 +77,7 @@ def create_draft_spec(
             raise SettingsError(problem, hint="each file needs its own name")
         is_remote = address.startswith(("http://", "https://"))
         path = Path(address.removeprefix("file://")).absolute()
-        source = model.HttpSource(address) if is_remote else model.FileSource(path)
+        source = HttpSource(address) if is_remote else FileSource(path)
         files[file_name] = model.SourceFile(file_name, None, None, (source,), max_size=MAX_SIZE)
     return model.ModelSpec(
         name, family, Path(name), "", task, framework, license, tuple(files.values())

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import yaml
 
-from posezoo.spec.model import FileSource, Framework, Input, ModelSpec, Output, Source
+from posezoo.spec.model import Framework, Input, ModelSpec, Output, Source
+from posezoo.spec.sources import FileSource
 
 #: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports
 #: it.

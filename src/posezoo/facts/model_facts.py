@@ -11,14 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.facts.labels import FRAMEWORKS
-from posezoo.spec.model import (
-    CompositeSpec,
-    Input,
-    ModelSpec,
-    NpmPackageSource,
-    Precision,
-    PythonPackageSource,
-)
+from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.facts.papers import Paper
@@ -130,16 +123,17 @@ class ModelFacts:
 
         Each file is counted as from its first source; None if a publisher does not state a size.
         """
+        from posezoo.spec.sources import PackageSource  # it compiles patterns
+
         sizes: dict[str, int | None] = {}
         for part in self.parts:
             for file in part.files:
                 source = file.sources[0] if file.sources else None
-                if isinstance(source, (NpmPackageSource, PythonPackageSource)):
-                    name, size = source.package_file
+                if isinstance(source, PackageSource):
+                    package_file = source.package_file
+                    sizes[f"{source.package}/{package_file.name}"] = package_file.size
                 else:
-                    name = f"{part.full_name}/{file.name}"
-                    size = file.size
-                sizes[name] = size
+                    sizes[f"{part.full_name}/{file.name}"] = file.size
         return add_sizes(sizes.values())
 
     @property

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import sanitize
 from posezoo.spec.safe_names import MODEL, explain_invalid_model_name, explain_unsafe_file_name
-from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
+
+if TYPE_CHECKING:
+    from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
 
 ItemT = TypeVar("ItemT")
 WordT = TypeVar("WordT", bound=str)

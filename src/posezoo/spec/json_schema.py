@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 
-from posezoo.spec import model_yml, safe_names, source_files
+from posezoo.spec import model_yml, safe_names, source_files, sources
 from posezoo.spec.field_types import MODEL_NAME_SCHEMA, WORD_SCHEMA, Schema, mapping_schema, ref
 from posezoo.spec.yaml_nodes import UNPRINTABLE
+from posezoo.user_folders import STORES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -56,7 +57,7 @@ def composite_schema() -> Schema:
 
 
 def _definitions() -> dict[str, Schema]:
-    stores = "|".join(source_files.STORES)
+    stores = "|".join(STORES)
     return {
         # The reader reads a text that looks like a number or a boolean as text; an editor does not.
         "text": {
@@ -85,7 +86,7 @@ def _definitions() -> dict[str, Schema]:
                 {"type": "string", "pattern": rf"^(?:{stores})://[^\s/?#:@]\S*/\S*[^\s/]\S*$"},
             ]
         },
-        "source": source_files.SOURCE.schema,
+        "source": sources.SOURCE.schema,
         "file": source_files.FILE.schema,
         "published": model_yml.PUBLISHED.schema,
         "training": model_yml.TRAINING.schema,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from posezoo.errors import redact_secrets
 from posezoo.plugins import installed
 
 
@@ -103,114 +102,10 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpSource:
-    """A file at an http or https URL."""
-
-    url: str
-
-    def __str__(self) -> str:
-        return redact_secrets(self.url)
-
-
-@dataclass(frozen=True, slots=True)
-class GoogleDriveSource:
-    """A file that is shared on Google Drive."""
-
-    id: str  # letters, digits, - and _
-
-    def __str__(self) -> str:
-        return f"https://drive.google.com/file/d/{self.id}"
-
-
-@dataclass(frozen=True, slots=True)
-class HuggingFaceSource:
-    """A file of a model repository on the Hugging Face Hub, at one commit."""
-
-    repository: str  # usyd-community/vitpose-base
-    file: str  # relative, with / between folders
-    revision: str  # the commit, 40 hex digits, since branches and tags move
-
-    def __str__(self) -> str:
-        return f"https://huggingface.co/{self.repository}/blob/{self.revision}/{self.file}"
-
-
-@dataclass(frozen=True, slots=True)
-class StorageSource:
-    """A file in a store that has its own protocol: s3, gs, az or sftp."""
-
-    url: str
-
-    def __str__(self) -> str:
-        return redact_secrets(self.url)
-
-
-@dataclass(frozen=True, slots=True)
-class FileSource:
-    """A file on this machine or a mounted share; a relative path starts at the model.yml's
-    folder.
+class Source:
+    """Where a file comes from; ``str(source)`` is the name that users see. The types are in
+    ``spec.sources``, and plug-ins add others.
     """
-
-    path: Path
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """One built distribution of a Python package on a package index."""
-
-    name: str  # mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl
-    size: int  # bytes
-    sha256: str  # hex, as indexes publish it
-
-
-@dataclass(frozen=True, slots=True)
-class PythonPackageSource:
-    """A member of a wheel on a package index; nothing of the package is installed or run."""
-
-    package: str
-    version: str
-    wheel: Wheel
-    member: str
-
-    @property
-    def package_file(self) -> tuple[str, int | None]:
-        """The name of the file that is transferred, and its size in bytes."""
-        return self.wheel.name, self.wheel.size
-
-    def __str__(self) -> str:
-        return f"{self.member} of the Python package {self.package} {self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class NpmPackageSource:
-    """A member of the tarball of an npm package; nothing of the package is installed or run."""
-
-    package: str  # @mediapipe/pose
-    version: str  # exact, since tags and ranges move
-    member: str  # package/pose_landmark_full.tflite
-    integrity: Digest | None = None  # of the tarball; None for the one that the registry states
-    tarball_size: int | None = None  # bytes; None if model.yml does not state it
-
-    @property
-    def package_file(self) -> tuple[str, int | None]:
-        """The name of the file that is transferred, and its size in bytes."""
-        return f"{self.package} {self.version}", self.tarball_size
-
-    def __str__(self) -> str:
-        return f"{self.member} of the npm package {self.package} {self.version}"
-
-
-Source = (
-    HttpSource
-    | GoogleDriveSource
-    | HuggingFaceSource
-    | StorageSource
-    | FileSource
-    | PythonPackageSource
-    | NpmPackageSource
-)
 
 
 @dataclass(frozen=True, slots=True)

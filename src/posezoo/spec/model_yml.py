@@ -39,7 +39,8 @@ from posezoo.spec.field_types import (
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
 from posezoo.spec.safe_names import case_folded
-from posezoo.spec.source_files import FILES, SHA384, STEP, WEB_URL
+from posezoo.spec.source_files import FILES, SHA384, STEP
+from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.

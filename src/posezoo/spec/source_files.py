@@ -4,238 +4,54 @@ download.
 
 from __future__ import annotations
 
-import base64
 import re
 import warnings
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from pathlib import PurePosixPath
 
-from posezoo.errors import PluginError, sanitize
-from posezoo.plugins import LazyTable
+from posezoo.errors import sanitize
 from posezoo.spec import model
 from posezoo.spec.field_types import (
     FILE_NAME,
-    LINE,
-    WORD,
     FieldType,
     Key,
     Schema,
     hex_digits,
     integer,
     list_of,
-    matching,
     one_of,
     record,
     ref,
     tagged,
 )
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
+from posezoo.spec.sources import HEX_SHA256, MAX_SIZE, read_source
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
 
 #: Replaces a size or checksum that the publisher does not state.
 UNKNOWN = "unknown"
-MAX_SIZE = 1 << 50  # bytes
-#: Stores that have their own protocols.
-STORES = ("s3", "gs", "az", "sftp")
-
-#: The form of nearly all URLs; all others are parsed.
-_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")
 _PLAIN_REPLACEMENT = re.compile(r"(?:[^\\]|\\g<0>|\\n)*")
-
-
-# --- where a file comes from
-
-
-#: Subresource Integrity, as in package-lock.json: https://www.w3.org/TR/SRI/
-_INTEGRITY = re.compile(
-    r"sha512-[A-Za-z0-9+/]{86}==|sha384-[A-Za-z0-9+/]{64}|sha256-[A-Za-z0-9+/]{43}=|sha1-[A-Za-z0-9+/]{27}="
-)
-
-
-def parse_integrity(text: str) -> model.Digest | None:
-    """The strongest digest of a text such as ``sha512-3q2+7w==``; None if it has no known one.
-
-    >>> parse_integrity("sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= md5-x")
-    Digest(algorithm='sha1', value='da39a3ee5e6b4b0d3255bfef95601890afd80709')
-    """
-    known = [part.partition("?")[0] for part in text.split()]
-    known = sorted((part for part in known if _INTEGRITY.fullmatch(part)), key=len)
-    if not known:
-        return None
-    algorithm, _, value = known[-1].partition("-")
-    return model.Digest(algorithm, base64.b64decode(value).hex())
-
-
-def read_url(node: YamlNode) -> model.Source:
-    """A URL: http, https, file, or of a store."""
-    text = node.text()
-    if _PLAIN_URL.fullmatch(text):
-        return model.HttpSource(text)
-    try:
-        address = urlsplit(text)
-        host = address.hostname
-    except ValueError as error:
-        raise node.make_error(f"not a URL: {sanitize(text)}") from error
-    if re.search(r"[\s\x00-\x20\x7f]", text):
-        raise node.make_error(f"a URL has no blanks: {sanitize(text)}")
-    if address.scheme == "file":
-        return model.FileSource(Path(unquote(address.path)))
-    if address.scheme in STORES and host and address.path.strip("/"):
-        return model.StorageSource(text)
-    if address.scheme not in ("http", "https") or not host:
-        others = ", ".join(f"{store}://" for store in STORES)
-        raise node.make_error(
-            f"expected an http(s) or file URL, or one that starts with {others}; got"
-            f" {sanitize(text)}"
-        )
-    return model.HttpSource(text)
-
-
-def _read_web_url(node: YamlNode) -> str:
-    source = read_url(node)
-    if not isinstance(source, model.HttpSource):
-        raise node.make_error("expected an http(s) URL")
-    return str(source)  # it is only shown, so without secrets
-
-
-URL: FieldType[model.Source] = FieldType(read_url, ref("address"))
-WEB_URL: FieldType[str] = FieldType(_read_web_url, ref("web_address"))
-_HEX_SHA256 = hex_digits(64, label="64 hex digits of SHA256")
 #: The formats of archives by the suffixes of their names.
 _ARCHIVE_FORMATS = {"zip": "zip", "tar": "tar", "tgz": "gztar", "gz": "gztar"}
-#: name-version(-build)-python-abi-platform.whl (PEP 427)
-_WHEEL_NAME = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
 
 
-def _check_wheel(fields: YamlMapping, source: model.Source) -> None:
-    assert isinstance(source, model.PythonPackageSource)
-    package, version = source.wheel.name.split("-")[:2]
-    names = [re.sub("[-_.]+", "_", name).lower() for name in (package, source.package)]
-    if names[0] != names[1] or version != source.version:
-        raise fields["wheel"].make_error(f"is not of {source.package} {source.version}")
+# --- the expected contents of a file, and its sources
 
-
-_WHEEL = record(
-    model.Wheel,
-    Key("name", matching(_WHEEL_NAME, "the file name of a wheel", numbers=False), required=True),
-    Key("size", integer(1, MAX_SIZE), required=True),
-    Key("sha256", _HEX_SHA256, required=True),
-)
-_PACKAGE = matching(re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?"), "a package name")
-_NPM_PACKAGE = matching(
-    re.compile(r"(?:@[A-Za-z0-9~-][A-Za-z0-9._~-]{0,99}/)?[A-Za-z0-9~-][A-Za-z0-9._~-]{0,99}"),
-    "the name of an npm package",
-)
-_NPM_VERSION = matching(
-    re.compile(r"\d{1,16}\.\d{1,16}\.\d{1,16}(?:-[A-Za-z0-9.-]{1,99})?(?:\+[A-Za-z0-9.-]{1,99})?"),
-    "an exact version such as 1.2.3, since tags and ranges move",
-    numbers=False,
-)
-_INTEGRITY_TEXT = matching(
-    _INTEGRITY, "an integrity such as sha512-..., as in package-lock.json", numbers=False
-)
-_DRIVE_ID = matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive")
-_COMMIT = matching(re.compile(r"[0-9a-f]{40}"), "a commit of 40 hex digits, since branches move")
-#: user/name; a few old repositories have no user.
-_REPOSITORY = matching(
-    re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}"),
-    "a repository such as user/name",
-)
-#: The sources by ``$type``; ``download.source_types`` downloads them.
-SOURCES: Mapping[str, FieldType[model.Source]] = {
-    "http": record(lambda url: url, Key("url", URL, required=True), tag="http"),
-    "google_drive": record(
-        model.GoogleDriveSource, Key("id", _DRIVE_ID, required=True), tag="google_drive"
-    ),
-    "huggingface": record(
-        model.HuggingFaceSource,
-        Key("repository", _REPOSITORY, required=True),
-        Key("file", FILE_NAME, required=True),
-        Key("revision", _COMMIT, required=True),
-        tag="huggingface",
-    ),
-    "file": record(
-        lambda path: model.FileSource(Path(path)), Key("path", LINE, required=True), tag="file"
-    ),
-    "python_package": record(
-        model.PythonPackageSource,
-        Key("package", _PACKAGE, required=True),
-        Key("version", WORD, required=True),
-        Key("wheel", _WHEEL, required=True),
-        Key("member", FILE_NAME, required=True),
-        check=_check_wheel,
-        tag="python_package",
-    ),
-    "npm_package": record(
-        model.NpmPackageSource,
-        Key("package", _NPM_PACKAGE, required=True),
-        Key("version", _NPM_VERSION, required=True),
-        Key(
-            "member",
-            FILE_NAME,
-            required=True,
-            note="With the folder in the tarball, usually package/.",
-        ),
-        Key(
-            "integrity",
-            FieldType(
-                lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema
-            ),
-            note="Of the tarball, as in package-lock.json; without it, the registry's is used.",
-        ),
-        Key(
-            "tarball_size",
-            integer(1, MAX_SIZE),
-            note="In bytes; it is announced before the download.",
-        ),
-        tag="npm_package",
-    ),
-}
-_TAGGED_SOURCE = tagged(SOURCES)
-#: Types that installed packages add: ``download.source_types.SourceType`` with a ``field_type``.
-_ADDED_SOURCES: LazyTable[Any] = LazyTable("posezoo.source_types", object, {})
-
-
-def _read_source(node: YamlNode) -> model.Source:
-    if node.is_text():
-        return read_url(node)
-    name = node.as_mapping()["$type"].text()
-    added = _ADDED_SOURCES.find(name) if name not in SOURCES else None
-    if added is None:
-        return _TAGGED_SOURCE.read(node)
-    field_type = getattr(added, "field_type", None)
-    if not isinstance(field_type, FieldType):
-        raise PluginError(
-            f"the plug-in {name} (posezoo.source_types) does not say which keys a {name}"
-            " source has",
-            hint="its SourceType needs a field_type; update or remove the package",
-        )
-    source: model.Source = field_type.read(node)
-    return source
-
-
-SOURCE: FieldType[model.Source] = FieldType(
-    _read_source, {"anyOf": [URL.schema, *_TAGGED_SOURCE.schema["anyOf"]]}
-)
 _SOURCE_LIST = list_of(
-    FieldType(_read_source, ref("source")),
+    FieldType(read_source, ref("source")),
     minimum=1,
     empty="is empty: a file needs at least one source",
 )
 
 
 _SOURCES: FieldType[tuple[model.Source, ...]] = FieldType(
-    lambda node: _SOURCE_LIST.read(node) if isinstance(node.value, list) else (_read_source(node),),
+    lambda node: _SOURCE_LIST.read(node) if isinstance(node.value, list) else (read_source(node),),
     {"anyOf": [ref("source"), _SOURCE_LIST.schema]},
 )
 
 
-# --- the expected contents of a file
-
-_HEX = {"sha384": hex_digits(96, label="96 hex digits of SHA384"), "sha256": _HEX_SHA256}
+_HEX = {"sha384": hex_digits(96, label="96 hex digits of SHA384"), "sha256": HEX_SHA256}
 _TAGGED_DIGEST = tagged(
     {
         name: record(partial(model.Digest, name), Key("value", digits, required=True), tag=name)
@@ -247,7 +63,7 @@ _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or t
 _MEMBER_DIGEST = tagged(
     {
         name: record(partial(model.Digest, name), Key("value", digits, required=True), tag=name)
-        for name, digits in {"sha1": _HEX_SHA1, "sha256": _HEX_SHA256}.items()
+        for name, digits in {"sha1": _HEX_SHA1, "sha256": HEX_SHA256}.items()
     }
 )
 
@@ -304,7 +120,7 @@ FILE_KEYS = (
     Key("size", _SIZE, required=True),
     Key("max_size", integer(1, MAX_SIZE), note="Bytes: the limit if the size is unknown."),
     Key("checksum", _CHECKSUM, note="SHA-384 in hex, {$type, value}, or unknown."),
-    Key("sha256", _HEX_SHA256),
+    Key("sha256", HEX_SHA256),
     Key(
         "contains",
         _MEMBERS,

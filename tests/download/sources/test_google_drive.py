@@ -11,7 +11,7 @@ from fakes.files import declared
 from fakes.server import Server
 from fakes.tunnel import Tunnel
 from posezoo.errors import SourceError
-from posezoo.spec.model import GoogleDriveSource
+from posezoo.spec.sources import GoogleDriveSource
 
 WEIGHTS = bytes(range(256)) * 16
 ID = "1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1"

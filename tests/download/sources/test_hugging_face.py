@@ -11,7 +11,7 @@ from posezoo.download.sources import hugging_face
 from posezoo.errors import SourceError
 from posezoo.events import CachedFileUsed
 from posezoo.http_headers import HostHeader
-from posezoo.spec.model import HuggingFaceSource
+from posezoo.spec.sources import HuggingFaceSource
 
 WEIGHTS = bytes(range(256)) * 16
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

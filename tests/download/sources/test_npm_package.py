@@ -38,7 +38,8 @@ from posezoo.download.sources.npm_package import NpmClient
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
 from posezoo.events import FileDownloadStarted, PackageDownloadFinished, PackageDownloadStarted
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, NpmPackageSource, PythonPackageSource, Wheel
+from posezoo.spec.model import Digest
+from posezoo.spec.sources import NpmPackageSource, PythonPackageSource, Wheel
 
 WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]

@@ -11,7 +11,8 @@ import pytest
 from fakes.files import declared
 from posezoo.errors import DigestError, SourceError
 from posezoo.files import stores
-from posezoo.spec.model import Digest, SourceFile, StorageSource
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import StorageSource
 
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
 WEIGHTS = bytes(range(256)) * 16384  # 4 MiB

@@ -21,13 +21,18 @@ from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
 from posezoo.registry import (
-    WHEEL_REGISTRIES,
     open_registry,
     registry_name,
     registry_root,
     wheel_registry_root,
 )
-from posezoo.settings import Setting, Settings, read_settings, to_settings
+from posezoo.settings import (
+    OMZ_REGISTRIES,
+    Setting,
+    Settings,
+    read_settings,
+    to_settings,
+)
 from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
@@ -286,7 +291,7 @@ class _Search:
     def search(self, release: str, output: LineBuffer) -> None:
         """Search the releases, this one first, for what is missing; for globs search them all."""
         first = f"the models of {release}" if release else "posezoo's own models"
-        for name in sorted(WHEEL_REGISTRIES, key=lambda name: name != release):
+        for name in sorted(OMZ_REGISTRIES, key=lambda name: name != release):
             if name in self.settings.registries or not (self.missing or self._globs):
                 continue
             try:

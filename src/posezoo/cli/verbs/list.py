@@ -44,7 +44,8 @@ from posezoo.cli.report import align_columns, print_result, terminal_width, trun
 from posezoo.console import Console
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import WHEEL_REGISTRIES, registry_name, registry_root
+from posezoo.registry import registry_name, registry_root
+from posezoo.settings import OMZ_REGISTRIES
 
 if TYPE_CHECKING:
     from posezoo.registry import Selection
@@ -117,7 +118,7 @@ def _note(facts: ModelFacts, selection: Selection) -> str:
     registry = registry_name(registry_root(facts.model))
     others = ", ".join(selection.also_in.get(facts.model.name, ()))
     return join(
-        registry if registry in WHEEL_REGISTRIES else "",
+        registry if registry in OMZ_REGISTRIES else "",
         f"also in {others}" if others else "",
         f"revision {facts.revision}" if facts.revision > 1 else "",
         str(facts.model.deprecated or ""),

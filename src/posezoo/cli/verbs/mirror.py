@@ -108,10 +108,10 @@ def _find_extras(
     """What is no model, by name: the registries in use, and the sample photos."""
     from posezoo.download.published_photos import SAMPLES
     from posezoo.mirror import registry_wheel
-    from posezoo.registry import WHEEL_REGISTRIES
+    from posezoo.settings import OMZ_REGISTRIES
 
     extras: dict[str, Sequence[SourceFile]] = {
-        name: [registry_wheel(name)] for name in registries if name in WHEEL_REGISTRIES
+        name: [registry_wheel(name)] for name in registries if name in OMZ_REGISTRIES
     }
     if has_samples:
         extras["samples"] = SAMPLES

@@ -9,7 +9,8 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
-from posezoo.spec.model import FileSource, HttpSource, SourceFile
+from posezoo.spec.model import SourceFile
+from posezoo.spec.sources import FileSource, HttpSource
 
 
 def open_direct(

@@ -15,7 +15,8 @@ from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
-from posezoo.spec.model import GoogleDriveSource, SourceFile
+from posezoo.spec.model import SourceFile
+from posezoo.spec.sources import GoogleDriveSource
 
 # The address for large files, after the user confirms that they were not scanned for viruses.
 _ADDRESS = "https://drive.usercontent.google.com/download"

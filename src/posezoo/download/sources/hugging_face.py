@@ -22,7 +22,8 @@ from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
 from posezoo.http_headers import HostHeader
-from posezoo.spec.model import HuggingFaceSource, SourceFile
+from posezoo.spec.model import SourceFile
+from posezoo.spec.sources import HuggingFaceSource
 
 _HUB = "https://huggingface.co"
 

@@ -25,8 +25,8 @@ from posezoo.download.source_types import SourceType
 from posezoo.errors import ArchiveError, DigestError, SourceError
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
-from posezoo.spec.model import Digest, NpmPackageSource, SourceFile
-from posezoo.spec.source_files import parse_integrity
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import NpmPackageSource, parse_integrity
 
 # The largest known document of a package has about 30 MB.
 _MAX_DOCUMENT = 64 << 20
@@ -147,7 +147,7 @@ def open_npm_member(
     """
     path = _download_tarball(source, file, context)
     try:
-        with open_member(path, "gztar", tarball_name(source), source.member, file) as stream:
+        with open_member(path, "gztar", source.package_file.name, source.member, file) as stream:
             yield stream
     except ArchiveError as error:
         if "has no member" in error.problem and not source.member.startswith("package/"):
@@ -163,8 +163,10 @@ def _download_tarball(source: NpmPackageSource, file: SourceFile, context: Downl
         known = NpmClient(source, file, context).find_tarball()
         digest = known.digest
     if digest is None:
-        raise SourceError(f"the registry states no digest of {tarball_name(source)}", hint=_HINT)
-    tarball = SourceFile(tarball_name(source), source.tarball_size, digest, (), MAX_BYTES)
+        raise SourceError(
+            f"the registry states no digest of {source.package_file.name}", hint=_HINT
+        )
+    tarball = replace(source.package_file, checksum=digest, max_size=MAX_BYTES)
     package_context = context.for_package()
 
     def open_tarball(resume: ResumeState) -> AbstractContextManager[ByteStream]:
@@ -177,11 +179,6 @@ def _download_tarball(source: NpmPackageSource, file: SourceFile, context: Downl
         tarball, path, package_context, (*store_candidates(tarball, package_context), npm)
     )
     return path
-
-
-def tarball_name(source: NpmPackageSource) -> str:
-    """The file name of a version's tarball, as npm pack names it but for the scope."""
-    return f"{source.package.rpartition('/')[2]}-{source.version}.tgz"
 
 
 def check_npm_member(
@@ -198,7 +195,7 @@ def check_npm_member(
     )
     if is_comparable and expected != stated:
         raise DigestError(f"the registry states {stated} for the tarball, {expected} is declared")
-    described = SourceFile(tarball_name(source), None, stated, (), MAX_BYTES)
+    described = SourceFile(source.package_file.name, None, stated, (), MAX_BYTES)
     with NpmClient(source, file, context.probing()).open(tarball.url, described, ResumeState()):
         return ("digest",) if is_comparable else ()
 

@@ -34,7 +34,8 @@ from posezoo.download.source_types import SourceType
 from posezoo.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.files.verified_files import compute_digest
 from posezoo.http_headers import HostHeader
-from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
+from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.sources import PythonPackageSource, Wheel
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _PAGE = SourceFile("index.html", max_size=256 << 20)
@@ -71,14 +72,9 @@ def open_wheel_member(
 
 def download_wheel(source: PythonPackageSource, target: Path, context: DownloadContext) -> None:
     """Download a wheel from the cache or a mirror by its SHA-256, else from a package index."""
-    wheel = wheel_file(source.wheel)
+    wheel = source.package_file
     index = Candidate("package index", CandidateKind.SOURCE, partial(_open_wheel, source, context))
     download_file(wheel, target, context, (*store_candidates(wheel, context), index))
-
-
-def wheel_file(wheel: Wheel) -> SourceFile:
-    """A wheel as a file that caches and mirrors find by its SHA-256."""
-    return SourceFile(wheel.name, wheel.size, Digest("sha256", wheel.sha256.lower()))
 
 
 def check_wheel(
@@ -100,7 +96,7 @@ def _open_wheel(
     link = _find_wheel(source, settings, asking)
     if link.url.startswith("file:"):
         return open_local_file(_local_path(link.url), resume)
-    return open_url(link.url, wheel_file(source.wheel), asking, resume)
+    return open_url(link.url, source.package_file, asking, resume)
 
 
 def _asking(settings: IndexSettings, context: DownloadContext) -> DownloadContext:
@@ -130,7 +126,7 @@ def _find_wheel(
         SourceError: an index does not answer, and the others do not have the wheel.
     """
     wheel = source.wheel
-    expected = wheel_file(wheel).checksum
+    expected = source.package_file.checksum
     project = re.sub(r"[-_.]+", "-", source.package).lower()  # PEP 503
     pages = [f"{index.rstrip('/')}/{project}/" for index in settings.indexes]
     problems: list[DownloadError] = []

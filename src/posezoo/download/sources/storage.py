@@ -11,7 +11,8 @@ from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.download.stored_file import open_stored_file
 from posezoo.errors import SourceError
-from posezoo.spec.model import SourceFile, StorageSource
+from posezoo.spec.model import SourceFile
+from posezoo.spec.sources import StorageSource
 
 
 @contextmanager

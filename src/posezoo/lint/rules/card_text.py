@@ -15,7 +15,8 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violatio
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
-from posezoo.spec.model import HttpSource, ModelSpec
+from posezoo.spec.model import ModelSpec
+from posezoo.spec.sources import HttpSource
 
 _PROJECT = re.compile(
     r"https?://(?:www\.)?(?:github\.com|raw\.githubusercontent\.com|media\.githubusercontent\.com/media|gitlab\.com)"

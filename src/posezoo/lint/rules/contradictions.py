@@ -17,7 +17,8 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import fits, simplify
 from posezoo.measured import load_measurements
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, HttpSource, Input, ModelSpec, Output
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Input, ModelSpec, Output
+from posezoo.spec.sources import HttpSource
 
 if TYPE_CHECKING:
     from posezoo.pose.decoder_type import DecoderType

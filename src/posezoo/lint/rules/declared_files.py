@@ -14,7 +14,8 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violatio
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import ARCHIVES
-from posezoo.spec.model import CompositeSpec, HttpSource, SourceFile
+from posezoo.spec.model import CompositeSpec, SourceFile
+from posezoo.spec.sources import HttpSource
 from posezoo.spec.yaml_nodes import YamlNode
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
