@@ -25,7 +25,9 @@ def test_help_shows_every_verb_and_examples():
     shown = posezoo_process("--help")
     assert shown.returncode == 0
     modules = {path.stem for path in Path(verbs.__file__).parent.glob("[a-z]*.py")}
-    assert sorted(command_line.VERBS) == sorted(modules)
+    assert sorted(command_line.VERBS) == sorted(modules), (
+        "a verb has a module, and its summary is in cli/verbs/__init__.py"
+    )
     for verb in command_line.VERBS:
         assert shown.stdout.count(f"\n  {verb} ") == 1
     for title in command_line.VERB_GROUPS:

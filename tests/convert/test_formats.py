@@ -15,6 +15,12 @@ from posezoo.convert.formats.onnx import external_data_files, is_onnx
 from posezoo.convert.formats.tensorflow import is_frozen_graph
 from posezoo.convert.formats.tflite import is_tflite
 from posezoo.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
+from posezoo.spec.model import Framework
+
+
+def test_each_format_is_a_framework_of_model_yml():
+    missing = set(FORMATS.builtin) - set(Framework)
+    assert not missing, f"add to Framework in spec/model.py: {missing}"
 
 
 def outside(name, location):
@@ -188,4 +194,4 @@ def test_an_installed_package_adds_a_format(tmp_path):
         (tmp_path / "net.pdmodel").write_bytes(b"paddle")
         assert model_format.recognises(tmp_path / "net.pdmodel")
         assert image_layout("paddle") == "NCHW"
-        assert FORMATS.names() == ("pytorch", "onnx", "dldt", "tf", "tflite", "caffe", "paddle")
+        assert FORMATS.names() == (*FORMATS.builtin, "paddle")

@@ -56,7 +56,9 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
     assert find_target(target).next_step.format(folder='"$PWD"', name="net") in readme
     assert f"{find_target(target).needs.format(name='net')} Then, in the folder" in readme
     assert find_target(target).needs
-    assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32)
+    assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32), (
+        "sets_f32 of the target's record names what sets f32; if nothing can, add it to WITHOUT_F32"
+    )
     assert "0.117 in place of 0.155" in readme
     assert "{" not in readme.replace("${", "")
 

@@ -629,7 +629,7 @@ def test_every_rule_has_a_test_and_an_explanation():
     ]
     here = "".join(page.read_text("utf-8") for page in pages)
     for rule in load_rules().values():
-        assert f'"{rule.id}"' in here, f"no test of {rule.id}"
+        assert f'"{rule.id}"' in here, f"add a mistake that {rule.id} finds to PLANTED"
         assert len(rule.explanation) > 20, rule.id
         assert rule.example, rule.id
 

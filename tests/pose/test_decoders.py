@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import numpy as np
@@ -113,15 +114,27 @@ NOBODY = {
 }
 
 
+def nobody(name: str) -> dict[str, np.ndarray]:
+    assert name in NOBODY, f"add to NOBODY what the network of {name} returns if it sees nobody"
+    return NOBODY[name]
+
+
+def test_the_text_of_decode_names_the_outputs_of_each_decoder():
+    for name, record in DECODERS.items():
+        line = re.search(rf"^    - {name}: .*(?:\n      .*)*", decode.__doc__, re.MULTILINE)
+        assert line, f"add a line on {name} to the docstring of decode in pose/decoders.py"
+        assert f"``{record.networks[-1][0].role}``" in line[0]
+
+
 @pytest.mark.parametrize("name", DECODERS.builtin)
 def test_every_decoder_finds_nobody_in_empty_outputs(name):
-    assert decode(name, NOBODY[name], (64, 64)) == []
+    assert decode(name, nobody(name), (64, 64)) == []
 
 
 @pytest.mark.parametrize("name", DECODERS.builtin)
 @pytest.mark.parametrize("kind", [np.float16, np.float64, np.int8])
 def test_outputs_may_be_any_numbers_and_stay_as_they_were(name, kind):
-    outputs = {role: np.nan_to_num(each).astype(kind) for role, each in NOBODY[name].items()}
+    outputs = {role: np.nan_to_num(each).astype(kind) for role, each in nobody(name).items()}
     before = {role: each.copy() for role, each in outputs.items()}
     decode(name, outputs, (64, 64))
     assert all(np.array_equal(outputs[role], before[role]) for role in outputs)
@@ -260,7 +273,8 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
             role: np.tile(bins[round(2 * (at - 0.5))], (1, 17, 1))
             for role, at in (("simcc_x", x), ("simcc_y", y))
         }
-    assert decoder == "heatmap"  # a stride of 4, from the center of the first pixel
+    assert decoder == "heatmap", f"add to outputs_at what the network of {decoder} returns there"
+    # a stride of 4, from the center of the first pixel
     cells = zeros(1, 17, 16, 16)
     cells[..., round((y - 0.5) / 4), round((x - 0.5) / 4)] = 0.9
     return {"heatmaps": cells}
@@ -283,7 +297,7 @@ def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         queries["labels"][0, 0, 0] = 9
         queries["keypoints"][0, 0, :, :7] = [x / 64, y / 64, 9, 0, 4, 0, 4]
         return queries
-    assert decoder == "yolo_pose"
+    assert decoder == "yolo_pose", f"add to rows_at what the network of {decoder} returns there"
     columns = zeros(1, 56, CELLS)
     columns[0, :, 0] = [32, 32, 64, 64, 0.9, *[x, y, 0.9] * 17]
     return {"predictions": columns}
