@@ -19,10 +19,8 @@ def pose(x: float, score: float) -> Pose:
 
 
 def test_of_two_alike_the_surer_one_stays_and_the_surest_comes_first():
-    kept = suppress_by_oks(
-        [pose(0, 0.5), pose(1, 0.9), pose(150, 0.95)], [4e4] * 3, max_similarity=0.9
-    )
-    assert [each.score for each in kept] == [0.95, 0.9]
+    poses = [pose(0, 0.5), pose(1, 0.9), pose(150, 0.95)]
+    assert suppress_by_oks(poses, [4e4] * 3, max_similarity=0.9) == [2, 1]
 
 
 def test_similarity_is_relative_to_the_area_of_the_crop():

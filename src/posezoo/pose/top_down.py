@@ -179,9 +179,9 @@ def _view(
 
 def suppress_by_oks(
     poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: float
-) -> list[Pose]:
-    """Remove duplicate poses of the same person; the highest score comes first (HRNet's
-    ``oks_nms``).
+) -> list[int]:
+    """The indices of the poses without duplicates of the same person; the highest score comes first
+    (HRNet's ``oks_nms``).
 
     Args:
         poses: of one image.
@@ -190,11 +190,12 @@ def suppress_by_oks(
         max_similarity: if two poses are more similar, the one with the lower score is removed,
             0..1.
     """
-    kept: list[tuple[Pose, float]] = []
-    for pose, area in sorted(zip(poses, areas, strict=True), key=lambda pair: -pair[0].score):
-        if all(
-            pose_similarity(pose, other, (area + size) / 2) <= max_similarity
-            for other, size in kept
-        ):
-            kept.append((pose, area))
-    return [pose for pose, _ in kept]
+    kept: list[int] = []
+    for index in sorted(range(len(poses)), key=lambda index: -poses[index].score):
+        similarities = (
+            pose_similarity(poses[index], poses[other], (areas[index] + areas[other]) / 2)
+            for other in kept
+        )
+        if all(similarity <= max_similarity for similarity in similarities):
+            kept.append(index)
+    return kept

@@ -149,9 +149,8 @@ class TopDownPipeline(NetworkPipeline):
     ) -> Generator[InferenceRequest, Outputs, list[tuple[Pose, Box]]]:
         """The pose in each box, without duplicates."""
         size: Size = image.shape[1::-1]
-        poses: list[Pose] = []
+        people: list[tuple[Pose, Box]] = []
         areas: list[float] = []
-        box_of: dict[int, Box] = {}
         for box in boxes:
             visible = box.clip(size)
             if not (visible.width > 0 and visible.height > 0):
@@ -165,11 +164,11 @@ class TopDownPipeline(NetworkPipeline):
                 mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
                 maps |= {f"flipped_{role}": output for role, output in mirrored.items()}
             for pose in to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size):
-                poses.append(replace(pose, score=pose.score * box.score))
+                people.append((replace(pose, score=pose.score * box.score), box))
                 areas.append(crop.area)
-                box_of[id(poses[-1])] = box
+        poses = [pose for pose, _ in people]
         kept = suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)
-        return [(pose, box_of[id(pose)]) for pose in kept]
+        return [people[index] for index in kept]
 
     def _is_found(self, pose: Pose) -> bool:
         """Whether enough of a person is seen to expect them there in the next frame."""
