@@ -275,7 +275,7 @@ class Registry:
     def _chosen(self, pattern: str | None, problems: dict[str, SpecError]) -> Iterator[Model]:
         """What a pattern matches; mistakes in files are added to ``problems``."""
         names, at, tags = (pattern or "").partition(TAG_MARK)
-        entries = list(self.entries.values()) if pattern is None else self._matching(names)
+        entries = list(self.entries.values()) if pattern is None else self.matching(names)
         has_match = False
         for entry in entries:
             try:
@@ -295,8 +295,8 @@ class Registry:
             raise _unknown_tag(self._read(self.entries[names]), tags)
         raise UnknownModelError(f"no model {sanitize(names)} has a variant {sanitize(tags)}")
 
-    def _matching(self, pattern: str) -> list[RegistryEntry]:
-        """The entries of a name or glob; an UnknownModelError if there is none."""
+    def matching(self, pattern: str) -> list[RegistryEntry]:
+        """The entries of a name, an alias or a glob; an UnknownModelError if there is none."""
         pattern = self.real_name(pattern)
         if pattern in self.entries:
             return [self.entries[pattern]]

@@ -127,6 +127,17 @@ def test_posezoos_registry_has_no_finding():
     assert ended.stdout.endswith(" 0 findings\n")
 
 
+@pytest.mark.parametrize("name", ["pose", "mobile_pose_mobilenetv3_small@b1b148a9"])
+def test_the_model_of_an_alias_and_of_a_variant_is_checked(name):
+    assert posezoo("verify", "--metadata", name).stdout.startswith("1 models and composites, ")
+
+
+def test_the_metadata_of_a_variant_that_does_not_exist_is_an_error():
+    ended = posezoo("verify", "--metadata", "mobile_pose_mobilenetv3_small@none")
+    assert ended.returncode == 1
+    assert "has no variant 'none'" in ended.stderr
+
+
 def test_a_planted_mistake_in_a_registry_is_found(zoo):
     write_model(zoo / "models", "planted", model_yml(framework="caffee"))
     ended = run(zoo, "verify", "--metadata", "--format", "json")

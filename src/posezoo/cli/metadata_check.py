@@ -6,7 +6,6 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from posezoo.cli.report import print_json
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
 from posezoo.facts.labels import format_count
-from posezoo.registry import builtin_models_dir
+from posezoo.registry import TAG_MARK, builtin_models_dir
 
 if TYPE_CHECKING:
     from posezoo.lint.finding import Finding
@@ -144,18 +143,15 @@ def _explain_rules(name: str) -> None:
 
 def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
     """The names of the models and composites that match the patterns, and of the composites'
-    parts.
+    parts; that of a variant stands for its model, whose model.yml declares it.
     """
     if patterns is None:
         return None
     names: set[str] = set()
     for pattern in patterns:
-        matches = {
-            name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)
-        }
-        if not matches:
-            registry.select([pattern])  # raises an error that suggests the most similar name
-        names |= matches
+        if TAG_MARK in pattern:
+            registry.select([pattern])  # raises an error if there is no such variant
+        names |= {entry.name for entry in registry.matching(pattern.partition(TAG_MARK)[0])}
     parts = {entry.name for entry in registry.entries.values() if entry.composite in names}
     return frozenset(names | parts)
 
