@@ -114,7 +114,7 @@ _ALL = (
     ),
     NetworkDefinition(
         "hrnet",
-        "posezoo.networks.higher_hrnet:Hrnet",
+        "posezoo.networks.hrnet:Hrnet",
         _rgb("image", 256, 192),  # multiples of 32, as for higher_hrnet
         ("heatmaps",),
         arguments={
