@@ -314,16 +314,11 @@ def format_measurement_setting(measurement: Measurement) -> str:
     return join(measurement.machine, settings, separator="; ")
 
 
-def select_accuracy(
-    model: Model,
-    precisions: Iterable[Precision] = (Precision.FP16, Precision.FP32, *Precision),
-) -> Measurement | None:
-    """The measured AP of the model's default pipeline; None if there is none.
-
-    Args:
-        model: the model or composite.
-        precisions: the first precision that was measured counts.
+def select_accuracy(model: Model) -> Measurement | None:
+    """The measured AP of the default pipeline of a model or composite, in FP16 if it was measured,
+    else in FP32, else in any precision; None if there is none.
     """
+    precisions = (Precision.FP16, Precision.FP32, *Precision)
     by_precision: dict[Precision, Measurement] = {}
     for each in MeasurementSelection().select_of_pipeline(model, "accuracy"):
         if "AP" in each.figures:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
+from itertools import chain
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -37,6 +39,9 @@ def conv_bn_relu(
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), activation(inplace=True))
 
 
+conv_bn_relu6 = partial(conv_bn_relu, activation=nn.ReLU6)
+
+
 def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
     """A depthwise 3x3 and a 1x1 convolution, each with batch normalization and ReLU, as in
     MobileNet.
@@ -67,6 +72,34 @@ def depthwise_bn(channels: int, stride: int, kernel: int = 3) -> nn.Sequential:
     """A depthwise convolution and batch normalization."""
     conv = conv2d(channels, channels, kernel, stride=stride, groups=channels)
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
+
+
+class InvertedResidual(nn.Module):
+    """Expansion, depthwise convolution, linear projection; an input of the same shape is added
+    (Sandler et al. 2018, arXiv:1801.04381).
+
+    Args:
+        expansion: the number of channels inside, relative to ``inputs``.
+        inputs, outputs: channels.
+        stride: of the depthwise convolution.
+        nests: whether a convolution is in one module with its batch normalization and activation,
+            which shows in the names of the tensors.
+    """
+
+    def __init__(
+        self, expansion: int, inputs: int, outputs: int, stride: int, *, nests: bool = False
+    ) -> None:
+        super().__init__()
+        self.adds = stride == 1 and inputs == outputs
+        wide = inputs * expansion
+        steps = [conv_bn_relu6(inputs, wide, 1)] if expansion > 1 else []
+        steps.append(conv_bn_relu6(wide, wide, stride=stride, groups=wide))
+        layers = steps if nests else chain.from_iterable(steps)
+        self.conv = nn.Sequential(*layers, *projection(wide, outputs, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride), sizes rounded up."""
+        return x + self.conv(x) if self.adds else self.conv(x)
 
 
 class BasicBlock(nn.Module):

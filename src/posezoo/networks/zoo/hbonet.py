@@ -13,7 +13,14 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ImageMean, conv_bn_relu, depthwise_bn, projection, stage
+from posezoo.networks.blocks import (
+    ImageMean,
+    InvertedResidual,
+    conv_bn_relu6,
+    depthwise_bn,
+    projection,
+    stage,
+)
 
 #: By width: the output channels of the stem and of each row of ``STAGES``.
 CHANNELS = {
@@ -22,43 +29,24 @@ CHANNELS = {
     "1.0": (32, 24, 40, 72, 96, 192, 288, 144, 200, 400),
 }
 
-_conv_bn_relu6 = partial(conv_bn_relu, activation=nn.ReLU6)
-
 
 class HBONet(nn.Sequential):
     """(N, 3, H, W) to (N, classes)."""
 
     def __init__(self, *, width: str, classes: int) -> None:
         inputs, *channels = CHANNELS[width]
-        layers: list[nn.Module] = [_conv_bn_relu6(3, inputs, stride=2)]
+        layers: list[nn.Module] = [conv_bn_relu6(3, inputs, stride=2)]
         for (block, count, stride), outputs in zip(STAGES, channels, strict=True):
             layers += stage(block, inputs, outputs, count, stride)
             inputs = outputs
         super().__init__(
             OrderedDict(
                 features=nn.Sequential(*layers),
-                conv=_conv_bn_relu6(inputs, 1600, 1),
+                conv=conv_bn_relu6(inputs, 1600, 1),
                 mean=ImageMean(),
                 classifier=nn.Linear(1600, classes),
             )
         )
-
-
-class _InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, linear projection; an input of the same shape is added."""
-
-    def __init__(self, expansion: int, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.adds = stride == 1 and inputs == outputs
-        wide = inputs * expansion
-        self.conv = nn.Sequential(
-            *(_conv_bn_relu6(inputs, wide, 1) if expansion > 1 else ()),
-            *_conv_bn_relu6(wide, wide, stride=stride, groups=wide),
-            *projection(wide, outputs, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.adds else self.conv(x)
 
 
 class _HarmoniousBlock(nn.Module):
@@ -71,8 +59,8 @@ class _HarmoniousBlock(nn.Module):
         wide = 2 * inputs
         self.conv = nn.Sequential(
             *depthwise_bn(inputs, 2, 5),
-            *_conv_bn_relu6(inputs, wide, 1),
-            *_conv_bn_relu6(wide, wide, groups=wide),
+            *conv_bn_relu6(inputs, wide, 1),
+            *conv_bn_relu6(wide, wide, groups=wide),
             *projection(wide, self.computed, 1),
         )
         self.halve = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
@@ -88,13 +76,13 @@ class _HarmoniousBlock(nn.Module):
 
 #: Block, number of blocks, and stride of the first one.
 STAGES: tuple[tuple[Callable[[int, int, int], nn.Module], int, int], ...] = (
-    (partial(_InvertedResidual, 1), 1, 1),
+    (partial(InvertedResidual, 1), 1, 1),
     (_HarmoniousBlock, 1, 1),
     (_HarmoniousBlock, 3, 2),
     (_HarmoniousBlock, 4, 2),
     (_HarmoniousBlock, 4, 2),
     (_HarmoniousBlock, 1, 1),
     (projection, 1, 1),
-    (partial(_InvertedResidual, 6), 2, 2),
-    (partial(_InvertedResidual, 6), 1, 1),
+    (partial(InvertedResidual, 6), 2, 2),
+    (partial(InvertedResidual, 6), 1, 1),
 )

@@ -12,47 +12,35 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ImageMean, conv_bn_relu, depthwise_bn, projection, stage
+from posezoo.networks.blocks import (
+    ImageMean,
+    InvertedResidual,
+    conv_bn_relu,
+    conv_bn_relu6,
+    depthwise_bn,
+    stage,
+)
 from posezoo.networks.mobile_pose import V2_GROUPS
 
 #: ShuffleNet V2, width 1.0: output channels and number of blocks of stages 2, 3 and 4.
 SHUFFLE_STAGES = ((116, 4), (232, 8), (464, 4))
-
-_conv_bn_relu6 = partial(conv_bn_relu, activation=nn.ReLU6)
 
 
 class MobileNetV2(nn.Sequential):
     """(N, 3, H, W) to (N, classes): MobileNet V2 of width 1.0."""
 
     def __init__(self, *, classes: int) -> None:
-        layers: list[nn.Module] = [_conv_bn_relu6(3, 32, stride=2)]
+        layers: list[nn.Module] = [conv_bn_relu6(3, 32, stride=2)]
         inputs = 32
         for expansion, outputs, count, stride in V2_GROUPS:
-            block = partial(_InvertedResidual, expansion)
+            block = partial(InvertedResidual, expansion, nests=True)
             layers += stage(block, inputs, outputs, count, stride)
             inputs = outputs
-        layers.append(_conv_bn_relu6(inputs, 1280, 1))
+        layers.append(conv_bn_relu6(inputs, 1280, 1))
         classifier = nn.Sequential(nn.Dropout(), nn.Linear(1280, classes))
         super().__init__(
             OrderedDict(features=nn.Sequential(*layers), mean=ImageMean(), classifier=classifier)
         )
-
-
-class _InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, linear projection; an input of the same shape is added."""
-
-    def __init__(self, expansion: int, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.adds = stride == 1 and inputs == outputs
-        wide = inputs * expansion
-        self.conv = nn.Sequential(
-            *([_conv_bn_relu6(inputs, wide, 1)] if expansion != 1 else ()),
-            _conv_bn_relu6(wide, wide, stride=stride, groups=wide),
-            *projection(wide, outputs, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.adds else self.conv(x)
 
 
 class ShuffleNetV2(nn.Module):
