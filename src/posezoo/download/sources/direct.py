@@ -13,14 +13,19 @@ from posezoo.spec.model import SourceFile
 from posezoo.spec.sources import FileSource, HttpSource
 
 
-def open_direct(
-    source: HttpSource | FileSource, file: SourceFile, context: DownloadContext, resume: ResumeState
+def open_http(
+    source: HttpSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
-    """Read the URL, or the path, which may be relative to the folder of model.yml."""
-    if isinstance(source, HttpSource):
-        return open_url(source.url, file, context, resume)
+    """Read the URL."""
+    return open_url(source.url, file, context, resume)
+
+
+def open_file(
+    source: FileSource, _file: SourceFile, context: DownloadContext, resume: ResumeState
+) -> AbstractContextManager[ByteStream]:
+    """Read the path, which may be relative to the folder of model.yml."""
     return open_local_file(context.base / source.path, resume)
 
 
-HTTP_TYPE = SourceType(HttpSource, open_direct)
-FILE_TYPE = SourceType(FileSource, open_direct)
+HTTP_TYPE = SourceType(HttpSource, open_http)
+FILE_TYPE = SourceType(FileSource, open_file)
