@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+import pytest
+
+from fakes.sites import pose_zoo, written_site
+
 ARROW_RIGHT, ARROW_LEFT, END = "\ue014", "\ue012", "\ue010"
+
+
+@pytest.fixture
+def outside_zoo(tmp_path):
+    zoo = pose_zoo(tmp_path)
+    (zoo / "outside_references.yml").write_text(
+        "- license: AGPL-3.0\n"
+        "  source: https://docs.publisher.invalid/models\n"
+        "  protocol: COCO val2017\n"
+        "  models:\n"
+        "    - {name: other_a, published_AP: 0.572, gflops: 7.5}\n"
+        "    - {name: other_b, published_AP: 0.63}\n"
+    )
+    return zoo
 
 
 def marks(browser) -> list[str]:
@@ -37,6 +55,26 @@ def test_a_published_ap_has_an_axis_of_its_own(browser, site):
     browser.open(f"{site}#y=published_AP")
     assert browser.texts("#chart-title") == ["Published AP versus operations"]
     assert "Published AP 60.0 %, as published" in label(browser, "light_pose_b FP16")
+
+
+def test_models_of_others_are_in_the_chart_of_published_ap_only(
+    browser, tmp_path_factory, outside_zoo
+):
+    site = written_site(tmp_path_factory.mktemp("outside"), outside_zoo)
+    browser.open(f"{site}#y=published_AP&x=gflops")
+    (known, unknown) = browser.run(
+        'return [...document.querySelectorAll(".outside path")].map(each => each.getAttribute("d"))'
+    )
+    assert known.endswith("Z") and "H" in unknown  # a diamond, and a line where x is not known
+    assert browser.texts(".outside title") == [
+        f"{name}: AP {ap} %, as docs.publisher.invalid states; AGPL-3.0, not in this registry"
+        for name, ap in (("other_a", "57.2"), ("other_b", "63.0"))
+    ]
+    (note,) = browser.texts("#chart-outside")
+    assert "docs.publisher.invalid (AGPL-3.0; COCO val2017)" in note
+    browser.open(f"{site}#y=AP")
+    assert browser.run('return document.querySelectorAll(".outside").length') == 0
+    assert browser.run('return document.getElementById("chart-outside").hidden')
 
 
 def test_values_of_different_scopes_have_no_pareto_front(browser, site):

@@ -25,6 +25,7 @@ from posezoo.facts.bar_chart import Chart, to_svg
 from posezoo.facts.comparison import MeasurementSelection, compare_models, select_accuracy
 from posezoo.facts.labels import format_megabytes, format_percent, task_label
 from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.facts.outside_references import read_outside_references
 from posezoo.facts.papers import collect_papers, format_citation
 from posezoo.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
 from posezoo.layout import ModelLayout
@@ -50,7 +51,8 @@ models whose lines overlap cannot be ranked by these photos."""  # noqa: E501
 NETWORK_PICTURE_LEGEND = """\
 Published AP, and the measured speed of the network alone. The data and the protocol differ between models;
 most publishers give the network the annotated boxes of the people. A mark is white if the speed was measured
-with random weights, because the published ones were not available."""  # noqa: E501
+with random weights, because the published ones were not available. A line with a letter is a model that is not in
+this zoo: its AP is what its publisher states, and its speed was not measured."""  # noqa: E501
 LEGEND = """\
 AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
 images that the card names. Download: what is transferred, which may be a package with more files. ↳ A part of
@@ -123,7 +125,7 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
     compared = compare_models(with_variants, tuple(Precision), layout, MeasurementSelection())
     if chart := draw_pipeline_chart(compared):
         yield PICTURE, chart, "AP against images per second of whole pipelines", PICTURE_LEGEND
-    if chart := draw_network_chart(compared):
+    if chart := draw_network_chart(compared, read_outside_references(root)):
         title = "published AP against images per second of networks"
         yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log10
 
-from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Rectangle, TextLabel
+from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color, Rectangle, TextLabel
 from posezoo.facts.comparison import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.facts.labels import format_figure
+from posezoo.facts.outside_references import OutsideModel, OutsideReference
 from posezoo.spec.model import Precision
 
 # In pixels: the plot's edges, a mark, a line of the list.
@@ -19,6 +20,7 @@ _BOTTOM = 470
 _MARK_WIDTH = 18
 _MARK_HEIGHT = 14
 _LINE = 20
+_OUTSIDE: Color = (232, 89, 12)
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
@@ -57,30 +59,42 @@ def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
     return _draw(comparison.rows, "AP", "throughput_fps", label)
 
 
-def draw_network_chart(comparison: ModelComparison) -> Chart | None:
+def draw_network_chart(
+    comparison: ModelComparison, references: Sequence[OutsideReference] = ()
+) -> Chart | None:
     """The published AP, and the measured speed of the network alone.
 
-    A mark is white if the speed was measured with random weights. None if fewer than two models
-    have both values.
+    A mark is white if the speed was measured with random weights. A line with a letter is the AP of
+    a model of another publisher, whose speed was not measured. None if fewer than two models have
+    both values.
     """
     label = f"Images/s, network alone; {comparison.network_setting}"
-    return _draw(comparison.rows, "published_AP", "network_fps", label)
+    return _draw(comparison.rows, "published_AP", "network_fps", label, references)
 
 
 def _draw(
-    rows: Sequence[ComparisonRow], ap_key: str, speed_key: str, speed_label: str
+    rows: Sequence[ComparisonRow],
+    ap_key: str,
+    speed_key: str,
+    speed_label: str,
+    references: Sequence[OutsideReference] = (),
 ) -> Chart | None:
     points = sorted(_points(rows, ap_key, speed_key), key=lambda point: point.name)
     if len(points) < 2:
         return None
-    scales = _fit_scales(points)
+    scales = _fit_scales(points, [model for each in references for model in each.models])
     shapes: list[Rectangle] = []
-    labels = [TextLabel(_LEFT, 14, "AP, %"), TextLabel(_LEFT, _BOTTOM + 42, speed_label)]
+    labels = [TextLabel(_LEFT, 14, "AP, %")]
+    # In two lines, because the list may reach below the plot.
+    for number, text in enumerate(speed_label.split("; ", 1)):
+        labels.append(TextLabel(_LEFT, _BOTTOM + 42 + number * _LINE, text))
     _draw_grid(scales, shapes, labels)
+    end = _TOP + len(points) * _LINE
+    end = _draw_references(references, scales, end, shapes, labels)  # below the marks
     for number, point in enumerate(points, 1):
         _draw_interval(point, scales, shapes)
         _draw_point(number, point, scales, shapes, labels)
-    height = max(_BOTTOM + 56, _TOP + len(points) * _LINE + 16)
+    height = max(_BOTTOM + 76, end + 16)
     return Chart(_RIGHT + 440, height, tuple(shapes), tuple(labels))
 
 
@@ -94,10 +108,11 @@ def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Itera
             yield _Point(name, ap, speed)
 
 
-def _fit_scales(points: Sequence[_Point]) -> _Scales:
+def _fit_scales(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Scales:
     aps = [
         100 * bound for point in points for bound in (point.ap.number, *(point.ap.interval or ()))
     ]
+    aps += [100 * model.published_AP for model in outside]
     speeds = [point.speed.number for point in points]
     least_ap = max(0, (min(aps) - 1) // 5 * 5)
     most_ap = -(-max(aps) // 5) * 5
@@ -140,3 +155,37 @@ def _draw_point(
         labels.append(TextLabel(left + (1 if number > 9 else 5), top + 12, str(number), ink))
     text = f"{point.name}: {100 * point.ap.number:.1f} %, {format_figure(point.speed.number)}/s"
     labels.append(TextLabel(_RIGHT + 52, line + 12, text))
+
+
+def _draw_references(
+    references: Sequence[OutsideReference],
+    scales: _Scales,
+    line: int,
+    shapes: list[Rectangle],
+    labels: list[TextLabel],
+) -> int:
+    """A line in the plot for each model, and in the list, from ``line`` on; returns the list's
+    end.
+    """
+    letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    left = _RIGHT
+    previous = -1e9
+    for reference in references:
+        line += _LINE // 2
+        title = f"Not in this zoo ({reference.license}): AP as stated by"
+        for text in (title, f"{reference.publisher}, {reference.protocol}"):
+            labels.append(TextLabel(_RIGHT + 24, line + 12, text))
+            line += _LINE
+        for model, letter in zip(reference.models, letters, strict=False):
+            y = scales.y_of(model.published_AP)
+            is_near = abs(y - previous) < _MARK_HEIGHT + 2
+            left = left - _MARK_WIDTH - 2 if is_near else _RIGHT - _MARK_WIDTH
+            previous = y
+            shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, _OUTSIDE, _OUTSIDE))
+            for x, top in ((left, y - _MARK_HEIGHT / 2), (_RIGHT + 24, line)):
+                shapes.append(Rectangle(x, top, _MARK_WIDTH, _MARK_HEIGHT, WHITE, _OUTSIDE))
+                labels.append(TextLabel(x + 5, top + 12, letter))
+            text = f"{model.name}: {100 * model.published_AP:.1f} %"
+            labels.append(TextLabel(_RIGHT + 52, line + 12, text))
+            line += _LINE
+    return line

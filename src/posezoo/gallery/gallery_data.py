@@ -23,8 +23,10 @@ from posezoo.facts.comparison import (
     published_metrics,
 )
 from posezoo.facts.labels import task_label
-from posezoo.facts.model_facts import ModelFacts
+from posezoo.facts.model_facts import ModelFacts, unique
+from posezoo.facts.outside_references import OutsideReference, read_outside_references
 from posezoo.layout import ModelLayout
+from posezoo.registry import registry_root
 from posezoo.spec.model import ModelSpec, Precision
 
 
@@ -173,6 +175,7 @@ class GalleryData:
     speed_setting: str = ""
     network_setting: str = ""
     accuracy_conditions: str = ""
+    references: tuple[OutsideReference, ...] = ()
 
 
 def collect_gallery_data(
@@ -198,12 +201,16 @@ def collect_gallery_data(
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
         published = _collect_published(facts, from_card)
         entries.append(GalleryEntry(facts, examples, published, from_card, measured.get(name, {})))
+    references: list[OutsideReference] = []
+    for root in unique(registry_root(facts.model) for facts in models):
+        references += read_outside_references(root)
     return GalleryData(
         tuple(entries),
         _used_axes(entries),
         compared.speed_setting,
         compared.network_setting,
         compared.accuracy_conditions,
+        tuple(references),
     )
 
 

@@ -116,6 +116,8 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     models    name, page, description, facts (by the names of ``FACETS``, and people: what finds
               them if the model does not), precisions, published and, by precision, figures:
               [number, origin (m, g, d), conditions]; conditions only if known
+    outside   models that the registry does not have: name, figures (numbers), license, publisher,
+              source, protocol
     """
     settings = {
         "Speed of whole pipelines": gallery.speed_setting,
@@ -128,6 +130,14 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
         "families": len({entry.facets["family"] for entry in gallery.entries}),
         "ways": "; ".join(known_settings),
         "models": [_model(entry) for entry in gallery.entries],
+        "outside": [
+            {
+                **project(reference, "license publisher source protocol"),
+                **project(model, "name figures"),
+            }
+            for reference in gallery.references
+            for model in reference.models
+        ],
     }
 
 

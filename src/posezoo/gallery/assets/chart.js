@@ -62,6 +62,13 @@ function pointsOf(rows, groups, width) {
     .filter((point) => !(isLog("x") && point.x <= 0) && !(isLog("y") && point.y <= 0));
 }
 
+/** The models that the registry does not have, if y is their published AP; x is undefined if it is not known. */
+function outsideOf() {
+  if (ends.y !== "published_AP") return [];
+  const shownOf = (figures, key) => figures[key] && figures[key] * axes[key].factor;
+  return data.outside.map((each) => ({ ...each, x: shownOf(each.figures, ends.x), y: shownOf(each.figures, ends.y) }));
+}
+
 let current = ""; // the key of the mark that has the keyboard's focus
 
 function drawChart(rows) {
@@ -76,24 +83,28 @@ function drawChart(rows) {
   const height = Math.round(Math.min(Math.max(width * 0.58, 320), 560));
   document.getElementById("chart-none").hidden = points.length > 0;
   document.getElementById("chart-count").textContent = countsInWords(rows, all, points);
+  const outside = points.length ? outsideOf() : [];
+  noteOutside(outside);
   if (!points.length) return box.replaceChildren();
   const area = { left: 46, right: width - 14, top: 26, bottom: height - 42 };
-  const ys = points.flatMap((point) => [point.y, ...(intervalOf(point.row, ends.y) ?? [])]);
-  const xs = points.flatMap((point) => [point.x, ...(intervalOf(point.row, ends.x) ?? [])]);
+  const ys = points.flatMap((point) => [point.y, ...(intervalOf(point.row, ends.y) ?? [])]).concat(outside.map((each) => each.y));
+  const xs = points.flatMap((point) => [point.x, ...(intervalOf(point.row, ends.x) ?? [])]).concat(outside.flatMap((each) => each.x ?? []));
   const x = scaleOf(xs, isLog("x"), area.left + 14, area.right - 14);
   const y = scaleOf(ys, isLog("y"), area.bottom - 10, area.top + 10);
   for (const point of points) Object.assign(point, { px: x.place(point.x), py: y.place(point.y) });
   const front = haveOneScope() ? paretoFront(points, ends.x, ends.y) : [];
   const ordered = [...points].sort((a, b) => a.px - b.px || a.py - b.py);
   if (!ordered.some((point) => point.row.key === current)) current = ordered[0].row.key;
+  const taken = points.map(boxOf); // where no name may lie
   const drawn = svg(
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-labelledby": "chart-title", "aria-describedby": "chart-keys" },
     ...gridOf(x, y, area, width),
     state.front === "on" && front.length ? frontOf(front, area) : undefined,
+    ...marksOfOutside(outside, taken, x, y, area),
     // Large bubbles lie below small ones, so that no mark is hidden.
     ...[...points].sort((a, b) => b.r - a.r).map((point) => markOf(point, groups, ordered, x, y)),
-    ...(state.front === "on" ? namesOf(front, points, area) : []),
+    ...(state.front === "on" ? namesOf(front, taken, area) : []),
   );
   box.replaceChildren(drawn);
   if (hadFocus) focusMark(current);
@@ -181,10 +192,50 @@ function whisker(x, y, toX, toY) {
   return svg("path", { class: "whisker", d: `M${x},${y}L${toX},${toY}${bars}` });
 }
 
+function noteOutside(outside) {
+  const note = document.getElementById("chart-outside");
+  note.hidden = !outside.length;
+  const stated = new Set(outside.map((each) => `${each.publisher} (${each.license}; ${each.protocol})`));
+  note.textContent = `Orange: models that are not in this registry, with the values that their publishers state: ${[...stated].join("; ")}.`;
+}
+
+/** A diamond for each model of another publisher, or a line where x is not known; each with its name, where there is room. */
+function marksOfOutside(outside, taken, x, y, area) {
+  const names = []; // above all lines
+  const marks = outside.map((each) => {
+    const py = y.place(each.y);
+    const px = each.x === undefined ? undefined : x.place(each.x);
+    const length = each.name.length * 6.1;
+    const step = (area.right - area.left) / 8;
+    const places = px === undefined
+      ? Array.from({ length: 8 }, (_, i) => [area.right - 4 - i * step - length, py - 4])
+      : [[px + 10, py + 4], [px - 10 - length, py + 4], [px - length / 2, py - 9], [px - length / 2, py + 17]];
+    const boxes = places.map(([left, base]) => ({ left, right: left + length, top: base - 10, bottom: base + 3 }));
+    const box = boxes.find((one) => isFree(one, taken, area));
+    if (box) {
+      taken.push(box);
+      names.push(svg("text", { class: "name", x: box.left, y: box.bottom - 3, "aria-hidden": "true" }, each.name));
+    }
+    return svg("g", { class: "outside" },
+      svg("title", {}, `${each.name}: AP ${each.y.toFixed(1)} %, as ${each.publisher} states; ${each.license}, not in this registry`),
+      svg("path", { d: px === undefined ? `M${area.left},${py}H${area.right}` : `M${px},${py}m0,-6l6,6l-6,6l-6,-6Z` }));
+  });
+  return [...marks, ...names];
+}
+
+/** Whether a box is inside the chart and meets no other. */
+function isFree(box, taken, area) {
+  const inside = box.left > area.left && box.right < area.right && box.top > area.top - 4 && box.bottom < area.bottom;
+  return inside && !taken.some((other) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top);
+}
+
+function boxOf({ px, py, r }) {
+  return { left: px - r, right: px + r, top: py - r, bottom: py + r };
+}
+
 /** The names of the models on the front for which there is room. */
-function namesOf(front, points, area) {
+function namesOf(front, taken, area) {
   const around = (x1, y1, x2, y2, r) => ({ left: Math.min(x1, x2) - r, right: Math.max(x1, x2) + r, top: Math.min(y1, y2) - r, bottom: Math.max(y1, y2) + r });
-  const taken = points.map(({ px, py, r }) => around(px, py, px, py, r));
   front.forEach((point, i) => {
     const next = front[i + 1];
     taken.push(around(point.px, point.py, next ? next.px : axes[ends.x].more ? area.left : area.right, point.py, 1));
@@ -201,11 +252,7 @@ function namesOf(front, points, area) {
       { x: point.px - length / 2, y: point.py + point.r + 14 },
       { x: point.px - length, y: point.py - point.r - 6 },
       { x: point.px + 4, y: point.py + point.r + 14 },
-    ].find((each) => {
-      const box = { left: each.x, right: each.x + length, top: each.y - 10, bottom: each.y + 3 };
-      const inside = box.left > area.left && box.right < area.right && box.top > area.top - 4 && box.bottom < area.bottom;
-      return inside && !taken.some((other) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top);
-    });
+    ].find((each) => isFree({ left: each.x, right: each.x + length, top: each.y - 10, bottom: each.y + 3 }, taken, area));
     if (!place) continue;
     taken.push({ left: place.x, right: place.x + length, top: place.y - 10, bottom: place.y + 3 });
     named.push(svg("text", { class: "name", x: place.x, y: place.y, "aria-hidden": "true" }, name));

@@ -1,0 +1,82 @@
+"""Models that a registry does not have, for comparison: its outside_references.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from posezoo.spec.field_types import LINE, MODEL_NAME, Key, list_of, positive, record
+from posezoo.spec.source_files import WEB_URL
+from posezoo.spec.yaml_nodes import read_yaml
+
+NAME = "outside_references.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideModel:
+    """A model and what its publisher states: AP as a share, GFLOPs, millions of parameters."""
+
+    name: str
+    published_AP: float  # noqa: N815 - the names of comparison.COLUMNS
+    gflops: float | None = None
+    mparams: float | None = None
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """The known values by the names of ``comparison.COLUMNS``."""
+        stated = {
+            "published_AP": self.published_AP,
+            "gflops": self.gflops,
+            "mparams": self.mparams,
+        }
+        return {key: value for key, value in stated.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideReference:
+    """Models of one publisher, whose page is the ``source`` of their values."""
+
+    license: str
+    source: str
+    protocol: str
+    models: tuple[OutsideModel, ...]
+
+    @property
+    def publisher(self) -> str:
+        """The host of the publisher's page."""
+        return urlsplit(self.source).hostname or ""
+
+
+_REFERENCES = list_of(
+    record(
+        OutsideReference,
+        Key("license", LINE, required=True),
+        Key("source", WEB_URL, required=True),
+        Key("protocol", LINE, required=True),
+        Key(
+            "models",
+            list_of(
+                record(
+                    OutsideModel,
+                    Key("name", MODEL_NAME, required=True),
+                    Key("published_AP", positive(1), required=True),
+                    Key("gflops", positive(1e6)),
+                    Key("mparams", positive(1e6)),
+                )
+            ),
+            required=True,
+        ),
+    )
+)
+
+
+def read_outside_references(root: Path) -> tuple[OutsideReference, ...]:
+    """Those of a registry's root; none if it has no such file.
+
+    Raises:
+        SpecError: the file has a mistake.
+    """
+    path = root / NAME
+    return _REFERENCES.read(read_yaml(path)) if path.is_file() else ()
