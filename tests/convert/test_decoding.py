@@ -30,8 +30,8 @@ from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
 from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
-from posezoo.pose.keypoints import SKELETONS, skeleton_of
 from posezoo.pose.letterbox import letterbox_image
+from posezoo.pose.yolox_boxes import generate_cells
 from posezoo.resolve.decoding import with_decoding
 from posezoo.resolve.input_options import InputOptions
 from posezoo.runtime.graph import Graph
@@ -98,6 +98,64 @@ def rows_of_boxes(rng: np.random.Generator) -> Maps:
     return {"dets": dets.astype(np.float32), "labels": labels.astype(np.float32)}
 
 
+def cells(rng: np.random.Generator) -> Maps:
+    """Groups of boxes that overlap, as YOLOX's network finds them; some are outside of the image, some are no people."""
+    corners, _ = generate_cells(SIZE)
+    rows = rng.normal(0, 0.3, (len(corners), 85))
+    rows[:, 2:4] = rng.uniform(0, 3, (len(corners), 2))
+    rows[:, 4:] = rng.uniform(0, 0.5, (len(corners), 81))
+    for _ in range(rng.integers(0, 6)):
+        start = rng.integers(len(corners) - 4)
+        rows[start : start + 4, 2:4] = rng.uniform(1, 3)
+        rows[start : start + 4, 4:6] = np.round(rng.uniform(0.5, 1, 4), 1)[:, None]
+    rows[rng.integers(len(corners)), :2] = rng.choice([-40, 40])
+    rows[rng.integers(len(corners)), rng.integers(6)] = rng.choice([np.nan, np.inf, 200])
+    return {"predictions": rows[None].astype(np.float32)}
+
+
+def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
+    """Groups of people that overlap, as YOLO-pose finds them before it removes any."""
+    groups = rng.integers(1, 7)
+    centers = rng.uniform(0, 250, (groups, 2)).repeat(9, axis=0)
+    people = np.concatenate(
+        [
+            centers + rng.normal(0, 8, centers.shape),
+            rng.uniform(30, 60, centers.shape),
+            rng.uniform(0, 1, (len(centers), 1)).round(2),
+            rng.uniform(-20, 250, (len(centers), 3 * joints)),
+        ],
+        axis=1,
+    )
+    rows = np.zeros((84, people.shape[1]))
+    rows[rng.permutation(84)[: len(people)]] = people
+    rows[:, 7::3] = rng.random((84, joints))
+    rows[rng.integers(84), rng.integers(9)] = rng.choice([np.nan, np.inf, 7])
+    return {"predictions": rows.T[None].astype(np.float32)}
+
+
+def rows_without_overlap(rng: np.random.Generator) -> Maps:
+    """People as YOLO26's head finds them: corners, score, class and keypoints."""
+    rows = rng.uniform(0, 250, (1, 30, 57))
+    rows[0, :, 4] = np.round(rng.random(30) ** 4, 2)
+    rows[0, :, 5] = 0
+    rows[0, :, 8::3] = rng.random((30, 17))
+    rows[0, rng.integers(30), 9] = rng.choice([np.nan, 7])
+    return {"predictions": rows.astype(np.float32)}
+
+
+def queries(rng: np.random.Generator, joints: int = 17) -> Maps:
+    """The queries of RF-DETR Keypoint; some are no people, or have keypoints that cannot be found."""
+    labels = rng.normal(-3, 3, (1, 20, 2))
+    keypoints = rng.normal(0, 1, (1, 20, joints, 8))
+    keypoints[..., :2] = rng.uniform(-0.1, 1.1, (1, 20, joints, 2))
+    keypoints[..., 2] *= 4
+    keypoints[..., 4:7] += rng.normal(3, 2)
+    keypoints[0, rng.integers(20), :, 2] = -200
+    keypoints[0, rng.integers(20), 3, 4] = rng.choice([np.nan, -np.inf, -20, 90])
+    maps = {"dets": np.zeros((1, 20, 4)), "labels": labels, "keypoints": keypoints}
+    return {role: array.astype(np.float32) for role, array in maps.items()}
+
+
 def people(rng: np.random.Generator) -> Maps:
     values = rng.random((1, 6, 56), np.float32)
     values[0, :, 55] *= rng.integers(0, 2, 6)
@@ -133,6 +191,12 @@ CASES: dict[str, tuple] = {
     "simcc/of the whole body": (lambda rng: bins(rng, 133), {}),
     "rtmo": (rows_of_people, {}),
     "rtmdet": (rows_of_boxes, {}),
+    "yolox": (cells, {}),
+    "yolo_pose": (columns_of_people, {}),
+    "yolo_pose/of 26 keypoints": (lambda rng: columns_of_people(rng, 26), {"max_overlap": 0.4}),
+    "yolo_pose/without overlap": (rows_without_overlap, {}),
+    "rf_detr": (queries, {}),
+    "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),
     "movenet": (lambda rng: {"keypoints": rng.random((1, 1, 17, 3), np.float32)}, {}),
     "movenet_multipose": (people, {}),
     "blazepose": (
@@ -194,16 +258,13 @@ def graph_of(spec, maps: Maps):
     return ov.Model(model.get_results(), list(inner.values()), "decoder")
 
 
-def expected(name: str, maps: Maps, count: int, min_score: float = 0, **options):
-    """What posezoo.decode returns, with continuous coordinates, as the arrays of an IR."""
+def expected(name: str, maps: Maps, shape: tuple[int, ...], **options):
+    """What posezoo.decode returns, with continuous coordinates, as the arrays of an IR, whose people have this shape."""
     decoder = find_decoder(name)
-    poses = [
-        pose for pose in decode(name, maps, size_of(name), **options) if pose.score >= min_score
-    ][:count]
-    rows = next(iter(maps.values())).shape[1]
-    joints = len(SKELETONS[decoder.skeleton or skeleton_of(rows)].keypoints)
-    values, scores = np.zeros((count, *((joints, 3) if joints else (4,)))), np.zeros(count)
-    for row, pose in enumerate(poses):
+    joints = len(shape) == 3
+    values, scores = np.zeros(shape), np.zeros(shape[0])
+    poses = decode(name, maps, size_of(name), **options)
+    for row, pose in enumerate(poses[: len(scores)]):
         scores[row], values[row] = pose.score, pose.keypoints if joints else pose.box
     if joints:
         values[values[..., 2] <= 0] = 0
@@ -235,7 +296,7 @@ def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
         # A person with a value that is not finite leaves a row of 0.
         order = np.argsort(scores <= 0, kind="stable")
         values, scores = values[order], scores[order]
-        wanted, wanted_scores = expected(name, maps, len(scores), **options)
+        wanted, wanted_scores = expected(name, maps, values.shape, **options)
         assert np.array_equal(scores > 0, wanted_scores > 0), seed
         assert np.abs(scores - wanted_scores).max() <= 1e-4, seed
         if values.ndim == 3:

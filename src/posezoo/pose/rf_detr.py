@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.decoder_type import (
+    DecoderGraph,
     DecoderType,
     Maps,
     check_options,
@@ -121,5 +122,6 @@ DECODER = DecoderType(
     rules=({"dets": _are_boxes, "labels": _are_labels, "keypoints": _are_keypoints},),
     visible_score=0.5,
     stretches=True,
+    graph=DecoderGraph("posezoo.convert.decoding.rf_detr_graph:build", "min_score"),
     approach="bottom-up",
 )

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import BOTTOM_UP, DecoderType, Maps, check_options, is_share
+from posezoo.pose.decoder_type import (
+    BOTTOM_UP,
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_options,
+    is_share,
+)
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import find_best_boxes
@@ -68,18 +75,21 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
         InferenceError: the outputs have neither form.
     """
     predictions = maps["predictions"]
-    is_raw = _is_raw(predictions.shape)
-    if not is_raw and _suppressed_count(predictions.shape) == 0:
+    is_column = is_raw(predictions.shape)
+    if not is_column and _suppressed_count(predictions.shape) == 0:
         raise InferenceError(
             "yolo_pose: expected 5 + 3 K columns or 6 + 3 K numbers in a row, for K keypoints; the"
             f" predictions are {'x'.join(map(str, predictions.shape))}"
         )
-    rows = predictions.T if is_raw else predictions
+    rows = predictions.T if is_column else predictions
     scores = rows[:, SCORE]
     rows = rows[(scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)]
-    order = _best_rows(rows, options.max_overlap) if is_raw else np.argsort(-rows[:, SCORE])
+    if is_column:
+        order = _best_rows(rows, options.max_overlap)
+    else:
+        order = np.argsort(-rows[:, SCORE], kind="stable")
     rows = rows[order[: options.max_people]]
-    values = rows[:, RAW if is_raw else SUPPRESSED :]
+    values = rows[:, RAW if is_column else SUPPRESSED :]
     keypoints: Floats = values.reshape(len(rows), values.shape[1] // VALUES, VALUES)
     skeleton = skeleton_of(keypoints.shape[1])
     return create_poses(keypoints, rows[:, SCORE].clip(0, 1), skeleton, size)
@@ -91,7 +101,7 @@ def _best_rows(rows: Floats, max_overlap: float) -> NDArray[np.intp]:
     return find_best_boxes(boxes, rows[:, SCORE], max_overlap)
 
 
-def _is_raw(shape: tuple[int, ...]) -> bool:
+def is_raw(shape: tuple[int, ...]) -> bool:
     """Whether these are columns; if they may be rows too, a known number of keypoints decides."""
     raw = _raw_count(shape)
     suppressed = _suppressed_count(shape)
@@ -133,5 +143,6 @@ DECODER = DecoderType(
     rules=({"predictions": _are_predictions},),
     visible_score=0.5,  # as Ultralytics draws them
     input_sizing=InputSizing(default_target=640, padding=114),
+    graph=DecoderGraph("posezoo.convert.decoding.yolo_pose_graph:build", "min_score"),
     approach="bottom-up",
 )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
+from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, suppress_boxes
@@ -57,7 +57,7 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
         InferenceError: the number of cells or of columns does not fit.
     """
     rows = maps["predictions"]
-    corners, strides = _cells(size)
+    corners, strides = generate_cells(size)
     if len(rows) != len(corners) or rows.shape[1] <= PERSON:
         raise InferenceError(
             f"yolox: an input of {size[0]}x{size[1]} has {len(corners)} cells of {PERSON + 1} or"
@@ -73,7 +73,7 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     return suppress_boxes(boxes[is_person], scores[is_person], size, options.max_overlap)
 
 
-def _cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
+def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
     """The column and row of each cell, (N, 2), and its side in pixels, (N, 1)."""
     places: list[NDArray[Any]] = []
     sides: list[NDArray[Any]] = []
@@ -104,6 +104,7 @@ DECODER = DecoderType(
     needs="rows of 85 numbers",
     rules=({"predictions": _are_predictions},),
     input_sizing=TOP_LEFT_ON_GREY,
+    graph=DecoderGraph("posezoo.convert.decoding.yolox_graph:build", "min_box_score"),
     finds_boxes=True,
     printed=BOX_PRINTED,
 )

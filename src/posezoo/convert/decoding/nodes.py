@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,16 @@ import openvino.opset13 as ops
 from numpy.typing import ArrayLike
 
 from posezoo.ir.openvino_import import static_sizes
+from posezoo.pose.letterbox import Size
 
 #: The outputs of a network, by role.
 Maps = Mapping[str, Any]
+
+#: The most boxes that ``pick_apart`` finds: there are as many steps in the graph.
+MOST_BOXES = 256
+
+#: The rank of a box that is none. FP16 has this number.
+NO_BOX = -30000
 
 #: Larger values are inf or nan.
 _LARGEST = float(np.finfo(np.float32).max)
@@ -74,6 +81,67 @@ def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
     scores = ops.concat([scores, ops.constant(np.zeros(limit, np.float32))], 0)
     order, best = select_highest(scores, limit)
     return take(values, order, 0), best
+
+
+def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
+    """The indices and ranks, (count,), of the best boxes that do not overlap a better one; a rank
+    is NO_BOX if there is no further box.
+
+    Args:
+        sides: left, top, right and bottom of the boxes, (1, N) each.
+        ranks: (1, N), NO_BOX for boxes that are left out.
+        max_overlap: the largest intersection over union with a better box.
+
+    Raises:
+        ValueError: the graph would be too large.
+    """
+    if count > MOST_BOXES:
+        raise ValueError(
+            f"finds at most {MOST_BOXES} people, so --max_people {count} cannot be used"
+        )
+    areas = _area(*sides)
+    table = ops.concat([*sides, areas], 0)
+    none = constant(NO_BOX)
+    limit = constant(max_overlap)
+    length = ranks.shape[1]
+    every, last = constant([range(length)]), constant(length - 1)
+    places: list[Any] = []
+    highest: list[Any] = []
+    # The highest of those that are left; those that overlap it are then removed.
+    for _ in range(count):
+        # Few nodes, since each costs more than its computation; TopK would take longer than two
+        # reductions.
+        rank = ops.reduce_max(ranks, integers([1]))
+        first = ops.reduce_min(ops.select(ops.equal(ranks, rank), every, last), integers([1]))
+        place = ops.convert(first, "i32")
+        places.append(place)
+        highest.append(rank)
+        left, top, right, bottom, area = ops.split(take(table, place, 1), integers(0), 5).outputs()
+        common = _area(
+            ops.maximum(sides[0], left),
+            ops.maximum(sides[1], top),
+            ops.minimum(sides[2], right),
+            ops.minimum(sides[3], bottom),
+        )
+        union = ops.add(areas, area) - common
+        is_apart = ops.less_equal(common, union * limit)
+        ranks = ops.select(ops.logical_and(is_apart, ops.not_equal(every, first)), ranks, none)
+    return ops.concat(places, 0), ops.concat(highest, 0)
+
+
+def _area(left: Any, top: Any, right: Any, bottom: Any) -> Any:
+    """The areas of boxes; 0 of those that are inside out."""
+    return ops.relu(right - left) * ops.relu(bottom - top)
+
+
+def clip_boxes(boxes: Any, size: Size) -> tuple[Any, Any]:
+    """The parts of boxes (N, 4) inside an image of this width and height; and whether they have a
+    size, (N,).
+    """
+    zero = constant(0)
+    inside = ops.minimum(ops.maximum(boxes, zero), constant([*size, *size]))
+    spans = take(inside, [2, 3], 1) - take(inside, [0, 1], 1)
+    return inside, ops.reduce_logical_and(ops.greater(spans, zero), integers([1]))
 
 
 def take(values: Any, places: ArrayLike | Any, axis: int) -> Any:

@@ -1,0 +1,53 @@
+"""YOLO-pose in a graph: ``pose.yolo_pose`` with OpenVINO's operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openvino.opset13 as ops
+
+from posezoo.convert.decoding.nodes import (
+    NO_BOX,
+    Maps,
+    are_finite,
+    constant,
+    integers,
+    pick_apart,
+    select_rows,
+    take,
+)
+from posezoo.pose.letterbox import Size
+from posezoo.pose.yolo_pose import RAW, SCORE, SUPPRESSED, VALUES, YoloPoseOptions, is_raw
+
+#: The people if the caller states no number.
+USUAL_PEOPLE = 20
+
+
+def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) -> tuple[Any, Any]:
+    """The people, as ``append_decoder`` says."""
+    count = max_people or min(options.max_people, USUAL_PEOPLE)
+    predictions = ops.squeeze(maps["predictions"], integers([0]))
+    is_column = is_raw(tuple(predictions.shape))
+    rows = ops.transpose(predictions, integers([1, 0])) if is_column else predictions
+    scores = take(rows, SCORE, 1)
+    is_person = ops.logical_and(
+        ops.greater_equal(scores, constant(options.min_score)), are_finite(rows)
+    )
+    ranks = ops.select(is_person, scores, constant(NO_BOX))
+    if is_column:
+        places, best = _pick_people(rows, ranks, options, count)
+        people = take(rows, places, 0)
+    else:
+        people, best = select_rows(rows, ranks, count)
+    width = rows.shape[1]
+    values = take(people, range(RAW if is_column else SUPPRESSED, width), 1)
+    keypoints = ops.reshape(values, integers([count, -1, VALUES]), False)
+    return keypoints, ops.clamp(best, 0, 1)
+
+
+def _pick_people(rows: Any, ranks: Any, options: YoloPoseOptions, count: int) -> tuple[Any, Any]:
+    centers = take(rows, [0, 1], 1)
+    halves = take(rows, [2, 3], 1) * constant(0.5)
+    corners = ops.split(ops.concat([centers - halves, centers + halves], 1), integers(1), 4)
+    sides = [ops.reshape(side, integers([1, -1]), False) for side in corners.outputs()]
+    return pick_apart(sides, ops.unsqueeze(ranks, integers([0])), options.max_overlap, count)

@@ -1,0 +1,46 @@
+"""YOLOX in a graph: ``pose.yolox_boxes`` with OpenVINO's operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openvino.opset13 as ops
+
+from posezoo.convert.decoding.nodes import (
+    NO_BOX,
+    Maps,
+    are_finite,
+    clip_boxes,
+    constant,
+    integers,
+    pick_apart,
+    select_highest,
+    take,
+)
+from posezoo.pose.letterbox import Size
+from posezoo.pose.yolox_boxes import OBJECT, PERSON, YoloxOptions, generate_cells
+
+#: The boxes if the caller states no number.
+USUAL_PEOPLE = 20
+
+
+def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tuple[Any, Any]:
+    """The boxes of the people, as ``append_decoder`` says."""
+    count = max_people or USUAL_PEOPLE
+    rows = ops.squeeze(maps["predictions"], integers([0]))
+    corners, strides = generate_cells(size)
+    if rows.shape[0] != len(corners):
+        raise ValueError(f"an input of this size has {len(corners)} cells, not {rows.shape[0]}")
+    centers = (take(rows, [0, 1], 1) + constant(corners)) * constant(strides)
+    halves = ops.exp(take(rows, [2, 3], 1)) * constant(strides / 2)
+    boxes = ops.concat([centers - halves, centers + halves], 1)
+    scores = take(rows, OBJECT, 1) * take(rows, PERSON, 1)
+    is_person = ops.logical_and(
+        ops.greater_equal(scores, constant(options.min_box_score)), are_finite(boxes)
+    )
+    ranks = ops.unsqueeze(ops.select(is_person, scores, constant(NO_BOX)), integers([0]))
+    sides = [ops.unsqueeze(take(boxes, side, 1), integers([0])) for side in range(4)]
+    places, best = pick_apart(sides, ranks, options.max_overlap, count)
+    inside, has_size = clip_boxes(take(boxes, places, 0), size)
+    order, scores = select_highest(ops.select(has_size, best, constant(NO_BOX)), count)
+    return take(inside, order, 0), ops.clamp(scores, 0, 1)
