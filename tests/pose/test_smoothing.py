@@ -7,7 +7,7 @@ import pytest
 
 from fakes.walks import walks
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.smoothing import PoseFilter
+from posezoo.pose.smoothing import PoseFilter, smooth_poses
 from posezoo.pose.tracking import PoseTracker
 
 HEIGHT = 300  # of the person, in pixels
@@ -86,6 +86,24 @@ def test_a_missing_keypoint_stays_missing_and_begins_anew_where_it_is_seen_again
     moved[9] += 50
     found = filtered.smooth(pose(moved), 2 / 30).keypoints[9, :2]
     np.testing.assert_allclose(found, moved[9], rtol=1e-6)
+
+
+def test_people_are_smoothed_together_as_each_alone():
+    """Their sizes differ; one of them is missing in some frames, and one misses a keypoint."""
+    rng = np.random.default_rng(0)
+    together, alone = [[PoseFilter() for _ in range(3)] for _ in range(2)]
+    for number in range(40):
+        people = [pose(still(1)[0] * scale + rng.normal(0, 2, (17, 2))) for scale in (1, 2, 3)]
+        if number % 7 == 3:
+            people[1].keypoints[9] = 0
+        places = [0, 1] if number % 5 == 2 else [0, 1, 2]
+        chosen = [people[place] for place in places]
+        results = smooth_poses([together[place] for place in places], chosen, number / 30)
+        for place, given, result in zip(places, chosen, results, strict=True):
+            expected = alone[place].smooth(given, number / 30)
+            np.testing.assert_array_equal(result.keypoints, expected.keypoints)
+            assert result.box == expected.box
+    assert smooth_poses([], [], 2.0) == []
 
 
 def test_boxes_are_smoothed_and_scores_are_kept():

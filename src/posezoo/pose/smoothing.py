@@ -1,4 +1,4 @@
-"""Smooth the keypoints of one person over time: the One-Euro filter.
+"""Smooth the keypoints of people over time: the One-Euro filter.
 
 G. Casiez, N. Roussel and D. Vogel, "1 Euro Filter", CHI 2012: a low-pass filter whose cutoff
 frequency rises with the speed, so a still person does not jitter, and a moving one does not lag. As
@@ -8,7 +8,8 @@ the person's distance.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,59 +26,90 @@ _BETA = 25.0
 _SPEED_CUTOFF = 1.0
 
 
+@dataclass(slots=True)
 class PoseFilter:
-    """Smooths the poses of one person: the keypoints in the image, and the box."""
+    """What smoothing knows about one person.
 
-    def __init__(self) -> None:
-        self._time_s = 0.0
-        self._points: Array = np.zeros((0, 2))
-        self._speeds: Array = np.zeros((0, 2))
-        self._is_known: NDArray[np.bool_] = np.zeros(0, bool)
+    Attributes:
+        time_s: of the last frame with the person.
+        points: (K + 2, 2): the smoothed keypoints and corners of the box; None before the first
+            frame.
+        speeds: (K + 2, 2), in body sizes a second.
+        is_known: (K + 2,): whether a point was found in that frame.
+    """
+
+    time_s: float = 0.0
+    points: Array | None = None
+    speeds: Array = field(default_factory=lambda: np.zeros(0))
+    is_known: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def smooth(self, pose: Pose, time_s: float) -> Pose:
-        """The smoothed pose; keypoints that are missing stay so.
-
-        Args:
-            pose: the person's next pose.
-            time_s: the time of its frame.
-        """
-        x0, y0, x1, y1 = pose.box
-        points = np.empty((len(pose.keypoints) + 2, 2))
-        points[:-2] = pose.keypoints[:, :2]
-        points[-2] = x0, y0
-        points[-1] = x1, y1
-        is_found = np.isfinite(points[:, 0])
-        is_found[:-2] &= pose.keypoints[:, 2] > 0
-        smoothed = self._filter(points, is_found, max(x1 - x0, y1 - y0, 1.0), time_s)
-        keypoints = pose.keypoints.copy()
-        keypoints[:, :2] = smoothed[:-2]
-        left, top, right, bottom = smoothed[-2:].ravel().tolist()
-        return replace(pose, keypoints=keypoints, box=(left, top, right, bottom))
-
-    def _filter(
-        self, points: Array, is_found: NDArray[np.bool_], size: float, time_s: float
-    ) -> Array:
-        if not len(self._points):
-            self._points = points
-            self._speeds = np.zeros_like(points)
-            self._is_known = np.zeros_like(is_found)
-        step_s = max(time_s - self._time_s, 1e-3)
-        change = points - self._points
-        self._speeds += _weight(_SPEED_CUTOFF, step_s) * (change / (step_s * size) - self._speeds)
-        cutoffs = _MIN_CUTOFF + _BETA * np.sqrt((self._speeds * self._speeds).sum(axis=1))
-        smoothed: Array = self._points + _weight(cutoffs, step_s)[:, None] * change
-        # A point that was missing begins anew.
-        is_new = ~(is_found & self._is_known)
-        if is_new.any():
-            smoothed[is_new] = points[is_new]
-            self._speeds[is_new] = 0
-        self._points = smoothed
-        self._is_known = is_found
-        self._time_s = time_s
+        """As ``smooth_poses``, for one person."""
+        (smoothed,) = smooth_poses([self], [pose], time_s)
         return smoothed
 
 
-def _weight(cutoff: Any, step_s: float) -> Any:
+def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: float) -> list[Pose]:
+    """The smoothed poses of one frame, all people at once; keypoints that are missing stay so.
+
+    Args:
+        filters: of the people, in the order of their poses; they are changed.
+        poses: of the same skeleton.
+        time_s: the time of the frame.
+    """
+    if not poses:
+        return []
+    keypoints = np.array([pose.keypoints for pose in poses])
+    corners = np.array([pose.box for pose in poses]).reshape(-1, 2, 2)
+    points = np.concatenate([keypoints[:, :, :2], corners], axis=1)
+    is_found = np.isfinite(points[:, :, 0])
+    is_found[:, :-2] &= keypoints[:, :, 2] > 0
+    for person, first in zip(filters, points, strict=True):
+        if person.points is None:
+            person.points = first
+            person.speeds = np.zeros_like(first)
+            person.is_known = np.zeros(len(first), bool)
+    smoothed = _filter(filters, points, is_found, time_s)
+    keypoints[:, :, :2] = smoothed[:, :-2]
+    boxes = smoothed[:, -2:].reshape(-1, 4).tolist()
+    return [
+        replace(pose, keypoints=rows, box=(x0, y0, x1, y1))
+        for pose, rows, (x0, y0, x1, y1) in zip(poses, keypoints, boxes, strict=True)
+    ]
+
+
+def _filter(
+    filters: Sequence[PoseFilter],
+    points: Array,
+    is_found: NDArray[np.bool_],
+    time_s: float,
+) -> Array:
+    """Smooth points, (N, K + 2, 2), by the filters of N people, which are changed."""
+    before = np.array([person.points for person in filters])
+    speeds = np.array([person.speeds for person in filters])
+    is_known = np.array([person.is_known for person in filters])
+    times_s = np.array([person.time_s for person in filters])
+    spans = points[:, -1] - points[:, -2]
+    sizes = np.maximum(spans.max(axis=1), 1.0)
+    steps_s = np.maximum(time_s - times_s, 1e-3)
+    change = points - before
+    moved = change / (steps_s * sizes)[:, None, None]
+    speeds += _weight(_SPEED_CUTOFF, steps_s)[:, None, None] * (moved - speeds)
+    cutoffs = _MIN_CUTOFF + _BETA * np.sqrt((speeds * speeds).sum(axis=2))
+    smoothed: Array = before + _weight(cutoffs, steps_s[:, None])[:, :, None] * change
+    # A point that was missing begins anew.
+    is_new = ~(is_found & is_known)
+    smoothed[is_new] = points[is_new]
+    speeds[is_new] = 0
+    for place, person in enumerate(filters):
+        person.time_s = time_s
+        person.points = smoothed[place]
+        person.speeds = speeds[place]
+        person.is_known = is_found[place]
+    return smoothed
+
+
+def _weight(cutoff: Any, step_s: Array) -> Any:
     """The weight of a new value in a low-pass filter of this cutoff frequency, in Hz."""
     turn = 2 * np.pi * step_s * cutoff
     return turn / (turn + 1)

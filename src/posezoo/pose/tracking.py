@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from posezoo.pose.assignment import solve_assignment
 from posezoo.pose.keypoints import SKELETONS, Pose, keypoint_sigma
-from posezoo.pose.smoothing import PoseFilter
+from posezoo.pose.smoothing import PoseFilter, smooth_poses
 
 Array = NDArray[np.float64]
 
@@ -91,16 +91,22 @@ class _Track:
         self.motion.predict(step_s)
         self.points[:, :2] += self.motion.velocity * step_s
 
-    def correct(self, seen: Array, size: float, time_s: float) -> None:
-        weights = (seen[:, 2] * self.points[:, 2]) ** 2 + 1e-9
-        error = weights @ (seen - self.points)[:, :2] / weights.sum()
-        self.motion.correct(error)
-        # Keypoints with low scores are guesses: where the body was expected is as good.
-        self.points[:, :2] += error
-        trust = seen[:, 2:] / (seen[:, 2:] + self.points[:, 2:] / 2 + 1e-9)
-        self.points += trust * (seen - self.points)
-        self.size += 0.2 * (size - self.size)
-        self.seen_s = time_s
+
+def _correct(tracks: Sequence[_Track], seen: Array, sizes: Sequence[float], time_s: float) -> None:
+    """Move people to where they were seen: (N, K, 3), all at once."""
+    expected = np.array([track.points for track in tracks])
+    weights = (seen[:, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
+    away = (seen - expected)[:, :, :2]
+    errors = (weights[:, :, None] * away).sum(axis=1) / weights.sum(axis=1)[:, None]
+    # Keypoints with low scores are guesses: where the body was expected is as good.
+    expected[:, :, :2] += errors[:, None]
+    trust = seen[:, :, 2:] / (seen[:, :, 2:] + expected[:, :, 2:] / 2 + 1e-9)
+    expected += trust * (seen - expected)
+    for track, points, error, size in zip(tracks, expected, errors, sizes, strict=True):
+        track.motion.correct(error)
+        track.points = points
+        track.size += 0.2 * (size - track.size)
+        track.seen_s = time_s
 
 
 class PoseTracker:
@@ -133,24 +139,32 @@ class PoseTracker:
         self._time_s = time_s
         for track in self._tracks:
             track.predict(step_s)
-        seen = [_points(pose) for pose in poses]
-        matches = self._match(poses, seen)
         is_first = self._is_first
         self._is_first = False
-        numbered = []
-        for pose, points, match in zip(poses, seen, matches, strict=True):
-            if match is None:
-                track = _Track(points, _size(pose), time_s)
+        if not poses:
+            return []
+        seen = _points(poses)
+        sizes = [_size(pose) for pose in poses]
+        matches = self._match(seen, poses[0].skeleton)
+        places = list(matches)
+        if places:
+            matched_sizes = [sizes[place] for place in places]
+            _correct(list(matches.values()), seen[places], matched_sizes, time_s)
+        tracks = []
+        for place, points in enumerate(seen):
+            is_new = place not in matches
+            track = _Track(points, sizes[place], time_s) if is_new else matches[place]
+            if is_new:
                 self._tracks.append(track)
-            else:
-                track = match
-                track.correct(points, _size(pose), time_s)
-            if match is not None or is_first:
+            if is_first or not is_new:
                 self._number(track)
-            if self._smooth:
-                pose = track.filter.smooth(pose, time_s)
-            numbered.append(replace(pose, track_id=track.track_id))
-        return numbered
+            tracks.append(track)
+        if self._smooth:
+            poses = smooth_poses([track.filter for track in tracks], poses, time_s)
+        return [
+            replace(pose, track_id=track.track_id)
+            for pose, track in zip(poses, tracks, strict=True)
+        ]
 
     def _number(self, track: _Track) -> None:
         if track.track_id is None:
@@ -168,19 +182,19 @@ class PoseTracker:
             return track.seen_s == self._time_s
         return time_s - track.seen_s <= _MAX_GAP_S
 
-    def _match(self, poses: Sequence[Pose], seen: Sequence[Array]) -> list[_Track | None]:
-        """The person whom each pose shows; None for a new one."""
-        matched: list[_Track | None] = [None] * len(poses)
-        if not (poses and self._tracks):
-            return matched
-        similarity = self._similarity(np.stack(seen), _variances(poses[0].skeleton))
+    def _match(self, seen: Array, skeleton: str) -> dict[int, _Track]:
+        """The people whom poses, (N, K, 3), show, by the place of the pose; without new people."""
+        if not self._tracks:
+            return {}
+        similarity = self._similarity(seen, _variances(skeleton))
         # A further column for each pose stands for a new person.
-        threshold = np.full((len(poses), len(poses)), _MIN_SIMILARITY)
+        threshold = np.full((len(seen), len(seen)), _MIN_SIMILARITY)
         columns = solve_assignment(-np.hstack([similarity, threshold]))
-        for place, column in enumerate(columns):
-            if column < len(self._tracks) and similarity[place, column] >= _MIN_SIMILARITY:
-                matched[place] = self._tracks[column]
-        return matched
+        return {
+            place: self._tracks[column]
+            for place, column in enumerate(columns)
+            if column < len(self._tracks) and similarity[place, column] >= _MIN_SIMILARITY
+        }
 
     def _similarity(self, seen: Array, variances: Array) -> Array:
         """(N, T), 0 to 1: how well each pose, (N, K, 3), fits each expected one."""
@@ -200,14 +214,15 @@ class PoseTracker:
         return similarity
 
 
-def _points(pose: Pose) -> Array:
-    """(K, 3): the keypoints of a pose, zeros where they are not finite; of a box, its corners."""
-    if len(pose.keypoints):
-        points = pose.keypoints.astype(np.float64)
-        points[~np.isfinite(points).all(axis=1)] = 0
+def _points(poses: Sequence[Pose]) -> Array:
+    """(N, K, 3): the keypoints of poses, zeros where they are not finite; of boxes, the corners."""
+    if len(poses[0].keypoints):
+        points = np.array([pose.keypoints for pose in poses], np.float64)
+        points[~np.isfinite(points).all(axis=2)] = 0
         return points
-    corners = np.reshape(pose.box, (2, 2))
-    return np.column_stack([corners, np.ones(2)])
+    points = np.ones((len(poses), 2, 3))
+    points[:, :, :2] = np.reshape([pose.box for pose in poses], (-1, 2, 2))
+    return points
 
 
 def _size(pose: Pose) -> float:
