@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from posezoo.spec.field_types import LINE, MODEL_NAME, Key, list_of, positive, record
-from posezoo.spec.source_files import WEB_URL
+from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import read_yaml
 
 NAME = "outside_references.yml"
