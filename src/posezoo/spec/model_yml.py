@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.spec import model
+from posezoo.spec.darknet import with_darknet_weights
 from posezoo.spec.field_types import (
     BOOLEAN,
     FILE_NAME,
@@ -423,7 +424,7 @@ def _read_variant(
         **values,
     )
     _check_references(top, spec)
-    return spec
+    return with_darknet_weights(spec)
 
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:

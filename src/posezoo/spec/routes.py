@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from posezoo.spec.darknet import is_darknet
 from posezoo.spec.mo_args import is_supported
 from posezoo.spec.model import Framework, ModelSpec, Route
 from posezoo.spec.region_configs import (
@@ -41,6 +42,10 @@ _REMOVED = "look for the same model as ONNX"
 
 def _is_graph_as_text(spec: ModelSpec) -> bool:
     return spec.framework is Framework.TF and spec.source_name.endswith(".pbtxt")
+
+
+def _needs_pre_convert(spec: ModelSpec) -> bool:
+    return spec.has_pre_convert and not is_darknet(spec)
 
 
 def _unsupported_flags(spec: ModelSpec) -> list[str]:
@@ -89,7 +94,7 @@ RULES: tuple[RouteRule, ...] = (
         ),
     ),
     (
-        lambda spec: spec.has_pre_convert,
+        _needs_pre_convert,
         Route.UPSTREAM_CODE,
         Obstacle("pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS),
     ),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import ModelSpec
+from posezoo.versions import package_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,6 +130,11 @@ def with_default_sizes(shape: Sequence[int], layout: str) -> Shape:
         _DEFAULT_SIZES.get(axis, 1) if size < 0 else size
         for axis, size in zip(axes, shape, strict=True)
     )
+
+
+def describe_opencv(module: Any) -> str:
+    """The name of a runtime that is the module cv2."""
+    return f"OpenCV {package_version('opencv-python-headless') or module.__version__}"
 
 
 def import_runtime(module: str) -> Any | None:

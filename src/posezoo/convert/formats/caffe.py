@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.caffe.caffemodel import is_caffemodel, read_weights
-from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime
+from posezoo.convert.formats import (
+    ModelFormat,
+    ReferenceRuntime,
+    Shape,
+    describe_opencv,
+    import_runtime,
+)
 from posezoo.errors import ConversionError
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.supported_mo_args import INPUT_PROTO
-from posezoo.versions import package_version
 
 if TYPE_CHECKING:
     from posezoo.convert.formats import Array
@@ -86,8 +91,7 @@ def _open_runtime(
             for name, rows in results.items()
         }
 
-    name = f"OpenCV {package_version('opencv-python-headless') or module.__version__}"
-    return ReferenceRuntime(name, signatures, names, run)
+    return ReferenceRuntime(describe_opencv(module), signatures, names, run)
 
 
 def arrange_detections(rows: Array, count: int) -> Array:

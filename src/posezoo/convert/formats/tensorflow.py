@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from posezoo.convert.formats import ModelFormat, cut_at_tensors
+from posezoo.convert.formats.darknet import DARKNET
 from posezoo.convert.formats.tensorflow_js import GRAPH_MODEL
 from posezoo.convert.protobuf_reader import (
     LENGTH,
@@ -147,6 +148,7 @@ FROZEN_GRAPH = ModelFormat(
             openvino_input=lambda spec, path: path.parent,
         ),
         ".json": GRAPH_MODEL,
+        ".weights": DARKNET,
         ".meta": ModelFormat(
             "a TensorFlow MetaGraph", is_meta_graph, frontend="tf", image_layout="NHWC"
         ),

@@ -1,0 +1,100 @@
+"""A reader of Darknet's .cfg files, which name the layers of a network in their order.
+
+A line is a layer (``[route]``), one of its values (``layers = -1, -7``), or a comment (#, ;).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from posezoo.errors import ConversionError, sanitize
+
+#: The largest file that is read; YOLOv4 has 12 KB.
+MAX_BYTES = 256 << 10
+
+_HEADING = re.compile(r"\[(\w{1,40})\]")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,7}")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A layer, or the first section, ``[net]``, with its values as text."""
+
+    file: Path
+    line: int
+    kind: str
+    values: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)  # where each value is
+
+    def text(self, key: str, default: str = "") -> str:
+        """A value; a ConversionError if there is none, and no default."""
+        text = self.values.get(key, default)
+        if not text:
+            raise self.make_error(f"[{self.kind}] has no {key}")
+        return text
+
+    def integers(self, key: str, default: str = "") -> list[int]:
+        """Whole numbers between commas; a ConversionError if the value has another form."""
+        text = self.text(key, default)
+        parts = [part.strip() for part in text.split(",")]
+        if not all(_INTEGER.fullmatch(part) for part in parts):
+            raise self.make_error(f"{key}: expected whole numbers, got {sanitize(text)}", key)
+        return [int(part) for part in parts]
+
+    def integer(self, key: str, default: str = "", *, least: int = 1) -> int:
+        """One whole number; a ConversionError if it is smaller than the least."""
+        numbers = self.integers(key, default)
+        if len(numbers) > 1 or numbers[0] < least:
+            raise self.make_error(f"{key}: expected one number, at least {least}", key)
+        return numbers[0]
+
+    def make_error(self, problem: str, key: str = "") -> ConversionError:
+        """An error that names the line of a value, or of the section."""
+        return ConversionError(f"{self.file}:{self.lines.get(key, self.line)}: {problem}")
+
+
+def read_cfg(path: Path) -> list[Section]:
+    """The sections of a file.
+
+    Raises:
+        ConversionError: the file does not exist, is too large or no .cfg; the message names the
+            line.
+    """
+    sections: list[Section] = []
+    for number, written in enumerate(_read_text(path).split("\n"), 1):
+        line = written.strip()
+        if not line or line[0] in "#;":
+            continue
+        if heading := _HEADING.fullmatch(line):
+            sections.append(Section(path, number, heading[1]))
+            continue
+        key, sign, value = line.partition("=")
+        if not sign or not sections:
+            raise ConversionError(
+                f"{path}:{number}: expected [layer] or key = value, got {sanitize(line)}"
+            )
+        _add_value(sections[-1], key.strip(), value.strip(), number)
+    if not sections:
+        raise ConversionError(f"{path}: is empty")
+    return sections
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        raise ConversionError(f"{path}: does not exist", hint="it has the layers of the network")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ConversionError(f"{path}: has {size} bytes, more than a network's layers need")
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConversionError(f"{path}: is not text, so it cannot be a .cfg") from error
+
+
+def _add_value(section: Section, key: str, value: str, line: int) -> None:
+    if key in section.values:
+        raise ConversionError(f"{section.file}:{line}: {sanitize(key)} is given twice")
+    section.values[key] = value
+    section.lines[key] = line

@@ -1,0 +1,254 @@
+"""A Darknet network as an ``openvino.Model``, with the outputs that keras-YOLOv3-model-set makes.
+
+These are the maps before Darknet's [yolo] layers. What a layer computes is described in
+https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from openvino import opset14 as ops
+
+from posezoo.convert.darknet.cfg import Section
+from posezoo.convert.darknet.weights import Array, WeightsReader
+from posezoo.errors import ConversionError, sanitize
+from posezoo.ir.openvino_import import import_openvino
+
+INPUT = "image_input"
+
+#: What is added to a variance: Keras's default, which keras-YOLOv3-model-set has. Darknet has 1e-5.
+EPSILON = np.float32(1e-3)
+
+#: The largest output of a layer, in values; that of YOLOv4 has 12 million.
+_MAX_VALUES = 1 << 28
+_TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
+_YOLO = "yolo"
+
+_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "linear": lambda output: output,
+    "leaky": partial(ops.prelu, slope=np.array([0.1], np.float32)),
+    "mish": ops.mish,
+    "relu": ops.relu,
+    "logistic": ops.sigmoid,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """The weights that no layer has taken, and the outputs: that of the image, then those of the
+    layers; that of a [yolo] is None.
+    """
+
+    weights: WeightsReader
+    outputs: list[Any]
+
+    def find(self, layer: Section, number: int) -> Any:
+        """The output of a layer; a number below 0 counts back from the layer that reads it."""
+        place = number + (len(self.outputs) if number < 0 else 1)
+        if not 0 < place < len(self.outputs) or self.outputs[place] is None:
+            raise layer.make_error(f"reads the output of layer {number}, which does not exist")
+        return self.outputs[place]
+
+    def find_previous(self, layer: Section) -> Any:
+        """The output before a layer; for the first layer, the image."""
+        return self.outputs[0] if len(self.outputs) == 1 else self.find(layer, -1)
+
+
+def build_network(sections: Sequence[Section], weights: WeightsReader) -> Any:
+    """The network of a .cfg; its weights are taken from the reader.
+
+    Raises:
+        ConversionError: a layer or a value is not supported, or the weights are those of another
+            network.
+    """
+    net, *layers = _require_known(sections)
+    ends = find_ends(layers)
+    sizes = [net.integer(key) for key in ("height", "width", "channels")]
+    ov = import_openvino()
+    image = ov.op.Parameter(ov.Type.f32, ov.PartialShape([1, *sizes]))
+    image.set_friendly_name(INPUT)
+    image.output(0).set_names({INPUT})
+    progress = _Progress(weights, [_transpose(image, _TO_NCHW)])
+    for layer in layers:
+        progress.outputs.append(_build_layer(layer, progress))
+    weights.require_end()
+    results = []
+    for name, number in ends.items():
+        end = _transpose(progress.outputs[number + 1], _TO_NHWC)
+        end.get_node().set_friendly_name(f"model/{name}/BiasAdd")
+        end.set_names({name})
+        results.append(ov.op.Result(end))
+    return ov.Model(results, [image], "darknet")
+
+
+def find_ends(layers: Sequence[Section]) -> dict[str, int]:
+    """The numbers of the layers before [yolo] layers by the names that Keras gives them.
+
+    They have the order of a SavedModel: by name.
+
+    Raises:
+        ConversionError: there is no [yolo] layer, or another layer is before it.
+    """
+    ends = {}
+    before = ""  # the name of the layer before, if it may be an end
+    convolutions = 0
+    for number, layer in enumerate(layers):
+        if layer.kind == _YOLO:
+            if not before:
+                raise layer.make_error("a [yolo] needs a linear [convolutional] before it")
+            ends[before] = number - 1
+        before = ""
+        if layer.kind == "convolutional" and "groups" not in layer.values:
+            is_linear = layer.text("activation") == "linear"
+            if is_linear and "batch_normalize" not in layer.values:
+                before = f"conv2d_{convolutions}".removesuffix("_0")
+            convolutions += 1
+    if not ends:
+        raise ConversionError(f"{layers[0].file}: has no [yolo] layer")
+    return dict(sorted(ends.items()))
+
+
+def _require_known(sections: Sequence[Section]) -> Sequence[Section]:
+    """The sections; a ConversionError names the first that is not supported."""
+    if len(sections) < 2 or sections[0].kind != "net":
+        raise sections[0].make_error("expected [net] and layers")
+    for layer in sections[1:]:
+        if layer.kind == _YOLO:  # its values are for training, and for what follows the maps
+            continue
+        if layer.kind not in _LAYERS:
+            raise layer.make_error(f"layers of the type [{layer.kind}] are not supported")
+        _, known_keys = _LAYERS[layer.kind]
+        for key in layer.values:
+            if key not in known_keys.split():
+                raise layer.make_error(f"{sanitize(key)} is not supported", key)
+    return sections
+
+
+def _build_layer(layer: Section, progress: _Progress) -> Any:
+    """The output of a layer; None for a [yolo]."""
+    if layer.kind == _YOLO:
+        return None
+    build, _ = _LAYERS[layer.kind]
+    try:
+        output = build(layer, progress)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise layer.make_error(f"cannot be built: {sanitize(reason)}") from error
+    if math.prod(output.get_shape()) > _MAX_VALUES:
+        raise layer.make_error(f"its output {list(output.get_shape())} is too large")
+    return output
+
+
+def _build_convolutional(layer: Section, progress: _Progress) -> Any:
+    image = progress.find_previous(layer)
+    filters = layer.integer("filters")
+    groups = layer.integer("groups", "1")
+    channels = image.get_shape()[1]
+    if filters % groups or channels % groups:
+        raise layer.make_error(f"{channels} channels and {filters} filters in {groups} groups")
+    size = layer.integer("size")
+    kernel, bias = _take_kernel(layer, progress.weights, (filters, channels // groups, size, size))
+    strides = [layer.integer("stride", "1")] * 2
+    pads = [size // 2 if layer.integer("pad", "0", least=0) else 0] * 2
+    if groups > 1:
+        kernel = kernel.reshape(groups, -1, *kernel.shape[1:])
+    convolve = ops.group_convolution if groups > 1 else ops.convolution
+    convolved = convolve(image, kernel, strides, pads, pads, [1, 1])
+    return _activate(layer, ops.add(convolved, bias.reshape(1, -1, 1, 1)).output(0))
+
+
+def _take_kernel(
+    layer: Section, weights: WeightsReader, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """The weights and the bias of a convolution, with its normalization."""
+    filters = shape[0]
+    bias = weights.take(layer, filters)
+    if not layer.integer("batch_normalize", "0", least=0):
+        return weights.take(layer, *shape), bias
+    scale, mean, variance = weights.take(layer, 3, filters)
+    if not (variance >= 0).all():
+        raise layer.make_error("its variances are not positive, so the .weights are damaged")
+    weights.variances.append(variance)
+    factor = scale / np.sqrt(variance + EPSILON)
+    kernel = weights.take(layer, *shape) * factor.reshape(-1, 1, 1, 1)
+    return kernel, bias - mean * factor
+
+
+def _build_maxpool(layer: Section, progress: _Progress) -> Any:
+    size = layer.integer("size")
+    stride = layer.integer("stride", "1")
+    begin = [(size - 1) // 2] * 2
+    end = [size // 2] * 2
+    image = progress.find_previous(layer)
+    return ops.max_pool(image, [stride] * 2, [1, 1], begin, end, [size] * 2).output(0)
+
+
+def _build_route(layer: Section, progress: _Progress) -> Any:
+    parts = [progress.find(layer, number) for number in layer.integers("layers")]
+    groups = layer.integer("groups", "1")
+    group = layer.integer("group_id", "0", least=0)
+    if group >= groups:
+        raise layer.make_error(f"there are only {groups} groups", "group_id")
+    if groups > 1:
+        parts = [ops.split(part, 1, groups).output(group) for part in parts]
+    return ops.concat(parts, 1).output(0) if len(parts) > 1 else parts[0]
+
+
+def _build_shortcut(layer: Section, progress: _Progress) -> Any:
+    last = progress.find_previous(layer)
+    number, *others = layer.integers("from")
+    if others:
+        raise layer.make_error("only one layer can be added", "from")
+    other = progress.find(layer, number)
+    if last.get_shape() != other.get_shape():
+        raise layer.make_error("the layers that it adds have different shapes")
+    return _activate(layer, ops.add(last, other).output(0))
+
+
+def _build_upsample(layer: Section, progress: _Progress) -> Any:
+    image = progress.find_previous(layer)
+    # Scales would be rounded in an FP16 IR, whose shapes would not be static then.
+    sizes = ops.gather(ops.shape_of(image), [2, 3], 0)
+    enlarged = ops.interpolate(
+        image,
+        ops.multiply(sizes, np.int64(layer.integer("stride", "2"))),
+        mode="nearest",
+        shape_calculation_mode="sizes",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+        axes=[2, 3],
+    )
+    return enlarged.output(0)
+
+
+def _activate(layer: Section, output: Any) -> Any:
+    name = layer.text("activation")
+    if name not in _ACTIVATIONS:
+        raise layer.make_error(f"the activation {sanitize(name)} is not supported", "activation")
+    activated = _ACTIVATIONS[name](output)
+    return activated if activated is output else activated.output(0)
+
+
+def _transpose(output: Any, order: Sequence[int]) -> Any:
+    return ops.transpose(output, order).output(0)
+
+
+Builder = Callable[[Section, _Progress], Any]
+
+#: What builds a layer of each type, and the values that it may have.
+_LAYERS: dict[str, tuple[Builder, str]] = {
+    "convolutional": (
+        _build_convolutional,
+        "batch_normalize filters size stride pad groups activation",
+    ),
+    "maxpool": (_build_maxpool, "size stride"),
+    "route": (_build_route, "layers groups group_id"),
+    "shortcut": (_build_shortcut, "from activation"),
+    "upsample": (_build_upsample, "stride"),
+}

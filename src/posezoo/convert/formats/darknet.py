@@ -1,0 +1,96 @@
+"""Darknet's networks, which posezoo reads itself; OpenCV 4 computes their reference outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.convert.formats import (
+    ModelFormat,
+    ReferenceRuntime,
+    Shape,
+    describe_opencv,
+    import_runtime,
+)
+from posezoo.errors import ConversionError
+from posezoo.spec.darknet import find_cfg
+from posezoo.spec.model import ModelSpec
+
+if TYPE_CHECKING:
+    from posezoo.convert.formats import Array
+
+_MODULE = "cv2"
+#: What OpenCV adds to a variance.
+_EPSILON = 1e-6
+
+
+def _recognises(path: Path) -> bool:
+    from posezoo.convert.darknet.weights import is_darknet
+
+    return is_darknet(path)
+
+
+def _find_cfg(spec: ModelSpec, path: Path) -> Path:
+    name = find_cfg(spec)
+    if name is None:
+        raise ConversionError(
+            f"{spec.full_name}: the .weights need one .cfg among its files",
+            hint="it has the layers of the network",
+        )
+    return spec.path_beside_source(path, name)
+
+
+def _read_network(spec: ModelSpec, path: Path) -> Any:
+    from posezoo.convert.darknet.cfg import read_cfg
+    from posezoo.convert.darknet.network import build_network
+    from posezoo.convert.darknet.weights import WeightsReader
+
+    return build_network(read_cfg(_find_cfg(spec, path)), WeightsReader(path))
+
+
+def _open_runtime(
+    spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime | None:
+    """The network in OpenCV's module dnn; None if it cannot read it; OpenCV 5 reads none."""
+    module = import_runtime(_MODULE)
+    if module is None or not hasattr(module.dnn, "readNetFromDarknet"):
+        return None
+    import numpy as np
+
+    from posezoo.convert.darknet.cfg import read_cfg
+    from posezoo.convert.darknet.network import EPSILON, INPUT, build_network, find_ends
+    from posezoo.convert.darknet.weights import WeightsReader
+
+    cfg = _find_cfg(spec, path)
+    sections = read_cfg(cfg)
+    weights = WeightsReader(path)
+    network = build_network(sections, weights)
+    for variance in weights.variances:
+        variance += EPSILON - _EPSILON
+    try:
+        net = module.dnn.readNetFromDarknet(np.fromfile(cfg, np.uint8), weights.content)
+    except module.error:  # it also needs values that change no map, such as anchors
+        return None
+    net.enableFusion(False)
+    net.enableWinograd(False)  # it is faster, and less exact
+    ends = {name: f"conv_{number}" for name, number in find_ends(sections[1:]).items()}
+    signature = sizes.get(INPUT, tuple(network.input(0).shape)), np.dtype(np.float32)
+
+    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+        net.setInput(feed[INPUT].transpose(0, 3, 1, 2))
+        maps = net.forward(list(ends.values()))
+        return {name: each.transpose(0, 2, 3, 1) for name, each in zip(ends, maps, strict=True)}
+
+    return ReferenceRuntime(describe_opencv(module), {INPUT: signature}, ends, run)
+
+
+DARKNET = ModelFormat(
+    "Darknet weights",
+    _recognises,
+    frontend="",
+    image_layout="NHWC",
+    read_network=_read_network,
+    runtime_module=_MODULE,
+    open_runtime=_open_runtime,
+)

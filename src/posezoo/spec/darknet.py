@@ -1,0 +1,38 @@
+"""Darknet networks that a model.yml of Open Model Zoo gives to keras-YOLOv3-model-set.
+
+That project's script makes a SavedModel of a .cfg and a .weights file. posezoo reads both itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from posezoo.spec.mo_args import OTHER_ORIGINALS
+from posezoo.spec.model import Framework, ModelSpec
+
+_SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/convert.py"
+_WEIGHTS, _CFG = ".weights", ".cfg"
+
+
+def with_darknet_weights(spec: ModelSpec) -> ModelSpec:
+    """The model with its .weights as the file to convert; unchanged if that script does not make
+    the file, or the .cfg or the .weights is not the only one.
+    """
+    names = [file.name for file in spec.files]
+    weights = [name for name in names if name.endswith(_WEIGHTS)]
+    is_made = spec.input_model.startswith("$conv_dir/") and _SCRIPT in names
+    if not is_made or len(weights) != 1 or find_cfg(spec) is None:
+        return spec
+    kept = tuple(pair for pair in spec.mo_args if pair[0] not in OTHER_ORIGINALS)
+    return replace(spec, input_model=f"$dl_dir/{weights[0]}", mo_args=kept)
+
+
+def find_cfg(spec: ModelSpec) -> str | None:
+    """The file with the layers; None if there is none, or several."""
+    names = [file.name for file in spec.files if file.name.endswith(_CFG)]
+    return names[0] if len(names) == 1 else None
+
+
+def is_darknet(spec: ModelSpec) -> bool:
+    """Whether the file to convert is a .weights."""
+    return spec.framework is Framework.TF and spec.source_name.endswith(_WEIGHTS)

@@ -1,0 +1,109 @@
+"""Conversions of a model that Open Model Zoo gives to keras-YOLOv3-model-set."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from fakes.conversion import convert_model
+from fakes.darknet import yolo_v4
+from posezoo.errors import ConversionError
+from posezoo.events import SelfCheckPassed
+from posezoo.ir.openvino_import import openvino_core
+from posezoo.layout import ModelLayout
+from posezoo.registry import Registry
+from posezoo.spec.model import Precision, Route
+from posezoo.spec.routes import select_route
+
+MODEL = """\
+description: Three heads.
+task_type: detection
+files:
+{files}
+model_optimizer_args:
+  - --input_shape=[1,64,96,3]
+  - --input=image_input
+  - --scale_values=image_input[255]
+  - --reverse_input_channels
+  - --saved_model_dir=$conv_dir/yolo.savedmodel
+framework: tf
+license: https://example.com/LICENSE
+"""
+FILE = (
+    "  - {{name: {name}, size: {size}, sha256: {digest}, source: 'https://example.com/{name}'}}\n"
+)
+SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/convert.py"
+
+
+@pytest.fixture
+def net():
+    return yolo_v4()
+
+
+def declare(folder, net, *, without=""):
+    """The model, with its files as a download leaves them; one ending may be left out."""
+    weights = net.save(folder)
+    contents = {
+        "net.weights": weights.read_bytes(),
+        SCRIPT: b"raise SystemExit('it must not run')",
+        "keras-YOLOv3-model-set/cfg/net.cfg": weights.with_suffix(".cfg").read_bytes(),
+    }
+    model = folder / "zoo" / "public" / "yolo"
+    lines = ""
+    for name, content in contents.items():
+        path = folder / "cache" / "public" / "yolo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        if not without or not name.endswith(without):
+            lines += FILE.format(name=name, size=len(content), digest=digest)
+    model.mkdir(parents=True)
+    (model / "model.yml").write_text(MODEL.format(files=lines))
+    (model / "pre-convert.py").write_text("raise SystemExit('it must not run')")
+    spec = Registry([folder / "zoo"]).find("yolo")
+    return spec, ModelLayout(folder / "cache", folder / "cache")
+
+
+def infer(xml, image):
+    compiled = openvino_core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return compiled(image)
+
+
+def test_it_is_converted_without_the_script_and_compared_with_opencv(tmp_path, net):
+    spec, layout = declare(tmp_path, net)
+    events = []
+    converted = convert_model(spec, layout, listener=events.append)
+    checks = [event for event in events if isinstance(event, SelfCheckPassed)]
+    assert [check.precision for check in checks] == [Precision.FP32, Precision.FP16]
+    assert all("OpenCV" in check.reference for check in checks)
+    image = np.random.default_rng(1).integers(0, 256, (1, 64, 96, 3)).astype(np.float32)
+    results = infer(converted.irs[Precision.FP32], image)
+    assert {port.get_any_name() for port in results} == {"conv2d_10", "conv2d_6", "conv2d_8"}
+
+
+def test_a_network_that_opencv_does_not_read_is_compared_with_openvino(tmp_path, net):
+    net.text = net.text.replace("anchors = 4,4, 8,8, 12,12\n", "")
+    spec, layout = declare(tmp_path, net)
+    events = []
+    convert_model(spec, layout, precisions=(Precision.FP32,), listener=events.append)
+    (check,) = [event for event in events if isinstance(event, SelfCheckPassed)]
+    assert "OpenVINO" in check.reference
+
+
+def test_a_mistake_leaves_no_file(tmp_path, net):
+    net.text = net.text.replace("[upsample]", "[lstm]")
+    spec, layout = declare(tmp_path, net)
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(ConversionError, match=r"net\.cfg:73: layers of the type \[lstm\]"):
+        convert_model(spec, layout)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} <= before
+
+
+@pytest.mark.parametrize("without", ["convert.py", ".cfg", ".weights"])
+def test_without_the_script_or_its_files_only_upstreams_code_can_make_the_network(
+    without, tmp_path, net
+):
+    spec, _ = declare(tmp_path, net, without=without)
+    assert select_route(spec)[0] is Route.UPSTREAM_CODE

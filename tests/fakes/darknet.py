@@ -1,0 +1,103 @@
+"""Darknet networks with random weights: a .cfg and a .weights file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+#: What Keras adds to a variance, and what OpenCV adds.
+KERAS_EPSILON, OPENCV_EPSILON = 1e-3, 1e-6
+
+HEADER = np.array([0, 2, 5, 0, 0], "<i4").tobytes()
+
+
+class DarknetNet:
+    """Collects layers; ``text`` is the .cfg."""
+
+    def __init__(self, height: int = 24, width: int = 32) -> None:
+        self.text = f"[net]\n# generated\nbatch=1\nheight={height}\nwidth={width}\nchannels=3\n"
+        self.arrays: list[np.ndarray] = []
+        self.variances: list[np.ndarray] = []
+        self.random = np.random.default_rng(0)
+
+    def add(self, kind: str, **values: object) -> None:
+        """A layer without weights; a trailing _ of a name is left out."""
+        lines = "".join(f"{name.rstrip('_')} = {value}\n" for name, value in values.items())
+        self.text += f"\n[{kind}]\n{lines}"
+
+    def convolve(
+        self,
+        channels: int,
+        filters: int,
+        *,
+        size: int = 3,
+        activation: str = "leaky",
+        normalize: bool = True,
+        **values: int,
+    ) -> None:
+        """A convolution of so many channels."""
+        if normalize:
+            values["batch_normalize"] = 1
+        self.add(
+            "convolutional", filters=filters, size=size, pad=1, activation=activation, **values
+        )
+        self.arrays.append(self.random.normal(0, 0.3, filters))
+        if normalize:
+            variance = self.random.uniform(0.001, 1, filters).astype("<f4")
+            self.variances.append(variance)
+            scale, mean = self.random.normal(1, 0.2, (2, filters))
+            self.arrays += [scale, mean, variance]
+        inputs = channels // values.get("groups", 1)
+        kernel = self.random.normal(size=(filters, inputs, size, size))
+        self.arrays.append(kernel / np.sqrt(inputs * size * size))
+
+    def end(self, channels: int) -> None:
+        """The convolution before the boxes of two classes, and the boxes."""
+        self.convolve(channels, 21, size=1, activation="linear", normalize=False)
+        self.add("yolo", mask="0,1,2", anchors="4,4, 8,8, 12,12", classes=2, num=3, max_delta=5)
+
+    def save(self, folder: Path, *, for_opencv: bool = False) -> Path:
+        """Write both files and return the path of the .weights.
+
+        Args:
+            for_opencv: with variances for which OpenCV computes what Keras computes for ours.
+        """
+        (folder / "net.cfg").write_text(self.text)
+        own = {id(variance) for variance in self.variances}
+        shift = np.float32(KERAS_EPSILON - OPENCV_EPSILON) if for_opencv else 0
+        content = HEADER
+        for array in self.arrays:
+            values = array + shift if id(array) in own else array
+            content += values.astype("<f4").tobytes()
+        path = folder / f"net{'-opencv' * for_opencv}.weights"
+        path.write_bytes(content)
+        return path
+
+
+def yolo_v4(height: int = 64, width: int = 96) -> DarknetNet:
+    """All layers of YOLOv4, with three heads; the first is the finest."""
+    net = DarknetNet(height, width)
+    net.convolve(3, 8, activation="mish")  # 0
+    net.convolve(8, 16, stride=2, activation="mish")
+    net.convolve(16, 8, size=1, activation="mish")
+    net.convolve(8, 16, activation="mish")
+    net.add("shortcut", from_=-3, activation="linear")  # 4
+    net.add("route", layers="-1, -4")
+    net.convolve(32, 16, stride=2)
+    net.add("maxpool", size=5, stride=1)
+    net.add("route", layers="-2")
+    net.add("maxpool", size=9, stride=1)
+    net.add("route", layers="-1,-3,-4")  # 10
+    net.convolve(48, 8, size=1)
+    net.add("upsample", stride=2)
+    net.add("route", layers="-1, 4")
+    net.end(24)  # 14, 15
+    net.add("route", layers="-3")
+    net.convolve(24, 16, stride=2)
+    net.add("route", layers="-1, 11")
+    net.end(24)
+    net.add("route", layers="-3")
+    net.convolve(24, 16, stride=2)
+    net.end(16)
+    return net
