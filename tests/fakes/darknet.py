@@ -101,3 +101,16 @@ def yolo_v4(height: int = 64, width: int = 96) -> DarknetNet:
     net.convolve(24, 16, stride=2)
     net.end(16)
     return net
+
+
+def yolo_v2_tiny(side: int = 64) -> DarknetNet:
+    """A network that ends at the 80 classes of one [region]."""
+    net = DarknetNet(side, side)
+    net.convolve(3, 8)
+    net.add("maxpool", size=2, stride=2)
+    net.convolve(8, 16)
+    net.add("maxpool", size=2, stride=1)
+    net.convolve(16, 425, size=1, activation="linear", normalize=False)
+    anchors = ", ".join(["1, 2"] * 5)
+    net.add("region", anchors=anchors, classes=80, coords=4, num=5, softmax=1)
+    return net

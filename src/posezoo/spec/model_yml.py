@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.spec import model
-from posezoo.spec.darknet import with_darknet_weights
+from posezoo.spec.darknet_files import with_darknet_weights
 from posezoo.spec.field_types import (
     BOOLEAN,
     FILE_NAME,

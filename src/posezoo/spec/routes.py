@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from posezoo.spec.darknet import is_darknet
+from posezoo.spec.darknet_files import is_darknet
 from posezoo.spec.mo_args import is_supported
 from posezoo.spec.model import Framework, ModelSpec, Route
 from posezoo.spec.region_configs import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fakes.conversion import convert_model
-from fakes.darknet import yolo_v4
+from fakes.darknet import yolo_v2_tiny, yolo_v4
 from posezoo.errors import ConversionError
 from posezoo.events import SelfCheckPassed
 from posezoo.ir.openvino_import import openvino_core
@@ -23,18 +23,20 @@ task_type: detection
 files:
 {files}
 model_optimizer_args:
-  - --input_shape=[1,64,96,3]
+  - --input_shape=[1,{size},3]
   - --input=image_input
   - --scale_values=image_input[255]
   - --reverse_input_channels
-  - --saved_model_dir=$conv_dir/yolo.savedmodel
+  - {result}
 framework: tf
 license: https://example.com/LICENSE
 """
 FILE = (
     "  - {{name: {name}, size: {size}, sha256: {digest}, source: 'https://example.com/{name}'}}\n"
 )
-SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/convert.py"
+FOLDER = "keras-YOLOv3-model-set/tools/model_converter"
+SCRIPT = f"{FOLDER}/convert.py"
+SAVED_MODEL = "--saved_model_dir=$conv_dir/yolo.savedmodel"
 
 
 @pytest.fixture
@@ -42,14 +44,22 @@ def net():
     return yolo_v4()
 
 
-def declare(folder, net, *, without=""):
-    """The model, with its files as a download leaves them; one ending may be left out."""
+def declare(folder, net, *, without="", size="64,96", frozen_by=()):
+    """The model, with its files as a download leaves them.
+
+    Args:
+        without: the ending of a file that is not declared.
+        size: the height and width.
+        frozen_by: the arguments of Model Optimizer, if upstream makes a frozen graph.
+    """
     weights = net.save(folder)
     contents = {
         "net.weights": weights.read_bytes(),
         SCRIPT: b"raise SystemExit('it must not run')",
         "keras-YOLOv3-model-set/cfg/net.cfg": weights.with_suffix(".cfg").read_bytes(),
     }
+    if frozen_by:
+        contents[f"{FOLDER}/keras_to_tensorflow.py"] = b"raise SystemExit('it must not run')"
     model = folder / "zoo" / "public" / "yolo"
     lines = ""
     for name, content in contents.items():
@@ -60,7 +70,9 @@ def declare(folder, net, *, without=""):
         if not without or not name.endswith(without):
             lines += FILE.format(name=name, size=len(content), digest=digest)
     model.mkdir(parents=True)
-    (model / "model.yml").write_text(MODEL.format(files=lines))
+    (model / "model.yml").write_text(
+        MODEL.format(files=lines, size=size, result="\n  - ".join(frozen_by or [SAVED_MODEL]))
+    )
     (model / "pre-convert.py").write_text("raise SystemExit('it must not run')")
     spec = Registry([folder / "zoo"]).find("yolo")
     return spec, ModelLayout(folder / "cache", folder / "cache")
@@ -107,3 +119,21 @@ def test_without_the_script_or_its_files_only_upstreams_code_can_make_the_networ
 ):
     spec, _ = declare(tmp_path, net, without=without)
     assert select_route(spec)[0] is Route.UPSTREAM_CODE
+
+
+def test_what_upstream_freezes_has_the_names_of_a_frozen_graph(tmp_path, net):
+    spec, layout = declare(tmp_path, net, frozen_by=["--input_model=$conv_dir/yolo.pb"])
+    converted = convert_model(spec, layout, precisions=(Precision.FP32,))
+    network = openvino_core().read_model(converted.irs[Precision.FP32])
+    names = [port.get_any_name() for port in network.outputs]
+    assert names == ["conv2d_10/BiasAdd:0", "conv2d_6/BiasAdd:0", "conv2d_8/BiasAdd:0"]
+
+
+def test_yolo_v2_ends_at_the_region_that_its_configuration_asks_for(tmp_path):
+    config = "--transformations_config=$mo_dir/extensions/front/tf/yolo_v2_tiny.json"
+    arguments = ["--input_model=$conv_dir/yolo.pb", config]
+    spec, layout = declare(tmp_path, yolo_v2_tiny(), size="64,64", frozen_by=arguments)
+    converted = convert_model(spec, layout, precisions=(Precision.FP32,))
+    network = openvino_core().read_model(converted.irs[Precision.FP32])
+    assert "conv2d_2/BiasAdd/YoloRegion" in network.output(0).names
+    assert list(network.output(0).shape) == [1, 425 * 32 * 32]

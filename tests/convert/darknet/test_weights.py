@@ -7,7 +7,7 @@ import pytest
 
 from fakes.darknet import HEADER, yolo_v4
 from posezoo.convert.darknet.cfg import read_cfg
-from posezoo.convert.darknet.network import build_network
+from posezoo.convert.darknet.darknet_layers import SAVED_MODEL, build_network
 from posezoo.convert.darknet.weights import WeightsReader, is_darknet
 from posezoo.errors import ConversionError
 
@@ -16,7 +16,7 @@ def read(folder, change):
     """The network, after a function has changed the bytes of its .weights."""
     path = yolo_v4().save(folder)
     path.write_bytes(change(path.read_bytes()))
-    return build_network(read_cfg(path.with_suffix(".cfg")), WeightsReader(path))
+    return build_network(read_cfg(path.with_suffix(".cfg")), WeightsReader(path), SAVED_MODEL)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_convolution_larger_than_the_file_is_refused_before_memory_is_taken(tm
     net.text = net.text.replace("filters = 16", "filters = 9999999", 1)
     path = net.save(tmp_path)
     with pytest.raises(ConversionError, match=r"net\.cfg:15: needs weights up to number"):
-        build_network(read_cfg(path.with_suffix(".cfg")), WeightsReader(path))
+        build_network(read_cfg(path.with_suffix(".cfg")), WeightsReader(path), SAVED_MODEL)
 
 
 def test_a_variance_that_is_none_is_refused(tmp_path):

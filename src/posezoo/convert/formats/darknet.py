@@ -14,8 +14,9 @@ from posezoo.convert.formats import (
     import_runtime,
 )
 from posezoo.errors import ConversionError
-from posezoo.spec.darknet import find_cfg
+from posezoo.spec.darknet_files import find_cfg, is_frozen
 from posezoo.spec.model import ModelSpec
+from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG
 
 if TYPE_CHECKING:
     from posezoo.convert.formats import Array
@@ -43,29 +44,40 @@ def _find_cfg(spec: ModelSpec, path: Path) -> Path:
 
 def _read_network(spec: ModelSpec, path: Path) -> Any:
     from posezoo.convert.darknet.cfg import read_cfg
-    from posezoo.convert.darknet.network import build_network
+    from posezoo.convert.darknet.darknet_layers import build_network
     from posezoo.convert.darknet.weights import WeightsReader
 
-    return build_network(read_cfg(_find_cfg(spec, path)), WeightsReader(path))
+    sections = read_cfg(_find_cfg(spec, path))
+    return build_network(sections, WeightsReader(path), _select_names(spec))
+
+
+def _select_names(spec: ModelSpec) -> Any:
+    from posezoo.convert.darknet.darknet_layers import FROZEN_GRAPH, SAVED_MODEL
+
+    return FROZEN_GRAPH if is_frozen(spec) else SAVED_MODEL
 
 
 def _open_runtime(
     spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime | None:
-    """The network in OpenCV's module dnn; None if it cannot read it; OpenCV 5 reads none."""
+    """The network in OpenCV's module dnn; None if it cannot read it, as OpenCV 5, or has not its
+    outputs.
+    """
     module = import_runtime(_MODULE)
-    if module is None or not hasattr(module.dnn, "readNetFromDarknet"):
+    has_regions = TRANSFORMATIONS_CONFIG in dict(spec.mo_args)
+    if module is None or not hasattr(module.dnn, "readNetFromDarknet") or has_regions:
         return None
     import numpy as np
 
     from posezoo.convert.darknet.cfg import read_cfg
-    from posezoo.convert.darknet.network import EPSILON, INPUT, build_network, find_ends
+    from posezoo.convert.darknet.darknet_layers import EPSILON, INPUT, build_network, find_ends
     from posezoo.convert.darknet.weights import WeightsReader
 
     cfg = _find_cfg(spec, path)
     sections = read_cfg(cfg)
     weights = WeightsReader(path)
-    network = build_network(sections, weights)
+    names = _select_names(spec)
+    network = build_network(sections, weights, names)
     for variance in weights.variances:
         variance += EPSILON - _EPSILON
     try:
@@ -74,7 +86,10 @@ def _open_runtime(
         return None
     net.enableFusion(False)
     net.enableWinograd(False)  # it is faster, and less exact
-    ends = {name: f"conv_{number}" for name, number in find_ends(sections[1:]).items()}
+    ends = {
+        names.tensor.format(name): f"conv_{number}"
+        for name, number in find_ends(sections[1:]).items()
+    }
     signature = sizes.get(INPUT, tuple(network.input(0).shape)), np.dtype(np.float32)
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:

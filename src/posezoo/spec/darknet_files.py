@@ -1,6 +1,7 @@
 """Darknet networks that a model.yml of Open Model Zoo gives to keras-YOLOv3-model-set.
 
-That project's script makes a SavedModel of a .cfg and a .weights file. posezoo reads both itself.
+That project's scripts make a TensorFlow network of a .cfg and a .weights file. posezoo reads both
+itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from dataclasses import replace
 from posezoo.spec.mo_args import OTHER_ORIGINALS
 from posezoo.spec.model import Framework, ModelSpec
 
+# The second makes a frozen graph of what the first makes.
 _SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/convert.py"
+_FREEZING_SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/keras_to_tensorflow.py"
 _WEIGHTS, _CFG = ".weights", ".cfg"
 
 
@@ -31,6 +34,11 @@ def find_cfg(spec: ModelSpec) -> str | None:
     """The file with the layers; None if there is none, or several."""
     names = [file.name for file in spec.files if file.name.endswith(_CFG)]
     return names[0] if len(names) == 1 else None
+
+
+def is_frozen(spec: ModelSpec) -> bool:
+    """Whether upstream makes a frozen graph of the network, and not a SavedModel."""
+    return _FREEZING_SCRIPT in {file.name for file in spec.files}
 
 
 def is_darknet(spec: ModelSpec) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.darknet import DarknetNet, yolo_v4
 from posezoo.convert.darknet.cfg import MAX_BYTES, read_cfg
-from posezoo.convert.darknet.network import build_network, find_ends
+from posezoo.convert.darknet.darknet_layers import SAVED_MODEL, build_network, find_ends
 from posezoo.convert.darknet.weights import WeightsReader
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import openvino_core
@@ -16,7 +16,8 @@ from posezoo.ir.openvino_import import openvino_core
 
 def read(net, folder):
     weights = net.save(folder)
-    return build_network(read_cfg(weights.with_suffix(".cfg")), WeightsReader(weights))
+    sections = read_cfg(weights.with_suffix(".cfg"))
+    return build_network(sections, WeightsReader(weights), SAVED_MODEL)
 
 
 def assert_equal(net, folder):
@@ -124,7 +125,7 @@ MISTAKES = {
     "other groups": ("layers = -2", "layers = -2\ngroups = 5", r"net\.cfg:56: cannot be built:"),
     "a concatenation": ("layers = -1, -4", "layers = -1, 0", r"net\.cfg:41: cannot be built:"),
     "a large map": ("stride = 2\n\n[route]", "stride = 9000\n\n[route]", "its output .* is too large"),
-    "boxes of boxes": ("[yolo]", "[yolo]\n[yolo]", r"a \[yolo\] needs a linear \[convolutional\]"),
+    "boxes of boxes": ("[yolo]", "[yolo]\n[yolo]", r"\[yolo\] needs a linear \[convolutional\]"),
     "no net": ("[net]", "[net2]", r"net\.cfg:1: expected \[net\] and layers"),
     "no width": ("width=96", "", r"net\.cfg:1: \[net\] has no width"),
 }  # fmt: skip
@@ -143,7 +144,7 @@ def test_what_is_not_supported_is_refused_with_its_line(name, tmp_path):
 def test_a_network_without_boxes_has_no_outputs(tmp_path):
     net = DarknetNet()
     net.convolve(3, 4)
-    with pytest.raises(ConversionError, match=r"net\.cfg: has no \[yolo\] layer"):
+    with pytest.raises(ConversionError, match=r"net\.cfg: has no \[yolo\] and no"):
         read(net, tmp_path)
 
 

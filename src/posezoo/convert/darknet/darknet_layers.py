@@ -1,6 +1,6 @@
 """A Darknet network as an ``openvino.Model``, with the outputs that keras-YOLOv3-model-set makes.
 
-These are the maps before Darknet's [yolo] layers. What a layer computes is described in
+These are the maps before the layers of boxes, [yolo] and [region]. The layers are described in
 https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers.
 """
 
@@ -28,7 +28,8 @@ EPSILON = np.float32(1e-3)
 #: The largest output of a layer, in values; that of YOLOv4 has 12 million.
 _MAX_VALUES = 1 << 28
 _TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
-_YOLO = "yolo"
+# Their values are for training, and for what follows the maps.
+_BOXES = ("yolo", "region")
 
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "linear": lambda output: output,
@@ -40,9 +41,21 @@ _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class EndNames:
+    """How TensorFlow names an output and its operation, after the name of Keras's layer."""
+
+    tensor: str
+    operation: str
+
+
+SAVED_MODEL = EndNames("{}", "model/{}/BiasAdd")
+FROZEN_GRAPH = EndNames("{}/BiasAdd:0", "{}/BiasAdd")
+
+
+@dataclass(frozen=True, slots=True)
 class _Progress:
     """The weights that no layer has taken, and the outputs: that of the image, then those of the
-    layers; that of a [yolo] is None.
+    layers; that of boxes is None.
     """
 
     weights: WeightsReader
@@ -60,8 +73,10 @@ class _Progress:
         return self.outputs[0] if len(self.outputs) == 1 else self.find(layer, -1)
 
 
-def build_network(sections: Sequence[Section], weights: WeightsReader) -> Any:
+def build_network(sections: Sequence[Section], weights: WeightsReader, names: EndNames) -> Any:
     """The network of a .cfg; its weights are taken from the reader.
+
+    The order of the outputs is that of their names, as in a SavedModel.
 
     Raises:
         ConversionError: a layer or a value is not supported, or the weights are those of another
@@ -81,27 +96,25 @@ def build_network(sections: Sequence[Section], weights: WeightsReader) -> Any:
     results = []
     for name, number in ends.items():
         end = _transpose(progress.outputs[number + 1], _TO_NHWC)
-        end.get_node().set_friendly_name(f"model/{name}/BiasAdd")
-        end.set_names({name})
+        end.get_node().set_friendly_name(names.operation.format(name))
+        end.set_names({names.tensor.format(name)})
         results.append(ov.op.Result(end))
     return ov.Model(results, [image], "darknet")
 
 
 def find_ends(layers: Sequence[Section]) -> dict[str, int]:
-    """The numbers of the layers before [yolo] layers by the names that Keras gives them.
-
-    They have the order of a SavedModel: by name.
+    """The numbers of the layers before boxes by the names that Keras gives them, sorted.
 
     Raises:
-        ConversionError: there is no [yolo] layer, or another layer is before it.
+        ConversionError: there are no boxes, or another layer is before them.
     """
     ends = {}
     before = ""  # the name of the layer before, if it may be an end
     convolutions = 0
     for number, layer in enumerate(layers):
-        if layer.kind == _YOLO:
+        if layer.kind in _BOXES:
             if not before:
-                raise layer.make_error("a [yolo] needs a linear [convolutional] before it")
+                raise layer.make_error(f"[{layer.kind}] needs a linear [convolutional] before it")
             ends[before] = number - 1
         before = ""
         if layer.kind == "convolutional" and "groups" not in layer.values:
@@ -110,7 +123,7 @@ def find_ends(layers: Sequence[Section]) -> dict[str, int]:
                 before = f"conv2d_{convolutions}".removesuffix("_0")
             convolutions += 1
     if not ends:
-        raise ConversionError(f"{layers[0].file}: has no [yolo] layer")
+        raise ConversionError(f"{layers[0].file}: has no [yolo] and no [region]")
     return dict(sorted(ends.items()))
 
 
@@ -119,7 +132,7 @@ def _require_known(sections: Sequence[Section]) -> Sequence[Section]:
     if len(sections) < 2 or sections[0].kind != "net":
         raise sections[0].make_error("expected [net] and layers")
     for layer in sections[1:]:
-        if layer.kind == _YOLO:  # its values are for training, and for what follows the maps
+        if layer.kind in _BOXES:
             continue
         if layer.kind not in _LAYERS:
             raise layer.make_error(f"layers of the type [{layer.kind}] are not supported")
@@ -131,8 +144,8 @@ def _require_known(sections: Sequence[Section]) -> Sequence[Section]:
 
 
 def _build_layer(layer: Section, progress: _Progress) -> Any:
-    """The output of a layer; None for a [yolo]."""
-    if layer.kind == _YOLO:
+    """The output of a layer; None for boxes."""
+    if layer.kind in _BOXES:
         return None
     build, _ = _LAYERS[layer.kind]
     try:
