@@ -52,6 +52,13 @@ def test_a_variance_that_is_none_is_refused(tmp_path):
         read(tmp_path, lambda content: content[:variances] + b"\xff" * 4 + content[variances + 4 :])
 
 
+def test_weights_that_overflow_are_left_to_the_self_check(tmp_path, recwarn):
+    huge = np.float32(1e38).tobytes()
+    start = len(HEADER) + 8 * 4  # the scale of the first convolution, after its bias
+    read(tmp_path, lambda content: content[:start] + huge * 8 + content[start + 32 :])
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_files_from_before_2016_have_a_shorter_header(tmp_path):
     """The number of images has four bytes in version 0.1, and eight since 0.2."""
     old = np.array([0, 1, 0, 0], "<i4").tobytes()

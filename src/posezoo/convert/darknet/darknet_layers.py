@@ -188,9 +188,10 @@ def _take_kernel(
     if not (variance >= 0).all():
         raise layer.make_error("its variances are not positive, so the .weights are damaged")
     weights.variances.append(variance)
-    factor = scale / np.sqrt(variance + EPSILON)
-    kernel = weights.take(layer, *shape) * factor.reshape(-1, 1, 1, 1)
-    return kernel, bias - mean * factor
+    kernel = weights.take(layer, *shape)
+    with np.errstate(all="ignore"):  # the self-check reports numbers that are not finite
+        factor = scale / np.sqrt(variance + EPSILON)
+        return kernel * factor.reshape(-1, 1, 1, 1), bias - mean * factor
 
 
 def _build_maxpool(layer: Section, progress: _Progress) -> Any:
