@@ -110,8 +110,7 @@ def find_weak_limb_candidates(
         min_affinity: the threshold of the fields.
     """
     _, height, width = pafs.shape
-    x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
-    y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
+    x, y = _inside_map(points, height, width)
     which, one, other = (np.array(values, np.int32) for values in (limbs, starts, ends))
     dx, dy = x[other] - x[one], y[other] - y[one]
     channels = (CHANNELS[which] * (height * width)).astype(np.int32)
@@ -202,6 +201,13 @@ class _PeakPairs:
 _HALF = np.float32(0.5)
 
 
+def _inside_map(points: Floats, height: int, width: int) -> tuple[Floats, Floats]:
+    """The x and y of peaks, of which refined ones may lie outside the map, moved to its border."""
+    x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
+    y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
+    return x, y
+
+
 def _pairs(
     points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]
 ) -> _PeakPairs:
@@ -209,9 +215,7 @@ def _pairs(
     joint.
     """
     _, height, width = shape
-    # Refined peaks may lie outside the map.
-    x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
-    y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
+    x, y = _inside_map(points, height, width)
     first = counts.cumsum() - counts
     # First one row for each start of a limb, then one pair for each end.
     joints = STARTS[limbs]

@@ -37,13 +37,14 @@ class BottomUpPipeline(NetworkPipeline):
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
-        image_size: Size = image.shape[1::-1]
-        size = self.input_size or self._sizing.input_size(self._target, image_size)
-        transform, letterboxed = letterbox_image(
-            image, size, self._sizing.padding, centered=self._sizing.centered
-        )
+        transform, letterboxed = self._letterbox(image)
         maps = yield from self._infer(letterboxed)
-        return self._decode(maps, transform, image_size)
+        return self._decode(maps, transform, image.shape[1::-1])
+
+    def _letterbox(self, image: Image) -> tuple[ImageTransform, Image]:
+        """The image as the network takes it, and the transform from its pixels."""
+        size = self.input_size or self._sizing.input_size(self._target, image.shape[1::-1])
+        return letterbox_image(image, size, self._sizing.padding, centered=self._sizing.centered)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""
@@ -130,16 +131,12 @@ class TestTimeAugmentation(BottomUpPipeline):
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
-        image_size: Size = image.shape[1::-1]
-        size = self.input_size or self._sizing.input_size(self._target, image_size)
-        transform, letterboxed = letterbox_image(
-            image, size, self._sizing.padding, centered=self._sizing.centered
-        )
+        transform, letterboxed = self._letterbox(image)
         passes = []
         for scale, pipeline in self._at_scale.items():
             # The input shows the same part of the image at another size; its sides are rounded to
             # the stride.
-            own_size = pipeline.input_size or self._scale(size, scale)
+            own_size = pipeline.input_size or self._scale(transform.size, scale)
             stretch = np.array(
                 [[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]]
             )
@@ -153,7 +150,7 @@ class TestTimeAugmentation(BottomUpPipeline):
                 maps = {role: output.copy() for role, output in outputs.items()}
                 converted = maps if self._convert_outputs is None else self._convert_outputs(maps)
                 passes.append(AugmentedOutputs(converted, mirrored, scale))
-        return self._decode(self._merge_passes(passes), transform, image_size)
+        return self._decode(self._merge_passes(passes), transform, image.shape[1::-1])
 
     def _scale(self, size: Size, scale: float) -> Size:
         if scale == 1:
