@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from posezoo.convert.layers_text import read_layers_text
 from posezoo.errors import ConversionError, sanitize
 
 #: The largest file that is read, in bytes; the layers of ResNet-152 take 0.1 MB.
@@ -113,18 +114,8 @@ def read_prototxt(path: Path) -> Message:
         ConversionError: the file does not exist, is not in protobuf's text format, too large or
             nested too deeply; the message names the line.
     """
-    if not path.is_file():
-        raise ConversionError(f"{path}: does not exist", hint="it has the layers of the network")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ConversionError(f"{path}: has {size} bytes, more than a network's layers need")
-    try:
-        return _Parser(path, path.read_text("utf-8-sig")).read()
-    except UnicodeDecodeError as error:
-        raise ConversionError(
-            f"{path}: is not text, so it cannot be a .prototxt",
-            hint="the .caffemodel and the .prototxt may be exchanged",
-        ) from error
+    hint = "the .caffemodel and the .prototxt may be exchanged"
+    return _Parser(path, read_layers_text(path, ".prototxt", MAX_BYTES, hint=hint)).read()
 
 
 class _Parser:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from posezoo.convert.layers_text import read_layers_text
 from posezoo.errors import ConversionError, sanitize
 
 #: The largest file that is read; YOLOv4 has 12 KB.
@@ -63,7 +64,8 @@ def read_cfg(path: Path) -> list[Section]:
             line.
     """
     sections: list[Section] = []
-    for number, written in enumerate(_read_text(path).split("\n"), 1):
+    text = read_layers_text(path, ".cfg", MAX_BYTES)
+    for number, written in enumerate(text.split("\n"), 1):
         line = written.strip()
         if not line or line[0] in "#;":
             continue
@@ -79,18 +81,6 @@ def read_cfg(path: Path) -> list[Section]:
     if not sections:
         raise ConversionError(f"{path}: is empty")
     return sections
-
-
-def _read_text(path: Path) -> str:
-    if not path.is_file():
-        raise ConversionError(f"{path}: does not exist", hint="it has the layers of the network")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ConversionError(f"{path}: has {size} bytes, more than a network's layers need")
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConversionError(f"{path}: is not text, so it cannot be a .cfg") from error
 
 
 def _add_value(section: Section, key: str, value: str, line: int) -> None:
