@@ -139,32 +139,37 @@ class PoseTracker:
         self._time_s = time_s
         for track in self._tracks:
             track.predict(step_s)
-        is_first = self._is_first
+        tracks = self._find_tracks(poses) if poses else []
         self._is_first = False
-        if not poses:
-            return []
+        if self._smooth and poses:
+            poses = smooth_poses([track.filter for track in tracks], poses, time_s)
+        return [
+            replace(pose, track_id=track.track_id)
+            for pose, track in zip(poses, tracks, strict=True)
+        ]
+
+    def _find_tracks(self, poses: Sequence[Pose]) -> list[_Track]:
+        """The person of each pose; new people are added."""
         seen = _points(poses)
         sizes = [_size(pose) for pose in poses]
         matches = self._match(seen, poses[0].skeleton)
         places = list(matches)
         if places:
             matched_sizes = [sizes[place] for place in places]
-            _correct(list(matches.values()), seen[places], matched_sizes, time_s)
+            _correct(list(matches.values()), seen[places], matched_sizes, self._time_s)
+        for track in matches.values():
+            self._number(track)
         tracks = []
         for place, points in enumerate(seen):
-            is_new = place not in matches
-            track = _Track(points, sizes[place], time_s) if is_new else matches[place]
-            if is_new:
-                self._tracks.append(track)
-            if is_first or not is_new:
-                self._number(track)
-            tracks.append(track)
-        if self._smooth:
-            poses = smooth_poses([track.filter for track in tracks], poses, time_s)
-        return [
-            replace(pose, track_id=track.track_id)
-            for pose, track in zip(poses, tracks, strict=True)
-        ]
+            tracks.append(matches.get(place) or self._add(points, sizes[place]))
+        return tracks
+
+    def _add(self, points: Array, size: float) -> _Track:
+        track = _Track(points, size, self._time_s)
+        self._tracks.append(track)
+        if self._is_first:
+            self._number(track)
+        return track
 
     def _number(self, track: _Track) -> None:
         if track.track_id is None:
