@@ -109,7 +109,7 @@ def load(
 
     Args:
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
-            metadata or outputs decide on the decoder.
+            metadata or outputs decide on the decoder; or an .onnx that Ultralytics exported.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
             published in.
         device: OpenVINO's device; None for the one in the settings, by default CPU.
@@ -163,7 +163,7 @@ def load(
         target_size=target_size,
         aspect_size=aspect,
     )
-    if not isinstance(name, str) or name.endswith(".xml"):
+    if not isinstance(name, str) or name.endswith((".xml", ".onnx")):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
                 f"{name}: is an IR already",

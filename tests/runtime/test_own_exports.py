@@ -6,6 +6,7 @@ import json
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from fakes.command import posezoo as run_posezoo
@@ -66,3 +67,98 @@ def test_rf_detr_stretches_its_image(tmp_path):
     (pose,) = load(xml)(np.zeros((*IMAGE[::-1], 3), np.uint8))
     expected = queries[0, 0, :, :2] * IMAGE
     assert np.abs(pose.keypoints[:, :2] - expected).max() < 0.01
+
+
+def write_onnx(path, rows: np.ndarray, **metadata: str):
+    """An ONNX file with these predictions for any image, less the mean of its red channel as a score of 0 to 1."""
+    nodes = [
+        onnx.helper.make_node("Split", ["images", "channels"], ["red", "rest"], axis=1),
+        onnx.helper.make_node("ReduceMean", ["red"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        onnx.helper.make_node("Mul", ["mean", "place"], ["taken"]),
+        onnx.helper.make_node("Sub", ["rows", "taken"], ["output0"]),
+    ]
+    place = np.zeros(rows.shape, np.float32)
+    place[0, 4, 0] = 1
+    constants = {"channels": np.array([1, 2]), "rows": rows.astype(np.float32), "place": place}
+    graph = onnx.helper.make_graph(
+        nodes,
+        "own",
+        [onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, (1, 3, 640, 640))],
+        [onnx.helper.make_tensor_value_info("output0", onnx.TensorProto.FLOAT, rows.shape)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opset = [onnx.helper.make_opsetid("", 13)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
+
+
+def columns() -> np.ndarray:
+    """One person with a score of 0.9, as YOLO11-pose exports it."""
+    rows = np.zeros((1, 56, 8400))
+    rows[0, :5, 0] = 300, 300, 400, 200, 0.9
+    rows[0, 5:, 0] = np.stack([np.linspace(100, 500, 17)] * 2 + [np.ones(17)], axis=1).reshape(-1)
+    return rows
+
+
+#: As Ultralytics 8.4 writes it to ONNX, and to metadata.yaml beside an IR.
+METADATA = {
+    "description": "Ultralytics YOLO11n-pose model trained on coco-pose.yaml",
+    "author": "Ultralytics",
+    "license": "AGPL-3.0 License (https://ultralytics.com/license)",
+    "task": "pose",
+}
+
+
+def test_an_onnx_of_ultralytics_runs_with_its_colors_and_one_word_on_its_license(tmp_path):
+    onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
+    red = np.zeros((640, 640, 3), np.uint8)
+    red[..., 2] = 51  # BGR; 0.2 of 255
+    cv2.imwrite(str(tmp_path / "scene.png"), red)
+    scenes = [tmp_path / "scene.png"] * 2
+    ended = run_posezoo("run", onnx_file, "-i", *scenes, "-o", tmp_path / "results")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stderr.count("AGPL-3.0") == 1 and "AGPL" not in ended.stdout
+    (pose,) = load(onnx_file, listener=None)(red)
+    assert pose.score == pytest.approx(0.7, abs=1e-4)
+
+
+def test_metadata_beside_an_ir_names_its_license_too(tmp_path):
+    xml = write_ir(tmp_path, 640, {"output0": columns()})
+    cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
+    command = ("run", xml, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
+    assert "AGPL" not in run_posezoo(*command).stderr
+    lines = "".join(f"{key}: {value}\n" for key, value in METADATA.items())
+    (tmp_path / "metadata.yaml").write_text(lines, "utf-8")
+    assert run_posezoo(*command).stderr.count("AGPL-3.0") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "no such file, and no model of the zoo"),
+        (b"no network", "cannot be read as ONNX"),
+        ({}, "does not say how images are prepared for it"),
+    ],
+)
+def test_an_onnx_that_cannot_be_run_is_refused_with_the_reason(tmp_path, content, reason):
+    path = tmp_path / "own.onnx"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        write_onnx(path, columns(), **content)
+    cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
+    ended = run_posezoo("run", path, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
+    assert ended.returncode == 1 and reason in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_draft_of_its_model_yml_names_the_decoder(tmp_path):
+    onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
+    folders = ("--models_dir", tmp_path / "models", "-o", tmp_path / "out")
+    words = ("--from", onnx_file, "--license", "AGPL-3.0-only", "--cache_dir", tmp_path / "cache")
+    ended = run_posezoo("new", "own-pose", *words, *folders)
+    assert ended.returncode == 0, ended.stderr
+    draft = (tmp_path / "models" / "public" / "own-pose" / "model.yml").read_text("utf-8")
+    assert "\ndecoder: {name: yolo_pose}" in draft

@@ -59,7 +59,7 @@ def find_model(
     from posezoo.pipeline.get import get_irs
 
     decoder, decoder_options = _find_decoder(architecture)
-    is_ir = text.lower().endswith(".xml")
+    is_ir = text.lower().endswith((".xml", ".onnx"))
     if is_ir or os.path.isfile(text):
         compile_with: ModelLoader = partial(
             load.compile_ir_estimator,

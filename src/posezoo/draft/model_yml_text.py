@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import yaml
 
+from posezoo.pose.decoders import recognize_decoder
 from posezoo.spec.model import Framework, Input, ModelSpec, Output, Source
 from posezoo.spec.sources import FileSource
 
@@ -23,7 +24,6 @@ _PORTS_COMMENTS = """\
 # outputs:
 #   - {name: heatmaps, shape: [1, 17, 64, 48], layout: NCHW, role: heatmaps}"""
 _LAST_COMMENTS = """\
-# decoder: {name: heatmap}              # how the outputs become poses
 # skeleton: coco-17
 # published:
 #   accuracy:
@@ -68,7 +68,14 @@ def format_model_yml(spec: ModelSpec) -> str:
         lines += [*_port_lines(output), "    # role: heatmaps"]
     if not (spec.inputs and spec.outputs):
         lines.append(_PORTS_COMMENTS)
-    return "\n".join((*lines, _LAST_COMMENTS, ""))
+    return "\n".join((*lines, _decoder_line(spec), _LAST_COMMENTS, ""))
+
+
+def _decoder_line(spec: ModelSpec) -> str:
+    name = recognize_decoder({output.name: output.shape for output in spec.outputs})
+    if name:
+        return f"decoder: {{name: {name}}}  # its outputs have such names and shapes: check that"
+    return "# decoder: {name: heatmap}              # how the outputs become poses"
 
 
 def _format_source(source: Source) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import InferenceError, SettingsError, UnknownModelError
-from posezoo.events import Listener, ignore_event
+from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import Registry, open_registry
@@ -161,12 +161,20 @@ def compile_ir_estimator(
             finds people itself although a detector is named.
         FetchError: a file of the detector cannot be downloaded.
     """
+    from posezoo.runtime.decoder_matching import AGPL
     from posezoo.runtime.loading import load_ir
     from posezoo.runtime.runtime_config import LoadOptions
 
     options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_ir(xml, decoder, options)
     require_detector_used(named_detector, estimator.model, estimator.decoder)
+    if estimator.model.license.spdx == AGPL:
+        listener(
+            WarningIssued(
+                f"{xml}: was exported by Ultralytics, whose weights are under AGPL-3.0: a program"
+                " that uses them must offer its source code, unless you have another license"
+            )
+        )
 
     def get_detector(detector: Model) -> dict[str, Path]:
         return get_irs(detector, Precision.FP16, context, listener=listener)

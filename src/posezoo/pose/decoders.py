@@ -49,6 +49,13 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
 )
 
 
+def recognize_decoder(outputs: Mapping[str, tuple[int, ...]]) -> str:
+    """The first decoder that a network's outputs fit, by their names and shapes; empty if there is
+    none.
+    """
+    return next((name for name, decoder in DECODERS.items() if decoder.match_outputs(outputs)), "")
+
+
 def find_decoder(name: str) -> DecoderType:
     """The decoder with this name.
 

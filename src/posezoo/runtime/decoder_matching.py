@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.pose.decoder_type import channel_count
-from posezoo.pose.decoders import DECODERS, find_decoder
-from posezoo.runtime.graph import Graph, Preprocessing, format_shape
+from posezoo.pose.decoders import DECODERS, find_decoder, recognize_decoder
+from posezoo.runtime.graph import Graph, Preprocessing, format_shape, is_onnx
 from posezoo.spec.model import (
     ColorOrder,
     Decoder,
@@ -24,6 +24,9 @@ from posezoo.spec.model import (
     ModelSpec,
     Output,
 )
+
+#: The license of Ultralytics' weights, and of what its users train from them.
+AGPL = "AGPL-3.0-only"
 
 _NO_DECODER = (
     "no decoder takes such outputs; if this is a part of a model, give the name of the whole model"
@@ -51,7 +54,7 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
             return {role: output for role, output in declared.items() if role in rules}
     if roles := decoder.match_outputs(outputs):
         return roles
-    fitting = _recognize(graph)
+    fitting = recognize_decoder(graph.distinct_outputs)
     channels = " and ".join(str(channel_count(shape)) for shape in outputs.values())
     raise DecoderError(
         f"{name} needs {decoder.needs}; this IR has {channels or 'no outputs'}: {graph.path}",
@@ -59,12 +62,6 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
         fitting=fitting,
         hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
     )
-
-
-def _recognize(graph: Graph) -> str:
-    """The first decoder that the outputs fit; empty if there is none."""
-    outputs = graph.distinct_outputs
-    return next((name for name, decoder in DECODERS.items() if decoder.match_outputs(outputs)), "")
 
 
 def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
@@ -88,7 +85,7 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         description="",
         task="human_pose_estimation",
         framework=Framework.DLDT,
-        license=License(),
+        license=License(spdx=AGPL if graph.is_ultralytics_export else ""),
         files=(),
         inputs=tuple(
             Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
@@ -116,7 +113,7 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
     if name is not None:
         find_decoder(name)
         return Decoder(name)
-    if recognized := _recognize(graph):
+    if recognized := recognize_decoder(graph.distinct_outputs):
         return Decoder(recognized)
     outputs = " and ".join(
         f"{output} {format_shape(shape)}" for output, shape in graph.distinct_outputs.items()
@@ -154,11 +151,23 @@ def _read_preprocessing(graph: Graph) -> Preprocessing:
         )
     if graph.read_rt_info("model_info", "embedded_processing") == "True":
         return Preprocessing()
+    if is_onnx(graph.path):
+        return _read_onnx_preprocessing(graph)
     is_reversed = graph.read_rt_info("model_info", "reverse_input_channels").lower()
     return Preprocessing(
         reverse_input_channels=is_reversed in ("true", "yes"),
         mean=_read_numbers(graph, "mean_values"),
         scale=_read_numbers(graph, "scale_values"),
+    )
+
+
+def _read_onnx_preprocessing(graph: Graph) -> Preprocessing:
+    """That of Ultralytics' exports, which is in its code; other files do not state theirs."""
+    if graph.is_ultralytics_export:
+        return Preprocessing(reverse_input_channels=True, scale=(255.0,))
+    raise InferenceError(
+        f"{graph.path}: does not say how images are prepared for it",
+        hint="posezoo new drafts a model.yml: state color, mean, scale and decoder there",
     )
 
 

@@ -1,7 +1,10 @@
-"""An IR in memory: its metadata, and changes to its inputs and outputs before it is compiled."""
+"""An IR or ONNX file in memory: its metadata, and changes to its inputs and outputs before it is
+compiled.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import isfinite, prod
@@ -20,6 +23,10 @@ from posezoo.ir.openvino_import import (
 Shape = tuple[int, ...]
 
 _LAYOUTS = ("NCHW", "NHWC")
+
+#: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
+_AUTHOR = "Ultralytics"
+_AUTHOR_LINE = re.compile(rf"^author: *['\"]?{_AUTHOR}\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Graph:
     """An IR from disk, which may be changed before it is compiled.
 
     Attributes:
-        path: the path of the .xml; its .bin is in the same folder.
+        path: the path of the .xml, whose .bin is in the same folder, or of an ONNX file.
         model: the ``openvino.Model``.
         core: the ``openvino.Core`` that read it.
         decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is
@@ -69,18 +76,19 @@ class Graph:
     def __init__(self, xml: Path) -> None:
         self.path = xml
         self.core = openvino_core(extra="run")
-        for file in (xml, xml.with_suffix(".bin")):
+        for file in network_files(xml):
             if not file.is_file():
                 raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
+        kind = "ONNX" if is_onnx(xml) else "an IR"
         with open(xml, "rb") as stream:
             # Otherwise OpenVINO tries all its readers and prints errors.
-            if b"<net" not in stream.read(1024):
+            if not is_onnx(xml) and b"<net" not in stream.read(1024):
                 raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
         try:
             self.model = self.core.read_model(xml)
         except RuntimeError as error:
             raise InferenceError(
-                f"{xml}: cannot be read as an IR: {error_text(error)}",
+                f"{xml}: cannot be read as {kind}: {error_text(error)}",
                 hint="convert the model again",
             ) from error
         if problem := explain_invalid_names(self.model):
@@ -154,6 +162,17 @@ class Graph:
             raise InferenceError(
                 f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
             ) from error
+
+    @property
+    def is_ultralytics_export(self) -> bool:
+        """Whether its metadata names Ultralytics as the author."""
+        if self.read_rt_info("framework", "author") == _AUTHOR:
+            return True
+        try:
+            text = (self.path.parent / "metadata.yaml").read_text("utf-8")
+        except (OSError, ValueError):
+            return False
+        return _AUTHOR_LINE.search(text) is not None
 
     def image_layout(self, name: str) -> str:
         """The layout of an image input: NCHW or NHWC; empty if it is unknown."""
@@ -312,6 +331,16 @@ class Graph:
             raise InferenceError(
                 f"{self.path}: its input {name} cannot take images so: {error_text(error)}"
             ) from error
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether a file is ONNX, by its name."""
+    return path.suffix.lower() == ".onnx"
+
+
+def network_files(path: Path) -> tuple[Path, ...]:
+    """The files of a network: an ONNX file, or an .xml with its .bin."""
+    return (path,) if is_onnx(path) else (path, path.with_suffix(".bin"))
 
 
 def port_shapes(ports: Any) -> dict[str, Shape]:

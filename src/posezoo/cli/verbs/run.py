@@ -47,6 +47,7 @@ posezoo run movenet-multipose --input walk.mp4 --track --smooth
 posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/home/poses
 posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 posezoo run mine.pth --input me.jpg
+posezoo run yolo11n-pose.onnx --input me.jpg
 """
 
 #: The suffixes of checkpoints, to tell a missing file from the name of a model.
@@ -55,7 +56,8 @@ CHECKPOINTS = (".pth", ".pt", ".safetensors", ".params")
 FLAGS = (
     Flag(
         "model MODEL|XML|FILE",
-        "the name of a model, the .xml of an IR, or a checkpoint of one of posezoo's networks "
+        "the name of a model, the .xml of an IR, an .onnx that Ultralytics exported, or a "
+        "checkpoint of one of posezoo's networks "
         f"(default: {DEFAULT_MODEL})",
         nargs="?",
     ),
@@ -185,14 +187,14 @@ def _choose_model(name: str | None, checkpoint: Path | None, context: Context) -
     text = name or DEFAULT_MODEL
     path = Path(text)
     suffix = path.suffix.lower()
-    if text.endswith(".xml"):
+    if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
         return ChosenModel(path.stem, xml=path)
     if suffix in CHECKPOINTS and os.path.isfile(text):
         return _choose_checkpoint(path, None, context)
     try:
         return ChosenModel(text, context.registry.find(text))
     except UnknownModelError as error:
-        if suffix in CHECKPOINTS:
+        if suffix in (*CHECKPOINTS, ".onnx"):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
         if kind := _kind_of_input(text, suffix):
             hint = f"to run on {kind}: --input {shlex.quote(text)}"
