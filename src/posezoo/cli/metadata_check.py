@@ -14,7 +14,7 @@ from posezoo.cli.report import print_json
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
 from posezoo.facts.labels import format_count
-from posezoo.registry import TAG_MARK, builtin_models_dir
+from posezoo.registry import TAG_MARK
 
 if TYPE_CHECKING:
     from posezoo.lint.finding import Finding
@@ -165,15 +165,6 @@ def _select_changed(
     """
     from posezoo.lint.git_changes import find_changed_models
 
-    models_dir = builtin_models_dir()
-    if registry.roots == (models_dir,) and models_dir.parent not in (
-        Path.cwd(),
-        *Path.cwd().parents,
-    ):
-        problem = (
-            "--changed_since: the models of the installed posezoo are in no repository of yours"
-        )
-        raise SettingsError(problem, hint="name the folder of your models: --models_dir DIR")
     changed = find_changed_models(registry, revision)
     if changed is None:
         print_to_stderr(f"nothing differs from {revision}: all models are checked")

@@ -9,7 +9,13 @@ from pathlib import Path
 from posezoo.cards.model_card import PICTURES
 from posezoo.errors import SettingsError
 from posezoo.facts.papers import NAME as PAPERS
-from posezoo.registry import Registry, RegistryEntry, license_path, registry_root
+from posezoo.registry import (
+    Registry,
+    RegistryEntry,
+    builtin_models_dir,
+    license_path,
+    registry_root,
+)
 from posezoo.spec.model import ModelSpec
 
 TIMEOUT_S = 60
@@ -27,8 +33,10 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
         Their names; None if nothing in the repository differs from the revision.
 
     Raises:
-        SettingsError: Git is not installed, there is no repository, or the revision does not exist.
+        SettingsError: Git is not installed, there is no repository of the user's, or the revision
+            does not exist.
     """
+    _refuse_installed_models(registry)
     for root in registry.roots:
         if not _run_git(root, "rev-list", "--all", "--max-count=1"):
             return frozenset(registry.entries)  # before the first commit, all is new
@@ -43,6 +51,16 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     touched = {each for path in paths for each in (path, *path.parents)}
     names = [entry.name for entry in entries if _is_touched(entry, paths, touched)]
     return _find_readers(registry, paths).union(names)
+
+
+def _refuse_installed_models(registry: Registry) -> None:
+    models_dir = builtin_models_dir()
+    is_own = models_dir.parent in (Path.cwd(), *Path.cwd().parents)
+    if registry.roots == (models_dir,) and not is_own:
+        raise SettingsError(
+            "--changed_since: the models of the installed posezoo are in no repository of yours",
+            hint="name the folder of your models: --models_dir DIR",
+        )
 
 
 def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> bool:
