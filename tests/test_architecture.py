@@ -6,6 +6,7 @@ Every import counts: at the top of a module, inside a function, and for the type
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_every_package_imports_only_packages_below_it():
                     f"{path.relative_to(SOURCE)} may not import {', '.join(sorted(upward))}"
                 )
         below |= layer
+
+
+def test_the_wheel_gets_each_package():
+    parser = configparser.ConfigParser()
+    parser.read(SOURCE.parents[1] / "setup.cfg", encoding="utf-8")
+    listed = parser["options"]["packages"].split()
+    folders = [path.parent.relative_to(SOURCE.parent) for path in SOURCE.rglob("__init__.py")]
+    missing = {".".join(folder.parts) for folder in folders} - set(listed)
+    assert not missing, f"add to packages in setup.cfg: {', '.join(sorted(missing))}"
 
 
 def test_the_layers_name_each_package_once_and_none_that_is_gone():
