@@ -18,7 +18,7 @@ from posezoo.convert import frontends
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import Framework, Input
-from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_ssd_pipeline
+from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
 
 CONFIG = (TRANSFORMATIONS_CONFIG, "$mo_dir/extensions/front/tf/ssd_v2_support.json")
 PIPELINE_FILE = (PIPELINE_CONFIG, "$dl_dir/net/pipeline.config")
@@ -165,7 +165,7 @@ def test_the_rows_are_those_of_model_optimizer_sorted_by_score(tmp_path, thresho
         (
             "height: 16 width: 16",
             "height: 32 width: 32",
-            r"the model declares another input than \[1, 32, 32, 3\]",
+            r"would resize the declared input \[1, 16, 16, 3\]",
         ),
         ("height: 16", "height: -1", "does not fit the network|expected"),
         ("num_classes: 3", "num_classes: many", "num_classes: expected a number, got 'many'"),
@@ -197,11 +197,12 @@ def test_a_missing_pipeline_is_named(tmp_path):
     ("config", "pipeline", "is_one"),
     [
         ("$mo_ext_dir/front/tf/ssd_support_api_v1.15.json", "$dl_dir/net/pipeline.config", True),
-        ("$mo_ext_dir/front/tf/faster_rcnn_support.json", "$dl_dir/net/pipeline.config", False),
+        ("$mo_ext_dir/front/tf/faster_rcnn_support.json", "$dl_dir/net/pipeline.config", True),
+        ("$mo_ext_dir/front/tf/ssd_support.json", "$dl_dir/net/pipeline.config", False),
         ("$dl_dir/ssd_v2_support.json", "$dl_dir/net/pipeline.config", False),
         ("$mo_ext_dir/front/tf/ssd_v2_support.json", "/home/user/pipeline.config", False),
     ],
 )
 def test_only_known_configurations_of_ssd_are_followed(config, pipeline, is_one):
     arguments = [(TRANSFORMATIONS_CONFIG, config), (PIPELINE_CONFIG, pipeline)]
-    assert bool(find_ssd_pipeline(arguments)) == is_one
+    assert (find_detector(arguments) is not None) == is_one

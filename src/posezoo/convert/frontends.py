@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import FORMATS, ModelFormat
-from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE, keep_ancestors
-from posezoo.convert.object_detection import BOXES, SCORES, add_detection_output
+from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
+from posezoo.convert.object_detection import add_detection_output, read_without_loops
 from posezoo.convert.regions import add_regions
 from posezoo.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.files import verified_files
@@ -33,7 +33,6 @@ from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec, SourceFile
-from posezoo.spec.region_configs import find_ssd_pipeline
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
@@ -214,8 +213,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     declared = model_format.output_names(path)
     names = [*(port.name for port in spec.outputs), *declared.values()]
     try:
-        if find_ssd_pipeline(spec.mo_args):
-            source = keep_ancestors(path, (BOXES, SCORES))  # what follows is replaced
+        source = read_without_loops(spec, path) or source
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
             # It reads only .pb files.
             if isinstance(source, bytes) and model_format.frontend == "tf":

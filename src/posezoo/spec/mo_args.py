@@ -19,7 +19,7 @@ from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.region_configs import (
     PIPELINE_CONFIG,
     TRANSFORMATIONS_CONFIG,
-    find_ssd_pipeline,
+    find_detector,
 )
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import YamlNode
@@ -128,10 +128,10 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
     kept: list[tuple[str, str]] = []
     originals: list[str] = []
     flags = list(_flags(node))
-    # Of the outputs that --output names for an SSD, Model Optimizer makes a single one.
-    is_ssd = bool(find_ssd_pipeline([(flag, value) for _, flag, value in flags]))
+    # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
+    is_detector = find_detector([(flag, value) for _, flag, value in flags]) is not None
     for item, flag, value in flags:
-        if flag not in TYPED or (is_ssd and flag == "--output"):
+        if flag not in TYPED or (is_detector and flag == "--output"):
             kept.append((flag, value))
             originals += [value] if flag in OTHER_ORIGINALS else []
             continue

@@ -1,5 +1,5 @@
 """The configurations with which Model Optimizer ends networks of YOLO 1 to 3 at RegionYolo layers,
-and those of TensorFlow's Object Detection API (SSD) at a DetectionOutput layer.
+and those of TensorFlow's Object Detection API at a DetectionOutput layer.
 
 They are the values of ``--transformations_config``: files of Model Optimizer itself, or files of
 the model, whose names contain "yolo". The contents of Model Optimizer's files for YOLO are here.
@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 TRANSFORMATIONS_CONFIG = "--transformations_config"
 #: Names the file with which the Object Detection API trained a network.
 PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
 
-#: The releases of the API since 2018 differ in the names of a few operations.
-_SSD_CONFIGS = ("ssd_v2_support.json", "ssd_support_api_v1.14.json", "ssd_support_api_v1.15.json")
+#: Of ``ssd_support.json``, for graphs before 2018, and of those of TensorFlow 2 nothing is known.
+_DETECTOR_CONFIG = re.compile(
+    r"(?!ssd_support\.json)(ssd|faster_rcnn|mask_rcnn|rfcn)(?:_v2)?_support(?:_api_v1\.(\d+))?\.json"
+)
 
 _COCO_ANCHORS = (0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052,
                  9.16828)  # fmt: skip
@@ -69,19 +71,34 @@ def is_region_config(value: str) -> bool:
     folder, _, _ = value.partition("/")
     if folder == "$dl_dir":
         return bool(re.fullmatch(r".*yolo.*\.json", posixpath.basename(value)))
-    return _is_of_model_optimizer(value, REGION_CONFIGS)
+    return _is_of_model_optimizer(value) and posixpath.basename(value) in REGION_CONFIGS
 
 
-def find_ssd_pipeline(arguments: Sequence[tuple[str, str]]) -> str:
-    """The file of the model (``$dl_dir/...``) that describes its SSD; empty if it is no SSD of the
-    Object Detection API.
-    """
+class Detector(NamedTuple):
+    """A detector of the Object Detection API."""
+
+    kind: str  # ssd, faster_rcnn, mask_rcnn or rfcn
+    release: int  # 13 for release 1.13 of TensorFlow; 0 for the first graphs of 2018
+    pipeline: str  # the file of the model that describes it: $dl_dir/...
+
+    @property
+    def stages(self) -> int:
+        """1, or 2 if proposals are found first."""
+        return 1 if self.kind == "ssd" else 2
+
+
+def find_detector(arguments: Sequence[tuple[str, str]]) -> Detector | None:
+    """The detector that the arguments describe; None if they describe none that is known."""
     values = dict(arguments)
     pipeline = values.get(PIPELINE_CONFIG, "")
-    is_ssd = _is_of_model_optimizer(values.get(TRANSFORMATIONS_CONFIG, ""), _SSD_CONFIGS)
-    return pipeline if is_ssd and pipeline.startswith("$dl_dir/") else ""
+    config = values.get(TRANSFORMATIONS_CONFIG, "")
+    match = _DETECTOR_CONFIG.fullmatch(posixpath.basename(config))
+    if not (match and _is_of_model_optimizer(config) and pipeline.startswith("$dl_dir/")):
+        return None
+    kind, release = match.groups("0")
+    return Detector(kind, int(release), pipeline)
 
 
-def _is_of_model_optimizer(value: str, names: Container[str]) -> bool:
+def _is_of_model_optimizer(value: str) -> bool:
     folder, _, _ = value.partition("/")
-    return folder in ("$mo_dir", "$mo_ext_dir") and posixpath.basename(value) in names
+    return folder in ("$mo_dir", "$mo_ext_dir")

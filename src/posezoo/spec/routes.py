@@ -14,7 +14,7 @@ from posezoo.spec.model import Framework, ModelSpec, Route
 from posezoo.spec.region_configs import (
     PIPELINE_CONFIG,
     TRANSFORMATIONS_CONFIG,
-    find_ssd_pipeline,
+    find_detector,
     is_region_config,
 )
 
@@ -57,7 +57,7 @@ def _is_supported(flag: str, value: str, spec: ModelSpec) -> bool:
     if flag == TRANSFORMATIONS_CONFIG and is_region_config(value):
         return True
     if flag in (TRANSFORMATIONS_CONFIG, PIPELINE_CONFIG):
-        return bool(find_ssd_pipeline(spec.mo_args))
+        return find_detector(spec.mo_args) is not None
     return is_supported(flag)
 
 

@@ -54,7 +54,7 @@ _FUSION_ATTRIBUTES = ("fused_ops", "epsilon", "num_args", "leakyrelu_alpha")
 _ACTIVATIONS = ("Relu", "Relu6", "Elu", "Sigmoid", "Tanh")
 
 
-class _Operation(NamedTuple):
+class Operation(NamedTuple):
     """An operation; the attributes are as in the JSON, or already encoded."""
 
     name: str
@@ -116,8 +116,8 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
                 attributes["value"] = _encode_value(name, attributes, weights)
             elif operation == "Placeholder" and name in shapes and _has_no_rank(attributes):
                 attributes["shape"] = {"shape": shapes[name]}
-            node = _Operation(name, operation, entry.get("input", []), attributes)
-            encoded += map(_encode_node, _unfuse(node))
+            node = Operation(name, operation, entry.get("input", []), attributes)
+            encoded += map(encode_node, _unfuse(node))
     return b"".join(encoded)
 
 
@@ -262,7 +262,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     ]
 
 
-def _unfuse(node: _Operation) -> list[_Operation]:
+def _unfuse(node: Operation) -> list[Operation]:
     """The operations that a node consists of; the last one has its name."""
     if node.operation not in (*_FUSED, "Prelu"):
         return [node]
@@ -287,8 +287,8 @@ def _unfuse(node: _Operation) -> list[_Operation]:
 class _UnfusedOperations:
     """The operations that a fused one consists of."""
 
-    def __init__(self, node: _Operation) -> None:
-        self.nodes: list[_Operation] = []
+    def __init__(self, node: Operation) -> None:
+        self.nodes: list[Operation] = []
         self.kept = {
             key: value for key, value in node.attributes.items() if key not in _FUSION_ATTRIBUTES
         }
@@ -300,7 +300,7 @@ class _UnfusedOperations:
         name = f"{self._node.name}/unfused_{len(self.nodes)}"
         if attributes is None:
             attributes = self._typed
-        self.nodes.append(_Operation(name, operation, inputs, attributes))
+        self.nodes.append(Operation(name, operation, inputs, attributes))
         return name
 
     def add_step(self, step: str, value: str, arguments: list[str]) -> str:
@@ -322,7 +322,7 @@ class _UnfusedOperations:
         raise ValueError(f"contains the fused operation {step}, which is not supported")
 
 
-def _encode_node(node: _Operation) -> bytes:
+def encode_node(node: Operation) -> bytes:
     """A node of GraphDef (node_def.proto)."""
     parts = [_field(1, node.name.encode()), _field(2, node.operation.encode())]
     parts += [_field(3, name.encode()) for name in node.inputs]

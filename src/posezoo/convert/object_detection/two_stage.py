@@ -1,0 +1,143 @@
+"""Faster R-CNN, R-FCN and Mask R-CNN: proposals, their classes, and masks of what is found.
+
+Between the stages, TensorFlow's loops remove overlapping boxes and scale the others. Here
+NonMaxSuppression and DetectionOutput do. The numbers are TensorFlow's, not those of Model
+Optimizer's Proposal, which does not clip anchors to the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from posezoo.convert.object_detection.graph import (
+    detect,
+    find_tensor,
+    loop_input,
+    loop_output,
+    make_output,
+    replace_input,
+)
+from posezoo.convert.object_detection.pipeline import Limits, Pipeline
+from posezoo.spec.region_configs import Detector
+
+_PROPOSALS = "BatchMultiClassNonMaxSuppression/map"
+_MASKS = "SecondStageBoxPredictor_1/Conv_3/BiasAdd"
+#: The release of the API since which boxes are clipped to the picture after overlaps are removed.
+_CLIPS_LATE = 10
+#: The release since which the third loop scales proposals to the picture, not the second.
+_SCALES_ALL = 13
+
+
+def _detections_scope(detector: Detector) -> str:
+    if detector.kind == "mask_rcnn":
+        return "BatchMultiClassNonMaxSuppression_1/map"
+    return "SecondStagePostprocessor/BatchMultiClassNonMaxSuppression/map"
+
+
+def _scaling_scope(detector: Detector) -> str:
+    return "map_1" if detector.release < _SCALES_ALL else "map_2"
+
+
+def name_ends(detector: Detector) -> list[str]:
+    """The nodes at which the parts of the graph end."""
+    scopes = (_PROPOSALS, _detections_scope(detector))
+    ends = [loop_input(scope, number) for scope in scopes for number in (0, 1)]
+    return [*ends, _MASKS] if detector.kind == "mask_rcnn" else ends
+
+
+def name_starts(detector: Detector, pipeline: Pipeline) -> Mapping[str, tuple[int, ...]]:
+    """The nodes at which the parts behind a loop start, with the shapes of their tensors."""
+    assert pipeline.proposals is not None
+    boxes = (1, pipeline.proposals.total, 4)
+    starts = {loop_output("map"): boxes, loop_output(_scaling_scope(detector)): boxes}
+    if detector.kind == "mask_rcnn":
+        found = (1, pipeline.detections.total, 4)
+        starts[loop_output(_detections_scope(detector))] = found
+    return starts
+
+
+def join_stages(network: Any, detector: Detector, pipeline: Pipeline, size: Any) -> list[Any]:
+    """The Results of the network: ``detection_output`` [1, 1, rows, 7], or ``reshape_do_2d``
+    [rows, 7] and ``masks`` [rows, classes, height, width].
+
+    Args:
+        network: the parts of the graph, the first one with its sizes.
+        size: height and width of the picture and another value, [1, 3].
+    """
+    from openvino import opset13 as ops
+
+    assert pipeline.proposals is not None
+    clips_late = detector.release >= _CLIPS_LATE
+    boxes, scores = (find_tensor(network, loop_input(_PROPOSALS, number)) for number in (0, 1))
+    height_width = ops.gather(size, np.array([0, 1, 0, 1]), np.array(1))
+    proposals, is_one = _propose(boxes, scores, height_width, pipeline.proposals, clips_late)
+    replace_input(network, loop_output("map"), proposals)
+    pixels = ops.multiply(proposals, height_width)
+    replace_input(network, loop_output(_scaling_scope(detector)), pixels.output(0))
+
+    scope = _detections_scope(detector)
+    boxes, scores = (find_tensor(network, loop_input(scope, number)) for number in (0, 1))
+    background = np.zeros((1, pipeline.proposals.total, 1), np.float32)
+    boxes = ops.divide(boxes, height_width)
+    is_inside = _has_area(ops.clamp(boxes, 0.0, 1.0))
+    scores = ops.multiply(ops.multiply(scores, is_one), is_inside)
+    scores = ops.concat([background, scores], 2)
+    if list(boxes.get_output_shape(0))[2] > 1:
+        background = np.zeros((1, pipeline.proposals.total, 1, 4), np.float32)
+        boxes = ops.concat([background, boxes], 2)
+    clipping = {"clip_before_nms": not clips_late, "clip_after_nms": clips_late}
+    rows = detect(boxes.output(0), scores.output(0), pipeline.detections, **clipping)
+    if detector.kind != "mask_rcnn":
+        return [make_output(rows, "detection_output")]
+    found = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))
+    replace_input(network, loop_output(scope), ops.squeeze(found, np.array([1])).output(0))
+    table = ops.reshape(rows, np.array([-1, 7]), special_zero=False)
+    masks = ops.sigmoid(ops.transpose(find_tensor(network, _MASKS), np.array([0, 3, 1, 2])))
+    return [make_output(table, "reshape_do_2d"), make_output(masks, "masks")]
+
+
+def _propose(
+    boxes: Any, scores: Any, height_width: Any, limits: Limits, clips_late: bool
+) -> tuple[Any, Any]:
+    """Proposals [1, count, 4] with corners as y, x from 0 to 1; and whether each is one,
+    [1, count, 1]: zeros fill the rest.
+    """
+    from openvino import opset13 as ops
+
+    rows = ops.reshape(boxes, np.array([1, -1, 4]), special_zero=False)
+    rows = ops.divide(rows, height_width)
+    scores = ops.transpose(scores, np.array([0, 2, 1]))
+    if not clips_late:
+        rows = ops.clamp(rows, 0.0, 1.0)
+        scores = ops.multiply(scores, _has_area(rows))
+    kept = ops.non_max_suppression(
+        rows,
+        scores,
+        np.array(limits.total, np.int64),
+        np.array(limits.iou_threshold, np.float32),
+        np.array(limits.score_threshold, np.float32),
+        output_type="i32",
+    )
+    places = ops.gather(kept.output(0), np.array(2), np.array(1))
+    places = ops.concat([places, np.zeros(limits.total, np.int32)], 0)
+    zero, one, count = (np.array([value]) for value in (0, 1, limits.total))
+    proposals = ops.gather(rows, ops.slice(places, zero, count, one), np.array(1))
+    proposals = ops.clamp(proposals, 0.0, 1.0)
+    numbers = np.arange(limits.total, dtype=np.int32)[None]
+    is_one = ops.convert(ops.less(numbers, kept.output(2)), "f32")
+    is_one = ops.multiply(is_one, _has_area(proposals))
+    is_one = ops.unsqueeze(is_one, np.array(-1))
+    return ops.multiply(proposals, is_one).output(0), is_one
+
+
+def _has_area(boxes: Any) -> Any:
+    """1 for each box with an area, or else 0: the shape of the boxes without its last axis."""
+    from openvino import opset13 as ops
+
+    last = np.array(-1)
+    low, high = (ops.gather(boxes, np.array(axes), last) for axes in ([0, 1], [2, 3]))
+    sides = ops.convert(ops.greater(high, low), "f32")
+    return ops.reduce_min(sides, last)
