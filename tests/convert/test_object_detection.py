@@ -13,7 +13,7 @@ from convert.test_against_mo import compiled
 from convert.test_graph_cutting import FP32, converted
 from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
 from fakes.network import downloaded, source_file, spec_of
-from fakes.ssd import CLASSES, PIPELINE, SIZE, Ssd
+from fakes.ssd import CLASSES, PIPELINE, SIZE, Ssd, intersection_over_union
 from posezoo.convert import frontends
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
@@ -24,23 +24,28 @@ CONFIG = (TRANSFORMATIONS_CONFIG, "$mo_dir/extensions/front/tf/ssd_v2_support.js
 PIPELINE_FILE = (PIPELINE_CONFIG, "$dl_dir/net/pipeline.config")
 ROWS = 60
 
+needs_tensorflow = pytest.mark.skipif(
+    not any(ENVIRONMENT.glob("lib/*/site-packages/tensorflow")),
+    reason="needs make mo-env MO_EXTRAS=caffe,tensorflow2",
+)
 
-def ssd_spec(content, folder, pipeline=PIPELINE):
-    """The model.yml of an SSD, and the layout with its files."""
+
+def detector_spec(content, folder, pipeline=PIPELINE, config=CONFIG):
+    """The model.yml of a detector, and the layout with its files."""
     files = (
         source_file("net/graph.pb", content, folder),
         source_file("net/pipeline.config", pipeline.encode(), folder),
     )
     port = Input("image_tensor", (1, SIZE, SIZE, 3), reshaped=True, reverse_input_channels=True)
     spec = replace(spec_of(content, folder, framework=Framework.TF), files=files)
-    spec = replace(spec, mo_args=(CONFIG, PIPELINE_FILE), inputs=(port,), outputs=())
+    spec = replace(spec, mo_args=(config, PIPELINE_FILE), inputs=(port,), outputs=())
     layout = downloaded(spec, content, folder)
     layout.file_path(spec, files[1]).write_text(pipeline)
     return spec, layout
 
 
-def read(folder, content, pipeline=PIPELINE):
-    spec, layout = ssd_spec(content, folder, pipeline)
+def read(folder, content, pipeline=PIPELINE, config=CONFIG):
+    spec, layout = detector_spec(content, folder, pipeline, config)
     return frontends.read_network(spec, layout.file_path(spec, spec.files[0]))
 
 
@@ -57,13 +62,6 @@ def expected_rows(boxes, scores, *, threshold, overlap, per_class, total):
             (0, label, scores[box, label], *np.clip(boxes[box][[1, 0, 3, 2]], 0, 1)) for box in kept
         ]
     return np.array(sorted(rows, key=lambda row: -row[2])[:total])
-
-
-def intersection_over_union(box, other):
-    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
-    shared = max(sides[0], 0) * max(sides[1], 0)
-    areas = [np.prod(each[2:] - each[:2]) for each in (box, other)]
-    return shared / (sum(areas) - shared)
 
 
 def draw_picture():
@@ -90,7 +88,7 @@ def test_the_rows_are_the_boxes_that_are_left_the_best_first(tmp_path, loop_is_l
 def test_the_ir_has_the_ports_of_model_optimizers(tmp_path):
     """The conversion compares it with the original, and reads a picture of bytes, BGR."""
     graph = Ssd()
-    ir = converted(*ssd_spec(graph.content(), tmp_path), FP32)
+    ir = converted(*detector_spec(graph.content(), tmp_path), FP32)
     (picture,) = ir.inputs
     (rows,) = ir.outputs
     assert picture.names == {"image_tensor", "image_tensor:0"}
@@ -103,10 +101,7 @@ def test_the_ir_has_the_ports_of_model_optimizers(tmp_path):
 
 
 @needs_mo
-@pytest.mark.skipif(
-    not any(ENVIRONMENT.glob("lib/*/site-packages/tensorflow")),
-    reason="needs make mo-env MO_EXTRAS=caffe,tensorflow2",
-)
+@needs_tensorflow
 @pytest.mark.parametrize("threshold", [0.3, 0.75])
 def test_the_rows_are_those_of_model_optimizer_sorted_by_score(tmp_path, threshold):
     content, pipeline = Ssd().content(), PIPELINE.replace("0.3", str(threshold))
@@ -187,7 +182,7 @@ def test_a_graph_of_another_structure_is_refused_by_name(tmp_path, name):
 
 
 def test_a_missing_pipeline_is_named(tmp_path):
-    spec, layout = ssd_spec(Ssd().content(), tmp_path)
+    spec, layout = detector_spec(Ssd().content(), tmp_path)
     layout.file_path(spec, spec.files[1]).unlink()
     with pytest.raises(ConversionError, match=r"pipeline\.config: does not exist"):
         frontends.read_network(spec, layout.file_path(spec, spec.files[0]))

@@ -36,6 +36,22 @@ _VARIANCES = np.float32([0.1, 0.1, 0.2, 0.2])
 _ARRAYS, _LOOP = "Preprocessor/map", "Preprocessor/map/while"
 
 
+def decode(encoded: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """The corners of boxes [..., 4], as y, x."""
+    encoded = encoded * _VARIANCES
+    sides = anchors[..., 2:] - anchors[..., :2]
+    centers = anchors[..., :2] + sides / 2 + encoded[..., :2] * sides
+    sides = sides * np.exp(encoded[..., 2:])
+    return np.concatenate([centers - sides / 2, centers + sides / 2], -1)
+
+
+def intersection_over_union(box: np.ndarray, other: np.ndarray) -> float:
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    shared = max(sides[0], 0) * max(sides[1], 0)
+    areas = [np.prod(each[2:] - each[:2]) for each in (box, other)]
+    return shared / (sum(areas) - shared)
+
+
 class Ssd:
     """The graph; the releases since 2019 put the loop behind the mean and the scale."""
 
@@ -58,14 +74,11 @@ class Ssd:
         """What the network computes for a picture [H, W, 3], RGB: corners as y, x, and scores of all classes."""
         cells = (picture.astype(np.float32) * 2 / 255 - 1)[::2, ::2]
         cells = cells.reshape(-1, 3)
-        encoded = np.concatenate(cells @ self.kernels["box"]) * _VARIANCES
+        encoded = np.concatenate(cells @ self.kernels["box"])
         logits = np.concatenate(cells @ self.kernels["class"])
-        sides = self.anchors[:, 2:] - self.anchors[:, :2]
-        centers = self.anchors[:, :2] + sides / 2 + encoded[:, :2] * sides
-        sides = sides * np.exp(encoded[:, 2:])
-        return np.hstack([centers - sides / 2, centers + sides / 2]), 1 / (1 + np.exp(-logits))
+        return decode(encoded, self.anchors), 1 / (1 + np.exp(-logits))
 
-    def _write(self, loop_is_last: bool) -> None:
+    def _read_picture(self, loop_is_last: bool) -> str:
         dtype = _attribute("dtype", _field(6, _UINT8))
         self._add(
             "image_tensor", "Placeholder", [], dtype, _attribute("shape", _shape((-1, -1, -1, 3)))
@@ -77,9 +90,12 @@ class Ssd:
             if loop_is_last
             else (self._resize_in_loop, self._normalize)
         )
-        picture = steps[1](steps[0]("ToFloat"))
+        return steps[1](steps[0]("ToFloat"))
+
+    def _write(self, loop_is_last: bool) -> None:
+        picture = self._read_picture(loop_is_last)
         encoded = self._predict("box", picture, 4)
-        decoded = self._decode(encoded)
+        decoded = self._decode(*self._pair_with_anchors(encoded), "Postprocessor")
         shape = _attribute("Tshape", _field(6, _INT32))
         self._add("Postprocessor/Shape", "Shape", [encoded], _of(_FLOAT))
         self._add(
@@ -102,8 +118,8 @@ class Ssd:
         for name, source in ends.items():
             self._calculate(name, "Identity", source)
 
-    def _decode(self, encoded: str) -> str:
-        """The corners of the boxes, by the code of Faster R-CNN."""
+    def _pair_with_anchors(self, encoded: str) -> tuple[str, str]:
+        """Rows of the codes and of the anchors, which are repeated for each picture."""
         scope = "Postprocessor"
         anchors = self._constant(f"{scope}/anchors", self.anchors)
         axis = self._constant(f"{scope}/axis", 0)
@@ -112,37 +128,35 @@ class Ssd:
         counts = self._constant(f"{scope}/Tile/multiples", [1, 1, 1])
         of_counts = _attribute("Tmultiples", _field(6, _INT32))
         self._add(f"{scope}/Tile", "Tile", [f"{scope}/ExpandDims", counts], _of(_FLOAT), of_counts)
-        low, high = self._split(
-            self._shape_as(f"{scope}/Tile", f"{scope}/Reshape", (-1, 4)), "anchors"
-        )
-        rows = self._shape_as(encoded, f"{scope}/Reshape_1", (-1, 4))
-        variances = self._constant(f"{scope}/Decode/variances", _VARIANCES)
-        moved, grown = self._split(self._decode_step("mul", "Mul", rows, variances), "codes")
-        half = self._constant(f"{scope}/Decode/half", 0.5)
-        sides = self._decode_step("sides", "Sub", high, low)
-        middle = self._decode_step(
-            "middle", "Mul", self._decode_step("sum", "AddV2", high, low), half
-        )
-        center = self._decode_step(
-            "center", "AddV2", self._decode_step("shift", "Mul", moved, sides), middle
-        )
-        grown = self._decode_step("growth", "Mul", self._decode_step("exp", "Exp", grown), sides)
-        reach = self._decode_step("reach", "Mul", grown, half)
-        ends = [
-            self._decode_step("low", "Sub", center, reach),
-            self._decode_step("high", "AddV2", center, reach),
-        ]
-        inputs = [*ends, self._constant(f"{scope}/Decode/concat/axis", 1)]
-        of_two = _attribute("N", _field(3, 2))
-        self._add(f"{scope}/Decode/concat", "ConcatV2", inputs, _of(_FLOAT), of_two)
-        return f"{scope}/Decode/concat"
+        rows = self._shape_as(f"{scope}/Tile", f"{scope}/Reshape", (-1, 4))
+        return self._shape_as(encoded, f"{scope}/Reshape_1", (-1, 4)), rows
 
-    def _decode_step(self, name: str, operation: str, *inputs: str) -> str:
-        return self._calculate(f"Postprocessor/Decode/{name}", operation, *inputs)
+    def _decode(self, encoded: str, anchors: str, scope: str) -> str:
+        """The corners of the boxes, by the code of Faster R-CNN: rows of four values."""
+        low, high = self._split(anchors, f"{scope}/Decode/anchors")
+        variances = self._constant(f"{scope}/Decode/variances", _VARIANCES)
+
+        def step(name: str, operation: str, *inputs: str) -> str:
+            return self._calculate(f"{scope}/Decode/{name}", operation, *inputs)
+
+        moved, grown = self._split(step("mul", "Mul", encoded, variances), f"{scope}/Decode/codes")
+        half = self._constant(f"{scope}/Decode/half", 0.5)
+        sides = step("sides", "Sub", high, low)
+        middle = step("middle", "Mul", step("sum", "AddV2", high, low), half)
+        center = step("center", "AddV2", step("shift", "Mul", moved, sides), middle)
+        grown = step("growth", "Mul", step("exp", "Exp", grown), sides)
+        reach = step("reach", "Mul", grown, half)
+        ends = [step("low", "Sub", center, reach), step("high", "AddV2", center, reach)]
+        return self._join(f"{scope}/Decode/concat", ends)
+
+    def _join(self, name: str, inputs: list[str]) -> str:
+        inputs = [*inputs, self._constant(f"{name}/axis", 1)]
+        count = _attribute("N", _field(3, len(inputs) - 1))
+        self._add(name, "ConcatV2", inputs, _of(_FLOAT), count)
+        return name
 
     def _split(self, source: str, name: str) -> tuple[str, str]:
         """The first and the last two columns."""
-        name = f"Postprocessor/Decode/{name}"
         axis = self._constant(f"{name}/axis", 1)
         self._add(name, "Split", [axis, source], _of(_FLOAT), _attribute("num_split", _field(3, 2)))
         return name, f"{name}:1"

@@ -26,6 +26,7 @@ from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, static_sizes
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.spec.region_configs import find_detector
 
 
 def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) -> Any:
@@ -70,6 +71,8 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
 
 def _refuse_undeclared_inputs(spec: ModelSpec, network: Any) -> None:
     names = {port.name for port in spec.inputs}
+    if detector := find_detector(spec.mo_args):
+        names |= detector.added_inputs
     for port in network.inputs:
         if not names & port.names:
             raise ConversionError(

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 TRANSFORMATIONS_CONFIG = "--transformations_config"
 #: Names the file with which the Object Detection API trained a network.
 PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
+#: The input with height and width of the picture, and 1: [1, 3].
+SIZE_INPUT = "image_info"
 
 #: Of ``ssd_support.json``, for graphs before 2018, and of those of TensorFlow 2 nothing is known.
 _DETECTOR_CONFIG = re.compile(
@@ -85,6 +87,11 @@ class Detector(NamedTuple):
     def stages(self) -> int:
         """1, or 2 if proposals are found first."""
         return 1 if self.kind == "ssd" else 2
+
+    @property
+    def added_inputs(self) -> frozenset[str]:
+        """The inputs beside the declared ones that Model Optimizer, too, gives to the network."""
+        return frozenset({SIZE_INPUT} if self.stages == 2 else ())
 
 
 def find_detector(arguments: Sequence[tuple[str, str]]) -> Detector | None:

@@ -24,13 +24,11 @@ from posezoo.convert.object_detection.two_stage import join_stages, name_ends, n
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
 from posezoo.spec.model import ModelSpec
-from posezoo.spec.region_configs import Detector, find_detector
+from posezoo.spec.region_configs import SIZE_INPUT, Detector, find_detector
 
 #: An SSD's decoded boxes [N, boxes, 1, 4] with corners as y, x, and scores [N, boxes, classes].
 _BOXES, _SCORES = "Postprocessor/ExpandDims_1", "Postprocessor/convert_scores"
 _PICTURE, _PICTURES = "image_tensor", "Preprocessor/map"
-#: The input beside the picture that Model Optimizer gives to networks of two stages.
-_SIZE = "image_info"
 _OUTPUT = "detection_boxes"
 
 
@@ -111,8 +109,8 @@ def _join(network: Any, detector: Detector, pipeline: Pipeline, spec: ModelSpec)
         rows = detect(*_find_boxes(network, pipeline), pipeline.detections, clip_after_nms=True)
         return ov.Model([make_output(rows, _OUTPUT, f"{_OUTPUT}:0")], [picture], spec.name)
     size = ov.op.Parameter(ov.Type.f32, ov.Shape([1, 3]))
-    size.set_friendly_name(_SIZE)
-    size.output(0).set_names({_SIZE})
+    size.set_friendly_name(SIZE_INPUT)
+    size.output(0).set_names({SIZE_INPUT, f"{SIZE_INPUT}:0"})
     results = join_stages(network, detector, pipeline, size)
     return ov.Model(results, [picture, size], spec.name)
 

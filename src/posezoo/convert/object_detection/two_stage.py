@@ -1,8 +1,8 @@
 """Faster R-CNN, R-FCN and Mask R-CNN: proposals, their classes, and masks of what is found.
 
 Between the stages, TensorFlow's loops remove overlapping boxes and scale the others. Here
-NonMaxSuppression and DetectionOutput do. The numbers are TensorFlow's, not those of Model
-Optimizer's Proposal, which does not clip anchors to the picture.
+NonMaxSuppression and DetectionOutput do. Unlike in Model Optimizer's networks, no box without an
+area is found.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def name_starts(detector: Detector, pipeline: Pipeline) -> Mapping[str, tuple[in
 
 
 def join_stages(network: Any, detector: Detector, pipeline: Pipeline, size: Any) -> list[Any]:
-    """The Results of the network: ``detection_output`` [1, 1, rows, 7], or ``reshape_do_2d``
-    [rows, 7] and ``masks`` [rows, classes, height, width].
+    """The Results of the network: ``detection_output`` [1, 1, rows, 7], or ``masks``
+    [rows, classes, height, width] and ``reshape_do_2d`` [rows, 7].
 
     Args:
         network: the parts of the graph, the first one with its sizes.
@@ -91,12 +91,17 @@ def join_stages(network: Any, detector: Detector, pipeline: Pipeline, size: Any)
     clipping = {"clip_before_nms": not clips_late, "clip_after_nms": clips_late}
     rows = detect(boxes.output(0), scores.output(0), pipeline.detections, **clipping)
     if detector.kind != "mask_rcnn":
-        return [make_output(rows, "detection_output")]
+        return [make_output(rows, "detection_output", "detection_output:0")]
     found = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))
     replace_input(network, loop_output(scope), ops.squeeze(found, np.array([1])).output(0))
     table = ops.reshape(rows, np.array([-1, 7]), special_zero=False)
-    masks = ops.sigmoid(ops.transpose(find_tensor(network, _MASKS), np.array([0, 3, 1, 2])))
-    return [make_output(table, "reshape_do_2d"), make_output(masks, "masks")]
+    logits = find_tensor(network, _MASKS)
+    logits.set_names(set())  # the output has them
+    masks = ops.sigmoid(ops.transpose(logits, np.array([0, 3, 1, 2])))
+    return [
+        make_output(masks, _MASKS, "masks"),
+        make_output(table, "reshape_do_2d", "reshape_do_2d:0"),
+    ]
 
 
 def _propose(
