@@ -48,6 +48,10 @@ CONFIG = "--transformations_config"
         ),
         (
             {"mo_args": ((CONFIG, "$mo_dir/a/rfcn_support.json"), (PIPELINE, "$dl_dir/b"))},
+            (Route.CONVERT, ""),
+        ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/efficient_det.json"), (PIPELINE, "$dl_dir/b"))},
             (Route.MO, "object-detection-pipeline"),
         ),
         (

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.convert.object_detection.graph import (
+from posezoo.convert.object_detection.loopless_graph import (
     detect,
     find_tensor,
     loop_input,
@@ -20,7 +20,7 @@ from posezoo.convert.object_detection.graph import (
     make_output,
     replace_input,
 )
-from posezoo.convert.object_detection.pipeline import Limits, Pipeline
+from posezoo.convert.object_detection.pipeline_config import DetectorPipeline, Limits
 from posezoo.spec.region_configs import Detector
 
 _PROPOSALS = "BatchMultiClassNonMaxSuppression/map"
@@ -48,7 +48,7 @@ def name_ends(detector: Detector) -> list[str]:
     return [*ends, _MASKS] if detector.kind == "mask_rcnn" else ends
 
 
-def name_starts(detector: Detector, pipeline: Pipeline) -> Mapping[str, tuple[int, ...]]:
+def name_starts(detector: Detector, pipeline: DetectorPipeline) -> Mapping[str, tuple[int, ...]]:
     """The nodes at which the parts behind a loop start, with the shapes of their tensors."""
     assert pipeline.proposals is not None
     boxes = (1, pipeline.proposals.total, 4)
@@ -59,7 +59,9 @@ def name_starts(detector: Detector, pipeline: Pipeline) -> Mapping[str, tuple[in
     return starts
 
 
-def join_stages(network: Any, detector: Detector, pipeline: Pipeline, size: Any) -> list[Any]:
+def join_stages(
+    network: Any, detector: Detector, pipeline: DetectorPipeline, size: Any
+) -> list[Any]:
     """The Results of the network: ``detection_output`` [1, 1, rows, 7], or ``masks``
     [rows, classes, height, width] and ``reshape_do_2d`` [rows, 7].
 

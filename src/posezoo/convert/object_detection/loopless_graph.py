@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from posezoo.convert.graph_cutting import find_output
-from posezoo.convert.object_detection.pipeline import Limits
+from posezoo.convert.object_detection.pipeline_config import Limits
 from posezoo.ir.openvino_import import import_openvino
 
 

@@ -33,7 +33,7 @@ class Limits(NamedTuple):
     total: int
 
 
-class Pipeline(NamedTuple):
+class DetectorPipeline(NamedTuple):
     """What the network's pipeline.config says of its input and its boxes.
 
     Attributes:
@@ -57,7 +57,7 @@ class Pipeline(NamedTuple):
         return (short == least and long <= most) or (long == most and short <= least)
 
 
-def read_pipeline(path: Path, *, stages: int) -> Pipeline:
+def read_pipeline(path: Path, *, stages: int) -> DetectorPipeline:
     """The description of an SSD (1 stage) or of a network that finds proposals first (2).
 
     Raises:
@@ -75,7 +75,7 @@ def read_pipeline(path: Path, *, stages: int) -> Pipeline:
         detections = _read_limits(network.message("post_processing"))
         if not network.flag("add_background_class", True):
             raise network.make_error("add_background_class: false is not supported")
-        return Pipeline(network.integer("num_classes", 0), smallest, largest, detections)
+        return DetectorPipeline(network.integer("num_classes", 0), smallest, largest, detections)
     detections = _read_limits(network.message("second_stage_post_processing"))
     count = network.integer("first_stage_max_proposals", 300)
     proposals = Limits(
@@ -84,7 +84,9 @@ def read_pipeline(path: Path, *, stages: int) -> Pipeline:
         count,
         count,
     )
-    return Pipeline(network.integer("num_classes", 0), smallest, largest, detections, proposals)
+    return DetectorPipeline(
+        network.integer("num_classes", 0), smallest, largest, detections, proposals
+    )
 
 
 def _read_sizes(resizers: Message) -> tuple[tuple[int, int], tuple[int, int]]:
