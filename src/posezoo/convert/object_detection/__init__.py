@@ -19,7 +19,7 @@ from posezoo.convert.object_detection.loopless_graph import (
     make_output,
     replace_input,
 )
-from posezoo.convert.object_detection.pipeline_config import HINT, DetectorPipeline, read_pipeline
+from posezoo.convert.object_detection.pipeline_config import HINT, DetectionConfig, read_pipeline
 from posezoo.convert.object_detection.two_stage import join_stages, name_ends, name_starts
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
@@ -82,7 +82,7 @@ def add_detection_output(network: Any, spec: ModelSpec, source: Path) -> Any:
         raise ConversionError(problem, hint=HINT) from error
 
 
-def _read_pipeline(detector: Detector, spec: ModelSpec, source: Path) -> DetectorPipeline:
+def _read_pipeline(detector: Detector, spec: ModelSpec, source: Path) -> DetectionConfig:
     return read_pipeline(_pipeline_path(detector, spec, source), stages=detector.stages)
 
 
@@ -90,12 +90,12 @@ def _pipeline_path(detector: Detector, spec: ModelSpec, source: Path) -> Path:
     return spec.path_beside_source(source, detector.pipeline.removeprefix("$dl_dir/"))
 
 
-def _picture_shape(spec: ModelSpec, pipeline: DetectorPipeline) -> tuple[int, ...]:
+def _picture_shape(spec: ModelSpec, pipeline: DetectionConfig) -> tuple[int, ...]:
     declared = next((port.shape for port in spec.inputs if port.shape), ())
     return declared or (1, *pipeline.smallest, 3)
 
 
-def _join(network: Any, detector: Detector, pipeline: DetectorPipeline, spec: ModelSpec) -> Any:
+def _join(network: Any, detector: Detector, pipeline: DetectionConfig, spec: ModelSpec) -> Any:
     ov = import_openvino()
     shape = _picture_shape(spec, pipeline)
     if len(shape) != 4 or not pipeline.accepts(*shape[1:3]):
@@ -115,7 +115,7 @@ def _join(network: Any, detector: Detector, pipeline: DetectorPipeline, spec: Mo
     return ov.Model(results, [picture, size], spec.name)
 
 
-def _find_boxes(network: Any, pipeline: DetectorPipeline) -> tuple[Any, Any]:
+def _find_boxes(network: Any, pipeline: DetectionConfig) -> tuple[Any, Any]:
     boxes, scores = find_tensor(network, _BOXES), find_tensor(network, _SCORES)
     count = boxes.get_shape()[1]
     sizes = [list(boxes.get_shape()), list(scores.get_shape())]

@@ -33,7 +33,7 @@ class Limits(NamedTuple):
     total: int
 
 
-class DetectorPipeline(NamedTuple):
+class DetectionConfig(NamedTuple):
     """What the network's pipeline.config says of its input and its boxes.
 
     Attributes:
@@ -57,7 +57,7 @@ class DetectorPipeline(NamedTuple):
         return (short == least and long <= most) or (long == most and short <= least)
 
 
-def read_pipeline(path: Path, *, stages: int) -> DetectorPipeline:
+def read_pipeline(path: Path, *, stages: int) -> DetectionConfig:
     """The description of an SSD (1 stage) or of a network that finds proposals first (2).
 
     Raises:
@@ -75,7 +75,7 @@ def read_pipeline(path: Path, *, stages: int) -> DetectorPipeline:
         detections = _read_limits(network.message("post_processing"))
         if not network.flag("add_background_class", True):
             raise network.make_error("add_background_class: false is not supported")
-        return DetectorPipeline(network.integer("num_classes", 0), smallest, largest, detections)
+        return DetectionConfig(network.integer("num_classes", 0), smallest, largest, detections)
     detections = _read_limits(network.message("second_stage_post_processing"))
     count = network.integer("first_stage_max_proposals", 300)
     proposals = Limits(
@@ -84,7 +84,7 @@ def read_pipeline(path: Path, *, stages: int) -> DetectorPipeline:
         count,
         count,
     )
-    return DetectorPipeline(
+    return DetectionConfig(
         network.integer("num_classes", 0), smallest, largest, detections, proposals
     )
 

@@ -20,7 +20,7 @@ from posezoo.convert.object_detection.loopless_graph import (
     make_output,
     replace_input,
 )
-from posezoo.convert.object_detection.pipeline_config import DetectorPipeline, Limits
+from posezoo.convert.object_detection.pipeline_config import DetectionConfig, Limits
 from posezoo.spec.region_configs import Detector
 
 _PROPOSALS = "BatchMultiClassNonMaxSuppression/map"
@@ -48,7 +48,7 @@ def name_ends(detector: Detector) -> list[str]:
     return [*ends, _MASKS] if detector.kind == "mask_rcnn" else ends
 
 
-def name_starts(detector: Detector, pipeline: DetectorPipeline) -> Mapping[str, tuple[int, ...]]:
+def name_starts(detector: Detector, pipeline: DetectionConfig) -> Mapping[str, tuple[int, ...]]:
     """The nodes at which the parts behind a loop start, with the shapes of their tensors."""
     assert pipeline.proposals is not None
     boxes = (1, pipeline.proposals.total, 4)
@@ -60,7 +60,7 @@ def name_starts(detector: Detector, pipeline: DetectorPipeline) -> Mapping[str, 
 
 
 def join_stages(
-    network: Any, detector: Detector, pipeline: DetectorPipeline, size: Any
+    network: Any, detector: Detector, pipeline: DetectionConfig, size: Any
 ) -> list[Any]:
     """The Results of the network: ``detection_output`` [1, 1, rows, 7], or ``masks``
     [rows, classes, height, width] and ``reshape_do_2d`` [rows, 7].
