@@ -125,6 +125,8 @@ def test_outputs_are_those_of_model_optimizer_sorted_by_score(tmp_path, masks):
             "min_dimension: 24",
             r"would resize the declared input \[1, 16, 16, 3\]",
         ),
+        ("num_classes: 3", "num_classes: 4", "its boxes and scores have the shapes"),
+        ("proposals: 12", "proposals: 1e9", "first_stage_max_proposals: expected 1 to 100000"),
         ("proposals: 12", "proposals: 13", "OpenVINO cannot read it: .*Reshape"),
     ],
 )

@@ -36,7 +36,7 @@ class Place:
         is_packed = file["name"].endswith(".zip")
         content = openmmlab_archive(member or declared["checkpoint"], onnx) if is_packed else onnx
         file["source"] = self.server.serve(file["name"], content)
-        if file.get("checksum"):
+        if isinstance(file.get("checksum"), dict):
             file["size"] = len(content)
             file["checksum"]["value"] = hashlib.sha256(content).hexdigest()
             file.pop("max_size", None)

@@ -11,6 +11,7 @@ import pytest
 
 from fakes.command import posezoo as run_posezoo
 from posezoo import load
+from posezoo.errors import InferenceError
 from posezoo.ir.openvino_import import import_openvino
 
 ov = import_openvino()
@@ -138,7 +139,8 @@ def test_metadata_beside_an_ir_names_its_license_too(tmp_path):
     ("content", "reason"),
     [
         (None, "no such file, and no model of the zoo"),
-        (b"no network", "cannot be read as ONNX"),
+        (b"no network", "is no complete ONNX file"),
+        (b'"\x1b[31mred"', "is no complete ONNX file"),
         ({}, "does not say how images are prepared for it"),
     ],
 )
@@ -151,7 +153,30 @@ def test_an_onnx_that_cannot_be_run_is_refused_with_the_reason(tmp_path, content
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
     ended = run_posezoo("run", path, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
     assert ended.returncode == 1 and reason in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert "Traceback" not in ended.stderr and "\x1b" not in ended.stderr
+
+
+def test_metadata_of_another_model_in_the_folder_of_an_onnx_says_nothing(tmp_path):
+    onnx_file = write_onnx(tmp_path / "own.onnx", columns())
+    (tmp_path / "metadata.yaml").write_text("author: Ultralytics\n", "utf-8")
+    with pytest.raises(InferenceError, match="does not say how images are prepared for it"):
+        load(onnx_file, listener=None)
+
+
+def test_new_weights_beside_an_onnx_are_used(tmp_path):
+    onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
+    weights = tmp_path / "own.data"
+    model = onnx.load(onnx_file)
+    onnx.save(model, onnx_file, save_as_external_data=True, location="own.data")
+    image = np.full((640, 640, 3), 51, np.uint8)
+    (pose,) = load(onnx_file, listener=None)(image)
+    weights.write_bytes(bytes(weights.stat().st_size))
+    assert pose.score > 0.5 and load(onnx_file, listener=None)(image) == []
+    weights.unlink()
+    with pytest.raises(
+        InferenceError, match=r"own\.onnx: its weights 'own\.data' are not beside it"
+    ):
+        load(onnx_file, listener=None)
 
 
 def test_a_draft_of_its_model_yml_names_the_decoder(tmp_path):

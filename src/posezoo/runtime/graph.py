@@ -11,7 +11,7 @@ from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import InferenceError, suggest
+from posezoo.errors import InferenceError, sanitize, suggest
 from posezoo.ir.openvino_import import (
     error_text,
     explain_invalid_names,
@@ -26,6 +26,7 @@ _LAYOUTS = ("NCHW", "NHWC")
 
 #: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
 _AUTHOR = "Ultralytics"
+_MAX_METADATA = 64 << 10
 _AUTHOR_LINE = re.compile(rf"^author: *['\"]?{_AUTHOR}\b", re.MULTILINE)
 
 
@@ -76,20 +77,15 @@ class Graph:
     def __init__(self, xml: Path) -> None:
         self.path = xml
         self.core = openvino_core(extra="run")
-        for file in network_files(xml):
-            if not file.is_file():
-                raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
-        kind = "ONNX" if is_onnx(xml) else "an IR"
-        with open(xml, "rb") as stream:
-            # Otherwise OpenVINO tries all its readers and prints errors.
-            if not is_onnx(xml) and b"<net" not in stream.read(1024):
-                raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
+        # Otherwise OpenVINO tries all its readers and prints errors.
+        (_require_onnx if is_onnx(xml) else _require_ir)(xml)
         try:
             self.model = self.core.read_model(xml)
         except RuntimeError as error:
+            kind, verb = ("ONNX", "export") if is_onnx(xml) else ("an IR", "convert")
             raise InferenceError(
                 f"{xml}: cannot be read as {kind}: {error_text(error)}",
-                hint="convert the model again",
+                hint=f"{verb} the model again",
             ) from error
         if problem := explain_invalid_names(self.model):
             raise InferenceError(
@@ -168,9 +164,13 @@ class Graph:
         """Whether its metadata names Ultralytics as the author."""
         if self.read_rt_info("framework", "author") == _AUTHOR:
             return True
+        beside = self.path.with_name("metadata.yaml")
+        if is_onnx(self.path) or not beside.is_file():
+            return False
         try:
-            text = (self.path.parent / "metadata.yaml").read_text("utf-8")
-        except (OSError, ValueError):
+            with open(beside, "rb") as stream:
+                text = stream.read(_MAX_METADATA).decode("utf-8", "replace")
+        except OSError:
             return False
         return _AUTHOR_LINE.search(text) is not None
 
@@ -338,9 +338,36 @@ def is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
 
 
+def _require_ir(xml: Path) -> None:
+    for file in network_files(xml):
+        if not file.is_file():
+            raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
+    with open(xml, "rb") as stream:
+        if b"<net" not in stream.read(1024):
+            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
+
+
+def _require_onnx(path: Path) -> None:
+    from posezoo.convert.formats import onnx
+
+    if not path.is_file():
+        raise InferenceError(f"{path}: no such file")
+    if not onnx.is_onnx(path):
+        raise InferenceError(f"{path}: is no complete ONNX file", hint="export the model again")
+    for weights in network_files(path):
+        if not weights.is_file():
+            problem = f"{path}: its weights {sanitize(weights.name)} are not beside it"
+            raise InferenceError(problem, hint="copy them, or export the model again")
+
+
 def network_files(path: Path) -> tuple[Path, ...]:
-    """The files of a network: an ONNX file, or an .xml with its .bin."""
-    return (path,) if is_onnx(path) else (path, path.with_suffix(".bin"))
+    """The files of a network: an ONNX file and those of its weights, or an .xml with its .bin."""
+    if not is_onnx(path):
+        return path, path.with_suffix(".bin")
+    from posezoo.convert.formats import onnx
+
+    weights = sorted(onnx.external_data_files(path))
+    return path, *(path.parent / name for name in weights)
 
 
 def port_shapes(ports: Any) -> dict[str, Shape]:

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.conversion import convert_model
 from fakes.darknet import yolo_v2_tiny, yolo_v4
-from posezoo.errors import ConversionError
+from posezoo.errors import ConversionError, SelfCheckError
 from posezoo.events import SelfCheckPassed
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.layout import ModelLayout
@@ -102,6 +102,13 @@ def test_a_network_that_opencv_does_not_read_is_compared_with_openvino(tmp_path,
     convert_model(spec, layout, precisions=(Precision.FP32,), listener=events.append)
     (check,) = [event for event in events if isinstance(event, SelfCheckPassed)]
     assert "OpenVINO" in check.reference
+
+
+def test_boxes_of_other_classes_than_the_filters_are_refused_by_opencv(tmp_path, net):
+    net.text = net.text.replace("classes = 2", "classes = 3")
+    spec, layout = declare(tmp_path, net)
+    with pytest.raises(SelfCheckError, match="the original cannot be run: OpenCV refuses it"):
+        convert_model(spec, layout)
 
 
 def test_a_mistake_leaves_no_file(tmp_path, net):

@@ -122,7 +122,9 @@ MISTAKES = {
     "other shapes": ("from = -3", "from = -4", r"net\.cfg:37: the layers that it adds have different"),
     "two terms": ("from = -3", "from = -3, -1", r"net\.cfg:38: only one layer can be added"),
     "groups": ("layers = -2", "layers = -2\ngroups = 2\ngroup_id = 2", "there are only 2 groups"),
-    "other groups": ("layers = -2", "layers = -2\ngroups = 5", r"net\.cfg:56: cannot be built:"),
+    "other groups": ("layers = -2", "layers = -2\ngroups = 5", r"net\.cfg:58: \d+ channels in 5 groups"),
+    "a long list": ("layers = -2", f"layers = {'-2,' * 100}-2", r"net\.cfg:57: layers: has 101 numbers"),
+    "a large image": ("width=96", "width=9999999", r"net\.cfg:1: the image \[64, 9999999, 3\] is too"),
     "a concatenation": ("layers = -1, -4", "layers = -1, 0", r"net\.cfg:41: cannot be built:"),
     "a large map": ("stride = 2\n\n[route]", "stride = 9000\n\n[route]", "its output .* is too large"),
     "boxes of boxes": ("[yolo]", "[yolo]\n[yolo]", r"\[yolo\] needs a linear \[convolutional\]"),
@@ -154,6 +156,7 @@ def test_a_network_without_boxes_has_no_outputs(tmp_path):
         (b"", r"net\.cfg: is empty"),
         (b"filters = 8", r"net\.cfg:1: expected \[layer\]"),
         (b"\xff\xfe\x00", r"net\.cfg: is not text"),
+        (b"[net]\n" * 2001, r"net\.cfg:2001: more than 2000 layers"),
         (b"[net]\n" * (MAX_BYTES // 6 + 1), r"net\.cfg: has 262146 bytes, more than"),
     ],
 )

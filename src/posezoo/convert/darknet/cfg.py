@@ -14,6 +14,9 @@ from posezoo.errors import ConversionError, sanitize
 
 #: The largest file that is read; YOLOv4 has 12 KB.
 MAX_BYTES = 256 << 10
+#: YOLOv4 has 162 layers; the longest of its lists has 4 numbers.
+MAX_LAYERS = 2000
+_MAX_NUMBERS = 100
 
 _HEADING = re.compile(r"\[(\w{1,40})\]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,7}")
@@ -42,6 +45,8 @@ class Section:
         parts = [part.strip() for part in text.split(",")]
         if not all(_INTEGER.fullmatch(part) for part in parts):
             raise self.make_error(f"{key}: expected whole numbers, got {sanitize(text)}", key)
+        if len(parts) > _MAX_NUMBERS:
+            raise self.make_error(f"{key}: has {len(parts)} numbers, at most {_MAX_NUMBERS}", key)
         return [int(part) for part in parts]
 
     def integer(self, key: str, default: str = "", *, least: int = 1) -> int:
@@ -71,6 +76,8 @@ def read_cfg(path: Path) -> list[Section]:
             continue
         if heading := _HEADING.fullmatch(line):
             sections.append(Section(path, number, heading[1]))
+            if len(sections) > MAX_LAYERS:
+                raise sections[-1].make_error(f"more than {MAX_LAYERS} layers")
             continue
         key, sign, value = line.partition("=")
         if not sign or not sections:

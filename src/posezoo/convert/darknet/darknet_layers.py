@@ -85,6 +85,8 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
     net, *layers = _require_known(sections)
     ends = find_ends(layers)
     sizes = [net.integer(key) for key in ("height", "width", "channels")]
+    if math.prod(sizes) > _MAX_VALUES:
+        raise net.make_error(f"the image {sizes} is too large")
     ov = import_openvino()
     image = ov.op.Parameter(ov.Type.f32, ov.PartialShape([1, *sizes]))
     image.set_friendly_name(INPUT)
@@ -210,8 +212,17 @@ def _build_route(layer: Section, progress: _Progress) -> Any:
     if group >= groups:
         raise layer.make_error(f"there are only {groups} groups", "group_id")
     if groups > 1:
-        parts = [ops.split(part, 1, groups).output(group) for part in parts]
+        parts = [_take_group(layer, part, group, groups) for part in parts]
     return ops.concat(parts, 1).output(0) if len(parts) > 1 else parts[0]
+
+
+def _take_group(layer: Section, part: Any, group: int, groups: int) -> Any:
+    channels = part.get_shape()[1]
+    if channels % groups:
+        raise layer.make_error(f"{channels} channels in {groups} groups", "groups")
+    size = channels // groups
+    start, stop = ([number * size] for number in (group, group + 1))
+    return ops.slice(part, start, stop, [1], [1]).output(0)
 
 
 def _build_shortcut(layer: Section, progress: _Progress) -> Any:

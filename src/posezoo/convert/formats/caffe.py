@@ -83,7 +83,10 @@ def _open_runtime(
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         for name in signatures:
             net.setInput(feed[name], name)
-        results = dict(zip(names, net.forward(layers), strict=True))
+        try:
+            results = dict(zip(names, net.forward(layers), strict=True))
+        except module.error as error:
+            raise RuntimeError(f"OpenCV refuses it: {error}") from error
         return {
             name: arrange_detections(rows, ports.detections[name])
             if name in ports.detections

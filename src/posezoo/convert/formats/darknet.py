@@ -94,7 +94,10 @@ def _open_runtime(
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         net.setInput(feed[INPUT].transpose(0, 3, 1, 2))
-        maps = net.forward(list(ends.values()))
+        try:
+            maps = net.forward(list(ends.values()))
+        except module.error as error:
+            raise RuntimeError(f"OpenCV refuses it: {error}") from error
         return {name: each.transpose(0, 2, 3, 1) for name, each in zip(ends, maps, strict=True)}
 
     return ReferenceRuntime(describe_opencv(module), {INPUT: signature}, ends, run)

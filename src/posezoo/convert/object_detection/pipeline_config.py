@@ -23,6 +23,9 @@ _NMS_FIELDS = {
 }
 _SCORE_CONVERTERS = ("SIGMOID", "SOFTMAX")
 
+#: Of boxes, classes, or pixels of a side. No detector has more.
+_MAX_COUNT = 100_000
+
 
 class Limits(NamedTuple):
     """Which boxes are left; an IoU above ``iou_threshold`` removes the box with the lower score."""
@@ -71,22 +74,21 @@ def read_pipeline(path: Path, *, stages: int) -> DetectionConfig:
         raise ConversionError(f"{path}: describes no {title}, but: {kinds or 'nothing'}", hint=HINT)
     network = model.message(name)
     smallest, largest = _read_sizes(network.message("image_resizer"))
+    classes = _read_count(network, "num_classes")
     if stages == 1:
         detections = _read_limits(network.message("post_processing"))
         if not network.flag("add_background_class", True):
             raise network.make_error("add_background_class: false is not supported")
-        return DetectionConfig(network.integer("num_classes", 0), smallest, largest, detections)
+        return DetectionConfig(classes, smallest, largest, detections)
     detections = _read_limits(network.message("second_stage_post_processing"))
-    count = network.integer("first_stage_max_proposals", 300)
+    count = _read_count(network, "first_stage_max_proposals", 300)
     proposals = Limits(
-        network.number("first_stage_nms_score_threshold", 0.0),
-        network.number("first_stage_nms_iou_threshold", 0.7),
+        _read_share(network, "first_stage_nms_score_threshold", 0.0),
+        _read_share(network, "first_stage_nms_iou_threshold", 0.7),
         count,
         count,
     )
-    return DetectionConfig(
-        network.integer("num_classes", 0), smallest, largest, detections, proposals
-    )
+    return DetectionConfig(classes, smallest, largest, detections, proposals)
 
 
 def _read_sizes(resizers: Message) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -94,12 +96,12 @@ def _read_sizes(resizers: Message) -> tuple[tuple[int, int], tuple[int, int]]:
     if "keep_aspect_ratio_resizer" in resizers.fields:
         resizer = resizers.message("keep_aspect_ratio_resizer")
         _refuse_other_fields(resizer, _KEPT_FIELDS)
-        shortest = resizer.integer("min_dimension", 600)
-        longest = resizer.integer("max_dimension", 1024)
+        shortest = _read_count(resizer, "min_dimension", 600)
+        longest = _read_count(resizer, "max_dimension", 1024)
         return (shortest, shortest), (longest, longest)
     resizer = resizers.message("fixed_shape_resizer")
     _refuse_other_fields(resizer, _FIXED_FIELDS)
-    size = (resizer.integer("height", 300), resizer.integer("width", 300))
+    size = (_read_count(resizer, "height", 300), _read_count(resizer, "width", 300))
     return size, size
 
 
@@ -111,11 +113,25 @@ def _read_limits(postprocessing: Message) -> Limits:
     nms = postprocessing.message("batch_non_max_suppression")
     _refuse_other_fields(nms, _NMS_FIELDS)
     return Limits(
-        nms.number("score_threshold", 0.0),
-        nms.number("iou_threshold", 0.6),
-        nms.integer("max_detections_per_class", 100),
-        nms.integer("max_total_detections", 100),
+        _read_share(nms, "score_threshold", 0.0),
+        _read_share(nms, "iou_threshold", 0.6),
+        _read_count(nms, "max_detections_per_class", 100),
+        _read_count(nms, "max_total_detections", 100),
     )
+
+
+def _read_count(message: Message, name: str, default: int = 0) -> int:
+    count = message.integer(name, default)
+    if not 1 <= count <= _MAX_COUNT:
+        raise message.make_error(f"{name}: expected 1 to {_MAX_COUNT}, got {count}")
+    return count
+
+
+def _read_share(message: Message, name: str, default: float) -> float:
+    share = message.number(name, default)
+    if not 0 <= share <= 1:
+        raise message.make_error(f"{name}: expected 0 to 1, got {share:g}")
+    return share
 
 
 def _refuse_other_fields(message: Message, known: set[str]) -> None:

@@ -21,6 +21,7 @@ from posezoo.convert.object_detection.loopless_graph import (
     replace_input,
 )
 from posezoo.convert.object_detection.pipeline_config import DetectionConfig, Limits
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.region_configs import Detector
 
 _PROPOSALS = "BatchMultiClassNonMaxSuppression/map"
@@ -82,6 +83,7 @@ def join_stages(
 
     scope = _detections_scope(detector)
     boxes, scores = (find_tensor(network, loop_input(scope, number)) for number in (0, 1))
+    _require_sizes(boxes, scores, pipeline.proposals.total, pipeline.classes)
     background = np.zeros((1, pipeline.proposals.total, 1), np.float32)
     boxes = ops.divide(boxes, height_width)
     is_inside = _has_area(ops.clamp(boxes, 0.0, 1.0))
@@ -104,6 +106,17 @@ def join_stages(
         make_output(masks, _MASKS, "masks"),
         make_output(table, "reshape_do_2d", "reshape_do_2d:0"),
     ]
+
+
+def _require_sizes(boxes: Any, scores: Any, count: int, classes: int) -> None:
+    """A ValueError if these are not those of so many proposals and classes."""
+    shape = import_openvino().PartialShape
+    sizes = boxes.get_partial_shape(), scores.get_partial_shape()
+    is_fitting = sizes[1].compatible(shape([1, count, classes]))
+    for locations in (1, classes):
+        if is_fitting and sizes[0].compatible(shape([1, count, locations, 4])):
+            return
+    raise ValueError(f"its boxes and scores have the shapes {sizes[0]} and {sizes[1]}")
 
 
 def _propose(
