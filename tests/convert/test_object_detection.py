@@ -14,15 +14,18 @@ from convert.test_graph_cutting import FP32, converted
 from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
 from fakes.network import downloaded, source_file, spec_of
 from fakes.ssd import CLASSES, PIPELINE, SIZE, Ssd, intersection_over_union
+from posezoo.cards.ports_section import render_ports_sections
 from posezoo.convert import frontends
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.ir.provenance import conversion_key
 from posezoo.spec.model import Framework, Input
 from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
 
 CONFIG = (TRANSFORMATIONS_CONFIG, "$mo_dir/extensions/front/tf/ssd_v2_support.json")
 PIPELINE_FILE = (PIPELINE_CONFIG, "$dl_dir/net/pipeline.config")
 ROWS = 60
+SORTED = "the rows are sorted by score, not by class"
 
 needs_tensorflow = pytest.mark.skipif(
     not any(ENVIRONMENT.glob("lib/*/site-packages/tensorflow")),
@@ -203,3 +206,21 @@ def test_a_missing_pipeline_is_named(tmp_path):
 def test_only_known_configurations_of_ssd_are_followed(config, pipeline, is_one):
     arguments = [(TRANSFORMATIONS_CONFIG, config), (PIPELINE_CONFIG, pipeline)]
     assert (find_detector(arguments) is not None) == is_one
+
+
+@pytest.mark.parametrize(
+    ("kind", "difference"),
+    [
+        ("ssd", SORTED),
+        ("rfcn", f"{SORTED}, and no box without an area is among them"),
+    ],
+)
+def test_the_card_and_the_record_say_what_model_optimizer_does_otherwise(
+    tmp_path, kind, difference
+):
+    config = (TRANSFORMATIONS_CONFIG, f"$mo_dir/extensions/front/tf/{kind}_support_api_v1.15.json")
+    spec, _ = detector_spec(Ssd().content(), tmp_path, config=config)
+    assert f"Unlike in Model Optimizer's IR, {difference}." in render_ports_sections(spec)
+    key = "unlike_model_optimizer"
+    assert conversion_key(spec, None)["arguments"][key] == difference
+    assert key not in conversion_key(spec, None, model_optimizer="2024.6")["arguments"]

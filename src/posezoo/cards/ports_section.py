@@ -16,6 +16,7 @@ from posezoo.facts.labels import format_numbers, format_port_shape, format_role
 from posezoo.facts.model_facts import converted_input
 from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.spec.region_configs import find_detector
 
 # ImageNet has 1000, COCO 80 or 91.
 _MOST_CLASSES = 100
@@ -42,6 +43,8 @@ def render_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     if part.outputs:
         yield f"{level} Output"
         yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part.outputs, level)
+    if detector := find_detector(part.mo_args):
+        yield f"Unlike in Model Optimizer's IR, {detector.difference}."
     yield from _classes(part)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
     meanings = [f"{format_code(name)} {LEGEND[name]}" for name in LEGEND if name in letters]

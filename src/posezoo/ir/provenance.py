@@ -20,6 +20,7 @@ from posezoo.errors import redact_secrets
 from posezoo.ir.complexity import Complexity
 from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
+from posezoo.spec.region_configs import find_detector
 from posezoo.versions import package_version, version
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
@@ -138,6 +139,8 @@ def conversion_key(
         "decoding": decoding,
         "labels": labels and hashlib.sha256(labels.encode()).hexdigest(),
     }
+    if (detector := find_detector(spec.mo_args)) and not model_optimizer:
+        optional["unlike_model_optimizer"] = detector.difference
     arguments |= {name: value for name, value in optional.items() if value}
     key = {
         "conversion_format": CONVERSION_FORMAT,

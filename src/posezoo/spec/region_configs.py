@@ -89,6 +89,14 @@ class Detector(NamedTuple):
         return 1 if self.kind == "ssd" else 2
 
     @property
+    def difference(self) -> str:
+        """What its IR does otherwise than Model Optimizer's."""
+        rows = "the rows are sorted by score, not by class"
+        if self.stages == 1:
+            return rows
+        return f"{rows}, and no box without an area is among them"
+
+    @property
     def added_inputs(self) -> frozenset[str]:
         """The inputs beside the declared ones that Model Optimizer, too, gives to the network."""
         return frozenset({SIZE_INPUT} if self.stages == 2 else ())
