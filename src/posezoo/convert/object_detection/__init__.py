@@ -7,6 +7,7 @@ of OpenVINO remove the boxes. Unlike Model Optimizer's, the rows are sorted by s
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from posezoo.convert.object_detection.loopless_graph import (
 from posezoo.convert.object_detection.pipeline_config import HINT, DetectionConfig, read_pipeline
 from posezoo.convert.object_detection.two_stage import join_stages, name_ends, name_starts
 from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
+from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, openvino_core
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.region_configs import SIZE_INPUT, Detector, find_detector
 
@@ -112,7 +113,18 @@ def _join(network: Any, detector: Detector, pipeline: DetectionConfig, spec: Mod
     size.set_friendly_name(SIZE_INPUT)
     size.output(0).set_names({SIZE_INPUT, f"{SIZE_INPUT}:0"})
     results = join_stages(network, detector, pipeline, size)
-    return ov.Model(results, [picture, size], spec.name)
+    return _read_again(ov.Model(results, [picture, size], spec.name))
+
+
+def _read_again(network: Any) -> Any:
+    """The same network from an IR: the CPU plug-in of OpenVINO 2026.4 cannot run one whose parts
+    were joined, for a shape that it keeps of the parts.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        xml = Path(folder) / "network.xml"
+        import_openvino().serialize(network, xml)
+        config = {"ENABLE_MMAP": False}  # the file is removed
+        return openvino_core().read_model(xml, config=config)
 
 
 def _find_boxes(network: Any, pipeline: DetectionConfig) -> tuple[Any, Any]:
