@@ -208,18 +208,18 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_makereport():
     """In CI a test may be skipped only for a reason that tests/allowed_skips.txt names."""
     report = yield
-    return _refuse_skip(report) if os.environ.get("CI") == "true" else report
+    return _refuse_skip(report)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report():
     """So may a file."""
     report = yield
-    return _refuse_skip(report) if os.environ.get("CI") == "true" else report
+    return _refuse_skip(report)
 
 
 def _refuse_skip(report):
-    if not report.skipped or hasattr(report, "wasxfail"):
+    if os.environ.get("CI") != "true" or not report.skipped or hasattr(report, "wasxfail"):
         return report
     reason = str(report.longrepr[2]).removeprefix("Skipped: ")
     if reason not in _allowed_skips():

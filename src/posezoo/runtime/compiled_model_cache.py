@@ -17,7 +17,7 @@ import numpy as np
 from posezoo.errors import OutputError
 from posezoo.files.verified_files import write_atomically
 from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime.graph import Graph, network_files
+from posezoo.runtime.graph import Graph
 from posezoo.versions import package_version
 
 _DIGITS = 64
@@ -28,7 +28,7 @@ _MAX_BYTES = 1 << 30
 def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
     """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
-        states = [file.stat() for file in network_files(graph.path)]
+        states = [file.stat() for file in graph.files]
     except OSError:
         return None
     facts = (

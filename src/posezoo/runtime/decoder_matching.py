@@ -12,7 +12,7 @@ from dataclasses import replace
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.pose.decoder_type import channel_count
 from posezoo.pose.decoders import DECODERS, find_decoder, recognize_decoder
-from posezoo.runtime.graph import Graph, Preprocessing, format_shape, is_onnx
+from posezoo.runtime.graph import Graph, Preprocessing, format_shape, is_named_onnx
 from posezoo.spec.model import (
     ColorOrder,
     Decoder,
@@ -151,7 +151,7 @@ def _read_preprocessing(graph: Graph) -> Preprocessing:
         )
     if graph.read_rt_info("model_info", "embedded_processing") == "True":
         return Preprocessing()
-    if is_onnx(graph.path):
+    if is_named_onnx(graph.path):
         return _read_onnx_preprocessing(graph)
     is_reversed = graph.read_rt_info("model_info", "reverse_input_channels").lower()
     return Preprocessing(

@@ -63,6 +63,7 @@ class Graph:
 
     Attributes:
         path: the path of the .xml, whose .bin is in the same folder, or of an ONNX file.
+        files: this file and those with its weights.
         model: the ``openvino.Model``.
         core: the ``openvino.Core`` that read it.
         decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is
@@ -78,11 +79,11 @@ class Graph:
         self.path = xml
         self.core = openvino_core(extra="run")
         # Otherwise OpenVINO tries all its readers and prints errors.
-        (_require_onnx if is_onnx(xml) else _require_ir)(xml)
+        self.files = _require_onnx(xml) if is_named_onnx(xml) else _require_ir(xml)
         try:
             self.model = self.core.read_model(xml)
         except RuntimeError as error:
-            kind, verb = ("ONNX", "export") if is_onnx(xml) else ("an IR", "convert")
+            kind, verb = ("ONNX", "export") if is_named_onnx(xml) else ("an IR", "convert")
             raise InferenceError(
                 f"{xml}: cannot be read as {kind}: {error_text(error)}",
                 hint=f"{verb} the model again",
@@ -165,7 +166,7 @@ class Graph:
         if self.read_rt_info("framework", "author") == _AUTHOR:
             return True
         beside = self.path.with_name("metadata.yaml")
-        if is_onnx(self.path) or not beside.is_file():
+        if is_named_onnx(self.path) or not beside.is_file():
             return False
         try:
             with open(beside, "rb") as stream:
@@ -333,41 +334,35 @@ class Graph:
             ) from error
 
 
-def is_onnx(path: Path) -> bool:
+def is_named_onnx(path: Path) -> bool:
     """Whether a file is ONNX, by its name."""
     return path.suffix.lower() == ".onnx"
 
 
-def _require_ir(xml: Path) -> None:
-    for file in network_files(xml):
+def _require_ir(xml: Path) -> tuple[Path, ...]:
+    files = (xml, xml.with_suffix(".bin"))
+    for file in files:
         if not file.is_file():
             raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
     with open(xml, "rb") as stream:
         if b"<net" not in stream.read(1024):
             raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
+    return files
 
 
-def _require_onnx(path: Path) -> None:
+def _require_onnx(path: Path) -> tuple[Path, ...]:
     from posezoo.convert.formats import onnx
 
     if not path.is_file():
         raise InferenceError(f"{path}: no such file")
     if not onnx.is_onnx(path):
         raise InferenceError(f"{path}: is no complete ONNX file", hint="export the model again")
-    for weights in network_files(path):
-        if not weights.is_file():
-            problem = f"{path}: its weights {sanitize(weights.name)} are not beside it"
+    weights = [path.parent / name for name in sorted(onnx.external_data_files(path))]
+    for file in weights:
+        if not file.is_file():
+            problem = f"{path}: its weights {sanitize(file.name)} are not beside it"
             raise InferenceError(problem, hint="copy them, or export the model again")
-
-
-def network_files(path: Path) -> tuple[Path, ...]:
-    """The files of a network: an ONNX file and those of its weights, or an .xml with its .bin."""
-    if not is_onnx(path):
-        return path, path.with_suffix(".bin")
-    from posezoo.convert.formats import onnx
-
-    weights = sorted(onnx.external_data_files(path))
-    return path, *(path.parent / name for name in weights)
+    return path, *weights
 
 
 def port_shapes(ports: Any) -> dict[str, Shape]:

@@ -83,6 +83,12 @@ def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
     return take(values, order, 0), best
 
 
+def pick_boxes_apart(boxes: Any, ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
+    """As ``pick_apart``, for boxes (N, 4) with their ranks (N,)."""
+    sides = [ops.unsqueeze(take(boxes, side, 1), integers([0])) for side in range(4)]
+    return pick_apart(sides, ops.unsqueeze(ranks, integers([0])), max_overlap, count)
+
+
 def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
     """The indices and ranks, (count,), of the best boxes that do not overlap a better one; a rank
     is NO_BOX if there is no further box.

@@ -12,7 +12,7 @@ from posezoo.convert.decoding.nodes import (
     are_finite,
     constant,
     integers,
-    pick_apart,
+    pick_boxes_apart,
     select_rows,
     take,
 )
@@ -48,6 +48,5 @@ def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) ->
 def _pick_people(rows: Any, ranks: Any, options: YoloPoseOptions, count: int) -> tuple[Any, Any]:
     centers = take(rows, [0, 1], 1)
     halves = take(rows, [2, 3], 1) * constant(0.5)
-    corners = ops.split(ops.concat([centers - halves, centers + halves], 1), integers(1), 4)
-    sides = [ops.reshape(side, integers([1, -1]), False) for side in corners.outputs()]
-    return pick_apart(sides, ops.unsqueeze(ranks, integers([0])), options.max_overlap, count)
+    boxes = ops.concat([centers - halves, centers + halves], 1)
+    return pick_boxes_apart(boxes, ranks, options.max_overlap, count)

@@ -13,7 +13,7 @@ from posezoo.convert.decoding.nodes import (
     clip_boxes,
     constant,
     integers,
-    pick_apart,
+    pick_boxes_apart,
     select_highest,
     take,
 )
@@ -38,9 +38,8 @@ def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tup
     is_person = ops.logical_and(
         ops.greater_equal(scores, constant(options.min_box_score)), are_finite(boxes)
     )
-    ranks = ops.unsqueeze(ops.select(is_person, scores, constant(NO_BOX)), integers([0]))
-    sides = [ops.unsqueeze(take(boxes, side, 1), integers([0])) for side in range(4)]
-    places, best = pick_apart(sides, ranks, options.max_overlap, count)
+    ranks = ops.select(is_person, scores, constant(NO_BOX))
+    places, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
     inside, has_size = clip_boxes(take(boxes, places, 0), size)
     order, scores = select_highest(ops.select(has_size, best, constant(NO_BOX)), count)
     return take(inside, order, 0), ops.clamp(scores, 0, 1)

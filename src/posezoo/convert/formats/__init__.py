@@ -137,6 +137,23 @@ def describe_opencv(module: Any) -> str:
     return f"OpenCV {package_version('opencv-python-headless') or module.__version__}"
 
 
+def make_exact(net: Any) -> None:
+    """Let a network of OpenCV compute without what makes it faster and less exact."""
+    net.enableFusion(False)
+    net.enableWinograd(False)
+
+
+def run_opencv(module: Any, net: Any, layers: Sequence[str | None]) -> Sequence[Array]:
+    """What layers of OpenCV's network compute; a RuntimeError if OpenCV refuses it, whose own error
+    is none.
+    """
+    try:
+        maps: Sequence[Array] = net.forward(list(layers))
+    except module.error as error:
+        raise RuntimeError(f"OpenCV refuses it: {error}") from error
+    return maps
+
+
 def import_runtime(module: str) -> Any | None:
     """The module of a reference runtime; None if it is not installed.
 

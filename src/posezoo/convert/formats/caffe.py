@@ -14,6 +14,8 @@ from posezoo.convert.formats import (
     Shape,
     describe_opencv,
     import_runtime,
+    make_exact,
+    run_opencv,
 )
 from posezoo.errors import ConversionError
 from posezoo.spec.model import ModelSpec
@@ -72,8 +74,7 @@ def _open_runtime(
     if None in layers:
         return None
     net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
-    net.enableFusion(False)
-    net.enableWinograd(False)  # it is faster, and less exact
+    make_exact(net)
     import numpy as np
 
     signatures = {
@@ -83,10 +84,7 @@ def _open_runtime(
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         for name in signatures:
             net.setInput(feed[name], name)
-        try:
-            results = dict(zip(names, net.forward(layers), strict=True))
-        except module.error as error:
-            raise RuntimeError(f"OpenCV refuses it: {error}") from error
+        results = dict(zip(names, run_opencv(module, net, layers), strict=True))
         return {
             name: arrange_detections(rows, ports.detections[name])
             if name in ports.detections

@@ -12,6 +12,8 @@ from posezoo.convert.formats import (
     Shape,
     describe_opencv,
     import_runtime,
+    make_exact,
+    run_opencv,
 )
 from posezoo.errors import ConversionError
 from posezoo.spec.darknet_files import find_cfg, is_frozen
@@ -84,8 +86,7 @@ def _open_runtime(
         net = module.dnn.readNetFromDarknet(np.fromfile(cfg, np.uint8), weights.content)
     except module.error:  # it also needs values that change no map, such as anchors
         return None
-    net.enableFusion(False)
-    net.enableWinograd(False)  # it is faster, and less exact
+    make_exact(net)
     ends = {
         names.tensor.format(name): f"conv_{number}"
         for name, number in find_ends(sections[1:]).items()
@@ -94,10 +95,7 @@ def _open_runtime(
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         net.setInput(feed[INPUT].transpose(0, 3, 1, 2))
-        try:
-            maps = net.forward(list(ends.values()))
-        except module.error as error:
-            raise RuntimeError(f"OpenCV refuses it: {error}") from error
+        maps = run_opencv(module, net, list(ends.values()))
         return {name: each.transpose(0, 2, 3, 1) for name, each in zip(ends, maps, strict=True)}
 
     return ReferenceRuntime(describe_opencv(module), {INPUT: signature}, ends, run)
