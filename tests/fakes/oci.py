@@ -9,12 +9,13 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from fakes.ports import reserved_port
+from fakes.quiet_server import QuietServer
 from fakes.waiting import wait_until
 
 
@@ -111,8 +112,7 @@ class FaultyProxy:
             def log_message(self, format: str, *args: object) -> None:
                 """Tests are quiet."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self.host = f"localhost:{self._http.server_address[1]}"
 
     def __enter__(self) -> FaultyProxy:

@@ -9,7 +9,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from fakes.quiet_server import QuietServer
 
 PAGE = b"<!DOCTYPE html><html><body>Not the file.</body></html>"
 
@@ -95,12 +97,8 @@ class Server:
         return sum(request.path == f"/{name}" for request in self.requests)
 
 
-class _Threads(ThreadingHTTPServer):
-    daemon_threads = True
+class _Threads(QuietServer):
     owner: Server
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what many tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from fakes.quiet_server import QuietServer
 
 
 class FaultyProxy:
@@ -56,12 +58,8 @@ class FaultyProxy:
             return ""
 
 
-class _Threads(ThreadingHTTPServer):
-    daemon_threads = True
+class _Threads(QuietServer):
     owner: FaultyProxy
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what many tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

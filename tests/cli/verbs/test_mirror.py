@@ -12,7 +12,7 @@ import time
 import zipfile
 from functools import partial
 from hashlib import sha384
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 
@@ -21,6 +21,7 @@ import pytest
 from fakes.command import heed_interrupts, posezoo
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
+from fakes.quiet_server import QuietServer
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -182,7 +183,7 @@ def test_any_static_file_server_serves_it(zoo):
     shutil.rmtree(zoo / "origin")
     handler = partial(SimpleHTTPRequestHandler, directory=zoo / "m")
     handler.log_message = lambda *args: None
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with QuietServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
         had = elsewhere(zoo, "download", "--all", "-o", "out", mirror=address)
