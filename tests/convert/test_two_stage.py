@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convert.test_against_mo import compiled
-from convert.test_graph_cutting import FP32, converted
+from convert.test_graph_cutting import FP16, FP32, converted
 from convert.test_object_detection import detector_spec, draw_picture, needs_tensorflow, read
 from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
 from fakes.ssd import SIZE
@@ -79,6 +79,20 @@ def test_the_ir_has_the_ports_of_model_optimizers(tmp_path):
         "<Type: 'uint8_t'>",
         "<Type: 'float32'>",
     ]
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_the_ir_in_fp16_has_the_anchors_as_constants_and_finds_the_same_boxes(tmp_path, masks):
+    """The original selects the anchors with an area, whose number must not depend on FP16."""
+    name = "mask_rcnn_support" if masks else "faster_rcnn_support"
+    model = detector_spec(TwoStage(masks=masks).content(), tmp_path, PIPELINE, config(name))
+    irs = [converted(*model, precision) for precision in (FP32, FP16)]
+    pictures = {"image_tensor": draw_picture()[None], "image_info": INFO}
+    rows, rounded = (list(compiled(ir)(pictures).values())[-1].reshape(ROWS, 7) for ir in irs)
+    assert len(np.unique(rows[:, 2])) > PROPOSALS
+    np.testing.assert_allclose(rounded, rows, atol=1e-2)
+    kinds = {node.get_type_name() for node in irs[1].get_ordered_ops()}
+    assert not kinds & {"NonZero", "ShapeOf"}
 
 
 @needs_mo

@@ -123,10 +123,28 @@ class TwoStage(Ssd):
         self._add("window", "GatherV2", inputs, *kinds)
         anchors = self._calculate("Minimum", "Minimum", "GridAnchorGenerator/Identity", "window")
         anchors = self._calculate("Maximum", "Maximum", anchors, self._constant("low", 0.0))
+        anchors = self._keep_with_area(anchors)
         rows = self._shape_as(f"{scope}/Reshape", "codes", (-1, 4))
         boxes = self._shape_as(self._decode(rows, anchors, "First"), "ExpandDims_1", (1, -1, 1, 4))
         softmax = self._calculate("First/Softmax", "Softmax", f"{scope}/Reshape_1")
         return [boxes, self._foreground("ExpandDims_2", softmax, (1, -1, 1))]
+
+    def _keep_with_area(self, anchors: str) -> str:
+        """The anchors that have an area within the picture: all, as each center is in it."""
+        low, high = self._split(anchors, "ClipToWindow/split")
+        sides = self._calculate("ClipToWindow/sub", "Sub", high, low)
+        axis = self._constant("ClipToWindow/axis", 1)
+        of_axis = _attribute("Tidx", _field(6, _INT32))
+        self._add("ClipToWindow/Prod", "Prod", [sides, axis], _of(_FLOAT), of_axis)
+        zero = self._constant("ClipToWindow/zero", 0.0)
+        has_area = self._calculate("ClipToWindow/Greater", "Greater", "ClipToWindow/Prod", zero)
+        self._add("ClipToWindow/Where", "Where", [has_area], _of(_BOOL))
+        inputs = ["ClipToWindow/Where", self._constant("ClipToWindow/shape", [-1])]
+        of_shape = _attribute("Tshape", _field(6, _INT32))
+        self._add("ClipToWindow/Reshape", "Reshape", inputs, _of(_INT64), of_shape)
+        inputs = [anchors, "ClipToWindow/Reshape", self._constant("ClipToWindow/first", 0)]
+        self._add("ClipToWindow/Gather", "GatherV2", inputs, *_of_gather(indices=_INT64))
+        return "ClipToWindow/Gather"
 
     def _write_second_stage(self, features: str, scaled: str, pixels: str, scope: str) -> list[str]:
         cropped = self._crop("CropAndResize", features, scaled, PROPOSALS)
@@ -237,11 +255,13 @@ class TwoStage(Ssd):
         return ends
 
 
+#: Types of TensorFlow.
+_INT64, _BOOL = 9, 10
 _SLICE = {"begin": [0, 1], "end": [0, 0], "step": [1, 1]}  # [..., 1:]
 
 
-def _of_gather() -> list[bytes]:
-    kinds = {"Tparams": _FLOAT, "Tindices": _INT32, "Taxis": _INT32}
+def _of_gather(indices: int = _INT32) -> list[bytes]:
+    kinds = {"Tparams": _FLOAT, "Tindices": indices, "Taxis": _INT32}
     return [_attribute(key, _field(6, kind)) for key, kind in kinds.items()]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from posezoo.convert.formats.tensorflow import cut_graph
 from posezoo.convert.object_detection.loopless_graph import (
     detect,
+    find_boxes,
     find_tensor,
     loop_input,
     loop_output,
@@ -102,35 +103,31 @@ def _join(network: Any, detector: Detector, pipeline: DetectionConfig, spec: Mod
     if len(shape) != 4 or not pipeline.accepts(*shape[1:3]):
         raise ValueError(f"the network would resize the declared input {list(shape)}")
     replace_input(network, loop_output(_PICTURES), find_tensor(network, loop_input(_PICTURES)))
-    picture = find_tensor(network, _PICTURE).get_node()
-    picture.set_partial_shape(ov.PartialShape(list(shape)))
+    find_tensor(network, _PICTURE).get_node().set_partial_shape(ov.PartialShape(list(shape)))
     network.validate_nodes_and_infer_types()
-    fold_constants(network)
+    network = _fold_sizes(network)
+    picture = find_tensor(network, _PICTURE).get_node()
     if detector.stages == 1:
-        rows = detect(*_find_boxes(network, pipeline), pipeline.detections, clip_after_nms=True)
+        boxes, scores = find_boxes(network, [_BOXES, _SCORES], pipeline.classes + 1)
+        rows = detect(boxes, scores, pipeline.detections, clip_after_nms=True)
         return ov.Model([make_output(rows, _OUTPUT, f"{_OUTPUT}:0")], [picture], spec.name)
     size = ov.op.Parameter(ov.Type.f32, ov.Shape([1, 3]))
     size.set_friendly_name(SIZE_INPUT)
     size.output(0).set_names({SIZE_INPUT, f"{SIZE_INPUT}:0"})
     results = join_stages(network, detector, pipeline, size)
-    return _read_again(ov.Model(results, [picture, size], spec.name))
+    return ov.Model(results, [picture, size], spec.name)
 
 
-def _read_again(network: Any) -> Any:
-    """The same network from an IR: the CPU plug-in of OpenVINO 2026.4 cannot run one whose parts
-    were joined, for a shape that it keeps of the parts.
+def _fold_sizes(network: Any) -> Any:
+    """The same network from an IR, with constants for what follows from sizes, such as anchors.
+
+    In a network from TensorFlow, OpenVINO keeps sizes from being folded. FP16 could then not be
+    compared with FP32, and the CPU plug-in of OpenVINO 2026.4 cannot run the parts joined.
     """
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "network.xml"
         import_openvino().serialize(network, xml)
         config = {"ENABLE_MMAP": False}  # the file is removed
-        return openvino_core().read_model(xml, config=config)
-
-
-def _find_boxes(network: Any, pipeline: DetectionConfig) -> tuple[Any, Any]:
-    boxes, scores = find_tensor(network, _BOXES), find_tensor(network, _SCORES)
-    count = boxes.get_shape()[1]
-    sizes = [list(boxes.get_shape()), list(scores.get_shape())]
-    if sizes != [[1, count, 1, 4], [1, count, pipeline.classes + 1]]:
-        raise ValueError(f"its boxes and scores have the shapes {sizes}")
-    return boxes, scores
+        network = openvino_core().read_model(xml, config=config)
+    fold_constants(network)
+    return network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,19 @@ def find_tensor(network: Any, name: str) -> Any:
     if port is None:
         raise ValueError(f"its graph has no {name}")
     return port
+
+
+def find_boxes(network: Any, names: Sequence[str], classes: int) -> tuple[Any, Any]:
+    """The tensors of boxes [1, boxes, 1 or classes, 4] and of their scores [1, boxes, classes]; a
+    ValueError if they have other shapes.
+    """
+    boxes, scores = (find_tensor(network, name) for name in names)
+    sizes = [list(port.get_shape()) for port in (boxes, scores)]
+    count = sizes[0][1:2]
+    fitting = [[[1, *count, each, 4], [1, *count, classes]] for each in (1, classes)]
+    if sizes not in fitting:
+        raise ValueError(f"its boxes and scores have the shapes {sizes}")
+    return boxes, scores
 
 
 def replace_input(network: Any, name: str, port: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from posezoo.convert.object_detection.loopless_graph import (
     detect,
+    find_boxes,
     find_tensor,
     loop_input,
     loop_output,
@@ -21,7 +22,6 @@ from posezoo.convert.object_detection.loopless_graph import (
     replace_input,
 )
 from posezoo.convert.object_detection.pipeline_config import DetectionConfig, Limits
-from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.region_configs import Detector
 
 _PROPOSALS = "BatchMultiClassNonMaxSuppression/map"
@@ -32,20 +32,23 @@ _CLIPS_LATE = 10
 _SCALES_ALL = 13
 
 
+def _scaling_scope(detector: Detector) -> str:
+    return "map_1" if detector.release < _SCALES_ALL else "map_2"
+
+
 def _detections_scope(detector: Detector) -> str:
     if detector.kind == "mask_rcnn":
         return "BatchMultiClassNonMaxSuppression_1/map"
     return "SecondStagePostprocessor/BatchMultiClassNonMaxSuppression/map"
 
 
-def _scaling_scope(detector: Detector) -> str:
-    return "map_1" if detector.release < _SCALES_ALL else "map_2"
+def _boxes_and_scores(scope: str) -> list[str]:
+    return [loop_input(scope, number) for number in (0, 1)]
 
 
 def name_ends(detector: Detector) -> list[str]:
     """The nodes at which the parts of the graph end."""
-    scopes = (_PROPOSALS, _detections_scope(detector))
-    ends = [loop_input(scope, number) for scope in scopes for number in (0, 1)]
+    ends = _boxes_and_scores(_PROPOSALS) + _boxes_and_scores(_detections_scope(detector))
     return [*ends, _MASKS] if detector.kind == "mask_rcnn" else ends
 
 
@@ -67,36 +70,18 @@ def join_stages(
     [rows, classes, height, width] and ``reshape_do_2d`` [rows, 7].
 
     Args:
-        network: the parts of the graph, the first one with its sizes.
+        network: the parts of the graph, with their sizes.
         size: height and width of the picture and another value, [1, 3].
     """
     from openvino import opset13 as ops
 
-    assert pipeline.proposals is not None
-    clips_late = detector.release >= _CLIPS_LATE
-    boxes, scores = (find_tensor(network, loop_input(_PROPOSALS, number)) for number in (0, 1))
     height_width = ops.gather(size, np.array([0, 1, 0, 1]), np.array(1))
-    proposals, is_one = _propose(boxes, scores, height_width, pipeline.proposals, clips_late)
-    replace_input(network, loop_output("map"), proposals)
-    pixels = ops.multiply(proposals, height_width)
-    replace_input(network, loop_output(_scaling_scope(detector)), pixels.output(0))
-
-    scope = _detections_scope(detector)
-    boxes, scores = (find_tensor(network, loop_input(scope, number)) for number in (0, 1))
-    _require_sizes(boxes, scores, pipeline.proposals.total, pipeline.classes)
-    background = np.zeros((1, pipeline.proposals.total, 1), np.float32)
-    boxes = ops.divide(boxes, height_width)
-    is_inside = _has_area(ops.clamp(boxes, 0.0, 1.0))
-    scores = ops.multiply(ops.multiply(scores, is_one), is_inside)
-    scores = ops.concat([background, scores], 2)
-    if list(boxes.get_output_shape(0))[2] > 1:
-        background = np.zeros((1, pipeline.proposals.total, 1, 4), np.float32)
-        boxes = ops.concat([background, boxes], 2)
-    clipping = {"clip_before_nms": not clips_late, "clip_after_nms": clips_late}
-    rows = detect(boxes.output(0), scores.output(0), pipeline.detections, **clipping)
+    is_one = _join_proposals(network, detector, pipeline, height_width)
+    rows = _detect_in_proposals(network, detector, pipeline, height_width, is_one)
     if detector.kind != "mask_rcnn":
         return [make_output(rows, "detection_output", "detection_output:0")]
     found = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))
+    scope = _detections_scope(detector)
     replace_input(network, loop_output(scope), ops.squeeze(found, np.array([1])).output(0))
     table = ops.reshape(rows, np.array([-1, 7]), special_zero=False)
     logits = find_tensor(network, _MASKS)
@@ -108,31 +93,43 @@ def join_stages(
     ]
 
 
-def _require_sizes(boxes: Any, scores: Any, count: int, classes: int) -> None:
-    """A ValueError if these are not those of so many proposals and classes."""
-    shape = import_openvino().PartialShape
-    sizes = boxes.get_partial_shape(), scores.get_partial_shape()
-    is_fitting = sizes[1].compatible(shape([1, count, classes]))
-    for locations in (1, classes):
-        if is_fitting and sizes[0].compatible(shape([1, count, locations, 4])):
-            return
-    raise ValueError(f"its boxes and scores have the shapes {sizes[0]} and {sizes[1]}")
-
-
-def _propose(
-    boxes: Any, scores: Any, height_width: Any, limits: Limits, clips_late: bool
-) -> tuple[Any, Any]:
-    """Proposals [1, count, 4] with corners as y, x from 0 to 1; and whether each is one,
-    [1, count, 1]: zeros fill the rest.
+def _join_proposals(
+    network: Any, detector: Detector, pipeline: DetectionConfig, height_width: Any
+) -> Any:
+    """Give proposals to the second stage; returns whether each is one, [1, count, 1]: zeros fill
+    the rest.
     """
     from openvino import opset13 as ops
 
+    assert pipeline.proposals is not None
+    boxes, scores = find_boxes(network, _boxes_and_scores(_PROPOSALS), 1)
     rows = ops.reshape(boxes, np.array([1, -1, 4]), special_zero=False)
     rows = ops.divide(rows, height_width)
     scores = ops.transpose(scores, np.array([0, 2, 1]))
-    if not clips_late:
+    if not _clips_late(detector):
         rows = ops.clamp(rows, 0.0, 1.0)
         scores = ops.multiply(scores, _has_area(rows))
+    proposals, count = _propose(rows, scores, pipeline.proposals)
+    numbers = np.arange(pipeline.proposals.total, dtype=np.int32)[None]
+    is_one = ops.multiply(ops.convert(ops.less(numbers, count), "f32"), _has_area(proposals))
+    is_one = ops.unsqueeze(is_one, np.array(-1))
+    proposals = ops.multiply(proposals, is_one)
+    replace_input(network, loop_output("map"), proposals.output(0))
+    pixels = ops.multiply(proposals, height_width)
+    replace_input(network, loop_output(_scaling_scope(detector)), pixels.output(0))
+    return is_one
+
+
+def _clips_late(detector: Detector) -> bool:
+    return detector.release >= _CLIPS_LATE
+
+
+def _propose(rows: Any, scores: Any, limits: Limits) -> tuple[Any, Any]:
+    """Boxes [1, limits.total, 4] with corners as y, x from 0 to 1; and how many of them are
+    proposals, [1].
+    """
+    from openvino import opset13 as ops
+
     kept = ops.non_max_suppression(
         rows,
         scores,
@@ -144,13 +141,28 @@ def _propose(
     places = ops.gather(kept.output(0), np.array(2), np.array(1))
     places = ops.concat([places, np.zeros(limits.total, np.int32)], 0)
     zero, one, count = (np.array([value]) for value in (0, 1, limits.total))
-    proposals = ops.gather(rows, ops.slice(places, zero, count, one), np.array(1))
-    proposals = ops.clamp(proposals, 0.0, 1.0)
-    numbers = np.arange(limits.total, dtype=np.int32)[None]
-    is_one = ops.convert(ops.less(numbers, kept.output(2)), "f32")
-    is_one = ops.multiply(is_one, _has_area(proposals))
-    is_one = ops.unsqueeze(is_one, np.array(-1))
-    return ops.multiply(proposals, is_one).output(0), is_one
+    boxes = ops.gather(rows, ops.slice(places, zero, count, one), np.array(1))
+    return ops.clamp(boxes, 0.0, 1.0), kept.output(2)
+
+
+def _detect_in_proposals(
+    network: Any, detector: Detector, pipeline: DetectionConfig, height_width: Any, is_one: Any
+) -> Any:
+    """The rows of DetectionOutput, [1, 1, rows, 7]."""
+    from openvino import opset13 as ops
+
+    names = _boxes_and_scores(_detections_scope(detector))
+    boxes, scores = find_boxes(network, names, pipeline.classes)
+    count, locations = list(boxes.get_shape())[1:3]
+    boxes = ops.divide(boxes, height_width)
+    is_inside = _has_area(ops.clamp(boxes, 0.0, 1.0))
+    scores = ops.multiply(ops.multiply(scores, is_one), is_inside)
+    scores = ops.concat([np.zeros((1, count, 1), np.float32), scores], 2)  # of the background
+    if locations > 1:
+        boxes = ops.concat([np.zeros((1, count, 1, 4), np.float32), boxes], 2)
+    clips_late = _clips_late(detector)
+    clipping = {"clip_before_nms": not clips_late, "clip_after_nms": clips_late}
+    return detect(boxes.output(0), scores.output(0), pipeline.detections, **clipping)
 
 
 def _has_area(boxes: Any) -> Any:
