@@ -59,16 +59,17 @@ _STANDING = np.array(
     ]
 )
 _BODY_HEIGHT = 0.95  # of the template, eyes to ankles
-_LIMB_TREE = {
-    5: (7, 9),
-    6: (8, 10),
-    7: (9,),
-    8: (10,),
-    11: (13, 15),
-    12: (14, 16),
-    13: (15,),
-    14: (16,),
-}
+#: What hangs on a joint, and how far the joint turns it, in radians to either side.
+_LIMBS_THAT_TURN = (
+    (5, slice(7, 10, 2), 1.2),
+    (6, slice(8, 11, 2), 1.2),
+    (7, slice(9, 10), 1.0),
+    (8, slice(10, 11), 1.0),
+    (11, slice(13, 16, 2), 0.35),
+    (12, slice(14, 17, 2), 0.35),
+    (13, slice(15, 16), 0.3),
+    (14, slice(16, 17), 0.3),
+)
 
 
 @dataclass(frozen=True)
@@ -90,20 +91,9 @@ class Group:
 def person(rng: np.random.Generator, height: float) -> np.ndarray:
     """(17, 2): the joints of somebody, arms and legs as they please, the middle of the box at (0, 0)."""
     joints = _STANDING + rng.normal(0, 0.006, _STANDING.shape)
-    for joint, reach in (
-        (5, 1.2),
-        (6, 1.2),
-        (7, 1.0),
-        (8, 1.0),
-        (11, 0.35),
-        (12, 0.35),
-        (13, 0.3),
-        (14, 0.3),
-    ):
-        moved = list(_LIMB_TREE[joint])
-        joints[moved] = joints[joint] + (joints[moved] - joints[joint]) @ turn(
-            rng.uniform(-reach, reach)
-        )
+    for joint, limb, reach in _LIMBS_THAT_TURN:
+        turned = (joints[limb] - joints[joint]) @ turn(rng.uniform(-reach, reach))
+        joints[limb] = joints[joint] + turned
     joints = joints @ turn(rng.uniform(-0.25, 0.25))
     if rng.random() < 0.5:  # seen from behind: left and right change places in the picture
         joints[:, 0] *= -1
@@ -116,6 +106,7 @@ def turn(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
+@cache
 def group(
     kind: str, seed: int, size: tuple[int, int], count: int | None = None, apart: float = APART
 ) -> Group:
@@ -142,17 +133,18 @@ def _fitting(
     joints: list[np.ndarray], there: list[np.ndarray], new: int, size: tuple[int, int], apart: float
 ) -> bool:
     """Whether the last people keep their distance from all and each other, and show enough of themselves."""
+    everybody = np.array(joints)
+    all_seen = np.array(there)
+    necks = everybody[:, _SHOULDERS].mean(axis=1)
     for place in range(len(joints) - new, len(joints)):
-        one, seen = joints[place], there[place]
-        neck = one[_SHOULDERS].mean(axis=0)
-        if seen.sum() < 6 or not ((neck > 0) & (neck < size)).all():
+        neck = necks[place]
+        if all_seen[place].sum() < 6 or not ((neck > 0) & (neck < size)).all():
             return False
-        for other in range(place):
-            common = seen & there[other]
-            if (np.hypot(*(one - joints[other])[common].T) < apart).any():
-                return False
-            if np.hypot(*(neck - joints[other][_SHOULDERS].mean(axis=0))) < apart:
-                return False
+        common = all_seen[place] & all_seen[:place]
+        distances = np.hypot(*(everybody[place] - everybody[:place])[common].T)
+        neck_distances = np.hypot(*(neck - necks[:place]).T)
+        if (distances < apart).any() or (neck_distances < apart).any():
+            return False
     return True
 
 

@@ -20,7 +20,8 @@ SHARES = dict.fromkeys(crowds.KINDS, 1.0) | dict.fromkeys(
     ("overlapping", "crossing", "crowd", "twins", "unequal"), 0.97
 )
 MOST_MEAN_ERROR_PX = 0.5
-SEEDS, FEW_SEEDS = range(200), range(6)
+SEEDS = range(100)
+FEW_SEEDS = range(6)
 
 
 @dataclass
@@ -36,10 +37,7 @@ class Tally:
 
     def add(self, joints: np.ndarray, there: np.ndarray, poses: list[Pose]) -> None:
         """Match poses to people, the most alike first (OKS at least 0.5), and count."""
-        likeness = np.array(
-            [[oks(pose, *one) for one in zip(joints, there, strict=True)] for pose in poses]
-        )
-        likeness = likeness.reshape(len(poses), len(joints))
+        likeness = oks(poses, joints, there)
         self.people += len(joints)
         matched = 0
         while likeness.size and likeness.max() >= 0.5:
@@ -62,14 +60,22 @@ class Tally:
         self.keypoints += int(both.sum())
 
 
-def oks(pose: Pose, joints: np.ndarray, there: np.ndarray) -> float:
-    """COCO's object keypoint similarity over the joints that are there; one that was not found is worth nothing."""
-    area = 0.53 * float(np.ptp(joints[there], axis=0).prod())
-    squared = ((pose.keypoints[:, :2] - joints) ** 2).sum(axis=1)
-    alike = np.exp(
-        -squared / (2 * max(area, 1) * (2 * np.array(SKELETONS[pose.skeleton].sigmas)) ** 2)
-    )
-    return float(np.where(pose.keypoints[:, 2] > 0, alike, 0)[there].mean())
+def oks(poses: list[Pose], joints: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """(P, N) COCO's object keypoint similarity of each pose and person over the joints that the person has.
+
+    A joint that was not found is worth nothing.
+    """
+    if not poses:
+        return np.zeros((0, len(joints)))
+    keypoints = np.array([pose.keypoints for pose in poses])
+    sigmas = np.array(SKELETONS[poses[0].skeleton].sigmas)
+    low = np.where(there[..., None], joints, np.inf).min(axis=1)
+    high = np.where(there[..., None], joints, -np.inf).max(axis=1)
+    areas = np.maximum(0.53 * (high - low).prod(axis=1), 1)
+    squared = ((keypoints[:, None, :, :2] - joints) ** 2).sum(axis=3)
+    alike = np.exp(-squared / (2 * areas[:, None] * (2 * sigmas) ** 2))
+    both = there & (keypoints[:, None, :, 2] > 0)
+    return (alike * both).sum(axis=2) / there.sum(axis=1)
 
 
 def openpose(kind: str, seed: int, tally: Tally) -> None:
@@ -106,7 +112,7 @@ def test_a_few_groups_come_back(decode, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", crowds.KINDS)
 @pytest.mark.parametrize("decode", [openpose, embeddings])
-def test_two_hundred_groups_come_back(decode, kind):
+def test_a_hundred_groups_come_back(decode, kind):
     hold(decode, kind, SEEDS)
 
 
