@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fakes.command import omz_tool
 from fakes.network import network
+from fakes.waiting import HANG_S
 from omz.table import Row
 from omz.zoo import BODIES
 
@@ -38,7 +40,48 @@ sys.argv[:3] = [tool]
 import_module(f"omz_tools.omz_{tool}").main()
 """
 
-Command = Callable[[str, Path, Sequence[str]], list[str]]
+# The same for one call after the other, each in a fork: to import the tools takes longer than most of what they do.
+MANY_OF_THEIRS = """
+import json, os, sys, traceback
+from importlib import import_module
+from pathlib import Path
+sys.modules["openvino_telemetry"] = None
+import yaml
+from omz_tools import _common
+yaml.safe_load = lambda stream: yaml.load(stream, yaml.CSafeLoader)
+_common.KNOWN_FRAMEWORKS.update(dict.fromkeys(("caffe", "mxnet", "paddle")), caffe2="caffe2_to_onnx.py")
+tools = {tool: import_module(f"omz_tools.omz_{tool}") for tool in ("downloader", "converter", "info_dumper")}
+
+def run(call):
+    os.chdir(call["folder"])
+    for descriptor, path in ((1, call["stdout"]), (2, call["stderr"])):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    _common.MODEL_ROOT = Path(call["zoo"])
+    sys.argv[:] = [call["tool"], *call["args"]]
+    try:
+        tools[call["tool"]].main()
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+            return 1
+        return ended.code or 0
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        code = run(json.loads(line))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+#: Runs a tool with a zoo and arguments, in a folder.
+Command = Callable[[str, Path, Sequence[str], Path], subprocess.CompletedProcess[str]]
 
 
 def theirs(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
@@ -50,6 +93,66 @@ def ours(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
     """Runs posezoo's tool with the same zoo."""
     script = ROOT / "tools" / "downloader" / f"{tool}.py"
     return [sys.executable, str(script), "--models_dir", str(zoo), *args]
+
+
+class Theirs:
+    """Runs Open Model Zoo's own tools, one call after the other, in a process that has imported them."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._process = subprocess.Popen(
+            [str(MO_ENV / "bin" / "python"), "-c", MANY_OF_THEIRS],
+            env={
+                "PATH": os.pathsep.join((str(MO_ENV / "bin"), os.environ["PATH"])),
+                **_environ(home),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Theirs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait(timeout=HANG_S)
+        self._process.stdout.close()
+
+    def __call__(
+        self, tool: str, zoo: Path, args: Sequence[str], folder: Path
+    ) -> subprocess.CompletedProcess[str]:
+        outputs = [self._home / name for name in ("stdout", "stderr")]
+        for output in outputs:
+            output.unlink(missing_ok=True)
+        call = {
+            "tool": tool,
+            "zoo": str(zoo),
+            "args": list(args),
+            "folder": str(folder),
+            "stdout": str(outputs[0]),
+            "stderr": str(outputs[1]),
+        }
+        print(json.dumps(call), file=self._process.stdin, flush=True)
+        code = int(self._process.stdout.readline())
+        printed = [output.read_text("utf-8") for output in outputs]
+        return subprocess.CompletedProcess([tool, *args], code, *printed)
+
+
+class Ours:
+    """Runs posezoo's tools."""
+
+    def __init__(self, home: Path) -> None:
+        self._environ = _environ(home)
+
+    def __call__(
+        self, tool: str, zoo: Path, args: Sequence[str], folder: Path
+    ) -> subprocess.CompletedProcess[str]:
+        return omz_tool(tool, "--models_dir", zoo, *args, cwd=folder, **self._environ)
+
+
+def _environ(home: Path) -> dict[str, str]:
+    return {"HOME": str(home), "CI": "true"}
 
 
 @dataclass(frozen=True)
@@ -69,8 +172,8 @@ def run(row: Row, command: Command, zoo: Path, folder: Path) -> Came:
     """Run a row in an empty folder."""
     _seed(row, folder)
     if row.first:
-        _start(command(row.tool, zoo, _split(row.first, folder)), folder)
-    ended = _start(command(row.tool, zoo, _split(row.args, folder)), folder)
+        command(row.tool, zoo, _split(row.first, folder), folder)
+    ended = command(row.tool, zoo, _split(row.args, folder), folder)
     facts, events = _json(ended.stdout, row)
     return Came(
         said=ended.stdout + ended.stderr,
@@ -81,19 +184,6 @@ def run(row: Row, command: Command, zoo: Path, folder: Path) -> Came:
         files=_files(folder),
         events=events,
         info=facts,
-    )
-
-
-def _start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environ = {
-        "PATH": os.pathsep.join((str(MO_ENV / "bin"), os.environ["PATH"])),
-        "HOME": str(folder.parent / "home"),
-        "CI": "true",
-        # The posezoo that is tested, where it is not installed.
-        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-    }
-    return subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=180, check=False
     )
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fakes.server import Server
-from omz.runs import MO_ENV, Came, known, ours, run, theirs
-from omz.table import ASPECTS, REASONS, ROWS, Row
+from omz.runs import MO_ENV, Came, Ours, Theirs, known, ours, run, theirs
+from omz.table import ASPECTS, REASONS, ROWS
 from omz.zoo import bad_zoo, small_zoo
 
 pytestmark = [
@@ -29,20 +27,18 @@ def came(tmp_path_factory) -> Iterator[dict[str, tuple[Came, Came]]]:
     """The results of each row: Open Model Zoo's and posezoo's."""
     folder = tmp_path_factory.mktemp("omz")
     (folder / "home").mkdir()
-    with Server() as server, ThreadPoolExecutor(3) as pool:
-        zoos = {"good": folder / "good", "bad": folder / "bad"}
+    zoos = {"good": folder / "good", "bad": folder / "bad"}
+    with Server() as server, Theirs(folder / "home") as their_tools:
         small_zoo(zoos["good"], server)
         bad_zoo(zoos["bad"], server)
-
-        def both(number: int, row: Row) -> tuple[Came, Came]:
-            places: list[Path] = [folder / f"{owner}-{number}" for owner in ("theirs", "ours")]
-            return (
-                run(row, theirs, zoos[row.zoo], places[0]),
-                run(row, ours, zoos[row.zoo], places[1]),
+        our_tools = Ours(folder / "home")
+        results = {}
+        for number, row in enumerate(ROWS):
+            results[row.name] = (
+                run(row, their_tools, zoos[row.zoo], folder / f"theirs-{number}"),
+                run(row, our_tools, zoos[row.zoo], folder / f"ours-{number}"),
             )
-
-        answers = [pool.submit(both, number, row) for number, row in enumerate(ROWS)]
-        yield {row.name: answer.result() for row, answer in zip(ROWS, answers, strict=True)}
+        yield results
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
