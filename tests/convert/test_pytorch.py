@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
-from networks.published import KINDS
 from posezoo import versions
 from posezoo.convert.conversion import export_onnx
 from posezoo.convert.formats import pytorch
@@ -138,17 +137,9 @@ def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
     ).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("name", "is_open"),
-    [
-        *((name, is_open) for name in QUICK for is_open in (False, True)),
-        *(
-            pytest.param(name, name != "vitpose", marks=pytest.mark.slow)
-            for name in KINDS
-            if name not in QUICK
-        ),
-    ],
-)
+# What the files of the other networks compute is compared in tests/networks/test_export.py.
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("name", QUICK)
 def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_path):
     torch = pytest.importorskip("torch")
     known, module = NETWORKS[name], build_network(name)
