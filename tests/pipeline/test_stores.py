@@ -304,8 +304,8 @@ def test_real_models_are_converted_on_a_server_that_fails_one_request_in_ten(
     s3, machine, mirror, tmp_path
 ):
     """The bytes in the store equal those of a local run."""
-    words = ("get", "blazepose-full", "movenet-lightning", "--precisions", "FP16")
-    local = posezoo_process(*words, "--mirror", mirror, "--output_dir", tmp_path / "local")
+    words = ("get", "blazepose-full", "--precisions", "FP16")
+    local = posezoo(*words, "--mirror", mirror, "--output_dir", tmp_path / "local")
     s3.proxy.fails_every = 10
     machine()
     places = ("--output_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
