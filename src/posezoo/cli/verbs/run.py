@@ -151,10 +151,11 @@ def run(args: argparse.Namespace) -> int:
             report_failure=report_failure,
         )
         runner.run_all()
+        precision = _precision_of(chosen, args.precision)
         summary = {
             "model": estimator.model.full_name,
             "people_from": ", ".join(runner.people_from),
-            "precision": _precision_of(chosen, args.precision),
+            "precision": precision or "unknown",
             "device": estimator.device,
             "executed_precision": estimator.executed_precision,
             "images": runner.images,
@@ -166,8 +167,10 @@ def run(args: argparse.Namespace) -> int:
         if runner.has_results:
             text = json.dumps(summary, indent=2) + "\n"
             write_atomically(results / "poses.json", text.encode())
+    name = summary["model"]
+    ran = f"{name} ({precision} IR)" if precision else f"{chosen.xml} (decoder {estimator.decoder})"
     # If no input could be read, the errors say all there is to say.
-    lines = [*_summary_lines(summary, results)] if runner.has_results else []
+    lines = [*_summary_lines(summary, results, ran)] if runner.has_results else []
     if runner.has_empty_result:
         names = args.input or ()
         reason = explain_no_people(estimator, context, args.min_person_score, names)
@@ -250,11 +253,14 @@ def _choose_checkpoint(checkpoint: Path, name: str | None, context: Context) -> 
 
 
 def _precision_of(chosen: ChosenModel, precision: Precision) -> str:
-    """The precision of the IR; that of an .xml by its path is the name of its folder."""
+    """The precision of the IR; that of an .xml by its path is the name of its folder.
+
+    It is empty if the folder has another name.
+    """
     if chosen.xml is None:
         return precision.value
     folder = chosen.xml.resolve().parent.name
-    return folder if folder in list(Precision) else "unknown"
+    return folder if folder in list(Precision) else ""
 
 
 def _download_samples(context: Context, timer: StepTimer, console: Console) -> RunInputs:
@@ -267,7 +273,7 @@ def _download_samples(context: Context, timer: StepTimer, console: Console) -> R
     return RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
 
 
-def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
+def _summary_lines(summary: dict[str, Any], results: Path, ran: str) -> Iterator[str]:
     for image in summary["images"]:
         people = _count_people(len(image["poses"]))
         yield f"{image['image']}: {people} -> {image['picture']}"
@@ -279,10 +285,7 @@ def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
     yield f"keypoints   {results / 'poses.json'}"
     if summary["card"]:
         yield f"model card  {summary['card']}"
-    yield (
-        f"ran         {summary['model']} ({summary['precision']} IR) on {summary['device']} "
-        f"in {summary['executed_precision']}"
-    )
+    yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
     yield f"people from {summary['people_from']}"
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
