@@ -113,6 +113,13 @@ def cells(rng: np.random.Generator) -> Maps:
     return {"predictions": rows[None].astype(np.float32)}
 
 
+def cells_outside(rng: np.random.Generator) -> Maps:
+    """The same, with more and better boxes outside of the image than the graph has steps."""
+    predictions = cells(rng)["predictions"]
+    predictions[0, :30, :6] = -100, -100, 0, 0, 1, 1
+    return {"predictions": predictions}
+
+
 def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
     """Groups of people that overlap, as YOLO-pose finds them before it removes any."""
     groups = rng.integers(1, 7)
@@ -192,6 +199,7 @@ CASES: dict[str, tuple] = {
     "rtmo": (rows_of_people, {}),
     "rtmdet": (rows_of_boxes, {}),
     "yolox": (cells, {}),
+    "yolox/with boxes outside": (cells_outside, {}),
     "yolo_pose": (columns_of_people, {}),
     "yolo_pose/of 26 keypoints": (lambda rng: columns_of_people(rng, 26), {"max_overlap": 0.4}),
     "yolo_pose/without overlap": (rows_without_overlap, {}),

@@ -106,14 +106,20 @@ def create_box_poses(boxes: NDArray[Any], scores: NDArray[Any], size: Size) -> l
         scores: (N,).
         size: width and height of the image, in pixels.
     """
-    inside = boxes.clip(0, [*size, *size])
-    has_size = (inside[:, 2:] > inside[:, :2]).all(axis=1)
+    inside, has_size = clip_boxes(boxes, size)
     return [
         Pose(np.zeros((0, 3), np.float32), SKELETON, min(score, 1.0), (x0, y0, x1, y1))
         for (x0, y0, x1, y1), score in zip(
             inside[has_size].tolist(), scores[has_size].tolist(), strict=True
         )
     ]
+
+
+def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The parts of boxes (N, 4) inside an image, and whether they have a size, (N,)."""
+    inside = boxes.clip(0, [*size, *size])
+    are_apart = inside[:, 2:] > inside[:, :2]
+    return inside, are_apart[:, 0] & are_apart[:, 1]
 
 
 def suppress_boxes(

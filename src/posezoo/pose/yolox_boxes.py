@@ -16,7 +16,7 @@ from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, suppress_boxes
+from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, clip_boxes, suppress_boxes
 from posezoo.spec.model import Output
 
 STRIDES = (8, 16, 32)
@@ -68,8 +68,10 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     with np.errstate(over="ignore"):
         halves = np.exp(rows[:, 2:4]) * strides / 2
     boxes = np.concatenate([centers - halves, centers + halves], axis=1)
+    # A box outside the image must not remove others, nor count as one of the most boxes.
+    _, has_size = clip_boxes(boxes, size)
     # A comparison with a score that is not finite is false.
-    is_person = (scores >= options.min_box_score) & np.isfinite(boxes).all(axis=1)
+    is_person = (scores >= options.min_box_score) & np.isfinite(boxes).all(axis=1) & has_size
     return suppress_boxes(boxes[is_person], scores[is_person], size, options.max_overlap)
 
 

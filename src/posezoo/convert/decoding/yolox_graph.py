@@ -14,7 +14,6 @@ from posezoo.convert.decoding.nodes import (
     constant,
     integers,
     pick_boxes_apart,
-    select_highest,
     take,
 )
 from posezoo.pose.letterbox import Size
@@ -35,11 +34,11 @@ def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tup
     halves = ops.exp(take(rows, [2, 3], 1)) * constant(strides / 2)
     boxes = ops.concat([centers - halves, centers + halves], 1)
     scores = take(rows, OBJECT, 1) * take(rows, PERSON, 1)
+    inside, has_size = clip_boxes(boxes, size)
     is_person = ops.logical_and(
-        ops.greater_equal(scores, constant(options.min_box_score)), are_finite(boxes)
+        ops.greater_equal(scores, constant(options.min_box_score)),
+        ops.logical_and(are_finite(boxes), has_size),
     )
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     places, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
-    inside, has_size = clip_boxes(take(boxes, places, 0), size)
-    order, scores = select_highest(ops.select(has_size, best, constant(NO_BOX)), count)
-    return take(inside, order, 0), ops.clamp(scores, 0, 1)
+    return take(inside, places, 0), ops.clamp(best, 0, 1)
