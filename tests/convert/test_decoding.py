@@ -159,7 +159,9 @@ def queries(rng: np.random.Generator, joints: int = 17) -> Maps:
     keypoints[..., 4:7] += rng.normal(3, 2)
     keypoints[0, rng.integers(20), :, 2] = -200
     keypoints[0, rng.integers(20), 3, 4] = rng.choice([np.nan, -np.inf, -20, 90])
-    maps = {"dets": np.zeros((1, 20, 4)), "labels": labels, "keypoints": keypoints}
+    boxes = np.zeros((1, 20, 4))
+    boxes[0, rng.integers(20), 2] = rng.choice([0, np.nan])
+    maps = {"dets": boxes, "labels": labels, "keypoints": keypoints}
     return {role: array.astype(np.float32) for role, array in maps.items()}
 
 

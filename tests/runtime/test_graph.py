@@ -7,6 +7,7 @@ import pytest
 from fakes.conversion import convert_model
 from fakes.network import downloaded, network, spec_of
 from posezoo.errors import InferenceError
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.runtime.graph import Graph
 from posezoo.spec.model import Precision
 
@@ -30,3 +31,14 @@ def test_a_name_that_is_no_text_is_an_error(tmp_path, old, new, reason):
     xml.write_bytes(changed)
     with pytest.raises(InferenceError, match=reason):
         Graph(xml)
+
+
+def test_an_input_with_the_names_of_merged_tensors_keeps_its_own(tmp_path):
+    """OpenVINO merges an operation that changes nothing with the input, and with it the names of both."""
+    ov = import_openvino()
+    image = ov.opset13.parameter([1, 3, 8, 8], ov.Type.f32, name="input")
+    image.output(0).set_names({"input", "/backbone/Cast_output_0"})
+    result = ov.opset13.relu(image)
+    ov.save_model(ov.Model([result], [image], "merged"), tmp_path / "merged.xml")
+    graph = Graph(tmp_path / "merged.xml")
+    assert list(graph.inputs) == list(graph.input_types) == ["input"]

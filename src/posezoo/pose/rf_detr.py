@@ -56,8 +56,8 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
 
     Args:
         maps: ``labels`` (N, classes), logits, of which the first is of a person; ``keypoints``
-            (N, K, 8), with any number of keypoints, K; and ``dets`` (N, 4), the boxes, which are
-            not used.
+            (N, K, 8), with any number of keypoints, K; and ``dets`` (N, 4), the boxes, of which
+            only is used whether they are finite.
         size: width and height of the input, in pixels.
 
     Raises:
@@ -70,7 +70,8 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
         strength = _sigmoid(maps["labels"][:, PERSON]) * _mean_variance(rows, found) ** -EXPONENT
         scores = 1 - 1 / (1 + strength)
     # A comparison with a score that is not finite is false.
-    is_person = (scores >= options.min_score) & np.isfinite(rows).all(axis=(1, 2)) & (scores > 0)
+    is_person = (scores >= options.min_score) & (scores > 0)
+    is_person &= np.isfinite(rows).all(axis=(1, 2)) & np.isfinite(maps["dets"]).all(axis=1)
     people = np.flatnonzero(is_person)
     people = people[np.argsort(-scores[people], kind="stable")]
     keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)

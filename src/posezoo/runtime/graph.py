@@ -101,7 +101,7 @@ class Graph:
             self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False
         )
         sides = {
-            port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()
+            port_name(port): tuple(map(int, text.split())) for port, text in ports if text.strip()
         }
         self._resizes = frozenset(sides)
         if sides:
@@ -135,7 +135,7 @@ class Graph:
     @property
     def input_types(self) -> dict[str, Any]:
         """The numpy type of each input, by its name."""
-        return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
+        return {port_name(port): port.get_element_type().to_dtype() for port in self.model.inputs}
 
     @property
     def decoded_outputs(self) -> tuple[str, ...]:
@@ -367,7 +367,13 @@ def _require_onnx(path: Path) -> tuple[Path, ...]:
 
 def port_shapes(ports: Any) -> dict[str, Shape]:
     """The shape of each port by name; -1 stands for any size."""
-    return {port.any_name: static_sizes(port.partial_shape) for port in ports}
+    return {port_name(port): static_sizes(port.partial_shape) for port in ports}
+
+
+def port_name(port: Any) -> str:
+    """The name of a port. An input can also have those of tensors that OpenVINO merged with it."""
+    name: str = port.node.get_friendly_name()
+    return name if name in port.names else str(port.any_name)
 
 
 def _output_names(port: Any) -> list[str]:

@@ -35,7 +35,10 @@ def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> t
     strength = ops.sigmoid(take(labels, PERSON, 1)) * ops.power(variance, constant(-EXPONENT))
     # A strength that is not finite is compared like a missing person.
     scores = strength / (strength + constant(1))
-    is_person = ops.logical_and(are_finite(rows), ops.greater(scores, constant(0)))
+    # This also keeps the boxes in the graph: the self-check compares all outputs of the network.
+    boxes = ops.squeeze(maps["dets"], integers([0]))
+    is_finite = ops.logical_and(are_finite(rows), are_finite(boxes))
+    is_person = ops.logical_and(is_finite, ops.greater(scores, constant(0)))
     order, best = select_highest(ops.select(is_person, scores, constant(0)), max_people)
     places = take(rows, [0, 1], 2) * constant(size)
     found = ops.unsqueeze(ops.sigmoid(logits), integers([2]))
