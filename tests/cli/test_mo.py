@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,24 @@ import numpy as np
 import onnx
 import pytest
 
+from convert.test_against_mo import compiled
+from convert.test_object_detection import detector_spec, draw_picture
 from fakes import graphs
 from fakes.caffe import caffe_model
+from fakes.conversion import convert_model
 from fakes.network import network, saved_model
+from fakes.ssd import PIPELINE as SSD_PIPELINE
+from fakes.ssd import SIZE, Ssd
+from fakes.two_stage import PIPELINE as TWO_STAGE_PIPELINE
+from fakes.two_stage import TwoStage
+from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from omz.projects import omz_projects
 from posezoo.cli.omz import mo
 from posezoo.convert import self_check
 from posezoo.errors import PosezooError
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.spec.model import Precision
+from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG
 from test_import_cost import imported
 
 #: The arguments of the real program, from its help (OpenVINO 2024.6).
@@ -535,6 +546,9 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
     original = Path(args.input_model or f"{args.saved_model_dir}/saved_model.pb")
     original.parent.mkdir(parents=True, exist_ok=True)
     content = saved_model()[0] if args.saved_model_dir else network("pb")
+    if args.tensorflow_object_detection_api_pipeline_config and not args.saved_model_dir:
+        Path(args.tensorflow_object_detection_api_pipeline_config).write_text(SSD_PIPELINE)
+        content = Ssd().content()
     if original.suffix == ".onnx":
         content = three_inputs() if "3inputs" in original.name else network("onnx")
     if original.suffix == ".caffemodel":
@@ -585,3 +599,77 @@ def test_the_module_runs_as_a_program(folder):
         check=True,
     )
     assert ended.stdout.startswith("Version of Model Optimizer is: 2024.6.0")
+
+
+DETECTORS = {
+    "ssd_v2_support.json": (Ssd, SSD_PIPELINE),
+    "faster_rcnn_support_api_v1.7.json": (TwoStage, TWO_STAGE_PIPELINE),
+}
+
+
+def detect(xml: Path):
+    """The rows for a picture."""
+    sizes = {port.any_name: list(port.shape) for port in read(xml).inputs}
+    feed = {name: np.float32([[SIZE, SIZE, 1]]) for name in sizes}
+    feed["image_tensor"] = draw_picture()[None]
+    assert {name: list(array.shape) for name, array in feed.items()} == sizes
+    return compiled(read(xml))(feed)[0].reshape(-1, 7)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detector_is_converted_by_its_pipeline_as_a_model_of_the_zoo_is(folder, capfd, name):
+    graph, pipeline = DETECTORS[name]
+    for each in ("graphs", "configs"):
+        (folder / each).mkdir()
+    content = graph().content()
+    (folder / "graphs/net.pb").write_bytes(content)
+    (folder / "configs/my.config").write_text(pipeline)
+    config = (TRANSFORMATIONS_CONFIG, f"$mo_dir/front/tf/{name}")
+    model = detector_spec(content, folder, pipeline, config)
+    expected = detect(convert_model(*model, precisions=[Precision.FP32]).irs[Precision.FP32])
+    line = (
+        f"--input_model graphs/net.pb --input_shape [1,{SIZE},{SIZE},3] --reverse_input_channels"
+        " --output detection_scores,detection_boxes,num_detections --compress_to_fp16=False"
+        f" --transformations_config /opt/mo/front/tf/{name}"
+        " --tensorflow_object_detection_api_pipeline_config configs/my.config"
+    )
+    code, _, err = run(capfd, *line.split())
+    assert (code, err) == (0, "")
+    assert len(np.unique(expected[:, 2])) > 10
+    np.testing.assert_array_equal(detect(folder / "net.xml"), expected)
+
+
+@pytest.mark.parametrize(
+    "flag", ["transformations_config", "tensorflow_use_custom_operations_config"]
+)
+def test_yolo_is_cut_by_a_file_of_the_user_or_one_of_model_optimizer(folder, capfd, flag):
+    (folder / "net.pb").write_bytes(yolo_v3())
+    (folder / "my_yolo.json").write_text(json.dumps([CONFIG]))
+    assert run(capfd, "--input_model=net.pb", f"--{flag}=my_yolo.json")[0] == 0
+    assert "head/BiasAdd/YoloRegion" in read(folder / "net.xml").outputs[0].names
+    (folder / "net.pb").write_bytes(yolo_v2())
+    assert run(capfd, "--input_model=net.pb", f"--{flag}=tf/yolo_v2_tiny_voc.json")[0] == 0
+    assert "head/BiasAdd/YoloRegion" in read(folder / "net.xml").outputs[0].names
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        ("--transformations_config gone.json", "is not carried out here: it needs a graph of TensorFlow"),
+        ("--transformations_config ssd_v2_support.json", "beside it a pipeline.config in --tensorflow_object_"),
+        ("--tensorflow_object_detection_api_pipeline_config p", "--transformations_config: is not carried out"),
+        (
+            "--transformations_config ssd_v2_support.json --tensorflow_object_detection_api_pipeline_config gone",
+            "/gone: does not exist\n  hint: the network cannot be read without it",
+        ),
+        (
+            "--transformations_config ssd_v2_support.json --tensorflow_object_detection_api_pipeline_config p",
+            "/p: describes no SSD, but: 'nothing'\n  hint: Model Optimizer can: pip install",
+        ),
+    ],
+)  # fmt: skip
+def test_a_transformation_that_is_not_known_is_refused_by_name(folder, capfd, args, problem):
+    (folder / "p").write_text("model {}")
+    code, _, err = run(capfd, "--input_model=net.pb", *args.split())
+    assert (code, problem in err) == (1, True), err
+    assert not (folder / "net.xml").exists()

@@ -1,4 +1,6 @@
-"""Reads the text files that have the layers of a network: .prototxt of Caffe, .cfg of Darknet."""
+"""Reads the text files that describe a network: .prototxt of Caffe, .cfg of Darknet, and the
+pipeline.config of TensorFlow's Object Detection API.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ def read_layers_text(path: Path, suffix: str, max_bytes: int, *, hint: str = "")
         ConversionError: the file does not exist, is larger, or is not UTF-8.
     """
     if not path.is_file():
-        raise ConversionError(f"{path}: does not exist", hint="it has the layers of the network")
+        problem = f"{path}: does not exist"
+        raise ConversionError(problem, hint="the network cannot be read without it")
     size = path.stat().st_size
     if size > max_bytes:
         raise ConversionError(f"{path}: has {size} bytes, more than a network's layers need")

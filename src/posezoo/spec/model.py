@@ -541,7 +541,12 @@ class ModelSpec:
         return source if isinstance(source, str) else source.name
 
     def path_beside_source(self, source: Path, name: str) -> Path:
-        """The path of another file of the model, from the path of the file to convert."""
+        """The path of another file of the model, from the path of the file to convert.
+
+        An absolute path, which only the command mo has, is returned as it is.
+        """
+        if posixpath.isabs(name):
+            return Path(name)
         return source.parent / posixpath.relpath(name, posixpath.dirname(self.source_name) or ".")
 
     @property

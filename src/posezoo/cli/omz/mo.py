@@ -23,6 +23,12 @@ from posezoo.errors import ConversionError, PosezooError, SelfCheckError, saniti
 from posezoo.layout import FlatLayout
 from posezoo.resolve.input_options import read_given_arguments
 from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision, SourceFile
+from posezoo.spec.region_configs import (
+    PIPELINE_CONFIG,
+    TRANSFORMATIONS_CONFIG,
+    find_detector,
+    is_region_config,
+)
 from posezoo.spec.safe_names import MAX_LENGTH
 from posezoo.spec.supported_mo_args import INPUT_PROTO, requested_precision
 from posezoo.versions import version
@@ -38,6 +44,12 @@ RELEASE = "2024.6.0"
 # The real program, for what this one refuses. === does not accept our stand-in.
 _REAL_MO = (
     f'Model Optimizer can: pip install "openvino-dev==={RELEASE}" in an environment of its own'
+)
+
+_EXPECTED_CONFIG = (
+    "it needs a graph of TensorFlow 1, and a file for YOLO 1 to 3; or the name of Model "
+    "Optimizer's file for SSD (since 2018), Faster R-CNN, Mask R-CNN or R-FCN, and beside it a "
+    f"pipeline.config in {PIPELINE_CONFIG}"
 )
 
 _EXAMPLES = """examples:
@@ -83,6 +95,13 @@ CARRIED_OUT = {
     "--freeze_placeholder_with_value VALUES": (
         "inputs that become constants, such as is_training->False"
     ),
+    "--transformations_config, --tensorflow_use_custom_operations_config FILE": (
+        "Model Optimizer's file for a detector of TensorFlow's Object Detection API, such as "
+        "ssd_v2_support.json, by its name alone, or one for YOLO 1 to 3, by its name or path"
+    ),
+    "--tensorflow_object_detection_api_pipeline_config FILE": (
+        "the pipeline.config of a detector of that API"
+    ),
     "--static_shape [BOOL]": "replace what depends only on shapes with constants",
     "--compress_to_fp16 [BOOL]": (
         "store the weights in FP16 (default: True, as in Model Optimizer 2024.6)"
@@ -108,13 +127,6 @@ REFUSED = {
     "--source_layout [V]": "give both layouts with --layout, as in nhwc->nchw",
     "--target_layout [V]": "give both layouts with --layout, as in nhwc->nchw",
     "--use_legacy_frontend [V]": "these frontends are part of Model Optimizer",
-    "--transformations_config [V]": "a program inside Model Optimizer rewrites the network",
-    "--tensorflow_use_custom_operations_config [V]": (
-        "a program inside Model Optimizer rewrites the network"
-    ),
-    "--tensorflow_object_detection_api_pipeline_config [V]": (
-        "a program inside Model Optimizer rewrites the network"
-    ),
     "--tensorflow_custom_operations_config_update [V]": (
         "it belongs to a program inside Model Optimizer"
     ),
@@ -392,6 +404,9 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
     framework = _framework(args, original, is_saved_model)
     name = _model_name(args, original)
     declared = read_given_arguments(_arguments_of_model_yml(args))
+    transformation = _transformation_arguments(args, framework)
+    # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
+    outputs = () if find_detector(transformation) else declared.outputs
     # The file gets another name here, because it may have one that a model.yml cannot declare.
     file_name = SAVED_MODEL_FILE if is_saved_model else f"model{original.suffix.lower()}"
     spec = ModelSpec(
@@ -404,8 +419,8 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         license=License(),
         files=(SourceFile(file_name, None, None, ()),),
         inputs=declared.inputs,
-        outputs=declared.outputs,
-        mo_args=declared.kept + _prototxt_argument(args, framework, original),
+        outputs=outputs,
+        mo_args=declared.kept + _prototxt_argument(args, framework, original) + transformation,
     )
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
 
@@ -418,6 +433,28 @@ def _prototxt_argument(
         return ()
     prototxt = Path(args.input_proto or original.with_suffix(".prototxt"))
     return ((INPUT_PROTO, str(prototxt.absolute())),)
+
+
+def _transformation_arguments(
+    args: argparse.Namespace, framework: Framework
+) -> tuple[tuple[str, str], ...]:
+    """The arguments for a detector or YOLO, with paths that no model.yml may have."""
+    config = args.transformations_config
+    pipeline = args.tensorflow_object_detection_api_pipeline_config
+    if config is None and pipeline is None:
+        return ()
+    path = Path(config or "")
+    own_file = f"$dl_dir/{path.absolute()}"
+    is_own = path.is_file() and is_region_config(own_file)
+    arguments = [(TRANSFORMATIONS_CONFIG, own_file if is_own else f"$mo_dir/{path.name}")]
+    if pipeline is not None:
+        arguments.append((PIPELINE_CONFIG, f"$dl_dir/{Path(pipeline).absolute()}"))
+    is_known = is_region_config(arguments[0][1]) or find_detector(arguments)
+    if is_known and framework is Framework.TF:
+        return tuple(arguments)
+    raise ConversionError(
+        f"{TRANSFORMATIONS_CONFIG}: is not carried out here: {_EXPECTED_CONFIG}", hint=_REAL_MO
+    )
 
 
 def _refuse_arguments(args: argparse.Namespace) -> None:
@@ -484,6 +521,8 @@ def _print_event(event: events.Event) -> None:
 
 def _print_error(error: PosezooError) -> None:
     hint = error.hint
+    if hint and "--mo PATH" in hint:  # a flag of converter.py
+        hint = _REAL_MO
     if isinstance(error, SelfCheckError) and "strict" not in (hint or ""):
         hint = "nothing was written; --self_check off writes the IR without this comparison"
     run_main.print_to_stderr(f"[ ERROR ]  {error.problem}" + (f"\n  hint: {hint}" if hint else ""))

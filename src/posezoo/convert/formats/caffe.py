@@ -34,12 +34,11 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
         ConversionError: it is none of the model's files, so nothing has verified it.
     """
     named = dict(spec.mo_args).get(INPUT_PROTO, "").removeprefix("$dl_dir/")
-    if posixpath.isabs(named):  # of the command mo; a model.yml names files of the model alone
-        return Path(named)
     # It comes with all else out of its archive, which was verified.
     is_unpacked = isinstance(spec.source_model, str)
+    is_of_mo = posixpath.isabs(named)  # a model.yml names files of the model alone
     name = named or f"{posixpath.splitext(spec.source_name)[0]}.prototxt"
-    if not is_unpacked and name not in {file.name for file in spec.files}:
+    if not (is_unpacked or is_of_mo) and name not in {file.name for file in spec.files}:
         raise ConversionError(
             f"{spec.full_name}: the file with its layers, {name}, is none of its files",
             hint=f"{INPUT_PROTO} names the .prototxt",

@@ -70,8 +70,8 @@ def read_pipeline(path: Path, *, stages: int) -> DetectionConfig:
     model = read_prototxt(path).message("model")
     name, title = ("ssd", "SSD") if stages == 1 else ("faster_rcnn", "Faster R-CNN")
     if name not in model.fields:
-        kinds = sanitize(", ".join(model.fields))
-        raise ConversionError(f"{path}: describes no {title}, but: {kinds or 'nothing'}", hint=HINT)
+        kinds = sanitize(", ".join(model.fields) or "nothing")
+        raise ConversionError(f"{path}: describes no {title}, but: {kinds}", hint=HINT)
     network = model.message(name)
     smallest, largest = _read_sizes(network.message("image_resizer"))
     classes = _read_count(network, "num_classes")
