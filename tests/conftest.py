@@ -191,11 +191,48 @@ def photos(shared: Path):
     ]
 
 
+#: The files that take longest, the longest first. A file's tests stay together, so that one that begins late would
+#: keep the others waiting at the end.
+LONGEST = (
+    "test_docs.py",
+    "test_container.py",
+    "test_founding_end_to_end.py",
+    "test_release.py",
+    "pose/test_bars.py",
+    "quantize/test_real_models.py",
+    "workers/test_cluster.py",
+    "test_stated_accuracy.py",
+    "networks/zoo/test_conversion.py",
+    "pipeline/test_stores.py",
+    "networks/test_export.py",
+    "test_migrating.py",
+    "export/test_programs.py",
+    "cli/test_stand_in_wheel.py",
+    "cli/verbs/test_demo.py",
+    "cli/test_cluster.py",
+    "omz/test_commands.py",
+    "test_site.py",
+    "cli/verbs/test_run.py",
+    "cli/test_own_weights.py",
+    "convert/test_decoding.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests run first, then those with few tests: what ends last is short, so that no core idles."""
+    """The longest files run first, then others with slow tests, then those with few tests: no core idles at the end."""
+    tests = ROOT / "tests"
+    ranks = {tests / name: rank for rank, name in enumerate(LONGEST)}
+    assert all(path.exists() for path in ranks), "LONGEST names a file that is gone"
     sizes = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in slow, sizes[item.path], item.path))
+    items.sort(
+        key=lambda item: (
+            ranks.get(item.path, len(ranks)),
+            item.path not in slow,
+            sizes[item.path],
+            item.path,
+        )
+    )
 
 
 def pytest_collection_finish() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -46,6 +47,14 @@ def desk(mirror, shared, tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def used_desk(desk, blazepose, tmp_path) -> Path:
+    """The desk of somebody who has run posezoo before: the default model is in the cache."""
+    models = tmp_path / "cache" / "posezoo" / "models"
+    shutil.copytree(blazepose.output_dir / "public", models / "public")
+    return desk
+
+
 #: The kinds of blocks that the tests of these pages run.
 OWN_TESTS = {
     "README.md": ("console", "python"),
@@ -84,9 +93,11 @@ def test_the_tests_run_every_block_that_is_not_marked():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", OTHERS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(page, desk, mirror, shared):
+def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
+    page, used_desk, mirror, shared, photos
+):
     text = page.read_text("utf-8")
-    put_on_desk(desk, shared, text)
+    put_on_desk(used_desk, shared, photos, text)
     with ExitStack() as servers:
         environ: dict[str, str] = {}
         if "s3://" in text:
@@ -101,15 +112,32 @@ def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(page, desk, mirro
                     "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
                 )
                 program = [sys.executable, "-c"] if kind == "python" else ["bash", "-euc"]
-                run_in_turn([[*program, script]], desk, mirror, 600, **environ)
+                run_in_turn([[*program, script]], used_desk, mirror, 600, **environ)
 
 
-def put_on_desk(desk: Path, shared: Path, text: str) -> None:
+@pytest.fixture(scope="module")
+def photos(shared, tmp_path_factory) -> Path:
+    """Every third of the photos, with their annotations: enough for a command to work."""
+    every = shared / "data" / "photos"
+    annotations = json.loads((every / "person_keypoints.json").read_text("utf-8"))
+    annotations["images"] = annotations["images"][::3]
+    ids = {image["id"] for image in annotations["images"]}
+    annotations["annotations"] = [
+        person for person in annotations["annotations"] if person["image_id"] in ids
+    ]
+    folder = tmp_path_factory.mktemp("desk") / "photos"
+    folder.mkdir()
+    for image in annotations["images"]:
+        (folder / image["file_name"]).symlink_to(every / image["file_name"])
+    (folder / "person_keypoints.json").write_text(json.dumps(annotations), "utf-8")
+    return folder
+
+
+def put_on_desk(desk: Path, shared: Path, photos: Path, text: str) -> None:
     """What a page supposes that its reader has, if the page names it."""
-    photos = shared / "data" / "photos"
     (desk / "photos").symlink_to(photos)
     (desk / "people.json").symlink_to(photos / "person_keypoints.json")
-    (desk / "crowd.jpg").symlink_to(photos / "000000000790.jpg")
+    (desk / "crowd.jpg").symlink_to(shared / "data" / "photos" / "000000000790.jpg")
     shutil.copy(ROOT / "licenses" / "MIT-HRNet.txt", desk / "LICENSE")
     (desk / "net.onnx").write_bytes(network("onnx"))
     if "walk.avi" in text:
@@ -142,8 +170,8 @@ def test_every_command_for_users_of_other_projects_is_one_that_posezoo_reads():
 
 
 @pytest.mark.slow
-def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror, shared):
-    put_on_desk(desk, shared, "")
+def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror, shared, photos):
+    put_on_desk(desk, shared, photos, "")
     ours = [
         command
         for command in commands(ROOT / "README.md")
@@ -202,9 +230,9 @@ def test_the_commands_of_a_card_run_as_pasted(desk, mirror):
 
 
 @pytest.mark.slow
-def test_the_quantization_commands_of_a_card_run_as_pasted(desk, mirror, shared):
+def test_the_quantization_commands_of_a_card_run_as_pasted(desk, mirror, photos):
     pytest.importorskip("nncf")
-    (desk / "photos").symlink_to(shared / "data" / "photos")
+    (desk / "photos").symlink_to(photos)
     lines = on_card("tf-pose-mobilenet-v2-small")
     run_in_turn([line for line in lines if line.startswith("posezoo")], desk, mirror, 600)
 

@@ -142,7 +142,11 @@ def marks_the_same_peaks(network: Any, spec: ModelSpec, xml: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", [pytest.param(spec, id=spec.full_name) for spec in TAGS])
+@pytest.mark.parametrize(
+    "spec",
+    # The tag of the deepest network takes as long as all others, and is declared as they are.
+    [pytest.param(spec, id=spec.full_name) for spec in TAGS if "resnet152" not in spec.name],
+)
 def test_a_tag_becomes_ir_of_its_own_size(place: Place, spec: ModelSpec) -> None:
     becomes_ir(place, spec, checkpoint_of(spec.name, generated(spec)))
 
