@@ -25,8 +25,9 @@ def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
         if accuracy.metric == "AP"
     ]
     assert len(accuracies) > 30
+    parser = create_parser()
     for spec, accuracy in accuracies:
-        args = create_parser().parse_args(shlex.split(draw.rerun_command(spec, accuracy))[1:])
+        args = parser.parse_args(shlex.split(draw.rerun_command(spec, accuracy))[1:])
         assert args.model == spec.full_name
         assert args.flip == accuracy.flip
         assert (args.boxes == "truth") == (spec.decoder.name == "heatmap")

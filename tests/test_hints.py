@@ -130,9 +130,15 @@ def former(verb: str) -> set[str]:
     return every - offered(verb)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
 def texts(path: Path) -> list[tuple[int, str]]:
     """The texts of a module with their lines; what an f-string inserts is known, or a model's name."""
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = parsed(path)
     assigned: dict[str, list[ast.expr]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
@@ -275,7 +281,7 @@ def test_every_command_of_the_pages_and_cards_parses(capsys):
 def hints_of(path: Path) -> list[tuple[int, str]]:
     """The hints in a module: what is given as ``hint`` or to ``Obstacle``, or has such a name."""
     places = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         values: list[ast.expr] = []
         match node:
             case ast.keyword(arg="hint", value=value):

@@ -167,11 +167,12 @@ def test_both_commands_of_each_row_are_read():
         if row[:3] == "| `"
     ]
     assert len(rows) > 15
+    parser = create_parser()
     for row in rows:
         for command in row:
             first, *words = shlex.split(command) if " " in command else [command]
             if first == "posezoo":
-                args = create_parser().parse_args(words)
+                args = parser.parse_args(words)
             elif first.startswith("omz_") and words:
                 args = TOOLS[first.removeprefix("omz_")].create_parser().parse_args(words)
             else:

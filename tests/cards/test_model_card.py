@@ -306,6 +306,7 @@ def fenced(card, language):
 
 def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
     registry = open_registry()
+    parser = create_parser()
     tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
     for name, entry in registry.entries.items():
         model = entry.read()
@@ -321,7 +322,7 @@ def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
                 assert tools[script.stem].parse_args(words).name == name
             else:
                 assert command == "posezoo"
-                args = create_parser().parse_args(words)
+                args = parser.parse_args(words)
                 # A composite without INT8 as a whole names the parts that have it.
                 names = {name, *(part.full_name for part in registry.parts(model))}
                 assert names & {args.model} if hasattr(args, "model") else names & set(args.models)
