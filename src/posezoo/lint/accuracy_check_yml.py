@@ -104,13 +104,14 @@ def _read_numbers(node: YamlNode | None) -> Numbers | None:
     """The numbers of a list or a text; empty if there is no node, None if it states no numbers."""
     if node is None:
         return ()
-    texts: list[object] = []
+    texts: list[str] = []
     if isinstance(node.value, list):
-        texts = [item.value for item in node.value]
+        texts = [str(item.value) for item in node.value]
     elif isinstance(node.value, str):
-        texts = [*node.value.strip("()[] ").split(",")]
-    numbers = [float(text) for text in texts if isinstance(text, str) and _NUMBER.fullmatch(text)]
-    return tuple(numbers) if numbers and len(numbers) == len(texts) else None
+        texts = node.value.strip("()[] ").split(",")
+    if texts and all(map(_NUMBER.fullmatch, texts)):
+        return tuple(map(float, texts))
+    return None
 
 
 def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Generic, TypeVar
 
 from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
@@ -122,7 +122,7 @@ _SCALE = re.compile(
 )
 _LONG_BLANK = re.compile(r"\s{9,}")
 _BULLET = re.compile(r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s")
-_KIND = re.compile(r"(input|output)s?\b", re.IGNORECASE)
+_KIND = re.compile(r"(?:input|output)(?=s?\b)", re.IGNORECASE)
 _SIDE = re.compile(r"original|converted", re.IGNORECASE)
 _METRICS = {
     "gflops": re.compile(r"g(?:fl)?ops(?:,.{0,60})?", re.IGNORECASE),
@@ -144,9 +144,9 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     return CardClaims(
         ports=tuple(filter(None, ports)),
         metrics=_read_metrics(sections),
-        accuracy=tuple(number for section in accuracy for number in _read_accuracy(section)),
+        accuracy=tuple(chain.from_iterable(map(_read_accuracy, accuracy))),
         description=_read_description(sections),
-        licenses=tuple(link for section in legal for link in _read_links(section)),
+        licenses=tuple(chain.from_iterable(map(_read_links, legal))),
     )
 
 
@@ -193,29 +193,35 @@ def _read_description(sections: Iterable[CardSection]) -> CardValue[str] | None:
 
 def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
     """What a section on inputs or outputs states; None for another section."""
-    kinds = [match[1].lower() for match in map(_KIND.match, section.path) if match]
-    sides = [match[0].lower() for match in map(_SIDE.match, section.path) if match]
+    kinds = _match_headings(_KIND, section)
+    sides = _match_headings(_SIDE, section)
+    if not sides:
+        sides = ["preamble" if is_parent else ""]
     if kinds:
-        side = "preamble" if is_parent else ""
-        return _read_section(kinds[-1], sides[0] if sides else side, section)
+        return _read_section(kinds[-1], sides[0], section)
     if section.level == 2 and section.title.lower().startswith("use"):
         return _read_section("input", "preamble", section)
     return None
 
 
+def _match_headings(pattern: re.Pattern[str], section: CardSection) -> list[str]:
+    """What matches at the beginning of a section's heading and of those above it."""
+    return [match[0].lower() for match in map(pattern.match, section.path) if match]
+
+
 def select_part_sections(
     card: ParsedCard, part: str, parts: Iterable[str]
 ) -> tuple[CardSection, ...]:
-    """The sections of a composite's card about one of its parts; empty if this is unclear."""
+    """The sections of a composite's card about one of ``parts``; empty if this is unclear."""
     words_by_part = {name: _words(name) for name in parts}
-    shared = set.intersection(*words_by_part.values()) if words_by_part else set()
+    shared = set.intersection(*words_by_part.values())
     for heading in card.sections:
         if "specification" not in heading.title.lower():
             continue
         title = _words(heading.title)
         scores = {name: len((words - shared) & title) for name, words in words_by_part.items()}
-        best = max(scores.values(), default=0)
-        if best and [name for name, score in scores.items() if score == best] == [part]:
+        score = scores.pop(part)
+        if score > max(scores.values(), default=0):
             return card.subsections(heading)
     return ()
 
@@ -299,12 +305,13 @@ def read_blocks(section: CardSection) -> Iterator[TextBlock]:
     lines: list[str] = []
     numbers: list[int] = []
     for number, line in (*section.prose_lines, (0, "")):
-        is_table = line.lstrip().startswith("|")
-        if lines and (not line.strip() or is_table or _BULLET.match(line)):
+        is_text = bool(line.strip()) and not line.lstrip().startswith("|")
+        if lines and (not is_text or _BULLET.match(line)):
             starts = accumulate((len(text) + 1 for text in lines[:-1]), initial=0)
             yield TextBlock("\n".join(lines), tuple(starts), tuple(numbers))
-            lines, numbers = [], []
-        if line.strip() and not is_table:
+            lines = []
+            numbers = []
+        if is_text:
             # Patterns would be slow on thousands of spaces, so long runs are shortened.
             lines.append(_LONG_BLANK.sub("   ", line))
             numbers.append(number)

@@ -157,7 +157,8 @@ def _check_complexity(
         claims.append(("published.", published, PUBLISHED_TOLERANCE))
     for origin, figures, tolerance in claims:
         for name in ("gflops", "mparams"):
-            counted, claimed = getattr(cost, name), figures.get(name)
+            counted = getattr(cost, name)
+            claimed = figures.get(name)
             if claimed is None or isclose(claimed, counted, rel_tol=tolerance, abs_tol=1e-6):
                 continue
             field = f"{origin}{name}"

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import CardSection, ParsedCard, read_card, read_text
+from posezoo.cards.card_reader import (
+    CardSection,
+    MarkdownLink,
+    ParsedCard,
+    read_card,
+    read_text,
+)
 from posezoo.cards.model_card import NOTE, has_note
 from posezoo.cards.registry_pages import render_pages
 from posezoo.errors import SpecError
@@ -109,6 +115,10 @@ class RegistryView:
             unlisted[path] = names if is_complete else set()
         return unlisted
 
+    def find_models(self, names: Iterable[str]) -> list[ModelView]:
+        """The models with these names, in their order, without those that were left out."""
+        return [self.models[name] for name in names if name in self.models]
+
     def group(
         self, read: Callable[[ModelView], Iterable[tuple[KeyT, ItemT]]]
     ) -> Mapping[KeyT, list[ItemT]]:
@@ -188,6 +198,11 @@ class ModelView:
     def declaration(self) -> ModelSpec | CompositeSpec | None:
         """The model or the composite; None if model.yml cannot be read."""
         return None if isinstance(self.parsed, SpecError) else self.parsed
+
+    @property
+    def skeleton(self) -> str:
+        """The name of the declared skeleton; empty if there is none."""
+        return self.declaration.skeleton if self.declaration is not None else ""
 
     @cached_property
     def is_native(self) -> bool:
@@ -324,6 +339,19 @@ class ModelView:
         return (line for section in self.own_sections for line in section.prose_lines)
 
     @property
+    def own_links(self) -> Sequence[MarkdownLink]:
+        """The links of the model's own card."""
+        return self.own_card.links if self.own_card is not None else ()
+
+    def find_on_card(
+        self, pattern: re.Pattern[str]
+    ) -> Iterator[tuple[re.Match[str], FileLocation]]:
+        """The matches of a pattern in ``own_lines``, with their locations."""
+        for number, line in self.own_lines:
+            for match in pattern.finditer(line):
+                yield match, self.card_line(number, match.start() + 1)
+
+    @property
     def is_ir(self) -> bool:
         """Whether the model is published as IR."""
         return self.spec is not None and self.spec.is_ir
@@ -371,13 +399,10 @@ class ModelView:
         """Every link of the model's own card, and every path below <omz_dir> that the card
         names.
         """
-        if self.own_card is None:
-            return
-        for link in self.own_card.links:
+        for link in self.own_links:
             yield link.target, self.card_line(link.line, link.column)
-        for number, line in self.own_lines:
-            for match in _OMZ_PATH.finditer(line) if "<omz_dir>/" in line else ():
-                yield "/" + match[1].rstrip("."), self.card_line(number, match.start() + 1)
+        for match, place in self.find_on_card(_OMZ_PATH):
+            yield "/" + match[1].rstrip("."), place
 
     def resolve_link(self, target: str) -> str:
         """The path that a relative link on the card points to; empty for any other link."""
@@ -400,11 +425,8 @@ class ModelView:
     @cached_property
     def runs(self) -> tuple[AccuracyCheckRun, ...]:
         """The evaluations of accuracy-check.yml."""
-        return (
-            tuple(read_runs(self.accuracy_check))
-            if isinstance(self.accuracy_check, YamlNode)
-            else ()
-        )
+        tree = self.accuracy_check
+        return tuple(read_runs(tree)) if isinstance(tree, YamlNode) else ()
 
 
 def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:

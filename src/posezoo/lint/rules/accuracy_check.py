@@ -30,9 +30,11 @@ def evaluated_names(view: ModelView) -> Violations:
     """
     for run in view.runs:
         for kind, place, known in _list_names(view, run):
-            text = str(place.value) if place is not None and place.is_text() else ""
+            if place is None or not place.is_text():
+                continue
+            text = str(place.value)
             name = text.rpartition("/")[2] if kind == "file" else base_name(text)
-            if place is not None and name and known and not is_listed(name, known):
+            if known and not is_listed(name, ("", *known)):
                 listed = ", ".join(known)
                 message = f"accuracy-check.yml names the {kind} {name}; the model has {listed}"
                 yield RuleViolation(place, message, "", name, listed)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 
 from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
@@ -64,9 +65,9 @@ def license_project(view: ModelView) -> Violations:
     Example: license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE
     """
     spec = view.spec
-    own = _project(spec.license.url) if spec is not None else ""
-    if spec is None or not own:
+    if spec is None:
         return
+    own = _project(spec.license.url)
     where = "the card's legal section"
     others = _projects(link.target for link in view.claims.licenses)
     if not others and not spec.is_ir:
@@ -74,7 +75,7 @@ def license_project(view: ModelView) -> Violations:
         others = _find_projects(view, spec)
     # A project that moved to another owner keeps its name.
     names = {project.partition("/")[2] for project in others}
-    if others and own.partition("/")[2] not in names:
+    if own and others and own.partition("/")[2] not in names:
         listed = ", ".join(sorted(others))
         message = f"the license is that of {own}; {where} name {listed}"
         severity = Severity.WARNING if spec.is_ir else None
@@ -83,9 +84,11 @@ def license_project(view: ModelView) -> Violations:
 
 def _find_projects(view: ModelView, spec: ModelSpec) -> set[str]:
     """The projects of the sources and of the card's links; empty if one of both has none."""
-    addresses = (source for file in spec.files for source in file.sources)
+    if view.card is None:
+        return set()
+    addresses = chain.from_iterable(file.sources for file in spec.files)
     sources = _projects(each.url for each in addresses if isinstance(each, HttpSource))
-    on_card = _projects(link.target for link in view.card.links) if view.card is not None else set()
+    on_card = _projects(link.target for link in view.card.links)
     return sources | on_card if sources and on_card else set()
 
 
@@ -212,7 +215,7 @@ def paper(view: ModelView) -> Violations:
     MobileNetV2
     """
     titles = view.zoo.group(_read_papers)
-    for link in view.own_card.links if view.own_card is not None else ():
+    for link in view.own_links:
         number, title = _read_paper(link)
         own_titles = {*titles.get(number, ())}
         for other, others in titles.items():
@@ -223,13 +226,13 @@ def paper(view: ModelView) -> Violations:
 
 
 def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
-    if view.own_card is not None:
-        yield from (pair for link in view.own_card.links if all(pair := _read_paper(link)))
+    return filter(all, map(_read_paper, view.own_links))
 
 
 def _read_paper(link: MarkdownLink) -> tuple[str, str]:
     """The arXiv number and the title, as lower-case words, of a linked paper; else empty."""
-    match, title = _ARXIV.match(link.target), re.findall("[a-z0-9]+", link.text.lower())
+    match = _ARXIV.match(link.target)
+    title = re.findall("[a-z0-9]+", link.text.lower())
     return (match[1], " ".join(title)) if match and len(title) > 2 else ("", "")
 
 
@@ -252,12 +255,11 @@ def title(view: ModelView) -> Violations:
 
     Example: # resnet-50 in resnet-101/README.md
     """
-    for section in [section for section in view.own_sections if section.level == 1][:1]:
-        if simplify(view.name) not in simplify(section.title):
-            message = f"the title of the card is {section.title}"
-            yield RuleViolation(
-                view.card_line(section.line), message, "title", section.title, view.name
-            )
+    section = next((section for section in view.own_sections if section.level == 1), None)
+    if section is not None and simplify(view.name) not in simplify(section.title):
+        message = f"the title of the card is {section.title}"
+        place = view.card_line(section.line)
+        yield RuleViolation(place, message, "title", section.title, view.name)
 
 
 @rule()
@@ -336,9 +338,8 @@ def misspelt_heading(view: ModelView) -> Violations:
         title = _normalize_heading(section.title)
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
-            yield RuleViolation(
-                view.card_line(section.line), message, "card", section.title, intended
-            )
+            place = view.card_line(section.line)
+            yield RuleViolation(place, message, "card", section.title, intended)
 
 
 def _normalize_heading(title: str) -> str:
@@ -362,8 +363,7 @@ def another_name(view: ModelView) -> Violations:
     """
     names = view.zoo.registry.entries
     own = [view.name, *view.parts]
-    matches = ((number, match) for number, line in view.own_lines for match in _NAME.finditer(line))
-    for number, match in matches:
+    for match, place in view.find_on_card(_NAME):
         name = match[0].rstrip(".")
         # The name of an architecture may be the beginning of the model's name.
         is_file = re.search(r"\.[a-z]", name) is not None
@@ -371,9 +371,7 @@ def another_name(view: ModelView) -> Violations:
             continue
         if similar := get_close_matches(name, own, 1, cutoff=0.85):
             message = f"{name}, which is almost {similar[0]}, is no model of this registry"
-            yield RuleViolation(
-                view.card_line(number, match.start() + 1), message, "card", name, similar[0]
-            )
+            yield RuleViolation(place, message, "card", name, similar[0])
 
 
 @rule()

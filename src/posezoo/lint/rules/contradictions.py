@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from posezoo.errors import InferenceError, SpecError
@@ -94,19 +95,23 @@ def decoder_task(view: ModelView) -> Violations:
 
     Example: task_type: detection, and decoder: {name: movenet}
     """
-    decoder, declared = _find_decoder(view), view.declaration
+    declared = view.declaration
     if declared is None:
         return
+    reader = "the role of an output"
+    roles = {output.role for output in view.outputs}
+    finds_boxes = "boxes" in roles
+    decoder = _find_decoder(view)
     if decoder is not None:
-        reader, finds_boxes = "the decoder", decoder.finds_boxes
-        roles = {output.role for outputs in decoder.networks for output in outputs}
-    else:
-        reader, roles = "the role of an output", {output.role for output in view.outputs}
-        finds_boxes = "boxes" in roles
-    task = f"{POSES}_3d" if "coordinates" in roles else POSES
-    expected = "detection" if finds_boxes else task
-    is_known = finds_boxes or not roles.isdisjoint(_ROLE_SIZES)
-    if is_known and declared.task != expected:
+        reader = "the decoder"
+        roles = {output.role for output in chain.from_iterable(decoder.networks)}
+        finds_boxes = decoder.finds_boxes
+    expected = f"{POSES}_3d" if "coordinates" in roles else POSES
+    if finds_boxes:
+        expected = "detection"
+    elif roles.isdisjoint(_ROLE_SIZES):
+        return
+    if declared.task != expected:
         message = f"task_type is {declared.task}, and {reader} is for {expected}"
         yield view.declared("task_type", message, declared.task, expected)
 
@@ -123,19 +128,22 @@ def decoder_outputs(view: ModelView) -> Violations:
         return
     stages = [view] if view.spec is not None else [view.zoo.models.get(name) for name in view.parts]
     for stage, expected in zip(stages, decoder.networks, strict=False):
-        if stage is None or stage.spec is None:
+        if stage is None:
             continue  # another rule reports it
-        if stage is not view and _find_composites(stage, view)[0] != view.name:
+        composites = [view.name] if stage is view else _find_composites(stage, view)
+        if composites[0] != view.name:
             continue  # the first composite with this part and decoder reports it
         for variant in stage.variants:
-            if problem := _describe_misfit(variant.outputs, expected, decoder):
-                name = variant.full_name
-                message = f"the decoder does not take the outputs of {name}: {problem}"
-                if len(_find_composites(stage, view)) > 1:
-                    yield stage.declared("outputs", message, name)
-                else:
-                    yield view.declared("outputs" if stage is view else "stages", message, name)
-                return
+            problem = _describe_misfit(variant.outputs, expected, decoder)
+            if not problem:
+                continue
+            name = variant.full_name
+            message = f"the decoder does not take the outputs of {name}: {problem}"
+            place, key = (view, "stages")
+            if stage is view or len(composites) > 1:
+                place, key = (stage, "outputs")
+            yield place.declared(key, message, name)
+            return
 
 
 def _find_composites(part: ModelView, view: ModelView) -> list[str]:
@@ -180,19 +188,17 @@ def skeleton_maps(view: ModelView) -> Violations:
 
     Example: skeleton: openpose-18 and 17 heatmaps
     """
-    name = view.declaration.skeleton if view.declaration is not None else ""
+    name = view.skeleton
     if not name:
         return
     if problem := _describe_other_skeleton(view, name):
         yield view.declared("skeleton", problem, name)
         return
-    stages = [view.zoo.models[stage] for stage in view.parts if stage in view.zoo.models]
-    for stage in stages:
-        other = stage.declaration.skeleton if stage.declaration is not None else ""
+    for stage in view.zoo.find_models(view.parts):
+        other = stage.skeleton
         if other not in ("", name) and not _describe_other_skeleton(stage, other):
-            yield view.declared(
-                "skeleton", f"skeleton is {name}, and {other} in {stage.name}", name, other
-            )
+            message = f"skeleton is {name}, and {other} in {stage.name}"
+            yield view.declared("skeleton", message, name, other)
 
 
 def _describe_other_skeleton(view: ModelView, skeleton: str) -> str:
@@ -228,7 +234,7 @@ def output_size(view: ModelView) -> Violations:
     """
     factors: dict[str, int] = {}  # the same for all variants
     for variant in view.variants:
-        sizes = [size for size in map(_image_size, variant.inputs) if size is not None]
+        sizes = list(filter(None, map(_image_size, variant.inputs)))
         for output in variant.outputs if len(sizes) == 1 else ():
             size = _image_size(output)
             if size is None:
@@ -236,11 +242,10 @@ def output_size(view: ModelView) -> Violations:
             factor = round(sizes[0][0] / size[0])
             if _is_scaled(sizes[0], size) and factors.setdefault(output.name, factor) == factor:
                 continue
-            texts = ["x".join(map(str, each)) for each in (sizes[0], size)]
-            message = (
-                f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
-            )
-            yield view.declared("outputs", message, texts[1])
+            input_text = "x".join(map(str, sizes[0]))
+            text = "x".join(map(str, size))
+            message = f"an input of {input_text} (height x width) makes no {output.name} of {text}"
+            yield view.declared("outputs", message, text)
             return
 
 
@@ -337,12 +342,7 @@ def known_model(view: ModelView) -> Violations:
 
     Example: people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}
     """
-    declared = view.declaration
-    people = view.spec.people if view.spec is not None else None
-    named = {"deprecated.use": declared.deprecated.use} if declared and declared.deprecated else {}
-    if people is not None:
-        named |= {"people.photo": people.photo, "people.video": people.video}
-    for key, name in named.items():
+    for key, name in _list_named_models(view):
         if name in ("", WHOLE_IMAGE, TRACKING):
             continue
         if name not in view.zoo.registry.entries:
@@ -352,6 +352,17 @@ def known_model(view: ModelView) -> Violations:
         decoder = _find_decoder(other) if other is not None else None
         if key.startswith("people") and decoder is not None and not decoder.finds_boxes:
             yield view.declared(key, f"{key}: {name} finds keypoints, not boxes of people", name)
+
+
+def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
+    """The keys of model.yml that name other models, with their names."""
+    declared = view.declaration
+    if declared is not None and declared.deprecated is not None:
+        yield "deprecated.use", declared.deprecated.use
+    people = view.spec.people if view.spec is not None else None
+    if people is not None:
+        yield "people.photo", people.photo
+        yield "people.video", people.video
 
 
 @rule()
@@ -366,9 +377,8 @@ def copied_description(view: ModelView) -> Violations:
     others = view.zoo.group(_read_own_description)[own.description]
     best = max(others, key=lambda other: _count_named(view.zoo.models[other], own.description))
     if view.name != best:
-        yield view.declared(
-            "description", f"the description is that of {best}", own.description, best
-        )
+        message = f"the description is that of {best}"
+        yield view.declared("description", message, own.description, best)
 
 
 def _read_own_description(view: ModelView) -> Iterator[tuple[str, str]]:
@@ -444,11 +454,9 @@ def _read_mparams(spec: ModelSpec) -> float:
 
 
 def _has_weights(spec: ModelSpec, name: str) -> bool:
-    return (
-        name.endswith(".bin")
-        if spec.is_ir
-        else not name.endswith((".json", ".prototxt", ".py", ".txt"))
-    )
+    if spec.is_ir:
+        return name.endswith(".bin")
+    return not name.endswith((".json", ".prototxt", ".py", ".txt"))
 
 
 RULES = defined_rules(globals())

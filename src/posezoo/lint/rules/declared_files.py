@@ -81,13 +81,13 @@ def safe_sources(view: ModelView) -> Violations:
     for index, file, source in view.sources:
         if isinstance(source, HttpSource) and not source.url.startswith("https://"):
             nodes = (node for node in list_leaves(view.model_yml) if node.value == source.url)
-            place, expected = next(nodes, view.location("files", index)), f"https{source.url[4:]}"
+            place = next(nodes, view.location("files", index))
             message = f"{file.name} comes from {source}, which is not https"
+            field = f"files[{index}].source"
+            expected = redact_secrets(f"https{source.url[4:]}")
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
-            field, severity = f"files[{index}].source", Severity.WARNING if is_origin else None
-            yield RuleViolation(
-                place, message, field, str(source), redact_secrets(expected), severity
-            )
+            severity = Severity.WARNING if is_origin else None
+            yield RuleViolation(place, message, field, str(source), expected, severity)
 
 
 @rule()
@@ -98,10 +98,11 @@ def source_name(view: ModelView) -> Violations:
     """
     stems: set[str] = set()  # two files that were swapped are one mistake
     for index, file, source in view.sources:
-        own, others = _PRECISION.search(file.name), _PRECISION.findall(str(source))
-        suffixes = {text.rpartition(".")[2] for text in (file.name, str(source))}
+        own = _PRECISION.search(file.name)
+        others = _PRECISION.findall(str(source))
         is_other = own is not None and others != [] and own[1] not in others
-        stem = file.name.rpartition(".")[0]
+        stem, _, suffix = file.name.rpartition(".")
+        suffixes = {suffix, str(source).rpartition(".")[2]}
         if view.is_ir and stem not in stems and (is_other or suffixes == {"xml", "bin"}):
             stems.add(stem)
             message = f"{file.name} comes from {source}, whose name is that of another file"
@@ -250,22 +251,22 @@ def parts(view: ModelView) -> Violations:
     """
     if not isinstance(view.parsed, CompositeSpec):
         return
-    folders, stages = set(view.zoo.parts_by_composite.get(view.name, ())), set(view.parsed.stages)
-    for name in sorted(
-        (folders - stages) | stages.difference(*view.zoo.parts_by_composite.values())
-    ):
-        reason = (
-            "not listed" if name in folders else "not a folder of this composite or of another one"
-        )
+    parts_by_composite = view.zoo.parts_by_composite
+    folders = set(parts_by_composite.get(view.name, ()))
+    stages = set(view.parsed.stages)
+    unknown = stages.difference(*parts_by_composite.values())
+    for name in sorted((folders - stages) | unknown):
+        reason = "not a folder of this composite or of another one"
+        if name in folders:
+            reason = "not listed"
         yield view.declared("stages", f"stages: {name} is {reason}", name)
     for key in ("framework", "license"):
         stated = text_below(view.model_yml, key)
-        for part in (view.zoo.models[name] for name in sorted(folders)):
+        for name in sorted(folders):
+            part = view.zoo.models[name]
             text = text_below(part.model_yml, key)
-            if text and stated and text != stated:
-                message = (
-                    f"{key} is {text} in {part.name}, and {stated} in the composite {view.name}"
-                )
+            if stated and text not in ("", stated):
+                message = f"{key} is {text} in {name}, and {stated} in the composite {view.name}"
                 yield part.declared(key, message, text, stated)
 
 

@@ -140,18 +140,25 @@ def mparams_size(view: ModelView) -> Violations:
     size = read_size(view)
     if size is None or _has_known_difference(view):
         return
-    text, value, millions = size.on_card.value, size.mparams, size.millions
-    is_precise = 10 ** -parse_numbers(text)[0][1] < 0.005 * value
-    if size.is_exact and is_precise and abs(millions / value / MEBI - 1) < 0.0015:
-        reason = f"{value:g} Mi of 4 bytes each; in millions that is {millions:.4g}"
-    elif millions / value < SHARED:
-        reason = f"at 4 bytes each the files contain at most {millions:.4g} million"
-    elif size.is_ir and millions / value > UNCOUNTED:
-        reason = f"at 4 bytes each the files contain {millions:.4g} million"
+    counted = f"{size.millions:.4g}"
+    ratio = size.millions / size.mparams
+    if _is_in_mebi(size):
+        reason = f"{size.mparams:g} Mi of 4 bytes each; in millions that is {counted}"
+    elif ratio < SHARED:
+        reason = f"at 4 bytes each the files contain at most {counted} million"
+    elif size.is_ir and ratio > UNCOUNTED:
+        reason = f"at 4 bytes each the files contain {counted} million"
     else:
         return
-    message = f"MParams are {text} on the card: {reason}"
-    yield view.quote(size.on_card, message, "figures.mparams", f"{millions:.4g}")
+    message = f"MParams are {size.on_card.value} on the card: {reason}"
+    yield view.quote(size.on_card, message, "figures.mparams", counted)
+
+
+def _is_in_mebi(size: FileSize) -> bool:
+    """Whether the card states the parameters of the files, divided by 2**20."""
+    is_precise = 10 ** -parse_numbers(size.on_card.value)[0][1] < 0.005 * size.mparams
+    factor = size.millions / size.mparams / MEBI
+    return size.is_exact and is_precise and abs(factor - 1) < 0.0015
 
 
 @rule()
@@ -160,23 +167,22 @@ def copied_figures(view: ModelView) -> Violations:
 
     Example: a card with the values of the card that it was copied from
     """
-    size, gflops = read_size(view), view.claims.metrics.get("gflops")
+    size = read_size(view)
+    gflops = view.claims.metrics.get("gflops")
     if size is None or gflops is None:
         return
-    own = (gflops.value, size.on_card.value)
-    for name in view.zoo.group(_read_metric_texts)[own]:
+    texts = (gflops.value, size.on_card.value)
+    for name in view.zoo.group(_read_metric_texts)[texts]:
         other = read_size(view.zoo.models[name])
-        if name == view.name or other is None or other.is_exact != size.is_exact:
+        if other is None or other.is_exact != size.is_exact:
             continue
         ratio = other.millions / size.millions
         if not 1 / 1.5 < ratio < 1.5 and size.misfit > other.misfit:
-            difference = (
-                f"{'smaller' if ratio < 1 else 'larger'} by a factor of {max(ratio, 1 / ratio):.1f}"
-            )
+            comparative = "smaller" if ratio < 1 else "larger"
+            difference = f"{comparative} by a factor of {max(ratio, 1 / ratio):.1f}"
             message = f"the card has the GFLOPs and MParams of {name}, whose files are {difference}"
-            yield RuleViolation(
-                view.card_location(size.on_card), message, "figures", " / ".join(own)
-            )
+            place = view.card_location(size.on_card)
+            yield RuleViolation(place, message, "figures", " / ".join(texts))
             return
 
 
@@ -262,8 +268,14 @@ def framework(view: ModelView) -> Facts:
         stated.append(Statement("on the card", view.card_location(on_card), simplify(text), text))
     for place, text in _index_cells(view, "framework"):
         stated.append(Statement("in the index", place, simplify(text), text))
-    known = [each for each in stated if each.value in FRAMEWORKS]
-    yield "framework", [replace(each, value=FRAMEWORKS[each.value]) for each in known]
+    yield (
+        "framework",
+        [
+            replace(each, value=FRAMEWORKS[each.value])
+            for each in stated
+            if each.value in FRAMEWORKS
+        ],
+    )
 
 
 def _index_cells(view: ModelView, kind: str) -> Iterator[tuple[FileLocation, str]]:
@@ -398,23 +410,28 @@ def accuracy(view: ModelView) -> Facts:
         in_index = Statement("in the index", place, parse_numbers(text), text)
         yield "accuracy", [*_state(view, on_card), in_index]
     for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
-        rows = [
-            each for each in on_card if re.search(rf"\b{re.escape(claim.metric)}\b", each.label)
-        ]
+        node = view.location("published", "accuracy", index)
+        on_rows = _state(view, _select_rows(on_card, claim.metric))
         for value in (claim.value, claim.converted):
             if value is not None:
-                text, node = f"{value:.9g}", view.location("published", "accuracy", index)
+                text = f"{value:.9g}"
                 declared = Statement("in model.yml", node, parse_numbers(text), text)
-                yield f"published.accuracy[{index}]", [*_state(view, rows or on_card), declared]
+                yield f"published.accuracy[{index}]", [*on_rows, declared]
+
+
+def _select_rows(values: Sequence[CardValue[float]], metric: str) -> Sequence[CardValue[float]]:
+    """The values in rows about a metric; all if no row names it."""
+    name = re.compile(rf"\b{re.escape(metric)}\b")
+    return [each for each in values if name.search(each.label)] or values
 
 
 def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statement]:
     """What the card states, as a list of at most one statement."""
     numbers = [(each.value, len(each.text.partition(".")[2])) for each in values if each.value]
+    if not numbers:
+        return []
     text = ", ".join(dict.fromkeys(each.text for each in values))
-    return (
-        [Statement("on the card", view.card_location(values[0]), numbers, text)] if numbers else []
-    )
+    return [Statement("on the card", view.card_location(values[0]), numbers, text)]
 
 
 RULES = defined_rules(globals())

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
 
 from posezoo.cards.card_reader import read_text
 from posezoo.errors import (
@@ -25,9 +24,6 @@ from posezoo.measured import NAME, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
 from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.spdx_licenses import is_license, suggest_license
-
-if TYPE_CHECKING:
-    pass
 
 #: Words that occur only in license texts.
 PHRASES = {
@@ -51,11 +47,9 @@ def license_text(view: ModelView) -> Violations:
     spec = view.spec
     if spec is not None and spec.license.text and not read_copyright_line(spec):
         path = license_path(spec)
-        reason = (
-            "does not begin with a line 'Copyright ... holder'"
-            if path.is_file()
-            else "does not exist"
-        )
+        reason = "does not exist"
+        if path.is_file():
+            reason = "does not begin with a line 'Copyright ... holder'"
         message = f"license.text: {path} {reason}"
         yield view.declared("license.text", message, spec.license.text)
 
@@ -124,7 +118,7 @@ def known_skeleton(view: ModelView) -> Violations:
 
     Example: skeleton: coco-71
     """
-    name = view.declaration.skeleton if view.declaration is not None else ""
+    name = view.skeleton
     if not name:
         return
     from posezoo.pose.keypoints import SKELETONS  # imports NumPy, which most registries do not need
@@ -214,9 +208,8 @@ def measured(view: ModelView) -> Violations:
         yield RuleViolation(error, message, error.field)
         return
     for tag in sorted(tags - ({variant.tag for variant in view.variants} or {""})):
-        yield RuleViolation(
-            FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag
-        )
+        message = f"{NAME}: no variant has the tag {tag!r}"
+        yield RuleViolation(FileLocation(str(path)), message, "tag", tag)
 
 
 @rule()

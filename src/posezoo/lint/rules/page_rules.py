@@ -90,9 +90,11 @@ def drawn_index(view: ModelView) -> Violations:
 
 def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) -> RuleViolation:
     for separator in (" | ", ", "):  # of a long line only the first part that differs
-        parts = [text.strip("| ").split(separator) for text in (line, drawn)]
-        if len(line) > MAX_LINE and len(parts[0]) == len(parts[1]):
-            line, drawn = next(pair for pair in zip(*parts, strict=True) if pair[0] != pair[1])
+        parts = line.strip("| ").split(separator)
+        drawn_parts = drawn.strip("| ").split(separator)
+        if len(line) > MAX_LINE and len(parts) == len(drawn_parts):
+            pairs = zip(parts, drawn_parts, strict=True)
+            line, drawn = next(pair for pair in pairs if pair[0] != pair[1])
     texts = [f"'{text}'" if text else "nothing" for text in (line, drawn)]
     message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
     place = FileLocation(str(path), number)
@@ -111,10 +113,8 @@ def _changed_lines(view: ModelView, path: Path) -> Iterator[tuple[int, str, str]
     """Number, text and expected text of each changed line; of the first one if lines are
     missing.
     """
-    lines, expected_lines = (
-        (read_text(path) or "").splitlines(),
-        view.zoo.drawn_pages[path].splitlines(),
-    )
+    lines = (read_text(path) or "").splitlines()
+    expected_lines = view.zoo.drawn_pages[path].splitlines()
     for number, (line, expected) in enumerate(zip_longest(lines, expected_lines, fillvalue=""), 1):
         if line != expected:
             yield number, line, expected

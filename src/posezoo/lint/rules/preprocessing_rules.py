@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun
@@ -66,18 +66,16 @@ def untold_preprocessing(view: ModelView) -> Violations:
     Example: --mean_values=data[127.5], and no mean values on the card
     """
     for kind in ("mean", "scale"):
-        declared = declared_values(view, kind)
+        declared = declared_values(view, kind) or ()
         is_on_card = any(each.values[kind] for each in view.claims.ports)
-        if not declared or set(declared) in ({0.0}, {1.0}) or is_on_card:
+        if is_on_card or {*declared} in (set(), {0.0}, {1.0}):
             continue
-        sections = view.claims.sections_on("input", "original") or view.claims.sections_on(
-            "input", ""
-        )
-        for section in sections:
+        expected = format_numbers(declared)
+        message = f"the card states no {kind} for the original; model.yml has {expected}"
+        claims = view.claims
+        for section in claims.sections_on("input", "original") or claims.sections_on("input", ""):
             if section.ports:
-                expected = format_numbers(declared)
                 location = view.card_line(section.line)
-                message = f"the card states no {kind} for the original; model.yml has {expected}"
                 yield RuleViolation(location, message, f"input.{kind}", "", expected)
 
 
@@ -95,8 +93,7 @@ def untold_color(view: ModelView) -> Violations:
         letters = port.format.value
         if {*"CHW"} <= {*letters} and len(letters) == len(port.shape.value):
             shapes.setdefault(port.shape.value[letters.index("C")], port.shape)
-    is_wrong = shapes.keys() == {1} if stated else 3 in shapes
-    if not is_wrong:
+    if not (shapes.keys() == {1} if stated else 3 in shapes):
         return
     shape = next(iter(shapes.values()))
     expected = "" if stated else "RGB or BGR"
@@ -113,12 +110,8 @@ def unusual_constant(view: ModelView) -> Violations:
     """
     for kind in ("mean", "scale"):
         stated = [*_read_card(view, kind, *ORIGINAL_SIDES, "converted")]
-        argument = view.argument(f"--{kind}_values")
         for index, port in enumerate(view.inputs):
-            values = getattr(port, kind)
-            place = argument.node if argument is not None else view.location("inputs", index, kind)
-            text = argument.value if argument is not None else format_numbers(values)
-            stated.append(Statement("in model.yml", place, values, text))
+            stated.append(_read_declared(view, kind, getattr(port, kind), "inputs", index, kind))
         for each in stated:
             is_inverse = kind == "scale" and is_factor(each.value)
             expected = _invert(each.value) if is_inverse else _find_intended(each.value)
@@ -128,6 +121,14 @@ def unusual_constant(view: ModelView) -> Violations:
                 if is_inverse:
                     message = f"a scale of {each.text} divides; did you mean {text}?"
                 yield RuleViolation(each.place, message, kind, each.text, text)
+
+
+def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int) -> Statement:
+    """What model.yml states about the mean or the scale: as an argument, or else at these keys."""
+    argument = view.argument(f"--{kind}_values")
+    if argument is not None:
+        return Statement("in model.yml", argument.node, values, argument.value)
+    return Statement("in model.yml", view.location(*keys), values, format_numbers(values))
 
 
 def _invert(values: Numbers) -> Numbers:
@@ -158,9 +159,8 @@ def channel_values(view: ModelView) -> Violations:
         problem = _find_channel_problem(port) if len(port.mean or port.scale) == 3 else ""
         if problem:
             actual = f"{format_numbers(port.mean)} / {format_numbers(port.scale)}"
-            yield view.declared(
-                f"inputs[{index}].mean", f"mean and scale are {actual}: {problem}", actual
-            )
+            message = f"mean and scale are {actual}: {problem}"
+            yield view.declared(f"inputs[{index}].mean", message, actual)
 
 
 def _find_channel_problem(port: Input) -> str:
@@ -196,23 +196,19 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
     declared = declared_values(view, kind)
     if declared is None:
         return []
-    argument = view.argument(f"--{kind}_values")
-    place = argument.node if argument is not None else view.location("inputs")
-    text = argument.value if argument is not None else format_numbers(declared)
-    stated = [Statement("in model.yml", place, declared, text)]
+    stated = [_read_declared(view, kind, declared, "inputs")]
     on_card = _read_card(view, kind, *ORIGINAL_SIDES)
     stated += [each for each in on_card if not is_factor(each.value)]
     for run, values in _evaluated_values(view, kind):
         if not run.is_converted:
             text = format_numbers(values)
             stated.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
-    usual = [each for each in stated if is_usual(each.value)]
     # A slip may have been copied, so that a usual constant is right even if it is stated only once.
-    return (
-        [*usual, *(each for each in stated if each not in usual)][: len(usual) + 1]
-        if usual
-        else stated
-    )
+    num_usual = sum(is_usual(each.value) for each in stated)
+    if not num_usual:
+        return stated
+    stated.sort(key=lambda each: is_usual(each.value), reverse=True)
+    return stated[: num_usual + 1]
 
 
 def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
@@ -241,28 +237,33 @@ def color(view: ModelView) -> Facts:
     """
     if view.spec is None:
         return
-    is_reversed = any(port.reverse_input_channels for port in view.inputs)
-    stated = [*_read_colors(view, () if is_reversed else ("",))]
+    verb = "does not reverse"
+    sides = ["original", "converted", ""]
+    originals: Mapping[str, str] = {}  # the other colour orders of the original
+    if any(port.reverse_input_channels for port in view.inputs):
+        verb = "reverses"
+        sides.remove("")
+        originals = _OTHER_COLOR
+    stated = [*_read_colors(view, sides)]
     for run in view.runs:
         if run.color:
-            place = run.channel_swaps[-1][1] if run.channel_swaps else run.dataset
-            stated.append(
-                (run.side, Statement("in accuracy-check.yml", place, run.color, run.color))
-            )
-    change = f"with channels that model.yml {'reverses' if is_reversed else 'does not reverse'}"
+            _, place = [("", run.dataset), *run.channel_swaps][-1]
+            each = Statement("in accuracy-check.yml", place, run.color, run.color)
+            stated.append((run.side, each))
     statements: list[Statement] = []
     for side, each in stated:
-        if side != "converted":
-            statements.append(replace(each, where=f"for the original {each.where}"))
-            continue
-        original = _OTHER_COLOR[each.value] if is_reversed else each.value
-        statements.append(replace(each, where=f"{each.where} {change}", value=original))
+        where = f"for the original {each.where}"
+        color = each.value
+        if side == "converted":
+            where = f"{each.where} with channels that model.yml {verb}"
+            color = originals.get(color, color)
+        statements.append(replace(each, where=where, value=color))
     yield "input.color", statements
 
 
-def _read_colors(view: ModelView, others: Sequence[str]) -> Iterator[tuple[str, Statement]]:
-    """The card's colour order for the original, for the converted model, and on other sides."""
-    for side in ("original", "converted", *others):
+def _read_colors(view: ModelView, sides: Iterable[str]) -> Iterator[tuple[str, Statement]]:
+    """The card's colour order on each of these sides, if it states one."""
+    for side in sides:
         sections = view.claims.sections_on("input", side)
         colors = [color for section in sections for color in section.values["color"]]
         if len({color.value for color in colors}) == 1:

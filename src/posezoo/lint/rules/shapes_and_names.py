@@ -92,9 +92,14 @@ def _are_renamed(
     """
     if not original or not converted or original.keys() == converted.keys():
         return False
+    if _is_tensorflow(view) or view.argument("--transformations_config") is not None:
+        return True
     flags = {argument.flag for argument in view.arguments if ":" in argument.value}
-    is_tf = view.spec is not None and view.spec.framework is Framework.TF
-    return is_tf or f"--{kind}" in flags or view.argument("--transformations_config") is not None
+    return f"--{kind}" in flags
+
+
+def _is_tensorflow(view: ModelView) -> bool:
+    return view.spec is not None and view.spec.framework is Framework.TF
 
 
 def is_listed(name: str, names: Collection[str]) -> bool:
@@ -119,9 +124,8 @@ def input_shape(view: ModelView) -> Violations:
             if not _is_same_shape(shape, on_card.value, may_transpose=may_transpose):
                 name = f"{declared.name or 'the input'} of the {section.side or 'model'}"
                 expected = _format_shape(shape)
-                message = (
-                    f"{name} has the shape {on_card.text} on the card, {expected} in model.yml"
-                )
+                difference = f"{on_card.text} on the card, {expected} in model.yml"
+                message = f"{name} has the shape {difference}"
                 yield view.quote(on_card, message, "input.shape", expected)
 
 
@@ -169,9 +173,10 @@ def part_shapes(view: ModelView) -> Violations:
     Example: `1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's
     """
     parts = view.zoo.parts_by_composite.get(view.entry.composite, ())
-    for other in (view.zoo.models[name] for name in parts if name in view.zoo.models):
-        named = [each for each in other.claims.ports_on("input", *CONVERTED) if each.name.value]
-        read = {each.name.value: each.shape for each in named}
+    for other in view.zoo.find_models(parts):
+        inputs = other.claims.ports_on("input", *CONVERTED)
+        read = {each.name.value: each.shape for each in inputs}
+        read.pop("", None)
         for port in view.claims.ports_on("output", *CONVERTED):
             expected = read.get(port.name.value, port.shape)
             # A part may read only a slice, which then has another number of axes.
@@ -211,16 +216,17 @@ def _check_format(view: ModelView, kind: str, port: CardPort) -> Violations:
 
 
 def _check_products(view: ModelView, section: CardPorts, shape: CardValue[Shape]) -> Violations:
-    """A size such as 26 does not fit N*85, the values of N boxes."""
     for format in section.values["format"]:
-        products = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
-        if len(products) != len(shape.value):
-            continue
-        pairs = zip(shape.value, products, strict=True)
-        sizes = [(size, int(each[1])) for size, each in pairs if each and isinstance(size, int)]
-        if any(size % factor for size, factor in sizes):
+        has_letters = len(format.value) == len(shape.value)
+        if has_letters and not all(map(_may_be_product, shape.value, format.value)):
             message = f"the shape {shape.text} does not fit the card's format {format.text}"
             yield view.quote(shape, message, f"{section.kind}.shape", format.text)
+
+
+def _may_be_product(size: int | str, letter: int | str) -> bool:
+    """Whether a size fits a letter: 26 does not fit N*85, the values of N boxes."""
+    product = re.fullmatch(r"[A-Z]\*([1-9][0-9]{0,3})", str(letter))
+    return product is None or isinstance(size, str) or size % int(product[1]) == 0
 
 
 def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
@@ -260,17 +266,19 @@ def layout(view: ModelView) -> Violations:
     key = "input_info" if view.node("input_info") else "inputs"
     for index, declared in enumerate(view.inputs):
         letters = declared.layout
-        shape = _format_shape(declared.shape)
         if not letters:
             yield from _find_last_channels(view, declared)
-        elif declared.shape and (
-            reason := _layout_mismatch(declared.shape, tuple(letters), "input")
-        ):
-            message = f"the layout {letters} does not fit the shape {shape}: {reason}"
-            place = view.location(key, index, "layout")
-            yield RuleViolation(place, message, "layout", letters, shape)
-        else:
+            continue
+        reason = ""
+        if declared.shape:
+            reason = _layout_mismatch(declared.shape, tuple(letters), "input")
+        if not reason:
             yield from _compare_layouts(view, declared)
+            continue
+        shape = _format_shape(declared.shape)
+        message = f"the layout {letters} does not fit the shape {shape}: {reason}"
+        place = view.location(key, index, "layout")
+        yield RuleViolation(place, message, "layout", letters, shape)
 
 
 def _compare_layouts(view: ModelView, declared: Input) -> Violations:
@@ -292,8 +300,8 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
     """A format with the channels last of a converted TensorFlow model: the converter moves them
     forward.
     """
-    is_tf = view.spec is not None and view.spec.framework is Framework.TF
-    if not is_tf or view.argument("--layout") or view.argument("--disable_nhwc_to_nchw"):
+    has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
+    if has_layout or not _is_tensorflow(view):
         return
     for format in _find_formats(view, declared, "converted"):
         if format.value[1:] == ("H", "W", "C"):
