@@ -23,7 +23,13 @@ from posezoo.convert.graph_cutting import (
     join_names,
 )
 from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, static_sizes
+from posezoo.ir.openvino_import import (
+    add_mean_and_scale,
+    error_text,
+    fold_constants,
+    import_openvino,
+    static_sizes,
+)
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.region_configs import find_detector
@@ -111,7 +117,7 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     inputs = spec.inputs
     if len(inputs) == 1 < len(network.inputs):
         (only,) = inputs
-        if not (only.name or only.shape or only.layout):
+        if not any((only.name, only.shape, only.layout)):
             inputs = tuple(_describe_input(only, port.partial_shape) for port in network.inputs)
     completed = []
     for declared, port in zip(inputs, network.inputs, strict=False):
@@ -233,9 +239,7 @@ def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
             _convert_and_resize(steps, declared, own_type)
         if declared.reverse_input_channels:
             steps.reverse_channels()
-        for values, apply in ((declared.mean, steps.mean), (declared.scale, steps.scale)):
-            if values:  # a single value applies to all channels
-                apply(values[0] if len(values) == 1 else list(values))
+        add_mean_and_scale(steps, declared.mean, declared.scale)
     return preparation.build()
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, cast
 
@@ -107,6 +108,15 @@ def explain_invalid_names(network: Any) -> str:
 def static_sizes(shape: Any) -> tuple[int, ...]:
     """The sizes of an ``openvino.PartialShape`` of static rank, with -1 for dynamic sizes."""
     return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
+
+
+def add_mean_and_scale(steps: Any, mean: Sequence[float], scale: Sequence[float]) -> None:
+    """Add to ``openvino.preprocess`` steps that subtract and divide, by values for all channels or
+    for each.
+    """
+    for values, apply in ((mean, steps.mean), (scale, steps.scale)):
+        if values:
+            apply(values[0] if len(values) == 1 else list(values))
 
 
 def error_text(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
+from posezoo.pose.decoder_type import Maps
 from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import (
@@ -24,7 +25,12 @@ from posezoo.pose.lifting import lift_poses
 from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.inference_pipeline import PipelineSteps
-from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig, image_input
+from posezoo.runtime.network_pipeline import (
+    NetworkPipeline,
+    PipelineConfig,
+    copy_outputs,
+    image_input,
+)
 
 
 class BottomUpPipeline(NetworkPipeline):
@@ -110,24 +116,26 @@ class TestTimeAugmentation(BottomUpPipeline):
                 f"{config.decoder}",
                 hint=f"it is supported for {', '.join(names)}, and a flip for heatmap and simcc",
             )
-        self._merge_passes, self._convert_outputs = decoder.merge_passes, decoder.convert_outputs
-        self._flip, self._scales = config.options.flip, config.options.scales
+        self._merge_passes = decoder.merge_passes
+        self._convert_outputs = decoder.convert_outputs
+        self._flip = config.options.flip
+        self._scales = config.options.scales
         if 1.0 not in self._scales or min(self._scales) <= 0:
             scales = ", ".join(map(str, self._scales))
             raise InferenceError(f"scales: expected numbers above 0, 1 among them, got {scales}")
         super().__init__(config)
-        self._at_scale: dict[float, BottomUpPipeline] = {}
-        for scale in self._scales:
-            self._at_scale[scale] = self
-            # The same network with another input size.
-            if self.input_size is not None and scale != 1:
-                size = self._scale(self.input_size, scale)
-                target = self._sizing.target_size(size)
-                options = replace(config.options, target_size=target, aspect_size=size)
-                scaled = replace(config, irs=(self._network.path,), options=options)
-                self._at_scale[scale] = BottomUpPipeline(scaled)
+        self._at_scale = {scale: self._resize(config, scale) for scale in self._scales}
         networks = (pipeline._network for pipeline in self._at_scale.values())
         self.networks = tuple(dict.fromkeys((self._network, *networks)))
+
+    def _resize(self, config: PipelineConfig, scale: float) -> BottomUpPipeline:
+        """The pipeline of the same network with an input of another size, if its size is fixed."""
+        if self.input_size is None or scale == 1:
+            return self
+        size = self._scale(self.input_size, scale)
+        target = self._sizing.target_size(size)
+        options = replace(config.options, target_size=target, aspect_size=size)
+        return BottomUpPipeline(replace(config, irs=(self._network.path,), options=options))
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
@@ -143,13 +151,11 @@ class TestTimeAugmentation(BottomUpPipeline):
             scaled = ImageTransform(transform.matrix * stretch, own_size)
             picture = letterboxed if scale == 1 else scaled.warp(image, self._sizing.padding)
             for mirrored in (False, True) if self._flip else (False,):
-                outputs = yield from pipeline._infer(
-                    np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
-                )
-                # The outputs are copied: they are valid only until the network's next request.
-                maps = {role: output.copy() for role, output in outputs.items()}
-                converted = maps if self._convert_outputs is None else self._convert_outputs(maps)
-                passes.append(AugmentedOutputs(converted, mirrored, scale))
+                taken = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+                maps: Maps = copy_outputs((yield from pipeline._infer(taken)))
+                if self._convert_outputs is not None:
+                    maps = self._convert_outputs(maps)
+                passes.append(AugmentedOutputs(maps, mirrored, scale))
         return self._decode(self._merge_passes(passes), transform, image.shape[1::-1])
 
     def _scale(self, size: Size, scale: float) -> Size:

@@ -105,11 +105,12 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
 def _select_decoder(graph: Graph, name: str | None) -> Decoder:
     """The decoder, with its options from the IR's metadata if that names the same decoder."""
     named = _named_decoder(graph)
-    if named is not None and name in (None, named.name):
-        return named
-    if named is not None and graph.decoded_outputs:
-        problem = f"{graph.path}: contains the decoder {named.name}, not {name}"
-        raise DecoderError(problem, decoder=name or "", fitting=named.name)
+    if named is not None:
+        if name in (None, named.name):
+            return named
+        if graph.decoded_outputs:
+            problem = f"{graph.path}: contains the decoder {named.name}, not {name}"
+            raise DecoderError(problem, decoder=name or "", fitting=named.name)
     if name is not None:
         find_decoder(name)
         return Decoder(name)

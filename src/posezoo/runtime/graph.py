@@ -13,6 +13,7 @@ from typing import Any
 
 from posezoo.errors import InferenceError, sanitize, suggest
 from posezoo.ir.openvino_import import (
+    add_mean_and_scale,
     error_text,
     explain_invalid_names,
     import_openvino,
@@ -94,23 +95,27 @@ class Graph:
             )
         self.changes: list[str] = []
         self.decoding = self.read_rt_info("posezoo", "decoding")
-        # An IR may resize images itself (posezoo convert --resize). This is disabled: the input
-        # gets the network's size, because our letterbox keeps the aspect of images and a resize in
-        # the graph does not.
-        ports = zip(
-            self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False
-        )
+        self._resizes = self._disable_resize()
+
+    def _disable_resize(self) -> frozenset[str]:
+        """Give inputs the network's size if the IR resizes images itself (convert --resize); their
+        names.
+
+        Our letterbox keeps the aspect of images, and a resize in the graph does not.
+        """
+        texts = self.read_rt_info("posezoo", "resize").split("; ")
+        ports = zip(self.model.inputs, texts, strict=False)
         sides = {
             port_name(port): tuple(map(int, text.split())) for port, text in ports if text.strip()
         }
-        self._resizes = frozenset(sides)
+        shapes = {name: list(self.inputs[name]) for name in sides}
+        for name, shape in shapes.items():
+            layout = self.image_layout(name)
+            shape[layout.index("H")], shape[layout.index("W")] = sides[name]
         if sides:
-            shapes = {name: list(self.inputs[name]) for name in sides}
-            for name, (height, width) in sides.items():
-                layout = self.image_layout(name)
-                shapes[name][layout.index("H")], shapes[name][layout.index("W")] = height, width
             self.model.reshape(shapes)
             self.changes.append(f"own size {sides}")
+        return frozenset(sides)
 
     @property
     def inputs(self) -> dict[str, Shape]:
@@ -323,9 +328,7 @@ class Graph:
             steps.reverse_channels()
         if preprocessing.mean or preprocessing.scale:
             steps.convert_element_type(ov.Type.f32)
-        for step, values in ((steps.mean, preprocessing.mean), (steps.scale, preprocessing.scale)):
-            if values:
-                step(values[0] if len(values) == 1 else list(values))
+        add_mean_and_scale(steps, preprocessing.mean, preprocessing.scale)
         try:
             self.model = prepared.build()
         except RuntimeError as error:

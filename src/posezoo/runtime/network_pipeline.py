@@ -79,7 +79,7 @@ def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:
     names = list(graph.inputs)
     if len(names) != 1:
         raise InferenceError(f"{graph.path}: takes {', '.join(names) or 'nothing'}, not one image")
-    name, shape = names[0], graph.inputs[names[0]]
+    ((name, shape),) = graph.inputs.items()
     layout = preprocessing.layout or graph.image_layout(name)
     if not layout or len(shape) != 4 or shape[layout.index("C")] not in (3, -1):
         raise InferenceError(
@@ -100,6 +100,11 @@ def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwo
     name, _ = image_input(graph, config.preprocessing)
     graph.embed_preprocessing(name, config.preprocessing)
     return CompiledNetwork(graph, config.options.runtime)
+
+
+def copy_outputs(outputs: Outputs) -> dict[str, Array]:
+    """Copies of a network's outputs, which are valid only until its next request."""
+    return {role: output.copy() for role, output in outputs.items()}
 
 
 class NetworkPipeline:

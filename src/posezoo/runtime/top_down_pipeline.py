@@ -20,7 +20,7 @@ from posezoo.pose.ssd_detection import Box
 from posezoo.pose.top_down import Color, TopDownOptions, suppress_by_oks
 from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.inference_pipeline import InferenceRequest, Pipeline, PipelineSteps
-from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig
+from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
 from posezoo.spec.model import ColorOrder, ModelSpec
 
 _BLACK: Color = (0, 0, 0)
@@ -153,14 +153,13 @@ class TopDownPipeline(NetworkPipeline):
         areas: list[float] = []
         for box in boxes:
             visible = box.clip(size)
-            if not (visible.width > 0 and visible.height > 0):
+            if min(visible.width, visible.height) <= 0:
                 continue
             crop = self._crop(box, size, self._size, padding)
             picture = crop.extract(image, self._blank)
             maps = yield from self._infer(picture)
             if self._options.runs_mirrored:
-                # The outputs are copied: they are valid only until the network's next request.
-                maps = {role: output.copy() for role, output in maps.items()}
+                maps = copy_outputs(maps)
                 mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
                 maps |= {f"flipped_{role}": output for role, output in mirrored.items()}
             for pose in to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size):
