@@ -41,12 +41,7 @@ class PostprocessRecord:
                 path = self.subject.parent / name
                 if is_removed and name == self.subject.name:
                     continue
-                if rehash:
-                    is_unchanged = compute_digest(path).value == entry["sha384"]
-                else:
-                    status = {**fingerprint(path), "sha384": entry.get("sha384")}
-                    is_unchanged = all(status[key] == value for key, value in entry.items())
-                if not is_unchanged:
+                if not _is_unchanged(path, entry, rehash=rehash):
                     return False
         except (OSError, LookupError, TypeError, AttributeError):
             return False
@@ -80,6 +75,13 @@ class PostprocessRecord:
             for path in files:
                 sync(path)
         update_record(self.subject, outputs={"recipe": self.recipe, "files": entries})
+
+
+def _is_unchanged(path: Path, entry: Mapping[str, object], *, rehash: bool) -> bool:
+    if rehash:
+        return compute_digest(path).value == entry["sha384"]
+    status = {**fingerprint(path), "sha384": entry.get("sha384")}
+    return entry.items() <= status.items()
 
 
 def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:

@@ -38,14 +38,19 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
         if spec.is_ir and not spec.decoding:
             return  # INT8 of a published IR, whose own description is still right
         del network.rt_info[MODEL_INFO]
+    if info := build_model_info(_read_output_shapes(network, spec), spec, decoder):
+        network.set_rt_info(_format_plain(info), [MODEL_INFO])
+
+
+def _read_output_shapes(network: Any, spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's outputs by name; model.yml decides between several names."""
     declared = {port.name for port in spec.outputs}
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes = {}
     for port in network.outputs:
         if port.partial_shape.rank.is_static:
             name = min(declared & port.names or port.names, default="")
             shapes[name] = static_sizes(port.partial_shape)
-    if info := build_model_info(shapes, spec, decoder):
-        network.set_rt_info(_format_plain(info), [MODEL_INFO])
+    return shapes
 
 
 def _rename_numbered_operations(network: Any) -> None:
@@ -117,7 +122,7 @@ def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
         "color": _join(str(port.ir_color or "") for port in inputs),
         "layout": _join(port.ir_layout for port in inputs),
         "input_type": _join(port.element_type for port in inputs),
-        "resize": _join(_resized_to(port) for port in inputs),
+        "resize": _join(map(_resized_to, inputs)),
     }
 
 

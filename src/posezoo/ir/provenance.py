@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -208,24 +208,25 @@ def parse_provenance(content: bytes) -> Provenance | None:
             )
             for name, output in check["outputs"].items()
         )
-        complexity, shift = (
-            {name: float(record[part][name]) for name in names} if record.get(part) else {}
-            for part, names in (("complexity", ("gflops", "mparams")), ("shift", SHIFT))
-        )
-        unprovable = tuple(map(str, check.get("unprovable", ())))
-        is_independent = check.get("is_independent") is True
         return Provenance(
             dict(record["key"]),
             contents,
             checks,
-            complexity,
-            shift,
-            unprovable,
-            is_independent,
+            _read_figures(record, "complexity", ("gflops", "mparams")),
+            _read_figures(record, "shift", SHIFT),
+            unprovable=tuple(map(str, check.get("unprovable", ()))),
+            is_independent=check.get("is_independent") is True,
             is_locked=record.get("locked") is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _read_figures(record: Mapping[str, Any], key: str, names: Iterable[str]) -> dict[str, float]:
+    """The figures below a key of a record; empty if it has none."""
+    if not record.get(key):
+        return {}
+    return {name: float(record[key][name]) for name in names}
 
 
 def conversion_flags(record: Provenance, spec: ModelSpec) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,24 +80,31 @@ def measure_keypoint_displacement(
 
 def match_people(fp32: DetectedPoints, int8: DetectedPoints) -> Sequence[NDArray[np.float64]]:
     """For each person that both detect, the distance of each point that both detect, in pixels."""
-    candidates = []
-    for i in range(len(fp32)):
-        own = fp32.points[i][fp32.is_found[i]]
-        extent = float(np.hypot(*np.ptp(own, axis=0))) if len(own) else 0.0
+    matched: dict[int, NDArray[np.float64]] = {}
+    used: set[int] = set()
+    # Nearest first.
+    for _, i, j, distances in sorted(_compare_people(fp32, int8), key=itemgetter(0, 1, 2)):
+        if i not in matched and j not in used:
+            matched[i] = distances
+            used.add(j)
+    return list(matched.values())
+
+
+def _compare_people(
+    fp32: DetectedPoints, int8: DetectedPoints
+) -> Iterator[tuple[float, int, int, NDArray[np.float64]]]:
+    """For each pair that may be one person: the median distance, the indices, the distances."""
+    for i, is_found in enumerate(fp32.is_found):
+        points = fp32.points[i][is_found]
+        if not len(points):
+            continue
+        extent = float(np.hypot(*np.ptp(points, axis=0)))
         for j in range(len(int8)):
-            both = fp32.is_found[i] & int8.is_found[j]
-            if not both.any() or 2 * both.sum() < fp32.is_found[i].sum():
+            both = is_found & int8.is_found[j]
+            if 2 * both.sum() < len(points):
                 continue
             offsets = fp32.points[i][both].astype(float) - int8.points[j][both]
             distances = np.hypot(offsets[:, 0], offsets[:, 1])
             median = float(np.median(distances))
             if median <= SAME_PERSON * extent:
-                candidates.append((median, i, j, distances))
-    matched, used_fp32, used_int8 = [], set(), set()
-    # Nearest first.
-    for _, i, j, distances in sorted(candidates, key=lambda candidate: candidate[:3]):
-        if i not in used_fp32 and j not in used_int8:
-            used_fp32.add(i)
-            used_int8.add(j)
-            matched.append(distances)
-    return matched
+                yield median, i, j, distances

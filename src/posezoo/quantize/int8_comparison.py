@@ -126,19 +126,15 @@ class Fp32Reference:
         """
         int8 = self._compile(xml)
         # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
-        for ports, expected in (
-            (int8.inputs, self._network.inputs),
-            (int8.outputs, self._network.outputs),
-        ):
-            axes = {name: len(shape) for name, shape in ports.items()}
-            if axes != {name: len(shape) for name, shape in expected.items()}:
-                raise QuantizationError(
-                    f"{xml}: is another network than {self._network.path}: its inputs are "
-                    f"{', '.join(int8.inputs)}, its outputs {', '.join(int8.outputs)}"
-                )
+        if _count_axes(int8) != _count_axes(self._network):
+            raise QuantizationError(
+                f"{xml}: is another network than {self._network.path}: its inputs are "
+                f"{', '.join(int8.inputs)}, its outputs {', '.join(int8.outputs)}"
+            )
         pairs = zip(self._detected, self._detect(int8), strict=True)
         displacement = measure_keypoint_displacement(pairs)
-        name, settings = self._target.spec.full_name, self._target.settings
+        name = self._target.spec.full_name
+        settings = self._target.settings
         if not displacement.found_fp32:
             raise QuantizationError(
                 f"{name}: FP32 detects no person in the {len(self._samples)} images for the"
@@ -177,6 +173,14 @@ class Fp32Reference:
                 f" median, {settings.max_shift_px:g} px of the network's input are allowed"
             )
         return displacement, problem
+
+
+def _count_axes(network: CompiledNetwork) -> list[dict[str, int]]:
+    """The number of axes of each input and of each output, by name."""
+    return [
+        {name: len(shape) for name, shape in ports.items()}
+        for ports in (network.inputs, network.outputs)
+    ]
 
 
 def _cpu_ms(network: CompiledNetwork, inputs: Mapping[str, Array]) -> float:
