@@ -42,6 +42,21 @@ class ExportOptions:
     is_dry_run: bool
 
 
+def _with_fixed_inputs(inputs: InputOptions, fixed: InputOptions, target: str) -> InputOptions:
+    """What the user wants, with what a target always has."""
+    wants_type = inputs.element_type in ("", fixed.element_type)
+    if not (wants_type and inputs.layout in ("", fixed.layout)):
+        always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
+        raise ExportError(f"--to {target} always has {always}")
+    return replace(
+        inputs,
+        element_type=fixed.element_type,
+        layout=fixed.layout,
+        resize=inputs.resize or fixed.resize,
+        decode=fixed.decode,
+    )
+
+
 def choose_export(
     target: str,
     folder: Path,
@@ -67,18 +82,8 @@ def choose_export(
         raise ExportError(problem)
     if has_precisions and not record.takes_precisions:
         raise ExportError("--layout NAME/PRECISION is for --to dlstreamer")
-    if fixed := record.inputs:
-        wants_type = inputs.element_type in ("", fixed.element_type)
-        if not (wants_type and inputs.layout in ("", fixed.layout)):
-            always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
-            raise ExportError(f"--to {target} always has {always}")
-        inputs = replace(
-            inputs,
-            element_type=fixed.element_type,
-            layout=fixed.layout,
-            resize=inputs.resize or fixed.resize,
-            decode=fixed.decode,
-        )
+    if record.inputs is not None:
+        inputs = _with_fixed_inputs(inputs, record.inputs, target)
     return ExportOptions(record, folder, precision, inputs, storage_uri, has_precisions, is_dry_run)
 
 

@@ -194,7 +194,7 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
         start_reader_process()
 
     spec = resolved.spec
-    precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
+    precisions = resolved.published_precisions
     layout = resolved.layout
     options = context.download_options
     try:

@@ -137,10 +137,13 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
     layout = resolved.layout
     needs_download = layout.custom_checkpoint(spec) is None  # not the user's own weights
     if downloads and needs_download:
-        precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
-        options = context.download_options
         files = plan_download(
-            spec, layout, options, precisions, stored=plan.stored, is_dry_run=is_dry_run
+            spec,
+            layout,
+            context.download_options,
+            resolved.published_precisions,
+            stored=plan.stored,
+            is_dry_run=is_dry_run,
         )
         return replace(plan, files=files)
     if is_dry_run and plan.is_due and not resolved.runs_upstream_code:

@@ -60,6 +60,13 @@ class Resolved:
     layout: ModelLayout  # the folders of its files and IR
     targets: tuple[Target, ...]  # one for each requested IR
 
+    @property
+    def published_precisions(self) -> list[Precision] | None:
+        """The precisions whose published files are needed; None for all files."""
+        if not self.spec.is_ir:
+            return None
+        return [target.precision for target in self.targets]
+
     def source_of(self, target: Target) -> ModelSpec:
         """The model that is read to make an IR; of a published one, only the IR of the same
         precision.
