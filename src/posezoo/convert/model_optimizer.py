@@ -25,7 +25,7 @@ from posezoo.ir.complexity import compute_complexity
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.resolve.resolved import Resolved, Target
-from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, write_arguments
+from posezoo.spec.mo_args import TYPED, has_other_original, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
 from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.workers.program import find_exception, run_program
@@ -242,12 +242,12 @@ def build_arguments(
     ]
     for name, path in variables.items():
         declared = [argument.replace(name, str(path)) for argument in declared]
-    names_original = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
+    original_argument = () if has_other_original(spec) else (f"--input_model={original}",)
     return (
         f"--framework={spec.framework}",
         f"--output_dir={folder}",
         f"--model_name={spec.name}",
-        *(() if names_original else (f"--input_model={original}",)),
+        *original_argument,
         *declared,
         f"--compress_to_fp16={precision is Precision.FP16}",
     )

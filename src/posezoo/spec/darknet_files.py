@@ -21,24 +21,31 @@ def with_darknet_weights(spec: ModelSpec) -> ModelSpec:
     """The model with its .weights as the file to convert; unchanged if that script does not make
     the file, or the .cfg or the .weights is not the only one.
     """
-    names = [file.name for file in spec.files]
-    weights = [name for name in names if name.endswith(_WEIGHTS)]
-    is_made = spec.input_model.startswith("$conv_dir/") and _SCRIPT in names
-    if not is_made or len(weights) != 1 or find_cfg(spec) is None:
+    weights = _find_only(spec, _WEIGHTS)
+    is_made = spec.input_model.startswith("$conv_dir/") and _has_file(spec, _SCRIPT)
+    if not is_made or weights is None or find_cfg(spec) is None:
         return spec
     kept = tuple(pair for pair in spec.mo_args if pair[0] not in OTHER_ORIGINALS)
-    return replace(spec, input_model=f"$dl_dir/{weights[0]}", mo_args=kept)
+    return replace(spec, input_model=f"$dl_dir/{weights}", mo_args=kept)
 
 
 def find_cfg(spec: ModelSpec) -> str | None:
     """The file with the layers; None if there is none, or several."""
-    names = [file.name for file in spec.files if file.name.endswith(_CFG)]
+    return _find_only(spec, _CFG)
+
+
+def _find_only(spec: ModelSpec, suffix: str) -> str | None:
+    names = [file.name for file in spec.files if file.name.endswith(suffix)]
     return names[0] if len(names) == 1 else None
 
 
 def is_frozen(spec: ModelSpec) -> bool:
     """Whether upstream makes a frozen graph of the network, and not a SavedModel."""
-    return _FREEZING_SCRIPT in {file.name for file in spec.files}
+    return _has_file(spec, _FREEZING_SCRIPT)
+
+
+def _has_file(spec: ModelSpec, name: str) -> bool:
+    return name in {file.name for file in spec.files}
 
 
 def is_darknet(spec: ModelSpec) -> bool:

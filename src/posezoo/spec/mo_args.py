@@ -160,9 +160,8 @@ def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
-    has_other_original = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
     values = {
-        "--input_model": "" if has_other_original else spec.input_model,
+        "--input_model": "" if has_other_original(spec) else spec.input_model,
         **_write_inputs(spec.inputs),
         "--output": ",".join(output.name for output in spec.outputs),
     }
@@ -171,6 +170,11 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
         arguments.append("--reverse_input_channels")
     arguments += [f"{flag}={value}" if value else flag for flag, value in spec.mo_args]
     return tuple(arguments)
+
+
+def has_other_original(spec: ModelSpec) -> bool:
+    """Whether the original is named by another argument than --input_model."""
+    return any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
 
 
 def _write_inputs(inputs: Sequence[Input]) -> dict[str, str]:
@@ -410,21 +414,25 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
             replace(port, layout=both[0], to_layout=both[1]) if both else port
             for port, both in pairs
         )
-        for port in inputs:
-            if port.shape and port.layout and len(port.shape) != len(port.layout):
-                raise layout.node.make_error(
-                    f"{port.layout} names {len(port.layout)} dimensions, the shape has"
-                    f" {len(port.shape)}"
-                )
+        _refuse_other_ranks(inputs, layout)
+    completed = []
     for port in inputs:
         _check_channels(port, port.mean, given.get("--mean_values"))
         _check_channels(port, port.scale, given.get("--scale_values"))
-    return tuple(
-        replace(
-            port, mean=_for_each_channel(port, port.mean), scale=_for_each_channel(port, port.scale)
-        )
-        for port in inputs
-    )
+        mean = _for_each_channel(port, port.mean)
+        scale = _for_each_channel(port, port.scale)
+        completed.append(replace(port, mean=mean, scale=scale))
+    return tuple(completed)
+
+
+def _refuse_other_ranks(inputs: Sequence[Input], given: _FlagValue) -> None:
+    """Refuse a layout with another number of dimensions than the shape."""
+    for port in inputs:
+        if port.shape and port.layout and len(port.shape) != len(port.layout):
+            raise given.node.make_error(
+                f"{port.layout} names {len(port.layout)} dimensions, the shape has"
+                f" {len(port.shape)}"
+            )
 
 
 def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | None) -> None:

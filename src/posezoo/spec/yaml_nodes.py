@@ -267,29 +267,33 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
         raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(file, 1, 1, "", "is UTF-16, not UTF-8", hint="save it as UTF-8")
-    # The byte order mark that editors on Windows write.
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    parser = _Parser(_decode(content, file))
     try:
-        text = content.decode("utf-8")
-        parser = _Parser(text)
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise SpecError(file, line, column, "", "is not UTF-8", hint="save it as UTF-8") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SpecError(
-            file, line, column, "", f"not YAML: {error.problem or error.context}"
-        ) from error
+        problem = f"not YAML: {error.problem or error.context}"
+        raise SpecError(file, line, column, "", problem) from error
     except yaml.YAMLError as error:
         raise SpecError(file, 1, 1, "", f"not YAML: {sanitize(str(error))}") from error
     if node is None:
         raise SpecError(file, 1, 1, "", "is empty")
     return node
+
+
+def _decode(content: bytes, file: str) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError(file, 1, 1, "", "is UTF-16, not UTF-8", hint="save it as UTF-8")
+    # The byte order mark that editors on Windows write.
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - before.rfind(b"\n")
+        raise SpecError(file, line, column, "", "is not UTF-8", hint="save it as UTF-8") from error
 
 
 def _build(events: Iterable[Any], file: str) -> YamlNode | None:
@@ -349,8 +353,10 @@ def _node(
     event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlNode | None
 ) -> YamlNode:
     value: Any
+    is_quoted = False
     if kind is yaml.ScalarEvent:
-        value = None if event.implicit[0] and event.value in _NOTHING else event.value
+        is_quoted = not event.implicit[0]
+        value = event.value if is_quoted or event.value not in _NOTHING else None
     else:
         value = {} if kind is yaml.MappingStartEvent else []
     if parent is not None and type(parent.value) is list:
@@ -358,7 +364,6 @@ def _node(
     else:
         name = str(key.value) if key is not None else ""
     mark = event.start_mark
-    is_quoted = kind is yaml.ScalarEvent and not event.implicit[0]
     return YamlNode(file, mark.line + 1, mark.column + 1, parent, name, key, value, None, is_quoted)
 
 
