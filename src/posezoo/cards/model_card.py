@@ -149,16 +149,13 @@ def render_card(facts: ModelFacts) -> str:
     in_registry = facts.layout is None
     # The user's own weights have no source, so no command can download them.
     published = all(file.sources for part in facts.parts for file in part.files)
-    is_timed = any(facts.measurements("speed"))
     paragraphs = [
         _render_front_matter(facts, NOTE if in_registry else OURS),
         f"# {escape(facts.name)}",
         *_use_case(facts),
         *(render_example_section(facts, linked=in_registry) if published else ()),
         *_specification(facts),
-        *(render_accuracy_section(facts) if published else ()),
-        *(render_measurement_sections(facts) if published else ()),
-        *(render_performance_hint(facts) if published and not is_timed else ()),
+        *(_figures(facts) if published else ()),
         *_ports(facts),
         *_keypoints(facts),
         *(render_usage_sections(facts) if published else ()),
@@ -184,13 +181,20 @@ def _render_front_matter(facts: ModelFacts, note: str) -> str:
     return "\n".join([*lines, *_results(facts, pipeline), "---"])
 
 
+def _figures(facts: ModelFacts) -> Iterator[str]:
+    yield from render_accuracy_section(facts)
+    yield from render_measurement_sections(facts)
+    if not any(facts.measurements("speed")):
+        yield from render_performance_hint(facts)
+
+
 def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
     licenses = {part.license for part in parts}
     first = parts[0].license
     if len(licenses) == 1 and first.spdx.lower() in _KNOWN:
         return [f"license: {first.spdx.lower()}"]
     names = " and ".join(sorted({each.spdx or "see link" for each in licenses}))
-    link = next((each.url for each in licenses if is_safe_url(each.url)), "")
+    link = next(filter(is_safe_url, (each.url for each in licenses)), "")
     return [
         "license: other",
         f"license_name: {_quoted(names)}",
@@ -205,19 +209,9 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
     figures.
     """
-    if facts.layout is None:
+    rows = list(_list_accuracies(facts)) if facts.layout is not None else []
+    if not rows:
         return []
-    rows = []  # data set, metric, value, conditions
-    for part in facts.parts:
-        for claim in part.published.accuracy:
-            conditions = join("declared by the publisher", format_protocol(claim))
-            if claim.dataset:
-                rows.append((claim.dataset, claim.metric, claim.value, conditions))
-    for _, measured in facts.measurements("accuracy"):
-        metric, value = next(iter(measured.figures.items()))
-        conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
-        dataset = measured.settings.get("dataset", "")
-        rows.append((f"{dataset}", metric.removesuffix("_mm"), value, conditions))
     lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
     for dataset, metric, value, conditions in rows:
         name = _quoted(f"{metric}, {conditions}")
@@ -228,7 +222,21 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
             f"        dataset: {{type: {kind}, name: {_quoted(dataset)}}}",
             f"        metrics: [{{type: {metric}, name: {name}, value: {shown:g}}}]",
         ]
-    return lines if rows else []
+    return lines
+
+
+def _list_accuracies(facts: ModelFacts) -> Iterator[tuple[str, str, float, str]]:
+    """Data set, metric, value and conditions of each accuracy."""
+    for part in facts.parts:
+        for claim in part.published.accuracy:
+            if claim.dataset:
+                conditions = join("declared by the publisher", format_protocol(claim))
+                yield claim.dataset, claim.metric, claim.value, conditions
+    for _, measured in facts.measurements("accuracy"):
+        metric, value = next(iter(measured.figures.items()))
+        conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
+        dataset = str(measured.settings.get("dataset", ""))
+        yield dataset, metric.removesuffix("_mm"), value, conditions
 
 
 def _quoted(value: str | list[str]) -> str:

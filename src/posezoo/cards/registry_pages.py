@@ -92,15 +92,7 @@ other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""  # n
 
 def render_pages(root: Path) -> dict[str, str]:
     """The text of each page by its path below the registry's root, with / between its parts."""
-    registry = Registry([root])
-    #: The parts of a composite follow it in the order in which they run.
-    models: list[ModelFacts] = []
-    for entry in registry.entries.values():
-        if not entry.composite:
-            model = entry.read()
-            parts = registry.parts(model)
-            models.append(ModelFacts(model, parts))
-            models += (ModelFacts(part, (part,)) for part in parts if part.composite == model.name)
+    models = list(_read_models(root))
     pages: dict[str, str] = {}
     for facts in models:
         pages |= render_model_pages(facts)
@@ -171,6 +163,20 @@ def _link(facts: ModelFacts) -> Markdown:
     return format_local_link(f"{facts.model.subdirectory}/{NAME}", facts.model.name)
 
 
+def _read_models(root: Path) -> Iterator[ModelFacts]:
+    """All models; the parts of a composite follow it in the order in which they run."""
+    registry = Registry([root])
+    for entry in registry.entries.values():
+        if entry.composite:
+            continue
+        model = entry.read()
+        parts = registry.parts(model)
+        yield ModelFacts(model, parts)
+        for part in parts:
+            if part.composite == model.name:
+                yield ModelFacts(part, (part,))
+
+
 def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
     model = facts.model
     name = _link(facts)
@@ -183,20 +189,23 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
         for part in facts.parts
         if part.license.text
     }
-    measured = ""
-    if accuracy := select_accuracy(model):
-        bounds = [f"{100 * bound:.1f}" for bound in accuracy.intervals.get("AP", ())]
-        interval = f" ({' to '.join(bounds)})" if bounds else ""
-        people = accuracy.settings.get("people_from")
-        measured = f"{100 * accuracy.figures['AP']:.1f}%{interval}"
-        if people:
-            measured += f", people from {people}"
     return (
         Markdown(f"↳ {name}") if facts.composite else name,
         format_megabytes(facts.download_bytes),
         Markdown(", ".join(sorted(licenses))),
-        measured,
+        _measured_accuracy(model),
     )
+
+
+def _measured_accuracy(model: Model) -> str:
+    accuracy = select_accuracy(model)
+    if accuracy is None:
+        return ""
+    bounds = [f"{100 * bound:.1f}" for bound in accuracy.intervals.get("AP", ())]
+    interval = f" ({' to '.join(bounds)})" if bounds else ""
+    people = accuracy.settings.get("people_from")
+    origin = f", people from {people}" if people else ""
+    return f"{100 * accuracy.figures['AP']:.1f}%{interval}{origin}"
 
 
 def _digits(value: float | None) -> str:

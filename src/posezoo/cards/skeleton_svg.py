@@ -28,12 +28,13 @@ def render_skeleton(skeleton: Skeleton) -> str:
 
     It contains no script, link or font, and is readable on light and dark pages.
     """
-    positions = [keypoint_position(name) for name in skeleton.keypoints]
+    positions = list(map(keypoint_position, skeleton.keypoints))
     colors = ["#{2:02x}{1:02x}{0:02x}".format(*color) for color in skeleton.colors]
     columns = -(-len(positions) // _ROWS)
     is_beside = max((x for x, _ in positions), default=0) >= _LIST
     start = 2 * _LIST + 74 if is_beside else _LIST
-    radius, number = (_SMALL_RADIUS, _SMALL_NUMBER) if is_beside else (_RADIUS, _NUMBER)
+    radius = _SMALL_RADIUS if is_beside else _RADIUS
+    number = _SMALL_NUMBER if is_beside else _NUMBER
     width = _WIDTH - _LIST + start + (columns - 1) * 140
     limbs = []
     for a, b in skeleton.limbs:

@@ -17,7 +17,7 @@ from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import registry_root
 from posezoo.resolve.custom_weights import with_known_network
 from posezoo.resolve.people import declared_people
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Precision
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, People, Precision
 
 PHOTO = "photo.jpg"
 #: Height and width used to measure networks of any input size, also by `make measure`.
@@ -56,8 +56,12 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterat
     yield "Run it on two sample photos, or on a photo of your own:"
     yield format_code_block("sh", [run, _command(facts, f"run {facts.name} --input {PHOTO}")])
     people = declared_people(model)
-    if people is None:
-        return
+    if people is not None:
+        yield from _describe_people(facts, people, linked=linked)
+
+
+def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Iterator[str]:
+    """How the people in an image and in a video are found."""
     named = format_code("--detector MODEL")
     if people.photo == WHOLE_IMAGE:
         yield (
@@ -125,13 +129,15 @@ def _download_section(facts: ModelFacts) -> Iterator[str]:
 
 def _quantization(facts: ModelFacts) -> Iterator[str]:
     """The command that quantizes the model or some of its parts, and why others are not."""
+    names = []
     refused = {}
     for part in facts.parts:
         if part.quantization and part.quantization.refused:
             refused[part.full_name] = part.quantization.refused
-    names = [facts.name]
-    if refused:
-        names = [part.full_name for part in facts.parts if part.full_name not in refused]
+        else:
+            names.append(part.full_name)
+    if not refused:
+        names = [facts.name]
     if names and _is_quantizable(facts):
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
         yield format_code_block("sh", [f"posezoo quantize {' '.join(names)} --dataset_dir photos"])

@@ -16,6 +16,7 @@ from posezoo.cards.markdown import one_line
 from posezoo.cards.model_card import NAME, NOTE, has_note
 from posezoo.cards.usage_section import CREDIT, PICTURE
 from posezoo.facts.comparison import (
+    ComparisonRow,
     MeasurementSelection,
     MetricSource,
     SourcedMetric,
@@ -178,6 +179,17 @@ class GalleryData:
     references: tuple[OutsideReference, ...] = ()
 
 
+def _group_by_model(
+    rows: Iterable[ComparisonRow],
+) -> Mapping[str, Mapping[Precision, Mapping[str, SourcedMetric]]]:
+    """The known metrics by model and precision."""
+    metrics: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
+    for row in rows:
+        values = {key: value for key, value in row.values.items() if value}
+        metrics.setdefault(row.model, {})[row.precision] = values
+    return metrics
+
+
 def collect_gallery_data(
     models: Sequence[ModelFacts],
     layout: ModelLayout,
@@ -191,10 +203,7 @@ def collect_gallery_data(
     """
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
     compared = compare_models([*by_name.values()], tuple(Precision), layout, selection)
-    measured: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
-    for row in compared.rows:
-        values = {key: value for key, value in row.values.items() if value}
-        measured.setdefault(row.model, {})[row.precision] = values
+    measured = _group_by_model(compared.rows)
     entries = []
     for name, facts in sorted(by_name.items()):
         examples = read_example(facts) if pictures is None else pictures.get(name, ())

@@ -38,7 +38,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     manifest = _read_manifest(folder)
     listed = manifest or {}
     present = {name: digest_of_file(folder / name) for name in (*pages, *listed)}
-    expected = {name: digest(content) for name, content in pages.items()}
+    expected = _compute_digests(pages)
     written = tuple(name for name, value in expected.items() if present[name] != value)
     if not force:
         _refuse_foreign_files(folder, manifest, written)
@@ -79,7 +79,7 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
     otherwise.
     """
     changes = plan_site(folder, pages, force=force)
-    digests = {name: digest(content) for name, content in pages.items()}
+    digests = _compute_digests(pages)
     manifest = _read_manifest(folder) or {}
     if changes.written or changes.removed or manifest != digests:
         write_manifest(folder / MANIFEST, NOTE, {**manifest, **digests})
@@ -92,6 +92,10 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
                 raise write_error(folder / name, error) from error
         write_manifest(folder / MANIFEST, NOTE, digests)
     return changes
+
+
+def _compute_digests(pages: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: digest(content) for name, content in pages.items()}
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:
