@@ -86,14 +86,13 @@ def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointM
 def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
     # Training programs often save the network as part of a larger module; if the prefix is removed,
     # the keys match.
-    keys, needed = set(tensors), [key for key in requested if not _is_counter(key)]
+    keys = set(tensors)
+    needed = [key for key in requested if not _is_counter(key)]
     for candidate in sorted(keys):
-        prefix = (
-            candidate.removesuffix(needed[0])
-            if needed and candidate.endswith(f".{needed[0]}")
-            else ""
-        )
-        if prefix and all(f"{prefix}{key}" in keys for key in needed):
+        if not needed or not candidate.endswith(f".{needed[0]}"):
+            continue
+        prefix = candidate.removesuffix(needed[0])
+        if all(f"{prefix}{key}" in keys for key in needed):
             return (
                 f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
             )

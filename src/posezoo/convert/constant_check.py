@@ -93,17 +93,18 @@ def _count_changes(kernel: Array, views: Sequence[Array], directions: Array) -> 
 
 def _find_similar(declared: Array, constants: Iterable[tuple[str, Array]]) -> str:
     """The name of a constant that is similar to a mean or scale, if none is equal."""
-    found = ""
-    wanted = [values[::step] for values in (declared, np.float32(1) / declared) for step in (1, -1)]
+    similar = ""
+    inverse = np.float32(1) / declared
+    orders = (declared, declared[::-1], inverse, inverse[::-1])
     for name, values in constants:
         if values.size != declared.size or values.dtype != np.float32:
             continue
-        for each in wanted:
-            if np.array_equal(values.reshape(-1), each):
+        for order in orders:
+            if np.array_equal(values.reshape(-1), order):
                 return ""
-            if np.all(np.abs(values.reshape(-1) - each) <= SIMILAR * np.abs(each)):
-                found = name
-    return found
+            if np.all(np.abs(values.reshape(-1) - order) <= SIMILAR * np.abs(order)):
+                similar = name
+    return similar
 
 
 def _oriented(kernels: Iterable[Array], shape: tuple[int, ...]) -> Iterator[Array]:

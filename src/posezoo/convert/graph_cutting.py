@@ -43,15 +43,14 @@ def find_output(network: Any, name: str) -> Any | None:
     inner = [port for operation in network.get_ordered_ops() for port in operation.outputs()]
     port = _find_port(inner, name)
     operation, _, number = name.rpartition(":")
-    if port is None and operation and number.isdecimal():
-        for candidate in inner:
-            if (candidate.get_node().get_friendly_name(), candidate.get_index()) == (
-                operation,
-                int(number),
-            ):
-                candidate.add_names({name})
-                return candidate
-    return port
+    if port is not None or not number.isdecimal():
+        return port
+    wanted = (operation, int(number))
+    for candidate in inner:
+        if (candidate.get_node().get_friendly_name(), candidate.get_index()) == wanted:
+            candidate.add_names({name})
+            return candidate
+    return None
 
 
 def _find_port(ports: Iterable[Any], name: str) -> Any | None:
@@ -142,7 +141,7 @@ def to_frozen_array(
         raise ValueError(value)
     if shape is None or (-1 in shape and len(shape) == array.ndim):
         return array
-    sizes = [1 if size < 0 else size for size in shape]
+    sizes = list(map(abs, shape))  # a dynamic size becomes 1
     if math.prod(sizes) > MAX_SIZE:
         raise ValueError(value)
     return np.ascontiguousarray(np.broadcast_to(array, sizes))

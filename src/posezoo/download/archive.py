@@ -15,8 +15,9 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from itertools import accumulate
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from posezoo.download.candidates import ByteStream
 from posezoo.errors import ArchiveError, PosezooError, SizeError
@@ -126,7 +127,7 @@ class _MemberNames:
         if reason := explain_unsafe_file_name(name):
             raise ArchiveError(f"{self._archive}: the member {member[:60]!a} {reason}")
         key = case_folded(name)
-        above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
+        above = {*accumulate(key.split("/")[:-1], "{}/{}".format)}
         if key in self._names or key in self._folders or above & self._names:
             raise ArchiveError(
                 f"{self._archive}: contains {name} twice, at least if case is ignored"
@@ -241,13 +242,9 @@ def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:
     the script is not run.
     """
     size = path.stat().st_size
-    with open(index, "rb") as stream:
-        script = stream.read(_MAX_INDEX + 1)
-    call = re.search(rb"\bloadPackage\(\s*(?=\{)", script)
-    if call is None or len(script) > _MAX_INDEX:
-        raise ArchiveError(f"{index.name}: does not list the members of {path.name}")
-    listed, _ = json.JSONDecoder().raw_decode(script[call.end() :].decode())
-    if (declared := int(listed["remote_package_size"])) != size:
+    listed = _read_index(path, index)
+    declared = int(listed["remote_package_size"])
+    if declared != size:
         raise ArchiveError(
             f"{index.name}: belongs to a file of {declared} bytes, {path.name} has {size}"
         )
@@ -263,6 +260,16 @@ def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:
                 )
             packed.seek(start)
             yield name, end - start, _Part(packed, end - start)
+
+
+def _read_index(path: Path, index: Path) -> dict[str, Any]:
+    with open(index, "rb") as stream:
+        script = stream.read(_MAX_INDEX + 1)
+    call = re.search(rb"\bloadPackage\(\s*(?=\{)", script)
+    if call is None or len(script) > _MAX_INDEX:
+        raise ArchiveError(f"{index.name}: does not list the members of {path.name}")
+    listed, _ = json.JSONDecoder().raw_decode(script[call.end() :].decode())
+    return dict(listed)
 
 
 class _Part:

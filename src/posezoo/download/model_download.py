@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -113,10 +113,7 @@ def download_model(
     require_allowed(spec, files, download_options)
     targets = tuple(layout.file_path(spec, file) for file in files)
     places = tuple(zip(files, targets, strict=True))
-    if spec.deprecated is not None:
-        listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
-    if spec.license_note and not all(target.exists() for target in targets):
-        listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))
+    _report_notes(spec, targets, listener)
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     record = layout.model_download_dir(spec) / NAME
     try:
@@ -192,6 +189,14 @@ def plan_download(
         else:
             plan.append(plan_file(file, target, context, stored, is_dry_run=is_dry_run))
     return tuple(plan)
+
+
+def _report_notes(spec: ModelSpec, targets: Iterable[Path], listener: Listener) -> None:
+    """Warn of a deprecated model, and of the terms of files that are not on this machine yet."""
+    if spec.deprecated is not None:
+        listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
+    if spec.license_note and not all(map(Path.exists, targets)):
+        listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))
 
 
 def plan_file(

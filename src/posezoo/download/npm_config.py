@@ -63,9 +63,7 @@ class NpmConfig:
                 installed.
         """
         scope = package.partition("/")[0] if package.startswith("@") else ""
-        url = (
-            (scope and self.get(f"{scope}:registry")) or self.get("registry") or default_registry()
-        )
+        url = self.get(_registry_key(scope)) or self.get("registry") or default_registry()
         if not url:
             raise NpmSettingsError(
                 "no npm registry is configured, and npm is not installed, whose default would be"
@@ -81,7 +79,7 @@ class NpmConfig:
                 f"npm's registry is not an http(s) URL: {redact_secrets(url)}",
                 hint="see npm config get registry",
             )
-        return url if url.endswith("/") else f"{url}/"
+        return f"{url.removesuffix('/')}/"
 
     def find_registries(self) -> tuple[NpmRegistry, ...]:
         """The registry of all packages, then those of scopes; NpmSettingsError if one is
@@ -93,10 +91,9 @@ class NpmConfig:
         )
         registries = []
         for scope in ("", *scopes):
-            key = f"{scope}:registry" if scope else "registry"
-            origin = next(
-                (origin for origin, layer in self.layers.items() if key in layer), "default"
-            )
+            key = _registry_key(scope)
+            origins = (origin for origin, layer in self.layers.items() if key in layer)
+            origin = next(origins, "default")
             if origin == "default" and not default_registry():
                 registries.append(NpmRegistry(scope, "", origin, False))
                 continue
@@ -186,6 +183,10 @@ class NpmConfig:
         return path if os.path.isfile(path) else None
 
 
+def _registry_key(scope: str) -> str:
+    return f"{scope}:registry" if scope else "registry"
+
+
 def default_registry() -> str:
     """The registry that npm uses if none is configured; empty if npm is not installed."""
     return _ask_npm(shutil.which("npm") or "")
@@ -232,13 +233,17 @@ def read_npm_config() -> NpmConfig:
     shared = Path(config.get("globalconfig") or Path(prefix, "etc", "npmrc"))
     layers.setdefault(str(shared), _read_npmrc(shared))
     for path, layer in layers.items():
-        for key in _LOGINS_WITHOUT_HOST:
-            if key in layer:
-                raise NpmSettingsError(
-                    f"{path}: {key} without a host would be sent to every host, so npm refuses it",
-                    hint=f"write //HOST/:{key}=..., or run npm config fix",
-                )
+        _refuse_logins_without_host(path, layer)
     return config
+
+
+def _refuse_logins_without_host(path: str, settings: Mapping[str, str]) -> None:
+    for key in _LOGINS_WITHOUT_HOST:
+        if key in settings:
+            raise NpmSettingsError(
+                f"{path}: {key} without a host would be sent to every host, so npm refuses it",
+                hint=f"write //HOST/:{key}=..., or run npm config fix",
+            )
 
 
 def _read_environment() -> dict[str, str]:
@@ -292,7 +297,7 @@ def _read_npmrc(path: Path) -> dict[str, str]:
         if line.startswith("["):  # npm has no settings in sections
             break
         key, separator, value = line.partition("=")
-        if key.strip() and key.strip()[0] not in ";#":
+        if key.strip()[:1] not in ("", ";", "#"):
             key = _expand(_unquote(key))
             value = _expand(_unquote(value)) if separator else "true"
             if key.endswith("[]"):  # a list

@@ -75,7 +75,7 @@ def _read_pip() -> dict[str, str]:
         if parser.has_section(section):
             settings.update(parser.items(section))
     for name, value in os.environ.items():
-        if name.startswith("PIP_") and value:
+        if value and name.startswith("PIP_"):
             settings[name.removeprefix("PIP_").lower()] = value
     return {name.replace("_", "-"): value for name, value in settings.items()}
 

@@ -149,16 +149,21 @@ def _read_ports(
         return (), (), error_text(error)
     if problem := explain_invalid_names(network):
         return (), (), problem
-    inputs = []
-    for name, shape in _describe(network.inputs, "input"):
-        ir_layout = ""
-        if len(shape) == 4 and (shape[1] in _CHANNELS) != (shape[3] in _CHANNELS):
-            ir_layout = "NCHW" if shape[1] in _CHANNELS else "NHWC"
-        inputs.append(model.Input(name, shape, ir_layout))
+    inputs = tuple(
+        model.Input(name, shape, _image_layout(shape))
+        for name, shape in _describe(network.inputs, "input")
+    )
     outputs = tuple(
         model.Output(name, shape) for name, shape in _describe(network.outputs, "output")
     )
-    return tuple(inputs), outputs, ""
+    return inputs, outputs, ""
+
+
+def _image_layout(shape: Sequence[int]) -> str:
+    """The layout of images with these sizes; empty if the channels are unclear."""
+    if len(shape) != 4 or (shape[1] in _CHANNELS) == (shape[3] in _CHANNELS):
+        return ""
+    return "NCHW" if shape[1] in _CHANNELS else "NHWC"
 
 
 def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ def score_keypoints(
     labelled = np.zeros(count)
     similarity_sum = np.zeros(count)
     num_found = np.zeros(count)
-    errors: list[list[float]] = [[] for _ in range(count)]
+    errors: dict[int, list[float]] = defaultdict(list)  # by keypoint
     for image_matches in matches:
         image = image_matches.image
         rows = image_matches.found()

@@ -114,13 +114,15 @@ class EvaluationReport:
             text = json.dumps(value, indent=None if name == "results" else 2) + "\n"
             write_atomically(path, text.encode())
             self.files[name] = str(path)
-        if not worst:
-            return
+        if worst:
+            self._write_worst_images(folder, worst)
+
+    def _write_worst_images(self, folder: Path, count: int) -> None:
+        """Write the worst images: the ground truth on the left, the predictions on the right."""
         for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
             old.unlink(missing_ok=True)
         names = () if self.protocol.of_boxes else self.result.dataset.keypoints
-        for number, score in enumerate(worst_images(self.result.image_scores, worst), 1):
-            # The ground truth on the left, the predictions on the right.
+        for number, score in enumerate(worst_images(self.result.image_scores, count), 1):
             annotated = [
                 _pose(names, person.keypoints, person.corner_box[:4], 1.0)
                 for person in score.image.people

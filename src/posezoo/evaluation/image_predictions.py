@@ -108,9 +108,9 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
 
 @cache
 def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
-    indices = {name: index for index, name in enumerate(SKELETONS[skeleton].keypoints)}
-    lacking = [name for name in names if name not in indices]
-    if lacking and not indices:
+    keypoints = SKELETONS[skeleton].keypoints
+    lacking = [name for name in names if name not in keypoints]
+    if lacking and not keypoints:
         raise EvaluationError(
             "the model predicts boxes, which cannot be compared with keypoint annotations",
             hint="evaluate its boxes",
@@ -119,9 +119,9 @@ def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
         listed = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
         raise EvaluationError(
             f"the model's skeleton {skeleton} does not match the annotations: it has no {listed}",
-            hint=f"it has {', '.join(indices)}",
+            hint=f"it has {', '.join(keypoints)}",
         )
-    return [indices[name] for name in names]
+    return list(map(keypoints.index, names))
 
 
 class PredictionCache:

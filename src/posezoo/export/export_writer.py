@@ -117,10 +117,11 @@ def _compare(path: Path, expected: str, exported: str | None, is_text: bool) -> 
         return "unchanged"
     if not os.path.lexists(path):
         return "created"
-    if actual and actual == exported:
-        return "changed"
-    if actual and exported == expected and is_text:
-        return "kept"
+    if actual:
+        if actual == exported:
+            return "changed"
+        if exported == expected and is_text:
+            return "kept"
     how = "was not written by an export"
     if exported is not None:
         how = "was changed since it was exported"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from posezoo.facts.labels import format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
@@ -229,8 +230,11 @@ def _static_metrics(
         if size := _ir_size(part, precision, layout):
             metrics["size_bytes"] = size
         by_part.append(metrics)
-    if len(by_part) == 1:
-        return by_part[0]
+    return by_part[0] if len(by_part) == 1 else _sum_metrics(by_part)
+
+
+def _sum_metrics(by_part: Sequence[Mapping[str, SourcedMetric]]) -> dict[str, SourcedMetric]:
+    """The sums of those that all parts have."""
     sums = {}
     for key in ("gflops", "mparams", "size_bytes"):
         if all(key in metrics for metrics in by_part):
@@ -259,7 +263,7 @@ def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> Sour
     """The size of the IR on disk, else as its publisher declares it; None if it is unknown."""
     xml = layout.ir_path(part, precision)
     files = (xml, xml.with_suffix(".bin"))
-    if all(file.is_file() for file in files):
+    if all(map(Path.is_file, files)):
         return SourcedMetric(sum(file.stat().st_size for file in files), MetricSource.MEASURED)
     sizes = [file.size for file in part.files if file.name.startswith(f"{precision}/")]
     if part.is_ir and sizes and None not in sizes:

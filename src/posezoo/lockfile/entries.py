@@ -206,15 +206,13 @@ def _entry(line: str) -> LockEntry | None:
         entry = LockEntry(**{**fields, "before": tuple(fields.get("before", ()))})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    texts = (entry.model, entry.file, entry.sha384, entry.origin, entry.first_seen, *entry.before)
+    digests = (entry.sha384, *entry.before)
+    texts = (entry.model, entry.file, entry.origin, entry.first_seen, *digests)
     numbers = (entry.size, entry.revision)
-    has_types = all(isinstance(text, str) and text.isprintable() for text in texts) and all(
-        type(number) is int and number >= 0 for number in numbers
-    )
-    is_entry = has_types and all(
-        _SHA384.fullmatch(digits) for digits in (entry.sha384, *entry.before)
-    )
-    return entry if is_entry else None
+    if {*map(type, texts)} != {str} or {*map(type, numbers)} != {int}:
+        return None
+    is_valid = "".join(texts).isprintable() and min(numbers) >= 0
+    return entry if is_valid and all(map(_SHA384.fullmatch, digests)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,13 +309,13 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
     for key in sorted({*before, *after}):
         was = before.get(key)
         now = after.get(key)
-        if was is not None and now is not None and was.is_unchanged(now):
-            continue
         change = "changed"
         if was is None:
             change = "added"
         elif now is None:
             change = "removed"
+        elif was.is_unchanged(now):
+            continue
         digests = (was.sha384 if was else "", now.sha384 if now else "")
         changes.append(LockChange(*key[:2], change, *digests))
     return changes

@@ -85,24 +85,22 @@ class LockFile:
             self._require(spec)
         if all(file.checksum is not None for file in spec.files):
             return spec
-        files = []
-        for file in spec.files:
-            entry = self.entries.get((model_key(spec), file.name, False))
-            if file.checksum is not None or entry is None:
-                files.append(file)
-                continue
-            # The lock's entry of an archive is valid only for the model.yml that was locked with
-            # it.
-            if not file.is_pinned or self.has_declaration(spec):
-                file = replace(
-                    file,
-                    size=entry.size,
-                    checksum=Digest("sha384", entry.sha384),
-                    first_use=not file.is_pinned,
-                    by_lock=file.is_pinned,
-                )
-            files.append(file)
-        return replace(spec, files=tuple(files))
+        return replace(spec, files=tuple(self._with_pin(file, spec) for file in spec.files))
+
+    def _with_pin(self, file: SourceFile, spec: ModelSpec) -> SourceFile:
+        entry = self.entries.get((model_key(spec), file.name, False))
+        if file.checksum is not None or entry is None:
+            return file
+        # The lock's entry of an archive is valid only for the model.yml that was locked with it.
+        if file.is_pinned and not self.has_declaration(spec):
+            return file
+        return replace(
+            file,
+            size=entry.size,
+            checksum=Digest("sha384", entry.sha384),
+            first_use=not file.is_pinned,
+            by_lock=file.is_pinned,
+        )
 
     def agreed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr | None:
         """The entries of an IR in a strict lock; None if the lock is not strict and allows every

@@ -275,9 +275,7 @@ def read_artifact(manifest: bytes, address: OciAddress) -> list[ArtifactFile]:
 
 
 def _read_layers(manifest: Mapping[str, Any]) -> list[ArtifactFile]:
-    config = manifest.get("config")
-    of_config = config.get("mediaType") if isinstance(config, dict) else None
-    kind = manifest.get("artifactType") or of_config or manifest.get("mediaType")
+    kind = _find_artifact_type(manifest)
     if not isinstance(kind, str):
         raise ValueError("it states no type")
     if kind not in (MODEL_PACK, CONFIG):
@@ -289,6 +287,13 @@ def _read_layers(manifest: Mapping[str, Any]) -> list[ArtifactFile]:
     if len({case_folded(file.path) for file in files}) < len(files):
         raise ValueError("two files have the same path")
     return files
+
+
+def _find_artifact_type(manifest: Mapping[str, Any]) -> object:
+    """The type; older registries have it in the configuration, or as that of the manifest."""
+    config = manifest.get("config")
+    of_config = config.get("mediaType") if isinstance(config, dict) else None
+    return manifest.get("artifactType") or of_config or manifest.get("mediaType")
 
 
 def _read_layer(layer: object, name: str) -> ArtifactFile:

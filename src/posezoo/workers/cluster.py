@@ -419,7 +419,7 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
     """Runs on a worker, in one of its threads."""
     run, pool = _open_run(content)
     worker = get_worker()
-    key = get_worker().get_current_task()
+    key = worker.get_current_task()
 
     def report(event: Event) -> None:
         if isinstance(event, WorkStarted):

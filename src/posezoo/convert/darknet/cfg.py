@@ -72,7 +72,7 @@ def read_cfg(path: Path) -> list[Section]:
     text = read_layers_text(path, ".cfg", MAX_BYTES)
     for number, written in enumerate(text.split("\n"), 1):
         line = written.strip()
-        if not line or line[0] in "#;":
+        if line[:1] in ("", "#", ";"):
             continue
         if heading := _HEADING.fullmatch(line):
             sections.append(Section(path, number, heading[1]))

@@ -110,16 +110,15 @@ def _node_outputs(path: Path) -> dict[str, str]:
     tensors = {}
     with map_file(path) as buffer:
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
-            fields = list(read_fields(buffer, node.start, node.end))
-            texts = [
-                (field.number, buffer[field.start : field.end].decode("utf-8", "replace"))
-                for field in fields
-            ]
-            names = [text for number, text in texts if number == 3]
-            outputs = [text for number, text in texts if number == 2]
-            for index, tensor in enumerate(outputs if any(names) else ()):
-                tensors[f"{names[0]}:{index}"] = tensor
-                tensors.setdefault(names[0], tensor)
+            texts: dict[int, list[str]] = {2: [], 3: [""]}
+            for field in read_fields(buffer, node.start, node.end):
+                if field.number in texts:
+                    text = buffer[field.start : field.end].decode("utf-8", "replace")
+                    texts[field.number].append(text)
+            name = texts[3][-1]
+            for index, tensor in enumerate(texts[2] if name else ()):
+                tensors[f"{name}:{index}"] = tensor
+                tensors.setdefault(name, tensor)
     return tensors
 
 

@@ -89,8 +89,9 @@ def _open_runtime(
         experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     for port in interpreter.get_input_details():
-        size = sizes.get(port["name"])
-        if size is not None and tuple(port["shape"]) != size:
+        shape = tuple(port["shape"])
+        size = sizes.get(port["name"], shape)
+        if size != shape:
             interpreter.resize_tensor_input(port["index"], size)
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()

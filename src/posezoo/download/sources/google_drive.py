@@ -89,13 +89,9 @@ class _DownloadFormParser(HTMLParser):
         if tag == "form" and values.get("id") == "download-form":
             self._inside = True
             self.action = values.get("action", "")
-        elif (
-            tag == "input"
-            and self._inside
-            and values.get("type") == "hidden"
-            and values.get("name")
-        ):
-            self.fields[values["name"]] = values.get("value", "")
+        name = values.get("name", "")
+        if self._inside and name and (tag, values.get("type")) == ("input", "hidden"):
+            self.fields[name] = values.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = self._inside and tag != "form"
