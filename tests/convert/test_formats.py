@@ -123,7 +123,7 @@ def test_random_bytes_are_not_recognised(tmp_path):
 
 
 def test_fields_are_walked_and_not_copied():
-    assert list(read_fields(b"\x08\x96\x01\x12\x02hi", 0, 7)) == [
+    assert list(read_fields(b"\x08\x96\x01\x12\x02hi")) == [
         (1, VARINT, 1, 3),
         (2, LENGTH, 5, 7),
     ]
@@ -144,7 +144,7 @@ def test_fields_are_walked_and_not_copied():
 )
 def test_bytes_that_are_not_a_message_are_refused(content):
     with pytest.raises(ProtobufError):
-        list(read_fields(content, 0, len(content)))
+        list(read_fields(content))
 
 
 # One thread stands in the middle of the room's __init__ while the other asks.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,13 +49,15 @@ def map_file(path: Path) -> Iterator[Buffer]:
             yield buffer
 
 
-def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]:
-    """The fields of the message between two positions, in order; ProtobufError if it is not
+def read_fields(buffer: Buffer, message: ProtobufField | None = None) -> Iterator[ProtobufField]:
+    """The fields of a message, or of that of the whole buffer, in order; ProtobufError if it is not
     valid.
     """
+    _, _, start, end = message or _whole(buffer)
     while start < end:
         tag, start = read_varint(buffer, start, end)
-        number, kind = tag >> 3, tag & 7
+        number = tag >> 3
+        kind = tag & 7
         if kind == VARINT:
             _, stop = read_varint(buffer, start, end)
         elif kind == LENGTH:
@@ -76,15 +79,15 @@ def find_messages(buffer: Buffer, *path: int) -> list[ProtobufField]:
     """The messages inside a file's message at a path of field numbers, in order; ProtobufError as
     above.
     """
-    found = [ProtobufField(0, LENGTH, 0, len(buffer))]
+    messages = [_whole(buffer)]
     for number in path:
-        found = [
-            field
-            for message in found
-            for field in read_fields(buffer, message.start, message.end)
-            if (field.number, field.kind) == (number, LENGTH)
-        ]
-    return found
+        fields = chain.from_iterable(read_fields(buffer, message) for message in messages)
+        messages = [field for field in fields if (field.number, field.kind) == (number, LENGTH)]
+    return messages
+
+
+def _whole(buffer: Buffer) -> ProtobufField:
+    return ProtobufField(0, LENGTH, 0, len(buffer))
 
 
 def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
@@ -93,10 +96,20 @@ def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
     """
     with map_file(path) as buffer:
         try:
-            kinds = {field.number: field.kind for field in read_fields(buffer, 0, len(buffer))}
+            kinds = {field.number: field.kind for field in read_fields(buffer)}
         except ProtobufError:
             return False
     return needed in kinds and kinds.items() <= fields.items()
+
+
+def read_integers(buffer: Buffer, field: ProtobufField) -> list[int]:
+    """The integers of a field, which has one, or several without gaps."""
+    integers = []
+    at = field.start
+    while at < field.end:
+        integer, at = read_varint(buffer, at, field.end)
+        integers.append(integer)
+    return integers
 
 
 def read_varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:

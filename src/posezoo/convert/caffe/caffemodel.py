@@ -23,7 +23,7 @@ from posezoo.convert.protobuf_reader import (
     has_fields,
     map_file,
     read_fields,
-    read_varint,
+    read_integers,
 )
 from posezoo.errors import ConversionError, sanitize
 
@@ -66,13 +66,13 @@ def read_weights(path: Path) -> dict[str, list[Array]]:
 
 def _read_layers(buffer: Buffer) -> Iterator[tuple[str, list[ProtobufField]]]:
     """The name of each layer, and the places of its weights."""
-    for layer in read_fields(buffer, 0, len(buffer)):
+    for layer in read_fields(buffer):
         if layer.number not in _LAYERS or layer.kind != LENGTH:
             continue
         name_number, blob_number = _LAYERS[layer.number]
         name = ""
         blobs = []
-        for field in read_fields(buffer, layer.start, layer.end):
+        for field in read_fields(buffer, layer):
             if field.kind != LENGTH:
                 continue
             if field.number == name_number:
@@ -86,11 +86,13 @@ def _read_blob(buffer: Buffer, blob: ProtobufField, path: Path, layer: str) -> A
     old_sizes: dict[int, int] = {}
     sizes: list[int] | None = None
     values: Array = np.zeros(0, np.float32)
-    for field in read_fields(buffer, blob.start, blob.end):
+    for field in read_fields(buffer, blob):
         if field.number in _OLD_SIZES and field.kind == VARINT:
-            old_sizes[field.number] = read_varint(buffer, field.start, field.end)[0]
+            (old_sizes[field.number],) = read_integers(buffer, field)
         elif field.number == _SHAPE:
-            sizes = _read_shape(buffer, field)
+            sizes = []
+            for part in read_fields(buffer, field):
+                sizes += read_integers(buffer, part)
         elif field.number in _VALUES and field.kind == LENGTH:
             values = _read_values(buffer, field)
     shape = [old_sizes.get(number, 1) for number in _OLD_SIZES] if old_sizes else [values.size]
@@ -102,16 +104,6 @@ def _read_blob(buffer: Buffer, blob: ProtobufField, path: Path, layer: str) -> A
             hint="download it again",
         )
     return values.reshape(shape)
-
-
-def _read_shape(buffer: Buffer, shape: ProtobufField) -> list[int]:
-    sizes = []
-    for field in read_fields(buffer, shape.start, shape.end):
-        at = field.start
-        while at < field.end:
-            size, at = read_varint(buffer, at, field.end)
-            sizes.append(size)
-    return sizes
 
 
 def _read_values(buffer: Buffer, field: ProtobufField) -> Array:

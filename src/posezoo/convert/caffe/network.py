@@ -13,7 +13,7 @@ from posezoo.convert.caffe.prototxt import Message, read_prototxt
 from posezoo.errors import sanitize
 from posezoo.ir.openvino_import import import_openvino
 
-# Layers that change nothing in a network that is only run, and those whose result nobody reads.
+# Layers that change nothing in a network that is only run, and those whose results are not read.
 _IDENTITIES = ("Dropout", "Split")
 _IGNORED = ("Silence", "Accuracy")
 

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from posezoo.convert.layers_text import read_layers_text
 from posezoo.errors import ConversionError, sanitize
@@ -26,6 +27,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _CLOSING = {"{": "}", "<": ">"}
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(slots=True)
@@ -41,11 +43,7 @@ class Message:
 
     def messages(self, name: str) -> list[Message]:
         """All messages of that name; a ConversionError if one is a plain value."""
-        values = self.fields.get(name, [])
-        messages = [value for value in values if isinstance(value, Message)]
-        if len(messages) < len(values):
-            raise self.make_error(f"{name} has no fields in braces")
-        return messages
+        return self._values(name, Message, "has no fields in braces")
 
     def message(self, name: str) -> Message:
         """The last message of that name; an empty one if there is none."""
@@ -54,11 +52,14 @@ class Message:
 
     def texts(self, name: str) -> list[str]:
         """All values of that name; a ConversionError if one is a message."""
+        return self._values(name, str, "has fields in braces, and should be a value")
+
+    def _values(self, name: str, kind: type[ValueT], problem: str) -> list[ValueT]:
         values = self.fields.get(name, [])
-        texts = [value for value in values if isinstance(value, str)]
-        if len(texts) < len(values):
-            raise self.make_error(f"{name} has fields in braces, and should be a value")
-        return texts
+        selected: list[ValueT] = [value for value in values if isinstance(value, kind)]
+        if len(selected) < len(values):
+            raise self.make_error(f"{name} {problem}")
+        return selected
 
     def text(self, name: str, default: str = "") -> str:
         """The last value of that name."""

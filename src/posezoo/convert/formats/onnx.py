@@ -19,10 +19,12 @@ from posezoo.convert.protobuf_reader import (
     VARINT,
     Buffer,
     ProtobufError,
+    ProtobufField,
     find_messages,
     has_fields,
     map_file,
     read_fields,
+    read_integers,
     read_varint,
 )
 from posezoo.ir.openvino_import import error_text
@@ -84,21 +86,23 @@ def external_data_files(path: Path) -> frozenset[str]:
     none.
     """
     with map_file(path) as buffer:
-        return frozenset(_locations(buffer, "Model", 0, len(buffer), depth=0))
+        return frozenset(_locations(buffer, "Model", None, depth=0))
 
 
-def _locations(buffer: Buffer, message: str, start: int, end: int, depth: int) -> Iterator[str]:
+def _locations(
+    buffer: Buffer, kind: str, message: ProtobufField | None, depth: int
+) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         raise ProtobufError
-    members = _FIELDS_WITH_TENSORS[message]
+    members = _FIELDS_WITH_TENSORS[kind]
     texts: dict[int, bytes] = {}
-    for field in read_fields(buffer, start, end):
-        if message == "ExternalData" and field.kind == LENGTH:
+    for field in read_fields(buffer, message):
+        if kind == "ExternalData" and field.kind == LENGTH:
             texts[field.number] = buffer[field.start : field.end]
         elif field.number in members:
             if field.kind != LENGTH:
                 raise ProtobufError
-            yield from _locations(buffer, members[field.number], field.start, field.end, depth + 1)
+            yield from _locations(buffer, members[field.number], field, depth + 1)
     if texts.get(1) == b"location":
         yield texts.get(2, b"").decode("utf-8", "replace")
 
@@ -111,7 +115,7 @@ def _node_outputs(path: Path) -> dict[str, str]:
     with map_file(path) as buffer:
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
             texts: dict[int, list[str]] = {2: [], 3: [""]}
-            for field in read_fields(buffer, node.start, node.end):
+            for field in read_fields(buffer, node):
                 if field.number in texts:
                     text = buffer[field.start : field.end].decode("utf-8", "replace")
                     texts[field.number].append(text)
@@ -129,13 +133,12 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     arrays = []
     with map_file(path) as buffer:
         for tensor in find_messages(buffer, 7, 5):  # the graph, its initializers
-            shape, values, dtype = [], b"", ""
-            for field in read_fields(buffer, tensor.start, tensor.end):
+            shape: list[int] = []
+            values = b""
+            dtype = ""
+            for field in read_fields(buffer, tensor):
                 if field.number == 1:  # dims, one by one or packed
-                    at = field.start
-                    while at < field.end:
-                        size, at = read_varint(buffer, at, field.end)
-                        shape.append(size)
+                    shape += read_integers(buffer, field)
                 elif field.number == 2:  # data_type
                     kind, _ = read_varint(buffer, field.start, field.end)
                     dtype = {1: "<f4", 10: "<f2"}.get(kind, "")

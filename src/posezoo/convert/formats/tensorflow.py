@@ -18,7 +18,7 @@ from posezoo.convert.protobuf_reader import (
     has_fields,
     map_file,
     read_fields,
-    read_varint,
+    read_integers,
 )
 from posezoo.errors import ConversionError, sanitize
 from posezoo.spec.model import ModelSpec
@@ -44,10 +44,9 @@ def is_frozen_graph(path: Path) -> bool:
     """Whether a file is a complete GraphDef whose nodes all have a name and an operation."""
     with map_file(path) as buffer:
         try:
-            nodes = [field for field in read_fields(buffer, 0, len(buffer)) if field.number == 1]
+            nodes = [field for field in read_fields(buffer) if field.number == 1]
             are_nodes = all(
-                {1, 2} <= {field.number for field in read_fields(buffer, node.start, node.end)}
-                for node in nodes
+                {1, 2} <= {field.number for field in read_fields(buffer, node)} for node in nodes
             )
         except ProtobufError:
             return False
@@ -122,13 +121,13 @@ def _read_nodes(path: Path) -> dict[str, _Node]:
     nodes = {}
     with map_file(path) as buffer:
         end = 0
-        for field in read_fields(buffer, 0, len(buffer)):
+        for field in read_fields(buffer):
             content = buffer[end : field.end]
             end = field.end
             if field.number != 1:
                 continue
             texts: dict[int, list[str]] = {1: [], 3: []}  # the name, and the inputs: ^node, node:1
-            for part in read_fields(buffer, field.start, field.end):
+            for part in read_fields(buffer, field):
                 if part.number in texts:
                     texts[part.number].append(buffer[part.start : part.end].decode())
             nodes[texts[1][-1]] = _Node(content, tuple(texts[3]))
@@ -143,15 +142,13 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     with map_file(path) as buffer:
         # The nodes, their attributes, values, tensors.
         for tensor in find_messages(buffer, 1, 5, 2, 8):
-            parts = {field.number: field for field in read_fields(buffer, tensor.start, tensor.end)}
+            parts = {field.number: field for field in read_fields(buffer, tensor)}
             if not {1, 2, 4} <= set(parts) or buffer[parts[1].start] != 1:  # DT_FLOAT
                 continue
-            sizes = [
-                read_varint(buffer, field.start, field.end)[0]
-                for dim in read_fields(buffer, parts[2].start, parts[2].end)
-                for field in read_fields(buffer, dim.start, dim.end)
-                if field.number == 1
-            ]
+            sizes = []
+            for dim in read_fields(buffer, parts[2]):
+                for field in read_fields(buffer, dim):
+                    sizes += read_integers(buffer, field) if field.number == 1 else []
             values = buffer[parts[4].start : parts[4].end]
             if len(values) == 4 * math.prod(sizes):
                 arrays.append(np.frombuffer(values, "<f4").reshape(sizes))
