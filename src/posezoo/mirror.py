@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from posezoo.download.cache_entries import own_files
 from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.digest_store import entry_path
 from posezoo.download.file_download import download_file
@@ -29,6 +30,7 @@ from posezoo.download.wheel_registry import WHEEL_REGISTRIES
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
+from posezoo.files.staging import create_parent
 from posezoo.license_notice import LicenseTerms, format_notice
 from posezoo.lockfile import NAME, LockFile
 from posezoo.lockfile.entries import (
@@ -253,12 +255,11 @@ class Mirror:
             if line.file in (MODEL_YML, COMPOSITE_YML):
                 name = line.model.partition("@")[0]
                 path = self.models_dir / "public" / name / line.file
-                path = declared[name].path if name in declared else path
+                if name in declared:
+                    path = declared[name].path
             else:
-                files = specs[line.model].files if line.model in specs else ()
-                # The declared digest decides the path.
-                digests = [file.checksum for file in files if file.name == line.file]
-                path = self.store_path(next(filter(None, digests), digest))
+                declared_digest = _find_digest(specs.get(line.model), line.file)
+                path = self.store_path(declared_digest or digest)
             yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
 
     def _check_unlocked(self, specs: Iterable[ModelSpec]) -> Iterator[MirroredFile]:
@@ -269,9 +270,7 @@ class Mirror:
                 path = spec.path.parent / recorded.file
                 state = file_state(path, None, recorded.checksum)
                 yield MirroredFile(spec.full_name, recorded.file, path, state)
-        others = [("samples", photo) for photo in SAMPLES]
-        others += [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
-        for owner, file in others:
+        for owner, file in own_files():
             if file.checksum is None:
                 continue
             path = self.store_path(file.checksum)
@@ -294,7 +293,7 @@ class Mirror:
             return path
         target = self.store_path(verified_files.compute_digest(path))
         with verified_files.writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(target)
             os.replace(path, target)
         return target
 
@@ -330,3 +329,9 @@ class Mirror:
 
 def _is_among(model: str, names: Collection[str]) -> bool:
     return not names or model in names or model.partition("@")[0] in names
+
+
+def _find_digest(spec: ModelSpec | None, name: str) -> Digest | None:
+    """The digest that model.yml declares for a file."""
+    files = spec.files if spec is not None else ()
+    return next((file.checksum for file in files if file.name == name), None)

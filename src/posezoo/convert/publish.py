@@ -16,7 +16,7 @@ from posezoo.convert.self_check import SelfCheckResult, check_fp16, check_ir
 from posezoo.errors import OutputError
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.files import verified_files
-from posezoo.files.staging import staging_dir
+from posezoo.files.staging import create_parent, staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.complexity import compute_complexity
 from posezoo.ir.provenance import FileContent
@@ -189,7 +189,7 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
     for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
         xml, record = ir.target.xml, ir.target.xml.with_name("provenance.json")
         try:
-            xml.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(xml)
             is_same = all(
                 verified_files.is_verified(
                     xml.with_suffix(suffix),

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from posezoo import images
 from posezoo.demo.frame_sources import Frame, FrameSource, import_quiet_opencv
 from posezoo.errors import OutputError
+from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import is_device, write_error
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
@@ -174,7 +175,7 @@ class VideoOutput(FrameOutput):
         self._thread = ThreadPoolExecutor(1, "video writer")
         self._waiting: deque[Future[None]] = deque()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(path)
             # A folder that cannot be written is reported before anything is computed.
             _require_space(path)
             self._part.touch()
@@ -289,7 +290,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         )
         self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
         with self._translated_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(path)
             self._stream: TextIO = open(self._part, "w", encoding="utf-8")  # noqa: SIM115
             self._stream.write(f'{{"{key}": [' if key else "[")
 

@@ -25,6 +25,7 @@ from requests.utils import get_netrc_auth
 from posezoo.demo.frame_outputs import frame_to_json
 from posezoo.demo.frame_sources import Frame, FrameSource
 from posezoo.errors import OutputError, import_optional
+from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_error
 from posezoo.pose.keypoints import Pose
 
@@ -103,7 +104,7 @@ def open_publisher(
 
 def _open(path: Path, stack: ExitStack) -> TextIO:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_parent(path)
         stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 the stack closes it
     except OSError as error:
         raise write_error(path, error) from error

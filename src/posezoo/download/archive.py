@@ -5,7 +5,6 @@ Python's own ``shutil.unpack_archive`` follows links and ``..`` and has no limit
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 import os
@@ -21,7 +20,7 @@ from typing import IO, Any
 
 from posezoo.download.candidates import ByteStream
 from posezoo.errors import ArchiveError, PosezooError, SizeError
-from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.files.staging import prepare_target, remove_stale_staging_dirs, staging_dir
 from posezoo.files.verified_files import CHUNK, writing
 from posezoo.spec.model import SourceFile
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
@@ -65,9 +64,7 @@ def unpack_archive(
             targets = _unpack_aside(archive, opened, place, folder)
         for target in targets:
             with writing(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if target.is_dir() and not target.is_symlink():
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+                prepare_target(target)
         # A file that is lost in a power failure does not match its record, and is unpacked again.
         for number, target in enumerate(targets):
             with writing(target):

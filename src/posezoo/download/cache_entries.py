@@ -47,13 +47,18 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
     for spec in specs:
         for variant in (spec, *spec.variants):
             files += [(variant.full_name, file) for file in variant.files]
-    files += [("samples", photo) for photo in SAMPLES]
-    files += [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
+    files += own_files()
     names_by_digits: dict[str, dict[str, None]] = {}
     for model, file in files:
         for digits, name in _stored_names(file):
             names_by_digits.setdefault(digits, {})[f"{model}: {name}"] = None
     return {digits: tuple(names) for digits, names in names_by_digits.items()}
+
+
+def own_files() -> list[tuple[str, SourceFile]]:
+    """The files that posezoo itself declares, each with a name for what it belongs to."""
+    registries = [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
+    return [*(("samples", photo) for photo in SAMPLES), *registries]
 
 
 def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:

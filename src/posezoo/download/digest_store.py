@@ -31,6 +31,7 @@ from posezoo.download.partial import ResumeState
 from posezoo.download.stored_file import open_stored_file
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.files.file_lock import lock_file, remove_lock
+from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
 from posezoo.spec.model import Digest, SourceFile
 from posezoo.user_folders import STORES, show_addresses
@@ -82,7 +83,7 @@ def package_path(package: SourceFile, context: DownloadContext) -> Path:
     if context.cache_dir is not None and package.checksum is not None:
         path = context.cache_dir / entry_path(package.checksum)
         with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(path)
             if os.access(path.parent, os.W_OK):
                 return path
     return context.temp_dir() / package.name
@@ -100,7 +101,7 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
         lock = _staging_path(context.cache_dir, file.checksum).with_suffix(_LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):
-            lock.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(lock)
             handle = lock_file(lock, lambda: context.warn(waiting))
     try:
         yield
@@ -126,8 +127,8 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     try:
         if path == target:
             return
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        create_parent(staged)
+        create_parent(target)
         staged.unlink(missing_ok=True)
         with open(path, "rb") as source, open(staged, "xb") as clone:
             is_cloned = reflink(source.fileno(), clone.fileno())

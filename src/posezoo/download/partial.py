@@ -7,7 +7,6 @@ its file.
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
@@ -19,6 +18,7 @@ from pathlib import Path
 from posezoo.errors import DigestError
 from posezoo.files.file_lock import FLAGS, lock_file
 from posezoo.files.file_record import read_record, update_record
+from posezoo.files.staging import prepare_target
 from posezoo.files.verified_files import (
     CHUNK,
     Hasher,
@@ -66,9 +66,7 @@ class PartialFile:
         self._published = False
         self._linked: Path | None = None
         with writing(target):
-            if target.is_dir() and not target.is_symlink():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-            target.parent.mkdir(parents=True, exist_ok=True)
+            prepare_target(target)
             handle = lock_file(self.path, on_wait)
             # Without locks, a part has a random name. It cannot be resumed: the next run does not
             # find it.

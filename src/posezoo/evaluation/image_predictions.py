@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from posezoo.coco import DatasetImage
 from posezoo.errors import EvaluationError
 from posezoo.files.file_lock import exclusive
+from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_atomically, write_error
 from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D
 
@@ -176,7 +177,7 @@ def open_prediction_cache(
         yield PredictionCache(None, {})
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_parent(path)
         with exclusive(path, wait_s=0.5):
             entries = _read(path, heading, num_keypoints)
             if entries is None:

@@ -18,7 +18,7 @@ from posezoo.errors import OutputError
 from posezoo.export.target_type import ExportFile
 from posezoo.files.file_lock import exclusive
 from posezoo.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
-from posezoo.files.staging import staging_dir
+from posezoo.files.staging import create_parent, staging_dir
 from posezoo.files.verified_files import write_error, writing
 
 MANIFEST = "posezoo-export.json"
@@ -134,7 +134,7 @@ def _write(folder: Path, files: Sequence[ExportFile], manifest: Mapping[str, str
         for file in files:
             part = staging / file.name
             try:
-                part.parent.mkdir(parents=True, exist_ok=True)
+                create_parent(part)
                 if isinstance(file.content, bytes):
                     part.write_bytes(file.content)
                 else:

@@ -16,6 +16,7 @@ from typing import Any
 
 from posezoo.files.file_lock import WAIT_S, lock_file
 from posezoo.files.foreign_json import parse_json
+from posezoo.files.staging import create_parent
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
@@ -111,7 +112,7 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
     Raises:
         OSError: the file cannot be written, or its lock was not released within 10 s.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    create_parent(path)
     part = path.with_name(f".{path.name}.part")
     handle = lock_file(part, wait_s=WAIT_S)
     is_left = True

@@ -47,6 +47,18 @@ def output_error(problem: str, error: OSError) -> OutputError:
     return kind(f"{problem}: {error.strerror or error}", hint=WRITE_HINTS.get(error.errno or 0, ""))
 
 
+def create_parent(path: Path) -> None:
+    """Create the folder of a file, and those above it, if they are missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def prepare_target(path: Path) -> None:
+    """As ``create_parent``; an IsADirectoryError if the path itself is a folder."""
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    create_parent(path)
+
+
 @contextmanager
 def staging_dir(parent: Path) -> Iterator[Path]:
     """An empty folder in ``parent``, which is created if it is missing; the folder is removed on

@@ -29,7 +29,7 @@ from posezoo.errors import (
     redact_secrets,
 )
 from posezoo.files.file_record import fingerprint, read_record, update_record
-from posezoo.files.staging import PREFIX
+from posezoo.files.staging import PREFIX, create_parent
 from posezoo.files.verified_files import replace_atomically, writing
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.user_folders import StorePath
@@ -146,7 +146,7 @@ def pull(
 
 def _download(path: Path, info: Info, limits: RequestLimits) -> None:
     part = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    create_parent(path)
     with open(part, "wb") as copy:
         for start in range(0, info["size"], PIECE):
             piece = read_range(_address(path), start, min(start + PIECE, info["size"]), limits)
@@ -156,7 +156,9 @@ def _download(path: Path, info: Info, limits: RequestLimits) -> None:
 
 
 def _remove_copy(path: Path, *, even_if_new: bool) -> None:
-    """Remove a file that the store has no longer; one that was not published yet, only if told."""
+    """Remove a file that the store no longer has; one that was not published yet, only if
+    ``even_if_new``.
+    """
     if path.name.startswith(".") or not path.is_file():
         return
     if even_if_new or read_record(path).stored:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 from posezoo.files.file_record import fingerprint, read_record, update_record
-from posezoo.files.staging import PREFIX, output_error
+from posezoo.files.staging import PREFIX, create_parent, output_error
 from posezoo.spec.model import Digest, SourceFile
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
@@ -209,7 +209,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         if is_device(path):
             path.write_bytes(content)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_parent(path)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part"
         )

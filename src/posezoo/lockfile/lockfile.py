@@ -13,6 +13,7 @@ from pathlib import Path
 
 from posezoo.errors import DigestError, LockError
 from posezoo.files.file_lock import exclusive
+from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_atomically, writing
 from posezoo.ir.provenance import SUFFIXES, FileContent
 from posezoo.lockfile.entries import (
@@ -195,7 +196,7 @@ class LockFile:
             OutputError: the lock cannot be written, or another run keeps it locked.
         """
         with writing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(self.path)
             with self._lock, exclusive(self.path):
                 entries = work(read_entries(self.path))
                 content = format_entries(entries.values())

@@ -27,6 +27,7 @@ from posezoo.download.provenance_json import update_provenance_json
 from posezoo.errors import DigestError, OutputError, SizeError, SourceError, UnknownModelError
 from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
 from posezoo.files.foreign_json import parse_json
+from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import (
     compute_digests,
     is_verified,
@@ -532,7 +533,7 @@ def pull_files(
         target = planned.target
         expected = planned.expected
         with writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            create_parent(target)
         candidates = (
             *store_candidates(expected, context),
             client.blob_candidate(file.sha256, expected),
