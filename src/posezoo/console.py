@@ -98,7 +98,7 @@ def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
     if event.unprovable:
         yield (
             f"{event.precision} cannot be proven by numbers: a rounding of the input changes "
-            f"{', '.join(event.unprovable)} by more than 5 %, or the test images show nobody;"
+            f"{', '.join(event.unprovable)} by more than 5 %, or the test images show no person;"
             f" difference {event.difference:.1e}, compared with {event.reference}"
             f"{_describe_rounding(event)}"
         )

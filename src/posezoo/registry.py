@@ -211,12 +211,12 @@ class Registry:
         parts = []
         for stage in model.stages:
             entry = self.entries.get(stage)
-            is_part = entry is not None and (entry.composite != "" or entry.twin is not None)
-            spec = self._read(entry) if entry is not None and is_part else None
+            spec = None
+            if entry is not None and (entry.composite or entry.twin):
+                spec = self._read(entry)
             if not isinstance(spec, ModelSpec):
-                raise SpecError(
-                    str(model.path), 1, 1, "stages", f"{model.name} has no part {stage}"
-                )
+                problem = f"{model.name} has no part {stage}"
+                raise SpecError(str(model.path), 1, 1, "stages", problem)
             parts.append(spec)
         return tuple(parts)
 
@@ -403,9 +403,8 @@ def registry_root(spec: Model) -> Path:
     them.
     """
     folders = spec.path.parents
-    return folders[
-        min(3 if isinstance(spec, ModelSpec) and spec.composite else 2, len(folders) - 1)
-    ]
+    depth = 3 if isinstance(spec, ModelSpec) and spec.composite else 2
+    return folders[min(depth, len(folders) - 1)]
 
 
 def wheel_registry_root(name: str) -> Path:

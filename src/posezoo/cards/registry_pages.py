@@ -249,10 +249,9 @@ def _order(model: ModelSpec) -> tuple[int, str, bool]:
 def _gluoncv_row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
     page = f"{model.family}/{model.name}/README.md"
     note = notes.get(model.origin.paper, "")
-    first = model.inputs[0]
-    sizes = dict(zip(first.layout, first.shape, strict=False))
-    height = sizes.get("H", -1)
-    width = sizes.get("W", -1)
+    sides = model.inputs[0].sides
+    height = sides.get("H", -1)
+    width = sides.get("W", -1)
     size = "" if (height, width) == USUAL_SIZE else f"({height}x{width})"
     name = " ".join(filter(None, (format_local_link(page, model.name), size, note)))
     plain, flipped = (format_aps(model, flip=flip) for flip in (False, True))

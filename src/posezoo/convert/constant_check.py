@@ -1,4 +1,4 @@
-"""Compare the constants of an IR with those of its original, where they can be matched.
+"""Compare the constants of an IR with those of its original, if they can be matched.
 
 The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to a kernel of
 the original if most of its filters are similar up to a factor: a normalization that is folded into

@@ -46,7 +46,7 @@ FACTOR, OFFSET = 5, 1e-5
 #: type, or the network rounds its input to a few levels first.
 WITHOUT_NOISE = 1e-3
 
-#: If the noise is larger, the outputs of a correct IR and of a wrong one cannot be told apart.
+#: If the noise is larger, the outputs of a correct IR and of a wrong one cannot be distinguished.
 LARGEST_NOISE = 0.05
 
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
@@ -268,7 +268,7 @@ def _create_unprovable_error(
 
 def _explain_unprovable(name: str, output: OutputDifference) -> str:
     if output.noise is None or output.noise <= LARGEST_NOISE:
-        return f"{name} finds nobody in the test images"
+        return f"{name} finds no person in the test images"
     return f"a rounding of the input changes {name} by {output.noise:.0%} of its largest value"
 
 

@@ -16,7 +16,12 @@ from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import ConversionError, SettingsError, sanitize
 from posezoo.events import Listener, ignore_event
-from posezoo.ir.openvino_import import error_text, explain_invalid_names, import_openvino
+from posezoo.ir.openvino_import import (
+    error_text,
+    explain_invalid_names,
+    import_openvino,
+    static_sizes,
+)
 from posezoo.layout import ModelLayout
 from posezoo.spec import model
 from posezoo.spec.safe_names import explain_unsafe_file_name
@@ -172,7 +177,5 @@ def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...
         # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
         shape = port.get_partial_shape()
-        sizes = []
-        if shape.rank.is_static:
-            sizes = [size.get_length() if size.is_static else -1 for size in shape]
-        yield min(names, key=lambda name: (len(name), name)), tuple(sizes)
+        sizes = static_sizes(shape) if shape.rank.is_static else ()
+        yield min(names, key=lambda name: (len(name), name)), sizes

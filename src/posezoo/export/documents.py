@@ -10,7 +10,7 @@ from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, 
 from posezoo.license_notice import collect_license_terms, format_notice
 from posezoo.pose.decoders import finds_boxes
 from posezoo.resolve.people import people_from
-from posezoo.spec.model import WHOLE_IMAGE, Input
+from posezoo.spec.model import WHOLE_IMAGE
 
 # How posezoo fits a picture into the input, by model_info's resize_type.
 _FITTED = {
@@ -87,7 +87,7 @@ def _describe_port(port: Port) -> str:
 
 def _describe_preparation(model: ExportedModel) -> str:
     """How a picture becomes the input, as sentences."""
-    image = next(iter(model.spec.inputs), Input("", ()))
+    image = model.spec.first_input
     info = model.model_info
     sentences = ["Values are 0 to 255; the IR applies mean and scale itself, if there are any."]
     if model.spec.is_ir and (image.mean or image.scale):

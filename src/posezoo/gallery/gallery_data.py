@@ -143,11 +143,9 @@ class GalleryEntry:
         """Height and width of the first input that has both, or empty."""
         for part in self.facts.parts:
             for port in part.inputs:
-                if len(port.shape) != len(port.layout):
-                    continue
-                sizes = dict(zip(port.layout, port.shape, strict=True))
-                if min(sizes.get("H", 0), sizes.get("W", 0)) > 0:
-                    return f"{sizes['H']}x{sizes['W']}"
+                sides = port.sides
+                if min(sides.get("H", 0), sides.get("W", 0)) > 0:
+                    return f"{sides['H']}x{sides['W']}"
         return ""
 
     @property

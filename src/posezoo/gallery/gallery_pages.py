@@ -75,8 +75,8 @@ def render_gallery_pages(
 
     Args:
         title: the heading of the index.
-        first: the name of the model that the index begins with; if it is none of the gallery's, the
-            index begins with the first model that has a picture, if any.
+        first: the name of the model that the index begins with; if the gallery does not have it,
+            the index begins with the first model that has a picture, if any.
     """
     entries = gallery.entries
     names = {entry.name for entry in entries}

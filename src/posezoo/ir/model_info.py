@@ -45,7 +45,7 @@ def build_model_info(
         spec: the model, with the changes that flags such as --resize make.
         decoder: the decoder of its outputs, or of its composite; None if it is unknown.
     """
-    port = next(iter(spec.inputs), Input("", ()))
+    port = spec.first_input
     info: dict[str, Plain] = {}
     if spec.model_info and not spec.decoding:
         done = {word for step, word in _STEPS.items() if _is_done(step, spec)}

@@ -14,7 +14,7 @@ from typing import Any
 
 from posezoo.ir.complexity import compute_complexity
 from posezoo.ir.ir_writer import SECTION, build_rt_info
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.layout import ModelLayout
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
@@ -136,7 +136,7 @@ def _compare_shapes(shape: tuple[int, ...], partial: Any) -> tuple[str, str]:
     """The declared and the actual shape; empty if they do not differ, or one is unknown."""
     if not shape or not partial.rank.is_static:
         return "", ""
-    sizes = [size.get_length() if size.is_static else -1 for size in partial]
+    sizes = static_sizes(partial)
     if not sizes or fits(shape, sizes):
         return "", ""
     return ", ".join(map(str, shape)), ", ".join(map(str, sizes))

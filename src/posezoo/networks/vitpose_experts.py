@@ -29,7 +29,7 @@ def merge_expert(tensors: Tensors) -> dict[str, Any]:
 
 
 def _join(key: str, tensor: Any, expert: Any) -> Any:
-    import numpy as np  # only where a checkpoint has experts: the catalog is read without it
+    import numpy as np  # only if a checkpoint has experts: the catalog is read without it
 
     try:
         return np.concatenate([tensor, expert])

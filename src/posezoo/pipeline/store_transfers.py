@@ -104,7 +104,7 @@ def publish_irs(irs: Iterable[Path], limits: RequestLimits) -> None:
 
 @contextmanager
 def exclusive_copy(folder: Path) -> Iterator[None]:
-    """Let other processes wait that work in this folder, if it is a working copy."""
+    """Make other processes that work in this folder wait, if it is a working copy."""
     if StorePath.of(folder) is None:
         yield
         return

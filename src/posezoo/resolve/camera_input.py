@@ -81,8 +81,8 @@ def _is_image(port: Input) -> bool:
 
 
 def _require_fixed_size(spec: ModelSpec, port: Input) -> None:
-    sides = dict(zip(port.layout, port.shape, strict=False))
-    if sides and sides["H"] != -1 and sides["W"] != -1:
+    sides = port.sides
+    if sides and -1 not in (sides["H"], sides["W"]):
         return
     raise ConversionError(
         f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to resize to",

@@ -241,14 +241,19 @@ class Input:
         return self.to_layout or self.layout
 
     @property
+    def sides(self) -> dict[str, int]:
+        """The sizes by the letters of the layout; empty if one of both is not declared."""
+        return dict(zip(self.layout, self.shape, strict=False))
+
+    @property
     def ir_shape(self) -> tuple[int, ...]:
         """The shape that the converted model takes."""
-        sizes = dict(zip(self.layout, self.shape, strict=False)) | (
-            {"H": -1, "W": -1} if self.resize else {}
-        )
-        if not (self.shape and self.layout and (self.to_layout or self.resize)):
+        sides = self.sides
+        if not (sides and (self.to_layout or self.resize)):
             return self.shape
-        return tuple(sizes[letter] for letter in self.ir_layout)
+        if self.resize:
+            sides |= {"H": -1, "W": -1}
+        return tuple(sides[letter] for letter in self.ir_layout)
 
     @property
     def ir_color(self) -> ColorOrder | None:
@@ -553,6 +558,11 @@ class ModelSpec:
     def subdirectory(self) -> str:
         """The model's folder in a registry or an output folder, with / between the names."""
         return "/".join(filter(None, (self.family, self.composite, self.full_name)))
+
+    @property
+    def first_input(self) -> Input:
+        """The first declared input; one without a name and a shape if there is none."""
+        return next(iter(self.inputs), Input("", ()))
 
     @property
     def is_ir(self) -> bool:

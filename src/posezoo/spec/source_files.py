@@ -51,37 +51,28 @@ _SOURCES: FieldType[tuple[model.Source, ...]] = FieldType(
 )
 
 
-_HEX = {"sha384": hex_digits(96, label="96 hex digits of SHA384"), "sha256": HEX_SHA256}
-_TAGGED_DIGEST = tagged(
-    {
-        name: record(partial(model.Digest, name), Key("value", digits, required=True), tag=name)
-        for name, digits in _HEX.items()
-    }
-)
+def _digest(algorithm: str, digits: FieldType[str]) -> FieldType[model.Digest]:
+    """A digest as ``{$type, value}``."""
+    key = Key("value", digits, required=True)
+    return record(partial(model.Digest, algorithm), key, tag=algorithm)
+
+
+_HEX_SHA384 = hex_digits(96, label="96 hex digits of SHA384")
+_SHA256 = _digest("sha256", HEX_SHA256)
+_TAGGED_DIGEST = tagged({"sha384": _digest("sha384", _HEX_SHA384), "sha256": _SHA256})
 #: The SHA-1 of a member: all digits, or only the first ones, as in a file's name.
 _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8")
-_MEMBER_DIGEST = tagged(
-    {
-        name: record(partial(model.Digest, name), Key("value", digits, required=True), tag=name)
-        for name, digits in {"sha1": _HEX_SHA1, "sha256": HEX_SHA256}.items()
-    }
-)
+_MEMBER_DIGEST = tagged({"sha1": _digest("sha1", _HEX_SHA1), "sha256": _SHA256})
 
 
 #: A SHA-384 in hex.
-SHA384 = FieldType(
-    lambda node: model.Digest("sha384", _HEX["sha384"].read(node)), _HEX["sha384"].schema
-)
+SHA384 = FieldType(lambda node: model.Digest("sha384", _HEX_SHA384.read(node)), _HEX_SHA384.schema)
 
 
 def _read_checksum(node: YamlNode) -> model.Digest | None:
     if node.value == UNKNOWN:
         return None
-    return (
-        model.Digest("sha384", _HEX["sha384"].read(node))
-        if node.is_text()
-        else _TAGGED_DIGEST.read(node)
-    )
+    return SHA384.read(node) if node.is_text() else _TAGGED_DIGEST.read(node)
 
 
 def _read_members(node: YamlNode) -> dict[str, model.Digest]:
@@ -104,7 +95,7 @@ _SIZE = FieldType(
 )
 _CHECKSUM = FieldType(
     _read_checksum,
-    {"anyOf": [_HEX["sha384"].schema, *_TAGGED_DIGEST.schema["anyOf"], {"const": UNKNOWN}]},
+    {"anyOf": [SHA384.schema, *_TAGGED_DIGEST.schema["anyOf"], {"const": UNKNOWN}]},
 )
 _MEMBERS = FieldType(
     _read_members,
@@ -194,11 +185,9 @@ def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
     for item, file in zip(node.as_list(), files, strict=True):
         twin = by_folded_name.setdefault(case_folded(file.name), file.name)
         if twin is not file.name:
-            problem = (
-                "is given twice"
-                if twin == file.name
-                else f"is one file with {twin} if case is ignored"
-            )
+            problem = f"is one file with {twin} if case is ignored"
+            if twin == file.name:
+                problem = "is given twice"
             raise item.as_mapping()["name"].make_error(f"{file.name} {problem}")
     for item, file in zip(node.as_list(), files, strict=True):
         for folder in PurePosixPath(case_folded(file.name)).parents:

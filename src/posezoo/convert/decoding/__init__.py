@@ -16,7 +16,7 @@ from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, static_sizes
 from posezoo.plugins import import_attribute
 from posezoo.resolve.decoding import find_decoder_network
-from posezoo.spec.model import Input, ModelSpec
+from posezoo.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from posezoo.pose.letterbox import Size
@@ -53,7 +53,7 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
 
 def _input_size(network: Any, spec: ModelSpec) -> Size:
     """Width and height of the image that the network takes, after a resize in the graph."""
-    port = next(iter(spec.inputs), Input("", ()))
+    port = spec.first_input
     shape = port.shape or tuple(static_sizes(network.inputs[0].partial_shape))
     layout = port.layout or image_layout(spec.framework)
     sides = dict(zip(layout, shape, strict=False))

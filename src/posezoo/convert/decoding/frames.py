@@ -46,7 +46,7 @@ class FrameFit:
         assert spec.decoding is not None
         port = spec.inputs[0]
         stretches, color = fit_to_input(spec.decoding.decoder, port)
-        sides = dict(zip(port.layout, port.shape, strict=True))
+        sides = port.sides
         centered = find_decoder(spec.decoding.decoder.name).input_sizing.centered
         return cls(port.ir_layout, (sides["W"], sides["H"]), stretches, color, centered)
 

@@ -52,7 +52,7 @@ def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
 
 def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) -> ImageTransform:
     """The transform from the IR's input to the network's, which have these shapes."""
-    port = next(iter(spec.inputs), Input("", ()))
+    port = spec.first_input
     layout = port.layout or image_layout(spec.framework)
     if port.resize:
         axes, fit = port.ir_layout, FrameFit.of(spec)

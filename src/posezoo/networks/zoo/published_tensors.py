@@ -1,4 +1,4 @@
-"""From the tensors of published checkpoints to those of our networks, where these differ."""
+"""From the tensors of published checkpoints to those of our networks, if these differ."""
 
 from __future__ import annotations
 
