@@ -26,7 +26,9 @@ class HostHeader:
     __slots__ = ("host", "name", "value")
 
     def __init__(self, host: str, name: str, value: str) -> None:
-        self.host, self.name, self.value = host, name, value
+        self.host = host
+        self.name = name
+        self.value = value
 
     @classmethod
     def for_url(cls, url: str, name: str, value: str) -> HostHeader:
@@ -52,7 +54,8 @@ class HostHeader:
         meant.
         """
         try:
-            address, own = urlsplit(url), urlsplit(f"//{self.host}")
+            address = urlsplit(url)
+            own = urlsplit(f"//{self.host}")
             port = address.port or _PORTS.get(address.scheme)
             is_port = own.port == port if own.port else address.scheme == "https" and port == 443
             return own.hostname == address.hostname and is_port

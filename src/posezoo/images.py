@@ -161,7 +161,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
 def _png(data: bytes) -> ImageHeader:
     """PNG: the first chunk is IHDR, the last IEND (RFC 2083)."""
     width, height = struct.unpack_from(">II", data, 16)
-    place, kind = 8, b""
+    place = 8
+    kind = b""
     while kind != b"IEND" and place + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, place)
         kind = data[place + 4 : place + 8]
@@ -196,7 +197,8 @@ def _webp(data: bytes) -> ImageHeader:
         height = 1 + int.from_bytes(data[27:30], "little")
     elif kind == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
-        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        width = 1 + (bits & 0x3FFF)
+        height = 1 + (bits >> 14 & 0x3FFF)
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
     (size,) = struct.unpack_from("<I", data, 4)
@@ -208,7 +210,8 @@ def _bmp(data: bytes) -> ImageHeader:
     start, size = struct.unpack_from("<II", data, 10)
     width, height, _, depth = struct.unpack_from("<iiHH" if size > 12 else "<hhHH", data, 18)
     (compression,) = struct.unpack_from("<I", data, 30) if size > 12 else (0,)
-    width, height = abs(width), abs(height)
+    width = abs(width)
+    height = abs(height)
     row = (width * depth + 31) // 32 * 4
     return ImageHeader(
         width, height, is_complete=compression in (1, 2) or len(data) >= start + row * height

@@ -164,6 +164,6 @@ def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | N
     batches = {
         result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)
     }
-    return (
-        max(results, key=lambda result: result.throughput_fps.median) if len(batches) > 1 else None
-    )
+    if len(batches) > 1:
+        return max(results, key=lambda result: result.throughput_fps.median)
+    return None

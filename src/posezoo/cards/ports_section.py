@@ -89,9 +89,9 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
         # Open Model Zoo only states that channels are reversed, not their order.
         color = port.ir_color or ("reversed" if port.reverse_input_channels else "")
         is_applied = port.mean or port.scale
-        values = (
-            "0 to 255: the IR applies mean and scale" if is_applied else "as for the original model"
-        )
+        values = "as for the original model"
+        if is_applied:
+            values = "0 to 255: the IR applies mean and scale"
         rows.append((*_shape(converted_input(part, port)), color, values))
     yield render_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
     for port in part.inputs:

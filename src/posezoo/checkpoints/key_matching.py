@@ -107,7 +107,8 @@ def _format_differences(
     differences: CheckpointMismatch, tensors: Mapping[str, Array], requested: Shapes
 ) -> str:
     # A renamed key is missing under one name and unexpected under the other.
-    candidates, known = differences.unexpected or tensors, differences.missing or requested
+    candidates = differences.unexpected or tensors
+    known = differences.missing or requested
     groups: tuple[tuple[str, Sequence[Any], Callable[[Any], str]], ...] = (
         ("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
         ("unexpected", differences.unexpected, lambda key: _with_nearest(key, known)),

@@ -111,7 +111,8 @@ class FileCursor:
     """
 
     def __init__(self, file: MappedFile, at: int = 0) -> None:
-        self.file, self.at = file, at
+        self.file = file
+        self.at = at
 
     def unpack(self, form: str, what: str) -> tuple[int, ...]:
         """The next integers, by a format of :mod:`struct` without padding."""
@@ -186,11 +187,9 @@ def shorten(value: object) -> str:
         return str(value)
     if isinstance(value, str):
         return repr(truncate(value))
-    return (
-        f"a huge {type(value).__name__}"
-        if isinstance(value, int)
-        else f"of type {type(value).__name__}"
-    )
+    if isinstance(value, int):
+        return f"a huge {type(value).__name__}"
+    return f"of type {type(value).__name__}"
 
 
 def truncate(text: str) -> str:

@@ -64,7 +64,8 @@ class PickleSequence:
         self, content: bytes, vocabulary: Vocabulary, persistent: Callable[[object], object]
     ) -> None:
         self._stream = io.BytesIO(content)
-        self._vocabulary, self._persistent = vocabulary, persistent
+        self._vocabulary = vocabulary
+        self._persistent = persistent
         self._steps = 0
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks below each mark
@@ -79,7 +80,9 @@ class PickleSequence:
         """The value of the next pickle; a CheckpointFormatError if it is none, or uses an unknown
         name.
         """
-        self._stack, self._below, self._memo = [], [], {}
+        self._stack = []
+        self._below = []
+        self._memo = {}
         try:
             for opcode, argument, _ in pickletools.genops(self._stream):
                 self._steps += 1

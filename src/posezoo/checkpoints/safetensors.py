@@ -56,7 +56,9 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
         what = f"tensor {shorten(name)}"
         if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
             raise CheckpointFormatError(f"{what} is not described by dtype, shape and data_offsets")
-        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+        dtype = entry["dtype"]
+        shape = entry["shape"]
+        offsets = entry["data_offsets"]
         if not isinstance(dtype, str) or dtype not in _KINDS:
             raise CheckpointFormatError(
                 f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are"
@@ -67,7 +69,8 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
                 f"{what} has a shape or offsets that are not lists of integers"
             )
         start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
-        kind, count = _KINDS[dtype], element_count(shape, what)
+        kind = _KINDS[dtype]
+        count = element_count(shape, what)
         if end - start != count * dtype_size(kind):
             raise CheckpointFormatError(
                 f"{what} needs {count * dtype_size(kind)} bytes, but its offsets span {end - start}"
@@ -76,7 +79,8 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
         extents.append((start, end, what))
     # A gap could contain hidden data; with overlapping tensors, a small file could need much
     # memory.
-    size, previous_end = file.size - cursor.at, 0
+    size = file.size - cursor.at
+    previous_end = 0
     for start, end, what in sorted(extents):
         if start < previous_end:
             raise CheckpointFormatError(f"{what} overlaps the one before")

@@ -175,7 +175,8 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
             "is a pickle, but was not written by torch.save",
             hint="save only the weights: torch.save(net.state_dict(), FILE)",
         )
-    version, machine = pickles.load_next(), pickles.load_next()
+    version = pickles.load_next()
+    machine = pickles.load_next()
     if version != _VERSION or type(machine) is not dict or machine.get("little_endian") is not True:
         raise CheckpointFormatError(
             "was written in another version or byte order than torch.save uses"

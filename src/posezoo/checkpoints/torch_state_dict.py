@@ -264,7 +264,8 @@ def _map_storage(
 
 def _view_tensor(tensor: TensorView, row: Array, what: str) -> Array:
     """The tensor as a view of the numbers of its storage."""
-    shape, strides = tensor.shape, tensor.strides
+    shape = tensor.shape
+    strides = tensor.strides
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
         raise CheckpointFormatError(f"{what} has no shape, or a different number of strides")
     offset = require_size(tensor.offset, f"the offset of {what}")

@@ -46,7 +46,8 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     squares = rng.uniform(size=(-(-height // BLOCK), -(-width // BLOCK), channels))
     squares = squares.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:height, :width]
     values = squares + rng.uniform(size=(height, width, channels))
-    low, high = float(values.min()), float(values.max())
+    low = float(values.min())
+    high = float(values.max())
     return (values - low) * (255 / max(high - low, 1e-9))
 
 
@@ -65,8 +66,10 @@ def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     scene: FloatImage = np.ones((height, width, channels)) * _color(channels, rng)
     for _ in range(400):
         radius = smallest / math.sqrt(1 - rng.uniform() * (1 - (smallest / largest) ** 2))
-        y, x = rng.uniform(0, height), rng.uniform(0, width)
-        top, left = max(int(y - radius), 0), max(int(x - radius), 0)
+        y = rng.uniform(0, height)
+        x = rng.uniform(0, width)
+        top = max(int(y - radius), 0)
+        left = max(int(x - radius), 0)
         window = np.s_[top : int(y + radius) + 2, left : int(x + radius) + 2]
         scene[window][(rows[window] - y) ** 2 + (columns[window] - x) ** 2 < radius**2] = _color(
             channels, rng

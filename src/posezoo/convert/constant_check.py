@@ -137,7 +137,8 @@ def _count_changed_filters(kernel: Array, original: Array) -> int | None:
     if np.array_equal(kernel, original):
         return 0
     rows, wanted = (each.reshape(len(kernel), -1).astype(np.float32) for each in (kernel, original))
-    products, squares = np.einsum("ij,ij->i", rows, wanted), np.einsum("ij,ij->i", wanted, wanted)
+    products = np.einsum("ij,ij->i", rows, wanted)
+    squares = np.einsum("ij,ij->i", wanted, wanted)
     factors = np.divide(products, squares, out=np.zeros_like(products), where=squares != 0)
     # Factors of exactly 1 mean that nothing was folded into this kernel.
     is_equal = np.all(rows == wanted, axis=1)

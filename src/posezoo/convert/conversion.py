@@ -41,7 +41,8 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
         OutputError: the ONNX cannot be written.
         MissingPackageError: torch is not installed.
     """
-    spec, layout = resolved.source, resolved.layout
+    spec = resolved.source
+    layout = resolved.layout
     require_network(spec)
     if not force:
         refuse_to_replace(spec, layout)
@@ -77,7 +78,9 @@ def convert_with_openvino(
         OutputError: an IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    spec, self_check, keep_onnx = resolved.source, options.self_check, options.keep_onnx
+    spec = resolved.source
+    self_check = options.self_check
+    keep_onnx = options.keep_onnx
     model_format = frontends.select_format(spec)
     with ThreadPoolExecutor() as pool:
         # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the
@@ -158,7 +161,8 @@ def convert_file(
         OutputError: the IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    model_format, path = frontends.select_format(spec), frontends.source_model_path(spec, layout)
+    model_format = frontends.select_format(spec)
+    path = frontends.source_model_path(spec, layout)
     from posezoo.convert import preprocess
     from posezoo.convert.publish import publish_irs
     from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference

@@ -54,7 +54,8 @@ class _Node:
 
 def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
     """Compare every operation and every value of two IR on disk."""
-    weights32, weights16 = _open_weights(fp32_xml), _open_weights(fp16_xml)
+    weights32 = _open_weights(fp32_xml)
+    weights16 = _open_weights(fp16_xml)
     clipped = []
     is_exact = True
     for node32, node16 in zip_longest(_read_nodes(fp32_xml), _read_nodes(fp16_xml)):
@@ -101,7 +102,8 @@ def measure_rounding(
         fp32: the outputs of the FP32 IR, for each input.
         fp16: those of the FP16 IR.
     """
-    moved, largest = 0.0, 0.0
+    moved = 0.0
+    largest = 0.0
     for exact, rounded in zip(fp32, fp16, strict=True):
         values = exact[port.name].astype(np.float64)
         # np.fmax would ignore nan.

@@ -207,7 +207,8 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
         OutputError: the ONNX cannot be written.
     """
-    model_format, source = select_format(spec), open_for_frontend(spec, path)
+    model_format = select_format(spec)
+    source = open_for_frontend(spec, path)
     if isinstance(source, bytes) and keep_onnx is not None:
         verified_files.write_atomically(keep_onnx, source)
     declared = model_format.output_names(path)

@@ -207,11 +207,9 @@ def _find_consumers(network: Any, name: str) -> list[Any]:
     # OpenVINO reads ONNX's convolution with bias as two operations; the second one has the original
     # name.
     operation = by_name.get(f"{title}/WithoutBiases", by_name.get(title))
-    return (
-        [operation.input(int(number))]
-        if operation and int(number) < operation.get_input_size()
-        else []
-    )
+    if operation and int(number) < operation.get_input_size():
+        return [operation.input(int(number))]
+    return []
 
 
 def _reachable_nodes(results: Sequence[Any]) -> set[str]:

@@ -318,7 +318,8 @@ def convert_with_model_optimizer(
     """
     from posezoo.convert.publish import StagedIr, read_contents, replace_irs
 
-    spec, decoder = resolved.source, resolved.decoder
+    spec = resolved.source
+    decoder = resolved.decoder
     refuse_unsafe_arguments(spec)
     source = frontends.verify_source_model(spec, layout)
     with staging_dir(layout.model_dir(spec)) as staging:

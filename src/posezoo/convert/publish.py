@@ -105,7 +105,8 @@ def publish_irs(
             )
         written = []
         for target in targets:
-            precision, xml = target.precision, paths[target.precision]
+            precision = target.precision
+            xml = paths[target.precision]
             if precision not in checks:
                 ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
                 if reference:
@@ -187,7 +188,8 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
                 ir.xml.with_name("provenance.json"), ir.record, lasting=False
             )
     for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
-        xml, record = ir.target.xml, ir.target.xml.with_name("provenance.json")
+        xml = ir.target.xml
+        record = ir.target.xml.with_name("provenance.json")
         try:
             create_parent(xml)
             is_same = all(

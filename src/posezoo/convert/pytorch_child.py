@@ -37,12 +37,19 @@ def main() -> int:
     # stream.
     result = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    job, images = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
-    code, error_class, problem, hint = 0, "", "", ""
+    job = json.loads(sys.stdin.buffer.readline())
+    images = sys.stdin.buffer.read()
+    code = 0
+    error_class = ""
+    problem = ""
+    hint = ""
     try:
         content = _run(job, images)
     except PosezooError as error:
-        code, error_class, problem, hint = REFUSED, type(error).__name__, error.problem, error.hint
+        code = REFUSED
+        error_class = type(error).__name__
+        problem = error.problem
+        hint = error.hint
     except (
         RuntimeError,
         ValueError,
@@ -50,10 +57,8 @@ def main() -> int:
     ) as error:
         # From PyTorch; only the first line is useful.
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        code, problem = (
-            REFUSED,
-            f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}",
-        )
+        code = REFUSED
+        problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
     if code:
         content = json.dumps({"kind": error_class, "problem": problem, "hint": hint}).encode()
     with result:

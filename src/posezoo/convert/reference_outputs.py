@@ -179,7 +179,8 @@ def _run_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceS
         # It takes longer to start PyTorch's process again than to run a network once more.
         feeds += [sample.moved for sample in samples if sample.moved is not None]
     results = runtime.run_all(feeds)
-    originals, moved = results[: len(samples)], results[len(samples) :]
+    originals = results[: len(samples)]
+    moved = results[len(samples) :]
     return tuple(
         replace(sample, outputs=outputs, moved_outputs=others)
         for sample, outputs, others in zip_longest(samples, originals, moved)
@@ -214,9 +215,9 @@ def _run_moved(
 
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
     """The sizes of an input; dynamic ones are those of the recorded outputs, if there are any."""
-    recorded = (
-        recording.inputs[port.name].shape if recording and port.name in recording.inputs else ()
-    )
+    recorded: Shape = ()
+    if recording and port.name in recording.inputs:
+        recorded = recording.inputs[port.name].shape
     if port.bounds:
         limits = import_openvino().PartialShape(port.bounds)
         return tuple(
@@ -372,7 +373,8 @@ def resize(image: Array, layout: str, shape: Shape) -> Array:
     Image and result (float32) are in ``layout``; of the new shape, only height and width are used.
     """
     for axis in (layout.index("H"), layout.index("W")):
-        before, after = image.shape[axis], shape[axis]
+        before = image.shape[axis]
+        after = shape[axis]
         position = np.clip(
             (np.arange(after, dtype=np.float64) + 0.5) * before / after - 0.5, 0, before - 1
         )

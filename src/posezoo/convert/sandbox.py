@@ -158,8 +158,14 @@ def _system_call_filter() -> bytes:
     cover fail.
     """
     architecture, clone, refused = _SYSTEM_CALLS[platform.machine()]
-    load, equal, is_set, give = 0x20, 0x15, 0x45, 0x06
-    allow, kill, eperm, enosys = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
+    load = 0x20
+    equal = 0x15
+    is_set = 0x45
+    give = 0x06
+    allow = 0x7FFF0000
+    kill = 0x80000000
+    eperm = 0x00050001
+    enosys = 0x00050026
     program = [
         (load, 0, 0, 4),  # the architecture
         (equal, 1, 0, architecture),

@@ -368,11 +368,14 @@ def _compare_outputs(
         computed: the outputs of the IR, for each case.
         moved: the original's outputs with a moved image, for each case and each draw.
     """
-    measure, tolerances = spec.self_check.measure, spec.self_check.tolerance
+    measure = spec.self_check.measure
+    tolerances = spec.self_check.tolerance
     is_movable = cases[0].moved is not None
-    outputs, unprovable = {}, []
+    outputs = {}
+    unprovable = []
     for name in names:
-        differences, noises = [], []
+        differences = []
+        noises = []
         both = (*(case.outputs[name] for case in cases), *(each[name] for each in computed))
         if not any(output.size for output in both):
             unprovable.append(name)  # no person was found
@@ -383,7 +386,8 @@ def _compare_outputs(
             differences.append(compute_difference(original, actual[name], measure))
             noises += [compute_difference(original, draw[name], measure) for draw in draws]
         # np.max instead of max, because it returns nan if there is one.
-        difference, noise = float(np.max(differences)), float(np.max(noises)) if noises else None
+        difference = float(np.max(differences))
+        noise = float(np.max(noises)) if noises else None
         tolerance = tolerances.get(name, tolerances.get("*"))
         if tolerance is None:
             if noise is not None and not noise <= LARGEST_NOISE and name not in unprovable:
@@ -483,11 +487,10 @@ def compute_difference(reference: Array, actual: Array, measure: str = "max") ->
         return float("inf")
     if not reference.size:
         return 0.0
-    reference, actual = reference.astype(np.float64), actual.astype(np.float64)
-    difference, largest = (
-        float(MEASURES[measure](np.abs(reference - actual))),
-        float(np.abs(reference).max()),
-    )
+    reference = reference.astype(np.float64)
+    actual = actual.astype(np.float64)
+    difference = float(MEASURES[measure](np.abs(reference - actual)))
+    largest = float(np.abs(reference).max())
     if difference == 0:
         return 0.0
     return difference / largest if largest else float("inf")

@@ -147,7 +147,9 @@ class ImageOutput(FrameOutput):
     """
 
     def __init__(self, path: Path, limit: int, targets: Mapping[str, Path]) -> None:
-        self.path, self._limit, self._targets = path, limit, targets
+        self.path = path
+        self._limit = limit
+        self._targets = targets
 
     def write(self, frame: Frame, image: Image) -> None:
         """Write an image."""
@@ -168,7 +170,10 @@ class VideoOutput(FrameOutput):
     """
 
     def __init__(self, path: Path, fps: float, limit: int, *, may_drop: bool = True) -> None:
-        self.path, self._fps, self._limit, self._may_drop = path, fps, limit, may_drop
+        self.path = path
+        self._fps = fps
+        self._limit = limit
+        self._may_drop = may_drop
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._encoder: Any = None  # cv2.VideoWriter, opened with the size of the first frame
         self._size: Size = (0, 0)
@@ -282,7 +287,9 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
     """
 
     def __init__(self, path: Path, key: str = "") -> None:
-        self.path, self._key, self._count = path, key, 0
+        self.path = path
+        self._key = key
+        self._count = 0
         self.rest: dict[str, object] = {}
         # A device or a pipe must not be replaced by a file.
         self._is_stream = is_device(path) or (

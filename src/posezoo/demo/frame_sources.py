@@ -162,8 +162,10 @@ class ImageSource(FrameSource):
     def __init__(
         self, name: str, paths: Sequence[Path], rounds: int | None, report_error: ReportError
     ) -> None:
-        self.name, self.image_paths = name, paths
-        self._rounds, self._report_error = rounds, report_error
+        self.name = name
+        self.image_paths = paths
+        self._rounds = rounds
+        self._report_error = report_error
         failures = []
         for path in paths:
             try:
@@ -215,7 +217,8 @@ class VideoSource(FrameSource):
 
     def __init__(self, target: str | int, rounds: int | None, report_error: ReportError) -> None:
         self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
-        self._target, self._report_error = target, report_error
+        self._target = target
+        self._report_error = report_error
         is_stream = "://" in str(target)
         # /dev/video0 is a camera, too.
         is_file = (
@@ -257,7 +260,8 @@ class VideoSource(FrameSource):
             capture = cv2.VideoCapture(self._target)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
         else:
-            open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
+            open_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC
+            read_limit = cv2.CAP_PROP_READ_TIMEOUT_MSEC
             limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)
             capture = cv2.VideoCapture(self._target, cv2.CAP_FFMPEG, limits)
         if capture.isOpened():
@@ -269,7 +273,8 @@ class VideoSource(FrameSource):
             problem = "cannot be opened"
             hint = "is it connected, free, and do you have permission to use it?"
         elif self._is_live:
-            problem, hint = "there is no video stream", "open it with a browser or ffplay to check"
+            problem = "there is no video stream"
+            hint = "open it with a browser or ffplay to check"
         raise ImageError(f"{self.name}: {problem}", hint=hint)
 
     def frames(self) -> Generator[Frame, None, None]:
@@ -293,9 +298,9 @@ class VideoSource(FrameSource):
                 if self._is_live:
                     self._report_error(ImageError(f"{self.name}: was disconnected after {frames}"))
                 elif not read or self._stated_frames - read > allowed:
-                    announced = (
-                        f" of about {self._stated_frames:.0f}" if self._stated_frames > 0 else ""
-                    )
+                    announced = ""
+                    if self._stated_frames > 0:
+                        announced = f" of about {self._stated_frames:.0f}"
                     problem = f"is cut short or damaged: it ended after {frames}{announced}"
                     self._report_error(ImageError(f"{self.name}: {problem}"))
                     return

@@ -306,8 +306,8 @@ def format_summary(summary: dict[str, Any]) -> list[str]:
         gib = machine["memory_bytes"] / (1 << 30)
         lines.append(f"CPU {machine['cpu_share']:.0%} busy, at most {gib:.1f} GiB of memory in use")
     for output in summary["outputs"]:
-        dropped = (
-            f", {output['dropped']} dropped: writing was too slow" if output["dropped"] else ""
-        )
+        dropped = ""
+        if output["dropped"]:
+            dropped = f", {output['dropped']} dropped: writing was too slow"
         lines.append(f"{output['path']}: {output['written']} written{dropped}")
     return lines

@@ -211,7 +211,8 @@ class OutputNames:
 
     def path_for(self, stem: str, suffix: str) -> Path:
         """A new path of a result: ``clip`` becomes ``clip_poses.mp4``."""
-        target, count = self._folder / f"{stem}_poses{suffix}", 1
+        target = self._folder / f"{stem}_poses{suffix}"
+        count = 1
         while target.resolve() in self._taken:
             count += 1
             target = self._folder / f"{stem}_poses_{count}{suffix}"

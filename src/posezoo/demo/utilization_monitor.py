@@ -86,7 +86,8 @@ class UtilizationMonitor:
         if not self._shown or now < self._next_sample:
             return
         self._next_sample = now + _PERIOD_S
-        before, self._ticks = self._ticks, _read_ticks(self._proc / "stat")
+        before = self._ticks
+        self._ticks = _read_ticks(self._proc / "stat")
         cores = []
         for name, (busy, total) in self._ticks.items():
             busy_before, total_before = before.get(name, (0, 0))
@@ -108,7 +109,8 @@ class UtilizationMonitor:
         if not self._shown or not self._history:
             return
         scale = max(1.0, canvas.shape[0] / 480)
-        bottom, width = canvas.shape[0], round(_WIDTH * scale)
+        bottom = canvas.shape[0]
+        width = round(_WIDTH * scale)
         for bar in self._bars():
             height = round((_GRAPH if bar is None else _ROW) * scale)
             if height > bottom or width > canvas.shape[1]:

@@ -287,9 +287,9 @@ def refuse_status(response: requests.Response, *expected: int) -> None:
         return
     problem = f"HTTP {status} {responses.get(status, '')}".rstrip()
     if status in TEMPORARY_STATUS:
-        error_type = (
-            RateLimitedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientSourceError
-        )
+        error_type = TransientSourceError
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            error_type = RateLimitedError
         raise error_type(problem, retry_after_s=_parse_retry_after(response))
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise NotFoundError(problem)

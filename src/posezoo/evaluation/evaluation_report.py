@@ -58,7 +58,8 @@ class EvaluationReport:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object that ``cli.verbs.evaluate`` describes."""
-        result, estimator = self.result, self.protocol.estimator
+        result = self.result
+        estimator = self.protocol.estimator
         return {
             "model": estimator.model.full_name,
             "precision": self.protocol.precision.value,

@@ -155,7 +155,8 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
         xml.parent.mkdir(parents=True, exist_ok=True)
         import_openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
     except (OSError, RuntimeError) as error:
-        kind, reason = OutputError, error_text(error)
+        kind = OutputError
+        reason = error_text(error)
         if "basic_ios" in reason:  # C++ does not keep the reason of the system
             kind = DiskError
             reason = "the disk is full, or a quota or a limit of file sizes is reached"

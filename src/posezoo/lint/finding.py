@@ -76,7 +76,8 @@ MAX_TEXT_LENGTH = 300
 
 def create_finding(rule: str, severity: Severity, model: str, violation: RuleViolation) -> Finding:
     """The finding for a violation; its texts are safe on a terminal."""
-    place, severity = violation.place, violation.severity or severity
+    place = violation.place
+    severity = violation.severity or severity
     field = violation.field or (place.field_path if isinstance(place, YamlNode) else "")
     texts = map(to_safe_line, (field, violation.actual, violation.expected, violation.message))
     return Finding(

@@ -93,7 +93,8 @@ def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:
 
 
 def _named_files(spec: ModelSpec) -> set[Path]:
-    root, text = registry_root(spec).resolve(), license_path(spec)
+    root = registry_root(spec).resolve()
+    text = license_path(spec)
     files = {root.parent / text.parent.name / text.name, root / PICTURES / f"{spec.skeleton}.svg"}
     return files | {root / PAPERS} if spec.origin.paper else files
 

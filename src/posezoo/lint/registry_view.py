@@ -88,7 +88,8 @@ class RegistryView:
     @cached_property
     def index(self) -> Mapping[str, list[IndexRow]]:
         """The rows of the index pages, by model."""
-        names, pages = self.registry.entries.keys(), self.index_pages.items()
+        names = self.registry.entries.keys()
+        pages = self.index_pages.items()
         return _group(
             (row.model, row) for path, page in pages for row in read_index(path, page, names)
         )
@@ -177,7 +178,8 @@ class ModelView:
     """The contents of the files of one model or composite."""
 
     def __init__(self, entry: RegistryEntry, zoo: RegistryView) -> None:
-        self.entry, self.zoo = entry, zoo
+        self.entry = entry
+        self.zoo = zoo
         self.name = entry.name
         self.folder = entry.path.parent
 

@@ -101,7 +101,8 @@ class MobilePose(nn.Module):
 
 def mobilenet_v1() -> nn.Sequential:
     """(N, 3, H, W) to (N, 1024, H / 32, W / 32), sizes rounded up."""
-    layers, inputs = [*conv_bn_relu(3, 32, stride=2)], 32
+    layers = [*conv_bn_relu(3, 32, stride=2)]
+    inputs = 32
     for outputs, stride in V1_PAIRS:
         layers += depthwise(inputs, outputs, stride=stride)
         inputs = outputs
@@ -110,7 +111,8 @@ def mobilenet_v1() -> nn.Sequential:
 
 def mobilenet_v2() -> nn.Sequential:
     """(N, 3, H, W) to (N, 1280, H / 32, W / 32), sizes rounded up."""
-    layers, inputs = [*conv_bn_relu(3, 32, stride=2, activation=nn.ReLU6)], 32
+    layers = [*conv_bn_relu(3, 32, stride=2, activation=nn.ReLU6)]
+    inputs = 32
     for expansion, outputs, blocks, stride in V2_GROUPS:
         for index in range(blocks):
             layers.append(
@@ -145,7 +147,8 @@ def mobilenet_v3(size: str) -> nn.Sequential:
     """(N, 3, H, W) to (N, C, H / 32, W / 32), sizes rounded up; C is 960 for large and 576 for
     small.
     """
-    layers, inputs = [*conv_bn_relu(3, 16, stride=2, activation=nn.Hardswish)], 16
+    layers = [*conv_bn_relu(3, 16, stride=2, activation=nn.Hardswish)]
+    inputs = 16
     for block in V3_BLOCKS[size]:
         layers.append(_InvertedResidual(inputs, block))
         inputs = block.outputs
@@ -160,7 +163,9 @@ class _InvertedResidual(nn.Module):
 
     def __init__(self, inputs: int, block: V3Block) -> None:
         super().__init__()
-        wide, outputs, activate = block.expanded, block.outputs, block.activation
+        wide = block.expanded
+        outputs = block.outputs
+        activate = block.activation
         self.adds = block.stride == 1 and inputs == outputs
         self.expand: nn.Module = nn.Identity()
         if wide != outputs:  # like upstream, compares with the outputs, not the inputs

@@ -75,7 +75,8 @@ def resnet(
     layers = first_layers(deep=deep)
     inputs = 64
     for index, blocks in enumerate(BLOCKS[depth]):
-        planes, stride = 64 << index, 1 if index == 0 else 2
+        planes = 64 << index
+        stride = 1 if index == 0 else 2
         outputs = planes * block.expansion
         resized = shortcut(inputs, outputs, stride) if stride != 1 or inputs != outputs else None
         first: nn.Module

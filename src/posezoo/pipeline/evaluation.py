@@ -103,7 +103,8 @@ def load_model(
     boxes = ANNOTATED_BOXES if chosen.boxes == TRUTH else chosen.boxes
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
         options = replace(options, decoder_options={"min_box_score": 0.0})
-    model, xml = chosen.model, chosen.xml
+    model = chosen.model
+    xml = chosen.xml
     if xml is not None:
         load_ir = partial(
             load.compile_ir_estimator, xml, context, options, named_detector=chosen.detector

@@ -46,7 +46,8 @@ class AccuracyEvaluator:
             EvaluationError: no person counts, or the skeleton does not match the annotations.
             MissingPackageError: faster-coco-eval is not installed.
         """
-        port, is_detector = self.target.spec.inputs[0], self.target.is_detector
+        port = self.target.spec.inputs[0]
+        is_detector = self.target.is_detector
 
         def infer(inputs: Mapping[str, Array]) -> Outputs:
             (image,) = inputs.values()
@@ -70,12 +71,14 @@ class AccuracyEvaluator:
         Returns:
             The reason why the drop of AP is too large; empty if it is not.
         """
-        core, settings = openvino_core(extra="quantize"), {"INFERENCE_PRECISION_HINT": "f32"}
+        core = openvino_core(extra="quantize")
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
         before, after = (
             self.compute_ap(core.compile_model(path, "CPU", settings))
             for path in (self.target.fp32_xml, xml)
         )
-        name, max_drop = self.target.spec.full_name, self.max_drop
+        name = self.target.spec.full_name
+        max_drop = self.max_drop
         listener(AccuracyCompared(name, precision, before, after, self.person_count))
         if max_drop is None or before - after <= max_drop:
             return ""
@@ -93,7 +96,9 @@ def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | Non
         DatasetError: the annotations are invalid.
         QuantizationError: the annotations have no person in these photos.
     """
-    target, annotations, folder = plan.target, plan.options.annotations, plan.dataset_dir
+    target = plan.target
+    annotations = plan.options.annotations
+    folder = plan.dataset_dir
     if annotations is None:
         return None
     of_keypoints = not target.is_detector

@@ -99,10 +99,8 @@ def collect_calibration_data(
     measured_photos, measured = collect(photos.measured)
     folder = photos.calibration[0].parent
     if not calibration_photos or not measured_photos:
-        total, count = (
-            calibration_photos + measured_photos,
-            len(photos.calibration) + len(photos.measured),
-        )
+        total = calibration_photos + measured_photos
+        count = len(photos.calibration) + len(photos.measured)
         raise QuantizationError(
             f"{folder}: {total} of {count} different images can be read", hint=PHOTOS_HINT
         )
@@ -122,8 +120,6 @@ def create_estimator(target: QuantizationTarget, options: LoadOptions | None = N
         InferenceError: an FP32 IR cannot be run, or there is no pipeline for the model.
     """
     estimator = load_estimator(target.model, target.irs, options)
-    return (
-        estimator
-        if target.detector is None
-        else estimator.with_detector(load_detector(*target.detector))
-    )
+    if target.detector is None:
+        return estimator
+    return estimator.with_detector(load_detector(*target.detector))

@@ -90,7 +90,8 @@ class Fp32Reference:
     """
 
     def __init__(self, target: QuantizationTarget, samples: Sequence[CalibrationSample]) -> None:
-        self._target, self._samples = target, samples
+        self._target = target
+        self._samples = samples
         self._read, self._network = select_output_reader(target), self._compile(target.fp32_xml)
         self._detected = self._detect(self._network)
 

@@ -38,13 +38,15 @@ def compare_layers(
     names = list(types)
     # The operations whose outputs are quantized, without duplicates.
     sources = list(dict.fromkeys(source.get_friendly_name() for _, source in _activations(int8)))
-    fp32_probe, int8_probe = _Probe(fp32, [*names, *sources]), _Probe(int8, names)
+    fp32_probe = _Probe(fp32, [*names, *sources])
+    int8_probe = _Probe(int8, names)
     isolated_probe = _Probe(int8, names, sources)
     noises = []
     for sample in samples:
         inputs = list(sample.inputs().values())
         outputs = fp32_probe(inputs)
-        expected, activations = outputs[: len(names)], outputs[len(names) :]
+        expected = outputs[: len(names)]
+        activations = outputs[len(names) :]
         own = map(_noise, expected, isolated_probe([*inputs, *activations]))
         noises.append(list(zip(own, map(_noise, expected, int8_probe(inputs)), strict=True)))
     means = np.mean(noises, axis=0)
@@ -66,12 +68,14 @@ class _Probe:
     """
 
     def __init__(self, network: Any, names: Sequence[str], sources: Sequence[str] = ()) -> None:
-        ov, copy = import_openvino(), network.clone()
+        ov = import_openvino()
+        copy = network.clone()
         operations = {operation.get_friendly_name(): operation for operation in copy.get_ops()}
         results = [ov.opset13.result(operations[name].output(0)) for name in names]
         inputs: dict[str, Any] = {}
         for quantizer, source in _activations(copy) if sources else ():
-            name, port = source.get_friendly_name(), quantizer.input_value(0)
+            name = source.get_friendly_name()
+            port = quantizer.input_value(0)
             if name not in inputs:
                 inputs[name] = ov.opset13.parameter(
                     port.get_partial_shape(), port.get_element_type()

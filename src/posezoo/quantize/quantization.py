@@ -72,8 +72,10 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or their versions do not
             match.
     """
-    target, folder = plan.target, plan.layout.model_dir(plan.target.spec)
-    name, photos = target.spec.full_name, plan.photos
+    target = plan.target
+    folder = plan.layout.model_dir(plan.target.spec)
+    name = target.spec.full_name
+    photos = plan.photos
     displacements: dict[Precision, KeypointDisplacement] = {}
     if due := select_due(name, plan.irs, listener):
         remove_stale_staging_dirs(folder)
@@ -130,7 +132,8 @@ class _QuantizationJob:
         Raises:
             QuantizationError: it differs too much from FP32, or its AP drops too much.
         """
-        target, options = self.plan.target, self.plan.options
+        target = self.plan.target
+        options = self.plan.options
         name = target.spec.full_name
         network = _read_fp32(target)
         if precision is Precision.FP16_INT8:

@@ -190,7 +190,8 @@ def plan_quantization(
     """
     photos = split_photos(dataset_dir, target.settings.subset_size)
     key = quantization_key(target, photos, options.target_device, options.max_drop)
-    spec, irs = target.spec, []
+    spec = target.spec
+    irs = []
     for precision in dict.fromkeys(options.precisions):
         if precision not in INT8_PRECISIONS:
             raise QuantizationError(

@@ -156,9 +156,9 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
     path = None
     if runtime.cache_dir is not None and runtime.device == "CPU":
         path = compiled_model_cache.cache_path(graph, config, runtime.cache_dir)
-    compiled = (
-        compiled_model_cache.load_compiled(graph.core, path, config) if path is not None else None
-    )
+    compiled = None
+    if path is not None:
+        compiled = compiled_model_cache.load_compiled(graph.core, path, config)
     if compiled is not None:
         return compiled
     try:

@@ -46,7 +46,9 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     """
     if graph.decoded_outputs:
         return {output: output for output in graph.decoded_outputs}
-    decoder, outputs, all_names = find_decoder(name), graph.distinct_outputs, graph.outputs
+    decoder = find_decoder(name)
+    outputs = graph.distinct_outputs
+    all_names = graph.outputs
     ports = model.outputs if isinstance(model, ModelSpec) else ()
     declared = {port.role: port.name for port in ports if port.name in all_names}
     for rules in decoder.rules:

@@ -53,7 +53,8 @@ class Estimator:
         self, model: Model, decoder: str, pipeline: Pipeline, *, detector: str = ""
     ) -> None:
         networks = pipeline.networks
-        self.model, self.decoder = model, decoder
+        self.model = model
+        self.decoder = decoder
         self.device = ",".join(dict.fromkeys(network.device for network in networks))
         self.executed_precision = ",".join(
             dict.fromkeys(network.executed_precision for network in networks)
@@ -224,7 +225,8 @@ class Estimator:
             ImageError: the image has another type or shape.
             InferenceError: the device fails.
         """
-        steps, network = self._pipeline(to_bgr(image)), self._pipeline.networks[place]
+        steps = self._pipeline(to_bgr(image))
+        network = self._pipeline.networks[place]
         # The outputs lead to no further inputs: no inference is needed.
         if len(self._pipeline.networks) == 1:
             return [next(steps).inputs]

@@ -155,11 +155,9 @@ class Graph:
         """
         keys = list(path)
         try:
-            return (
-                str(self.model.get_rt_info(keys).astype(str))
-                if self.model.has_rt_info(keys)
-                else ""
-            )
+            if self.model.has_rt_info(keys):
+                return str(self.model.get_rt_info(keys).astype(str))
+            return ""
         except UnicodeDecodeError as error:
             raise InferenceError(
                 f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
@@ -244,10 +242,8 @@ class Graph:
             )
         shape = list(self.inputs[name])
         shape[layout.index("W")], shape[layout.index("H")] = size
-        problem, hint = (
-            f"cannot be reshaped to {size[0]}x{size[1]}",
-            "this IR supports only its own size",
-        )
+        problem = f"cannot be reshaped to {size[0]}x{size[1]}"
+        hint = "this IR supports only its own size"
         self._reshape({name: shape}, f"resize {name} {shape}", problem, hint)
 
     def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:

@@ -111,7 +111,8 @@ class NetworkPipeline:
     """A pipeline around one network that takes images."""
 
     def __init__(self, config: PipelineConfig) -> None:
-        self._decoder, self._options = config.decoder, config.decoder_options
+        self._decoder = config.decoder
+        self._options = config.decoder_options
         graph = config.read_graph()
         self._roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(self._roles.values()))

@@ -34,7 +34,8 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         finish: Callable[[Item, Result], Result] = lambda _item, result: result,
     ) -> None:
         self._items: Iterator[Item] | None = iter(items)
-        self._work, self._slots = work, slots
+        self._work = work
+        self._slots = slots
         self._finish = finish
         self._waiting: deque[Future[tuple[Item, Result]]] = deque()
         self._pool = ThreadPoolExecutor(1 if in_turn else slots, thread_name_prefix="posezoo")

@@ -132,7 +132,8 @@ class TopDownPipeline(NetworkPipeline):
             nonlocal crop, cropped
             size: Size = image.shape[1::-1]
             if size != cropped:
-                crop, cropped = None, size
+                crop = None
+                cropped = size
             poses = yield from self._estimate(image, [Box(*(crop or (0, 0, *size)))], padding=1)
             assert self._next_crop is not None
             crop = self._next_crop(poses[0].keypoints, size, crop) if poses else None
@@ -186,9 +187,11 @@ def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
 
 def _mean_color(config: PipelineConfig) -> Color:
     """The color, BGR, that the network sees as zero."""
-    mean, is_rgb = config.preprocessing.mean, config.preprocessing.reverse_input_channels
+    mean = config.preprocessing.mean
+    is_rgb = config.preprocessing.reverse_input_channels
     if not mean and isinstance(config.model, ModelSpec) and config.model.inputs:
         declared = config.model.inputs[0]
-        mean, is_rgb = declared.mean, declared.color is ColorOrder.RGB
+        mean = declared.mean
+        is_rgb = declared.color is ColorOrder.RGB
     first, second, third = mean * 3 if len(mean) == 1 else mean or _BLACK
     return (third, second, first) if is_rgb else (first, second, third)

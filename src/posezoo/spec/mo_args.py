@@ -269,7 +269,8 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
         item = _InputItem(
             match["name"], match["shape"], ELEMENT_TYPES.get(type_name, ""), match["value"] or ""
         )
-        flag, frozen = "--freeze_placeholder_with_value", f"{item.name}->{item.value}"
+        flag = "--freeze_placeholder_with_value"
+        frozen = f"{item.name}->{item.value}"
         if item.value and (reason := supported_mo_args.explain_unsupported_value(flag, frozen)):
             raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
         items.append(item)

@@ -44,7 +44,8 @@ class Framework(_StrEnum):
         if not isinstance(value, str) or value not in installed("posezoo.formats"):
             return None
         member = str.__new__(cls, value)
-        member._name_, member._value_ = value.upper(), value
+        member._name_ = value.upper()
+        member._value_ = value
         cls._value2member_map_[value] = member
         return member
 
@@ -174,9 +175,9 @@ class SourceFile:
         if self.checksum is not None:
             if self.by_lock:
                 return f"{self.checksum} of posezoo.lock"
-            return (
-                f"{self.checksum} of the first download" if self.first_use else str(self.checksum)
-            )
+            if self.first_use:
+                return f"{self.checksum} of the first download"
+            return str(self.checksum)
         if self.is_pinned:
             return ", ".join(f"{digest} of {member}" for member, digest in self.contains.items())
         return "no pin"

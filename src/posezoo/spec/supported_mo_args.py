@@ -74,7 +74,8 @@ def _parse_frozen(text: str) -> list[tuple[str, FrozenValue]]:
         match = _FROZEN.match(text, position)
         if match is None:
             raise ValueError(text)
-        name, value = match[1], match[2]
+        name = match[1]
+        value = match[2]
         if value.startswith("["):
             pairs.append((name, tuple(map(_scalar, re.split(r"[\s,]+", value[1:-1].strip())))))
         else:

@@ -69,9 +69,9 @@ class YamlNode:
         if self.parent is None:
             return ""
         above = self.parent.field_path
-        return (
-            f"{above}{self.key}" if self.key.startswith("[") or not above else f"{above}.{self.key}"
-        )
+        if self.key.startswith("[") or not above:
+            return f"{above}{self.key}"
+        return f"{above}.{self.key}"
 
     def make_error(self, problem: str, *, hint: str = "") -> SpecError:
         """An error at the position of this value."""
@@ -96,7 +96,8 @@ class YamlNode:
 
     def choice(self, allowed: Iterable[str]) -> str:
         """This value as one of the allowed words."""
-        text, words = self.text(), list(allowed)
+        text = self.text()
+        words = list(allowed)
         if text not in words:
             raise self.make_error(
                 f"expected one of {', '.join(words)}, got {sanitize(text)}",
@@ -230,10 +231,12 @@ class YamlMapping:
         """
         nodes = {**self._nodes, **other._nodes}
         for key in item_by_item:
-            old_list, new_list = self._nodes.get(key), other._nodes.get(key)
+            old_list = self._nodes.get(key)
+            new_list = other._nodes.get(key)
             if old_list is None or new_list is None:
                 continue
-            old_items, new_items = old_list.as_list(), new_list.as_list()
+            old_items = old_list.as_list()
+            new_items = new_list.as_list()
             if len(old_items) != len(new_items):
                 raise new_list.make_error(f"expected {len(old_items)} items, got {len(new_items)}")
             items = [

@@ -304,7 +304,8 @@ class _Watch:
     def look(self) -> None:
         """Report what has changed since the last look."""
         self._looked_at = time.monotonic()
-        before, self._workers = self._workers, self._list()
+        before = self._workers
+        self._workers = self._list()
         count = len(self._answering())
         for worker, state in self._changes(before):
             self._listener(WorkerChanged(worker, state, count))

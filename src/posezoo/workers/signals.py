@@ -37,7 +37,8 @@ def signals_raise(*names: str) -> Iterator[None]:
     imports have many. A signal that was lost so, or a ^C, is sent again.
     """
     before: dict[str, signal._HANDLER] = {}
-    hook, sys.unraisablehook = sys.unraisablehook, _send_again
+    hook = sys.unraisablehook
+    sys.unraisablehook = _send_again
     for name in names:
         if hasattr(signal, name):
             with contextlib.suppress(ValueError):  # raised outside of the main thread

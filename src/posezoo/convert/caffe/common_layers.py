@@ -46,7 +46,8 @@ def _build_convolution(layer: Layer) -> Any:
     if weights.ndim != 4 or groups < 1 or weights.shape[0] % groups:
         raise layer.make_error(f"weights of shape {list(weights.shape)} do not fit {groups} groups")
     pads = _spatial(declared, "pad", 0)
-    strides, dilations = _spatial(declared, "stride", 1), _spatial(declared, "dilation", 1)
+    strides = _spatial(declared, "stride", 1)
+    dilations = _spatial(declared, "dilation", 1)
     is_transposed = layer.kind == "Deconvolution"
     build = ops.convolution_backprop_data if is_transposed else ops.convolution
     if groups > 1:
@@ -77,7 +78,8 @@ def _build_pooling(layer: Layer) -> Any:
     kernel = _spatial(declared, "kernel_size", 0)
     if 0 in kernel:
         raise layer.make_error("has no kernel_size")
-    pads, strides = _spatial(declared, "pad", 0), _spatial(declared, "stride", 1)
+    pads = _spatial(declared, "pad", 0)
+    strides = _spatial(declared, "stride", 1)
     rounds_up = declared.text("round_mode", "CEIL") not in ("FLOOR", "1")
     # A size is rounded up, but no window begins in the padding at the end.
     rounding = "ceil_torch" if any(pads) else "ceil"
@@ -183,7 +185,8 @@ def _build_prelu(layer: Layer) -> Any:
 
 def _build_power(layer: Layer) -> Any:
     declared = layer.declared.message("power_param")
-    scale, shift = declared.number("scale", 1), declared.number("shift", 0)
+    scale = declared.number("scale", 1)
+    shift = declared.number("shift", 0)
     linear = ops.add(ops.multiply(layer.input, constant(scale)), constant(shift))
     power = declared.number("power", 1)
     return linear if power == 1 else ops.power(linear, constant(power))
@@ -214,7 +217,8 @@ def _build_batch_norm(layer: Layer) -> Any:
     # The averages are stored as sums, and how much was added up stands beside them.
     total = float(layer.vector(2)[0])
     share = 1 / total if total else 0.0
-    mean, variance = layer.vector(0) * share, layer.vector(1).astype(np.float64) * share
+    mean = layer.vector(0) * share
+    variance = layer.vector(1).astype(np.float64) * share
     factor = (1 / np.sqrt(variance + epsilon)).astype(np.float32)
     return _scale_channels(layer.input, factor, -mean * factor)
 
@@ -240,7 +244,8 @@ def _build_scale(layer: Layer) -> Any:
 def _multiply_inputs(layer: Layer, axis: int) -> Any:
     """The first input times the second, whose sizes are those of the first from an axis on."""
     values, factors = layer.inputs[:2]
-    before, after = axis, rank_of(values) - axis - rank_of(factors)
+    before = axis
+    after = rank_of(values) - axis - rank_of(factors)
     if after < 0:
         raise layer.make_error(f"its second input has too many sizes for axis {axis}")
     if before:

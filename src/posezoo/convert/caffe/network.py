@@ -79,7 +79,8 @@ def describe_ports(net: Message) -> CaffePorts:
     for layer in select_layers(net):
         if type_of(layer) == "Input":
             continue
-        name, tops = layer.text("name"), layer.texts("top")
+        name = layer.text("name")
+        tops = layer.texts("top")
         for bottom in layer.texts("bottom"):
             ends.pop(bottom, None)
         ends |= dict.fromkeys(tops)
@@ -152,7 +153,8 @@ def _build_layer(
     weights: dict[str, list[Any]],
 ) -> Sequence[Any]:
     """The outputs of a layer, in the order of its tops."""
-    name, kind = declared.text("name"), type_of(declared)
+    name = declared.text("name")
+    kind = type_of(declared)
     missing = [bottom for bottom in declared.texts("bottom") if bottom not in tensors]
     if missing:
         raise declared.make_error(

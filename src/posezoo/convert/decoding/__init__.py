@@ -39,9 +39,9 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     network = find_decoder_network(spec, decoder) or decoder.networks[-1]
     needed = {output.role: output.name for output in network}
     declared = {port.role: port.name for port in spec.outputs if port.role in needed}
-    names = (
-        declared if declared.keys() == needed.keys() else decoder.match_outputs(shapes) or needed
-    )
+    names = declared
+    if declared.keys() != needed.keys():
+        names = decoder.match_outputs(shapes) or needed
     if not set(names.values()) <= shapes.keys():
         given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
         raise ConversionError(
@@ -85,7 +85,8 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     from posezoo.pose.decoders import find_decoder, resolve_options
 
     assert spec.decoding is not None
-    ov, size = import_openvino(), _input_size(network, spec)
+    ov = import_openvino()
+    size = _input_size(network, spec)
     record = find_decoder(spec.decoding.decoder.name)
     assert record.graph is not None
     if not spec.is_ir:  # folding would make INT8 weights f32

@@ -44,10 +44,8 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
     raw = ops.reshape(maps["boxes"], integers([-1, 6, 2]), False)
     points = raw + constant(generate_anchors()[:, None])
     half = take(raw, 1, 1) * constant(0.5)
-    low, high = (
-        take(points, 0, 1) - half,
-        take(points, 0, 1) + half,
-    )
+    low = take(points, 0, 1) - half
+    high = take(points, 0, 1) + half
     # Left, top, right, bottom: (1, 2254) each.
     rows = [take(corner, [axis], 1) for corner in (low, high) for axis in (0, 1)]
     sides = [ops.reshape(row, integers([1, -1]), False) for row in rows]

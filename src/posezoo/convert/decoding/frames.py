@@ -57,7 +57,8 @@ class FrameFit:
         frame, its sides in the input, and its left and top there.
         """
         axes = [self.layout.index("W"), self.layout.index("H")]
-        sides, target = take(ops.shape_of(frame, "i32"), axes, 0), integers(self.size)
+        sides = take(ops.shape_of(frame, "i32"), axes, 0)
+        target = integers(self.size)
         scale = to_float(target) / to_float(sides)
         if not self.stretches:
             scale = ops.reduce_min(scale, integers([0]), keep_dims=True)
@@ -88,7 +89,8 @@ class FrameFit:
         for amount in (begin, integers(self.size) - inner - begin):
             amounts = {side: take(amount, [place], 0) for place, side in enumerate("WH")}
             pads.append(ops.concat([amounts.get(side, integers([0])) for side in self.layout], 0))
-        color, shape = np.array(self.color), [3 if side == "C" else 1 for side in self.layout]
+        color = np.array(self.color)
+        shape = [3 if side == "C" else 1 for side in self.layout]
         # Another value for each channel is added, so that 0 is padded; this takes longer.
         rest = color - color[0]
         frame = frame - constant(rest.reshape(shape)) if rest.any() else frame
@@ -128,8 +130,10 @@ def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inne
         axis: of its rows, or of its columns with ``channels`` values side by side.
         step, shrunk, inner: i32 (1,), as in ``FrameFit``.
     """
-    one, two = integers([1]), integers([2])
-    last, twice = shrunk - one, inner * two
+    one = integers([1])
+    two = integers([2])
+    last = shrunk - one
+    twice = inner * two
     place = (_count_to(inner) * two + one) * shrunk - inner
     place = ops.minimum(ops.maximum(place, integers(0)), last * twice)
     before = place / twice

@@ -17,7 +17,8 @@ from posezoo.pose.letterbox import Size
 
 def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> tuple[Any, Any]:
     """The person, as ``append_decoder`` says."""
-    convention, heatmaps = CONVENTIONS[options.convention], maps["heatmaps"]
+    convention = CONVENTIONS[options.convention]
+    heatmaps = maps["heatmaps"]
     _, joints, height, width = heatmaps.shape
     best, scores = find_maximum(ops.reshape(heatmaps, integers([joints, -1]), False))
     columns = ops.mod(best, integers(width))
@@ -91,7 +92,8 @@ def _blur(maps: Any, width: int, mode: str) -> Any:
     """The maps, (1, K, H, W), smoothed as by OpenCV's GaussianBlur; beyond the border 0, or
     mirrored.
     """
-    joints, radius = maps.shape[1], width // 2
+    joints = maps.shape[1]
+    radius = width // 2
     around = integers([0, 0, radius, radius])
     smooth = ops.pad(maps, around, around, mode, *([constant(0)] if mode == "constant" else []))
     kernel = cv2.getGaussianKernel(width, 0, cv2.CV_32F).reshape(-1)

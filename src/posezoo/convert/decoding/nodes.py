@@ -110,7 +110,8 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
     none = constant(NO_BOX)
     limit = constant(max_overlap)
     length = ranks.shape[1]
-    every, last = constant([range(length)]), constant(length - 1)
+    every = constant([range(length)])
+    last = constant(length - 1)
     places: list[Any] = []
     highest: list[Any] = []
     # The highest of those that are left; those that overlap it are then removed.

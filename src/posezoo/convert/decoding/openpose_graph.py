@@ -44,7 +44,8 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
             f"finds at most {options.max_peaks} people, so --max_people {max_people} cannot be used"
         )
     heatmaps, pafs = _split(maps)
-    joints, (_, _, height, width) = take(heatmaps, range(JOINTS), 1), heatmaps.shape
+    joints = take(heatmaps, range(JOINTS), 1)
+    _, _, height, width = heatmaps.shape
     cell = size[0] / width / grouping.CELL
     places, scores = _find_peaks(joints, grouping.nms_radius(cell), options)
     is_peak = to_float(ops.greater(scores, constant(0)))
@@ -71,7 +72,9 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     order, score = select_highest(
         ops.select(is_person, score, constant(-1)), max_people or options.max_peaks
     )
-    half, across, down = constant(0.5), constant(size[0] / width), constant(size[1] / height)
+    half = constant(0.5)
+    across = constant(size[0] / width)
+    down = constant(size[1] / height)
     points = ((x + half) * across, (y + half) * down, scores)
     stacked = ops.concat([ops.unsqueeze(each, integers(2)) for each in points], 2)  # (18, P, 3)
     members = ops.reshape(
@@ -158,12 +161,14 @@ def _find_candidates(
     """
     _, _, height, width = pafs.shape
     shares = constant(SHARES_OF_LIMB.reshape(-1, 1, 1, 1))
-    spans, cells = [], []
+    spans = []
+    cells = []
     for values, side in ((x, width), (y, height)):
         start, end = _at_limbs(ops.clamp(values, 0, side - 1))
         spans.append(end - start)
         cells.append(ops.convert(shares * spans[-1] + (start + constant(0.5)), "i32"))
-    (dx, dy), (columns, rows) = spans, cells
+    dx, dy = spans
+    columns, rows = cells
     length = ops.sqrt(dx * dx + dy * dy)
     place = rows * integers(width) + columns + integers(height * width * CHANNELS.reshape(-1, 1, 1))
     flat = ops.reshape(pafs, integers([-1]), False)
@@ -249,7 +254,8 @@ def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tup
 
 def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float) -> Any:
     """The weight of each pair, as in ``pose.grouping``."""
-    (one, other), (is_one, is_other) = _at_limbs(log_heights), _at_limbs(is_known)
+    one, other = _at_limbs(log_heights)
+    is_one, is_other = _at_limbs(is_known)
     known = is_one + is_other
     height = (one * is_one + other * is_other) / ops.maximum(known, constant(1))
     height_ratio = (one - other) * is_one * is_other
@@ -287,7 +293,8 @@ def _match(weights: Any) -> Any:
         )
         return ops.select(is_best, second, ops.relu(best))
 
-    from_starts, from_ends = weights, weights
+    from_starts = weights
+    from_ends = weights
     for turn in range(ROUNDS):
         from_starts = weights - best_other(from_ends, 2) if turn else weights
         from_ends = weights - best_other(from_starts, 1)

@@ -41,7 +41,8 @@ def add_network_outputs(ir: Any, names: Sequence[str]) -> Any:
 
 def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
     """A frame f32, in the layout of the network's input, fitted into that."""
-    fit, axes = FrameFit.of(spec), [port.layout.index(side) for side in "NHWC"]
+    fit = FrameFit.of(spec)
+    axes = [port.layout.index(side) for side in "NHWC"]
     image: Any = frame.transpose(axes)[0]
     fitted = letterbox_image(
         image, fit.size, fit.color, centered=fit.centered, stretches=fit.stretches
@@ -55,7 +56,8 @@ def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) 
     port = spec.first_input
     layout = port.layout or image_layout(spec.framework)
     if port.resize:
-        axes, fit = port.ir_layout, FrameFit.of(spec)
+        axes = port.ir_layout
+        fit = FrameFit.of(spec)
         image = np.zeros((frame[axes.index("H")], frame[axes.index("W")], 3), np.uint8)
         return letterbox_image(image, fit.size, centered=fit.centered, stretches=fit.stretches)[0]
     return ImageTransform(np.eye(2, 3), (prepared[layout.index("W")], prepared[layout.index("H")]))
@@ -77,10 +79,12 @@ def compare_decoding(
         Of coordinates, relative to the longer side of the network's input; of scores.
     """
     assert spec.decoding is not None
-    named, (values, scores) = spec.decoding.decoder, decoded
+    named = spec.decoding.decoder
+    values, scores = decoded
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
     maps = {role: outputs[name] for role, name in roles.items()}
-    record, options = find_decoder(named.name), resolve_options(named)
+    record = find_decoder(named.name)
+    options = resolve_options(named)
     decode_first = record.graph.decode_first if record.graph is not None else None
     is_last = {output.role for output in record.networks[-1]} <= maps.keys()
     if decode_first is not None and not is_last:
@@ -88,19 +92,23 @@ def compare_decoding(
     else:
         poses = decode_with_options(named.name, maps, view.size, options)
     poses = [pose for pose in poses if pose.score >= spec.decoding.min_score][: len(scores)]
-    wanted, wanted_scores = np.zeros_like(values), np.zeros_like(scores)
+    wanted = np.zeros_like(values)
+    wanted_scores = np.zeros_like(scores)
     for row, pose in enumerate(poses):
         wanted_scores[row] = pose.score
         if values.ndim == 2:
             wanted[row] = view.to_image(np.reshape(pose.box, (2, 2))).ravel()
             continue
         points = pose.keypoints[:, :2] + 0.5 * record.has_pixel_centers
-        wanted[row, :, :2], wanted[row, :, 2] = view.to_image(points), pose.keypoints[:, 2]
-    title, apart = (BOXES if values.ndim == 2 else KEYPOINTS), np.abs(wanted_scores - scores)
+        wanted[row, :, :2] = view.to_image(points)
+        wanted[row, :, 2] = pose.keypoints[:, 2]
+    title = BOXES if values.ndim == 2 else KEYPOINTS
+    apart = np.abs(wanted_scores - scores)
     if values.ndim == 3:
         wanted[wanted[..., 2] <= 0] = 0
         apart = np.append(apart, np.abs(wanted - values)[..., 2])
-        values, wanted = values[..., :2], wanted[..., :2]
+        values = values[..., :2]
+        wanted = wanted[..., :2]
     moved = np.abs(wanted - values) * np.resize(view.scales, values.shape[-1])
     longer = max(view.size)
     return {

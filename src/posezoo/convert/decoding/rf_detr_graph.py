@@ -49,10 +49,8 @@ def _mean_variance(rows: Any, logits: Any) -> Any:
     """(N,): the mean of the traces of the keypoints' covariances, weighted by sigmoid(logits)."""
     first, second, third = (take(rows, place, 2) for place in (FIRST, SECOND, THIRD))
     double = constant(-2)
-    near, far = (
-        ops.exp(first * double),
-        ops.exp(third * double),
-    )
+    near = ops.exp(first * double)
+    far = ops.exp(third * double)
     variance = near + far + second * second * near * far
     # The softmax of log(sigmoid(logits)) has their shares, also if all are too small for f32.
     weights = ops.softmax(ops.negative(ops.softplus(ops.negative(logits))), 1)

@@ -147,9 +147,9 @@ def _run_child(
         raise ConversionError(f"{spec.name}: no process could be started: {error}") from error
     if result.exit_code == REFUSED:
         refusal = json.loads(result.output)
-        kind = (
-            getattr(errors, refusal["kind"]) if refusal["kind"] in _ERROR_KINDS else ConversionError
-        )
+        kind = ConversionError
+        if refusal["kind"] in _ERROR_KINDS:
+            kind = getattr(errors, refusal["kind"])
         raise kind(refusal["problem"], hint=refusal["hint"])
     if result.exit_code:
         # Python errors are reported above, so the process was killed: out of memory, or a crash in

@@ -110,7 +110,9 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
     encoded: list[bytes] = []
     for index, entry in enumerate(model["modelTopology"]["node"]):
         with _reading(path, f"modelTopology.node[{index}]"):
-            name, operation, attributes = entry["name"], entry["op"], dict(entry.get("attr", {}))
+            name = entry["name"]
+            operation = entry["op"]
+            attributes = dict(entry.get("attr", {}))
         with _reading(path, f"the node {name!s:.60} ({operation!s:.60})"):
             if operation == "Const":
                 attributes["value"] = _encode_value(name, attributes, weights)
@@ -217,7 +219,9 @@ def _read_weight(entry: Mapping[str, Any]) -> _Weight:
     import numpy as np
 
     quantization = entry.get("quantization") or {}
-    name, shape, kind = str(entry["name"]), entry["shape"], entry["dtype"]
+    name = str(entry["name"])
+    shape = entry["shape"]
+    kind = entry["dtype"]
     stored = quantization.get("dtype", kind)
     types = _QUANTIZED if quantization else _WEIGHTS
     is_known = kind in _WEIGHTS and stored in types

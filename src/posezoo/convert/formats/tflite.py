@@ -94,7 +94,8 @@ def _open_runtime(
         if size != shape:
             interpreter.resize_tensor_input(port["index"], size)
     interpreter.allocate_tensors()
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    inputs = interpreter.get_input_details()
+    outputs = interpreter.get_output_details()
     signatures = {
         port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in inputs
     }

@@ -40,11 +40,9 @@ def load_rules() -> Mapping[str, Rule]:
     for name, part in FAMILIES.items():
         for rule in part if isinstance(part, tuple) else (part,):
             if not isinstance(rule, Rule) or rule.id in rules:
-                problem = (
-                    f"{rule.id} exists already"
-                    if isinstance(rule, Rule)
-                    else f"{rule!r} is not a Rule"
-                )
+                problem = f"{rule!r} is not a Rule"
+                if isinstance(rule, Rule):
+                    problem = f"{rule.id} exists already"
                 raise PluginError(
                     f"the plug-in {name} ({FAMILIES.group}): {problem}",
                     hint="update or remove its package",

@@ -269,10 +269,12 @@ def description_differs(view: ModelView) -> Violations:
 
     Example: an old address in model.yml that the card no longer has
     """
-    spec, on_card = view.spec, view.claims.description
+    spec = view.spec
+    on_card = view.claims.description
     if spec is None or on_card is None or not view.has_own_card:
         return
-    declared, card_words = words(spec.description), words(on_card.value)
+    declared = words(spec.description)
+    card_words = words(on_card.value)
     others = view.zoo.group(_read_description_words).get(frozenset(declared.items()), ())
     answers = view.zoo.group(_read_description_answer)[view.folder.parent]
     is_usual = sum(answers) >= REPEATED_SHARE * len(answers)
@@ -383,16 +385,20 @@ def label_range(view: ModelView) -> Violations:
     background
     """
     for block in (block for section in view.own_sections for block in read_blocks(section)):
-        labels, categories = _LABELS.search(block.text), _CATEGORIES.search(block.text)
+        labels = _LABELS.search(block.text)
+        categories = _CATEGORIES.search(block.text)
         for found in block.find_all(_RANGE, str):
             low, high = (int(number) for number in re.findall("[0-9]+", found.text))
-            count, reason, severity = high - low + 1, "", None
+            count = high - low + 1
+            reason = ""
+            severity = None
             if categories is not None and int(categories[1]) not in (count, high):
                 reason = categories[0]
             elif labels is not None and int(labels[1]) != count:
                 reason = f"the labels in {labels[0]}"
             elif labels is not None and bool(labels[2]) != (low == 1):
-                reason, severity = f"the first label in {labels[0]}", Severity.WARNING
+                reason = f"the first label in {labels[0]}"
+                severity = Severity.WARNING
             if reason:
                 message = f"the class IDs {found.text} do not fit {reason}"
                 yield replace(view.quote(found, message, "classes", reason), severity=severity)

@@ -139,9 +139,11 @@ def decoder_outputs(view: ModelView) -> Violations:
                 continue
             name = variant.full_name
             message = f"the decoder does not take the outputs of {name}: {problem}"
-            place, key = (view, "stages")
+            place = view
+            key = "stages"
             if stage is view or len(composites) > 1:
-                place, key = (stage, "outputs")
+                place = stage
+                key = "outputs"
             yield place.declared(key, message, name)
             return
 
@@ -251,7 +253,8 @@ def output_size(view: ModelView) -> Violations:
 
 def _image_size(port: Input | Output) -> tuple[int, int] | None:
     sizes = dict(zip(port.layout, port.shape, strict=False))
-    height, width = sizes.get("H", -1), sizes.get("W", -1)
+    height = sizes.get("H", -1)
+    width = sizes.get("W", -1)
     return (height, width) if height > 0 and width > 0 else None
 
 
@@ -275,7 +278,8 @@ def usual_size(view: ModelView) -> Violations:
     stated = _MULTIPLES.search(view.spec.limits) if view.spec is not None else None
     if stated is None:
         return
-    step, rest = int(stated[1]), int(stated[2] or 0)
+    step = int(stated[1])
+    rest = int(stated[2] or 0)
     for index, port in enumerate(view.inputs):
         sizes = port.usual_size or ()
         if any(size % step != rest for size in sizes):

@@ -231,9 +231,9 @@ def framework_files(view: ModelView) -> Violations:
         *(name for file in spec.files for name in (file.name, *file.contains)),
     ]
     suffixes = sorted({name[name.rfind(".") :] for name in names} & FRAMEWORKS.keys())
-    allowed = (
-        " ".join(FRAMEWORKS[suffix] for suffix in suffixes) if spec.network is None else "pytorch"
-    )
+    allowed = "pytorch"
+    if spec.network is None:
+        allowed = " ".join(FRAMEWORKS[suffix] for suffix in suffixes)
     if any(name.endswith(".json") and f"{name[:-5]}.bin" in names for name in names):
         allowed = "tf"  # a graph model of TensorFlow.js
     if allowed and spec.framework.value not in allowed.split():

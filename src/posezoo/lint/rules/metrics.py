@@ -208,7 +208,8 @@ def accuracy_order(view: ModelView) -> Violations:
                     location = view.variant_location(
                         variant, "published", "accuracy", index, "value"
                     )
-                    field, texts = "published.accuracy", (f"{value:g}", f"{limit:g}")
+                    field = "published.accuracy"
+                    texts = (f"{value:g}", f"{limit:g}")
                     yield RuleViolation(location, message, field, *texts)
                     break
 
@@ -258,7 +259,8 @@ def framework(view: ModelView) -> Facts:
 
     Example: Source framework: Caffe on the card, framework: tf
     """
-    spec, on_card = view.spec, view.claims.metrics.get("framework")
+    spec = view.spec
+    on_card = view.claims.metrics.get("framework")
     declared = spec.origin.framework or spec.framework if spec is not None else Framework.DLDT
     if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
         return
@@ -343,7 +345,8 @@ def counted_figures(view: ModelView) -> Facts:
         return
     for kind in ("gflops", "mparams"):
         place = view.location("published", kind)
-        counted, published = counts[0].get(kind), getattr(spec.published, kind)
+        counted = counts[0].get(kind)
+        published = getattr(spec.published, kind)
         if counted and published and not spec.published.known_difference:
             measured = Statement("in measured.yml", place, counted, f"{counted:g}")
             declared = Statement("in model.yml", place, published, f"{published:g}")

@@ -83,7 +83,8 @@ def license_kind(view: ModelView) -> Violations:
     text = " ".join((read_text(license_path(spec)) or "").split())
     names = [name for name, phrase in sorted(PHRASES.items()) if phrase in text]
     if names and PHRASES[spec.license.spdx] not in text:
-        actual, expected = " or ".join(names), spec.license.spdx
+        actual = " or ".join(names)
+        expected = spec.license.spdx
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
         yield view.declared("license.text", message, actual, expected)
 

@@ -41,7 +41,8 @@ def are_equal(one: Numbers, other: Numbers) -> bool:
     length = max(len(one), len(other))
     if len(one) not in (1, length) or len(other) not in (1, length):
         return False
-    one, other = one * (length // len(one)), other * (length // len(other))
+    one = one * (length // len(one))
+    other = other * (length // len(other))
     return all(
         abs(a - b) <= ROUNDING * max(abs(a), abs(b)) for a, b in zip(one, other, strict=True)
     )

@@ -205,7 +205,8 @@ def format_(view: ModelView) -> Violations:
 
 
 def _check_format(view: ModelView, kind: str, port: CardPort) -> Violations:
-    shape, format = port.shape, port.format
+    shape = port.shape
+    format = port.format
     # Longer words may name the coordinates of a box.
     has_words = any(len(each) > 1 for each in format.value if isinstance(each, str))
     if not shape.value or not format.value or has_words:
@@ -253,7 +254,8 @@ def axis_words(view: ModelView) -> Violations:
         match = _AXIS.match(line)
         if match and match[1] not in AXES[match[2]]:
             message = f"the letter {match[1]} is explained as {match[2]}"
-            location, expected = view.card_line(number, match.start(1) + 1), AXES[match[2]][0]
+            location = view.card_line(number, match.start(1) + 1)
+            expected = AXES[match[2]][0]
             yield RuleViolation(location, message, "format", match[1], expected)
 
 
