@@ -78,15 +78,15 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
             yield _File(file.name, file.size, file.declared_checksum, how)
     for part, precision, record in facts.ir_records() if _described_parts(facts) else ():
         made = dict(record.key)
-        sources = made.pop("sources", None)
-        digests = sources if isinstance(sources, Mapping) else {}
+        made.pop("sources", None)
         made["self_check"] = [asdict(check) for check in record.checks]
         for suffix, content in record.contents.items():
             assert facts.layout is not None
             path = facts.layout.converted_ir_path(part, precision).with_suffix(suffix)
             if is_verified(path, content.size, content.digest, remember=False):
                 made_from = {
-                    name: Digest(*f"{text}".partition(":")[::2]) for name, text in digests.items()
+                    name: Digest(*f"{text}".partition(":")[::2])
+                    for name, text in record.sources.items()
                 }
                 how = f"made by posezoo: {json.dumps(made)}"
                 yield _File(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import islice, pairwise, takewhile
+from itertools import chain, islice, pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,6 +101,11 @@ class CardSection:
     first: int = 1  # the line on which the text begins
 
     @property
+    def rows(self) -> Iterator[TableRow]:
+        """The rows of all tables."""
+        return chain.from_iterable(table.rows for table in self.tables)
+
+    @property
     def prose_lines(self) -> Iterator[tuple[int, str]]:
         """The lines outside code, each with its line number."""
         fences = {line: line + text.count("\n") + 2 for line, _, text in self.code}
@@ -132,13 +137,10 @@ class ParsedCard:
         """The anchors of the headings, as code hosts make them, and those that are written as
         HTML.
         """
-        anchors = {
-            match[1].lower()
-            for section in self.sections
-            for match in _ANCHOR.finditer(section.text)
-        }
+        anchors: set[str] = set()
         counts: Counter[str] = Counter()
         for section in self.sections:
+            anchors.update(match[1].lower() for match in _ANCHOR.finditer(section.text))
             slug = re.sub(r"[^\w\- ]", "", section.title.lower()).replace(" ", "-")
             anchors.add(f"{slug}-{counts[slug]}" if counts[slug] else slug)
             counts[slug] += 1
@@ -152,13 +154,12 @@ class ParsedCard:
     @cached_property
     def metrics(self) -> tuple[CardMetric, ...]:
         """Every number in a table whose first column names metrics."""
-        return tuple(
-            metric
-            for section in self.sections
-            for table in section.tables
-            if table.headers[0].casefold().rstrip(":. ") in ("metric", "metrics")
-            for metric in _read_metrics(table, section.path)
-        )
+        metrics: list[CardMetric] = []
+        for section in self.sections:
+            for table in section.tables:
+                if table.headers[0].casefold().rstrip(":. ") in ("metric", "metrics"):
+                    metrics += _read_metrics(table, section.path)
+        return tuple(metrics)
 
 
 def read_card(path: Path) -> ParsedCard | None:

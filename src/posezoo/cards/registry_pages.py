@@ -237,7 +237,9 @@ def _render_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
 def _gluoncv_variants(models: Sequence[Model]) -> Iterator[ModelSpec]:
     for model in models:
         if isinstance(model, ModelSpec) and model.tag and model.origin.repository == REPOSITORY:
-            yield from (each for each in (model, *model.variants) if each.published.accuracy)
+            for each in (model, *model.variants):
+                if each.published.accuracy:
+                    yield each
 
 
 def _order(model: ModelSpec) -> tuple[int, str, bool]:

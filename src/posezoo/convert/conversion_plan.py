@@ -5,7 +5,7 @@ This module imports neither OpenVINO nor numpy, so that a run with nothing to do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,8 +153,7 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         if not xml.is_file():
             continue
         record = provenance.read_provenance(layout.provenance_path(model, precision))
-        sources = record.key.get("sources") if record is not None else None
-        made_from = sources if isinstance(sources, Mapping) else {}
+        made_from = record.sources if record is not None else {}
         is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {
             OWN_CHECKPOINT
         }

@@ -14,13 +14,9 @@ _PYTORCH = (900_000_000, 8)
 _UNDECLARED = 275_000_000
 
 
-def memory_need(spec: ModelSpec, size: int | None = None) -> int:
+def memory_need(spec: ModelSpec) -> int:
     """The bytes of memory that the conversion of a model to FP32 and FP16 needs, with its
     self-check.
-
-    Args:
-        size: the bytes of its files; None for what model.yml declares.
     """
     base, factor = _PYTORCH if select_route(spec)[0] is Route.NETWORK else _OPENVINO
-    known = sum(file.size or _UNDECLARED for file in spec.files) if size is None else size
-    return base + factor * known
+    return base + factor * sum(file.size or _UNDECLARED for file in spec.files)

@@ -201,12 +201,10 @@ def refuse_unsafe_arguments(spec: ModelSpec) -> None:
                 " file that is not verified",
                 hint="name a file of the model: $dl_dir/NAME",
             )
-        is_long = flag.startswith("--")
-        if (
-            flag not in TYPED and any(name.startswith(flag) for name in _REFUSED)
-            if is_long
-            else flag.startswith(_REFUSED_LETTERS)
-        ):
+        is_refused = flag.startswith(_REFUSED_LETTERS)
+        if flag.startswith("--"):
+            is_refused = flag not in TYPED and any(name.startswith(flag) for name in _REFUSED)
+        if is_refused:
             raise ConversionError(
                 f"{spec.full_name}: {flag} is not passed to Model Optimizer: it can name code to"
                 " run, or another file",

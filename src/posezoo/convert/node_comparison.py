@@ -38,20 +38,7 @@ def find_first_difference(
         spec, source, {name: values.shape for name, values in sample.prepared.items()}
     )
     ir = core.read_model(xml)
-    inner = {
-        name
-        for node in original.get_ordered_ops()
-        for port in node.outputs()
-        for name in port.names
-    }
-    nodes = {
-        name: node
-        for node in ir.get_ordered_ops()
-        if node.get_type_name() not in ("Parameter", "Constant", "Result")
-        for port in node.outputs()
-        for name in sorted(port.names & inner)[:1]
-        if port.get_element_type().is_real()
-    }
+    nodes = _find_common_nodes(original, ir)
     for start in range(0, len(nodes), BATCH):
         names = list(nodes)[start : start + BATCH]
         (actual,) = _run(core, ir, names, [sample.feed])
@@ -63,6 +50,22 @@ def find_first_difference(
             if values[0].shape != values[1].shape or differs(*values):
                 return f"{nodes[name].get_friendly_name()} ({nodes[name].get_type_name()})"
     return ""
+
+
+def _find_common_nodes(original: Any, ir: Any) -> dict[str, Any]:
+    """The operations of an IR by the name of a tensor that the original has, too, in order."""
+    common: set[str] = set()
+    for node in original.get_ordered_ops():
+        common |= set().union(*(port.names for port in node.outputs()))
+    nodes = {}
+    for node in ir.get_ordered_ops():
+        if node.get_type_name() in ("Parameter", "Constant", "Result"):
+            continue
+        for port in node.outputs():
+            names = port.names & common
+            if names and port.get_element_type().is_real():
+                nodes[min(names)] = node
+    return nodes
 
 
 def _run(

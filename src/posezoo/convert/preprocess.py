@@ -211,15 +211,13 @@ def _check_ports(
             for declared_size, size in zip(port.shape, shape, strict=True)
         ):
             sizes = ", ".join(str(size).replace("?", "-1") for size in shape)
+            hint = "correct the shape in model.yml"
+            if kind == "input":
+                hint += ", or add reshaped: true to give the network this shape"
             raise ConversionError(
                 f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml declares"
                 f" {list(port.shape)}",
-                hint="correct the shape in model.yml"
-                + (
-                    ", or add reshaped: true to give the network this shape"
-                    if kind == "input"
-                    else ""
-                ),
+                hint=hint,
             )
 
 

@@ -65,9 +65,10 @@ def check_sources(
     answer with the number of answers so far.
     """
     options = replace(download_options, allow_http=True)
-    items = [
-        (spec, file, source) for spec in specs for file in spec.files for source in file.sources
-    ]
+    items = []
+    for spec in specs:
+        for file in spec.files:
+            items += [(spec, file, source) for source in file.sources]
     silent_hosts: dict[str, str] = {}
     answers = count(1)
     lock = threading.Lock()

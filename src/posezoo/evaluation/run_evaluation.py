@@ -67,11 +67,10 @@ class EvaluationResult:
 
     def to_coco_results(self) -> list[dict[str, Any]]:
         """All predictions, in the form of COCO's result files."""
-        return [
-            result
-            for image in self.dataset.images
-            for result in self.predictions[image.id].to_coco_results(image.id)
-        ]
+        results = []
+        for image in self.dataset.images:
+            results += self.predictions[image.id].to_coco_results(image.id)
+        return results
 
 
 def evaluate(

@@ -51,14 +51,15 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     """
     terms = collect_license_terms((model.spec,), model.layout)
     title = f"{model.name} as OpenVINO IR, {model.precision}"
+    level = "##"
+    heading = f"# {title}\n\n{model.spec.description.strip()}"
+    if card:
+        level = "###"
+        heading = f"{card.rstrip()}\n\n## This folder\n\n{title}."
     readme = render(
         "model_readme.md",
-        heading=(
-            f"{card.rstrip()}\n\n## This folder\n\n{title}."
-            if card
-            else f"# {title}\n\n{model.spec.description.strip()}"
-        ),
-        level="###" if card else "##",
+        heading=heading,
+        level=level,
         inputs="\n".join(map(_describe_port, model.inputs)),
         preparation=_describe_preparation(model),
         outputs="\n".join(map(_describe_port, model.outputs)),
@@ -68,8 +69,9 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
         computation=_describe_computation(model, target),
     )
     texts = {"README.md": readme, "NOTICE": format_notice(terms).encode()}
-    for text in (each.text for each in terms if each.text):
-        texts["LICENSE"] = text.read_bytes()
+    for each in terms:
+        if each.text:
+            texts["LICENSE"] = each.text.read_bytes()
     return texts
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import product
 from pathlib import Path
 
 from posezoo.facts.labels import format_pairs, join
@@ -183,12 +184,8 @@ def compare_models(
     """
     subjects = [
         (facts, precision)
-        for facts in models
-        for precision in precisions
-        if all(
-            precision in part.precisions or layout.ir_path(part, precision).is_file()
-            for part in facts.parts
-        )
+        for facts, precision in product(models, precisions)
+        if all(_has_ir(part, precision, layout) for part in facts.parts)
     ]
     speed_setting, speeds = _select_most_common_setting(
         subjects, lambda model: selection.select_of_pipeline(model, "speed"), "throughput_fps"
@@ -213,6 +210,10 @@ def compare_models(
         people = people_from(facts.model) or ITSELF
         rows.append(ComparisonRow(facts.name, precision, license, values, people))
     return ModelComparison(tuple(rows), speed_setting, network_setting, accuracy_setting)
+
+
+def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
+    return precision in part.precisions or layout.ir_path(part, precision).is_file()
 
 
 def _static_metrics(

@@ -339,7 +339,9 @@ def _metric_notes(
     keys = {key for key, _ in metrics}
     origins = {metric.origin for _, metric in metrics}
     if by_row.keys() - {PUBLISHED}:
-        yield from (note for origin, note in _NOTES.items() if origin in origins)
+        for origin, note in _NOTES.items():
+            if origin in origins:
+                yield note
     if keys & {"throughput_fps", "network_fps"}:
         yield f"speed: {speed_setting}"
     if ap_conditions and "AP" in keys:

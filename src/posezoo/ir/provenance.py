@@ -106,6 +106,12 @@ class Provenance:
     is_independent: bool = False
     is_locked: bool = False  # whether a lock listed the IR, in place of its self-check
 
+    @property
+    def sources(self) -> Mapping[str, object]:
+        """The digests of the files that the IR was made from, as from ``source_digests``."""
+        sources = self.key.get("sources")
+        return sources if isinstance(sources, Mapping) else {}
+
 
 def conversion_key(
     spec: ModelSpec,

@@ -46,8 +46,11 @@ class AccuracyCheckRun:
         """
         mean: Numbers = ()
         scale: Numbers = ()
-        for node in (node for kind, node in self.steps if kind == "normalization"):
-            own_mean, own_scale = (_read_numbers(find_node(node, key)) for key in ("mean", "std"))
+        for kind, node in self.steps:
+            if kind != "normalization":
+                continue
+            own_mean = _read_numbers(find_node(node, "mean"))
+            own_scale = _read_numbers(find_node(node, "std"))
             if own_mean is None or own_scale is None:
                 return None
             if own_mean:  # ((x - m1) / s1 - m2) / s2 is (x - m1 - m2 * s1) / (s1 * s2)

@@ -166,15 +166,16 @@ def _find_metric(title: str) -> str:
 
 def _read_metrics(sections: Iterable[CardSection]) -> dict[str, CardValue[str]]:
     metrics: dict[str, CardValue[str]] = {}
-    for row in (row for section in sections for table in section.tables for row in table.rows):
-        kind = _find_metric(row.cells[0])
-        if kind and len(row.raw) == 2:
-            metrics.setdefault(kind, CardValue(row.raw[1], row.raw[1], row.line))
+    for section in sections:
+        for row in section.rows:
+            kind = _find_metric(row.cells[0])
+            if kind and len(row.raw) == 2:
+                metrics.setdefault(kind, CardValue(row.raw[1], row.raw[1], row.line))
     return metrics
 
 
 def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
-    for row in (row for table in section.tables for row in table.rows):
+    for row in section.rows:
         label = row.cells[0]
         if _find_metric(label) not in ("", "operations"):
             continue

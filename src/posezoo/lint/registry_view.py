@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,11 +80,15 @@ class RegistryView:
     @cached_property
     def index_pages(self) -> Mapping[Path, ParsedCard]:
         """The index pages and tables of devices by their paths."""
-        folders = [
-            root / family for root in self.registry.roots for family in ("", "public", "intel")
-        ]
-        paths = (folder / name for folder in folders for name in (INDEX, DEVICES))
-        return {path: page for path in paths if (page := read_card(path)) is not None}
+        pages = {}
+        for root, family, name in product(
+            self.registry.roots, ("", "public", "intel"), (INDEX, DEVICES)
+        ):
+            path = root / family / name
+            page = read_card(path)
+            if page is not None:
+                pages[path] = page
+        return pages
 
     @cached_property
     def index(self) -> Mapping[str, list[IndexRow]]:
@@ -223,7 +228,8 @@ class ModelView:
         """Each source of a file of a variant, with the file and its index."""
         for variant in self.variants:
             for index, file in enumerate(variant.files):
-                yield from ((index, file, source) for source in file.sources)
+                for source in file.sources:
+                    yield index, file, source
 
     def find_owner(self, address: str) -> str:
         """Another model whose name or file an address ends with or contains; empty if there is
@@ -376,11 +382,9 @@ class ModelView:
         if not self.has_own_card:
             parts = self.zoo.parts_by_composite.get(self.entry.composite, ())
             return read_claims(select_part_sections(self.card, self.name, parts))
-        on_parts = {
-            id(section)
-            for part in self.parts
-            for section in select_part_sections(self.card, part, self.parts)
-        }
+        on_parts = set()
+        for part in self.parts:
+            on_parts |= set(map(id, select_part_sections(self.card, part, self.parts)))
         return read_claims(section for section in self.card.sections if id(section) not in on_parts)
 
     def card_location(self, value: CardValue[Any]) -> FileLocation:

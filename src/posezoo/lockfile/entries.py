@@ -122,7 +122,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
         if record is None:
             continue
         xml = layout.converted_ir_path(spec, precision)
-        if record.key.get("sources") != provenance.source_digests(spec):
+        if record.sources != provenance.source_digests(spec):
             again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
             warnings.append(f"{xml}: was converted from another file: {again} converts it again")
             continue

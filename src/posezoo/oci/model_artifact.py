@@ -488,7 +488,7 @@ def _read_record(
 
 def _confirm(record: Provenance, spec: ModelSpec, path: Path) -> bytes:
     """What a lock confirms of a record."""
-    if record.key.get("sources") != source_digests(spec):
+    if record.sources != source_digests(spec):
         problem = f"{path}: the artifact's record states other published files than {spec.path}"
         raise DigestError(problem, hint=_OTHER_ARTIFACT)
     return format_confirmed_record(record, spec)

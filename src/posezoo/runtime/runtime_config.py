@@ -204,12 +204,8 @@ def require_device(device: str) -> None:
     core = import_openvino(extra="run").Core()
     names = [*core.available_devices, *VIRTUAL_DEVICES]
     if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
-        raise InferenceError(
-            f"no device {device!r} was found, only {', '.join(core.available_devices)}",
-            hint=(
-                _DRIVERS
-                if device.upper().split(".")[0] in ("GPU", "NPU")
-                else suggest(device.upper(), names)
-                or "posezoo doctor lists the devices that are found"
-            ),
-        )
+        hint = suggest(device.upper(), names) or "posezoo doctor lists the devices that are found"
+        if device.upper().split(".")[0] in ("GPU", "NPU"):
+            hint = _DRIVERS
+        problem = f"no device {device!r} was found, only {', '.join(core.available_devices)}"
+        raise InferenceError(problem, hint=hint)

@@ -61,11 +61,10 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
     channels = port.shape[port.layout.index("C")] if "C" in port.layout else 0
     for name, values in (("mean", port.mean), ("scale", port.scale)):
         if (node := fields.get(name)) is not None and len(values) != channels:
-            raise node.make_error(
-                f"expected {channels} values, one for each channel, got {len(values)}"
-                if channels > 0
-                else "needs a layout with C and a fixed number of channels there"
-            )
+            problem = "needs a layout with C and a fixed number of channels there"
+            if channels > 0:
+                problem = f"expected {channels} values, one for each channel, got {len(values)}"
+            raise node.make_error(problem)
     if 0.0 in port.scale:
         raise fields["scale"].make_error("a scale of 0 divides by zero")
     if (dynamic := fields.get("dynamic")) is not None:

@@ -292,17 +292,12 @@ def _named(
         )
     if inputs:
         return inputs
-    with_names = [
-        given[flag] for flag in ("--layout", "--mean_values", "--scale_values") if flag in given
-    ]
-    named = [
-        name
-        for each in with_names
-        if re.search(r"[\[(]", each.text)
-        for name, _ in _bracketed(each)
-    ]
-    if any(named):
-        return tuple(Input(name, ()) for name in dict.fromkeys(filter(None, named)))
+    names: dict[str, None] = {}
+    for flag in ("--layout", "--mean_values", "--scale_values"):
+        if flag in given and re.search(r"[\[(]", given[flag].text):
+            names |= dict.fromkeys(name for name, _ in _bracketed(given[flag]) if name)
+    if names:
+        return tuple(Input(name, ()) for name in names)
     unnamed = len(list(_bracketed(given["--input_shape"]))) if "--input_shape" in given else 0
     others = TYPED.keys() & given.keys() - {"--output", "--input_model"}
     return (Input("", ()),) * (unnamed or bool(others))

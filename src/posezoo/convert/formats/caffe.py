@@ -84,12 +84,9 @@ def _open_runtime(
         for name in signatures:
             net.setInput(feed[name], name)
         results = dict(zip(names, run_opencv(module, net, layers), strict=True))
-        return {
-            name: arrange_detections(rows, ports.detections[name])
-            if name in ports.detections
-            else rows
-            for name, rows in results.items()
-        }
+        for name in results.keys() & ports.detections.keys():
+            results[name] = arrange_detections(results[name], ports.detections[name])
+        return results
 
     return ReferenceRuntime(describe_opencv(module), signatures, names, run)
 

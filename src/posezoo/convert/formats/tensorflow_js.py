@@ -77,9 +77,10 @@ def find_shards(path: Path) -> list[str]:
     """The names of the files with weights, relative to the folder of a model.json; none is outside
     it.
     """
-    return [
-        name for group in _read_json(path)["weightsManifest"] for name in _shard_names(path, group)
-    ]
+    names: list[str] = []
+    for group in _read_json(path)["weightsManifest"]:
+        names += _shard_names(path, group)
+    return names
 
 
 def read_output_names(path: Path) -> dict[str, str]:
@@ -341,10 +342,9 @@ def _encode_attribute(value: Mapping[str, Any]) -> bytes:
     encoded = b""
     for kind, content in value.items():
         if kind == "list":
-            entries = [
-                _encode_attribute({key: each}) for key, values in content.items() for each in values
-            ]
-            encoded += _field(1, b"".join(entries))
+            pairs = [(key, each) for key, values in content.items() for each in values]
+            entries = b"".join(_encode_attribute({key: each}) for key, each in pairs)
+            encoded += _field(1, entries)
         elif kind == "s":
             encoded += _field(2, _decode_text(content))
         elif kind == "i":

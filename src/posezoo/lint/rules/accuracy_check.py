@@ -49,7 +49,8 @@ def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedNam
         yield "input", find_node(node, "name"), inputs
     if run.is_converted:  # the original framework may have other names for its outputs
         outputs = _list_on_card(view, run, "output")
-        yield from (("output", node, outputs) for node in _find_outputs(run))
+        for node in _find_outputs(run):
+            yield "output", node, outputs
     else:
         files = _list_files(view)
         for key in ("model", "weights"):

@@ -384,7 +384,7 @@ def label_range(view: ModelView) -> Violations:
     Example: classes in range [1, 81], a version with 80 categories of objects, 0 class is for
     background
     """
-    for block in (block for section in view.own_sections for block in read_blocks(section)):
+    for block in chain.from_iterable(map(read_blocks, view.own_sections)):
         labels = _LABELS.search(block.text)
         categories = _CATEGORIES.search(block.text)
         for found in block.find_all(_RANGE, str):

@@ -180,7 +180,8 @@ def _read_file_keys(view: ModelView) -> Iterator[tuple[str, tuple[str, SourceFil
     """The addresses and the checksum of each file, with the model's name and the file."""
     for variant in view.variants:
         for file in variant.files:
-            yield from ((key, (view.name, file)) for key in _file_keys(file))
+            for key in _file_keys(file):
+                yield key, (view.name, file)
 
 
 def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
@@ -140,7 +141,8 @@ def _find_intended(values: Numbers) -> Numbers:
     """The usual constant of which only one number differs, by less than 5 %; empty if none."""
     if len(values) != 3 or values in CONSTANTS:
         return ()
-    for usual in (order for constant in CONSTANTS for order in (constant, constant[::-1])):
+    orders = chain.from_iterable((constant, constant[::-1]) for constant in CONSTANTS)
+    for usual in orders:
         differences = sorted(abs(a - b) / b for a, b in zip(values, usual, strict=True))
         if differences[1] <= 1e-6 < differences[2] < 0.05:
             return usual
