@@ -175,7 +175,9 @@ def load(
     own = None if checkpoint is None else Path(checkpoint)
     model = _find_model(context, name, tag, own, model_name)
     require_detector_used(detector, model)
-    place = with_checkpoint_dir(context, model) if own is not None and not model_name else context
+    place = context
+    if own is not None and not model_name:
+        place = with_checkpoint_dir(context, model)
     conversion = ConversionOptions(force=force)
     irs = get_irs(
         model, _precision(precision), place, checkpoint=own, options=conversion, listener=listener

@@ -118,7 +118,9 @@ def _properties(facts: ModelFacts) -> Json:
     }
     for part in _described_parts(facts):
         verified = _count_verified_files(facts, part)
-        share = "all" if verified == len(part.files) else f"{verified} of {len(part.files)}"
+        share = "all"
+        if verified != len(part.files):
+            share = f"{verified} of {len(part.files)}"
         properties |= {
             "posezoo:verified_files": (
                 f"{share} here; of other files, only declared facts are stated"
@@ -142,7 +144,9 @@ def _count_verified_files(facts: ModelFacts, part: ModelSpec) -> int:
 
 
 def _license_text(part: ModelSpec) -> str:
-    return license_path(part).read_text("utf-8") if read_copyright_line(part) else ""
+    if read_copyright_line(part):
+        return license_path(part).read_text("utf-8")
+    return ""
 
 
 def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:

@@ -242,7 +242,9 @@ def result_lines(event: events.Event) -> Iterator[str]:
 def event_lines(event: events.Event) -> Iterator[str]:
     """The lines that a log gets for an event; those of progress depend on more than the event."""
     is_table = isinstance(event, events.LayerNoiseMeasured)
-    mark = f"{event.model}: " if isinstance(event, events.ModelEvent) and not is_table else ""
+    mark = ""
+    if isinstance(event, events.ModelEvent) and not is_table:
+        mark = f"{event.model}: "
     for line in result_lines(event):
         yield mark + line
     text = _find_line(event).console

@@ -211,7 +211,9 @@ class MissingPackageError(PosezooError):
     """
 
     def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
-        state = f"installed but does not load: {reason}" if reason else "not installed"
+        state = "not installed"
+        if reason:
+            state = f"installed but does not load: {reason}"
         super().__init__(f"{package} is {state}", hint=install_command(extra))
         self.package = package
         self.extra = extra

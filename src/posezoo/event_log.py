@@ -96,4 +96,6 @@ class EventLog:
 
 
 def _redact(value: object) -> object:
-    return redact_secrets(show_addresses(value)) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return redact_secrets(show_addresses(value))
+    return value

@@ -139,7 +139,9 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     if color not in ("BGR", "RGB"):
         raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
     if not isinstance(frame, np.ndarray):
-        hint = "cv2.imread gives None for a file that it cannot read" if frame is None else ""
+        hint = ""
+        if frame is None:
+            hint = "cv2.imread gives None for a file that it cannot read"
         raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}", hint=hint)
     if frame.dtype != np.uint8:
         raise ImageError(

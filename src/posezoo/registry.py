@@ -225,7 +225,9 @@ class Registry:
 
         An UnknownModelError if there is no such composite, a SpecError if its file has a mistake.
         """
-        return self._registry_of(spec).find(spec.composite) if spec.composite else spec
+        if spec.composite:
+            return self._registry_of(spec).find(spec.composite)
+        return spec
 
     def _registry_of(self, spec: Model) -> Registry:
         root = registry_root(spec)
@@ -345,7 +347,9 @@ class Registry:
 
 def _variants_of(spec: Model) -> tuple[ModelSpec, ...]:
     """The variants of a model that has tags, the default variant first; none for other models."""
-    return (spec, *spec.variants) if isinstance(spec, ModelSpec) and spec.tag else ()
+    if isinstance(spec, ModelSpec) and spec.tag:
+        return (spec, *spec.variants)
+    return ()
 
 
 def _unknown_tag(spec: Model, tag: str) -> UnknownModelError:

@@ -84,7 +84,9 @@ def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Art
             expected += ", weak"
         state = _unusual_state(path)
         if not state and file.is_pinned:
-            state = "good" if is_verified_file(path, file, trust_record=False) else "changed"
+            state = "changed"
+            if is_verified_file(path, file, trust_record=False):
+                state = "good"
         yield ArtifactState(spec.full_name, file.name, path, state or "unknown", False, expected)
 
 
@@ -141,7 +143,9 @@ def file_state(path: Path, size: int | None, digest: Digest) -> str:
     """``good``, ``missing``, ``changed``, ``symlinked`` or ``special``; every byte is read."""
     if state := _unusual_state(path):
         return state
-    return "good" if is_verified(path, size, digest, trust_record=False) else "changed"
+    if is_verified(path, size, digest, trust_record=False):
+        return "good"
+    return "changed"
 
 
 def _unusual_state(path: Path) -> str:

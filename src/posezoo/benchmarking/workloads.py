@@ -80,7 +80,9 @@ class BenchmarkCase:
     def label(self) -> str:
         """The case's name for people."""
         count = self.runtime.requests
-        requests = f"{count} request{'s' * (count > 1)}" if count else "optimal number of requests"
+        requests = "optimal number of requests"
+        if count:
+            requests = f"{count} request{'s' * (count > 1)}"
         precision = [self.precision.value] if self.precision else []
         return f"{self.model} ({', '.join([*precision, self.workload.description, requests])})"
 

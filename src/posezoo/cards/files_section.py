@@ -78,7 +78,9 @@ def _algorithm(digest: Digest) -> str:
 def _format_rounding(rounding: OutputRounding | None) -> str:
     if rounding is None:
         return ""
-    in_unit = f" ({rounding.absolute:.2g} {rounding.unit})" if rounding.unit else ""
+    in_unit = ""
+    if rounding.unit:
+        in_unit = f" ({rounding.absolute:.2g} {rounding.unit})"
     return f"{rounding.relative:.1e}{in_unit}" if rounding.relative else "none"
 
 

@@ -41,7 +41,9 @@ def escape(text: str) -> Markdown:
 def format_code(text: str) -> Markdown:
     """A text as code; it is escaped instead if code in a table cannot contain it."""
     line = one_line(text)
-    return escape(text) if not line or set(line) & set("`\\|") else Markdown(f"`{line}`")
+    if not line or set(line) & set("`\\|"):
+        return escape(text)
+    return Markdown(f"`{line}`")
 
 
 def format_link(address: str) -> Markdown:

@@ -113,7 +113,9 @@ class MeasurementTable:
 def format_complexity(spec: ModelSpec) -> tuple[str, str]:
     """GFLOPs and MParams of a model's first IR; empty if they were not counted."""
     counts = measurements_of(spec, "complexity")
-    return (_figure(counts[0], "gflops"), _figure(counts[0], "mparams")) if counts else ("", "")
+    if counts:
+        return (_figure(counts[0], "gflops"), _figure(counts[0], "mparams"))
+    return ("", "")
 
 
 def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
@@ -122,7 +124,9 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
         names = [name for name in KINDS[kind].figures if name not in _NO_COLUMN]
         titles = [_COLUMN_TITLES.get(name, name.replace("_", " ")) for name in names]
         owner = () if len(facts.models) == 1 else ("Model",)
-        ratio_of = [f"INT8 / {INT8_BASELINES[kind][0]}"] if kind in INT8_BASELINES else []
+        ratio_of = []
+        if kind in INT8_BASELINES:
+            ratio_of = [f"INT8 / {INT8_BASELINES[kind][0]}"]
         headers = (*owner, "Precision", *_ROW_SETTINGS.values(), *ratio_of, *titles)
         by_conditions: dict[tuple[bool, str], list[Sequence[str]]] = {}
         for model, each in facts.measurements(kind):
@@ -262,7 +266,9 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
                 continue
             converted = "; ".join(_converted_values(part, claim, metric)) or "not measured"
             cell = "" if part.is_ir else converted
-            original = "not published" if claim.is_of_ir else _format_value(value, claim.metric)
+            original = "not published"
+            if not claim.is_of_ir:
+                original = _format_value(value, claim.metric)
             yield name, title, original, cell, claim.dataset, format_protocol(claim)
 
 

@@ -173,7 +173,9 @@ def _render_front_matter(facts: ModelFacts, note: str) -> str:
     """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
     task = facts.model.task
     pipeline = "object-detection" if task == "detection" else "keypoint-detection"
-    int8 = ["int8"] if any(Precision.FP16_INT8 in part.precisions for part in facts.parts) else []
+    int8 = []
+    if any(Precision.FP16_INT8 in part.precisions for part in facts.parts):
+        int8 = ["int8"]
     lines = ["---", f"# {note}", *_hub_license(facts.parts), "library_name: openvino"]
     lines.append(f"pipeline_tag: {pipeline}")
     # The model was not trained again, so no base model is named.
@@ -216,7 +218,9 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     for dataset, metric, value, conditions in rows:
         name = _quoted(f"{metric}, {conditions}")
         shown = value if metric == "MPJPE" else float(f"{value * 100:.6g}")
-        kind = "coco" if dataset.startswith(("COCO", "person_keypoints")) else "other"
+        kind = "other"
+        if dataset.startswith(("COCO", "person_keypoints")):
+            kind = "coco"
         lines += [
             f"      - task: {{type: {pipeline}}}",
             f"        dataset: {{type: {kind}, name: {_quoted(dataset)}}}",
@@ -284,7 +288,9 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
         rows += _cost_rows(part, owner, is_counted=facts.layout is None)
-    files = "size unknown" if size is None else f"{format_megabytes(size)} ({size:,} bytes)"
+    files = "size unknown"
+    if size is not None:
+        files = f"{format_megabytes(size)} ({size:,} bytes)"
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
         ("Network", ", ".join(_own_definitions(parts))),

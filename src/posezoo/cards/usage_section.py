@@ -85,7 +85,9 @@ def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
     """A link to the card of another model of the registry; its name if the card is not in a
     registry.
     """
-    folder = next(registry_root(facts.model).glob(f"*/{name}"), None) if linked else None
+    folder = None
+    if linked:
+        folder = next(registry_root(facts.model).glob(f"*/{name}"), None)
     if folder is None:
         return format_code(name)
     path = os.path.relpath(folder / "README.md", facts.model.path.parent)
@@ -182,7 +184,9 @@ def finds_keypoints(facts: ModelFacts) -> bool:
 def default_precision(facts: ModelFacts) -> Precision | None:
     """The precision of the examples: the default of posezoo run, if the model has it."""
     precisions = facts.precisions
-    return Precision.FP16 if Precision.FP16 in precisions else next(iter(precisions), None)
+    if Precision.FP16 in precisions:
+        return Precision.FP16
+    return next(iter(precisions), None)
 
 
 def _command(facts: ModelFacts, arguments: str) -> str:

@@ -122,7 +122,9 @@ def _format_differences(
     )
     parts = []
     for problem, keys, describe in groups:
-        more = f", and {len(keys) - _MAX_NAMED} more" if len(keys) > _MAX_NAMED else ""
+        more = ""
+        if len(keys) > _MAX_NAMED:
+            more = f", and {len(keys) - _MAX_NAMED} more"
         if keys:
             parts.append(
                 f"{len(keys)} {problem}: {', '.join(map(describe, keys[:_MAX_NAMED]))}{more}"

@@ -103,7 +103,9 @@ def convert_with_openvino(
         # Reading uses one core only, so the original is run at the same time, if its inputs are
         # declared.
         is_known = all(port.name and port.layout for port in spec.inputs)
-        reference = pool.submit(compute_reference, spec, path) if self_check and is_known else None
+        reference = None
+        if self_check and is_known:
+            reference = pool.submit(compute_reference, spec, path)
         onnx = layout.onnx_path(spec) if keep_onnx else None
         try:
             network = preprocess.apply_model_yml(

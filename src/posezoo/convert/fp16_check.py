@@ -129,7 +129,9 @@ def read_constants(xml: Path) -> Iterator[tuple[str, Array]]:
 
 def _open_weights(xml: Path) -> Array:
     path = xml.with_suffix(".bin")
-    return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+    if path.stat().st_size:
+        return np.memmap(path, np.uint8, "r")
+    return np.empty(0, np.uint8)
 
 
 def _read_values(weights: Array, constant: tuple[str, int, int]) -> Array:

@@ -72,7 +72,9 @@ def explain_missing_sandbox() -> str:
         return "bubblewrap is not installed"
     result = run_sandboxed(["-c", ""], b"", reads=(), writes=(), timeout_s=60)
     lines = result.errors.strip().splitlines() or ["without a message"]
-    return f"bubblewrap cannot run Python here: {lines[-1]}" if result.exit_code else ""
+    if result.exit_code:
+        return f"bubblewrap cannot run Python here: {lines[-1]}"
+    return ""
 
 
 def bwrap_version() -> str:

@@ -175,7 +175,9 @@ def check_ir(
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
     outputs, unprovable = _compare_with_noise(spec, precision, names, reference, computed)
-    problem = f"has another constant than the original: {changed}" if changed else ""
+    problem = ""
+    if changed:
+        problem = f"has another constant than the original: {changed}"
     if wrong := _find_wrong(outputs, unprovable):
         problem = _describe_wrong(spec, wrong, outputs, reference.runtime)
         if changed:

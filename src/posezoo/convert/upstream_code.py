@@ -92,7 +92,9 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     Raises:
         ConversionError: there is none, or its arguments in model.yml cannot be used.
     """
-    places = [str(spec.path.with_name("pre-convert.py"))] if spec.has_pre_convert else []
+    places = []
+    if spec.has_pre_convert:
+        places = [str(spec.path.with_name("pre-convert.py"))]
     if spec.upstream_export:
         requested = _export_arguments(spec)
         paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
@@ -157,7 +159,9 @@ def _run(spec: ModelSpec, job: dict[str, Any]) -> None:
         lines = result.errors.strip().splitlines() or ["without a message"]
         reason = find_exception(result.errors) or lines[-1].strip()
         # Like a shell, bubblewrap adds 128 to the number of a signal.
-        ending = f"was ended by signal {code - 128}" if 128 < code < 193 else f"ended with {code}"
+        ending = f"ended with {code}"
+        if 128 < code < 193:
+            ending = f"was ended by signal {code - 128}"
         raise ConversionError(
             f"{spec.full_name}: its code {ending}: {reason[:300]}",
             hint=(

@@ -351,4 +351,6 @@ def coco_image_id(frame: Frame, source: FrameSource) -> int:
     index.
     """
     stem = Path(frame.name).stem
-    return int(stem) if source.image_paths and stem.isascii() and stem.isdecimal() else frame.index
+    if source.image_paths and stem.isascii() and stem.isdecimal():
+        return int(stem)
+    return frame.index

@@ -252,7 +252,9 @@ class VideoSource(FrameSource):
 
     def time_s(self, frame: Frame) -> float:
         """As for ``FrameSource``."""
-        return frame.begun - self._opened if self._is_live else super().time_s(frame)
+        if self._is_live:
+            return frame.begun - self._opened
+        return super().time_s(frame)
 
     def _open(self) -> Any:
         cv2 = import_quiet_opencv()

@@ -161,4 +161,6 @@ def _find_decoder(architecture: str) -> tuple[str, Mapping[str, Any]]:
 def architecture_for_decoder(name: str) -> str:
     """The first value of ``-at`` for a decoder, or auto if there is none."""
     decoder = DECODERS.find(name)
-    return next(iter(decoder.demo_options), "auto") if decoder is not None else "auto"
+    if decoder is not None:
+        return next(iter(decoder.demo_options), "auto")
+    return "auto"

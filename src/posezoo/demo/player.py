@@ -227,7 +227,9 @@ def draw_poses(
         in_place: whether an image that keeps its size may be drawn into.
     """
     height, width = image.shape[:2]
-    scale = 1.0 if within is None else min(1.0, within[0] / width, within[1] / height)
+    scale = 1.0
+    if within is not None:
+        scale = min(1.0, within[0] / width, within[1] / height)
     if scale == 1:
         return draw(image, poses, min_score=min_score, in_place=in_place)
     cv2 = import_optional("cv2", extra="run")

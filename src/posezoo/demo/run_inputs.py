@@ -206,7 +206,9 @@ class OutputNames:
 
     def output_path(self, image: Path) -> Path:
         """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
-        suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
+        suffix = ".png"
+        if image.suffix.lower() in (".jpg", ".jpeg"):
+            suffix = image.suffix.lower()
         return self.path_for(image.stem, suffix)
 
     def path_for(self, stem: str, suffix: str) -> Path:

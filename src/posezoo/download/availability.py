@@ -123,7 +123,9 @@ def _place(planned: PlannedFile, options: DownloadOptions) -> str:
 
 def package_digest(source: Source) -> Digest | None:
     """The digest of the package that contains a file; the cache keeps it for its other files."""
-    return source.package_file.checksum if isinstance(source, PackageSource) else None
+    if isinstance(source, PackageSource):
+        return source.package_file.checksum
+    return None
 
 
 def name_source(sources: Iterable[Source]) -> str:

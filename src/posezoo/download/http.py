@@ -234,7 +234,9 @@ def send_request(
         TransientSourceError: another attempt may succeed.
         SourceError: there was no answer, and there will be none.
     """
-    ca_bundle = str(download_options.ca_bundle) if download_options.ca_bundle is not None else None
+    ca_bundle = None
+    if download_options.ca_bundle is not None:
+        ca_bundle = str(download_options.ca_bundle)
     if not ca_bundle and not (
         os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     ):
@@ -332,7 +334,9 @@ def _refuse_length(
 def _parse_size(stated: str, response: requests.Response) -> int | None:
     """A size in bytes that a header states; None if it is none, or that of a compressed body."""
     is_number = stated.isascii() and stated.isdecimal() and len(stated) <= _MOST_DIGITS
-    return int(stated) if is_number and content_encoding(response) == "identity" else None
+    if is_number and content_encoding(response) == "identity":
+        return int(stated)
+    return None
 
 
 def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:

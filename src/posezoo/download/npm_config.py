@@ -289,7 +289,9 @@ def _path(text: str) -> Path:
 def _read_npmrc(path: Path) -> dict[str, str]:
     """The settings of a file; none if it does not exist."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace") if path.exists() else ""
+        text = ""
+        if path.exists():
+            text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise NpmSettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
     values: dict[str, str] = {}

@@ -111,7 +111,9 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
     """Download and unpack an archive, unless none of its files was removed or changed since."""
     path = folder / archive.file.name
     digest = archive.file.checksum
-    name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
+    name_of_digest = ""
+    if digest is not None:
+        name_of_digest = f"{digest.algorithm}:{digest.value}"
     record = PostprocessRecord(path, {"archive": name_of_digest})
     old_record = PostprocessRecord(path, {"archive": str(digest)})  # of earlier versions
     for present in (record, old_record):

@@ -155,7 +155,9 @@ def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
     down = np.minimum(boxes[:, 1] + boxes[:, 3], top + height) - np.maximum(boxes[:, 1], top)
     intersection = np.maximum(across, 0) * np.maximum(down, 0)
     own_area = boxes[:, 2] * boxes[:, 3]
-    union = own_area if person.is_crowd else own_area + width * height - intersection
+    union = own_area
+    if not person.is_crowd:
+        union = own_area + width * height - intersection
     iou: Floats = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
     return iou
 

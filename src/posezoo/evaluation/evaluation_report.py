@@ -38,7 +38,9 @@ class EvaluationReport:
     def published(self) -> PublishedMetrics:
         """The metrics that the publisher states for the model; empty for a composite."""
         model = self.protocol.estimator.model
-        return model.published if isinstance(model, ModelSpec) else PublishedMetrics()
+        if isinstance(model, ModelSpec):
+            return model.published
+        return PublishedMetrics()
 
     def published_comparisons(self) -> list[tuple[PublishedAccuracy, list[str]]]:
         """The published APs, the same flip setting first, and why the measured AP may differ from

@@ -201,7 +201,9 @@ def _compare(
     if not of_boxes:
         metrics |= compute_part_metrics(dataset, predictions)
     matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
-    mpjpe = None if of_boxes else breakdown.compute_mpjpe(dataset, predictions, matches)
+    mpjpe = None
+    if not of_boxes:
+        mpjpe = breakdown.compute_mpjpe(dataset, predictions, matches)
     if mpjpe is not None:
         metrics["MPJPE_mm"] = mpjpe
     people = dataset.person_count(keypoints=not of_boxes)

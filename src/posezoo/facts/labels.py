@@ -79,7 +79,9 @@ def describe_settings(measurement: Measurement) -> str:
     """The settings of a measurement, and its weights if they are not the published ones."""
     from posezoo.measured import WEIGHTS
 
-    weights = "" if measurement.weights == WEIGHTS[0] else f"{measurement.weights} (random) weights"
+    weights = ""
+    if measurement.weights != WEIGHTS[0]:
+        weights = f"{measurement.weights} (random) weights"
     return join(format_pairs(measurement.settings), weights, separator="; ")
 
 

@@ -87,7 +87,9 @@ class ModelFacts:
     @property
     def models(self) -> tuple[Model, ...]:
         """A composite and its parts, or only the model."""
-        return (self.model, *self.parts) if isinstance(self.model, CompositeSpec) else (self.model,)
+        if isinstance(self.model, CompositeSpec):
+            return (self.model, *self.parts)
+        return (self.model,)
 
     @property
     def parts_and_variants(self) -> tuple[ModelSpec, ...]:
@@ -158,7 +160,9 @@ class ModelFacts:
         """The decoder of the outputs; None if the model has no decoder, or an unknown one."""
         from posezoo.pose.decoders import DECODERS
 
-        return DECODERS.find(self.model.decoder.name) if self.model.decoder else None
+        if self.model.decoder:
+            return DECODERS.find(self.model.decoder.name)
+        return None
 
     @property
     def approach(self) -> str:

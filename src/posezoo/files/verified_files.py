@@ -189,7 +189,9 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
 def _find_member(names: Sequence[str], member: str) -> str:
     """The name in an archive of a declared member: one without a folder may be in any folder."""
     alike = [name for name in names if name.endswith(f"/{member}")]
-    return alike[0] if member not in names and "/" not in member and len(alike) == 1 else member
+    if member not in names and "/" not in member and len(alike) == 1:
+        return alike[0]
+    return member
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:

@@ -255,7 +255,9 @@ def conversion_flags(record: Provenance, spec: ModelSpec) -> str:
             flags[f"--input_layout {layout or declared.layout}"] = None
         if recorded.get("resize") and not declared.resize:
             flags["--resize"] = None
-    decoding = arguments.get("decoding") if isinstance(arguments, Mapping) else None
+    decoding = None
+    if isinstance(arguments, Mapping):
+        decoding = arguments.get("decoding")
     if isinstance(decoding, Mapping):
         flags["--decode"] = None
         if decoding.get("max_people"):

@@ -100,7 +100,9 @@ def _escape_property(text: str) -> str:
 def _relative_path(file: str) -> str:
     """The path relative to the working folder if it is below it; otherwise unchanged."""
     path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return file
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:

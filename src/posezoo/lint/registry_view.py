@@ -312,7 +312,9 @@ class ModelView:
     def card_path(self) -> Path:
         """The card that describes the model: its own, or its composite's."""
         own = self.folder / CARD
-        return own if not self.entry.composite or own.is_file() else self.folder.parent / CARD
+        if not self.entry.composite or own.is_file():
+            return own
+        return self.folder.parent / CARD
 
     @property
     def has_own_card(self) -> bool:
@@ -367,7 +369,9 @@ class ModelView:
     @property
     def card(self) -> ParsedCard | None:
         """The model's own or its composite's card, or None."""
-        composite = None if self.has_own_card else self.zoo.models.get(self.entry.composite)
+        composite = None
+        if not self.has_own_card:
+            composite = self.zoo.models.get(self.entry.composite)
         return self.own_card if composite is None else composite.card
 
     @cached_property
@@ -419,7 +423,9 @@ class ModelView:
             roots = self.zoo.registry.roots
             root = next(root for root in roots if self.folder.is_relative_to(root))
             return os.path.normpath(f"{root.parent}{path}")
-        return os.path.normpath(self.folder / path) if path else str(self.card_path)
+        if path:
+            return os.path.normpath(self.folder / path)
+        return str(self.card_path)
 
     @cached_property
     def accuracy_check(self) -> YamlNode | SpecError | None:

@@ -61,7 +61,9 @@ def _stages(default: int) -> NetworkArgument:
 def _count_stages(shapes: Shapes) -> int | None:
     """2 for ``refinement_stages.0.weight`` and ``refinement_stages.1.weight``."""
     parts = (key.split(".") for key in shapes if key.startswith("refinement_stages."))
-    return len({number for _, number, *_ in parts if number.isdecimal()}) if shapes else None
+    if shapes:
+        return len({number for _, number, *_ in parts if number.isdecimal()})
+    return None
 
 
 def _simple_pose(depth: int, version: str) -> NetworkDefinition:

@@ -76,7 +76,9 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
     for key in keys:
         parent, _, word = key.rpartition(".")
         if word != "num_batches_tracked":
-            gluon_word = _NORM_WORDS.get(word, word) if parent in norm_layers else word
+            gluon_word = word
+            if parent in norm_layers:
+                gluon_word = _NORM_WORDS.get(word, word)
             keys_of_word.setdefault(gluon_word, []).append(key)
     counts = [
         {word: len(names) for word, names in table.items()}

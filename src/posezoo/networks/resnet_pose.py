@@ -78,7 +78,9 @@ def resnet(
         planes = 64 << index
         stride = 1 if index == 0 else 2
         outputs = planes * block.expansion
-        resized = shortcut(inputs, outputs, stride) if stride != 1 or inputs != outputs else None
+        resized = None
+        if stride != 1 or inputs != outputs:
+            resized = shortcut(inputs, outputs, stride)
         first: nn.Module
         if attention is not None:
             first = Bottleneck(inputs, planes, stride, resized, attention(outputs))

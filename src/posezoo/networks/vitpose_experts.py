@@ -23,7 +23,9 @@ def merge_expert(tensors: Tensors) -> dict[str, Any]:
     for key, tensor in tensors.items():
         if ".mlp.experts." in key:
             continue
-        expert = tensors.get(key.replace("fc2", COCO_EXPERT)) if ".mlp.fc2." in key else None
+        expert = None
+        if ".mlp.fc2." in key:
+            expert = tensors.get(key.replace("fc2", COCO_EXPERT))
         merged[key] = tensor if expert is None else _join(key, tensor, expert)
     return merged
 

@@ -143,7 +143,9 @@ def collect_files(
             is_needed = is_needed or file.path.startswith(f"{model.subdirectory}/")
         documents = _list_documents(model, layout, verified) if is_needed else {}
         for path, source in sorted({**documents, **verified}.items()):
-            kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS) if path in verified else DOCUMENT
+            kind = DOCUMENT
+            if path in verified:
+                kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS)
             sha256, sha384 = compute_digests(source, ("sha256", "sha384"))
             size = source.stat().st_size
             digits = sha256.value, sha384.value

@@ -100,7 +100,9 @@ class OciClient:
         self._context = context
         self._scope = f"repository:{address.repository}:{'pull,push' if writes else 'pull'}"
         # Docker Hub has another name for its registry.
-        host = "registry-1.docker.io" if address.host == "docker.io" else address.host
+        host = "registry-1.docker.io"
+        if address.host != "docker.io":
+            host = address.host
         self._root = f"https://{host}/v2/"
         self._login: tuple[HostHeader, ...] = ()
         self._login_ends = -math.inf

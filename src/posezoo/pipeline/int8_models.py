@@ -188,4 +188,6 @@ def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
 
 
 def _int8_layout(context: Context, output_dir: Path | None) -> ModelLayout:
-    return context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
+    if output_dir is None:
+        return context.layout
+    return replace(context.layout, output_dir=output_dir)

@@ -104,7 +104,9 @@ def detector_irs(
         ConversionError: an IR cannot be made, or was not published in FP16.
     """
     detector = select_detector(context, model, is_video=is_video)
-    return get_irs(detector, Precision.FP16, context, listener=listener) if detector else {}
+    if detector:
+        return get_irs(detector, Precision.FP16, context, listener=listener)
+    return {}
 
 
 def compile_estimator(

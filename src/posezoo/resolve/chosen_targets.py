@@ -31,7 +31,9 @@ def choose_targets(
     if spec.is_ir:
         published = tuple(each for each in requested if each in spec.precisions)
         if not published:
-            hint = f"choose {' or '.join(spec.precisions)}" if spec.precisions else ""
+            hint = ""
+            if spec.precisions:
+                hint = f"choose {' or '.join(spec.precisions)}"
             obstacle = Obstacle(PRECISION, f"is not published as {' or '.join(requested)}", hint)
         requested = published or requested
     targets = []

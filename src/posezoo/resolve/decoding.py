@@ -47,7 +47,9 @@ def with_decoding(
         options[option] = min_score
     named = Decoder(named.name, options)
     if min_score is None:
-        min_score = float(getattr(resolve_options(named), option)) if option else 0.0
+        min_score = 0.0
+        if option:
+            min_score = float(getattr(resolve_options(named), option))
     inputs = tuple(map(_with_usual_size, spec.inputs))
     # Their sizes follow from those of the inputs.
     outputs = tuple(replace(port, shape=()) if -1 in port.shape else port for port in spec.outputs)

@@ -149,9 +149,13 @@ class TestTimeAugmentation(BottomUpPipeline):
                 [[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]]
             )
             scaled = ImageTransform(transform.matrix * stretch, own_size)
-            picture = letterboxed if scale == 1 else scaled.warp(image, self._sizing.padding)
+            picture = letterboxed
+            if scale != 1:
+                picture = scaled.warp(image, self._sizing.padding)
             for mirrored in (False, True) if self._flip else (False,):
-                taken = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+                taken = picture
+                if mirrored:
+                    taken = np.ascontiguousarray(picture[:, ::-1])
                 maps: Maps = copy_outputs((yield from pipeline._infer(taken)))
                 if self._convert_outputs is not None:
                     maps = self._convert_outputs(maps)

@@ -178,7 +178,9 @@ class Estimator:
         seconds = time_s or (lambda _item: next(frames) / USUAL_FPS)
 
         def finish(item: Item, poses: list[Pose]) -> list[Pose]:
-            return poses if tracker is None else tracker.update(poses, seconds(item))
+            if tracker is None:
+                return poses
+            return tracker.update(poses, seconds(item))
 
         steps = self._steps_of_video(is_video, detect_every)
         return ResultStream(

@@ -30,7 +30,9 @@ def explain_invalid_layout(text: str) -> str:
     letters = text.replace("?", "")
     if not LAYOUT_PATTERN.fullmatch(text) or len(set(letters)) != len(letters):
         return f"expected different capital letters such as NCHW, got {sanitize(text)}"
-    return "" if len(text) <= MAX_DIMENSIONS else f"names more than {MAX_DIMENSIONS} dimensions"
+    if len(text) <= MAX_DIMENSIONS:
+        return ""
+    return f"names more than {MAX_DIMENSIONS} dimensions"
 
 
 def _read_shape(node: YamlNode) -> tuple[int, ...]:

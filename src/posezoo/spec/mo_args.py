@@ -298,7 +298,9 @@ def _named(
             names |= dict.fromkeys(name for name, _ in _bracketed(given[flag]) if name)
     if names:
         return tuple(Input(name, ()) for name in names)
-    unnamed = len(list(_bracketed(given["--input_shape"]))) if "--input_shape" in given else 0
+    unnamed = 0
+    if "--input_shape" in given:
+        unnamed = len(list(_bracketed(given["--input_shape"])))
     others = TYPED.keys() & given.keys() - {"--output", "--input_model"}
     return (Input("", ()),) * (unnamed or bool(others))
 
@@ -455,7 +457,9 @@ def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
 
 def _channels(port: Input) -> int:
     """The number of channels; -1 if it is unknown."""
-    return port.shape[port.layout.index("C")] if port.shape and "C" in port.layout else -1
+    if port.shape and "C" in port.layout:
+        return port.shape[port.layout.index("C")]
+    return -1
 
 
 def _may_have(port: Input, channels: int) -> bool:
@@ -465,7 +469,9 @@ def _may_have(port: Input, channels: int) -> bool:
 
 
 def _for_each_channel(port: Input, values: tuple[float, ...]) -> tuple[float, ...]:
-    return values * _channels(port) if len(values) == 1 and _channels(port) > 0 else values
+    if len(values) == 1 and _channels(port) > 0:
+        return values * _channels(port)
+    return values
 
 
 def _outputs(given: _FlagValue) -> tuple[Output, ...]:

@@ -155,7 +155,9 @@ def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
     """Why posezoo does not convert a model, in one line that begins with its name."""
     if obstacle.reason == PRECISION:
         return f"{spec.full_name}: {obstacle.why}"
-    named = f": {', '.join(_unsupported_flags(spec))}" if obstacle.reason == "argument" else ""
+    named = ""
+    if obstacle.reason == "argument":
+        named = f": {', '.join(_unsupported_flags(spec))}"
     return (
         f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}):"
         f" {obstacle.why}{named}"

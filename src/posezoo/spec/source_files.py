@@ -287,7 +287,9 @@ def _check_archive(fields: YamlMapping, step: model.PostprocessingStep) -> None:
         problem = f"expected {expected} for {step.file}, got {step.format}"
         raise fields["format"].make_error(problem)
     if (step.format == "emscripten") != bool(step.index):
-        problem = "emscripten needs an index" if not step.index else f"{step.format} has no index"
+        problem = "emscripten needs an index"
+        if step.index:
+            problem = f"{step.format} has no index"
         raise fields["format"].make_error(
             problem, hint="index names the script of emscripten that loads the .data file"
         )

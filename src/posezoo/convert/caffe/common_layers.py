@@ -96,7 +96,9 @@ def _build_pooling(layer: Layer) -> Any:
     if not any(pads):
         return averages
     factors = _overhang_factors(layer.input, averages, window)
-    return averages if np.all(factors == 1) else ops.multiply(averages, constant(factors))
+    if np.all(factors == 1):
+        return averages
+    return ops.multiply(averages, constant(factors))
 
 
 def _overhang_factors(values: Any, averages: Any, window: Mapping[str, Any]) -> Array:
@@ -176,7 +178,9 @@ def _build_slice(layer: Layer) -> Any:
 
 def _build_relu(layer: Layer) -> Any:
     slope = layer.declared.message("relu_param").number("negative_slope", 0)
-    return ops.prelu(layer.input, constant([slope])) if slope else ops.relu(layer.input)
+    if slope:
+        return ops.prelu(layer.input, constant([slope]))
+    return ops.relu(layer.input)
 
 
 def _build_prelu(layer: Layer) -> Any:

@@ -45,7 +45,9 @@ def integers(values: ArrayLike) -> Any:
 
 def to_float(node: Any) -> Any:
     """The values as f32."""
-    return node if node.get_element_type().to_string() == "f32" else ops.convert(node, "f32")
+    if node.get_element_type().to_string() == "f32":
+        return node
+    return ops.convert(node, "f32")
 
 
 def find_maximum(rows: Any) -> tuple[Any, Any]:

@@ -28,7 +28,9 @@ def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) ->
     count = max_people or min(options.max_people, USUAL_PEOPLE)
     predictions = ops.squeeze(maps["predictions"], integers([0]))
     is_column = is_raw(tuple(predictions.shape))
-    rows = ops.transpose(predictions, integers([1, 0])) if is_column else predictions
+    rows = predictions
+    if is_column:
+        rows = ops.transpose(predictions, integers([1, 0]))
     scores = take(rows, SCORE, 1)
     is_person = ops.logical_and(
         ops.greater_equal(scores, constant(options.min_score)), are_finite(rows)

@@ -46,7 +46,9 @@ class ReferenceRuntime:
 
     def run_all(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
         """All outputs by name, for each of several inputs."""
-        return self.run_several(feeds) if self.run_several else [self.run(feed) for feed in feeds]
+        if self.run_several:
+            return self.run_several(feeds)
+        return [self.run(feed) for feed in feeds]
 
 
 #: Opens a verified file with these input shapes (by name); returns None if the runtime is missing

@@ -416,7 +416,9 @@ def _reading(path: Path, place: str) -> Iterator[None]:
         TypeError,
         ValueError,
     ) as error:
-        problem = str(error) if type(error) is ValueError else "has an unexpected form"
+        problem = "has an unexpected form"
+        if type(error) is ValueError:
+            problem = str(error)
         raise ConversionError(f"{path}: {place}: {problem:.200}") from error
 
 

@@ -45,7 +45,9 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
         """The position of a table's field; 0 if it has its default."""
         offsets = table - number("i", table)
         place = 4 + 2 * index
-        offset = number("H", offsets + place) if place < number("H", offsets) else 0
+        offset = 0
+        if place < number("H", offsets):
+            offset = number("H", offsets + place)
         return table + offset if offset else 0
 
     def read_vector(table: int, index: int) -> range:

@@ -76,7 +76,9 @@ def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str
         return []
     # If model.yml has the name, too, then the card is wrong, and another rule reports it.
     is_declared = kind == "input" and not run.is_converted
-    declared = [base_name(port.name) for port in view.inputs if port.name] if is_declared else []
+    declared = []
+    if is_declared:
+        declared = [base_name(port.name) for port in view.inputs if port.name]
     return list(dict.fromkeys([*on_card, *declared]))
 
 

@@ -243,7 +243,9 @@ def no_card(view: ModelView) -> Violations:
 
     Example: a folder with a model.yml and no README.md
     """
-    cards = [other.card for other in view.zoo.models.values()] if view.card is None else []
+    cards = []
+    if view.card is None:
+        cards = [other.card for other in view.zoo.models.values()]
     if cards.count(None) * 2 < len(cards):
         message = f"{view.card_path.name}, which should describe the model, is missing"
         yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")

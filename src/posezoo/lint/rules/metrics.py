@@ -101,7 +101,9 @@ def read_size(view: ModelView) -> FileSize | None:
     sizes = {file.name: file.size for file in spec.files}
     if spec.is_ir:
         millions = _count_ir_millions(sizes)
-        return FileSize(on_card, mparams, millions, is_exact=True, is_ir=True) if millions else None
+        if millions:
+            return FileSize(on_card, mparams, millions, is_exact=True, is_ir=True)
+        return None
     if None in sizes.values():
         return None
     plain = _sum_sizes(sizes, PLAIN)
@@ -314,7 +316,9 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
     on_card = view.claims.metrics.get(kind)
     if on_card is not None and len(numbers := parse_numbers(on_card.value)) == 1:
         stated.append(Statement("on the card", view.card_location(on_card), numbers, on_card.value))
-    published = getattr(view.spec.published, kind) if view.spec is not None else None
+    published = None
+    if view.spec is not None:
+        published = getattr(view.spec.published, kind)
     size = read_size(view) if kind == "mparams" else None
     evidence = size.millions if size is not None and size.is_exact else published
     if evidence:

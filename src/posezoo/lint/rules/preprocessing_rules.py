@@ -159,7 +159,9 @@ def channel_values(view: ModelView) -> Violations:
     """
     has_network = view.spec is not None and view.spec.network is not None
     for index, port in enumerate(() if has_network else view.inputs):
-        problem = _find_channel_problem(port) if len(port.mean or port.scale) == 3 else ""
+        problem = ""
+        if len(port.mean or port.scale) == 3:
+            problem = _find_channel_problem(port)
         if problem:
             actual = f"{format_numbers(port.mean)} / {format_numbers(port.scale)}"
             message = f"mean and scale are {actual}: {problem}"
