@@ -141,7 +141,7 @@ def _consent(value: object) -> bool:
 
 
 def _mirrors(value: object) -> tuple[str, ...]:
-    items = [str(item) for item in _split_list(value, ",")]
+    items = _split_texts(value)
     is_url = re.compile(rf"(?!({'|'.join(STORES)}):).*://")
     return tuple(
         item if is_url.match(item) else show_addresses(f"{parse_folder(item)}") for item in items
@@ -156,7 +156,7 @@ def _models_dirs(value: object) -> tuple[Path, ...]:
 
 
 def _registry_names(value: object) -> tuple[str, ...]:
-    given = [str(item) for item in _split_list(value, ",")]
+    given = _split_texts(value)
     names = [_REGISTRY_ALIASES.get(name, name) for name in given]
     for at, name in enumerate(names):
         if name not in REGISTRIES:
@@ -169,7 +169,7 @@ def _registry_names(value: object) -> tuple[str, ...]:
 
 
 def _hosts(value: object) -> tuple[str, ...]:
-    hosts = tuple(str(item) for item in _split_list(value, ","))
+    hosts = tuple(_split_texts(value))
     for host in hosts:
         if not re.fullmatch(r"([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?", host, re.ASCII):
             raise ValueError(f"expected HOST or HOST:PORT, got {redact_secrets(host)!r}")
@@ -177,10 +177,14 @@ def _hosts(value: object) -> tuple[str, ...]:
 
 
 def _license_globs(value: object) -> tuple[str, ...]:
-    globs = tuple(str(item) for item in _split_list(value, ","))
-    if not all(globs) or not globs:
+    globs = tuple(_split_texts(value))
+    if not globs or "" in globs:
         raise ValueError(f"expected words separated by commas, got {value!r}")
     return globs
+
+
+def _split_texts(value: object, separator: str = ",") -> list[str]:
+    return [str(item) for item in _split_list(value, separator)]
 
 
 def _split_list(value: object, separator: str) -> list[object]:
@@ -345,7 +349,7 @@ class Settings:
         "SECONDS",
     )
     header: tuple[HostHeader, ...] = _setting(
-        lambda value: tuple(parse_header(str(item)) for item in _split_list(value, "\n")),
+        lambda value: tuple(map(parse_header, _split_texts(value, "\n"))),
         (),
         "HTTP header to send only to HOST, for example for authorization, and over https unless"
         " HOST has a port; unlike this flag, the variable POSEZOO_HEADER is not visible in the list"
