@@ -293,15 +293,9 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
     if definition.by_machine and "machine" not in fields:
         raise node.make_error(f"{kind} belongs to one machine: the key machine is missing")
 
-    def read_figure(name: str, value_node: YamlNode) -> float:
-        value = value_node.number()
-        largest = definition.figures[name]
-        if not 0 <= value <= largest:
-            raise value_node.make_error(f"expected 0 to {largest:g}, got {value:g}")
-        return value
-
-    figure_nodes = values.pop("figures").as_mapping(definition.figures)
-    figures = {name: read_figure(name, each) for name, each in figure_nodes}
+    limits = definition.figures
+    figure_nodes = values.pop("figures").as_mapping(limits)
+    figures = {name: _read_figure(each, limits[name]) for name, each in figure_nodes}
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
     if figures.get("AP", 0.0) > figures.get("AP50", 1.0):
@@ -309,10 +303,17 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
         raise fields["figures"].make_error(problem)
     intervals = {}
     for name, node in values.pop("intervals").as_mapping(figures) if "intervals" in values else ():
-        bounds = [read_figure(name, each) for each in node.as_list()]
+        bounds = [_read_figure(each, limits[name]) for each in node.as_list()]
         if len(bounds) != 2 or bounds[0] > bounds[1]:
             raise node.make_error("expected a lower and an upper bound")
         if not bounds[0] <= figures[name] <= bounds[1]:
             raise node.make_error(f"does not contain {name}, which is {figures[name]:g}")
         intervals[name] = bounds[0], bounds[1]
     return Measurement(kind=kind, figures=figures, intervals=intervals, **values)
+
+
+def _read_figure(node: YamlNode, largest: float) -> float:
+    value = node.number()
+    if not 0 <= value <= largest:
+        raise node.make_error(f"expected 0 to {largest:g}, got {value:g}")
+    return value

@@ -16,7 +16,8 @@ from posezoo.convert.formats import image_layout
 from posezoo.convert.graph_cutting import find_output
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
-from posezoo.pose.letterbox import ImageTransform, letterbox_image
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import ImageTransform, Size, letterbox_image
 from posezoo.spec.model import Input, ModelSpec
 
 Array = npt.NDArray[Any]
@@ -79,19 +80,10 @@ def compare_decoding(
         Of coordinates, relative to the longer side of the network's input; of scores.
     """
     assert spec.decoding is not None
-    named = spec.decoding.decoder
     values, scores = decoded
-    roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
-    maps = {role: outputs[name] for role, name in roles.items()}
-    record = find_decoder(named.name)
-    options = resolve_options(named)
-    decode_first = record.graph.decode_first if record.graph is not None else None
-    is_last = {output.role for output in record.networks[-1]} <= maps.keys()
-    if decode_first is not None and not is_last:
-        poses = decode_first(maps, view.size, options)
-    else:
-        poses = decode_with_options(named.name, maps, view.size, options)
+    poses = _decode(spec, outputs, view.size)
     poses = [pose for pose in poses if pose.score >= spec.decoding.min_score][: len(scores)]
+    record = find_decoder(spec.decoding.decoder.name)
     wanted = np.zeros_like(values)
     wanted_scores = np.zeros_like(scores)
     for row, pose in enumerate(poses):
@@ -115,3 +107,18 @@ def compare_decoding(
         title: (float(moved.max(initial=0)) / longer, PIXELS / longer),
         SCORES: (float(apart.max(initial=0)), SCORE),
     }
+
+
+def _decode(spec: ModelSpec, outputs: Mapping[str, Array], size: Size) -> list[Pose]:
+    """The poses that the numpy decoder finds in a network's outputs."""
+    assert spec.decoding is not None
+    decoder = spec.decoding.decoder
+    roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
+    maps = {role: outputs[name] for role, name in roles.items()}
+    record = find_decoder(decoder.name)
+    options = resolve_options(decoder)
+    decode_first = record.graph.decode_first if record.graph is not None else None
+    is_last = {output.role for output in record.networks[-1]} <= maps.keys()
+    if decode_first is not None and not is_last:
+        return decode_first(maps, size, options)
+    return decode_with_options(decoder.name, maps, size, options)
