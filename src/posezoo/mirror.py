@@ -128,9 +128,7 @@ class Mirror:
         spec = lock.with_pins(agreed.with_pins(spec))
         require_allowed(spec, spec.files, download_options)
         # Raises a LockError before any download if the mirror has a newer model.yml.
-        merge_entries(
-            lock.entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
-        )
+        merge_entries(lock.entries, list(declaration_entries(spec, "")), spec.file_names)
         with DownloadContext(spec, download_options, listener, pool=pool) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
         self._copy_declarations(spec)

@@ -171,7 +171,7 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
         )
     # Weights may only be in further files of the model, because these are verified.
     folder = posixpath.dirname(_source_name(spec))
-    names = {file.name for file in spec.files}
+    names = spec.file_names
     for external in sorted(model_format.external_files(path)):
         if posixpath.normpath(posixpath.join(folder, external)) not in names:
             raise ConversionError(
@@ -212,7 +212,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     if isinstance(source, bytes) and keep_onnx is not None:
         verified_files.write_atomically(keep_onnx, source)
     declared = model_format.output_names(path)
-    names = [*(port.name for port in spec.outputs), *declared.values()]
+    names = [*spec.output_names, *declared.values()]
     try:
         source = read_without_loops(spec, path) or source
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:

@@ -107,7 +107,7 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
         return network
     ov = import_openvino()
     try:
-        names = [port.name for port in spec.outputs]
+        names = spec.output_names
         if all(find_output(network, name) for name in names):  # a later check reports a missing one
             network = cut_outputs(network, names, spec.name)
         _freeze(network, frozen, spec)

@@ -58,7 +58,7 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
     try:
         _reshape_inputs(network, spec)
         _check_ports("output", spec, spec.outputs, network)
-        network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
+        network = cut_outputs(network, spec.output_names, spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
             _require_static_inputs(spec, network)
             fold_constants(network)

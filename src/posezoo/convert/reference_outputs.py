@@ -168,7 +168,7 @@ def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
     inputs = {port.name for port in spec.inputs} | set(
         supported_mo_args.frozen_inputs(spec.mo_args)
     )
-    outputs = {port.name for port in spec.outputs}
+    outputs = set(spec.output_names)
     return inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)
 
 
@@ -415,7 +415,7 @@ def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
     network.validate_nodes_and_infer_types()
     compiled = openvino_core().compile_model(network, "CPU", EXACT)
     # Of the names of one tensor, one is compared.
-    outputs = [port.name for port in spec.outputs] or [port.any_name for port in network.outputs]
+    outputs = spec.output_names or [port.any_name for port in network.outputs]
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         results = run_compiled(compiled, feed)
@@ -465,7 +465,7 @@ def read_original(
         shape = sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
         inputs[name] = shape, port.element_type.to_dtype()
     network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})
-    return cut_outputs(network, [port.name for port in spec.outputs], spec.name), inputs
+    return cut_outputs(network, spec.output_names, spec.name), inputs
 
 
 def run_compiled(compiled: Any, feed: Mapping[str, Array]) -> dict[str, Array]:

@@ -214,7 +214,7 @@ def _name_outputs(spec: ModelSpec, running: Future[ReferenceOutputs]) -> tuple[s
     IR.
     """
     if spec.decoding is None:
-        return tuple(port.name for port in spec.outputs)
+        return tuple(spec.output_names)
     from posezoo.convert.decoding import match_roles
 
     originals = running.result().cases[0].outputs

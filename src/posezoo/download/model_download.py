@@ -128,7 +128,7 @@ def download_model(
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
     listener(DownloadFinished(spec.full_name, True))
-    left_out = {file.name for file in spec.files} - {file.name for file in files}
+    left_out = set(spec.file_names) - {file.name for file in files}
     postprocess(spec, layout, left_out=left_out, rehash=download_options.verify, listener=listener)
     return Downloaded(spec, targets)
 

@@ -58,7 +58,7 @@ def update_provenance_json(
 
     An OSError if the file cannot be written, or another run keeps it locked.
     """
-    names = {file.name for file in spec.files}
+    names = spec.file_names
     path = folder / NAME
     if NAME in names:  # do not overwrite a published file of this name
         return

@@ -44,7 +44,7 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
 
 def _read_output_shapes(network: Any, spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     """The shapes of a network's outputs by name; model.yml decides between several names."""
-    declared = {port.name for port in spec.outputs}
+    declared = set(spec.output_names)
     shapes = {}
     for port in network.outputs:
         if port.partial_shape.rank.is_static:

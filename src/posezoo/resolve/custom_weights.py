@@ -72,7 +72,7 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
 
 def _find_checkpoint(spec: ModelSpec, ours: ModelSpec) -> str:
     """The name of the file with the same weights as our own model's; empty if there is none."""
-    is_packed = ours.checkpoint not in {file.name for file in ours.files}
+    is_packed = ours.checkpoint not in ours.file_names
     sizes = {file.size for file in ours.files if is_packed or file.name == ours.checkpoint}
     names = [file.name for file in spec.files if file.size is not None and file.size in sizes]
     if len(names) != 1 or is_packed != bool(spec.postprocessing):

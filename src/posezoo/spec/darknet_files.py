@@ -22,7 +22,7 @@ def with_darknet_weights(spec: ModelSpec) -> ModelSpec:
     the file, or the .cfg or the .weights is not the only one.
     """
     weights = _find_only(spec, _WEIGHTS)
-    is_made = spec.input_model.startswith("$conv_dir/") and _has_file(spec, _SCRIPT)
+    is_made = spec.input_model.startswith("$conv_dir/") and _SCRIPT in spec.file_names
     if not is_made or weights is None or find_cfg(spec) is None:
         return spec
     kept = tuple(pair for pair in spec.mo_args if pair[0] not in OTHER_ORIGINALS)
@@ -35,17 +35,13 @@ def find_cfg(spec: ModelSpec) -> str | None:
 
 
 def _find_only(spec: ModelSpec, suffix: str) -> str | None:
-    names = [file.name for file in spec.files if file.name.endswith(suffix)]
+    names = [name for name in spec.file_names if name.endswith(suffix)]
     return names[0] if len(names) == 1 else None
 
 
 def is_frozen(spec: ModelSpec) -> bool:
     """Whether upstream makes a frozen graph of the network, and not a SavedModel."""
-    return _has_file(spec, _FREEZING_SCRIPT)
-
-
-def _has_file(spec: ModelSpec, name: str) -> bool:
-    return name in {file.name for file in spec.files}
+    return _FREEZING_SCRIPT in spec.file_names
 
 
 def is_darknet(spec: ModelSpec) -> bool:

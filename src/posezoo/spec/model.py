@@ -561,6 +561,16 @@ class ModelSpec:
         return "/".join(filter(None, (self.family, self.composite, self.full_name)))
 
     @property
+    def file_names(self) -> list[str]:
+        """The names of the published files."""
+        return [file.name for file in self.files]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the declared outputs."""
+        return [port.name for port in self.outputs]
+
+    @property
     def first_input(self) -> Input:
         """The first declared input; one without a name and a shape if there is none."""
         return next(iter(self.inputs), Input("", ()))

@@ -429,7 +429,7 @@ def _read_variant(
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
     """Check that what a key refers to is declared."""
-    published = {file.name for file in spec.files}
+    published = spec.file_names
     unpacked = False
     for index, step in enumerate(spec.postprocessing):
         archive = step if isinstance(step, model.UnpackArchive) else None

@@ -38,7 +38,7 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
     is_unpacked = isinstance(spec.source_model, str)
     is_of_mo = posixpath.isabs(named)  # a model.yml names files of the model alone
     name = named or f"{posixpath.splitext(spec.source_name)[0]}.prototxt"
-    if not (is_unpacked or is_of_mo) and name not in {file.name for file in spec.files}:
+    if not (is_unpacked or is_of_mo) and name not in spec.file_names:
         raise ConversionError(
             f"{spec.full_name}: the file with its layers, {name}, is none of its files",
             hint=f"{INPUT_PROTO} names the .prototxt",
@@ -68,7 +68,7 @@ def _open_runtime(
 
     prototxt = find_prototxt(spec, path)
     ports = describe_ports(read_prototxt(prototxt))
-    names = [port.name for port in spec.outputs] or list(ports.ends)
+    names = spec.output_names or list(ports.ends)
     layers = [ports.writers.get(name) for name in names]
     if None in layers:
         return None

@@ -64,7 +64,7 @@ def _list_files(view: ModelView) -> list[str]:
         return []
     arguments = (*view.arguments, *view.export_arguments)
     paths = [argument.value for argument in arguments if argument.flag in _FILE_FLAGS]
-    paths += [file.name for file in spec.files]
+    paths += spec.file_names
     return sorted({path.rpartition("/")[2] for path in paths})
 
 

@@ -41,7 +41,7 @@ def with_declared_network(spec: ModelSpec) -> ModelSpec:
         export = _read_export(spec)
     except (KeyError, TypeError, ValueError, SyntaxError, RecursionError):
         return spec  # only its authors' code can be sure
-    name = _find_network(export, {file.name for file in spec.files})
+    name = _find_network(export, set(spec.file_names))
     checkpoint = _find_checkpoint(export, spec)
     if not name or not checkpoint or len(spec.inputs) > 1:
         return spec
