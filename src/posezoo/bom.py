@@ -79,7 +79,7 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
     for part, precision, record in facts.ir_records() if _described_parts(facts) else ():
         made = dict(record.key)
         made.pop("sources", None)
-        made["self_check"] = [asdict(check) for check in record.checks]
+        made["self_check"] = list(map(asdict, record.checks))
         for suffix, content in record.contents.items():
             assert facts.layout is not None
             path = facts.layout.converted_ir_path(part, precision).with_suffix(suffix)
@@ -157,7 +157,7 @@ def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {**({"timestamp": time} if time else {}), "tools": {"components": [tool]}},
-        "components": [_ml_component(entry) for entry in entries],
+        "components": list(map(_ml_component, entries)),
         "dependencies": [
             {"ref": entry.facts.name, "dependsOn": list(entry.facts.stages)}
             for entry in entries
@@ -285,7 +285,7 @@ def _spdx(entries: Sequence[_Entry], time: str) -> Json:
     names = [entry.facts.name for entry in entries]
     for entry in entries:
         _add_spdx_package(graph, entry, names)
-    roots = [graph.to_id(name) for name in names]
+    roots = list(map(graph.to_id, names))
     profiles = ["core", "software", "simpleLicensing", "ai"]
     graph.add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
     # SPDX requires a time; the same facts must give the same bytes.

@@ -136,7 +136,7 @@ def _accuracy_lines(event: events.AccuracyCompared) -> Iterator[str]:
 def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
     # The layers that add the most noise themselves, in the order in which they run.
     worst = {layer.layer for layer in sorted(event.layers, key=lambda layer: -layer.own)[:WORST]}
-    width = max((len(name) for name in worst), default=0)
+    width = max(map(len, worst), default=0)
     yield (
         f"the {len(worst)} of {len(event.layers)} layers with the most noise, as a share of the"
         " output:"

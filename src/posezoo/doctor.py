@@ -193,7 +193,7 @@ def _is_supported(version: str, lowest: str, below: str) -> bool:
 
 
 def _opencv_problems() -> Iterator[DoctorIssue]:
-    opencv = [name for name in OPENCV if package_version(name)]
+    opencv = list(filter(package_version, OPENCV))
     if len(opencv) > 1:
         yield DoctorIssue(
             f"{' and '.join(opencv)} are both installed: they overwrite each other's files",

@@ -51,7 +51,7 @@ def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
     """The lines of an error message: the problem, and what to do next."""
     lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
     # A hint or problem may be changed later.
-    return [printable(line) for line in lines]
+    return list(map(printable, lines))
 
 
 class SettingsError(PosezooError):

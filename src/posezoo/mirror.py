@@ -298,7 +298,7 @@ class Mirror:
     def _download_path(self, file: SourceFile) -> Path:
         if file.checksum is not None:
             return self.store_path(file.checksum)
-        identity = repr((file.name, [str(source) for source in file.sources], dict(file.contains)))
+        identity = repr((file.name, list(map(str, file.sources)), dict(file.contains)))
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
         return Path(str(self.root)) / "1" / "staging" / name  # never in a store
 

@@ -59,7 +59,7 @@ def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = N
         (folder or Path()) / "posezoo.cfg",
         user_folder("config", environ) / "posezoo.cfg",
     )
-    return next((path for path in candidates if os.path.isfile(path)), None)
+    return next(filter(os.path.isfile, candidates), None)
 
 
 # --- Folders in stores
@@ -184,7 +184,7 @@ def _license_globs(value: object) -> tuple[str, ...]:
 
 
 def _split_texts(value: object, separator: str = ",") -> list[str]:
-    return [str(item) for item in _split_list(value, separator)]
+    return list(map(str, _split_list(value, separator)))
 
 
 def _split_list(value: object, separator: str) -> list[object]:
@@ -468,7 +468,7 @@ def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
     """Read every setting without raising; an invalid one gets its default, and its error is
     returned.
     """
-    variables = {_variable(name) for name in SETTING_NAMES}
+    variables = set(map(_variable, SETTING_NAMES))
     problems = []
     for name in os.environ:
         if name.startswith("POSEZOO_") and name not in variables:
@@ -521,7 +521,7 @@ def _read_one(
 ) -> Setting | None:
     """A setting from the first place that has it; None if no place does."""
     flag = kind.flag or f"--{name}"
-    names = [each for each in (name, kind.former_name) if each]
+    names = list(filter(None, (name, kind.former_name)))
     candidates = [(flags.get(each), flag, flag) for each in names]
     for variable in map(_variable, names):
         candidates.append((environ.get(variable) or None, variable, variable))

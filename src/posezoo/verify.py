@@ -184,7 +184,7 @@ def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
         elif isinstance(step, RegexReplace):
             expected |= {downloads / step.file, layout.published_path(spec, step.file)}
     for xml in layout.made_irs(spec):
-        expected |= {xml.with_suffix(suffix) for suffix in provenance.SUFFIXES}
+        expected |= set(map(xml.with_suffix, provenance.SUFFIXES))
         expected.add(xml.with_name("provenance.json"))
     return expected
 

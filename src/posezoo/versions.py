@@ -29,7 +29,7 @@ def parse_version(text: str) -> tuple[int, ...]:
     >>> parse_version("2026.4.1-dev")
     (2026, 4, 1)
     """
-    return tuple(int(number) for number in re.findall(r"\d+", text.split("+")[0])[:3])
+    return tuple(map(int, re.findall(r"\d+", text.split("+")[0])[:3]))
 
 
 @cache

@@ -97,15 +97,15 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
         **_poses(facts),
         **_data(facts),
         **_results(facts),
-        "variants": [card_json(variant) for variant in facts.variants],
+        "variants": list(map(card_json, facts.variants)),
     }
 
 
 def _legal(facts: ModelFacts) -> dict[str, Any]:
     return {
         "license": distinct(map(_license, facts.parts)),
-        "origin": [to_json(each) for each in dict.fromkeys(part.origin for part in facts.parts)],
-        "citation": [format_bibtex(paper) for paper in facts.papers],
+        "origin": list(map(to_json, dict.fromkeys(part.origin for part in facts.parts))),
+        "citation": list(map(format_bibtex, facts.papers)),
         "revision": facts.revision,
         "deprecated": to_json(facts.model.deprecated),
     }
@@ -139,7 +139,7 @@ def _results(facts: ModelFacts) -> dict[str, Any]:
     model = facts.model
     return {
         "accuracy": [_accuracy(part, claim) for part in parts for claim in part.published.accuracy],
-        "complexity": [_complexity(part) for part in parts],
+        "complexity": list(map(_complexity, parts)),
         "known_difference": " ".join(filter(None, differences)),
         "measured": measured,
         "limits": facts.limits,

@@ -192,7 +192,7 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
         table = next(filter(None, member), table)
     tensors = [(key, tensor) for key, tensor in table.items() if type(tensor) is TensorView]
     if not tensors:
-        keys = ", ".join(shorten(key) for key in list(table)[:8])
+        keys = ", ".join(map(shorten, list(table)[:8]))
         raise CheckpointFormatError(
             f"contains no named tensors{', but ' + keys if keys else ''}",
             hint=f"weights must be at the top level, or under {', '.join(_WRAPPERS)}",

@@ -88,7 +88,7 @@ def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
     boxes: dict[int, list[CocoBox]] = {}
     for index, entry in enumerate(content):
         try:
-            left, top, width, height = (float(side) for side in entry["bbox"])
+            left, top, width, height = map(float, entry["bbox"])
             score = float(entry["score"])
             image = entry["image_id"]
             category = entry["category_id"]

@@ -31,7 +31,7 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
     others = [size for axis, size in zip(layout, shape, strict=True) if axis not in "HWC"]
     images = [IMAGE_KINDS[kind](height, width, channels, rng) for _ in range(math.prod(others))]
     stack = np.reshape(images, (*others, height, width, channels))
-    stack = np.moveaxis(stack, (-3, -2, -1), [layout.index(axis) for axis in "HWC"])
+    stack = np.moveaxis(stack, (-3, -2, -1), list(map(layout.index, "HWC")))
     return np.ascontiguousarray(stack, dtype=np.float32)
 
 

@@ -71,7 +71,7 @@ def _find_changed_kernel(originals: Iterable[Array], constants: Sequence[tuple[s
             continue
         if kernel.shape not in groups:
             views = list(_oriented(kernels[tuple(sorted(kernel.shape))], kernel.shape))
-            groups[kernel.shape] = views, np.array([_directions(view) for view in views])
+            groups[kernel.shape] = views, np.array(list(map(_directions, views)))
         views, directions = groups[kernel.shape]
         if views and (changed := _count_changes(kernel, views, directions)):
             return f"{name} differs from the original's in {changed} of {len(kernel)} filters"

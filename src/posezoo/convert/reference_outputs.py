@@ -317,7 +317,7 @@ def _draw_inputs(
         port = declared.get(name) or Input(name, shape, "")
         # Each input gets a different image, so that exchanged inputs are detected.
         image = _draw_image(spec, port, shape, dtype, seed + 1000 * number)
-        axes = [port.layout.index(axis) for axis in port.ir_layout]
+        axes = list(map(port.layout.index, port.ir_layout))
         feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
         if port.resize:
             image = _resize(image.astype(np.float32), spec, port, shape, dtype)

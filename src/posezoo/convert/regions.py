@@ -97,7 +97,7 @@ def _create_region(end: Any, attributes: Mapping[str, Any], mask: Sequence[int])
         mask=list(mask),
         axis=1,
         end_axis=3,
-        anchors=[float(anchor) for anchor in attributes.get("anchors", ())],
+        anchors=list(map(float, attributes.get("anchors", ()))),
     )
     name = f"{end.get_node().get_friendly_name()}/YoloRegion"
     region.set_friendly_name(name)

@@ -130,7 +130,7 @@ def _images_in(folder: Path) -> list[Path]:
         paths = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
     except OSError as error:
         raise ImageError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    images = sorted(file for file in paths if os.path.isfile(file))
+    images = sorted(filter(os.path.isfile, paths))
     if not images:
         suffixes = " ".join(sorted(SUFFIXES))
         raise ImageError(

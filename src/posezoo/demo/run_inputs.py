@@ -179,7 +179,7 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
         if not matches:
             warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
         images += matches
-    if not any(os.path.exists(image) for image in images):
+    if not any(map(os.path.exists, images)):
         missing = ", ".join(map(str, images)) or ", ".join(names)
         hint = explain_windows_path(names[0]) or "name images, folders or quoted globs"
         raise ImageError(f"no image to work on: {missing}", hint=hint)
@@ -193,7 +193,7 @@ def _list_candidates(name: str) -> list[Path] | None:
     if os.path.isdir(name):
         return [file for file in Path(name).iterdir() if file.suffix.lower() in SUFFIXES]
     if any(character in name for character in "*?[") and not os.path.exists(name):
-        return [Path(match) for match in glob(name, recursive=True)]
+        return list(map(Path, glob(name, recursive=True)))
     return None
 
 

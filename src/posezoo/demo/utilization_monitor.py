@@ -192,6 +192,6 @@ def _read_ticks(path: Path) -> dict[str, tuple[int, int]]:
     for line in path.read_text().splitlines():
         name, *numbers = line.split()
         if name.startswith("cpu") and name != "cpu":
-            counts = [int(number) for number in numbers[:8]]
+            counts = list(map(int, numbers[:8]))
             ticks[name] = (sum(counts) - counts[3] - counts[4], sum(counts))
     return ticks

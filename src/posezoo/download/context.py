@@ -144,7 +144,7 @@ class ConnectionPool:
         The error is that of the first failed item, in the order of the items.
         """
         if self._jobs == 1:
-            return [work(item) for item in items]
+            return list(map(work, items))
         results: dict[int, Result] = {}
         failures: dict[int, PosezooError] = {}
 

@@ -87,7 +87,7 @@ class EvaluationReport:
 
     def _tables(self) -> dict[str, Any]:
         return {
-            "keypoints": [asdict(score) for score in self.result.keypoint_scores],
+            "keypoints": list(map(asdict, self.result.keypoint_scores)),
             "pictures": [
                 {
                     "image": score.image.file_name,

@@ -26,7 +26,7 @@ def render_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     names = model.model_info.get("labels", "").split()
     count = shapes["keypoints"][1] if "keypoints" in shapes else len(names)
     if len(names) != count:
-        names = [str(index) for index in range(count)]
+        names = list(map(str, range(count)))
     yield from render_documents(model, TARGET)
     yield from model.ir_files(model.name)
     sample = render("sample.mjs", name=model.name, names=json.dumps(names))

@@ -191,7 +191,7 @@ def to_image(chart: Chart) -> Any:
 
 
 def _width(texts: Sequence[str]) -> float:
-    return max((len(text) for text in texts), default=0) * _TEXT * _LETTER
+    return max(map(len, texts), default=0) * _TEXT * _LETTER
 
 
 def _hex(color: Color) -> str:

@@ -81,7 +81,7 @@ class MeasurementSelection:
             ]
         if kind != "speed":
             return list(measurements)
-        return [each for each in measurements if self._is_comparable_speed(each)]
+        return list(filter(self._is_comparable_speed, measurements))
 
     def select_of_pipeline(self, model: Model, kind: str) -> list[Measurement]:
         """Those of the whole pipeline, with people found as the model does by default."""

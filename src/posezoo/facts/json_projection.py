@@ -22,7 +22,7 @@ def to_json(value: object) -> Any:
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [to_json(item) for item in value]
+        return list(map(to_json, value))
     return value
 
 

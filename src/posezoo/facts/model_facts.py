@@ -243,4 +243,4 @@ def add_sizes(sizes: Iterable[int | None]) -> int | None:
 
 def unique(values: Iterable[ItemT]) -> list[ItemT]:
     """The values in order, without duplicates and empty values."""
-    return [value for value in dict.fromkeys(values) if value]
+    return list(filter(None, dict.fromkeys(values)))

@@ -85,7 +85,7 @@ def render_gallery_pages(
     if with_pictures:
         pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
     named = [entry for entry in entries if entry.name == first]
-    heroes = [_hero(entry) for entry in (*named, *with_pictures)[:1]]
+    heroes = list(map(_hero, (*named, *with_pictures)[:1]))
     models = format_count(len(entries), "model")
     tasks = format_count(len({entry.facts.model.task for entry in entries}), "task")
     data = index_data(gallery)
@@ -129,7 +129,7 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
         "axes": to_json(gallery.axes),
         "families": len({entry.facets["family"] for entry in gallery.entries}),
         "ways": "; ".join(known_settings),
-        "models": [_model(entry) for entry in gallery.entries],
+        "models": list(map(_model, gallery.entries)),
         "outside": [
             {
                 **project(reference, "license publisher source protocol"),
@@ -207,7 +207,7 @@ def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]
             (_measurement_title(table), table.headers, table.rows, table.conditions)
             for table in tabulate_measurements(facts)
         ],
-        "card_rows": [_card_row(metric) for metric in entry.from_card],
+        "card_rows": list(map(_card_row, entry.from_card)),
     }
 
 
@@ -248,7 +248,7 @@ def _card_row(metric: CardMetric) -> Row:
 
 def _render_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
     """The pictures of all models, each with the command that runs it."""
-    heroes = [_hero(entry) for entry in entries]
+    heroes = list(map(_hero, entries))
     return render_page(
         "side_by_side.html",
         ["base", "hero", "side_by_side"],

@@ -60,7 +60,7 @@ def compute_complexity(network: Any) -> Complexity | None:
         for port in operation.outputs()
     ):
         return None
-    flops = sum(_count_flops(operation) for operation in operations)
+    flops = sum(map(_count_flops, operations))
     return Complexity(flops / 1e9, _count_weights(operations, constants) / 1e6)
 
 
@@ -82,7 +82,7 @@ def _split_operations(network: Any) -> tuple[list[Any], set[str]]:
 
 def _count_flops(operation: Any) -> float:
     kind = operation.get_type_name()
-    size = sum(_size(port) for port in operation.outputs())
+    size = sum(map(_size, operation.outputs()))
     if kind in _PER_VALUE:
         return _PER_VALUE[kind] * size
     if kind in _BY_WINDOW:

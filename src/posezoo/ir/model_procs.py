@@ -57,7 +57,7 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
         return []
     if len(record.outputs) > 1:
         return []
-    known = [shape for shape in shapes if shape]
+    known = list(filter(None, shapes))
     names = read_labels(record.outputs[0].get("labels", ()), max(map(max, known), default=0))
     is_classifier = record.converter == "label"
     if is_classifier and known and not any(len(names) in shape for shape in known):

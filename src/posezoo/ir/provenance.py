@@ -123,7 +123,7 @@ def conversion_key(
     arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
-        "inputs": [_input_arguments(port) for port in spec.inputs],
+        "inputs": list(map(_input_arguments, spec.inputs)),
         "outputs": [
             {"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs
         ],

@@ -139,7 +139,7 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     sections = tuple(sections)
     parents = {section.path[:-1] for section in sections}
     ports = [_read_ports(section, section.path in parents) for section in sections]
-    legal = [section for section in sections if _is_legal(section)]
+    legal = list(filter(_is_legal, sections))
     accuracy = [section for section in sections if any(map(_ACCURACY.search, section.path))]
     return CardClaims(
         ports=tuple(filter(None, ports)),

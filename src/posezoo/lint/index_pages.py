@@ -67,7 +67,7 @@ def _find_models(row: TableRow, names: Collection[str], composite: str) -> tuple
     """The models in the first cell that links to any, or else in the first cell of all, and whether
     it is a link.
     """
-    linked = [cell for cell in row.raw if _TARGET.search(cell)]
+    linked = list(filter(_TARGET.search, row.raw))
     for cell in (*linked, row.raw[0]):
         models = [_find_model(part, names, composite) for part in _BREAK.split(cell)]
         if any(models):

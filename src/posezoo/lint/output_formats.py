@@ -134,6 +134,6 @@ def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path
 def baseline_key(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:
     """The values of ``KEYS`` for a finding; its file is relative to the registry's root."""
     file = Path(finding.file)
-    root = next((root for root in roots if file.is_relative_to(root)), file.parent)
+    root = next(filter(file.is_relative_to, roots), file.parent)
     relative = file.relative_to(root).as_posix()
     return (finding.rule, finding.model, relative, finding.field, finding.found, finding.expected)

@@ -238,7 +238,7 @@ class ModelView:
         file = file_name(address)
         names = self.zoo.registry.entries
         owners = read_names(address) & names.keys()
-        owners |= {name for name in names if file.startswith(name)}
+        owners |= set(filter(file.startswith, names))
         # Several models have a deploy.prototxt, which the addresses of still others end with.
         if len({*self.zoo.group(_read_source_users).get(file, ())}) <= 2:
             owners |= {*self.zoo.group(_read_file_owners).get(file, ())}
@@ -421,7 +421,7 @@ class ModelView:
             return ""
         if path.startswith("/"):
             roots = self.zoo.registry.roots
-            root = next(root for root in roots if self.folder.is_relative_to(root))
+            root = next(filter(self.folder.is_relative_to, roots))
             return os.path.normpath(f"{root.parent}{path}")
         if path:
             return os.path.normpath(self.folder / path)

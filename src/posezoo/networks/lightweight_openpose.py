@@ -336,7 +336,7 @@ class SingleHumanPose(StagedNetwork):
                 OpenPoseStage(
                     (
                         _UNetStage(inputs, interpolation),
-                        *(RefinementBlock(channels) for channels in (inputs, CHANNELS, CHANNELS)),
+                        *map(RefinementBlock, (inputs, CHANNELS, CHANNELS)),
                     ),
                     maps,
                 )

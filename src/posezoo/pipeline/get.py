@@ -427,7 +427,7 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     from posezoo.cards.model_card import write_card
     from posezoo.facts.model_facts import ModelFacts
 
-    parts = tuple(context.lock.with_pins(part) for part in context.registry.parts(model))
+    parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
     layout = (
         context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
     )

@@ -157,7 +157,7 @@ class Fp32Reference:
         )
         inputs = self._samples[0].inputs()
         rounds = [(_cpu_ms(int8, inputs), _cpu_ms(self._network, inputs)) for _ in range(_ROUNDS)]
-        cpu_ms_int8, cpu_ms_fp32 = (median(times) for times in zip(*rounds, strict=True))
+        cpu_ms_int8, cpu_ms_fp32 = map(median, zip(*rounds, strict=True))
         listener(
             SpeedCompared(name, precision, cpu_ms_int8, cpu_ms_fp32, available_devices()["CPU"])
         )

@@ -177,7 +177,7 @@ def _read_onnx_preprocessing(graph: Graph) -> Preprocessing:
 def _read_numbers(graph: Graph, name: str) -> tuple[float, ...]:
     text = graph.read_rt_info("model_info", name)
     try:
-        return tuple(float(number) for number in text.replace(",", " ").strip("[]() ").split())
+        return tuple(map(float, text.replace(",", " ").strip("[]() ").split()))
     except ValueError as error:
         raise InferenceError(
             f"{graph.path}: {name} in its model_info is {text!r}, expected numbers"

@@ -52,7 +52,7 @@ class Preprocessing:
     scale: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not all(isfinite(number) for number in (*self.mean, *self.scale)) or 0 in self.scale:
+        if not all(map(isfinite, (*self.mean, *self.scale))) or 0 in self.scale:
             raise InferenceError(
                 f"images cannot be normalized by mean {self.mean} and scale {self.scale}",
                 hint="a scale is a divisor: it cannot be 0, and 1 changes nothing",

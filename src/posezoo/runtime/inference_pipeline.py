@@ -100,7 +100,7 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
         places = [place for place, request in requests.items() if _is_alike(request, first)]
         if not first.network.supports_batching:
             del places[1:]
-        batch = [requests.pop(place) for place in places]
+        batch = list(map(requests.pop, places))
         inputs = {
             name: np.concatenate([request.inputs[name] for request in batch])
             for name in first.inputs

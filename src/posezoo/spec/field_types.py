@@ -125,7 +125,7 @@ def list_of(
         nodes = node.as_list(maximum=maximum)
         if len(nodes) < minimum:
             raise node.make_error(empty)
-        values = tuple(item.read(child) for child in nodes)
+        values = tuple(map(item.read, nodes))
         if unique is not None:
             names: set[str] = set()
             for child, value in zip(nodes, values, strict=True):

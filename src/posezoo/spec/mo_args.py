@@ -397,7 +397,7 @@ def _numbers_for_each(
 
 def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(supported_mo_args.NUMBER.fullmatch(part) for part in parts):
+    if not all(map(supported_mo_args.NUMBER.fullmatch, parts)):
         raise given.node.make_error(f"expected numbers, got {sanitize(text)}")
     return tuple(map(float, parts))
 

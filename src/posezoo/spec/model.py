@@ -167,7 +167,7 @@ class SourceFile:
     @property
     def addresses(self) -> list[str]:
         """Its sources in words, in the order in which they are tried."""
-        return [str(source) for source in self.sources]
+        return list(map(str, self.sources))
 
     @property
     def pin_text(self) -> str:

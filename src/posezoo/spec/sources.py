@@ -176,7 +176,7 @@ def parse_integrity(text: str) -> Digest | None:
     Digest(algorithm='sha1', value='da39a3ee5e6b4b0d3255bfef95601890afd80709')
     """
     known = [part.partition("?")[0] for part in text.split()]
-    known = sorted((part for part in known if _INTEGRITY.fullmatch(part)), key=len)
+    known = sorted(filter(_INTEGRITY.fullmatch, known), key=len)
     if not known:
         return None
     algorithm, _, value = known[-1].partition("-")

@@ -116,7 +116,7 @@ def find_exception(text: str) -> str:
     none.
     """
     lines = [line.strip() for line in text.splitlines()]
-    return next((line for line in reversed(lines) if _EXCEPTION.match(line)), "")
+    return next(filter(_EXCEPTION.match, reversed(lines)), "")
 
 
 def _keep_tail(stream: IO[bytes], tail: bytearray, max_bytes: int | None) -> None:

@@ -80,7 +80,7 @@ class Message:
         numbers = self.numbers(name)
         if not all(number.is_integer() for number in numbers):
             raise self.make_error(f"{name} is no whole number")
-        return [int(number) for number in numbers]
+        return list(map(int, numbers))
 
     def integer(self, name: str, default: int) -> int:
         """The last value of that name, as a whole number."""

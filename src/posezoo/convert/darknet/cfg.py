@@ -43,11 +43,11 @@ class Section:
         """Whole numbers between commas; a ConversionError if the value has another form."""
         text = self.text(key, default)
         parts = [part.strip() for part in text.split(",")]
-        if not all(_INTEGER.fullmatch(part) for part in parts):
+        if not all(map(_INTEGER.fullmatch, parts)):
             raise self.make_error(f"{key}: expected whole numbers, got {sanitize(text)}", key)
         if len(parts) > _MAX_NUMBERS:
             raise self.make_error(f"{key}: has {len(parts)} numbers, at most {_MAX_NUMBERS}", key)
-        return [int(part) for part in parts]
+        return list(map(int, parts))
 
     def integer(self, key: str, default: str = "", *, least: int = 1) -> int:
         """One whole number; a ConversionError if it is smaller than the least."""

@@ -84,7 +84,7 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
     """
     net, *layers = _require_known(sections)
     ends = find_ends(layers)
-    sizes = [net.integer(key) for key in ("height", "width", "channels")]
+    sizes = list(map(net.integer, ("height", "width", "channels")))
     if math.prod(sizes) > _MAX_VALUES:
         raise net.make_error(f"the image {sizes} is too large")
     ov = import_openvino()

@@ -94,7 +94,7 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
         fold_constants(network)
     maps = _find_maps(network, spec)
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
-        port.node.input_value(0).set_names({inner_name(each) for each in port.names})
+        port.node.input_value(0).set_names(set(map(inner_name, port.names)))
     build = import_attribute(record.graph.build)
     try:
         values, scores = build(

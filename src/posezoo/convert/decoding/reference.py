@@ -43,7 +43,7 @@ def add_network_outputs(ir: Any, names: Sequence[str]) -> Any:
 def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
     """A frame f32, in the layout of the network's input, fitted into that."""
     fit = FrameFit.of(spec)
-    axes = [port.layout.index(side) for side in "NHWC"]
+    axes = list(map(port.layout.index, "NHWC"))
     image: Any = frame.transpose(axes)[0]
     fitted = letterbox_image(
         image, fit.size, fit.color, centered=fit.centered, stretches=fit.stretches

@@ -48,7 +48,7 @@ class ReferenceRuntime:
         """All outputs by name, for each of several inputs."""
         if self.run_several:
             return self.run_several(feeds)
-        return [self.run(feed) for feed in feeds]
+        return list(map(self.run, feeds))
 
 
 #: Opens a verified file with these input shapes (by name); returns None if the runtime is missing
@@ -109,7 +109,7 @@ def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
     conversion.
     """
     names = {name for place in input_model.get_outputs() for name in place.get_names()}
-    places = [input_model.get_place_by_tensor_name(name) for name in outputs]
+    places = list(map(input_model.get_place_by_tensor_name, outputs))
     # TensorFlow's tensor heatmaps:0 is also called heatmaps.
     if not all(name in names or f"{name}:0" in names for name in outputs) and all(places):
         input_model.override_all_outputs(places)

@@ -69,7 +69,7 @@ def _open_runtime(
     prototxt = find_prototxt(spec, path)
     ports = describe_ports(read_prototxt(prototxt))
     names = spec.output_names or list(ports.ends)
-    layers = [ports.writers.get(name) for name in names]
+    layers = list(map(ports.writers.get, names))
     if None in layers:
         return None
     net = module.dnn.readNetFromCaffe(str(prototxt), str(path))

@@ -143,8 +143,8 @@ def _end_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
     others read.
     """
     names = dict.fromkeys(name if ":" in name else f"{name}:0" for name in outputs)
-    places = [input_model.get_place_by_tensor_name(name) for name in names]
-    if found := [place for place in places if place]:
+    places = list(map(input_model.get_place_by_tensor_name, names))
+    if found := list(filter(None, places)):
         input_model.override_all_outputs(found)
 
 
@@ -179,7 +179,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _shard_names(path: Path, group: Any) -> list[str]:
     with _reading(path, "weightsManifest"):
-        names = [str(name) for name in group["paths"]]
+        names = list(map(str, group["paths"]))
     for name in names:
         if reason := explain_unsafe_file_name(name):
             raise ConversionError(f"{path}: weightsManifest: the path {sanitize(name)} {reason}")
@@ -206,7 +206,7 @@ def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     for index, group in enumerate(model["weightsManifest"]):
         with _reading(path, f"weightsManifest[{index}].weights"):
-            weights = [_read_weight(entry) for entry in group["weights"]]
+            weights = list(map(_read_weight, group["weights"]))
         content = _read_shards(path, group, weights)
         start = 0
         for weight in weights:

@@ -390,7 +390,7 @@ def label_range(view: ModelView) -> Violations:
         labels = _LABELS.search(block.text)
         categories = _CATEGORIES.search(block.text)
         for found in block.find_all(_RANGE, str):
-            low, high = (int(number) for number in re.findall("[0-9]+", found.text))
+            low, high = map(int, re.findall("[0-9]+", found.text))
             count = high - low + 1
             reason = ""
             severity = None

@@ -126,7 +126,7 @@ def decoder_outputs(view: ModelView) -> Violations:
     decoder = _find_decoder(view)
     if decoder is None:
         return
-    stages = [view] if view.spec is not None else [view.zoo.models.get(name) for name in view.parts]
+    stages = [view] if view.spec is not None else list(map(view.zoo.models.get, view.parts))
     for stage, expected in zip(stages, decoder.networks, strict=False):
         if stage is None:
             continue  # another rule reports it
@@ -392,7 +392,7 @@ def _read_own_description(view: ModelView) -> Iterator[tuple[str, str]]:
 
 def _count_named(view: ModelView, text: str) -> int:
     """How many parts of a model's name, and of the sizes of its inputs, a text contains."""
-    sizes = [_image_size(port) for port in view.inputs]
+    sizes = list(map(_image_size, view.inputs))
     parts = [*re.split("[-_]", view.name), *(f"{size[0]}x{size[1]}" for size in sizes if size)]
     return sum(simplify(part) in simplify(text) for part in parts)
 

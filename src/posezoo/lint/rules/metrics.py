@@ -189,7 +189,7 @@ def copied_figures(view: ModelView) -> Violations:
 
 
 def _read_metric_texts(view: ModelView) -> Iterator[tuple[tuple[str, ...], str]]:
-    cells = [view.claims.metrics.get(kind) for kind in TITLES]
+    cells = list(map(view.claims.metrics.get, TITLES))
     yield tuple(cell.value for cell in cells if cell is not None), view.name
 
 

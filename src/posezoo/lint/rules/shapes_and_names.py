@@ -134,7 +134,7 @@ def _read_exported_shape(view: ModelView) -> tuple[int, ...]:
     shapes = [each.value for each in view.export_arguments if each.flag in EXPORTED_SHAPES]
     if not shapes or shapes[0].count("[") > 1 or view.argument("--input_shape"):
         return ()
-    return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", shapes[0]))
+    return tuple(map(int, re.findall(r"-?[0-9]{1,9}", shapes[0])))
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort:

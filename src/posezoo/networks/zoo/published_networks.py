@@ -165,7 +165,7 @@ _ALL = (
         last_layer="head.cls_preds.0",
         count=80,
     ),
-    *(_hbonet(width) for width in (0.25, 0.5, 1.0)),
+    *map(_hbonet, (0.25, 0.5, 1.0)),
     _classifier(
         PublishedClass("rexnetv1", "ReXNetV1", {"width_mult": 1.0}),
         "rexnet:ReXNet",
