@@ -130,7 +130,7 @@ class ParsedCard:
         """A section and its subsections."""
         start = self.sections.index(section)
         inside = takewhile(lambda other: other.level > section.level, self.sections[start + 1 :])
-        return (section, *inside)
+        return section, *inside
 
     @cached_property
     def anchors(self) -> set[str]:

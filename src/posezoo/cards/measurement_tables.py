@@ -114,8 +114,8 @@ def format_complexity(spec: ModelSpec) -> tuple[str, str]:
     """GFLOPs and MParams of a model's first IR; empty if they were not counted."""
     counts = measurements_of(spec, "complexity")
     if counts:
-        return (_figure(counts[0], "gflops"), _figure(counts[0], "mparams"))
-    return ("", "")
+        return _figure(counts[0], "gflops"), _figure(counts[0], "mparams")
+    return "", ""
 
 
 def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:

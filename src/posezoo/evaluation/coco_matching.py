@@ -252,4 +252,4 @@ class PooledMatches:
         ap = precision.mean(axis=1)
         ar = recall[:, -1] if recall.shape[1] else np.zeros(len(THRESHOLDS))
         # The sixth threshold is 0.75.
-        return (ap.mean(), ap[0], ap[5], ar.mean(), ar[0], ar[5])
+        return ap.mean(), ap[0], ap[5], ar.mean(), ar[0], ar[5]

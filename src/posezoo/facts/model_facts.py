@@ -88,7 +88,7 @@ class ModelFacts:
     def models(self) -> tuple[Model, ...]:
         """A composite and its parts, or only the model."""
         if isinstance(self.model, CompositeSpec):
-            return (self.model, *self.parts)
+            return self.model, *self.parts
         return (self.model,)
 
     @property

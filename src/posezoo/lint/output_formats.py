@@ -136,4 +136,4 @@ def baseline_key(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:
     file = Path(finding.file)
     root = next(filter(file.is_relative_to, roots), file.parent)
     relative = file.relative_to(root).as_posix()
-    return (finding.rule, finding.model, relative, finding.field, finding.found, finding.expected)
+    return finding.rule, finding.model, relative, finding.field, finding.found, finding.expected
