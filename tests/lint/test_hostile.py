@@ -30,6 +30,7 @@ HOSTILE = {
     "hashes": "#" * 2_000_000 + " x",
     "dashes that are no rule": "| a |\n" + "-" * 2_000_000 + "x",
     "TODO for ever": "TODO\n" * 300_000,
+    "a product with zero": "## Input\n\nshape - `1, 2, 3, 4`, format is `B, N*0, H, W`",
 }
 
 
