@@ -76,11 +76,16 @@ def get(
     """
     listener = listener or ignore_event
     context = _open(settings, trust_on_first_use)
-    own = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, name, tag, own, model_name)
+    weights = None if checkpoint is None else Path(checkpoint)
+    model = _find_model(context, name, tag, weights, model_name)
     conversion = ConversionOptions(force=force)
     return get_irs(
-        model, _precision(precision), context, checkpoint=own, options=conversion, listener=listener
+        model,
+        _precision(precision),
+        context,
+        checkpoint=weights,
+        options=conversion,
+        listener=listener,
     )
 
 
@@ -172,17 +177,22 @@ def load(
         return compile_ir_estimator(
             Path(name), context, options, named_detector=detector, listener=listener
         )
-    own = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, name, tag, own, model_name)
+    weights = None if checkpoint is None else Path(checkpoint)
+    model = _find_model(context, name, tag, weights, model_name)
     require_detector_used(detector, model)
     place = context
-    if own is not None and not model_name:
+    if weights is not None and not model_name:
         place = with_checkpoint_dir(context, model)
     conversion = ConversionOptions(force=force)
     irs = get_irs(
-        model, _precision(precision), place, checkpoint=own, options=conversion, listener=listener
+        model,
+        _precision(precision),
+        place,
+        checkpoint=weights,
+        options=conversion,
+        listener=listener,
     )
-    if own is not None and model.decoder is None:  # the outputs decide on the decoder
+    if weights is not None and model.decoder is None:  # the outputs decide on the decoder
         xml = irs[model.name]
         return compile_ir_estimator(
             xml, context, options, named_detector=detector, listener=listener
@@ -281,12 +291,12 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
                 models.append(model)
         if len(models) == 1:
             return models[0]
-        those = "no model has"
+        subject = "no model has"
         hint = "pretrained=FILE takes weights of your own"
         if models:
-            those = "several models have"
+            subject = "several models have"
             hint = f"name one of {', '.join(model.name for model in models)}"
-        raise UnknownModelError(f"{name} is a network, and {those} weights for it", hint=hint)
+        raise UnknownModelError(f"{name} is a network, and {subject} weights for it", hint=hint)
     return _require_single(context, name)
 
 

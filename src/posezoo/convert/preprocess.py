@@ -158,12 +158,12 @@ def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
             of sizes.
     """
     spec = fill_in_inputs(spec, network)
-    found = {port.name: find_input(network, port.name) for port in spec.inputs}
-    known = {*found, *supported_mo_args.frozen_inputs(spec.mo_args)}
-    others = [Input(port.any_name, ()) for port in network.inputs if not known & port.names]
+    ports = {port.name: find_input(network, port.name) for port in spec.inputs}
+    names = {*ports, *supported_mo_args.frozen_inputs(spec.mo_args)}
+    others = [Input(port.any_name, ()) for port in network.inputs if not names & port.names]
     inputs = []
     for declared in (*spec.inputs, *others):
-        port = found.get(declared.name) or find_input(network, declared.name)
+        port = ports.get(declared.name) or find_input(network, declared.name)
         if port is None:  # the network will begin inside
             inputs.append(declared)
             continue

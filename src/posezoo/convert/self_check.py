@@ -240,8 +240,8 @@ def _compare_with_noise(
     outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
-        for known, new in zip(moved, more, strict=True):
-            known += [select_compared_rows(spec, draw) for draw in new]
+        for case_draws, new in zip(moved, more, strict=True):
+            case_draws += [select_compared_rows(spec, draw) for draw in new]
         outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
     return outputs, unprovable
 

@@ -217,10 +217,10 @@ def open_member(
     """
     with closing(open_members(archive, format, label, only=name)) as members:
         with translate_archive_errors(label):
-            found = next(members, None)
-        if found is None:
+            opened = next(members, None)
+        if opened is None:
             raise ArchiveError(f"{label} has no member {name}")
-        _, size, stream = found
+        _, size, stream = opened
         if file.size not in (None, size):
             raise SizeError(f"{name} has {size} bytes, {file.size} are declared")
 

@@ -241,10 +241,10 @@ def send_request(
         os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     ):
         ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
-    own = {
+    user_headers = {
         header.name: header.value for header in download_options.headers if header.applies_to(url)
     }
-    has_login = any(name.lower() == "authorization" for name in own)
+    has_login = any(name.lower() == "authorization" for name in user_headers)
     with translate_errors(download_options.timeout_s):
         return session.request(
             method,
@@ -253,7 +253,7 @@ def send_request(
             stream=True,
             allow_redirects=False,
             timeout=download_options.timeout_s,
-            headers={**headers, **own},
+            headers={**headers, **user_headers},
             auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
             verify=ca_bundle,
             proxies=_find_proxies(url, download_options),

@@ -156,8 +156,8 @@ def _pip_default() -> str:
             bundled = Path(sysconfig.get_path("stdlib"), "ensurepip", "_bundled")
             (wheel,) = Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or bundled).glob("pip-*.whl")
             text = zipfile.Path(wheel, source).read_text("utf-8")
-    stated = re.search(r"PyPI = PackageIndex\(\s*\"(https://[^\"]+/)\"", text)
-    return f"{stated[1]}simple" if stated else ""
+    match = re.search(r"PyPI = PackageIndex\(\s*\"(https://[^\"]+/)\"", text)
+    return f"{match[1]}simple" if match else ""
 
 
 def _uv_default() -> str:
@@ -166,6 +166,6 @@ def _uv_default() -> str:
         ended = subprocess.run(
             ["uv", "pip", "install", "--help"], capture_output=True, text=True, check=False
         )
-        if stated := re.search(r"by default: <(\S+)>", ended.stdout):
-            return stated[1]
+        if match := re.search(r"by default: <(\S+)>", ended.stdout):
+            return match[1]
     return ""

@@ -26,12 +26,12 @@ class OutsideModel:
     @property
     def figures(self) -> Mapping[str, float]:
         """The known values by the names of ``comparison.COLUMNS``."""
-        stated = {
+        figures = {
             "published_AP": self.published_AP,
             "gflops": self.gflops,
             "mparams": self.mparams,
         }
-        return {key: value for key, value in stated.items() if value is not None}
+        return {key: value for key, value in figures.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

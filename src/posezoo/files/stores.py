@@ -252,10 +252,10 @@ def _version(info: Info) -> str:
 
 def _list(folder: Path, limits: RequestLimits) -> dict[str, Info]:
     """What the store says about each object below a folder, by its path relative to the folder."""
-    found = _ask(
+    answer = _ask(
         _address(folder), limits, lambda files, name: (name, files.find(name, detail=True))
     )
-    root, infos = found or ("", {})
+    root, infos = answer or ("", {})
     return {name[len(root) :].strip("/"): info for name, info in infos.items()}
 
 
@@ -379,9 +379,9 @@ def _connect(root: str, _process: int) -> Any:
         """Accepts only the keys in ~/.ssh/known_hosts; fsspec would accept every key."""
 
         def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002
-            known = Path("~/.ssh/known_hosts").expanduser()
-            if not known.is_file() or not paramiko.HostKeys(str(known)).check(hostname, key):
-                raise PermissionError(f"{hostname} is not in {known}, or has another key there")
+            path = Path("~/.ssh/known_hosts").expanduser()
+            if not path.is_file() or not paramiko.HostKeys(str(path)).check(hostname, key):
+                raise PermissionError(f"{hostname} is not in {path}, or has another key there")
 
     sftp = import_optional("fsspec.implementations.sftp", extra="storage").SFTPFileSystem
     options = sftp._get_kwargs_from_urls(root)

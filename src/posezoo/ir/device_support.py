@@ -58,8 +58,8 @@ def check_support(xml: Path, device: str) -> DeviceSupport:
         refused = [each for each in operations if each.get_friendly_name() not in supported]
         source = f"the plug-in of {device}"
     else:
-        known = _read_list()
-        refused = [each for each in operations if each.get_type_name() not in known]
+        known_types = _read_list()
+        refused = [each for each in operations if each.get_type_name() not in known_types]
         source = "the list of operations in the source of the NPU's compiler; no NPU is here"
     ports = [*network.inputs, *network.outputs]
     dynamic = tuple(port.any_name for port in ports if port.partial_shape.is_dynamic)

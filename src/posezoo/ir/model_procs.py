@@ -57,10 +57,10 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
         return []
     if len(record.outputs) > 1:
         return []
-    known = list(filter(None, shapes))
-    names = read_labels(record.outputs[0].get("labels", ()), max(map(max, known), default=0))
+    known_shapes = list(filter(None, shapes))
+    names = read_labels(record.outputs[0].get("labels", ()), max(map(max, known_shapes), default=0))
     is_classifier = record.converter == "label"
-    if is_classifier and known and not any(len(names) in shape for shape in known):
+    if is_classifier and known_shapes and not any(len(names) in shape for shape in known_shapes):
         return []  # a model of this name with other classes
     return [name.split(", ")[0] for name in names]
 

@@ -167,7 +167,7 @@ class RegistryView:
     def changed_pages(self) -> frozenset[Path]:
         """The drawn pages whose text has changed since; a missing page is not among them."""
         texts = ((path, text, read_text(path)) for path, text in self.drawn_pages.items())
-        return frozenset(path for path, text, stated in texts if stated not in (None, text))
+        return frozenset(path for path, text, present in texts if present not in (None, text))
 
 
 @dataclass(frozen=True)

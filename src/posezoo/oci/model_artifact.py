@@ -314,13 +314,13 @@ def _read_layer(layer: object, name: str) -> ArtifactFile:
     if problem := explain_invalid_model_name(folder.replace(TAG_MARK, "-", 1)):
         raise ValueError(f"the path {path} is not in the folder of a model: {problem}")
     digests = f"{layer.get('digest')} {notes.get(SHA384)}"
-    stated = re.fullmatch("sha256:([0-9a-f]{64}) ([0-9a-f]{96})", digests)
-    if stated is None:
+    match = re.fullmatch("sha256:([0-9a-f]{64}) ([0-9a-f]{96})", digests)
+    if match is None:
         raise ValueError(f"{path} has no SHA-256 and SHA-384")
     size = layer.get("size")
     if type(size) is not int or size < 0:
         raise ValueError(f"the size of {path} is not a number of bytes")
-    return ArtifactFile(folder, path, str(layer.get("mediaType")), size, stated[1], stated[2])
+    return ArtifactFile(folder, path, str(layer.get("mediaType")), size, match[1], match[2])
 
 
 def find_model(path: str, registry: Registry) -> Model | None:
@@ -480,8 +480,8 @@ def _read_record(
         else:
             content = client.read_record(f"sha256:{record.file.sha256}")
         provenance = parse_provenance(content)
-        stated = {suffix: each.file.content for suffix, each in ir_files.items()}
-        if provenance is not None and provenance.contents == stated:
+        contents = {suffix: each.file.content for suffix, each in ir_files.items()}
+        if provenance is not None and provenance.contents == contents:
             return record.target, content, provenance
     path = next(iter(ir_files.values())).file.path
     problem = f"{path}: the artifact has no record that states this IR"
@@ -500,9 +500,9 @@ def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:
     """What a file must be; a DigestError or SizeError if the artifact contradicts model.yml or the
     lock.
     """
-    stated = {"sha256": file.sha256, "sha384": file.sha384}
+    digests = {"sha256": file.sha256, "sha384": file.sha384}
     pin = known.checksum or Digest("sha384", file.sha384)
-    if (digits := stated.get(pin.algorithm, pin.value)) != pin.value:
+    if (digits := digests.get(pin.algorithm, pin.value)) != pin.value:
         actual = Digest(pin.algorithm, digits)
         raise DigestError(
             f"{file.path}: the artifact has {actual}, but {known.pin_text} is declared"

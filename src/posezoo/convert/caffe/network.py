@@ -114,8 +114,8 @@ def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
     from posezoo.convert.caffe.detection_layers import DETECTION_LAYERS
 
     builders = {**COMMON_LAYERS, **DETECTION_LAYERS}
-    known = {*builders, *_IDENTITIES, "Input"}
-    unknown = [layer for layer in layers if type_of(layer) not in known]
+    known_types = {*builders, *_IDENTITIES, "Input"}
+    unknown = [layer for layer in layers if type_of(layer) not in known_types]
     if unknown:
         kinds = sorted({sanitize(type_of(layer)) for layer in unknown})
         raise unknown[0].make_error(f"posezoo has no layers of type {', '.join(kinds)}")

@@ -96,14 +96,14 @@ def cut_graph(path: Path, ends: Collection[str], starts: Mapping[str, Sequence[i
 
 
 def _find_ancestors(nodes: Mapping[str, _Node], names: Iterable[str]) -> set[str]:
-    found = set[str]()
+    ancestors = set[str]()
     pending = list(names)
     while pending:
         name = pending.pop().removeprefix("^").partition(":")[0]
-        if name not in found:
-            found.add(name)
+        if name not in ancestors:
+            ancestors.add(name)
             pending += nodes[name].inputs
-    return found
+    return ancestors
 
 
 def _make_node(

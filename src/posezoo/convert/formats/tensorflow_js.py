@@ -144,8 +144,8 @@ def _end_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
     """
     names = dict.fromkeys(name if ":" in name else f"{name}:0" for name in outputs)
     places = list(map(input_model.get_place_by_tensor_name, names))
-    if found := list(filter(None, places)):
-        input_model.override_all_outputs(found)
+    if existing := list(filter(None, places)):
+        input_model.override_all_outputs(existing)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -65,13 +65,13 @@ def check_registry(
 
 
 def _check_model(model: ModelView) -> Iterator[Finding]:
-    found: set[str] = set()  # the rules and the files with findings
+    reported: set[str] = set()  # the rules and the files with findings
     for rule in load_rules().values():
-        if not found.isdisjoint(rule.unless):
+        if not reported.isdisjoint(rule.unless):
             continue
         for violation in islice(rule.find(model), MAX_FINDINGS):
             finding = create_finding(rule.id, rule.severity, model.name, violation)
             # Pages that were drawn before a mistake that another rule has found.
-            if rule.id != "drawn-card" or finding.file not in found:
+            if rule.id != "drawn-card" or finding.file not in reported:
                 yield finding
-            found |= {rule.id, finding.file}
+            reported |= {rule.id, finding.file}

@@ -29,13 +29,13 @@ def evaluated_names(view: ModelView) -> Violations:
     Example: heatmaps_out: maps, and name - `heatmaps` on the card
     """
     for run in view.runs:
-        for kind, place, known in _list_names(view, run):
+        for kind, place, model_names in _list_names(view, run):
             if place is None or not place.is_text():
                 continue
             text = str(place.value)
             name = text.rpartition("/")[2] if kind == "file" else base_name(text)
-            if known and not is_listed(name, ("", *known)):
-                listed = ", ".join(known)
+            if model_names and not is_listed(name, ("", *model_names)):
+                listed = ", ".join(model_names)
                 message = f"accuracy-check.yml names the {kind} {name}; the model has {listed}"
                 yield RuleViolation(place, message, "", name, listed)
 

@@ -67,7 +67,7 @@ def license_project(view: ModelView) -> Violations:
     spec = view.spec
     if spec is None:
         return
-    own = _project(spec.license.url)
+    declared = _project(spec.license.url)
     where = "the card's legal section"
     others = _projects(link.target for link in view.claims.licenses)
     if not others and not spec.is_ir:
@@ -75,9 +75,9 @@ def license_project(view: ModelView) -> Violations:
         others = _find_projects(view, spec)
     # A project that moved to another owner keeps its name.
     names = {project.partition("/")[2] for project in others}
-    if own and others and own.partition("/")[2] not in names:
+    if declared and others and declared.partition("/")[2] not in names:
         listed = ", ".join(sorted(others))
-        message = f"the license is that of {own}; {where} name {listed}"
+        message = f"the license is that of {declared}; {where} name {listed}"
         severity = Severity.WARNING if spec.is_ir else None
         yield view.declared("license", message, spec.license.url, listed, severity)
 
@@ -366,14 +366,14 @@ def another_name(view: ModelView) -> Violations:
     Example: the output for `octave-resnext-50-0.125` on the card of octave-resnext-50-0.25
     """
     names = view.zoo.registry.entries
-    own = [view.name, *view.parts]
+    own_names = [view.name, *view.parts]
     for match, place in view.find_on_card(_NAME):
         name = match[0].rstrip(".")
         # The name of an architecture may be the beginning of the model's name.
         is_file = re.search(r"\.[a-z]", name) is not None
-        if is_file or name in names or any(each.startswith(name) for each in own):
+        if is_file or name in names or any(each.startswith(name) for each in own_names):
             continue
-        if similar := get_close_matches(name, own, 1, cutoff=0.85):
+        if similar := get_close_matches(name, own_names, 1, cutoff=0.85):
             message = f"{name}, which is almost {similar[0]}, is no model of this registry"
             yield RuleViolation(place, message, "card", name, similar[0])
 
@@ -389,8 +389,8 @@ def label_range(view: ModelView) -> Violations:
     for block in chain.from_iterable(map(read_blocks, view.own_sections)):
         labels = _LABELS.search(block.text)
         categories = _CATEGORIES.search(block.text)
-        for found in block.find_all(_RANGE, str):
-            low, high = map(int, re.findall("[0-9]+", found.text))
+        for ids in block.find_all(_RANGE, str):
+            low, high = map(int, re.findall("[0-9]+", ids.text))
             count = high - low + 1
             reason = ""
             severity = None
@@ -402,8 +402,8 @@ def label_range(view: ModelView) -> Violations:
                 reason = f"the first label in {labels[0]}"
                 severity = Severity.WARNING
             if reason:
-                message = f"the class IDs {found.text} do not fit {reason}"
-                yield replace(view.quote(found, message, "classes", reason), severity=severity)
+                message = f"the class IDs {ids.text} do not fit {reason}"
+                yield replace(view.quote(ids, message, "classes", reason), severity=severity)
 
 
 RULES = defined_rules(globals())

@@ -211,10 +211,10 @@ def _describe_other_skeleton(view: ModelView, skeleton: str) -> str:
         return ""  # another rule reports it
     count = len(SKELETONS[skeleton].keypoints)
     outputs = [output for variant in view.variants for output in variant.outputs]
-    known = [output for output in outputs if output.role in _ROLE_SIZES]
-    if view.entry.composite and count and not known:
+    measurable = [output for output in outputs if output.role in _ROLE_SIZES]
+    if view.entry.composite and count and not measurable:
         return f"no output is made of the keypoints of {skeleton}"
-    for output in known:
+    for output in measurable:
         axis = output.layout.find("C")
         sizes = {*output.shape} if axis < 0 else {output.shape[axis]}
         factor, *addends = _ROLE_SIZES[output.role]
@@ -275,17 +275,17 @@ def usual_size(view: ModelView) -> Violations:
 
     Example: usual_size: [385, 512], where sides are multiples of 16 pixels plus 1
     """
-    stated = _MULTIPLES.search(view.spec.limits) if view.spec is not None else None
-    if stated is None:
+    multiples = _MULTIPLES.search(view.spec.limits) if view.spec is not None else None
+    if multiples is None:
         return
-    step = int(stated[1])
-    rest = int(stated[2] or 0)
+    step = int(multiples[1])
+    rest = int(multiples[2] or 0)
     for index, port in enumerate(view.inputs):
         sizes = port.usual_size or ()
         if any(size % step != rest for size in sizes):
             text = ", ".join(map(str, sizes))
-            message = f"usual_size is {text}, and limits says: {stated[0]}"
-            yield view.declared(f"inputs[{index}].usual_size", message, text, stated[0])
+            message = f"usual_size is {text}, and limits says: {multiples[0]}"
+            yield view.declared(f"inputs[{index}].usual_size", message, text, multiples[0])
 
 
 @rule()
@@ -375,14 +375,14 @@ def copied_description(view: ModelView) -> Violations:
 
     Example: the description of the model whose model.yml was copied
     """
-    own = view.declaration
-    if own is None or not view.is_native:
+    model = view.declaration
+    if model is None or not view.is_native:
         return
-    others = view.zoo.group(_read_own_description)[own.description]
-    best = max(others, key=lambda other: _count_named(view.zoo.models[other], own.description))
+    others = view.zoo.group(_read_own_description)[model.description]
+    best = max(others, key=lambda other: _count_named(view.zoo.models[other], model.description))
     if view.name != best:
         message = f"the description is that of {best}"
-        yield view.declared("description", message, own.description, best)
+        yield view.declared("description", message, model.description, best)
 
 
 def _read_own_description(view: ModelView) -> Iterator[tuple[str, str]]:

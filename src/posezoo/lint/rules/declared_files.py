@@ -98,9 +98,9 @@ def source_name(view: ModelView) -> Violations:
     """
     stems: set[str] = set()  # two files that were swapped are one mistake
     for index, file, source in view.sources:
-        own = _PRECISION.search(file.name)
+        precision = _PRECISION.search(file.name)
         others = _PRECISION.findall(str(source))
-        is_other = own is not None and others != [] and own[1] not in others
+        is_other = precision is not None and others != [] and precision[1] not in others
         stem, _, suffix = file.name.rpartition(".")
         suffixes = {suffix, str(source).rpartition(".")[2]}
         if view.is_ir and stem not in stems and (is_other or suffixes == {"xml", "bin"}):
@@ -127,11 +127,11 @@ def hash_name(view: ModelView) -> Violations:
         texts = " ".join(
             (file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources))
         )
-        for stated in dict.fromkeys(_HASH.findall(texts) if values else ()):
-            if not any(value.startswith(stated) for value in values):
-                message = f"{file.name}: {stated} is not the beginning of {' or '.join(values)}"
+        for digits in dict.fromkeys(_HASH.findall(texts) if values else ()):
+            if not any(value.startswith(digits) for value in values):
+                message = f"{file.name}: {digits} is not the beginning of {' or '.join(values)}"
                 location = view.variant_location(variant, "files", index)
-                yield RuleViolation(location, message, f"files[{index}]", stated, values[0])
+                yield RuleViolation(location, message, f"files[{index}]", digits, values[0])
 
 
 @rule(unless=("source-name", "hash-name"))
@@ -262,13 +262,13 @@ def parts(view: ModelView) -> Violations:
             reason = "not listed"
         yield view.declared("stages", f"stages: {name} is {reason}", name)
     for key in ("framework", "license"):
-        stated = text_below(view.model_yml, key)
+        expected = text_below(view.model_yml, key)
         for name in sorted(folders):
             part = view.zoo.models[name]
             text = text_below(part.model_yml, key)
-            if stated and text not in ("", stated):
-                message = f"{key} is {text} in {name}, and {stated} in the composite {view.name}"
-                yield part.declared(key, message, text, stated)
+            if expected and text not in ("", expected):
+                message = f"{key} is {text} in {name}, and {expected} in the composite {view.name}"
+                yield part.declared(key, message, text, expected)
 
 
 RULES = defined_rules(globals())

@@ -266,19 +266,15 @@ def framework(view: ModelView) -> Facts:
     declared = spec.origin.framework or spec.framework if spec is not None else Framework.DLDT
     if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
         return
-    stated = [Statement("in model.yml", view.location("framework"), declared, declared)]
+    facts = [Statement("in model.yml", view.location("framework"), declared, declared)]
     if on_card is not None:
         text = to_plain_text(on_card.value)
-        stated.append(Statement("on the card", view.card_location(on_card), simplify(text), text))
+        facts.append(Statement("on the card", view.card_location(on_card), simplify(text), text))
     for place, text in _index_cells(view, "framework"):
-        stated.append(Statement("in the index", place, simplify(text), text))
+        facts.append(Statement("in the index", place, simplify(text), text))
     yield (
         "framework",
-        [
-            replace(each, value=FRAMEWORKS[each.value])
-            for each in stated
-            if each.value in FRAMEWORKS
-        ],
+        [replace(each, value=FRAMEWORKS[each.value]) for each in facts if each.value in FRAMEWORKS],
     )
 
 
@@ -309,27 +305,29 @@ def index_figures(view: ModelView) -> Facts:
 
 
 def _read_figures(view: ModelView, kind: str) -> list[Statement]:
-    stated = []
+    statements = []
     for place, text in _index_cells(view, kind):
         if "~" not in text:  # a range of several models
-            stated.append(Statement("in the index", place, parse_numbers(text), text))
+            statements.append(Statement("in the index", place, parse_numbers(text), text))
     on_card = view.claims.metrics.get(kind)
     if on_card is not None and len(numbers := parse_numbers(on_card.value)) == 1:
-        stated.append(Statement("on the card", view.card_location(on_card), numbers, on_card.value))
+        statements.append(
+            Statement("on the card", view.card_location(on_card), numbers, on_card.value)
+        )
     published = None
     if view.spec is not None:
         published = getattr(view.spec.published, kind)
     size = read_size(view) if kind == "mparams" else None
     evidence = size.millions if size is not None and size.is_exact else published
     if evidence:
-        stated.sort(
+        statements.sort(
             key=lambda each: min((abs(value - evidence) for value, _ in each.value), default=0)
         )
     if published:
         text = f"{published:.9g}"
         declared = view.location("published", kind)
-        stated.append(Statement("in model.yml", declared, parse_numbers(text), text))
-    return [each for each in stated if each.value]
+        statements.append(Statement("in model.yml", declared, parse_numbers(text), text))
+    return [each for each in statements if each.value]
 
 
 @fact(agree=lambda one, other: abs(one / other - 1) <= COUNTED)

@@ -128,11 +128,11 @@ def _wrong_declarations(view: ModelView) -> Violations:
     """
     path = view.folder / FACTS
     try:
-        stated = dict(_list_values(json.loads(read_text(path) or "")))
+        on_card_values = dict(_list_values(json.loads(read_text(path) or "")))
     except (ValueError, RecursionError):
-        stated = {}
+        on_card_values = {}
     drawn = dict(_list_values(json.loads(view.zoo.drawn_pages[path])))
-    changed = [keys for keys, value in drawn.items() if stated.get(keys) != value]
+    changed = [keys for keys, value in drawn.items() if on_card_values.get(keys) != value]
     leaves = [*list_leaves(view.model_yml)]
     nodes = {str(node.value).rstrip("0"): node for node in leaves}
     # A value may occur several times; the keys of card.json are mostly those of model.yml.
@@ -142,7 +142,7 @@ def _wrong_declarations(view: ModelView) -> Violations:
         text = f"{drawn[keys]:.12g}" if isinstance(drawn[keys], float) else str(drawn[keys])
         short = text.rstrip("0")
         if node := nodes.get(f"{keys[-1]}: {short}") or nodes.get(short):
-            on_card = str(stated.get(keys))
+            on_card = str(on_card_values.get(keys))
             message = (
                 f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"
                 f" {advice}"

@@ -111,10 +111,12 @@ def unusual_constant(view: ModelView) -> Violations:
     Example: [58.624, 57.12, 57.375], where 58.395 is meant
     """
     for kind in ("mean", "scale"):
-        stated = [*_read_card(view, kind, *ORIGINAL_SIDES, "converted")]
+        statements = [*_read_card(view, kind, *ORIGINAL_SIDES, "converted")]
         for index, port in enumerate(view.inputs):
-            stated.append(_read_declared(view, kind, getattr(port, kind), "inputs", index, kind))
-        for each in stated:
+            statements.append(
+                _read_declared(view, kind, getattr(port, kind), "inputs", index, kind)
+            )
+        for each in statements:
             is_inverse = kind == "scale" and is_factor(each.value)
             expected = _invert(each.value) if is_inverse else _find_intended(each.value)
             if expected:
@@ -201,19 +203,19 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
     declared = declared_values(view, kind)
     if declared is None:
         return []
-    stated = [_read_declared(view, kind, declared, "inputs")]
+    statements = [_read_declared(view, kind, declared, "inputs")]
     on_card = _read_card(view, kind, *ORIGINAL_SIDES)
-    stated += [each for each in on_card if not is_factor(each.value)]
+    statements += [each for each in on_card if not is_factor(each.value)]
     for run, values in _evaluated_values(view, kind):
         if not run.is_converted:
             text = format_numbers(values)
-            stated.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
+            statements.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
     # A slip may have been copied, so that a usual constant is right even if it is stated only once.
-    num_usual = sum(is_usual(each.value) for each in stated)
+    num_usual = sum(is_usual(each.value) for each in statements)
     if not num_usual:
-        return stated
-    stated.sort(key=lambda each: is_usual(each.value), reverse=True)
-    return stated[: num_usual + 1]
+        return statements
+    statements.sort(key=lambda each: is_usual(each.value), reverse=True)
+    return statements[: num_usual + 1]
 
 
 def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
