@@ -241,7 +241,7 @@ def _compare_with_noise(
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         for case_draws, new in zip(moved, more, strict=True):
-            case_draws += [select_compared_rows(spec, draw) for draw in new]
+            case_draws.extend(select_compared_rows(spec, draw) for draw in new)
         outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
     return outputs, unprovable
 
