@@ -48,7 +48,16 @@ CHECKSUM = "64e24ceca496aba4fb818edbea7c3a1405bc42c3166eac1b4be4f6cc89623c80cb9a
 BIN_CHECKSUM = "64ef06d261ae522409172a396d927f7345525dbde011e3e2bff487f73e7b1d8cf622091feba9c23c7d4625c0aab0a3e5"
 
 #: Models that no mistake concerns: without them, a registry is checked in half the time.
-OTHERS = ("dwpose-*", "hrnet-*", "pose_landmarker_*", "rtm*", "vitpose-*", "yolox-*", "names.yml")
+OTHERS = (
+    "dwpose-*",
+    "hrnet-*",
+    "pose_landmarker_*",
+    "rf-detr-*",
+    "rtm*",
+    "vitpose-*",
+    "yolox-*",
+    "names.yml",
+)
 
 #: The rule that finds a mistake, the mistake, the file that is wrong, and its changes: texts and new texts.
 #: A rule other than those on drawn pages finds it even if all pages are drawn again.

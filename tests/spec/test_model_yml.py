@@ -24,9 +24,11 @@ from posezoo.spec.model import (
     PublishedAccuracy,
     QuantizationSettings,
     RegexReplace,
+    Route,
     UnpackArchive,
 )
 from posezoo.spec.model_yml import read_composite, read_model
+from posezoo.spec.routes import select_route
 from posezoo.spec.sources import (
     FileSource,
     GoogleDriveSource,
@@ -265,6 +267,12 @@ def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_wo
         checkpoint="sub/w.pth",
     )
     assert spec.source_model == spec.checkpoint == "sub/w.pth"
+
+
+def test_a_checkpoint_that_upstream_code_makes_needs_its_consent(tmp_path):
+    spec = spec_of(tmp_path, framework="onnx", checkpoint="$conv_dir/net.onnx")
+    assert (spec.input_model, spec.checkpoint) == ("$conv_dir/net.onnx", "")
+    assert spec.inputs and select_route(spec)[0] is Route.UPSTREAM_CODE
 
 
 def test_a_variant_says_what_differs_and_the_first_is_the_default(tmp_path):

@@ -47,7 +47,6 @@ def test_every_model_that_our_names_point_to_exists():
         *(
             "yolo-pose",
             "yolov5s-pose",
-            "rf-detr-keypoint",
             "yolox-tiny-humanart",
             "LibreYOLO9-s-pose",
             "detrpose-n",

@@ -158,7 +158,10 @@ def pack_posezoo() -> tuple[str, bytes]:
         ),
         "posezoo/models": (
             models,
-            ("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.safetensors", "**/*.svg"),
+            (
+                *("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.safetensors", "**/*.svg"),
+                "**/pre-convert.py",
+            ),
         ),
         "posezoo/licenses": (models.parent / "licenses", ("*.txt",)),
     }

@@ -287,7 +287,8 @@ MODEL_KEYS = (
     Key(
         "checkpoint",
         FILE_NAME,
-        note="The file to convert: one of the files, or a member of an archive among them.",
+        note="The file to convert: one of the files, a member of an archive among them, or"
+        " $conv_dir/FILE, which a pre-convert.py beside model.yml makes.",
     ),
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),
@@ -407,6 +408,8 @@ def _read_variant(
     )
     has_pre_convert = (path.parent / "pre-convert.py").is_file()
     input_model = arguments.input_model
+    if values.get("checkpoint", "").startswith("$conv_dir/"):  # upstream code makes it
+        input_model = values.pop("checkpoint")
     # Two models of Open Model Zoo name a downloaded file so: its own tools use one folder for both.
     downloads = {f"$conv_dir/{file.name}": f"$dl_dir/{file.name}" for file in values["files"]}
     if not has_pre_convert:
@@ -453,8 +456,9 @@ def _check_checkpoint(top: YamlMapping, spec: model.ModelSpec, *, is_listed: boo
         raise top["checkpoint"].make_error(
             "is given without `network`: declare the network that these weights belong to"
         )
-    if top["checkpoint"] and not is_listed:
-        raise top["checkpoint"].make_error(
+    named = top["checkpoint"]
+    if spec.checkpoint and not is_listed:
+        raise named.make_error(
             f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
         )
 

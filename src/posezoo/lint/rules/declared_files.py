@@ -227,6 +227,8 @@ def framework_files(view: ModelView) -> Violations:
     spec = view.spec
     if spec is None or spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
         return
+    if spec.has_pre_convert:  # the framework is that of the file it makes
+        return
     names = [
         spec.checkpoint,
         *(name for file in spec.files for name in (file.name, *file.contains)),
