@@ -45,9 +45,7 @@ def run_artifact_check(
     artifacts, refusals = _check_models(selection, layout, lock, listener)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
     lines = [f"refused  {refusal.problem}" for refusal in refusals]
-    for artifact in artifacts:
-        detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
-        lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
+    lines += map(_line, artifacts)
     if failed:
         command = _repair_command(failed[0], layout, downloader, converter)
         repair = shlex.join([*command, *registry_flags])
@@ -60,6 +58,11 @@ def run_artifact_check(
     }
     print_result(style, answer, *lines)
     return 1 if failed or refusals or selection.problems else 0
+
+
+def _line(artifact: ArtifactState) -> str:
+    detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
+    return f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})"
 
 
 def _check_models(

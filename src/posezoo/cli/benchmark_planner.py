@@ -56,19 +56,22 @@ class BenchmarkPlanner:
             with self.report_failure(xml.stem):
                 yield from self.maker.of_ir(xml)
         for model in self._models():
-            precisions = self.maker.available_precisions(model)
-            for precision in precisions:
-                with self.report_failure(model.full_name):
-                    if self.maker.generates_weights(model, precision):
-                        self.console.print_line(f"generating weights for {model.full_name}")
-                    yield from self.maker.of_model(model, precision)
-            if not precisions:
-                with self.report_failure(model.full_name):
-                    requested = ", ".join(self.maker.options.precisions)
-                    raise ConversionError(
-                        f"{model.full_name}: is not available in {requested}",
-                        hint="--precisions selects others",
-                    )
+            yield from self._cases_of(model)
+
+    def _cases_of(self, model: Model) -> Iterator[BenchmarkCase]:
+        precisions = self.maker.available_precisions(model)
+        for precision in precisions:
+            with self.report_failure(model.full_name):
+                if self.maker.generates_weights(model, precision):
+                    self.console.print_line(f"generating weights for {model.full_name}")
+                yield from self.maker.of_model(model, precision)
+        if not precisions:
+            with self.report_failure(model.full_name):
+                requested = ", ".join(self.maker.options.precisions)
+                raise ConversionError(
+                    f"{model.full_name}: is not available in {requested}",
+                    hint="--precisions selects others",
+                )
 
     def plans(self, schedule: BenchmarkSchedule) -> Iterator[tuple[str, Answer]]:
         """The plan of each model: its name, and one line for each step."""

@@ -447,20 +447,26 @@ ABSENT: dict[str, object] = {
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
     parser.set_defaults(**ABSENT)
-    named = [name for flag in flags if isinstance(flag, str) for name in flag.split()]
-    in_sections = {name for names in SECTIONS.values() for name in names.split()}
+    named: list[str] = []
     for flag in flags:
         if isinstance(flag, FlagGroup):
             _add_group(parser, flag)
         elif isinstance(flag, Flag):
             flag.add_to(parser)
         else:
-            for name in flag.split():
-                if name not in in_sections:
-                    FLAGS[name].add_to(parser)
+            named += flag.split()
+            _add_outside_sections(parser, flag.split())
     for title, names in SECTIONS.items():
-        if members := [FLAGS[name] for name in names.split() if name in named]:
+        members = [FLAGS[name] for name in names.split() if name in named]
+        if members:
             _add_group(parser, FlagGroup(*members, title=title))
+
+
+def _add_outside_sections(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    in_sections = " ".join(SECTIONS.values()).split()
+    for name in names:
+        if name not in in_sections:
+            FLAGS[name].add_to(parser)
 
 
 def _add_group(parser: argparse.ArgumentParser, group: FlagGroup) -> None:

@@ -106,10 +106,7 @@ def run_metadata_check(
     if check.explain is not None:
         _explain_rules(FORMER_IDS.get(check.explain, check.explain))
         return 0
-    if registry.empty_message:  # a wrong --models_dir must not pass the check
-        raise SettingsError(registry.empty_message, hint="check --models_dir")
-    if check.artifacts is not None and not check.artifacts.is_dir():
-        raise SettingsError(f"--artifacts: {check.artifacts}: no such folder")
+    _require_folders(check, registry)
     names = _select_names(registry, patterns)
     if check.changed_since is not None:
         names = _select_changed(registry, names, check.changed_since)
@@ -125,6 +122,13 @@ def run_metadata_check(
     findings = [each for each in findings if baseline_key(each, registry.roots) not in accepted]
     _print_findings(findings, check.style, len(registry.entries) if names is None else len(names))
     return int(any(finding.severity == "error" for finding in findings))
+
+
+def _require_folders(check: MetadataCheck, registry: Registry) -> None:
+    if registry.empty_message:  # a wrong --models_dir must not pass the check
+        raise SettingsError(registry.empty_message, hint="check --models_dir")
+    if check.artifacts is not None and not check.artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {check.artifacts}: no such folder")
 
 
 def _explain_rules(name: str) -> None:
@@ -194,13 +198,14 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     )
     for finding in findings:
         print(format_line(finding))
-    counts = Counter(str(finding.severity) for finding in findings)
-    details = ", ".join(
-        format_count(number, severity) for severity, number in sorted(counts.items())
-    )
     total = format_count(len(findings), "finding")
     summary = f"{count} models and composites, {len(load_rules())} rules, {total}"
-    print(f"{summary}: {details}" if findings else summary)
+    print(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
+
+
+def _count_by_severity(findings: Sequence[Finding]) -> str:
+    counts = Counter(str(finding.severity) for finding in findings)
+    return ", ".join(format_count(number, severity) for severity, number in sorted(counts.items()))
 
 
 def _all_rules() -> dict[str, RuleInfo]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
-from posezoo.cli.selection import select_models
+from posezoo.cli.selection import select_models, warn_of_deprecated_composites
 from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.events import RunStarted
 from posezoo.facts.json_projection import to_json
@@ -165,7 +165,7 @@ def run_for_each(
     console(RunStarted(command_line(), len(selection.models)))
     for problem in selection.problems:
         report.add_failure(Path(problem.file).parent.name, problem)
-    _warn_of_deprecated_composites(selection, console)
+    warn_of_deprecated_composites(selection, console)
     outcomes = for_each(selection.models, work, executor=executor, listener=console, memory=memory)
     for number, outcome in enumerate(outcomes):
         name = outcome.item.full_name
@@ -188,13 +188,6 @@ def run_for_each(
     if is_buried:
         _repeat_failures(report, skipped, console)
     return report
-
-
-def _warn_of_deprecated_composites(selection: Selection, console: Console) -> None:
-    """For models, the download prints this warning."""
-    for composite in selection.composites:
-        if composite.deprecated is not None:
-            console.warn(f"{composite.name}: {composite.deprecated}")
 
 
 def _repeat_failures(report: JobReport, skipped: Sequence[str], console: Console) -> None:

@@ -62,10 +62,28 @@ def select_models(
     return selection
 
 
+def warn_of_deprecated_composites(selection: Selection, output: MessageOutput) -> None:
+    """Warn of the selected composites that are deprecated; for models, the download does that."""
+    for composite in selection.composites:
+        if composite.deprecated is not None:
+            output.warn(f"{composite.name}: {composite.deprecated}")
+
+
 def read_list_file(path: Path) -> list[str]:
     """The patterns in a file for --list: the first word of each line, split as a shell does it."""
     import shlex
 
+    patterns = []
+    for number, line in enumerate(_read_list_text(path).splitlines(), 1):
+        try:
+            patterns += shlex.split(line, comments=True)[:1]
+        except ValueError as error:
+            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
+            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
+    return patterns
+
+
+def _read_list_text(path: Path) -> str:
     try:
         with open(path, encoding="utf-8-sig") as stream:
             text = stream.read(_MAX_LIST_BYTES + 1)
@@ -77,11 +95,4 @@ def read_list_file(path: Path) -> list[str]:
         ) from error
     if len(text) > _MAX_LIST_BYTES:
         raise PosezooError(f"{path}: is larger than {_MAX_LIST_BYTES} bytes", hint="check --list")
-    patterns = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            patterns += shlex.split(line, comments=True)[:1]
-        except ValueError as error:
-            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
-            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
-    return patterns
+    return text

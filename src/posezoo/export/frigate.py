@@ -33,14 +33,9 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
         ExportError: the model is not such a detector.
     """
     _require_detector(model.spec)
-    port = model.inputs[0]
-    shape = model.outputs[0].shape
-    has_image = len(model.inputs) == 1 and port.layout in ("NCHW", "NHWC") and min(port.shape) > 0
-    has_boxes = (
-        len(model.outputs) == 1 and shape[:2] == (1, 1) and shape[3:] == (7,) and shape[2] > 0
-    )
-    if not (has_image and has_boxes and port.sides["C"] == 3 and port.color):
+    if not (_reads_image(model) and _writes_boxes(model)):
         raise _refusal(model.spec)
+    port = model.inputs[0]
     if model.spec.is_ir and any(image.mean or image.scale for image in model.spec.inputs):
         raise ExportError(
             f"{model.name}: Frigate would not apply its mean and scale, which are not in its IR"
@@ -57,6 +52,17 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
         color=port.color.lower(),
     )
     yield ExportFile(f"{model.name}/config.yml", text)
+
+
+def _reads_image(model: ExportedModel) -> bool:
+    port = model.inputs[0]
+    is_image = len(model.inputs) == 1 and port.layout in ("NCHW", "NHWC") and min(port.shape) > 0
+    return is_image and port.sides["C"] == 3 and bool(port.color)
+
+
+def _writes_boxes(model: ExportedModel) -> bool:
+    shape = model.outputs[0].shape
+    return len(model.outputs) == 1 and shape[:2] == (1, 1) and shape[3:] == (7,) and shape[2] > 0
 
 
 def _require_detector(spec: ModelSpec) -> None:

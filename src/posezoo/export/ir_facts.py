@@ -75,9 +75,7 @@ def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Po
         candidates = [each for each in declared if each.name in {*names, name}]
         if not candidates and len(ports) == 1:
             candidates = [*declared]
-        layout = color = ""
-        if candidates:
-            layout, color = _layout_and_color(candidates[0])
+        layout, color = _layout_and_color(candidates[0]) if candidates else ("", "")
         shape = tuple(
             -1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape()
         )

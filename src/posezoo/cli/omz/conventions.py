@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.selection import read_list_file, select_models
+from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
 from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
 from posezoo.registry import (
@@ -253,9 +253,7 @@ def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Set
         search.search(release, output)
     search.require_all_found()
     selection = select_models(search.registry, patterns, output)
-    for composite in selection.composites:
-        if composite.deprecated is not None:  # for models, the download prints this warning
-            output.warn(f"{composite.name}: {composite.deprecated}")
+    warn_of_deprecated_composites(selection, output)
     if globs:
         output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
     return search.settings, selection
@@ -297,16 +295,20 @@ class _Search:
             try:
                 patterns, others = self._look_in(name)
             except PosezooError as error:
-                reason = "; ".join(filter(None, (error.problem, error.hint)))
-                self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
-                if self._globs and not self.missing:
-                    output.warn(f"{name} was not searched: {error.problem}")
+                self._note_failure(name, error, output)
                 break
             names = [pattern for pattern in patterns if pattern not in self._globs]
             if names and name != release:
                 output.warn(f"{', '.join(names)}: not among {first}; taken from --registry {name}")
             if others:
                 output.warn(self._describe_others(name, others))
+
+    def _note_failure(self, name: str, error: PosezooError, output: LineBuffer) -> None:
+        """Keep the reason for a hint; if only globs are searched for, no error will show it."""
+        reason = "; ".join(filter(None, (error.problem, error.hint)))
+        self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
+        if self._globs and not self.missing:
+            output.warn(f"{name} was not searched: {error.problem}")
 
     def _describe_others(self, name: str, models: Sequence[str]) -> str:
         """That a release, which is not opened, has more models that match the globs."""

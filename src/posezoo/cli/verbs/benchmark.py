@@ -180,9 +180,7 @@ def run(args: argparse.Namespace) -> int:
                 executor = replace(flags.executor_from_args(args, context), jobs=1)
                 _measure_on_cluster(planner, schedule, results, console, executor)
             else:
-                for case in planner.cases():
-                    with planner.report_failure(case.model):
-                        _measure([case], schedule, results, console)
+                _measure_one_by_one(planner, schedule, results, console)
         except KeyboardInterrupt:
             is_interrupted = True
         today = date.today()
@@ -240,6 +238,17 @@ def _compare(
     _measure(cases, schedule, results, console)
 
 
+def _measure_one_by_one(
+    planner: BenchmarkPlanner,
+    schedule: BenchmarkSchedule,
+    results: list[BenchmarkResult],
+    console: Console,
+) -> None:
+    for case in planner.cases():
+        with planner.report_failure(case.model):
+            _measure([case], schedule, results, console)
+
+
 def _measure_on_cluster(
     planner: BenchmarkPlanner,
     schedule: BenchmarkSchedule,
@@ -259,24 +268,33 @@ def _measure_on_cluster(
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.patterns_from_args(args)
-    if args.input and not args.pipeline:
-        args.parser.error("--input requires --pipeline: a network alone is fed with random data")
-    if args.detector and not args.pipeline:
-        args.parser.error("--detector requires --pipeline: a network alone finds no people")
-    given = {
-        "--batch": args.batch != (1,),
-        "--generated": args.generated,
-        "--size": args.size is not None,
-    }
-    for flag, is_given in given.items():
-        if args.pipeline and is_given:
-            args.parser.error(f"{flag} is for networks alone, not for --pipeline")
+    _refuse_flags_of_the_other_kind(args)
     if args.compare and args.cluster:
         args.parser.error(
             "--compare measures all models in turn on one machine: leave out --cluster"
         )
     if args.output and args.output.suffix != ".json":
         args.parser.error(f"--output: expected a name that ends with .json, got {args.output}")
+
+
+def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
+    """Of networks alone with ``--pipeline``, and of pipelines without it."""
+    if not args.pipeline:
+        if args.input:
+            args.parser.error(
+                "--input requires --pipeline: a network alone is fed with random data"
+            )
+        if args.detector:
+            args.parser.error("--detector requires --pipeline: a network alone finds no people")
+        return
+    given = {
+        "--batch": args.batch != (1,),
+        "--generated": args.generated,
+        "--size": args.size is not None,
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            args.parser.error(f"{flag} is for networks alone, not for --pipeline")
 
 
 def _measure(

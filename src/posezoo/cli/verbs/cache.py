@@ -78,17 +78,9 @@ def run(args: argparse.Namespace) -> int:
         for problem in selection.problems:  # the files of this model may look unused
             console.warn(problem.problem)
         entries = list_entries(root, file_names_by_digest(selection.models))
-        shown: Sequence[CacheEntry] = entries
-        summary = f"{len(entries)} files"
-        if args.what == "verify":
-            shown = [entry for entry in entries if entry.is_damaged()]
-            summary = f"{len(shown)} of {len(entries)} files are damaged"
-        elif args.what == "prune":
-            shown = list(filter(_prune_rule(args).removes, entries))
-            action = "would be removed" if args.dry_run else "were removed"
-            summary = f"{len(shown)} of {len(entries)} files {action}"
-            if not args.dry_run:
-                remove_entries(root, shown)
+        shown, summary = _select(args, entries)
+        if args.what == "prune" and not args.dry_run:
+            remove_entries(root, shown)
         answer, lines = _describe(root, shown, summary)
         print_result(args.format, answer, *lines)
         if args.what != "verify" or not shown:
@@ -98,6 +90,20 @@ def run(args: argparse.Namespace) -> int:
             "posezoo cache prune --damaged removes them"
         )
     return 1
+
+
+def _select(
+    args: argparse.Namespace, entries: Sequence[CacheEntry]
+) -> tuple[Sequence[CacheEntry], str]:
+    """The entries that the command is about, and what it says of them."""
+    if args.what == "verify":
+        damaged = [entry for entry in entries if entry.is_damaged()]
+        return damaged, f"{len(damaged)} of {len(entries)} files are damaged"
+    if args.what == "prune":
+        unused = list(filter(_prune_rule(args).removes, entries))
+        action = "would be removed" if args.dry_run else "were removed"
+        return unused, f"{len(unused)} of {len(entries)} files {action}"
+    return entries, f"{len(entries)} files"
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:

@@ -57,12 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
     posezoo.
     """
-    if args.check and not args.in_place:
-        args.parser.error("--check requires --in_place")
-    if args.in_place and args.registries:
-        args.parser.error(
-            "--in_place writes into the folders of --models_dir, not into a --registry"
-        )
+    _refuse_invalid_flags(args)
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
     registry = _open_registry(settings, in_place=args.in_place)
@@ -81,6 +76,15 @@ def run(args: argparse.Namespace) -> int:
         else:
             _print_cards(models, args.format)
     return 0 if is_complete and not selection.problems else 1
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    if args.check and not args.in_place:
+        args.parser.error("--check requires --in_place")
+    if args.in_place and args.registries:
+        args.parser.error(
+            "--in_place writes into the folders of --models_dir, not into a --registry"
+        )
 
 
 def _open_registry(settings: Settings, *, in_place: bool) -> Registry:

@@ -66,10 +66,8 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Print the table, and draw the chart."""
     patterns = flags.patterns_from_args(args)
-    if args.picture and args.picture.suffix not in PICTURES:
-        args.parser.error(
-            f"--picture: expected a name that ends with .svg or .png, got {args.picture}"
-        )
+    if args.picture:
+        _require_picture(args)
     from posezoo.cli.comparison_report import FORMATS
     from posezoo.facts.comparison import compare_models
     from posezoo.facts.model_facts import ModelFacts
@@ -77,8 +75,6 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     flags.require_local("compare", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
-        if args.picture and args.picture.suffix == ".png":
-            import_optional("cv2", extra="run")
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console)
         selected: list[Model] = [*selection.composites, *selection.models]
@@ -97,6 +93,16 @@ def run(args: argparse.Namespace) -> int:
             console.print_line(f"drawn: {args.picture}")
     print(FORMATS[args.format](comparison))
     return 1 if selection.problems else 0
+
+
+def _require_picture(args: argparse.Namespace) -> None:
+    """Refuse a picture that cannot be written, before the models are compared."""
+    if args.picture.suffix not in PICTURES:
+        args.parser.error(
+            f"--picture: expected a name that ends with .svg or .png, got {args.picture}"
+        )
+    if args.picture.suffix == ".png":
+        import_optional("cv2", extra="run")
 
 
 def _draw(comparison: ModelComparison, picture: Path) -> None:

@@ -43,24 +43,12 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and print the paths of the IR."""
-    if args.dynamic and args.resize:
-        args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
-    if args.checkpoint is None:
-        for flag, value in {"network": args.network, "model_name": args.model_name}.items():
-            if value is not None:
-                args.parser.error(f"--{flag} requires --checkpoint")
-    elif args.all or len(args.models) != (args.network is None):
-        args.parser.error("--checkpoint requires one model, or --network without a model")
+    _refuse_invalid_flags(args)
     flags.require_model_optimizer(args)
-    from posezoo.registry import Selection
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
-
     context = flags.context_from_args(args)
     selection = None
     if args.checkpoint is not None:
-        model = args.network or flags.require_single_model(context.registry, args.models[0])
-        spec = spec_with_checkpoint(model, args.checkpoint, args.model_name or "")
-        selection = Selection((spec,))
+        selection = _select_with_checkpoint(args, context)
     if args.onnx_only:
         return _export(args, context, selection)
     options = flags.conversion_options_from_args(args)
@@ -68,6 +56,28 @@ def run(args: argparse.Namespace) -> int:
     return convert_selected(
         args, context, options, downloads=False, selection=selection, inputs=inputs
     )
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    if args.dynamic and args.resize:
+        args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
+    if args.checkpoint is not None:
+        if args.all or len(args.models) != (args.network is None):
+            args.parser.error("--checkpoint requires one model, or --network without a model")
+        return
+    for flag in ("network", "model_name"):
+        if getattr(args, flag) is not None:
+            args.parser.error(f"--{flag} requires --checkpoint")
+
+
+def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selection:
+    """The one model, or network, with the user's own weights."""
+    from posezoo.registry import Selection
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
+
+    model = args.network or flags.require_single_model(context.registry, args.models[0])
+    spec = spec_with_checkpoint(model, args.checkpoint, args.model_name or "")
+    return Selection((spec,))
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:

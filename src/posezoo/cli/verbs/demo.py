@@ -266,11 +266,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
-    input_flags = ", ".join(_given_input_flags(args))
-    if input_flags and not args.model.lower().endswith(".xml"):
-        args.parser.error(
-            f"{input_flags}: only for an .xml; models of the zoo describe their input"
-        )
+    input_flags = _require_input_flags_allowed(args)
     from posezoo.demo.frame_outputs import open_output
     from posezoo.demo.frame_publishers import is_stdout, open_publisher
     from posezoo.demo.frame_sources import open_source
@@ -345,6 +341,16 @@ def run(args: argparse.Namespace) -> int:
     if ended is not None:
         raise ended
     return 1 if failures else 0
+
+
+def _require_input_flags_allowed(args: argparse.Namespace) -> str:
+    """The flags that describe the input of an IR; they do nothing for other models."""
+    input_flags = ", ".join(_given_input_flags(args))
+    if input_flags and not args.model.lower().endswith(".xml"):
+        args.parser.error(
+            f"{input_flags}: only for an .xml; models of the zoo describe their input"
+        )
+    return input_flags
 
 
 def _pose_writer(

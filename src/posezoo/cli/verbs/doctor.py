@@ -16,6 +16,7 @@ from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
     from posezoo.doctor import Diagnosis
+    from posezoo.download.npm_config import NpmRegistry
 
 EXAMPLES = """
 posezoo doctor
@@ -62,10 +63,7 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
     for index in diagnosis.package_indexes:
         yield f"  {redact_secrets(index)}"
     yield "\nnpm registries"
-    for registry in diagnosis.npm_registries:
-        scope = registry.scope or "all packages"
-        login = ", with a login" if registry.has_login else ""
-        yield f"  {scope:20} {registry.url or 'none':50} {registry.origin}{login}"
+    yield from map(_npm_line, diagnosis.npm_registries)
     yield "\ndevices"
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"
@@ -74,6 +72,12 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"problem: {problem.message}\n    fix: {problem.mend}"
     if not diagnosis.problems:
         yield "no problems found"
+
+
+def _npm_line(registry: NpmRegistry) -> str:
+    scope = registry.scope or "all packages"
+    login = ", with a login" if registry.has_login else ""
+    return f"  {scope:20} {registry.url or 'none':50} {registry.origin}{login}"
 
 
 def _value_text(value: object) -> str:

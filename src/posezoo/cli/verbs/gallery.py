@@ -73,14 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.gallery.gallery_pages import TITLE, render_gallery_pages
     from posezoo.gallery.site_writer import plan_site, write_site
 
-    for package in ("jinja2", "markdown_it"):
-        import_optional(package, extra="gallery")
-    if args.pictures is not None:
-        import_optional("cv2", extra="run")
-        if args.dry_run:
-            raise PosezooError(
-                "--pictures runs the models, which --dry_run does not", hint="use one of them"
-            )
+    _require_packages(args)
     context = flags.context_from_args(args)
     flags.require_local("gallery", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
@@ -111,6 +104,18 @@ def run(args: argparse.Namespace) -> int:
         )
     print_result(args.format, answer, args.output / "index.html")
     return 1 if selection.problems else 0
+
+
+def _require_packages(args: argparse.Namespace) -> None:
+    for package in ("jinja2", "markdown_it"):
+        import_optional(package, extra="gallery")
+    if args.pictures is None:
+        return
+    import_optional("cv2", extra="run")
+    if args.dry_run:
+        raise PosezooError(
+            "--pictures runs the models, which --dry_run does not", hint="use one of them"
+        )
 
 
 def _shown_models(selection: Selection) -> list[ModelFacts]:

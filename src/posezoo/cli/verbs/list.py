@@ -34,6 +34,7 @@ or there are no filters. If there are only filters, it is a warning.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -85,6 +86,15 @@ def run(args: argparse.Namespace) -> int:
         weights = find_weights(settings, models, asks_sources=args.available)
         if args.available:
             models = [facts for facts in models if weights[facts.name].available]
+    answer = [model_to_json(facts, selection, weights[facts.name]) for facts in models]
+    print_result(args.format, answer, *_table(models, selection, weights))
+    return 1 if selection.problems else 0
+
+
+def _table(
+    models: Sequence[ModelFacts], selection: Selection, weights: Mapping[str, Weights]
+) -> Iterator[str]:
+    """The lines of the table, as wide as the terminal; parts of a composite are indented."""
     parts = {stage for facts in models for stage in facts.stages}
     rows: list[tuple[str, ...]] = [HEADERS]
     for facts in models:
@@ -92,10 +102,8 @@ def run(args: argparse.Namespace) -> int:
         indented = f"  {name}" if name in parts else name
         rows.append((indented, *others))
     width = terminal_width()
-    lines = align_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")}))
-    answer = [model_to_json(facts, selection, weights[facts.name]) for facts in models]
-    print_result(args.format, answer, *(truncate_to_width(line, width) for line in lines))
-    return 1 if selection.problems else 0
+    for line in align_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")})):
+        yield truncate_to_width(line, width)
 
 
 def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str, ...]:

@@ -16,11 +16,13 @@ from posezoo.cli.selection import select_models
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
+    from posezoo.console import Console
     from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
     from posezoo.pipeline.zoo_context import Context
     from posezoo.quantize.displacement import KeypointDisplacement
     from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan
+    from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -77,7 +79,6 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from posezoo.files.verified_files import write_atomically
-    from posezoo.pipeline import int8_models
     from posezoo.quantize.quantization_plan import QuantizationOptions
 
     context = flags.context_from_args(args)
@@ -101,13 +102,7 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, flags.patterns_from_args(args), console)
         if args.all:
-            quantizable = []
-            for spec in selection.models:
-                if reason := int8_models.explain_unsupported_int8(spec, context):
-                    console.print_line(f"Skipping {spec.full_name} ({reason})")
-                else:
-                    quantizable.append(spec)
-            selection = replace(selection, models=tuple(quantizable))
+            selection = _without_unsupported(selection, context, console)
         report = model_jobs.run_for_each(
             selection,
             work,
@@ -119,6 +114,19 @@ def run(args: argparse.Namespace) -> int:
     if args.report is not None and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     return report.print(args.format)
+
+
+def _without_unsupported(selection: Selection, context: Context, console: Console) -> Selection:
+    """The selection without the models that cannot be quantized; a line says why."""
+    from posezoo.pipeline.int8_models import explain_unsupported_int8
+
+    quantizable = []
+    for spec in selection.models:
+        if reason := explain_unsupported_int8(spec, context):
+            console.print_line(f"Skipping {spec.full_name} ({reason})")
+        else:
+            quantizable.append(spec)
+    return replace(selection, models=tuple(quantizable))
 
 
 @dataclass(frozen=True, slots=True)

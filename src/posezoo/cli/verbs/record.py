@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_jobs import Answer
+from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 from posezoo.events import CountStarted
 
 if TYPE_CHECKING:
+    from posezoo.console import Console
     from posezoo.events import Listener
     from posezoo.measured import Measurement
     from posezoo.pipeline.zoo_context import Context
@@ -60,7 +61,6 @@ def run(args: argparse.Namespace) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")
-    from posezoo.pipeline import complexity_count
     from posezoo.registry import Selection
 
     context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
@@ -81,13 +81,20 @@ def run(args: argparse.Namespace) -> int:
             executor=flags.executor_from_args(args, context),
         )
         for spec, measurement in measured:
-            if error := _explain_spread(spec, measurement):
-                console.print_error(error)
-                report.add_failure(spec.full_name, error)
-                continue
-            path = complexity_count.record_measurements(spec, [measurement])
-            report.answers.append((spec.full_name, Answer(files=[path])))
+            _record(spec, measurement, report, console)
     return report.print(args.format)
+
+
+def _record(spec: Model, measurement: Measurement, report: JobReport, console: Console) -> None:
+    from posezoo.pipeline.complexity_count import record_measurements
+
+    error = _explain_spread(spec, measurement)
+    if error is not None:
+        console.print_error(error)
+        report.add_failure(spec.full_name, error)
+        return
+    path = record_measurements(spec, [measurement])
+    report.answers.append((spec.full_name, Answer(files=[path])))
 
 
 def _explain_spread(spec: Model, measurement: Measurement) -> PosezooError | None:

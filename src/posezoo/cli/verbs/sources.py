@@ -134,17 +134,20 @@ def _text_lines(
     """
     rows = []
     for each in sorted(checked, key=lambda each: each in bad):
-        note = ", ".join(each.compared) or each.problem or "exists"
         if each in bad:
-            is_below = each.path.is_relative_to(Path.cwd())
-            path = each.path.relative_to(Path.cwd()) if is_below else each.path
-            note = f"{path}:{each.line}: {each.problem}"
+            note = f"{_below_here(each.path)}:{each.line}: {each.problem}"
+        else:
+            note = ", ".join(each.compared) or each.problem or "exists"
         if each in bad or not quiet:
             rows.append((each.state, f"{each.model}: {each.file}", each.host or each.type, note))
     yield from align_columns(rows) if rows else ()
     counts = Counter(each.state for each in checked)
     parts = ", ".join(f"{number} {state}" for state, number in counts.most_common())
     yield f"{format_count(len(checked), 'source')}{f': {parts}' if parts else ''}"
+
+
+def _below_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
