@@ -38,6 +38,8 @@ REFUSED_WORDS_OF_CLASSES = {
     "means": "download options, or evaluation protocol",
     "shift": "keypoint displacement",
 }
+#: Variables and parameters that do not say what they hold.
+VAGUE_VARIABLES = {"found", "known", "own", "places", "stated"}
 #: Parameters that say nothing: typed options take their place.
 REFUSED_PARAMETERS = {"how": "a parameter for each option, or a frozen dataclass of options"}
 
@@ -73,6 +75,27 @@ def refused_names_in(code: str) -> Iterator[str]:
                 yield f"{node.lineno}: {name}: {word} is refused, write {instead}"
 
 
+def vague_variables_in(code: str) -> Iterator[str]:
+    """Each variable and parameter with a vague name, and its line; a field's class explains it."""
+    tree = ast.parse(code)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    fields = {
+        statement.target
+        for of_class in classes
+        for statement in of_class.body
+        if isinstance(statement, ast.AnnAssign)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            name = node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name = node.id if node not in fields else ""
+        else:
+            continue
+        if name in VAGUE_VARIABLES:
+            yield f"{node.lineno}: {name}: write what it holds"
+
+
 def repeated(named: Iterable[tuple[str, Path]]) -> dict[str, list[str]]:
     """The names that more than one place has, with these places."""
     places = defaultdict(list)
@@ -89,6 +112,14 @@ def test_no_name_contains_a_refused_word():
         for word in words_of(path.parent.name if path.stem == "__init__" else path.stem):
             if word in REFUSED_WORDS:
                 problems.append(f"{module}: {word} is refused, write {REFUSED_WORDS[word]}")
+    assert not problems, "\n".join(problems)
+
+
+def test_variables_say_what_they_hold():
+    problems = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        vague = vague_variables_in(path.read_text("utf-8"))
+        problems += [f"{path.relative_to(SOURCE)}:{problem}" for problem in vague]
     assert not problems, "\n".join(problems)
 
 
@@ -138,3 +169,22 @@ def test_a_refused_name_is_found_wherever_it_stands(code):
 )
 def test_other_names_are_allowed(code):
     assert not list(refused_names_in(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "found = 1",
+        "def f():\n    first, own = 1, 2",
+        "def f(known): pass",
+        "rows = [places for places in ()]",
+        "if (stated := 1): pass",
+        "def f():\n    own: int = 1",
+    ],
+)
+def test_a_vague_variable_is_found_wherever_it_gets_its_value(code):
+    assert len(list(vague_variables_in(code))) == 1
+
+
+def test_a_field_may_have_a_short_name():
+    assert not list(vague_variables_in("class A:\n    own: int\n\nA(own=1).own = 2"))

@@ -55,10 +55,10 @@ class HostHeader:
         """
         try:
             address = urlsplit(url)
-            own = urlsplit(f"//{self.host}")
+            host = urlsplit(f"//{self.host}")
             port = address.port or _PORTS.get(address.scheme)
-            is_port = own.port == port if own.port else address.scheme == "https" and port == 443
-            return own.hostname == address.hostname and is_port
+            is_port = host.port == port if host.port else address.scheme == "https" and port == 443
+            return host.hostname == address.hostname and is_port
         except ValueError:
             return False
 

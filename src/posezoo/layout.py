@@ -39,8 +39,8 @@ class ModelLayout:
 
     def published_path(self, spec: ModelSpec, name: str) -> Path:
         """The path of a file's original; if model.yml changes its text, this is NAME.orig."""
-        if (own := self.custom_checkpoint(spec)) is not None:
-            return own
+        if (checkpoint := self.custom_checkpoint(spec)) is not None:
+            return checkpoint
         rewritten = any(
             isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing
         )

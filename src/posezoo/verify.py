@@ -194,26 +194,26 @@ def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
 
 
 def find_untracked_below(
-    folder: Path, known: set[Path], needed: set[Path]
+    folder: Path, tracked: set[Path], needed: set[Path]
 ) -> Iterator[tuple[Path, str]]:
     """The unknown files below a folder, which may be missing, with their states.
 
-    Another check reports problems of known files; ``needed`` are the parent folders of these.
+    Another check reports problems of ``tracked`` files; ``needed`` are the parent folders of these.
     """
     for path, kind in _entries(folder):
-        if path in known or (kind == "file" and _is_partial_download(path, known)):
+        if path in tracked or (kind == "file" and _is_partial_download(path, tracked)):
             continue
         if path in needed and kind == "folder":
-            yield from find_untracked_below(path, known, needed)
+            yield from find_untracked_below(path, tracked, needed)
         # A failed download may leave an empty folder.
         elif kind != "folder" or any(find_untracked_below(path, set(), set())):
             yield path, _STATES.get(kind, kind)
 
 
-def _is_partial_download(path: Path, known: set[Path]) -> bool:
+def _is_partial_download(path: Path, tracked: set[Path]) -> bool:
     if not (path.name.startswith(".") and path.name.endswith(".part")):
         return False
-    siblings = (file for file in known if file.parent == path.parent)
+    siblings = (file for file in tracked if file.parent == path.parent)
     return any(path.name.startswith(f".{file.name}.") for file in siblings)
 
 

@@ -108,10 +108,10 @@ def _format_differences(
 ) -> str:
     # A renamed key is missing under one name and unexpected under the other.
     candidates = differences.unexpected or tensors
-    known = differences.missing or requested
+    expected = differences.missing or requested
     groups: tuple[tuple[str, Sequence[Any], Callable[[Any], str]], ...] = (
         ("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
-        ("unexpected", differences.unexpected, lambda key: _with_nearest(key, known)),
+        ("unexpected", differences.unexpected, lambda key: _with_nearest(key, expected)),
         (
             "of another shape",
             differences.reshaped,
@@ -132,10 +132,12 @@ def _format_differences(
     return f"does not fit the network: {'; '.join(parts)}"
 
 
-def _with_nearest(key: str, known: Iterable[str]) -> str:
+def _with_nearest(key: str, candidates: Iterable[str]) -> str:
     words = set(re.split(r"[._]", key))
     likely = nlargest(
-        _MAX_COMPARED, known, key=lambda candidate: len(words & set(re.split(r"[._]", candidate)))
+        _MAX_COMPARED,
+        candidates,
+        key=lambda candidate: len(words & set(re.split(r"[._]", candidate))),
     )
     hint = suggest(key, likely)
     return f"{truncate(key)} ({hint})" if hint else truncate(key)

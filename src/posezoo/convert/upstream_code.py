@@ -92,22 +92,22 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     Raises:
         ConversionError: there is none, or its arguments in model.yml cannot be used.
     """
-    places = []
+    programs = []
     if spec.has_pre_convert:
-        places = [str(spec.path.with_name("pre-convert.py"))]
+        programs = [str(spec.path.with_name("pre-convert.py"))]
     if spec.upstream_export:
         requested = _export_arguments(spec)
         paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
         module, name = (
             requested.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name")
         )
-        places.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
-    if not places:
+        programs.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
+    if not programs:
         raise ConversionError(
             f"{spec.full_name}: nothing in its folder says how {spec.input_model} is created",
             hint="create it with its authors' tools",
         )
-    return tuple(places)
+    return tuple(programs)
 
 
 def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str, Any]]:

@@ -47,7 +47,7 @@ class Availability:
     def local_precisions(self) -> tuple[str, ...]:
         """The precisions whose files are all on a disk."""
         return tuple(
-            precision for precision, places in self.places.items() if LOCAL.issuperset(places)
+            precision for precision, origins in self.places.items() if LOCAL.issuperset(origins)
         )
 
     @property
@@ -72,7 +72,7 @@ def find_availability(
 
     ``stored`` is as for ``plan_download``.
     """
-    places = {}
+    by_precision = {}
     for precision in spec.precisions if spec.is_ir else ("",):
         try:
             precisions = [precision] if precision else None
@@ -80,11 +80,11 @@ def find_availability(
             names = [_place(planned, options) for planned in plan]
         except LicenseError:
             names = [REFUSED]
-        places[str(precision)] = tuple(dict.fromkeys(names))
-    return Availability(spec, places)
+        by_precision[str(precision)] = tuple(dict.fromkeys(names))
+    return Availability(spec, by_precision)
 
 
-def find_available(known: Sequence[Availability], options: DownloadOptions) -> set[str]:
+def find_available(models: Sequence[Availability], options: DownloadOptions) -> set[str]:
     """The full names of the models whose files are available: on a disk, or at a source that
     answers.
 
@@ -92,8 +92,8 @@ def find_available(known: Sequence[Availability], options: DownloadOptions) -> s
     """
     from posezoo.download.source_check import check_sources  # imports requests
 
-    available = {each.spec.full_name for each in known if each.is_local}
-    asked = [each for each in known if not each.is_local and REFUSED not in each.best_places]
+    available = {each.spec.full_name for each in models if each.is_local}
+    asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]
     options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
     answers = check_sources([each.spec for each in asked], options)
     good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}

@@ -91,8 +91,8 @@ def download_file(
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):
-            places = candidates if candidates is not None else list_candidates(file, context)
-            candidate = _fill(file, places, partial, context)
+            sources = candidates if candidates is not None else list_candidates(file, context)
+            candidate = _fill(file, sources, partial, context)
             try:
                 _require_digests(file, also, partial.digests)
             except DigestError:
@@ -317,8 +317,10 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
         raise DigestError(reason, hint=_CHANGED)
 
 
-def _require_digests(file: SourceFile, stated: Sequence[Digest], digests: Sequence[Digest]) -> None:
-    for expected in stated:
+def _require_digests(
+    file: SourceFile, expected_digests: Sequence[Digest], digests: Sequence[Digest]
+) -> None:
+    for expected in expected_digests:
         for actual in digests:
             if actual.algorithm == expected.algorithm and actual != expected:
                 problem = f"{file.name}: its digest is {actual}, but {expected} is stated"

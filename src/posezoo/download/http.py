@@ -148,8 +148,8 @@ def _parse_content_range(
 def _stated_size(response: requests.Response) -> int | None:
     """The size of the whole file in bytes; None if the response does not state it."""
     is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
-    stated = response.headers.get("Content-Range" if is_part else "Content-Length", "")
-    return _parse_size(stated.rpartition("/")[2], response)
+    size_text = response.headers.get("Content-Range" if is_part else "Content-Length", "")
+    return _parse_size(size_text.rpartition("/")[2], response)
 
 
 def _strong_etag(response: requests.Response) -> str:
@@ -331,11 +331,11 @@ def _refuse_length(
         )
 
 
-def _parse_size(stated: str, response: requests.Response) -> int | None:
+def _parse_size(text: str, response: requests.Response) -> int | None:
     """A size in bytes that a header states; None if it is none, or that of a compressed body."""
-    is_number = stated.isascii() and stated.isdecimal() and len(stated) <= _MOST_DIGITS
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
     if is_number and content_encoding(response) == "identity":
-        return int(stated)
+        return int(text)
     return None
 
 

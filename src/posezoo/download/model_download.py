@@ -112,7 +112,7 @@ def download_model(
     files = select_files(spec, precisions)
     require_allowed(spec, files, download_options)
     targets = tuple(layout.file_path(spec, file) for file in files)
-    places = tuple(zip(files, targets, strict=True))
+    files_and_targets = tuple(zip(files, targets, strict=True))
     _report_notes(spec, targets, listener)
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     record = layout.model_download_dir(spec) / NAME
@@ -121,9 +121,9 @@ def download_model(
             spec, download_options, listener, pool=pool, records_origins=True
         ) as context:
             try:
-                _download_missing(spec, places, layout, context, candidates)
+                _download_missing(spec, files_and_targets, layout, context, candidates)
             finally:
-                _record_origins(record, spec, places, context)
+                _record_origins(record, spec, files_and_targets, context)
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
@@ -135,13 +135,13 @@ def download_model(
 
 def _download_missing(
     spec: ModelSpec,
-    places: Places,
+    files_and_targets: Places,
     layout: ModelLayout,
     context: DownloadContext,
     candidates: Sequence[Candidate] | None,
 ) -> None:
     needed = []
-    for file, target in places:
+    for file, target in files_and_targets:
         if is_unpacked(file, spec, layout, rehash=context.options.verify):
             context.emit(FileUpToDate(spec.full_name, file.name))
         else:
@@ -152,10 +152,10 @@ def _download_missing(
 
 
 def _record_origins(
-    record: Path, spec: ModelSpec, places: Places, context: DownloadContext
+    record: Path, spec: ModelSpec, files_and_targets: Places, context: DownloadContext
 ) -> None:
     try:
-        update_provenance_json(record.parent, spec, places)
+        update_provenance_json(record.parent, spec, files_and_targets)
     except OSError as error:  # the files are verified anyway
         context.warn(f"{record}: cannot be written: {error.strerror or error}")
 

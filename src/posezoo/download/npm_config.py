@@ -326,10 +326,10 @@ def _expand(text: str) -> str:
     empty.
     """
 
-    def replace(found: re.Match[str]) -> str:
-        escapes, name, optional = found.groups()
+    def replace(match: re.Match[str]) -> str:
+        escapes, name, optional = match.groups()
         if len(escapes) % 2:
-            return found[0][(len(escapes) + 1) // 2 :]
+            return match[0][(len(escapes) + 1) // 2 :]
         return escapes[: len(escapes) // 2] + os.environ.get(
             name, "" if optional else f"${{{name}}}"
         )

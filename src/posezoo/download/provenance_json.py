@@ -52,7 +52,7 @@ def remember_origin(
 
 
 def update_provenance_json(
-    folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]
+    folder: Path, spec: ModelSpec, files_and_targets: Sequence[tuple[SourceFile, Path]]
 ) -> None:
     """Write the origins of files of a model, from their records; entries of other files are kept.
 
@@ -63,7 +63,7 @@ def update_provenance_json(
     if NAME in names:  # do not overwrite a published file of this name
         return
     origins = {}
-    for file, target in places:
+    for file, target in files_and_targets:
         # The origin is recorded before the rename, so the file must exist and be verified.
         if not target.is_file():
             continue

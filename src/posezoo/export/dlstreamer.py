@@ -70,10 +70,10 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
         ExportError: DL Streamer has no converter for the outputs.
     """
     declared = model.spec.decoder
-    known = find_model_proc(model.spec.name)
+    model_proc = find_model_proc(model.spec.name)
     ir_folder = f"{model.precision}/" if folder.has_precisions else ""
-    if known is not None and declared is None:
-        yield from _render_known(model, known, ir_folder)
+    if model_proc is not None and declared is None:
+        yield from _render_known(model, model_proc, ir_folder)
         return
     info = model.model_info
     decoder = DECODERS.find(declared.name) if declared is not None else None
@@ -92,20 +92,22 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
     yield _render_pipeline(model, ir_folder, _PIPELINES[converter])
 
 
-def _render_known(model: ExportedModel, known: ModelProc, ir_folder: str) -> Iterator[ExportFile]:
+def _render_known(
+    model: ExportedModel, model_proc: ModelProc, ir_folder: str
+) -> Iterator[ExportFile]:
     """The files of a model whose inputs and outputs DL Streamer's own samples name."""
     yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     classes = max((size for port in model.outputs for size in port.shape), default=0)
     outputs = []
-    for declared in known.outputs:
+    for declared in model_proc.outputs:
         output = dict(declared)
         if "labels" in output:
             output["labels"] = _write_labels(output, classes)
         outputs.append(output)
-    yield _render_model_proc(model, known.inputs, outputs)
+    yield _render_model_proc(model, model_proc.inputs, outputs)
     yield from render_documents(model, TARGET)
-    is_detector = known.converter in _DETECTORS or known.converter.startswith("yolo_")
-    if known.converter == _AUDIO:
+    is_detector = model_proc.converter in _DETECTORS or model_proc.converter.startswith("yolo_")
+    if model_proc.converter == _AUDIO:
         script = render("dlstreamer_audio.sh", name=model.name, ir=f"{ir_folder}{model.name}")
         yield ExportFile(f"{model.name}/pipeline.sh", script)
     else:

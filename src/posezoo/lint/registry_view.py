@@ -311,9 +311,9 @@ class ModelView:
     @property
     def card_path(self) -> Path:
         """The card that describes the model: its own, or its composite's."""
-        own = self.folder / CARD
-        if not self.entry.composite or own.is_file():
-            return own
+        own_card = self.folder / CARD
+        if not self.entry.composite or own_card.is_file():
+            return own_card
         return self.folder.parent / CARD
 
     @property

@@ -29,10 +29,10 @@ def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
     return abs(one[0] - other[0]) <= step * (1 - 1e-9) + 1e-9
 
 
-def find_intended(word: str, known: Iterable[str]) -> str:
+def find_intended(word: str, candidates: Iterable[str]) -> str:
     """The known word of which another word is a misspelling, with the same numbers; else empty."""
     numbers = _DIGITS.findall(word)
-    similar = [other for other in known if _DIGITS.findall(other) == numbers]
+    similar = [other for other in candidates if _DIGITS.findall(other) == numbers]
     matches = get_close_matches(word, similar, 1, cutoff=0.92)
     return "".join(matches) if word not in matches else ""
 

@@ -88,9 +88,9 @@ class NetworkDefinition:
         """
         for name, value in arguments.items():
             if name not in self.arguments:
-                known = ", ".join(self.arguments) or "none"
+                names = ", ".join(self.arguments) or "none"
                 raise NetworkError(
-                    f"{self.name} has no argument {name}: it has {known}",
+                    f"{self.name} has no argument {name}: it has {names}",
                     hint=suggest(name, self.arguments),
                 )
             argument = self.arguments[name]

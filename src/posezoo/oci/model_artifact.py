@@ -108,10 +108,10 @@ def list_places(model: Model, layout: ModelLayout) -> dict[str, Path]:
         for precision in Precision:
             names += _ir_names(model, precision)
     folder = layout.model_dir(model)
-    places = {name: folder / name for name in names}
+    paths = {name: folder / name for name in names}
     if isinstance(model, ModelSpec):
-        places |= {file.name: layout.file_path(model, file) for file in model.files}
-    return {f"{model.subdirectory}/{name}": path for name, path in places.items()}
+        paths |= {file.name: layout.file_path(model, file) for file in model.files}
+    return {f"{model.subdirectory}/{name}": path for name, path in paths.items()}
 
 
 def _card_names(model: Model) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def collect_files(
 
 def _list_verified(spec: ModelSpec, layout: ModelLayout, with_irs: bool) -> dict[str, Path]:
     """The published files and IR of a model, by their paths in an artifact."""
-    places = list_places(spec, layout)
+    paths = list_places(spec, layout)
     verified = {}
     for each in check_artifacts(spec, layout):
         if each.state in ("changed", "unknown") or (each.converted and each.state == "missing"):
@@ -164,7 +164,7 @@ def _list_verified(spec: ModelSpec, layout: ModelLayout, with_irs: bool) -> dict
                 hint="posezoo verify shows the reason, posezoo get makes it again",
             )
         path = f"{spec.subdirectory}/{each.artifact}"
-        if each.state == "good" and path in places and (with_irs or not each.converted):
+        if each.state == "good" and path in paths and (with_irs or not each.converted):
             verified[path] = each.path
     return verified
 
@@ -173,10 +173,14 @@ def _list_documents(
     model: Model, layout: ModelLayout, verified: Mapping[str, Path]
 ) -> dict[str, Path]:
     """The cards of a model, its license, and the records of the IR among its files."""
-    places = list_places(model, layout)
+    local_paths = list_places(model, layout)
     paths = [f"{model.subdirectory}/{name}" for name in _card_names(model)]
     paths += [f"{path.rpartition('/')[0]}/{_RECORD}" for path in verified]
-    documents = {path: places[path] for path in paths if path in places and places[path].is_file()}
+    documents = {
+        path: local_paths[path]
+        for path in paths
+        if path in local_paths and local_paths[path].is_file()
+    }
     if isinstance(model, ModelSpec) and verified and read_copyright_line(model):
         documents[f"{model.subdirectory}/{_LICENSE}"] = license_path(model)
     return documents
@@ -407,12 +411,12 @@ def _plan_model(
         model = lock.with_pins(model)
         declared = {f"{model.subdirectory}/{file.name}": file for file in model.files}
         _require_locked_irs(files, model, lock)
-    places = list_places(model, layout)
+    targets = list_places(model, layout)
     pulled: list[PulledFile] = []
     records: list[PulledFile] = []
     documents = []
     for file in files:
-        if file.path not in places:
+        if file.path not in targets:
             problem = (
                 f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
             )
@@ -420,13 +424,13 @@ def _plan_model(
         name = file.path.split("/", 2)[2]
         if file.path in declared:
             expected = _pin(declared[file.path], file)
-            pulled.append(PulledFile(file, places[file.path], expected))
+            pulled.append(PulledFile(file, targets[file.path], expected))
         elif name in (*_card_names(model), _LICENSE):
             documents.append(name)
         else:
             expected = _pin(SourceFile(name), file)
             group = records if name.endswith(f"/{_RECORD}") else pulled
-            group.append(PulledFile(file, places[file.path], expected))
+            group.append(PulledFile(file, targets[file.path], expected))
     return PullPlan(model, pulled, records, documents)
 
 
@@ -496,22 +500,22 @@ def _confirm(record: Provenance, spec: ModelSpec, path: Path) -> bytes:
     return format_confirmed_record(record, spec)
 
 
-def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:
+def _pin(declared: SourceFile, file: ArtifactFile) -> SourceFile:
     """What a file must be; a DigestError or SizeError if the artifact contradicts model.yml or the
     lock.
     """
     digests = {"sha256": file.sha256, "sha384": file.sha384}
-    pin = known.checksum or Digest("sha384", file.sha384)
+    pin = declared.checksum or Digest("sha384", file.sha384)
     if (digits := digests.get(pin.algorithm, pin.value)) != pin.value:
         actual = Digest(pin.algorithm, digits)
         raise DigestError(
-            f"{file.path}: the artifact has {actual}, but {known.pin_text} is declared"
+            f"{file.path}: the artifact has {actual}, but {declared.pin_text} is declared"
         )
-    if known.size not in (None, file.size):
+    if declared.size not in (None, file.size):
         raise SizeError(
-            f"{file.path}: the artifact has {file.size} bytes, {known.size} are declared"
+            f"{file.path}: the artifact has {file.size} bytes, {declared.size} are declared"
         )
-    return replace(known, size=file.size, checksum=pin)
+    return replace(declared, size=file.size, checksum=pin)
 
 
 def pull_files(
@@ -552,5 +556,5 @@ def pull_files(
         if _LICENSE in plan.documents and read_copyright_line(spec):
             target = layout.model_dir(spec) / _LICENSE
             write_atomically(target, license_path(spec).read_bytes())
-        places = [(file, layout.file_path(spec, file)) for file in spec.files]
-        update_provenance_json(layout.model_download_dir(spec), spec, places)
+        files = [(file, layout.file_path(spec, file)) for file in spec.files]
+        update_provenance_json(layout.model_download_dir(spec), spec, files)

@@ -221,10 +221,10 @@ class OciClient:
             try:
                 refuse_status(response, expected)
             except SourceError as error:
-                stated = response.raw.read(1000, decode_content=True).decode("utf-8", "replace")
-                reasons = re.findall(r'"message":\s*"([^"]*)"', redact_secrets(stated))
+                body = response.raw.read(1000, decode_content=True).decode("utf-8", "replace")
+                reasons = re.findall(r'"message":\s*"([^"]*)"', redact_secrets(body))
                 error.problem = ": ".join(map(escape_control_characters, (error.problem, *reasons)))
-                if "DIGEST_INVALID" in stated:  # the bytes were changed on their way
+                if "DIGEST_INVALID" in body:  # the bytes were changed on their way
                     raise TransientSourceError(error.problem) from error
                 raise
         return response
@@ -256,8 +256,8 @@ class OciClient:
                 login = f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}"
             kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
             if kind.lower() == "bearer":
-                stated = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-                login, ends = self._request_token(stated, user, secret, login)
+                challenge = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+                login, ends = self._request_token(challenge, user, secret, login)
             elif kind.lower() != "basic" or not login:
                 refuse_status(response)
             self._login = (HostHeader.for_url(self._root, "Authorization", login),)
@@ -274,7 +274,7 @@ class OciClient:
         )
 
     def _request_token(
-        self, stated: Mapping[str, str], user: str, secret: str, login: str
+        self, challenge: Mapping[str, str], user: str, secret: str, login: str
     ) -> tuple[str, float]:
         """A token from the service that the registry names for logins, and when to get the next
         one.
@@ -283,13 +283,13 @@ class OciClient:
         from posezoo.download.http_connections import public_addresses_only, translate_errors
 
         options = self._context.options
-        realm = stated.get("realm", "")
+        realm = challenge.get("realm", "")
         if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
             raise SourceError(f"names {sanitize(realm)} for logins, which is not an https URL")
         public_only = require_safe_target(self._root, realm, options)
         if secret:
             self._require_allowed(realm)
-        query = {"service": stated.get("service", ""), "scope": self._scope}
+        query = {"service": challenge.get("service", ""), "scope": self._scope}
         session = self._context.pool.session()
         if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
             form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}

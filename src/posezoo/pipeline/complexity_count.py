@@ -106,7 +106,7 @@ def convert_with_random_weights(
     return get(resolved, context, ConversionOptions(self_check=False))
 
 
-def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
+def record_measurements(spec: Model, measurements: Collection[Measurement]) -> Path:
     """Write measurements to the measured.yml in the folder of a model or composite.
 
     Raises:
@@ -122,7 +122,7 @@ def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
             hint="--models_dir names another registry",
         )
     path = spec.path.with_name(measured.NAME)
-    measured.update_measured_yml(path, found)
+    measured.update_measured_yml(path, measurements)
     return path
 
 

@@ -68,12 +68,12 @@ def _open_on_worker(values: dict[str, Any]) -> Context:
     mirrors.
     """
     path = config_file()
-    own = _worker_settings(path, path.stat().st_mtime_ns if path is not None else 0)
-    by_shown_address = {redact_secrets(mirror): mirror for mirror in own.mirror}
+    worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path is not None else 0)
+    by_shown_address = {redact_secrets(mirror): mirror for mirror in worker_settings.mirror}
     settings = values["settings"]
     mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
-    options = replace(values["download_options"], headers=own.header, mirrors=mirror)
-    settings = replace(settings, header=own.header, mirror=mirror)
+    options = replace(values["download_options"], headers=worker_settings.header, mirrors=mirror)
+    settings = replace(settings, header=worker_settings.header, mirror=mirror)
     return Context(**values | {"settings": settings, "download_options": options})
 
 

@@ -191,9 +191,10 @@ def channel_count(shape: Shape) -> int:
 
     This is a guess, because a side may be as long as a usual number of channels.
     """
-    known = (17, 19, 38, 57)
+    usual_counts = (17, 19, 38, 57)
     return next(
-        (side for side in shape[1:2] + shape[3:4] if side in known), shape[1] if shape[1:] else 0
+        (side for side in shape[1:2] + shape[3:4] if side in usual_counts),
+        shape[1] if shape[1:] else 0,
     )
 
 

@@ -285,10 +285,10 @@ class _PersonAssembly:
 
     def _add(self, weak: LimbCandidates) -> NDArray[Any]:
         """Add pairs that were not candidates; returns their indices."""
-        known = len(self._is_joined)
+        count = len(self._is_joined)
         self._pairs = self._pairs + weak
         self._is_joined = np.append(self._is_joined, np.zeros(len(weak.limbs), bool))
-        return np.arange(known, len(self._is_joined))
+        return np.arange(count, len(self._is_joined))
 
     def _best(self, chosen: NDArray[Any], heights: Floats) -> NDArray[Any]:
         """Those of the chosen pairs that have the largest sum of weights; unknown heights are

@@ -186,14 +186,14 @@ class Pose:
         Raises:
             PosezooError: the skeleton lacks some of them.
         """
-        places = SKELETONS[self.skeleton].coco
-        if places is None:
+        order = SKELETONS[self.skeleton].coco
+        if order is None:
             raise PosezooError(
                 f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's"
                 " keypoints",
                 hint="to_json() writes any skeleton",
             )
-        return self.keypoints[list(places)]
+        return self.keypoints[list(order)]
 
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
         """An entry of a COCO file of keypoint results.
@@ -284,10 +284,10 @@ def create_poses(
         skeleton: a name of ``SKELETONS``, with K keypoints.
         size: width and height of the image, in pixels.
     """
-    places, missing = keypoints[:, :, :2], keypoints[:, :, 2:] <= 0
+    points, missing = keypoints[:, :, :2], keypoints[:, :, 2:] <= 0
     corner = np.array(size, np.float32)
-    low = np.where(missing, corner, places).min(axis=1)
-    high = np.where(missing, np.float32(0), places).max(axis=1)
+    low = np.where(missing, corner, points).min(axis=1)
+    high = np.where(missing, np.float32(0), points).max(axis=1)
     boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, corner)], axis=1).tolist()
     return [
         Pose(keypoints[place], skeleton, score, (x0, y0, x1, y1))

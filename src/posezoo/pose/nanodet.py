@@ -63,16 +63,18 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
                 f" {stride}; the scores have {len(cells)}, the distances {len(logits)} of"
                 f" {logits.shape[1]} logits"
             )
-        found = np.flatnonzero(cells[:, PERSON] >= options.min_box_score)
-        found = found[np.isfinite(cells[found, PERSON]) & np.isfinite(logits[found]).all(axis=1)]
-        centers = (np.stack([found % columns, found // columns], axis=1) + 0.5) * stride
-        bins = logits[found].reshape(-1, 4, logits.shape[1] // 4)
+        people = np.flatnonzero(cells[:, PERSON] >= options.min_box_score)
+        people = people[
+            np.isfinite(cells[people, PERSON]) & np.isfinite(logits[people]).all(axis=1)
+        ]
+        centers = (np.stack([people % columns, people // columns], axis=1) + 0.5) * stride
+        bins = logits[people].reshape(-1, 4, logits.shape[1] // 4)
         shares = np.exp(bins - bins.max(axis=2, keepdims=True))
         distances = stride * (shares @ np.arange(bins.shape[2])) / shares.sum(axis=2)
         boxes.append(
             np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
         )
-        scores.append(cells[found, PERSON])
+        scores.append(cells[people, PERSON])
     inside = np.concatenate(boxes).clip(0, [*size, *size])
     return suppress_boxes(inside, np.concatenate(scores), size, options.max_overlap)
 

@@ -91,8 +91,8 @@ def _connections(
     vector = (end[:, None] - start).reshape(-1, 1, 2)
     grid = np.arange(SAMPLES, dtype=np.float32).reshape(1, -1, 1)
     along = np.broadcast_to(start, (len(end), *start.shape)).reshape(-1, 1, 2)
-    places = (1 / (SAMPLES - 1) * vector * grid + along).round().astype(np.int32)
-    vectors = field[:, places[..., 1], places[..., 0]]
+    samples = (1 / (SAMPLES - 1) * vector * grid + along).round().astype(np.int32)
+    vectors = field[:, samples[..., 1], samples[..., 0]]
     unit = vector / (np.linalg.norm(vector, axis=2, keepdims=True) + 1e-6)
     affinity = vectors[0] * unit[..., 0] + vectors[1] * unit[..., 1]
     agreeing = affinity > options.min_affinity
@@ -207,10 +207,10 @@ def decode_associative_embedding_omz(
         for person in kept.tolist():
             # The mean of the tags, in the order in which peaks were assigned. It is rounded at each
             # step, as in the original.
-            own = np.flatnonzero(owners == person)
-            own = own[np.argsort(np.argsort(JOINT_ORDER)[peaks.maps[own]])]
+            members = np.flatnonzero(owners == person)
+            members = members[np.argsort(np.argsort(JOINT_ORDER)[peaks.maps[members]])]
             mean: Floats = np.zeros_like(peak_tags[0])
-            for number, tag in enumerate(peak_tags[own]):
+            for number, tag in enumerate(peak_tags[members]):
                 mean = (mean * number + tag) / np.float32(number + 1)
             _refine(keypoints[person], mean, heat, tags)
     keypoints = keypoints[kept]

@@ -182,27 +182,27 @@ class _Tracer:
 
     def trace(self, root: int, keypoint: Keypoint) -> list[Keypoint]:
         """All keypoints of the person whose keypoint ``root`` this is."""
-        found = {root: keypoint}
+        traced = {root: keypoint}
         for source, target, edge, is_forward in _ROUTES[root]:
-            x, y, _ = found[source]
+            x, y, _ = traced[source]
             place = self._nearest_cell(x, y) * 2 * len(_EDGES) + edge
             displacements = self._forward if is_forward else self._backward
             x, y = x + displacements[place + len(_EDGES)], y + displacements[place]
             for _ in range(_REFINEMENTS):
                 x, y, _ = self.keypoint(self._nearest_cell(x, y), target)
-            found[target] = x, y, self._scores[self._nearest_cell(x, y) * JOINTS + target]
-        return [found[part] for part in range(JOINTS)]
+            traced[target] = x, y, self._scores[self._nearest_cell(x, y) * JOINTS + target]
+        return [traced[part] for part in range(JOINTS)]
 
 
 def _find_route(root: int) -> list[tuple[int, int, int, bool]]:
     """The steps from a keypoint to all others: source, target, edge, and whether it is followed
     forward.
     """
-    known, steps = [root], []
-    for source in known:
+    reached, steps = [root], []
+    for source in reached:
         for edge, ends in enumerate(_EDGES):
-            if source in ends and (target := sum(ends) - source) not in known:
-                known.append(target)
+            if source in ends and (target := sum(ends) - source) not in reached:
+                reached.append(target)
                 steps.append((source, target, edge, source == ends[0]))
     return steps
 

@@ -66,8 +66,10 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     require_equal_rows("rf_detr", maps)
     rows = maps["keypoints"]
     with np.errstate(over="ignore", invalid="ignore"):
-        found = _sigmoid(rows[:, :, FINDABLE])
-        strength = _sigmoid(maps["labels"][:, PERSON]) * _mean_variance(rows, found) ** -EXPONENT
+        visibility = _sigmoid(rows[:, :, FINDABLE])
+        strength = (
+            _sigmoid(maps["labels"][:, PERSON]) * _mean_variance(rows, visibility) ** -EXPONENT
+        )
         scores = 1 - 1 / (1 + strength)
     # A comparison with a score that is not finite is false.
     is_person = (scores >= options.min_score) & (scores > 0)
@@ -76,7 +78,7 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     people = people[np.argsort(-scores[people], kind="stable")]
     keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
-    keypoints[:, :, 2] = found[people]
+    keypoints[:, :, 2] = visibility[people]
     return create_poses(keypoints, scores[people], skeleton_of(rows.shape[1]), size)
 
 

@@ -91,9 +91,9 @@ def group_by_tags(
     next_number = int(numbers[-1]) + 1
     for unclear in np.flatnonzero(~clear):
         members = np.flatnonzero(cluster == unclear)
-        own = match_by_tags(peaks.maps[members], points[members], tags[members], max_distance)
-        owners[members] = own + next_number
-        next_number += int(own.max()) + 1
+        people = match_by_tags(peaks.maps[members], points[members], tags[members], max_distance)
+        owners[members] = people + next_number
+        next_number += int(people.max()) + 1
     return owners
 
 

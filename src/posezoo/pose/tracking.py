@@ -153,10 +153,10 @@ class PoseTracker:
         seen = _points(poses)
         sizes = [_size(pose) for pose in poses]
         matches = self._match(seen, poses[0].skeleton)
-        places = list(matches)
-        if places:
-            matched_sizes = [sizes[place] for place in places]
-            _correct(list(matches.values()), seen[places], matched_sizes, self._time_s)
+        matched = list(matches)
+        if matched:
+            matched_sizes = [sizes[place] for place in matched]
+            _correct(list(matches.values()), seen[matched], matched_sizes, self._time_s)
         for track in matches.values():
             self._number(track)
         tracks = []

@@ -77,15 +77,15 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
 
 def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
     """The column and row of each cell, (N, 2), and its side in pixels, (N, 1)."""
-    places: list[NDArray[Any]] = []
+    cells: list[NDArray[Any]] = []
     sides: list[NDArray[Any]] = []
     for stride in STRIDES:
         columns = size[0] // stride
         rows = size[1] // stride
         number = np.arange(columns * rows)
-        places.append(np.stack([number % columns, number // columns], axis=1))
+        cells.append(np.stack([number % columns, number // columns], axis=1))
         sides.append(np.full((len(number), 1), stride))
-    return np.concatenate(places).astype(np.float32), np.concatenate(sides).astype(np.float32)
+    return np.concatenate(cells).astype(np.float32), np.concatenate(sides).astype(np.float32)
 
 
 #: The numbers of cells of the published inputs, 416x416 and 640x640.

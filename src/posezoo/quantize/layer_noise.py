@@ -47,12 +47,12 @@ def compare_layers(
         outputs = fp32_probe(inputs)
         expected = outputs[: len(names)]
         activations = outputs[len(names) :]
-        own = map(_noise, expected, isolated_probe([*inputs, *activations]))
-        noises.append(list(zip(own, map(_noise, expected, int8_probe(inputs)), strict=True)))
+        isolated = map(_noise, expected, isolated_probe([*inputs, *activations]))
+        noises.append(list(zip(isolated, map(_noise, expected, int8_probe(inputs)), strict=True)))
     means = np.mean(noises, axis=0)
     return tuple(
-        LayerNoise(name, types[name], float(own), float(total))
-        for name, (own, total) in zip(names, means, strict=True)
+        LayerNoise(name, types[name], float(isolated), float(total))
+        for name, (isolated, total) in zip(names, means, strict=True)
     )
 
 

@@ -67,7 +67,7 @@ def with_added_mo_args(
     requested = [text for text in arguments if text.partition("=")[0] not in _WITHOUT_EFFECT]
     if not requested:
         return spec
-    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {
+    accepted = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {
         *_GIVEN_ELSEWHERE,
         *OTHER_ORIGINALS,
     }
@@ -80,11 +80,11 @@ def with_added_mo_args(
             raise PosezooError(
                 f"--add_mo_arg={text}: this argument cannot be added", hint=_GIVEN_ELSEWHERE[flag]
             )
-        if flag not in known and not has_mo:
-            supported = ", ".join(sorted(known))
+        if flag not in accepted and not has_mo:
+            supported = ", ".join(sorted(accepted))
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not support this argument",
-                hint=suggest(flag, known)
+                hint=suggest(flag, accepted)
                 or f"it supports {supported}; with --mo PATH all others are possible",
             )
     added = read_given_arguments(requested, spec.inputs, flag="--add_mo_arg=")

@@ -59,13 +59,13 @@ class BottomUpPipeline(NetworkPipeline):
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         options = config.options
         name, layout = image_input(graph, config.preprocessing)
-        own = graph.image_size(name, layout)
-        is_dynamic = -1 in own
-        aspect = options.aspect_size or (None if is_dynamic else own)
+        declared_size = graph.image_size(name, layout)
+        is_dynamic = -1 in declared_size
+        aspect = options.aspect_size or (None if is_dynamic else declared_size)
         if (options.target_size is None and options.aspect_size is None) or aspect is None:
-            return None if is_dynamic else own
+            return None if is_dynamic else declared_size
         target = options.target_size or (
-            self._sizing.default_target if is_dynamic else self._sizing.target_size(own)
+            self._sizing.default_target if is_dynamic else self._sizing.target_size(declared_size)
         )
         size = self._sizing.input_size(target, aspect)
         try:
@@ -75,7 +75,7 @@ class BottomUpPipeline(NetworkPipeline):
                 raise TargetSizeError(error.problem, hint="leave out the target size") from error
             if is_dynamic:
                 raise
-            return own  # the aspect is optional: the letterbox fits any image
+            return declared_size  # the aspect is optional: the letterbox fits any image
         return size
 
 

@@ -281,20 +281,20 @@ class Graph:
         if all(shape[:1] == (batch,) for shape in self.inputs.values()):
             return
         hint = "the batch is a constant in the graph: only its own batch is supported"
-        own = max([1, *(shape[0] for shape in self.inputs.values() if shape)])
+        declared_batch = max([1, *(shape[0] for shape in self.inputs.values() if shape)])
         before: dict[str, Shape] = {}
-        for images in (own, batch):
+        for images in (declared_batch, batch):
             before = self.outputs
             shapes = {name: [images, *shape[1:]] for name, shape in self.inputs.items() if shape}
             self._reshape(shapes, f"batch {images}", f"refuses a batch of {images}", hint)
         for name, shape in self.outputs.items():
             # If the batch is a constant in the graph, reshaping may succeed and mix up the images.
             is_known = -1 not in (*shape, *before[name])
-            if is_known and prod(shape) * own != prod(before[name]) * batch:
+            if is_known and prod(shape) * declared_batch != prod(before[name]) * batch:
                 raise InferenceError(
                     f"{self.path}: refuses a batch of {batch}: its output {name} would be"
                     f" {format_shape(shape)}, and is {format_shape(before[name])} for a batch of"
-                    f" {own}",
+                    f" {declared_batch}",
                     hint=hint,
                 )
 

@@ -97,16 +97,16 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
         advance(place, None)
     while requests:
         first = next(iter(requests.values()))
-        places = [place for place, request in requests.items() if _is_alike(request, first)]
+        alike = [place for place, request in requests.items() if _is_alike(request, first)]
         if not first.network.supports_batching:
-            del places[1:]
-        batch = list(map(requests.pop, places))
+            del alike[1:]
+        batch = list(map(requests.pop, alike))
         inputs = {
             name: np.concatenate([request.inputs[name] for request in batch])
             for name in first.inputs
         }
         with first.network.infer(inputs) as outputs:
-            for row, place in enumerate(places):
+            for row, place in enumerate(alike):
                 advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
     return [results[place] for place in range(len(pipelines))]
 

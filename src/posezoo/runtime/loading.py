@@ -124,9 +124,11 @@ def load_detector(
         InferenceError, MissingPackageError: as for ``load_estimator``.
     """
     options = options or LoadOptions()
-    own = find_decoder(model.decoder.name).detector_options if model.decoder is not None else {}
+    decoder_options = (
+        find_decoder(model.decoder.name).detector_options if model.decoder is not None else {}
+    )
     options = LoadOptions(
-        options.runtime, decoder_options=own, min_person_score=options.min_person_score
+        options.runtime, decoder_options=decoder_options, min_person_score=options.min_person_score
     )
     return load_estimator(model, irs, options)
 

@@ -189,9 +189,9 @@ class DetectorPipeline(NetworkPipeline):
         assert self.input_size is not None
         transform, picture = self._fit_image(image, self.input_size)
         maps = yield from self._infer(picture)
-        found = self._decode_outputs(maps, self.input_size)
-        corners = np.array([pose.box for pose in found], np.float64).reshape(-1, 2, 2)
-        scores = np.array([pose.score for pose in found])
+        people = self._decode_outputs(maps, self.input_size)
+        corners = np.array([pose.box for pose in people], np.float64).reshape(-1, 2, 2)
+        scores = np.array([pose.score for pose in people])
         return create_box_poses(transform.to_image(corners).reshape(-1, 4), scores, size)
 
     def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:

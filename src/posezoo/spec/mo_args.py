@@ -446,13 +446,15 @@ def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
         match = _LAYOUT.fullmatch(part.strip())
         name, requested = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
         # Model Optimizer also writes nchw as [n,c,h,w].
-        own, arrow, target = requested.partition("->")
-        own, target = (re.sub(r"[\s,]", "", text).strip("[]").upper() for text in (own, target))
-        if reason := explain_invalid_layout(own) or (arrow and explain_invalid_layout(target)):
+        layout, arrow, target = requested.partition("->")
+        layout, target = (
+            re.sub(r"[\s,]", "", text).strip("[]").upper() for text in (layout, target)
+        )
+        if reason := explain_invalid_layout(layout) or (arrow and explain_invalid_layout(target)):
             raise given.node.make_error(reason)
-        if arrow and sorted(target) != sorted(own):
-            raise given.node.make_error(f"{sanitize(target)} does not have the letters of {own}")
-        yield name.strip(), (own, target if target != own else "")
+        if arrow and sorted(target) != sorted(layout):
+            raise given.node.make_error(f"{sanitize(target)} does not have the letters of {layout}")
+        yield name.strip(), (layout, target if target != layout else "")
 
 
 def _channels(port: Input) -> int:
@@ -495,10 +497,10 @@ def _assigned(
     names = [name for name, _ in values]
     if any(names):
         _refuse_duplicates(given, names)
-        known = {port.name for port in inputs}
+        input_names = {port.name for port in inputs}
         for name in names:
-            if name not in known:
-                others = [sanitize(other) for other in known if other]
+            if name not in input_names:
+                others = [sanitize(other) for other in input_names if other]
                 hint = f"the inputs: {', '.join(sorted(others))}" if others else ""
                 raise given.node.make_error(f"no input is called {sanitize(name)}", hint=hint)
         by_name = dict(values)

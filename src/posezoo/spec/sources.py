@@ -175,11 +175,11 @@ def parse_integrity(text: str) -> Digest | None:
     >>> parse_integrity("sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= md5-x")
     Digest(algorithm='sha1', value='da39a3ee5e6b4b0d3255bfef95601890afd80709')
     """
-    known = [part.partition("?")[0] for part in text.split()]
-    known = sorted(filter(_INTEGRITY.fullmatch, known), key=len)
-    if not known:
+    hashes = [part.partition("?")[0] for part in text.split()]
+    hashes = sorted(filter(_INTEGRITY.fullmatch, hashes), key=len)
+    if not hashes:
         return None
-    algorithm, _, value = known[-1].partition("-")
+    algorithm, _, value = hashes[-1].partition("-")
     return Digest(algorithm, base64.b64decode(value).hex())
 
 

@@ -154,8 +154,8 @@ class YamlNode:
             raise self.make_error(f"expected at most {maximum} items, got {len(self.value)}")
         return self.value
 
-    def as_mapping(self, known: Collection[str] | None = None) -> YamlMapping:
-        """This value as a mapping whose keys are all allowed; any keys if ``known`` is None.
+    def as_mapping(self, allowed: Collection[str] | None = None) -> YamlMapping:
+        """This value as a mapping whose keys are all allowed; any keys if ``allowed`` is None.
 
         Raises:
             SpecError: it is not a mapping, or has an unknown key and ``collect_unknown_keys`` was
@@ -163,18 +163,18 @@ class YamlNode:
         """
         if not isinstance(self.value, dict):
             raise self._unexpected("a mapping")
-        if known is not None:
+        if allowed is not None:
             for key, node in self.value.items():
-                if key not in known:
-                    self._record_unknown_key(key, node.key_node or node, known)
+                if key not in allowed:
+                    self._record_unknown_key(key, node.key_node or node, allowed)
         return YamlMapping(self, self.value)
 
     def is_text(self) -> bool:
         """Whether this is neither a list nor a mapping."""
         return isinstance(self.value, str)
 
-    def _record_unknown_key(self, key: str, node: YamlNode, known: Collection[str]) -> None:
-        hint = suggest(key, known) or f"known: {', '.join(known)}"
+    def _record_unknown_key(self, key: str, node: YamlNode, allowed: Collection[str]) -> None:
+        hint = suggest(key, allowed) or f"known: {', '.join(allowed)}"
         error = node.make_error("unknown key", hint=hint)
         collector: YamlNode | None = self
         while collector is not None and collector.unknown_keys is None:

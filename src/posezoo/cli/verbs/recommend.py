@@ -112,8 +112,8 @@ def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
     """
     if facts.skeleton is None or facts.composite:
         return False
-    found = len(facts.skeleton.keypoints)
-    return found == count if count is not None else 0 < found < _WHOLE_BODY
+    keypoint_count = len(facts.skeleton.keypoints)
+    return keypoint_count == count if count is not None else 0 < keypoint_count < _WHOLE_BODY
 
 
 def _answer_json(answer: Recommendation, limits: RequiredValues) -> dict[str, Any]:

@@ -54,9 +54,11 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
     is_face = ops.logical_and(ops.equal(logits, logits), are_finite(raw))
     left = ops.select(is_face, ops.clamp(logits, NO_BOX / 2, -NO_BOX), constant(NO_BOX))
     left = ops.reshape(left, integers([1, -1]), False)
-    places, found = pick_apart(sides, left, options.max_overlap, max_people)
-    scores = ops.select(ops.greater(found, constant(NO_BOX)), _sigmoid(found), constant(0))
-    keypoints = take(take(points, range(2, 6), 1), places, 0)
+    kept, kept_logits = pick_apart(sides, left, options.max_overlap, max_people)
+    scores = ops.select(
+        ops.greater(kept_logits, constant(NO_BOX)), _sigmoid(kept_logits), constant(0)
+    )
+    keypoints = take(take(points, range(2, 6), 1), kept, 0)
     column = ops.broadcast(ops.unsqueeze(scores, integers([1, 2])), integers([max_people, 4, 1]))
     return ops.concat([keypoints, column], 2), scores
 

@@ -24,12 +24,14 @@ def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> 
     columns = ops.mod(best, integers(width))
     rows = ops.subtract(best, columns) / integers(width)
     cells = ops.concat([columns, rows], 1)
-    places = to_float(cells)
+    positions = to_float(cells)
     if convention.refine is not None:
-        places = places + _REFINEMENTS[convention.refine](heatmaps, cells, scores, options.blur)
+        positions = positions + _REFINEMENTS[convention.refine](
+            heatmaps, cells, scores, options.blur
+        )
     cell = heatmap.cell_size(convention, size, (width, height))
     scores = ops.maximum(scores, constant(0))
-    points = ops.concat([places * constant(cell), scores], 1)
+    points = ops.concat([positions * constant(cell), scores], 1)
     is_counted = to_float(ops.greater(scores, constant(convention.min_score)))
     total = ops.reduce_sum(scores * is_counted, integers([0]))
     count = ops.reduce_sum(is_counted, integers([0]))
@@ -52,8 +54,8 @@ def _near(maps: Any, cells: Any, radius: int) -> Any:
         )
         for axis, steps, side in ((0, across, width), (1, down, height))
     )
-    places = y * integers(width) + x
-    return ops.gather_elements(ops.reshape(maps, integers([joints, -1]), False), places, 1)
+    indices = y * integers(width) + x
+    return ops.gather_elements(ops.reshape(maps, integers([joints, -1]), False), indices, 1)
 
 
 def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:

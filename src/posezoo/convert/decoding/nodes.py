@@ -114,7 +114,7 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
     length = ranks.shape[1]
     every = constant([range(length)])
     last = constant(length - 1)
-    places: list[Any] = []
+    picked: list[Any] = []
     highest: list[Any] = []
     # The highest of those that are left; those that overlap it are then removed.
     for _ in range(count):
@@ -123,7 +123,7 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
         rank = ops.reduce_max(ranks, integers([1]))
         first = ops.reduce_min(ops.select(ops.equal(ranks, rank), every, last), integers([1]))
         place = ops.convert(first, "i32")
-        places.append(place)
+        picked.append(place)
         highest.append(rank)
         left, top, right, bottom, area = ops.split(take(table, place, 1), integers(0), 5).outputs()
         common = _area(
@@ -135,7 +135,7 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
         union = ops.add(areas, area) - common
         is_apart = ops.less_equal(common, union * limit)
         ranks = ops.select(ops.logical_and(is_apart, ops.not_equal(every, first)), ranks, none)
-    return ops.concat(places, 0), ops.concat(highest, 0)
+    return ops.concat(picked, 0), ops.concat(highest, 0)
 
 
 def _area(left: Any, top: Any, right: Any, bottom: Any) -> Any:
@@ -153,10 +153,12 @@ def clip_boxes(boxes: Any, size: Size) -> tuple[Any, Any]:
     return inside, ops.reduce_logical_and(ops.greater(spans, zero), integers([1]))
 
 
-def take(values: Any, places: ArrayLike | Any, axis: int) -> Any:
+def take(values: Any, indices: ArrayLike | Any, axis: int) -> Any:
     """The values at these indices of an axis."""
     return ops.gather(
-        values, places if hasattr(places, "get_element_type") else integers(places), integers(axis)
+        values,
+        indices if hasattr(indices, "get_element_type") else integers(indices),
+        integers(axis),
     )
 
 

@@ -47,9 +47,9 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     joints = take(heatmaps, range(JOINTS), 1)
     _, _, height, width = heatmaps.shape
     cell = size[0] / width / grouping.CELL
-    places, scores = _find_peaks(joints, grouping.nms_radius(cell), options)
+    peaks, scores = _find_peaks(joints, grouping.nms_radius(cell), options)
     is_peak = to_float(ops.greater(scores, constant(0)))
-    x, y = _refine(joints, places)
+    x, y = _refine(joints, peaks)
     affinity, length = _find_candidates(x, y, is_peak, pafs, options.min_affinity)
     is_candidate = to_float(ops.greater(affinity, constant(0)))
     in_row, in_column = (
@@ -119,19 +119,19 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     return best.output(1), best.output(0)
 
 
-def _refine(joints: Any, places: Any) -> tuple[Any, Any]:
+def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
     """x and y of the peaks in cells, (18, P), as ``pose.peaks.refine_subpixel``."""
     _, _, height, width = joints.shape
     count = height * width
-    here = ops.add(places, integers(count * np.arange(JOINTS).reshape(-1, 1)))
+    here = ops.add(peaks, integers(count * np.arange(JOINTS).reshape(-1, 1)))
     around = ops.add(here, integers(np.reshape([-1, -width, 1, width, 0], (5, 1, 1))))
     flat = ops.reshape(joints, integers([-1]), False)
     values = ops.abs(take(flat, ops.floor_mod(around, integers(JOINTS * count)), 0))
     logs = ops.log(ops.clamp(values, float(TINY), float(HUGE)))
     center = take(logs, [4], 0)
     before, after = (take(logs, side, 0) - center for side in ([0, 1], [2, 3]))
-    columns = ops.mod(places, integers(width))
-    rows = ops.divide(places, integers(width))
+    columns = ops.mod(peaks, integers(width))
+    rows = ops.divide(peaks, integers(width))
     cells = ops.concat([ops.unsqueeze(each, integers(0)) for each in (columns, rows)], 0)
     at_start = ops.equal(cells, integers(0))
     at_end = ops.equal(cells, integers(np.reshape([width - 1, height - 1], (2, 1, 1))))
@@ -186,13 +186,13 @@ def _label(is_limb: Any) -> Any:
     """(18, P): the group of each peak if these limbs are joined: the index of one of the group's
     peaks.
     """
-    own = np.arange(JOINTS * is_limb.shape[1], dtype=np.float32).reshape(JOINTS, -1)
-    labels = constant(own)
+    indices = np.arange(JOINTS * is_limb.shape[1], dtype=np.float32).reshape(JOINTS, -1)
+    labels = constant(indices)
     for level in map(list, _LEVELS):
         here = take(is_limb, level, 0)
         given = here * ops.unsqueeze(take(labels, STARTS[level], 0), integers(2))
         is_alone = constant(1) - ops.reduce_sum(here, integers([1]))
-        new = ops.reduce_sum(given, integers([1])) + is_alone * constant(own[ENDS[level]])
+        new = ops.reduce_sum(given, integers([1])) + is_alone * constant(indices[ENDS[level]])
         labels = ops.scatter_update(labels, integers(ENDS[level]), new, integers(0))
     return reduce(lambda labels, limb: _join(labels, is_limb, limb), _EAR_LIMBS, labels)
 
@@ -246,18 +246,18 @@ def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tup
     lengths, shares, count = _sums(_members(labels, labels, is_peak), *each, is_peak)
     heights = ops.maximum(lengths / ops.maximum(shares, constant(1e-6)), constant(1e-3))
     is_known = to_float(ops.greater(count, constant(1)))
-    log, known = (
+    log, has_height = (
         ops.reshape(each, integers([JOINTS, -1]), False) for each in (ops.log(heights), is_known)
     )
-    return log, known
+    return log, has_height
 
 
 def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float) -> Any:
     """The weight of each pair, as in ``pose.grouping``."""
     one, other = _at_limbs(log_heights)
     is_one, is_other = _at_limbs(is_known)
-    known = is_one + is_other
-    height = (one * is_one + other * is_other) / ops.maximum(known, constant(1))
+    ends = is_one + is_other
+    height = (one * is_one + other * is_other) / ops.maximum(ends, constant(1))
     height_ratio = (one - other) * is_one * is_other
     usual = constant(grouping.LOG_SHARES.reshape(-1, 1, 1)) + height
     length_ratio = ops.log(ops.maximum(length, constant(0.1))) - usual
@@ -267,7 +267,7 @@ def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: fl
     penalty = penalty + factor * length_ratio * length_ratio
     length = length * constant(cell)
     unknown = constant(grouping.UNKNOWN_PENALTY) * length * length
-    penalty = ops.select(ops.greater(known, constant(0)), penalty, unknown)
+    penalty = ops.select(ops.greater(ends, constant(0)), penalty, unknown)
     return (
         constant(1) + affinity * (constant(1) + constant(grouping.LENGTH_BONUS) * length) - penalty
     )

@@ -40,9 +40,9 @@ def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> t
     is_finite = ops.logical_and(are_finite(rows), are_finite(boxes))
     is_person = ops.logical_and(is_finite, ops.greater(scores, constant(0)))
     order, best = select_highest(ops.select(is_person, scores, constant(0)), max_people)
-    places = take(rows, [0, 1], 2) * constant(size)
-    found = ops.unsqueeze(ops.sigmoid(logits), integers([2]))
-    return take(ops.concat([places, found], 2), order, 0), best
+    points = take(rows, [0, 1], 2) * constant(size)
+    visibility = ops.unsqueeze(ops.sigmoid(logits), integers([2]))
+    return take(ops.concat([points, visibility], 2), order, 0), best
 
 
 def _mean_variance(rows: Any, logits: Any) -> Any:

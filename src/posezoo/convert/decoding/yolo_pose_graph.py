@@ -37,8 +37,8 @@ def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) ->
     )
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     if is_column:
-        places, best = _pick_people(rows, ranks, options, count)
-        people = take(rows, places, 0)
+        picked, best = _pick_people(rows, ranks, options, count)
+        people = take(rows, picked, 0)
     else:
         people, best = select_rows(rows, ranks, count)
     width = rows.shape[1]

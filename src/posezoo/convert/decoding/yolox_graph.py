@@ -40,5 +40,5 @@ def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tup
         ops.logical_and(are_finite(boxes), has_size),
     )
     ranks = ops.select(is_person, scores, constant(NO_BOX))
-    places, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
-    return take(inside, places, 0), ops.clamp(best, 0, 1)
+    picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
+    return take(inside, picked, 0), ops.clamp(best, 0, 1)

@@ -109,10 +109,10 @@ def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
     conversion.
     """
     names = {name for place in input_model.get_outputs() for name in place.get_names()}
-    places = list(map(input_model.get_place_by_tensor_name, outputs))
+    cuts = list(map(input_model.get_place_by_tensor_name, outputs))
     # TensorFlow's tensor heatmaps:0 is also called heatmaps.
-    if not all(name in names or f"{name}:0" in names for name in outputs) and all(places):
-        input_model.override_all_outputs(places)
+    if not all(name in names or f"{name}:0" in names for name in outputs) and all(cuts):
+        input_model.override_all_outputs(cuts)
 
 
 def image_layout(framework: str) -> str:

@@ -143,8 +143,8 @@ def _end_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
     others read.
     """
     names = dict.fromkeys(name if ":" in name else f"{name}:0" for name in outputs)
-    places = list(map(input_model.get_place_by_tensor_name, names))
-    if existing := list(filter(None, places)):
+    tensors = list(map(input_model.get_place_by_tensor_name, names))
+    if existing := list(filter(None, tensors)):
         input_model.override_all_outputs(existing)
 
 

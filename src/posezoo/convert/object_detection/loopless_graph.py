@@ -90,8 +90,8 @@ def _sort_by_score(rows: Any, count: int) -> Any:
 
     scores = opset11.gather(rows, np.array(2), np.array(3))
     order = opset11.topk(scores, np.array(count), 2, "max", "value", "i32", stable=True).output(1)
-    places = opset11.reshape(order, np.array([-1]), special_zero=False)
-    return opset11.gather(rows, places, np.array(2))
+    indices = opset11.reshape(order, np.array([-1]), special_zero=False)
+    return opset11.gather(rows, indices, np.array(2))
 
 
 def make_output(node: Any, name: str, *names: str) -> Any:

@@ -134,7 +134,7 @@ def _read_share(message: Message, name: str, default: float) -> float:
     return share
 
 
-def _refuse_other_fields(message: Message, known: set[str]) -> None:
-    for name in message.fields.keys() - known:
+def _refuse_other_fields(message: Message, supported: set[str]) -> None:
+    for name in message.fields.keys() - supported:
         if message.fields[name] != ["false"]:
             raise message.make_error(f"{sanitize(name)} is not supported")

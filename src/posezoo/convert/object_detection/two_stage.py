@@ -58,8 +58,8 @@ def name_starts(detector: Detector, pipeline: DetectionConfig) -> Mapping[str, t
     boxes = (1, pipeline.proposals.total, 4)
     starts = {loop_output("map"): boxes, loop_output(_scaling_scope(detector)): boxes}
     if detector.kind == "mask_rcnn":
-        found = (1, pipeline.detections.total, 4)
-        starts[loop_output(_detections_scope(detector))] = found
+        detections = (1, pipeline.detections.total, 4)
+        starts[loop_output(_detections_scope(detector))] = detections
     return starts
 
 
@@ -80,9 +80,9 @@ def join_stages(
     rows = _detect_in_proposals(network, detector, pipeline, height_width, is_one)
     if detector.kind != "mask_rcnn":
         return [make_output(rows, "detection_output", "detection_output:0")]
-    found = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))
+    corners = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))
     scope = _detections_scope(detector)
-    replace_input(network, loop_output(scope), ops.squeeze(found, np.array([1])).output(0))
+    replace_input(network, loop_output(scope), ops.squeeze(corners, np.array([1])).output(0))
     table = ops.reshape(rows, np.array([-1, 7]), special_zero=False)
     logits = find_tensor(network, _MASKS)
     logits.set_names(set())  # the output has them
@@ -138,10 +138,10 @@ def _propose(rows: Any, scores: Any, limits: Limits) -> tuple[Any, Any]:
         np.array(limits.score_threshold, np.float32),
         output_type="i32",
     )
-    places = ops.gather(kept.output(0), np.array(2), np.array(1))
-    places = ops.concat([places, np.zeros(limits.total, np.int32)], 0)
+    indices = ops.gather(kept.output(0), np.array(2), np.array(1))
+    indices = ops.concat([indices, np.zeros(limits.total, np.int32)], 0)
     zero, one, count = (np.array([value]) for value in (0, 1, limits.total))
-    boxes = ops.gather(rows, ops.slice(places, zero, count, one), np.array(1))
+    boxes = ops.gather(rows, ops.slice(indices, zero, count, one), np.array(1))
     return ops.clamp(boxes, 0.0, 1.0), kept.output(2)
 
 

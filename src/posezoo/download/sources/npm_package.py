@@ -92,11 +92,11 @@ class NpmClient:
                 raise NotFoundError(
                     f"{self._host} has no version {version} of {package}", hint=_HINT
                 )
-            stated = versions[version]["dist"]
-            digest = parse_integrity(str(stated.get("integrity")))
-            if digest is None and re.fullmatch("[0-9a-fA-F]{40}", str(stated.get("shasum"))):
-                digest = Digest("sha1", stated["shasum"].lower())
-            return Tarball(self._tarball_url(urljoin(url, "" + stated["tarball"])), digest)
+            dist = versions[version]["dist"]
+            digest = parse_integrity(str(dist.get("integrity")))
+            if digest is None and re.fullmatch("[0-9a-fA-F]{40}", str(dist.get("shasum"))):
+                digest = Digest("sha1", dist["shasum"].lower())
+            return Tarball(self._tarball_url(urljoin(url, "" + dist["tarball"])), digest)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             problem = f"{self._host} does not describe {package} as an npm registry does"
             raise SourceError(problem, hint=_HINT) from error
@@ -119,13 +119,13 @@ class NpmClient:
             error.hint = _LOGIN_HINT if "HTTP 401" in error.problem else error.hint or _HINT
             raise
 
-    def _tarball_url(self, stated: str) -> str:
+    def _tarball_url(self, url_text: str) -> str:
         """The URL of a tarball: encrypted if the registry's own are, and not in a private network
         unasked.
         """
         from posezoo.download.http import refuse_unsafe_redirect
 
-        url = self._config.tarball_url(stated)
+        url = self._config.tarball_url(url_text)
         address = urlsplit(url)
         registry = urlsplit(self._registry)
         # Both are read first: an invalid port is a ValueError.
@@ -157,11 +157,11 @@ def open_npm_member(
 
 def _download_tarball(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> Path:
     """The path of a verified tarball, for this member and later ones."""
-    known = None
+    described = None
     digest = source.integrity
     if digest is None:
-        known = NpmClient(source, file, context).find_tarball()
-        digest = known.digest
+        described = NpmClient(source, file, context).find_tarball()
+        digest = described.digest
     if digest is None:
         raise SourceError(
             f"the registry states no digest of {source.package_file.name}", hint=_HINT
@@ -171,7 +171,7 @@ def _download_tarball(source: NpmPackageSource, file: SourceFile, context: Downl
 
     def open_tarball(resume: ResumeState) -> AbstractContextManager[ByteStream]:
         client = NpmClient(source, file, package_context)
-        return client.open((known or client.find_tarball()).url, tarball, resume)
+        return client.open((described or client.find_tarball()).url, tarball, resume)
 
     path = package_path(tarball, context)
     npm = Candidate("npm", CandidateKind.SOURCE, open_tarball)
@@ -189,13 +189,13 @@ def check_npm_member(
     """
     tarball = NpmClient(source, file, context).find_tarball()
     expected = source.integrity
-    stated = tarball.digest
+    actual = tarball.digest
     is_comparable = (
-        expected is not None and stated is not None and expected.algorithm == stated.algorithm
+        expected is not None and actual is not None and expected.algorithm == actual.algorithm
     )
-    if is_comparable and expected != stated:
-        raise DigestError(f"the registry states {stated} for the tarball, {expected} is declared")
-    described = SourceFile(source.package_file.name, None, stated, (), MAX_BYTES)
+    if is_comparable and expected != actual:
+        raise DigestError(f"the registry states {actual} for the tarball, {expected} is declared")
+    described = SourceFile(source.package_file.name, None, actual, (), MAX_BYTES)
     with NpmClient(source, file, context.probing()).open(tarball.url, described, ResumeState()):
         return ("digest",) if is_comparable else ()
 

@@ -89,18 +89,18 @@ def untold_color(view: ModelView) -> Violations:
     """
     sections = [section for section in view.claims.ports if section.kind == "input"]
     colors = [color.value for section in sections for color in section.values["color"]]
-    stated = ", ".join(dict.fromkeys(colors))
+    order = ", ".join(dict.fromkeys(colors))
     shapes: dict[int | str, CardValue[Shape]] = {}
     for port in view.claims.ports_on("input", "original", "", "preamble", "converted"):
         letters = port.format.value
         if {*"CHW"} <= {*letters} and len(letters) == len(port.shape.value):
             shapes.setdefault(port.shape.value[letters.index("C")], port.shape)
-    if not (shapes.keys() == {1} if stated else 3 in shapes):
+    if not (shapes.keys() == {1} if order else 3 in shapes):
         return
     shape = next(iter(shapes.values()))
-    expected = "" if stated else "RGB or BGR"
-    message = f"the card's colour order is {stated or 'not stated'}, and the input is {shape.text}"
-    yield RuleViolation(view.card_location(shape), message, "input.color", stated, expected)
+    expected = "" if order else "RGB or BGR"
+    message = f"the card's colour order is {order or 'not stated'}, and the input is {shape.text}"
+    yield RuleViolation(view.card_location(shape), message, "input.color", order, expected)
 
 
 @rule()
@@ -251,14 +251,14 @@ def color(view: ModelView) -> Facts:
         verb = "reverses"
         sides.remove("")
         originals = _OTHER_COLOR
-    stated = [*_read_colors(view, sides)]
+    colors = [*_read_colors(view, sides)]
     for run in view.runs:
         if run.color:
             _, place = [("", run.dataset), *run.channel_swaps][-1]
             each = Statement("in accuracy-check.yml", place, run.color, run.color)
-            stated.append((run.side, each))
+            colors.append((run.side, each))
     statements: list[Statement] = []
-    for side, each in stated:
+    for side, each in colors:
         where = f"for the original {each.where}"
         color = each.value
         if side == "converted":
