@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,8 +34,10 @@ from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.demo.frame_rate import StepTimer
+    from posezoo.demo.input_runner import InputRunner
     from posezoo.demo.timed_loading import ChosenModel
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.runtime.estimator import Estimator
 
 EXAMPLES = """
 posezoo run
@@ -98,33 +100,16 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.load import explain_no_people
     from posezoo.settings import user_folder
 
-    if args.checkpoint is not None and (args.model or "").endswith(".xml"):
-        args.parser.error("--checkpoint requires a model or network, not an IR")
+    _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
     timer = StepTimer()
-    failures: list[dict[str, str]] = []
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
-
-        def report_failure(kind: str, name: str, error: PosezooError) -> None:
-            console.print_error(error)
-            failures.append({kind: name, "reason": error.problem})
-
-        def report_video(error: PosezooError) -> None:
-            report_failure("video", error.problem.partition(": ")[0], error)
-
+        failures = _Failures(console)
         chosen = _choose_model(args.model, args.checkpoint, context)
         results = args.output or user_folder("cache") / "results" / chosen.name
         _require_runnable(chosen, args.detector, context)
         if args.input:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="posezoo-")))
-            inputs = open_inputs(
-                args.input,
-                folder,
-                context.download_options,
-                listener=console,
-                warn=console.warn,
-                report_error=report_video,
-            )
+            inputs = _open_inputs(args.input, context, stack, failures)
         else:
             inputs = _download_samples(context, timer, console)
         loader = TimedLoader(
@@ -148,29 +133,28 @@ def run(args: argparse.Namespace) -> int:
             video=flags.video_options_from_args(args),
             publish=publisher,
             timer=timer,
-            report_failure=report_failure,
+            report_failure=failures.report,
         )
         runner.run_all()
         precision = _precision_of(chosen, args.precision)
         summary = {
-            "model": estimator.model.full_name,
-            "people_from": ", ".join(runner.people_from),
-            "precision": precision or "unknown",
-            "device": estimator.device,
-            "executed_precision": estimator.executed_precision,
+            **_facts_of_run(estimator, runner, precision),
             "images": runner.images,
             "videos": runner.videos,
-            "failed": failures,
+            "failed": failures.rows,
             "card": str(card) if card else None,
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
         if runner.has_results:
             text = json.dumps(summary, indent=2) + "\n"
             write_atomically(results / "poses.json", text.encode())
-    name = summary["model"]
-    ran = f"{name} ({precision} IR)" if precision else f"{chosen.xml} (decoder {estimator.decoder})"
     # If no input could be read, the errors say all there is to say.
-    lines = [*_summary_lines(summary, results, ran)] if runner.has_results else []
+    lines = []
+    if runner.has_results:
+        ran = f"{summary['model']} ({precision} IR)"
+        if not precision:
+            ran = f"{chosen.xml} (decoder {estimator.decoder})"
+        lines = [*_summary_lines(summary, results, ran)]
     if runner.has_empty_result:
         names = args.input or ()
         reason = explain_no_people(estimator, context, args.min_person_score, names)
@@ -178,7 +162,51 @@ def run(args: argparse.Namespace) -> int:
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by is not None:
         raise runner.ended_by
-    return 1 if failures else 0
+    return 1 if failures.rows else 0
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    if args.checkpoint is not None and (args.model or "").endswith(".xml"):
+        args.parser.error("--checkpoint requires a model or network, not an IR")
+
+
+def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
+    return {
+        "model": estimator.model.full_name,
+        "people_from": ", ".join(runner.people_from),
+        "precision": precision or "unknown",
+        "device": estimator.device,
+        "executed_precision": estimator.executed_precision,
+    }
+
+
+class _Failures:
+    """Shows why inputs could not be read or written, and keeps it for the summary."""
+
+    def __init__(self, console: Console) -> None:
+        self.rows: list[dict[str, str]] = []
+        self.console = console
+
+    def report(self, kind: str, name: str, error: PosezooError) -> None:
+        self.console.print_error(error)
+        self.rows.append({kind: name, "reason": error.problem})
+
+    def report_video(self, error: PosezooError) -> None:
+        self.report("video", error.problem.partition(": ")[0], error)
+
+
+def _open_inputs(
+    names: Sequence[str], context: Context, stack: ExitStack, failures: _Failures
+) -> RunInputs:
+    console = failures.console
+    return open_inputs(
+        names,
+        Path(stack.enter_context(TemporaryDirectory(prefix="posezoo-"))),
+        context.download_options,
+        listener=console,
+        warn=console.warn,
+        report_error=failures.report_video,
+    )
 
 
 def _choose_model(name: str | None, checkpoint: Path | None, context: Context) -> ChosenModel:
