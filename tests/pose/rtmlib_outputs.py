@@ -41,3 +41,14 @@ def yolox_outputs(size: tuple[int, int]) -> dict[str, np.ndarray]:
     rows[:, 6:] = 0  # one class, because rtmlib returns all
     rows[:, 4:6] = rng.rand(cells, 2) ** 0.1 * (rng.rand(cells, 1) < 0.008)
     return {"predictions": rows[None].astype(np.float32)}
+
+
+def rtmdet_outputs() -> dict[str, np.ndarray]:
+    """Boxes of ten people inside the input, the best first, and a row of padding."""
+    rng = np.random.RandomState(36)
+    corners = rng.uniform(0, 200, (10, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(20, 100, (10, 2))], axis=1)
+    rows = np.concatenate([boxes, np.linspace(0.96, 0.5, 10)[:, None]], axis=1)
+    dets = np.append(rows, np.zeros((1, 5)), axis=0)
+    # A row of padding has no label of a class.
+    return {"dets": dets[None].astype(np.float32), "labels": np.array([[0] * 10 + [-1]])}

@@ -1,7 +1,7 @@
 """Our decoders find what rtmlib's post-processing finds in the same outputs, at most 0.1 px apart.
 
-rtmlib_results.json was written by the classes RTMPose, RTMO and YOLOX of rtmlib 0.0.16 for the outputs of
-rtmlib_outputs.py, with a score of 0.7 (RTMO 0.72) and an overlap of 0.45.
+rtmlib_results.json was written by the classes RTMPose, RTMO, YOLOX and RTMDet of rtmlib 0.0.16 for the
+outputs of rtmlib_outputs.py, with a score of 0.7 (RTMO 0.72) and an overlap of 0.45.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 from posezoo import decode
 
-from .rtmlib_outputs import SIZE, rtmo_outputs, simcc_outputs, yolox_outputs
+from .rtmlib_outputs import SIZE, rtmdet_outputs, rtmo_outputs, simcc_outputs, yolox_outputs
 
 pytest.importorskip("cv2")
 
@@ -49,4 +49,11 @@ def test_yolox(size):
     poses = decode("yolox", yolox_outputs(size), size, min_box_score=0.7)
     expected = np.array(RESULTS[f"yolox {size[0]}"]).clip(0, size[0])
     assert len(poses) == len(expected) > 20
+    assert np.abs([pose.box for pose in poses] - expected).max() <= 0.1
+
+
+def test_rtmdet():
+    poses = decode("rtmdet", rtmdet_outputs(), (320, 320), min_box_score=0.7)
+    expected = np.array(RESULTS["rtmdet"])
+    assert len(poses) == len(expected) == 6
     assert np.abs([pose.box for pose in poses] - expected).max() <= 0.1
