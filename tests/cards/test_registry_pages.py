@@ -191,6 +191,22 @@ def test_the_index_begins_with_a_picture_of_published_ap_and_the_speed_of_networ
     assert "accuracy-throughput.svg" not in pages  # no AP was measured
 
 
+def test_no_mark_of_a_picture_covers_another_and_a_moved_one_has_a_dot_at_its_place(checkout):
+    speed = "speed: [{precision: FP16, machine: M, figures: {throughput_fps: %g}}]\n"
+    for name, ap, fps in (("far", 0.3, 5), ("one", 0.7, 50), ("other", 0.701, 51)):
+        claim = {"accuracy": [{"metric": "AP", "value": ap, "dataset": "COCO"}]}
+        path = write_model(checkout / "models", name, model_yml(published=claim))
+        path.with_name("measured.yml").write_text(speed % fps)
+    picture = render_pages(checkout / "models")["published-accuracy-throughput.svg"]
+    sides = 'x="([\\d.]+)" y="([\\d.]+)" width="%d" height="%d"'
+    marks = [(float(x), float(y)) for x, y in re.findall(sides % (18, 14), picture)]
+    _, (one_x, one_y), (other_x, other_y) = (mark for mark in marks if mark[0] < 620)
+    assert abs(one_x - other_x) < 18 and abs(one_y - other_y) > 14
+    ((dot_x, dot_y),) = re.findall(sides % (4, 4), picture)
+    assert float(dot_x) + 2 == pytest.approx(other_x + 9, abs=0.1)
+    assert abs(float(dot_y) - one_y) < 14
+
+
 def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_own(checkout):
     record = (
         "accuracy: [{precision: FP16, settings: {images: 17}, figures: {AP: %g}, intervals: {AP: [0.1, 0.9]}}]\n"

@@ -52,7 +52,8 @@ NETWORK_PICTURE_LEGEND = """\
 Published AP, and the measured speed of the network alone. The data and the protocol differ between models;
 most publishers give the network the annotated boxes of the people. A mark is white if the speed was measured
 with random weights, because the published ones were not available. A line with a letter is a model that is not in
-this zoo: its AP is what its publisher states, and its speed was not measured."""  # noqa: E501
+this zoo: its AP is what its publisher states, and its speed was not measured. A mark that would cover another one
+is above or below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
 AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
 images that the card names. Download: what is transferred, which may be a package with more files. ↳ A part of

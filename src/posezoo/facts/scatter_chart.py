@@ -91,9 +91,14 @@ def _draw(
     _draw_grid(scales, shapes, labels)
     end = _TOP + len(points) * _LINE
     end = _draw_references(references, scales, end, shapes, labels)  # below the marks
-    for number, point in enumerate(points, 1):
+    marks: list[tuple[float, float]] = []
+    for point in points:
         _draw_interval(point, scales, shapes)
-        _draw_point(number, point, scales, shapes, labels)
+        marks.append(_place_mark(point, scales, marks))
+    for number, point in enumerate(points, 1):
+        _draw_point(number, point, marks[number - 1], shapes, labels)
+    for point, mark in zip(points, marks, strict=True):
+        _draw_place(point, scales, mark, shapes)
     height = max(_BOTTOM + 76, end + 16)
     return Chart(_RIGHT + 440, height, tuple(shapes), tuple(labels))
 
@@ -141,16 +146,42 @@ def _draw_interval(point: _Point, scales: _Scales, shapes: list[Rectangle]) -> N
     )
 
 
+def _place_mark(
+    point: _Point, scales: _Scales, others: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """The left and the top of a mark: at its values, or above or below if other marks are there."""
+    left = scales.x_of(point.speed.number) - _MARK_WIDTH / 2
+    top = scales.y_of(point.ap.number) - _MARK_HEIGHT / 2
+    near = [y for x, y in others if abs(x - left) < _MARK_WIDTH]
+    for distance in range(_BOTTOM - _TOP):
+        for y in (top - distance, top + distance):
+            if all(abs(y - other) > _MARK_HEIGHT for other in near):
+                return left, y
+    return left, top
+
+
+def _draw_place(
+    point: _Point, scales: _Scales, mark: tuple[float, float], shapes: list[Rectangle]
+) -> None:
+    """A dot at the values of a model whose mark is elsewhere."""
+    x = scales.x_of(point.speed.number)
+    y = scales.y_of(point.ap.number)
+    if not mark[1] <= y <= mark[1] + _MARK_HEIGHT:
+        shapes.append(Rectangle(x - 2, y - 2, 4, 4, FULL, WHITE))
+
+
 def _draw_point(
-    number: int, point: _Point, scales: _Scales, shapes: list[Rectangle], labels: list[TextLabel]
+    number: int,
+    point: _Point,
+    mark: tuple[float, float],
+    shapes: list[Rectangle],
+    labels: list[TextLabel],
 ) -> None:
     """The mark in the plot, and the line of the list."""
     is_generated = point.speed.origin is MetricSource.GENERATED
     fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
-    x = scales.x_of(point.speed.number)
-    y = scales.y_of(point.ap.number)
     line = _TOP + (number - 1) * _LINE
-    for left, top in ((x - _MARK_WIDTH / 2, y - _MARK_HEIGHT / 2), (_RIGHT + 24, line)):
+    for left, top in (mark, (_RIGHT + 24, line)):
         shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL))
         labels.append(TextLabel(left + (1 if number > 9 else 5), top + 12, str(number), ink))
     text = f"{point.name}: {100 * point.ap.number:.1f} %, {format_figure(point.speed.number)}/s"
