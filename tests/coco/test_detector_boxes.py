@@ -14,9 +14,8 @@ def box(**changes):
 
 
 def test_person_boxes_are_read_by_image_as_corners(tmp_path):
-    path = written(
-        tmp_path, [box(), box(score=1.5, image_id=8), box(category_id=2), box(bbox=[1, 1, 0, 5])]
-    )
+    empty = [box(bbox=[1, 1, 0, 5]), box(bbox=[1, 1, 5, float("nan")])]
+    path = written(tmp_path, [box(), box(score=1.5, image_id=8), box(category_id=2), *empty])
     assert read_detector_boxes(path) == {7: [(10, 20, 40, 60, 0.5)], 8: [(10, 20, 40, 60, 1)]}
 
 

@@ -97,7 +97,8 @@ def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
                 f"{path}: [{index}] is not a box: expected image_id, category_id, bbox of four"
                 " numbers, score"
             ) from error
-        if category == 1 and min(width, height) > 0:
+        # Both are compared: a side that is not a number (NaN) is not above 0.
+        if category == 1 and width > 0 and height > 0:
             box = (left, top, left + width, top + height, min(max(score, 0), 1))
             boxes.setdefault(image, []).append(box)
     if not boxes:

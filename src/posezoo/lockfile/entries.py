@@ -209,7 +209,9 @@ def _entry(line: str) -> LockEntry | None:
     digests = (entry.sha384, *entry.before)
     texts = (entry.model, entry.file, entry.origin, entry.first_seen, *digests)
     numbers = (entry.size, entry.revision)
-    if {*map(type, texts)} != {str} or {*map(type, numbers)} != {int}:
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    if not all(type(number) is int for number in numbers):  # True is an int, too
         return None
     is_valid = "".join(texts).isprintable() and min(numbers) >= 0
     return entry if is_valid and all(map(_SHA384.fullmatch, digests)) else None

@@ -154,7 +154,8 @@ class TopDownPipeline(NetworkPipeline):
         areas: list[float] = []
         for box in boxes:
             visible = box.clip(size)
-            if min(visible.width, visible.height) <= 0:
+            # Not `<= 0`: a side may be NaN.
+            if not (visible.width > 0 and visible.height > 0):
                 continue
             crop = self._crop(box, size, self._size, padding)
             picture = crop.extract(image, self._blank)
