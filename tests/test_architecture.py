@@ -9,9 +9,11 @@ import ast
 import configparser
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
+parse = cache(ast.parse)
 
 #: From the ground up: a package, or a module beside the packages, imports only from rows
 #: above its own.
@@ -45,7 +47,7 @@ def package_of(path: Path) -> str:
 
 def packages_named_in(code: str) -> set[str]:
     used: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(parse(code)):
         if (
             isinstance(node, ast.ImportFrom)
             and node.module
@@ -125,7 +127,7 @@ def modules_named_in(code: str, modules: set[str]) -> set[str]:
     ``from package import module`` names that module, not the package.
     """
     used: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(parse(code)):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, "relative imports are not read"
             top, _, package = (node.module or "").partition(".")
@@ -197,7 +199,7 @@ def test_a_cycle_is_found_over_several_modules():
 
 def test_every_module_says_what_it_is_for():
     for path in SOURCE.rglob("*.py"):
-        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+        assert ast.get_docstring(parse(path.read_text("utf-8"))), path
 
 
 def test_only_the_pipeline_transfers_files_of_stores():

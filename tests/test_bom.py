@@ -6,8 +6,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -79,8 +82,27 @@ def require_valid_cyclonedx(content: dict) -> None:
     )
     from cyclonedx.schema import SchemaVersion
 
-    problem = validation.JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(content))
+    validator = validation.JsonStrictValidator(SchemaVersion.V1_6)
+    with mock.patch("jsonschema._format._rfc3987_is_valid_syntax", is_valid_address):
+        problem = validator.validate_str(json.dumps(content))
     assert problem is None, problem
+
+
+def is_valid_address(rule: str, address: str) -> bool:
+    """The parser of addresses takes 20 ms for each; letters and digits are alike to it."""
+    return is_valid_form(rule, re.sub("(?<!%)[a-zA-Z0-9]+", "a", address))
+
+
+@cache
+def is_valid_form(rule: str, form: str) -> bool:
+    from rfc3987_syntax import is_valid_syntax
+
+    return is_valid_syntax(rule, form)
+
+
+def test_an_invalid_address_is_seen():
+    assert is_valid_address("iri", "https://models.invalid/net%202")
+    assert not is_valid_address("iri", "https://models.invalid/net 2")
 
 
 def read_spdx(content: dict):

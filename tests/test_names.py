@@ -6,11 +6,13 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
+parse = cache(ast.parse)
 
 #: Words that no name may contain, each with what to write instead.
 REFUSED_WORDS = {
@@ -58,7 +60,7 @@ def refused_names_in(code: str) -> Iterator[str]:
 
     The names of classes, functions, parameters and annotated fields are read.
     """
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(parse(code)):
         name, others = "", {}
         if isinstance(node, ast.ClassDef):
             name, others = node.name, REFUSED_WORDS_OF_CLASSES
@@ -77,7 +79,7 @@ def refused_names_in(code: str) -> Iterator[str]:
 
 def vague_variables_in(code: str) -> Iterator[str]:
     """Each variable and parameter with a vague name, and its line; a field's class explains it."""
-    tree = ast.parse(code)
+    tree = parse(code)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     fields = {
         statement.target
@@ -127,7 +129,7 @@ def test_no_two_public_classes_have_the_same_name():
     classes = (
         (node.name, path)
         for path in SOURCE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(parse(path.read_text("utf-8")))
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert not repeated(classes)
