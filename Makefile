@@ -48,7 +48,7 @@ test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold c
 # A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
 coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
 	rm -rf build/coverage && mkdir -p build/coverage
-	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "not slow and not mo"
+	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "not mo"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --sort cover

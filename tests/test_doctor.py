@@ -67,6 +67,7 @@ def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
     assert "openvino 2025.0.0 is not supported, openvino>=2025.2 is" in reported
 
 
+@pytest.mark.slow
 def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
     reported = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
     assert (
@@ -108,6 +109,7 @@ def test_a_mirrors_password_is_not_shown(tmp_path):
         assert "s3cret" not in shown
 
 
+@pytest.mark.slow
 def test_the_package_indexes_are_listed_without_their_logins(tmp_path):
     indexes = {
         "PIP_INDEX_URL": "https://ann:s3cret@index.invalid/simple",
@@ -124,6 +126,7 @@ def test_the_package_indexes_are_listed_without_their_logins(tmp_path):
     assert "problem: pip's configuration cannot be read: " in damaged.stdout
 
 
+@pytest.mark.slow
 def test_the_npm_registries_are_listed_without_their_logins(tmp_path):
     npmrc = tmp_path / "npmrc"
     npmrc.write_text(
@@ -184,6 +187,7 @@ def test_it_says_whose_openvino_dev_is_installed(tmp_path, version, whose):
     )
 
 
+@pytest.mark.slow
 def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):
     (tmp_path / "wavy.py").write_text("1 / 0")
     install(tmp_path, "wavy", "1.0")

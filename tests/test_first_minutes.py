@@ -237,6 +237,7 @@ def transcript(title: str, desk: Desk, mirror: Path) -> str:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", TITLES)
 def test_each_mistake_ends_in_the_answer_that_the_page_shows(title, desk, mirror, request):
     # Which need a model that is there.

@@ -109,6 +109,7 @@ def test_an_unknown_kind_is_refused(measure, tmp_path):
     assert "--kinds: unknown: beauty" in output
 
 
+@pytest.mark.slow
 def test_no_speed_is_measured_while_other_programs_use_the_machine(measure, mirror, tmp_path):
     spinning = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])

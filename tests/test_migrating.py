@@ -195,6 +195,7 @@ def test_the_models_of_2024_6_are_counted_by_how_they_are_made():
     assert not counts
 
 
+@pytest.mark.slow
 def test_the_models_of_2021_4_that_do_not_move_are_counted(shared):
     frameworks = Counter(
         model["framework"] for model in planned(shared / "data" / "omz-2021.4" / "models")

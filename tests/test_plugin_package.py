@@ -105,6 +105,7 @@ def run_python(code, environ):
     return ended.stdout.strip()
 
 
+@pytest.mark.slow
 def test_doctor_lists_the_parts_with_their_package(installed):
     plugins = json.loads(posezoo_process("doctor", "--format", "json", **installed).stdout)[
         "plugins"
@@ -115,6 +116,7 @@ def test_doctor_lists_the_parts_with_their_package(installed):
     assert {plugin["package"] for plugin in plugins} == {"posezoo-example-parts 1.0"}
 
 
+@pytest.mark.slow
 def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, registry, tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     places = ("--models_dir", registry, "--output_dir", tmp_path / "out")
@@ -123,6 +125,7 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
     assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
 
 
+@pytest.mark.slow
 def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
     openvino = pytest.importorskip("openvino", reason="needs openvino")
     write_masked_model(
@@ -155,6 +158,7 @@ def test_an_added_rule_is_checked(installed, registry, tmp_path):
     assert "example-todo" in ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_an_added_decoder_and_an_added_network_are_found_by_name(installed):
     decode = (
         "import numpy, posezoo\n"

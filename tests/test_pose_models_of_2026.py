@@ -48,6 +48,7 @@ def rtmpose(place):
     return place, said
 
 
+@pytest.mark.slow
 def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
     place, said = rtmpose
     assert "FP32 self-check passed" in said and "compared with ONNX Runtime" in said
@@ -85,6 +86,7 @@ def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
     place, _ = rtmpose
     said = place.run("convert", "rtmpose-t", "-d", place.out, "-o", tmp_path, "--decode")
@@ -97,6 +99,7 @@ def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
     assert np.abs(pose.keypoints - alone.keypoints).max() <= 0.1
 
 
+@pytest.mark.slow
 def test_rtmpose_becomes_int8(rtmpose, tmp_path):
     place, _ = rtmpose
     photos = tmp_path / "photos"
@@ -109,6 +112,7 @@ def test_rtmpose_becomes_int8(rtmpose, tmp_path):
     assert place.ir("rtmpose-t", "FP16-INT8").is_file(), said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [-3.2, -50], ids=["people", "nobody"])
 def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
     """ONNX Runtime fills the row after the people with the last anchor, OpenVINO with zeros."""
@@ -139,6 +143,7 @@ def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
     assert np.abs(np.array([pose.keypoints[:, :2] for pose in decoded]) - found).max() <= 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("detector", "draw", "side"),
     [("yolox-nano-coco", yolox_onnx, 416), ("rtmdet-nano", rtmdet_onnx, 320)],
@@ -160,6 +165,7 @@ def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, dete
     assert boxes and all(pose.skeleton == "box" for pose in boxes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["rtmdet-nano", "yolox-nano-coco"])
 def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(rtmpose, tmp_path, detector):
     place, _ = rtmpose

@@ -73,6 +73,7 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     assert len(pose.to_coco()["keypoints"]) == 51
 
 
+@pytest.mark.slow
 def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tmp_path):
     where = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     model = posezoo.load(
@@ -90,6 +91,7 @@ def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tm
     assert (alone.input_size, alone.requests, alone.decoder) == ((192, 256), 3, "openpose")
 
 
+@pytest.mark.slow
 def test_load_hands_requests_to_the_detector_too_but_not_the_size(mirror, tmp_path):
     where = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     model = posezoo.load(
@@ -164,6 +166,7 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     assert "--model_name" in refused.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_name", ["", "mine"])
 def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     shared, tmp_path, model_name
@@ -243,6 +246,7 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared):
     torch = pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"

@@ -77,6 +77,7 @@ def pin(path: Path, content: bytes, server: Server) -> None:
     path.write_text(yaml.safe_dump(declared), "utf-8")
 
 
+@pytest.mark.slow
 def test_a_task_file_becomes_two_proven_networks_that_find_the_same_pose(
     published, blazepose_irs, mirror, tmp_path
 ):
@@ -93,6 +94,7 @@ def test_a_task_file_becomes_two_proven_networks_that_find_the_same_pose(
     assert np.abs(pose.keypoints - same.keypoints).max() <= 0.1
 
 
+@pytest.mark.slow
 def test_a_task_file_is_run_by_its_name(published, mirror):
     _, posezoo = published
     photo = by_digest(mirror, ASTRONAUT)

@@ -123,6 +123,7 @@ def test_every_card_in_our_zoo_begins_with_front_matter():
         assert content["license"] in ("apache-2.0", "mit", "other")
 
 
+@pytest.mark.slow
 def test_the_hub_s_own_library_reads_declared_and_measured_results():
     hub = pytest.importorskip("huggingface_hub", reason="needs huggingface-hub")
     registry = open_registry()

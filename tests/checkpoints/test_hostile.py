@@ -536,6 +536,7 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_a_bomb_is_refused_in_one_line_and_little_memory(tmp_path):
     for kind, make in BOMBS.items():

@@ -69,6 +69,7 @@ def irs(folder):
     }
 
 
+@pytest.mark.slow
 def test_the_processes_make_the_same_files_as_one(zoo):
     serial = posezoo_process(*command(zoo, "get", "serial"))
     spread = posezoo_process(*command(zoo, "get", "spread", "--cluster", "local:2"))
@@ -79,6 +80,7 @@ def test_the_processes_make_the_same_files_as_one(zoo):
     assert lines(spread) == lines(serial)
 
 
+@pytest.mark.slow
 def test_the_verbs_that_make_something_have_the_flag(zoo):
     assert posezoo_process(*command(zoo, "download", "out", "--cluster", "local:2")).returncode == 0
     assert posezoo_process(*command(zoo, "convert", "out", "--cluster", "local:2")).returncode == 0

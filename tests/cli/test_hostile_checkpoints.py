@@ -169,6 +169,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["a command, zip", "a whole module, legacy", "sizes beyond the file"]
 )
@@ -191,6 +192,7 @@ def test_harmful_published_files_are_refused(tmp_path: Path, server: Server, kin
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_onnx_with_weights_in_another_folder_is_refused(tmp_path: Path) -> None:
     content, weights = with_weights_beside("../../../secret")
     (tmp_path / "secret").write_bytes(weights)

@@ -452,6 +452,7 @@ def test_an_ir_that_differs_is_not_written(folder, capfd, monkeypatch, in_this_p
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_difference_whose_noise_is_unknown_is_a_warning(folder, capfd, mirror):
     """LiteRT and OpenVINO round MoveNet's quantized values differently; Model Optimizer converts it, too."""
     (path,) = (mirror / "1" / "a1").glob("fd3cb6*")
@@ -616,6 +617,7 @@ def detect(xml: Path):
     return compiled(read(xml))(feed)[0].reshape(-1, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_is_converted_by_its_pipeline_as_a_model_of_the_zoo_is(folder, capfd, name):
     graph, pipeline = DETECTORS[name]

@@ -422,6 +422,7 @@ def test_print_all_imports_nothing_heavy(name):
     assert ended.stderr == "\n"
 
 
+@pytest.mark.slow
 def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
     names = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
     environ = {"POSEZOO_MIRROR": str(mirror)}

@@ -86,6 +86,7 @@ def numbers_of_the_network():
     return sum(tensor.numel() for key, tensor in state.items() if key not in folded)
 
 
+@pytest.mark.slow
 def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path):
     ours = ("--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
@@ -185,6 +186,7 @@ def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path
     assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
 
 
+@pytest.mark.slow
 def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
     zoo, other, shared, tmp_path
 ):
@@ -250,6 +252,7 @@ def test_incompatible_flags_are_wrong_usage(args, said):
     assert said in ended.stderr
 
 
+@pytest.mark.slow
 def test_onnx_of_other_weights_is_replaced_only_with_force(converted, checkpoint, other, tmp_path):
     ours = ("convert", "--network", NETWORK, "--onnx_only")
     beside_their_ir = posezoo(*ours, "--checkpoint", other, "-o", converted[0])

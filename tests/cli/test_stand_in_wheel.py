@@ -83,6 +83,7 @@ def members_of(wheel: Path) -> dict[str, str]:
         return {path: archive.read(path).decode("utf-8", "replace") for path in archive.namelist()}
 
 
+@pytest.mark.slow
 def test_writing_them_again_gives_the_same_bytes(wheels, cache, tmp_path):
     again = posezoo_process("shims", "--wheel", tmp_path, XDG_CACHE_HOME=str(cache))
     assert again.returncode == 0
@@ -148,6 +149,7 @@ def test_it_satisfies_what_the_real_2024_6_satisfies(requested, is_taken):
     assert SpecifierSet(requested).contains(found) == is_taken
 
 
+@pytest.mark.slow
 def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypatch):
     name = "openvino_dev-2024.6.0-17404-py3-none-any.whl"
     real = make_wheel(tmp_path / "real", {"omz_tools/__init__.py": b""}, name)
@@ -169,6 +171,7 @@ def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypat
     assert [path.name for path in (tmp_path / "with").iterdir()] == [STAND_IN]
 
 
+@pytest.mark.slow
 def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
     written = posezoo_process("shims", "--wheel", tmp_path / "my wheels")
     value = re.search(r"PIP_FIND_LINKS=(\S+) ", written.stdout)[1]
@@ -185,6 +188,7 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
     assert (tmp_path / STAND_IN).is_file()
 
 
+@pytest.mark.slow
 def test_a_script_finds_the_package_and_its_commands(installed):
     shown = run(sys.executable, "-m", "pip", "show", "openvino-dev", **installed)
     assert "\nVersion: 2024.6.0+posezoo\n" in shown.stdout
@@ -220,6 +224,7 @@ except SystemExit as ended:
     assert run(sys.executable, *module, **installed).stdout == "of-omz\n"
 
 
+@pytest.mark.slow
 def test_model_optimizer_is_a_module_and_a_function(installed, tmp_path):
     pytest.importorskip("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))

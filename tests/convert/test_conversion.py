@@ -251,6 +251,7 @@ print(json.dumps(digests_below(Path(sys.argv[2]))))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's CPU affinity")
 def test_the_same_original_gives_the_same_bytes_in_any_process_order_folder_and_number_of_cpus(
     mirror, tmp_path
@@ -277,6 +278,7 @@ def test_the_same_process_gives_the_same_bytes_again(tmp_path, kind):
     )
 
 
+@pytest.mark.slow
 def test_threads_that_convert_for_the_first_time_at_once_do_not_wait_for_each_other(tmp_path):
     script = """
 import json, sys
@@ -481,6 +483,7 @@ def test_only_fp32_and_fp16_are_made(tmp_path):
     assert failure.value.hint == "posezoo quantize tiny-pose --dataset_dir PHOTOS"
 
 
+@pytest.mark.slow
 def test_no_telemetry_no_trace_in_the_home_folder_and_no_noise(tmp_path):
     home = tmp_path / "home"
     home.mkdir()

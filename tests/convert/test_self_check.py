@@ -126,6 +126,7 @@ def test_the_right_network_is_published(model):
     ].is_file()
 
 
+@pytest.mark.slow
 def test_swapped_mean_and_scale_are_detected(model):
     spec, layout = model
     wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=SCALE, scale=MEAN))
@@ -140,6 +141,7 @@ def test_a_missing_reversal_is_detected(model):
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
+@pytest.mark.slow
 def test_a_doubled_reversal_is_detected(model):
     spec, layout = model
     wrong = by_hand(
@@ -148,6 +150,7 @@ def test_a_doubled_reversal_is_detected(model):
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
+@pytest.mark.slow
 def test_an_undeclared_reversal_is_detected(model):
     spec, layout = model
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
@@ -156,6 +159,7 @@ def test_an_undeclared_reversal_is_detected(model):
     )
 
 
+@pytest.mark.slow
 def test_mean_before_reversal_is_detected(model):
     spec, layout = model
     wrong = by_hand(
@@ -164,6 +168,7 @@ def test_mean_before_reversal_is_detected(model):
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
+@pytest.mark.slow
 def test_scale_before_mean_is_detected(model):
     spec, layout = model
     wrong = by_hand(
@@ -187,6 +192,7 @@ def test_a_wrong_layout_is_detected(model):
     assert "has the input" in refusal(spec, layout, preparation.build())
 
 
+@pytest.mark.slow
 def test_reversed_rows_instead_of_channels_are_detected(model):
     """The other layout said of a network: without a mean nothing but the values tells."""
     spec, layout = model
@@ -229,6 +235,7 @@ def test_outputs_in_another_order_are_detected(model):
     assert "has the outputs" in refusal(replace(spec, outputs=declared), layout, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_percent_in_any_weight_tensor_of_a_small_network_is_detected(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
@@ -243,6 +250,7 @@ def test_one_percent_in_any_weight_tensor_of_a_small_network_is_detected(tmp_pat
         ), number
 
 
+@pytest.mark.slow
 def test_one_percent_in_weight_tensors_of_blazepose_is_detected(mirror, tmp_path):
     """One in 20 of the 140 tensors; tried on all of them, 130 are caught.
 
@@ -311,6 +319,7 @@ def test_a_failed_check_keeps_the_earlier_ir(tmp_path):
     } == before
 
 
+@pytest.mark.slow
 def test_a_declared_tolerance_holds_for_its_output_and_star_for_the_others(tmp_path):
     spec, layout = tiny(tmp_path)
     for tolerance in ({"pafs": 1e-9}, {"heatmaps": 1.0, "*": 1e-9}):
@@ -355,6 +364,7 @@ def test_a_declared_median_is_measured(tmp_path):
     assert "(median, by LiteRT" in refusal(spec, layout, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inputs", ["noise", "photo"])
 def test_both_kinds_of_image_check_a_network(model, inputs):
     spec, layout = model
@@ -548,6 +558,7 @@ def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):
     assert planned.reason == "its self-check could not prove its outputs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)

@@ -155,6 +155,7 @@ def test_a_network_cameras_password_is_not_shown(reported):
     assert caught.value.problem == "http://localhost:9/camera: there is no video stream"
 
 
+@pytest.mark.slow
 def test_the_time_of_a_frame_begins_before_it_is_read(reported):
     """The camera is slow: a time taken after the read would miss that."""
     with Server() as server:

@@ -107,6 +107,7 @@ def corner(desktop: Desktop) -> int:
     return int((np.abs(desktop.picture()[360:480, :150].astype(int) - GREY) > 12).any(axis=2).sum())
 
 
+@pytest.mark.slow
 def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(desktop, tmp_path, video):
     with Running(desktop, tmp_path, video, "--loop", "-nireq", "3") as running:
         running.until(lambda: mode_on(desktop) == "User specified")
@@ -122,6 +123,7 @@ def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(desktop, tmp_pat
     assert list(told["steps_ms"]) == ["read", "find poses", "draw", "show", "write"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["c", "d", "m", "h"])
 def test_the_key_of_a_monitor_shows_and_hides_it(desktop, tmp_path, video, key):
     with Running(desktop, tmp_path, video, "--loop") as running:
@@ -134,6 +136,7 @@ def test_the_key_of_a_monitor_shows_and_hides_it(desktop, tmp_path, video, key):
         running.end()
 
 
+@pytest.mark.slow
 def test_capital_letters_have_the_same_effect(desktop, tmp_path, video):
     with Running(desktop, tmp_path, video, "--loop", "-u", "c") as running:
         running.until(lambda: corner(desktop) > 500)
@@ -143,6 +146,7 @@ def test_capital_letters_have_the_same_effect(desktop, tmp_path, video):
         running.end()
 
 
+@pytest.mark.slow
 def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
     desktop, tmp_path, mirror, blazepose, monkeypatch
 ):
@@ -193,6 +197,7 @@ def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
     return ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environ", "message"),
     [

@@ -46,6 +46,7 @@ def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["posezoo", "downloader.py"])
 def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(
     server, places, tmp_path, way
@@ -72,6 +73,7 @@ def test_zeros_that_are_written_later_are_found_by_the_record(server, places, tm
     assert target.read_bytes() == WEIGHTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--verify"]])
 def test_a_whole_model_needs_no_network(server, places, more):
     run("downloader.py", places)

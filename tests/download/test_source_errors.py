@@ -327,6 +327,7 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
     assert "bytes=60000-" in [request.headers["Range"] for request in server.requests]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
     target = declare(zoo, server.serve("net", WEIGHTS, body_drip_s=0.02, drip_bytes=1000))
     child = subprocess.Popen(

@@ -300,6 +300,7 @@ def test_triton_loads_a_model_when_it_starts_with_its_defaults(
     assert found[0].shape == (1, 17, 16, 24)
 
 
+@pytest.mark.slow
 def test_the_backend_refuses_whole_shapes_if_all_layouts_have_a_batch(real_model, tmp_path):
     """Its rules in tests/fakes are those of the real one: BlazePose's networks did not load before."""
     model_config_pb2 = pytest.importorskip(
@@ -415,6 +416,7 @@ def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(
     assert "person-detection-retail-0013" in error.value.hint
 
 
+@pytest.mark.slow
 def test_frigate_would_get_the_boxes_that_we_get(real_model, shared, tmp_path):
     """The tensors are those of frigate/detectors/detection_runners.py and plugins/openvino.py."""
     ov, model = import_openvino(), real_model(*find_target("frigate").run_with)
@@ -520,6 +522,7 @@ def test_the_sample_runs_without_posezoo(make_model, tmp_path, photo, image):
     assert "0.2" in ended.stdout  # the mean of the image over 255
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", find_target("folder").run_with)
 def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, photo, name):
     model = real_model(name)
@@ -530,6 +533,7 @@ def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, ph
     assert [name for name, _ in printed] == [port.name for port in model.outputs]
 
 
+@pytest.mark.slow
 def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_photo(
     real_model, mirror, tmp_path
 ):
@@ -555,6 +559,7 @@ def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_ph
     )
 
 
+@pytest.mark.slow
 def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path):
     export(tmp_path / "out", "folder", make_model())
     ended = run_sample(tmp_path / "out" / "net", tmp_path / "models", tmp_path)

@@ -96,6 +96,7 @@ def test_two_processes_lose_nothing_of_each_other(path):
     assert left(path) == ["net.pth.json"]
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_a_whole_record_and_no_lock(path):
     update_record(path, outputs={"files": {}})
     for moment in range(10):

@@ -110,6 +110,7 @@ def address(request, monkeypatch, tmp_path):
     stores._connect.cache_clear()
 
 
+@pytest.mark.slow
 def test_files_are_published_replaced_and_pulled(address):
     folder = parse_folder(f"{address}/models/net/FP16")
     folder.mkdir(parents=True)

@@ -100,6 +100,7 @@ def test_addresses_are_separated_in_the_environment():
     assert mirrors == ("s3://zoo/m", "https://host/m", "/local")
 
 
+@pytest.mark.slow
 def test_what_is_published_is_pulled_elsewhere(s3, monkeypatch, tmp_path_factory):
     publish(write(folder_of(), weights=bytes(6 << 20), xml=b"<net/>", record=b"{}"), LIMITS)
     assert s3.names() == [f"models/net/FP16/{name}" for name in PAIR]
@@ -146,6 +147,7 @@ def test_names_that_would_leave_the_folder_are_not_written(s3, tmp_path):
     assert [path.name for path in pull(folder_of(), LIMITS)] == ["good"]
 
 
+@pytest.mark.slow
 def test_a_reader_never_accepts_files_of_two_versions(s3, monkeypatch, tmp_path_factory):
     """At each moment of a replacement, the store has the old files, the new ones, or no manifest."""
     folder = folder_of()
@@ -179,6 +181,7 @@ def test_a_reader_never_accepts_files_of_two_versions(s3, monkeypatch, tmp_path_
     }
 
 
+@pytest.mark.slow
 def test_a_failed_upload_leaves_the_earlier_files(s3):
     publish(write(folder_of(), weights=b"old", xml=b"old", record=b"old"), LIMITS)
     s3.proxy.cut = "PUT"
@@ -188,12 +191,14 @@ def test_a_failed_upload_leaves_the_earlier_files(s3):
     assert len(s3.names()) == 3
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_cut_in_an_upload_is_tried_again(s3):
     s3.proxy.cut, s3.proxy.cuts_left = "PUT", 4
     publish(write(folder_of(), weights=bytes(9 << 20), xml=b"x", record=b"{}"), LIMITS)
     assert s3.read("models/net/FP16/net.bin") == bytes(9 << 20)
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_one_request_in_ten_is_used(s3, monkeypatch, tmp_path_factory):
     s3.proxy.fails_every = 10
     contents = [os.urandom(3 << 20) for _ in range(4)]
@@ -209,6 +214,7 @@ def test_a_server_that_fails_one_request_in_ten_is_used(s3, monkeypatch, tmp_pat
     assert s3.proxy.failed
 
 
+@pytest.mark.slow
 def test_two_writers_of_different_files_do_not_mix_them(s3, tmp_path):
     """Both run at once, again and again; what remains is whole, and one writer's."""
     writer = (
@@ -257,6 +263,7 @@ def test_errors_are_one_line_with_a_hint(s3, monkeypatch):
     assert "AWS_ACCESS_KEY_ID" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_or_silent_is_given_up(s3, monkeypatch):
     s3.proxy.silent = "GET"
     start = time.monotonic()

@@ -142,6 +142,7 @@ def test_a_whisker_shows_the_interval_of_a_measured_accuracy(browser, site):
     ]
 
 
+@pytest.mark.slow
 def test_a_click_on_the_legend_hides_a_family_with_shift_all_others(browser, site):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys

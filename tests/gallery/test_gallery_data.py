@@ -139,6 +139,7 @@ def test_a_picture_is_of_the_default_variant(tmp_path):
     assert other.pictures == ()
 
 
+@pytest.mark.slow
 def test_open_model_zoos_2021_models_have_the_metrics_of_their_cards(shared):
     rows = gathered(shared / "data" / "omz-2021.4" / "models")
     entries = by_name(rows)

@@ -30,6 +30,7 @@ def compressed(page: bytes) -> int:
     return len(gzip.compress(page, mtime=0))
 
 
+@pytest.mark.slow
 def test_the_index_of_100_models_and_their_pages_are_small(tmp_path):
     words = [chr(ord("a") + place) * 5 for place in range(23)]
     for number in range(100):
@@ -62,6 +63,7 @@ def test_each_page_of_our_zoo_is_small(our_pages):
     assert {name: size for name, size in sizes.items() if size > MEASURED_PAGE_BYTES} == {}
 
 
+@pytest.mark.slow
 def test_the_compressed_pages_of_open_model_zoo_are_small(shared):
     pages = render_gallery_pages(gathered(shared / "data" / "omz-2021.4" / "models"))
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES

@@ -100,6 +100,7 @@ def assert_harmless(browser):
     )
 
 
+@pytest.mark.slow
 def test_an_index_shows_hostile_text_as_text(browser, hostile):
     browser.open(hostile)
     assert sorted(browser.texts("#rows th a")) == [
@@ -119,6 +120,7 @@ def test_an_index_shows_hostile_text_as_text(browser, hostile):
     assert_harmless(browser)
 
 
+@pytest.mark.slow
 def test_hostile_text_in_an_address_is_harmless(browser, hostile):
     from urllib.parse import quote
 
@@ -160,6 +162,7 @@ def test_no_request_leaves_a_site_opened_from_its_folder(browser, site):
     assert browser.requests() == [site, f"{folder}models/light_pose_b.html"]
 
 
+@pytest.mark.slow
 def test_only_pages_are_requested_from_a_server(browser, tmp_path):
     written_site(tmp_path / "site", pose_zoo(tmp_path))
     requested = []

@@ -128,6 +128,7 @@ def test_a_value_is_marked_as_measured_or_published(browser, site):
     assert (cells["heavy_pose_a"], cells["heavy_pose_b"]) == ("70.0p", "65.0p")
 
 
+@pytest.mark.slow
 def test_models_are_compared_side_by_side_at_most_four(browser, site):
     browser.open(site)
     assert not browser.one("#tray").is_displayed()
@@ -154,6 +155,7 @@ def test_models_are_compared_side_by_side_at_most_four(browser, site):
     assert not browser.one("#tray").is_displayed()
 
 
+@pytest.mark.slow
 def test_an_address_restores_everything_that_was_chosen(browser, site):
     browser.open(site)
     browser.type("#q", "pose")
@@ -231,6 +233,7 @@ def test_invalid_parts_of_an_address_are_ignored(browser, site, nonsense):
     assert browser.texts("#chart-title") == ["Measured AP versus throughput, whole pipeline"]
 
 
+@pytest.mark.slow
 def test_the_focus_stays_when_a_choice_redraws_the_page(browser, site):
     browser.open(site)
     for selector in (

@@ -26,6 +26,7 @@ def zoo_site(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1200])
 def test_no_page_is_wider_than_the_screen_and_no_name_breaks_inside_a_word(
     browser, zoo_site, width
@@ -45,6 +46,7 @@ def test_the_table_of_models_fits_a_screen_of_1200_pixels(browser, zoo_site):
     assert browser.run(box) <= 0
 
 
+@pytest.mark.slow
 def test_picture_and_command_are_on_the_first_screen(browser, zoo_site):
     bottom = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom"
     for width, height in ((1200, 900), (390, 844)):

@@ -187,6 +187,7 @@ def own_zoo(tmp_path):
     return tmp_path / "models"
 
 
+@pytest.mark.slow
 def test_what_models_name_outside_of_their_folders_touches_them(own_zoo):
     def checked(*words):
         ended = run(own_zoo, "--changed_since", "HEAD", *words)

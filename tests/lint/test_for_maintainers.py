@@ -90,6 +90,7 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
     assert "\n0 models" not in whole.stdout
 
 
+@pytest.mark.slow
 def test_the_workflow_checks_what_a_pull_request_touches_and_all_on_a_push(checkout):
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "metadata.yml").read_text())
     steps = [

@@ -270,6 +270,7 @@ def inject(path: Path, changes: dict[str, str | None]) -> None:
     path.write_text("\n".join(kept) + "\n", "utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "name", "file", "changes"), MISTAKES, ids=[each[1] for each in MISTAKES]
 )
@@ -314,6 +315,7 @@ def test_two_swapped_stages_are_one_finding_though_many_drawn_lines_differ(capsy
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", ["xml", "bin"])
 def test_a_missing_half_of_an_ir_is_found(capsys, models, half):
     path = models / OPENPOSE / "model.yml"

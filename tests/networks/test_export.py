@@ -56,6 +56,7 @@ def odd_shape(name):
     return (2, 3, 96, 160) if name in ("higher_hrnet", "hrnet") else (2, 3, 101, 75)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_the_export_computes_the_same_at_its_size(name, tmp_path):
     network = awake(name)
@@ -83,6 +84,7 @@ def test_the_export_of_vitpose_computes_the_same(tmp_path):
     assert_same(network, compiled, "vitpose", (1, 3, 256, 192))
 
 
+@pytest.mark.slow
 def test_the_comparison_detects_another_network(tmp_path):
     name = "mobile_pose_mobilenetv3_small"
     network = awake(name)

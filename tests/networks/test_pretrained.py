@@ -43,6 +43,7 @@ def test_the_file_may_be_overwritten_while_the_network_is_in_use(checkpoint):
     assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_declared_argument_is_used_whatever_the_keys_show(checkpoint):
     found = pretrained.read_network_checkpoint(checkpoint, NAME, {"refinement_stages": 1})
     with pytest.raises(
@@ -86,6 +87,7 @@ def test_names_without_dots_are_matched_by_their_order(tmp_path, order):
         assert key.endswith("num_batches_tracked") or torch.equal(loaded[key], tensor)
 
 
+@pytest.mark.slow
 def test_another_networks_names_without_dots_do_not_match(tmp_path):
     (tmp_path / "net.params").write_bytes(
         params(numbered(networks.build_network("simple_pose_resnet18_v1b")))
@@ -100,6 +102,7 @@ def test_another_networks_names_without_dots_do_not_match(tmp_path):
         pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load()
 
 
+@pytest.mark.slow
 def test_the_network_that_a_checkpoint_fits_is_named(checkpoint):
     with pytest.raises(CheckpointError) as caught:
         pretrained.read_network_checkpoint(checkpoint, "higher_hrnet").load()

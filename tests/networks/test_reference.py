@@ -97,6 +97,7 @@ def test_a_fault_is_detected(name, fault, published):
     assert not all(near for _, _, near in published.differences(network, reference).values())
 
 
+@pytest.mark.slow
 def test_another_window_is_detected(published, monkeypatch):
     reference = REFERENCES["higher_hrnet, deployed"]
     monkeypatch.setattr(higher_hrnet, "WINDOW", 3)

@@ -319,6 +319,7 @@ def test_bytes_that_change_on_their_way_are_noticed_on_both_ways(zoo, registry):
     assert not (zoo / "pulled/public/whole/part/part.tflite").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_pull_leaves_nothing_wrong_and_is_continued(zoo, registry):
     push(zoo, registry.host, "team/kill:1")
     right = {
@@ -382,6 +383,7 @@ def test_a_full_disk_is_one_error(zoo, registry):
         subprocess.run(["umount", str(where)], check=True)
 
 
+@pytest.mark.slow
 def test_a_login_is_needed_and_never_shown(zoo, tmp_path):
     require_programs()
     password = "top-secret-42"
@@ -798,6 +800,7 @@ FOREIGN = [
 ]
 
 
+@pytest.mark.slow
 def test_a_pull_writes_only_what_model_yml_and_the_lock_name(zoo, registry):
     """The model of a file follows from its path, whatever an annotation says; so all of it is checked first."""
     push(zoo, registry.host, "team/foreign:1")
@@ -818,6 +821,7 @@ def test_a_pull_writes_only_what_model_yml_and_the_lock_name(zoo, registry):
         assert files_below(zoo / "models") == before
 
 
+@pytest.mark.slow
 def test_cards_pictures_and_licenses_are_drawn_here_and_not_taken_from_an_artifact(zoo, registry):
     path = zoo / "models/public/net/model.yml"
     path.write_text(f"{path.read_text()}skeleton: coco-17\n")
@@ -943,6 +947,7 @@ def test_a_digest_of_the_manifest_that_is_wrong_leaves_no_file(zoo, registry, ke
         assert own.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_no_escape_sequence_of_a_registry_reaches_the_terminal(zoo, registry):
     push(zoo, registry.host, "team/escape:1")
     bad = "\x1b[31mevil\x1b[0m\u202e"

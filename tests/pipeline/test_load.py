@@ -91,6 +91,7 @@ def asked(context: Context, detector: str) -> Context:
     return replace(context, settings=replace(context.settings, detector=detector))
 
 
+@pytest.mark.slow
 def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     spec, irs = one_at_a_time
     declared = replace(spec, people=People(BLAZEPOSE, BLAZEPOSE))
@@ -101,6 +102,7 @@ def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     assert load.compile_estimator(declared, alone, irs).people_from == WHOLE_IMAGE
 
 
+@pytest.mark.slow
 def test_the_size_in_reports_is_that_of_the_pose_network(context, one_at_a_time):
     spec, irs = one_at_a_time
     named = asked(context, BLAZEPOSE)
@@ -117,6 +119,7 @@ def test_movenet_needs_no_detector_for_the_frames_of_a_video(context):
     assert load.select_detector(asked(context, BLAZEPOSE), spec, is_video=True).name == BLAZEPOSE
 
 
+@pytest.mark.slow
 def test_movenet_with_the_detector_that_it_declares_still_tracks_in_videos(context):
     spec = replace(context.registry.find(MOVENET), people=People(BLAZEPOSE, TRACKING))
     own = get_irs(spec, Precision.FP16, context)
@@ -125,6 +128,7 @@ def test_movenet_with_the_detector_that_it_declares_still_tracks_in_videos(conte
     assert not load.compile_estimator(spec, asked(context, BLAZEPOSE), irs).can_track
 
 
+@pytest.mark.slow
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
     assert load.compile_ir_estimator(xml, asked(context, BLAZEPOSE)).people_from == BLAZEPOSE
@@ -146,6 +150,7 @@ def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):
         load.detector_irs(one_at_a_time[0], asked(context, MOVENET))
 
 
+@pytest.mark.slow
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     photo = images.read_image(shared / "data" / "photos" / "000000000785.jpg")
@@ -157,6 +162,7 @@ def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     assert by_hand.score > 0.4
 
 
+@pytest.mark.slow
 def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_time, mirror):
     spec, irs = one_at_a_time
     context = asked(context, BLAZEPOSE)
@@ -177,6 +183,7 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
     assert "--min_person_score" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp_path):
     finds_itself = (
         "human-pose-estimation-0001 finds people itself: it takes neither boxes nor a detector"

@@ -155,6 +155,7 @@ def test_every_resolved_model_of_ours_can_be_sent_to_another_process(tmp_path):
         assert pickle.loads(pickle.dumps(resolved)) == resolved
 
 
+@pytest.mark.slow
 def test_every_resolved_model_of_open_model_zoo_can_be_sent_to_another_process(shared, tmp_path):
     registry = Registry([shared / "data" / "omz-2021.4" / "models"])
     for resolved in everything_resolved(registry, tmp_path):

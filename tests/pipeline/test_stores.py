@@ -121,6 +121,7 @@ def test_a_model_is_made_on_one_machine_and_used_on_another(s3, zoo, machine, tm
     assert "--weights_dir s3://zoo/none" in none.stderr
 
 
+@pytest.mark.slow
 def test_a_dry_run_asks_a_store_only_for_lists_xml_files_and_records(s3, zoo, machine, tmp_path):
     places = ("--models_dir", zoo, "--weights_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
     succeed("get", "net", *places)
@@ -144,6 +145,7 @@ def test_a_dry_run_asks_a_store_only_for_lists_xml_files_and_records(s3, zoo, ma
     assert not (tmp_path / "served").exists()
 
 
+@pytest.mark.slow
 def test_a_plan_transfers_no_weights_and_get_brings_them(s3, zoo, machine):
     values = {"models_dir": str(zoo), "weights_dir": "s3://zoo/out"}
     succeed("get", "net", "--models_dir", zoo, "--weights_dir", "s3://zoo/out")
@@ -159,6 +161,7 @@ def test_a_plan_transfers_no_weights_and_get_brings_them(s3, zoo, machine):
     assert make_plan(resolved, context).precisions_to_bring == []
 
 
+@pytest.mark.slow
 def test_damage_in_a_store_is_found_and_repaired(s3, zoo, machine):
     places = (
         "net",
@@ -188,6 +191,7 @@ def test_damage_in_a_store_is_found_and_repaired(s3, zoo, machine):
     assert s3.read(entry) == network()
 
 
+@pytest.mark.slow
 def test_a_mirror_in_a_store_is_filled_checked_and_used(s3, zoo, machine, tmp_path):
     create = (
         "mirror",
@@ -219,6 +223,7 @@ def test_a_mirror_in_a_store_is_filled_checked_and_used(s3, zoo, machine, tmp_pa
     assert f"changed   net: net.tflite (s3://zoo/{entry})" in checked.stdout
 
 
+@pytest.mark.slow
 def test_a_second_mirror_writer_keeps_the_models_of_the_first(s3, zoo, machine, tmp_path):
     write_model(zoo, "other", (zoo / "public" / "net" / "model.yml").read_text())
     for name in ("net", "other"):
@@ -254,6 +259,7 @@ def test_commands_that_need_local_folders_say_so(s3, zoo, machine, words, monkey
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_no_secret_is_written_or_shown(s3, zoo, machine):
     places = ("--models_dir", zoo, "--output_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
     done = posezoo_process("get", "net", *places)
@@ -268,6 +274,7 @@ def test_no_secret_is_written_or_shown(s3, zoo, machine):
     assert "hush" not in refused.stdout + refused.stderr
 
 
+@pytest.mark.slow
 def test_a_refused_or_missing_store_is_one_line_with_a_hint(s3, zoo, machine, monkeypatch):
     missing = posezoo_process(
         "get", "net", "--models_dir", zoo, "--output_dir", "s3://no-such-bucket/out"
@@ -284,6 +291,7 @@ def test_a_refused_or_missing_store_is_one_line_with_a_hint(s3, zoo, machine, mo
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_only_a_warning(s3, zoo, machine, tmp_path):
     done = posezoo_process(
         "get",

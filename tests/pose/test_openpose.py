@@ -200,6 +200,7 @@ def test_options_out_of_range_are_refused(wrong):
         OpenPoseOptions(**wrong)
 
 
+@pytest.mark.slow
 def test_a_single_pass_finds_the_same_people():
     """As the decoder in a graph: the same people as the default in 200 groups of all kinds."""
     kinds = list(crowds.KINDS)

@@ -37,6 +37,7 @@ def truth_of(bench, name: str = "truth.json") -> Path:
     return coco.written(bench.photos.parent, content, name)
 
 
+@pytest.mark.slow
 def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(bench):
     bench = bench()
     bench.quantize(annotations=truth_of(bench))
@@ -46,6 +47,7 @@ def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(b
     assert compared.people == 3
 
 
+@pytest.mark.slow
 def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
     settings = {"min_agreement": 0.01, "max_shift_px": 64.0}
     bench = bench(loud=True, quantization=settings)

@@ -55,6 +55,7 @@ def test_int8_finds_what_fp32_finds_and_its_record_contains_the_displacement(ben
     assert (record["shift"]["calibration_photos"], record["shift"]["measured_photos"]) == (6, 3)
 
 
+@pytest.mark.slow
 def test_the_reported_displacement_is_that_of_the_published_ir(bench):
     bench = bench()
     (displacement,) = bench.quantize().displacements.values()
@@ -81,11 +82,13 @@ def test_the_events_of_a_quantization(bench):
     assert not bench.of(LayerNoiseMeasured)
 
 
+@pytest.mark.slow
 def test_nothing_is_printed(bench, capfd):
     bench().quantize()
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
     bench = bench()
     cores = os.sched_getaffinity(0)
@@ -100,6 +103,7 @@ def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
     assert bench.pair == before
 
 
+@pytest.mark.slow
 def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
     bench = bench()
     bench.quantize()
@@ -111,6 +115,7 @@ def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
     assert bench.of(QuantizationFinished)
 
 
+@pytest.mark.slow
 def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     bench = bench()
     ask = (bench.spec, bench.context, bench.photos, QuantizationOptions())
@@ -121,6 +126,7 @@ def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     assert int8_models.plan_int8(*ask, output_dir=bench.output_dir).irs[0].is_up_to_date
 
 
+@pytest.mark.slow
 def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(bench):
     bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
     bench.quantize()
@@ -137,6 +143,7 @@ def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(b
     assert not list(bench.output_dir.rglob(".posezoo-*"))
 
 
+@pytest.mark.slow
 def test_layers_with_much_noise_can_stay_in_floating_point(bench):
     bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
     (displacement,) = bench.quantize(compare_layers=True).displacements.values()
@@ -199,6 +206,7 @@ def test_unsuitable_photos_are_refused(bench, spoil, problem):
     assert not bench.xml.exists()
 
 
+@pytest.mark.slow
 def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
     bench = bench()
     (bench.photos / "00.png").write_bytes(b"not a picture")
@@ -237,6 +245,7 @@ def test_a_model_that_is_quantized_already_is_refused(bench):
         bench.quantize()
 
 
+@pytest.mark.slow
 def test_a_publishers_own_int8_is_never_replaced(bench):
     bench = bench()
     published = tuple(
@@ -248,6 +257,7 @@ def test_a_publishers_own_int8_is_never_replaced(bench):
     bench.quantize()
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     bench = bench()
     bench.quantize()
@@ -277,6 +287,7 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     assert not list(folder.glob(".posezoo-*"))
 
 
+@pytest.mark.slow
 def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
     from posezoo.verify import check_artifacts
 
@@ -292,6 +303,7 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
     assert bench.of(QuantizationFinished)
 
 
+@pytest.mark.slow
 def test_the_card_shows_the_displacement(bench):
     bench = bench()
     (displacement,) = bench.quantize().displacements.values()
@@ -303,6 +315,7 @@ def test_the_card_shows_the_displacement(bench):
     )
 
 
+@pytest.mark.slow
 def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench):
     kept = [{"layers": ["head"], "reason": "x"}]
     bench = bench(quantization={"in_float": kept})

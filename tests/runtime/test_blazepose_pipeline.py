@@ -218,6 +218,7 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
     assert np.allclose(seen["Identity"], stored["pose-landmark-full/photo/Identity"], atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "people"),
     [
@@ -242,6 +243,7 @@ def test_every_option_does_something(blazepose_irs, photos, options, people):
         assert moved(poses[0], load_estimator(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
 
 
+@pytest.mark.slow
 def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
     small = cv2.resize(photos["astronaut"], (112, 112), interpolation=cv2.INTER_AREA)
     scene = np.full((600, 800, 3), 128, np.uint8)
@@ -259,6 +261,7 @@ def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
         assert np.array_equal(first.keypoints, alone.keypoints)
 
 
+@pytest.mark.slow
 def test_candidates_of_one_face_are_separate_people_without_suppression(blazepose_irs, photos):
     """With nothing suppressed the same person comes once for every guess."""
     everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}

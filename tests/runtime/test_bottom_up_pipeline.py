@@ -39,6 +39,7 @@ def estimators(parts):
     return {name: load_estimator(spec, irs) for name, (spec, irs) in parts.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_people_of_real_photos_are_at_their_annotations(estimators, photos, name):
     found = sum(
@@ -59,6 +60,7 @@ def best_of(estimator, photo, person, offset=(0, 0)) -> float:
     return max((likeness(pose, person) for pose in moved), default=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, name):
     estimator = estimators[name]
@@ -82,6 +84,7 @@ def test_a_network_keeps_its_own_size_unless_asked(estimators):
     assert [estimators[name].input_size for name in MODELS] == [(456, 256), None, (192, 192)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "requested", "size"),
     [
@@ -128,6 +131,7 @@ def test_a_network_of_one_size_refuses_another(parts):
         load_estimator(spec, irs, LoadOptions(target_size=256))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_an_ir_alone_is_recognized(parts, estimators, photos, name):
     (xml,) = parts[name][1].values()
@@ -138,6 +142,7 @@ def test_an_ir_alone_is_recognized(parts, estimators, photos, name):
     assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stream_and_a_batch_return_the_results_of_calls(parts, estimators, photos, name):
     spec, irs = parts[name]

@@ -149,6 +149,7 @@ def walk_to_the_right(frames: int) -> list[np.ndarray]:
     return [places + np.array([6 * number, 0]) for number in range(frames)]
 
 
+@pytest.mark.slow
 def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
     """The detector sees the person at the place of the first frame in all of them."""
     walk = walk_to_the_right(12)
@@ -209,6 +210,7 @@ def test_without_a_detector_it_cannot_run_on_each_nth_frame(dots, networks):
         load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9))).stream([], detect_every=2)
 
 
+@pytest.mark.slow
 def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
     items = [(number / 5, places + rng.normal(0, 2, places.shape)) for number in range(20)]
@@ -324,6 +326,7 @@ def detector(zoo) -> Estimator:
     return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
 
 
+@pytest.mark.slow
 def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, photos, shared):
     """On the 18 people, cut out by 1.25 of their boxes' longer side, on whom another runtime was tried."""
     tried = np.load(shared / "facts" / "reference" / "runtimes" / "movenet.litert-2.3.npz")
@@ -349,6 +352,7 @@ def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, 
     assert np.median(apart) < 0.02
 
 
+@pytest.mark.slow
 def test_movenet_finds_twice_as_many_people_with_a_detector(movenet, detector, photos):
     """22 of the 37 with five keypoints and more; of a whole image it sees the one person: 11."""
     both = movenet.with_detector(detector)

@@ -45,6 +45,7 @@ def keypoints(stream) -> list[np.ndarray]:
     return [pose.keypoints for _, (pose,) in stream]
 
 
+@pytest.mark.slow
 def test_a_person_who_becomes_small_is_found_better_in_a_video(movenet, videos):
     assert movenet.can_track
     scores = {
@@ -60,6 +61,7 @@ def test_a_person_who_becomes_small_is_found_better_in_a_video(movenet, videos):
     assert np.nanmean(scores[True]) > np.nanmean(scores[False]) + 0.1
 
 
+@pytest.mark.slow
 def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separately(movenet, videos):
     images = [image for image, _ in videos[0]]
     first, second = (keypoints(movenet.stream(images, is_video=True)) for _ in range(2))
@@ -70,6 +72,7 @@ def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separatel
     assert not np.array_equal(other[1:], first)
 
 
+@pytest.mark.slow
 def test_independent_images_are_not_followed(movenet, videos):
     images = [image for image, _ in videos[0]]
     alone = [movenet(image)[0].keypoints for image in images]
@@ -77,6 +80,7 @@ def test_independent_images_are_not_followed(movenet, videos):
     np.testing.assert_array_equal([pose.keypoints for (pose,) in movenet.batch(images)], alone)
 
 
+@pytest.mark.slow
 def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, videos):
     images = [image for image, _ in videos[0]]
     several = load_estimator(*parts, LoadOptions(RuntimeConfig(requests=4)))
@@ -86,6 +90,7 @@ def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, vid
     )
 
 
+@pytest.mark.slow
 def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
     images = [image for image, _ in videos[0]]
     expected = keypoints(movenet.stream(images, is_video=True))
@@ -114,6 +119,7 @@ def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, videos):
     np.testing.assert_array_equal(found, movenet(images[3])[0].keypoints)
 
 
+@pytest.mark.slow
 def test_with_a_detector_every_frame_is_searched(zoo, movenet):
     spec = zoo.registry.find("person-detection-retail-0013")
     detector = load_estimator(spec, get_irs(spec, Precision.FP16, zoo))

@@ -78,6 +78,7 @@ def test_a_bad_file_is_one_line_in_a_small_process(name, root, posezoo):
     assert ran.peak_mib < MOST_MIB
 
 
+@pytest.mark.slow
 def test_the_bad_one_selected_fails_before_any_request(root, posezoo, server: Server):
     server.serve("net.tflite", b"net")
     file = {

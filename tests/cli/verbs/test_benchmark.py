@@ -113,6 +113,7 @@ def test_compared_models_run_in_turns(checkout):
     assert "there is nothing to compare" in alone.stderr
 
 
+@pytest.mark.slow
 def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkout):
     args = ("small", "--batch", "1,2", "--format", "json")
     here, there = benchmark(checkout, *args), benchmark(checkout, *args, "--cluster", "local:2")
@@ -228,6 +229,7 @@ def read_until(terminal, message):
     return shown
 
 
+@pytest.mark.slow
 def test_an_interrupt_shows_the_results_so_far(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [sys.executable, "-m", "posezoo", "benchmark", str(xml), str(xml), "--rounds", "1000"]
@@ -255,6 +257,7 @@ def test_an_interrupt_shows_the_results_so_far(checkout):
     assert 2 <= found["figures"]["rounds"] < 1000
 
 
+@pytest.mark.slow
 def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     people = cv2.imread(str(shared / "data" / "photos" / "000000000785.jpg"))
     cv2.imwrite(str(tmp_path / "crowd.jpg"), np.hstack([people, people]))
@@ -284,6 +287,7 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert recorded.stdout == f"{registry / 'blazepose-full' / 'measured.yml'}\n"
 
 
+@pytest.mark.slow
 def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
     ended = posezoo(
         *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
@@ -293,6 +297,7 @@ def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirro
     assert "whole pipeline: 1600x512, people: 2)" in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_network_without_available_weights_is_measured_on_generated_ones(checkout):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
@@ -320,6 +325,7 @@ def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
     assert ended.stdout.splitlines()[1].endswith("part")
 
 
+@pytest.mark.slow
 def test_no_process_continues_when_the_command_is_killed(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [

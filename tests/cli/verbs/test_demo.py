@@ -490,6 +490,7 @@ def test_input_flags_override_an_ir_with_one_warning(demo, video, tmp_path):
     assert ended.err.count(f"warning: {flags}: override the input that {network} declares") == 1
 
 
+@pytest.mark.slow
 def test_mean_scale_and_reversal_reach_the_network(demo, photos, mirror, real, models, tmp_path):
     """The published IR takes BGR 0..255: with values of another network it sees nobody."""
     demo(*REAL, "-i", photos / "a.png")
@@ -518,6 +519,7 @@ def test_requests_streams_and_threads_are_passed_on(demo, tiny, video, args, exp
     assert {name: told[name] for name in expected} == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "is_tracking", "requests"),
     [
@@ -536,6 +538,7 @@ def test_movenet_follows_the_person_in_a_video_one_frame_after_the_other(
     assert ("people from tracking" in ended.err) == is_tracking
 
 
+@pytest.mark.slow
 def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     demo, real, shared, tmp_path
 ):
@@ -559,6 +562,7 @@ def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     assert {result["track_id"] for result in json.loads(coco.read_text())} == {1, 2}
 
 
+@pytest.mark.slow
 def test_photos_and_other_models_are_not_tracked(demo, real, photos, tiny, video):
     movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
     for args in ((*movenet, "-i", photos), ("-m", tiny, "-i", video)):
@@ -618,6 +622,7 @@ def test_a_top_down_checkpoint_gets_a_detector(demo, real, shared, tmp_path, mon
     assert sum(line.count(" ") == 51 for line in ended.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_if_nobody_is_found_it_says_why_and_what_to_try(demo, real, mirror, tmp_path):
     photo = tmp_path / "camera.png"
     photo.write_bytes(by_digest(mirror, CAMERA).read_bytes())

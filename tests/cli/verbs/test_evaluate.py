@@ -105,6 +105,7 @@ def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
     assert f"{MODEL}: 1 of 2 images" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
     result = evaluate("--limit", 2)
     assert result.returncode == 0, result.stderr
@@ -132,6 +133,7 @@ def test_a_detector_is_evaluated_by_boxes(evaluate):
     assert "AR50" not in report
 
 
+@pytest.mark.slow
 def test_the_side_that_a_decoder_does_not_use_is_refused(evaluate):
     result = evaluate("--short_side", 300)
     assert result.returncode == 1

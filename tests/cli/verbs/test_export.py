@@ -38,6 +38,7 @@ def answer(zoo, *args):
     return ended.returncode, json.loads(ended.stdout)
 
 
+@pytest.mark.slow
 def test_models_are_converted_and_exported_together(zoo):
     code, found = answer(zoo, "net", "whole", "--to", "ovms", "out", "-o", "irs")
     assert code == 0

@@ -117,6 +117,7 @@ def test_an_unreadable_file_is_reported_and_the_others_are_shown(checkout):
     assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
 
 
+@pytest.mark.slow
 def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_downloaded(
     blazepose, mirror, tmp_path
 ):
@@ -217,6 +218,7 @@ def test_a_site_is_drawn_without_a_network_stack_or_any_runtime(checkout):
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 def test_an_interrupted_run_leaves_whole_pages_and_the_next_one_completes_them(checkout):
     for number in range(150):

@@ -92,6 +92,7 @@ def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):
     assert Path(got.stdout.strip()).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server):
     """CONTRIBUTING's commands unchanged, with edits of model.yml between them."""
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")

@@ -49,6 +49,7 @@ def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
     return omz_tool("quantizer", *args)
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
     ended = posezoo("quantize", "seeker", *place.flags, "--output", tmp_path / "int8")
     assert ended.returncode == 0, ended.stderr

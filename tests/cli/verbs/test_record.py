@@ -192,6 +192,7 @@ def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
     assert {"height": 18, "width": 999} in [each.settings for each in found]
 
 
+@pytest.mark.slow
 def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"

@@ -74,6 +74,7 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(mirror, t
     } == made
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
 def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
     command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
@@ -182,6 +183,7 @@ def test_a_model_without_a_decoder_is_refused(blazepose, camera):
     assert ended.stderr.startswith("error: pose-detection-mediapipe")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after_s", [0.4, 0.9, 1.4])
 def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     mirror, tmp_path, after_s
@@ -250,6 +252,7 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
 
 
+@pytest.mark.slow
 def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     blazepose, camera, tmp_path
 ):
@@ -306,6 +309,7 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(blazepose, camera, tmp_
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
     with Server() as server:
         url = server.serve("camera", mjpeg(), headers=MJPEG, endless=True, without_length=True)
@@ -336,6 +340,7 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
     assert len(read_video(tmp_path / "out" / "camera_poses.mp4")) == video["frames"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, tmp_path):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
@@ -390,6 +395,7 @@ def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
     assert changed[y0 - 1 : y0 + 2, x0:x1].mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     ran = posezoo(
@@ -411,6 +417,7 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
     assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = (
@@ -445,6 +452,7 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
     assert f"or posezoo run movenet-multipose --input {camera}" in alone.stdout
 
 
+@pytest.mark.slow
 def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")
@@ -455,6 +463,7 @@ def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
     assert posezoo(*run, "--detector", "none", **environ).returncode == 0
 
 
+@pytest.mark.slow
 def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, tmp_path):
     """MoveNet is seldom surer of a keypoint than 0.5, and mostly right from 0.2 on."""
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}

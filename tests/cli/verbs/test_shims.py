@@ -18,6 +18,7 @@ NO_INDEX = (
 COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper", "omz_quantizer"]
 
 
+@pytest.mark.slow
 def test_the_commands_are_ours_under_their_old_names(tmp_path):
     folder = tmp_path / "a folder with blanks"
     written = posezoo("shims", folder)
@@ -155,6 +156,7 @@ def test_what_the_stand_in_of_an_old_release_cannot_do_is_said(tmp_path):
     assert "but not its OpenVINO" not in posezoo("shims", "--wheel", tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_wheels_that_would_replace_an_older_openvino_are_refused(tmp_path):
     metadata = tmp_path / "site" / "openvino-2023.0.1.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)

@@ -134,6 +134,7 @@ def test_a_page_in_place_of_the_file_is_no_good_source(tmp_path, server):
     assert "web page" in answer["problem"]
 
 
+@pytest.mark.slow
 def test_secrets_in_addresses_are_not_shown(tmp_path, server):
     url = server.url("net?X-Amz-Signature=s3cret").replace("//", "//ann:s3cret@")
     declare(tmp_path, "pose", url)
@@ -157,6 +158,7 @@ def test_sarif_names_the_file_and_the_line(tmp_path, server):
     assert gone in path.read_text().splitlines()[line - 1]
 
 
+@pytest.mark.slow
 def test_an_npm_package_is_compared_with_the_registrys_digest(tmp_path, server):
     registry = serve_registry(server, TGZ)
     declare(tmp_path, "pose", npm())
@@ -287,6 +289,7 @@ def test_a_model_yml_that_cannot_be_read_ends_with_1(tmp_path, server):
     assert "bad/model.yml" in json.loads(ended.stdout)["failed"][0]["reason"]
 
 
+@pytest.mark.slow
 def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     key = tmp_path / "key.pem"
     made = subprocess.run(

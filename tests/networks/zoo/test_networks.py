@@ -174,6 +174,7 @@ def test_the_number_of_classes_is_that_of_the_checkpoint(tmp_path):
     assert checkpoint.load()(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
 
 
+@pytest.mark.slow
 def test_only_the_classifier_that_training_used_may_be_left_over(tmp_path):
     state = networks.build_network("inception_v3").state_dict()
     state["AuxLogits.fc.bias"] = torch.zeros(1000)
@@ -226,6 +227,7 @@ def test_the_rows_of_yolox_are_those_of_the_cells_of_each_stride(tmp_path):
     assert small[..., 4:].max() <= 1
 
 
+@pytest.mark.slow
 def test_the_weights_of_another_network_are_refused(tmp_path):
     torch.save(networks.build_network("resnet34").state_dict(), tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match="does not fit the network"):
