@@ -12,6 +12,8 @@ import pytest
 from fakes.browser import BROKEN_NAMES, Browser
 from fakes.pages import ROOT
 
+pytestmark = pytest.mark.slow
+
 #: Scripts, styles, fonts, images and frames; a link that a reader clicks is none of them.
 LOADED = re.compile(
     r"<(?:script|link|img|source|iframe)\b[^>]*?\b(?:src|href)=\"((?:https?:)?//[^\"]+)\"|url\(((?:https?:)?//.*?)\)"
@@ -66,7 +68,6 @@ def test_no_page_loads_anything_from_outside(site):
         assert not LOADED.findall(path.read_text("utf-8")), path
 
 
-@pytest.mark.slow
 def test_it_reads_on_narrow_and_wide_screens_and_the_search_needs_no_server(site, browser):
     browser.open(f"file://{site}/index.html")
     browser.wait(lambda: browser.address.endswith("docs/index.html"), "the way to the first page")

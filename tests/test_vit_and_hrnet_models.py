@@ -35,6 +35,7 @@ def vitpose(place):
     return place, place.run("get", NAME, "-o", place.out, "--precisions", "FP32")
 
 
+@pytest.mark.slow
 def test_the_published_file_of_experts_becomes_proven_ir(vitpose):
     place, said = vitpose
     assert "FP32 self-check passed" in said and "PyTorch" in said

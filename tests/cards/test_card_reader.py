@@ -176,6 +176,7 @@ def test_open_model_zoo_s_cards_are_read(shared):
     assert "Channel order is `BGR`" in converted.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

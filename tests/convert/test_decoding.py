@@ -285,6 +285,7 @@ def expected(name: str, maps: Maps, shape: tuple[int, ...], **options):
 FP16_CASES = ("heatmap/dark", "heatmap/udp", "detection", "openpose")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "precision"),
     [*((case, Precision.FP32) for case in CASES), *((case, Precision.FP16) for case in FP16_CASES)],

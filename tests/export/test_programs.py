@@ -15,6 +15,8 @@ import pytest
 from fakes.command import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 NODE_ENV = ROOT / "build" / "node-env"
@@ -233,7 +235,6 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
         assert ended.stderr.startswith("error: ") and problem in ended.stderr, ended.stderr
 
 
-@pytest.mark.slow
 def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp_path):
     from posezoo.images import read_image
 
@@ -289,7 +290,6 @@ def test_the_program_for_node_names_the_keypoints(node_program):
     assert (node_program.parent / "net.xml").is_file()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env"
 )

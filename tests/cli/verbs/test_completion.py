@@ -142,6 +142,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", INTERACTIVE)
 @pytest.mark.parametrize(("typed", "words"), CASES, ids=[typed for typed, _ in CASES])
 def test_tab_completes_a_line(home, shell, typed, words):
