@@ -196,7 +196,8 @@ def _license(part: ModelSpec) -> Json:
     spdx = part.license.spdx
     is_listed = bool(spdx) and " " not in spdx and is_license(spdx) and "LicenseRef-" not in spdx
     license: Json = {"id" if is_listed else "name": spdx or part.license.url or "not declared"}
-    if text := _license_text(part):
+    text = _license_text(part)
+    if text:
         license["text"] = {"contentType": "text/plain", "content": text}
     if part.license.url:
         license["url"] = part.license.url
@@ -326,7 +327,8 @@ def _add_spdx_package(graph: _SpdxGraph, entry: _Entry, names: Sequence[str]) ->
     )
     graph.relate(package, "contains", _add_spdx_files(graph, entry))
     for part in _described_parts(facts):
-        if expression := part.license.spdx:
+        expression = part.license.spdx
+        if expression:
             terms = graph.add(
                 "simplelicensing_LicenseExpression",
                 f"license-{facts.name}",

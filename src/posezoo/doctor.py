@@ -180,7 +180,8 @@ def _package_problems() -> Iterator[DoctorIssue]:
     if not package_version("openvino"):
         problem = "openvino is not installed: models can be downloaded, but not converted or run"
         yield DoctorIssue(problem, install_command("run"))
-    if reason := explain_nncf_mismatch():
+    reason = explain_nncf_mismatch()
+    if reason:
         problem = f"nncf: {reason}: models cannot be quantized"
         yield DoctorIssue(problem, install_command("quantize"))
 

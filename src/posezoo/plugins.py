@@ -67,7 +67,8 @@ class LazyTable(Generic[PartT]):
         Raises:
             PluginError: it is a plug-in that cannot be imported, or is no part of this type.
         """
-        if (part := self.find(name)) is not None:
+        part = self.find(name)
+        if part is not None:
             return part
         names = self.names()
         raise error(

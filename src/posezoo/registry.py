@@ -68,7 +68,8 @@ class RegistryEntry:
         # Importing the YAML reader takes 20 ms, which commands without a model do not need.
         from posezoo.spec.model_yml import read_composite, read_model
 
-        if reason := explain_invalid_model_name(self.name):
+        reason = explain_invalid_model_name(self.name)
+        if reason:
             problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
             raise SpecError(str(self.path), 1, 1, "", problem, hint="rename the folder")
         if self.twin is not None:
@@ -206,7 +207,8 @@ class Registry:
         """
         if isinstance(model, ModelSpec):
             return (model,)
-        if (registry := self._registry_of(model)) is not self:
+        registry = self._registry_of(model)
+        if registry is not self:
             return registry.parts(model)
         parts = []
         for stage in model.stages:
@@ -365,10 +367,12 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
         raise PosezooError(f"{root}: this models folder does not exist", hint="check --models_dir")
     for family in Family:
         for folder in _folders(root / family):
-            if (composite := folder / "composite-model.yml").is_file():
+            composite = folder / "composite-model.yml"
+            if composite.is_file():
                 yield RegistryEntry(folder.name, family, composite)
                 for part in _folders(folder):
-                    if (model := part / "model.yml").is_file():
+                    model = part / "model.yml"
+                    if model.is_file():
                         yield RegistryEntry(part.name, family, model, composite=folder.name)
             elif (model := folder / "model.yml").is_file():
                 yield RegistryEntry(folder.name, family, model)
@@ -442,7 +446,8 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     usual = None
     if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
         root = registry_root(spec)
-        if (registry := registry_name(root)) in OMZ_REGISTRIES:
+        registry = registry_name(root)
+        if registry in OMZ_REGISTRIES:
             words += ["--registry", registry]
         elif registry != "posezoo" and root.is_dir():
             words += ["--models_dir", f"{root}"]

@@ -98,7 +98,8 @@ def _local(value: object, kind: str = "folder") -> Path:
         raise ValueError(
             f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed"
         )
-    if problem := explain_windows_path(str(value)):
+    problem = explain_windows_path(str(value))
+    if problem:
         raise ValueError(problem)
     try:
         return Path(value).expanduser()

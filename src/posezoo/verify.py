@@ -141,7 +141,8 @@ def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[A
 
 def file_state(path: Path, size: int | None, digest: Digest) -> str:
     """``good``, ``missing``, ``changed``, ``symlinked`` or ``special``; every byte is read."""
-    if state := _unusual_state(path):
+    state = _unusual_state(path)
+    if state:
         return state
     if is_verified(path, size, digest, trust_record=False):
         return "good"

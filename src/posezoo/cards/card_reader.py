@@ -292,7 +292,8 @@ def _read_metrics(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMe
     for row in table.rows:
         label, *cells = row.cells
         for header, cell in zip(table.headers[1:], cells, strict=True):
-            if match := _NUMBER.match(cell):
+            match = _NUMBER.match(cell)
+            if match:
                 unit = match[1] or ""
                 text = match[0].removesuffix(unit).strip()
                 value = float(text.replace(",", ""))
@@ -332,7 +333,8 @@ def find_links(line: str, number: int) -> Iterator[MarkdownLink]:
     """The links and images of a line; ``number`` is its line number."""
     if not ("](" in line or "]:" in line or "://" in line or "=" in line):
         return
-    if definition := _DEFINITION.fullmatch(line):
+    definition = _DEFINITION.fullmatch(line)
+    if definition:
         yield MarkdownLink(number, 1, to_plain_text(definition["text"]), definition["target"])
         return
     for match in _LINK.finditer(line):

@@ -49,9 +49,10 @@ def render_files_section(facts: ModelFacts) -> Iterator[str]:
             "A file without a checksum is downloaded only with `--trust_on_first_use`;"
             " `posezoo.lock` then records its checksum."
         )
-    if runtimes := sorted(
+    runtimes = sorted(
         {model.recorded_outputs.runtime for model in models if model.recorded_outputs}
-    ):
+    )
+    if runtimes:
         yield (
             "Where no other runtime is installed, conversions are compared with recorded outputs"
             f" of {escape(' and '.join(runtimes))}."
@@ -59,7 +60,8 @@ def render_files_section(facts: ModelFacts) -> Iterator[str]:
 
 
 def _pin(file: SourceFile) -> Markdown:
-    if checksum := file.declared_checksum:
+    checksum = file.declared_checksum
+    if checksum:
         pin = f"{_algorithm(checksum)} {format_code(checksum.value)}"
         return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)
     members = ", ".join(
@@ -100,7 +102,8 @@ def render_ir_section(facts: ModelFacts) -> Iterator[str]:
             gflops = record.complexity["gflops"]
             mparams = record.complexity["mparams"]
             costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
-        if shift := record.shift:
+        shift = record.shift
+        if shift:
             moved = (f"{shift[name]:.2f}" for name in ("shift_p50_px", "shift_p90_px"))
             people = (f"{shift[name]:.0f}" for name in ("found_fp32", "found_int8"))
             photos = (f"{shift[name]:.0f}" for name in ("measured_photos", "calibration_photos"))

@@ -45,7 +45,8 @@ def render_training_section(facts: ModelFacts) -> Iterator[str]:
 
 def render_limitations_section(facts: ModelFacts) -> Iterator[str]:
     """The section Limitations: what the model cannot do."""
-    if limits := facts.limits:
+    limits = facts.limits
+    if limits:
         yield "## Limitations"
         yield "\n".join(f"- {escape(limit)}" for limit in limits)
 
@@ -75,9 +76,11 @@ def _license(part: ModelSpec, folder: Path | None) -> Iterator[str]:
     """The terms of a part, its copyright line, and its license text if it is short."""
     terms = _terms(part.license, part, folder)
     yield f"The model is distributed under {terms}." if terms else "No license is declared."
-    if holder := read_copyright_line(part):
+    holder = read_copyright_line(part)
+    if holder:
         yield escape(holder)
-    if text := _short_text(part):
+    text = _short_text(part)
+    if text:
         yield format_code_block("text", text.splitlines())
 
 

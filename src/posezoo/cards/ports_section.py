@@ -43,7 +43,8 @@ def render_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     if part.outputs:
         yield f"{level} Output"
         yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part.outputs, level)
-    if detector := find_detector(part.mo_args):
+    detector = find_detector(part.mo_args)
+    if detector:
         yield f"Unlike in Model Optimizer's IR, {detector.difference}."
     yield from _classes(part)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
@@ -99,7 +100,8 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
             dimensions = " and ".join(map(format_code, port.dynamic))
             name = format_code(port.name)
             yield f"With {format_code('--dynamic')}, {dimensions} of {name} may be of any size."
-    if words := model_optimizer_arguments(part):
+    words = model_optimizer_arguments(part)
+    if words:
         yield "As arguments of Model Optimizer:"
         yield format_code_block("text", [" ".join(words)])
 

@@ -116,9 +116,11 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
     with_variants = [each for facts in models for each in (facts, *facts.variants)]
     layout = ModelLayout(root, root)
     compared = compare_models(with_variants, tuple(Precision), layout, MeasurementSelection())
-    if chart := draw_pipeline_chart(compared):
+    chart = draw_pipeline_chart(compared)
+    if chart:
         yield PICTURE, chart, "AP against images per second of whole pipelines", PICTURE_LEGEND
-    if chart := draw_network_chart(compared, read_outside_references(root)):
+    chart = draw_network_chart(compared, read_outside_references(root))
+    if chart:
         title = "published AP against images per second of networks"
         yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
 

@@ -109,7 +109,8 @@ def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResul
         return result.case.model, str(result.case.precision), result.case.runtime.requests
 
     for _, group in groupby(results, all_but_batch):
-        if best := select_best_batch([*group]):
+        best = select_best_batch([*group])
+        if best:
             yield best
 
 

@@ -28,7 +28,8 @@ def print_report(report: EvaluationReport) -> None:
         _worst_image_lines(report),
     )
     for block in blocks:
-        if lines := list(block):
+        lines = list(block)
+        if lines:
             print("", *lines, sep="\n")
     print()
     for name, path in report.files.items():
@@ -98,7 +99,8 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
 def _published_values(report: EvaluationReport) -> dict[str, float | None]:
     """What the publisher states, by the names of our metrics."""
     values: dict[str, float | None] = {}
-    if comparisons := report.published_comparisons():
+    comparisons = report.published_comparisons()
+    if comparisons:
         accuracy, _ = comparisons[0]
         values = {"AP": accuracy.value, "AP50": accuracy.ap50, "AP75": accuracy.ap75}
     for accuracy in report.published.accuracy:

@@ -127,7 +127,8 @@ def folder_or_store(text: str) -> Path:
 def _local_path(text: str) -> Path:
     if text.startswith(tuple(f"{store}://" for store in STORES)):
         raise argparse.ArgumentTypeError(f"{text} is in a store, but a local path is needed")
-    if problem := explain_windows_path(text):
+    problem = explain_windows_path(text)
+    if problem:
         raise argparse.ArgumentTypeError(problem)
     return Path(text)
 
@@ -173,7 +174,8 @@ class Flag:
             for name in ("type", "default", "choices", "nargs", "dest", "required")
             if getattr(self, name) is not None
         }
-        if placeholder := self.usage.removeprefix(", ".join(self.spellings)).strip():
+        placeholder = self.usage.removeprefix(", ".join(self.spellings)).strip()
+        if placeholder:
             metavar = placeholder if not isinstance(self.nargs, int) else tuple(placeholder.split())
             options = {"type": TYPES.get(placeholder), "metavar": metavar, **options}
         elif isinstance(self.choices, tuple) and not self.usage.startswith("-"):

@@ -82,7 +82,8 @@ def run_main(
         print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
     except Exception as error:  # noqa: BLE001 any other exception is a bug, or a limit of the system
-        if (failure := _find_system_limit(error)) is None:
+        failure = _find_system_limit(error)
+        if failure is None:
             return _report_bug()
         report_error(failure)
         return 1

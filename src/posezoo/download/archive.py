@@ -121,7 +121,8 @@ class _MemberNames:
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
             name = name[2:]
-        if reason := explain_unsafe_file_name(name):
+        reason = explain_unsafe_file_name(name)
+        if reason:
             raise ArchiveError(f"{self._archive}: the member {member[:60]!a} {reason}")
         key = case_folded(name)
         above = {*accumulate(key.split("/")[:-1], "{}/{}".format)}

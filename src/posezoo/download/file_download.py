@@ -313,7 +313,8 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
             f"the digest of the download is {actual}, but {pin}",
             hint=f"{_CHANGED}: check it, then update {record}",
         )
-    if reason := explain_wrong_members(partial.path, file):
+    reason = explain_wrong_members(partial.path, file)
+    if reason:
         raise DigestError(reason, hint=_CHANGED)
 
 

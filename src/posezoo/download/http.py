@@ -285,7 +285,8 @@ def _refuse_status(response: requests.Response, resume: ResumeState, last: int |
 
 def refuse_status(response: requests.Response, *expected: int) -> None:
     """Raise the error for a response that has neither an expected status nor 200."""
-    if (status := response.status_code) in (HTTPStatus.OK, *expected):
+    status = response.status_code
+    if status in (HTTPStatus.OK, *expected):
         return
     problem = f"HTTP {status} {responses.get(status, '')}".rstrip()
     if status in TEMPORARY_STATUS:
@@ -376,7 +377,8 @@ def refuse_unsafe_redirect(
         )
     if by_proxy or download_options.allow_private_redirects or is_private(_host(url)):
         return
-    if is_private(host := _host(target)):
+    host = _host(target)
+    if is_private(host):
         raise SourceError(
             f"redirects to {host}, an address of this machine or a private network",
             hint=PRIVATE_HINT,

@@ -135,7 +135,8 @@ class NpmConfig:
             return ""
         prefix = f"//{_host(url)}{urlsplit(url).path}"
         while len(prefix) > 2:
-            if value := self._login(prefix):
+            value = self._login(prefix)
+            if value:
                 return value
             # As npm does: first the name, then the slash.
             prefix = re.sub(r"([^/]+|/)$", "", prefix)
@@ -259,7 +260,8 @@ def _read_environment() -> dict[str, str]:
 
 def _default_prefix() -> str | Path:
     """The folder that npm is installed in."""
-    if prefix := os.environ.get("PREFIX"):
+    prefix = os.environ.get("PREFIX")
+    if prefix:
         return prefix
     node = shutil.which("node")
     return Path(node).resolve().parent.parent if node else "/usr/local"

@@ -150,7 +150,8 @@ def _pip_default() -> str:
     source = "pip/_internal/models/index.py"
     text = ""
     with suppress(OSError, ValueError, LookupError, zipfile.BadZipFile):
-        if pip := find_spec("pip"):
+        pip = find_spec("pip")
+        if pip:
             text = Path(str(pip.origin)).parents[1].joinpath(source).read_text("utf-8")
         else:  # Python has a wheel of pip for new environments
             bundled = Path(sysconfig.get_path("stdlib"), "ensurepip", "_bundled")
@@ -166,6 +167,7 @@ def _uv_default() -> str:
         ended = subprocess.run(
             ["uv", "pip", "install", "--help"], capture_output=True, text=True, check=False
         )
-        if match := re.search(r"by default: <(\S+)>", ended.stdout):
+        match = re.search(r"by default: <(\S+)>", ended.stdout)
+        if match:
             return match[1]
     return ""

@@ -106,7 +106,8 @@ def open_in_ranges(
         def read_in_order() -> Iterator[bytes]:
             while ranges:
                 content = ranges.popleft().result()
-                if (start := next(starts, None)) is not None:
+                start = next(starts, None)
+                if start is not None:
                     ranges.append(thread_pool.submit(partial(read_range, start)))
                 yield content
 

@@ -156,7 +156,8 @@ def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) ->
     """Whether the file itself is the compressed data: many servers send Content-Encoding for any
     .tar.gz.
     """
-    if announced := response.headers.get("Content-Length", ""):
+    announced = response.headers.get("Content-Length", "")
+    if announced:
         return announced == str(file.size)
     if not file.name.endswith((".gz", ".tgz")):
         return False

@@ -127,7 +127,8 @@ def _ask(
     """
 
     def ask() -> tuple[str, ...]:
-        if problem := silent_hosts.get(_address(source).netloc):
+        problem = silent_hosts.get(_address(source).netloc)
+        if problem:
             raise SourceError(problem, temporary=True)
         return _ask_once(source, file, context)
 

@@ -70,7 +70,8 @@ def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candida
     candidates = [*store_candidates(file, context)]
     for source in file.sources:
         source_type = find_source_type(source)
-        if (copy := source_type.find_local_copy(source)) is not None:
+        copy = source_type.find_local_copy(source)
+        if copy is not None:
             candidates.append(copy)
         start_reading = partial(source_type.open, source, file, context)
         candidates.append(

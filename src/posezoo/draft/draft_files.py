@@ -48,7 +48,8 @@ _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 def guess_framework(addresses: Sequence[str]) -> model.Framework:
     """The framework of published files by their suffixes; a SettingsError if none is known."""
     for address in addresses:
-        if framework := _FRAMEWORKS.get(PurePosixPath(_file_name(address)).suffix.lower()):
+        framework = _FRAMEWORKS.get(PurePosixPath(_file_name(address)).suffix.lower())
+        if framework:
             return framework
     raise SettingsError(
         f"--from: {sanitize(addresses[0])}: its suffix is not that of a known model format",
@@ -74,7 +75,8 @@ def create_draft_spec(
         if framework is model.Framework.DLDT:
             precision = next((word for word in _PRECISIONS if f"/{word}/" in address), "FP32")
             file_name = f"{precision}/{file_name}"
-        if reason := explain_unsafe_file_name(file_name):
+        reason = explain_unsafe_file_name(file_name)
+        if reason:
             problem = f"--from: {sanitize(address)}: its name {reason}"
             raise SettingsError(problem, hint="give an address that ends in a file name")
         if file_name in files:
@@ -152,7 +154,8 @@ def _read_ports(
         return (), (), error.problem
     except RuntimeError as error:
         return (), (), error_text(error)
-    if problem := explain_invalid_names(network):
+    problem = explain_invalid_names(network)
+    if problem:
         return (), (), problem
     inputs = tuple(
         model.Input(name, shape, _image_layout(shape))

@@ -195,7 +195,8 @@ def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, 
         "resize": _RESIZES[info.get("resize_type", "standard")],
         "color_space": info.get("color_space", "BGR"),
     }
-    if pad_value := info.get("pad_value"):
+    pad_value = info.get("pad_value")
+    if pad_value:
         params["padding"] = {"fill_value": [float(pad_value)] * 3}
     return {"format": "image", "layer_name": model.inputs[0].name, "params": params}
 

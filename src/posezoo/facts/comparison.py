@@ -228,7 +228,8 @@ def _static_metrics(
         if "INT8" in precision:
             metrics.pop("published_AP", None)  # it is the accuracy of the weights in floating point
         metrics |= _count_metrics(part, precision, selection)
-        if size := _ir_size(part, precision, layout):
+        size = _ir_size(part, precision, layout)
+        if size:
             metrics["size_bytes"] = size
         by_part.append(metrics)
     return by_part[0] if len(by_part) == 1 else _sum_metrics(by_part)

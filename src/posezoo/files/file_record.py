@@ -118,7 +118,8 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
     is_left = True
     try:
         before = read_json(path)
-        if not (after := change(before)):
+        after = change(before)
+        if not after:
             path.unlink(missing_ok=True)
         elif after != before:
             with (

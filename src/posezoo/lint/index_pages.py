@@ -100,7 +100,8 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
     """The model that a cell links to or names, possibly as a part of the composite; empty if
     none. A name of no model is one, too, if it can be no title.
     """
-    if target := _TARGET.search(cell):
+    target = _TARGET.search(cell)
+    if target:
         return target[1].split("/")[-2] if _CARD.fullmatch(target[1]) else ""
     text = to_plain_text(cell).rstrip(":").strip()
     for name in (text, f"{composite}-{text}"):

@@ -280,7 +280,8 @@ def _merge_entry(
         return locked
     if present.file not in (MODEL_YML, COMPOSITE_YML):
         return present
-    if reason := explain_rollback(locked, present):
+    reason = explain_rollback(locked, present)
+    if reason:
         if allow_rollback:
             return replace(present, before=())
         raise LockError(

@@ -112,7 +112,8 @@ class LockFile:
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
         digests = {}
         for suffix, file in files.items():
-            if (entry := self.entries.get((model_key(spec), file, True))) is not None:
+            entry = self.entries.get((model_key(spec), file, True))
+            if entry is not None:
                 digests[suffix] = entry.sha384
         return AgreedIr(self.path, spec.full_name, files, digests)
 
@@ -218,7 +219,8 @@ class LockFile:
             if present.has_same_content(locked):
                 continue
             path = spec.path if present.file == MODEL_YML else spec.path.parents[1] / COMPOSITE_YML
-            if reason := explain_rollback(locked, present):
+            reason = explain_rollback(locked, present)
+            if reason:
                 raise LockError(
                     f"{path}: is older than the one recorded in {self.path}: {reason}",
                     hint=(

@@ -310,12 +310,14 @@ def _read_layer(layer: object, name: str) -> ArtifactFile:
     path = notes.get(PATH)
     if not isinstance(path, str):
         raise ValueError(f"{name} has no annotation {PATH}")
-    if problem := explain_unsafe_file_name(path):
+    problem = explain_unsafe_file_name(path)
+    if problem:
         raise ValueError(f"the path {path} {problem}")
     if not re.fullmatch(rf"(?:{'|'.join(Family)})/[^/]+/.+", path):
         raise ValueError(f"the path {path} is not in the folder of a model")
     folder = path.split("/")[1]
-    if problem := explain_invalid_model_name(folder.replace(TAG_MARK, "-", 1)):
+    problem = explain_invalid_model_name(folder.replace(TAG_MARK, "-", 1))
+    if problem:
         raise ValueError(f"the path {path} is not in the folder of a model: {problem}")
     digests = f"{layer.get('digest')} {notes.get(SHA384)}"
     match = re.fullmatch("sha256:([0-9a-f]{64}) ([0-9a-f]{96})", digests)
@@ -448,7 +450,8 @@ def _list_irs(
 
 def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: LockFile) -> None:
     for precision, ir_files, _ in _list_irs({file.path: file for file in files}, spec):
-        if (agreed := lock.agreed_ir(spec, precision)) is not None:
+        agreed = lock.agreed_ir(spec, precision)
+        if agreed is not None:
             agreed.require({suffix: file.content for suffix, file in ir_files.items()})
 
 
@@ -506,7 +509,8 @@ def _pin(declared: SourceFile, file: ArtifactFile) -> SourceFile:
     """
     digests = {"sha256": file.sha256, "sha384": file.sha384}
     pin = declared.checksum or Digest("sha384", file.sha384)
-    if (digits := digests.get(pin.algorithm, pin.value)) != pin.value:
+    digits = digests.get(pin.algorithm, pin.value)
+    if digits != pin.value:
         actual = Digest(pin.algorithm, digits)
         raise DigestError(
             f"{file.path}: the artifact has {actual}, but {declared.pin_text} is declared"

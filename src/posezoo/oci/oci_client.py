@@ -380,13 +380,15 @@ def read_docker_login(host: str) -> tuple[str, str]:
     config = read_json(path)
     name = "https://index.docker.io/v1/" if host == "docker.io" else host
     try:
-        if helper := config.get("credHelpers", {}).get(name) or config.get("credsStore"):
+        helper = config.get("credHelpers", {}).get(name) or config.get("credsStore")
+        if helper:
             command = [f"docker-credential-{helper}", "get"]
             ended = subprocess.run(command, input=name.encode(), capture_output=True, check=False)
             stored = parse_json(ended.stdout) if ended.returncode == 0 else {}
             return str(stored.get("Username", "")), str(stored.get("Secret", ""))
         entry = config.get("auths", {}).get(name, {})
-        if token := entry.get("identitytoken"):
+        token = entry.get("identitytoken")
+        if token:
             return "<token>", str(token)
         login = base64.b64decode(entry.get("auth", ""), validate=True).decode()
         user, _, secret = login.partition(":")

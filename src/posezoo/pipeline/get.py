@@ -228,7 +228,8 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     advice = [error.hint]
     if spec.network is not None:
         advice.append(f"posezoo run {spec.full_name} --checkpoint FILE runs weights of your own")
-    if models := _find_models_instead(spec, context):
+    models = _find_models_instead(spec, context)
+    if models:
         advice.append(f"models with the same task that are available: {', '.join(models)}")
     error.hint = "; ".join(advice)
 

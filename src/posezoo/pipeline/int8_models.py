@@ -170,7 +170,8 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         return QuantizationTarget(spec, model, irs)
     parts = context.registry.parts(detector)
     detector_irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
-    if missing := [str(xml) for xml in detector_irs.values() if not xml.is_file()]:
+    missing = [str(xml) for xml in detector_irs.values() if not xml.is_file()]
+    if missing:
         raise QuantizationError(
             f"{missing[0]}: missing; {detector.name} finds the people for {model.full_name}",
             hint=format_command("get", detector, context.layout.output_dir),
@@ -182,7 +183,8 @@ def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
     """The composite that a model is a part of, else the model itself; an error if it cannot be
     quantized.
     """
-    if reason := explain_unsupported_int8(spec, context):
+    reason = explain_unsupported_int8(spec, context)
+    if reason:
         raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
     return context.registry.composite_of(spec)
 

@@ -124,7 +124,8 @@ def _with_upstream_code(plan: Plan) -> Plan:
     from posezoo.convert.sandbox import HINT, explain_missing_sandbox
     from posezoo.convert.upstream_code import list_upstream_code
 
-    if reason := explain_missing_sandbox():
+    reason = explain_missing_sandbox()
+    if reason:
         obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
         return replace(plan, obstacle=obstacle)
     return replace(plan, upstream_code=list_upstream_code(plan.resolved.spec))

@@ -131,7 +131,8 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         )
     has_same_outputs = changed.isdisjoint(_OUTPUT_ARGUMENTS)
     if name:  # a model with its own name is neither a part of a composite nor a variant
-        if reason := explain_invalid_model_name(name):
+        reason = explain_invalid_model_name(name)
+        if reason:
             problem = f"no model can be called {name!r}: {reason}"
             raise PosezooError(problem, hint="--model_name M names it")
         model = replace(model, name=name, composite="", tag="", is_default=True)

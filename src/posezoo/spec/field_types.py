@@ -129,7 +129,8 @@ def list_of(
         if unique is not None:
             names: set[str] = set()
             for child, value in zip(nodes, values, strict=True):
-                if (name := unique(value)) in names:
+                name = unique(value)
+                if name in names:
                     raise child.make_error(f"{sanitize(name)} is given twice")
                 names.add(name)
         return values
@@ -212,7 +213,8 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
 def read_file_name(node: YamlNode) -> str:
     """A relative path with / between its parts that is safe on every system."""
     name = node.text()
-    if reason := explain_unsafe_file_name(name):
+    reason = explain_unsafe_file_name(name)
+    if reason:
         raise node.make_error(
             f"{sanitize(name)} {reason}", hint="use a relative path with / between its parts"
         )
@@ -222,7 +224,8 @@ def read_file_name(node: YamlNode) -> str:
 def read_model_name(node: YamlNode) -> str:
     """A valid name of a model's folder."""
     name = node.text()
-    if reason := explain_invalid_model_name(name):
+    reason = explain_invalid_model_name(name)
+    if reason:
         raise node.make_error(f"{sanitize(name)} is not a model name: {reason}")
     return name
 

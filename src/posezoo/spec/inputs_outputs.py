@@ -45,7 +45,8 @@ def _read_shape(node: YamlNode) -> tuple[int, ...]:
 
 def _read_layout(node: YamlNode) -> str:
     text = node.text()
-    if reason := explain_invalid_layout(text):
+    reason = explain_invalid_layout(text)
+    if reason:
         raise node.make_error(reason)
     return text
 
@@ -62,14 +63,16 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
     _check_layout(fields, port)
     channels = port.shape[port.layout.index("C")] if "C" in port.layout else 0
     for name, values in (("mean", port.mean), ("scale", port.scale)):
-        if (node := fields.get(name)) is not None and len(values) != channels:
+        node = fields.get(name)
+        if node is not None and len(values) != channels:
             problem = "needs a layout with C and a fixed number of channels there"
             if channels > 0:
                 problem = f"expected {channels} values, one for each channel, got {len(values)}"
             raise node.make_error(problem)
     if 0.0 in port.scale:
         raise fields["scale"].make_error("a scale of 0 divides by zero")
-    if (dynamic := fields.get("dynamic")) is not None:
+    dynamic = fields.get("dynamic")
+    if dynamic is not None:
         if not port.layout:
             raise dynamic.make_error("needs a layout, because it refers to letters of the layout")
         for node in dynamic.as_list():

@@ -238,7 +238,8 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
 def _check_value(item: YamlNode, flag: str, value: str) -> None:
     if flag in TYPED and not value and flag != "--reverse_input_channels":
         raise item.make_error(f"{flag} needs a value")
-    if reason := supported_mo_args.explain_unsupported_value(flag, value):
+    reason = supported_mo_args.explain_unsupported_value(flag, value)
+    if reason:
         raise item.make_error(f"{flag}: {reason}, got {sanitize(value)}")
     for variable in _VARIABLE.findall(value):
         if variable not in VARIABLES:
@@ -406,7 +407,8 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
     """The inputs with the layouts of the network and of the IR, and a mean and scale for each
     channel.
     """
-    if (layout := given.get("--layout")) is not None:
+    layout = given.get("--layout")
+    if layout is not None:
         pairs = _assigned(layout, inputs, list(_layouts(layout)))
         inputs = tuple(
             replace(port, layout=both[0], to_layout=both[1]) if both else port
@@ -450,7 +452,8 @@ def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
         layout, target = (
             re.sub(r"[\s,]", "", text).strip("[]").upper() for text in (layout, target)
         )
-        if reason := explain_invalid_layout(layout) or (arrow and explain_invalid_layout(target)):
+        reason = explain_invalid_layout(layout) or (arrow and explain_invalid_layout(target))
+        if reason:
             raise given.node.make_error(reason)
         if arrow and sorted(target) != sorted(layout):
             raise given.node.make_error(f"{sanitize(target)} does not have the letters of {layout}")

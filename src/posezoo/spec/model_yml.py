@@ -100,7 +100,8 @@ def _read_network_argument(node: YamlNode) -> str | int | bool:
 
 
 def _read_share(node: YamlNode) -> float:
-    if not 0 < (share := node.number()) < 1:
+    share = node.number()
+    if not 0 < share < 1:
         raise node.make_error("expected a share between 0 and 1")
     return share
 
@@ -115,7 +116,8 @@ def _check_values(fields: YamlMapping, accuracy: model.PublishedAccuracy) -> Non
     if accuracy.is_of_ir and accuracy.converted is None:
         raise fields.node.make_error("the key value is missing")
     for name in ("value", "converted"):
-        if (node := fields.get(name)) is not None:
+        node = fields.get(name)
+        if node is not None:
             positive(METRICS[accuracy.metric]).read(node)
 
 
@@ -374,7 +376,8 @@ def read_model(
     for tag, variant in variants.as_mapping():
         if not TAG.fullmatch(tag):
             raise variant.make_error("a tag has up to 40 letters, digits, - and _")
-        if (twin := tags.setdefault(case_folded(tag), tag)) != tag:
+        twin = tags.setdefault(case_folded(tag), tag)
+        if twin != tag:
             raise variant.make_error(f"is the same tag as {twin} if case is ignored")
         fields = top.merged_with(variant.as_mapping(VARIANT_KEYS), ("inputs", "outputs"))
         spec = _read_variant(fields, path, family, name, composite)
@@ -396,7 +399,8 @@ def _read_variant(
     top: YamlMapping, path: Path, family: model.Family, name: str, composite: str
 ) -> model.ModelSpec:
     for ours, theirs in EXCLUSIVE:
-        if (node := top.get(theirs)) is not None and ours in top:
+        node = top.get(theirs)
+        if node is not None and ours in top:
             raise node.make_error(
                 f"is given together with {ours}: declare inputs and outputs in one of the two forms"
                 " only"

@@ -39,7 +39,8 @@ def explain_unsafe_file_name(name: str) -> str:
     if name.startswith("/"):
         return "is absolute"
     for part in name.split("/"):
-        if reason := _explain_unsafe_part(part):
+        reason = _explain_unsafe_part(part)
+        if reason:
             return reason
     return ""
 
@@ -49,7 +50,8 @@ def _explain_unsafe_part(part: str) -> str:
         return "has an empty, . or .. part"
     if FORBIDDEN & set(part):
         return f"contains {' '.join(sorted(FORBIDDEN & set(part)))}"
-    if reason := _explain_unusual_characters(part):
+    reason = _explain_unusual_characters(part)
+    if reason:
         return reason
     if part != part.strip() or part.endswith("."):
         return "has a part that starts with a blank or ends with a blank or a dot"

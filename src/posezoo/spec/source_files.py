@@ -78,7 +78,8 @@ def _read_checksum(node: YamlNode) -> model.Digest | None:
 def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     members = {}
     for member, value in node.as_mapping():
-        if reason := explain_unsafe_file_name(member):
+        reason = explain_unsafe_file_name(member)
+        if reason:
             raise value.make_error(f"{sanitize(member)} {reason}")
         members[member] = _MEMBER_DIGEST.read(value)
     if not members:
@@ -191,7 +192,8 @@ def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
             raise item.as_mapping()["name"].make_error(f"{file.name} {problem}")
     for item, file in zip(node.as_list(), files, strict=True):
         for folder in PurePosixPath(case_folded(file.name)).parents:
-            if taken := by_folded_name.get(str(folder)):
+            taken = by_folded_name.get(str(folder))
+            if taken:
                 raise item.as_mapping()["name"].make_error(
                     f"{file.name} needs a folder, but {taken} is a file"
                 )
@@ -246,7 +248,8 @@ def explain_unsafe_regex(pattern: str) -> str:
     # The same pattern of letters, groups and quantifiers alone; each stays at its position.
     text = _CHARACTER.sub(lambda match: "x" * len(match[0]), pattern)
     text = _GROUP_KIND.sub(lambda match: "x" * (len(match[0]) - 1) + "(", text)
-    if refused := re.search(r"\\|\(\?", text):
+    refused = re.search(r"\\|\(\?", text)
+    if refused:
         return f"uses a construct that is not allowed here, at character {refused.start() + 1}"
     repetitions = len(_QUANTIFIER.findall(text))
     while not _NESTED.search(text) and (group := _INNER_GROUP.search(text)):
@@ -261,7 +264,8 @@ def explain_unsafe_regex(pattern: str) -> str:
 
 
 def _read_pattern(node: YamlNode) -> str:
-    if reason := explain_unsafe_regex(node.text()):
+    reason = explain_unsafe_regex(node.text())
+    if reason:
         raise node.make_error(
             f"the pattern {reason}",
             hint="use a regular expression without nested repetitions and special constructs",

@@ -88,7 +88,8 @@ class YamlNode:
         """This value as text, which is not empty and has no control or invisible characters."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
-        if unprintable := UNPRINTABLE.search(self.value):
+        unprintable = UNPRINTABLE.search(self.value)
+        if unprintable:
             raise self.make_error(
                 f"contains control or invisible characters: {sanitize(unprintable[0])}"
             )
@@ -377,7 +378,8 @@ def _refused(event: Any, file: str, problem: str) -> SpecError:
 def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
     if not isinstance(key.value, str) or not key.value:
         raise key.make_error("a key must be text")
-    if unprintable := UNPRINTABLE.search(key.value):
+    unprintable = UNPRINTABLE.search(key.value)
+    if unprintable:
         raise key.make_error(
             f"a key contains control or invisible characters: {sanitize(unprintable[0])}"
         )

@@ -183,7 +183,8 @@ class OmzCommand:
         def work() -> int:
             args = self.create_parser().parse_args(argv)
             args.release = release
-            if reason := self.contradiction(args):
+            reason = self.contradiction(args)
+            if reason:
                 args.parser.error(reason)
             if not args.print_all:
                 return self.run(args)
@@ -197,7 +198,8 @@ class OmzCommand:
 def _all_names(args: argparse.Namespace) -> list[str]:
     """What --print_all prints; no model.yml is read."""
     settings = to_settings(omz_settings_from_args(args))
-    if release := _meant_release(args, settings):
+    release = _meant_release(args, settings)
+    if release:
         _with_release(settings, release)
         return _names_of_release(release)
     registry = registry_from_settings(settings)
@@ -384,7 +386,8 @@ def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
     if args.precisions is None:
         return frozenset(PRECISIONS)
     requested = frozenset(args.precisions.split(","))
-    if unknown := requested.difference(PRECISIONS):
+    unknown = requested.difference(PRECISIONS)
+    if unknown:
         raise OmzError(
             f"Unknown precisions specified: {', '.join(sorted(unknown))}.",
             hint=f"known: {', '.join(PRECISIONS)}",

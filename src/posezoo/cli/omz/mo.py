@@ -307,7 +307,8 @@ def _save_network(network: object, example: object, folder: Path) -> Path:
 
 def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> argparse.Namespace:
     parser = create_parser()
-    if unknown := sorted(arguments.keys() - {action.dest for action in parser._actions}):
+    unknown = sorted(arguments.keys() - {action.dest for action in parser._actions})
+    if unknown:
         raise ConversionError(f"convert_model has no argument {unknown[0]}")
     given = {
         "input_model": input_model,

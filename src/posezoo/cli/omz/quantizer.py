@@ -101,7 +101,8 @@ class _ReportedQuantization:
         from posezoo.pipeline.int8_models import make_int8
 
         lines = self._reporter(spec)
-        if plan := self._plan(spec, lines):
+        plan = self._plan(spec, lines)
+        if plan:
             make_int8(plan, listener=lines)
             write_model_card(spec, self.context, self.output_dir)
             lines.print_line("")
@@ -115,7 +116,8 @@ class _ReportedQuantization:
         from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8
         from posezoo.quantize.quantization_plan import QuantizationOptions
 
-        if reason := explain_unsupported_int8(spec, self.context):
+        reason = explain_unsupported_int8(spec, self.context)
+        if reason:
             lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
             lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")
             return None

@@ -34,7 +34,8 @@ def _run(args: argparse.Namespace) -> int:
     from posezoo.lockfile import LockFile
 
     settings = to_settings(conventions.omz_settings_from_args(args))
-    if check := metadata_check.metadata_check_from_args(args):
+    check = metadata_check.metadata_check_from_args(args)
+    if check:
         flags.require_local("verify --metadata", *settings.models_dir)
         registry = open_registry(settings.models_dir)
         chosen = args.name is not None or args.list is not None

@@ -138,7 +138,8 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
     from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
     from posezoo.spec.spdx_licenses import is_license, suggest_license
 
-    if reason := explain_invalid_model_name(args.name):
+    reason = explain_invalid_model_name(args.name)
+    if reason:
         raise SettingsError(f"{args.name!a} cannot be the name of a model: {reason}")
     # A missing folder is created.
     entries = registry.entries if registry.roots[0].exists() else {}

@@ -122,7 +122,8 @@ def _without_unsupported(selection: Selection, context: Context, console: Consol
 
     quantizable = []
     for spec in selection.models:
-        if reason := explain_unsupported_int8(spec, context):
+        reason = explain_unsupported_int8(spec, context)
+        if reason:
             console.print_line(f"Skipping {spec.full_name} ({reason})")
         else:
             quantizable.append(spec)

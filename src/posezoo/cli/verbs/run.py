@@ -227,7 +227,8 @@ def _choose_model(name: str | None, checkpoint: Path | None, context: Context) -
     except UnknownModelError as error:
         if suffix in (*CHECKPOINTS, ".onnx"):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
-        if kind := _kind_of_input(text, suffix):
+        kind = _kind_of_input(text, suffix)
+        if kind:
             hint = f"to run on {kind}: --input {shlex.quote(text)}"
             raise UnknownModelError(error.problem, hint=hint) from error
         raise

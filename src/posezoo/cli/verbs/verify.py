@@ -37,7 +37,8 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print the state of each artifact, or the findings in the metadata; 1 if anything is wrong."""
-    if check := metadata_check_from_args(args):
+    check = metadata_check_from_args(args)
+    if check:
         from posezoo.registry import open_registry
 
         if args.all and args.models:

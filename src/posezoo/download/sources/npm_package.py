@@ -109,7 +109,8 @@ class NpmClient:
         ``open_url``.
         """
         headers = [HostHeader.for_url(url, "Accept", accept)] if accept else []
-        if login := self._config.authorization(url, self._registry):
+        login = self._config.authorization(url, self._registry)
+        if login:
             headers.append(HostHeader.for_url(url, "Authorization", login))
         try:
             with open_url(url, file, self._context, resume, headers=tuple(headers)) as stream:

@@ -141,11 +141,13 @@ def placeholder(view: ModelView) -> Violations:
     Example: Mean values - TODO
     """
     for number, line in view.own_lines:
-        if match := _PLACEHOLDER.search(line):
+        match = _PLACEHOLDER.search(line)
+        if match:
             location = view.card_line(number, match.start() + 1)
             yield RuleViolation(location, f"the card still contains {match[0]}", "card", match[0])
     for node in list_leaves(view.model_yml):
-        if match := _PLACEHOLDER.search(str(node.value)):
+        match = _PLACEHOLDER.search(str(node.value))
+        if match:
             message = f"{node.field_path} still contains {match[0]}"
             yield RuleViolation(node, message, actual=match[0])
 
@@ -202,7 +204,8 @@ def _find_legal_sections(view: ModelView) -> list[CardSection]:
 
 def _read_license_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
     """The parent of the model's folder, and whether the card's legal section names a license."""
-    if sections := _find_legal_sections(view):
+    sections = _find_legal_sections(view)
+    if sections:
         yield view.folder.parent, any(_LICENSE.search(section.text) for section in sections)
 
 
@@ -373,7 +376,8 @@ def another_name(view: ModelView) -> Violations:
         is_file = re.search(r"\.[a-z]", name) is not None
         if is_file or name in names or any(each.startswith(name) for each in own_names):
             continue
-        if similar := get_close_matches(name, own_names, 1, cutoff=0.85):
+        similar = get_close_matches(name, own_names, 1, cutoff=0.85)
+        if similar:
             message = f"{name}, which is almost {similar[0]}, is no model of this registry"
             yield RuleViolation(place, message, "card", name, similar[0])
 

@@ -193,7 +193,8 @@ def skeleton_maps(view: ModelView) -> Violations:
     name = view.skeleton
     if not name:
         return
-    if problem := _describe_other_skeleton(view, name):
+    problem = _describe_other_skeleton(view, name)
+    if problem:
         yield view.declared("skeleton", problem, name)
         return
     for stage in view.zoo.find_models(view.parts):
@@ -313,13 +314,15 @@ def source_of_another(view: ModelView) -> Violations:
     Example: source: .../public/movenet-lightning/net.bin in movenet-thunder
     """
     for index, file, source in view.sources:
-        if owner := view.find_owner(str(source)):
+        owner = view.find_owner(str(source))
+        if owner:
             message = f"{file.name} comes from {source}, which is an address of {owner}"
             yield view.declared(f"files[{index}].source", message, str(source), view.name)
     for variant in view.variants:
         for key in ("command", "log"):
             address = getattr(variant.training, key)
-            if owner := view.find_owner(address) or _find_trained(view, address):
+            owner = view.find_owner(address) or _find_trained(view, address)
+            if owner:
                 message = f"training.{key}: {address} is an address of {owner}"
                 place = view.variant_location(variant, "training", key)
                 yield RuleViolation(place, message, f"training.{key}", address, view.name)

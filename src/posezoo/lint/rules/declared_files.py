@@ -65,7 +65,8 @@ def known_keys(view: ModelView) -> Violations:
     Example: licence: https://..., where license is meant
     """
     for warning in () if isinstance(view.parsed, SpecError) else view.parsed.warnings:
-        if match := _WARNING.search(warning):
+        match = _WARNING.search(warning)
+        if match:
             line, column, key, hint = match.groups()
             location = FileLocation(str(view.entry.path), int(line), int(column))
             yield RuleViolation(location, f"{key}: unknown key, left out; {hint}", key, key, hint)
@@ -148,7 +149,8 @@ def same_source(view: ModelView) -> Violations:
                     continue  # the later one of both reports it
                 if _is_usual(view, file, other):
                     continue  # the other one reports it
-                if message := _compare_files(file, other, name, is_own=name == view.name):
+                message = _compare_files(file, other, name, is_own=name == view.name)
+                if message:
                     place = view.variant_location(variant, "files", index)
                     texts = (f"{file.size} {file.checksum}", f"{other.size} {other.checksum}")
                     yield RuleViolation(place, message, f"files[{index}]", *texts)

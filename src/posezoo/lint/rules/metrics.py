@@ -123,7 +123,8 @@ def _count_ir_millions(sizes: Mapping[str, int | None]) -> float:
     """The parameters that a published IR can contain; 0 if no size is known."""
     for folder, width in (("FP32/", 4), ("FP16/", 2)):
         weights = [name for name in sizes if name.startswith(folder) and name.endswith(".bin")]
-        if size := sum(sizes[name] or 0 for name in weights):
+        size = sum(sizes[name] or 0 for name in weights)
+        if size:
             return size / width / 1e6
     return 0.0
 

@@ -76,7 +76,8 @@ def license_kind(view: ModelView) -> Violations:
     spec = view.spec
     if spec is None or not spec.license.text or spec.license.spdx not in PHRASES:
         return
-    if other := _find_licensed_model(view, spec):
+    other = _find_licensed_model(view, spec)
+    if other:
         message = f"license: {spec.license.text} is the text of the project of {other}"
         yield view.declared("license.text", message, spec.license.text)
         return
@@ -171,7 +172,8 @@ def known_network(view: ModelView) -> Violations:
         if declared != expected:
             message = f"outputs: those of {variant.full_name} are not {expected}"
             yield view.declared("outputs", message, declared, expected)
-        if keys := _compare_inputs(variant.inputs, network.input):
+        keys = _compare_inputs(variant.inputs, network.input)
+        if keys:
             message = f"inputs: {keys}; the network {network.name} has other values"
             yield view.declared("inputs", message, variant.full_name, network.name)
             return  # variants share what is wrong

@@ -141,7 +141,8 @@ def _wrong_declarations(view: ModelView) -> Violations:
     for keys in changed:
         text = f"{drawn[keys]:.12g}" if isinstance(drawn[keys], float) else str(drawn[keys])
         short = text.rstrip("0")
-        if node := nodes.get(f"{keys[-1]}: {short}") or nodes.get(short):
+        node = nodes.get(f"{keys[-1]}: {short}") or nodes.get(short)
+        if node:
             on_card = str(on_card_values.get(keys))
             message = (
                 f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"

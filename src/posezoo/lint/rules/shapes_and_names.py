@@ -211,7 +211,8 @@ def _check_format(view: ModelView, kind: str, port: CardPort) -> Violations:
     has_words = any(len(each) > 1 for each in format.value if isinstance(each, str))
     if not shape.value or not format.value or has_words:
         return
-    if reason := _layout_mismatch(shape.value, format.value, kind):
+    reason = _layout_mismatch(shape.value, format.value, kind)
+    if reason:
         message = f"the card's format {format.text} does not fit the shape {shape.text}: {reason}"
         yield view.quote(format, message, f"{kind}.format", shape.text)
 
