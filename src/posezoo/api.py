@@ -263,7 +263,8 @@ def _find_model(
     context: Context, name: str, tag: str, checkpoint: Path | None, model_name: str
 ) -> Model:
     """The model of this name and tag; if ``checkpoint`` is given, the model with these weights."""
-    name = f"{name}{TAG_MARK}{tag}" if tag else name
+    if tag:
+        name = f"{name}{TAG_MARK}{tag}"
     if checkpoint is None:
         if model_name:
             raise PosezooError(

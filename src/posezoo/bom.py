@@ -68,7 +68,9 @@ def render_bom(models: Sequence[ModelFacts], form: str) -> bytes:
 
 def _described_parts(facts: ModelFacts) -> tuple[ModelSpec, ...]:
     """The model itself; nothing for a composite, whose parts have entries of their own."""
-    return (facts.model,) if isinstance(facts.model, ModelSpec) else ()
+    if not isinstance(facts.model, ModelSpec):
+        return ()
+    return (facts.model,)
 
 
 def _files(facts: ModelFacts) -> Iterator[_File]:

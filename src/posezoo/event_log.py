@@ -79,7 +79,9 @@ class EventLog:
         if phase == "begin":
             self._begun[key] = now
             return None
-        return round(now - self._begun[key], 3) if key in self._begun else None
+        if key not in self._begun:
+            return None
+        return round(now - self._begun[key], 3)
 
     def _bytes(self, key: object, phase: str, size: int | None) -> int | None:
         if size is not None and phase == "progress":

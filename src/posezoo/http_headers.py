@@ -74,7 +74,9 @@ def parse_header(text: str) -> HostHeader:
             secret.
     """
     form = _FORM.fullmatch(text.strip())
-    line = _LINE.fullmatch(form["line"].strip()) if form else None
+    line = None
+    if form:
+        line = _LINE.fullmatch(form["line"].strip())
     if form is None or line is None:
         raise ValueError("expected HOST=NAME: VALUE, such as example.org=Authorization: Bearer ...")
     return HostHeader(form["host"], line["name"], line["value"])

@@ -245,7 +245,9 @@ class Mirror:
     ) -> Iterator[MirroredFile]:
         """The files in the lock, by the keys of its models in ``specs``."""
         # The mirror's registry may be missing.
-        declared = open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
+        declared = {}
+        if self.models_dir.is_dir():
+            declared = open_registry([self.models_dir]).entries
         for line in lock.entries.values():
             if line.origin == MADE or not _is_among(line.model, names):
                 continue

@@ -279,7 +279,10 @@ class Registry:
     def _chosen(self, pattern: str | None, problems: dict[str, SpecError]) -> Iterator[Model]:
         """What a pattern matches; mistakes in files are added to ``problems``."""
         names, at, tags = (pattern or "").partition(TAG_MARK)
-        entries = list(self.entries.values()) if pattern is None else self.matching(names)
+        if pattern is None:
+            entries = list(self.entries.values())
+        else:
+            entries = self.matching(names)
         has_match = False
         for entry in entries:
             try:

@@ -557,7 +557,9 @@ def _read_config(path: Path) -> dict[str, str]:
                 f"{path}: unknown section [{section}]",
                 hint="settings belong in the section [posezoo]",
             )
-    configured = dict(parser["posezoo"]) if parser.has_section("posezoo") else {}
+    configured = {}
+    if parser.has_section("posezoo"):
+        configured = dict(parser["posezoo"])
     for name in configured:
         if name not in SETTING_NAMES:
             raise SettingsError(

@@ -246,7 +246,10 @@ def _read_sections(
             if level > 1 or has_title:
                 parents.append((level, title))
             has_title |= level == 1
-        last = _line(tokens[end]) - 1 if end < len(tokens) else len(lines)
+        if end < len(tokens):
+            last = _line(tokens[end]) - 1
+        else:
+            last = len(lines)
         text = "\n".join(lines[first:last])
         if level or text.strip():
             path = tuple(title for _, title in parents)

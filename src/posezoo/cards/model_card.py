@@ -211,7 +211,9 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
     figures.
     """
-    rows = list(_list_accuracies(facts)) if facts.layout is not None else []
+    rows = []
+    if facts.layout is not None:
+        rows = list(_list_accuracies(facts))
     if not rows:
         return []
     lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]

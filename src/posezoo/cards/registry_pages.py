@@ -130,7 +130,8 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[s
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
     for facts in models:
-        task = task if facts.composite else facts.model.task
+        if not facts.composite:
+            task = facts.model.task
         by_task.setdefault(task, []).append(facts)
     for task, rows in sorted(by_task.items(), key=lambda item: -len(item[1])):
         yield f"## {task_label(task)}"

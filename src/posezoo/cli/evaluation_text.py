@@ -67,7 +67,9 @@ def _keypoint_lines(report: EvaluationReport) -> list[str]:
         error = f"{score.error_px:.1f}" if score.error_px is not None else ""
         shares = (f"{score.found:.2f}", f"{score.similarity:.2f}")
         rows.append((score.name, f"{score.labelled}", *shares, error))
-    return align_columns(rows, right=_NUMBERS) if len(rows) > 1 else []
+    if len(rows) <= 1:
+        return []
+    return align_columns(rows, right=_NUMBERS)
 
 
 def _worst_image_lines(report: EvaluationReport) -> list[str]:

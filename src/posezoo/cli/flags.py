@@ -119,7 +119,9 @@ def _parse_mqtt(text: str) -> MqttTopic:
 def folder_or_store(text: str) -> Path:
     """An argparse type: a local folder, or the address of a folder in a store."""
     try:
-        return parse_folder(text) if "://" in text or explain_windows_path(text) else Path(text)
+        if "://" in text or explain_windows_path(text):
+            return parse_folder(text)
+        return Path(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

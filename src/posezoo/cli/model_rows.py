@@ -39,7 +39,9 @@ class Weights:
 
 def _shorten_host(place: str) -> str:
     """The end of the name of a host that would widen the table."""
-    return place if len(place) <= _LONGEST_HOST else ".".join(place.split(".")[-2:])
+    if len(place) <= _LONGEST_HOST:
+        return place
+    return ".".join(place.split(".")[-2:])
 
 
 def find_weights(
@@ -61,7 +63,9 @@ def find_weights(
     states = {
         name: store_transfers.find_weights(part, layout, options) for name, part in parts.items()
     }
-    available = find_available(tuple(states.values()), options) if asks_sources else None
+    available = None
+    if asks_sources:
+        available = find_available(tuple(states.values()), options)
     weights = {}
     for facts in models:
         names = [part.full_name for part in facts.parts]

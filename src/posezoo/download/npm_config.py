@@ -62,7 +62,9 @@ class NpmConfig:
             NpmSettingsError: it is not an http(s) URL, or none is configured and npm is not
                 installed.
         """
-        scope = package.partition("/")[0] if package.startswith("@") else ""
+        scope = ""
+        if package.startswith("@"):
+            scope = package.partition("/")[0]
         url = self.get(_registry_key(scope)) or self.get("registry") or default_registry()
         if not url:
             raise NpmSettingsError(

@@ -141,7 +141,8 @@ class _Placement:
         A member that model.yml names without a folder loses its folder.
         """
         bare = member.rpartition("/")[2]
-        member = bare if bare in self._contained else member
+        if bare in self._contained:
+            member = bare
         if self._verified and member not in self._verified:
             self.skipped.append(member)
             return None

@@ -30,7 +30,8 @@ def render_kserve(model: ExportedModel, folder: ExportFolder) -> Iterator[Export
     yield from model.ir_files(f"{model.name}/{folder.version(model)}")
     # Kubernetes allows only these characters, and a letter at the beginning.
     service = re.sub(r"[^a-z0-9]+", "-", model.name.lower()).strip("-")
-    service = service if service[:1].isalpha() else f"model-{service}"
+    if not service[:1].isalpha():
+        service = f"model-{service}"
     uri = f"{(folder.storage_uri or PLACEHOLDER).rstrip('/')}/{model.name}"
     argument = json.dumps(f"--plugin_config={json.dumps(F32)}")
     names = {"name": model.name, "service": service, "uri": json.dumps(uri), "argument": argument}

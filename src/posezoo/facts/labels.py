@@ -43,7 +43,10 @@ def format_figure(value: float) -> str:
     ``1,230``.
     """
     exponent = int(f"{value:.2e}".partition("e")[2])
-    decimals = 0 if float(value).is_integer() and abs(value) < 1000 else max(0, 2 - exponent)
+    if float(value).is_integer() and abs(value) < 1000:
+        decimals = 0
+    else:
+        decimals = max(0, 2 - exponent)
     return f"{float(f'{value:.3g}'):,.{decimals}f}"
 
 

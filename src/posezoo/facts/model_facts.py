@@ -228,7 +228,9 @@ def converted_input(part: ModelSpec, port: Input) -> Input:
     as IR.
     """
     converted = replace(port, shape=port.ir_shape, layout=port.ir_layout, color=port.ir_color)
-    return converted if part.is_ir else replace(converted, mean=(), scale=())
+    if part.is_ir:
+        return converted
+    return replace(converted, mean=(), scale=())
 
 
 def add_sizes(sizes: Iterable[int | None]) -> int | None:

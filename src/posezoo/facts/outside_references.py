@@ -79,4 +79,6 @@ def read_outside_references(root: Path) -> tuple[OutsideReference, ...]:
         SpecError: the file has a mistake.
     """
     path = root / NAME
-    return _REFERENCES.read(read_yaml(path)) if path.is_file() else ()
+    if not path.is_file():
+        return ()
+    return _REFERENCES.read(read_yaml(path))

@@ -71,7 +71,9 @@ def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
     out.
     """
     models = tuple(parts)
-    papers = read_papers(registry_root(models[0]) / NAME) if models else {}
+    if not models:
+        return ()
+    papers = read_papers(registry_root(models[0]) / NAME)
     addresses = dict.fromkeys(model.origin.paper for model in models)
     return tuple(papers[address] for address in addresses if address in papers)
 

@@ -279,7 +279,9 @@ def name_family(name: str) -> str:
     ('simple_pose', 'efficientnet')
     """
     words = re.match(r"[A-Za-z]+(?:[-_][A-Za-z]+(?![A-Za-z0-9.]))?(?![A-Za-z0-9.])", name)
-    return words.group() if words else re.split(r"[-_]", name)[0]
+    if words:
+        return words.group()
+    return re.split(r"[-_]", name)[0]
 
 
 def _first_of_each(metrics: Iterable[CardMetric]) -> dict[str, SourcedMetric]:

@@ -123,9 +123,10 @@ def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
         if node is None:
             return None
         if isinstance(key, int):
-            node = (
-                node.value[key] if isinstance(node.value, list) and key < len(node.value) else None
-            )
+            if isinstance(node.value, list) and key < len(node.value):
+                node = node.value[key]
+            else:
+                node = None
         else:
             node = node.value.get(key) if isinstance(node.value, dict) else None
     return node

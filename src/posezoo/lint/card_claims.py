@@ -189,7 +189,9 @@ def _read_description(sections: Iterable[CardSection]) -> CardValue[str] | None:
     prose = summary.prose_lines if summary is not None else ()
     lines = [(number, line) for number, line in prose if line.strip()]
     text = "\n".join(line for _, line in lines)
-    return CardValue(text, text, lines[0][0]) if lines else None
+    if not lines:
+        return None
+    return CardValue(text, text, lines[0][0])
 
 
 def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
@@ -281,7 +283,8 @@ class TextBlock:
         shapes = self.find_all(_SHAPE, _dimensions)
         formats = self.find_all(_FORMAT, _dimensions)
         if not names:
-            formats = formats if len(formats) == len(shapes) else [NO_SHAPE] * len(shapes)
+            if len(formats) != len(shapes):
+                formats = [NO_SHAPE] * len(shapes)
             return [CardPort(NO_TEXT, *port) for port in zip(shapes, formats, strict=True)]
         # The text before the first name also belongs to it.
         starts = [(0, 0), *((name.line, name.column) for name in names[1:]), (1 << 60, 0)]
@@ -298,7 +301,9 @@ def _only_value(
     unclear.
     """
     between = [value for value in values if start <= (value.line, value.column) < end]
-    return between[0] if len({value.value for value in between}) == 1 else NO_SHAPE
+    if len({value.value for value in between}) == 1:
+        return between[0]
+    return NO_SHAPE
 
 
 def read_blocks(section: CardSection) -> Iterator[TextBlock]:

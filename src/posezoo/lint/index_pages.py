@@ -102,7 +102,9 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
     """
     target = _TARGET.search(cell)
     if target:
-        return target[1].split("/")[-2] if _CARD.fullmatch(target[1]) else ""
+        if _CARD.fullmatch(target[1]):
+            return target[1].split("/")[-2]
+        return ""
     text = to_plain_text(cell).rstrip(":").strip()
     for name in (text, f"{composite}-{text}"):
         if name in names:

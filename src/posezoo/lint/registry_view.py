@@ -221,7 +221,9 @@ class ModelView:
     @property
     def variants(self) -> tuple[ModelSpec, ...]:
         """The model and all its variants; empty for a composite."""
-        return (self.spec, *self.spec.variants) if self.spec is not None else ()
+        if self.spec is None:
+            return ()
+        return (self.spec, *self.spec.variants)
 
     @property
     def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:
@@ -244,7 +246,9 @@ class ModelView:
             owners |= {*self.zoo.group(_read_file_owners).get(file, ())}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
-        return max(others, key=len) if others and self.name not in owners else ""
+        if not others or self.name in owners:
+            return ""
+        return max(others, key=len)
 
     @property
     def inputs(self) -> tuple[Input, ...]:

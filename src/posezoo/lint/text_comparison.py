@@ -25,7 +25,9 @@ def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
     Some authors round and others truncate, so the numbers may differ by one unit in the last
     decimal place of the shorter one.
     """
-    step = 10.0 ** -min(one[1], other[1]) if one[1] != other[1] else 0.0
+    step = 0.0
+    if one[1] != other[1]:
+        step = 10.0 ** -min(one[1], other[1])
     return abs(one[0] - other[0]) <= step * (1 - 1e-9) + 1e-9
 
 

@@ -255,7 +255,10 @@ def _model_config(
     time.
     """
     has_irs = any(file.media_type == WEIGHT_CONFIG for file in files)
-    name = models[0].full_name if len(models) == 1 else address.repository.rpartition("/")[2]
+    if len(models) == 1:
+        name = models[0].full_name
+    else:
+        name = address.repository.rpartition("/")[2]
     return {
         "descriptor": {
             "name": name,

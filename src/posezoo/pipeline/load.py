@@ -56,7 +56,8 @@ def _find_detector(people: People | None, registry: Registry, is_video: bool) ->
         return None
     if name not in registry.entries:
         builtin = open_registry()
-        registry = builtin if name in builtin.entries else registry
+        if name in builtin.entries:
+            registry = builtin
     try:
         detector = registry.find(name)
     except UnknownModelError as error:

@@ -54,7 +54,9 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
         if declared.network is not None:
             return declared
     registry = _own_registry()
-    ours = registry.find(spec.name) if spec.name in registry.entries else None
+    ours = None
+    if spec.name in registry.entries:
+        ours = registry.find(spec.name)
     if not isinstance(ours, ModelSpec) or ours.network is None:
         return spec
     checkpoint = _find_checkpoint(spec, ours)
@@ -125,7 +127,9 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
     outputs = model.outputs
     if changed:  # the outputs have other shapes, and may have other names
         names = weights.network.output_names(**weights.arguments)
-        ports = outputs if len(outputs) == len(names) else [Output("", ())] * len(names)
+        ports = outputs
+        if len(outputs) != len(names):
+            ports = (Output("", ()),) * len(names)
         outputs = tuple(
             replace(port, name=name, shape=()) for name, port in zip(names, ports, strict=True)
         )

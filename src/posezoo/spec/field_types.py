@@ -62,7 +62,9 @@ def mapping_schema(keys: Iterable[Key], *, complete: bool = True) -> Schema:
     properties = {
         key.name: key.type.schema | ({"description": key.note} if key.note else {}) for key in keys
     }
-    required = {"required": [key.name for key in keys if key.required]} if complete else {}
+    required = {}
+    if complete:
+        required = {"required": [key.name for key in keys if key.required]}
     return {"type": "object", "properties": properties, **required, "additionalProperties": False}
 
 

@@ -61,7 +61,9 @@ def _check_layout(fields: YamlMapping, port: Input | Output) -> None:
 
 def _check_input(fields: YamlMapping, port: Input) -> None:
     _check_layout(fields, port)
-    channels = port.shape[port.layout.index("C")] if "C" in port.layout else 0
+    channels = 0
+    if "C" in port.layout:
+        channels = port.shape[port.layout.index("C")]
     for name, values in (("mean", port.mean), ("scale", port.scale)):
         node = fields.get(name)
         if node is not None and len(values) != channels:

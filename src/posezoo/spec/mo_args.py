@@ -138,7 +138,8 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
         if flag in given:
             raise item.make_error(f"{flag} is given twice")
         given[flag] = _FlagValue(item, value)
-    originals = [given["--input_model"].text] if "--input_model" in given else originals
+    if "--input_model" in given:
+        originals = [given["--input_model"].text]
     items = _input_items(given["--input"]) if "--input" in given else []
     kept += _frozen(items)
     inputs = _with_shapes(_named(inputs, given, items), given, items)
@@ -446,7 +447,11 @@ def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
     """An input's name, the network's layout, and the IR's layout if it differs."""
     for part in _COMMA_OUTSIDE_BRACKETS.split(given.text):
         match = _LAYOUT.fullmatch(part.strip())
-        name, requested = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
+        name = ""
+        requested = ""
+        if match:
+            name = match[1] or ""
+            requested = match[2] or match[3] or ""
         # Model Optimizer also writes nchw as [n,c,h,w].
         layout, arrow, target = requested.partition("->")
         layout, target = (
@@ -469,7 +474,9 @@ def _channels(port: Input) -> int:
 
 def _may_have(port: Input, channels: int) -> bool:
     if port.layout and port.shape:
-        return _channels(port) in (channels, -1) if "C" in port.layout else False
+        if "C" not in port.layout:
+            return False
+        return _channels(port) in (channels, -1)
     return not port.shape or channels in port.shape or -1 in port.shape
 
 

@@ -65,4 +65,6 @@ def read_other_names(root: Path) -> OtherNames:
         SpecError: it has a mistake.
     """
     path = root / NAME
-    return _OTHER_NAMES.read(read_yaml(path)) if path.is_file() else OtherNames()
+    if not path.is_file():
+        return OtherNames()
+    return _OTHER_NAMES.read(read_yaml(path))

@@ -72,7 +72,9 @@ SHA384 = FieldType(lambda node: model.Digest("sha384", _HEX_SHA384.read(node)), 
 def _read_checksum(node: YamlNode) -> model.Digest | None:
     if node.value == UNKNOWN:
         return None
-    return SHA384.read(node) if node.is_text() else _TAGGED_DIGEST.read(node)
+    if node.is_text():
+        return SHA384.read(node)
+    return _TAGGED_DIGEST.read(node)
 
 
 def _read_members(node: YamlNode) -> dict[str, model.Digest]:

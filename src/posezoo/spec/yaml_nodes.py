@@ -276,7 +276,8 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        line = mark.line + 1 if mark else 1
+        column = mark.column + 1 if mark else 1
         problem = f"not YAML: {error.problem or error.context}"
         raise SpecError(file, line, column, "", problem) from error
     except yaml.YAMLError as error:
@@ -385,6 +386,9 @@ def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
         )
     if len(key.value) > MAX_KEY_LENGTH:
         raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
-    key.key = key.value if len(key.value) <= 60 else key.value[:57] + "..."
+    if len(key.value) <= 60:
+        key.key = key.value
+    else:
+        key.key = key.value[:57] + "..."
     if key.value in siblings:
         raise key.make_error(f"is given twice, first in line {siblings[key.value].line}")

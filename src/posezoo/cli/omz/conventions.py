@@ -124,7 +124,9 @@ class _Parser(argparse.ArgumentParser):
     def _get_option_tuples(self, option_string: str) -> list[Any]:
         matches = super()._get_option_tuples(option_string)
         matches = [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
-        return matches[:1] if len({match[0].dest for match in matches}) == 1 else matches
+        if len({match[0].dest for match in matches}) == 1:
+            return matches[:1]
+        return matches
 
     def error(self, message: str) -> NoReturn:
         hint = next(
@@ -245,7 +247,9 @@ def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Set
     output = LineBuffer()
     patterns = omz_patterns_from_args(args)
     release = _meant_release(args, settings)
-    globs = list(filter(_is_glob, patterns or ())) if release else []
+    globs = []
+    if release:
+        globs = list(filter(_is_glob, patterns or ()))
     search = _Search(settings, patterns or (), globs)
     if release and (patterns is None or globs):
         search.open(_with_release(settings, release))

@@ -58,8 +58,12 @@ class TextReporter:
                 self.print_line(line)
 
     def _lines(self, event: events.Event) -> Iterator[str]:
-        path = self._folder / event.model_file if isinstance(event, events.FileEvent) else None
-        source = self._name_source(event.origin) if isinstance(event, events.CachedFileUsed) else ""
+        path = None
+        if isinstance(event, events.FileEvent):
+            path = self._folder / event.model_file
+        source = ""
+        if isinstance(event, events.CachedFileUsed):
+            source = self._name_source(event.origin)
         return omz_lines(event, section=SECTION, path=path, source=source)
 
     def _name_source(self, origin: str) -> str:

@@ -355,7 +355,9 @@ def _type_name(kind: Any) -> str:
         return kind
     import numpy as np
 
-    return str(kind.get_type_name()) if hasattr(kind, "get_type_name") else np.dtype(kind).name
+    if hasattr(kind, "get_type_name"):
+        return str(kind.get_type_name())
+    return str(np.dtype(kind).name)
 
 
 def _as_named(name: str, value: object) -> str:

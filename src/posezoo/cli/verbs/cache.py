@@ -145,7 +145,9 @@ def _describe(
         answers.append({**row, "changed": changed, "files": list(entry.names)})
         names = ", ".join(entry.names) or "no model's"
         rows.append((f"{entry.size / 1e6:.1f} MB", changed[:10], str(entry.digest), names))
-    lines = align_columns(rows, right=frozenset({0})) if rows else []
+    lines = []
+    if rows:
+        lines = align_columns(rows, right=frozenset({0}))
     size = sum(entry.size for entry in entries)
     total = f", {size / 1e6:.1f} MB" if entries else ""
     answer = {"cache_dir": str(root), "bytes": size, "entries": answers}

@@ -289,7 +289,9 @@ def run(args: argparse.Namespace) -> int:
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
-        outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
+        outputs = []
+        if args.output:
+            outputs = [open_output(args.output, source, limit=args.output_limit)]
         for output in outputs:
             stack.callback(output.close)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
@@ -368,7 +370,9 @@ def _pose_writer(
 def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:
     from posezoo.demo.frame_outputs import JsonListWriter
 
-    return None if path is None else stack.enter_context(JsonListWriter(path, *keys))
+    if path is None:
+        return None
+    return stack.enter_context(JsonListWriter(path, *keys))
 
 
 def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSource) -> LoadOptions:
@@ -483,4 +487,6 @@ def _flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None
     """All values of a flag such as ``--mean_values 1,2 3`` in one tuple; None if the flag is not
     given.
     """
-    return None if groups is None else tuple(number for group in groups for number in group)
+    if groups is None:
+        return None
+    return tuple(number for group in groups for number in group)

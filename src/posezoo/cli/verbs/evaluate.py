@@ -143,14 +143,17 @@ def run(args: argparse.Namespace) -> int:
         console(RunStarted(command_line(), 1))
         chosen = _choose_model(args, context)
         dataset = read_dataset(args, keypoints=not chosen.finds_boxes)
-        dataset = dataset.limited_to(args.limit) if args.limit else dataset
+        if args.limit:
+            dataset = dataset.limited_to(args.limit)
         if not args.skip_unreadable:  # checked before a model is downloaded
             require_readable(dataset)
         loaded = load_model(chosen, _load_options(args, context), context, listener=console)
         protocol = loaded.protocol
         _require_resized_side(args.height, args.short_side, protocol.estimator)
         folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
-        executor = flags.executor_from_args(args, context, *protocol.irs) if args.cluster else None
+        executor = None
+        if args.cluster:
+            executor = flags.executor_from_args(args, context, *protocol.irs)
         result = evaluate_model(
             loaded,
             dataset,

@@ -205,6 +205,8 @@ def _in_words(value: Any) -> str:
             f"{key} {_in_words(item)}" for key, item in value.items() if item not in _EMPTY
         )
     if isinstance(value, (list, tuple)):
-        separator = "; " if any(isinstance(item, dict) for item in value) else ", "
+        separator = ", "
+        if any(isinstance(item, dict) for item in value):
+            separator = "; "
         return separator.join(map(_in_words, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

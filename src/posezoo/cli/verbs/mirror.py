@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.mirror import Mirror
 
     mirror = Mirror(args.folder)
-    names = args.name.split(",") if args.name is not None else []
+    names = []
+    if args.name is not None:
+        names = args.name.split(",")
     listed = read_list_file(args.list) if args.list is not None else []
     patterns = [*args.models, *names, *listed]
     with Console(quiet=args.quiet) as console:

@@ -142,7 +142,9 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
     if reason:
         raise SettingsError(f"{args.name!a} cannot be the name of a model: {reason}")
     # A missing folder is created.
-    entries = registry.entries if registry.roots[0].exists() else {}
+    entries = {}
+    if registry.roots[0].exists():
+        entries = registry.entries
     for name, entry in entries.items():
         if case_folded(name) == case_folded(args.name):
             hint = "take another name, or change that file"

@@ -144,7 +144,10 @@ def _write_wheels(folder: Path, release: str) -> list[str]:
     write_atomically(folder / stand_in, content)
     path = folder.resolve()
     # pip separates several values at blanks.
-    value = path.as_uri() if " " in str(path) else shlex.quote(str(path))
+    if " " in str(path):
+        value = path.as_uri()
+    else:
+        value = shlex.quote(str(path))
     lines = [
         str(folder / name),
         str(folder / stand_in),
@@ -154,7 +157,9 @@ def _write_wheels(folder: Path, release: str) -> list[str]:
             " them."
         ),
     ]
-    return lines if registry == "omz" else [*lines, _OLD_RELEASE.format(release=release)]
+    if registry == "omz":
+        return lines
+    return [*lines, _OLD_RELEASE.format(release=release)]
 
 
 def _read_models(registry: str) -> Path | None:

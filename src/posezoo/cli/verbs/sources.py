@@ -147,7 +147,10 @@ def _text_lines(
 
 
 def _below_here(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    here = Path.cwd()
+    if not path.is_relative_to(here):
+        return path
+    return path.relative_to(here)
 
 
 def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:

@@ -108,7 +108,9 @@ class NpmClient:
         """Read a URL of the registry, with the login for it; raises the same errors as
         ``open_url``.
         """
-        headers = [HostHeader.for_url(url, "Accept", accept)] if accept else []
+        headers = []
+        if accept:
+            headers = [HostHeader.for_url(url, "Accept", accept)]
         login = self._config.authorization(url, self._registry)
         if login:
             headers.append(HostHeader.for_url(url, "Authorization", login))

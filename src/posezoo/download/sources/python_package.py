@@ -191,7 +191,9 @@ def _parse_link(page: str, address: str, wheel: Wheel) -> _Link:
             if login and target.netloc == host:
                 target = target._replace(netloc=f"{login}@{host}")
             sha256 = re.fullmatch("sha256=([0-9a-fA-F]{64})", target.fragment)
-            digest = Digest("sha256", sha256[1].lower()) if sha256 else None
+            digest = None
+            if sha256:
+                digest = Digest("sha256", sha256[1].lower())
             return _Link(target._replace(fragment="").geturl(), digest)
     raise NotFoundError(f"has no link to {wheel.name}")
 

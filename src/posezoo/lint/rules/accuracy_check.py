@@ -84,7 +84,9 @@ def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str
 
 def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
     adapter = find_node(run.launcher, "adapter")
-    keys = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
+    keys = {}
+    if adapter is not None and isinstance(adapter.value, dict):
+        keys = adapter.value
     named = [node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key)]
     return [*named, *list_below(adapter, "outputs")]
 

@@ -114,7 +114,9 @@ def dead_link(view: ModelView) -> Violations:
     for target, place in view.link_targets():
         path = view.resolve_link(target)
         anchor = target.partition("#")[2].lower()
-        cards = view.zoo.group(_read_card_path).get(path, []) if anchor else []
+        cards = []
+        if anchor:
+            cards = view.zoo.group(_read_card_path).get(path, [])
         if any(anchor not in card.anchors for card in cards):
             yield RuleViolation(place, f"{target} leads to no heading", "link", target)
         elif view.zoo.lacks_file(path):
@@ -175,7 +177,9 @@ def misplaced_section(view: ModelView) -> Violations:
     Example: ### Input below ## Accuracy
     """
     for section in view.own_sections:
-        parent = section.path[-2].lower() if len(section.path) > 1 else ""
+        parent = ""
+        if len(section.path) > 1:
+            parent = section.path[-2].lower()
         kinds = [title for title in PLAIN_SECTIONS if section.title.lower().startswith(title)]
         if kinds and parent.startswith(PLAIN_SECTIONS) and not parent.startswith(kinds[0]):
             message = f"the section {section.title} is inside the section {section.path[-2]}"
@@ -236,7 +240,9 @@ def _read_paper(link: MarkdownLink) -> tuple[str, str]:
     """The arXiv number and the title, as lower-case words, of a linked paper; else empty."""
     match = _ARXIV.match(link.target)
     title = re.findall("[a-z0-9]+", link.text.lower())
-    return (match[1], " ".join(title)) if match and len(title) > 2 else ("", "")
+    if not match or len(title) <= 2:
+        return "", ""
+    return match[1], " ".join(title)
 
 
 @rule(severity=Severity.WARNING)

@@ -276,7 +276,9 @@ def usual_size(view: ModelView) -> Violations:
 
     Example: usual_size: [385, 512], where sides are multiples of 16 pixels plus 1
     """
-    multiples = _MULTIPLES.search(view.spec.limits) if view.spec is not None else None
+    multiples = None
+    if view.spec is not None:
+        multiples = _MULTIPLES.search(view.spec.limits)
     if multiples is None:
         return
     step = int(multiples[1])

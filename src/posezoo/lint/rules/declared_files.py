@@ -174,7 +174,9 @@ def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceF
 
 
 def _file_keys(file: SourceFile) -> list[str]:
-    checksums = [file.checksum.value] if file.checksum is not None else []
+    checksums = []
+    if file.checksum is not None:
+        checksums = [file.checksum.value]
     return [*map(str, file.sources), *checksums]
 
 

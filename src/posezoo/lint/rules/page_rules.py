@@ -36,7 +36,9 @@ def index_row(view: ModelView) -> Violations:
             message = f"{path.name} has no row for {view.name}"
             yield RuleViolation(FileLocation(str(path)), message, "index", "", view.name)
         # The first model reports the rows of no model.
-        others = listed.keys() - view.zoo.registry.entries.keys() if is_first else ()
+        others = set()
+        if is_first:
+            others = listed.keys() - view.zoo.registry.entries.keys()
         for name in sorted(others):
             message = f"{path.name} has a row for {name}, which is no model of this registry"
             yield RuleViolation(FileLocation(str(path), listed[name]), message, "index", name)

@@ -32,7 +32,9 @@ def declared_values(view: ModelView, kind: str) -> Numbers | None:
     if spec is None or not spec.inputs or spec.is_ir:
         return None
     values = {getattr(port, kind) for port in spec.inputs} - {()}
-    return next(iter(values), ()) if len(values) <= 1 else None
+    if len(values) > 1:
+        return None
+    return next(iter(values), ())
 
 
 def are_equal(one: Numbers, other: Numbers) -> bool:

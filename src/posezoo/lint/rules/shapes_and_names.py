@@ -54,7 +54,10 @@ def port_name(view: ModelView) -> Violations:
         groups = [_read_names(view, kind, side) for side in ("original", "converted", "")]
         are_renamed = _are_renamed(view, kind, *groups[:2])
         if are_renamed:  # inputs keep the names that the converter is given
-            groups = groups[1:] if kind == "input" else [groups[0] | groups[1] | groups[2]]
+            if kind == "input":
+                groups = groups[1:]
+            else:
+                groups = [groups[0] | groups[1] | groups[2]]
         for names in filter(None, groups):
             missing = [name for name in declared if not is_listed(name, names)]
             if are_renamed and kind == "output":
