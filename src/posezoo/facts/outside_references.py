@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from posezoo.spec.field_types import LINE, MODEL_NAME, Key, list_of, positive, record
+from posezoo.spec.field_types import LINE, MODEL_NAME, Key, list_of, positive, record, required_key
 from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import read_yaml
 
@@ -52,21 +52,20 @@ class OutsideReference:
 _REFERENCES = list_of(
     record(
         OutsideReference,
-        Key("license", LINE, required=True),
-        Key("source", WEB_URL, required=True),
-        Key("protocol", LINE, required=True),
-        Key(
+        required_key("license", LINE),
+        required_key("source", WEB_URL),
+        required_key("protocol", LINE),
+        required_key(
             "models",
             list_of(
                 record(
                     OutsideModel,
-                    Key("name", MODEL_NAME, required=True),
-                    Key("published_AP", positive(1), required=True),
+                    required_key("name", MODEL_NAME),
+                    required_key("published_AP", positive(1)),
                     Key("gflops", positive(1e6)),
                     Key("mparams", positive(1e6)),
                 )
             ),
-            required=True,
         ),
     )
 )

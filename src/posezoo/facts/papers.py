@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from posezoo.registry import registry_root
-from posezoo.spec.field_types import LINE, Key, integer, list_of, matching, record
+from posezoo.spec.field_types import LINE, Key, integer, list_of, matching, record, required_key
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import parse_yaml, read_yaml_bytes
 
@@ -21,12 +21,12 @@ _BIBTEX_KEY = matching(
     "a key of BibTeX: letters, digits, and : _ - after the first",
 )
 _KEYS = (
-    Key("key", _BIBTEX_KEY, required=True),
-    Key("title", LINE, required=True),
-    Key("authors", list_of(LINE, minimum=1, empty=_NO_AUTHOR), required=True),
+    required_key("key", _BIBTEX_KEY),
+    required_key("title", LINE),
+    required_key("authors", list_of(LINE, minimum=1, empty=_NO_AUTHOR)),
     Key("booktitle", LINE),
     Key("journal", LINE),
-    Key("year", integer(1900, 2100), required=True),
+    required_key("year", integer(1900, 2100)),
 )
 _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 

@@ -39,9 +39,14 @@ class Key:
 
     name: str
     type: FieldType[Any]
-    required: bool = False
     note: str = ""  # the description that editors show
+    required: bool = False
     attribute: str = ""  # the parameter that takes the value; if empty, it has the key's name
+
+
+def required_key(name: str, type: FieldType[Any], note: str = "", attribute: str = "") -> Key:
+    """A key that every mapping of its kind must have."""
+    return Key(name, type, note, required=True, attribute=attribute)
 
 
 def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from posezoo.spec.field_types import (
     list_of,
     one_of,
     record,
+    required_key,
 )
 from posezoo.spec.model import ColorOrder, Input, Output
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
@@ -126,35 +127,35 @@ _SIZE = list_of(
     maximum=2,
 )
 _PORT_KEYS = (
-    Key("name", TEXT, required=True),
-    Key("shape", SHAPE, required=True),
+    required_key("name", TEXT),
+    required_key("shape", SHAPE),
     Key("layout", LAYOUT),
 )
 
 INPUT_KEYS = (
     *_PORT_KEYS,
-    Key("color", one_of(ColorOrder), note="What the network was trained on."),
+    Key("color", one_of(ColorOrder), "What the network was trained on."),
     Key("mean", _VALUES),
     Key("scale", _VALUES),
     Key("reverse_input_channels", BOOLEAN),
-    Key("dynamic", _DYNAMIC, note="Dimensions of the layout that --dynamic leaves open."),
+    Key("dynamic", _DYNAMIC, "Dimensions of the layout that --dynamic leaves open."),
     Key(
         "reshaped",
         BOOLEAN,
-        note="Whether the IR gets this shape, although the network's file has another.",
+        "Whether the IR gets this shape, although the network's file has another.",
     ),
     Key(
         "usual_size",
         _SIZE,
-        note="Height and width for measurements, if the shape leaves them open.",
+        "Height and width for measurements, if the shape leaves them open.",
     ),
 )
 OUTPUT_KEYS = (
     *_PORT_KEYS,
     Key("role", WORD),
     Key("note", LINE),
-    Key("original", LINE, note="What the original has in its place, if that is not the same."),
-    Key("unit", WORD, note="The unit of all its values, such as px for pixels of the input."),
+    Key("original", LINE, "What the original has in its place, if that is not the same."),
+    Key("unit", WORD, "The unit of all its values, such as px for pixels of the input."),
 )
 INPUTS = list_of(record(Input, *INPUT_KEYS, check=_check_input), unique=lambda port: port.name)
 OUTPUTS = list_of(record(Output, *OUTPUT_KEYS, check=_check_layout), unique=lambda port: port.name)
@@ -162,7 +163,7 @@ OUTPUTS = list_of(record(Output, *OUTPUT_KEYS, check=_check_layout), unique=lamb
 INPUT_INFO = list_of(
     record(
         lambda name, shape=(), layout="": Input(name, shape or (-1,) * len(layout), layout),
-        Key("name", TEXT, required=True),
+        required_key("name", TEXT),
         Key("shape", SHAPE),
         Key("layout", LAYOUT),
         check=_check_layout,

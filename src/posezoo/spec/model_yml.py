@@ -36,6 +36,7 @@ from posezoo.spec.field_types import (
     read_keys,
     record,
     ref,
+    required_key,
 )
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
@@ -155,9 +156,7 @@ def _named(
 
 
 _FRAMEWORK = one_of(model.Framework)
-_SPDX_LICENSE = record(
-    model.License, Key("spdx", WORD, required=True), Key("text", FILE_NAME, required=True)
-)
+_SPDX_LICENSE = record(model.License, required_key("spdx", WORD), required_key("text", FILE_NAME))
 _LICENSE: FieldType[model.License] = FieldType(
     lambda node: (
         model.License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node)
@@ -174,35 +173,34 @@ _SELF_CHECK = record(
     Key("measure", one_of(("max", "p99", "median"))),
     Key("inputs", one_of(("noise", "photo"))),
     Key("tolerance", mapping_of(_SHARE)),
-    Key("reason", LINE, required=True),
+    required_key("reason", LINE),
 )
 _RECORDED_OUTPUTS = record(
     model.RecordedOutputs,
-    Key(
+    required_key(
         "runtime",
         LINE,
-        required=True,
-        note="The publisher's runtime that computed them, with its version.",
+        "The publisher's runtime that computed them, with its version.",
     ),
-    Key("file", FILE_NAME, required=True, note="A safetensors file beside model.yml."),
-    Key("checksum", SHA384, required=True, note="SHA-384 of the file in hex."),
+    required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
+    required_key("checksum", SHA384, "SHA-384 of the file in hex."),
 )
 _DEPRECATED = record(
     model.Deprecation,
-    Key("since", WORD, required=True, note="A date or a version."),
-    Key("use", MODEL_NAME, note="The model to use instead."),
+    required_key("since", WORD, "A date or a version."),
+    Key("use", MODEL_NAME, "The model to use instead."),
 )
 _AP, _METRIC = positive(METRICS["AP"]), positive(max(METRICS.values()))
 _ACCURACY = record(
     _make_accuracy,
-    Key("metric", one_of(METRICS), required=True),
-    Key("value", _METRIC, note="Of the original; left out if only the IR's value is published."),
+    required_key("metric", one_of(METRICS)),
+    Key("value", _METRIC, "Of the original; left out if only the IR's value is published."),
     Key("dataset", LINE),
     Key("protocol", LINE),
     Key("flip", BOOLEAN),
     Key("AP50", _AP, attribute="ap50"),
     Key("AP75", _AP, attribute="ap75"),
-    Key("converted", _METRIC, note="Of the publisher's IR."),
+    Key("converted", _METRIC, "Of the publisher's IR."),
     check=_check_values,
     schema={"anyOf": [{"required": ["value"]}, {"required": ["converted"]}]},
 )
@@ -211,15 +209,15 @@ PUBLISHED = record(
     Key("accuracy", list_of(_ACCURACY)),
     Key("gflops", positive(MAX_COMPLEXITY)),
     Key("mparams", positive(MAX_COMPLEXITY)),
-    Key("known_difference", LINE, note="Why a value is not what the published weights have."),
+    Key("known_difference", LINE, "Why a value is not what the published weights have."),
 )
 TRAINING = record(model.Training, Key("command", WEB_URL), Key("log", WEB_URL))
 _OPERATION = matching(OPERATION, "an operation such as MVN", numbers=False)
 _FLOAT_LAYERS = record(
     model.FloatLayers,
-    Key("layers", list_of(LINE), note="Globs of names in the FP32 IR."),
-    Key("types", list_of(_OPERATION), note="OpenVINO's operations."),
-    Key("reason", LINE, required=True),
+    Key("layers", list_of(LINE), "Globs of names in the FP32 IR."),
+    Key("types", list_of(_OPERATION), "OpenVINO's operations."),
+    required_key("reason", LINE),
     check=_check_layers,
     schema={
         "anyOf": [
@@ -230,17 +228,17 @@ _FLOAT_LAYERS = record(
 _QUANTIZATION = record(
     model.QuantizationSettings,
     Key("preset", one_of(("performance", "mixed"))),
-    Key("subset_size", integer(1, MAX_SAMPLES), note="The most samples to calibrate on."),
+    Key("subset_size", integer(1, MAX_SAMPLES), "The most samples to calibrate on."),
     Key("model_type", one_of(("transformer",))),
     Key("max_shift_px", positive(MAX_SHIFT_PX)),
     Key("min_agreement", positive(1.0)),
-    Key("in_float", list_of(_FLOAT_LAYERS), note="What stays in floating point, and why."),
-    Key("refused", LINE, note="Why it is not quantized, with the AP that INT8 keeps."),
+    Key("in_float", list_of(_FLOAT_LAYERS), "What stays in floating point, and why."),
+    Key("refused", LINE, "Why it is not quantized, with the AP that INT8 keeps."),
 )
 _PEOPLE = record(
     model.People,
-    Key("photo", LINE, required=True, note=f"The model that detects them, or {model.WHOLE_IMAGE}."),
-    Key("video", LINE, required=True, note=f"The same, or {model.TRACKING}."),
+    required_key("photo", LINE, f"The model that detects them, or {model.WHOLE_IMAGE}."),
+    required_key("video", LINE, f"The same, or {model.TRACKING}."),
     check=_check_people,
 )
 #: The arguments are read together with the inputs; see ``mo_args``.
@@ -253,63 +251,61 @@ _ORIGIN = record(
     model.ModelOrigin,
     Key("repository", WEB_URL),
     Key("paper", WEB_URL),
-    Key("framework", _FRAMEWORK, note="In which it was trained, if its files are published as IR."),
+    Key("framework", _FRAMEWORK, "In which it was trained, if its files are published as IR."),
 )
 _SHARED_KEYS = (
-    Key(
+    required_key(
         "description",
         LINE,
-        required=True,
-        note="What it finds, and its architecture in two sentences.",
+        "What it finds, and its architecture in two sentences.",
     ),
-    Key("task_type", one_of(TASKS), required=True, attribute="task"),
-    Key("framework", FieldType(_read_framework, _FRAMEWORK.schema), required=True),
-    Key(
+    required_key("task_type", one_of(TASKS), attribute="task"),
+    required_key("framework", FieldType(_read_framework, _FRAMEWORK.schema)),
+    required_key(
         "license",
         _LICENSE,
-        required=True,
-        note="The license of the weights: {spdx, text}, or a URL.",
+        "The license of the weights: {spdx, text}, or a URL.",
     ),
     Key("decoder", _named(model.Decoder, SCALAR)),
     Key("skeleton", WORD),
-    Key("limits", LINE, note="What it cannot do."),
+    Key("limits", LINE, "What it cannot do."),
     Key("deprecated", _DEPRECATED),
 )
 MODEL_KEYS = (
     *_SHARED_KEYS,
     Key("origin", _ORIGIN),
-    Key("revision", integer(1, 1_000_000), note="Counts up when the files change."),
+    Key("revision", integer(1, 1_000_000), "Counts up when the files change."),
     Key("files", FILES),
     Key("postprocessing", list_of(STEP)),
     Key(
         "network",
         _NETWORK,
-        note="One of ours, and its arguments: the checkpoint contains its weights.",
+        "One of ours, and its arguments: the checkpoint contains its weights.",
     ),
     Key(
         "checkpoint",
         FILE_NAME,
-        note="The file to convert: one of the files, a member of an archive among them, or"
+        "The file to convert: one of the files, a member of an archive among them, or"
         " $conv_dir/FILE, which a pre-convert.py beside model.yml makes.",
     ),
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),
-    Key("people", _PEOPLE, note="How the people are found for a top-down model."),
+    Key("people", _PEOPLE, "How the people are found for a top-down model."),
     Key("self_check", _SELF_CHECK),
-    Key("recorded_outputs", _RECORDED_OUTPUTS, note="Each conversion is compared with them."),
+    Key("recorded_outputs", _RECORDED_OUTPUTS, "Each conversion is compared with them."),
     Key(
         "published",
         FieldType(PUBLISHED.read, ref("published")),
-        note="What the publisher states about it.",
+        "What the publisher states about it.",
     ),
     Key("training", FieldType(TRAINING.read, ref("training"))),
-    Key("license_note", LINE, note="Shown before a download."),
-    Key("input_info", INPUT_INFO, note="Open Model Zoo's inputs."),
-    Key("model_optimizer_args", _ARGUMENT_LIST, note="Open Model Zoo's preprocessing and outputs."),
+    Key("license_note", LINE, "Shown before a download."),
+    Key("input_info", INPUT_INFO, "Open Model Zoo's inputs."),
+    Key("model_optimizer_args", _ARGUMENT_LIST, "Open Model Zoo's preprocessing and outputs."),
     Key(
         "conversion_to_onnx_args",
         FieldType(read_export_arguments, _ARGUMENT_LIST.schema),
-        note="Run with --allow_upstream_code alone.",
+        "Run with --allow_upstream_code alone.",
         attribute="upstream_export",
     ),
     Key("model_info", mapping_of(FieldType(lambda node: node.to_plain(), ref("plain")))),
@@ -317,9 +313,9 @@ MODEL_KEYS = (
     Key(
         "quantized",
         one_of(("INT8",)),
-        note="Its weights are INT8 already: it is not quantized again.",
+        "Its weights are INT8 already: it is not quantized again.",
     ),
-    Key("quantization", _QUANTIZATION, note="How it becomes INT8."),
+    Key("quantization", _QUANTIZATION, "How it becomes INT8."),
 )
 #: An input or output of a variant needs only the keys that differ.
 _VARIANT_SCHEMA = mapping_schema(
@@ -346,8 +342,8 @@ VARIANTS_SCHEMA = {
 _STAGES = list_of(MODEL_NAME, unique=str)
 COMPOSITE_KEYS = (
     *(replace(key, required=key.name == "task_type") for key in _SHARED_KEYS),
-    Key("stages", _STAGES, note="In the order they run in."),
-    Key("stages_order", _STAGES, note="Open Model Zoo's word for stages."),
+    Key("stages", _STAGES, "In the order they run in."),
+    Key("stages_order", _STAGES, "Open Model Zoo's word for stages."),
 )
 #: Keys that Open Model Zoo does not have.
 OURS = frozenset((*names_of(MODEL_KEYS), *names_of(COMPOSITE_KEYS), "variants")) - OMZ_KEYS

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from posezoo.spec.field_types import LINE, MODEL_NAME, Key, list_of, mapping_of, record
+from posezoo.spec.field_types import (
+    LINE,
+    MODEL_NAME,
+    Key,
+    list_of,
+    mapping_of,
+    record,
+    required_key,
+)
 from posezoo.spec.yaml_nodes import read_yaml
 
 NAME = "names.yml"
@@ -49,9 +57,9 @@ class OtherNames:
 
 _LEFT_OUT = record(
     LeftOut,
-    Key("names", list_of(LINE), required=True),
-    Key("reason", LINE, required=True),
-    Key("instead", list_of(MODEL_NAME), required=True),
+    required_key("names", list_of(LINE)),
+    required_key("reason", LINE),
+    required_key("instead", list_of(MODEL_NAME)),
 )
 _OTHER_NAMES = record(
     OtherNames, Key("aliases", mapping_of(MODEL_NAME)), Key("left_out", list_of(_LEFT_OUT))

@@ -23,6 +23,7 @@ from posezoo.spec.field_types import (
     one_of,
     record,
     ref,
+    required_key,
     tagged,
 )
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
@@ -53,7 +54,7 @@ _SOURCES: FieldType[tuple[model.Source, ...]] = FieldType(
 
 def _digest(algorithm: str, digits: FieldType[str]) -> FieldType[model.Digest]:
     """A digest as ``{$type, value}``."""
-    key = Key("value", digits, required=True)
+    key = required_key("value", digits)
     return record(partial(model.Digest, algorithm), key, tag=algorithm)
 
 
@@ -110,18 +111,18 @@ _MEMBERS = FieldType(
     },
 )
 FILE_KEYS = (
-    Key("name", FILE_NAME, required=True, note="Relative, with / between folders."),
-    Key("size", _SIZE, required=True),
-    Key("max_size", integer(1, MAX_SIZE), note="Bytes: the limit if the size is unknown."),
-    Key("checksum", _CHECKSUM, note="SHA-384 in hex, {$type, value}, or unknown."),
+    required_key("name", FILE_NAME, "Relative, with / between folders."),
+    required_key("size", _SIZE),
+    Key("max_size", integer(1, MAX_SIZE), "Bytes: the limit if the size is unknown."),
+    Key("checksum", _CHECKSUM, "SHA-384 in hex, {$type, value}, or unknown."),
     Key("sha256", HEX_SHA256),
     Key(
         "contains",
         _MEMBERS,
-        note="SHA-256 of members of a zip; a SHA-1 is a weak pin, of 8 digits none.",
+        "SHA-256 of members of a zip; a SHA-1 is a weak pin, of 8 digits none.",
     ),
-    Key("source", _SOURCES, required=True, note="One or a list, tried in order."),
-    Key("original_source", _SOURCES, note="Tried last."),
+    required_key("source", _SOURCES, "One or a list, tried in order."),
+    Key("original_source", _SOURCES, "Tried last."),
 )
 
 
@@ -306,9 +307,9 @@ _PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_PATTERN_LENG
 STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
     "regex_replace": record(
         model.RegexReplace,
-        Key("file", FILE_NAME, required=True),
-        Key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA), required=True),
-        Key(
+        required_key("file", FILE_NAME),
+        required_key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA)),
+        required_key(
             "replacement",
             FieldType(
                 # Quoted spaces, or an empty quoted text, delete the match.
@@ -317,7 +318,6 @@ STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
                 ),
                 {"type": ["string", "number", "boolean"]},
             ),
-            required=True,
         ),
         Key("count", integer(0, 1_000_000)),
         check=_check_replacement,
@@ -325,12 +325,12 @@ STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
     ),
     "unpack_archive": record(
         model.UnpackArchive,
-        Key("file", FILE_NAME, required=True),
-        Key("format", one_of(("zip", "tar", "gztar", "emscripten")), required=True),
+        required_key("file", FILE_NAME),
+        required_key("format", one_of(("zip", "tar", "gztar", "emscripten"))),
         Key(
             "index",
             FILE_NAME,
-            note="Of emscripten: the script that lists the members of a .data file.",
+            "Of emscripten: the script that lists the members of a .data file.",
         ),
         check=_check_archive,
         tag="unpack_archive",

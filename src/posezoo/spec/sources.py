@@ -26,6 +26,7 @@ from posezoo.spec.field_types import (
     matching,
     record,
     ref,
+    required_key,
     tagged,
 )
 from posezoo.spec.model import Digest, Source, SourceFile
@@ -232,9 +233,9 @@ def _check_wheel(fields: YamlMapping, source: Source) -> None:
 
 _WHEEL = record(
     Wheel,
-    Key("name", matching(_WHEEL_NAME, "the file name of a wheel", numbers=False), required=True),
-    Key("size", integer(1, MAX_SIZE), required=True),
-    Key("sha256", HEX_SHA256, required=True),
+    required_key("name", matching(_WHEEL_NAME, "the file name of a wheel", numbers=False)),
+    required_key("size", integer(1, MAX_SIZE)),
+    required_key("sha256", HEX_SHA256),
 )
 _PACKAGE = matching(re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?"), "a package name")
 _NPM_PACKAGE = matching(
@@ -258,50 +259,45 @@ _REPOSITORY = matching(
 )
 #: The sources by ``$type``; ``download.source_types`` downloads them.
 SOURCES: Mapping[str, FieldType[Source]] = {
-    "http": record(lambda url: url, Key("url", URL, required=True), tag="http"),
-    "google_drive": record(
-        GoogleDriveSource, Key("id", _DRIVE_ID, required=True), tag="google_drive"
-    ),
+    "http": record(lambda url: url, required_key("url", URL), tag="http"),
+    "google_drive": record(GoogleDriveSource, required_key("id", _DRIVE_ID), tag="google_drive"),
     "huggingface": record(
         HuggingFaceSource,
-        Key("repository", _REPOSITORY, required=True),
-        Key("file", FILE_NAME, required=True),
-        Key("revision", _COMMIT, required=True),
+        required_key("repository", _REPOSITORY),
+        required_key("file", FILE_NAME),
+        required_key("revision", _COMMIT),
         tag="huggingface",
     ),
-    "file": record(
-        lambda path: FileSource(Path(path)), Key("path", LINE, required=True), tag="file"
-    ),
+    "file": record(lambda path: FileSource(Path(path)), required_key("path", LINE), tag="file"),
     "python_package": record(
         PythonPackageSource,
-        Key("package", _PACKAGE, required=True),
-        Key("version", WORD, required=True),
-        Key("wheel", _WHEEL, required=True),
-        Key("member", FILE_NAME, required=True),
+        required_key("package", _PACKAGE),
+        required_key("version", WORD),
+        required_key("wheel", _WHEEL),
+        required_key("member", FILE_NAME),
         check=_check_wheel,
         tag="python_package",
     ),
     "npm_package": record(
         NpmPackageSource,
-        Key("package", _NPM_PACKAGE, required=True),
-        Key("version", _NPM_VERSION, required=True),
-        Key(
+        required_key("package", _NPM_PACKAGE),
+        required_key("version", _NPM_VERSION),
+        required_key(
             "member",
             FILE_NAME,
-            required=True,
-            note="With the folder in the tarball, usually package/.",
+            "With the folder in the tarball, usually package/.",
         ),
         Key(
             "integrity",
             FieldType(
                 lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema
             ),
-            note="Of the tarball, as in package-lock.json; without it, the registry's is used.",
+            "Of the tarball, as in package-lock.json; without it, the registry's is used.",
         ),
         Key(
             "tarball_size",
             integer(1, MAX_SIZE),
-            note="In bytes; it is announced before the download.",
+            "In bytes; it is announced before the download.",
         ),
         tag="npm_package",
     ),
