@@ -7,8 +7,9 @@ import pytest
 
 from fakes.network import network, spec_of
 from posezoo.registry import Registry, open_registry
+from posezoo.spec import routes
 from posezoo.spec.model import Framework, NetworkChoice, Route
-from posezoo.spec.routes import RULES, describe_obstacle, select_route
+from posezoo.spec.routes import Obstacle, describe_obstacle, select_route
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "routes.txt"
@@ -72,11 +73,12 @@ def test_the_declared_facts_decide_the_route(tmp_path, changes, expected):
 
 
 def test_why_not_is_one_line_with_the_word_and_a_hint():
-    for _, _, obstacle in RULES:
-        if obstacle is not None:
-            assert obstacle.reason == obstacle.reason.lower().replace(" ", "-")
-            assert obstacle.why, obstacle
-            assert obstacle.hint, obstacle
+    obstacles = [value for value in vars(routes).values() if isinstance(value, Obstacle)]
+    assert len(obstacles) == 8
+    for obstacle in (*obstacles, *routes.UNREADABLE.values()):
+        assert obstacle.reason == obstacle.reason.lower().replace(" ", "-")
+        assert obstacle.why, obstacle
+        assert obstacle.hint, obstacle
 
 
 def test_the_arguments_in_the_way_are_named_once(tmp_path):

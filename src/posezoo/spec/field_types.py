@@ -61,12 +61,16 @@ def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
     return values
 
 
+def _describe(key: Key) -> Schema:
+    if not key.note:
+        return key.type.schema
+    return {**key.type.schema, "description": key.note}
+
+
 def mapping_schema(keys: Iterable[Key], *, complete: bool = True) -> Schema:
     """A mapping of these keys and no others; with ``complete``, all required keys must be given."""
     keys = tuple(keys)
-    properties = {
-        key.name: key.type.schema | ({"description": key.note} if key.note else {}) for key in keys
-    }
+    properties = {key.name: _describe(key) for key in keys}
     required = {}
     if complete:
         required = {"required": [key.name for key in keys if key.required]}
@@ -110,9 +114,11 @@ def tagged(types: Mapping[str, FieldType[ItemT]]) -> FieldType[ItemT]:
     """One of several records, selected by its ``$type``."""
 
     def read(node: YamlNode) -> ItemT:
-        return types[node.as_mapping()["$type"].choice(types)].read(node)
+        name = node.as_mapping()["$type"].choice(types)
+        return types[name].read(node)
 
-    return FieldType(read, {"anyOf": [field_type.schema for field_type in types.values()]})
+    schemas = [field_type.schema for field_type in types.values()]
+    return FieldType(read, {"anyOf": schemas})
 
 
 def list_of(
@@ -142,17 +148,17 @@ def list_of(
                 names.add(name)
         return values
 
-    return FieldType(
-        read, {"type": "array", "items": item.schema, "minItems": minimum, "maxItems": maximum}
-    )
+    schema = {"type": "array", "items": item.schema, "minItems": minimum, "maxItems": maximum}
+    return FieldType(read, schema)
 
 
 def mapping_of(item: FieldType[ItemT]) -> FieldType[dict[str, ItemT]]:
     """A mapping with any keys, whose values are all of one type."""
-    return FieldType(
-        lambda node: {key: item.read(value) for key, value in node.as_mapping()},
-        {"type": "object", "additionalProperties": item.schema},
-    )
+
+    def read(node: YamlNode) -> dict[str, ItemT]:
+        return {key: item.read(value) for key, value in node.as_mapping()}
+
+    return FieldType(read, {"type": "object", "additionalProperties": item.schema})
 
 
 def one_of(words: Iterable[WordT]) -> FieldType[WordT]:
@@ -163,10 +169,8 @@ def one_of(words: Iterable[WordT]) -> FieldType[WordT]:
 
 def integer(minimum: int, maximum: int) -> FieldType[int]:
     """A whole number within bounds."""
-    return FieldType(
-        lambda node: node.integer(minimum=minimum, maximum=maximum),
-        {"type": "integer", "minimum": minimum, "maximum": maximum},
-    )
+    schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return FieldType(lambda node: node.integer(minimum=minimum, maximum=maximum), schema)
 
 
 def positive(maximum: float) -> FieldType[float]:
@@ -195,9 +199,9 @@ def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> F
         return text
 
     schema: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
-    return FieldType(
-        read, {"anyOf": [schema, {"type": "number", "minimum": 0}]} if numbers else schema
-    )
+    if numbers:
+        schema = {"anyOf": [schema, {"type": "number", "minimum": 0}]}
+    return FieldType(read, schema)
 
 
 def hex_digits(*lengths: int, label: str) -> FieldType[str]:
@@ -213,8 +217,12 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
             )
         return text
 
-    schemas = [{"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"} for length in lengths]
-    return FieldType(read, schemas[0] if len(schemas) == 1 else {"anyOf": schemas})
+    schemas: list[Schema] = []
+    for length in lengths:
+        schemas.append({"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"})
+    if len(schemas) == 1:
+        return FieldType(read, schemas[0])
+    return FieldType(read, {"anyOf": schemas})
 
 
 def read_file_name(node: YamlNode) -> str:
@@ -238,7 +246,7 @@ def read_model_name(node: YamlNode) -> str:
 
 
 def ref(name: str) -> Schema:
-    """A reference to a definition of the schema; see ``json_schema.DEFINITIONS``."""
+    """A reference to a definition of the schema; see ``json_schema``."""
     return {"$ref": f"#/$defs/{name}"}
 
 

@@ -13,6 +13,7 @@ from posezoo.spec.field_types import (
     WORD,
     FieldType,
     Key,
+    integer,
     list_of,
     one_of,
     record,
@@ -29,7 +30,8 @@ MAX_DIMENSION = 1 << 24
 def explain_invalid_layout(text: str) -> str:
     """Why a text is not a layout; empty if it is one."""
     letters = text.replace("?", "")
-    if not LAYOUT_PATTERN.fullmatch(text) or len(set(letters)) != len(letters):
+    are_different = len(set(letters)) == len(letters)
+    if not LAYOUT_PATTERN.fullmatch(text) or not are_different:
         return f"expected different capital letters such as NCHW, got {sanitize(text)}"
     if len(text) <= MAX_DIMENSIONS:
         return ""
@@ -54,9 +56,12 @@ def _read_layout(node: YamlNode) -> str:
 
 def _check_layout(fields: YamlMapping, port: Input | Output) -> None:
     layout = fields.get("layout")
-    if layout is not None and port.shape and len(port.layout) != len(port.shape):
+    if layout is None or not port.shape:
+        return
+    dimensions = len(port.layout)
+    if dimensions != len(port.shape):
         raise layout.make_error(
-            f"{port.layout} names {len(port.layout)} dimensions, the shape has {len(port.shape)}"
+            f"{port.layout} names {dimensions} dimensions, the shape has {len(port.shape)}"
         )
 
 
@@ -78,54 +83,42 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
     if dynamic is not None:
         if not port.layout:
             raise dynamic.make_error("needs a layout, because it refers to letters of the layout")
+        letters = port.layout.replace("?", "")
         for node in dynamic.as_list():
-            node.choice(port.layout.replace("?", ""))
+            node.choice(letters)
     if (port.color or port.reverse_input_channels) and channels != 3:
         raise fields.node.make_error(
             "a colour order needs a layout with C and three channels there"
         )
 
 
-SHAPE: FieldType[tuple[int, ...]] = FieldType(
-    _read_shape,
-    {
-        "type": "array",
-        "items": {
-            "type": "integer",
-            "maximum": MAX_DIMENSION,
-            "anyOf": [{"const": -1}, {"minimum": 1}],
-        },
-        "minItems": 1,
-        "maxItems": MAX_DIMENSIONS,
-        "description": "-1 for any size.",
-    },
-)
-LAYOUT: FieldType[str] = FieldType(
-    _read_layout,
-    {
-        "type": "string",
-        "pattern": rf"^(?!.*([A-Z]).*\1)(?:{LAYOUT_PATTERN.pattern})$",
-        "maxLength": MAX_DIMENSIONS,
-        "description": "Such as NCHW; ? for a dimension without a letter.",
-    },
-)
+_SIZES = {
+    "type": "integer",
+    "maximum": MAX_DIMENSION,
+    "anyOf": [{"const": -1}, {"minimum": 1}],
+}
+_SHAPE_SCHEMA = {
+    "type": "array",
+    "items": _SIZES,
+    "minItems": 1,
+    "maxItems": MAX_DIMENSIONS,
+    "description": "-1 for any size.",
+}
+SHAPE = FieldType(_read_shape, _SHAPE_SCHEMA)
+_LAYOUT_SCHEMA = {
+    "type": "string",
+    "pattern": rf"^(?!.*([A-Z]).*\1)(?:{LAYOUT_PATTERN.pattern})$",
+    "maxLength": MAX_DIMENSIONS,
+    "description": "Such as NCHW; ? for a dimension without a letter.",
+}
+LAYOUT = FieldType(_read_layout, _LAYOUT_SCHEMA)
 _VALUES = list_of(
     NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel"
 )
-_LETTERS = list_of(
-    FieldType(lambda node: node.text(), {"type": "string", "pattern": "^[A-Z]$"}),
-    maximum=MAX_DIMENSIONS,
-    unique=str,
-)
-_DYNAMIC = FieldType(_LETTERS.read, _LETTERS.schema | {"uniqueItems": True})
-_SIZE = list_of(
-    FieldType(
-        lambda node: node.integer(minimum=1, maximum=MAX_DIMENSION),
-        {"type": "integer", "minimum": 1, "maximum": MAX_DIMENSION},
-    ),
-    minimum=2,
-    maximum=2,
-)
+_LETTER = FieldType(TEXT.read, {"type": "string", "pattern": "^[A-Z]$"})
+_LETTERS = list_of(_LETTER, maximum=MAX_DIMENSIONS, unique=str)
+_DYNAMIC = FieldType(_LETTERS.read, {**_LETTERS.schema, "uniqueItems": True})
+_SIZE = list_of(integer(1, MAX_DIMENSION), minimum=2, maximum=2)
 _PORT_KEYS = (
     required_key("name", TEXT),
     required_key("shape", SHAPE),
@@ -157,16 +150,22 @@ OUTPUT_KEYS = (
     Key("original", LINE, "What the original has in its place, if that is not the same."),
     Key("unit", WORD, "The unit of all its values, such as px for pixels of the input."),
 )
-INPUTS = list_of(record(Input, *INPUT_KEYS, check=_check_input), unique=lambda port: port.name)
-OUTPUTS = list_of(record(Output, *OUTPUT_KEYS, check=_check_layout), unique=lambda port: port.name)
-#: Open Model Zoo's inputs: their names, and their shapes and layouts if known.
-INPUT_INFO = list_of(
-    record(
-        lambda name, shape=(), layout="": Input(name, shape or (-1,) * len(layout), layout),
-        required_key("name", TEXT),
-        Key("shape", SHAPE),
-        Key("layout", LAYOUT),
-        check=_check_layout,
-    ),
-    unique=lambda port: port.name,
+_INPUT = record(Input, *INPUT_KEYS, check=_check_input)
+_OUTPUT = record(Output, *OUTPUT_KEYS, check=_check_layout)
+INPUTS = list_of(_INPUT, unique=lambda port: port.name)
+OUTPUTS = list_of(_OUTPUT, unique=lambda port: port.name)
+
+
+def _make_input(name: str, shape: tuple[int, ...] = (), layout: str = "") -> Input:
+    return Input(name, shape or (-1,) * len(layout), layout)
+
+
+_INFO = record(
+    _make_input,
+    required_key("name", TEXT),
+    Key("shape", SHAPE),
+    Key("layout", LAYOUT),
+    check=_check_layout,
 )
+#: Open Model Zoo's inputs: their names, and their shapes and layouts if known.
+INPUT_INFO = list_of(_INFO, unique=lambda port: port.name)

@@ -22,24 +22,21 @@ def model_schema() -> Schema:
     """The JSON Schema of model.yml."""
     schema = mapping_schema(model_yml.MODEL_KEYS)
     schema["properties"]["variants"] = model_yml.VARIANTS_SCHEMA
-    files_somewhere = {"anyOf": [{"required": ["files"]}, {"required": ["variants"]}]}
     exclusive = [{"not": {"required": list(pair)}} for pair in model_yml.EXCLUSIVE]
     # A network needs its checkpoint, which each variant may declare; a checkpoint needs its
     # network.
     checkpoint: Schema = {
         "if": {"required": ["checkpoint"], "properties": {"framework": {"const": "pytorch"}}},
         "then": {"required": ["network"]},
-        "dependentSchemas": {
-            "network": {"anyOf": [{"required": ["checkpoint"]}, {"required": ["variants"]}]}
-        },
+        "dependentSchemas": {"network": _require_somewhere("checkpoint")},
     }
-    return {
-        "$schema": DIALECT,
-        "title": "model.yml of posezoo",
-        **schema,
-        "allOf": [*exclusive, files_somewhere, checkpoint],
-        "$defs": _definitions(),
-    }
+    schema["allOf"] = [*exclusive, _require_somewhere("files"), checkpoint]
+    return _document("model.yml of posezoo", schema)
+
+
+def _require_somewhere(key: str) -> Schema:
+    """The key, or variants, each of which may have it."""
+    return {"anyOf": [{"required": [key]}, {"required": ["variants"]}]}
 
 
 def composite_schema() -> Schema:
@@ -47,50 +44,43 @@ def composite_schema() -> Schema:
     schema = mapping_schema(model_yml.COMPOSITE_KEYS)
     for name in ("stages", "stages_order"):
         schema["properties"][name] = schema["properties"][name] | {"minItems": 1}
-    return {
-        "$schema": DIALECT,
-        "title": "composite-model.yml of posezoo",
-        **schema,
-        "not": {"required": ["stages", "stages_order"]},
-        "$defs": _definitions(),
-    }
+    schema["not"] = {"required": ["stages", "stages_order"]}
+    return _document("composite-model.yml of posezoo", schema)
+
+
+def _document(title: str, schema: Schema) -> Schema:
+    return {"$schema": DIALECT, "title": title, **schema, "$defs": _definitions()}
 
 
 def _definitions() -> dict[str, Schema]:
+    unprintable = _pattern(UNPRINTABLE.pattern)
+    array = {"type": "array", "items": ref("plain")}
+    mapping = {"type": "object", "additionalProperties": ref("plain")}
+    file_address = _pattern(r"^[fF][iI][lL][eE]:\S*$")
     stores = "|".join(STORES)
+    store_address = _pattern(rf"^(?:{stores})://[^\s/?#:@]\S*/\S*[^\s/]\S*$")
     return {
         # The reader reads a text that looks like a number or a boolean as text; an editor does not.
         "text": {
             "type": ["string", "number", "boolean"],
-            "allOf": [
-                {"pattern": r"\S"},
-                {"not": {"type": "string", "pattern": UNPRINTABLE.pattern}},
-            ],
+            "allOf": [{"pattern": r"\S"}, {"not": unprintable}],
         },
         "word": WORD_SCHEMA,
         "model_name": MODEL_NAME_SCHEMA,
         "scalar": {"allOf": [ref("text"), {"minimum": -1e300, "maximum": 1e300}]},
-        "plain": {
-            "anyOf": [
-                ref("scalar"),
-                {"type": "array", "items": ref("plain")},
-                {"type": "object", "additionalProperties": ref("plain")},
-            ]
-        },
+        "plain": {"anyOf": [ref("scalar"), array, mapping]},
         "file_name": _file_name(),
-        "web_address": {"type": "string", "pattern": r"^[hH][tT][tT][pP][sS]?://[^\s/?#:@]\S*$"},
-        "address": {
-            "anyOf": [
-                ref("web_address"),
-                {"type": "string", "pattern": r"^[fF][iI][lL][eE]:\S*$"},
-                {"type": "string", "pattern": rf"^(?:{stores})://[^\s/?#:@]\S*/\S*[^\s/]\S*$"},
-            ]
-        },
+        "web_address": _pattern(r"^[hH][tT][tT][pP][sS]?://[^\s/?#:@]\S*$"),
+        "address": {"anyOf": [ref("web_address"), file_address, store_address]},
         "source": sources.SOURCE.schema,
         "file": source_files.FILE.schema,
         "published": model_yml.PUBLISHED.schema,
         "training": model_yml.TRAINING.schema,
     }
+
+
+def _pattern(pattern: str) -> Schema:
+    return {"type": "string", "pattern": pattern}
 
 
 def _file_name() -> Schema:
@@ -102,12 +92,12 @@ def _file_name() -> Schema:
         return "".join(f"[{c.upper()}{c}]" if c.isalpha() else re.escape(c) for c in text)
 
     reserved = "|".join(map(any_case, sorted(safe_names.RESERVED)))
+    own = any_case(safe_names.OWN)
     forbidden = "".join(f"\\{character}" for character in sorted(safe_names.FORBIDDEN))
+    unprintable = UNPRINTABLE.pattern[1:-1]
     part = r"(?:^|.*/)"  # the beginning of any part
-    return {
-        "type": "string",
-        "pattern": (
-            rf"^(?!/)(?!{part}{any_case(safe_names.OWN)})(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))(?!{part}(?:{reserved})(?:[./]|$))"
-            rf"[^{forbidden}\n\t{UNPRINTABLE.pattern[1:-1]}]{{1,{safe_names.MAX_LENGTH}}}$"
-        ),
-    }
+    return _pattern(
+        rf"^(?!/)(?!{part}{own})(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))"
+        rf"(?!{part}(?:{reserved})(?:[./]|$))"
+        rf"[^{forbidden}\n\t{unprintable}]{{1,{safe_names.MAX_LENGTH}}}$"
+    )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
-from posezoo.errors import sanitize
+from posezoo.errors import SpecError, sanitize
 from posezoo.spec import supported_mo_args
 from posezoo.spec.inputs_outputs import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
 from posezoo.spec.model import Input, ModelSpec, Output
@@ -96,6 +96,10 @@ class _FlagValue(NamedTuple):
     node: YamlNode
     text: str
 
+    def make_error(self, expected: str, part: str) -> SpecError:
+        """An error for a part of the text that does not have the form that is expected."""
+        return self.node.make_error(f"expected {expected}, got {sanitize(part)}")
+
 
 class _InputItem(NamedTuple):
     """One item of --input: name[shape]{type}->value."""
@@ -129,28 +133,31 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
     originals: list[str] = []
     flags = list(_flags(node))
     # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
-    is_detector = find_detector([(flag, value) for _, flag, value in flags]) is not None
+    detector = find_detector([(flag, value) for _, flag, value in flags])
     for item, flag, value in flags:
-        if flag not in TYPED or (is_detector and flag == "--output"):
+        if flag not in TYPED or (detector and flag == "--output"):
             kept.append((flag, value))
-            originals += [value] if flag in OTHER_ORIGINALS else []
+            if flag in OTHER_ORIGINALS:
+                originals.append(value)
             continue
         if flag in given:
             raise item.make_error(f"{flag} is given twice")
         given[flag] = _FlagValue(item, value)
     if "--input_model" in given:
         originals = [given["--input_model"].text]
-    items = _input_items(given["--input"]) if "--input" in given else []
+    items = []
+    if "--input" in given:
+        items = _input_items(given["--input"])
     kept += _frozen(items)
-    inputs = _with_shapes(_named(inputs, given, items), given, items)
-    inputs = _with_layouts(_with_channel_values(inputs, given), given)
+    inputs = _named(inputs, given, items)
+    inputs = _with_shapes(inputs, given, items)
+    inputs = _with_channel_values(inputs, given)
+    inputs = _with_layouts(inputs, given)
     frozen = supported_mo_args.frozen_inputs(kept)
-    return MoArguments(
-        inputs=tuple(port for port in inputs if port.name not in frozen),
-        outputs=_outputs(given["--output"]) if "--output" in given else (),
-        input_model=next(iter(originals), ""),
-        kept=tuple(kept),
-    )
+    inputs = tuple(port for port in inputs if port.name not in frozen)
+    outputs = _outputs(given["--output"]) if "--output" in given else ()
+    input_model = originals[0] if originals else ""
+    return MoArguments(inputs, outputs, input_model, tuple(kept))
 
 
 def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
@@ -161,11 +168,9 @@ def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
-    values = {
-        "--input_model": "" if has_other_original(spec) else spec.input_model,
-        **_write_inputs(spec.inputs),
-        "--output": ",".join(output.name for output in spec.outputs),
-    }
+    values = {} if has_other_original(spec) else {"--input_model": spec.input_model}
+    values |= _write_inputs(spec.inputs)
+    values["--output"] = ",".join(output.name for output in spec.outputs)
     arguments = [f"{flag}={value}" for flag, value in values.items() if value]
     if any(port.reverse_input_channels for port in spec.inputs):
         arguments.append("--reverse_input_channels")
@@ -262,19 +267,17 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
     for text in _COMMA_OUTSIDE_BRACKETS.split(given.text):
         match = _INPUT_ITEM.fullmatch(text.strip())
         if match is None:
-            expected = "names of inputs, each as name[shape]{type}->value"
-            raise given.node.make_error(f"expected {expected}, got {sanitize(text)}")
+            raise given.make_error("names of inputs, each as name[shape]{type}->value", text)
         type_name = (match["type"] or "").strip().lower()
         if match["type"] is not None and type_name not in ELEMENT_TYPES:
-            expected = f"a type such as {', '.join(sorted(set(ELEMENT_TYPES.values())))}"
-            raise given.node.make_error(f"expected {expected}, got {sanitize(text)}")
-        item = _InputItem(
-            match["name"], match["shape"], ELEMENT_TYPES.get(type_name, ""), match["value"] or ""
-        )
-        flag = "--freeze_placeholder_with_value"
-        frozen = f"{item.name}->{item.value}"
-        if item.value and (reason := supported_mo_args.explain_unsupported_value(flag, frozen)):
-            raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
+            types = ", ".join(sorted(set(ELEMENT_TYPES.values())))
+            raise given.make_error(f"a type such as {types}", text)
+        element_type = ELEMENT_TYPES.get(type_name, "")
+        item = _InputItem(match["name"], match["shape"], element_type, match["value"] or "")
+        for flag, frozen in _frozen([item]):
+            reason = supported_mo_args.explain_unsupported_value(flag, frozen)
+            if reason:
+                raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
         items.append(item)
     _refuse_duplicates(given, [item.name for item in items])
     return items
@@ -288,10 +291,11 @@ def _named(
     """
     by_name = {port.name: port for port in inputs}
     if items:
-        return tuple(
-            replace(by_name.get(item.name, Input(item.name, ())), element_type=item.element_type)
-            for item in items
-        )
+        named = []
+        for item in items:
+            port = by_name.get(item.name, Input(item.name, ()))
+            named.append(replace(port, element_type=item.element_type))
+        return tuple(named)
     if inputs:
         return inputs
     names: dict[str, None] = {}
@@ -311,12 +315,13 @@ def _with_shapes(
     inputs: tuple[Input, ...], given: Mapping[str, _FlagValue], items: Sequence[_InputItem]
 ) -> tuple[Input, ...]:
     texts = [item.shape for item in items]
+    has_shapes = any(text is not None for text in texts)
     source = given.get("--input_shape")
     if source is not None:
-        if any(text is not None for text in texts):
+        if has_shapes:
             raise source.node.make_error("gives shapes, and so does --input")
         texts = [text for _, text in _bracketed(source)]
-    elif any(text is not None for text in texts):
+    elif has_shapes:
         source = given["--input"]
     else:
         return inputs
@@ -343,8 +348,7 @@ def _read_size(size: str, given: _FlagValue, text: str) -> int:
     """One of the sizes in a text; -1 for any size, or a range."""
     match = _SIZE.fullmatch(size)
     if match is None:
-        expected = "sizes of at least 1, 1..4 for a range, or -1 for any size"
-        raise given.node.make_error(f"expected {expected}, got {sanitize(text)}")
+        raise given.make_error("sizes of at least 1, 1..4 for a range, or -1 for any size", text)
     numbers = [int(number) for number in match.groups() if number]
     if max(numbers, default=0) > MAX_DIMENSION:
         raise given.node.make_error(f"{sanitize(text)} is larger than any input")
@@ -400,7 +404,7 @@ def _numbers_for_each(
 def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(map(supported_mo_args.NUMBER.fullmatch, parts)):
-        raise given.node.make_error(f"expected numbers, got {sanitize(text)}")
+        raise given.make_error("numbers", text)
     return tuple(map(float, parts))
 
 
@@ -411,10 +415,7 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
     layout = given.get("--layout")
     if layout is not None:
         pairs = _assigned(layout, inputs, list(_layouts(layout)))
-        inputs = tuple(
-            replace(port, layout=both[0], to_layout=both[1]) if both else port
-            for port, both in pairs
-        )
+        inputs = tuple(_with_layout(port, both) for port, both in pairs)
         _refuse_other_ranks(inputs, layout)
     completed = []
     for port in inputs:
@@ -426,21 +427,29 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
     return tuple(completed)
 
 
+def _with_layout(port: Input, both: tuple[str, str] | None) -> Input:
+    if both is None:
+        return port
+    layout, target = both
+    return replace(port, layout=layout, to_layout=target)
+
+
 def _refuse_other_ranks(inputs: Sequence[Input], given: _FlagValue) -> None:
     """Refuse a layout with another number of dimensions than the shape."""
     for port in inputs:
-        if port.shape and port.layout and len(port.shape) != len(port.layout):
+        rank = len(port.shape)
+        dimensions = len(port.layout)
+        if rank and dimensions and rank != dimensions:
             raise given.node.make_error(
-                f"{port.layout} names {len(port.layout)} dimensions, the shape has"
-                f" {len(port.shape)}"
+                f"{port.layout} names {dimensions} dimensions, the shape has {rank}"
             )
 
 
 def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | None) -> None:
-    if given is not None and len(values) > 1 and not _may_have(port, len(values)):
-        raise given.node.make_error(
-            f"gives {len(values)} values for {port.name or 'an input'}, which has no such channels"
-        )
+    count = len(values)
+    if given is not None and count > 1 and not _may_have(port, count):
+        name = port.name or "an input"
+        raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
 
 
 def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -452,17 +461,24 @@ def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
         if match:
             name = match[1] or ""
             requested = match[2] or match[3] or ""
-        # Model Optimizer also writes nchw as [n,c,h,w].
-        layout, arrow, target = requested.partition("->")
-        layout, target = (
-            re.sub(r"[\s,]", "", text).strip("[]").upper() for text in (layout, target)
-        )
-        reason = explain_invalid_layout(layout) or (arrow and explain_invalid_layout(target))
+        before, arrow, after = requested.partition("->")
+        layout = _normalize_layout(before)
+        target = _normalize_layout(after)
+        reason = explain_invalid_layout(layout)
+        if arrow and not reason:
+            reason = explain_invalid_layout(target)
         if reason:
             raise given.node.make_error(reason)
         if arrow and sorted(target) != sorted(layout):
             raise given.node.make_error(f"{sanitize(target)} does not have the letters of {layout}")
-        yield name.strip(), (layout, target if target != layout else "")
+        if target == layout:
+            target = ""
+        yield name.strip(), (layout, target)
+
+
+def _normalize_layout(text: str) -> str:
+    """Model Optimizer also writes nchw as [n,c,h,w]."""
+    return re.sub(r"[\s,]", "", text).strip("[]").upper()
 
 
 def _channels(port: Input) -> int:
@@ -473,11 +489,13 @@ def _channels(port: Input) -> int:
 
 
 def _may_have(port: Input, channels: int) -> bool:
-    if port.layout and port.shape:
-        if "C" not in port.layout:
-            return False
-        return _channels(port) in (channels, -1)
-    return not port.shape or channels in port.shape or -1 in port.shape
+    if not port.shape:
+        return True
+    if not port.layout:
+        return channels in port.shape or -1 in port.shape
+    if "C" not in port.layout:
+        return False
+    return _channels(port) in (channels, -1)
 
 
 def _for_each_channel(port: Input, values: tuple[float, ...]) -> tuple[float, ...]:
@@ -489,7 +507,7 @@ def _for_each_channel(port: Input, values: tuple[float, ...]) -> tuple[float, ..
 def _outputs(given: _FlagValue) -> tuple[Output, ...]:
     names = [name.strip() for name in given.text.split(",")]
     if not all(re.fullmatch(r"[^\s\[\](){}$]+", name) for name in names):
-        raise given.node.make_error(f"expected names of outputs, got {sanitize(given.text)}")
+        raise given.make_error("names of outputs", given.text)
     _refuse_duplicates(given, names)
     return tuple(Output(name, ()) for name in names)
 
@@ -530,10 +548,9 @@ def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
     while position < len(given.text):
         match = _BRACKETED.match(given.text, position)
         if match is None:
-            raise given.node.make_error(
-                f"expected name[...] or [...], got {sanitize(given.text[position:])}"
-            )
-        yield match[1], match[2] if match[2] is not None else match[3]
+            raise given.make_error("name[...] or [...]", given.text[position:])
+        values = match[2] if match[2] is not None else match[3]
+        yield match[1], values
         position = match.end()
 
 

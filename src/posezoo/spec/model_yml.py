@@ -25,6 +25,7 @@ from posezoo.spec.field_types import (
     FieldType,
     ItemT,
     Key,
+    Schema,
     integer,
     list_of,
     mapping_of,
@@ -108,9 +109,8 @@ def _read_share(node: YamlNode) -> float:
 
 
 def _make_accuracy(**values: Any) -> model.PublishedAccuracy:
-    return model.PublishedAccuracy(
-        **{"value": values.get("converted", 0.0), "is_of_ir": "value" not in values, **values}
-    )
+    defaults = {"value": values.get("converted", 0.0), "is_of_ir": "value" not in values}
+    return model.PublishedAccuracy(**(defaults | values))
 
 
 def _check_values(fields: YamlMapping, accuracy: model.PublishedAccuracy) -> None:
@@ -144,25 +144,26 @@ def _named(
         arguments = {key: argument.read(value) for key, value in fields if key != "name"}
         return make(WORD.read(fields["name"]), arguments)
 
-    return FieldType(
-        read,
-        {
-            "type": "object",
-            "properties": {"name": WORD.schema},
-            "required": ["name"],
-            "additionalProperties": argument.schema,
-        },
-    )
+    schema = {
+        "type": "object",
+        "properties": {"name": WORD.schema},
+        "required": ["name"],
+        "additionalProperties": argument.schema,
+    }
+    return FieldType(read, schema)
 
 
 _FRAMEWORK = one_of(model.Framework)
 _SPDX_LICENSE = record(model.License, required_key("spdx", WORD), required_key("text", FILE_NAME))
-_LICENSE: FieldType[model.License] = FieldType(
-    lambda node: (
-        model.License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node)
-    ),
-    {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]},
-)
+
+
+def _read_license(node: YamlNode) -> model.License:
+    if node.is_text():
+        return model.License(url=WEB_URL.read(node))
+    return _SPDX_LICENSE.read(node)
+
+
+_LICENSE = FieldType(_read_license, {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]})
 _NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
     _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
 )
@@ -190,7 +191,9 @@ _DEPRECATED = record(
     required_key("since", WORD, "A date or a version."),
     Key("use", MODEL_NAME, "The model to use instead."),
 )
-_AP, _METRIC = positive(METRICS["AP"]), positive(max(METRICS.values()))
+_AP = positive(METRICS["AP"])
+_METRIC = positive(max(METRICS.values()))
+_HAS_A_VALUE: Schema = {"anyOf": [{"required": ["value"]}, {"required": ["converted"]}]}
 _ACCURACY = record(
     _make_accuracy,
     required_key("metric", one_of(METRICS)),
@@ -202,7 +205,7 @@ _ACCURACY = record(
     Key("AP75", _AP, attribute="ap75"),
     Key("converted", _METRIC, "Of the publisher's IR."),
     check=_check_values,
-    schema={"anyOf": [{"required": ["value"]}, {"required": ["converted"]}]},
+    schema=_HAS_A_VALUE,
 )
 PUBLISHED = record(
     model.PublishedMetrics,
@@ -213,17 +216,19 @@ PUBLISHED = record(
 )
 TRAINING = record(model.Training, Key("command", WEB_URL), Key("log", WEB_URL))
 _OPERATION = matching(OPERATION, "an operation such as MVN", numbers=False)
+
+
+def _names_layers(key: str) -> Schema:
+    return {"required": [key], "properties": {key: {"minItems": 1}}}
+
+
 _FLOAT_LAYERS = record(
     model.FloatLayers,
     Key("layers", list_of(LINE), "Globs of names in the FP32 IR."),
     Key("types", list_of(_OPERATION), "OpenVINO's operations."),
     required_key("reason", LINE),
     check=_check_layers,
-    schema={
-        "anyOf": [
-            {"required": [key], "properties": {key: {"minItems": 1}}} for key in ("layers", "types")
-        ]
-    },
+    schema={"anyOf": [_names_layers("layers"), _names_layers("types")]},
 )
 _QUANTIZATION = record(
     model.QuantizationSettings,
@@ -253,6 +258,7 @@ _ORIGIN = record(
     Key("paper", WEB_URL),
     Key("framework", _FRAMEWORK, "In which it was trained, if its files are published as IR."),
 )
+_ANY_FRAMEWORK = FieldType(_read_framework, _FRAMEWORK.schema)
 _SHARED_KEYS = (
     required_key(
         "description",
@@ -260,7 +266,7 @@ _SHARED_KEYS = (
         "What it finds, and its architecture in two sentences.",
     ),
     required_key("task_type", one_of(TASKS), attribute="task"),
-    required_key("framework", FieldType(_read_framework, _FRAMEWORK.schema)),
+    required_key("framework", _ANY_FRAMEWORK),
     required_key(
         "license",
         _LICENSE,
@@ -271,8 +277,7 @@ _SHARED_KEYS = (
     Key("limits", LINE, "What it cannot do."),
     Key("deprecated", _DEPRECATED),
 )
-MODEL_KEYS = (
-    *_SHARED_KEYS,
+_FILE_KEYS = (
     Key("origin", _ORIGIN),
     Key("revision", integer(1, 1_000_000), "Counts up when the files change."),
     Key("files", FILES),
@@ -288,27 +293,33 @@ MODEL_KEYS = (
         "The file to convert: one of the files, a member of an archive among them, or"
         " $conv_dir/FILE, which a pre-convert.py beside model.yml makes.",
     ),
+)
+_USE_KEYS = (
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),
     Key("people", _PEOPLE, "How the people are found for a top-down model."),
     Key("self_check", _SELF_CHECK),
     Key("recorded_outputs", _RECORDED_OUTPUTS, "Each conversion is compared with them."),
-    Key(
-        "published",
-        FieldType(PUBLISHED.read, ref("published")),
-        "What the publisher states about it.",
-    ),
-    Key("training", FieldType(TRAINING.read, ref("training"))),
+)
+_PUBLISHED = FieldType(PUBLISHED.read, ref("published"))
+_TRAINING = FieldType(TRAINING.read, ref("training"))
+_PUBLISHER_KEYS = (
+    Key("published", _PUBLISHED, "What the publisher states about it."),
+    Key("training", _TRAINING),
     Key("license_note", LINE, "Shown before a download."),
+)
+_EXPORT_ARGUMENTS = FieldType(read_export_arguments, _ARGUMENT_LIST.schema)
+_PLAIN: FieldType[Any] = FieldType(lambda node: node.to_plain(), ref("plain"))
+_CONVERSION_KEYS = (
     Key("input_info", INPUT_INFO, "Open Model Zoo's inputs."),
     Key("model_optimizer_args", _ARGUMENT_LIST, "Open Model Zoo's preprocessing and outputs."),
     Key(
         "conversion_to_onnx_args",
-        FieldType(read_export_arguments, _ARGUMENT_LIST.schema),
+        _EXPORT_ARGUMENTS,
         "Run with --allow_upstream_code alone.",
         attribute="upstream_export",
     ),
-    Key("model_info", mapping_of(FieldType(lambda node: node.to_plain(), ref("plain")))),
+    Key("model_info", mapping_of(_PLAIN)),
     Key("quantizable", OLDER_BOOLEAN),
     Key(
         "quantized",
@@ -317,26 +328,25 @@ MODEL_KEYS = (
     ),
     Key("quantization", _QUANTIZATION, "How it becomes INT8."),
 )
+MODEL_KEYS = (*_SHARED_KEYS, *_FILE_KEYS, *_USE_KEYS, *_PUBLISHER_KEYS, *_CONVERSION_KEYS)
 #: An input or output of a variant needs only the keys that differ.
-_VARIANT_SCHEMA = mapping_schema(
-    Key(
-        key.name,
-        (
-            FieldType(
-                key.type.read, {"type": "array", "items": mapping_schema(port_keys, complete=False)}
-            )
-            if (port_keys := {"inputs": INPUT_KEYS, "outputs": OUTPUT_KEYS}.get(key.name))
-            else key.type
-        ),
-    )
-    for key in MODEL_KEYS
-    if key.name in VARIANT_KEYS
-)
+_PORT_KEYS = {"inputs": INPUT_KEYS, "outputs": OUTPUT_KEYS}
+
+
+def _variant_schema() -> Schema:
+    keys = [key for key in MODEL_KEYS if key.name in VARIANT_KEYS]
+    schema = mapping_schema(Key(key.name, key.type) for key in keys)
+    for name, port_keys in _PORT_KEYS.items():
+        ports = mapping_schema(port_keys, complete=False)
+        schema["properties"][name] = {"type": "array", "items": ports}
+    return schema
+
+
 VARIANTS_SCHEMA = {
     "type": "object",
     "propertyNames": {"pattern": f"^(?:{TAG.pattern})$"},
     "minProperties": 1,
-    "additionalProperties": _VARIANT_SCHEMA,
+    "additionalProperties": _variant_schema(),
     "description": "By tag, the default first: what differs from what is given once.",
 }
 _STAGES = list_of(MODEL_NAME, unique=str)
@@ -366,7 +376,9 @@ def read_model(
     variants = top.get("variants")
     if variants is None:
         spec = _read_variant(top, path, family, name, composite)
-        return replace(spec, warnings=tuple(warnings)) if warnings else spec
+        if not warnings:
+            return spec
+        return replace(spec, warnings=tuple(warnings))
     tags: dict[str, str] = {}
     specs: list[model.ModelSpec] = []
     for tag, variant in variants.as_mapping():
@@ -375,7 +387,8 @@ def read_model(
         twin = tags.setdefault(case_folded(tag), tag)
         if twin != tag:
             raise variant.make_error(f"is the same tag as {twin} if case is ignored")
-        fields = top.merged_with(variant.as_mapping(VARIANT_KEYS), ("inputs", "outputs"))
+        differing = variant.as_mapping(VARIANT_KEYS)
+        fields = top.merged_with(differing, ("inputs", "outputs"))
         spec = _read_variant(fields, path, family, name, composite)
         specs.append(replace(spec, tag=tag, is_default=not specs))
     if not specs:
@@ -387,8 +400,11 @@ def _collect_unknown_keys(node: YamlNode) -> list[str]:
     """The list that collects unknown keys in Open Model Zoo's form; in our form they are errors."""
     keys = node.value if isinstance(node.value, dict) else {}
     terms = keys.get("license")
-    is_ours = any(key in OURS for key in keys) or (terms is not None and not terms.is_text())
-    return [] if is_ours else node.collect_unknown_keys()
+    if terms is not None and not terms.is_text():
+        return []
+    if not OURS.isdisjoint(keys):
+        return []
+    return node.collect_unknown_keys()
 
 
 def _read_variant(
@@ -435,28 +451,30 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
     published = spec.file_names
     unpacked = False
     for index, step in enumerate(spec.postprocessing):
-        archive = step if isinstance(step, model.UnpackArchive) else None
-        names = {"file": "" if unpacked else step.file, "index": archive.index if archive else ""}
+        names = {} if unpacked else {"file": step.file}
+        if isinstance(step, model.UnpackArchive):
+            names["index"] = step.index
+            unpacked = True
         for key, name in names.items():
             if name and name not in published:
-                node = top["postprocessing"].as_list()[index].as_mapping()[key]
-                raise node.make_error(f"{name} is not listed under files")
-        unpacked = unpacked or archive is not None
+                fields = top["postprocessing"].as_list()[index].as_mapping()
+                raise fields[key].make_error(f"{name} is not listed under files")
     _check_checkpoint(top, spec, is_listed=unpacked or spec.checkpoint in published)
     if spec.self_check.tolerance:
         tolerance = top["self_check"].as_mapping()["tolerance"]
-        tolerance.as_mapping([*(output.name for output in spec.outputs), "*"])
+        outputs = [output.name for output in spec.outputs]
+        tolerance.as_mapping([*outputs, "*"])
     _refuse_itself(top, spec)
 
 
 def _check_checkpoint(top: YamlMapping, spec: model.ModelSpec, *, is_listed: bool) -> None:
     if spec.network is None and "checkpoint" not in top:
         return
+    named = top["checkpoint"]
     if spec.network is None and spec.framework is model.Framework.PYTORCH:
-        raise top["checkpoint"].make_error(
+        raise named.make_error(
             "is given without `network`: declare the network that these weights belong to"
         )
-    named = top["checkpoint"]
     if spec.checkpoint and not is_listed:
         raise named.make_error(
             f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
@@ -491,18 +509,16 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)
     if stages is None:
-        stages = tuple(sorted(part.parent.name for part in path.parent.glob("*/model.yml")))
+        parts = path.parent.glob("*/model.yml")
+        stages = tuple(sorted(part.parent.name for part in parts))
     if not stages:
-        raise (top.get("stages") or top.get("stages_order") or node).make_error(
+        list_node = top.get("stages") or top.get("stages_order") or node
+        raise list_node.make_error(
             "is empty: a composite needs its parts, in the order they run in"
         )
+    values.setdefault("description", "")
     composite = model.CompositeSpec(
-        name=name,
-        family=family,
-        path=path,
-        stages=stages,
-        warnings=tuple(warnings),
-        **{"description": "", **values},
+        name=name, family=family, path=path, stages=stages, warnings=tuple(warnings), **values
     )
     _refuse_itself(top, composite)
     return composite

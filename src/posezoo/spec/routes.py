@@ -1,11 +1,7 @@
-"""The route that converts a model to IR, and any obstacle on it, decided from model.yml alone.
-
-The first rule that applies is used.
-"""
+"""The route that converts a model to IR, and any obstacle on it, decided from model.yml alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from posezoo.spec.darknet_files import is_darknet
@@ -40,14 +36,6 @@ _AUTHORS = (
 _REMOVED = "look for the same model as ONNX"
 
 
-def _is_graph_as_text(spec: ModelSpec) -> bool:
-    return spec.framework is Framework.TF and spec.source_name.endswith(".pbtxt")
-
-
-def _needs_pre_convert(spec: ModelSpec) -> bool:
-    return spec.has_pre_convert and not is_darknet(spec)
-
-
 def _unsupported_flags(spec: ModelSpec) -> list[str]:
     flags = [flag for flag, value in spec.mo_args if not _is_supported(flag, value, spec)]
     return list(dict.fromkeys(flags))
@@ -61,94 +49,83 @@ def _is_supported(flag: str, value: str, spec: ModelSpec) -> bool:
     return is_supported(flag)
 
 
-RouteRule = tuple[Callable[[ModelSpec], bool], Route, Obstacle | None]
-
-#: Upstream's code comes before Model Optimizer, because Model Optimizer would read its output.
-RULES: tuple[RouteRule, ...] = (
-    (lambda spec: spec.is_ir, Route.IR, None),
-    (
-        lambda spec: spec.framework is Framework.PYTORCH and spec.network is not None,
-        Route.NETWORK,
-        None,
+#: Of frameworks whose files neither posezoo nor Model Optimizer reads.
+UNREADABLE = {
+    Framework.MXNET: Obstacle(
+        "mxnet", "Model Optimizer has not read MXNet files since 2024", _REMOVED
     ),
-    (
-        lambda spec: spec.framework is Framework.MXNET,
-        Route.REMOVED,
-        Obstacle("mxnet", "Model Optimizer has not read MXNet files since 2024", _REMOVED),
+    Framework.CAFFE2: Obstacle(
+        "caffe2", "its export to ONNX needs Caffe2, which is no longer developed", _REMOVED
     ),
-    (
-        lambda spec: spec.framework is Framework.CAFFE2,
-        Route.REMOVED,
-        Obstacle(
-            "caffe2", "its export to ONNX needs Caffe2, which is no longer developed", _REMOVED
-        ),
-    ),
-    (
-        lambda spec: spec.framework is Framework.PYTORCH,
-        Route.UPSTREAM_CODE,
-        Obstacle(
-            "pytorch-export",
-            "its network is defined by its authors' Python code, and model.yml does not name one of"
-            " posezoo's networks",
-            _AUTHORS,
-        ),
-    ),
-    (
-        _needs_pre_convert,
-        Route.UPSTREAM_CODE,
-        Obstacle("pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS),
-    ),
-    (
-        lambda spec: spec.input_model.startswith("$conv_dir"),
-        Route.UPSTREAM_CODE,
-        Obstacle("made-by-upstream", "its authors' code makes the file to convert", _AUTHORS),
-    ),
-    (
-        lambda spec: spec.framework is Framework.PADDLE,
-        Route.MO,
-        Obstacle("paddle", "posezoo does not read PaddlePaddle networks", _MO),
-    ),
-    (
-        lambda spec: PIPELINE_CONFIG in _unsupported_flags(spec),
-        Route.MO,
-        Obstacle(
-            "object-detection-pipeline",
-            "Model Optimizer converts it according to its pipeline.config",
-            _MO,
-        ),
-    ),
-    (
-        lambda spec: TRANSFORMATIONS_CONFIG in _unsupported_flags(spec),
-        Route.MO,
-        Obstacle(
-            "transformations-config", "a program inside Model Optimizer rewrites its network", _MO
-        ),
-    ),
-    (
-        _is_graph_as_text,
-        Route.MO,
-        Obstacle(
-            "graph-as-text",
-            "its graph is stored as text",
-            f"{_MO}; a frozen graph (.pb) can be converted",
-        ),
-    ),
-    (
-        lambda spec: bool(_unsupported_flags(spec)),
-        Route.MO,
-        Obstacle("argument", "posezoo does not support an argument of its model.yml", _MO),
-    ),
+}
+_NO_NETWORK = Obstacle(
+    "pytorch-export",
+    "its network is defined by its authors' Python code, and model.yml does not name one of"
+    " posezoo's networks",
+    _AUTHORS,
 )
+_PRE_CONVERT = Obstacle("pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS)
+_MADE_BY_UPSTREAM = Obstacle(
+    "made-by-upstream", "its authors' code makes the file to convert", _AUTHORS
+)
+_PADDLE = Obstacle("paddle", "posezoo does not read PaddlePaddle networks", _MO)
+_PIPELINE = Obstacle(
+    "object-detection-pipeline",
+    "Model Optimizer converts it according to its pipeline.config",
+    _MO,
+)
+_TRANSFORMATIONS = Obstacle(
+    "transformations-config", "a program inside Model Optimizer rewrites its network", _MO
+)
+_GRAPH_AS_TEXT = Obstacle(
+    "graph-as-text", "its graph is stored as text", f"{_MO}; a frozen graph (.pb) can be converted"
+)
+_ARGUMENT = Obstacle("argument", "posezoo does not support an argument of its model.yml", _MO)
 
 
 def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
     """The route to IR, and why posezoo does not take it by itself. No file of the model is
     needed.
     """
-    for applies, route, obstacle in RULES:
-        if applies(spec):
-            return route, obstacle
+    if spec.is_ir:
+        return Route.IR, None
+    if spec.framework is Framework.PYTORCH and spec.network is not None:
+        return Route.NETWORK, None
+    obstacle = UNREADABLE.get(spec.framework)
+    if obstacle:
+        return Route.REMOVED, obstacle
+    # Before Model Optimizer, because Model Optimizer would read the output of upstream's code.
+    obstacle = _find_upstream_code(spec)
+    if obstacle:
+        return Route.UPSTREAM_CODE, obstacle
+    obstacle = _find_unsupported(spec)
+    if obstacle:
+        return Route.MO, obstacle
     return Route.CONVERT, None
+
+
+def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
+    if spec.framework is Framework.PYTORCH:
+        return _NO_NETWORK
+    if spec.has_pre_convert and not is_darknet(spec):
+        return _PRE_CONVERT
+    if spec.input_model.startswith("$conv_dir"):
+        return _MADE_BY_UPSTREAM
+    return None
+
+
+def _find_unsupported(spec: ModelSpec) -> Obstacle | None:
+    """What only Model Optimizer converts."""
+    if spec.framework is Framework.PADDLE:
+        return _PADDLE
+    flags = _unsupported_flags(spec)
+    if PIPELINE_CONFIG in flags:
+        return _PIPELINE
+    if TRANSFORMATIONS_CONFIG in flags:
+        return _TRANSFORMATIONS
+    if spec.framework is Framework.TF and spec.source_name.endswith(".pbtxt"):
+        return _GRAPH_AS_TEXT
+    return _ARGUMENT if flags else None
 
 
 def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:

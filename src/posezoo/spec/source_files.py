@@ -39,17 +39,17 @@ _ARCHIVE_FORMATS = {"zip": "zip", "tar": "tar", "tgz": "gztar", "gz": "gztar"}
 
 # --- the expected contents of a file, and its sources
 
-_SOURCE_LIST = list_of(
-    FieldType(read_source, ref("source")),
-    minimum=1,
-    empty="is empty: a file needs at least one source",
-)
+_SOURCE = FieldType(read_source, ref("source"))
+_SOURCE_LIST = list_of(_SOURCE, minimum=1, empty="is empty: a file needs at least one source")
 
 
-_SOURCES: FieldType[tuple[model.Source, ...]] = FieldType(
-    lambda node: _SOURCE_LIST.read(node) if isinstance(node.value, list) else (read_source(node),),
-    {"anyOf": [ref("source"), _SOURCE_LIST.schema]},
-)
+def _read_sources(node: YamlNode) -> tuple[model.Source, ...]:
+    if isinstance(node.value, list):
+        return _SOURCE_LIST.read(node)
+    return (read_source(node),)
+
+
+_SOURCES = FieldType(_read_sources, {"anyOf": [ref("source"), _SOURCE_LIST.schema]})
 
 
 def _digest(algorithm: str, digits: FieldType[str]) -> FieldType[model.Digest]:
@@ -66,8 +66,12 @@ _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or t
 _MEMBER_DIGEST = tagged({"sha1": _digest("sha1", _HEX_SHA1), "sha256": _SHA256})
 
 
+def _read_sha384(node: YamlNode) -> model.Digest:
+    return model.Digest("sha384", _HEX_SHA384.read(node))
+
+
 #: A SHA-384 in hex.
-SHA384 = FieldType(lambda node: model.Digest("sha384", _HEX_SHA384.read(node)), _HEX_SHA384.schema)
+SHA384 = FieldType(_read_sha384, _HEX_SHA384.schema)
 
 
 def _read_checksum(node: YamlNode) -> model.Digest | None:
@@ -90,26 +94,25 @@ def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     return members
 
 
-_SIZE_SCHEMA = integer(0, MAX_SIZE).schema | {
-    "description": "Bytes: also the most that is ever read."
+def _read_size(node: YamlNode) -> int | None:
+    if node.value == UNKNOWN:
+        return None
+    return node.integer(minimum=0, maximum=MAX_SIZE)
+
+
+_UNKNOWN: Schema = {"const": UNKNOWN}
+_SIZE_SCHEMA = integer(0, MAX_SIZE).schema
+_SIZE_SCHEMA["description"] = "Bytes: also the most that is ever read."
+_SIZE = FieldType(_read_size, {"anyOf": [_SIZE_SCHEMA, _UNKNOWN]})
+_DIGEST_SCHEMAS = _TAGGED_DIGEST.schema["anyOf"]
+_CHECKSUM = FieldType(_read_checksum, {"anyOf": [SHA384.schema, *_DIGEST_SCHEMAS, _UNKNOWN]})
+_MEMBERS_SCHEMA = {
+    "type": "object",
+    "propertyNames": ref("file_name"),
+    "minProperties": 1,
+    "additionalProperties": _MEMBER_DIGEST.schema,
 }
-_SIZE = FieldType(
-    lambda node: None if node.value == UNKNOWN else node.integer(minimum=0, maximum=MAX_SIZE),
-    {"anyOf": [_SIZE_SCHEMA, {"const": UNKNOWN}]},
-)
-_CHECKSUM = FieldType(
-    _read_checksum,
-    {"anyOf": [SHA384.schema, *_TAGGED_DIGEST.schema["anyOf"], {"const": UNKNOWN}]},
-)
-_MEMBERS = FieldType(
-    _read_members,
-    {
-        "type": "object",
-        "propertyNames": ref("file_name"),
-        "minProperties": 1,
-        "additionalProperties": _MEMBER_DIGEST.schema,
-    },
-)
+_MEMBERS = FieldType(_read_members, _MEMBERS_SCHEMA)
 FILE_KEYS = (
     required_key("name", FILE_NAME, "Relative, with / between folders."),
     required_key("size", _SIZE),
@@ -136,24 +139,19 @@ def _make_file(
     sha256: str = "",
     contains: Mapping[str, model.Digest] | None = None,
 ) -> model.SourceFile:
+    if sha256:
+        checksum = model.Digest("sha256", sha256)
     # Open Model Zoo's copy comes first and the publisher's last, because publishers' files
     # disappear.
-    return model.SourceFile(
-        name=name,
-        size=size,
-        max_size=max_size,
-        checksum=model.Digest("sha256", sha256) if sha256 else checksum,
-        sources=(*source, *original_source),
-        contains=contains or {},
-    )
+    sources = (*source, *original_source)
+    return model.SourceFile(name, size, checksum, sources, max_size, contains or {})
 
 
 def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
-    required = [] if file.size is not None else ["max_size"]
-    required += [] if "sha256" in fields or "contains" in fields else ["checksum"]
-    for name in required:
-        if name not in fields:
-            raise fields.node.make_error(f"the key {name} is missing")
+    if file.size is None:
+        fields["max_size"]  # raises if it is missing
+    if "sha256" not in fields and "contains" not in fields:
+        fields["checksum"]
     if file.size is not None and "max_size" in fields:
         raise fields["max_size"].make_error("is allowed only if the size is unknown")
     if "contains" in fields and not file.name.endswith(".zip"):
@@ -166,21 +164,17 @@ def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
         )
 
 
-FILE = record(
-    _make_file,
-    *FILE_KEYS,
-    check=_check_file,
-    schema={
-        "anyOf": [{"required": [key]} for key in ("checksum", "sha256", "contains")],
-        "not": {"required": ["checksum", "sha256"]},
-        "if": {"properties": {"size": {"const": UNKNOWN}}},
-        "then": {"required": ["max_size"]},
-        "else": {"not": {"required": ["max_size"]}},
-    },
-)
-_FILE_LIST = list_of(
-    FieldType(FILE.read, ref("file")), minimum=1, empty="is empty: a model needs at least one file"
-)
+_REQUIRE_MAX_SIZE: Schema = {"required": ["max_size"]}
+_FILE_SCHEMA = {
+    "anyOf": [{"required": [key]} for key in ("checksum", "sha256", "contains")],
+    "not": {"required": ["checksum", "sha256"]},
+    "if": {"properties": {"size": _UNKNOWN}},
+    "then": _REQUIRE_MAX_SIZE,
+    "else": {"not": _REQUIRE_MAX_SIZE},
+}
+FILE = record(_make_file, *FILE_KEYS, check=_check_file, schema=_FILE_SCHEMA)
+_FILE = FieldType(FILE.read, ref("file"))
+_FILE_LIST = list_of(_FILE, minimum=1, empty="is empty: a model needs at least one file")
 
 
 def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
@@ -303,37 +297,33 @@ def _check_archive(fields: YamlMapping, step: model.PostprocessingStep) -> None:
 
 
 _PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_PATTERN_LENGTH}]}
+
+
+def _read_replacement(node: YamlNode) -> str:
+    # Quoted spaces, or an empty quoted text, delete the match.
+    if isinstance(node.value, str) and node.is_text() and not node.value.strip():
+        return node.value
+    return node.text()
+
+
+_REPLACEMENT_SCHEMA = {"type": ["string", "number", "boolean"]}
+_REGEX_REPLACE: FieldType[model.PostprocessingStep] = record(
+    model.RegexReplace,
+    required_key("file", FILE_NAME),
+    required_key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA)),
+    required_key("replacement", FieldType(_read_replacement, _REPLACEMENT_SCHEMA)),
+    Key("count", integer(0, 1_000_000)),
+    check=_check_replacement,
+    tag="regex_replace",
+)
+_UNPACK_ARCHIVE: FieldType[model.PostprocessingStep] = record(
+    model.UnpackArchive,
+    required_key("file", FILE_NAME),
+    required_key("format", one_of(("zip", "tar", "gztar", "emscripten"))),
+    Key("index", FILE_NAME, "Of emscripten: the script that lists the members of a .data file."),
+    check=_check_archive,
+    tag="unpack_archive",
+)
 #: The steps by ``$type``.
-STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
-    "regex_replace": record(
-        model.RegexReplace,
-        required_key("file", FILE_NAME),
-        required_key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA)),
-        required_key(
-            "replacement",
-            FieldType(
-                # Quoted spaces, or an empty quoted text, delete the match.
-                lambda node: (
-                    node.value if node.is_text() and not str(node.value).strip() else node.text()
-                ),
-                {"type": ["string", "number", "boolean"]},
-            ),
-        ),
-        Key("count", integer(0, 1_000_000)),
-        check=_check_replacement,
-        tag="regex_replace",
-    ),
-    "unpack_archive": record(
-        model.UnpackArchive,
-        required_key("file", FILE_NAME),
-        required_key("format", one_of(("zip", "tar", "gztar", "emscripten"))),
-        Key(
-            "index",
-            FILE_NAME,
-            "Of emscripten: the script that lists the members of a .data file.",
-        ),
-        check=_check_archive,
-        tag="unpack_archive",
-    ),
-}
+STEPS = {"regex_replace": _REGEX_REPLACE, "unpack_archive": _UNPACK_ARCHIVE}
 STEP = tagged(STEPS)

@@ -223,11 +223,15 @@ HEX_SHA256 = hex_digits(64, label="64 hex digits of SHA256")
 _WHEEL_NAME = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
 
 
+def _normalize_package(name: str) -> str:
+    return re.sub("[-_.]+", "_", name).lower()
+
+
 def _check_wheel(fields: YamlMapping, source: Source) -> None:
     assert isinstance(source, PythonPackageSource)
-    package, version = source.wheel.name.split("-")[:2]
-    names = [re.sub("[-_.]+", "_", name).lower() for name in (package, source.package)]
-    if names[0] != names[1] or version != source.version:
+    package, version, *_ = source.wheel.name.split("-")
+    is_of_package = _normalize_package(package) == _normalize_package(source.package)
+    if not is_of_package or version != source.version:
         raise fields["wheel"].make_error(f"is not of {source.package} {source.version}")
 
 
@@ -250,12 +254,41 @@ _NPM_VERSION = matching(
 _INTEGRITY_TEXT = matching(
     _INTEGRITY, "an integrity such as sha512-..., as in package-lock.json", numbers=False
 )
+
+
+def _read_integrity(node: YamlNode) -> Digest | None:
+    return parse_integrity(_INTEGRITY_TEXT.read(node))
+
+
 _DRIVE_ID = matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive")
 _COMMIT = matching(re.compile(r"[0-9a-f]{40}"), "a commit of 40 hex digits, since branches move")
 #: user/name; a few old repositories have no user.
 _REPOSITORY = matching(
     re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}"),
     "a repository such as user/name",
+)
+_PYTHON_PACKAGE: FieldType[Source] = record(
+    PythonPackageSource,
+    required_key("package", _PACKAGE),
+    required_key("version", WORD),
+    required_key("wheel", _WHEEL),
+    required_key("member", FILE_NAME),
+    check=_check_wheel,
+    tag="python_package",
+)
+_SUBRESOURCE_INTEGRITY = FieldType(_read_integrity, _INTEGRITY_TEXT.schema)
+_NPM: FieldType[Source] = record(
+    NpmPackageSource,
+    required_key("package", _NPM_PACKAGE),
+    required_key("version", _NPM_VERSION),
+    required_key("member", FILE_NAME, "With the folder in the tarball, usually package/."),
+    Key(
+        "integrity",
+        _SUBRESOURCE_INTEGRITY,
+        "Of the tarball, as in package-lock.json; without it, the registry's is used.",
+    ),
+    Key("tarball_size", integer(1, MAX_SIZE), "In bytes; it is announced before the download."),
+    tag="npm_package",
 )
 #: The sources by ``$type``; ``download.source_types`` downloads them.
 SOURCES: Mapping[str, FieldType[Source]] = {
@@ -269,38 +302,8 @@ SOURCES: Mapping[str, FieldType[Source]] = {
         tag="huggingface",
     ),
     "file": record(lambda path: FileSource(Path(path)), required_key("path", LINE), tag="file"),
-    "python_package": record(
-        PythonPackageSource,
-        required_key("package", _PACKAGE),
-        required_key("version", WORD),
-        required_key("wheel", _WHEEL),
-        required_key("member", FILE_NAME),
-        check=_check_wheel,
-        tag="python_package",
-    ),
-    "npm_package": record(
-        NpmPackageSource,
-        required_key("package", _NPM_PACKAGE),
-        required_key("version", _NPM_VERSION),
-        required_key(
-            "member",
-            FILE_NAME,
-            "With the folder in the tarball, usually package/.",
-        ),
-        Key(
-            "integrity",
-            FieldType(
-                lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema
-            ),
-            "Of the tarball, as in package-lock.json; without it, the registry's is used.",
-        ),
-        Key(
-            "tarball_size",
-            integer(1, MAX_SIZE),
-            "In bytes; it is announced before the download.",
-        ),
-        tag="npm_package",
-    ),
+    "python_package": _PYTHON_PACKAGE,
+    "npm_package": _NPM,
 }
 _TAGGED_SOURCE = tagged(SOURCES)
 #: Types that installed packages add: ``download.source_types.SourceType`` with a ``field_type``.
