@@ -133,9 +133,8 @@ class GalleryEntry:
         published = self.published
         new_metrics = {}
         for precision, metrics in self.measured.items():
-            new_metrics[precision] = {
-                key: metric for key, metric in metrics.items() if metric != published.get(key)
-            }
+            differing = [item for item in metrics.items() if item not in published.items()]
+            new_metrics[precision] = dict(differing)
         return new_metrics
 
     @property
@@ -144,8 +143,10 @@ class GalleryEntry:
         for part in self.facts.parts:
             for port in part.inputs:
                 sides = port.sides
-                if min(sides.get("H", 0), sides.get("W", 0)) > 0:
-                    return f"{sides['H']}x{sides['W']}"
+                height = sides.get("H", 0)
+                width = sides.get("W", 0)
+                if min(height, width) > 0:
+                    return f"{height}x{width}"
         return ""
 
     @property
@@ -207,7 +208,8 @@ def collect_gallery_data(
         examples = read_example(facts) if pictures is None else pictures.get(name, ())
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
         published = _collect_published(facts, from_card)
-        entries.append(GalleryEntry(facts, examples, published, from_card, measured.get(name, {})))
+        metrics = measured.get(name, {})
+        entries.append(GalleryEntry(facts, examples, published, from_card, metrics))
     references: list[OutsideReference] = []
     for root in unique(registry_root(facts.model) for facts in models):
         references += read_outside_references(root)
@@ -226,11 +228,8 @@ def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
     card = None if has_note(path, NOTE) else read_card(path)
     if card is None:
         return ()
-    return tuple(
-        metric
-        for metric in card.metrics
-        if metric.section and metric.section[0].casefold().startswith(SECTIONS)
-    )
+    metrics = [metric for metric in card.metrics if metric.section]
+    return tuple(metric for metric in metrics if metric.section[0].casefold().startswith(SECTIONS))
 
 
 def _collect_published(
@@ -250,7 +249,8 @@ def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ChartAxis]:
     for entry in entries:
         used.update(entry.published, *entry.measured.values())
     from_cards = {key: _accuracy(one_line(key)) for key in sorted(used - AXES.keys())}
-    return {key: axis for key, axis in {**AXES, **from_cards}.items() if key in used}
+    axes = {**AXES, **from_cards}
+    return {key: axis for key, axis in axes.items() if key in used}
 
 
 def read_example(facts: ModelFacts) -> Sequence[Picture]:
@@ -269,7 +269,8 @@ def read_example(facts: ModelFacts) -> Sequence[Picture]:
         return ()
     if not jpeg.startswith(b"\xff\xd8\xff"):
         return ()
-    return (Picture(jpeg, f"what {facts.name} finds in two photos", to_plain_text(CREDIT)),)
+    description = f"what {facts.name} finds in two photos"
+    return (Picture(jpeg, description, to_plain_text(CREDIT)),)
 
 
 def name_family(name: str) -> str:
@@ -288,12 +289,19 @@ def _first_of_each(metrics: Iterable[CardMetric]) -> dict[str, SourcedMetric]:
     """The first value of each cost and accuracy that a card states; accuracies as fractions."""
     first: dict[str, SourcedMetric] = {}
     for metric in metrics:
-        name = next((name for name, pattern in _SPELLINGS if pattern.search(metric.label)), "")
+        name = _name_metric(metric.label)
         value = metric.value if name in ("gflops", "mparams") else _to_fraction(metric)
         if name and value > 0:
             conditions = metric.label if name == "published_AP" else ""
             first.setdefault(name, SourcedMetric(value, MetricSource.DECLARED, conditions))
     return first
+
+
+def _name_metric(label: str) -> str:
+    for name, pattern in _SPELLINGS:
+        if pattern.search(label):
+            return name
+    return ""
 
 
 def _to_fraction(metric: CardMetric) -> float:

@@ -37,7 +37,6 @@ from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
 from posezoo.gallery.templates import (
     SCRIPTS,
-    page_script,
     render_page,
     to_data_address,
     to_script_json,
@@ -87,12 +86,12 @@ def render_gallery_pages(
     named = [entry for entry in entries if entry.name == first]
     heroes = list(map(_hero, (*named, *with_pictures)[:1]))
     models = format_count(len(entries), "model")
-    tasks = format_count(len({entry.facts.model.task for entry in entries}), "task")
+    used_tasks = {entry.facts.model.task for entry in entries}
+    tasks = format_count(len(used_tasks), "task")
     data = index_data(gallery)
     pages[NAME] = render_page(
-        "index.html",
-        ["base", "hero", "index"],
-        page_script(SCRIPTS),
+        "index",
+        SCRIPTS,
         title=title,
         hero=heroes[0] if heroes else None,
         side_by_side=SIDE_BY_SIDE if with_pictures else "",
@@ -125,26 +124,25 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
         "AP measured with": gallery.accuracy_conditions,
     }
     known_settings = (f"{title}: {one_line(text)}" for title, text in settings.items() if text)
+    families = {entry.facets["family"] for entry in gallery.entries}
+    outside = []
+    for reference in gallery.references:
+        publication = project(reference, "license publisher source protocol")
+        outside += [{**publication, **project(model, "name figures")} for model in reference.models]
     return {
         "axes": to_json(gallery.axes),
-        "families": len({entry.facets["family"] for entry in gallery.entries}),
+        "families": len(families),
         "ways": "; ".join(known_settings),
         "models": list(map(_model, gallery.entries)),
-        "outside": [
-            {
-                **project(reference, "license publisher source protocol"),
-                **project(model, "name figures"),
-            }
-            for reference in gallery.references
-            for model in reference.models
-        ],
+        "outside": outside,
     }
 
 
 def _model(entry: GalleryEntry) -> dict[str, Any]:
     description = one_line(entry.facts.model.description)
     if len(description) > 160:  # the model's page shows the whole text
-        description = f"{description[:157].rsplit(' ', 1)[0]} …"
+        words, _, _ = description[:157].rpartition(" ")
+        description = f"{words} …"
     facets = {**entry.facets, "people": people_from(entry.facts.model)}
     precisions = to_json(entry.precisions)
     measured = {name.value: _values(metrics) for name, metrics in entry.new_metrics.items()}
@@ -162,11 +160,14 @@ def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
     values: dict[str, list[object]] = {}
     for key, metric in metrics.items():
         number = _round(metric.number)
-        values[key] = [int(number) if number.is_integer() else number, _LETTERS[metric.origin]]
+        if number.is_integer():
+            number = int(number)
+        value: list[object] = [number, _LETTERS[metric.origin]]
         if metric.conditions:
-            values[key].append(one_line(metric.conditions))
+            value.append(one_line(metric.conditions))
         if metric.interval:
-            values[key].append(list(map(_round, metric.interval)))
+            value.append(list(map(_round, metric.interval)))
+        values[key] = value
     return values
 
 
@@ -177,20 +178,21 @@ def _round(number: float) -> float:
 def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page; ``pages`` are the names of all models that have one."""
     facts = entry.facts
+    related = [each for each in _related_models(facts) if each[1] in pages]
+    ports = [_ports(part) for part in facts.parts if part.inputs or part.outputs]
+    files = [_file_row(file) for part in facts.parts for file in part.files]
     return render_page(
-        "model.html",
-        ["base", "hero", "model"],
-        page_script(["copy"]),
+        "model",
+        ["copy"],
         title=entry.name,
         hero=_hero(entry),
-        model=facts.model,
+        facts=facts,
+        pages=pages,
         tags=_tags(entry),
-        parts=[_part_row(part, pages) for part in facts.parts] if facts.stages else [],
-        related=[each for each in _related_models(facts) if each[1] in pages],
-        ports=[_ports(part) for part in facts.parts if part.inputs or part.outputs],
-        limits=facts.limits,
+        related=related,
+        ports=ports,
         commands=_commands(facts),
-        files=[_file_row(file) for part in facts.parts for file in part.files],
+        files=files,
         **_performance(entry, gallery),
         **_legal(facts),
     )
@@ -199,27 +201,29 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
 def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
     facts = entry.facts
     published = [part.published for part in facts.parts]
+    differences = unique(each.known_difference for each in published)
+    tables = tabulate_measurements(facts)
     return {
         "metrics": [_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
         "accuracy": [_accuracy_row(claim) for each in published for claim in each.accuracy],
-        "known_difference": " ".join(unique(each.known_difference for each in published)),
-        "measured": [
-            (_measurement_title(table), table.headers, table.rows, table.conditions)
-            for table in tabulate_measurements(facts)
-        ],
+        "known_difference": " ".join(differences),
+        "measured": [(_measurement_title(table), table) for table in tables],
         "card_rows": list(map(_card_row, entry.from_card)),
     }
 
 
 def _legal(facts: ModelFacts) -> dict[str, object]:
-    parts = facts.parts
+    licenses = []
+    origins = []
+    for part in facts.parts:
+        terms = part.license
+        licenses.append((terms.spdx, terms.url, read_copyright_line(part), part.license_note))
+        origins.append((part.origin.repository, part.origin.paper))
+    training = to_json(facts.model.training) if isinstance(facts.model, ModelSpec) else {}
     return {
-        "licenses": unique(
-            (part.license.spdx, part.license.url, read_copyright_line(part), part.license_note)
-            for part in parts
-        ),
-        "origins": unique((part.origin.repository, part.origin.paper) for part in parts),
-        "training": to_json(facts.model.training) if isinstance(facts.model, ModelSpec) else {},
+        "licenses": unique(licenses),
+        "origins": unique(origins),
+        "training": training,
         "citations": list(map(format_bibtex, facts.papers)),
     }
 
@@ -231,14 +235,11 @@ def _tags(entry: GalleryEntry) -> list[str]:
 
 def _related_models(facts: ModelFacts) -> list[tuple[str, str, str]]:
     """The relations to other models, in words, their names and pages."""
-    related = [("A part of", facts.composite)] if facts.composite else []
+    related = []
+    if facts.composite:
+        related.append(("A part of", facts.composite))
     related += [("There is also", variant.name) for variant in facts.variants]
     return [(relation, name, f"{name}.html".replace("@", "%40")) for relation, name in related]
-
-
-def _part_row(part: ModelSpec, pages: Collection[str]) -> Row:
-    link = f"{part.name}.html" if part.name in pages else ""
-    return part.name, link, part.description
 
 
 def _card_row(metric: CardMetric) -> Row:
@@ -250,9 +251,8 @@ def _render_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
     """The pictures of all models, each with the command that runs it."""
     heroes = list(map(_hero, entries))
     return render_page(
-        "side_by_side.html",
-        ["base", "hero", "side_by_side"],
-        page_script(["copy"]),
+        "side_by_side",
+        ["copy"],
         title="Side by side",
         heroes=heroes,
         credits=unique(credit for hero in heroes for credit in hero["credits"]),
@@ -268,21 +268,25 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
     command = ""
     if precision and _is_ours(facts):
         command = format_shortest_command(facts, precision)
-    kept = format_megabytes(facts.size_bytes)
+    pictures = []
+    for each in entry.pictures:
+        pictures.append((to_data_address(each.jpeg), each.description, each.note))
+    kept = ""
+    if facts.download_bytes != facts.size_bytes:
+        kept = format_megabytes(facts.size_bytes)
+    shown_facts = [
+        ("Download", format_megabytes(facts.download_bytes)),
+        ("of which are kept", kept),
+        ("License", ", ".join(facts.licenses) or "not declared"),
+        ("Approach", facts.approach),
+    ]
     return {
         **project(entry, "name page=link description=facts.model.description"),
-        "pictures": [
-            (to_data_address(each.jpeg), each.description, each.note) for each in entry.pictures
-        ],
+        "pictures": pictures,
         "credits": unique(each.credit for each in entry.pictures),
         "skeleton": _skeleton(facts.skeleton) if facts.skeleton else None,
         "command": command,
-        "facts": [
-            ("Download", format_megabytes(facts.download_bytes)),
-            ("of which are kept", "" if facts.download_bytes == facts.size_bytes else kept),
-            ("License", ", ".join(facts.licenses) or "not declared"),
-            ("Approach", facts.approach),
-        ],
+        "facts": shown_facts,
     }
 
 
@@ -305,21 +309,21 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
     for name, metrics in ((PUBLISHED, entry.published), *entry.new_metrics.items()):
         if axes.keys() & metrics.keys():
             by_row[name] = {key: metrics[key] for key in axes if key in metrics}
-    is_pipeline = scope == "pipeline"
+    rows = []
+    for name, metrics in by_row.items():
+        cells = [_format_metric(metrics.get(key), axis, name) for key, axis in axes.items()]
+        rows.append((name, *cells))
+    title = "Network alone"
+    speed_setting = gallery.network_setting
+    if scope == "pipeline":
+        title = _pipeline_title(entry.facts)
+        speed_setting = gallery.speed_setting
+    notes = _metric_notes(by_row, speed_setting, gallery.accuracy_conditions)
     return {
-        "title": _pipeline_title(entry.facts) if is_pipeline else "Network alone",
+        "title": title,
         "headers": ["", *map(_column_title, axes.values())],
-        "rows": [
-            (name, *(_format_metric(metrics.get(key), axes[key], name) for key in axes))
-            for name, metrics in by_row.items()
-        ],
-        "note": "; ".join(
-            _metric_notes(
-                by_row,
-                gallery.speed_setting if is_pipeline else gallery.network_setting,
-                gallery.accuracy_conditions,
-            )
-        ),
+        "rows": rows,
+        "note": "; ".join(notes),
     }
 
 
@@ -328,7 +332,8 @@ def _is_in_scope(key: str, axis: ChartAxis, scope: str) -> bool:
 
 
 def _column_title(axis: ChartAxis) -> str:
-    return f"{axis.title.partition(', ')[0]}, {axis.unit}"
+    title, _, _ = axis.title.partition(", ")
+    return f"{title}, {axis.unit}"
 
 
 def _metric_notes(
@@ -354,27 +359,35 @@ def _format_metric(metric: SourcedMetric | None, axis: ChartAxis, row: str) -> s
     value = metric.number * axis.factor
     is_measured = metric.origin is not MetricSource.DECLARED
     number = format_figure(value) if is_measured or axis.factor < 1 else f"{value:.5g}"
-    return number if row == PUBLISHED else f"{number}{_MARKS[metric.origin]}"
+    if row == PUBLISHED:
+        return number
+    return number + _MARKS[metric.origin]
 
 
 def _pipeline_title(facts: ModelFacts) -> str:
     people = people_from(facts.model)
-    return f"Whole pipeline, people from {people}" if people else "Whole pipeline"
+    if not people:
+        return "Whole pipeline"
+    return f"Whole pipeline, people from {people}"
 
 
 def _measurement_title(table: MeasurementTable) -> str:
-    subject = {"accuracy": "Accuracy", "quantization": "INT8 compared with FP32", "speed": "Speed"}
-    return f"{subject[table.kind]}, {'whole pipeline' if table.is_of_pipeline else 'network alone'}"
+    subjects = {"accuracy": "Accuracy", "quantization": "INT8 compared with FP32", "speed": "Speed"}
+    scope = "whole pipeline" if table.is_of_pipeline else "network alone"
+    return f"{subjects[table.kind]}, {scope}"
 
 
 def _accuracy_row(claim: PublishedAccuracy) -> Row:
     value = f"{claim.value:g} mm" if claim.metric == "MPJPE" else _percent(claim.value)
-    at_50_and_75 = _percent(claim.ap50), _percent(claim.ap75)
-    return claim.metric, value, *at_50_and_75, claim.dataset, format_protocol(claim)
+    at_50 = _percent(claim.ap50)
+    at_75 = _percent(claim.ap75)
+    return claim.metric, value, at_50, at_75, claim.dataset, format_protocol(claim)
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.4g} %"
+    if share is None:
+        return ""
+    return f"{100 * share:.4g} %"
 
 
 def _ports(part: ModelSpec) -> tuple[str, Sequence[Row], Sequence[Row]]:
@@ -388,30 +401,32 @@ def _ports(part: ModelSpec) -> tuple[str, Sequence[Row], Sequence[Row]]:
         else:
             inputs.append((port.name, "original", *original))
             inputs.append((port.name, "converted", *converted))
-    outputs = [
-        (output.name, format_port_shape(output), output.layout, format_role(output))
-        for output in part.outputs
-    ]
+    outputs: list[Row] = []
+    for output in part.outputs:
+        shape = format_port_shape(output)
+        outputs.append((output.name, shape, output.layout, format_role(output)))
     return part.full_name, inputs, outputs
 
 
 def _input_cells(port: Input) -> Row:
-    color = port.color or ""
-    values = (format_numbers(port.mean), format_numbers(port.scale))
-    return format_port_shape(port), port.layout, color, *values
+    shape = format_port_shape(port)
+    mean = format_numbers(port.mean)
+    scale = format_numbers(port.scale)
+    return shape, port.layout, port.color or "", mean, scale
 
 
 def _skeleton(skeleton: Skeleton) -> dict[str, object]:
     names = skeleton.keypoints
     positions = list(map(keypoint_position, names))
+    rightmost = max((x for x, _ in positions), default=0)
+    points = []
+    for number, name in enumerate(names):
+        points.append((*positions[number], keypoint_side(name) or "middle", number))
     return {
         "name": skeleton.name,
-        "width": max([0, *(x for x, _ in positions)]) // 240 * 336 + 240,
+        "width": max(0, rightmost) // 240 * 336 + 240,
         "names": [name.replace("_", " ") for name in names],
-        "points": [
-            (*positions[number], keypoint_side(name) or "middle", number)
-            for number, name in enumerate(names)
-        ],
+        "points": points,
         "limbs": [(*positions[a], *positions[b]) for a, b in skeleton.limbs],
     }
 
@@ -427,7 +442,8 @@ def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
         if paragraph.startswith("## "):
             commands.append(("heading", paragraph[3:]))
         elif paragraph.startswith("```"):
-            commands.append(("block", "\n".join(paragraph.splitlines()[1:-1])))
+            lines = paragraph.splitlines()[1:-1]
+            commands.append(("block", "\n".join(lines)))
         else:
             commands.append(("words", to_plain_text(paragraph)))
     return commands
@@ -436,5 +452,6 @@ def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
 def _file_row(file: SourceFile) -> Row:
     limit = f"at most {file.max_size:,}" if file.max_size else ""
     size = limit if file.size is None else f"{file.size:,}"
-    digests = (f"{digest.algorithm} {digest.value}" for digest in file.declared_digests.values())
+    declared = file.declared_digests.values()
+    digests = [f"{digest.algorithm} {digest.value}" for digest in declared]
     return file.name, size, ", ".join(digests) or "none"

@@ -19,6 +19,7 @@ from posezoo.cards.markdown import one_line
 from posezoo.errors import import_optional
 
 _HERE = Path(__file__).parent
+_WEB_ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", re.ASCII)
 
 #: The files of the index's script, in order.
 SCRIPTS = (
@@ -27,25 +28,29 @@ SCRIPTS = (
 )
 
 
-def render_page(template: str, styles: Sequence[str], script: str = "", **values: Any) -> bytes:
-    """A page as UTF-8 bytes, from a template, style sheets of assets/ in order, a script, and
-    variables.
+def render_page(name: str, scripts: Sequence[str], **values: Any) -> bytes:
+    """A page as UTF-8 bytes.
+
+    Args:
+        name: of the template, and of the last of the style sheets in assets/.
+        scripts: the names of scripts of assets/, in order.
+        values: the template's variables.
     """
-    environment = _environment()
-    safe = import_optional("markupsafe", extra="gallery").Markup
-    style = minify("\n".join(read_asset(f"{name}.css") for name in styles))
-    style = re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", style)
+    template = _environment().get_template(f"{name}.html")
+    style = _page_style(name)
+    script = _page_script(scripts)
     # Only these styles and this script are allowed, and no requests.
-    allowed_script = f"'{_hash(script)}'" if script else "'none'"
     policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed_script}; img-src"
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src"
         " data:; base-uri 'none'; form-action 'none'"
     )
-    return str(
-        environment.get_template(template).render(
-            style=safe(style), script=safe(script), policy=policy, **values
-        )
-    ).encode()
+    page = template.render(style=_safe(style), script=_safe(script), policy=policy, **values)
+    return str(page).encode()
+
+
+def _safe(text: str) -> Any:
+    """A text that is HTML already."""
+    return import_optional("markupsafe", extra="gallery").Markup(text)
 
 
 @cache
@@ -70,7 +75,13 @@ def read_asset(name: str) -> str:
     return (_HERE / "assets" / name).read_text("utf-8")
 
 
-def page_script(names: Sequence[str]) -> str:
+def _page_style(name: str) -> str:
+    sheets = (read_asset(f"{sheet}.css") for sheet in ("base", "hero", name))
+    style = minify("\n".join(sheets))
+    return re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", style)
+
+
+def _page_script(names: Sequence[str]) -> str:
     """Some scripts of assets/, in one function scope."""
     parts = "\n".join(read_asset(f"{name}.js") for name in names)
     return minify(f'(() => {{\n"use strict";\n{parts}\n}})();\n')
@@ -78,23 +89,29 @@ def page_script(names: Sequence[str]) -> str:
 
 def minify(text: str) -> str:
     """A style sheet or script without indentation and without whole-line comments."""
-    lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "*/")))
+    lines = [line.strip() for line in text.splitlines()]
+    comments = ("//", "/*", "*/")
+    return "\n".join(line for line in lines if line and not line.startswith(comments))
 
 
 def breakable(name: str) -> Any:
     """A name as HTML that breaks into lines only after ``-``, ``_``, ``.`` and ``@``."""
-    markup = import_optional("markupsafe", extra="gallery")
-    return markup.Markup("<wbr>").join(re.split(r"(?<=[-_.@])(?=\w)", name))
+    words = re.split(r"(?<=[-_.@])(?=\w)", name)
+    return _safe("<wbr>").join(words)
 
 
 def to_data_address(jpeg: bytes) -> str:
     """A JPEG as an address that contains it, so that a page needs no other file."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    return f"data:image/jpeg;base64,{_base64(jpeg)}"
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{_base64(digest)}"
 
 
 def to_script_json(values: Mapping[str, Any]) -> Any:
@@ -102,7 +119,7 @@ def to_script_json(values: Mapping[str, Any]) -> Any:
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return import_optional("markupsafe", extra="gallery").Markup(text)
+    return _safe(text)
 
 
 def non_empty_columns(rows: Sequence[Sequence[str]]) -> list[int]:
@@ -115,8 +132,4 @@ def is_web_address(text: str) -> bool:
     """Whether a page may link to a text: an http(s) address without a user name or special
     characters.
     """
-    return bool(
-        re.fullmatch(
-            r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", text, re.ASCII
-        )
-    )
+    return _WEB_ADDRESS.fullmatch(text) is not None
