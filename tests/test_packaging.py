@@ -82,6 +82,7 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
         if name.startswith(parts) or name.endswith((".yml", ".txt"))
     }
     modules |= {"posezoo/cards/keypoint_positions.json", "posezoo/pose/skeletons.json"}
+    modules |= {"posezoo/cli/omz/mo_arguments.json", "posezoo/cli/verbs/summaries.json"}
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
     assert names == modules | models | licenses

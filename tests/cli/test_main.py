@@ -26,7 +26,7 @@ def test_help_shows_every_verb_and_examples():
     assert shown.returncode == 0
     modules = {path.stem for path in Path(verbs.__file__).parent.glob("[a-z]*.py")}
     assert sorted(command_line.VERBS) == sorted(modules), (
-        "a verb has a module, and its summary is in cli/verbs/__init__.py"
+        "a verb has a module, and its summary is in cli/verbs/summaries.json"
     )
     for verb in command_line.VERBS:
         assert shown.stdout.count(f"\n  {verb} ") == 1

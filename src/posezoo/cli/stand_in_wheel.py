@@ -11,7 +11,7 @@ import base64
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -28,6 +28,14 @@ _EXTRAS = {
     "onnx": "proof",
     "pytorch": "torch",
 }
+
+# As in setup.cfg. The folder of the models may be an output folder too, so weights must be left
+# out.
+_CODE = (
+    "**/*.py py.typed cards/*.json cli/*/*.json export/templates/*.* gallery/*/*.* ir/*.*"
+    " pose/*.json"
+)
+_REGISTRY = "**/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
 
 _QUANTIZE = "posezoo quantize makes INT8 of pose models, the package nncf of any model"
 _EVALUATE = "posezoo evaluate measures pose models; nothing replaces it for other models"
@@ -146,37 +154,24 @@ def pack_posezoo() -> tuple[str, bytes]:
     """
     installed = _installed_posezoo()
     models = builtin_models_dir()
-    # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left
-    # out.
-    sources = {
-        "posezoo": (
-            Path(__file__).resolve().parents[1],
-            (
-                *("**/*.py", "py.typed", "cards/*.json", "export/templates/*.*", "gallery/*/*.*"),
-                *("ir/*.*", "pose/*.json"),
-            ),
-        ),
-        "posezoo/models": (
-            models,
-            (
-                *("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.safetensors", "**/*.svg"),
-                "**/pre-convert.py",
-            ),
-        ),
-        "posezoo/licenses": (models.parent / "licenses", ("*.txt",)),
-    }
-    members: dict[str, bytes] = {}
-    for prefix, (folder, patterns) in sources.items():
-        for path in (path for pattern in patterns for path in folder.glob(pattern)):
+    package = Path(__file__).resolve().parents[1]
+    members = dict(_read_members("posezoo", package, _CODE))
+    members |= _read_members("posezoo/models", models, _REGISTRY)
+    members |= _read_members("posezoo/licenses", models.parent / "licenses", "*.txt")
+    info = {}
+    for name in ("METADATA", "entry_points.txt", "licenses/LICENSE"):
+        text = installed.read_text(name)
+        if text:
+            info[name] = text
+    return _pack_wheel("posezoo", installed.version, members, info)
+
+
+def _read_members(prefix: str, folder: Path, patterns: str) -> Iterator[tuple[str, bytes]]:
+    for pattern in patterns.split():
+        for path in folder.glob(pattern):
             name = f"{prefix}/{path.relative_to(folder).as_posix()}"
             if "/." not in name and "/__pycache__/" not in name:
-                members[name] = path.read_bytes()
-    info = {
-        name: text
-        for name in ("METADATA", "entry_points.txt", "licenses/LICENSE")
-        if (text := installed.read_text(name))
-    }
-    return _pack_wheel("posezoo", installed.version, members, info)
+                yield name, path.read_bytes()
 
 
 def pack_stand_in(

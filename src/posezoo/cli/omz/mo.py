@@ -8,6 +8,7 @@ posezoo's converter supports, and refuses each other one by its name.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -57,96 +58,13 @@ _EXAMPLES = """examples:
   mo --input_model net.pb --input_shape "[1,224,224,3]" --mean_values "[123,117,104]"
   mo --saved_model_dir saved_model --model_name net --compress_to_fp16=False"""
 
+_ARGUMENTS = json.loads(Path(__file__).with_name("mo_arguments.json").read_text("utf-8"))
 #: By usage: the help. A value in brackets may be left out, and then is True.
-CARRIED_OUT = {
-    "--input_model, -w, -m FILE": (
-        "the file to convert: ONNX, a frozen TensorFlow graph, TFLite or a .caffemodel; or the "
-        "folder of a SavedModel"
-    ),
-    "--input_proto, -d FILE": (
-        "the .prototxt with the layers of a Caffe network (default: beside the .caffemodel)"
-    ),
-    "--saved_model_dir DIR": "the folder of a TensorFlow SavedModel",
-    "--input_meta_graph FILE": "a TensorFlow MetaGraph (.meta); its variables are beside it",
-    "--framework NAME": "onnx, tf, tflite or caffe (default: by the ending of the file's name)",
-    "--model_name, -n NAME": (
-        "the name of the IR and of its files (default: the file's name without ending)"
-    ),
-    "--output_dir, -o DIR": "the folder of the IR (default: the working folder)",
-    "--input NAMES": (
-        "the inputs, separated by commas, each as name[shape]{type}->value; an inner tensor "
-        "becomes an input; a value makes the input a constant"
-    ),
-    "--output NAMES": "the outputs, separated by commas; an inner tensor becomes an output",
-    "--input_shape SHAPES": (
-        "the shape of each input, such as [1,3,448,448],[1,10]; 1..4 for a range, -1 "
-        "or ? for any size"
-    ),
-    "--batch, -b SIZE": "the batch size of all inputs",
-    "--layout LAYOUTS": "the layouts of the inputs, such as nhwc, image(nchw) or nhwc->nchw",
-    "--mean_values VALUES": (
-        "what is subtracted from each channel, such as [123,117,104] or data[123,117,104]"
-    ),
-    "--scale_values VALUES": "what each channel is divided by, after the mean was subtracted",
-    "--scale, -s N": "what all inputs are divided by",
-    "--reverse_input_channels [BOOL]": (
-        "reverse the channels, RGB to BGR, before mean and scale are applied"
-    ),
-    "--freeze_placeholder_with_value VALUES": (
-        "inputs that become constants, such as is_training->False"
-    ),
-    "--transformations_config, --tensorflow_use_custom_operations_config FILE": (
-        "Model Optimizer's file for a detector of TensorFlow's Object Detection API, such as "
-        "ssd_v2_support.json, by its name alone, or one for YOLO 1 to 3, by its name or path"
-    ),
-    "--tensorflow_object_detection_api_pipeline_config FILE": (
-        "the pipeline.config of a detector of that API"
-    ),
-    "--static_shape [BOOL]": "replace what depends only on shapes with constants",
-    "--compress_to_fp16 [BOOL]": (
-        "store the weights in FP16 (default: True, as in Model Optimizer 2024.6)"
-    ),
-    "--data_type TYPE": (
-        "FP16, half, FP32 or float, as older releases had it; the same as --compress_to_fp16 "
-        "True or False"
-    ),
-}
+CARRIED_OUT: dict[str, str] = _ARGUMENTS["carried_out"]
 #: Arguments that cannot change the IR here; they are accepted and not used.
-WITHOUT_EFFECT = {
-    "--use_new_frontend [BOOL]": "OpenVINO's frontends are always used",
-    "--share_weights [BOOL]": "it only saves memory",
-    "--caffe_parser_path DIR": "files of Caffe are read without Caffe",
-    "--disable_nhwc_to_nchw [BOOL]": "the layouts of TensorFlow are always kept",
-    "--silent [BOOL]": "little is printed anyway",
-    "--progress [BOOL]": "no progress is printed",
-    "--stream_output [BOOL]": "no progress is printed",
-    "--log_level LEVEL": "errors and warnings are always printed",
-}
+WITHOUT_EFFECT: dict[str, str] = _ARGUMENTS["without_effect"]
 #: Arguments that are refused, and why.
-REFUSED = {
-    "--source_layout [V]": "give both layouts with --layout, as in nhwc->nchw",
-    "--target_layout [V]": "give both layouts with --layout, as in nhwc->nchw",
-    "--use_legacy_frontend [V]": "these frontends are part of Model Optimizer",
-    "--tensorflow_custom_operations_config_update [V]": (
-        "it belongs to a program inside Model Optimizer"
-    ),
-    "--tensorflow_custom_layer_libraries [V]": "no code is loaded from files",
-    "--tensorboard_logdir [V]": "nothing is written for TensorBoard",
-    "--input_model_is_text [V]": "graphs stored as text are not read; a binary graph (.pb) is",
-    "--input_checkpoint [V]": (
-        "variables are not read from a checkpoint; a frozen graph or a SavedModel is"
-    ),
-    "--saved_model_tags [V]": "the tag is always serve",
-    "--example_input [V]": "it is for PyTorch modules in memory",
-    "--extensions [V]": "no code is loaded from files",
-    "--transform [V]": "LowLatency2, MakeStateful and Pruning are not applied",
-    "--k, -k [V]": "layers of Caffe are always read as their types say",
-    "--disable_omitting_optional [V]": "layers of Caffe are always read as their types say",
-    "--enable_flattening_nested_params [V]": "layers of Caffe are always read as their types say",
-    "--counts [V]": "files of Kaldi are not read",
-    "--remove_output_softmax [V]": "files of Kaldi are not read",
-    "--remove_memory [V]": "files of Kaldi are not read",
-}
+REFUSED: dict[str, str] = _ARGUMENTS["refused"]
 #: The framework of a file, by the ending of its name.
 FRAMEWORKS = {
     ".onnx": "onnx", ".pb": "tf", ".meta": "tf", ".tflite": "tflite", ".pdmodel": "paddle",
