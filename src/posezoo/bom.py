@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -27,8 +28,9 @@ from posezoo.facts.labels import (
 )
 from posezoo.facts.model_facts import ModelFacts, unique
 from posezoo.files.verified_files import is_verified, is_verified_file
+from posezoo.ir.provenance import Provenance
 from posezoo.registry import license_path, read_copyright_line
-from posezoo.spec.model import Digest, Input, ModelSpec, Output
+from posezoo.spec.model import Digest, Input, ModelSpec, Output, Precision
 from posezoo.spec.spdx_licenses import is_license
 from posezoo.versions import version
 
@@ -63,7 +65,8 @@ def render_bom(models: Sequence[ModelFacts], form: str) -> bytes:
         time = f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
     entries = [_Entry(facts, tuple(_files(facts)), _properties(facts)) for facts in models]
     content = _cyclonedx(entries, time) if form == "cyclonedx" else _spdx(entries, time)
-    return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return text.encode() + b"\n"
 
 
 def _described_parts(facts: ModelFacts) -> tuple[ModelSpec, ...]:
@@ -78,22 +81,29 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
         for file in part.files:
             how = ", else ".join(file.addresses)
             yield _File(file.name, file.size, file.declared_checksum, how)
-    for part, precision, record in facts.ir_records() if _described_parts(facts) else ():
-        made = dict(record.key)
-        made.pop("sources", None)
-        made["self_check"] = list(map(asdict, record.checks))
-        for suffix, content in record.contents.items():
-            assert facts.layout is not None
-            path = facts.layout.converted_ir_path(part, precision).with_suffix(suffix)
-            if is_verified(path, content.size, content.digest, remember=False):
-                made_from = {
-                    name: Digest(*f"{text}".partition(":")[::2])
-                    for name, text in record.sources.items()
-                }
-                how = f"made by posezoo: {json.dumps(made)}"
-                yield _File(
-                    f"{precision}/{path.name}", content.size, content.digest, how, made_from
-                )
+    if not _described_parts(facts):
+        return
+    for part, precision, record in facts.ir_records():
+        assert facts.layout is not None
+        xml = facts.layout.converted_ir_path(part, precision)
+        yield from _ir_files(xml, precision, record)
+
+
+def _ir_files(xml: Path, precision: Precision, record: Provenance) -> Iterator[_File]:
+    """The files of an IR that are here as they were made."""
+    made = dict(record.key)
+    made.pop("sources", None)
+    made["self_check"] = list(map(asdict, record.checks))
+    how = f"made by posezoo: {json.dumps(made)}"
+    made_from = {}
+    for name, text in record.sources.items():
+        algorithm, _, value = f"{text}".partition(":")
+        made_from[name] = Digest(algorithm, value)
+    for suffix, content in record.contents.items():
+        path = xml.with_suffix(suffix)
+        if is_verified(path, content.size, content.digest, remember=False):
+            name = f"{precision}/{path.name}"
+            yield _File(name, content.size, content.digest, how, made_from)
 
 
 def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
@@ -103,13 +113,13 @@ def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ..
             conditions = join("published", claim.dataset, format_protocol(claim))
             yield claim.metric, f"{claim.value:.6g}", conditions, ()
     for model, measured in facts.measurements():
-        if model is facts.model:
-            where = join(
-                measured.precision, measured.machine, describe_settings(measured), measured.date
-            )
-            for name, value in measured.figures.items():
-                interval = measured.intervals.get(name, ())
-                yield name, f"{value:.6g}", f"measured {measured.kind}: {where}", interval
+        if model is not facts.model:
+            continue
+        settings = describe_settings(measured)
+        where = join(measured.precision, measured.machine, settings, measured.date)
+        for name, value in measured.figures.items():
+            interval = measured.intervals.get(name, ())
+            yield name, f"{value:.6g}", f"measured {measured.kind}: {where}", interval
 
 
 def _properties(facts: ModelFacts) -> Json:
@@ -119,14 +129,12 @@ def _properties(facts: ModelFacts) -> Json:
         "posezoo:parts": ", ".join(facts.stages),
     }
     for part in _described_parts(facts):
+        count = len(part.files)
         verified = _count_verified_files(facts, part)
-        share = "all"
-        if verified != len(part.files):
-            share = f"{verified} of {len(part.files)}"
+        share = "all" if verified == count else f"{verified} of {count}"
+        verified_files = f"{share} here; of other files, only declared facts are stated"
         properties |= {
-            "posezoo:verified_files": (
-                f"{share} here; of other files, only declared facts are stated"
-            ),
+            "posezoo:verified_files": verified_files,
             "posezoo:framework": part.framework.value,
             "posezoo:training_data": "not declared",
             "posezoo:training_command": part.training.command,
@@ -153,18 +161,18 @@ def _license_text(part: ModelSpec) -> str:
 
 def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
     tool = {"type": "application", "name": "posezoo", "version": version()}
+    metadata: Json = {"timestamp": time} if time else {}
+    metadata["tools"] = {"components": [tool]}
+    composites = [entry.facts for entry in entries if entry.facts.stages]
+    dependencies = [{"ref": facts.name, "dependsOn": list(facts.stages)} for facts in composites]
     content: Json = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {**({"timestamp": time} if time else {}), "tools": {"components": [tool]}},
+        "metadata": metadata,
         "components": list(map(_ml_component, entries)),
-        "dependencies": [
-            {"ref": entry.facts.name, "dependsOn": list(entry.facts.stages)}
-            for entry in entries
-            if entry.facts.stages
-        ],
+        "dependencies": dependencies,
     }
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
     return {**content, "serialNumber": f"urn:uuid:{serial}"}
@@ -173,6 +181,12 @@ def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
 def _ml_component(entry: _Entry) -> Json:
     facts = entry.facts
     repositories = unique(part.origin.repository for part in _described_parts(facts))
+    metrics = [_metric(*each) for each in _metrics(facts)]
+    model_card = {
+        "modelParameters": _model_parameters(facts),
+        "quantitativeAnalysis": {"performanceMetrics": metrics},
+        "considerations": {"technicalLimitations": facts.limits},
+    }
     return {
         "type": "machine-learning-model",
         "bom-ref": facts.name,
@@ -180,30 +194,35 @@ def _ml_component(entry: _Entry) -> Json:
         "version": f"{facts.revision}",
         "description": facts.model.description,
         "licenses": distinct(map(_license, facts.parts)),
-        "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),
+        "copyright": _copyright(facts),
         "externalReferences": [{"type": "vcs", "url": url} for url in repositories],
         "components": [_published_file(file, facts.name) for file in entry.files],
-        "modelCard": {
-            "modelParameters": _model_parameters(facts),
-            "quantitativeAnalysis": {
-                "performanceMetrics": [_metric(*each) for each in _metrics(facts)]
-            },
-            "considerations": {"technicalLimitations": facts.limits},
-        },
+        "modelCard": model_card,
         "properties": [{"name": name, "value": value} for name, value in entry.properties.items()],
     }
 
 
+def _copyright(facts: ModelFacts) -> str:
+    return "; ".join(unique(map(read_copyright_line, facts.parts)))
+
+
 def _license(part: ModelSpec) -> Json:
     spdx = part.license.spdx
-    is_listed = bool(spdx) and " " not in spdx and is_license(spdx) and "LicenseRef-" not in spdx
-    license: Json = {"id" if is_listed else "name": spdx or part.license.url or "not declared"}
+    name = spdx or part.license.url or "not declared"
+    license: Json = {"id" if _is_listed(spdx) else "name": name}
     text = _license_text(part)
     if text:
         license["text"] = {"contentType": "text/plain", "content": text}
     if part.license.url:
         license["url"] = part.license.url
     return {"license": license}
+
+
+def _is_listed(spdx: str) -> bool:
+    """Whether this is one identifier of SPDX's list."""
+    if not spdx or " " in spdx or "LicenseRef-" in spdx:
+        return False
+    return is_license(spdx)
 
 
 def _file_component(name: str, digest: Digest | None) -> Json:
@@ -218,9 +237,9 @@ def _published_file(file: _File, model: str) -> Json:
     component = _file_component(file.name, file.digest)
     component["bom-ref"] = f"{model}/{file.name}"
     component["description"] = file.how
-    component["properties"] = (
-        [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
-    )
+    component["properties"] = []
+    if file.size:
+        component["properties"].append({"name": "posezoo:size", "value": f"{file.size}"})
     if file.made_from:
         ancestors = [_file_component(*source) for source in file.made_from.items()]
         component["pedigree"] = {"ancestors": ancestors}
@@ -238,10 +257,9 @@ def _metric(name: str, value: str, conditions: str, interval: Sequence[float]) -
 def _model_parameters(facts: ModelFacts) -> Json:
     parameters: Json = {"task": task_label(facts.model.task), "datasets": []}
     for part in _described_parts(facts):
-        parameters["datasets"] = [
-            {"type": "dataset", "name": name, "description": "of the published accuracy"}
-            for name in unique(claim.dataset for claim in part.published.accuracy)
-        ]
+        for name in unique(claim.dataset for claim in part.published.accuracy):
+            dataset = {"type": "dataset", "name": name, "description": "of the published accuracy"}
+            parameters["datasets"].append(dataset)
         parameters["inputs"] = list(map(_port, part.inputs))
         parameters["outputs"] = list(map(_port, part.outputs))
     return parameters
@@ -263,23 +281,19 @@ class _SpdxGraph:
 
     def add(self, kind: str, identifier: str, /, **fields: object) -> str:
         """Add an element without its empty fields, and return its identifier."""
-        element = {
-            "type": kind,
-            "spdxId": self.to_id(identifier),
-            "creationInfo": "_:creation",
-            **fields,
-        }
-        self.elements.append(
-            {key: value for key, value in element.items() if value not in ("", [], None)}
-        )
-        return self.to_id(identifier)
+        spdx_id = self.to_id(identifier)
+        element: Json = {"type": kind, "spdxId": spdx_id, "creationInfo": "_:creation"}
+        for key, value in fields.items():
+            if value not in ("", [], None):
+                element[key] = value
+        self.elements.append(element)
+        return spdx_id
 
     def relate(self, source: str, kind: str, targets: Sequence[str]) -> None:
         if targets:
             name = f"relationship-{len(self.elements)}"
-            self.add(
-                "Relationship", name, **{"from": source, "relationshipType": kind, "to": targets}
-            )
+            fields = {"from": source, "relationshipType": kind, "to": targets}
+            self.add("Relationship", name, **fields)
 
 
 def _spdx(entries: Sequence[_Entry], time: str) -> Json:
@@ -292,50 +306,51 @@ def _spdx(entries: Sequence[_Entry], time: str) -> Json:
     profiles = ["core", "software", "simpleLicensing", "ai"]
     graph.add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
     # SPDX requires a time; the same facts must give the same bytes.
-    created = {
+    creation = {
+        "type": "CreationInfo",
+        "@id": "_:creation",
         "specVersion": "3.0.1",
         "created": time or "1970-01-01T00:00:00Z",
         "createdBy": [agent],
     }
-    elements = [{"type": "CreationInfo", "@id": "_:creation", **created}, *graph.elements]
+    elements = [creation, *graph.elements]
     return {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": elements}
 
 
 def _add_spdx_package(graph: _SpdxGraph, entry: _Entry, names: Sequence[str]) -> None:
     """Add a model, its files and its license; ``names`` are those of all models of the document."""
     facts = entry.facts
-    metrics = [
-        {"type": "DictionaryEntry", "key": f"{name} ({conditions})", "value": value}
-        for name, value, conditions, _ in _metrics(facts)
-    ]
+    metrics = []
+    for name, value, conditions, _ in _metrics(facts):
+        key = f"{name} ({conditions})"
+        metrics.append({"type": "DictionaryEntry", "key": key, "value": value})
+    comments = (f"{name} {value}" for name, value in entry.properties.items())
+    repositories = unique(part.origin.repository for part in facts.parts)
     package = graph.add(
         "ai_AIPackage",
         facts.name,
         name=facts.name,
         description=facts.model.description,
-        comment="; ".join(f"{name} {value}" for name, value in entry.properties.items()),
+        comment="; ".join(comments),
         software_packageVersion=f"{facts.revision}",
         software_primaryPurpose="model",
-        software_copyrightText="; ".join(unique(map(read_copyright_line, facts.parts))),
+        software_copyrightText=_copyright(facts),
         software_attributionText=unique(map(_license_text, facts.parts)),
-        software_sourceInfo=", ".join(unique(part.origin.repository for part in facts.parts)),
+        software_sourceInfo=", ".join(repositories),
         ai_domain=[task_label(facts.model.task)],
         ai_typeOfModel=unique([facts.approach]),
         ai_limitation=" ".join(facts.limits),
         ai_metric=metrics,
     )
-    graph.relate(
-        package, "contains", [graph.to_id(stage) for stage in facts.stages if stage in names]
-    )
+    stages = [graph.to_id(stage) for stage in facts.stages if stage in names]
+    graph.relate(package, "contains", stages)
     graph.relate(package, "contains", _add_spdx_files(graph, entry))
     for part in _described_parts(facts):
         expression = part.license.spdx
         if expression:
-            terms = graph.add(
-                "simplelicensing_LicenseExpression",
-                f"license-{facts.name}",
-                simplelicensing_licenseExpression=expression,
-            )
+            fields = {"simplelicensing_licenseExpression": expression}
+            kind = "simplelicensing_LicenseExpression"
+            terms = graph.add(kind, f"license-{facts.name}", **fields)
             graph.relate(package, "hasDeclaredLicense", [terms])
 
 
@@ -345,12 +360,12 @@ def _add_spdx_files(graph: _SpdxGraph, entry: _Entry) -> list[str]:
     for file in entry.files:
         hashes = []
         if file.digest is not None:
-            hashes.append({"type": "Hash", **project(file.digest, "algorithm hashValue=value")})
-        name = f"{entry.facts.name}/{file.name}"
-        files[file.name] = graph.add(
-            "software_File", name, name=file.name, verifiedUsing=hashes, comment=file.how
-        )
+            digest = project(file.digest, "algorithm hashValue=value")
+            hashes.append({"type": "Hash", **digest})
+        fields = {"name": file.name, "verifiedUsing": hashes, "comment": file.how}
+        identifier = graph.add("software_File", f"{entry.facts.name}/{file.name}", **fields)
+        files[file.name] = identifier
         for source in file.made_from:
             if source in files:
-                graph.relate(files[source], "generates", [files[file.name]])
+                graph.relate(files[source], "generates", [identifier])
     return list(files.values())

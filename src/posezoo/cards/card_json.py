@@ -63,7 +63,7 @@ from typing import Any
 
 from posezoo.facts.json_projection import distinct, project, to_json
 from posezoo.facts.labels import format_protocol
-from posezoo.facts.model_facts import ModelFacts, converted_input, measurements_of
+from posezoo.facts.model_facts import ModelFacts, converted_input, measurements_of, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.ir.provenance import Provenance
 from posezoo.measured import measurement_to_json
@@ -102,9 +102,10 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
 
 
 def _legal(facts: ModelFacts) -> dict[str, Any]:
+    origins = unique(part.origin for part in facts.parts)
     return {
         "license": distinct(map(_license, facts.parts)),
-        "origin": list(map(to_json, dict.fromkeys(part.origin for part in facts.parts))),
+        "origin": list(map(to_json, origins)),
         "citation": list(map(format_bibtex, facts.papers)),
         "revision": facts.revision,
         "deprecated": to_json(facts.model.deprecated),
@@ -132,18 +133,18 @@ def _data(facts: ModelFacts) -> dict[str, Any]:
 
 def _results(facts: ModelFacts) -> dict[str, Any]:
     parts = facts.parts
-    measured = [
-        measurement_to_json(each.full_name, result) for each, result in facts.measurements()
-    ]
+    measured = []
+    for model, result in facts.measurements():
+        measured.append(measurement_to_json(model.full_name, result))
     differences = (part.published.known_difference for part in parts)
-    model = facts.model
+    training = facts.model.training if isinstance(facts.model, ModelSpec) else Training()
     return {
         "accuracy": [_accuracy(part, claim) for part in parts for claim in part.published.accuracy],
         "complexity": list(map(_complexity, parts)),
         "known_difference": " ".join(filter(None, differences)),
         "measured": measured,
         "limits": facts.limits,
-        "training": to_json(model.training if isinstance(model, ModelSpec) else Training()),
+        "training": to_json(training),
         "made": [_made(*record) for record in facts.ir_records()],
     }
 
@@ -170,13 +171,13 @@ def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
 
 
 def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
+    shape = project(port, "shape layout")
     return {
         "model": part.full_name,
         "name": port.name,
-        "original": project(port, "shape layout"),
-        "converted": project(port, "shape layout"),
-        "role": port.role,
-        "note": port.note,
+        "original": shape,
+        "converted": shape,
+        **project(port, "role note"),
         "original_note": port.original or port.note,
     }
 
@@ -192,10 +193,9 @@ def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> dict[str, Any]:
 
 
 def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str, Any]:
-    files = [
-        {"suffix": suffix, **project(content, "size checksum=digest")}
-        for suffix, content in record.contents.items()
-    ]
+    files = []
+    for suffix, content in record.contents.items():
+        files.append({"suffix": suffix, **project(content, "size checksum=digest")})
     return {
         "model": part.full_name,
         "precision": precision.value,
@@ -210,8 +210,7 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str
 def _complexity(part: ModelSpec) -> dict[str, Any]:
     counts = measurements_of(part, "complexity")
     counted = counts[0].figures if counts else {}
-    return {
-        "model": part.full_name,
-        "gflops": {"published": part.published.gflops, "counted": counted.get("gflops")},
-        "mparams": {"published": part.published.mparams, "counted": counted.get("mparams")},
-    }
+    complexity: dict[str, Any] = {"model": part.full_name}
+    for name, published in project(part.published, "gflops mparams").items():
+        complexity[name] = {"published": published, "counted": counted.get(name)}
+    return complexity
