@@ -18,8 +18,10 @@ _HEIGHT = 392
 _LIST = 252
 _ROWS = 19  # rows of the list beside the person; more keypoints use more columns
 #: The radius of a keypoint and the size of its number; small for faces and hands.
-_RADIUS, _NUMBER = 7, 8
-_SMALL_RADIUS, _SMALL_NUMBER = 5, 5
+_RADIUS = 7
+_NUMBER = 8
+_SMALL_RADIUS = 5
+_SMALL_NUMBER = 5
 
 
 def render_skeleton(skeleton: Skeleton) -> str:

@@ -32,7 +32,8 @@ def format_results(
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
     for other in results[1:] if is_compared else ():
-        base, ratio = results[0], other.speed_ratio(results[0])
+        base = results[0]
+        ratio = other.speed_ratio(results[0])
         yield (
             f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as"
             f" {_name(base)}, {_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f},"
@@ -81,7 +82,9 @@ def measurements_to_json(
 
 
 def _row(result: BenchmarkResult) -> tuple[str, ...]:
-    case, info, throughput = result.case, result.info, result.throughput_fps
+    case = result.case
+    info = result.info
+    throughput = result.throughput_fps
     weights = "" if case.weights == WEIGHTS[0] else f" ({case.weights} weights)"
     pipeline = ""
     if not isinstance(case.workload, NetworkWorkload):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
 
 #: The paths in COCO's archives of 2017.
-ANNOTATIONS, IMAGES = Path("annotations/person_keypoints_val2017.json"), Path("val2017")
+ANNOTATIONS = Path("annotations/person_keypoints_val2017.json")
+IMAGES = Path("val2017")
 
 #: The data set that is used by default.
 DEFAULT_DATASET = "coco-val2017"
@@ -47,10 +48,12 @@ def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDat
     """The data set that the flags name, or the default one."""
     from posezoo import coco
 
-    annotations, images = args.annotations, args.images
+    annotations = args.annotations
+    images = args.images
     if annotations is None:
         home = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
-        annotations, images = home / ANNOTATIONS, home / IMAGES
+        annotations = home / ANNOTATIONS
+        images = home / IMAGES
         if not annotations.is_file():
             raise DatasetError(
                 f"{annotations}: does not exist",

@@ -196,7 +196,9 @@ class FlagGroup:
     """Flags below a heading of their own; or, without a title, flags that exclude each other."""
 
     def __init__(self, *flags: Flag, title: str = "", description: str | None = None) -> None:
-        self.flags, self.title, self.description = flags, title, description
+        self.flags = flags
+        self.title = title
+        self.description = description
 
 
 def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:

@@ -48,7 +48,8 @@ def truncate_to_width(line: str, width: int | None) -> str:
     """The line, cut to a terminal's width; not cut if ``width`` is None."""
     if width is None or display_width(line) <= width:
         return line
-    start, used = "", 0
+    start = ""
+    used = 0
     for char in line:
         used += display_width(char)
         if used > width - len(ELLIPSIS):

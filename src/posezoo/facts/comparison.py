@@ -72,25 +72,19 @@ class MeasurementSelection:
 
     def select(self, model: Model, kind: str) -> list[Measurement]:
         """All selected measurements of one kind of a model."""
-        measurements = measurements_of(model, kind)
-        if any(each.kind == kind for _, each in self.user_measurements):
-            measurements = [
-                each
-                for name, each in self.user_measurements
-                if name == model.full_name and each.kind == kind
-            ]
+        of_user = [pair for pair in self.user_measurements if pair[1].kind == kind]
+        measurements = list(measurements_of(model, kind))
+        if of_user:
+            measurements = [each for name, each in of_user if name == model.full_name]
         if kind != "speed":
-            return list(measurements)
+            return measurements
         return list(filter(self._is_comparable_speed, measurements))
 
     def select_of_pipeline(self, model: Model, kind: str) -> list[Measurement]:
         """Those of the whole pipeline, with people found as the model does by default."""
         usual = people_from(model)
-        return [
-            each
-            for each in self.select(model, kind)
-            if is_of_pipeline(each) and each.settings.get("people_from", "") == usual
-        ]
+        of_pipeline = filter(is_of_pipeline, self.select(model, kind))
+        return [each for each in of_pipeline if each.settings.get("people_from", "") == usual]
 
     def select_of_network(self, model: Model) -> list[Measurement]:
         """The speeds of the network alone."""
@@ -99,9 +93,10 @@ class MeasurementSelection:
     def _is_comparable_speed(self, measurement: Measurement) -> bool:
         if self.machine.casefold() not in measurement.machine.casefold():
             return False
-        return all(
-            str(measurement.settings.get(name)) == value for name, value in self.settings.items()
-        )
+        for name, value in self.settings.items():
+            if str(measurement.settings.get(name)) != value:
+                return False
+        return True
 
 
 def is_of_pipeline(measurement: Measurement) -> bool:
@@ -168,9 +163,11 @@ class ModelComparison:
     @property
     def columns(self) -> Mapping[str, ComparisonColumn]:
         """The columns in which at least one row has a value."""
-        return {
-            key: each for key, each in COLUMNS.items() if any(row.values[key] for row in self.rows)
-        }
+        used = {}
+        for key, column in COLUMNS.items():
+            if any(row.values[key] for row in self.rows):
+                used[key] = column
+        return used
 
 
 def compare_models(
@@ -182,11 +179,10 @@ def compare_models(
     """Compare models and composites: a row for each precision that all parts have, or were
     quantized to.
     """
-    subjects = [
-        (facts, precision)
-        for facts, precision in product(models, precisions)
-        if all(_has_ir(part, precision, layout) for part in facts.parts)
-    ]
+    subjects = []
+    for facts, precision in product(models, precisions):
+        if all(_has_ir(part, precision, layout) for part in facts.parts):
+            subjects.append((facts, precision))
     speed_setting, speeds = _select_most_common_setting(
         subjects, lambda model: selection.select_of_pipeline(model, "speed"), "throughput_fps"
     )
@@ -208,7 +204,8 @@ def compare_models(
         values = {key: metrics.get(key) for key in COLUMNS}
         license = ", ".join(facts.licenses)
         people = people_from(facts.model) or ITSELF
-        rows.append(ComparisonRow(facts.name, precision, license, values, people))
+        row = ComparisonRow(facts.name, precision, license, values, people)
+        rows.append(row)
     return ModelComparison(tuple(rows), speed_setting, network_setting, accuracy_setting)
 
 
@@ -232,7 +229,9 @@ def _static_metrics(
         if size:
             metrics["size_bytes"] = size
         by_part.append(metrics)
-    return by_part[0] if len(by_part) == 1 else _sum_metrics(by_part)
+    if len(by_part) == 1:
+        return by_part[0]
+    return _sum_metrics(by_part)
 
 
 def _sum_metrics(by_part: Sequence[Mapping[str, SourcedMetric]]) -> dict[str, SourcedMetric]:
@@ -241,7 +240,8 @@ def _sum_metrics(by_part: Sequence[Mapping[str, SourcedMetric]]) -> dict[str, So
     for key in ("gflops", "mparams", "size_bytes"):
         if all(key in metrics for metrics in by_part):
             number = sum(metrics[key].number for metrics in by_part)
-            sums[key] = SourcedMetric(number, by_part[0][key].origin, "the sum of its parts")
+            origin = by_part[0][key].origin
+            sums[key] = SourcedMetric(number, origin, "the sum of its parts")
     return sums
 
 
@@ -253,12 +253,12 @@ def _count_metrics(
     count = min(counts, key=lambda each: each.precision is not precision, default=None)
     if count is None:
         return {}
-    settings = format_pairs(dict(sorted(count.settings.items())))
-    conditions = join(f"counted on {count.precision}", settings)
-    return {
-        name: SourcedMetric(number, MetricSource.MEASURED, conditions)
-        for name, number in count.figures.items()
-    }
+    settings = dict(sorted(count.settings.items()))
+    conditions = join(f"counted on {count.precision}", format_pairs(settings))
+    metrics = {}
+    for name, number in count.figures.items():
+        metrics[name] = SourcedMetric(number, MetricSource.MEASURED, conditions)
+    return metrics
 
 
 def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
@@ -266,7 +266,8 @@ def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> Sour
     xml = layout.ir_path(part, precision)
     files = (xml, xml.with_suffix(".bin"))
     if all(map(Path.is_file, files)):
-        return SourcedMetric(sum(file.stat().st_size for file in files), MetricSource.MEASURED)
+        size = sum(file.stat().st_size for file in files)
+        return SourcedMetric(size, MetricSource.MEASURED)
     sizes = [file.size for file in part.files if file.name.startswith(f"{precision}/")]
     if part.is_ir and sizes and None not in sizes:
         return SourcedMetric(sum(filter(None, sizes)), MetricSource.DECLARED)
@@ -277,12 +278,12 @@ def _measured_metrics(measurement: Measurement | None) -> dict[str, SourcedMetri
     if measurement is None:
         return {}
     origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
-    return {
-        name: SourcedMetric(
-            number, origin, describe_interval(measurement, name), measurement.intervals.get(name)
-        )
-        for name, number in measurement.figures.items()
-    }
+    metrics = {}
+    for name, number in measurement.figures.items():
+        interval = measurement.intervals.get(name)
+        conditions = describe_interval(measurement, name)
+        metrics[name] = SourcedMetric(number, origin, conditions, interval)
+    return metrics
 
 
 def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
@@ -292,13 +293,15 @@ def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
     If a metric has several values, the first one is used.
     """
     metrics: dict[str, SourcedMetric] = {}
-    for claim in spec.published.accuracy:
+    published = spec.published
+    for claim in published.accuracy:
         # MPJPE is in mm, not a fraction; the AP of boxes is not comparable with that of keypoints.
         if claim.metric != "MPJPE" and spec.task != "detection":
-            conditions = join(claim.dataset, claim.protocol, "flip" if claim.flip else "")
+            flip = "flip" if claim.flip else ""
+            conditions = join(claim.dataset, claim.protocol, flip)
             metric = SourcedMetric(claim.value, MetricSource.DECLARED, conditions)
             metrics.setdefault(f"published_{claim.metric}", metric)
-    for name, number in (("gflops", spec.published.gflops), ("mparams", spec.published.mparams)):
+    for name, number in (("gflops", published.gflops), ("mparams", published.mparams)):
         if number is not None:
             metrics[name] = SourcedMetric(number, MetricSource.DECLARED)
     return metrics
@@ -307,17 +310,18 @@ def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
 def describe_interval(measurement: Measurement, metric: str) -> str:
     """The 95 % confidence interval of a metric, in words; empty if it was not computed."""
     low, high = measurement.intervals.get(metric, (0.0, 0.0))
-    return f"95 % interval {low:.3f} to {high:.3f}" if high else ""
+    if not high:
+        return ""
+    return f"95 % interval {low:.3f} to {high:.3f}"
 
 
 def format_measurement_setting(measurement: Measurement) -> str:
     """The machine and the settings that comparable measurements share, in one line."""
-    settings = ", ".join(
-        f"{name} {value if isinstance(value, str) else json.dumps(value)}"
-        for name, value in sorted(measurement.settings.items())
-        if name not in _MODEL_DEPENDENT
-    )
-    return join(measurement.machine, settings, separator="; ")
+    settings = {}
+    for name, value in sorted(measurement.settings.items()):
+        if name not in _MODEL_DEPENDENT:
+            settings[name] = value if isinstance(value, str) else json.dumps(value)
+    return join(measurement.machine, format_pairs(settings), separator="; ")
 
 
 def select_accuracy(model: Model) -> Measurement | None:
@@ -329,7 +333,10 @@ def select_accuracy(model: Model) -> Measurement | None:
     for each in MeasurementSelection().select_of_pipeline(model, "accuracy"):
         if "AP" in each.figures:
             by_precision.setdefault(each.precision, each)
-    return next((by_precision[each] for each in precisions if each in by_precision), None)
+    for precision in precisions:
+        if precision in by_precision:
+            return by_precision[precision]
+    return None
 
 
 def select_pipeline_speed(model: Model, precision: Precision) -> Measurement | None:
@@ -347,26 +354,22 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
     if "INT8" not in measurement.precision or measurement.kind not in INT8_BASELINES:
         return None
     baseline, metric = INT8_BASELINES[measurement.kind]
+    value = measurement.figures.get(metric)
     conditions = _conditions(measurement)
     for other in others:
         if other.precision is baseline and _conditions(other) == conditions:
             least = other.figures.get(metric)
-            value = measurement.figures.get(metric)
-            return value / least if least and value is not None else None
+            if not least or value is None:
+                return None
+            return value / least
     return None
 
 
 def _conditions(measurement: Measurement) -> tuple[object, ...]:
     """All that INT8 and its baseline must have in common."""
     ignored = ("arithmetic", "executed_precision", "people")
-    settings = [item for item in measurement.settings.items() if item[0] not in ignored]
-    return (
-        measurement.kind,
-        measurement.tag,
-        measurement.machine,
-        measurement.weights,
-        dict(settings),
-    )
+    settings = {key: value for key, value in measurement.settings.items() if key not in ignored}
+    return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 
 def _select_most_common_setting(
@@ -389,12 +392,14 @@ def _select_most_common_setting(
         for measurement in measurements[facts.name]:
             if measurement.precision is not precision or metric not in measurement.figures:
                 continue
-            best = by_setting.setdefault(format_measurement_setting(measurement), {})
-            if subject not in best or measurement.figures[metric] > best[subject].figures[metric]:
+            setting = format_measurement_setting(measurement)
+            best = by_setting.setdefault(setting, {})
+            present = best.get(subject)
+            if present is None or measurement.figures[metric] > present.figures[metric]:
                 best[subject] = measurement
-    ranks = {
-        setting: (len(best), max(measurement.date for measurement in best.values()))
-        for setting, best in by_setting.items()
-    }
+    ranks = {}
+    for setting, best in by_setting.items():
+        newest = max(measurement.date for measurement in best.values())
+        ranks[setting] = (len(best), newest)
     chosen = max(ranks, key=lambda setting: ranks[setting], default="")
     return chosen, by_setting.get(chosen, {})

@@ -42,12 +42,13 @@ def format_figure(value: float) -> str:
     """A measured value with three significant digits and no exponent: ``6.20``, ``104``,
     ``1,230``.
     """
-    exponent = int(f"{value:.2e}".partition("e")[2])
     if float(value).is_integer() and abs(value) < 1000:
         decimals = 0
     else:
-        decimals = max(0, 2 - exponent)
-    return f"{float(f'{value:.3g}'):,.{decimals}f}"
+        _, _, exponent = f"{value:.2e}".partition("e")
+        decimals = max(0, 2 - int(exponent))
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.{decimals}f}"
 
 
 def format_percent(share: float) -> str:
@@ -60,12 +61,14 @@ def format_protocol(claim: PublishedAccuracy) -> str:
     not say.
     """
     flip = "flip" if claim.flip and "flip" not in claim.protocol else ""
-    return join(claim.protocol, flip, "measured on the converted model" if claim.is_of_ir else "")
+    subject = "measured on the converted model" if claim.is_of_ir else ""
+    return join(claim.protocol, flip, subject)
 
 
 def format_port_shape(port: Input | Output) -> str:
     """The sizes of an input or output: ``1, 3, any, 456``."""
-    return ", ".join("any" if size == -1 else str(size) for size in port.shape)
+    sizes = ("any" if size == -1 else str(size) for size in port.shape)
+    return ", ".join(sizes)
 
 
 def format_numbers(values: Sequence[float], separator: str = ", ") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log10
 
 from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color, Rectangle, TextLabel
@@ -32,13 +32,15 @@ class _Point:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scales:
-    """From values to pixels: AP is linear, and the speed logarithmic."""
+class _Plot:
+    """What is drawn, and the scales from values to pixels: AP is linear, the speed logarithmic."""
 
     least_ap: float
     most_ap: float
     slowest: float
     fastest: float
+    shapes: list[Rectangle] = field(default_factory=list)
+    labels: list[TextLabel] = field(default_factory=list)
 
     def x_of(self, speed: float) -> float:
         share = log10(speed / self.slowest) / log10(self.fastest / self.slowest)
@@ -47,6 +49,18 @@ class _Scales:
     def y_of(self, ap: float) -> float:
         share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
         return _BOTTOM - (_BOTTOM - _TOP) * share
+
+    def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
+        self.labels.append(TextLabel(x, y, text, color))
+
+    def draw_horizontal(self, y: float, color: Color) -> None:
+        self.shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, color, color))
+
+    def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
+        self.shapes.append(Rectangle(x, top, 0.2, bottom - top, color, color))
+
+    def draw_mark(self, left: float, top: float, fill: Color, edge: Color) -> None:
+        self.shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge))
 
 
 def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
@@ -82,25 +96,24 @@ def _draw(
     points = sorted(_points(rows, ap_key, speed_key), key=lambda point: point.name)
     if len(points) < 2:
         return None
-    scales = _fit_scales(points, [model for each in references for model in each.models])
-    shapes: list[Rectangle] = []
-    labels = [TextLabel(_LEFT, 14, "AP, %")]
+    plot = _fit_scales(points, [model for each in references for model in each.models])
+    plot.write(_LEFT, 14, "AP, %")
     # In two lines, because the list may reach below the plot.
     for number, text in enumerate(speed_label.split("; ", 1)):
-        labels.append(TextLabel(_LEFT, _BOTTOM + 42 + number * _LINE, text))
-    _draw_grid(scales, shapes, labels)
+        plot.write(_LEFT, _BOTTOM + 42 + number * _LINE, text)
+    _draw_grid(plot)
     end = _TOP + len(points) * _LINE
-    end = _draw_references(references, scales, end, shapes, labels)  # below the marks
+    end = _draw_references(references, plot, end)  # below the marks
     marks: list[tuple[float, float]] = []
     for point in points:
-        _draw_interval(point, scales, shapes)
-        marks.append(_place_mark(point, scales, marks))
+        _draw_interval(point, plot)
+        marks.append(_place_mark(point, plot, marks))
     for number, point in enumerate(points, 1):
-        _draw_point(number, point, marks[number - 1], shapes, labels)
+        _draw_point(number, point, marks[number - 1], plot)
     for point, mark in zip(points, marks, strict=True):
-        _draw_place(point, scales, mark, shapes)
+        _draw_place(point, plot, mark)
     height = max(_BOTTOM + 76, end + 16)
-    return Chart(_RIGHT + 440, height, tuple(shapes), tuple(labels))
+    return Chart(_RIGHT + 440, height, tuple(plot.shapes), tuple(plot.labels))
 
 
 def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Iterator[_Point]:
@@ -113,45 +126,42 @@ def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Itera
             yield _Point(name, ap, speed)
 
 
-def _fit_scales(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Scales:
-    aps = [
-        100 * bound for point in points for bound in (point.ap.number, *(point.ap.interval or ()))
-    ]
-    aps += [100 * model.published_AP for model in outside]
+def _fit_scales(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Plot:
+    aps = [100 * model.published_AP for model in outside]
+    for point in points:
+        bounds = point.ap.interval or ()
+        aps += [100 * bound for bound in (point.ap.number, *bounds)]
     speeds = [point.speed.number for point in points]
     least_ap = max(0, (min(aps) - 1) // 5 * 5)
     most_ap = -(-max(aps) // 5) * 5
-    return _Scales(least_ap, most_ap, min(speeds) / 1.3, max(speeds) * 1.3)
+    return _Plot(least_ap, most_ap, min(speeds) / 1.3, max(speeds) * 1.3)
 
 
-def _draw_grid(scales: _Scales, shapes: list[Rectangle], labels: list[TextLabel]) -> None:
-    for tick in range(int(scales.least_ap), int(scales.most_ap) + 1, 5):
-        y = scales.y_of(tick / 100)
-        shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, RULE, RULE))
-        labels.append(TextLabel(_LEFT - 28, y + 4, str(tick)))
+def _draw_grid(plot: _Plot) -> None:
+    for tick in range(int(plot.least_ap), int(plot.most_ap) + 1, 5):
+        y = plot.y_of(tick / 100)
+        plot.draw_horizontal(y, RULE)
+        plot.write(_LEFT - 28, y + 4, str(tick))
     for tick in _TICKS:
-        if scales.slowest <= tick <= scales.fastest:
-            x = scales.x_of(tick)
-            shapes.append(Rectangle(x, _TOP, 0.2, _BOTTOM - _TOP, RULE, RULE))
-            labels.append(TextLabel(x - 8, _BOTTOM + 18, str(tick)))
+        if plot.slowest <= tick <= plot.fastest:
+            x = plot.x_of(tick)
+            plot.draw_vertical(x, _TOP, _BOTTOM, RULE)
+            plot.write(x - 8, _BOTTOM + 18, str(tick))
 
 
-def _draw_interval(point: _Point, scales: _Scales, shapes: list[Rectangle]) -> None:
+def _draw_interval(point: _Point, plot: _Plot) -> None:
     if point.ap.interval is None:
         return
     low, high = point.ap.interval
-    top = scales.y_of(high)
-    shapes.append(
-        Rectangle(scales.x_of(point.speed.number), top, 0.2, scales.y_of(low) - top, FULL, FULL)
-    )
+    plot.draw_vertical(plot.x_of(point.speed.number), plot.y_of(high), plot.y_of(low), FULL)
 
 
 def _place_mark(
-    point: _Point, scales: _Scales, others: Sequence[tuple[float, float]]
+    point: _Point, plot: _Plot, others: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
     """The left and the top of a mark: at its values, or above or below if other marks are there."""
-    left = scales.x_of(point.speed.number) - _MARK_WIDTH / 2
-    top = scales.y_of(point.ap.number) - _MARK_HEIGHT / 2
+    left = plot.x_of(point.speed.number) - _MARK_WIDTH / 2
+    top = plot.y_of(point.ap.number) - _MARK_HEIGHT / 2
     near = [y for x, y in others if abs(x - left) < _MARK_WIDTH]
     for distance in range(_BOTTOM - _TOP):
         for y in (top - distance, top + distance):
@@ -160,41 +170,29 @@ def _place_mark(
     return left, top
 
 
-def _draw_place(
-    point: _Point, scales: _Scales, mark: tuple[float, float], shapes: list[Rectangle]
-) -> None:
+def _draw_place(point: _Point, plot: _Plot, mark: tuple[float, float]) -> None:
     """A dot at the values of a model whose mark is elsewhere."""
-    x = scales.x_of(point.speed.number)
-    y = scales.y_of(point.ap.number)
-    if not mark[1] <= y <= mark[1] + _MARK_HEIGHT:
-        shapes.append(Rectangle(x - 2, y - 2, 4, 4, FULL, WHITE))
+    x = plot.x_of(point.speed.number)
+    y = plot.y_of(point.ap.number)
+    _, top = mark
+    if not top <= y <= top + _MARK_HEIGHT:
+        plot.shapes.append(Rectangle(x - 2, y - 2, 4, 4, FULL, WHITE))
 
 
-def _draw_point(
-    number: int,
-    point: _Point,
-    mark: tuple[float, float],
-    shapes: list[Rectangle],
-    labels: list[TextLabel],
-) -> None:
+def _draw_point(number: int, point: _Point, mark: tuple[float, float], plot: _Plot) -> None:
     """The mark in the plot, and the line of the list."""
     is_generated = point.speed.origin is MetricSource.GENERATED
     fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
+    indent = 1 if number > 9 else 5
     line = _TOP + (number - 1) * _LINE
     for left, top in (mark, (_RIGHT + 24, line)):
-        shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL))
-        labels.append(TextLabel(left + (1 if number > 9 else 5), top + 12, str(number), ink))
+        plot.draw_mark(left, top, fill, FULL)
+        plot.write(left + indent, top + 12, str(number), ink)
     text = f"{point.name}: {100 * point.ap.number:.1f} %, {format_figure(point.speed.number)}/s"
-    labels.append(TextLabel(_RIGHT + 52, line + 12, text))
+    plot.write(_RIGHT + 52, line + 12, text)
 
 
-def _draw_references(
-    references: Sequence[OutsideReference],
-    scales: _Scales,
-    line: int,
-    shapes: list[Rectangle],
-    labels: list[TextLabel],
-) -> int:
+def _draw_references(references: Sequence[OutsideReference], plot: _Plot, line: int) -> int:
     """A line in the plot for each model, and in the list, from ``line`` on; returns the list's
     end.
     """
@@ -205,18 +203,18 @@ def _draw_references(
         line += _LINE // 2
         title = f"Not in this zoo ({reference.license}): AP as stated by"
         for text in (title, f"{reference.publisher}, {reference.protocol}"):
-            labels.append(TextLabel(_RIGHT + 24, line + 12, text))
+            plot.write(_RIGHT + 24, line + 12, text)
             line += _LINE
         for model, letter in zip(reference.models, letters, strict=False):
-            y = scales.y_of(model.published_AP)
+            y = plot.y_of(model.published_AP)
             is_near = abs(y - previous) < _MARK_HEIGHT + 2
             left = left - _MARK_WIDTH - 2 if is_near else _RIGHT - _MARK_WIDTH
             previous = y
-            shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, _OUTSIDE, _OUTSIDE))
+            plot.draw_horizontal(y, _OUTSIDE)
             for x, top in ((left, y - _MARK_HEIGHT / 2), (_RIGHT + 24, line)):
-                shapes.append(Rectangle(x, top, _MARK_WIDTH, _MARK_HEIGHT, WHITE, _OUTSIDE))
-                labels.append(TextLabel(x + 5, top + 12, letter))
+                plot.draw_mark(x, top, WHITE, _OUTSIDE)
+                plot.write(x + 5, top + 12, letter)
             text = f"{model.name}: {100 * model.published_AP:.1f} %"
-            labels.append(TextLabel(_RIGHT + 52, line + 12, text))
+            plot.write(_RIGHT + 52, line + 12, text)
             line += _LINE
     return line

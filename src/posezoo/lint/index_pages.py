@@ -85,15 +85,15 @@ def _read_row(
         clear = {}
         unclear = (line,)
     for position, model in enumerate(models):
-        texts = {kind: parts[position % len(parts)] for kind, parts in clear.items()}
-        cells = {
-            kind: CardValue(to_plain_text(text), text.strip(), row.line)
-            for kind, text in texts.items()
-            if text.strip(" -")
-        }
-        if model:
-            yield IndexRow(file, row.line, model, cells, unclear)
-            unclear = ()
+        if not model:
+            continue
+        cells = {}
+        for kind, parts in clear.items():
+            text = parts[position % len(parts)]
+            if text.strip(" -"):
+                cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
+        yield IndexRow(file, row.line, model, cells, unclear)
+        unclear = ()
 
 
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:
@@ -109,8 +109,10 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
     for name in (text, f"{composite}-{text}"):
         if name in names:
             return name
-    is_part = re.compile(rf"{re.escape(composite)}-(?:.*-)?{re.escape(text)}")
-    parts = [name for name in names if composite and text and is_part.fullmatch(name)]
+    parts = []
+    if composite and text:
+        is_part = re.compile(rf"{re.escape(composite)}-(?:.*-)?{re.escape(text)}")
+        parts = list(filter(is_part.fullmatch, names))
     if len(parts) == 1:
         return parts[0]
     return text if _MODEL.fullmatch(text) else ""

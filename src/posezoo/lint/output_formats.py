@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from posezoo.errors import SettingsError
+from posezoo.facts.json_projection import project
 from posezoo.files.verified_files import write_atomically
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import FORMER_IDS, RuleInfo
@@ -26,7 +27,8 @@ def to_text(finding: Finding) -> str:
     """A line of text that starts with ``file:line:column``, which terminals and editors show as a
     link.
     """
-    place = f"{to_safe_line(_relative_path(finding.file))}:{finding.line}:{finding.column}"
+    file = to_safe_line(_relative_path(finding.file))
+    place = f"{file}:{finding.line}:{finding.column}"
     return f"{place}: {finding.severity}: {finding.message} [{finding.rule}]"
 
 
@@ -39,22 +41,21 @@ def to_sarif(
     """
     rules = tuple(rules)
     indices = {rule.id: index for index, rule in enumerate(rules)}
-    descriptors = [
-        {
-            "id": rule.id,
-            "shortDescription": {"text": rule.explanation.partition(": ")[0]},
-            "fullDescription": {"text": rule.explanation},
-            "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
-            "defaultConfiguration": {"level": str(rule.severity)},
-        }
-        for rule in rules
-    ]
+    descriptors = list(map(_describe_rule, rules))
     driver = {"name": "posezoo", "semanticVersion": version, "rules": descriptors}
     results = [_sarif_result(finding, indices[finding.rule]) for finding in findings]
+    run = {"tool": {"driver": driver}, "results": results}
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _describe_rule(rule: RuleInfo) -> dict[str, object]:
+    summary, _, _ = rule.explanation.partition(": ")
     return {
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}],
+        "id": rule.id,
+        "shortDescription": {"text": summary},
+        "fullDescription": {"text": rule.explanation},
+        "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
+        "defaultConfiguration": {"level": str(rule.severity)},
     }
 
 
@@ -62,19 +63,20 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     path = Path(_relative_path(finding.file))
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     region = {"startLine": finding.line, "startColumn": finding.column}
+    location = {"artifactLocation": {"uri": uri}, "region": region}
     # The fingerprint does not depend on the line number, so it stays the same if lines move.
-    details = {key: getattr(finding, key) for key in ("model", "field", "found", "expected")}
     name = Path(finding.file).name
     identity = (finding.rule, finding.model, name, finding.field, finding.found, finding.expected)
-    digest = sha256("\0".join(identity).encode(errors="surrogateescape")).hexdigest()
+    content = "\0".join(identity).encode(errors="surrogateescape")
+    fingerprint = sha256(content).hexdigest()[:32]
     return {
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
         "level": str(finding.severity),
         "message": {"text": finding.message},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
-        "partialFingerprints": {"finding/v1": digest[:32]},
-        "properties": details,
+        "locations": [{"physicalLocation": location}],
+        "partialFingerprints": {"finding/v1": fingerprint},
+        "properties": project(finding, "model field found expected"),
     }
 
 
@@ -100,8 +102,9 @@ def _escape_property(text: str) -> str:
 def _relative_path(file: str) -> str:
     """The path relative to the working folder if it is below it; otherwise unchanged."""
     path = Path(file)
-    if path.is_relative_to(Path.cwd()):
-        return str(path.relative_to(Path.cwd()))
+    here = Path.cwd()
+    if path.is_relative_to(here):
+        return str(path.relative_to(here))
     return file
 
 
@@ -117,9 +120,8 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         keys = (tuple(str(row[key]) for key in KEYS) for row in rows)
         return frozenset((FORMER_IDS.get(rule, rule), *others) for rule, *others in keys)
     except OSError as error:
-        raise SettingsError(
-            f"{path}: cannot be read: {error.strerror or error}", hint=hint
-        ) from error
+        reason = error.strerror or error
+        raise SettingsError(f"{path}: cannot be read: {reason}", hint=hint) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path}: is not a baseline", hint=hint) from error
 
@@ -128,7 +130,8 @@ def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path
     """Write findings as a baseline."""
     rows = [dict(zip(KEYS, baseline_key(finding, roots), strict=True)) for finding in findings]
     rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
-    write_atomically(path, (json.dumps({"findings": rows}, indent=1) + "\n").encode())
+    text = json.dumps({"findings": rows}, indent=1)
+    write_atomically(path, f"{text}\n".encode())
 
 
 def baseline_key(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:

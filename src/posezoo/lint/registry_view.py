@@ -81,9 +81,8 @@ class RegistryView:
     def index_pages(self) -> Mapping[Path, ParsedCard]:
         """The index pages and tables of devices by their paths."""
         pages = {}
-        for root, family, name in product(
-            self.registry.roots, ("", "public", "intel"), (INDEX, DEVICES)
-        ):
+        families = ("", "public", "intel")
+        for root, family, name in product(self.registry.roots, families, (INDEX, DEVICES)):
             path = root / family / name
             page = read_card(path)
             if page is not None:
@@ -95,18 +94,18 @@ class RegistryView:
         """The rows of the index pages, by model."""
         names = self.registry.entries.keys()
         pages = self.index_pages.items()
-        return _group(
-            (row.model, row) for path, page in pages for row in read_index(path, page, names)
-        )
+        rows = [row for path, page in pages for row in read_index(path, page, names)]
+        return _group((row.model, row) for row in rows)
 
     @cached_property
     def listed_lines(self) -> Mapping[Path, Mapping[str, int]]:
         """The names in the rows of each page that posezoo did not draw, with their lines."""
         rows = [row for rows in self.index.values() for row in rows]
         pages = [path for path in self.index_pages if not has_note(path, NOTE)]
-        return {
-            path: {row.model: row.line for row in rows if row.file == str(path)} for path in pages
-        }
+        lines = {}
+        for path in pages:
+            lines[path] = {row.model: row.line for row in rows if row.file == str(path)}
+        return lines
 
     @cached_property
     def unlisted_names(self) -> Mapping[Path, set[str]]:
@@ -150,15 +149,18 @@ class RegistryView:
     @cached_property
     def _has_only_metadata(self) -> bool:
         folders = [view.folder for view in self.models.values()]
-        files = (path for folder in folders for path in folder.iterdir() if path.suffix)
-        return len(folders) >= FEW_FOLDERS and all(path.suffix in (".md", ".yml") for path in files)
+        if len(folders) < FEW_FOLDERS:
+            return False
+        suffixes = {path.suffix for folder in folders for path in folder.iterdir()}
+        return suffixes <= {"", ".md", ".yml"}
 
     @cached_property
     def drawn_pages(self) -> Mapping[Path, str]:
         """What posezoo draws now for each page that it drew; empty if a file cannot be read."""
         pages: dict[Path, str] = {}
         for root in self.registry.roots:
-            if any(has_note(page, NOTE) for page in (root / INDEX, *root.glob(f"*/*/{CARD}"))):
+            cards = root.glob(f"*/*/{CARD}")
+            if any(has_note(page, NOTE) for page in (root / INDEX, *cards)):
                 with suppress(SpecError):  # other rules report it
                     pages |= {root / name: text for name, text in render_pages(root).items()}
         return pages
@@ -166,8 +168,11 @@ class RegistryView:
     @cached_property
     def changed_pages(self) -> frozenset[Path]:
         """The drawn pages whose text has changed since; a missing page is not among them."""
-        texts = ((path, text, read_text(path)) for path, text in self.drawn_pages.items())
-        return frozenset(path for path, text, present in texts if present not in (None, text))
+        changed = set()
+        for path, text in self.drawn_pages.items():
+            if read_text(path) not in (None, text):
+                changed.add(path)
+        return frozenset(changed)
 
 
 @dataclass(frozen=True)
@@ -199,17 +204,23 @@ class ModelView:
     @property
     def spec(self) -> ModelSpec | None:
         """The model; None for a composite, or if model.yml cannot be read."""
-        return self.parsed if isinstance(self.parsed, ModelSpec) else None
+        if isinstance(self.parsed, ModelSpec):
+            return self.parsed
+        return None
 
     @property
     def declaration(self) -> ModelSpec | CompositeSpec | None:
         """The model or the composite; None if model.yml cannot be read."""
-        return None if isinstance(self.parsed, SpecError) else self.parsed
+        if isinstance(self.parsed, SpecError):
+            return None
+        return self.parsed
 
     @property
     def skeleton(self) -> str:
         """The name of the declared skeleton; empty if there is none."""
-        return self.declaration.skeleton if self.declaration is not None else ""
+        if self.declaration is None:
+            return ""
+        return self.declaration.skeleton
 
     @cached_property
     def is_native(self) -> bool:
@@ -242,7 +253,8 @@ class ModelView:
         owners = read_names(address) & names.keys()
         owners |= set(filter(file.startswith, names))
         # Several models have a deploy.prototxt, which the addresses of still others end with.
-        if len({*self.zoo.group(_read_source_users).get(file, ())}) <= 2:
+        users = self.zoo.group(_read_source_users).get(file, ())
+        if len(set(users)) <= 2:
             owners |= {*self.zoo.group(_read_file_owners).get(file, ())}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
@@ -253,18 +265,24 @@ class ModelView:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The declared inputs of the model; empty for a composite."""
-        return self.spec.inputs if self.spec is not None else ()
+        if self.spec is None:
+            return ()
+        return self.spec.inputs
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """The declared outputs of the model; empty for a composite."""
-        return self.spec.outputs if self.spec is not None else ()
+        if self.spec is None:
+            return ()
+        return self.spec.outputs
 
     @cached_property
     def model_yml(self) -> YamlNode | None:
         """The tree of model.yml."""
         tree = _read_tree(self.entry.path)
-        return tree if isinstance(tree, YamlNode) else None
+        if not isinstance(tree, YamlNode):
+            return None
+        return tree
 
     def node(self, *keys: str | int) -> YamlNode | None:
         """The value below these keys of model.yml, or None."""
@@ -285,8 +303,9 @@ class ModelView:
         severity: Severity | None = None,
     ) -> RuleViolation:
         """A violation at a key of model.yml, such as ``files[0].size``."""
-        keys = (int(key) if key.isdecimal() else key for key in re.findall(r"[^.\[\]]+", field))
-        return RuleViolation(self.location(*keys), message, field, actual, expected, severity)
+        words = re.findall(r"[^.\[\]]+", field)
+        place = self.location(*(int(word) if word.isdecimal() else word for word in words))
+        return RuleViolation(place, message, field, actual, expected, severity)
 
     def variant_location(self, variant: ModelSpec, *keys: str | int) -> Place:
         """The location of a value of a variant, which may be that of all variants."""
@@ -310,7 +329,10 @@ class ModelView:
 
     def argument(self, flag: str) -> ConverterArgument | None:
         """The converter's argument with this flag, or None."""
-        return next((argument for argument in self.arguments if argument.flag == flag), None)
+        for argument in self.arguments:
+            if argument.flag == flag:
+                return argument
+        return None
 
     @property
     def card_path(self) -> Path:
@@ -340,12 +362,16 @@ class ModelView:
     @cached_property
     def own_card(self) -> ParsedCard | None:
         """The model's own card; None if it has none, or only its composite's card."""
-        return read_card(self.card_path) if self.has_own_card else None
+        if not self.has_own_card:
+            return None
+        return read_card(self.card_path)
 
     @property
     def own_sections(self) -> tuple[CardSection, ...]:
         """The sections of the model's own card."""
-        return self.own_card.sections if self.own_card is not None else ()
+        if self.own_card is None:
+            return ()
+        return self.own_card.sections
 
     @property
     def own_lines(self) -> Iterator[tuple[int, str]]:
@@ -355,7 +381,9 @@ class ModelView:
     @property
     def own_links(self) -> Sequence[MarkdownLink]:
         """The links of the model's own card."""
-        return self.own_card.links if self.own_card is not None else ()
+        if self.own_card is None:
+            return ()
+        return self.own_card.links
 
     def find_on_card(
         self, pattern: re.Pattern[str]
@@ -392,7 +420,8 @@ class ModelView:
             return read_claims(select_part_sections(self.card, self.name, parts))
         on_parts = set()
         for part in self.parts:
-            on_parts |= set(map(id, select_part_sections(self.card, part, self.parts)))
+            sections = select_part_sections(self.card, part, self.parts)
+            on_parts |= set(map(id, sections))
         return read_claims(section for section in self.card.sections if id(section) not in on_parts)
 
     def card_location(self, value: CardValue[Any]) -> FileLocation:
@@ -442,7 +471,9 @@ class ModelView:
     def runs(self) -> tuple[AccuracyCheckRun, ...]:
         """The evaluations of accuracy-check.yml."""
         tree = self.accuracy_check
-        return tuple(read_runs(tree)) if isinstance(tree, YamlNode) else ()
+        if not isinstance(tree, YamlNode):
+            return ()
+        return tuple(read_runs(tree))
 
 
 def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
@@ -463,7 +494,9 @@ def _read_source_users(view: ModelView) -> Iterator[tuple[str, str]]:
 
 
 def _read_tree(path: Path) -> YamlNode | SpecError | None:
+    if not path.is_file():
+        return None
     try:
-        return yaml_nodes.read_yaml(path) if path.is_file() else None
+        return yaml_nodes.read_yaml(path)
     except SpecError as error:
         return error

@@ -68,7 +68,8 @@ def rule(
     """
 
     def decorate(find: FindViolations) -> Rule:
-        text, _, mistake = " ".join((find.__doc__ or "").split()).partition(" Example: ")
+        words = (find.__doc__ or "").split()
+        text, _, mistake = " ".join(words).partition(" Example: ")
         name = find.__name__.strip("_").replace("_", "-")
         return Rule(id or name, severity, explanation or text, example or mistake, find, unless)
 

@@ -16,7 +16,11 @@ _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?")
 def parse_numbers(text: str) -> list[tuple[float, int]]:
     """The numbers in a text, each with its number of decimal places."""
     numbers = [match[0] for match in _NUMBER.finditer(text[:1000])]
-    return [(float(number), len(number.partition(".")[2])) for number in numbers]
+    parsed = []
+    for number in numbers:
+        _, _, decimals = number.partition(".")
+        parsed.append((float(number), len(decimals)))
+    return parsed
 
 
 def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
@@ -25,10 +29,12 @@ def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
     Some authors round and others truncate, so the numbers may differ by one unit in the last
     decimal place of the shorter one.
     """
+    number, decimals = one
+    other_number, other_decimals = other
     step = 0.0
-    if one[1] != other[1]:
-        step = 10.0 ** -min(one[1], other[1])
-    return abs(one[0] - other[0]) <= step * (1 - 1e-9) + 1e-9
+    if decimals != other_decimals:
+        step = 10.0 ** -min(decimals, other_decimals)
+    return abs(number - other_number) <= step * (1 - 1e-9) + 1e-9
 
 
 def find_intended(word: str, candidates: Iterable[str]) -> str:
@@ -36,7 +42,9 @@ def find_intended(word: str, candidates: Iterable[str]) -> str:
     numbers = _DIGITS.findall(word)
     similar = [other for other in candidates if _DIGITS.findall(other) == numbers]
     matches = get_close_matches(word, similar, 1, cutoff=0.92)
-    return "".join(matches) if word not in matches else ""
+    if word in matches:
+        return ""
+    return "".join(matches)
 
 
 def select_words(text: str, selected: Counter[str]) -> list[str]:
@@ -58,7 +66,8 @@ def simplify(text: str) -> str:
 
 def file_name(address: str) -> str:
     """The name of the file in an address, a path, or the description of a member of a package."""
-    return re.split("[ ?]", address)[0].rpartition("/")[2]
+    path = re.split("[ ?]", address)[0]
+    return path.rpartition("/")[2]
 
 
 def read_names(address: str) -> set[str]:
@@ -66,12 +75,13 @@ def read_names(address: str) -> set[str]:
     file.
     """
     steps = re.split("[/ ]", address)
-    return {*steps, *(_END.sub("", step) for step in steps)}
+    shortened = [_END.sub("", step) for step in steps]
+    return {*steps, *shortened}
 
 
 def fits(shape: Sequence[int], other: Sequence[int | str]) -> bool:
     """Whether two shapes are equal; -1 and letters stand for any size."""
-    pairs = zip(shape, other, strict=False)
-    return len(shape) == len(other) and all(
-        isinstance(b, str) or a == b or -1 in (a, b) for a, b in pairs
-    )
+    if len(shape) != len(other):
+        return False
+    pairs = zip(shape, other, strict=True)
+    return all(isinstance(b, str) or a == b or -1 in (a, b) for a, b in pairs)

@@ -30,7 +30,8 @@ from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, Precision
 
 #: On a cluster, the images are divided into at least this number of shards of at most this size.
-MIN_SHARDS, MAX_SHARD = 8, 64
+MIN_SHARDS = 8
+MAX_SHARD = 64
 
 #: The value of ``EvaluatedModel.boxes`` for the annotated boxes.
 TRUTH = "truth"

@@ -14,7 +14,8 @@ from posezoo.spec.model import Framework, ModelSpec
 # The second makes a frozen graph of what the first makes.
 _SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/convert.py"
 _FREEZING_SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/keras_to_tensorflow.py"
-_WEIGHTS, _CFG = ".weights", ".cfg"
+_WEIGHTS = ".weights"
+_CFG = ".cfg"
 
 
 def with_darknet_weights(spec: ModelSpec) -> ModelSpec:

@@ -104,7 +104,8 @@ class LineBuffer:
 
     def flush(self, onto: LineBuffer | None = None) -> None:
         """Write the buffered lines, to the standard streams or to another buffer."""
-        lines, self._buffer = self._buffer or [], None
+        lines = self._buffer or []
+        self._buffer = None
         for to_stderr, text in lines:
             (onto or self)._write(to_stderr, text)
 

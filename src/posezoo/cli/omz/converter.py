@@ -267,7 +267,8 @@ COMMAND = conventions.OmzCommand(
     FLAGS,
     _contradiction,
 )
-create_parser, main = COMMAND.create_parser, COMMAND.main
+create_parser = COMMAND.create_parser
+main = COMMAND.main
 
 
 if __name__ == "__main__":

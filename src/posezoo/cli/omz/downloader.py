@@ -75,7 +75,8 @@ def _run(args: argparse.Namespace) -> int:
     if not is_cached:
         options = replace(context.download_options, cache_dir=None)
         context = replace(context, download_options=options)
-    failed, skipped = conventions.names_of_unreadable(selection), list[str]()
+    failed = conventions.names_of_unreadable(selection)
+    skipped = list[str]()
     with ConnectionPool(context.download_options) as pool:
         task = _ReportedDownload(
             context,
@@ -108,7 +109,8 @@ class _ReportedDownload:
         from posezoo.download.model_download import download_model
         from posezoo.pipeline.store_transfers import shared_files
 
-        paper, layout = LineBuffer(buffered=self.is_buffered), self.context.layout
+        paper = LineBuffer(buffered=self.is_buffered)
+        layout = self.context.layout
         options = self.context.download_options
         lines: TextReporter | JsonReporter
         if self.progress_format == "json":
@@ -143,7 +145,8 @@ class _ReportedDownload:
 COMMAND = conventions.OmzCommand(
     "downloader.py", "Download models and verify them by their checksums.", "download", _run, FLAGS
 )
-create_parser, main = COMMAND.create_parser, COMMAND.main
+create_parser = COMMAND.create_parser
+main = COMMAND.main
 
 
 if __name__ == "__main__":

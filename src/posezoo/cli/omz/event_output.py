@@ -26,7 +26,9 @@ class TextReporter:
     """
 
     def __init__(self, output: LineBuffer, folder: Path, cache_dir: Path | None = None) -> None:
-        self._output, self._folder, self._cache_dir = output, folder, cache_dir
+        self._output = output
+        self._folder = folder
+        self._cache_dir = cache_dir
         self._downloads: dict[str, tuple[LineBuffer, Progress]] = {}
         self._finished: list[LineBuffer] = []
         self._calibration = Progress(0)
@@ -115,7 +117,8 @@ def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
 
     Open Model Zoo wrote 2300 lines to a log for a file of 2.3 GB.
     """
-    another_tenth, terminal = progress.update(size), sys.stdout.isatty()
+    another_tenth = progress.update(size)
+    terminal = sys.stdout.isatty()
     if not terminal and not another_tenth:
         return
     percent = 100 * size // progress.total if progress.total else None

@@ -66,7 +66,8 @@ def _file(file: SourceFile) -> dict[str, Any]:
 COMMAND = conventions.OmzCommand(
     "info_dumper.py", "Print the declarations of models as JSON.", "describe", _run
 )
-create_parser, main = COMMAND.create_parser, COMMAND.main
+create_parser = COMMAND.create_parser
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -134,7 +134,8 @@ class _ReportedQuantization:
 COMMAND = conventions.OmzCommand(
     "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, FLAGS
 )
-create_parser, main = COMMAND.create_parser, COMMAND.main
+create_parser = COMMAND.create_parser
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ COMMAND = conventions.OmzCommand(
     _run,
     FLAGS,
 )
-create_parser, main = COMMAND.create_parser, COMMAND.main
+create_parser = COMMAND.create_parser
+main = COMMAND.main
 
 
 if __name__ == "__main__":

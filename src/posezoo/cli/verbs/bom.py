@@ -38,10 +38,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.cli.model_filters import facts_of
     from posezoo.files.verified_files import write_atomically
 
-    patterns, context = (
-        flags.patterns_from_args(args),
-        flags.context_from_args(args, {"locked": False}),
-    )
+    patterns = flags.patterns_from_args(args)
+    context = flags.context_from_args(args, {"locked": False})
     flags.require_local("bom", context.layout.download_dir, context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)

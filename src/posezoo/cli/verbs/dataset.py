@@ -105,7 +105,8 @@ def _get(args: argparse.Namespace) -> int:
             f"no data set is called {args.name}; available: {', '.join(DATASETS)}",
             hint=suggest(args.name, DATASETS),
         )
-    dataset, folder = DATASETS[args.name], args.output or default_dataset_dir(args.name)
+    dataset = DATASETS[args.name]
+    folder = args.output or default_dataset_dir(args.name)
     flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
     with Console(quiet=args.quiet) as console:

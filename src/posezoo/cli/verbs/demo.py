@@ -44,7 +44,8 @@ posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.jso
 """  # noqa: E501
 
 #: The modes; the Tab key switches between them.
-USER, LATENCY = "User specified", "Min latency"
+USER = "User specified"
+LATENCY = "Min latency"
 
 TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
 

@@ -29,5 +29,6 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.convert.conversion_plan import ConversionOptions
 
     context = flags.context_from_args(args)
-    options, inputs = ConversionOptions(force=args.force), flags.input_options_from_args(args)
+    options = ConversionOptions(force=args.force)
+    inputs = flags.input_options_from_args(args)
     return convert_selected(args, context, options, downloads=True, inputs=inputs)

@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.download.source_check import BAD_STATES, check_sources
     from posezoo.pipeline.zoo_context import download_options, registry_from_settings
 
-    patterns, settings = flags.patterns_from_args(args), flags.settings_from_args(args)
+    patterns = flags.patterns_from_args(args)
+    settings = flags.settings_from_args(args)
     options = download_options(settings)
     options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
     with Console(quiet=args.quiet) as console:
