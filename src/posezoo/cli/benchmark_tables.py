@@ -31,9 +31,9 @@ def format_results(
     for best in _best_batches(results):
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
+    base = results[0]
     for other in results[1:] if is_compared else ():
-        base = results[0]
-        ratio = other.speed_ratio(results[0])
+        ratio = other.speed_ratio(base)
         yield (
             f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as"
             f" {_name(base)}, {_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f},"
@@ -50,25 +50,22 @@ def results_to_json(
     results: Sequence[BenchmarkResult], today: date, *, is_compared: bool
 ) -> dict[str, Any]:
     """The same results as one JSON object."""
+    best_batches = []
+    for best in _best_batches(results):
+        figures = {
+            "requests": best.info.requests,
+            "batch": best.info.batch,
+            "throughput_fps": best.throughput_fps.median,
+        }
+        best_batches.append({**_model_to_json(best), **figures})
+    comparisons = []
+    for other in results[1:] if is_compared else ():
+        ratio = asdict(other.speed_ratio(results[0]))
+        comparisons.append({**_model_to_json(other), "settings": other.settings, "ratio": ratio})
     return {
         "measurements": measurements_to_json(results, today),
-        "best_batches": [
-            {
-                **_model_to_json(best),
-                "requests": best.info.requests,
-                "batch": best.info.batch,
-                "throughput_fps": best.throughput_fps.median,
-            }
-            for best in _best_batches(results)
-        ],
-        "comparisons": [
-            {
-                **_model_to_json(other),
-                "settings": other.settings,
-                "ratio": asdict(other.speed_ratio(results[0])),
-            }
-            for other in (results[1:] if is_compared else ())
-        ],
+        "best_batches": best_batches,
+        "comparisons": comparisons,
     }
 
 
@@ -91,12 +88,16 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
         pipeline = (
             f" (whole pipeline: {info.settings['picture']}, people: {info.settings['people']})"
         )
+    latencies = [f"{latency:.4g}" for latency in result.latency_ms]
+    memory = ""
+    if result.memory_mib is not None:
+        memory = f"{result.memory_mib:.0f}"
     return (
         f"{throughput.median:.4g}",
         f"{throughput.least:.4g}-{throughput.greatest:.4g}",
-        *(f"{latency:.4g}" for latency in result.latency_ms),
+        *latencies,
         f"{info.compile_s:.2f}",
-        "" if result.memory_mib is None else f"{result.memory_mib:.0f}",
+        memory,
         str(info.batch),
         str(info.requests),
         str(info.streams or ""),
@@ -123,7 +124,10 @@ def _model_to_json(result: BenchmarkResult) -> dict[str, str | None]:
 
 
 def _name(result: BenchmarkResult) -> str:
-    return f"{result.case.model}{f' ({result.case.precision})' if result.case.precision else ''}"
+    case = result.case
+    if not case.precision:
+        return case.model
+    return f"{case.model} ({case.precision})"
 
 
 def _settings(result: BenchmarkResult) -> str:

@@ -46,8 +46,8 @@ _OWN_SECRETS = (
 
 def parse_precisions(text: str) -> tuple[Precision, ...]:
     """An argparse type: precisions of an IR, separated by commas."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if not words or not set(words) <= set(Precision):
+    words = {word.strip() for word in text.split(",")} - {""}
+    if not words or not words <= set(Precision):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(Precision)}, got {text!r}")
     return tuple(precision for precision in Precision if precision in words)
 
@@ -81,7 +81,8 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
     """An argparse type: a whole number from ``lowest`` to ``highest``."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or not lowest <= int(text) <= highest:
+        is_number = re.fullmatch(r"\d{1,10}", text, re.ASCII)
+        if not is_number or not lowest <= int(text) <= highest:
             raise argparse.ArgumentTypeError(
                 f"expected a whole number from {lowest} to {highest}, got {text!r}"
             )
@@ -127,7 +128,8 @@ def folder_or_store(text: str) -> Path:
 
 
 def _local_path(text: str) -> Path:
-    if text.startswith(tuple(f"{store}://" for store in STORES)):
+    stores = tuple(f"{store}://" for store in STORES)
+    if text.startswith(stores):
         raise argparse.ArgumentTypeError(f"{text} is in a store, but a local path is needed")
     problem = explain_windows_path(text)
     if problem:
@@ -167,19 +169,22 @@ class Flag:
     @property
     def spellings(self) -> list[str]:
         """The spellings of a flag, or the name of a positional argument."""
-        return re.split(r"(?<!,) ", self.usage, maxsplit=1)[0].split(", ")
+        spellings = re.split(r"(?<!,) ", self.usage, maxsplit=1)[0]
+        return spellings.split(", ")
 
     def add_to(self, parser: argparse._ActionsContainer) -> None:
         """Add the flag to a parser or a group."""
-        options: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("type", "default", "choices", "nargs", "dest", "required")
-            if getattr(self, name) is not None
-        }
+        options: dict[str, Any] = {}
+        for name in ("type", "default", "choices", "nargs", "dest", "required"):
+            value = getattr(self, name)
+            if value is not None:
+                options[name] = value
         placeholder = self.usage.removeprefix(", ".join(self.spellings)).strip()
         if placeholder:
-            metavar = placeholder if not isinstance(self.nargs, int) else tuple(placeholder.split())
-            options = {"type": TYPES.get(placeholder), "metavar": metavar, **options}
+            options.setdefault("type", TYPES.get(placeholder))
+            options["metavar"] = placeholder
+            if isinstance(self.nargs, int):
+                options["metavar"] = tuple(placeholder.split())
         elif isinstance(self.choices, tuple) and not self.usage.startswith("-"):
             options["metavar"] = f"{{{','.join(self.choices)}}}"  # errors show it, too
         if self.repeats:
@@ -250,15 +255,15 @@ def _setting_flag(name: str) -> Flag:
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
-    usage = f"{SPELLINGS.get(name, kind.flag or f'--{name}')} {kind.metavar}".rstrip()
+    spelling = SPELLINGS.get(name, kind.flag or f"--{name}")
+    usage = f"{spelling} {kind.metavar}".rstrip()
     folder = folder_or_store if kind.metavar == "DIR" else None
     former = "-o, --output_dir" if name == "weights_dir" else ""
     if kind.repeats:
-        return Flag(
-            usage, f"{kind.help}; may be given several times", folder, repeats=True, dest=name
-        )
-    parser = parse if kind.metavar and kind.metavar not in TYPES else folder
-    return Flag(usage, kind.help, parser, former=former)
+        text = f"{kind.help}; may be given several times"
+        return Flag(usage, text, folder, repeats=True, dest=name)
+    has_own_type = kind.metavar and kind.metavar not in TYPES
+    return Flag(usage, kind.help, parse if has_own_type else folder, former=former)
 
 
 #: The settings whose flags have more than one spelling.
@@ -536,15 +541,17 @@ def executor_from_args(
     name, _, count = args.cluster.partition(":")
     if name == "local":
         return Executor(int(count or available_cores()), in_processes=True)
-    model_yml = next((entry.path for entry in context.registry.entries.values()), None)
+    entries = list(context.registry.entries.values())
+    model_yml = entries[0].path if entries else None
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
     local = [folder for folder in used if folder is not None and StorePath.of(folder) is None]
+    warning = _OWN_SECRETS if context.has_secrets else ""
     return Executor(
         in_processes=True,
         scheduler=args.cluster,
         folders=tuple(dict.fromkeys(local)),
         cluster_wait_s=args.cluster_wait,
-        warning=_OWN_SECRETS if context.has_secrets else "",
+        warning=warning,
     )
 
 
@@ -562,17 +569,20 @@ def given_settings(
 ) -> dict[str, object]:
     """The values of the settings' flags, in the form that ``read_settings`` takes."""
     given = {name: value for name, value in vars(args).items() if name in SETTING_TYPES}
-    given = {name: None if value is False else value for name, value in given.items()}  # a switch
+    given |= {name: None for name, value in given.items() if value is False}  # a switch
     given |= overrides or {}
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
-    }
+    given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+    return given
 
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:
     """The flags that select the registry, for use in a suggested command."""
-    words = [word for folder in args.models_dir or () for word in ("--models_dir", f"{folder}")]
-    return words + [word for name in args.registries or () for word in ("--registry", name)]
+    words: list[str] = []
+    for folder in args.models_dir or ():
+        words += ("--models_dir", f"{folder}")
+    for name in args.registries or ():
+        words += ("--registry", name)
+    return words
 
 
 def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
@@ -583,7 +593,9 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
         args.parser.error("either name models or use --all")
     if not args.all and not args.models:
         args.parser.error("name a model, or use --all (posezoo list shows all models)")
-    return None if args.all else list(args.models)
+    if args.all:
+        return None
+    return list(args.models)
 
 
 def require_model_optimizer(args: argparse.Namespace) -> None:
@@ -634,7 +646,8 @@ def model_with_checkpoint(
 
     if name not in registry.entries and is_network(name):
         return spec_with_checkpoint(name, checkpoint, ir_name)
-    return spec_with_checkpoint(require_single_model(registry, name), checkpoint, ir_name)
+    model = require_single_model(registry, name)
+    return spec_with_checkpoint(model, checkpoint, ir_name)
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:

@@ -28,9 +28,8 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     parts: dict[str, tuple[ModelSpec, ...]] = {}
     for composite in selection.composites:
         # A part is missing here if its file cannot be read.
-        parts[composite.name] = tuple(
-            models[stage] for stage in composite.stages if stage in models
-        )
+        stages = filter(models.__contains__, composite.stages)
+        parts[composite.name] = tuple(models[stage] for stage in stages)
     inside = {part.full_name for of_composite in parts.values() for part in of_composite}
     tops: list[Model] = [*selection.composites]
     tops += [spec for spec in selection.models if spec.full_name not in inside]
@@ -52,7 +51,8 @@ class ModelFilters:
 
     def __str__(self) -> str:
         typed = [f"--{name} {text}" for name, texts in self.patterns.items() for text in texts]
-        typed += [f"--search {self.search}"] if self.search is not None else []
+        if self.search is not None:
+            typed.append(f"--search {self.search}")
         return " ".join(typed)
 
     def accept(self, facts: ModelFacts) -> bool:
@@ -70,17 +70,14 @@ class ModelFilters:
             if patterns and not any(_matches(value, patterns) for value in values[name]):
                 return False
         text = f"{facts.name} {facts.model.description}"
-        return all(_has_word(text, word) for word in (self.search or "").split())
+        words = (self.search or "").split()
+        return all(_has_word(text, word) for word in words)
 
 
 def filters_from_args(args: argparse.Namespace) -> ModelFilters:
     """The filters that ``FILTER_FLAGS`` give."""
-    patterns = {
-        "task": args.task or (),
-        "framework": args.framework or (),
-        "precision": args.precision or (),
-        "license": args.license or (),
-    }
+    names = ("task", "framework", "precision", "license")
+    patterns = {name: getattr(args, name) or () for name in names}
     return ModelFilters(patterns, args.search)
 
 
@@ -107,9 +104,10 @@ def select_filtered(
     models = facts_of(selection)
     passed = [facts for facts in models if filters.accept(facts)]
     if models and not passed:
-        licenses = sorted({license for facts in models for license in facts.licenses})
-        has_license = bool(filters.patterns["license"])
-        existing = f"; licenses here: {', '.join(licenses)}" if has_license else ""
+        existing = ""
+        if filters.patterns["license"]:
+            licenses = sorted({license for facts in models for license in facts.licenses})
+            existing = f"; licenses here: {', '.join(licenses)}"
         console.print_line(f"no model matches {filters}{existing}")
     return passed, selection
 
@@ -122,7 +120,9 @@ def _has_word(text: str, beginning: str) -> bool:
     """Whether a word of the text starts with ``beginning``; BlazePose and human_pose have the word
     pose.
     """
-    start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if beginning[0].isalnum() else ""
+    start = ""
+    if beginning[0].isalnum():
+        start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))"
     return re.search(f"{start}(?i:{re.escape(beginning)})", text) is not None
 
 
@@ -148,13 +148,13 @@ FILTER_FLAGS = FlagGroup(
         "--framework NAME",
         f"framework of the published files: {', '.join(Framework)} (dldt: published as IR)",
         repeats=True,
-        choices=tuple(framework.value for framework in Framework),
+        choices=tuple(map(str, Framework)),
     ),
     Flag(
         "--precision P",
         f"precision that is published or can be made: {', '.join(Precision)}",
         repeats=True,
-        choices=tuple(precision.value for precision in Precision),
+        choices=tuple(map(str, Precision)),
     ),
     Flag(
         "--license GLOB", "SPDX identifier of the license, or a glob such as 'BSD-*'", repeats=True

@@ -48,7 +48,8 @@ _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 def guess_framework(addresses: Sequence[str]) -> model.Framework:
     """The framework of published files by their suffixes; a SettingsError if none is known."""
     for address in addresses:
-        framework = _FRAMEWORKS.get(PurePosixPath(_file_name(address)).suffix.lower())
+        suffix = PurePosixPath(_file_name(address)).suffix.lower()
+        framework = _FRAMEWORKS.get(suffix)
         if framework:
             return framework
     raise SettingsError(
@@ -73,7 +74,8 @@ def create_draft_spec(
     for address in addresses:
         file_name = _file_name(address)
         if framework is model.Framework.DLDT:
-            precision = next((word for word in _PRECISIONS if f"/{word}/" in address), "FP32")
+            precisions = [word for word in _PRECISIONS if f"/{word}/" in address]
+            precision = precisions[0] if precisions else "FP32"
             file_name = f"{precision}/{file_name}"
         reason = explain_unsafe_file_name(file_name)
         if reason:
@@ -82,13 +84,17 @@ def create_draft_spec(
         if file_name in files:
             problem = f"--from: two files are called {file_name}"
             raise SettingsError(problem, hint="each file needs its own name")
-        is_remote = address.startswith(("http://", "https://"))
-        path = Path(address.removeprefix("file://")).absolute()
-        source = HttpSource(address) if is_remote else FileSource(path)
-        files[file_name] = model.SourceFile(file_name, None, None, (source,), max_size=MAX_SIZE)
+        sources = (_source_of(address),)
+        files[file_name] = model.SourceFile(file_name, sources=sources, max_size=MAX_SIZE)
     return model.ModelSpec(
         name, family, Path(name), "", task, framework, license, tuple(files.values())
     )
+
+
+def _source_of(address: str) -> model.Source:
+    if address.startswith(("http://", "https://")):
+        return HttpSource(address)
+    return FileSource(Path(address.removeprefix("file://")).absolute())
 
 
 def _file_name(address: str) -> str:
@@ -124,18 +130,17 @@ def describe_files(
 
     for file in spec.files:  # an existing file of this name may have other content
         layout.file_path(spec, file).unlink(missing_ok=True)
-    download_model(
-        spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener
-    )
-    files = [
-        replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files
-    ]
+    options = replace(download_options, first_use=remember, mirrors=())
+    download_model(spec, layout, options, listener=listener)
+    files = []
+    for file in spec.files:
+        size, digest = pins[file.name]
+        files.append(replace(file, size=size, checksum=digest))
     if spec.framework is model.Framework.PYTORCH:
         return replace(spec, files=tuple(files)), ""
     # A model's first file is the one to convert.
-    spec = replace(
-        spec, files=tuple(sorted(files, key=lambda file: file.name.endswith((".bin", ".prototxt"))))
-    )
+    files.sort(key=lambda file: file.name.endswith((".bin", ".prototxt")))
+    spec = replace(spec, files=tuple(files))
     path = layout.file_path(spec, spec.files[0])
     inputs, outputs, reason = run_in_reader_process(_read_ports, spec, path, source=path)
     return replace(spec, inputs=inputs, outputs=outputs), reason
@@ -157,21 +162,21 @@ def _read_ports(
     problem = explain_invalid_names(network)
     if problem:
         return (), (), problem
-    inputs = tuple(
-        model.Input(name, shape, _image_layout(shape))
-        for name, shape in _describe(network.inputs, "input")
-    )
-    outputs = tuple(
-        model.Output(name, shape) for name, shape in _describe(network.outputs, "output")
-    )
-    return inputs, outputs, ""
+    inputs = []
+    for name, shape in _describe(network.inputs, "input"):
+        inputs.append(model.Input(name, shape, _image_layout(shape)))
+    outputs = [model.Output(*described) for described in _describe(network.outputs, "output")]
+    return tuple(inputs), tuple(outputs), ""
 
 
 def _image_layout(shape: Sequence[int]) -> str:
     """The layout of images with these sizes; empty if the channels are unclear."""
-    if len(shape) != 4 or (shape[1] in _CHANNELS) == (shape[3] in _CHANNELS):
+    if len(shape) != 4:
         return ""
-    return "NCHW" if shape[1] in _CHANNELS else "NHWC"
+    _, second, _, last = shape
+    if (second in _CHANNELS) == (last in _CHANNELS):
+        return ""
+    return "NCHW" if second in _CHANNELS else "NHWC"
 
 
 def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -181,4 +186,5 @@ def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
         shape = port.get_partial_shape()
         sizes = static_sizes(shape) if shape.rank.is_static else ()
-        yield min(names, key=lambda name: (len(name), name)), sizes
+        shortest = min(names, key=lambda name: (len(name), name))
+        yield shortest, sizes

@@ -11,6 +11,7 @@ import io
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from posezoo.errors import ConversionError, PosezooError, import_optional
 from posezoo.files import verified_files
@@ -20,6 +21,7 @@ from posezoo.spec.model import (
     OWN_CHECKPOINT,
     Family,
     Framework,
+    Input,
     License,
     Model,
     ModelSpec,
@@ -30,6 +32,8 @@ from posezoo.spec.model import (
     Training,
 )
 from posezoo.spec.safe_names import explain_invalid_model_name
+
+PortT = TypeVar("PortT", Input, Output)
 
 # If one of these differs, the outputs have another meaning, and the decoder, the skeleton and the
 # labels do not fit.
@@ -100,40 +104,25 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         PosezooError: the name is not allowed for a model.
     """
     if isinstance(model, str):
-        definition = find_network(model)
-        model = ModelSpec(
-            name=model,
-            family=Family.PUBLIC,
-            path=checkpoint,
-            description=f"The network {model} with weights of one's own.",
-            task="human_pose_estimation",
-            framework=Framework.PYTORCH,
-            license=License(),
-            files=(),
-            inputs=(definition.input,),
-            outputs=tuple(Output(output, ()) for output in definition.output_names()),
-            self_check=definition.self_check,
-            network=NetworkChoice(model),
-        )
+        model = _spec_of_network(model, checkpoint)
     model = with_known_network(model)
     choice = require_network(model)
     weights = pretrained.read_network_checkpoint(
         checkpoint, choice.name, assumed=choice.arguments, names=choice.names
     )
     published = weights.network.complete_arguments(**choice.arguments)
-    changed = {
-        argument for argument, value in weights.arguments.items() if published[argument] != value
-    }
+    arguments = weights.arguments
+    changed = {name for name, value in arguments.items() if published[name] != value}
     outputs = model.outputs
     if changed:  # the outputs have other shapes, and may have other names
-        names = weights.network.output_names(**weights.arguments)
+        names = weights.network.output_names(**arguments)
         ports = outputs
         if len(outputs) != len(names):
             ports = (Output("", ()),) * len(names)
-        outputs = tuple(
-            replace(port, name=name, shape=()) for name, port in zip(names, ports, strict=True)
-        )
-    has_same_outputs = changed.isdisjoint(_OUTPUT_ARGUMENTS)
+        named = zip(names, ports, strict=True)
+        outputs = tuple(replace(port, name=name, shape=()) for name, port in named)
+    if not changed.isdisjoint(_OUTPUT_ARGUMENTS):
+        model = replace(model, decoder=None, skeleton="", model_info={})
     if name:  # a model with its own name is neither a part of a composite nor a variant
         reason = explain_invalid_model_name(name)
         if reason:
@@ -141,6 +130,7 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
             raise PosezooError(problem, hint="--model_name M names it")
         model = replace(model, name=name, composite="", tag="", is_default=True)
     digest = verified_files.compute_digest(checkpoint)
+    file = SourceFile(OWN_CHECKPOINT, checkpoint.stat().st_size, digest)
     return replace(
         model,
         license=License(),
@@ -149,14 +139,30 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         published=PublishedMetrics(),
         training=Training(),
         variants=(),
-        files=(SourceFile(OWN_CHECKPOINT, checkpoint.stat().st_size, digest, ()),),
+        files=(file,),
         postprocessing=(),
         outputs=outputs,
-        decoder=model.decoder if has_same_outputs else None,
-        skeleton=model.skeleton if has_same_outputs else "",
-        model_info=model.model_info if has_same_outputs else {},
-        network=replace(choice, arguments=weights.arguments),
+        network=replace(choice, arguments=arguments),
         checkpoint=OWN_CHECKPOINT,
+    )
+
+
+def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:
+    definition = find_network(name)
+    outputs = tuple(Output(output, ()) for output in definition.output_names())
+    return ModelSpec(
+        name=name,
+        family=Family.PUBLIC,
+        path=checkpoint,
+        description=f"The network {name} with weights of one's own.",
+        task="human_pose_estimation",
+        framework=Framework.PYTORCH,
+        license=License(),
+        files=(),
+        inputs=(definition.input,),
+        outputs=outputs,
+        self_check=definition.self_check,
+        network=NetworkChoice(name),
     )
 
 
@@ -188,10 +194,10 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     # initial weights are not suitable: the addition of a bias of 0 is removed from the IR, and
     # would not be counted.
     generator = torch.Generator().manual_seed(0)
-    weights = {
-        key: (torch.rand(tensor.shape, generator=generator) + 0.5).to(tensor.dtype)
-        for key, tensor in tensors.items()
-    }
+    weights = {}
+    for key, tensor in tensors.items():
+        values = torch.rand(tensor.shape, generator=generator) + 0.5
+        weights[key] = values.to(tensor.dtype)
     content = io.BytesIO()
     torch.save(weights, content)
     verified_files.write_atomically(path, content.getvalue())
@@ -206,13 +212,9 @@ def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
     network = require_network(model)
     inputs = model.inputs or (find_network(network.name).input,)
     letters = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
-    return replace(
-        model,
-        inputs=tuple(replace(port, shape=_open_dimensions(port.shape, letters)) for port in inputs),
-        outputs=tuple(
-            replace(port, shape=_open_dimensions(port.shape, letters)) for port in model.outputs
-        ),
-    )
+    dynamic_inputs = tuple(_with_open_dimensions(port, letters) for port in inputs)
+    dynamic_outputs = tuple(_with_open_dimensions(port, letters) for port in model.outputs)
+    return replace(model, inputs=dynamic_inputs, outputs=dynamic_outputs)
 
 
 def require_network(model: ModelSpec) -> NetworkChoice:
@@ -226,8 +228,8 @@ def require_network(model: ModelSpec) -> NetworkChoice:
     return model.network
 
 
-def _open_dimensions(shape: tuple[int, ...], letters: set[str]) -> tuple[int, ...]:
-    """The shape with these dimensions set to -1 (dynamic); all tensors of our networks are NCHW."""
-    return tuple(
-        -1 if letter in letters else size for letter, size in zip("NCHW", shape, strict=False)
-    )
+def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
+    """The port with these dimensions set to -1 (dynamic); all tensors of our networks are NCHW."""
+    sizes = zip("NCHW", port.shape, strict=False)
+    shape = tuple(-1 if letter in letters else size for letter, size in sizes)
+    return replace(port, shape=shape)

@@ -112,8 +112,12 @@ def run(args: argparse.Namespace) -> int:
         models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
         weights = find_weights(settings, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
-    blocks = ["\n".join(map(escape_control_characters, _lines(answer))) for answer in answers]
-    print_result(args.format, answers, *(["\n\n".join(blocks)] if blocks else ()))
+    blocks = []
+    for answer in answers:
+        lines = map(escape_control_characters, _lines(answer))
+        blocks.append("\n".join(lines))
+    texts = ["\n\n".join(blocks)] if blocks else []
+    print_result(args.format, answers, *texts)
     return 1 if selection.problems else 0
 
 
@@ -121,7 +125,8 @@ def _explain_missing(name: str, registry: Registry, style: str) -> int:
     """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
     from posezoo.registry import TAG_MARK
 
-    if registry.real_name(name.partition(TAG_MARK)[0]) in registry.entries:
+    untagged, _, _ = name.partition(TAG_MARK)
+    if registry.real_name(untagged) in registry.entries:
         raise PosezooError(f"the zoo has {name}", hint=f"posezoo info {name}")
     models = registry.why_not(name)
     if models is None:
@@ -140,7 +145,9 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {key}:"
             for item in value:
                 yield f"    - {_in_words(item)}"
-        elif words := _in_words(value):
+            continue
+        words = _in_words(value)
+        if words:
             yield f"  {key}: {words}"
 
 
@@ -148,9 +155,10 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     card = model.path.with_name("README.md")
+    declared = _declared(model) if isinstance(model, ModelSpec) else {}
     return {
         **model_to_json(facts, selection, weights),
-        **(_declared(model) if isinstance(model, ModelSpec) else {}),
+        **declared,
         "decoder": model.decoder.name if model.decoder else None,
         "skeleton": model.skeleton or None,
         "declared_in": str(model.path),
@@ -163,11 +171,18 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
     from posezoo.spec.routes import select_route
 
     route, obstacle = select_route(spec)
-    has_text = bool(spec.license.text)
+    license_text = None
+    copyright_line = ""
+    if spec.license.text:
+        license_text = str(license_path(spec))
+        copyright_line = read_copyright_line(spec)
+    steps = []
+    for step in spec.postprocessing:
+        steps.append({"step": _STEP_NAMES[type(step)], **to_json(step)})
     return {
-        "license_text": str(license_path(spec)) if has_text else None,
+        "license_text": license_text,
         "license_url": spec.license.url or None,
-        "copyright": (read_copyright_line(spec) if has_text else "") or None,
+        "copyright": copyright_line or None,
         "origin": to_json(spec.origin),
         "files": [_file(file) for file in spec.files],
         "inputs": [project(port, _INPUT) for port in spec.inputs],
@@ -176,24 +191,20 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
         "reason": obstacle.reason if obstacle is not None else None,
         **project(spec, "network checkpoint? published training license_note? limits? tag?"),
         "variants": [variant.full_name for variant in spec.variants],
-        "postprocessing": [
-            {"step": _STEP_NAMES[type(step)], **to_json(step)} for step in spec.postprocessing
-        ],
+        "postprocessing": steps,
         **project(spec, _OMZ),
     }
 
 
 def _file(file: SourceFile) -> dict[str, Any]:
     checksum = file.checksum
-    return {
-        **project(file, "name size"),
-        **({checksum.algorithm: checksum.value} if checksum else {}),
-        "max_size": file.max_size or None,
-        "contains": {
-            member: f"{digest.algorithm}:{digest.value}" for member, digest in file.contains.items()
-        },
-        **project(file, "pin sources=addresses"),
-    }
+    described = project(file, "name size")
+    if checksum:
+        described[checksum.algorithm] = checksum.value
+    described |= project(file, "max_size?")
+    contents = file.contains.items()
+    described["contains"] = {member: f"{pin.algorithm}:{pin.value}" for member, pin in contents}
+    return described | project(file, "pin sources=addresses")
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
@@ -201,9 +212,8 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
 
 def _in_words(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(
-            f"{key} {_in_words(item)}" for key, item in value.items() if item not in _EMPTY
-        )
+        items = [(key, item) for key, item in value.items() if item not in _EMPTY]
+        return ", ".join(f"{key} {_in_words(item)}" for key, item in items)
     if isinstance(value, (list, tuple)):
         separator = ", "
         if any(isinstance(item, dict) for item in value):
