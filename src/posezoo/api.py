@@ -197,7 +197,7 @@ def load(
         return compile_ir_estimator(
             xml, context, options, named_detector=detector, listener=listener
         )
-    irs = {**detector_irs(model, context, listener=listener), **irs}
+    irs = detector_irs(model, context, listener=listener) | irs
     return compile_estimator(model, context, irs, options)
 
 

@@ -57,7 +57,7 @@ def results_to_json(
             "batch": best.info.batch,
             "throughput_fps": best.throughput_fps.median,
         }
-        best_batches.append({**_model_to_json(best), **figures})
+        best_batches.append(_model_to_json(best) | figures)
     comparisons = []
     for other in results[1:] if is_compared else ():
         ratio = asdict(other.speed_ratio(results[0]))

@@ -78,7 +78,7 @@ def update_provenance_json(
         kept = {}
         if isinstance(files, dict):
             kept = {name: origin for name, origin in files.items() if name in names}
-        return {"model": spec.full_name, "files": {**kept, **origins}}
+        return {"model": spec.full_name, "files": kept | origins}
 
     part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
     if origins or part.exists():  # a killed run may have left a part

@@ -89,7 +89,7 @@ def _plan(
         is_text = isinstance(file.content, bytes)
         states[_compare(folder / name, digests[name], present.get(name), is_text)].append(name)
     changes = ExportChanges(**{state: tuple(names) for state, names in states.items()})
-    return changes, files, {**present, **digests}
+    return changes, files, present | digests
 
 
 def _digest(file: ExportFile) -> str:

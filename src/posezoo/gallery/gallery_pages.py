@@ -128,7 +128,7 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     outside = []
     for reference in gallery.references:
         publication = project(reference, "license publisher source protocol")
-        outside += [{**publication, **project(model, "name figures")} for model in reference.models]
+        outside += [publication | project(model, "name figures") for model in reference.models]
     return {
         "axes": to_json(gallery.axes),
         "families": len(families),

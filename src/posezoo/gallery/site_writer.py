@@ -82,7 +82,7 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
     digests = _compute_digests(pages)
     manifest = _read_manifest(folder) or {}
     if changes.written or changes.removed or manifest != digests:
-        write_manifest(folder / MANIFEST, NOTE, {**manifest, **digests})
+        write_manifest(folder / MANIFEST, NOTE, manifest | digests)
         for name in changes.written:
             write_atomically(folder / name, pages[name], lasting=False)
         for name in changes.removed:

@@ -268,7 +268,7 @@ def merge_entries(
         locked = entries.get(declaration.key) if declaration is not None else None
         if declaration is None or _may_be_valid(entry, declaration, locked, unpinned):
             kept[key] = entry
-    return {**kept, **updated}
+    return kept | updated
 
 
 def _merge_entry(

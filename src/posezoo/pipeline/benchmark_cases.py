@@ -169,7 +169,7 @@ class CaseMaker:
                 hint=f"name {composite}" if composite else "",
             )
         own_irs = get_irs(model, precision, self.context, listener=self.listener)
-        irs = {**load.detector_irs(model, self.context, listener=self.listener), **own_irs}
+        irs = load.detector_irs(model, self.context, listener=self.listener) | own_irs
         compiled = partial(_compiled, self.context.settings, model, irs)
         yield from self._pipeline_cases(model.full_name, precision, compiled, [*irs.values()])
 

@@ -125,7 +125,7 @@ def load_model(
         options=chosen.conversion,
         listener=listener,
     )
-    irs = {**load.detector_irs(model, context, listener=listener), **own_irs}
+    irs = load.detector_irs(model, context, listener=listener) | own_irs
     load_again = partial(load.compile_estimator, model, context, irs, options)
     protocol = EvaluationProtocol(load_again(), chosen.precision, options, boxes, [*irs.values()])
     return LoadedModel(chosen, protocol, load_again)

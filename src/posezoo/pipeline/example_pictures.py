@@ -50,7 +50,7 @@ def draw_examples(
         PosezooError: the model cannot be converted or compiled.
     """
     precision, irs = _get_first_irs(facts, context, listener)
-    irs = {**detector_irs(facts.model, context, listener=listener), **irs}
+    irs = detector_irs(facts.model, context, listener=listener) | irs
     estimator = compile_estimator(facts.model, context, irs)
     return precision, [
         draw(photo, estimator(photo), min_score=estimator.seen_from) for photo in photos

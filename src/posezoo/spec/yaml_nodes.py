@@ -230,7 +230,7 @@ class YamlMapping:
         The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the
         same way; both lists must have the same length.
         """
-        nodes = {**self._nodes, **other._nodes}
+        nodes = self._nodes | other._nodes
         for key in item_by_item:
             old_list = self._nodes.get(key)
             new_list = other._nodes.get(key)
@@ -241,7 +241,7 @@ class YamlMapping:
             if len(old_items) != len(new_items):
                 raise new_list.make_error(f"expected {len(old_items)} items, got {len(new_items)}")
             items = [
-                replace(new, value={**old.as_mapping()._nodes, **new.as_mapping()._nodes})
+                replace(new, value=old.as_mapping()._nodes | new.as_mapping()._nodes)
                 for old, new in zip(old_items, new_items, strict=True)
             ]
             nodes[key] = replace(new_list, value=items)

@@ -334,7 +334,7 @@ def run(args: argparse.Namespace) -> int:
             on_poses=writer,
         )
         ended = _play(player)
-        summary = {**description, **summarize_run(player, failures)}
+        summary = description | summarize_run(player, failures)
         if writer.frames is not None:
             writer.frames.rest = {"report": summary}
     lines = format_summary(summary)
