@@ -20,7 +20,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,7 +158,6 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     options = _options_from_args(args, context.settings)
     schedule = BenchmarkSchedule(args.rounds, args.seconds)
-    results: list[BenchmarkResult] = []
     is_interrupted = False
     # Generated IR and images must be visible to the workers of a cluster.
     shared = context.settings.weights_dir if args.cluster and not args.dry_run else None
@@ -172,25 +171,26 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
+        measuring = _Measuring(planner, schedule, console)
         try:
             if args.compare:
-                _compare(planner, schedule, results, console)
+                measuring.compare()
             elif args.cluster:
                 # On one machine, cases that are measured at the same time would disturb each other.
                 executor = replace(flags.executor_from_args(args, context), jobs=1)
-                _measure_on_cluster(planner, schedule, results, console, executor)
+                measuring.measure_on_cluster(executor)
             else:
-                _measure_one_by_one(planner, schedule, results, console)
+                measuring.measure_one_by_one()
         except KeyboardInterrupt:
             is_interrupted = True
+        results = measuring.results
         today = date.today()
         if args.output:
             _write(args.output, results, today, args.rounds, console)
     answer = results_to_json(results, today, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
-    print_result(
-        args.format, answer, *format_results(results, is_compared=args.compare, rounds=args.rounds)
-    )
+    lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
+    print_result(args.format, answer, *lines)
     if is_interrupted:
         console.warn("interrupted: these are the results so far")
         return 130
@@ -220,50 +220,58 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
     )
 
 
-def _compare(
-    planner: BenchmarkPlanner,
-    schedule: BenchmarkSchedule,
-    results: list[BenchmarkResult],
-    console: Console,
-) -> None:
-    """Measure all cases in turns; none if one cannot be made."""
-    cases = list(planner.cases())
-    if planner.report.failures:
-        return
-    if len(cases) < 2:
-        raise InferenceError(
-            "there is nothing to compare: only one case is selected",
-            hint="name two models, or several of --precisions, --batch or --requests",
-        )
-    _measure(cases, schedule, results, console)
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """Measures the selected cases, and collects their results."""
 
+    planner: BenchmarkPlanner
+    schedule: BenchmarkSchedule
+    console: Console
+    results: list[BenchmarkResult] = field(default_factory=list)
 
-def _measure_one_by_one(
-    planner: BenchmarkPlanner,
-    schedule: BenchmarkSchedule,
-    results: list[BenchmarkResult],
-    console: Console,
-) -> None:
-    for case in planner.cases():
-        with planner.report_failure(case.model):
-            _measure([case], schedule, results, console)
+    def compare(self) -> None:
+        """Measure all cases in turns; none if one cannot be made."""
+        cases = list(self.planner.cases())
+        if self.planner.report.failures:
+            return
+        if len(cases) < 2:
+            raise InferenceError(
+                "there is nothing to compare: only one case is selected",
+                hint="name two models, or several of --precisions, --batch or --requests",
+            )
+        self._measure(cases)
 
+    def measure_one_by_one(self) -> None:
+        for case in self.planner.cases():
+            with self.planner.report_failure(case.model):
+                self._measure([case])
 
-def _measure_on_cluster(
-    planner: BenchmarkPlanner,
-    schedule: BenchmarkSchedule,
-    results: list[BenchmarkResult],
-    console: Console,
-    executor: Executor,
-) -> None:
-    from posezoo.pipeline.for_each import for_each
+    def measure_on_cluster(self, executor: Executor) -> None:
+        from posezoo.pipeline.for_each import for_each
 
-    cases = list(planner.cases())
-    for outcome in for_each(cases, _MeasurementTask(schedule), executor=executor, listener=console):
-        with planner.report_failure(outcome.item.model):
-            if outcome.error is not None:
-                raise outcome.error
-            results.extend(outcome.result or ())
+        cases = list(self.planner.cases())
+        task = _MeasurementTask(self.schedule)
+        for outcome in for_each(cases, task, executor=executor, listener=self.console):
+            with self.planner.report_failure(outcome.item.model):
+                if outcome.error is not None:
+                    raise outcome.error
+                self.results.extend(outcome.result or ())
+
+    def _measure(self, cases: Sequence[BenchmarkCase]) -> None:
+        """Measure the cases in turns, and add their results; after ^C, those so far; after a
+        failure, none.
+        """
+        from posezoo.benchmarking.benchmark_process import run_rounds
+
+        latest: tuple[BenchmarkResult, ...] = ()
+        try:
+            for so_far in run_rounds(cases, self.schedule, listener=self.console):
+                latest = so_far
+        except PosezooError:
+            latest = ()
+            raise
+        finally:
+            self.results.extend(latest)
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
@@ -295,28 +303,6 @@ def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
     for flag, is_given in given.items():
         if is_given:
             args.parser.error(f"{flag} is for networks alone, not for --pipeline")
-
-
-def _measure(
-    cases: Sequence[BenchmarkCase],
-    schedule: BenchmarkSchedule,
-    results: list[BenchmarkResult],
-    console: Console,
-) -> None:
-    """Measure the cases in turns, and add their results; after ^C, those so far; after a failure,
-    none.
-    """
-    from posezoo.benchmarking.benchmark_process import run_rounds
-
-    latest: tuple[BenchmarkResult, ...] = ()
-    try:
-        for so_far in run_rounds(cases, schedule, listener=console):
-            latest = so_far
-    except PosezooError:
-        latest = ()
-        raise
-    finally:
-        results.extend(latest)
 
 
 @dataclass(frozen=True, slots=True)
