@@ -63,11 +63,12 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
         for member in members:
             spec = member.spec
             lines += [f"- {spec.full_name}", *_list_sources(spec)]
-            lines += [f"  origin: {spec.origin.repository}"] if spec.origin.repository else []
-            lines += (
-                ["  changed: converted to OpenVINO IR by posezoo"] if member.is_converted else []
-            )
-            lines += [f"  note: {spec.license_note}"] if spec.license_note else []
+            if spec.origin.repository:
+                lines.append(f"  origin: {spec.origin.repository}")
+            if member.is_converted:
+                lines.append("  changed: converted to OpenVINO IR by posezoo")
+            if spec.license_note:
+                lines.append(f"  note: {spec.license_note}")
         models = "\n".join(lines)
         body = text.read_text("utf-8") if text else "The text is not available."
         if not text and address:

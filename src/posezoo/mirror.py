@@ -214,7 +214,8 @@ class Mirror:
             if entry.file == MODEL_YML and _is_among(entry.model, names):
                 with suppress(UnknownModelError, SpecError):
                     spec = own_registry.find(entry.model)
-                    specs += [spec] if isinstance(spec, ModelSpec) else []
+                    if isinstance(spec, ModelSpec):
+                        specs.append(spec)
         return tuple(specs)
 
     def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:

@@ -456,7 +456,8 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
             words += ["--models_dir", f"{root}"]
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"
-    words += ["--weights_dir", f"{folder}"] if folder not in (None, usual) else []
+    if folder not in (None, usual):
+        words += ["--weights_dir", f"{folder}"]
     return shlex.join(words)
 
 

@@ -124,7 +124,8 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     outputs = ",".join(output.name for output in part.outputs if output.name)
     words = [f"--input={','.join(port.name for port in named)}"]
     words += _flags({"--input_shape": shapes, **optional})
-    words += ["--reverse_input_channels"] if reverse else []
+    if reverse:
+        words.append("--reverse_input_channels")
     words += _flags({"--output": outputs})
     return list(map(_printable, words))
 

@@ -61,7 +61,8 @@ def format_model_yml(spec: ModelSpec) -> str:
         lines.append("inputs:")
     for port in spec.inputs:
         lines += _port_lines(port)
-        lines += [f"    layout: {port.layout}", _INPUT_COMMENTS] if port.layout else []
+        if port.layout:
+            lines += [f"    layout: {port.layout}", _INPUT_COMMENTS]
     if spec.outputs:
         lines.append("outputs:")
     for output in spec.outputs:

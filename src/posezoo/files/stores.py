@@ -327,7 +327,8 @@ def _ask(
         refusal = error
     problem = f"{re.sub(f'/{PREFIX}[^/]*', '', address)}: {refusal.problem}"
     attempts = getattr(refusal, "attempts", 1)
-    problem += f" ({attempts} attempts)" if attempts > 1 else ""
+    if attempts > 1:
+        problem += f" ({attempts} attempts)"
     hint = refusal.hint
     if writes:
         raise OutputError(problem, hint=hint) from refusal.__cause__

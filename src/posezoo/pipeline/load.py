@@ -237,7 +237,8 @@ def explain_no_people(
         if least is None:
             least = getattr(resolve_options(decoder), option)
         problem += f" with a score of {least:g} or more"
-        advice += [f"--min_person_score {least / 2:g}"] if least else []
+        if least:
+            advice.append(f"--min_person_score {least / 2:g}")
     if detector is not None:
         advice.append("--detector none if one person fills the photo")
     if estimator.model.name != FALLBACK_MODEL:

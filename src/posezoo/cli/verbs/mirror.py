@@ -208,7 +208,8 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
         parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
         try:
             detector = select_detector(context, whole)
-            parts += context.registry.parts(detector) if detector is not None else ()
+            if detector is not None:
+                parts += context.registry.parts(detector)
         except UnknownModelError as error:
             console.warn(f"{error.problem}; it is skipped")
         for part in parts:

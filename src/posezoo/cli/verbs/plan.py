@@ -203,7 +203,8 @@ def _in_words(port: Input) -> str:
         for name, values in (("mean", port.mean), ("scale", port.scale))
         if values
     ]
-    steps += [f"from {port.to_layout}"] if port.to_layout else []
+    if port.to_layout:
+        steps.append(f"from {port.to_layout}")
     shape = f"[{','.join(map(str, port.shape))}]" if port.shape else ""
     facts = " ".join(filter(None, (port.name or "of the network", shape, port.layout)))
     return f"{facts}: {', '.join(steps)}" if steps else facts

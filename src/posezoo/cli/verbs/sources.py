@@ -141,7 +141,8 @@ def _text_lines(
             note = ", ".join(each.compared) or each.problem or "exists"
         if each in bad or not quiet:
             rows.append((each.state, f"{each.model}: {each.file}", each.host or each.type, note))
-    yield from align_columns(rows) if rows else ()
+    if rows:
+        yield from align_columns(rows)
     counts = Counter(each.state for each in checked)
     parts = ", ".join(f"{number} {state}" for state, number in counts.most_common())
     yield f"{format_count(len(checked), 'source')}{f': {parts}' if parts else ''}"
