@@ -95,7 +95,7 @@ def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
     existing = {
         file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()
     }
-    if not (spec.is_ir and existing):
+    if not spec.is_ir or not existing:
         return list(spec.files)
     return [file for file in spec.files if file.name.partition("/")[0] in existing]
 
@@ -135,7 +135,7 @@ def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[A
         for path, kind in _entries(folder / composite.subdirectory):
             names = {path.name, path.name.partition("@")[0]}
             is_part = kind == "folder" and not names.isdisjoint(composite.stages)
-            if not (is_part or path.name in _card_images(composite)):
+            if not is_part and path.name not in _card_images(composite):
                 yield ArtifactState(composite.name, path.name, path, _STATES.get(kind, kind), False)
 
 
@@ -212,7 +212,7 @@ def find_untracked_below(
 
 
 def _is_partial_download(path: Path, tracked: set[Path]) -> bool:
-    if not (path.name.startswith(".") and path.name.endswith(".part")):
+    if not path.name.startswith(".") or not path.name.endswith(".part"):
         return False
     siblings = (file for file in tracked if file.parent == path.parent)
     return any(path.name.startswith(f".{file.name}.") for file in siblings)

@@ -116,7 +116,7 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
         "--mean_values": _join_values({port.name: port.mean for port in named}),
         "--scale_values": _join_values({port.name: port.scale for port in named}),
     }
-    if not (reverse or any(optional.values())):
+    if not reverse and not any(optional.values()):
         return []
     shapes = ""
     if any(port.reshaped for port in named):

@@ -105,7 +105,7 @@ class ConversionTask:
         )
         if plan.source_error is not None:
             raise plan.source_error
-        if not (self.downloads or spec.is_converted):
+        if not self.downloads and not spec.is_converted:
             convert(resolved, plan, self.options)  # it only looks for the published IR
         return plan
 

@@ -98,7 +98,7 @@ def select_filtered(
     """
     from posezoo.pipeline.zoo_context import registry_from_settings
 
-    by_filters = bool(str(filters)) and not (patterns or is_all)
+    by_filters = bool(str(filters)) and not patterns and not is_all
     registry = registry_from_settings(settings)
     selection = select_models(registry, patterns, console, filtered=by_filters)
     models = facts_of(selection)

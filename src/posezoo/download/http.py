@@ -237,8 +237,10 @@ def send_request(
     ca_bundle = None
     if download_options.ca_bundle is not None:
         ca_bundle = str(download_options.ca_bundle)
-    if not ca_bundle and not (
-        os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if (
+        not ca_bundle
+        and not os.environ.get("REQUESTS_CA_BUNDLE")
+        and not os.environ.get("CURL_CA_BUNDLE")
     ):
         ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
     user_headers = {

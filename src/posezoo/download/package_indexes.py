@@ -52,7 +52,7 @@ def read_index_settings() -> IndexSettings:
         default += table["index-url"]
         extra += table["extra-index-url"]
         links += table["find-links"]
-    if not (default or is_offline):
+    if not default and not is_offline:
         default = [_pip_default() or _uv_default()]
     return IndexSettings(
         find_links=tuple(links),

@@ -67,7 +67,7 @@ def format_model_yml(spec: ModelSpec) -> str:
         lines.append("outputs:")
     for output in spec.outputs:
         lines += [*_port_lines(output), "    # role: heatmaps"]
-    if not (spec.inputs and spec.outputs):
+    if not spec.inputs or not spec.outputs:
         lines.append(_PORTS_COMMENTS)
     return "\n".join((*lines, _decoder_line(spec), _LAST_COMMENTS, ""))
 

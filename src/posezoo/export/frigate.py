@@ -33,7 +33,7 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
         ExportError: the model is not such a detector.
     """
     _require_detector(model.spec)
-    if not (_reads_image(model) and _writes_boxes(model)):
+    if not _reads_image(model) or not _writes_boxes(model):
         raise _refusal(model.spec)
     port = model.inputs[0]
     if model.spec.is_ir and any(image.mean or image.scale for image in model.spec.inputs):

@@ -45,7 +45,7 @@ class ExportOptions:
 def _with_fixed_inputs(inputs: InputOptions, fixed: InputOptions, target: str) -> InputOptions:
     """What the user wants, with what a target always has."""
     wants_type = inputs.element_type in ("", fixed.element_type)
-    if not (wants_type and inputs.layout in ("", fixed.layout)):
+    if not wants_type or inputs.layout not in ("", fixed.layout):
         always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
         raise ExportError(f"--to {target} always has {always}")
     return replace(

@@ -256,7 +256,7 @@ def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Set
         search.open(_with_release(settings, release))
     if release and patterns is None:
         patterns = _names_of_release(release)
-    if not (settings.models_dir or settings.registries):
+    if not settings.models_dir and not settings.registries:
         search.search(release, output)
     search.require_all_found()
     selection = select_models(search.registry, patterns, output)

@@ -118,7 +118,7 @@ def _run(args: argparse.Namespace) -> int:
         paper.flush()
         if error is not None:
             failed[outcome.item.full_name] = error
-    if not (args.dry_run or args.no_card):
+    if not args.dry_run and not args.no_card:
         for composite in selection.composites:
             if not failed.keys() & set(composite.stages):
                 write_model_card(composite, context)

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
                 f"none of these models is available in {requested}",
                 hint="--precisions selects others",
             )
-        if not (comparison.speed_setting or comparison.network_setting):
+        if not comparison.speed_setting and not comparison.network_setting:
             warn_if_none_matched(args, console)
         if args.picture:
             _draw(comparison, args.picture)

@@ -110,7 +110,7 @@ def _get(args: argparse.Namespace) -> int:
     flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
     with Console(quiet=args.quiet) as console:
-        for line in dataset.terms if not (args.quiet and args.accept_terms) else ():
+        for line in dataset.terms if not args.quiet or not args.accept_terms else ():
             run_main.print_to_stderr(line)
         if not args.accept_terms:
             raise DownloadError(

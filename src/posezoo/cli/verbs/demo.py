@@ -301,7 +301,7 @@ def run(args: argparse.Namespace) -> int:
         context = flags.context_from_args(args)
         require_device(context.settings.device)
         video = flags.video_options_from_args(args)
-        is_video = not (source.image_paths or args.no_tracking)
+        is_video = not source.image_paths and not args.no_tracking
         load = find_model(
             args.model,
             context,

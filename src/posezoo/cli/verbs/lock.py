@@ -168,7 +168,7 @@ def _patterns(args: argparse.Namespace, context: Context) -> tuple[Sequence[str]
     is_named = args.models or args.all
     locked = sorted({entry.model for entry in context.lock.entries.values()})
     gone = [name for name in locked if not context.registry.matches_any(name)]
-    if args.check and not (is_named or locked):
+    if args.check and not is_named and not locked:
         raise LockError(
             f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some"
         )

@@ -149,7 +149,7 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
         if case_folded(name) == case_folded(args.name):
             hint = "take another name, or change that file"
             raise PosezooError(f"{name} exists already: {entry.path}", hint=hint)
-    if not (WORD_PATTERN.fullmatch(args.license) and is_license(args.license)):
+    if not WORD_PATTERN.fullmatch(args.license) or not is_license(args.license):
         raise SettingsError(
             f"--license: expected an SPDX identifier such as MIT, got {args.license!a}",
             hint=suggest_license(args.license),

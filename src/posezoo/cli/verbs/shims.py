@@ -217,7 +217,7 @@ def _warn_of_others(folder: Path) -> None:
     first = f"put it first: export PATH={shlex.quote(str(folder))}:$PATH"
     commands = [Path(path) for path in map(shutil.which, COMMANDS) if path]
     others = [path for path in commands if path.parent.resolve() != folder]
-    others = [path for path in others if not (_is_ours(path) or is_stand_in(path))]
+    others = [path for path in others if not _is_ours(path) and not is_stand_in(path)]
     if others:
         print(
             f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}",

@@ -39,7 +39,7 @@ def open_hugging_face(
     token = os.environ.get("HF_TOKEN", "").strip()
     headers: tuple[HostHeader, ...] = ()
     if token:
-        if not (token.isascii() and token.isprintable()) or " " in token:
+        if not token.isascii() or not token.isprintable() or " " in token:
             raise SourceError("HF_TOKEN is not a token", hint="check HF_TOKEN: it is one word")
         try:
             headers = (HostHeader.for_url(hub, "Authorization", f"Bearer {token}"),)
