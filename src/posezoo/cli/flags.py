@@ -267,10 +267,7 @@ def _setting_flag(name: str) -> Flag:
 
 
 #: The settings whose flags have more than one spelling.
-SPELLINGS = {
-    "attempts": "--attempts, --num_attempts",
-    "jobs": "-j, --jobs",
-}
+SPELLINGS = {"attempts": "--attempts, --num_attempts", "jobs": "-j, --jobs"}
 
 _SHARED = (
     Flag("--all", "all models"),

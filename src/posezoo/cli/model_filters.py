@@ -138,12 +138,7 @@ def _task(text: str) -> str:
 
 #: The filter flags; if a flag is given several times, a model may match any of its values.
 FILTER_FLAGS = FlagGroup(
-    Flag(
-        "--task TASK",
-        "the model's task, such as human_pose_estimation",
-        _task,
-        repeats=True,
-    ),
+    Flag("--task TASK", "the model's task, such as human_pose_estimation", _task, repeats=True),
     Flag(
         "--framework NAME",
         f"framework of the published files: {', '.join(Framework)} (dldt: published as IR)",

@@ -80,7 +80,7 @@ DATASETS: Mapping[str, PublishedDataset] = {
             " apply.",
             "In full: https://cocodataset.org/#termsofuse",
         ),
-    ),
+    )
 }
 
 
@@ -162,9 +162,7 @@ SAMPLES: tuple[SourceFile, ...] = (
 
 
 def download_samples(
-    folder: Path,
-    download_options: DownloadOptions,
-    listener: Listener = ignore_event,
+    folder: Path, download_options: DownloadOptions, listener: Listener = ignore_event
 ) -> tuple[Path, ...]:
     """Download both photos to a folder; photos that exist and are verified are kept."""
     targets = tuple(folder / photo.name for photo in SAMPLES)

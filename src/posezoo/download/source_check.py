@@ -116,10 +116,7 @@ def _check_source(
 
 
 def _ask(
-    source: Source,
-    file: SourceFile,
-    context: DownloadContext,
-    silent_hosts: dict[str, str],
+    source: Source, file: SourceFile, context: DownloadContext, silent_hosts: dict[str, str]
 ) -> tuple[str, ...]:
     """Ask a source, again if it fails temporarily, and return what was compared.
 

@@ -172,9 +172,7 @@ class ExportTarget:
 
 
 def render_files(
-    target: ExportTarget,
-    models: Iterable[ExportedModel],
-    folder: ExportFolder,
+    target: ExportTarget, models: Iterable[ExportedModel], folder: ExportFolder
 ) -> list[ExportFile]:
     """The files of all models together.
 

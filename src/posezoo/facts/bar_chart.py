@@ -12,12 +12,7 @@ from html import escape
 from typing import Any
 
 from posezoo.errors import import_optional
-from posezoo.facts.comparison import (
-    ComparisonColumn,
-    MetricSource,
-    ModelComparison,
-    SourcedMetric,
-)
+from posezoo.facts.comparison import ComparisonColumn, MetricSource, ModelComparison, SourcedMetric
 
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
 _LINE = 26

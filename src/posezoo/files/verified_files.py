@@ -267,11 +267,7 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     except OSError as error:
         # Some file systems cannot.
-        if error.errno not in (
-            errno.EINVAL,
-            errno.ENOTSUP,
-            errno.ENOSYS,
-        ):
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
             raise
     finally:
         os.close(handle)

@@ -35,12 +35,7 @@ from posezoo.facts.labels import (
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
-from posezoo.gallery.templates import (
-    SCRIPTS,
-    render_page,
-    to_data_address,
-    to_script_json,
-)
+from posezoo.gallery.templates import SCRIPTS, render_page, to_data_address, to_script_json
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.resolve.people import people_from

@@ -16,13 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import (
-    CardSection,
-    MarkdownLink,
-    ParsedCard,
-    read_card,
-    read_text,
-)
+from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
 from posezoo.cards.model_card import NOTE, has_note
 from posezoo.cards.registry_pages import render_pages
 from posezoo.errors import SpecError

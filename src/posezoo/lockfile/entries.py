@@ -293,10 +293,7 @@ def _merge_entry(
 
 
 def _may_be_valid(
-    entry: LockEntry,
-    declaration: LockEntry,
-    locked: LockEntry | None,
-    unpinned: Collection[str],
+    entry: LockEntry, declaration: LockEntry, locked: LockEntry | None, unpinned: Collection[str]
 ) -> bool:
     """Whether a missing file's entry may still be valid; ``locked`` is the lock's model.yml."""
     if entry.file in unpinned and entry.origin == FIRST_USE:

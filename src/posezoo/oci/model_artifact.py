@@ -28,12 +28,7 @@ from posezoo.errors import DigestError, OutputError, SizeError, SourceError, Unk
 from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
 from posezoo.files.foreign_json import parse_json
 from posezoo.files.staging import create_parent
-from posezoo.files.verified_files import (
-    compute_digests,
-    is_verified,
-    write_atomically,
-    writing,
-)
+from posezoo.files.verified_files import compute_digests, is_verified, write_atomically, writing
 from posezoo.ir.provenance import (
     SUFFIXES,
     FileContent,

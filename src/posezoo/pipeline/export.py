@@ -98,11 +98,7 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
 
 
 def prepare_export(
-    spec: ModelSpec,
-    options: ExportOptions,
-    context: Context,
-    *,
-    listener: Listener = ignore_event,
+    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener = ignore_event
 ) -> ExportedModel | Plan:
     """The facts of the model and its IR, which is made if needed; in a dry run the plan to make it.
 

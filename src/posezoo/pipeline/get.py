@@ -33,11 +33,7 @@ from posezoo.registry import format_command
 from posezoo.resolve.chosen_inputs import with_inputs
 from posezoo.resolve.chosen_route import choose_route
 from posezoo.resolve.chosen_targets import choose_targets
-from posezoo.resolve.custom_weights import (
-    checkpoint_dir,
-    require_network,
-    with_known_network,
-)
+from posezoo.resolve.custom_weights import checkpoint_dir, require_network, with_known_network
 from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.spec.model import Decoder, Model, ModelSpec, Precision

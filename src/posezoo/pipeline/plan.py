@@ -103,10 +103,7 @@ def make_plan(
         return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
 
     irs = plan_irs(
-        resolved,
-        options,
-        mo_version=optimizer.version if optimizer else "",
-        is_good=is_good,
+        resolved, options, mo_version=optimizer.version if optimizer else "", is_good=is_good
     )
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
     plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer, stored=stored)

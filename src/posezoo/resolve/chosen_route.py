@@ -24,11 +24,7 @@ class ChosenRoute:
 
 
 def choose_route(
-    spec: ModelSpec,
-    *,
-    has_model_optimizer: bool,
-    stand_in: Path | None,
-    allow_upstream_code: bool,
+    spec: ModelSpec, *, has_model_optimizer: bool, stand_in: Path | None, allow_upstream_code: bool
 ) -> ChosenRoute:
     """The route of a model with these converters.
 

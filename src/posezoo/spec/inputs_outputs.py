@@ -92,11 +92,7 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
         )
 
 
-_SIZES = {
-    "type": "integer",
-    "maximum": MAX_DIMENSION,
-    "anyOf": [{"const": -1}, {"minimum": 1}],
-}
+_SIZES = {"type": "integer", "maximum": MAX_DIMENSION, "anyOf": [{"const": -1}, {"minimum": 1}]}
 _SHAPE_SCHEMA = {
     "type": "array",
     "items": _SIZES,
@@ -119,11 +115,7 @@ _LETTER = FieldType(TEXT.read, {"type": "string", "pattern": "^[A-Z]$"})
 _LETTERS = list_of(_LETTER, maximum=MAX_DIMENSIONS, unique=str)
 _DYNAMIC = FieldType(_LETTERS.read, {**_LETTERS.schema, "uniqueItems": True})
 _SIZE = list_of(integer(1, MAX_DIMENSION), minimum=2, maximum=2)
-_PORT_KEYS = (
-    required_key("name", TEXT),
-    required_key("shape", SHAPE),
-    Key("layout", LAYOUT),
-)
+_PORT_KEYS = (required_key("name", TEXT), required_key("shape", SHAPE), Key("layout", LAYOUT))
 
 INPUT_KEYS = (
     *_PORT_KEYS,
@@ -137,11 +129,7 @@ INPUT_KEYS = (
         BOOLEAN,
         "Whether the IR gets this shape, although the network's file has another.",
     ),
-    Key(
-        "usual_size",
-        _SIZE,
-        "Height and width for measurements, if the shape leaves them open.",
-    ),
+    Key("usual_size", _SIZE, "Height and width for measurements, if the shape leaves them open."),
 )
 OUTPUT_KEYS = (
     *_PORT_KEYS,

@@ -16,11 +16,7 @@ from posezoo.errors import SpecError, sanitize
 from posezoo.spec import supported_mo_args
 from posezoo.spec.inputs_outputs import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
 from posezoo.spec.model import Input, ModelSpec, Output
-from posezoo.spec.region_configs import (
-    PIPELINE_CONFIG,
-    TRANSFORMATIONS_CONFIG,
-    find_detector,
-)
+from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -257,8 +253,7 @@ def _check_value(item: YamlNode, flag: str, value: str) -> None:
     is_path = flag == "--input_model" or (value.startswith("$") and path)
     if is_path and (reason := explain_unsafe_file_name(path)):
         raise item.make_error(
-            f"{sanitize(value)} {reason}",
-            hint="use $dl_dir/ and a path with / between its parts",
+            f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
         )
 
 

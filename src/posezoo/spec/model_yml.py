@@ -178,11 +178,7 @@ _SELF_CHECK = record(
 )
 _RECORDED_OUTPUTS = record(
     model.RecordedOutputs,
-    required_key(
-        "runtime",
-        LINE,
-        "The publisher's runtime that computed them, with its version.",
-    ),
+    required_key("runtime", LINE, "The publisher's runtime that computed them, with its version."),
     required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
     required_key("checksum", SHA384, "SHA-384 of the file in hex."),
 )
@@ -260,18 +256,10 @@ _ORIGIN = record(
 )
 _ANY_FRAMEWORK = FieldType(_read_framework, _FRAMEWORK.schema)
 _SHARED_KEYS = (
-    required_key(
-        "description",
-        LINE,
-        "What it finds, and its architecture in two sentences.",
-    ),
+    required_key("description", LINE, "What it finds, and its architecture in two sentences."),
     required_key("task_type", one_of(TASKS), attribute="task"),
     required_key("framework", _ANY_FRAMEWORK),
-    required_key(
-        "license",
-        _LICENSE,
-        "The license of the weights: {spdx, text}, or a URL.",
-    ),
+    required_key("license", _LICENSE, "The license of the weights: {spdx, text}, or a URL."),
     Key("decoder", _named(model.Decoder, SCALAR)),
     Key("skeleton", WORD),
     Key("limits", LINE, "What it cannot do."),
@@ -283,9 +271,7 @@ _FILE_KEYS = (
     Key("files", FILES),
     Key("postprocessing", list_of(STEP)),
     Key(
-        "network",
-        _NETWORK,
-        "One of ours, and its arguments: the checkpoint contains its weights.",
+        "network", _NETWORK, "One of ours, and its arguments: the checkpoint contains its weights."
     ),
     Key(
         "checkpoint",
@@ -321,11 +307,7 @@ _CONVERSION_KEYS = (
     ),
     Key("model_info", mapping_of(_PLAIN)),
     Key("quantizable", OLDER_BOOLEAN),
-    Key(
-        "quantized",
-        one_of(("INT8",)),
-        "Its weights are INT8 already: it is not quantized again.",
-    ),
+    Key("quantized", one_of(("INT8",)), "Its weights are INT8 already: it is not quantized again."),
     Key("quantization", _QUANTIZATION, "How it becomes INT8."),
 )
 MODEL_KEYS = (*_SHARED_KEYS, *_FILE_KEYS, *_USE_KEYS, *_PUBLISHER_KEYS, *_CONVERSION_KEYS)

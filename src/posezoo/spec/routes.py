@@ -70,9 +70,7 @@ _MADE_BY_UPSTREAM = Obstacle(
 )
 _PADDLE = Obstacle("paddle", "posezoo does not read PaddlePaddle networks", _MO)
 _PIPELINE = Obstacle(
-    "object-detection-pipeline",
-    "Model Optimizer converts it according to its pipeline.config",
-    _MO,
+    "object-detection-pipeline", "Model Optimizer converts it according to its pipeline.config", _MO
 )
 _TRANSFORMATIONS = Obstacle(
     "transformations-config", "a program inside Model Optimizer rewrites its network", _MO

@@ -20,19 +20,8 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
 from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
-from posezoo.registry import (
-    open_registry,
-    registry_name,
-    registry_root,
-    wheel_registry_root,
-)
-from posezoo.settings import (
-    OMZ_REGISTRIES,
-    Setting,
-    Settings,
-    read_settings,
-    to_settings,
-)
+from posezoo.registry import open_registry, registry_name, registry_root, wheel_registry_root
+from posezoo.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
@@ -273,12 +262,7 @@ def _is_glob(pattern: str) -> bool:
 class _Search:
     """Looks up patterns in Open Model Zoo's releases, and opens those that are needed."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        patterns: Sequence[str],
-        globs: Sequence[str],
-    ) -> None:
+    def __init__(self, settings: Settings, patterns: Sequence[str], globs: Sequence[str]) -> None:
         self._globs = globs  # those that all releases are searched for
         self.missing = list(patterns)
         self.not_searched = ""  # why releases were not searched, for a hint

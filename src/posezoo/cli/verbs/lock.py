@@ -107,11 +107,7 @@ def _summary(recording: _Recording, path: Path, recorded: _Recorded) -> str:
 
 
 def _record(
-    recording: _Recording,
-    selection: Selection,
-    gone: list[str],
-    context: Context,
-    console: Console,
+    recording: _Recording, selection: Selection, gone: list[str], context: Context, console: Console
 ) -> _Recorded:
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.cli import model_jobs

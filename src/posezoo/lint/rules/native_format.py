@@ -9,12 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 from posezoo.cards.card_reader import read_text
-from posezoo.errors import (
-    ConversionError,
-    NetworkError,
-    SpecError,
-    UnknownModelError,
-)
+from posezoo.errors import ConversionError, NetworkError, SpecError, UnknownModelError
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
