@@ -130,14 +130,14 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
         headers = (*owner, "Precision", *_ROW_SETTINGS.values(), *ratio_of, *titles)
         by_conditions: dict[tuple[bool, str], list[Sequence[str]]] = {}
         for model, each in facts.measurements(kind):
-            ratio = int8_ratio(each, measurements_of(model, kind))
-            row = [
-                *(model.full_name for _ in owner),
-                each.precision.value,
-                *(str(each.settings.get(name, "")) for name in _ROW_SETTINGS),
-                *("" if ratio is None else f"{ratio:.2f}" for _ in ratio_of),
-                *(_figure(each, name) for name in names),
-            ]
+            row = [each.precision.value]
+            if owner:
+                row.insert(0, model.full_name)
+            row += (str(each.settings.get(name, "")) for name in _ROW_SETTINGS)
+            if ratio_of:
+                ratio = int8_ratio(each, measurements_of(model, kind))
+                row.append("" if ratio is None else f"{ratio:.2f}")
+            row += (_figure(each, name) for name in names)
             alike = is_of_pipeline(each), _describe_conditions(each)
             by_conditions.setdefault(alike, []).append(row)
         for (of_pipeline, conditions), rows in by_conditions.items():
@@ -152,10 +152,8 @@ def _describe_conditions(measurement: Measurement) -> str:
     if measurement.kind == "quantization" and {"calibrated on", "photos"} <= settings.keys():
         calibration = settings.pop("calibrated on")
         comparison = settings.pop("photos")
-        settings |= {
-            "calibrated on": f"{calibration} photos",
-            "compared on": f"{comparison} other photos",
-        }
+        settings["calibrated on"] = f"{calibration} photos"
+        settings["compared on"] = f"{comparison} other photos"
     settings = {name.replace("_", " "): value for name, value in settings.items()}
     described = describe_settings(replace(measurement, settings=settings))
     tools = format_pairs(measurement.tools)
@@ -181,7 +179,8 @@ def _figure(measurement: Measurement, metric: str) -> str:
     if metric == "throughput_min_fps":
         to = f" to {_figure(measurement, 'throughput_max_fps')}"
     if metric == "AP" and metric in measurement.intervals:
-        to = " ({} to {})".format(*map(format_figure, measurement.intervals[metric]))
+        low, high = measurement.intervals[metric]
+        to = f" ({format_figure(low)} to {format_figure(high)})"
     return format_figure(measurement.figures[metric]) + to
 
 
@@ -208,7 +207,9 @@ def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
     first = part.published.accuracy[0]
     value = _format_value(first.value, first.metric)
     conditions = join(first.dataset, format_protocol(first))
-    return METRICS[first.metric], f"{value} ({conditions})" if conditions else value
+    if conditions:
+        value += f" ({conditions})"
+    return METRICS[first.metric], value
 
 
 def render_accuracy_section(facts: ModelFacts) -> Iterator[str]:
@@ -235,22 +236,21 @@ def render_variants_section(facts: ModelFacts) -> Iterator[str]:
         if not part.variants:
             continue
         yield "## Variants"
-        yield (
-            f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}. There are"
-            " also:"
-        )
-        rows = [
-            (
-                format_code(variant.full_name),
-                "; ".join(map(format_port_shape, variant.inputs)),
-                *format_complexity(variant),
-                *(format_aps(variant, flip=flip) for flip in (False, True)),
-                ", ".join(unique(claim.dataset for claim in variant.published.accuracy)),
-            )
-            for variant in part.variants
-        ]
+        tagged = format_code(f"{part.name}@{part.tag}")
+        yield f"{format_code(part.full_name)} is {tagged}. There are also:"
+        rows = [_variant_row(variant) for variant in part.variants]
         titles = ("AP/AP50/AP75 (%)", "AP/AP50/AP75 with flip (%)", "Dataset")
         yield render_compact_table(("Variant", "Input", *COSTS.values(), *titles), rows)
+
+
+def _variant_row(variant: ModelSpec) -> tuple[str, ...]:
+    shapes = "; ".join(map(format_port_shape, variant.inputs))
+    gflops, mparams = format_complexity(variant)
+    aps = format_aps(variant, flip=False)
+    aps_with_flip = format_aps(variant, flip=True)
+    datasets = unique(claim.dataset for claim in variant.published.accuracy)
+    name = format_code(variant.full_name)
+    return name, shapes, gflops, mparams, aps, aps_with_flip, ", ".join(datasets)
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
@@ -264,8 +264,9 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
         for metric, (title, value) in metrics.items():
             if value is None:
                 continue
-            converted = "; ".join(_converted_values(part, claim, metric)) or "not measured"
-            cell = "" if part.is_ir else converted
+            cell = ""
+            if not part.is_ir:
+                cell = "; ".join(_converted_values(part, claim, metric)) or "not measured"
             original = "not published"
             if not claim.is_of_ir:
                 original = _format_value(value, claim.metric)

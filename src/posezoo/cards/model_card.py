@@ -146,40 +146,45 @@ def render_card(facts: ModelFacts) -> str:
     If the facts have no layout, this is the registry's card, which links to the license and to
     other cards. If they have a layout, it is the card beside the IR, which also describes the IR.
     """
+    paragraphs = filter(None, _paragraphs(facts))
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _paragraphs(facts: ModelFacts) -> Iterator[str]:
     in_registry = facts.layout is None
     # The user's own weights have no source, so no command can download them.
     published = all(file.sources for part in facts.parts for file in part.files)
-    paragraphs = [
-        _render_front_matter(facts, NOTE if in_registry else OURS),
-        f"# {escape(facts.name)}",
-        *_use_case(facts),
-        *(render_example_section(facts, linked=in_registry) if published else ()),
-        *_specification(facts),
-        *(_figures(facts) if published else ()),
-        *_ports(facts),
-        *_keypoints(facts),
-        *(render_usage_sections(facts) if published else ()),
-        *render_variants_section(facts),
-        *render_files_section(facts),
-        *render_ir_section(facts),
-        *render_training_section(facts),
-        *render_limitations_section(facts),
-        *render_legal_sections(facts),
-    ]
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
+    yield _render_front_matter(facts, NOTE if in_registry else OURS)
+    yield f"# {escape(facts.name)}"
+    yield from _use_case(facts)
+    if published:
+        yield from render_example_section(facts, linked=in_registry)
+    yield from _specification(facts)
+    if published:
+        yield from _figures(facts)
+    yield from _ports(facts)
+    yield from _keypoints(facts)
+    if published:
+        yield from render_usage_sections(facts)
+    yield from render_variants_section(facts)
+    yield from render_files_section(facts)
+    yield from render_ir_section(facts)
+    yield from render_training_section(facts)
+    yield from render_limitations_section(facts)
+    yield from render_legal_sections(facts)
 
 
 def _render_front_matter(facts: ModelFacts, note: str) -> str:
     """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
     task = facts.model.task
     pipeline = "object-detection" if task == "detection" else "keypoint-detection"
-    int8 = []
+    tags = ["openvino", task.replace("_", "-")]
     if any(Precision.FP16_INT8 in part.precisions for part in facts.parts):
-        int8 = ["int8"]
+        tags.append("int8")
     lines = ["---", f"# {note}", *_hub_license(facts.parts), "library_name: openvino"]
     lines.append(f"pipeline_tag: {pipeline}")
     # The model was not trained again, so no base model is named.
-    lines.append(f"tags: {_quoted(['openvino', task.replace('_', '-'), *int8])}")
+    lines.append(f"tags: {_quoted(tags)}")
     return "\n".join([*lines, *_results(facts, pipeline), "---"])
 
 
@@ -195,13 +200,14 @@ def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
     first = parts[0].license
     if len(licenses) == 1 and first.spdx.lower() in _KNOWN:
         return [f"license: {first.spdx.lower()}"]
-    names = " and ".join(sorted({each.spdx or "see link" for each in licenses}))
-    link = next(filter(is_safe_url, (each.url for each in licenses)), "")
-    return [
-        "license: other",
-        f"license_name: {_quoted(names)}",
-        *([f"license_link: {_quoted(link)}"] if link else []),
-    ]
+    names = {each.spdx or "see link" for each in licenses}
+    text = " and ".join(sorted(names))
+    lines = ["license: other", f"license_name: {_quoted(text)}"]
+    addresses = (each.url for each in licenses)
+    link = next(filter(is_safe_url, addresses), "")
+    if link:
+        lines.append(f"license_link: {_quoted(link)}")
+    return lines
 
 
 def _results(facts: ModelFacts, pipeline: str) -> list[str]:
@@ -265,11 +271,11 @@ def _use_case(facts: ModelFacts) -> Iterator[str]:
     yield escape(model.description)
     if isinstance(model, CompositeSpec):
         yield "It runs its parts in this order:"
-        yield "\n".join(
-            f"{number}. {_link_to_model(facts, part.subdirectory, part.name)}:"
-            f" {escape(part.description)}"
-            for number, part in enumerate(facts.parts, 1)
-        )
+        lines = []
+        for number, part in enumerate(facts.parts, 1):
+            link = _link_to_model(facts, part.subdirectory, part.name)
+            lines.append(f"{number}. {link}: {escape(part.description)}")
+        yield "\n".join(lines)
     elif model.composite:
         folder = Path(model.subdirectory).parent.as_posix()
         yield f"It is a part of {_link_to_model(facts, folder, model.composite)}."
@@ -290,6 +296,7 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
         rows += _cost_rows(part, owner, is_counted=facts.layout is None)
+    revisions = dict.fromkeys(str(part.revision) for part in parts)
     files = "size unknown"
     if size is not None:
         files = f"{format_megabytes(size)} ({size:,} bytes)"
@@ -298,7 +305,7 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
         ("Network", ", ".join(_own_definitions(parts))),
         ("IR precisions", ", ".join(facts.precisions)),
         ("Published files", files),
-        ("Revision", ", ".join(dict.fromkeys(str(part.revision) for part in parts))),
+        ("Revision", ", ".join(revisions)),
     ]
     yield "## Specification"
     yield format_table(("Metric", "Value"), [row for row in rows if row[1]])

@@ -77,7 +77,8 @@ class AccuracyCheckRun:
 def _by_channel(*lists: Numbers) -> Iterator[tuple[float, ...]]:
     """The values of the lists for each channel; a single value is used for all channels."""
     length = max(map(len, lists))
-    return zip(*(values * length if len(values) == 1 else values for values in lists), strict=False)
+    repeated = [values * length if len(values) == 1 else values for values in lists]
+    return zip(*repeated, strict=False)
 
 
 def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
@@ -89,17 +90,19 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
         if len(are_converted) != 1 or "" in frameworks:
             continue
         for dataset in list_below(entry, "datasets"):
-            reader = find_node(dataset, "reader")
+            node = find_node(dataset, "reader")
+            is_unclear = node is not None and not node.is_text()
+            reader = "?" if is_unclear else text_below(dataset, "reader")
+            steps = [
+                (text_below(step, "type"), step) for step in list_below(dataset, "preprocessing")
+            ]
             yield AccuracyCheckRun(
                 node=entry,
                 is_converted=are_converted == {True},
                 launcher=launchers[0],
-                reader=text_below(dataset, "reader") if reader is None or reader.is_text() else "?",
+                reader=reader,
                 dataset=dataset,
-                steps=tuple(
-                    (text_below(node, "type"), node)
-                    for node in list_below(dataset, "preprocessing")
-                ),
+                steps=tuple(steps),
             )
 
 
@@ -152,7 +155,8 @@ def list_leaves(node: YamlNode | None) -> Iterator[YamlNode]:
     """The nodes of a tree that are neither mappings nor lists."""
     value = node.value if node is not None else None
     if isinstance(value, dict | list):
-        for child in value.values() if isinstance(value, dict) else value:
+        children = value.values() if isinstance(value, dict) else value
+        for child in children:
             yield from list_leaves(child)
     elif node is not None:
         yield node
