@@ -34,14 +34,14 @@ PACKAGES = (
     ("model-signing", "signing a posezoo.lock", "sign", "1.1", ""),
 )
 OPENCV = (
-    *("opencv-python-headless", "opencv-python"),
-    *("opencv-contrib-python", "opencv-contrib-python-headless"),
-)
+    "opencv-python-headless", "opencv-python",
+    "opencv-contrib-python", "opencv-contrib-python-headless",
+)  # fmt: skip
 #: The entry-point groups of plug-ins.
 PLUGIN_GROUPS = (
-    *("posezoo.decoders", "posezoo.source_types", "posezoo.formats"),
-    *("posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets"),
-)
+    "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
+    "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -423,10 +423,11 @@ def wheel_registry_root(name: str) -> Path:
     openvino-dev, else the one to which it is read, which exists once that is complete.
     """
     package = find_spec(STAND_IN_DATA)
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        root = Path(folder, "registries", name, "models")
-        if root.is_dir():
-            return root
+    if package:
+        for folder in package.submodule_search_locations or ():
+            root = Path(folder, "registries", name, "models")
+            if root.is_dir():
+                return root
     return user_folder("cache") / "registries" / name / "models"
 
 

@@ -27,9 +27,9 @@ CHECK_HEADERS = (
     "Original run by",
 )
 SHIFT_HEADERS = (
-    *("Model", "Precision", "Median shift", "90th percentile", "People, FP32", "People, INT8"),
-    *("Agreement", "Photos", "Calibration photos"),
-)
+    "Model", "Precision", "Median shift", "90th percentile", "People, FP32", "People, INT8",
+    "Agreement", "Photos", "Calibration photos",
+)  # fmt: skip
 
 
 def render_files_section(facts: ModelFacts) -> Iterator[str]:

@@ -77,9 +77,9 @@ _ROW_SETTINGS = {
 _LEFT_OUT = ("streams",)
 #: Figures without a column: part of a range, or of the conditions; card.json has the others.
 _NO_COLUMN = (
-    *("throughput_max_fps", "rounds"),
-    *("APs", "APm", "APl", "AR50", "AR75", "ARs", "ARm", "ARl"),
-)
+    "throughput_max_fps", "rounds",
+    "APs", "APm", "APl", "AR50", "AR75", "ARs", "ARm", "ARl",
+)  # fmt: skip
 
 #: The first paragraph of a kind's section.
 _LEGEND = {

@@ -131,11 +131,12 @@ def _check_model(
     states: list[ArtifactState] = []
     try:
         states += check_artifacts(lock.with_pins(spec), layout)
-        for precision in Precision if lock.is_strict else ():
-            record = read_provenance(layout.provenance_path(spec, precision))
-            agreed = lock.agreed_ir(spec, precision)
-            if record is not None and agreed is not None:
-                agreed.require(record.contents)
+        if lock.is_strict:
+            for precision in Precision:
+                record = read_provenance(layout.provenance_path(spec, precision))
+                agreed = lock.agreed_ir(spec, precision)
+                if record is not None and agreed is not None:
+                    agreed.require(record.contents)
     except LockError as error:
         return states, error
     return states, None

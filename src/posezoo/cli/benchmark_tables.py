@@ -32,13 +32,14 @@ def format_results(
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
     base = results[0]
-    for other in results[1:] if is_compared else ():
-        ratio = other.speed_ratio(base)
-        yield (
-            f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as"
-            f" {_name(base)}, {_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f},"
-            f" {len(base.rounds)} pairs of rounds)"
-        )
+    if is_compared:
+        for other in results[1:]:
+            ratio = other.speed_ratio(base)
+            yield (
+                f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as"
+                f" {_name(base)}, {_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f},"
+                f" {len(base.rounds)} pairs of rounds)"
+            )
     for result in results:
         if len(result.rounds) < rounds:
             yield f"{_name(result)}: only {len(result.rounds)} of {rounds} rounds"
@@ -59,9 +60,12 @@ def results_to_json(
         }
         best_batches.append(_model_to_json(best) | figures)
     comparisons = []
-    for other in results[1:] if is_compared else ():
-        ratio = asdict(other.speed_ratio(results[0]))
-        comparisons.append({**_model_to_json(other), "settings": other.settings, "ratio": ratio})
+    if is_compared:
+        for other in results[1:]:
+            ratio = asdict(other.speed_ratio(results[0]))
+            comparisons.append(
+                {**_model_to_json(other), "settings": other.settings, "ratio": ratio}
+            )
     return {
         "measurements": measurements_to_json(results, today),
         "best_batches": best_batches,

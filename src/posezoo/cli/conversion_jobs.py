@@ -63,9 +63,10 @@ def convert_selected(
         failed = {failure["name"] for failure in report.failures}
         # Read again: a process may have written it.
         context = replace(context, lock=copy(context.lock))
-        for composite in () if args.dry_run else selection.composites:
-            if not failed & set(composite.stages):
-                write_model_card(composite, context)
+        if not args.dry_run:
+            for composite in selection.composites:
+                if not failed & set(composite.stages):
+                    write_model_card(composite, context)
     return report.print(args.format)
 
 

@@ -93,9 +93,14 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
 
 def parse_image_size(text: str) -> tuple[int, int]:
     """An argparse type: height and width, in pixels."""
-    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
+    return parse_sides(text, "[,x]", "height and width such as 368,432")
+
+
+def parse_sides(text: str, separator: str, expected: str) -> tuple[int, int]:
+    """Two numbers of pixels; ``separator`` is a pattern, ``expected`` names the form in errors."""
+    match = re.fullmatch(rf"([1-9]\d{{0,4}}){separator}([1-9]\d{{0,4}})", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return int(match[1]), int(match[2])
 
 

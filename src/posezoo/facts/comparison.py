@@ -21,12 +21,10 @@ from posezoo.resolve.people import ITSELF, people_from
 from posezoo.spec.model import ModelSpec, Precision
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
-_MODEL_DEPENDENT = frozenset(
-    {
-        *("requests", "streams", "executed_precision", "people", "people_from"),
-        *("height", "width", "input", "arithmetic"),
-    }
-)
+_MODEL_DEPENDENT = (
+    "requests", "streams", "executed_precision", "people", "people_from",
+    "height", "width", "input", "arithmetic",
+)  # fmt: skip
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
 #: recorded.

@@ -23,9 +23,9 @@ _WEB_ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\
 
 #: The files of the index's script, in order.
 SCRIPTS = (
-    *("elements", "rows", "state", "filters", "scales", "chart"),
-    *("legend", "table", "compare", "main", "copy"),
-)
+    "elements", "rows", "state", "filters", "scales", "chart",
+    "legend", "table", "compare", "main", "copy",
+)  # fmt: skip
 
 
 def render_page(name: str, scripts: Sequence[str], **values: Any) -> bytes:

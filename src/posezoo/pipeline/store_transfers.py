@@ -217,8 +217,10 @@ def shared_mirror(
 
 def _list_changed(root: Path) -> list[Path]:
     """The files of a working copy that are not in the store yet."""
-    changed = []
-    for path in sorted(root.rglob("*")) if StorePath.of(root) is not None else ():
+    changed: list[Path] = []
+    if StorePath.of(root) is None:
+        return changed
+    for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         is_temporary = name.startswith("1/staging/") or path.name.startswith(".")
         if is_temporary or explain_unsafe_file_name(name) or not path.is_file():

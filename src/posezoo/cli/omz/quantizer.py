@@ -92,9 +92,10 @@ class _ReportedQuantization:
     def plan(self, spec: ModelSpec, _listener: Listener) -> None:
         lines = self._reporter(spec)
         plan = self._plan(spec, lines)
-        for ir in plan.irs if plan else ():
-            heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
-            print_planned_ir(lines, spec.full_name, ir, heading)
+        if plan:
+            for ir in plan.irs:
+                heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
+                print_planned_ir(lines, spec.full_name, ir, heading)
 
     def quantize(self, spec: ModelSpec, _listener: Listener) -> None:
         from posezoo.pipeline.get import write_model_card

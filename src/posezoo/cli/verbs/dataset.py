@@ -110,8 +110,9 @@ def _get(args: argparse.Namespace) -> int:
     flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
     with Console(quiet=args.quiet) as console:
-        for line in dataset.terms if not args.quiet or not args.accept_terms else ():
-            run_main.print_to_stderr(line)
+        if not args.quiet or not args.accept_terms:
+            for line in dataset.terms:
+                run_main.print_to_stderr(line)
         if not args.accept_terms:
             raise DownloadError(
                 f"{args.name}: {dataset.size / 1e6:.0f} MB are downloaded only on these terms",

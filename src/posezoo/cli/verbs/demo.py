@@ -82,10 +82,7 @@ def _streams(text: str) -> str:
 
 
 def _resolution(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"expected width and height as 1280x720, got {text!r}")
-    return int(match[1]), int(match[2])
+    return flags.parse_sides(text, "[xX]", "width and height as 1280x720")
 
 
 def _layout(text: str) -> str:

@@ -23,10 +23,10 @@ MAX_FINDINGS = 50
 
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
-    *("declared_files", "contradictions", "converter_arguments", "native_format"),
-    *("preprocessing_rules", "metrics", "shapes_and_names", "accuracy_check"),
-    *("card_text", "page_rules"),
-)
+    "declared_files", "contradictions", "converter_arguments", "native_format",
+    "preprocessing_rules", "metrics", "shapes_and_names", "accuracy_check",
+    "card_text", "page_rules",
+)  # fmt: skip
 #: Each part is one rule or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
     "posezoo.lint_rules", object, {name: f"posezoo.lint.rules.{name}:RULES" for name in _MODULES}

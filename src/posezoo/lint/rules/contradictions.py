@@ -238,7 +238,9 @@ def output_size(view: ModelView) -> Violations:
     factors: dict[str, int] = {}  # the same for all variants
     for variant in view.variants:
         sizes = list(filter(None, map(_image_size, variant.inputs)))
-        for output in variant.outputs if len(sizes) == 1 else ():
+        if len(sizes) != 1:
+            continue
+        for output in variant.outputs:
             size = _image_size(output)
             if size is None:
                 continue

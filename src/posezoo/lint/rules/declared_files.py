@@ -64,12 +64,15 @@ def known_keys(view: ModelView) -> Violations:
 
     Example: licence: https://..., where license is meant
     """
-    for warning in () if isinstance(view.parsed, SpecError) else view.parsed.warnings:
-        match = _WARNING.search(warning)
-        if match:
-            line, column, key, hint = match.groups()
-            location = FileLocation(str(view.entry.path), int(line), int(column))
-            yield RuleViolation(location, f"{key}: unknown key, left out; {hint}", key, key, hint)
+    if not isinstance(view.parsed, SpecError):
+        for warning in view.parsed.warnings:
+            match = _WARNING.search(warning)
+            if match:
+                line, column, key, hint = match.groups()
+                location = FileLocation(str(view.entry.path), int(line), int(column))
+                yield RuleViolation(
+                    location, f"{key}: unknown key, left out; {hint}", key, key, hint
+                )
 
 
 @rule()
