@@ -10,7 +10,7 @@ from posezoo.errors import ExportError
 from posezoo.export.target_type import ExportTarget
 from posezoo.plugins import LazyTable
 
-TARGETS: LazyTable[ExportTarget] = LazyTable(
+TARGETS = LazyTable(
     "posezoo.export_targets",
     ExportTarget,
     {

@@ -250,23 +250,23 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-NUMBER: FieldType[float] = FieldType(
+NUMBER = FieldType(
     lambda node: node.number(), {"type": "number", "minimum": -1e300, "maximum": 1e300}
 )
-BOOLEAN: FieldType[bool] = FieldType(lambda node: node.boolean(), {"type": "boolean"})
+BOOLEAN = FieldType(lambda node: node.boolean(), {"type": "boolean"})
 #: Booleans as Open Model Zoo writes them: YAML 1.1 also accepts yes and no.
-OLDER_BOOLEAN: FieldType[bool] = FieldType(
+OLDER_BOOLEAN = FieldType(
     lambda node: node.boolean(older=True), {"enum": [True, False, "yes", "no", "Yes", "No"]}
 )
-TEXT: FieldType[str] = FieldType(lambda node: node.text(), ref("text"))
+TEXT = FieldType(lambda node: node.text(), ref("text"))
 #: A text as one line.
-LINE: FieldType[str] = FieldType(lambda node: " ".join(node.text().split()), ref("text"))
-SCALAR: FieldType[str | int | float | bool] = FieldType(lambda node: node.scalar(), ref("scalar"))
+LINE = FieldType(lambda node: " ".join(node.text().split()), ref("text"))
+SCALAR = FieldType(lambda node: node.scalar(), ref("scalar"))
 _WORD = matching(WORD_PATTERN, "letters, digits, and . _ + - after the first")
-WORD: FieldType[str] = FieldType(_WORD.read, ref("word"))
+WORD = FieldType(_WORD.read, ref("word"))
 WORD_SCHEMA = _WORD.schema
-FILE_NAME: FieldType[str] = FieldType(read_file_name, ref("file_name"))
-MODEL_NAME: FieldType[str] = FieldType(read_model_name, ref("model_name"))
+FILE_NAME = FieldType(read_file_name, ref("file_name"))
+MODEL_NAME = FieldType(read_model_name, ref("model_name"))
 MODEL_NAME_SCHEMA = matching(MODEL, "").schema
 
 

@@ -164,7 +164,7 @@ def _read_license(node: YamlNode) -> model.License:
 
 
 _LICENSE = FieldType(_read_license, {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]})
-_NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
+_NETWORK_ARGUMENT = FieldType(
     _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
 )
 _NETWORK = _named(model.NetworkChoice, _NETWORK_ARGUMENT)
@@ -243,7 +243,7 @@ _PEOPLE = record(
     check=_check_people,
 )
 #: The arguments are read together with the inputs; see ``mo_args``.
-_ARGUMENT_LIST: FieldType[YamlNode] = FieldType(
+_ARGUMENT_LIST = FieldType(
     lambda node: node,
     {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000},
 )

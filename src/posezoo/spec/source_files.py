@@ -197,7 +197,7 @@ def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
     return files
 
 
-FILES: FieldType[tuple[model.SourceFile, ...]] = FieldType(_read_files, _FILE_LIST.schema)
+FILES = FieldType(_read_files, _FILE_LIST.schema)
 
 
 # --- the steps that change downloaded files

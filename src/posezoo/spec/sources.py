@@ -216,8 +216,8 @@ def _read_web_url(node: YamlNode) -> str:
     return str(source)  # it is only shown, so without secrets
 
 
-URL: FieldType[Source] = FieldType(read_url, ref("address"))
-WEB_URL: FieldType[str] = FieldType(_read_web_url, ref("web_address"))
+URL = FieldType(read_url, ref("address"))
+WEB_URL = FieldType(_read_web_url, ref("web_address"))
 HEX_SHA256 = hex_digits(64, label="64 hex digits of SHA256")
 #: name-version(-build)-python-abi-platform.whl (PEP 427)
 _WHEEL_NAME = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
@@ -329,6 +329,4 @@ def read_source(node: YamlNode) -> Source:
     return source
 
 
-SOURCE: FieldType[Source] = FieldType(
-    read_source, {"anyOf": [URL.schema, *_TAGGED_SOURCE.schema["anyOf"]]}
-)
+SOURCE = FieldType(read_source, {"anyOf": [URL.schema, *_TAGGED_SOURCE.schema["anyOf"]]})
