@@ -356,7 +356,7 @@ def _add_spdx_package(graph: _SpdxGraph, entry: _Entry, names: Sequence[str]) ->
 
 def _add_spdx_files(graph: _SpdxGraph, entry: _Entry) -> list[str]:
     """Add the files of a model and what they were made from; returns their identifiers."""
-    files: dict[str, str] = {}
+    files = {}
     for file in entry.files:
         hashes = []
         if file.digest is not None:

@@ -119,7 +119,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     # Without bubblewrap everything else works, so that it is a problem only if it is installed.
     if bubblewrap and (reason := explain_missing_sandbox()):
         problems.append(DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT))
-    devices: dict[str, str] = {}
+    devices = {}
     if package_version("openvino"):
         from posezoo.runtime.runtime_config import available_devices, require_device
 

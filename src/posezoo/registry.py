@@ -246,7 +246,7 @@ class Registry:
             UnknownModelError: a pattern matches no name; the hint names the most similar one.
         """
         models: dict[str, ModelSpec] = {}
-        composites: dict[str, CompositeSpec] = {}
+        composites = {}
         problems: dict[str, SpecError] = {}
         for pattern in (None,) if patterns is None else patterns:
             for spec in self._chosen(pattern, problems):

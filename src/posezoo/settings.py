@@ -491,7 +491,7 @@ def _read_each(
 ) -> dict[str, Setting]:
     """Every setting; a setting that cannot be read is reported and gets its default."""
     path = config_file(environ, folder)
-    configured: dict[str, str] = {}
+    configured = {}
     try:
         configured = _read_config(path) if path is not None else {}
     except SettingsError as error:

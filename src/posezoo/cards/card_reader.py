@@ -227,7 +227,7 @@ def _read_sections(
 ) -> tuple[CardSection, ...]:
     # Headings in a list count too: one of Open Model Zoo's cards indents a heading after a list.
     headings = [index for index, token in enumerate(tokens) if token.type == "heading_open"]
-    sections: list[CardSection] = []
+    sections = []
     # Level and title of each enclosing heading, without the card's title.
     parents: list[tuple[int, str]] = []
     has_title = False

@@ -91,8 +91,8 @@ def render_ir_section(facts: ModelFacts) -> Iterator[str]:
     files: list[tuple[str, ...]] = []
     costs: dict[str, tuple[str, ...]] = {}
     checks: list[tuple[str, ...]] = []
-    shifts: list[tuple[str, ...]] = []
-    openvino: set[str] = set()
+    shifts = []
+    openvino = set()
     for part, precision, record in facts.ir_records():
         openvino.add(str(record.key.get("openvino")))
         ir = (part.full_name, precision.value)

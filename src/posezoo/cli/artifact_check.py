@@ -70,8 +70,8 @@ def _check_models(
 ) -> tuple[list[ArtifactState], list[LockError]]:
     from posezoo.verify import check_composite
 
-    artifacts: list[ArtifactState] = []
-    refusals: list[LockError] = []
+    artifacts = []
+    refusals = []
     for spec in selection.models:
         listener(WorkStarted(spec.full_name, f"{os.getpid()}"))
         states, refusal = _check_model(spec, layout, lock)

@@ -100,7 +100,7 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
 
 def _published_values(report: EvaluationReport) -> dict[str, float | None]:
     """What the publisher states, by the names of our metrics."""
-    values: dict[str, float | None] = {}
+    values = {}
     comparisons = report.published_comparisons()
     if comparisons:
         accuracy, _ = comparisons[0]

@@ -179,7 +179,7 @@ class Flag:
 
     def add_to(self, parser: argparse._ActionsContainer) -> None:
         """Add the flag to a parser or a group."""
-        options: dict[str, Any] = {}
+        options = {}
         for name in ("type", "default", "choices", "nargs", "dest", "required"):
             value = getattr(self, name)
             if value is not None:
@@ -460,7 +460,7 @@ ABSENT: dict[str, object] = {
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
     parser.set_defaults(**ABSENT)
-    named: list[str] = []
+    named = []
     for flag in flags:
         if isinstance(flag, FlagGroup):
             _add_group(parser, flag)

@@ -151,7 +151,7 @@ def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozens
     """
     if patterns is None:
         return None
-    names: set[str] = set()
+    names = set()
     for pattern in patterns:
         if TAG_MARK in pattern:
             registry.select([pattern])  # raises an error if there is no such variant

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
 from posezoo.facts.model_facts import Model, ModelFacts
-from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Framework, Precision
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -25,7 +25,7 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     they run.
     """
     models = {spec.full_name: spec for spec in selection.models}
-    parts: dict[str, tuple[ModelSpec, ...]] = {}
+    parts = {}
     for composite in selection.composites:
         # A part is missing here if its file cannot be read.
         stages = filter(models.__contains__, composite.stages)
@@ -33,7 +33,7 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     inside = {part.full_name for of_composite in parts.values() for part in of_composite}
     tops: list[Model] = [*selection.composites]
     tops += [spec for spec in selection.models if spec.full_name not in inside]
-    facts: dict[str, ModelFacts] = {}  # a part of several composites follows the first
+    facts = {}  # a part of several composites follows the first
     for model in sorted(tops, key=lambda model: model.full_name):
         of_model = parts[model.name] if isinstance(model, CompositeSpec) else (model,)
         facts[model.full_name] = ModelFacts(model, of_model)

@@ -160,7 +160,7 @@ def run_for_each(
     a pin. If a disk is full or read-only, no other model is tried.
     """
     report = JobReport()
-    skipped: list[str] = []
+    skipped = []
     is_buried = False  # whether the error of a failure is followed by the work on another model
     console(RunStarted(command_line(), len(selection.models)))
     for problem in selection.problems:

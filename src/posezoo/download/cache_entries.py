@@ -43,7 +43,7 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
     """The names of all files of models, of the sample photos and of registries, by digest in hex
     digits.
     """
-    files: list[tuple[str, SourceFile]] = []
+    files = []
     for spec in specs:
         for variant in (spec, *spec.variants):
             files += [(variant.full_name, file) for file in variant.files]

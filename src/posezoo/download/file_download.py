@@ -158,7 +158,7 @@ def _fill(
     """Fill the part from the first candidate that sends the expected bytes, and return that
     candidate.
     """
-    failures: list[tuple[Candidate, DownloadError]] = []
+    failures = []
     resume = partial.load_resume_state(file)
     if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
         candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)

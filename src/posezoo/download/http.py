@@ -85,7 +85,7 @@ def open_response(
         SourceError: another attempt would fail too.
         SizeError: the server announces another size.
     """
-    headers: dict[str, str] = {}
+    headers = {}
     if resume.size or last is not None:  # RFC 9110, 13.1.5 and 14.2
         headers["Range"] = f"bytes={resume.size}-{'' if last is None else last}"
         if resume.etag:

@@ -215,7 +215,7 @@ def plan_file(
     is_stored = target in stored and file.size in (None, stored[target])
     if is_stored or is_verified_file(target, file, remember=not is_dry_run):
         return PlannedFile(file, target, FileOrigin.HERE, ())
-    names: list[str] = []
+    names = []
     for candidate in list_candidates(file, context):
         if candidate.path is None:
             names.append(candidate.name)

@@ -70,7 +70,7 @@ def create_draft_spec(
 
     A SettingsError if an address has no safe file name, or two files have the same name.
     """
-    files: dict[str, model.SourceFile] = {}
+    files = {}
     for address in addresses:
         file_name = _file_name(address)
         if framework is model.Framework.DLDT:
@@ -121,7 +121,7 @@ def describe_files(
         ConversionError: OpenVINO crashes when it reads the model.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    pins: dict[str, tuple[int, model.Digest]] = {}
+    pins = {}
 
     def remember(
         _: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest

@@ -28,7 +28,7 @@ def to_json(value: object) -> Any:
 
 def distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The objects in order, without duplicates."""
-    kept: list[dict[str, Any]] = []
+    kept = []
     for value in values:
         if value not in kept:
             kept.append(value)

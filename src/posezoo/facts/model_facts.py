@@ -127,7 +127,7 @@ class ModelFacts:
         """
         from posezoo.spec.sources import PackageSource  # it compiles patterns
 
-        sizes: dict[str, int | None] = {}
+        sizes = {}
         for part in self.parts:
             for file in part.files:
                 source = file.sources[0] if file.sources else None

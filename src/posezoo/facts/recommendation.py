@@ -80,8 +80,8 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
     With a limit of latency, the most accurate comes first; without one, the fastest: by latency if
     all were measured on one machine, else by GFLOPs.
     """
-    accepted: list[RankedModel] = []
-    unknown: dict[str, list[str]] = {}
+    accepted = []
+    unknown = {}
     for row in rows:
         if not _is_licensed(row, limits):
             continue

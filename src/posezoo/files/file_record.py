@@ -161,7 +161,7 @@ def _old_paths(path: Path) -> Iterator[Path]:
 
 def _read_old(path: Path) -> FileRecord:
     verified, partial, origin, made, unpacked = map(read_json, _old_paths(path))
-    outputs: dict[str, Any] = {}
+    outputs = {}
     with suppress(LookupError, TypeError, AttributeError, ValueError):
         if made:
             entries = {

@@ -152,7 +152,7 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
 
 
 def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
-    values: dict[str, list[object]] = {}
+    values = {}
     for key, metric in metrics.items():
         number = _round(metric.number)
         if number.is_integer():

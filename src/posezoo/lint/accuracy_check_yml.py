@@ -110,7 +110,7 @@ def _read_numbers(node: YamlNode | None) -> Numbers | None:
     """The numbers of a list or a text; empty if there is no node, None if it states no numbers."""
     if node is None:
         return ()
-    texts: list[str] = []
+    texts = []
     if isinstance(node.value, list):
         texts = [str(item.value) for item in node.value]
     elif isinstance(node.value, str):

@@ -234,7 +234,7 @@ def _words(text: str) -> set[str]:
 
 
 def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
-    ports: list[CardPort] = []
+    ports = []
     values: dict[str, list[CardValue[Any]]] = {key: [] for key in _READERS}
     for block in read_blocks(section):
         ports += block.find_ports()

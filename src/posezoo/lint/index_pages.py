@@ -55,7 +55,7 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
 
 
 def _find_columns(table: CardTable) -> dict[str, int]:
-    columns: dict[str, int] = {}
+    columns = {}
     for kind, pattern in _COLUMNS.items():
         for index, header in enumerate(table.headers):
             if pattern.fullmatch(header):

@@ -106,7 +106,7 @@ class RegistryView:
         """The models without a row on each of these pages; empty if the page lists only a part of
         them.
         """
-        unlisted: dict[Path, set[str]] = {}
+        unlisted = {}
         for path, lines in self.listed_lines.items():
             inside = [view for view in self.models.values() if path.parent in view.folder.parents]
             names = {view.name for view in inside if not lines.keys() & view.related_names}

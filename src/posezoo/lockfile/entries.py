@@ -116,7 +116,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
         for file in spec.files
     }
     entries += (entry for entry in published.values() if entry is not None)
-    warnings: list[str] = []
+    warnings = []
     for precision in Precision:
         record = provenance.read_provenance(layout.provenance_path(spec, precision))
         if record is None:

@@ -130,7 +130,7 @@ def collect_files(
     """
     files: list[ArtifactFile] = []
     for model in models:
-        verified: dict[str, Path] = {}
+        verified = {}
         if isinstance(model, ModelSpec):
             verified = _list_verified(model, layout, with_irs)
         is_needed = bool(verified)
@@ -405,14 +405,14 @@ def _plan_model(
     lock: LockFile,
     allowed_licenses: Collection[str],
 ) -> PullPlan:
-    declared: dict[str, SourceFile] = {}
+    declared = {}
     if isinstance(model, ModelSpec):
         refuse_license(model, allowed_licenses)
         model = lock.with_pins(model)
         declared = {f"{model.subdirectory}/{file.name}": file for file in model.files}
         _require_locked_irs(files, model, lock)
     targets = list_places(model, layout)
-    pulled: list[PulledFile] = []
+    pulled = []
     records: list[PulledFile] = []
     documents = []
     for file in files:

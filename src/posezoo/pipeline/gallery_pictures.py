@@ -37,8 +37,8 @@ def draw_pictures(
     """
     images = {path: read_image(path) for path in photos}
     names = [] if are_samples else [path.name for path in images]
-    pictures: dict[str, list[Picture]] = {}
-    not_available: list[str] = []
+    pictures = {}
+    not_available = []
 
     def listen(event: Event) -> None:
         # Models whose files cannot be downloaded are named together at the end.

@@ -140,7 +140,7 @@ def list_of(
             raise node.make_error(empty)
         values = tuple(map(item.read, nodes))
         if unique is not None:
-            names: set[str] = set()
+            names = set()
             for child, value in zip(nodes, values, strict=True):
                 name = unique(value)
                 if name in names:

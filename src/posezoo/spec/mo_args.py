@@ -125,8 +125,8 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
     if node is None:
         return MoArguments(inputs)
     given: dict[str, _FlagValue] = {}
-    kept: list[tuple[str, str]] = []
-    originals: list[str] = []
+    kept = []
+    originals = []
     flags = list(_flags(node))
     # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
     detector = find_detector([(flag, value) for _, flag, value in flags])

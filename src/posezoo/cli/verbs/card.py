@@ -155,7 +155,7 @@ def _without_foreign_folders(
     """The pages of the folders whose present pages posezoo wrote."""
     from posezoo.cards.model_card import NOTE, has_note
 
-    foreign: set[Path] = set()
+    foreign = set()
     for name in pages:
         path = root / name
         if name.endswith(".md") and path.exists() and not has_note(path, NOTE):

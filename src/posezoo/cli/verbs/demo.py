@@ -275,7 +275,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.load import explain_no_people
     from posezoo.runtime.runtime_config import require_device
 
-    failures: list[PosezooError] = []
+    failures = []
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
 
         def report_error(error: PosezooError) -> None:

@@ -112,11 +112,11 @@ def _record(
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.cli import model_jobs
     from posezoo.errors import LockError
-    from posezoo.lockfile.entries import ModelSnapshot, collect_entries, merge_entries
+    from posezoo.lockfile.entries import collect_entries, merge_entries
     from posezoo.registry import format_command
 
     lock = context.lock
-    snapshots: list[ModelSnapshot] = []
+    snapshots = []
 
     def inspect(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
         snapshot = collect_entries(lock.with_pins(spec), context.layout, lock.timestamp)

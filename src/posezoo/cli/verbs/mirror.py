@@ -227,7 +227,7 @@ def _check(
 
     bring(mirror.root, download_options(settings).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror
-    names: list[str] = []
+    names = []
     if patterns:
         selection = select_models(open_registry([mirror.models_dir]), patterns, console)
         names += [spec.full_name for spec in selection.models]

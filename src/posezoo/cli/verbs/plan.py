@@ -89,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
     task = ConversionTask(context, args.precisions, ConversionOptions(force=args.force))
-    plans: list[Plan] = []
-    lines: list[str] = []
+    plans = []
+    lines = []
 
     def work(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
         plan = task.plan(spec)

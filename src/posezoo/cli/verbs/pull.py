@@ -91,7 +91,7 @@ def _select(
 ) -> list[ArtifactFile]:
     """The files of the models that fit a pattern; the name of a composite is that of its folder."""
     names = {name for file in files for name in _names(file)}
-    wanted: set[str] = set()
+    wanted = set()
     for pattern in patterns:
         fitting = [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:

@@ -182,7 +182,7 @@ class _QuantizationTask:
         """Compare the existing INT8 IR with FP32."""
         from posezoo.pipeline.int8_models import compare_ir_with_fp32
 
-        irs: dict[Precision, Path] = {}
+        irs = {}
         displacements = {}
         for precision in self.options.precisions:
             irs[precision], displacements[precision] = compare_ir_with_fp32(

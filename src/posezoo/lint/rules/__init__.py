@@ -36,7 +36,7 @@ FAMILIES: LazyTable[object] = LazyTable(
 @cache
 def load_rules() -> Mapping[str, Rule]:
     """Every rule by its id; a PluginError if a plug-in has no rule, or one that already exists."""
-    rules: dict[str, Rule] = {}
+    rules = {}
     for name, part in FAMILIES.items():
         for rule in part if isinstance(part, tuple) else (part,):
             if not isinstance(rule, Rule) or rule.id in rules:

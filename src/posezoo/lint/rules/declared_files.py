@@ -100,7 +100,7 @@ def source_name(view: ModelView) -> Violations:
 
     Example: FP16/net.bin from https://.../FP32/net.bin
     """
-    stems: set[str] = set()  # two files that were swapped are one mistake
+    stems = set()  # two files that were swapped are one mistake
     for index, file, source in view.sources:
         precision = _PRECISION.search(file.name)
         others = _PRECISION.findall(str(source))

@@ -340,7 +340,7 @@ def counted_figures(view: ModelView) -> Facts:
     Example: gflops: 9.9, and 5.9206 were counted
     """
     spec = view.spec
-    counts: list[Mapping[str, float]] = []
+    counts = []
     if spec is not None:
         with suppress(SpecError):  # another rule reports it
             counts = read_counted_figures(spec, Precision.FP32)

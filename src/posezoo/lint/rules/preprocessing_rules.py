@@ -259,7 +259,7 @@ def color(view: ModelView) -> Facts:
             _, place = [("", run.dataset), *run.channel_swaps][-1]
             each = Statement("in accuracy-check.yml", place, run.color, run.color)
             colors.append((run.side, each))
-    statements: list[Statement] = []
+    statements = []
     for side, each in colors:
         where = f"for the original {each.where}"
         color = each.value
