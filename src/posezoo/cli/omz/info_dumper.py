@@ -26,7 +26,8 @@ def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
     settings, selection = conventions.select_omz_models(args, settings)
     registry = open_registry(model_roots(settings))
-    print(json.dumps([collect_omz_facts(spec, registry) for spec in selection.models], indent=4))
+    facts = [collect_omz_facts(spec, registry) for spec in selection.models]
+    print(json.dumps(facts, indent=4))
     return 1 if selection.problems else 0
 
 
@@ -35,6 +36,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
     from posezoo.quantize.quantization_plan import explain_unsupported
 
     is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
+    int8 = ["FP16-INT8", "FP32-INT8"] if is_quantizable else []
     config = spec.path.with_name("accuracy-check.yml")
     license_url = spec.license.url or f"https://spdx.org/licenses/{spec.license.spdx}.html"
     return {
@@ -43,7 +45,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
         "accuracy_config": str(config) if config.is_file() else None,
         "model_config": str(spec.path),
         "precisions": sorted(conventions.available_precisions(spec)),
-        "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if is_quantizable else [],
+        "quantization_output_precisions": int8,
         **project(spec, "subdirectory task_type=task"),
         "input_info": [project(port, _INPUT) for port in spec.inputs],
         "model_stages": [],

@@ -120,19 +120,23 @@ def _get(args: argparse.Namespace) -> int:
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, options, console, name=args.name)
-    print_result(
-        args.format, {"name": args.name, "folder": str(folder), "files": len(files)}, folder
-    )
+    answer = {"name": args.name, "folder": str(folder), "files": len(files)}
+    print_result(args.format, answer, folder)
     return 0
 
 
 def _facts(dataset: CocoDataset) -> dict[str, Any]:
     people = [person for image in dataset.images for person in image.people]
-    labelled = {
-        name: sum(bool(person.keypoints[joint, 2]) for person in people)
-        for joint, name in enumerate(dataset.keypoints)
-    }
-    licenses = Counter(picture.license for picture in dataset.images)
+    crowds = [person for person in people if person.is_crowd]
+    without_keypoints = [person for person in people if not person.num_keypoints]
+    labelled = {}
+    for joint, name in enumerate(dataset.keypoints):
+        labelled[name] = sum(bool(person.keypoints[joint, 2]) for person in people)
+    counts = Counter(picture.license for picture in dataset.images)
+    licenses = []
+    for terms, count in counts.most_common():
+        name = terms.name if terms else ""
+        licenses.append({"name": name, "url": terms.url if terms else "", "pictures": count})
     return {
         "name": dataset.name,
         "annotations": str(dataset.annotations),
@@ -140,18 +144,9 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
         "pictures": len(dataset.images),
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
-        "without_keypoints": sum(
-            not person.num_keypoints and not person.is_crowd for person in people
-        ),
-        "crowds": sum(person.is_crowd for person in people),
+        "without_keypoints": sum(not person.is_crowd for person in without_keypoints),
+        "crowds": len(crowds),
         "labelled": labelled,
         "missing": [picture.file_name for picture in dataset.missing_images()],
-        "licenses": [
-            {
-                "name": terms.name if terms else "",
-                "url": terms.url if terms else "",
-                "pictures": count,
-            }
-            for terms, count in licenses.most_common()
-        ],
+        "licenses": licenses,
     }

@@ -188,12 +188,11 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     boxes = args.boxes or ""
     if args.model.endswith(SUFFIX):
         return EvaluatedModel(None, Path(args.model), args.precision, args.detector, boxes)
+    name = args.model_name or ""
     if args.checkpoint is None:
         model = context.registry.find(args.model)
     else:
-        model = flags.model_with_checkpoint(
-            context.registry, args.model, args.checkpoint, args.model_name or ""
-        )
+        model = flags.model_with_checkpoint(context.registry, args.model, args.checkpoint, name)
     return EvaluatedModel(
         model,
         None,
@@ -201,7 +200,7 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
         args.detector,
         boxes,
         args.checkpoint,
-        is_unnamed=args.checkpoint is not None and not args.model_name,
+        is_unnamed=args.checkpoint is not None and not name,
         conversion=flags.conversion_options_from_args(args),
     )
 

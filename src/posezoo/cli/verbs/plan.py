@@ -132,9 +132,11 @@ def _totals(plans: Sequence[Plan]) -> str:
     routes = Counter(plan.resolved.route.value for plan in plans)
     counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
     models = format_count(len(plans), "model")
-    files = format_count(sum(len(plan.missing_files) for plan in plans), "file")
+    if counts:
+        models += f" ({counts})"
+    missing = sum(len(plan.missing_files) for plan in plans)
     size = sum(plan.download_size for plan in plans)
-    return f"{models}{f' ({counts})' if counts else ''}: {files} to download, {size:,} bytes"
+    return f"{models}: {format_count(missing, 'file')} to download, {size:,} bytes"
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
@@ -142,6 +144,14 @@ def _facts(plan: Plan) -> dict[str, Any]:
 
     spec = plan.resolved.spec
     obstacle = plan.obstacle or Obstacle("", "")
+    arguments = {
+        "inputs": [project(port, _INPUT) for port in spec.inputs],
+        "outputs": [output.name for output in spec.outputs],
+        "frozen": dict(supported_mo_args.frozen_inputs(spec.mo_args)),
+        "static_shape": supported_mo_args.wants_static_shape(spec.mo_args),
+        "network": to_json(spec.network),
+    }
+    irs = [] if plan.obstacle else list(map(_ir, plan.irs))
     return {
         **project(spec, "composite? framework"),
         "route": plan.resolved.route.value,
@@ -149,14 +159,8 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "runs": list(plan.upstream_code),
         "files": [_file(planned) for planned in plan.files],
         "fetch_bytes": plan.download_size,
-        "arguments": {
-            "inputs": [project(port, _INPUT) for port in spec.inputs],
-            "outputs": [output.name for output in spec.outputs],
-            "frozen": dict(supported_mo_args.frozen_inputs(spec.mo_args)),
-            "static_shape": supported_mo_args.wants_static_shape(spec.mo_args),
-            "network": to_json(spec.network),
-        },
-        "irs": [] if plan.obstacle else [_ir(ir) for ir in plan.irs],
+        "arguments": arguments,
+        "irs": irs,
     }
 
 

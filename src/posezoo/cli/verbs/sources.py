@@ -28,7 +28,7 @@ from posezoo.cli.report import align_columns, print_json, print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console, Progress
 from posezoo.facts.json_projection import project
-from posezoo.facts.labels import format_count
+from posezoo.facts.labels import format_count, join
 
 if TYPE_CHECKING:
     from posezoo.download.source_check import CheckedSource
@@ -140,12 +140,14 @@ def _text_lines(
         else:
             note = ", ".join(each.compared) or each.problem or "exists"
         if each in bad or not quiet:
-            rows.append((each.state, f"{each.model}: {each.file}", each.host or each.type, note))
+            name = f"{each.model}: {each.file}"
+            rows.append((each.state, name, each.host or each.type, note))
     if rows:
         yield from align_columns(rows)
     counts = Counter(each.state for each in checked)
-    parts = ", ".join(f"{number} {state}" for state, number in counts.most_common())
-    yield f"{format_count(len(checked), 'source')}{f': {parts}' if parts else ''}"
+    parts = [f"{number} {state}" for state, number in counts.most_common()]
+    total = format_count(len(checked), "source")
+    yield join(total, ", ".join(parts), separator=": ")
 
 
 def _below_here(path: Path) -> Path:
@@ -162,8 +164,9 @@ def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
     from posezoo.versions import version
 
     rules = [RuleInfo(f"{state}-source", Severity.ERROR, *texts) for state, texts in RULES.items()]
-    findings = [
-        Finding(
+    findings = []
+    for each in bad:
+        finding = Finding(
             rule=f"{each.state}-source",
             severity=Severity.ERROR,
             model=each.model,
@@ -175,6 +178,5 @@ def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
             expected="",
             message=f"{each.file}: {each.source}: {each.problem}",
         )
-        for each in bad
-    ]
+        findings.append(finding)
     return to_sarif(findings, rules, version())
