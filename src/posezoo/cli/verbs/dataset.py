@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -132,11 +133,6 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
     labelled = {}
     for joint, name in enumerate(dataset.keypoints):
         labelled[name] = sum(bool(person.keypoints[joint, 2]) for person in people)
-    counts = Counter(picture.license for picture in dataset.images)
-    licenses = []
-    for terms, count in counts.most_common():
-        name = terms.name if terms else ""
-        licenses.append({"name": name, "url": terms.url if terms else "", "pictures": count})
     return {
         "name": dataset.name,
         "annotations": str(dataset.annotations),
@@ -148,5 +144,13 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
         "crowds": len(crowds),
         "labelled": labelled,
         "missing": [picture.file_name for picture in dataset.missing_images()],
-        "licenses": licenses,
+        "licenses": list(_count_licenses(dataset)),
     }
+
+
+def _count_licenses(dataset: CocoDataset) -> Iterator[dict[str, object]]:
+    """The licenses of the images, the most common first."""
+    counts = Counter(picture.license for picture in dataset.images)
+    for terms, count in counts.most_common():
+        name = terms.name if terms else ""
+        yield {"name": name, "url": terms.url if terms else "", "pictures": count}
