@@ -70,6 +70,14 @@ def test_the_compressed_pages_of_open_model_zoo_are_small(shared):
     assert max(map(compressed, pages.values())) <= PAGE_BYTES
 
 
+def test_a_long_description_is_cut_in_the_index_even_without_a_blank(tmp_path):
+    for name, description in (("words", "pose " * 50), ("one-word", "字" * 200)):
+        write_model(tmp_path / "models", name, model_yml(description=description))
+    index = render_gallery_pages(gathered(tmp_path / "models"))["index.html"].decode()
+    assert ("pose " * 31).strip() + " …" in index
+    assert "字" * 157 + " …" in index
+
+
 def test_equal_models_give_equal_pages(tmp_path):
     models = pose_zoo(tmp_path)
     assert render_gallery_pages(gathered(models)) == render_gallery_pages(gathered(models))

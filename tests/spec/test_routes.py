@@ -75,7 +75,7 @@ def test_the_declared_facts_decide_the_route(tmp_path, changes, expected):
 def test_why_not_is_one_line_with_the_word_and_a_hint():
     obstacles = [value for value in vars(routes).values() if isinstance(value, Obstacle)]
     assert len(obstacles) == 8
-    for obstacle in (*obstacles, *routes.UNREADABLE.values()):
+    for obstacle in (*obstacles, *routes._UNREADABLE.values()):
         assert obstacle.reason == obstacle.reason.lower().replace(" ", "-")
         assert obstacle.why, obstacle
         assert obstacle.hint, obstacle

@@ -31,8 +31,8 @@ def format_results(
     for best in _best_batches(results):
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
-    base = results[0]
     if is_compared:
+        base = results[0]
         for other in results[1:]:
             ratio = other.speed_ratio(base)
             yield (

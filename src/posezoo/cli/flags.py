@@ -267,7 +267,7 @@ def _setting_flag(name: str) -> Flag:
     if kind.repeats:
         text = f"{kind.help}; may be given several times"
         return Flag(usage, text, folder, repeats=True, dest=name)
-    has_own_type = kind.metavar and kind.metavar not in TYPES
+    has_own_type = bool(kind.metavar) and kind.metavar not in TYPES
     return Flag(usage, kind.help, parse if has_own_type else folder, former=former)
 
 

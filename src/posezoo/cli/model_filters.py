@@ -28,7 +28,7 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     parts = {}
     for composite in selection.composites:
         # A part is missing here if its file cannot be read.
-        stages = filter(models.__contains__, composite.stages)
+        stages = [stage for stage in composite.stages if stage in models]
         parts[composite.name] = tuple(models[stage] for stage in stages)
     inside = {part.full_name for of_composite in parts.values() for part in of_composite}
     tops: list[Model] = [*selection.composites]

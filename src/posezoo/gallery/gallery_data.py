@@ -133,8 +133,9 @@ class GalleryEntry:
         published = self.published
         new_metrics = {}
         for precision, metrics in self.measured.items():
-            differing = [item for item in metrics.items() if item not in published.items()]
-            new_metrics[precision] = dict(differing)
+            new_metrics[precision] = {
+                key: metric for key, metric in metrics.items() if metric != published.get(key)
+            }
         return new_metrics
 
     @property

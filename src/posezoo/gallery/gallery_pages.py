@@ -136,8 +136,9 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
 def _model(entry: GalleryEntry) -> dict[str, Any]:
     description = one_line(entry.facts.model.description)
     if len(description) > 160:  # the model's page shows the whole text
-        words, _, _ = description[:157].rpartition(" ")
-        description = f"{words} …"
+        # Without a blank, as in Chinese, rsplit gives the whole text.
+        shortened = description[:157].rsplit(" ", 1)[0]
+        description = f"{shortened} …"
     facets = {**entry.facets, "people": people_from(entry.facts.model)}
     precisions = to_json(entry.precisions)
     measured = {name.value: _values(metrics) for name, metrics in entry.new_metrics.items()}

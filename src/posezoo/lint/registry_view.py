@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,8 +145,8 @@ class RegistryView:
         folders = [view.folder for view in self.models.values()]
         if len(folders) < FEW_FOLDERS:
             return False
-        suffixes = {path.suffix for folder in folders for path in folder.iterdir()}
-        return suffixes <= {"", ".md", ".yml"}
+        paths = chain.from_iterable(folder.iterdir() for folder in folders)
+        return all(path.suffix in ("", ".md", ".yml") for path in paths)
 
     @cached_property
     def drawn_pages(self) -> Mapping[Path, str]:

@@ -63,7 +63,7 @@ def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
 
 def _describe(key: Key) -> Schema:
     if not key.note:
-        return key.type.schema
+        return dict(key.type.schema)
     return {**key.type.schema, "description": key.note}
 
 

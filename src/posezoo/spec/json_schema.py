@@ -92,12 +92,12 @@ def _file_name() -> Schema:
         return "".join(f"[{c.upper()}{c}]" if c.isalpha() else re.escape(c) for c in text)
 
     reserved = "|".join(map(any_case, sorted(safe_names.RESERVED)))
-    reserved_name = any_case(safe_names.OWN)
+    posezoo_folder = any_case(safe_names.OWN)
     forbidden = "".join(f"\\{character}" for character in sorted(safe_names.FORBIDDEN))
     unprintable = UNPRINTABLE.pattern[1:-1]
     part = r"(?:^|.*/)"  # the beginning of any part
     return _pattern(
-        rf"^(?!/)(?!{part}{reserved_name})(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))"
+        rf"^(?!/)(?!{part}{posezoo_folder})(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))"
         rf"(?!{part}(?:{reserved})(?:[./]|$))"
         rf"[^{forbidden}\n\t{unprintable}]{{1,{safe_names.MAX_LENGTH}}}$"
     )

@@ -287,11 +287,11 @@ _USE_KEYS = (
     Key("self_check", _SELF_CHECK),
     Key("recorded_outputs", _RECORDED_OUTPUTS, "Each conversion is compared with them."),
 )
-_PUBLISHED = FieldType(PUBLISHED.read, ref("published"))
-_TRAINING = FieldType(TRAINING.read, ref("training"))
+_PUBLISHED_REF = FieldType(PUBLISHED.read, ref("published"))
+_TRAINING_REF = FieldType(TRAINING.read, ref("training"))
 _PUBLISHER_KEYS = (
-    Key("published", _PUBLISHED, "What the publisher states about it."),
-    Key("training", _TRAINING),
+    Key("published", _PUBLISHED_REF, "What the publisher states about it."),
+    Key("training", _TRAINING_REF),
     Key("license_note", LINE, "Shown before a download."),
 )
 _EXPORT_ARGUMENTS = FieldType(read_export_arguments, _ARGUMENT_LIST.schema)

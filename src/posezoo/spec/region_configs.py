@@ -13,6 +13,7 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 TRANSFORMATIONS_CONFIG = "--transformations_config"
@@ -27,8 +28,8 @@ _DETECTOR_CONFIG = re.compile(
 )
 
 #: By the names of Model Optimizer's files (extensions/front/tf of release 2024.6).
-REGION_CONFIGS: Mapping[str, Mapping[str, Any]] = json.loads(
-    Path(__file__).with_suffix(".json").read_text("utf-8")
+REGION_CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 )
 
 

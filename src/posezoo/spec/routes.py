@@ -50,7 +50,7 @@ def _is_supported(flag: str, value: str, spec: ModelSpec) -> bool:
 
 
 #: Of frameworks whose files neither posezoo nor Model Optimizer reads.
-UNREADABLE = {
+_UNREADABLE = {
     Framework.MXNET: Obstacle(
         "mxnet", "Model Optimizer has not read MXNet files since 2024", _REMOVED
     ),
@@ -82,14 +82,14 @@ _ARGUMENT = Obstacle("argument", "posezoo does not support an argument of its mo
 
 
 def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
-    """The route to IR, and why posezoo does not take it by itself. No file of the model is
-    needed.
+    """The route to IR, and why posezoo does not take it by itself. The first rule that applies is
+    used, and no file of the model is needed.
     """
     if spec.is_ir:
         return Route.IR, None
     if spec.framework is Framework.PYTORCH and spec.network is not None:
         return Route.NETWORK, None
-    obstacle = UNREADABLE.get(spec.framework)
+    obstacle = _UNREADABLE.get(spec.framework)
     if obstacle:
         return Route.REMOVED, obstacle
     # Before Model Optimizer, because Model Optimizer would read the output of upstream's code.

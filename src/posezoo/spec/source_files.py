@@ -100,12 +100,14 @@ def _read_size(node: YamlNode) -> int | None:
     return node.integer(minimum=0, maximum=MAX_SIZE)
 
 
-_UNKNOWN: Schema = {"const": UNKNOWN}
-_SIZE_SCHEMA = integer(0, MAX_SIZE).schema
-_SIZE_SCHEMA["description"] = "Bytes: also the most that is ever read."
-_SIZE = FieldType(_read_size, {"anyOf": [_SIZE_SCHEMA, _UNKNOWN]})
+_UNKNOWN_SCHEMA: Schema = {"const": UNKNOWN}
+_SIZE_SCHEMA: Schema = {
+    **integer(0, MAX_SIZE).schema,
+    "description": "Bytes: also the most that is ever read.",
+}
+_SIZE = FieldType(_read_size, {"anyOf": [_SIZE_SCHEMA, _UNKNOWN_SCHEMA]})
 _DIGEST_SCHEMAS = _TAGGED_DIGEST.schema["anyOf"]
-_CHECKSUM = FieldType(_read_checksum, {"anyOf": [SHA384.schema, *_DIGEST_SCHEMAS, _UNKNOWN]})
+_CHECKSUM = FieldType(_read_checksum, {"anyOf": [SHA384.schema, *_DIGEST_SCHEMAS, _UNKNOWN_SCHEMA]})
 _MEMBERS_SCHEMA = {
     "type": "object",
     "propertyNames": ref("file_name"),
@@ -151,7 +153,7 @@ def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
     if file.size is None:
         fields["max_size"]  # raises if it is missing
     if "sha256" not in fields and "contains" not in fields:
-        fields["checksum"]
+        fields["checksum"]  # raises if it is missing
     if file.size is not None and "max_size" in fields:
         raise fields["max_size"].make_error("is allowed only if the size is unknown")
     if "contains" in fields and not file.name.endswith(".zip"):
@@ -168,13 +170,13 @@ _REQUIRE_MAX_SIZE: Schema = {"required": ["max_size"]}
 _FILE_SCHEMA = {
     "anyOf": [{"required": [key]} for key in ("checksum", "sha256", "contains")],
     "not": {"required": ["checksum", "sha256"]},
-    "if": {"properties": {"size": _UNKNOWN}},
+    "if": {"properties": {"size": _UNKNOWN_SCHEMA}},
     "then": _REQUIRE_MAX_SIZE,
     "else": {"not": _REQUIRE_MAX_SIZE},
 }
 FILE = record(_make_file, *FILE_KEYS, check=_check_file, schema=_FILE_SCHEMA)
-_FILE = FieldType(FILE.read, ref("file"))
-_FILE_LIST = list_of(_FILE, minimum=1, empty="is empty: a model needs at least one file")
+_FILE_REF = FieldType(FILE.read, ref("file"))
+_FILE_LIST = list_of(_FILE_REF, minimum=1, empty="is empty: a model needs at least one file")
 
 
 def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:

@@ -129,7 +129,7 @@ def _get(args: argparse.Namespace) -> int:
 def _facts(dataset: CocoDataset) -> dict[str, Any]:
     people = [person for image in dataset.images for person in image.people]
     crowds = [person for person in people if person.is_crowd]
-    without_keypoints = [person for person in people if not person.num_keypoints]
+    unlabelled = [person for person in people if not person.num_keypoints]
     labelled = {}
     for joint, name in enumerate(dataset.keypoints):
         labelled[name] = sum(bool(person.keypoints[joint, 2]) for person in people)
@@ -140,7 +140,7 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
         "pictures": len(dataset.images),
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
-        "without_keypoints": sum(not person.is_crowd for person in without_keypoints),
+        "without_keypoints": sum(not person.is_crowd for person in unlabelled),
         "crowds": len(crowds),
         "labelled": labelled,
         "missing": [picture.file_name for picture in dataset.missing_images()],
