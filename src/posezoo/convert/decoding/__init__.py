@@ -57,7 +57,8 @@ def _input_size(network: Any, spec: ModelSpec) -> Size:
     shape = port.shape or tuple(static_sizes(network.inputs[0].partial_shape))
     layout = port.layout or image_layout(spec.framework)
     sides = dict(zip(layout, shape, strict=False))
-    if len(network.inputs) != 1 or len(shape) != 4 or min(shape) < 1 or sides.get("N") != 1:
+    is_one_image = len(network.inputs) == 1 and len(shape) == 4 and sides.get("N") == 1
+    if not is_one_image or min(shape) < 1:
         raise ConversionError(
             f"{spec.full_name}: a decoder needs one input with one image of a fixed size, not"
             f" {list(shape)}",
@@ -96,10 +97,9 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names(set(map(inner_name, port.names)))
     build = import_attribute(record.graph.build)
+    options = resolve_options(spec.decoding.decoder)
     try:
-        values, scores = build(
-            maps, size, resolve_options(spec.decoding.decoder), spec.decoding.max_people
-        )
+        values, scores = build(maps, size, options, spec.decoding.max_people)
         if record.has_pixel_centers:
             values = nodes.shift(values, 0.5)
         if spec.inputs and spec.inputs[0].resize:

@@ -12,6 +12,7 @@ from posezoo.convert.decoding.nodes import (
     clip_boxes,
     constant,
     integers,
+    reshape,
     select_highest,
     take,
     to_float,
@@ -23,16 +24,16 @@ from posezoo.pose.ssd_detection import PERSON, DetectionOptions
 def build(maps: Maps, size: Size, options: DetectionOptions, max_people: int) -> tuple[Any, Any]:
     """The boxes of the people, as ``append_decoder`` says."""
     zero = constant(0)
-    rows = ops.reshape(maps["detections"], integers([-1, 7]), False)
+    rows = reshape(maps["detections"], [-1, 7])
     image, label, score = (take(rows, column, 1) for column in range(3))
-    boxes, has_size = clip_boxes(take(rows, range(3, 7), 1) * constant([*size, *size]), size)
+    corners = take(rows, range(3, 7), 1) * constant([*size, *size])
+    boxes, has_size = clip_boxes(corners, size)
+    # The first negative index ends the list.
     ended = ops.cumsum(to_float(ops.less(image, zero)), integers(0))
-    tests = (
-        ops.equal(ended, zero),  # the first negative index ends the list
-        ops.equal(label, constant(PERSON)),
-        ops.greater_equal(score, constant(options.min_box_score)),
-        has_size,
-    )
-    ranked = ops.select(reduce(ops.logical_and, tests), score, constant(-1))
+    is_listed = ops.equal(ended, zero)
+    is_labeled = ops.equal(label, constant(PERSON))
+    is_high = ops.greater_equal(score, constant(options.min_box_score))
+    is_person = reduce(ops.logical_and, (is_listed, is_labeled, is_high, has_size))
+    ranked = ops.select(is_person, score, constant(-1))
     order, scores = select_highest(ranked, max_people)
     return take(boxes, order, 0), ops.minimum(scores, constant(1))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding.nodes import constant, integers, take, to_float
+from posezoo.convert.decoding.nodes import constant, integers, reshape, take, to_float, unsqueeze
 from posezoo.pose.decoders import find_decoder, fit_to_input
 from posezoo.pose.letterbox import KEPT_RESOLUTION, Size
 from posezoo.spec.model import ModelSpec
@@ -44,11 +44,12 @@ class FrameFit:
         size.
         """
         assert spec.decoding is not None
+        decoder = spec.decoding.decoder
         port = spec.inputs[0]
-        stretches, color = fit_to_input(spec.decoding.decoder, port)
-        sides = port.sides
-        centered = find_decoder(spec.decoding.decoder.name).input_sizing.centered
-        return cls(port.ir_layout, (sides["W"], sides["H"]), stretches, color, centered)
+        stretches, color = fit_to_input(decoder, port)
+        size = (port.sides["W"], port.sides["H"])
+        centered = find_decoder(decoder.name).input_sizing.centered
+        return cls(port.ir_layout, size, stretches, color, centered)
 
     def _places(self, frame: Any) -> tuple[Any, Any, Any, Any]:
         """Nodes, i32 (2,), x before y.
@@ -64,43 +65,55 @@ class FrameFit:
             scale = ops.reduce_min(scale, integers([0]), keep_dims=True)
         count = ops.floor(constant(1 / KEPT_RESOLUTION) / scale)
         step = ops.maximum(ops.convert(count, "i32"), integers([1, 1]))
-        inner = ops.round(scale * to_float(sides), "half_to_even")
-        inner = ops.minimum(ops.maximum(ops.convert(inner, "i32"), integers(1)), target)
-        middle = (target - inner) / integers(2)
-        begin = middle if self.centered else integers([0, 0])
+        rounded = ops.round(scale * to_float(sides), "half_to_even")
+        inner = ops.maximum(ops.convert(rounded, "i32"), integers(1))
+        inner = ops.minimum(inner, target)
+        begin = integers([0, 0])
+        if self.centered:
+            begin = (target - inner) / integers(2)
         return step, sides / step, inner, begin
 
     def fit(self, frame: Any, element_type: Any) -> Any:
         """A frame in ``layout``, fitted into the input, with values of this type."""
         step, shrunk, inner, begin = self._places(frame)
-        across, down = (
-            [take(each, [place], 0) for each in (step, shrunk, inner)] for place in range(2)
-        )
-        width = take(ops.shape_of(frame, "i32"), [self.layout.index("W")], 0)
-        is_nhwc = self.layout == "NHWC"
-        first, channels, row = ([-1], 3, width * integers(3)) if is_nhwc else ([3, -1], 1, width)
-        frame = ops.reshape(frame, ops.concat([integers(first), row], 0), False)
+        across = [take(each, [0], 0) for each in (step, shrunk, inner)]
+        down = [take(each, [1], 0) for each in (step, shrunk, inner)]
+        row = take(ops.shape_of(frame, "i32"), [self.layout.index("W")], 0)
+        first = [3, -1]
+        channels = 1
+        if self.layout == "NHWC":
+            row = row * integers(3)
+            first = [-1]
+            channels = 3
+        frame = _reshape_to(frame, [integers(first), row])
         # First the rows: their bytes lie side by side, and few rows are left for the columns.
         frame = _resample(frame, len(first) - 1, 1, *down)
         frame = _resample(frame, len(first), channels, *across)
         sides = {"N": integers([1]), "C": integers([3]), "W": across[2], "H": down[2]}
-        frame = ops.reshape(frame, ops.concat([sides[side] for side in self.layout], 0), False)
-        pads = []
-        for amount in (begin, integers(self.size) - inner - begin):
-            amounts = {side: take(amount, [place], 0) for place, side in enumerate("WH")}
-            pads.append(ops.concat([amounts.get(side, integers([0])) for side in self.layout], 0))
-        color = np.array(self.color)
-        shape = [3 if side == "C" else 1 for side in self.layout]
-        # Another value for each channel is added, so that 0 is padded; this takes longer.
-        rest = color - color[0]
-        frame = frame - constant(rest.reshape(shape)) if rest.any() else frame
-        frame = ops.pad(frame, *pads, "constant", constant(color[0]))
-        frame = frame + constant(rest.reshape(shape)) if rest.any() else frame
+        frame = _reshape_to(frame, [sides[side] for side in self.layout])
+        end = integers(self.size) - inner - begin
+        frame = self._pad(frame, begin, end)
         if element_type.is_integral():
             frame = ops.floor(frame + constant(0.5))  # as OpenCV if it halves an image
+        frame = ops.convert(frame, element_type.to_string())
         lengths = {"N": 1, "C": 3, "H": self.size[1], "W": self.size[0]}
-        fixed = integers([lengths[side] for side in self.layout])
-        return ops.reshape(ops.convert(frame, element_type.to_string()), fixed, False).output(0)
+        return reshape(frame, [lengths[side] for side in self.layout]).output(0)
+
+    def _pad(self, frame: Any, begin: Any, end: Any) -> Any:
+        """The frame with ``color`` beside it."""
+        pads = []
+        for amount in (begin, end):
+            amounts = {"W": take(amount, [0], 0), "H": take(amount, [1], 0)}
+            pads.append(ops.concat([amounts.get(side, integers([0])) for side in self.layout], 0))
+        color = np.array(self.color)
+        padding = constant(color[0])
+        # Another value for each channel is added, so that 0 is padded; this takes longer.
+        rest = color - color[0]
+        if not rest.any():
+            return ops.pad(frame, *pads, "constant", padding)
+        rest = rest.reshape([3 if side == "C" else 1 for side in self.layout])
+        padded = ops.pad(frame - constant(rest), *pads, "constant", padding)
+        return padded + constant(rest)
 
     def to_frame(self, values: Any, frame: Any) -> Any:
         """Keypoints (N, K, 3) or boxes (N, 4), converted from pixels of the input to pixels of the
@@ -140,20 +153,25 @@ def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inne
     share = to_float(place - before * twice) / to_float(twice)
     sides = []
     for cell in (before, ops.minimum(before + one, last)):
-        index = ops.unsqueeze(cell, integers(0)) * step
-        index = index + ops.unsqueeze(_count_to(step), integers(1))
+        index = unsqueeze(cell, 0) * step
+        index = index + unsqueeze(_count_to(step), 1)
         if channels > 1:
-            index = ops.unsqueeze(index, integers(2)) * integers(channels)
-            index = index + integers(np.arange(channels))
-            index = ops.reshape(index, ops.concat([step, integers([-1])], 0), False)
+            index = unsqueeze(index, 2) * integers(channels)
+            index = index + integers(range(channels))
+            index = _reshape_to(index, [step, integers([-1])])
         sides.append(to_float(take(image, index, axis)))
     if channels > 1:
-        share = ops.tile(ops.unsqueeze(share, integers(1)), integers([1, channels]))
-        share = ops.reshape(share, integers([-1]), False)
+        share = ops.tile(unsqueeze(share, 1), integers([1, channels]))
+        share = reshape(share, [-1])
     if axis + 1 < len(image.get_output_partial_shape(0)):
-        share = ops.unsqueeze(share, integers(1))
+        share = unsqueeze(share, 1)
     before, after = sides
     return ops.reduce_mean(before + (after - before) * share, integers([axis]))
+
+
+def _reshape_to(values: Any, sides: list[Any]) -> Any:
+    """The values with these sides, nodes i32 (1,), of which -1 is computed."""
+    return ops.reshape(values, ops.concat(sides, 0), False)
 
 
 def _count_to(count: Any) -> Any:

@@ -9,7 +9,17 @@ import cv2
 import numpy as np
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding.nodes import Maps, constant, find_maximum, integers, take, to_float
+from posezoo.convert.decoding.nodes import (
+    Maps,
+    constant,
+    find_maximum,
+    integers,
+    is_above,
+    reshape,
+    take,
+    to_float,
+    unsqueeze,
+)
 from posezoo.pose import heatmap, peaks
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Size
@@ -20,24 +30,23 @@ def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> 
     convention = CONVENTIONS[options.convention]
     heatmaps = maps["heatmaps"]
     _, joints, height, width = heatmaps.shape
-    best, scores = find_maximum(ops.reshape(heatmaps, integers([joints, -1]), False))
+    best, scores = find_maximum(reshape(heatmaps, [joints, -1]))
     columns = ops.mod(best, integers(width))
     rows = ops.subtract(best, columns) / integers(width)
     cells = ops.concat([columns, rows], 1)
     positions = to_float(cells)
     if convention.refine is not None:
-        positions = positions + _REFINEMENTS[convention.refine](
-            heatmaps, cells, scores, options.blur
-        )
+        refine = _REFINEMENTS[convention.refine]
+        positions = positions + refine(heatmaps, cells, scores, options.blur)
     cell = heatmap.cell_size(convention, size, (width, height))
     scores = ops.maximum(scores, constant(0))
     points = ops.concat([positions * constant(cell), scores], 1)
-    is_counted = to_float(ops.greater(scores, constant(convention.min_score)))
+    is_counted = to_float(is_above(scores, convention.min_score))
     total = ops.reduce_sum(scores * is_counted, integers([0]))
     count = ops.reduce_sum(is_counted, integers([0]))
     mean = total / ops.maximum(count, constant(1))
     score = ops.minimum(mean * constant(options.box_score), constant(1))
-    return ops.unsqueeze(points, integers([0])), score
+    return unsqueeze(points, [0]), score
 
 
 def _near(maps: Any, cells: Any, radius: int) -> Any:
@@ -47,15 +56,15 @@ def _near(maps: Any, cells: Any, radius: int) -> Any:
     """
     _, joints, height, width = maps.shape
     down, across = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, 1, -1)
-    x, y = (
-        ops.minimum(
-            ops.maximum(take(cells, [axis], 1) + integers(steps), integers(0)),
-            integers(side - 1),
-        )
-        for axis, steps, side in ((0, across, width), (1, down, height))
-    )
+    x = _clamp(take(cells, [0], 1) + integers(across), width - 1)
+    y = _clamp(take(cells, [1], 1) + integers(down), height - 1)
     indices = y * integers(width) + x
-    return ops.gather_elements(ops.reshape(maps, integers([joints, -1]), False), indices, 1)
+    flat = reshape(maps, [joints, -1])
+    return ops.gather_elements(flat, indices, 1)
+
+
+def _clamp(positions: Any, last: int) -> Any:
+    return ops.minimum(ops.maximum(positions, integers(0)), integers(last))
 
 
 def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
@@ -63,8 +72,9 @@ def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
     the end.
     """
     _, _, height, width = maps.shape
-    end = integers([width - last, height - last])
-    both = ops.logical_and(ops.greater_equal(cells, integers(first)), ops.less(cells, end))
+    is_after_start = ops.greater_equal(cells, integers(first))
+    is_before_end = ops.less(cells, integers([width - last, height - last]))
+    both = ops.logical_and(is_after_start, is_before_end)
     return ops.reduce_logical_and(both, integers([1]), keep_dims=True)
 
 
@@ -72,22 +82,26 @@ def _quarter(maps: Any, cells: Any, _scores: Any, _blur: int) -> Any:
     near = _near(maps, cells, 1)
     slopes = take(near, [5, 7], 1) - take(near, [3, 1], 1)
     offsets = ops.sign(slopes) * constant(peaks.QUARTER)
-    return ops.select(_inside(maps, cells, peaks.FIRST_INSIDE, 1), offsets, constant(0))
+    is_inside = _inside(maps, cells, peaks.FIRST_INSIDE, 1)
+    return ops.select(is_inside, offsets, constant(0))
 
 
 def _dark(maps: Any, cells: Any, scores: Any, blur: int) -> Any:
     smooth = _blur(maps, blur, "constant")
     highest = ops.reduce_max(smooth, integers([0, 2, 3]))
-    near = _near(smooth, cells, 2) * ops.divide(scores, ops.unsqueeze(highest, integers([1])))
+    factors = ops.divide(scores, unsqueeze(highest, [1]))
+    near = _near(smooth, cells, 2) * factors
     log = ops.log(ops.maximum(near, constant(heatmap.LEAST_VALUE)))
     offsets = _newton(log, heatmap.DARK_DIFFERENCES)
-    is_refined = ops.logical_and(_inside(maps, cells, 2, 2), ops.greater(scores, constant(0)))
+    is_inside = _inside(maps, cells, 2, 2)
+    is_refined = ops.logical_and(is_inside, is_above(scores, 0))
     return ops.select(is_refined, offsets, constant(0))
 
 
 def _udp(maps: Any, cells: Any, _scores: Any, blur: int) -> Any:
-    log = ops.log(ops.clamp(_near(_blur(maps, blur, "reflect"), cells, 1), *heatmap.UDP_VALUES))
-    return _newton(log, heatmap.UDP_DIFFERENCES)
+    smooth = _blur(maps, blur, "reflect")
+    near = ops.clamp(_near(smooth, cells, 1), *heatmap.UDP_VALUES)
+    return _newton(ops.log(near), heatmap.UDP_DIFFERENCES)
 
 
 def _blur(maps: Any, width: int, mode: str) -> Any:
@@ -97,10 +111,12 @@ def _blur(maps: Any, width: int, mode: str) -> Any:
     joints = maps.shape[1]
     radius = width // 2
     around = integers([0, 0, radius, radius])
-    smooth = ops.pad(maps, around, around, mode, *([constant(0)] if mode == "constant" else []))
+    beyond = constant(0) if mode == "constant" else None
+    smooth = ops.pad(maps, around, around, mode, beyond)
     kernel = cv2.getGaussianKernel(width, 0, cv2.CV_32F).reshape(-1)
+    kernels = np.tile(kernel, joints)
     for shape in ((joints, 1, 1, width, 1), (joints, 1, 1, 1, width)):
-        weights = constant(np.tile(kernel, joints).reshape(shape))
+        weights = constant(kernels.reshape(shape))
         smooth = ops.group_convolution(smooth, weights, [1, 1], [0, 0], [0, 0], [1, 1])
     return smooth
 
@@ -111,15 +127,14 @@ def _newton(log: Any, differences: Any) -> Any:
     derived = ops.matmul(log, weights, False, True)
     x, y, xx, yy, xy = (take(derived, [place], 1) for place in range(5))
     area = xx * yy - xy * xy
-    is_bent = ops.greater(area, constant(heatmap.LEAST_AREA))
-    steps = [
-        xy * y - yy * x,
-        xy * x - xx * y,
-    ]
-    step = ops.concat(steps, 1) / ops.select(is_bent, area, constant(1))
+    is_bent = is_above(area, heatmap.LEAST_AREA)
+    across = xy * y - yy * x
+    down = xy * x - xx * y
+    divisor = ops.select(is_bent, area, constant(1))
+    step = ops.concat([across, down], 1) / divisor
     longest = ops.reduce_max(ops.abs(step), integers([1]), keep_dims=True)
-    is_near = ops.logical_and(is_bent, ops.less(longest, constant(heatmap.LONGEST_STEP)))
-    return ops.select(is_near, step, constant(0))
+    is_short = ops.less(longest, constant(heatmap.LONGEST_STEP))
+    return ops.select(ops.logical_and(is_bent, is_short), step, constant(0))
 
 
 _REFINEMENTS: dict[object, Callable[[Any, Any, Any, int], Any]] = {

@@ -6,14 +6,14 @@ from typing import Any
 
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding.nodes import Maps, constant, integers, take
+from posezoo.convert.decoding.nodes import Maps, constant, integers, take, without_batch
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 
 
 def build(maps: Maps, size: Size, _options: TopDownOptions, _max_people: int) -> tuple[Any, Any]:
     """The person, as ``append_decoder`` says."""
-    keypoints = to_pixels(ops.squeeze(maps["keypoints"], integers([0])), size)
+    keypoints = to_pixels(without_batch(maps["keypoints"]), size)
     scores = ops.reduce_mean(take(keypoints, 2, 2), integers([1]))
     return keypoints, ops.clamp(scores, 0, 1)
 

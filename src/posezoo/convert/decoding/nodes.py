@@ -50,6 +50,26 @@ def to_float(node: Any) -> Any:
     return ops.convert(node, "f32")
 
 
+def is_above(values: Any, limit: ArrayLike) -> Any:
+    """Whether values f32 are greater than a constant."""
+    return ops.greater(values, constant(limit))
+
+
+def reshape(values: Any, sides: Sequence[int]) -> Any:
+    """The values with other sides, of which -1 is computed."""
+    return ops.reshape(values, integers(sides), False)
+
+
+def unsqueeze(values: Any, axes: ArrayLike) -> Any:
+    """The values with further axes of length 1."""
+    return ops.unsqueeze(values, integers(axes))
+
+
+def without_batch(values: Any) -> Any:
+    """The values of the only image of a batch."""
+    return ops.squeeze(values, integers([0]))
+
+
 def find_maximum(rows: Any) -> tuple[Any, Any]:
     """Of rows (N, L): the index of the first maximum, i32 (N, 1), and its value, (N, 1)."""
     best = ops.topk(rows, integers(1), 1, "max", "value", "i32", stable=True)
@@ -79,16 +99,17 @@ def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
     there are fewer.
     """
     sides = static_sizes(values.get_output_partial_shape(0))[1:]
-    values = ops.concat([values, ops.constant(np.zeros((limit, *sides), np.float32))], 0)
-    scores = ops.concat([scores, ops.constant(np.zeros(limit, np.float32))], 0)
-    order, best = select_highest(scores, limit)
-    return take(values, order, 0), best
+    no_rows = constant(np.zeros((limit, *sides)))
+    no_scores = constant(np.zeros(limit))
+    padded = ops.concat([values, no_rows], 0)
+    order, best = select_highest(ops.concat([scores, no_scores], 0), limit)
+    return take(padded, order, 0), best
 
 
 def pick_boxes_apart(boxes: Any, ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
     """As ``pick_apart``, for boxes (N, 4) with their ranks (N,)."""
-    sides = [ops.unsqueeze(take(boxes, side, 1), integers([0])) for side in range(4)]
-    return pick_apart(sides, ops.unsqueeze(ranks, integers([0])), max_overlap, count)
+    sides = [unsqueeze(take(boxes, side, 1), [0]) for side in range(4)]
+    return pick_apart(sides, unsqueeze(ranks, [0]), max_overlap, count)
 
 
 def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
@@ -121,11 +142,13 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
         # Few nodes, since each costs more than its computation; TopK would take longer than two
         # reductions.
         rank = ops.reduce_max(ranks, integers([1]))
-        first = ops.reduce_min(ops.select(ops.equal(ranks, rank), every, last), integers([1]))
+        candidates = ops.select(ops.equal(ranks, rank), every, last)
+        first = ops.reduce_min(candidates, integers([1]))
         place = ops.convert(first, "i32")
         picked.append(place)
         highest.append(rank)
-        left, top, right, bottom, area = ops.split(take(table, place, 1), integers(0), 5).outputs()
+        best = take(table, place, 1)
+        left, top, right, bottom, area = ops.split(best, integers(0), 5).outputs()
         common = _area(
             ops.maximum(sides[0], left),
             ops.maximum(sides[1], top),
@@ -134,7 +157,8 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
         )
         union = ops.add(areas, area) - common
         is_apart = ops.less_equal(common, union * limit)
-        ranks = ops.select(ops.logical_and(is_apart, ops.not_equal(every, first)), ranks, none)
+        is_left = ops.logical_and(is_apart, ops.not_equal(every, first))
+        ranks = ops.select(is_left, ranks, none)
     return ops.concat(picked, 0), ops.concat(highest, 0)
 
 
@@ -150,16 +174,15 @@ def clip_boxes(boxes: Any, size: Size) -> tuple[Any, Any]:
     zero = constant(0)
     inside = ops.minimum(ops.maximum(boxes, zero), constant([*size, *size]))
     spans = take(inside, [2, 3], 1) - take(inside, [0, 1], 1)
-    return inside, ops.reduce_logical_and(ops.greater(spans, zero), integers([1]))
+    has_sides = ops.greater(spans, zero)
+    return inside, ops.reduce_logical_and(has_sides, integers([1]))
 
 
 def take(values: Any, indices: ArrayLike | Any, axis: int) -> Any:
     """The values at these indices of an axis."""
-    return ops.gather(
-        values,
-        indices if hasattr(indices, "get_element_type") else integers(indices),
-        integers(axis),
-    )
+    if not hasattr(indices, "get_element_type"):
+        indices = integers(indices)
+    return ops.gather(values, indices, integers(axis))
 
 
 def shift(keypoints: Any, offset: float) -> Any:
@@ -182,9 +205,11 @@ def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
         scores: (N,).
         min_score: the minimum score of a person.
     """
-    axes = list(range(1, len(values.shape)))
-    is_kept = ops.logical_and(ops.greater_equal(scores, constant(min_score)), are_finite(values))
-    is_found = ops.unsqueeze(is_kept, integers(axes))
+    axes = range(1, len(values.shape))
+    is_high = ops.greater_equal(scores, constant(min_score))
+    is_kept = ops.logical_and(is_high, are_finite(values))
+    is_found = unsqueeze(is_kept, axes)
     if len(axes) == 2:
-        is_found = ops.logical_and(is_found, ops.greater(take(values, [2], 2), constant(0)))
-    return ops.select(is_found, values, constant(0)), ops.select(is_kept, scores, constant(0))
+        is_found = ops.logical_and(is_found, is_above(take(values, [2], 2), 0))
+    kept_scores = ops.select(is_kept, scores, constant(0))
+    return ops.select(is_found, values, constant(0)), kept_scores

@@ -13,7 +13,17 @@ import numpy as np
 import openvino.opset1 as ops1
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding.nodes import Maps, constant, integers, select_highest, take, to_float
+from posezoo.convert.decoding.nodes import (
+    Maps,
+    constant,
+    integers,
+    is_above,
+    reshape,
+    select_highest,
+    take,
+    to_float,
+    unsqueeze,
+)
 from posezoo.pose import grouping
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import CHANNELS, ENDS, ENOUGH, JOINTS, SHARES_OF_LIMB, STARTS
@@ -48,38 +58,39 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     _, _, height, width = heatmaps.shape
     cell = size[0] / width / grouping.CELL
     peaks, scores = _find_peaks(joints, grouping.nms_radius(cell), options)
-    is_peak = to_float(ops.greater(scores, constant(0)))
+    is_peak = to_float(is_above(scores, 0))
     x, y = _refine(joints, peaks)
     affinity, length = _find_candidates(x, y, is_peak, pafs, options.min_affinity)
-    is_candidate = to_float(ops.greater(affinity, constant(0)))
+    is_candidate = to_float(is_above(affinity, 0))
     in_row, in_column = (
         ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1)
     )
     is_unique = is_candidate * to_float(ops.equal(in_row + in_column, constant(2)))
     labels = _label(is_unique)
-    weights = _weigh(affinity, length, *_person_heights(labels, is_unique, length, is_peak), cell)
+    heights, is_known = _person_heights(labels, is_unique, length, is_peak)
+    weights = _weigh(affinity, length, heights, is_known, cell)
     is_best = _match(ops.relu(weights) * (is_candidate - is_unique))
-    labels = reduce(lambda labels, limb: _join(labels, is_best, limb), range(len(STARTS)), labels)
-    in_group = _members(np.arange(JOINTS * options.max_peaks, dtype=np.float32), labels, is_peak)
+    for limb in range(len(STARTS)):
+        labels = _join(labels, is_best, limb)
+    every_peak = constant(np.arange(JOINTS * options.max_peaks))
+    in_group = _members(every_peak, labels, is_peak)
     is_within = to_float(ops.equal(*_at_limbs(labels)))
     limb_scores = _sum_at_starts((is_unique + is_best) * affinity * is_within)
-    count, total, score = _sums(in_group, is_peak, ops.add(scores, limb_scores), scores)
-    is_person = ops.logical_and(
-        ops.greater_equal(count, constant(max(2, options.min_keypoints))),
-        ops.greater_equal(total, constant(options.min_score) * count),
-    )
+    all_scores = ops.add(scores, limb_scores)
+    count, total, score = _sums(in_group, is_peak, all_scores, scores)
+    is_large = ops.greater_equal(count, constant(max(2, options.min_keypoints)))
+    is_sure = ops.greater_equal(total, constant(options.min_score) * count)
+    is_person = ops.logical_and(is_large, is_sure)
     score = ops.minimum(score / constant(JOINTS), constant(1))
-    order, score = select_highest(
-        ops.select(is_person, score, constant(-1)), max_people or options.max_peaks
-    )
+    ranks = ops.select(is_person, score, constant(-1))
+    order, score = select_highest(ranks, max_people or options.max_peaks)
     half = constant(0.5)
     across = constant(size[0] / width)
     down = constant(size[1] / height)
     points = ((x + half) * across, (y + half) * down, scores)
-    stacked = ops.concat([ops.unsqueeze(each, integers(2)) for each in points], 2)  # (18, P, 3)
-    members = ops.reshape(
-        take(in_group, order, 0), integers([-1, JOINTS, options.max_peaks, 1]), False
-    )
+    stacked = ops.concat([unsqueeze(each, 2) for each in points], 2)  # (18, P, 3)
+    best_groups = take(in_group, order, 0)
+    members = reshape(best_groups, [-1, JOINTS, options.max_peaks, 1])
     return ops.reduce_sum(members * stacked, integers([2])), score
 
 
@@ -102,19 +113,17 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, [side] * 2)
     # Of equal cells the first is the peak: it is higher than the rows above and the cells to its
     # left.
-    is_peak = ops.logical_and(
-        ops.greater_equal(joints, highest),
-        ops.greater(joints, constant(options.min_keypoint_score)),
-    )
-    for begin, end, kernel in (
-        ([0, 0, radius, radius], [0, 0, 0, radius], [radius, side]),
-        ([0, 0, 0, radius], [0, 0, 0, 0], [1, radius]),
-    ):
+    is_highest = ops.greater_equal(joints, highest)
+    is_peak = ops.logical_and(is_highest, is_above(joints, options.min_keypoint_score))
+    rows_above = ([0, 0, radius, radius], [0, 0, 0, radius], [radius, side])
+    cells_to_the_left = ([0, 0, 0, radius], [0, 0, 0, 0], [1, radius])
+    for begin, end, kernel in (rows_above, cells_to_the_left):
         padded = ops.pad(joints, integers(begin), integers(end), "constant", constant(0))
         earlier = ops1.max_pool(padded, [1, 1], [0, 0], [0, 0], kernel)
-        earlier = take(take(earlier, range(height), 2), range(width), 3)
+        earlier = take(earlier, range(height), 2)
+        earlier = take(earlier, range(width), 3)
         is_peak = ops.logical_and(is_peak, ops.greater(joints, earlier))
-    ranked = ops.reshape(ops.select(is_peak, joints, constant(0)), integers([JOINTS, -1]), False)
+    ranked = reshape(ops.select(is_peak, joints, constant(0)), [JOINTS, -1])
     best = ops.topk(ranked, integers(options.max_peaks), 1, "max", "value", "i32")
     return best.output(1), best.output(0)
 
@@ -123,23 +132,30 @@ def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
     """x and y of the peaks in cells, (18, P), as ``pose.peaks.refine_subpixel``."""
     _, _, height, width = joints.shape
     count = height * width
-    here = ops.add(peaks, integers(count * np.arange(JOINTS).reshape(-1, 1)))
-    around = ops.add(here, integers(np.reshape([-1, -width, 1, width, 0], (5, 1, 1))))
-    flat = ops.reshape(joints, integers([-1]), False)
-    values = ops.abs(take(flat, ops.floor_mod(around, integers(JOINTS * count)), 0))
+    first_cells = count * np.arange(JOINTS).reshape(-1, 1)
+    steps = np.reshape([-1, -width, 1, width, 0], (5, 1, 1))
+    here = ops.add(peaks, integers(first_cells))
+    around = ops.add(here, integers(steps))
+    flat = reshape(joints, [-1])
+    around = ops.floor_mod(around, integers(JOINTS * count))
+    values = ops.abs(take(flat, around, 0))
     logs = ops.log(ops.clamp(values, float(TINY), float(HUGE)))
     center = take(logs, [4], 0)
-    before, after = (take(logs, side, 0) - center for side in ([0, 1], [2, 3]))
+    before = take(logs, [0, 1], 0) - center
+    after = take(logs, [2, 3], 0) - center
     columns = ops.mod(peaks, integers(width))
     rows = ops.divide(peaks, integers(width))
-    cells = ops.concat([ops.unsqueeze(each, integers(0)) for each in (columns, rows)], 0)
+    cells = ops.concat([unsqueeze(each, 0) for each in (columns, rows)], 0)
+    last = np.reshape([width - 1, height - 1], (2, 1, 1))
     at_start = ops.equal(cells, integers(0))
-    at_end = ops.equal(cells, integers(np.reshape([width - 1, height - 1], (2, 1, 1))))
+    at_end = ops.equal(cells, integers(last))
+    is_at_border = ops.logical_or(at_start, at_end)
     bends = before + after
-    bends = ops.select(ops.logical_or(at_start, at_end), take(bends, [1, 0], 0), bends)
+    bends = ops.select(is_at_border, take(bends, [1, 0], 0), bends)
     before = ops.select(at_start, bends - after, before)
     after = ops.select(at_end, bends - before, after)
-    offsets = constant(0.5) * (before - after) / ops.minimum(before + after, constant(-TINY))
+    bends = ops.minimum(before + after, constant(-TINY))
+    offsets = constant(0.5) * (before - after) / bends
     points = to_float(cells) + ops.clamp(offsets, -0.5, 0.5)
     return take(points, 0, 0), take(points, 1, 0)
 
@@ -148,9 +164,9 @@ def _at_limbs(values: Any) -> tuple[Any, Any]:
     """The values, (18, P), at the starts of the limbs, (19, P, 1), and at their ends, (19, 1,
     P).
     """
-    return ops.unsqueeze(take(values, STARTS, 0), integers(2)), ops.unsqueeze(
-        take(values, ENDS, 0), integers(1)
-    )
+    starts = take(values, STARTS, 0)
+    ends = take(values, ENDS, 0)
+    return unsqueeze(starts, 2), unsqueeze(ends, 1)
 
 
 def _find_candidates(
@@ -161,25 +177,33 @@ def _find_candidates(
     """
     _, _, height, width = pafs.shape
     shares = constant(SHARES_OF_LIMB.reshape(-1, 1, 1, 1))
-    spans = []
-    cells = []
-    for values, side in ((x, width), (y, height)):
-        start, end = _at_limbs(ops.clamp(values, 0, side - 1))
-        spans.append(end - start)
-        cells.append(ops.convert(shares * spans[-1] + (start + constant(0.5)), "i32"))
-    dx, dy = spans
-    columns, rows = cells
+    dx, columns = _sample_axis(x, width, shares)
+    dy, rows = _sample_axis(y, height, shares)
     length = ops.sqrt(dx * dx + dy * dy)
-    place = rows * integers(width) + columns + integers(height * width * CHANNELS.reshape(-1, 1, 1))
-    flat = ops.reshape(pafs, integers([-1]), False)
-    along = take(flat, place, 0) * dx + take(flat, place + integers(height * width), 0) * dy
-    along = along / (length + constant(1e-6))  # (10, 19, P, P)
-    agrees = ops.greater(along, constant(min_affinity))
+    first_cells = height * width * CHANNELS.reshape(-1, 1, 1)
+    place = rows * integers(width) + columns + integers(first_cells)
+    flat = reshape(pafs, [-1])
+    along_x = take(flat, place, 0) * dx
+    along_y = take(flat, place + integers(height * width), 0) * dy
+    along = (along_x + along_y) / (length + constant(1e-6))  # (10, 19, P, P)
+    agrees = is_above(along, min_affinity)
     count = ops.reduce_sum(to_float(agrees), integers([0]))
-    total = ops.reduce_sum(ops.select(agrees, along, constant(0)), integers([0]))
+    agreeing = ops.select(agrees, along, constant(0))
+    total = ops.reduce_sum(agreeing, integers([0]))
     start, end = _at_limbs(is_peak)
-    is_found = to_float(ops.greater_equal(count, constant(ENOUGH))) * start * end
+    is_enough = ops.greater_equal(count, constant(ENOUGH))
+    is_found = to_float(is_enough) * start * end
     return is_found * total / ops.maximum(count, constant(1)), length
+
+
+def _sample_axis(positions: Any, side: int, shares: Any) -> tuple[Any, Any]:
+    """Of x or y: the vectors of all pairs, (19, P, P), and the cells of their samples, i32 (10, 19,
+    P, P).
+    """
+    start, end = _at_limbs(ops.clamp(positions, 0, side - 1))
+    span = end - start
+    samples = shares * span + (start + constant(0.5))
+    return span, ops.convert(samples, "i32")
 
 
 def _label(is_limb: Any) -> Any:
@@ -189,12 +213,16 @@ def _label(is_limb: Any) -> Any:
     indices = np.arange(JOINTS * is_limb.shape[1], dtype=np.float32).reshape(JOINTS, -1)
     labels = constant(indices)
     for level in map(list, _LEVELS):
+        ends = ENDS[level]
         here = take(is_limb, level, 0)
-        given = here * ops.unsqueeze(take(labels, STARTS[level], 0), integers(2))
+        start_labels = take(labels, STARTS[level], 0)
+        given = here * unsqueeze(start_labels, 2)
         is_alone = constant(1) - ops.reduce_sum(here, integers([1]))
-        new = ops.reduce_sum(given, integers([1])) + is_alone * constant(indices[ENDS[level]])
-        labels = ops.scatter_update(labels, integers(ENDS[level]), new, integers(0))
-    return reduce(lambda labels, limb: _join(labels, is_limb, limb), _EAR_LIMBS, labels)
+        new = ops.reduce_sum(given, integers([1])) + is_alone * constant(indices[ends])
+        labels = ops.scatter_update(labels, integers(ends), new, integers(0))
+    for limb in _EAR_LIMBS:
+        labels = _join(labels, is_limb, limb)
+    return labels
 
 
 def _join(labels: Any, is_limb: Any, limb: int) -> Any:
@@ -203,53 +231,58 @@ def _join(labels: Any, is_limb: Any, limb: int) -> Any:
 
     No pair changes what happens to another: a group with a start and an end can be joined to none.
     """
-    ends = [take(labels, int(joints[limb]), 0) for joints in (STARTS, ENDS)]
+    start = take(labels, int(STARTS[limb]), 0)
+    end = take(labels, int(ENDS[limb]), 0)
     # (18, P, P): whether a peak is in the group of a start, or of an end.
-    groups = [to_float(ops.equal(ops.unsqueeze(labels, integers(2)), end)) for end in ends]
-    shared = ops.matmul(*(ops.reduce_max(each, integers([1])) for each in groups), True, False)
-    joined = take(is_limb, limb, 0) * to_float(ops.equal(shared, constant(0)))
-    is_moved = ops.matmul(groups[1], ops.reduce_max(joined, integers([0])), False, False)
-    given = ops.matmul(groups[1], ops.matmul(ends[0], joined, False, False), False, False)
+    of_start = to_float(ops.equal(unsqueeze(labels, 2), start))
+    of_end = to_float(ops.equal(unsqueeze(labels, 2), end))
+    start_joints = ops.reduce_max(of_start, integers([1]))
+    end_joints = ops.reduce_max(of_end, integers([1]))
+    shared = ops.matmul(start_joints, end_joints, True, False)
+    is_free = to_float(ops.equal(shared, constant(0)))
+    joined = take(is_limb, limb, 0) * is_free
+    is_joined = ops.reduce_max(joined, integers([0]))
+    is_moved = ops.matmul(of_end, is_joined, False, False)
+    new = ops.matmul(start, joined, False, False)
+    given = ops.matmul(of_end, new, False, False)
     return labels * (constant(1) - is_moved) + given
 
 
 def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
     """(G, 18 P): 1 for the peaks of each of the groups, (G,)."""
-    rows = ops.reshape(
-        groups if hasattr(groups, "get_element_type") else constant(groups),
-        integers([-1, 1]),
-        False,
-    )
-    columns, peaks = (ops.reshape(each, integers([1, -1]), False) for each in (labels, is_peak))
+    rows = reshape(groups, [-1, 1])
+    columns = reshape(labels, [1, -1])
+    peaks = reshape(is_peak, [1, -1])
     return to_float(ops.equal(rows, columns)) * peaks
 
 
 def _sums(members: Any, *values: Any) -> list[Any]:
     """The sums of values of peaks, (18, P), over the members of each group."""
-    stacked = ops.concat([ops.reshape(each, integers([-1, 1]), False) for each in values], 1)
-    sums = ops.matmul(members, stacked, False, False)
+    columns = [reshape(each, [-1, 1]) for each in values]
+    sums = ops.matmul(members, ops.concat(columns, 1), False, False)
     return [take(sums, place, 1) for place in range(len(values))]
 
 
 def _sum_at_starts(values: Any) -> Any:
     """(18, P): the sum of values of limbs, (19, P, P), over the limbs that start at each peak."""
-    starts = np.equal.outer(np.arange(JOINTS), STARTS).astype(np.float32)
-    return ops.matmul(constant(starts), ops.reduce_sum(values, integers([2])), False, False)
+    starts = np.equal.outer(np.arange(JOINTS), STARTS)
+    sums = ops.reduce_sum(values, integers([2]))
+    return ops.matmul(constant(starts), sums, False, False)
 
 
 def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tuple[Any, Any]:
     """Of each peak, (18, P): the logarithm of its person's height in cells, and 1 if it is
     known.
     """
-    shares = constant(grouping.SHARES.reshape(-1, 1, 1))
-    each = (_sum_at_starts(is_limb * values) for values in (length, shares))
-    lengths, shares, count = _sums(_members(labels, labels, is_peak), *each, is_peak)
-    heights = ops.maximum(lengths / ops.maximum(shares, constant(1e-6)), constant(1e-3))
-    is_known = to_float(ops.greater(count, constant(1)))
-    log, has_height = (
-        ops.reshape(each, integers([JOINTS, -1]), False) for each in (ops.log(heights), is_known)
-    )
-    return log, has_height
+    usual = constant(grouping.SHARES.reshape(-1, 1, 1))
+    lengths = _sum_at_starts(is_limb * length)
+    shares = _sum_at_starts(is_limb * usual)
+    members = _members(labels, labels, is_peak)
+    lengths, shares, count = _sums(members, lengths, shares, is_peak)
+    heights = lengths / ops.maximum(shares, constant(1e-6))
+    logs = ops.log(ops.maximum(heights, constant(1e-3)))
+    is_known = to_float(is_above(count, 1))
+    return reshape(logs, [JOINTS, -1]), reshape(is_known, [JOINTS, -1])
 
 
 def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float) -> Any:
@@ -261,16 +294,15 @@ def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: fl
     height_ratio = (one - other) * is_one * is_other
     usual = constant(grouping.LOG_SHARES.reshape(-1, 1, 1)) + height
     length_ratio = ops.log(ops.maximum(length, constant(0.1))) - usual
-    is_long = ops.greater(length_ratio, constant(0))
+    is_long = is_above(length_ratio, 0)
     factor = ops.select(is_long, constant(grouping.LONG_PENALTY), constant(grouping.SHORT_PENALTY))
     penalty = constant(grouping.HEIGHT_PENALTY) * height_ratio * height_ratio
     penalty = penalty + factor * length_ratio * length_ratio
     length = length * constant(cell)
     unknown = constant(grouping.UNKNOWN_PENALTY) * length * length
-    penalty = ops.select(ops.greater(ends, constant(0)), penalty, unknown)
-    return (
-        constant(1) + affinity * (constant(1) + constant(grouping.LENGTH_BONUS) * length) - penalty
-    )
+    penalty = ops.select(is_above(ends, 0), penalty, unknown)
+    bonus = constant(1) + constant(grouping.LENGTH_BONUS) * length
+    return constant(1) + affinity * bonus - penalty
 
 
 def _match(weights: Any) -> Any:
@@ -288,9 +320,8 @@ def _match(weights: Any) -> Any:
     def best_other(gains: Any, axis: int) -> Any:
         best = ops.reduce_max(gains, integers([axis]), keep_dims=True)
         is_best = ops.greater_equal(gains, best)
-        second = ops.reduce_max(
-            ops.select(is_best, constant(0), gains), integers([axis]), keep_dims=True
-        )
+        others = ops.select(is_best, constant(0), gains)
+        second = ops.reduce_max(others, integers([axis]), keep_dims=True)
         return ops.select(is_best, second, ops.relu(best))
 
     from_starts = weights
@@ -299,9 +330,9 @@ def _match(weights: Any) -> Any:
         from_starts = weights - best_other(from_ends, 2) if turn else weights
         from_ends = weights - best_other(from_starts, 1)
     gains = from_starts + from_ends - weights
-    tests = [
-        ops.greater_equal(gains, ops.reduce_max(gains, integers([axis]), keep_dims=True))
-        for axis in (1, 2)
-    ]
-    tests += [ops.greater(gains, constant(1e-5)), ops.greater(weights, constant(0))]
+    tests = []
+    for axis in (1, 2):
+        best = ops.reduce_max(gains, integers([axis]), keep_dims=True)
+        tests.append(ops.greater_equal(gains, best))
+    tests += [is_above(gains, 1e-5), is_above(weights, 0)]
     return to_float(reduce(ops.logical_and, tests))

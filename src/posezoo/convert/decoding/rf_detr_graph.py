@@ -11,8 +11,11 @@ from posezoo.convert.decoding.nodes import (
     are_finite,
     constant,
     integers,
+    is_above,
     select_highest,
     take,
+    unsqueeze,
+    without_batch,
 )
 from posezoo.pose.letterbox import Size
 from posezoo.pose.rf_detr import (
@@ -28,21 +31,24 @@ from posezoo.pose.rf_detr import (
 
 def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> tuple[Any, Any]:
     """The people, as ``append_decoder`` says."""
-    rows = ops.squeeze(maps["keypoints"], integers([0]))
-    labels = ops.squeeze(maps["labels"], integers([0]))
+    rows = without_batch(maps["keypoints"])
+    labels = without_batch(maps["labels"])
     logits = take(rows, FINDABLE, 2)
     variance = _mean_variance(rows, logits)
-    strength = ops.sigmoid(take(labels, PERSON, 1)) * ops.power(variance, constant(-EXPONENT))
+    precision = ops.power(variance, constant(-EXPONENT))
+    strength = ops.sigmoid(take(labels, PERSON, 1)) * precision
     # A strength that is not finite is compared like a missing person.
     scores = strength / (strength + constant(1))
     # This also keeps the boxes in the graph: the self-check compares all outputs of the network.
-    boxes = ops.squeeze(maps["dets"], integers([0]))
+    boxes = without_batch(maps["dets"])
     is_finite = ops.logical_and(are_finite(rows), are_finite(boxes))
-    is_person = ops.logical_and(is_finite, ops.greater(scores, constant(0)))
-    order, best = select_highest(ops.select(is_person, scores, constant(0)), max_people)
+    is_person = ops.logical_and(is_finite, is_above(scores, 0))
+    ranks = ops.select(is_person, scores, constant(0))
+    order, best = select_highest(ranks, max_people)
     points = take(rows, [0, 1], 2) * constant(size)
-    visibility = ops.unsqueeze(ops.sigmoid(logits), integers([2]))
-    return take(ops.concat([points, visibility], 2), order, 0), best
+    visibility = unsqueeze(ops.sigmoid(logits), [2])
+    keypoints = ops.concat([points, visibility], 2)
+    return take(keypoints, order, 0), best
 
 
 def _mean_variance(rows: Any, logits: Any) -> Any:
@@ -53,5 +59,6 @@ def _mean_variance(rows: Any, logits: Any) -> Any:
     far = ops.exp(third * double)
     variance = near + far + second * second * near * far
     # The softmax of log(sigmoid(logits)) has their shares, also if all are too small for f32.
-    weights = ops.softmax(ops.negative(ops.softplus(ops.negative(logits))), 1)
+    log_sigmoid = ops.negative(ops.softplus(ops.negative(logits)))
+    weights = ops.softmax(log_sigmoid, 1)
     return ops.reduce_sum(weights * variance, integers([1]))

@@ -10,9 +10,9 @@ from posezoo.convert.decoding.nodes import (
     Maps,
     clip_boxes,
     constant,
-    integers,
     select_rows,
     take,
+    without_batch,
 )
 from posezoo.pose.letterbox import Size
 from posezoo.pose.rtmdet import PERSON, RtmdetOptions
@@ -21,10 +21,10 @@ from posezoo.pose.ssd_detection import MAX_BOXES
 
 def build(maps: Maps, size: Size, _options: RtmdetOptions, max_people: int) -> tuple[Any, Any]:
     """The boxes of the people, as ``append_decoder`` says."""
-    zero = constant(0)
-    rows = ops.squeeze(maps["dets"], integers([0]))
+    rows = without_batch(maps["dets"])
+    labels = without_batch(maps["labels"])
     boxes, has_size = clip_boxes(take(rows, range(4), 1), size)
-    is_person = ops.equal(ops.squeeze(maps["labels"], integers([0])), constant(PERSON))
-    scores = ops.select(ops.logical_and(is_person, has_size), take(rows, 4, 1), zero)
+    is_person = ops.logical_and(ops.equal(labels, constant(PERSON)), has_size)
+    scores = ops.select(is_person, take(rows, 4, 1), constant(0))
     kept, best = select_rows(boxes, scores, max_people or MAX_BOXES)
     return kept, ops.minimum(best, constant(1))

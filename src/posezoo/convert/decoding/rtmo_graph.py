@@ -6,7 +6,7 @@ from typing import Any
 
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding.nodes import Maps, integers, select_rows, take
+from posezoo.convert.decoding.nodes import Maps, select_rows, take, without_batch
 from posezoo.pose.letterbox import Size
 from posezoo.pose.rtmo import RtmoOptions
 
@@ -16,7 +16,7 @@ MAX_PEOPLE = 50
 
 def build(maps: Maps, _size: Size, _options: RtmoOptions, max_people: int) -> tuple[Any, Any]:
     """The people, as ``append_decoder`` says."""
-    people = ops.squeeze(maps["keypoints"], integers([0]))
-    scores = take(ops.squeeze(maps["dets"], integers([0])), 4, 1)
+    people = without_batch(maps["keypoints"])
+    scores = take(without_batch(maps["dets"]), 4, 1)
     kept, best = select_rows(people, scores, max_people or MAX_PEOPLE)
     return kept, ops.clamp(best, 0, 1)

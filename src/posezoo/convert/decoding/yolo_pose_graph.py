@@ -13,8 +13,10 @@ from posezoo.convert.decoding.nodes import (
     constant,
     integers,
     pick_boxes_apart,
+    reshape,
     select_rows,
     take,
+    without_batch,
 )
 from posezoo.pose.letterbox import Size
 from posezoo.pose.yolo_pose import RAW, SCORE, SUPPRESSED, VALUES, YoloPoseOptions, is_raw
@@ -26,25 +28,24 @@ USUAL_PEOPLE = 20
 def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) -> tuple[Any, Any]:
     """The people, as ``append_decoder`` says."""
     count = max_people or min(options.max_people, USUAL_PEOPLE)
-    predictions = ops.squeeze(maps["predictions"], integers([0]))
+    predictions = without_batch(maps["predictions"])
     is_column = is_raw(tuple(predictions.shape))
     rows = predictions
     if is_column:
         rows = ops.transpose(predictions, integers([1, 0]))
     scores = take(rows, SCORE, 1)
-    is_person = ops.logical_and(
-        ops.greater_equal(scores, constant(options.min_score)), are_finite(rows)
-    )
+    is_high = ops.greater_equal(scores, constant(options.min_score))
+    is_person = ops.logical_and(is_high, are_finite(rows))
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     if is_column:
         picked, best = _pick_people(rows, ranks, options, count)
         people = take(rows, picked, 0)
+        first = RAW
     else:
         people, best = select_rows(rows, ranks, count)
-    width = rows.shape[1]
-    values = take(people, range(RAW if is_column else SUPPRESSED, width), 1)
-    keypoints = ops.reshape(values, integers([count, -1, VALUES]), False)
-    return keypoints, ops.clamp(best, 0, 1)
+        first = SUPPRESSED
+    values = take(people, range(first, rows.shape[1]), 1)
+    return reshape(values, [count, -1, VALUES]), ops.clamp(best, 0, 1)
 
 
 def _pick_people(rows: Any, ranks: Any, options: YoloPoseOptions, count: int) -> tuple[Any, Any]:

@@ -12,9 +12,9 @@ from posezoo.convert.decoding.nodes import (
     are_finite,
     clip_boxes,
     constant,
-    integers,
     pick_boxes_apart,
     take,
+    without_batch,
 )
 from posezoo.pose.letterbox import Size
 from posezoo.pose.yolox_boxes import OBJECT, PERSON, YoloxOptions, generate_cells
@@ -26,7 +26,7 @@ USUAL_PEOPLE = 20
 def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tuple[Any, Any]:
     """The boxes of the people, as ``append_decoder`` says."""
     count = max_people or USUAL_PEOPLE
-    rows = ops.squeeze(maps["predictions"], integers([0]))
+    rows = without_batch(maps["predictions"])
     corners, strides = generate_cells(size)
     if rows.shape[0] != len(corners):
         raise ValueError(f"an input of this size has {len(corners)} cells, not {rows.shape[0]}")
@@ -35,10 +35,9 @@ def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tup
     boxes = ops.concat([centers - halves, centers + halves], 1)
     scores = take(rows, OBJECT, 1) * take(rows, PERSON, 1)
     inside, has_size = clip_boxes(boxes, size)
-    is_person = ops.logical_and(
-        ops.greater_equal(scores, constant(options.min_box_score)),
-        ops.logical_and(are_finite(boxes), has_size),
-    )
+    is_high = ops.greater_equal(scores, constant(options.min_box_score))
+    is_sound = ops.logical_and(are_finite(boxes), has_size)
+    is_person = ops.logical_and(is_high, is_sound)
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
     return take(inside, picked, 0), ops.clamp(best, 0, 1)
