@@ -83,7 +83,8 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     }
     modules |= {"posezoo/cards/keypoint_positions.json", "posezoo/pose/skeletons.json"}
     modules |= {"posezoo/cli/omz/mo_arguments.json", "posezoo/cli/verbs/summaries.json"}
-    modules |= {"posezoo/spec/region_configs.json"}
+    modules |= {"posezoo/spec/region_configs.json", "posezoo/networks/layer_tables.json"}
+    modules |= {"posezoo/networks/zoo/published_networks.json"}
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
     assert names == modules | models | licenses

@@ -30,7 +30,8 @@ MAX_HEADER = 4 << 20
 #: 5.
 MAX_DIMENSIONS = 32
 
-BOOL, BFLOAT16 = "bool", "bf16"
+BOOL = "bool"
+BFLOAT16 = "bf16"
 
 # For two types that NumPy cannot read directly: the types that are read in place of them.
 _STORED = {BOOL: "u1", BFLOAT16: "<u2"}

@@ -26,7 +26,9 @@ from posezoo.checkpoints.mapped_file import (
 #: The first bytes of such a file: ``kMXAPINDArrayListMagic`` and the reserved number.
 MAGIC = (0x112).to_bytes(8, "little") + bytes(8)
 
-_V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+_V1 = 0xF993FAC8
+_V2 = 0xF993FAC9
+_V3 = 0xF993FACA
 
 _STORAGES = {-1: "undefined", 1: "row_sparse", 2: "csr"}
 

@@ -23,7 +23,8 @@ from posezoo.spec.model import ModelSpec
 Array = npt.NDArray[Any]
 
 #: The fewest values of a kernel and of one of its filters that can be matched.
-MIN_SIZE, MIN_FILTER = 64, 4
+MIN_SIZE = 64
+MIN_FILTER = 4
 
 #: The largest difference of a value, relative to the largest of its filter: folding rounds twice.
 ROUNDING = 1e-5
@@ -36,7 +37,8 @@ SIMILAR_FILTER = 2e-3
 SIMILAR = 0.05
 
 # So many values of so many filters are compared first.
-_VALUES, _FILTERS = 16, 3
+_VALUES = 16
+_FILTERS = 3
 
 
 def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:

@@ -53,7 +53,8 @@ _PATHS = (
 _TIMEOUT_S = 3600.0
 
 #: The module with the commands of posezoo's stand-in for openvino-dev, and its local version.
-STAND_IN_MODULE, STAND_IN_VERSION = "posezoo_openvino_dev", "posezoo"
+STAND_IN_MODULE = "posezoo_openvino_dev"
+STAND_IN_VERSION = "posezoo"
 
 HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 

@@ -16,7 +16,10 @@ from typing import NamedTuple
 
 #: Wire types of fields (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, are not
 #: used.
-VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+VARINT = 0
+FIXED64 = 1
+LENGTH = 2
+FIXED32 = 5
 
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 

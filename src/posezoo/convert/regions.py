@@ -13,7 +13,8 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.region_configs import REGION_CONFIGS, TRANSFORMATIONS_CONFIG, is_region_config
 
-_WITH_HEADS, _WITH_OUTPUTS = "TFYOLOV3", "TFYOLO"
+_WITH_HEADS = "TFYOLOV3"
+_WITH_OUTPUTS = "TFYOLO"
 _TO_NCHW = [0, 3, 1, 2]
 _HINT = "a Model Optimizer of OpenVINO 2024.6 may convert it: --mo PATH"
 

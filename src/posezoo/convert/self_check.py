@@ -40,7 +40,8 @@ from posezoo.spec.model import ModelSpec, Output, Precision
 Array = npt.NDArray[Any]
 
 #: An output may differ by ``FACTOR`` times its noise plus ``OFFSET``.
-FACTOR, OFFSET = 5, 1e-5
+FACTOR = 5
+OFFSET = 1e-5
 
 #: The allowed difference of an output whose noise cannot be measured: no input has a floating-point
 #: type, or the network rounds its input to a few levels first.

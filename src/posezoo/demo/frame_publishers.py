@@ -30,7 +30,8 @@ from posezoo.files.verified_files import write_error
 from posezoo.pose.keypoints import Pose
 
 #: The variables with the user and the password for a broker; else ~/.netrc has them.
-USER, PASSWORD = "MQTT_USERNAME", "MQTT_PASSWORD"
+USER = "MQTT_USERNAME"
+PASSWORD = "MQTT_PASSWORD"
 
 _TOPIC = "posezoo"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}

@@ -38,7 +38,8 @@ _SILENCE_MS = 10_000
 
 # Containers estimate the number of frames from duration and rate: so many missing frames may be
 # rounding.
-_TOLERATED_SHARE, _TOLERATED_FRAMES = 0.05, 5
+_TOLERATED_SHARE = 0.05
+_TOLERATED_FRAMES = 5
 
 
 @dataclass(frozen=True, eq=False, slots=True)

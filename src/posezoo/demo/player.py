@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
 
 QUIT = ("q", ESCAPE)
-_TEXT, _EDGE = (255, 255, 255), (0, 0, 0)
+_TEXT = (255, 255, 255)
+_EDGE = (0, 0, 0)
 
 
 @dataclass

@@ -26,8 +26,11 @@ MONITORS = {"c": "CPU, average", "d": "CPU, each core", "m": "memory", "h": "his
 _PERIOD_S = 0.5
 _HISTORY = 60
 
-_WHITE, _DIM, _BAR = (240, 240, 240), (70, 70, 70), (90, 110, 50)
-_GREEN, _BLUE = (120, 220, 60), (255, 178, 29)
+_WHITE = (240, 240, 240)
+_DIM = (70, 70, 70)
+_BAR = (90, 110, 50)
+_GREEN = (120, 220, 60)
+_BLUE = (255, 178, 29)
 _WIDTH, _ROW, _GRAPH = 190, 16, 48  # pixels, for a frame of height 480
 
 

@@ -10,7 +10,8 @@ import sys
 from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
 
-TAB, ESCAPE = "\t", "\x1b"
+TAB = "\t"
+ESCAPE = "\x1b"
 
 _HINT = "use -no_show to run without a window"
 

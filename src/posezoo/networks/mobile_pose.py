@@ -11,69 +11,33 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import conv2d, conv_bn_relu, dense_upsampling, depthwise
+from posezoo.networks.blocks import (
+    conv2d,
+    conv_bn_relu,
+    conv_bn_relu6,
+    dense_upsampling,
+    depthwise,
+    projection,
+    stage,
+)
+from posezoo.networks.layer_tables import read_layer_table
 from posezoo.networks.resnet_pose import resnet, without_names
-
-#: v1: channels and stride of each depthwise pair.
-V1_PAIRS = (
-    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * ((512, 1),), (1024, 2),
-    (1024, 1),
-)  # fmt: skip
-#: v2: expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
-V2_GROUPS = (
-    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)  # fmt: skip
 
 
 class V3Block(NamedTuple):
-    """One row of tables 1 and 2 of the paper on MobileNet v3."""
+    """One row of tables 1 and 2 of the paper on MobileNet v3, as GluonCV built them."""
 
     kernel: int
     expanded: int  # channels of the depthwise convolution
     outputs: int
     attention: bool
-    activation: type[nn.Module]
+    activation: str  # the name of a class of torch.nn
     stride: int
-
-
-#: v3: the paper's tables 1 and 2 as GluonCV built them.
-V3_BLOCKS = {
-    "large": (
-        V3Block(3, 16, 16, False, nn.ReLU, 1),
-        V3Block(3, 64, 24, False, nn.ReLU, 2),
-        V3Block(3, 72, 24, False, nn.ReLU, 1),
-        V3Block(5, 72, 40, True, nn.ReLU, 2),
-        V3Block(5, 120, 40, True, nn.ReLU, 1),
-        V3Block(5, 120, 40, True, nn.ReLU, 1),
-        V3Block(3, 240, 80, False, nn.Hardswish, 2),
-        V3Block(3, 200, 80, False, nn.Hardswish, 1),
-        V3Block(3, 184, 80, False, nn.Hardswish, 1),
-        V3Block(3, 184, 80, False, nn.Hardswish, 1),
-        V3Block(3, 480, 112, True, nn.Hardswish, 1),
-        V3Block(3, 672, 112, True, nn.Hardswish, 1),
-        V3Block(5, 672, 160, True, nn.Hardswish, 2),
-        V3Block(5, 960, 160, True, nn.Hardswish, 1),
-        V3Block(5, 960, 160, True, nn.Hardswish, 1),
-    ),
-    "small": (
-        V3Block(3, 16, 16, True, nn.ReLU, 2),
-        V3Block(3, 72, 24, False, nn.ReLU, 2),
-        V3Block(3, 88, 24, False, nn.ReLU, 1),
-        V3Block(5, 96, 40, True, nn.Hardswish, 2),
-        V3Block(5, 240, 40, True, nn.Hardswish, 1),
-        V3Block(5, 240, 40, True, nn.Hardswish, 1),
-        V3Block(5, 120, 48, True, nn.Hardswish, 1),
-        V3Block(5, 144, 48, True, nn.Hardswish, 1),
-        V3Block(5, 288, 96, True, nn.Hardswish, 2),
-        V3Block(5, 576, 96, True, nn.Hardswish, 1),
-        V3Block(5, 576, 96, True, nn.Hardswish, 1),
-    ),
-}
 
 
 class MobilePose(nn.Module):
@@ -103,7 +67,8 @@ def mobilenet_v1() -> nn.Sequential:
     """(N, 3, H, W) to (N, 1024, H / 32, W / 32), sizes rounded up."""
     layers = [*conv_bn_relu(3, 32, stride=2)]
     inputs = 32
-    for outputs, stride in V1_PAIRS:
+    # Channels and stride of each depthwise pair.
+    for outputs, stride in read_layer_table("mobilenet_v1"):
         layers += depthwise(inputs, outputs, stride=stride)
         inputs = outputs
     return nn.Sequential(*layers)
@@ -113,12 +78,11 @@ def mobilenet_v2() -> nn.Sequential:
     """(N, 3, H, W) to (N, 1280, H / 32, W / 32), sizes rounded up."""
     layers = [*conv_bn_relu(3, 32, stride=2, activation=nn.ReLU6)]
     inputs = 32
-    for expansion, outputs, blocks, stride in V2_GROUPS:
-        for index in range(blocks):
-            layers.append(
-                _LinearBottleneck(inputs, outputs, expansion, stride if index == 0 else 1)
-            )
-            inputs = outputs
+    # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
+    for expansion, outputs, blocks, stride in read_layer_table("mobilenet_v2"):
+        block = partial(_LinearBottleneck, expansion)
+        layers += stage(block, inputs, outputs, blocks, stride)
+        inputs = outputs
     layers += conv_bn_relu(inputs, 1280, 1, activation=nn.ReLU6)
     return nn.Sequential(*layers)
 
@@ -126,18 +90,16 @@ def mobilenet_v2() -> nn.Sequential:
 class _LinearBottleneck(nn.Module):
     """Expansion, depthwise convolution, linear projection; an input of the same shape is added."""
 
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
+    def __init__(self, expansion: int, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.adds = stride == 1 and inputs == outputs
         wide = inputs * expansion
-        self.out = nn.Sequential(
-            *(conv_bn_relu(inputs, wide, 1, activation=nn.ReLU6) if expansion != 1 else ()),
-            conv2d(wide, wide, stride=stride, groups=wide),
-            nn.BatchNorm2d(wide),
-            nn.ReLU6(inplace=True),
-            conv2d(wide, outputs, 1),
-            nn.BatchNorm2d(outputs),
-        )
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers += conv_bn_relu6(inputs, wide, 1)
+        layers += conv_bn_relu6(wide, wide, stride=stride, groups=wide)
+        layers += projection(wide, outputs, 1)
+        self.out = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.out(x) if self.adds else self.out(x)
@@ -149,10 +111,11 @@ def mobilenet_v3(size: str) -> nn.Sequential:
     """
     layers = [*conv_bn_relu(3, 16, stride=2, activation=nn.Hardswish)]
     inputs = 16
-    for block in V3_BLOCKS[size]:
+    blocks = [V3Block(*row) for row in read_layer_table(f"mobilenet_v3_{size}")]
+    for block in blocks:
         layers.append(_InvertedResidual(inputs, block))
         inputs = block.outputs
-    layers += conv_bn_relu(inputs, V3_BLOCKS[size][-1].expanded, 1, activation=nn.Hardswish)
+    layers += conv_bn_relu(inputs, blocks[-1].expanded, 1, activation=nn.Hardswish)
     return nn.Sequential(*layers)
 
 
@@ -165,7 +128,7 @@ class _InvertedResidual(nn.Module):
         super().__init__()
         wide = block.expanded
         outputs = block.outputs
-        activate = block.activation
+        activate = getattr(nn, block.activation)
         self.adds = block.stride == 1 and inputs == outputs
         self.expand: nn.Module = nn.Identity()
         if wide != outputs:  # like upstream, compares with the outputs, not the inputs
@@ -176,14 +139,14 @@ class _InvertedResidual(nn.Module):
         self.conv2 = _conv_bn_act(conv2d(wide, outputs, 1), nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.conv2(self.se(self.conv1(self.expand(x))))
+        out = self.conv1(self.expand(x))
+        out = self.conv2(self.se(out))
         return x + out if self.adds else out
 
 
 def _conv_bn_act(conv: nn.Conv2d, activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(conv=conv, bn=nn.BatchNorm2d(conv.out_channels), act=activation)
-    )
+    norm = nn.BatchNorm2d(conv.out_channels)
+    return nn.Sequential(OrderedDict(conv=conv, bn=norm, act=activation))
 
 
 class _SqueezeExcite(nn.Module):
@@ -201,7 +164,8 @@ class _SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mean = x.mean(dim=(2, 3), keepdim=True)
-        return x * self.act2(self.conv2(self.act1(self.conv1(mean))))
+        hidden = self.act1(self.conv1(mean))
+        return x * self.act2(self.conv2(hidden))
 
 
 #: The trunks by name, each with its output channels. The keys of a MobileNet have one more level:

@@ -19,7 +19,8 @@ from posezoo.errors import NetworkError
 SIZES = {384: (12, 12), 768: (12, 12), 1024: (24, 16), 1280: (32, 16)}
 
 #: The side of a patch, in pixels, and what is added around the image before it is divided.
-PATCH, PADDING = 16, 2
+PATCH = 16
+PADDING = 2
 #: Height and width of the image, for which the checkpoints have positions.
 IMAGE = (256, 192)
 #: Channels after each deconvolution.

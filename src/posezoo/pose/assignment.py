@@ -33,7 +33,8 @@ def solve_assignment(costs: NDArray[Any]) -> list[int]:
             return cheapest
     costs = costs.astype(np.float64)
     rows, columns = costs.shape
-    row_prices, column_prices = np.zeros(rows), np.zeros(columns)
+    row_prices = np.zeros(rows)
+    column_prices = np.zeros(columns)
     row_of = np.full(columns, -1)
     column_of = np.full(rows, -1)
     for start in range(rows):
@@ -55,8 +56,10 @@ def _augment(
     came_from = np.full(costs.shape[1], -1)
     # In reverse, because SciPy compares equal costs in this order.
     open_columns = np.arange(costs.shape[1])[::-1]
-    seen_rows, seen_columns = [start], []
-    row, reached = start, 0.0
+    seen_rows = [start]
+    seen_columns = []
+    row = start
+    reached = 0.0
     while True:
         steps = reached + costs[row, open_columns] - row_prices[row] - column_prices[open_columns]
         shorter = steps < distances[open_columns]
@@ -151,7 +154,8 @@ class _Matching:
         came_from: dict[int, tuple[int, int]] = {}
         nearest: list[tuple[float, int]] = []
         seen: dict[int, float] = {}
-        start, reached = first, 0.0
+        start = first
+        reached = 0.0
         while True:
             base = reached - self._start_prices[start]
             for weight, end, index in self._pairs_of[start]:

@@ -50,7 +50,8 @@ def decode_associative_embedding(
             tags: T is 2 if the mirrored image was also run. ``nms_heatmaps`` (17, H, W), used if
             ``compatible`` is set.
     """
-    heatmaps, tags = maps["heatmaps"], maps["embeddings"]
+    heatmaps = maps["heatmaps"]
+    tags = maps["embeddings"]
     if options.compatible:
         nms_heatmaps = maps.get("nms_heatmaps", heatmaps)
         return decode_associative_embedding_omz(heatmaps, nms_heatmaps, tags, size, options)
@@ -73,7 +74,8 @@ def decode_associative_embedding(
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = np.flatnonzero(scores > options.min_score)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    keypoints, scores = keypoints[kept], scores[kept]
+    keypoints = keypoints[kept]
+    scores = scores[kept]
     if options.refine and not keypoints[:, :, 2].all():
         sums = np.stack([np.bincount(owners, tag, minlength=count) for tag in peak_tags.T], axis=1)
         means = (sums / np.bincount(owners, minlength=count)[:, None]).astype(np.float32)
@@ -96,7 +98,8 @@ def _refine(
             continue
         heat = np.abs(heatmaps[joint])
         cells = np.flatnonzero(heat.reshape(-1) > _MIN_MAXIMUM)
-        values, own_tags = heat.reshape(-1)[cells], tags[joint].reshape(-1, tags.shape[3])[cells]
+        values = heat.reshape(-1)[cells]
+        own_tags = tags[joint].reshape(-1, tags.shape[3])[cells]
         for person in missing.tolist():
             # The published cost is the rounded distance minus the heatmap value, which is below 1.
             near = np.flatnonzero(np.abs(own_tags - means[person]).max(axis=1) < _SAME_TAG)

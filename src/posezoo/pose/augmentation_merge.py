@@ -34,9 +34,11 @@ def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     Z. Cao et al., arXiv:1611.08050, average over scales.
     """
     size = _finest_size(passes)
-    heatmaps, pafs = [], []
+    heatmaps = []
+    pafs = []
     for outputs in passes:
-        heat, field = outputs.maps["heatmaps"][0], outputs.maps["pafs"][0]
+        heat = outputs.maps["heatmaps"][0]
+        field = outputs.maps["pafs"][0]
         if outputs.mirrored:
             heat = heat[_MIRRORED_JOINTS][:, :, ::-1]
             field = field[_MIRRORED_CHANNELS][:, :, ::-1].copy()
@@ -63,7 +65,8 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     for outputs in passes:
         # Non-maximum suppression in the graph inverts the sign of non-peaks; the average needs
         # their values.
-        heat, embeddings = np.abs(outputs.maps["heatmaps"][0]), outputs.maps["embeddings"][0]
+        heat = np.abs(outputs.maps["heatmaps"][0])
+        embeddings = outputs.maps["embeddings"][0]
         tag = embeddings.reshape(embeddings.shape[:3])
         if outputs.mirrored:
             heat, tag = (maps[_MIRRORED_COCO][:, :, ::-1] for maps in (heat, tag))

@@ -44,7 +44,8 @@ _QUARTER_SIDE = 0.6
 _REGION_SCALE = 2 * 1.25
 
 #: The keypoints of the body, which come first, and the numbers of each keypoint.
-BODY, LANDMARK_NUMBERS = 33, 5
+BODY = 33
+LANDMARK_NUMBERS = 5
 _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, size and rotation
 
 
@@ -149,7 +150,8 @@ def detector_views(size: Size, *, quarters: bool) -> list[ImageTransform]:
         size: width and height of the image, in pixels.
         quarters: whether the quarters are seen, too.
     """
-    (width, height), side = size, _QUARTER_SIDE * max(size)
+    width, height = size
+    side = _QUARTER_SIDE * max(size)
     shares = (_QUARTER_SIDE / 2, 1 - _QUARTER_SIDE / 2) if quarters else ()
     centers = [(x * width, y * height) for y in shares for x in shares]
     squares = [rotated_square_transform(center, side, 0, DETECTOR_SIZE) for center in centers]
@@ -184,11 +186,9 @@ def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -
     """One face for each group of overlapping faces, with the group's highest score, highest score
     first.
     """
-    boxes, keypoints, scores = (
-        candidates.boxes.copy(),
-        candidates.keypoints.copy(),
-        candidates.scores,
-    )
+    boxes = candidates.boxes.copy()
+    keypoints = candidates.keypoints.copy()
+    scores = candidates.scores
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     common = (high - low).clip(0).prod(axis=2)
@@ -235,7 +235,8 @@ def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
         top: (2,): the point above the head, in image pixels; its distance and direction from the
             hip define the square's size and rotation.
     """
-    dx, dy = float(top[0] - hip[0]), float(top[1] - hip[1])
+    dx = float(top[0] - hip[0])
+    dy = float(top[1] - hip[1])
     side = _REGION_SCALE * math.hypot(dx, dy)
     if not 1 <= side < math.inf:
         return None

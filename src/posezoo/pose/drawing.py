@@ -69,7 +69,9 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     points = _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
     widths = _line_widths(canvas, poses)
     pairs, limb_colors, joints_by_color = _parts(skeleton)
-    lines, bars, spots = points[:, pairs], _bars(points, pairs, widths), points[:, :, None]
+    lines = points[:, pairs]
+    bars = _bars(points, pairs, widths)
+    spots = points[:, :, None]
     are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
     for person, width in enumerate(widths.tolist()):
         own_color = _track_color(poses[person].track_id)

@@ -141,7 +141,8 @@ def assemble_people(
     assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak)
     # True if no other pair of the same limb shares an end.
     offsets = candidates.limbs * len(points)
-    starts, ends = offsets + candidates.starts, offsets + candidates.ends
+    starts = offsets + candidates.starts
+    ends = offsets + candidates.ends
     is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
     assembly.join(is_unique.nonzero()[0])
     if not is_unique.all():
@@ -163,7 +164,10 @@ class _PersonAssembly:
         cell: float,
         find_weak: FindWeakLimbs,
     ) -> None:
-        self._scores, self._kinds, self._cell, self._find_weak = scores, kinds, cell, find_weak
+        self._scores = scores
+        self._kinds = kinds
+        self._cell = cell
+        self._find_weak = find_weak
         self._pairs = pairs
         self._is_joined = np.zeros(len(pairs.limbs), bool)
         self._group_of = list(range(len(kinds)))  # by peak
@@ -175,10 +179,14 @@ class _PersonAssembly:
         kind.
         """
         self._is_joined[chosen] = True
-        group_of, peaks, joints = self._group_of, self._peaks, self._joints
-        starts, ends = self._pairs.starts[chosen].tolist(), self._pairs.ends[chosen].tolist()
+        group_of = self._group_of
+        peaks = self._peaks
+        joints = self._joints
+        starts = self._pairs.starts[chosen].tolist()
+        ends = self._pairs.ends[chosen].tolist()
         for start, end in zip(starts, ends, strict=True):
-            one, other = group_of[start], group_of[end]
+            one = group_of[start]
+            other = group_of[end]
             if not joints[one] & joints[other]:  # a group shares all joints with itself
                 joints[one] |= joints[other]
                 peaks[one] += peaks[other]
@@ -190,7 +198,9 @@ class _PersonAssembly:
         on.
         """
         heights = self._person_heights()
-        limbs, starts, ends = self._pairs.limbs, self._pairs.starts, self._pairs.ends
+        limbs = self._pairs.limbs
+        starts = self._pairs.starts
+        ends = self._pairs.ends
         while len(open_pairs):
             # A pair is ready if every pair of the same limb has an end whose person has a known
             # height.
@@ -201,7 +211,8 @@ class _PersonAssembly:
                 is_ready[:] = True
             joined = self._best(open_pairs[is_ready], heights)
             self.join(joined)
-            one, other = heights[starts[joined]], heights[ends[joined]]
+            one = heights[starts[joined]]
+            other = heights[ends[joined]]
             heights[starts[joined]] = np.where(np.isnan(one), other, one)
             heights[ends[joined]] = np.where(np.isnan(other), one, other)
             open_pairs = open_pairs[~is_ready]
@@ -249,7 +260,8 @@ class _PersonAssembly:
         They cancel in the field except at their ends. What remains looks like two short limbs
         (stubs), each from the elbow of one person to the wrist of the other.
         """
-        pairs, groups = self._pairs, np.array(self._group_of, np.int64)
+        pairs = self._pairs
+        groups = np.array(self._group_of, np.int64)
         is_short = (pairs.scores < _STUB_SCORE) & (pairs.lengths < _STUB_LENGTH / self._cell)
         is_stub = self._is_joined & is_short & (groups[pairs.starts] == groups[pairs.ends])
         stubs = (is_stub & _IS_END_LIMB[pairs.limbs]).nonzero()[0]
@@ -258,7 +270,8 @@ class _PersonAssembly:
         heights = self._person_heights()
         for two in combinations(stubs.tolist(), 2):
             crossed = pairs[np.array(two)]
-            (limb, limb2), (end, end2) = crossed.limbs.tolist(), crossed.ends.tolist()
+            limb, limb2 = crossed.limbs.tolist()
+            end, end2 = crossed.ends.tolist()
             usual = SHARES[limb] * heights[crossed.starts]
             if limb != limb2 or not (crossed.lengths < _STUB_SHARE * usual).all():
                 continue
@@ -276,8 +289,10 @@ class _PersonAssembly:
 
     def to_groups(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The result of ``assemble_people``."""
-        groups, count = np.array(self._group_of, np.int64), len(self._group_of)
-        starts, ends = groups[self._pairs.starts], groups[self._pairs.ends]
+        groups = np.array(self._group_of, np.int64)
+        count = len(self._group_of)
+        starts = groups[self._pairs.starts]
+        ends = groups[self._pairs.ends]
         # A limb does not count if its ends belong to different people.
         scores = self._pairs.scores * (self._is_joined & (starts == ends))
         totals = np.bincount(groups, self._scores, count) + np.bincount(starts, scores, count)
@@ -299,7 +314,8 @@ class _PersonAssembly:
         weights: Floats = 1 + pairs.scores * (1 + LENGTH_BONUS * length)
         log_heights = np.log(heights)
         # The ratios and the height below are logarithms, too.
-        one, other = log_heights[pairs.starts], log_heights[pairs.ends]
+        one = log_heights[pairs.starts]
+        other = log_heights[pairs.ends]
         height_ratio = one - other
         # fmax ignores NaN.
         height = np.where(np.isnan(height_ratio), np.fmax(one, other), (one + other) / 2)
@@ -309,9 +325,12 @@ class _PersonAssembly:
         weights -= np.where(np.isnan(height), UNKNOWN_PENALTY * length**2, penalty)
         if len(weights) > _MAX_PAIRS:
             kept = np.sort(np.argpartition(-pairs.scores, _MAX_PAIRS)[:_MAX_PAIRS])
-            chosen, pairs, weights = chosen[kept], pairs[kept], weights[kept]
+            chosen = chosen[kept]
+            pairs = pairs[kept]
+            weights = weights[kept]
         offsets = pairs.limbs * len(heights)  # a peak may be used once for each limb
-        starts, ends = (offsets + pairs.starts).tolist(), (offsets + pairs.ends).tolist()
+        starts = (offsets + pairs.starts).tolist()
+        ends = (offsets + pairs.ends).tolist()
         best = match_pairs(starts, ends, weights.tolist())
         return chosen[np.sort(np.array(best, np.int64))]
 
@@ -319,8 +338,10 @@ class _PersonAssembly:
         """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is
         unknown.
         """
-        groups, count = np.array(self._group_of, np.int64), len(self._group_of)
-        pairs, starts = self._pairs, groups[self._pairs.starts]
+        groups = np.array(self._group_of, np.int64)
+        count = len(self._group_of)
+        pairs = self._pairs
+        starts = groups[self._pairs.starts]
         lengths = np.bincount(starts, pairs.lengths * self._is_joined, count)
         shares = np.bincount(starts, SHARES[pairs.limbs] * self._is_joined, count)
         # Above 0, for the logarithm: joints may coincide.

@@ -69,9 +69,9 @@ class HeatmapOptions(TopDownOptions):
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
         if self.convention not in CONVENTIONS:
+            expected = " or ".join(CONVENTIONS)
             raise InferenceError(
-                f"decoder option convention: expected {' or '.join(CONVENTIONS)}, got"
-                f" {self.convention}",
+                f"decoder option convention: expected {expected}, got {self.convention}",
                 hint=suggest(self.convention, CONVENTIONS),
             )
         check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
@@ -104,31 +104,32 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
             ``flipped_heatmaps`` (17, H, W), its outputs.
     """
     convention = CONVENTIONS[options.convention]
-    heatmaps, flipped = maps["heatmaps"], maps.get("flipped_heatmaps")
+    heatmaps = maps["heatmaps"]
+    flipped = maps.get("flipped_heatmaps")
     if flipped is not None:
-        heatmaps = np.mean(
-            [heatmaps, unflip_heatmaps(flipped, shift=options.shift_flipped)],
-            axis=0,
-            dtype=np.float32,
-        )
+        flipped = unflip_heatmaps(flipped, shift=options.shift_flipped)
+        heatmaps = np.mean([heatmaps, flipped], axis=0, dtype=np.float32)
     height, width = heatmaps.shape[1:]
-    best = np.nan_to_num(heatmaps.reshape(JOINTS, -1), nan=-np.inf).argmax(axis=1)
-    scores = heatmaps.reshape(JOINTS, -1)[np.arange(JOINTS), best]
+    flat = heatmaps.reshape(JOINTS, -1)
+    best = np.nan_to_num(flat, nan=-np.inf).argmax(axis=1)
+    scores = flat[np.arange(JOINTS), best]
     is_found = (scores > 0) & np.isfinite(scores)
     if not is_found.any():
         return []
     rows, columns = np.divmod(best, width)
     cells = np.stack([columns, rows], axis=1)
-    refined = (
-        cells + convention.refine(heatmaps, cells, options.blur) if convention.refine else cells
-    )
+    refined: NDArray[Any] = cells
+    if convention.refine:
+        refined = cells + convention.refine(heatmaps, cells, options.blur)
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
     keypoints[0, :, :2] = refined * cell_size(convention, size, (width, height))
     keypoints[0, :, 2] = scores
     keypoints[0, ~is_found] = 0
     counting = scores[is_found & (scores > convention.min_score)]
-    score = float(counting.mean()) * options.box_score if len(counting) else 0.0
-    return create_poses(keypoints, np.array([min(score, 1.0)]), SKELETON, size)
+    score = 0.0
+    if len(counting):
+        score = min(float(counting.mean()) * options.box_score, 1.0)
+    return create_poses(keypoints, np.array([score]), SKELETON, size)
 
 
 def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
@@ -136,7 +137,8 @@ def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
     maps.
     """
     border = int(convention.is_aligned)
-    distance = np.subtract(size, border) / np.maximum(np.subtract(cells, border), 1)
+    steps = np.maximum(np.subtract(cells, border), 1)
+    distance = np.subtract(size, border) / steps
     return distance.astype(np.float32)
 
 
@@ -158,7 +160,9 @@ def _differences(
 ) -> NDArray[Any]:
     here = np.eye(len(slope))[len(slope) // 2]
     pairs = ((here, slope), (slope, here), (here, bend), (bend, here))
-    return np.array([*starmap(np.outer, pairs), np.outer(slope, slope) if cross is None else cross])
+    if cross is None:
+        cross = np.outer(slope, slope)
+    return np.array([*starmap(np.outer, pairs), cross])
 
 
 #: Finite differences, (5, 5, 5) and (5, 3, 3): the weights of the values around a cell that give
@@ -169,11 +173,13 @@ UDP_DIFFERENCES = _differences(
 )
 
 #: The lowest value of which DARK takes the logarithm, and the range of UDP's values.
-LEAST_VALUE, UDP_VALUES = 1e-10, (0.001, 50)
+LEAST_VALUE = 1e-10
+UDP_VALUES = (0.001, 50)
 
 #: A Newton step is made if the determinant of the curvature is larger, and the step below this many
 #: cells.
-LEAST_AREA, LONGEST_STEP = 1e-12, 2
+LEAST_AREA = 1e-12
+LONGEST_STEP = 2
 
 
 def quarter_offsets(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
@@ -193,11 +199,13 @@ def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     offsets: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         top = float(heatmaps[joint, y, x])
-        if not (1 < x < width - 2 and 1 < y < height - 2 and 0 < top < np.inf):
+        is_inside = 1 < x < width - 2 and 1 < y < height - 2
+        if not (is_inside and 0 < top < np.inf):
             continue
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0, borderType=cv2.BORDER_CONSTANT)
         near = smooth[y - 2 : y + 3, x - 2 : x + 3] * (top / smooth.max())
-        offsets[joint] = newton_step(np.log(np.maximum(near, LEAST_VALUE)), DARK_DIFFERENCES)
+        log = np.log(np.maximum(near, LEAST_VALUE))
+        offsets[joint] = newton_step(log, DARK_DIFFERENCES)
     return offsets
 
 
@@ -212,8 +220,9 @@ def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     offsets: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)
-        log = np.pad(np.log(smooth.clip(*UDP_VALUES)), 1, mode="edge")[y : y + 3, x : x + 3]
-        offsets[joint] = newton_step(log, UDP_DIFFERENCES)
+        log = np.log(smooth.clip(*UDP_VALUES))
+        padded = np.pad(log, 1, mode="edge")
+        offsets[joint] = newton_step(padded[y : y + 3, x : x + 3], UDP_DIFFERENCES)
     return offsets
 
 
@@ -229,7 +238,9 @@ def newton_step(log: Floats, differences: NDArray[Any]) -> NDArray[Any]:
     area = xx * yy - xy**2
     if not area > LEAST_AREA:
         return np.zeros(2)
-    step = -np.array([yy * x - xy * y, xx * y - xy * x]) / area
+    across = yy * x - xy * y
+    down = xx * y - xy * x
+    step = -np.array([across, down]) / area
     # A plateau has almost no curvature, so the step would leave the map.
     return step if np.abs(step).max() < LONGEST_STEP else np.zeros(2)
 

@@ -59,11 +59,8 @@ class Skeleton:
         return tuple(partners.get(place, place) for place in range(len(self.keypoints)))
 
 
-_COCO = (
-    *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
-    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
-    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
-)
+_DECLARED = json.loads(Path(__file__).with_name("skeletons.json").read_text("utf-8"))
+_COCO = _DECLARED["coco-17"]["keypoints"].split()
 
 # COCO's kpt_oks_sigmas (pycocotools' cocoeval.py). COCO has no neck and no pelvis: the neck's sigma
 # is CrowdPose's (crowdposetools' cocoeval.py), the pelvis has the sigma of the hips.
@@ -91,23 +88,29 @@ def _skeleton(name: str, keypoints: str, limbs: Sequence[str], **more: Any) -> S
         lines += pairwise(index[keypoint] for keypoint in chain.split())
     partners = {left: left.replace("left", "right") for left in names if "left" in left}
     partners |= more.get("flips", {})
-    spreads = [keypoint_sigma(keypoint) for keypoint in names]
-    sigmas = more.get("sigmas", () if None in spreads else spreads)
+    sigmas = [keypoint_sigma(keypoint) for keypoint in names]
+    if None in sigmas:
+        sigmas = []
+    coco = None
+    if index.keys() >= set(_COCO):
+        coco = tuple(index[keypoint] for keypoint in _COCO)
     return Skeleton(
         name,
         names,
         limbs=tuple(lines),
         flip_pairs=tuple((index[left], index[right]) for left, right in partners.items()),
         colors=tuple(map(_side_color, names)),
-        sigmas=tuple(sigmas),
-        coco=tuple(index[keypoint] for keypoint in _COCO) if index.keys() >= set(_COCO) else None,
+        sigmas=tuple(more.get("sigmas", sigmas)),
+        coco=coco,
     )
 
 
 def _side_color(keypoint: str) -> Color:
     if "left" in keypoint:
         return _LEFT
-    return _RIGHT if "right" in keypoint else _MIDDLE
+    if "right" in keypoint:
+        return _RIGHT
+    return _MIDDLE
 
 
 def keypoint_sigma(keypoint: str) -> float | None:
@@ -122,19 +125,16 @@ class _Skeletons(dict[str, Skeleton]):
         kind, _, count = name.partition("-")
         if kind != _UNKNOWN or not count.isdecimal():
             raise KeyError(name)
-        return _skeleton(name, " ".join(map(str, range(int(count)))), ())
+        numbers = map(str, range(int(count)))
+        return _skeleton(name, " ".join(numbers), ())
 
 
 _UNKNOWN = "keypoints"
 
-
-def _read_skeletons() -> _Skeletons:
-    """The skeletons of skeletons.json, which says where the order of their keypoints is from."""
-    declared = json.loads(Path(__file__).with_name("skeletons.json").read_text("utf-8"))
-    return _Skeletons((name, _skeleton(name, **fields)) for name, fields in declared.items())
-
-
-SKELETONS: dict[str, Skeleton] = _read_skeletons()
+#: skeletons.json says where the order of their keypoints is from.
+SKELETONS: dict[str, Skeleton] = _Skeletons(
+    (name, _skeleton(name, **fields)) for name, fields in _DECLARED.items()
+)
 
 
 #: The skeleton of COCO-WholeBody's annotations.
@@ -269,7 +269,8 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
     """
     groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
     points = next(group for group in groups if len(group))[:, :2].clip(0, size)
-    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    x0, y0 = points.min(axis=0).tolist()
+    x1, y1 = points.max(axis=0).tolist()
     return x0, y0, x1, y1
 
 
@@ -284,7 +285,8 @@ def create_poses(
         skeleton: a name of ``SKELETONS``, with K keypoints.
         size: width and height of the image, in pixels.
     """
-    points, missing = keypoints[:, :, :2], keypoints[:, :, 2:] <= 0
+    points = keypoints[:, :, :2]
+    missing = keypoints[:, :, 2:] <= 0
     corner = np.array(size, np.float32)
     low = np.where(missing, corner, points).min(axis=1)
     high = np.where(missing, np.float32(0), points).max(axis=1)
@@ -327,9 +329,11 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
     """
     skeleton = SKELETONS[one.skeleton]
     if skeleton.coco is None and skeleton.sigmas and other.skeleton == one.skeleton:
-        first, second = one.keypoints[:, :2], other.keypoints[:, :2]
+        first = one.keypoints[:, :2]
+        second = other.keypoints[:, :2]
     else:
-        first, second = one.coco_keypoints()[:, :2], other.coco_keypoints()[:, :2]
+        first = one.coco_keypoints()[:, :2]
+        second = other.coco_keypoints()[:, :2]
         skeleton = SKELETONS["coco-17"]
     if area is None:
         # 0.53: a person usually covers this share of their box.

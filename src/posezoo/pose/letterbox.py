@@ -37,7 +37,8 @@ class ImageTransform:
     @property
     def scales(self) -> tuple[float, float]:
         """The number of input pixels per image pixel, horizontally and vertically."""
-        across, down = self.matrix[:, 0], self.matrix[:, 1]
+        across = self.matrix[:, 0]
+        down = self.matrix[:, 1]
         return math.hypot(*across), math.hypot(*down)
 
     def to_image(self, points: NDArray[Any]) -> Floats:
@@ -74,7 +75,8 @@ class ImageTransform:
         if left >= right or top >= bottom:
             return np.full((height, width, 3), np.rint(padding), np.uint8)
         part = _shrink(image[top:bottom, left:right], self.scales)
-        stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
+        stretch_x = (right - left) / part.shape[1]
+        stretch_y = (bottom - top) / part.shape[0]
         matrix = self.matrix @ np.array(
             [[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64
         )
@@ -130,7 +132,8 @@ class InputSizing:
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
     """Letterbox: the whole image, as large as possible, in the middle of an input of this size."""
     scale = min(size[0] / image[0], size[1] / image[1])
-    left, top = (size[0] - scale * image[0]) / 2, (size[1] - scale * image[1]) / 2
+    left = (size[0] - scale * image[0]) / 2
+    top = (size[1] - scale * image[1]) / 2
     return ImageTransform(np.array([[scale, 0, left], [0, scale, top]]), size)
 
 
@@ -220,7 +223,8 @@ def rotated_square_transform(
     square.
     """
     scale = size[0] / side
-    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    cos = scale * math.cos(angle)
+    sin = scale * math.sin(angle)
     x, y = center
     return ImageTransform(
         np.array(

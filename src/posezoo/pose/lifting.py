@@ -32,7 +32,8 @@ SKELETON = "panoptic-19"
 JOINTS = 19
 
 _NAMES = SKELETONS[SKELETON].keypoints
-_NECK, _PELVIS = _NAMES.index("neck"), _NAMES.index("pelvis")
+_NECK = _NAMES.index("neck")
+_PELVIS = _NAMES.index("pelvis")
 _HIPS = [_NAMES.index("left_hip"), _NAMES.index("right_hip")]
 # The Panoptic index of each of OpenPose's joints. Panoptic also has a pelvis.
 _FROM_OPENPOSE = [_NAMES.index(name) for name in SKELETONS["openpose-18"].keypoints]
@@ -183,7 +184,8 @@ def solve_weak_perspective(
     D. Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 2017, arXiv:1611.09813;
     ``parse_poses`` of Open Model Zoo's demo.
     """
-    middle, middle_seen = joints.mean(axis=0), seen.mean(axis=0)
+    middle = joints.mean(axis=0)
+    middle_seen = seen.mean(axis=0)
     size = np.linalg.norm(joints[:, :2] - middle[:2])
     projected_size = np.linalg.norm(seen - middle_seen)
     if not projected_size > 0:

@@ -112,7 +112,8 @@ def find_weak_limb_candidates(
     _, height, width = pafs.shape
     x, y = _inside_map(points, height, width)
     which, one, other = (np.array(values, np.int32) for values in (limbs, starts, ends))
-    dx, dy = x[other] - x[one], y[other] - y[one]
+    dx = x[other] - x[one]
+    dy = y[other] - y[one]
     channels = (CHANNELS[which] * (height * width)).astype(np.int32)
     pairs = _PeakPairs(
         which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy)
@@ -146,7 +147,8 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
             left = np.sort(
                 left.take(np.argpartition(-(one + other).take(left), max_count)[:max_count])
             )
-        pairs, failed = pairs[left], failed[left]
+        pairs = pairs[left]
+        failed = failed[left]
     along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)
     count = agreeing.sum(axis=0, dtype=np.float32)
@@ -227,8 +229,10 @@ def _pairs(
     sizes = counts[ENDS][row_limbs]
     ends = (first[ENDS][row_limbs] - sizes.cumsum() + sizes).astype(np.int32).repeat(sizes)
     ends += np.arange(len(ends), dtype=np.int32)
-    start_x, start_y = x.take(row_starts).repeat(sizes), y.take(row_starts).repeat(sizes)
-    dx, dy = x.take(ends) - start_x, y.take(ends) - start_y
+    start_x = x.take(row_starts).repeat(sizes)
+    start_y = y.take(row_starts).repeat(sizes)
+    dx = x.take(ends) - start_x
+    dy = y.take(ends) - start_y
     return _PeakPairs(
         limbs=row_limbs.repeat(sizes),
         starts=row_starts.astype(np.int32).repeat(sizes),

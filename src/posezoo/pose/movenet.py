@@ -24,12 +24,14 @@ from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 
-_SHOULDERS, _HIPS = [5, 6], [11, 12]
+_SHOULDERS = [5, 6]
+_HIPS = [11, 12]
 # Keypoints with a lower score say nothing about the crop.
 _MIN_SCORE = 0.2
 # Half the crop's side, relative to the largest distance, along x or y, of a keypoint from the hips'
 # center.
-_TORSO_MARGIN, _BODY_MARGIN = 1.9, 1.2
+_TORSO_MARGIN = 1.9
+_BODY_MARGIN = 1.2
 # The share of the new crop in the crop that is used; the rest is the crop before.
 _NEW_SHARE = 0.9
 
@@ -70,17 +72,20 @@ def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | 
     scores = keypoints[:, 2]
     if not (scores > _MIN_SCORE).any():
         return None
-    center, half = np.array(size) / 2, max(size) / 2
+    center = np.array(size) / 2
+    half = max(size) / 2
     if min(scores[_HIPS].max(), scores[_SHOULDERS].max()) > _MIN_SCORE:
         points = keypoints[:, :2].astype(np.float64)
         hips = points[_HIPS].mean(axis=0)
         distances = np.abs(points - hips).max(axis=1)
-        torso, body = distances[_SHOULDERS + _HIPS].max(), distances[scores >= _MIN_SCORE].max()
+        torso = distances[_SHOULDERS + _HIPS].max()
+        body = distances[scores >= _MIN_SCORE].max()
         reach = min(
             max(_TORSO_MARGIN * torso, _BODY_MARGIN * body), np.maximum(hips, size - hips).max()
         )
         if 1 <= reach <= half:
-            center, half = hips, reach
+            center = hips
+            half = reach
     square = np.concatenate([center - half, center + half])
     if crop is not None:
         square = _NEW_SHARE * square + (1 - _NEW_SHARE) * np.array(crop)

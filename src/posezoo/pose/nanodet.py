@@ -53,10 +53,13 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
     Raises:
         InferenceError: the number of cells or of logits does not fit.
     """
-    boxes, scores = [], []
+    boxes = []
+    scores = []
     for stride in STRIDES:
-        cells, logits = maps[f"scores_{stride}"], maps[f"distances_{stride}"]
-        columns, rows = size[0] // stride, size[1] // stride
+        cells = maps[f"scores_{stride}"]
+        logits = maps[f"distances_{stride}"]
+        columns = size[0] // stride
+        rows = size[1] // stride
         if len(cells) != columns * rows or len(logits) != len(cells) or logits.shape[1] % 4:
             raise InferenceError(
                 f"nanodet: an input of {size[0]}x{size[1]} has {columns * rows} cells with stride"

@@ -47,31 +47,34 @@ def decode_openpose_omz(
     """
     heatmaps, pafs = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heatmaps, pafs))
     if options.upsample > 1:
-        heatmaps, pafs = upsample(heatmaps, options.upsample), upsample(pafs, options.upsample)
+        heatmaps = upsample(heatmaps, options.upsample)
+        pafs = upsample(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
     # A peak is a cell as high as the highest cell around it, so all cells of a plateau are peaks.
     cv2 = import_optional("cv2", extra="run")
     side = 2 * nms_radius(stride / CELL) + 1
-    pooled = np.stack(
-        [cv2.dilate(one, np.ones((side, side), np.uint8)) for one in heatmaps[:JOINTS]]
-    )
-    is_peak = (heatmaps[:JOINTS] == pooled) & (heatmaps[:JOINTS] > options.min_keypoint_score)
-    peaks = select_highest(heatmaps[:JOINTS], np.flatnonzero(is_peak), options.max_peaks)
+    kernel = np.ones((side, side), np.uint8)
+    joint_maps = heatmaps[:JOINTS]
+    pooled = np.stack([cv2.dilate(one, kernel) for one in joint_maps])
+    is_peak = (joint_maps == pooled) & (joint_maps > options.min_keypoint_score)
+    peaks = select_highest(joint_maps, np.flatnonzero(is_peak), options.max_peaks)
     points = np.stack([peaks.columns, peaks.rows, peaks.scores], axis=1, dtype=np.float32)
     points[:, :2] += quarter_offset(heatmaps, peaks.maps, peaks.columns, peaks.rows, first=1)
-    points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, np.subtract(heatmaps.shape[:0:-1], 1))
+    last = np.subtract(heatmaps.shape[:0:-1], 1)
+    points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, last)
     entries: list[_PersonCandidate] = []
     for limb, (joints, channel) in enumerate(LIMBS):
         first, second = (np.flatnonzero(peaks.maps == joint) for joint in joints)
         if len(first) and len(second):
-            connections = _connections(first, second, points, pafs[channel : channel + 2], options)
+            field = pafs[channel : channel + 2]
+            connections = _connections(first, second, points, field, options)
             _update(entries, connections, limb, points)
     entries = [entry for entry in entries if entry.count >= options.min_keypoints]
     keypoints: Floats = np.zeros((len(entries), COCO_JOINTS, 3), np.float32)
     for number, entry in enumerate(entries):
-        for joint, peak in enumerate(entry.peaks):
-            if peak >= 0 and _TO_COCO[joint] >= 0:
-                keypoints[number, _TO_COCO[joint]] = points[peak]
+        for joint, peak in zip(_TO_COCO, entry.peaks, strict=True):
+            if peak >= 0 and joint >= 0:
+                keypoints[number, joint] = points[peak]
     keypoints[:, :, :2] *= np.float32(stride)
     scores = np.array([entry.score * max(0, entry.count - 1) for entry in entries], np.float32)
     return create_poses(keypoints, scores, SKELETON, size)
@@ -87,30 +90,31 @@ def _connections(
     """(start, end, score) for the connections of one limb, matched greedily: each peak is used
     once.
     """
-    start, end = points[first, :2], points[second, :2]
+    start = points[first, :2]
+    end = points[second, :2]
     vector = (end[:, None] - start).reshape(-1, 1, 2)
     grid = np.arange(SAMPLES, dtype=np.float32).reshape(1, -1, 1)
     along = np.broadcast_to(start, (len(end), *start.shape)).reshape(-1, 1, 2)
     samples = (1 / (SAMPLES - 1) * vector * grid + along).round().astype(np.int32)
-    vectors = field[:, samples[..., 1], samples[..., 0]]
-    unit = vector / (np.linalg.norm(vector, axis=2, keepdims=True) + 1e-6)
-    affinity = vectors[0] * unit[..., 0] + vectors[1] * unit[..., 1]
+    x, y = field[:, samples[..., 1], samples[..., 0]]
+    length = np.linalg.norm(vector, axis=2, keepdims=True)
+    unit = vector / (length + 1e-6)
+    affinity = x * unit[..., 0] + y * unit[..., 1]
     agreeing = affinity > options.min_affinity
     count = agreeing.sum(axis=1)
     scores = (affinity * agreeing).sum(axis=1) / (count + 1e-6)
     valid = np.flatnonzero((scores > 0) & (count >= ENOUGH))
     valid = valid[scores[valid].argsort()[::-1]]
     ends, starts = np.divmod(valid, len(first))
-    taken_starts: set[int] = set()
-    taken_ends: set[int] = set()
+    taken: set[int] = set()
     connections = []
-    for one, other, score in zip(
-        starts.tolist(), ends.tolist(), scores[valid].tolist(), strict=True
-    ):
-        if one not in taken_starts and other not in taken_ends:
-            taken_starts.add(one)
-            taken_ends.add(other)
-            connections.append((int(first[one]), int(second[other]), score))
+    starts = first[starts].tolist()
+    ends = second[ends].tolist()
+    # The two joints of a limb have different peaks.
+    for one, other, score in zip(starts, ends, scores[valid].tolist(), strict=True):
+        if one not in taken and other not in taken:
+            taken |= {one, other}
+            connections.append((one, other, score))
     return connections
 
 
@@ -153,10 +157,10 @@ def _update(
         other = next((entry for entry in reversed(entries) if entry.peaks[b] == end), None)
         if one is None and other is None:
             peaks = [-1] * JOINTS
-            peaks[a], peaks[b] = start, end
-            entries.append(
-                _PersonCandidate(peaks, float(points[start, 2] + points[end, 2]) + score)
-            )
+            peaks[a] = start
+            peaks[b] = end
+            peak_scores = float(points[start, 2] + points[end, 2])
+            entries.append(_PersonCandidate(peaks, peak_scores + score))
         elif one is not None and one is other:
             one.score += score
         elif one is not None and other is not None:
@@ -188,9 +192,8 @@ def decode_associative_embedding_omz(
         size, options: as above, of associative embedding's own decoder.
     """
     tags = tags.reshape(*tags.shape[:3], -1)
-    peaks = select_highest(
-        nms_heatmaps, np.flatnonzero(nms_heatmaps > options.min_keypoint_score), options.max_people
-    ).with_finite_tags(tags)
+    cells = np.flatnonzero(nms_heatmaps > options.min_keypoint_score)
+    peaks = select_highest(nms_heatmaps, cells, options.max_people).with_finite_tags(tags)
     heat = np.abs(heatmaps)
     points = np.stack([peaks.columns, peaks.rows, peaks.scores], axis=1, dtype=np.float32)
     peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
@@ -208,7 +211,8 @@ def decode_associative_embedding_omz(
             # The mean of the tags, in the order in which peaks were assigned. It is rounded at each
             # step, as in the original.
             members = np.flatnonzero(owners == person)
-            members = members[np.argsort(np.argsort(JOINT_ORDER)[peaks.maps[members]])]
+            ranks = np.argsort(JOINT_ORDER)[peaks.maps[members]]
+            members = members[np.argsort(ranks)]
             mean: Floats = np.zeros_like(peak_tags[0])
             for number, tag in enumerate(peak_tags[members]):
                 mean = (mean * number + tag) / np.float32(number + 1)
@@ -224,10 +228,13 @@ def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None
     """
     for joint in np.flatnonzero(keypoints[:, 2] <= 0).tolist():
         # The original also rounds by adding a half and truncating.
-        distances = np.nan_to_num(np.abs(tags[joint, :, :, 0] - mean[0]), nan=_FAR, posinf=_FAR)
+        distances = np.abs(tags[joint, :, :, 0] - mean[0])
+        distances = np.nan_to_num(distances, nan=_FAR, posinf=_FAR)
         cost = (distances + np.float32(0.5)).astype(np.int32).astype(np.float32)
         cost -= heat[joint]
         y, x = np.divmod(int(cost.argmin()), cost.shape[1])
-        if heat[joint, y, x] > 0:
-            offset = quarter_offset(heat, *(np.array([index]) for index in (joint, x, y)))[0]
-            keypoints[joint] = x + offset[0], y + offset[1], heat[joint, y, x]
+        score = heat[joint, y, x]
+        if score > 0:
+            cell = np.array([[joint], [x], [y]])
+            across, down = quarter_offset(heat, *cell)[0]
+            keypoints[joint] = x + across, y + down, score

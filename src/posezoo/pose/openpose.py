@@ -75,12 +75,11 @@ def decode_openpose(
         size: width and height of the input, in pixels.
         options, single_pass: as in ``OpenPoseOptions``.
     """
-    heatmaps, pafs = maps["heatmaps"], maps["pafs"]
+    heatmaps = maps["heatmaps"]
+    pafs = maps["pafs"]
     if options.upsample > 1:
-        heatmaps, pafs = (
-            upsample(heatmaps[:JOINTS], options.upsample),
-            upsample(pafs, options.upsample),
-        )
+        heatmaps = upsample(heatmaps[:JOINTS], options.upsample)
+        pafs = upsample(pafs, options.upsample)
     height, width = heatmaps.shape[1:]
     cell = size[0] / width / CELL
     joints = heatmaps[:JOINTS]
@@ -92,7 +91,9 @@ def decode_openpose(
     )
     x, y = refine_subpixel(joints, peaks) if options.subpixel else (peaks.columns, peaks.rows)
     points: Floats = np.empty((len(peaks), 3), np.float32)
-    points[:, 0], points[:, 1], points[:, 2] = x, y, peaks.scores
+    points[:, 0] = x
+    points[:, 1] = y
+    points[:, 2] = peaks.scores
     limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity)
 
     def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
@@ -121,7 +122,9 @@ def _decode(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
     return decode_openpose(maps, size, options, single_pass=options.single_pass)
 
 
-_HEATMAPS, _PAFS, _BOTH = 19, 38, 57
+_HEATMAPS = 19
+_PAFS = 38
+_BOTH = 57
 
 
 def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:

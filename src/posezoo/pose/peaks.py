@@ -112,7 +112,8 @@ def select_highest(maps: Floats, cells: Ints, limit: int) -> Peaks:
     """
     scores = maps.reshape(-1)[cells]
     if len(cells) and scores.max() == np.inf:
-        cells, scores = cells[scores < np.inf], scores[scores < np.inf]
+        cells = cells[scores < np.inf]
+        scores = scores[scores < np.inf]
     line, column = np.divmod(cells, maps.shape[2])
     kind, row = np.divmod(line, maps.shape[1])
     order = np.lexsort((-scores, kind))
@@ -140,11 +141,14 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     around = (here + np.array([[-1], [-width], [1], [width], [0]])) % len(flat)
     # fmax and fmin ignore NaN.
     logs = np.log(np.fmin(np.fmax(np.abs(flat.take(around)), TINY), HUGE))
-    before, after = logs[:2] - logs[4], logs[2:4] - logs[4]
-    cells, last = np.array([peaks.columns, peaks.rows]), np.array([[width - 1], [height - 1]])
+    before = logs[:2] - logs[4]
+    after = logs[2:4] - logs[4]
+    cells = np.array([peaks.columns, peaks.rows])
+    last = np.array([[width - 1], [height - 1]])
     if (cells % np.maximum(last, 1) == 0).any():
         # Replace neighbors outside the map, so that the curvature is the same as on the other axis.
-        at_start, at_end = cells == 0, cells == last
+        at_start = cells == 0
+        at_end = cells == last
         bends = before + after
         bends = np.where(at_start | at_end, bends[::-1], bends)
         before[at_start] = (bends - after)[at_start]
@@ -164,7 +168,8 @@ def upsample(maps: Floats, factor: int) -> Floats:
 
 
 #: The step of ``quarter_offset``, in cells, and the first column and row in which it is done.
-QUARTER, FIRST_INSIDE = 0.25, 2
+QUARTER = 0.25
+FIRST_INSIDE = 2
 
 
 def quarter_offset(
@@ -181,7 +186,9 @@ def quarter_offset(
     height, width = maps.shape[1:]
     inside = (x >= first) & (x < width - 1) & (y >= first) & (y < height - 1)
     offsets: Floats = np.zeros((len(x), 2), np.float32)
-    kinds, x, y = kinds[inside], x[inside], y[inside]
+    kinds = kinds[inside]
+    x = x[inside]
+    y = y[inside]
     offsets[inside, 0] = np.sign(maps[kinds, y, x + 1] - maps[kinds, y, x - 1])
     offsets[inside, 1] = np.sign(maps[kinds, y + 1, x] - maps[kinds, y - 1, x])
     offsets *= np.float32(QUARTER)

@@ -9,6 +9,7 @@ digit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import floor
 
 import numpy as np
@@ -24,19 +25,26 @@ from posezoo.pose.decoder_type import (
     check_options,
     is_share,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
+_NAMES = SKELETONS[SKELETON].keypoints
 
-# The tree of tfjs-models (POSE_CHAIN), as indices of COCO's keypoints: the parent and the child of
-# each edge.
-_EDGES = (
-    *((0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (5, 11), (11, 13), (13, 15)),
-    *((0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16)),
+# The tree of tfjs-models (POSE_CHAIN); its edges are the parent and the child of each keypoint.
+_CHAINS = (
+    "nose left_eye left_ear",
+    "nose right_eye right_ear",
+    "nose left_shoulder left_elbow left_wrist",
+    "left_shoulder left_hip left_knee left_ankle",
+    "nose right_shoulder right_elbow right_wrist",
+    "right_shoulder right_hip right_knee right_ankle",
 )
+_EDGES: list[tuple[int, int]] = []
+for _chain in _CHAINS:
+    _EDGES += pairwise(map(_NAMES.index, _chain.split()))
 #: x, y and score.
 Keypoint = tuple[float, float, float]
 
@@ -92,7 +100,8 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
     # In double precision, as TensorFlow.js computes it; below -200 the result is 0 in single
     # precision.
     logits = np.maximum(maps["heatmaps"], np.float32(-200)).astype(np.float64)
-    scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    probabilities = 1 / (1 + np.exp(-logits))
+    scores = probabilities.astype(np.float32)
     tracer = _Tracer(scores, maps, options.stride)
     if options.single:
         cells = scores.reshape(-1, JOINTS).argmax(axis=0).tolist()
@@ -114,16 +123,20 @@ def _find_people(
     """
     cv2 = import_optional("cv2", extra="run")
     is_maximum = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
-    roots = (is_maximum & (scores >= options.min_keypoint_score)).reshape(-1).nonzero()[0]
-    roots = roots[np.argsort(-scores.reshape(-1)[roots], kind="stable")]
+    is_root = is_maximum & (scores >= options.min_keypoint_score)
+    roots = is_root.reshape(-1).nonzero()[0]
+    root_scores = scores.reshape(-1)[roots]
+    roots = roots[np.argsort(-root_scores, kind="stable")]
     people: list[list[Keypoint]] = []
     totals: list[float] = []
 
     def is_taken(part: int, keypoint: Keypoint) -> bool:
-        apart = (
-            (person[part][0] - keypoint[0], person[part][1] - keypoint[1]) for person in people
-        )
-        return any(x * x + y * y <= options.nms_radius * options.nms_radius for x, y in apart)
+        for person in people:
+            x = person[part][0] - keypoint[0]
+            y = person[part][1] - keypoint[1]
+            if x * x + y * y <= options.nms_radius * options.nms_radius:
+                return True
+        return False
 
     for root in roots.tolist():
         cell, part = divmod(root, JOINTS)
@@ -147,20 +160,13 @@ class _Tracer:
     """
 
     def __init__(self, scores: Floats, maps: Maps, stride: int) -> None:
-        self._stride, self._last_row, self._last_column = (
-            stride,
-            scores.shape[0] - 1,
-            scores.shape[1] - 1,
-        )
-        self._scores, self._offsets, self._forward, self._backward = (
-            array.reshape(-1).data
-            for array in (
-                scores,
-                maps["offsets"],
-                maps["displacements_fwd"],
-                maps["displacements_bwd"],
-            )
-        )
+        self._stride = stride
+        self._last_row = scores.shape[0] - 1
+        self._last_column = scores.shape[1] - 1
+        self._scores = scores.reshape(-1).data
+        self._offsets = maps["offsets"].reshape(-1).data
+        self._forward = maps["displacements_fwd"].reshape(-1).data
+        self._backward = maps["displacements_bwd"].reshape(-1).data
 
     def keypoint(self, cell: int, part: int) -> Keypoint:
         """A keypoint at the position that the offsets of a cell give, with the score of that
@@ -168,10 +174,8 @@ class _Tracer:
         """
         row, column = divmod(cell, self._last_column + 1)
         place = cell * 2 * JOINTS + part
-        x, y = (
-            column * self._stride + self._offsets[place + JOINTS],
-            row * self._stride + self._offsets[place],
-        )
+        x = column * self._stride + self._offsets[place + JOINTS]
+        y = row * self._stride + self._offsets[place]
         return x, y, self._scores[cell * JOINTS + part]
 
     def _nearest_cell(self, x: float, y: float) -> int:
@@ -185,12 +189,15 @@ class _Tracer:
         traced = {root: keypoint}
         for source, target, edge, is_forward in _ROUTES[root]:
             x, y, _ = traced[source]
-            place = self._nearest_cell(x, y) * 2 * len(_EDGES) + edge
+            cell = self._nearest_cell(x, y)
+            place = cell * 2 * len(_EDGES) + edge
             displacements = self._forward if is_forward else self._backward
-            x, y = x + displacements[place + len(_EDGES)], y + displacements[place]
+            x = x + displacements[place + len(_EDGES)]
+            y = y + displacements[place]
             for _ in range(_REFINEMENTS):
                 x, y, _ = self.keypoint(self._nearest_cell(x, y), target)
-            traced[target] = x, y, self._scores[self._nearest_cell(x, y) * JOINTS + target]
+            cell = self._nearest_cell(x, y)
+            traced[target] = x, y, self._scores[cell * JOINTS + target]
         return [traced[part] for part in range(JOINTS)]
 
 
@@ -198,12 +205,15 @@ def _find_route(root: int) -> list[tuple[int, int, int, bool]]:
     """The steps from a keypoint to all others: source, target, edge, and whether it is followed
     forward.
     """
-    reached, steps = [root], []
+    reached = [root]
+    steps = []
     for source in reached:
         for edge, ends in enumerate(_EDGES):
-            if source in ends and (target := sum(ends) - source) not in reached:
+            target = sum(ends) - source
+            if source in ends and target not in reached:
                 reached.append(target)
-                steps.append((source, target, edge, source == ends[0]))
+                is_forward = source == ends[0]
+                steps.append((source, target, edge, is_forward))
     return steps
 
 
@@ -221,22 +231,22 @@ _CHANNELS = {
     "displacements_bwd": 2 * len(_EDGES),
 }
 
+_OUTPUTS = tuple(
+    Output("", (1, -1, -1, channels), role=role) for role, channels in _CHANNELS.items()
+)
+_RULES = {
+    role: _has_channels(channels, role.partition("_")[2]) for role, channels in _CHANNELS.items()
+}
+
 DECODER = DecoderType(
-    networks=(
-        tuple(Output("", (1, -1, -1, channels), role=role) for role, channels in _CHANNELS.items()),
-    ),
+    networks=(_OUTPUTS,),
     options=PoseNetOptions,
     person_score="min_score",
     decode=decode_posenet,
     pipeline=BOTTOM_UP,
     skeleton=SKELETON,
     needs="maps of 17, 34, 32 and 32 channels",
-    rules=(
-        {
-            role: _has_channels(channels, role.partition("_")[2])
-            for role, channels in _CHANNELS.items()
-        },
-    ),
+    rules=(_RULES,),
     visible_score=MAXIMUM_IS_VISIBLE,
     input_sizing=InputSizing(stride=16, extra=1, default_target=385, by_height=False),
     approach="bottom-up",

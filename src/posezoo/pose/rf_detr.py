@@ -30,7 +30,11 @@ PERSON = 0
 #: The columns of a keypoint: x and y as shares of the sides, whether it can be found (a logit), and
 #: the three numbers of L: the logarithm of the first, the second, the logarithm of the third. The
 #: others, whether it is visible and of its class, are not used.
-PLACE, FINDABLE, FIRST, SECOND, THIRD = slice(2), 2, 4, 5, 6
+PLACE = slice(2)
+FINDABLE = 2
+FIRST = 4
+SECOND = 5
+THIRD = 6
 VALUES = 8
 
 #: The power of the mean variance by which a score is divided.

@@ -62,7 +62,8 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
         InferenceError: the outputs have different numbers of rows.
     """
     require_equal_rows("rtmo", maps)
-    scores, keypoints = maps["dets"][:, 4], maps["keypoints"]
+    scores = maps["dets"][:, 4]
+    keypoints = maps["keypoints"]
     is_finite = np.isfinite(keypoints).all(axis=(1, 2))
     rows = np.flatnonzero(is_finite & (scores > 0) & (scores >= options.min_score))
     rows = rows[np.argsort(-scores[rows], kind="stable")]

@@ -84,7 +84,8 @@ class PersonCrop:
     @property
     def area(self) -> float:
         """The area of the crop, in image pixels."""
-        (width, height), (across, down) = self.view.size, self.view.scales
+        width, height = self.view.size
+        across, down = self.view.scales
         return width / across * height / down
 
 
@@ -156,9 +157,12 @@ def _enlarge(box: Box, padding: float, image: Size) -> tuple[int, int, int, int]
     """The corners of the enlarged box inside the image, as integers; they contain at least one
     pixel.
     """
-    (x, y), width, height = box.center, box.width * padding / 2, box.height * padding / 2
+    x, y = box.center
+    width = box.width * padding / 2
+    height = box.height * padding / 2
     inside = Box(x - width, y - height, x + width, y + height).clip(image)
-    left, top = min(int(inside.x0), image[0] - 1), min(int(inside.y0), image[1] - 1)
+    left = min(int(inside.x0), image[0] - 1)
+    top = min(int(inside.y0), image[1] - 1)
     return left, top, max(int(inside.x1), left + 1), max(int(inside.y1), top + 1)
 
 
@@ -168,7 +172,9 @@ def _view(
     """A transform of a region of the image to the input, without ``border`` pixels of the input's
     sides.
     """
-    (x, y), across, down = center, (size[0] - border) / sides[0], (size[1] - border) / sides[1]
+    x, y = center
+    across = (size[0] - border) / sides[0]
+    down = (size[1] - border) / sides[1]
     return ImageTransform(
         np.array(
             [[across, 0, size[0] / 2 - across * x], [0, down, size[1] / 2 - down * y]], np.float64

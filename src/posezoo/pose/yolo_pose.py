@@ -27,7 +27,10 @@ from posezoo.spec.model import Output
 
 #: The numbers of a row before its keypoints: the box and the score; with the suppression of
 #: overlapping people in the network, also the class. Each keypoint has three numbers.
-SCORE, RAW, SUPPRESSED, VALUES = 4, 5, 6, 3
+SCORE = 4
+RAW = 5
+SUPPRESSED = 6
+VALUES = 3
 
 #: Longer rows are the columns of another network.
 MOST_KEYPOINTS = 300

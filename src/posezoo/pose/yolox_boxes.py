@@ -22,7 +22,8 @@ from posezoo.spec.model import Output
 STRIDES = (8, 16, 32)
 
 #: The columns of a row: the box, whether there is an object, and people, the first of the classes.
-OBJECT, PERSON = 4, 5
+OBJECT = 4
+PERSON = 5
 
 #: Images are in the upper left corner of the input, on grey.
 TOP_LEFT_ON_GREY = InputSizing(padding=114, centered=False)

@@ -36,7 +36,9 @@ _LAYERS = {100: (1, 7), 2: (4, 6)}
 _NETWORK = {1: LENGTH, 2: LENGTH, 3: LENGTH, 4: VARINT, 5: VARINT, 6: LENGTH, 7: VARINT, 8: LENGTH}
 _NETWORK |= {100: LENGTH}
 # BlobProto: the four sizes of old files, then values in FP32 and FP64, and the shape.
-_OLD_SIZES, _VALUES, _SHAPE = (1, 2, 3, 4), {5: "<f4", 8: "<f8"}, 7
+_OLD_SIZES = (1, 2, 3, 4)
+_VALUES = {5: "<f4", 8: "<f8"}
+_SHAPE = 7
 _MAX_SIZES = 32
 
 

@@ -27,7 +27,8 @@ EPSILON = np.float32(1e-3)
 
 #: The largest output of a layer, in values; that of YOLOv4 has 12 million.
 _MAX_VALUES = 1 << 28
-_TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
+_TO_NCHW = (0, 3, 1, 2)
+_TO_NHWC = (0, 2, 3, 1)
 # Their values are for training, and for what follows the maps.
 _BOXES = ("yolo", "region")
 

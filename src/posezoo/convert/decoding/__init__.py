@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from posezoo.pose.letterbox import Size
 
 #: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
-KEYPOINTS, BOXES, SCORES = "keypoints", "boxes", "scores"
+KEYPOINTS = "keypoints"
+BOXES = "boxes"
+SCORES = "scores"
 
 
 def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:

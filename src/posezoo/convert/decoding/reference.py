@@ -24,7 +24,8 @@ Array = npt.NDArray[Any]
 
 #: The allowed differences from the numpy decoder: of coordinates in pixels of the network's input,
 #: of scores.
-PIXELS, SCORE = 0.2, 1e-4
+PIXELS = 0.2
+SCORE = 1e-4
 
 
 def add_network_outputs(ir: Any, names: Sequence[str]) -> Any:

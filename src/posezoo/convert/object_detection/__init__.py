@@ -29,8 +29,10 @@ from posezoo.spec.model import ModelSpec
 from posezoo.spec.region_configs import SIZE_INPUT, Detector, find_detector
 
 #: An SSD's decoded boxes [N, boxes, 1, 4] with corners as y, x, and scores [N, boxes, classes].
-_BOXES, _SCORES = "Postprocessor/ExpandDims_1", "Postprocessor/convert_scores"
-_PICTURE, _PICTURES = "image_tensor", "Preprocessor/map"
+_BOXES = "Postprocessor/ExpandDims_1"
+_SCORES = "Postprocessor/convert_scores"
+_PICTURE = "image_tensor"
+_PICTURES = "Preprocessor/map"
 _OUTPUT = "detection_boxes"
 
 

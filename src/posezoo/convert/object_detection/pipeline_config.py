@@ -56,7 +56,8 @@ class DetectionConfig(NamedTuple):
         if self.smallest == self.largest:
             return (height, width) == self.smallest
         short, long = sorted((height, width))
-        least, most = self.smallest[0], self.largest[0]
+        least = self.smallest[0]
+        most = self.largest[0]
         return (short == least and long <= most) or (long == most and short <= least)
 
 

@@ -6,7 +6,6 @@ arXiv:2104.00298. The keys are those of timm/models/efficientnet.py.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from math import ceil
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from posezoo.networks.blocks import ImageMean, conv2d, stage
+from posezoo.networks.layer_tables import read_layer_table
 
 
 class Stage(NamedTuple):
@@ -24,30 +24,31 @@ class Stage(NamedTuple):
     kind: str  # plain, fused, separable or inverted: which convolutions a block has
     repeats: int
     outputs: int
-    stride: int = 1
-    kernel: int = 3
-    expansion: int = 1
-    attention: bool = False
+    stride: int
+    kernel: int
+    expansion: int
+    attention: bool
 
 
 class Variant(NamedTuple):
     """One network of the family."""
 
-    stem: int  # channels of the first convolution
-    stages: tuple[Stage, ...]
-    head: int = 1280  # channels of the last convolution
+    table: str  # the name of its table of stages
+    stem: int = 32  # channels of the first convolution
     #: TensorFlow's networks pad an even size more on the right and at the bottom.
     from_tensorflow: bool = True
+    # More channels and blocks: section 3 of the first paper.
+    width: float = 1.0
+    depth: float = 1.0
 
 
-def _scaled(original: Variant, width: float, depth: float) -> Variant:
-    """The network with more channels and blocks: section 3 of the first paper."""
-    stages = []
-    for row in original.stages:
-        outputs = _round_channels(width * row.outputs)
-        stages.append(row._replace(outputs=outputs, repeats=ceil(depth * row.repeats)))
-    stem = _round_channels(width * original.stem)
-    return Variant(stem, tuple(stages), _round_channels(width * original.head))
+VARIANTS = {
+    "b0": Variant("b0", from_tensorflow=False),
+    "b5": Variant("b0", width=1.6, depth=2.2),
+    "b7": Variant("b0", width=2.0, depth=3.1),
+    "v2_b0": Variant("v2_b0"),
+    "v2_s": Variant("v2_s", stem=24),
+}
 
 
 def _round_channels(channels: float) -> int:
@@ -55,77 +56,33 @@ def _round_channels(channels: float) -> int:
     return int(channels + 4) // 8 * 8
 
 
-_STAGE = partial(Stage, attention=True)
-_B0 = Variant(
-    32,
-    (
-        _STAGE("separable", 1, 16),
-        _STAGE("inverted", 2, 24, 2, 3, 6),
-        _STAGE("inverted", 2, 40, 2, 5, 6),
-        _STAGE("inverted", 3, 80, 2, 3, 6),
-        _STAGE("inverted", 3, 112, 1, 5, 6),
-        _STAGE("inverted", 4, 192, 2, 5, 6),
-        _STAGE("inverted", 1, 320, 1, 3, 6),
-    ),
-    from_tensorflow=False,
-)
-VARIANTS = {
-    "b0": _B0,
-    "b5": _scaled(_B0, 1.6, 2.2),
-    "b7": _scaled(_B0, 2.0, 3.1),
-    "v2_b0": Variant(
-        32,
-        (
-            Stage("plain", 1, 16),
-            Stage("fused", 2, 32, 2, 3, 4),
-            Stage("fused", 2, 48, 2, 3, 4),
-            _STAGE("inverted", 3, 96, 2, 3, 4),
-            _STAGE("inverted", 5, 112, 1, 3, 6),
-            _STAGE("inverted", 8, 192, 2, 3, 6),
-        ),
-    ),
-    "v2_s": Variant(
-        24,
-        (
-            Stage("plain", 2, 24),
-            Stage("fused", 4, 48, 2, 3, 4),
-            Stage("fused", 4, 64, 2, 3, 4),
-            _STAGE("inverted", 6, 128, 2, 3, 4),
-            _STAGE("inverted", 9, 160, 1, 3, 6),
-            _STAGE("inverted", 15, 256, 2, 3, 6),
-        ),
-    ),
-}
-
-
 class EfficientNet(nn.Sequential):
     """(N, 3, H, W) to (N, classes)."""
 
     def __init__(self, *, variant: str, classes: int) -> None:
-        stem, rows, head, from_tensorflow = VARIANTS[variant]
+        super().__init__()
+        table, stem, from_tensorflow, width, depth = VARIANTS[variant]
         convolution = _PaddedConvolution if from_tensorflow else conv2d
         norm = partial(nn.BatchNorm2d, eps=1e-3 if from_tensorflow else 1e-5)
-        stages = []
-        inputs = stem
-        for row in rows:
+        inputs = _round_channels(width * stem)
+        head = _round_channels(width * 1280)
+        self.conv_stem = convolution(3, inputs, 3, stride=2)
+        self.bn1 = norm(inputs)
+        self.act1 = nn.SiLU(inplace=True)
+        self.blocks = nn.Sequential()
+        for values in read_layer_table(f"efficientnet_{table}"):
+            row = Stage(*values)
             block = partial(_Block, row, convolution, norm)
-            stages.append(
-                nn.Sequential(*stage(block, inputs, row.outputs, row.repeats, row.stride))
-            )
-            inputs = row.outputs
-        super().__init__(
-            OrderedDict(
-                conv_stem=convolution(3, stem, 3, stride=2),
-                bn1=norm(stem),
-                act1=nn.SiLU(inplace=True),
-                blocks=nn.Sequential(*stages),
-                conv_head=conv2d(inputs, head, 1),
-                bn2=norm(head),
-                act2=nn.SiLU(inplace=True),
-                mean=ImageMean(),
-                classifier=nn.Linear(head, classes),
-            )
-        )
+            outputs = _round_channels(width * row.outputs)
+            repeats = ceil(depth * row.repeats)
+            blocks = stage(block, inputs, outputs, repeats, row.stride)
+            self.blocks.append(nn.Sequential(*blocks))
+            inputs = outputs
+        self.conv_head = conv2d(inputs, head, 1)
+        self.bn2 = norm(head)
+        self.act2 = nn.SiLU(inplace=True)
+        self.mean = ImageMean()
+        self.classifier = nn.Linear(head, classes)
 
 
 class _Block(nn.Module):
@@ -191,7 +148,9 @@ class _PaddedConvolution(nn.Conv2d):
         if self.stride == (2, 2):
             height, width = x.shape[2:]
             after = self.kernel_size[0] // 2
-            x = pad(x, (width % 2 + after - 1, after, height % 2 + after - 1, after))
+            left = width % 2 + after - 1
+            top = height % 2 + after - 1
+            x = pad(x, (left, after, top, after))
         return super().forward(x)
 
 
@@ -205,5 +164,6 @@ class _Attention(nn.Module):
         self.conv_expand = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = self.act(self.conv_reduce(x.mean(dim=(2, 3), keepdim=True)))
+        mean = x.mean(dim=(2, 3), keepdim=True)
+        hidden = self.act(self.conv_reduce(mean))
         return x * self.conv_expand(hidden).sigmoid()

@@ -6,7 +6,6 @@ of its authors.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
@@ -21,32 +20,23 @@ from posezoo.networks.blocks import (
     projection,
     stage,
 )
-
-#: By width: the output channels of the stem and of each row of ``STAGES``.
-CHANNELS = {
-    "0.25": (8, 6, 10, 18, 24, 48, 72, 36, 50, 100),
-    "0.5": (16, 10, 18, 36, 48, 96, 144, 72, 100, 200),
-    "1.0": (32, 24, 40, 72, 96, 192, 288, 144, 200, 400),
-}
+from posezoo.networks.layer_tables import read_layer_table
 
 
 class HBONet(nn.Sequential):
     """(N, 3, H, W) to (N, classes)."""
 
     def __init__(self, *, width: str, classes: int) -> None:
-        inputs, *channels = CHANNELS[width]
-        layers: list[nn.Module] = [conv_bn_relu6(3, inputs, stride=2)]
+        super().__init__()
+        # The output channels of the stem and of each row of STAGES.
+        inputs, *channels = read_layer_table(f"hbonet_{width}")
+        self.features = nn.Sequential(conv_bn_relu6(3, inputs, stride=2))
         for (block, count, stride), outputs in zip(STAGES, channels, strict=True):
-            layers += stage(block, inputs, outputs, count, stride)
+            self.features.extend(stage(block, inputs, outputs, count, stride))
             inputs = outputs
-        super().__init__(
-            OrderedDict(
-                features=nn.Sequential(*layers),
-                conv=conv_bn_relu6(inputs, 1600, 1),
-                mean=ImageMean(),
-                classifier=nn.Linear(1600, classes),
-            )
-        )
+        self.conv = conv_bn_relu6(inputs, 1600, 1)
+        self.mean = ImageMean()
+        self.classifier = nn.Linear(1600, classes)
 
 
 class _HarmoniousBlock(nn.Module):
@@ -57,12 +47,10 @@ class _HarmoniousBlock(nn.Module):
         self.computed = outputs // 2
         self.passed = outputs - self.computed
         wide = 2 * inputs
-        self.conv = nn.Sequential(
-            *depthwise_bn(inputs, 2, 5),
-            *conv_bn_relu6(inputs, wide, 1),
-            *conv_bn_relu6(wide, wide, groups=wide),
-            *projection(wide, self.computed, 1),
-        )
+        self.conv = depthwise_bn(inputs, 2, 5)
+        self.conv.extend(conv_bn_relu6(inputs, wide, 1))
+        self.conv.extend(conv_bn_relu6(wide, wide, groups=wide))
+        self.conv.extend(projection(wide, self.computed, 1))
         self.halve = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
         self.upsample = nn.Upsample(scale_factor=2)
         self.upconv = depthwise_bn(self.computed, 1, 5) if stride == 1 else None
@@ -71,7 +59,8 @@ class _HarmoniousBlock(nn.Module):
         y = self.conv(x)
         if self.upconv is not None:
             y = self.upconv(x[:, : self.computed] + self.upsample(y))
-        return torch.cat((self.halve(x[:, -self.passed :]), y), 1)
+        passed = self.halve(x[:, -self.passed :])
+        return torch.cat((passed, y), 1)
 
 
 #: Block, number of blocks, and stride of the first one.

@@ -20,7 +20,7 @@ from posezoo.networks.blocks import (
     depthwise_bn,
     stage,
 )
-from posezoo.networks.mobile_pose import V2_GROUPS
+from posezoo.networks.layer_tables import read_layer_table
 
 #: ShuffleNet V2, width 1.0: output channels and number of blocks of stages 2, 3 and 4.
 SHUFFLE_STAGES = ((116, 4), (232, 8), (464, 4))
@@ -32,7 +32,7 @@ class MobileNetV2(nn.Sequential):
     def __init__(self, *, classes: int) -> None:
         layers: list[nn.Module] = [conv_bn_relu6(3, 32, stride=2)]
         inputs = 32
-        for expansion, outputs, count, stride in V2_GROUPS:
+        for expansion, outputs, count, stride in read_layer_table("mobilenet_v2"):
             block = partial(InvertedResidual, expansion, nests=True)
             layers += stage(block, inputs, outputs, count, stride)
             inputs = outputs
@@ -76,14 +76,11 @@ class _ShuffleUnit(nn.Module):
         entered = half if self.splits else inputs
         self.branch1 = nn.Sequential()
         if not self.splits:
-            self.branch1 = nn.Sequential(
-                *depthwise_bn(inputs, stride), *conv_bn_relu(inputs, half, 1)
-            )
-        self.branch2 = nn.Sequential(
-            *conv_bn_relu(entered, half, 1),
-            *depthwise_bn(half, stride),
-            *conv_bn_relu(half, half, 1),
-        )
+            self.branch1.extend(depthwise_bn(inputs, stride))
+            self.branch1.extend(conv_bn_relu(inputs, half, 1))
+        self.branch2 = conv_bn_relu(entered, half, 1)
+        self.branch2.extend(depthwise_bn(half, stride))
+        self.branch2.extend(conv_bn_relu(half, half, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         first, second = x.chunk(2, 1) if self.splits else (x, x)

@@ -12,26 +12,23 @@ from collections import OrderedDict
 from torch import nn
 
 from posezoo.networks.blocks import ImageMean, stage
-
-#: The blocks of the four stages, and their channels.
-VARIANTS = {
-    "a0": ((2, 4, 14, 1), (48, 96, 192, 1280)),
-    "b1": ((4, 6, 16, 1), (128, 256, 512, 2048)),
-    "b3": ((4, 6, 16, 1), (192, 384, 768, 2560)),
-}
+from posezoo.networks.layer_tables import read_layer_table
 
 
 class RepVGG(nn.Sequential):
     """(N, 3, H, W) to (N, classes)."""
 
     def __init__(self, *, variant: str, classes: int) -> None:
-        counts, channels = VARIANTS[variant]
-        inputs = min(64, channels[0])
-        layers: OrderedDict[str, nn.Module] = OrderedDict(stage0=_block(3, inputs, 2))
-        for number, (count, outputs) in enumerate(zip(counts, channels, strict=True), 1):
-            layers[f"stage{number}"] = nn.Sequential(*stage(_block, inputs, outputs, count, 2))
+        rows = read_layer_table(f"repvgg_{variant}")  # blocks and channels of each stage
+        _, channels = rows[0]
+        inputs = min(64, channels)
+        super().__init__(OrderedDict(stage0=_block(3, inputs, 2)))
+        for number, (count, outputs) in enumerate(rows, 1):
+            blocks = stage(_block, inputs, outputs, count, 2)
+            self.add_module(f"stage{number}", nn.Sequential(*blocks))
             inputs = outputs
-        super().__init__(OrderedDict(**layers, mean=ImageMean(), linear=nn.Linear(inputs, classes)))
+        self.mean = ImageMean()
+        self.linear = nn.Linear(inputs, classes)
 
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Module:
