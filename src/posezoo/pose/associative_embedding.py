@@ -23,13 +23,13 @@ from posezoo.pose.decoder_type import (
     Maps,
     are_coco_embeddings,
     are_coco_heatmaps,
+    declare_outputs,
 )
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.omz_compatible import decode_associative_embedding_omz
-from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel
+from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks
 from posezoo.pose.tag_grouping import JOINTS, AssociativeEmbeddingOptions, group_by_tags
-from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 
@@ -64,8 +64,7 @@ def decode_associative_embedding(
         limit=options.max_people,
         negated=True,
     ).with_finite_tags(tags)
-    x, y = refine_subpixel(heatmaps, peaks) if options.adjust else (peaks.columns, peaks.rows)
-    points = np.stack([x, y, peaks.scores], axis=1, dtype=np.float32)
+    points = locate_peaks(heatmaps, peaks, subpixel=options.adjust)
     peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
     owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance)
     count = int(owners.max(initial=-1)) + 1
@@ -78,13 +77,13 @@ def decode_associative_embedding(
     scores = scores[kept]
     if options.refine and not keypoints[:, :, 2].all():
         sums = np.stack([np.bincount(owners, tag, minlength=count) for tag in peak_tags.T], axis=1)
-        means = (sums / np.bincount(owners, minlength=count)[:, None]).astype(np.float32)
+        counts = np.bincount(owners, minlength=count)
+        means = (sums / counts[:, None]).astype(np.float32)
         _refine(keypoints, means[kept], heatmaps, tags, adjust=options.adjust)
-    seen = keypoints[:, :, 2] > 0
+    seen = keypoints[:, :, 2:] > 0
     stride = np.array((size[0] / width, size[1] / height), np.float32)
-    keypoints[:, :, :2] = np.where(
-        seen[:, :, None], (keypoints[:, :, :2] + options.offset) * stride, 0
-    )
+    in_pixels = (keypoints[:, :, :2] + options.offset) * stride
+    keypoints[:, :, :2] = np.where(seen, in_pixels, 0)
     return create_poses(keypoints, scores.clip(0, 1), SKELETON, size)
 
 
@@ -102,7 +101,8 @@ def _refine(
         own_tags = tags[joint].reshape(-1, tags.shape[3])[cells]
         for person in missing.tolist():
             # The published cost is the rounded distance minus the heatmap value, which is below 1.
-            near = np.flatnonzero(np.abs(own_tags - means[person]).max(axis=1) < _SAME_TAG)
+            distances = np.abs(own_tags - means[person]).max(axis=1)
+            near = np.flatnonzero(distances < _SAME_TAG)
             if not len(near):
                 continue
             best = near[values[near].argmax()]
@@ -111,13 +111,12 @@ def _refine(
             # NaN are not.
             around = heat[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
             height = float(values[best])
-            if not float(around.sum()) - height >= 0.5 * height * (around.size - 1):
+            others = float(around.sum()) - height
+            if not others >= 0.5 * height * (around.size - 1):
                 continue
-            peak = Peaks(
-                np.array([0]), np.array([column]), np.array([row]), values[best : best + 1]
-            )
-            x, y = refine_subpixel(heat[None], peak) if adjust else (peak.columns, peak.rows)
-            keypoints[person, joint] = x[0], y[0], values[best]
+            score = values[best : best + 1]
+            peak = Peaks(np.array([0]), np.array([column]), np.array([row]), score)
+            keypoints[person, joint] = locate_peaks(heat[None], peak, subpixel=adjust)[0]
 
 
 # Smaller distances of tags are rounded to 0.
@@ -128,7 +127,7 @@ _MIN_MAXIMUM = 0.02
 _MAPS = (1, 17, -1, -1)
 
 DECODER = DecoderType(
-    networks=((Output("", _MAPS, role="heatmaps"), Output("", _MAPS, role="embeddings")),),
+    networks=(declare_outputs(heatmaps=_MAPS, embeddings=_MAPS),),
     options=AssociativeEmbeddingOptions,
     person_score="min_score",
     decode=decode_associative_embedding,
@@ -148,7 +147,7 @@ DECODER = DecoderType(
         "hpe-assosiative-embedding",
         "hpe-associative-embedding",
     ),
-    optional=(Output("", _MAPS, role="nms_heatmaps"),),
+    optional=declare_outputs(nms_heatmaps=_MAPS),
     visible_score=PEAK_IS_VISIBLE,
     # The shorter side is HigherHRNet's; its training pads with black.
     input_sizing=InputSizing(stride=32, default_target=512, by_height=False),

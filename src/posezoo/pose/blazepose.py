@@ -117,13 +117,11 @@ class FaceDetections:
         """As the detector's IR with its decoder returns them: four keypoints with the score of the
         face.
         """
-        scores = np.broadcast_to(self.scores[:, None, None], (len(self), 4, 1))
-        keypoints = np.concatenate([self.keypoints, scores], axis=2)
+        column = np.broadcast_to(self.scores[:, None, None], (len(self), 4, 1))
+        keypoints = np.concatenate([self.keypoints, column], axis=2)
         boxes = map(tuple, self.boxes.tolist())
-        return [
-            Pose(points, "", score, box)
-            for points, score, box in zip(keypoints, self.scores.tolist(), boxes, strict=True)
-        ]
+        rows = zip(keypoints, self.scores.tolist(), boxes, strict=True)
+        return [Pose(points, "", score, box) for points, score, box in rows]
 
 
 @lru_cache(maxsize=1)
@@ -172,12 +170,15 @@ def decode_detections(
     logits = raw_scores.reshape(-1)
     # Only the few candidates above the threshold are decoded.
     chosen = np.flatnonzero(logits >= _logit(options.min_detection_score))
-    chosen = chosen[np.isfinite(raw_boxes.reshape(-1, 12)[chosen]).all(axis=1)]
+    rows = raw_boxes.reshape(-1, 12)
+    is_finite = np.isfinite(rows[chosen]).all(axis=1)
+    chosen = chosen[is_finite]
     chosen = chosen[np.argsort(-logits[chosen], kind="stable")]
-    raw = raw_boxes.reshape(-1, 12)[chosen]
+    raw = rows[chosen]
     points = raw.reshape(-1, 6, 2) + generate_anchors()[chosen][:, None]
+    center = points[:, 0]
     half = raw[:, 2:4] / 2
-    boxes = np.concatenate([points[:, 0] - half, points[:, 0] + half], axis=1)
+    boxes = np.concatenate([center - half, center + half], axis=1)
     candidates = FaceDetections(boxes, points[:, 2:], sigmoid(logits[chosen]))
     return suppress_non_maxima(candidates, options)
 
@@ -222,7 +223,8 @@ def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> F
     keypoints = np.concatenate([faces.keypoints for faces in views])
     scores = np.concatenate([faces.scores for faces in views])
     first = len(views[0])
-    order = np.concatenate([np.arange(first), first + np.argsort(-scores[first:], kind="stable")])
+    others = first + np.argsort(-scores[first:], kind="stable")
+    order = np.concatenate([np.arange(first), others])
     faces = FaceDetections(boxes, keypoints, scores)[order]
     return suppress_non_maxima(faces, replace(options, weighted=False))
 
@@ -240,15 +242,16 @@ def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
     side = _REGION_SCALE * math.hypot(dx, dy)
     if not 1 <= side < math.inf:
         return None
-    return rotated_square_transform(
-        (float(hip[0]), float(hip[1])), side, math.atan2(dx, -dy), LANDMARK_SIZE
-    )
+    center = (float(hip[0]), float(hip[1]))
+    angle = math.atan2(dx, -dy)
+    return rotated_square_transform(center, side, angle, LANDMARK_SIZE)
 
 
 def body_regions(faces: FaceDetections) -> list[ImageTransform]:
     """The regions of faces in image pixels."""
     axes = faces.keypoints[:, (_HIP, _TOP)]
-    return [region for hip, top in axes if (region := body_region(hip, top)) is not None]
+    regions = [body_region(hip, top) for hip, top in axes]
+    return [region for region in regions if region is not None]
 
 
 def decode_pose(raw: Floats, presence: float, transform: ImageTransform, size: Size) -> Pose | None:
@@ -306,7 +309,8 @@ def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     presence = float(maps["presence"].item())
     if not presence >= options.min_presence:
         return []
-    pose = decode_pose(maps["landmarks"], presence, ImageTransform(np.eye(2, 3), size), size)
+    unchanged = ImageTransform(np.eye(2, 3), size)
+    pose = decode_pose(maps["landmarks"], presence, unchanged, size)
     return [] if pose is None else [pose]
 
 

@@ -168,6 +168,11 @@ class DecoderType:
         return {}
 
 
+def declare_outputs(**shapes: Shape) -> tuple[Output, ...]:
+    """Outputs by role, to which each model gives its own names."""
+    return tuple(Output("", shape, role=role) for role, shape in shapes.items())
+
+
 def check_options(
     options: object, expected: str, is_valid: Callable[[Any], bool], *names: str
 ) -> None:

@@ -53,7 +53,10 @@ def recognize_decoder(outputs: Mapping[str, tuple[int, ...]]) -> str:
     """The first decoder that a network's outputs fit, by their names and shapes; empty if there is
     none.
     """
-    return next((name for name, decoder in DECODERS.items() if decoder.match_outputs(outputs)), "")
+    for name, decoder in DECODERS.items():
+        if decoder.match_outputs(outputs):
+            return name
+    return ""
 
 
 def find_decoder(name: str) -> DecoderType:
@@ -115,9 +118,8 @@ def decode(
             network.
         MissingPackageError: OpenCV is not installed.
     """
-    return decode_with_options(
-        decoder, outputs, input_size, resolve_options(Decoder(decoder, options))
-    )
+    resolved = resolve_options(Decoder(decoder, options))
+    return decode_with_options(decoder, outputs, input_size, resolved)
 
 
 def decode_with_options(
@@ -140,7 +142,8 @@ def decode_with_options(
             raise InferenceError(f"{name}: {role} cannot be read as an array: {error}") from error
     if decoder.convert_outputs is not None:
         arrays = dict(decoder.convert_outputs(arrays))
-    return decoder.decode(_checked_maps(name, decoder, arrays), (width, height), options)
+    maps = _checked_maps(name, decoder, arrays)
+    return decoder.decode(maps, (width, height), options)
 
 
 def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -> Maps:
@@ -189,10 +192,10 @@ def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequenc
 def _fits(shape: tuple[int, ...], output: Output) -> bool:
     if output.role == "embeddings" and len(shape) == 5:
         shape = shape[:4]  # several tags for each cell
-    return len(shape) == len(output.shape) and all(
-        side == expected or (expected == -1 and side > 0)
-        for side, expected in zip(shape, output.shape, strict=True)
-    )
+    if len(shape) != len(output.shape):
+        return False
+    sides = zip(shape, output.shape, strict=True)
+    return all(side == expected or (expected == -1 and side > 0) for side, expected in sides)
 
 
 def _describe(outputs: tuple[Output, ...]) -> str:
@@ -206,17 +209,16 @@ def _format_shape(shape: tuple[int, ...]) -> str:
 def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
     """A hint that names the decoders for maps with these channels."""
     channels = {array.shape[1] for array in maps.values() if array.ndim >= 4}
-    names = [
-        other
-        for other, decoder in DECODERS.items()
-        if channels
-        == {output.shape[1] for output in decoder.networks[-1] if output.shape[-2:] == (-1, -1)}
-    ]
-    return (
-        f"such maps are for {' or '.join(names)}"
-        if channels and names and name not in names
-        else ""
-    )
+    if not channels:
+        return ""
+    names = []
+    for other, decoder in DECODERS.items():
+        shapes = [output.shape for output in decoder.networks[-1]]
+        if channels == {shape[1] for shape in shapes if shape[-2:] == (-1, -1)}:
+            names.append(other)
+    if not names or name in names:
+        return ""
+    return f"such maps are for {' or '.join(names)}"
 
 
 def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]]:
@@ -269,15 +271,16 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
     defaults = {field.name: field.default for field in fields(options_type)}
     for name, value in options.items():
         if name not in defaults:
+            names = ", ".join(defaults) or "none"
             raise InferenceError(
-                f"decoder {decoder.name} has no option {name}: it has"
-                f" {', '.join(defaults) or 'none'}",
+                f"decoder {decoder.name} has no option {name}: it has {names}",
                 hint=suggest(name, defaults),
             )
         expected = type(defaults[name])
         # In Python True is an int, but here it is not a number.
         accepted = (int, float) if expected is float else expected
-        if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
+        is_wrong_bool = isinstance(value, bool) and expected is not bool
+        if is_wrong_bool or not isinstance(value, accepted):
             raise InferenceError(
                 f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}"
             )

@@ -66,7 +66,8 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
     is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     reach = 4 * max(canvas.shape[:2])  # points far outside the image are clipped to this distance
-    points = _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
+    positions = np.nan_to_num(keypoints[..., :2]).clip(-reach, reach)
+    points = _sixteenths(positions)
     widths = _line_widths(canvas, poses)
     pairs, limb_colors, joints_by_color = _parts(skeleton)
     lines = points[:, pairs]
@@ -79,16 +80,20 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
         # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
         # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
         edge = max(1, width // 3)
-        cv2.polylines(
-            canvas, lines[person][limbs], False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT
-        )
-        seen = spots[person][is_visible[person]]
-        cv2.polylines(canvas, seen, True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
+        own_lines = lines[person][limbs]
+        thickness = width + 2 * edge + 2
+        cv2.polylines(canvas, own_lines, False, _OUTLINE, thickness, cv2.LINE_8, _SHIFT)
+        own_spots = spots[person]
+        seen = is_visible[person]
+        thickness = 2 * (width + edge + 1)
+        cv2.polylines(canvas, own_spots[seen], True, _OUTLINE, thickness, cv2.LINE_8, _SHIFT)
         for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
-            cv2.fillConvexPoly(canvas, bar, own_color or limb_colors[limb], cv2.LINE_AA, _SHIFT)
-        for color, joints in joints_by_color:
-            seen = spots[person][is_visible[person] & joints]
-            cv2.polylines(canvas, seen, True, own_color or color, 2 * width, cv2.LINE_8, _SHIFT)
+            color = own_color or limb_colors[limb]
+            cv2.fillConvexPoly(canvas, bar, color, cv2.LINE_AA, _SHIFT)
+        for joint_color, joints in joints_by_color:
+            color = own_color or joint_color
+            drawn = own_spots[seen & joints]
+            cv2.polylines(canvas, drawn, True, color, 2 * width, cv2.LINE_8, _SHIFT)
 
 
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
@@ -100,7 +105,8 @@ def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> ND
     """
     starts, ends = points[:, pairs].astype(np.float32).transpose(2, 0, 1, 3)
     along = ends - starts
-    length = np.maximum(np.sqrt((along * along).sum(axis=2, keepdims=True)), 1)
+    squared = (along * along).sum(axis=2, keepdims=True)
+    length = np.maximum(np.sqrt(squared), 1)
     across = along[..., ::-1] * np.array([-1, 1], np.float32) / length
     sides = across * widths[:, None, None].astype(np.float32) * _HALF
     corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=2)
@@ -113,20 +119,25 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
     (width,) = _line_widths(canvas, [pose]).tolist()
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
     first, last = _sixteenths(corners).tolist()
-    color_of_box = _track_color(pose.track_id) or _BOX
-    for color, edge in ((_OUTLINE, max(1, width // 3)), (color_of_box, 0)):
-        cv2.rectangle(canvas, first, last, color, width + 2 * edge, cv2.LINE_AA, _SHIFT)
+    color = _track_color(pose.track_id) or _BOX
+    edge = max(1, width // 3)
+    cv2.rectangle(canvas, first, last, _OUTLINE, width + 2 * edge, cv2.LINE_AA, _SHIFT)
+    cv2.rectangle(canvas, first, last, color, width, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
     cv2 = import_optional("cv2", extra="run")
     (width,) = _line_widths(canvas, [pose]).tolist()
     scale = max(0.5, width / 5)
-    position = (round(pose.box[0]), max(round(pose.box[1] - 8 * scale), round(24 * scale)))
+    left, top = pose.box[:2]
+    bottom = max(round(top - 8 * scale), round(24 * scale))
+    position = (round(left), bottom)
     font = cv2.FONT_HERSHEY_SIMPLEX
+    thickness = max(1, round(1.6 * scale))
     for color, extra in ((_OUTLINE, 3), (_track_color(number), 1)):
-        thickness = max(1, round(1.6 * scale)) * extra
-        cv2.putText(canvas, str(number), position, font, scale, color, thickness, cv2.LINE_AA)
+        cv2.putText(
+            canvas, str(number), position, font, scale, color, thickness * extra, cv2.LINE_AA
+        )
 
 
 @cache
@@ -146,9 +157,8 @@ def _line_widths(canvas: Image, poses: Sequence[Pose]) -> NDArray[np.int64]:
     """
     boxes = np.array([pose.box for pose in poses])
     by_person = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 60
-    widths: NDArray[np.int64] = np.rint(np.minimum(by_person, max(canvas.shape[:2]) / 200)).astype(
-        np.int64
-    )
+    by_image = max(canvas.shape[:2]) / 200
+    widths: NDArray[np.int64] = np.rint(np.minimum(by_person, by_image)).astype(np.int64)
     return np.maximum(widths, 1)
 
 
@@ -164,10 +174,12 @@ def _parts(
     """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each
     color.
     """
-    pairs = np.array(SKELETONS[skeleton].limbs, int).reshape(-1, 2)
-    colors = np.array(SKELETONS[skeleton].colors)
-    joints_by_color = [
-        (color, (colors == color).all(axis=1))
-        for color in dict.fromkeys(SKELETONS[skeleton].colors)
-    ]
-    return pairs, (colors[pairs].sum(axis=1) // 2).tolist(), joints_by_color
+    record = SKELETONS[skeleton]
+    pairs = np.array(record.limbs, int).reshape(-1, 2)
+    colors = np.array(record.colors)
+    joints_by_color = []
+    for color in dict.fromkeys(record.colors):
+        has_color = (colors == color).all(axis=1)
+        joints_by_color.append((color, has_color))
+    limb_colors = colors[pairs].sum(axis=1) // 2
+    return pairs, limb_colors.tolist(), joints_by_color

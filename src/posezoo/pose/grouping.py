@@ -204,9 +204,12 @@ class _PersonAssembly:
         while len(open_pairs):
             # A pair is ready if every pair of the same limb has an end whose person has a known
             # height.
-            is_unknown = np.isnan(heights[starts[open_pairs]]) & np.isnan(heights[ends[open_pairs]])
+            one = heights[starts[open_pairs]]
+            other = heights[ends[open_pairs]]
+            is_unknown = np.isnan(one) & np.isnan(other)
             open_limbs = limbs[open_pairs]
-            is_ready = np.bincount(open_limbs, is_unknown, minlength=len(LIMBS))[open_limbs] == 0
+            unknown = np.bincount(open_limbs, is_unknown, minlength=len(LIMBS))
+            is_ready = unknown[open_limbs] == 0
             if single_pass or not is_ready.any():
                 is_ready[:] = True
             joined = self._best(open_pairs[is_ready], heights)
@@ -240,9 +243,12 @@ class _PersonAssembly:
             return
         weak = self._find_weak(*(list(values) for values in zip(*missing, strict=True)))
         heights = self._person_heights()
-        expected = SHARES[weak.limbs] * np.sqrt(heights[weak.starts] * heights[weak.ends])
-        fits = np.abs(np.log(np.maximum(weak.lengths, 0.1) / expected)) < _MAX_LOG_RATIO
-        self.join(self._best(self._add(weak[fits]), heights))
+        mean_heights = np.sqrt(heights[weak.starts] * heights[weak.ends])
+        expected = SHARES[weak.limbs] * mean_heights
+        ratios = np.log(np.maximum(weak.lengths, 0.1) / expected)
+        fits = np.abs(ratios) < _MAX_LOG_RATIO
+        added = self._add(weak[fits])
+        self.join(self._best(added, heights))
 
     def _missing_limbs(self, part: int, person: int) -> Iterator[tuple[int, int, int]]:
         """The limbs that would join two groups without common joints: limb, start and end peak."""
@@ -263,8 +269,9 @@ class _PersonAssembly:
         pairs = self._pairs
         groups = np.array(self._group_of, np.int64)
         is_short = (pairs.scores < _STUB_SCORE) & (pairs.lengths < _STUB_LENGTH / self._cell)
-        is_stub = self._is_joined & is_short & (groups[pairs.starts] == groups[pairs.ends])
-        stubs = (is_stub & _IS_END_LIMB[pairs.limbs]).nonzero()[0]
+        is_within = groups[pairs.starts] == groups[pairs.ends]
+        is_stub = self._is_joined & is_short & is_within & _IS_END_LIMB[pairs.limbs]
+        stubs = is_stub.nonzero()[0]
         if not 2 <= len(stubs) <= _MAX_PARTS:
             return
         heights = self._person_heights()
@@ -276,14 +283,13 @@ class _PersonAssembly:
             if limb != limb2 or not (crossed.lengths < _STUB_SHARE * usual).all():
                 continue
             weak = self._find_weak([limb, limb], crossed.starts.tolist(), [end2, end])
-            if (
-                len(weak.limbs) == 2
-                and (np.abs(np.log(weak.lengths / usual)) < _MAX_LOG_RATIO).all()
-            ):
-                self._group_of[end], self._group_of[end2] = (
-                    self._group_of[end2],
-                    self._group_of[end],
-                )
+            if len(weak.limbs) != 2:
+                continue
+            ratios = np.log(weak.lengths / usual)
+            if (np.abs(ratios) < _MAX_LOG_RATIO).all():
+                group = self._group_of[end]
+                self._group_of[end] = self._group_of[end2]
+                self._group_of[end2] = group
                 added = self._add(weak)
                 self._is_joined[added] = True
 
@@ -295,8 +301,8 @@ class _PersonAssembly:
         ends = groups[self._pairs.ends]
         # A limb does not count if its ends belong to different people.
         scores = self._pairs.scores * (self._is_joined & (starts == ends))
-        totals = np.bincount(groups, self._scores, count) + np.bincount(starts, scores, count)
-        return groups, totals
+        totals = np.bincount(groups, self._scores, count)
+        return groups, totals + np.bincount(starts, scores, count)
 
     def _add(self, weak: LimbCandidates) -> NDArray[Any]:
         """Add pairs that were not candidates; returns their indices."""
@@ -319,12 +325,16 @@ class _PersonAssembly:
         height_ratio = one - other
         # fmax ignores NaN.
         height = np.where(np.isnan(height_ratio), np.fmax(one, other), (one + other) / 2)
-        length_ratio = np.log(np.maximum(pairs.lengths, 0.1)) - LOG_SHARES[pairs.limbs] - height
+        log_lengths = np.log(np.maximum(pairs.lengths, 0.1))
+        length_ratio = log_lengths - LOG_SHARES[pairs.limbs] - height
         factor = np.where(length_ratio > 0, LONG_PENALTY, SHORT_PENALTY)
-        penalty = np.fmax(HEIGHT_PENALTY * height_ratio**2, 0) + factor * length_ratio**2
-        weights -= np.where(np.isnan(height), UNKNOWN_PENALTY * length**2, penalty)
+        height_penalty = np.fmax(HEIGHT_PENALTY * height_ratio**2, 0)
+        penalty = height_penalty + factor * length_ratio**2
+        unknown_penalty = UNKNOWN_PENALTY * length**2
+        weights -= np.where(np.isnan(height), unknown_penalty, penalty)
         if len(weights) > _MAX_PAIRS:
-            kept = np.sort(np.argpartition(-pairs.scores, _MAX_PAIRS)[:_MAX_PAIRS])
+            kept = np.argpartition(-pairs.scores, _MAX_PAIRS)[:_MAX_PAIRS]
+            kept = np.sort(kept)
             chosen = chosen[kept]
             pairs = pairs[kept]
             weights = weights[kept]
@@ -345,6 +355,8 @@ class _PersonAssembly:
         lengths = np.bincount(starts, pairs.lengths * self._is_joined, count)
         shares = np.bincount(starts, SHARES[pairs.limbs] * self._is_joined, count)
         # Above 0, for the logarithm: joints may coincide.
-        heights = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)
-        heights[np.bincount(groups, minlength=count) == 1] = np.nan
+        ratios = lengths / np.maximum(shares, 1e-6)
+        heights = np.maximum(ratios, 1e-3).astype(np.float32)
+        is_alone = np.bincount(groups, minlength=count) == 1
+        heights[is_alone] = np.nan
         return heights[groups]

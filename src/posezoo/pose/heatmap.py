@@ -25,6 +25,7 @@ from posezoo.pose.decoder_type import (
     Maps,
     are_coco_heatmaps,
     check_options,
+    declare_outputs,
     is_share,
 )
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
@@ -38,7 +39,6 @@ from posezoo.pose.top_down import (
     crop_fit,
     crop_stretch,
 )
-from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -283,15 +283,17 @@ CONVENTIONS: dict[str, HeatmapConvention] = {
     "alphapose": HeatmapConvention(quarter_offsets, crop=crop_blank, blank_is_mean=True),
 }
 
+_MAPS = (1, JOINTS, -1, -1)
+
 DECODER = DecoderType(
-    networks=((Output("", (1, JOINTS, -1, -1), role="heatmaps"),),),
+    networks=(declare_outputs(heatmaps=_MAPS),),
     options=HeatmapOptions,
     decode=decode_heatmap,
     pipeline=TOP_DOWN,
     skeleton=SKELETON,
     needs="17 heatmaps",
     rules=({"heatmaps": are_coco_heatmaps},),
-    optional=(Output("", (1, JOINTS, -1, -1), role="flipped_heatmaps"),),
+    optional=declare_outputs(flipped_heatmaps=_MAPS),
     takes_boxes=True,
     has_pixel_centers=True,
     visible_score=MAXIMUM_IS_VISIBLE,

@@ -45,8 +45,10 @@ class ImageTransform:
         """Points (..., 2) in input pixels, converted to image pixels."""
         # The inverse is written out, because numpy.linalg.inv takes ten times as long.
         (a, b, x), (c, d, y) = self.matrix.tolist()
-        inverse = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / (a * d - b * c)
-        converted: Floats = (points @ inverse[:, :2].T + inverse[:, 2]).astype(np.float32)
+        adjugate = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]])
+        inverse = adjugate / (a * d - b * c)
+        moved = points @ inverse[:, :2].T + inverse[:, 2]
+        converted: Floats = moved.astype(np.float32)
         return converted
 
     def warp(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
@@ -66,20 +68,18 @@ class ImageTransform:
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
         margin = 2 / min(self.scales)
-        left, top = (
-            np.floor(corners.min(axis=0) - margin).clip(0, image.shape[1::-1]).astype(int).tolist()
-        )
-        right, bottom = (
-            np.ceil(corners.max(axis=0) + margin).clip(0, image.shape[1::-1]).astype(int).tolist()
-        )
+        sides = image.shape[1::-1]
+        first = np.floor(corners.min(axis=0) - margin).clip(0, sides)
+        last = np.ceil(corners.max(axis=0) + margin).clip(0, sides)
+        left, top = first.astype(int).tolist()
+        right, bottom = last.astype(int).tolist()
         if left >= right or top >= bottom:
             return np.full((height, width, 3), np.rint(padding), np.uint8)
         part = _shrink(image[top:bottom, left:right], self.scales)
         stretch_x = (right - left) / part.shape[1]
         stretch_y = (bottom - top) / part.shape[0]
-        matrix = self.matrix @ np.array(
-            [[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64
-        )
+        from_part = np.array([[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64)
+        matrix = self.matrix @ from_part
         # In OpenCV integer coordinates are centers of pixels.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
         border = np.broadcast_to(padding, 3).tolist()
@@ -123,9 +123,12 @@ class InputSizing:
         much memory.
         """
         scale = target / self.target_size(aspect)
-        sides = (min(round(side * scale), 4 * target) for side in aspect)
-        cells = (max(1, math.ceil((side - self.extra) / self.stride)) for side in sides)
-        width, height = (count * self.stride + self.extra for count in cells)
+        sides = []
+        for side in aspect:
+            usual = min(round(side * scale), 4 * target)
+            cells = max(1, math.ceil((usual - self.extra) / self.stride))
+            sides.append(cells * self.stride + self.extra)
+        width, height = sides
         return width, height
 
 
@@ -167,14 +170,20 @@ def letterbox_image(
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
-    inner = size if stretches else (max(1, round(scale * width)), max(1, round(scale * height)))
-    left, top = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2) if centered else (0, 0)
-    transform = ImageTransform(
-        np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size
-    )
+    inner = size
+    if not stretches:
+        inner = (max(1, round(scale * width)), max(1, round(scale * height)))
+    left = 0
+    top = 0
+    if centered:
+        left = (size[0] - inner[0]) // 2
+        top = (size[1] - inner[1]) // 2
+    matrix = np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]])
+    transform = ImageTransform(matrix, size)
     letterboxed: Image = np.full((size[1], size[0], 3), padding, image.dtype)
     inside = letterboxed[top : top + inner[1], left : left + inner[0]]
-    cv2.resize(_shrink(image, transform.scales), inner, dst=inside, interpolation=cv2.INTER_LINEAR)
+    reduced = _shrink(image, transform.scales)
+    cv2.resize(reduced, inner, dst=inside, interpolation=cv2.INTER_LINEAR)
     return transform, letterboxed
 
 
@@ -187,15 +196,20 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
     cv2 = import_optional("cv2", extra="run")
     while min(scales) <= 0.125:
         across, down = (2 if scale <= 0.125 else 1 for scale in scales)
-        size = max(1, part.shape[1] // across), max(1, part.shape[0] // down)
-        part = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)  # the average of 2 x 2 pixels
+        # The average of 2 x 2 pixels.
+        part = cv2.resize(part, _divide(part, across, down), interpolation=cv2.INTER_LINEAR)
         scales = across * scales[0], down * scales[1]
     across, down = (max(1, int(1 / (KEPT_RESOLUTION * scale))) for scale in scales)
     if across == down == 1:
         return part
-    size = max(1, part.shape[1] // across), max(1, part.shape[0] // down)
-    shrunk: Image = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    shrunk: Image = cv2.resize(part, _divide(part, across, down), interpolation=cv2.INTER_AREA)
     return shrunk
+
+
+def _divide(part: Image, across: int, down: int) -> Size:
+    """The sides of an image, divided by these numbers."""
+    height, width = part.shape[:2]
+    return max(1, width // across), max(1, height // down)
 
 
 def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
@@ -207,10 +221,10 @@ def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Siz
     # numpy.stack takes three times as long.
     keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
     is_found = keypoints[:, :, 2:] > 0
-    keypoints[:, :, :2] = np.where(is_found, transform.to_image(keypoints[:, :, :2]), 0)
-    return create_poses(
-        keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image
-    )
+    points = transform.to_image(keypoints[:, :, :2])
+    keypoints[:, :, :2] = np.where(is_found, points, 0)
+    scores = np.array([pose.score for pose in poses])
+    return create_poses(keypoints, scores, poses[0].skeleton, image)
 
 
 def rotated_square_transform(
@@ -226,12 +240,7 @@ def rotated_square_transform(
     cos = scale * math.cos(angle)
     sin = scale * math.sin(angle)
     x, y = center
-    return ImageTransform(
-        np.array(
-            [
-                [cos, sin, size[0] / 2 - cos * x - sin * y],
-                [-sin, cos, size[1] / 2 + sin * x - cos * y],
-            ]
-        ),
-        size,
-    )
+    shift_x = size[0] / 2 - cos * x - sin * y
+    shift_y = size[1] / 2 + sin * x - cos * y
+    matrix = np.array([[cos, sin, shift_x], [-sin, cos, shift_y]])
+    return ImageTransform(matrix, size)

@@ -21,12 +21,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.decoder_type import PEAK_IS_VISIBLE, DecoderType, Maps, are_maps, check_options
+from posezoo.pose.decoder_type import (
+    PEAK_IS_VISIBLE,
+    DecoderType,
+    Maps,
+    are_maps,
+    check_options,
+    declare_outputs,
+)
 from posezoo.pose.grouping import GroupingOptions
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, Pose3D, bounding_box
 from posezoo.pose.letterbox import ImageTransform, InputSizing, Size
 from posezoo.pose.openpose import decode_openpose
-from posezoo.spec.model import Output
 
 SKELETON = "panoptic-19"
 JOINTS = 19
@@ -39,11 +45,17 @@ _HIPS = [_NAMES.index("left_hip"), _NAMES.index("right_hip")]
 _FROM_OPENPOSE = [_NAMES.index(name) for name in SKELETONS["openpose-18"].keypoints]
 
 #: The limbs that are read separately; the outermost joint comes first.
-LIMBS = tuple(
-    tuple(_NAMES.index(f"{side}_{joint}" if joint != "nose" else joint) for joint in limb)
-    for side in ("right", "left")
-    for limb in (("ear", "eye", "nose"), ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip"))
-)
+LIMBS = [
+    [_NAMES.index(joint) for joint in limb.split()]
+    for limb in (
+        "right_ear right_eye nose",
+        "right_wrist right_elbow right_shoulder",
+        "right_ankle right_knee right_hip",
+        "left_ear left_eye nose",
+        "left_wrist left_elbow left_shoulder",
+        "left_ankle left_knee left_hip",
+    )
+]
 
 # The focal length of an unknown camera, relative to the image's width, as in Open Model Zoo's demo.
 # It is a horizontal field of view of 64 degrees.
@@ -104,30 +116,27 @@ def lift_poses(
         is_found = keypoints[:, 2] > 0
         if not is_found[_NECK]:
             continue
-        relative = options.person_height_cm * read_locations(
-            maps["coordinates"], keypoints, transform.size
-        )
+        locations = read_locations(maps["coordinates"], keypoints, transform.size)
+        relative = options.person_height_cm * locations
         if not np.isfinite(relative).all():
             continue
-        keypoints[is_found, :2] = transform.to_image(keypoints[is_found, :2])
-        translation = solve(relative[is_found], keypoints[is_found, :2] - middle, focal_length)
-        if translation is None or not (relative[is_found, 2] + translation[2]).min() > 0:
+        seen = transform.to_image(keypoints[is_found, :2])
+        keypoints[is_found, :2] = seen
+        translation = solve(relative[is_found], seen - middle, focal_length)
+        if translation is None:
+            continue
+        depths = relative[is_found, 2] + translation[2]
+        if not depths.min() > 0:
             continue
         x, y, z = relative[_PELVIS] + translation
         if is_found[_HIPS].all() and z > 0:
             keypoints[_PELVIS, :2] = focal_length * np.array([x, y]) / z + middle
             keypoints[_PELVIS, 2] = keypoints[_HIPS, 2].min()
         root = relative[_NECK]
-        lifted.append(
-            Pose3D(
-                keypoints,
-                SKELETON,
-                pose.score,
-                bounding_box(keypoints, image),
-                root_relative=(relative - root).astype(np.float32),
-                translation=(translation + root).astype(np.float32),
-            )
-        )
+        box = bounding_box(keypoints, image)
+        root_relative = (relative - root).astype(np.float32)
+        neck = (translation + root).astype(np.float32)
+        lifted.append(Pose3D(keypoints, SKELETON, pose.score, box, root_relative, neck))
     return lifted
 
 
@@ -150,7 +159,7 @@ def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[
         visible = [joint for joint in limb if keypoints[joint, 2] > 0]
         if visible:
             outermost = visible[0]
-            positions[list(limb)] = maps[list(limb), :, y[outermost], x[outermost]]
+            positions[limb] = maps[limb, :, y[outermost], x[outermost]]
     return positions
 
 
@@ -170,8 +179,8 @@ def solve_perspective(
     matrix = np.zeros((2 * count, 3))
     matrix[:count, 0] = matrix[count:, 1] = focal_length
     matrix[:, 2] = -seen.T.ravel()
-    rest = (seen * joints[:, 2:] - focal_length * joints[:, :2]).T.ravel()
-    translation, _, rank, _ = np.linalg.lstsq(matrix, rest, rcond=None)
+    rest = seen * joints[:, 2:] - focal_length * joints[:, :2]
+    translation, _, rank, _ = np.linalg.lstsq(matrix, rest.T.ravel(), rcond=None)
     return translation if rank == 3 else None
 
 
@@ -190,17 +199,16 @@ def solve_weak_perspective(
     projected_size = np.linalg.norm(seen - middle_seen)
     if not projected_size > 0:
         return None
-    shift: NDArray[np.float64] = size / projected_size * np.array([*middle_seen, focal_length])
+    direction = np.array([*middle_seen, focal_length])
+    shift: NDArray[np.float64] = size / projected_size * direction
     shift[:2] -= middle[:2]
     return shift
 
 
 DECODER = DecoderType(
     networks=(
-        (
-            Output("", (1, 57, -1, -1), role="coordinates"),
-            Output("", (1, 19, -1, -1), role="heatmaps"),
-            Output("", (1, 38, -1, -1), role="pafs"),
+        declare_outputs(
+            coordinates=(1, 57, -1, -1), heatmaps=(1, 19, -1, -1), pafs=(1, 38, -1, -1)
         ),
     ),
     options=LiftingOptions,

@@ -8,6 +8,7 @@ section 2.3; the share is from D. Osokin, arXiv:1811.12004).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -71,22 +72,15 @@ def find_limb_candidates(
     totals = (counts[STARTS] * counts[ENDS]).cumsum()
     with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which counts as disagreement
         if totals[-1] <= _PAIRS_AT_ONCE:
-            return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
+            pairs = _pairs(points, counts, _ALL_LIMBS, pafs.shape)
+            return _chosen(pairs, pafs, min_affinity)
         parts = totals // _PAIRS_AT_ONCE
-        chosen = [
-            _chosen(
-                _pairs(points, counts, np.flatnonzero(parts == part), pafs.shape),
-                pafs,
-                min_affinity,
-            )
-            for part in dict.fromkeys(parts.tolist())
-        ]
-    return LimbCandidates(
-        *(
-            np.concatenate([getattr(part, name) for part in chosen])
-            for name in LimbCandidates.__slots__
-        )
-    )
+        chosen = []
+        for part in dict.fromkeys(parts.tolist()):
+            limbs = np.flatnonzero(parts == part)
+            pairs = _pairs(points, counts, limbs, pafs.shape)
+            chosen.append(_chosen(pairs, pafs, min_affinity))
+    return reduce(LimbCandidates.__add__, chosen)
 
 
 def find_weak_limb_candidates(
@@ -115,17 +109,17 @@ def find_weak_limb_candidates(
     dx = x[other] - x[one]
     dy = y[other] - y[one]
     channels = (CHANNELS[which] * (height * width)).astype(np.int32)
-    pairs = _PeakPairs(
-        which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy)
-    )
+    lengths = np.sqrt(dx * dx + dy * dy)
+    pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, lengths)
     with np.errstate(invalid="ignore"):
         along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
         agreeing = (along > min_affinity) & (along < np.inf)
         # A negated any() of the opposite comparison would accept NaN.
         not_opposite = (along >= -np.float32(min_affinity)).all(axis=0)
-        kept = np.flatnonzero(not_opposite & (agreeing.sum(axis=0) >= WEAK))
-    scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / np.float32(SAMPLES)
-    return LimbCandidates(which[kept], one[kept], other[kept], scores, pairs.lengths[kept])
+        is_weak = agreeing.sum(axis=0) >= WEAK
+        kept = np.flatnonzero(not_opposite & is_weak)
+    sums = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0)
+    return pairs.to_candidates(kept, sums / np.float32(SAMPLES))
 
 
 _PAIRS_AT_ONCE = 20_000
@@ -139,24 +133,22 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
             break
         one, other = (pairs.field_along(pafs, SHARES_OF_LIMB[sample]) for sample in samples)
         # Not counted with <=, because NaN must count as disagreement.
-        failed = failed + (
-            2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8)
-        )
+        one_agrees = (one > min_affinity).view(np.int8)
+        other_agrees = (other > min_affinity).view(np.int8)
+        failed = failed + (2 - one_agrees - other_agrees)
         left = np.flatnonzero(failed < 2)  # indices are faster than a mask
         if len(left) > max_count:
-            left = np.sort(
-                left.take(np.argpartition(-(one + other).take(left), max_count)[:max_count])
-            )
+            sums = (one + other).take(left)
+            highest = np.argpartition(-sums, max_count)[:max_count]
+            left = np.sort(left.take(highest))
         pairs = pairs[left]
         failed = failed[left]
     along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)
     count = agreeing.sum(axis=0, dtype=np.float32)
     kept = np.flatnonzero(count >= ENOUGH)
-    scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / count[kept]
-    return LimbCandidates(
-        pairs.limbs[kept], pairs.starts[kept], pairs.ends[kept], scores, pairs.lengths[kept]
-    )
+    sums = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0)
+    return pairs.to_candidates(kept, sums / count[kept])
 
 
 SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
@@ -186,6 +178,11 @@ class _PeakPairs:
     def __getitem__(self, index: NDArray[Any]) -> _PeakPairs:
         return _PeakPairs(*(getattr(self, name).take(index) for name in self.__slots__))
 
+    def to_candidates(self, kept: NDArray[Any], scores: Floats) -> LimbCandidates:
+        """Some of the pairs, with these scores."""
+        pairs = self[kept]
+        return LimbCandidates(pairs.limbs, pairs.starts, pairs.ends, scores, pairs.lengths)
+
     def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the affinity of each pair at a relative position between its peaks."""
         height, width = pafs.shape[1:]
@@ -195,7 +192,8 @@ class _PeakPairs:
         rows = (share * self.dy + (self.y + _HALF)).astype(np.int32)
         place = rows * np.int32(width) + columns + self.channels
         flat = pafs.reshape(-1)
-        along: Floats = flat.take(place) * self.dx + flat[height * width :].take(place) * self.dy
+        along: Floats = flat.take(place) * self.dx
+        along += flat[height * width :].take(place) * self.dy
         along /= self.lengths + np.float32(1e-6)
         return along
 
@@ -224,10 +222,12 @@ def _pairs(
     row_counts = counts[joints]
     # Array methods are used, because numpy's functions of the same names take twice as long.
     row_limbs = limbs.astype(np.int32).repeat(row_counts)
-    row_starts = (first[joints] - row_counts.cumsum() + row_counts).repeat(row_counts)
+    shifts = first[joints] - row_counts.cumsum() + row_counts
+    row_starts = shifts.repeat(row_counts)
     row_starts += np.arange(len(row_limbs))
     sizes = counts[ENDS][row_limbs]
-    ends = (first[ENDS][row_limbs] - sizes.cumsum() + sizes).astype(np.int32).repeat(sizes)
+    shifts = first[ENDS][row_limbs] - sizes.cumsum() + sizes
+    ends = shifts.astype(np.int32).repeat(sizes)
     ends += np.arange(len(ends), dtype=np.int32)
     start_x = x.take(row_starts).repeat(sizes)
     start_y = y.take(row_starts).repeat(sizes)

@@ -16,11 +16,11 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
+    declare_outputs,
 )
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
-from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 
@@ -94,7 +94,7 @@ def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | 
 
 
 DECODER = DecoderType(
-    networks=((Output("", (1, 1, 17, 3), role="keypoints"),),),
+    networks=(declare_outputs(keypoints=(1, 1, 17, 3)),),
     options=TopDownOptions,
     decode=decode_movenet,
     pipeline=TOP_DOWN,

@@ -16,11 +16,11 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     check_options,
+    declare_outputs,
     is_share,
 )
 from posezoo.pose.keypoints import Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -59,7 +59,7 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
 
 
 DECODER = DecoderType(
-    networks=((Output("", (1, 6, 56), role="people"),),),
+    networks=(declare_outputs(people=(1, 6, 56)),),
     options=MultiPoseOptions,
     person_score="min_score",
     decode=decode_multipose,

@@ -31,6 +31,7 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     are_maps,
+    declare_outputs,
 )
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
@@ -42,8 +43,7 @@ from posezoo.pose.limbs import (
     find_weak_limb_candidates,
 )
 from posezoo.pose.omz_compatible import decode_openpose_omz
-from posezoo.pose.peaks import find_peaks, refine_subpixel, upsample
-from posezoo.spec.model import Output
+from posezoo.pose.peaks import find_peaks, locate_peaks, upsample
 
 SKELETON = "openpose-18"
 
@@ -89,11 +89,7 @@ def decode_openpose(
         radius=nms_radius(cell),
         limit=options.max_peaks,
     )
-    x, y = refine_subpixel(joints, peaks) if options.subpixel else (peaks.columns, peaks.rows)
-    points: Floats = np.empty((len(peaks), 3), np.float32)
-    points[:, 0] = x
-    points[:, 1] = y
-    points[:, 2] = peaks.scores
+    points = locate_peaks(joints, peaks, subpixel=options.subpixel)
     limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity)
 
     def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
@@ -103,15 +99,18 @@ def decode_openpose(
         points, peaks.maps.tolist(), limbs, cell, find_weak, single_pass=single_pass
     )
     counts = np.bincount(groups, minlength=len(totals))
-    is_kept = (counts >= max(2, options.min_keypoints)) & (totals >= options.min_score * counts)
+    is_large = counts >= max(2, options.min_keypoints)
+    is_kept = is_large & (totals >= options.min_score * counts)
     kept_peaks = is_kept[groups].nonzero()[0]
     person_of = is_kept.cumsum() - 1  # by group
     keypoints: Floats = np.zeros((np.count_nonzero(is_kept), JOINTS, 3), np.float32)
     in_pixels = points[kept_peaks]
     in_pixels[:, :2] += np.float32(0.5)
     in_pixels[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)
-    keypoints[person_of[groups[kept_peaks]], peaks.maps[kept_peaks]] = in_pixels
-    scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
+    people = person_of[groups[kept_peaks]]
+    keypoints[people, peaks.maps[kept_peaks]] = in_pixels
+    means = keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS)
+    scores = np.minimum(means, 1)
     order = np.argsort(-scores, kind="stable")
     return create_poses(keypoints[order], scores[order], SKELETON, size)
 
@@ -133,7 +132,8 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
     If there are two outputs with channels last, they are transposed.
     """
     if len(outputs) == 1:  # if there are two, a side of 57 is not a number of channels
-        (both,) = (_channels_first(output, _BOTH) for output in outputs.values())
+        (output,) = outputs.values()
+        both = _channels_first(output, _BOTH)
         if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
     channels = {"heatmaps": _HEATMAPS, "pafs": _PAFS}
@@ -148,13 +148,13 @@ def _channels_first(maps: Any, channels: int) -> Any:
     return maps
 
 
+def _are_both(_name: str, shape: tuple[int, ...]) -> bool:
+    # are_maps(57) would fail if a side is 17, 19 or 38 cells.
+    return len(shape) == 4 and _BOTH in (shape[1], shape[3])
+
+
 DECODER = DecoderType(
-    networks=(
-        (
-            Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"),
-            Output("", (1, _PAFS, -1, -1), role="pafs"),
-        ),
-    ),
+    networks=(declare_outputs(heatmaps=(1, _HEATMAPS, -1, -1), pafs=(1, _PAFS, -1, -1)),),
     options=OpenPoseOptions,
     person_score="min_score",
     decode=_decode,
@@ -163,12 +163,7 @@ DECODER = DecoderType(
     needs="19 heatmaps and 38 PAFs",
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
-        # are_maps(57) would fail if a side is 17, 19 or 38 cells.
-        {
-            "heatmaps_and_pafs": (
-                lambda _name, shape: len(shape) == 4 and _BOTH in (shape[1], shape[3])
-            )
-        },
+        {"heatmaps_and_pafs": _are_both},
     ),
     omz_model_types=("openpose",),
     convert_outputs=_split_heatmaps_and_pafs,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,8 @@ def find_peaks(
     cv2 = import_optional("cv2", extra="run")
     surface = padded.reshape(-1, width + radius)
     highest = cv2.dilate(surface, _THREE_BY_THREE)
-    cells = ((surface == highest) & (surface > threshold)).reshape(-1).nonzero()[0]
+    is_peak = (surface == highest) & (surface > threshold)
+    cells = is_peak.reshape(-1).nonzero()[0]
     earlier, later = _around(width + radius, radius)
     flat = surface.reshape(-1)
     if radius > 1:
@@ -119,11 +121,21 @@ def select_highest(maps: Floats, cells: Ints, limit: int) -> Peaks:
     order = np.lexsort((-scores, kind))
     if len(order) > limit:
         ordered = kind[order]
-        order = order[np.arange(len(order)) - np.searchsorted(ordered, ordered) < limit]
+        ranks = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+        order = order[ranks < limit]
     return Peaks(kind[order], column[order], row[order], scores[order])
 
 
 _THREE_BY_THREE = np.ones((3, 3), np.uint8)
+
+
+def locate_peaks(maps: Floats, peaks: Peaks, *, subpixel: bool) -> Floats:
+    """(N, 3): x and y of the peaks in cells, and their scores."""
+    x: NDArray[Any] = peaks.columns
+    y: NDArray[Any] = peaks.rows
+    if subpixel:
+        x, y = refine_subpixel(maps, peaks)
+    return np.stack([x, y, peaks.scores], axis=1, dtype=np.float32)
 
 
 def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
@@ -140,7 +152,8 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     # For neighbors outside the map this reads an unrelated cell, which is replaced below.
     around = (here + np.array([[-1], [-width], [1], [width], [0]])) % len(flat)
     # fmax and fmin ignore NaN.
-    logs = np.log(np.fmin(np.fmax(np.abs(flat.take(around)), TINY), HUGE))
+    values = np.fmax(np.abs(flat.take(around)), TINY)
+    logs = np.log(np.fmin(values, HUGE))
     before = logs[:2] - logs[4]
     after = logs[2:4] - logs[4]
     cells = np.array([peaks.columns, peaks.rows])
@@ -156,7 +169,8 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     # The maximum of the parabola through (-1, before), (0, 0), (1, after) is at most half a cell
     # away.
     bend = np.minimum(before + after, -TINY)
-    x, y = cells + (np.float32(0.5) * (before - after) / bend).clip(-0.5, 0.5)
+    offsets = np.float32(0.5) * (before - after) / bend
+    x, y = cells + offsets.clip(-0.5, 0.5)
     return x, y
 
 
@@ -184,7 +198,8 @@ def quarter_offset(
         first: the offset is 0 in columns and rows before this one, and in the last ones.
     """
     height, width = maps.shape[1:]
-    inside = (x >= first) & (x < width - 1) & (y >= first) & (y < height - 1)
+    inside = (x >= first) & (x < width - 1)
+    inside &= (y >= first) & (y < height - 1)
     offsets: Floats = np.zeros((len(x), 2), np.float32)
     kinds = kinds[inside]
     x = x[inside]

@@ -23,11 +23,11 @@ from posezoo.pose.decoder_type import (
     Maps,
     OutputRule,
     check_options,
+    declare_outputs,
     is_share,
 )
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -231,15 +231,13 @@ _CHANNELS = {
     "displacements_bwd": 2 * len(_EDGES),
 }
 
-_OUTPUTS = tuple(
-    Output("", (1, -1, -1, channels), role=role) for role, channels in _CHANNELS.items()
-)
+_SHAPES = {role: (1, -1, -1, channels) for role, channels in _CHANNELS.items()}
 _RULES = {
     role: _has_channels(channels, role.partition("_")[2]) for role, channels in _CHANNELS.items()
 }
 
 DECODER = DecoderType(
-    networks=(_OUTPUTS,),
+    networks=(declare_outputs(**_SHAPES),),
     options=PoseNetOptions,
     person_score="min_score",
     decode=decode_posenet,

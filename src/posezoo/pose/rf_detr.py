@@ -17,12 +17,12 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     check_options,
+    declare_outputs,
     is_share,
     require_equal_rows,
 )
 from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import Size
-from posezoo.spec.model import Output
 
 #: The class of people, the first one.
 PERSON = 0
@@ -71,13 +71,13 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     rows = maps["keypoints"]
     with np.errstate(over="ignore", invalid="ignore"):
         visibility = _sigmoid(rows[:, :, FINDABLE])
-        strength = (
-            _sigmoid(maps["labels"][:, PERSON]) * _mean_variance(rows, visibility) ** -EXPONENT
-        )
+        precision = _mean_variance(rows, visibility) ** -EXPONENT
+        strength = _sigmoid(maps["labels"][:, PERSON]) * precision
         scores = 1 - 1 / (1 + strength)
     # A comparison with a score that is not finite is false.
     is_person = (scores >= options.min_score) & (scores > 0)
-    is_person &= np.isfinite(rows).all(axis=(1, 2)) & np.isfinite(maps["dets"]).all(axis=1)
+    is_person &= np.isfinite(rows).all(axis=(1, 2))
+    is_person &= np.isfinite(maps["dets"]).all(axis=1)
     people = np.flatnonzero(is_person)
     people = people[np.argsort(-scores[people], kind="stable")]
     keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
@@ -91,7 +91,8 @@ def _mean_variance(rows: Floats, weights: NDArray[np.float64]) -> NDArray[np.flo
     first, second, third = (rows[:, :, place].astype(float) for place in (FIRST, SECOND, THIRD))
     variance = np.exp(-2 * first) + np.exp(-2 * third)
     variance += second**2 * np.exp(-2 * first - 2 * third)
-    mean: NDArray[np.float64] = (weights * variance).sum(axis=1) / weights.sum(axis=1)
+    total = (weights * variance).sum(axis=1)
+    mean: NDArray[np.float64] = total / weights.sum(axis=1)
     return mean
 
 
@@ -113,13 +114,7 @@ def _are_keypoints(_name: str, shape: tuple[int, ...]) -> bool:
 
 
 DECODER = DecoderType(
-    networks=(
-        (
-            Output("", (1, -1, 4), role="dets"),
-            Output("", (1, -1, -1), role="labels"),
-            Output("", (1, -1, -1, VALUES), role="keypoints"),
-        ),
-    ),
+    networks=(declare_outputs(dets=(1, -1, 4), labels=(1, -1, -1), keypoints=(1, -1, -1, VALUES)),),
     options=RfDetrOptions,
     person_score="min_score",
     decode=decode_rf_detr,

@@ -18,6 +18,7 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     check_options,
+    declare_outputs,
     is_share,
     require_equal_rows,
 )
@@ -25,7 +26,6 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
-from posezoo.spec.model import Output
 
 #: The label of people, the first class.
 PERSON = 0
@@ -79,7 +79,7 @@ def are_boxes(_name: str, shape: tuple[int, ...]) -> bool:
 
 
 DECODER = DecoderType(
-    networks=((Output("", (1, -1, 5), role="dets"), Output("", (1, -1), role="labels")),),
+    networks=(declare_outputs(dets=(1, -1, 5), labels=(1, -1)),),
     options=RtmdetOptions,
     person_score="min_box_score",
     decode=decode_rtmdet,

@@ -18,13 +18,13 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     check_options,
+    declare_outputs,
     is_share,
     require_equal_rows,
 )
 from posezoo.pose.keypoints import Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.rtmdet import are_boxes, find_rows
-from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -75,9 +75,7 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
 
 
 DECODER = DecoderType(
-    networks=(
-        (Output("", (1, -1, 5), role="dets"), Output("", (1, -1, JOINTS, 3), role="keypoints")),
-    ),
+    networks=(declare_outputs(dets=(1, -1, 5), keypoints=(1, -1, JOINTS, 3)),),
     options=RtmoOptions,
     person_score="min_score",
     decode=decode_rtmo,

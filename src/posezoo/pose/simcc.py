@@ -21,11 +21,11 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     check_options,
+    declare_outputs,
 )
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
-from posezoo.spec.model import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +67,28 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
         InferenceError: the number of keypoints or of bins does not fit.
     """
     across, down = _average_with_mirrored(maps)
-    bins = round(size[0] * options.split), round(size[1] * options.split)
-    if (across.shape[1], down.shape[1]) != bins:
+    width, height = size
+    columns = round(width * options.split)
+    rows = round(height * options.split)
+    if across.shape[1] != columns or down.shape[1] != rows:
         raise InferenceError(
             f"simcc has {across.shape[1]} and {down.shape[1]} bins, but an input of"
-            f" {size[0]}x{size[1]} with {options.split:g} in a pixel has {bins[0]} and {bins[1]}",
+            f" {width}x{height} with {options.split:g} in a pixel has {columns} and {rows}",
             hint="split is the number of bins for each pixel",
         )
     if len(across) != len(down):
         raise InferenceError(f"simcc has {len(across)} keypoints in x, and {len(down)} in y")
-    keypoints: Floats = np.zeros((1, len(across), 3), np.float32)
-    keypoints[0, :, 0] = across.argmax(axis=1) / options.split
-    keypoints[0, :, 1] = down.argmax(axis=1) / options.split
-    keypoints[0, :, 2] = np.minimum(across.max(axis=1), down.max(axis=1))
-    missing = ~(np.isfinite(keypoints[0, :, 2]) & (keypoints[0, :, 2] > 0))
-    keypoints[0, missing] = 0
+    keypoints: Floats = np.zeros((len(across), 3), np.float32)
+    keypoints[:, 0] = across.argmax(axis=1) / options.split
+    keypoints[:, 1] = down.argmax(axis=1) / options.split
+    scores = keypoints[:, 2]
+    scores[:] = np.minimum(across.max(axis=1), down.max(axis=1))
+    missing = ~(np.isfinite(scores) & (scores > 0))
+    keypoints[missing] = 0
     if missing.all():
         return []
-    score = min(float(keypoints[0, :, 2].mean()), 1.0)
-    return create_poses(keypoints, np.array([score]), skeleton_of(len(across)), size)
+    score = min(float(scores.mean()), 1.0)
+    return create_poses(keypoints[None], np.array([score]), skeleton_of(len(across)), size)
 
 
 def _average_with_mirrored(maps: Maps) -> tuple[Floats, Floats]:
@@ -123,12 +126,11 @@ def _model_info(options: SimccOptions) -> dict[str, str]:
     }
 
 
+_BINS = (1, -1, -1)
+
 DECODER = DecoderType(
-    networks=((Output("", (1, -1, -1), role="simcc_x"), Output("", (1, -1, -1), role="simcc_y")),),
-    optional=(
-        Output("", (1, -1, -1), role="flipped_simcc_x"),
-        Output("", (1, -1, -1), role="flipped_simcc_y"),
-    ),
+    networks=(declare_outputs(simcc_x=_BINS, simcc_y=_BINS),),
+    optional=declare_outputs(flipped_simcc_x=_BINS, flipped_simcc_y=_BINS),
     options=SimccOptions,
     decode=decode_simcc,
     pipeline=TOP_DOWN,

@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, import_optional
-from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
-from posezoo.pose.keypoints import Pose
+from posezoo.pose.decoder_type import (
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_options,
+    declare_outputs,
+    is_share,
+)
+from posezoo.pose.keypoints import Floats, Pose
 from posezoo.pose.letterbox import Size
-from posezoo.spec.model import Output
 
 SKELETON = "box"
 
@@ -87,14 +93,14 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     """
     rows = maps["detections"].reshape(-1, 7)
     ends = np.flatnonzero(rows[:, 0] < 0)
-    rows = rows[: ends[0]] if len(ends) else rows
-    is_person = (
-        np.isfinite(rows).all(axis=1)
-        & (rows[:, 1] == PERSON)
-        & (rows[:, 2] >= options.min_box_score)
-    )
+    if len(ends):
+        rows = rows[: ends[0]]
+    is_person = np.isfinite(rows).all(axis=1)
+    is_person &= rows[:, 1] == PERSON
+    is_person &= rows[:, 2] >= options.min_box_score
     rows = rows[is_person]
-    rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
+    order = np.argsort(-rows[:, 2], kind="stable")
+    rows = rows[order].astype(float)
     return create_box_poses(rows[:, 3:] * [*size, *size], rows[:, 2], size)
 
 
@@ -107,12 +113,11 @@ def create_box_poses(boxes: NDArray[Any], scores: NDArray[Any], size: Size) -> l
         size: width and height of the image, in pixels.
     """
     inside, has_size = clip_boxes(boxes, size)
-    return [
-        Pose(np.zeros((0, 3), np.float32), SKELETON, min(score, 1.0), (x0, y0, x1, y1))
-        for (x0, y0, x1, y1), score in zip(
-            inside[has_size].tolist(), scores[has_size].tolist(), strict=True
-        )
-    ]
+    poses = []
+    for box, score in zip(inside[has_size].tolist(), scores[has_size].tolist(), strict=True):
+        no_keypoints: Floats = np.zeros((0, 3), np.float32)
+        poses.append(Pose(no_keypoints, SKELETON, min(score, 1.0), tuple(box)))
+    return poses
 
 
 def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -145,7 +150,8 @@ def find_best_boxes(
     for ``suppress_boxes``.
     """
     cv2 = import_optional("cv2", extra="run")
-    rectangles = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    corners = boxes[:, :2]
+    rectangles = np.concatenate([corners, boxes[:, 2:] - corners], axis=1)
     kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0, max_overlap)
     return np.array(kept, np.intp)
 
@@ -189,7 +195,7 @@ def _model_info(options: DetectionOptions) -> dict[str, str]:
 
 
 DECODER = DecoderType(
-    networks=((Output("", (1, 1, -1, 7), role="detections"),),),
+    networks=(declare_outputs(detections=(1, 1, -1, 7)),),
     options=DetectionOptions,
     person_score="min_box_score",
     decode=decode_ssd,

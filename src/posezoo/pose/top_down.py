@@ -38,9 +38,7 @@ class TopDownOptions:
 
     def __post_init__(self) -> None:
         check_options(self, "0 to 1", is_share, "max_similarity")
-        check_options(
-            self, "0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10, "padding"
-        )
+        check_options(self, "0, or 0.1 to 10", _is_padding, "padding")
         check_options(self, "1 or more", lambda value: value >= 1, "max_people")
 
     @property
@@ -57,6 +55,10 @@ class TopDownOptions:
     def runs_mirrored(self) -> bool:
         """Whether the network also processes the mirrored crop."""
         return False
+
+
+def _is_padding(value: float) -> bool:
+    return value == 0 or 0.1 <= value <= 10
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -105,9 +107,8 @@ def crop_fit(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonC
     B. Xiao et al., Simple Baselines, 2018, arXiv:1804.06208 (``_xywh2cs``,
     ``get_affine_transform``). Their factor pixel_std of 200 cancels out, so it is not used here.
     """
-    return PersonCrop(
-        _view(box.center, _fit_aspect(box, size, padding or PADDING), size), (0, 0, *image)
-    )
+    sides = _fit_aspect(box, size, padding or PADDING)
+    return PersonCrop(_view(box.center, sides, size), (0, 0, *image))
 
 
 def crop_align(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
@@ -129,7 +130,8 @@ def crop_stretch(box: Box, image: Size, size: Size, padding: float = 0.0) -> Per
     """
     shown = _enlarge(box, padding or PADDING, image)
     visible = Box(*shown)
-    return PersonCrop(_view(visible.center, (visible.width, visible.height), size), shown)
+    sides = (visible.width, visible.height)
+    return PersonCrop(_view(visible.center, sides, size), shown)
 
 
 def crop_blank(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
@@ -139,9 +141,12 @@ def crop_blank(box: Box, image: Size, size: Size, padding: float = 0.0) -> Perso
     also in GluonCV): the box is enlarged by 20 % if it is wider than 100 px, else by 30 %, and
     clipped to the image.
     """
-    shown = _enlarge(box, padding or (1.2 if box.width > 100 else 1.3), image)
+    if not padding:
+        padding = 1.2 if box.width > 100 else 1.3
+    shown = _enlarge(box, padding, image)
     visible = Box(*shown)
-    return PersonCrop(_view(visible.center, _fit_aspect(visible, size, 1), size), shown)
+    sides = _fit_aspect(visible, size, 1)
+    return PersonCrop(_view(visible.center, sides, size), shown)
 
 
 def _fit_aspect(box: Box, size: Size, padding: float) -> tuple[float, float]:
@@ -163,7 +168,9 @@ def _enlarge(box: Box, padding: float, image: Size) -> tuple[int, int, int, int]
     inside = Box(x - width, y - height, x + width, y + height).clip(image)
     left = min(int(inside.x0), image[0] - 1)
     top = min(int(inside.y0), image[1] - 1)
-    return left, top, max(int(inside.x1), left + 1), max(int(inside.y1), top + 1)
+    right = max(int(inside.x1), left + 1)
+    bottom = max(int(inside.y1), top + 1)
+    return left, top, right, bottom
 
 
 def _view(
@@ -175,12 +182,10 @@ def _view(
     x, y = center
     across = (size[0] - border) / sides[0]
     down = (size[1] - border) / sides[1]
-    return ImageTransform(
-        np.array(
-            [[across, 0, size[0] / 2 - across * x], [0, down, size[1] / 2 - down * y]], np.float64
-        ),
-        size,
-    )
+    left = size[0] / 2 - across * x
+    top = size[1] / 2 - down * y
+    matrix = np.array([[across, 0, left], [0, down, top]], np.float64)
+    return ImageTransform(matrix, size)
 
 
 def suppress_by_oks(
@@ -196,12 +201,13 @@ def suppress_by_oks(
         max_similarity: if two poses are more similar, the one with the lower score is removed,
             0..1.
     """
+
+    def are_alike(one: int, other: int) -> bool:
+        area = (areas[one] + areas[other]) / 2
+        return not pose_similarity(poses[one], poses[other], area) <= max_similarity
+
     kept: list[int] = []
     for index in sorted(range(len(poses)), key=lambda index: -poses[index].score):
-        similarities = (
-            pose_similarity(poses[index], poses[other], (areas[index] + areas[other]) / 2)
-            for other in kept
-        )
-        if all(similarity <= max_similarity for similarity in similarities):
+        if not any(are_alike(index, other) for other in kept):
             kept.append(index)
     return kept

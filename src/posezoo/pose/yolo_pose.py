@@ -18,12 +18,12 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     check_options,
+    declare_outputs,
     is_share,
 )
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import find_best_boxes
-from posezoo.spec.model import Output
 
 #: The numbers of a row before its keypoints: the box and the score; with the suppression of
 #: overlapping people in the network, also the class. Each keypoint has three numbers.
@@ -136,7 +136,7 @@ def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
 
 
 DECODER = DecoderType(
-    networks=((Output("", (1, -1, -1), role="predictions"),),),
+    networks=(declare_outputs(predictions=(1, -1, -1)),),
     options=YoloPoseOptions,
     person_score="min_score",
     decode=decode_yolo_pose,

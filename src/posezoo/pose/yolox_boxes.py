@@ -13,11 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
+from posezoo.pose.decoder_type import (
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_options,
+    declare_outputs,
+    is_share,
+)
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, clip_boxes, suppress_boxes
-from posezoo.spec.model import Output
 
 STRIDES = (8, 16, 32)
 
@@ -98,7 +104,7 @@ def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
 
 
 DECODER = DecoderType(
-    networks=((Output("", (1, -1, -1), role="predictions"),),),
+    networks=(declare_outputs(predictions=(1, -1, -1)),),
     options=YoloxOptions,
     person_score="min_box_score",
     decode=decode_yolox,
