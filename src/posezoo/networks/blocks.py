@@ -207,13 +207,10 @@ class ConvNorm(nn.Sequential):
     ) -> None:
         if padding is None:
             padding = (kernel[0] // 2, kernel[1] // 2)
-        super().__init__(
-            OrderedDict(
-                conv=nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
-                bn=nn.BatchNorm2d(outputs, eps=eps),
-                act=activation(),
-            )
-        )
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, eps=eps)
+        self.act = activation()
 
 
 class ImageMean(nn.Module):

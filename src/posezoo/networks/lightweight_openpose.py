@@ -74,17 +74,12 @@ class ConvolutionalPoseMachine(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.align = conv_block(512, CHANNELS, 1, norm=False)
-        self.trunk = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False),
-                    nn.ELU(inplace=True),
-                    nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False),
-                    nn.ELU(inplace=True),
-                )
-                for _ in range(3)
-            )
-        )
+        self.trunk = nn.Sequential()
+        for _ in range(3):
+            deep = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False)
+            point = nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False)
+            block = nn.Sequential(deep, nn.ELU(inplace=True), point, nn.ELU(inplace=True))
+            self.trunk.append(block)
         self.conv = conv_block(CHANNELS, CHANNELS, norm=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,9 +96,9 @@ class RefinementBlock(nn.Module):
     def __init__(self, inputs: int) -> None:
         super().__init__()
         self.initial = conv_block(inputs, CHANNELS, 1, norm=False)
-        self.trunk = nn.Sequential(
-            conv_block(CHANNELS, CHANNELS), conv_block(CHANNELS, CHANNELS, dilation=2)
-        )
+        plain = conv_block(CHANNELS, CHANNELS)
+        dilated = conv_block(CHANNELS, CHANNELS, dilation=2)
+        self.trunk = nn.Sequential(plain, dilated)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, 128, H, W)."""
@@ -127,11 +122,9 @@ class OpenPoseStage(nn.Module):
         self.trunk = nn.Sequential(*trunk)
         self.heads = tuple(maps)
         for name, count in maps.items():
-            head = nn.Sequential(
-                conv_block(CHANNELS, hidden, 1, norm=False),
-                conv_block(hidden, count, 1, norm=False, relu=False),
-            )
-            self.add_module(name, head)
+            first = conv_block(CHANNELS, hidden, 1, norm=False)
+            last = conv_block(hidden, count, 1, norm=False, relu=False)
+            self.add_module(name, nn.Sequential(first, last))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The maps of each head, (N, count, H, W), in the order of ``maps``."""
@@ -167,7 +160,8 @@ class StagedNetwork(nn.Module):
         """The maps of each stage, from the features of the image."""
         outputs = [self.initial_stage(features)]
         for stage in self.refinement_stages:
-            outputs.append(stage(torch.cat([features, *outputs[-1]], dim=1)))
+            joined = torch.cat([features, *outputs[-1]], dim=1)
+            outputs.append(stage(joined))
         return outputs
 
 
@@ -175,16 +169,14 @@ def openpose_stages(
     stages: int, maps: Mapping[str, int]
 ) -> tuple[OpenPoseStage, list[OpenPoseStage]]:
     """The initial stage and the refinement stages of Lightweight OpenPose."""
-    initial = OpenPoseStage(
-        (conv_block(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512
-    )
+    trunk = [conv_block(CHANNELS, CHANNELS, norm=False) for _ in range(3)]
+    initial = OpenPoseStage(trunk, maps, hidden=512)
     inputs = CHANNELS + sum(maps.values())
-    refinements = [
-        OpenPoseStage(
-            (RefinementBlock(inputs if index == 0 else CHANNELS) for index in range(5)), maps
-        )
-        for _ in range(stages)
-    ]
+    refinements = []
+    for _ in range(stages):
+        blocks = [RefinementBlock(inputs)]
+        blocks += [RefinementBlock(CHANNELS) for _ in range(4)]
+        refinements.append(OpenPoseStage(blocks, maps))
     return initial, refinements
 
 
@@ -227,7 +219,9 @@ class _ResidualBlock(nn.Module):
         self.bottleneck = nn.Sequential(
             conv_block(inputs, half, 1), conv_block(half, half), conv_block(half, CHANNELS, 1)
         )
-        self.align = conv_block(inputs, CHANNELS, 1) if inputs != CHANNELS else nn.Identity()
+        self.align: nn.Module = nn.Identity()
+        if inputs != CHANNELS:
+            self.align = conv_block(inputs, CHANNELS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.align(x) + self.bottleneck(x)
@@ -239,12 +233,10 @@ class _Pose3D(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         inputs = CHANNELS + sum(_MAPS.values())
-        self.stem = nn.Sequential(
-            *(_ResidualBlock(inputs if index == 0 else CHANNELS) for index in range(5))
-        )
-        self.prediction = OpenPoseStage(
-            (RefinementBlock(CHANNELS) for _ in range(2)), {"feature_maps": 57}
-        )
+        self.stem = nn.Sequential(_ResidualBlock(inputs))
+        self.stem.extend(_ResidualBlock(CHANNELS) for _ in range(4))
+        trunk = [RefinementBlock(CHANNELS) for _ in range(2)]
+        self.prediction = OpenPoseStage(trunk, {"feature_maps": 57})
 
     def forward(self, x: Tensor) -> Tensor:
         return self.prediction(self.stem(x))[0]
@@ -302,12 +294,14 @@ class _UNetStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         half = self.encoder1(x)
         quarter = self.encoder2(half)
-        half = self.decoder2(torch.cat([half, self._upsample(quarter, half)], dim=1))
-        return self.decoder1(torch.cat([x, self._upsample(half, x)], dim=1))
+        half = self.decoder2(self._join(half, quarter))
+        return self.decoder1(self._join(x, half))
 
-    def _upsample(self, x: Tensor, to: Tensor) -> Tensor:
+    def _join(self, x: Tensor, smaller: Tensor) -> Tensor:
+        size = x.shape[2:]
         align = False if self.interpolation == "bilinear" else None
-        return interpolate(x, size=to.shape[2:], mode=self.interpolation, align_corners=align)
+        upsampled = interpolate(smaller, size=size, mode=self.interpolation, align_corners=align)
+        return torch.cat([x, upsampled], dim=1)
 
 
 class SingleHumanPose(StagedNetwork):
@@ -327,22 +321,15 @@ class SingleHumanPose(StagedNetwork):
     ) -> None:
         maps = {"heatmaps": keypoints}
         inputs = CHANNELS + keypoints
-        super().__init__(
-            cpm=nn.Sequential(conv_block(512, 256), conv_block(256, CHANNELS)),
-            initial=OpenPoseStage(
-                (conv_block(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512
-            ),
-            refinements=(
-                OpenPoseStage(
-                    (
-                        _UNetStage(inputs, interpolation),
-                        *map(RefinementBlock, (inputs, CHANNELS, CHANNELS)),
-                    ),
-                    maps,
-                )
-                for _ in range(refinement_stages)
-            ),
-        )
+        cpm = nn.Sequential(conv_block(512, 256), conv_block(256, CHANNELS))
+        trunk = [conv_block(CHANNELS, CHANNELS) for _ in range(3)]
+        initial = OpenPoseStage(trunk, maps, hidden=512)
+        refinements = []
+        for _ in range(refinement_stages):
+            unet = _UNetStage(inputs, interpolation)
+            blocks = map(RefinementBlock, (inputs, CHANNELS, CHANNELS))
+            refinements.append(OpenPoseStage((unet, *blocks), maps))
+        super().__init__(cpm, initial, refinements)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, keypoints, H / 8, W / 8), the last stage's heatmaps; sizes are

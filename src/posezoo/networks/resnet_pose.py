@@ -115,11 +115,9 @@ class SimplePose(nn.Module):
     def __init__(self, *, depth: int, deep: bool = False, keypoints: int = 17) -> None:
         super().__init__()
         self.resnet = without_names(resnet(depth, deep=deep))
-        self.deconv_layers = nn.Sequential(
-            *deconv_bn_relu(512 if depth == 18 else 2048, CHANNELS),
-            *deconv_bn_relu(CHANNELS, CHANNELS),
-            *deconv_bn_relu(CHANNELS, CHANNELS),
-        )
+        self.deconv_layers = deconv_bn_relu(512 if depth == 18 else 2048, CHANNELS)
+        self.deconv_layers.extend(deconv_bn_relu(CHANNELS, CHANNELS))
+        self.deconv_layers.extend(deconv_bn_relu(CHANNELS, CHANNELS))
         self.final_layer = nn.Conv2d(CHANNELS, keypoints, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -143,7 +141,8 @@ class AlphaPose(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """As ``SimplePose``, but the image is RGB in 0..1, minus AlphaPose's mean."""
-        return self.conv_out(self.duc2(self.duc1(self.shuffle1(self.preact(image)))))
+        features = self.shuffle1(self.preact(image))
+        return self.conv_out(self.duc2(self.duc1(features)))
 
 
 class _FullWidthSqueezeExcite(nn.Module):
@@ -159,4 +158,5 @@ class _FullWidthSqueezeExcite(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.fc(x.mean(dim=(2, 3)))[:, :, None, None]
+        factors = self.fc(x.mean(dim=(2, 3)))
+        return x * factors[:, :, None, None]

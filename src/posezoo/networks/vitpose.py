@@ -36,24 +36,18 @@ class VitPose(nn.Module):
         super().__init__()
         blocks, heads = SIZES[width]
         layers = nn.Sequential(*(_EncoderLayer(width, heads) for _ in range(blocks)))
-        self.backbone = nn.Sequential(
-            OrderedDict(
-                embeddings=_Embeddings(width),
-                encoder=nn.Sequential(OrderedDict(layer=layers)),
-                layernorm=nn.LayerNorm(width, eps=EPSILON),
-            )
-        )
-        self.head = nn.Sequential(
-            OrderedDict(
-                deconv1=nn.ConvTranspose2d(width, CHANNELS, 4, 2, 1, bias=False),
-                batchnorm1=nn.BatchNorm2d(CHANNELS),
-                relu1=nn.ReLU(),
-                deconv2=nn.ConvTranspose2d(CHANNELS, CHANNELS, 4, 2, 1, bias=False),
-                batchnorm2=nn.BatchNorm2d(CHANNELS),
-                relu2=nn.ReLU(),
-                conv=nn.Conv2d(CHANNELS, keypoints, 1),
-            )
-        )
+        self.backbone = nn.Sequential()
+        self.backbone.embeddings = _Embeddings(width)
+        self.backbone.encoder = nn.Sequential(OrderedDict(layer=layers))
+        self.backbone.layernorm = nn.LayerNorm(width, eps=EPSILON)
+        self.head = nn.Sequential()
+        self.head.deconv1 = nn.ConvTranspose2d(width, CHANNELS, 4, 2, 1, bias=False)
+        self.head.batchnorm1 = nn.BatchNorm2d(CHANNELS)
+        self.head.relu1 = nn.ReLU()
+        self.head.deconv2 = nn.ConvTranspose2d(CHANNELS, CHANNELS, 4, 2, 1, bias=False)
+        self.head.batchnorm2 = nn.BatchNorm2d(CHANNELS)
+        self.head.relu2 = nn.ReLU()
+        self.head.conv = nn.Conv2d(CHANNELS, keypoints, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, 256, 192) to heatmaps (N, keypoints, 64, 48).
@@ -81,7 +75,8 @@ class _Embeddings(nn.Module):
         patches = (IMAGE[0] // PATCH) * (IMAGE[1] // PATCH)
         self.position_embeddings = nn.Parameter(torch.zeros(1, patches + 1, width))
         projection = nn.Conv2d(3, width, PATCH, PATCH, PADDING)
-        self.patch_embeddings = nn.Sequential(OrderedDict(projection=projection))
+        self.patch_embeddings = nn.Sequential()
+        self.patch_embeddings.projection = projection
 
     def forward(self, image: Tensor) -> Tensor:
         patches = self.patch_embeddings(image).flatten(2).transpose(1, 2)
@@ -94,14 +89,14 @@ class _EncoderLayer(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        output = nn.Sequential(OrderedDict(dense=nn.Linear(width, width)))
+        output = nn.Sequential()
+        output.dense = nn.Linear(width, width)
         attention = OrderedDict(attention=_PatchAttention(width, heads), output=output)
         self.attention = nn.Sequential(attention)
-        self.mlp = nn.Sequential(
-            OrderedDict(
-                fc1=nn.Linear(width, 4 * width), gelu=nn.GELU(), fc2=nn.Linear(4 * width, width)
-            )
-        )
+        self.mlp = nn.Sequential()
+        self.mlp.fc1 = nn.Linear(width, 4 * width)
+        self.mlp.gelu = nn.GELU()
+        self.mlp.fc2 = nn.Linear(4 * width, width)
         self.layernorm_before = nn.LayerNorm(width, eps=EPSILON)
         self.layernorm_after = nn.LayerNorm(width, eps=EPSILON)
 

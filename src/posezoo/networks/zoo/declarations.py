@@ -46,12 +46,15 @@ def with_declared_network(spec: ModelSpec) -> ModelSpec:
     if not name or not checkpoint or len(spec.inputs) > 1:
         return spec
     (port,) = spec.inputs or (Input(export.inputs[0], ()),)
+    port = replace(port, shape=port.shape or export.shape)
+    outputs = tuple(Output(output, ()) for output in export.outputs)
+    network = NetworkChoice(name, names=(*export.inputs, *export.outputs))
     return replace(
         spec,
-        network=NetworkChoice(name, names=(*export.inputs, *export.outputs)),
+        network=network,
         checkpoint=checkpoint,
-        inputs=(replace(port, shape=port.shape or export.shape),),
-        outputs=spec.outputs or tuple(Output(output, ()) for output in export.outputs),
+        inputs=(port,),
+        outputs=spec.outputs or outputs,
     )
 
 
@@ -66,14 +69,17 @@ def _read_export(spec: ModelSpec) -> _Export:
         parameters[name] = ast.literal_eval(value)
     weights = flags.get("--weights", [])
     weights += [parameters[name] for name in _WEIGHTS if name in parameters]
+    chosen = parameters.keys() - {*_WEIGHTS, *_NO_CHOICE}
+    last = {flag: values[-1] for flag, values in flags.items()}
+    shape = ast.literal_eval(last["--input-shapes"])
     return _Export(
-        flags["--import-module"][-1],
-        flags["--model-name"][-1],
-        {key: parameters[key] for key in parameters.keys() - {*_WEIGHTS, *_NO_CHOICE}},
+        last["--import-module"],
+        last["--model-name"],
+        {key: parameters[key] for key in chosen},
         "".join(weights),
-        tuple(map(int, ast.literal_eval(flags["--input-shapes"][-1]))),
-        tuple(flags["--input-names"][-1].split(",")),
-        tuple(flags["--output-names"][-1].split(",")),
+        tuple(map(int, shape)),
+        tuple(last["--input-names"].split(",")),
+        tuple(last["--output-names"].split(",")),
     )
 
 
@@ -92,12 +98,11 @@ def _is_named(published: PublishedClass, export: _Export, files: set[str]) -> bo
     has_module = export.module == published.module or (
         published.is_library and export.module.startswith(f"{published.module}.")
     )
-    return (
-        has_module
-        and export.name == published.name
-        and export.parameters == published.parameters
-        and (not published.file or published.file in files)
-    )
+    if not has_module or export.name != published.name:
+        return False
+    if export.parameters != published.parameters:
+        return False
+    return not published.file or published.file in files
 
 
 def _find_checkpoint(export: _Export, spec: ModelSpec) -> str:

@@ -6,8 +6,6 @@ its authors, without two projections that no output depends on.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor, nn
 
@@ -18,20 +16,17 @@ class DLA34(nn.Sequential):
     """(N, 3, H, W) to (N, classes)."""
 
     def __init__(self, *, classes: int) -> None:
-        super().__init__(
-            OrderedDict(
-                base_layer=conv_bn_relu(3, 16, 7),
-                level0=conv_bn_relu(16, 16),
-                level1=conv_bn_relu(16, 32, stride=2),
-                level2=_Pair(32, 64),
-                level3=_Tree(64, 128),
-                level4=_Tree(128, 256),
-                level5=_Pair(256, 512, passes_input=True),
-                mean=nn.AdaptiveAvgPool2d(1),
-                fc=nn.Conv2d(512, classes, 1),
-                flatten=nn.Flatten(),
-            )
-        )
+        super().__init__()
+        self.base_layer = conv_bn_relu(3, 16, 7)
+        self.level0 = conv_bn_relu(16, 16)
+        self.level1 = conv_bn_relu(16, 32, stride=2)
+        self.level2 = _Pair(32, 64)
+        self.level3 = _Tree(64, 128)
+        self.level4 = _Tree(128, 256)
+        self.level5 = _Pair(256, 512, passes_input=True)
+        self.mean = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Conv2d(512, classes, 1)
+        self.flatten = nn.Flatten()
 
 
 class _Pair(nn.Module):

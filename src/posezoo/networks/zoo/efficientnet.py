@@ -66,7 +66,7 @@ class EfficientNet(nn.Sequential):
         norm = partial(nn.BatchNorm2d, eps=1e-3 if from_tensorflow else 1e-5)
         inputs = _round_channels(width * stem)
         head = _round_channels(width * 1280)
-        self.add_module("conv_stem", convolution(3, inputs, 3, stride=2))
+        self.conv_stem = convolution(3, inputs, 3, stride=2)
         self.bn1 = norm(inputs)
         self.act1 = nn.SiLU(inplace=True)
         self.blocks = nn.Sequential()
@@ -78,7 +78,7 @@ class EfficientNet(nn.Sequential):
             blocks = stage(block, inputs, outputs, repeats, row.stride)
             self.blocks.append(nn.Sequential(*blocks))
             inputs = outputs
-        self.add_module("conv_head", conv2d(inputs, head, 1))
+        self.conv_head = conv2d(inputs, head, 1)
         self.bn2 = norm(head)
         self.act2 = nn.SiLU(inplace=True)
         self.mean = ImageMean()

@@ -7,7 +7,6 @@ classifier.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
@@ -32,40 +31,37 @@ class InceptionV3(nn.Sequential):
     """(N, 3, H, W) to (N, classes); the published size is 299x299."""
 
     def __init__(self, *, classes: int) -> None:
-        super().__init__(
-            OrderedDict(
-                Conv2d_1a_3x3=_Convolution(3, 32, _SQUARE, 2, _UNPADDED),
-                Conv2d_2a_3x3=_Convolution(32, 32, _SQUARE, 1, _UNPADDED),
-                Conv2d_2b_3x3=_Convolution(32, 64, _SQUARE),
-                maxpool1=nn.MaxPool2d(3, 2),
-                Conv2d_3b_1x1=_Convolution(64, 80, _POINT),
-                Conv2d_4a_3x3=_Convolution(80, 192, _SQUARE, 1, _UNPADDED),
-                maxpool2=nn.MaxPool2d(3, 2),
-                Mixed_5b=_square_block(192, 32),
-                Mixed_5c=_square_block(256, 64),
-                Mixed_5d=_square_block(288, 64),
-                Mixed_6a=_Mixed(
-                    288,
-                    stride=2,
-                    branch3x3=((384, _SQUARE),),
-                    branch3x3dbl=((64, _POINT), (96, _SQUARE), (96, _SQUARE)),
-                ),
-                Mixed_6b=_long_block(128),
-                Mixed_6c=_long_block(160),
-                Mixed_6d=_long_block(160),
-                Mixed_6e=_long_block(192),
-                Mixed_7a=_Mixed(
-                    768,
-                    stride=2,
-                    branch3x3=((192, _POINT), (320, _SQUARE)),
-                    branch7x7x3=((192, _POINT), (192, _ROW), (192, _COLUMN), (192, _SQUARE)),
-                ),
-                Mixed_7b=_WideBlock(1280),
-                Mixed_7c=_WideBlock(2048),
-                mean=ImageMean(),
-                fc=nn.Linear(2048, classes),
-            )
+        super().__init__()
+        self.Conv2d_1a_3x3 = _Convolution(3, 32, _SQUARE, 2, _UNPADDED)
+        self.Conv2d_2a_3x3 = _Convolution(32, 32, _SQUARE, 1, _UNPADDED)
+        self.Conv2d_2b_3x3 = _Convolution(32, 64, _SQUARE)
+        self.maxpool1 = nn.MaxPool2d(3, 2)
+        self.Conv2d_3b_1x1 = _Convolution(64, 80, _POINT)
+        self.Conv2d_4a_3x3 = _Convolution(80, 192, _SQUARE, 1, _UNPADDED)
+        self.maxpool2 = nn.MaxPool2d(3, 2)
+        self.Mixed_5b = _square_block(192, 32)
+        self.Mixed_5c = _square_block(256, 64)
+        self.Mixed_5d = _square_block(288, 64)
+        self.Mixed_6a = _Mixed(
+            288,
+            stride=2,
+            branch3x3=((384, _SQUARE),),
+            branch3x3dbl=((64, _POINT), (96, _SQUARE), (96, _SQUARE)),
         )
+        self.Mixed_6b = _long_block(128)
+        self.Mixed_6c = _long_block(160)
+        self.Mixed_6d = _long_block(160)
+        self.Mixed_6e = _long_block(192)
+        self.Mixed_7a = _Mixed(
+            768,
+            stride=2,
+            branch3x3=((192, _POINT), (320, _SQUARE)),
+            branch7x7x3=((192, _POINT), (192, _ROW), (192, _COLUMN), (192, _SQUARE)),
+        )
+        self.Mixed_7b = _WideBlock(1280)
+        self.Mixed_7c = _WideBlock(2048)
+        self.mean = ImageMean()
+        self.fc = nn.Linear(2048, classes)
 
 
 class _Mixed(nn.Module):

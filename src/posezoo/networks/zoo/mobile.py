@@ -6,7 +6,6 @@ arXiv:1807.11164. The keys are those of torchvision/models/mobilenetv2.py and sh
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
 
 import torch
@@ -38,9 +37,10 @@ class MobileNetV2(nn.Sequential):
             inputs = outputs
         layers.append(conv_bn_relu6(inputs, 1280, 1))
         classifier = nn.Sequential(nn.Dropout(), nn.Linear(1280, classes))
-        super().__init__(
-            OrderedDict(features=nn.Sequential(*layers), mean=ImageMean(), classifier=classifier)
-        )
+        super().__init__()
+        self.features = nn.Sequential(*layers)
+        self.mean = ImageMean()
+        self.classifier = classifier
 
 
 class ShuffleNetV2(nn.Module):

@@ -59,14 +59,13 @@ def _fuse_block(tensors: dict[str, Any], block: str) -> tuple[Any, Any]:
     """The kernel and the bias of a block, whose tensors are removed; sums are in float64."""
     import numpy as np
 
+    around = ((0, 0), (0, 0), (1, 1), (1, 1))
     point = tensors.pop(f"{block}.rbr_1x1.conv.weight")
-    branches = {
-        "rbr_dense.bn": tensors.pop(f"{block}.rbr_dense.conv.weight"),
-        "rbr_1x1.bn": np.pad(point, ((0, 0), (0, 0), (1, 1), (1, 1))),
-    }
+    dense = tensors.pop(f"{block}.rbr_dense.conv.weight")
+    branches = {"rbr_dense.bn": dense, "rbr_1x1.bn": np.pad(point, around)}
     if f"{block}.rbr_identity.weight" in tensors:
         unit = np.eye(point.shape[0])[:, :, None, None]
-        branches["rbr_identity"] = np.pad(unit, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        branches["rbr_identity"] = np.pad(unit, around)
     kernels = []
     biases = []
     for name, kernel in branches.items():

@@ -55,18 +55,15 @@ class _RegNetBlock(nn.Module):
         if inputs != outputs or stride > 1:
             self.proj, self.bn = projection(inputs, outputs, stride)
         groups = outputs // REGNET_GROUP
-        self.f = nn.Sequential(
-            OrderedDict(
-                a=conv2d(inputs, outputs, 1),
-                a_bn=nn.BatchNorm2d(outputs),
-                a_relu=nn.ReLU(inplace=True),
-                b=conv2d(outputs, outputs, stride=stride, groups=groups),
-                b_bn=nn.BatchNorm2d(outputs),
-                b_relu=nn.ReLU(inplace=True),
-                c=conv2d(outputs, outputs, 1),
-                c_bn=nn.BatchNorm2d(outputs),
-            )
-        )
+        self.f = nn.Sequential()
+        self.f.a = conv2d(inputs, outputs, 1)
+        self.f.a_bn = nn.BatchNorm2d(outputs)
+        self.f.a_relu = nn.ReLU(inplace=True)
+        self.f.b = conv2d(outputs, outputs, stride=stride, groups=groups)
+        self.f.b_bn = nn.BatchNorm2d(outputs)
+        self.f.b_relu = nn.ReLU(inplace=True)
+        self.f.c = conv2d(outputs, outputs, 1)
+        self.f.c_bn = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

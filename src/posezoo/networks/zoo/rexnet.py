@@ -6,7 +6,6 @@ arXiv:2007.00992. The keys are those of rexnetv1.py of its authors.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
 
 from torch import Tensor, nn
@@ -35,7 +34,9 @@ class ReXNet(nn.Sequential):
             inputs = outputs
         layers += _conv_bn_silu(inputs, 1280, 1)
         output = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(1280, classes, 1), nn.Flatten())
-        super().__init__(OrderedDict(features=nn.Sequential(*layers), output=output))
+        super().__init__()
+        self.features = nn.Sequential(*layers)
+        self.output = output
 
 
 class _Block(nn.Module):
@@ -49,13 +50,14 @@ class _Block(nn.Module):
         stride = 2 if index in HALVING else 1
         self.added = outputs - inputs if stride == 1 and inputs <= outputs else None
         wide = inputs * 6 if index else inputs
-        self.out = nn.Sequential(
-            *(_conv_bn_silu(inputs, wide, 1) if index else ()),
-            *depthwise_bn(wide, stride),
-            *([_Attention(wide)] if index >= ATTENTION else ()),
-            nn.ReLU6(),
-            *projection(wide, outputs, 1),
-        )
+        self.out = nn.Sequential()
+        if index:
+            self.out.extend(_conv_bn_silu(inputs, wide, 1))
+        self.out.extend(depthwise_bn(wide, stride))
+        if index >= ATTENTION:
+            self.out.append(_Attention(wide))
+        self.out.append(nn.ReLU6())
+        self.out.extend(projection(wide, outputs, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.added is None:

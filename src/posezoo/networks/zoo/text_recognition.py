@@ -5,12 +5,11 @@ The keys are those of vedastr's configs/resnet_fc.py, without the names of its c
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from torch import nn
 
 from posezoo.networks.blocks import BasicBlock, ConvNorm, ImageMean, projection
 
+_SQUARE = (3, 3)
 #: Of the longest word, and its end.
 CHARACTERS = 26
 #: Digits, letters, and the end of the word.
@@ -21,29 +20,24 @@ class ResNetFC(nn.Sequential):
     """(N, 1, 32, 100), a grey image, to (N, 26, 37), the scores of the symbols by character."""
 
     def __init__(self) -> None:
-        stages = (
-            (ConvNorm(1, 64, (3, 3)), ConvNorm(64, 128, (3, 3))),
-            (nn.MaxPool2d(2, 2), _blocks(128, 256, 1), ConvNorm(256, 256, (3, 3))),
-            (nn.MaxPool2d(2, 2), _blocks(256, 512, 2), ConvNorm(512, 512, (3, 3))),
-            (
-                nn.MaxPool2d(2, (2, 1), (0, 1)),
-                _blocks(512, 1024, 5),
-                ConvNorm(1024, 1024, (3, 3)),
-                _blocks(1024, 1024, 3),
-            ),
-            (
-                ConvNorm(1024, 1024, (2, 2), (2, 1), (0, 1)),
-                ConvNorm(1024, 1024, (2, 2), 1, (0, 0)),
-            ),
-        )
-        super().__init__(
-            OrderedDict(
-                layers=nn.Sequential(*(nn.Sequential(*layers) for layers in stages)),
-                mean=ImageMean(),
-                fc=nn.Linear(1024, CHARACTERS * SYMBOLS),
-                symbols=nn.Unflatten(1, (CHARACTERS, SYMBOLS)),
-            )
-        )
+        super().__init__()
+        first = nn.Sequential(ConvNorm(1, 64, _SQUARE), ConvNorm(64, 128, _SQUARE))
+        second = _stage(128, 256, 1)
+        third = _stage(256, 512, 2)
+        fourth = nn.Sequential(nn.MaxPool2d(2, (2, 1), (0, 1)), _blocks(512, 1024, 5))
+        fourth.append(ConvNorm(1024, 1024, _SQUARE))
+        fourth.append(_blocks(1024, 1024, 3))
+        fifth = nn.Sequential(ConvNorm(1024, 1024, (2, 2), (2, 1), (0, 1)))
+        fifth.append(ConvNorm(1024, 1024, (2, 2), 1, (0, 0)))
+        self.layers = nn.Sequential(first, second, third, fourth, fifth)
+        self.mean = ImageMean()
+        self.fc = nn.Linear(1024, CHARACTERS * SYMBOLS)
+        self.symbols = nn.Unflatten(1, (CHARACTERS, SYMBOLS))
+
+
+def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
+    layers = nn.Sequential(nn.MaxPool2d(2, 2), _blocks(inputs, outputs, blocks))
+    return layers.append(ConvNorm(outputs, outputs, _SQUARE))
 
 
 def _blocks(inputs: int, outputs: int, count: int) -> nn.Sequential:

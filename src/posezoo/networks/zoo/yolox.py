@@ -5,7 +5,6 @@ Paper: Ge et al. 2021, "YOLOX", arXiv:2107.08430. The keys are those of yolox/mo
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
@@ -75,7 +74,8 @@ class _Darknet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         base = CHANNELS
-        self.stem = nn.Sequential(OrderedDict(conv=_Convolution(12, base, _SQUARE)))
+        self.stem = nn.Sequential()
+        self.stem.conv = _Convolution(12, base, _SQUARE)
         self.dark2 = _stage(base, 1)
         self.dark3 = _stage(2 * base, 3)
         self.dark4 = _stage(4 * base, 3)
