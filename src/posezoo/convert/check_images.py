@@ -29,9 +29,11 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
         return rng.uniform(0, 255, tuple(shape)).astype(np.float32)
     height, width, channels = (shape[layout.index(axis)] for axis in "HWC")
     others = [size for axis, size in zip(layout, shape, strict=True) if axis not in "HWC"]
-    images = [IMAGE_KINDS[kind](height, width, channels, rng) for _ in range(math.prod(others))]
+    draw = IMAGE_KINDS[kind]
+    images = [draw(height, width, channels, rng) for _ in range(math.prod(others))]
     stack = np.reshape(images, (*others, height, width, channels))
-    stack = np.moveaxis(stack, (-3, -2, -1), list(map(layout.index, "HWC")))
+    places = list(map(layout.index, "HWC"))
+    stack = np.moveaxis(stack, (-3, -2, -1), places)
     return np.ascontiguousarray(stack, dtype=np.float32)
 
 
@@ -43,12 +45,15 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     Differences are measured relative to the largest output, which should therefore be small: of
     eleven mixtures tried on a detector, this one gave the smallest (170; others gave up to 250).
     """
-    squares = rng.uniform(size=(-(-height // BLOCK), -(-width // BLOCK), channels))
-    squares = squares.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:height, :width]
-    values = squares + rng.uniform(size=(height, width, channels))
+    rows = -(-height // BLOCK)
+    columns = -(-width // BLOCK)
+    squares = rng.uniform(size=(rows, columns, channels))
+    squares = squares.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
+    values = squares[:height, :width] + rng.uniform(size=(height, width, channels))
     low = float(values.min())
     high = float(values.max())
-    return (values - low) * (255 / max(high - low, 1e-9))
+    scale = 255 / max(high - low, 1e-9)
+    return (values - low) * scale
 
 
 def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
@@ -71,18 +76,22 @@ def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> 
         top = max(int(y - radius), 0)
         left = max(int(x - radius), 0)
         window = np.s_[top : int(y + radius) + 2, left : int(x + radius) + 2]
-        scene[window][(rows[window] - y) ** 2 + (columns[window] - x) ** 2 < radius**2] = _color(
-            channels, rng
-        )
-    light = 0.6 + 0.4 * (rows / height * 0.3 + columns / width * 0.7)
+        squared = (rows[window] - y) ** 2 + (columns[window] - x) ** 2
+        scene[window][squared < radius**2] = _color(channels, rng)
+    slope = rows / height * 0.3 + columns / width * 0.7
+    light = 0.6 + 0.4 * slope
     scene = scene * light[:, :, None]
     for axis in (0, 1):
-        scene = (np.roll(scene, 1, axis) + 2 * scene + np.roll(scene, -1, axis)) / 4
-    return np.clip(scene + rng.normal(0, 3, scene.shape), 0, 255)
+        before = np.roll(scene, 1, axis)
+        after = np.roll(scene, -1, axis)
+        scene = (before + 2 * scene + after) / 4
+    noise = rng.normal(0, 3, scene.shape)
+    return np.clip(scene + noise, 0, 255)
 
 
 def _color(channels: int, rng: np.random.Generator) -> FloatImage:
-    return np.clip(rng.uniform(0, 255) + rng.normal(0, 35, channels), 0, 255)
+    grey = rng.uniform(0, 255)
+    return np.clip(grey + rng.normal(0, 35, channels), 0, 255)
 
 
 IMAGE_KINDS: dict[str, _Draw] = {"noise": _noise, "photo": _photo}

@@ -115,14 +115,17 @@ class ReferenceOutputs:
         a class.
         """
         moved = self.move(0)
-        return bool(moved) and all(
-            any(
-                not np.array_equal(case.outputs[name], draw[name])
-                for case, draws in zip(self.cases, moved, strict=True)
-                for draw in draws
-            )
-            for name in self.cases[0].outputs
-        )
+        if not moved:
+            return False
+        changed = set()
+        for case, draws in zip(self.cases, moved, strict=True):
+            for draw in draws:
+                changed |= {
+                    name
+                    for name, output in case.outputs.items()
+                    if not np.array_equal(output, draw[name])
+                }
+        return self.cases[0].outputs.keys() <= changed
 
 
 def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
@@ -165,9 +168,8 @@ def _open_runtime(spec: ModelSpec, path: Path, recording: Recording | None) -> R
 
 
 def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
-    inputs = {port.name for port in spec.inputs} | set(
-        supported_mo_args.frozen_inputs(spec.mo_args)
-    )
+    inputs = {port.name for port in spec.inputs}
+    inputs |= supported_mo_args.frozen_inputs(spec.mo_args).keys()
     outputs = set(spec.output_names)
     return inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)
 
@@ -204,13 +206,18 @@ def _run_moved(
     spec: ModelSpec, runtime: ReferenceRuntime, cases: Sequence[ReferenceSample], done: int
 ) -> list[list[dict[str, Array]]]:
     """The outputs of each case for the next draws of moved images; empty if there are no more."""
-    draws = range(done, next((count for count in DRAWS if count > done), done))
-    samples = [_draw_inputs(spec, runtime, case.seed, draw) for case in cases for draw in draws]
-    feeds = [sample.moved for sample in samples if sample.moved is not None]
+    end = next((count for count in DRAWS if count > done), done)
+    feeds = []
+    for case in cases:
+        for draw in range(done, end):
+            sample = _draw_inputs(spec, runtime, case.seed, draw)
+            if sample.moved is not None:
+                feeds.append(sample.moved)
     if not feeds:
         return []
     results = runtime.run_all(feeds)
-    return [results[start : start + len(draws)] for start in range(0, len(results), len(draws))]
+    step = end - done
+    return [results[start : start + step] for start in range(0, len(results), step)]
 
 
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
@@ -226,9 +233,8 @@ def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
         )
     if len(recorded) != len(port.shape):
         return with_default_sizes(port.shape, port.layout)
-    return tuple(
-        other if size < 0 else size for size, other in zip(port.shape, recorded, strict=True)
-    )
+    sizes = zip(port.shape, recorded, strict=True)
+    return tuple(other if size < 0 else size for size, other in sizes)
 
 
 def _run_recording(
@@ -243,9 +249,11 @@ def _run_recording(
         runtime = _open_openvino(replace(spec, outputs=outputs), path, sizes)
     dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
     if set(dtypes) != set(recording.inputs):
+        names = ", ".join(dtypes)
+        recorded_names = ", ".join(recording.inputs)
         raise SelfCheckError(
-            f"{spec.full_name}: the original has the inputs {', '.join(dtypes)}, its recorded"
-            f" outputs belong to {', '.join(recording.inputs)}",
+            f"{spec.full_name}: the original has the inputs {names}, its recorded outputs belong to"
+            f" {recorded_names}",
             hint="record them again with the inputs of model.yml",
         )
     cases = []
@@ -255,9 +263,8 @@ def _run_recording(
         draws = [_move_feed(feed, runtime, draw) for draw in range(RECORDED_DRAWS)]
         computed, *others = runtime.run_all([feed, *filter(None, draws)])
         _require_recorded_shapes(spec, computed, recording)
-        cases.append(
-            ReferenceSample(0, {}, feed, draws[0] or None, _sample_outputs(computed, recording))
-        )
+        sampled = _sample_outputs(computed, recording)
+        cases.append(ReferenceSample(0, {}, feed, draws[0] or None, sampled))
         moved.append([_sample_outputs(each, recording) for each in others])
     values = tuple(recording.values.values())
     return RecordedComparison(spec.recorded_outputs.runtime, values, tuple(cases), tuple(moved))
@@ -295,8 +302,10 @@ def _move_feed(feed: Mapping[str, Array], runtime: ReferenceRuntime, draw: int) 
 def _move(values: Array, rng: np.random.Generator) -> Array:
     """Floats that differ from the values by one rounding, up or down."""
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
-    step = ROUNDING * float(np.finfo(dtype).eps) * rng.choice((-1.0, 1.0), values.shape)
-    return (values * (1 + step)).astype(dtype)
+    signs = rng.choice((-1.0, 1.0), values.shape)
+    step = ROUNDING * float(np.finfo(dtype).eps) * signs
+    moved = values * (1 + step)
+    return moved.astype(dtype)
 
 
 def _draw_inputs(
@@ -309,25 +318,25 @@ def _draw_inputs(
     feed: dict[str, Array] = {}
     prepared: dict[str, Array] = {}
     moved: dict[str, Array] = {}
-    is_moved = False
     for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
         if name in frozen:
-            prepared[name] = moved[name] = to_frozen_array(frozen[name], shape, dtype)
+            prepared[name] = to_frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
         # Each input gets a different image, so that exchanged inputs are detected.
         image = _draw_image(spec, port, shape, dtype, seed + 1000 * number)
-        axes = list(map(port.layout.index, port.ir_layout))
-        feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
+        feed[name] = image
+        if port.to_layout:
+            axes = list(map(port.layout.index, port.ir_layout))
+            feed[name] = np.ascontiguousarray(image.transpose(axes))
         if port.resize:
             image = _resize(image.astype(np.float32), spec, port, shape, dtype)
         image = image.astype(dtype)
-        prepared[name] = moved[name] = preprocess(image, port).astype(dtype)
+        prepared[name] = preprocess(image, port).astype(dtype)
         if dtype.kind == "f" or name in runtime.float_inputs:
-            is_moved = True
             changed = _move(image, rng)
             moved[name] = preprocess(changed, port).astype(changed.dtype)
-    return ReferenceSample(seed, feed, prepared, moved if is_moved else None)
+    return ReferenceSample(seed, feed, prepared, {**prepared, **moved} if moved else None)
 
 
 def _draw_image(
@@ -375,14 +384,13 @@ def resize(image: Array, layout: str, shape: Shape) -> Array:
     for axis in (layout.index("H"), layout.index("W")):
         before = image.shape[axis]
         after = shape[axis]
-        position = np.clip(
-            (np.arange(after, dtype=np.float64) + 0.5) * before / after - 0.5, 0, before - 1
-        )
+        centers = np.arange(after, dtype=np.float64) + 0.5
+        position = np.clip(centers * before / after - 0.5, 0, before - 1)
         low = np.floor(position).astype(int)
         high = np.minimum(low + 1, before - 1)
-        share = (position - low).reshape(
-            [-1 if index == axis else 1 for index in range(image.ndim)]
-        )
+        sides = [1] * image.ndim
+        sides[axis] = -1
+        share = (position - low).reshape(sides)
         image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
     return image.astype(np.float32)
 
@@ -400,7 +408,8 @@ def preprocess(image: Array, port: Input) -> Array:
         if values:
             shape = [1] * image.ndim
             shape[channel] = len(values)
-            image = apply(image, np.asarray(values, np.float32).reshape(shape))
+            operand = np.asarray(values, np.float32).reshape(shape)
+            image = apply(image, operand)
     return np.ascontiguousarray(image)
 
 

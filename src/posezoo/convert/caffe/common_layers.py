@@ -36,7 +36,8 @@ def _spatial(parameters: Message, name: str, default: int) -> list[int]:
     stem = name.removesuffix("_size")
     repeated = parameters.integers(name) or [default]
     height = parameters.integer(f"{stem}_h", repeated[0])
-    return [height, parameters.integer(f"{stem}_w", repeated[-1])]
+    width = parameters.integer(f"{stem}_w", repeated[-1])
+    return [height, width]
 
 
 def _build_convolution(layer: Layer) -> Any:
@@ -63,7 +64,8 @@ def _build_convolution(layer: Layer) -> Any:
     )
     if not declared.flag("bias_term", True):
         return convolved
-    return ops.add(convolved, constant(along_axis(layer.vector(1), 4, 1)))
+    bias = along_axis(layer.vector(1), 4, 1)
+    return ops.add(convolved, constant(bias))
 
 
 def _build_pooling(layer: Layer) -> Any:
@@ -108,12 +110,11 @@ def _overhang_factors(values: Any, averages: Any, window: Mapping[str, Any]) -> 
     """
     factors = []
     for number, axis in enumerate(_HEIGHT_AND_WIDTH):
-        kernel, stride, pad = (
-            window[name][number] for name in ("kernel_shape", "strides", "pads_begin")
-        )
-        starts = np.arange(averages.shape[axis]) * stride
-        padded = values.shape[axis] + 2 * pad
-        factors.append(kernel / (np.minimum(starts + kernel, padded) - starts))
+        kernel = window["kernel_shape"][number]
+        starts = np.arange(averages.shape[axis]) * window["strides"][number]
+        padded = values.shape[axis] + 2 * window["pads_begin"][number]
+        ends = np.minimum(starts + kernel, padded)
+        factors.append(kernel / (ends - starts))
     return np.asarray(np.multiply.outer(*factors)[None, None])
 
 
@@ -121,7 +122,8 @@ def _build_inner_product(layer: Layer) -> Any:
     declared = layer.declared.message("inner_product_param")
     axis = declared.integer("axis", 1)
     weights = layer.blob(0)
-    weights = weights.reshape(weights.shape[-2:]) if weights.ndim > 2 else weights
+    if weights.ndim > 2:
+        weights = weights.reshape(weights.shape[-2:])
     flat = _flatten(layer.input, axis)
     is_transposed = declared.flag("transpose", False)
     product = ops.matmul(flat, constant(weights), False, not is_transposed)
@@ -138,19 +140,23 @@ def _flatten(values: Any, axis: int) -> Any:
 
 def _build_flatten(layer: Layer) -> Any:
     declared = layer.declared.message("flatten_param")
-    axis = declared.integer("axis", 1) % rank_of(layer.input)
-    after = rank_of(layer.input) - 1 - declared.integer("end_axis", -1) % rank_of(layer.input)
+    rank = rank_of(layer.input)
+    axis = declared.integer("axis", 1) % rank
+    end_axis = declared.integer("end_axis", -1) % rank
+    after = rank - 1 - end_axis
     if not after:
         return _flatten(layer.input, axis)
     sizes = list(layer.input.get_shape())
-    return ops.reshape(layer.input, integers([0] * axis + [-1, *sizes[-after:]]), True)
+    flat = [0] * axis + [-1, *sizes[-after:]]
+    return ops.reshape(layer.input, integers(flat), True)
 
 
 def _build_reshape(layer: Layer) -> Any:
     declared = layer.declared.message("reshape_param")
     if declared.integer("axis", 0) or declared.integer("num_axes", -1) != -1:
         raise layer.make_error("a part of the sizes is reshaped, which is not supported")
-    return ops.reshape(layer.input, integers(declared.message("shape").integers("dim")), True)
+    sizes = declared.message("shape").integers("dim")
+    return ops.reshape(layer.input, integers(sizes), True)
 
 
 def _build_permute(layer: Layer) -> Any:
@@ -191,9 +197,12 @@ def _build_power(layer: Layer) -> Any:
     declared = layer.declared.message("power_param")
     scale = declared.number("scale", 1)
     shift = declared.number("shift", 0)
-    linear = ops.add(ops.multiply(layer.input, constant(scale)), constant(shift))
+    scaled = ops.multiply(layer.input, constant(scale))
+    linear = ops.add(scaled, constant(shift))
     power = declared.number("power", 1)
-    return linear if power == 1 else ops.power(linear, constant(power))
+    if power == 1:
+        return linear
+    return ops.power(linear, constant(power))
 
 
 def _build_softmax(layer: Layer) -> Any:
@@ -205,14 +214,12 @@ def _build_lrn(layer: Layer) -> Any:
     declared = layer.declared.message("lrn_param")
     region = declared.text("norm_region", "ACROSS_CHANNELS")
     is_across = _REGIONS.get(region, region) == "ACROSS_CHANNELS"
-    return ops.lrn(
-        layer.input,
-        integers([1] if is_across else _HEIGHT_AND_WIDTH),
-        declared.number("alpha", 1),
-        declared.number("beta", 0.75),
-        declared.number("k", 1),
-        declared.integer("local_size", 5),
-    )
+    axes = integers([1] if is_across else _HEIGHT_AND_WIDTH)
+    alpha = declared.number("alpha", 1)
+    beta = declared.number("beta", 0.75)
+    bias = declared.number("k", 1)
+    size = declared.integer("local_size", 5)
+    return ops.lrn(layer.input, axes, alpha, beta, bias, size)
 
 
 def _build_batch_norm(layer: Layer) -> Any:
@@ -223,14 +230,17 @@ def _build_batch_norm(layer: Layer) -> Any:
     share = 1 / total if total else 0.0
     mean = layer.vector(0) * share
     variance = layer.vector(1).astype(np.float64) * share
-    factor = (1 / np.sqrt(variance + epsilon)).astype(np.float32)
+    precision = 1 / np.sqrt(variance + epsilon)
+    factor = precision.astype(np.float32)
     return _scale_channels(layer.input, factor, -mean * factor)
 
 
 def _scale_channels(values: Any, factor: Any, offset: Any, axis: int = 1) -> Any:
     rank = rank_of(values)
-    product = ops.multiply(values, constant(along_axis(factor, rank, axis)))
-    return ops.add(product, constant(along_axis(offset, rank, axis)))
+    factors = along_axis(factor, rank, axis)
+    offsets = along_axis(offset, rank, axis)
+    product = ops.multiply(values, constant(factors))
+    return ops.add(product, constant(offsets))
 
 
 def _build_scale(layer: Layer) -> Any:

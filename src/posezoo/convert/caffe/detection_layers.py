@@ -21,8 +21,10 @@ _CODES = {"1": "CORNER", "2": "CENTER_SIZE", "3": "CORNER_SIZE"}
 def _build_normalize(layer: Layer) -> Any:
     declared = layer.declared.message("norm_param")
     axes = [1, 2, 3] if declared.flag("across_spatial", True) else [1]
-    normalized = ops.normalize_l2(layer.input, integers(axes), declared.number("eps", 1e-10), "add")
-    return ops.multiply(normalized, constant(along_axis(layer.vector(0), 4, 1)))
+    epsilon = declared.number("eps", 1e-10)
+    normalized = ops.normalize_l2(layer.input, integers(axes), epsilon, "add")
+    factors = along_axis(layer.vector(0), 4, 1)
+    return ops.multiply(normalized, constant(factors))
 
 
 def _build_prior_box(layer: Layer) -> Any:

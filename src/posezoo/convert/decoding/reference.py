@@ -46,10 +46,10 @@ def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
     fit = FrameFit.of(spec)
     axes = list(map(port.layout.index, "NHWC"))
     image: Any = frame.transpose(axes)[0]
-    fitted = letterbox_image(
+    _, fitted = letterbox_image(
         image, fit.size, fit.color, centered=fit.centered, stretches=fit.stretches
-    )[1][None]
-    restored: Array = fitted.transpose(np.argsort(axes))
+    )
+    restored: Array = fitted[None].transpose(np.argsort(axes))
     return restored
 
 
@@ -60,9 +60,12 @@ def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) 
     if port.resize:
         axes = port.ir_layout
         fit = FrameFit.of(spec)
-        image = np.zeros((frame[axes.index("H")], frame[axes.index("W")], 3), np.uint8)
+        height = frame[axes.index("H")]
+        width = frame[axes.index("W")]
+        image = np.zeros((height, width, 3), np.uint8)
         return letterbox_image(image, fit.size, centered=fit.centered, stretches=fit.stretches)[0]
-    return ImageTransform(np.eye(2, 3), (prepared[layout.index("W")], prepared[layout.index("H")]))
+    size = (prepared[layout.index("W")], prepared[layout.index("H")])
+    return ImageTransform(np.eye(2, 3), size)
 
 
 def compare_decoding(
@@ -90,23 +93,28 @@ def compare_decoding(
     for row, pose in enumerate(poses):
         wanted_scores[row] = pose.score
         if values.ndim == 2:
-            wanted[row] = view.to_image(np.reshape(pose.box, (2, 2))).ravel()
+            corners = np.reshape(pose.box, (2, 2))
+            wanted[row] = view.to_image(corners).ravel()
             continue
         points = pose.keypoints[:, :2] + 0.5 * record.has_pixel_centers
         wanted[row, :, :2] = view.to_image(points)
         wanted[row, :, 2] = pose.keypoints[:, 2]
-    title = BOXES if values.ndim == 2 else KEYPOINTS
+    title = BOXES
     apart = np.abs(wanted_scores - scores)
     if values.ndim == 3:
+        title = KEYPOINTS
         wanted[wanted[..., 2] <= 0] = 0
         apart = np.append(apart, np.abs(wanted - values)[..., 2])
         values = values[..., :2]
         wanted = wanted[..., :2]
-    moved = np.abs(wanted - values) * np.resize(view.scales, values.shape[-1])
+    scales = np.resize(view.scales, values.shape[-1])
+    moved = np.abs(wanted - values) * scales
+    longest_move = float(moved.max(initial=0))
+    largest_change = float(apart.max(initial=0))
     longer = max(view.size)
     return {
-        title: (float(moved.max(initial=0)) / longer, PIXELS / longer),
-        SCORES: (float(apart.max(initial=0)), SCORE),
+        title: (longest_move / longer, PIXELS / longer),
+        SCORES: (largest_change, SCORE),
     }
 
 

@@ -81,16 +81,15 @@ def join_stages(
     if detector.kind != "mask_rcnn":
         return [make_output(rows, "detection_output", "detection_output:0")]
     corners = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))
+    boxes = ops.squeeze(corners, np.array([1]))
     scope = _detections_scope(detector)
-    replace_input(network, loop_output(scope), ops.squeeze(corners, np.array([1])).output(0))
+    replace_input(network, loop_output(scope), boxes.output(0))
     table = ops.reshape(rows, np.array([-1, 7]), special_zero=False)
     logits = find_tensor(network, _MASKS)
     logits.set_names(set())  # the output has them
-    masks = ops.sigmoid(ops.transpose(logits, np.array([0, 3, 1, 2])))
-    return [
-        make_output(masks, _MASKS, "masks"),
-        make_output(table, "reshape_do_2d", "reshape_do_2d:0"),
-    ]
+    channels_first = ops.transpose(logits, np.array([0, 3, 1, 2]))
+    masks = make_output(ops.sigmoid(channels_first), _MASKS, "masks")
+    return [masks, make_output(table, "reshape_do_2d", "reshape_do_2d:0")]
 
 
 def _join_proposals(
@@ -111,7 +110,8 @@ def _join_proposals(
         scores = ops.multiply(scores, _has_area(rows))
     proposals, count = _propose(rows, scores, pipeline.proposals)
     numbers = np.arange(pipeline.proposals.total, dtype=np.int32)[None]
-    is_one = ops.multiply(ops.convert(ops.less(numbers, count), "f32"), _has_area(proposals))
+    is_counted = ops.convert(ops.less(numbers, count), "f32")
+    is_one = ops.multiply(is_counted, _has_area(proposals))
     is_one = ops.unsqueeze(is_one, np.array(-1))
     proposals = ops.multiply(proposals, is_one)
     replace_input(network, loop_output("map"), proposals.output(0))
@@ -140,8 +140,8 @@ def _propose(rows: Any, scores: Any, limits: Limits) -> tuple[Any, Any]:
     )
     indices = ops.gather(kept.output(0), np.array(2), np.array(1))
     indices = ops.concat([indices, np.zeros(limits.total, np.int32)], 0)
-    zero, one, count = (np.array([value]) for value in (0, 1, limits.total))
-    boxes = ops.gather(rows, ops.slice(indices, zero, count, one), np.array(1))
+    indices = ops.slice(indices, np.array([0]), np.array([limits.total]), np.array([1]))
+    boxes = ops.gather(rows, indices, np.array(1))
     return ops.clamp(boxes, 0.0, 1.0), kept.output(2)
 
 
@@ -156,10 +156,13 @@ def _detect_in_proposals(
     count, locations = list(boxes.get_shape())[1:3]
     boxes = ops.divide(boxes, height_width)
     is_inside = _has_area(ops.clamp(boxes, 0.0, 1.0))
-    scores = ops.multiply(ops.multiply(scores, is_one), is_inside)
-    scores = ops.concat([np.zeros((1, count, 1), np.float32), scores], 2)  # of the background
+    scores = ops.multiply(scores, is_one)
+    scores = ops.multiply(scores, is_inside)
+    background = np.zeros((1, count, 1), np.float32)
+    scores = ops.concat([background, scores], 2)
     if locations > 1:
-        boxes = ops.concat([np.zeros((1, count, 1, 4), np.float32), boxes], 2)
+        background = np.zeros((1, count, 1, 4), np.float32)
+        boxes = ops.concat([background, boxes], 2)
     clips_late = _clips_late(detector)
     clipping = {"clip_before_nms": not clips_late, "clip_after_nms": clips_late}
     return detect(boxes.output(0), scores.output(0), pipeline.detections, **clipping)
@@ -170,6 +173,7 @@ def _has_area(boxes: Any) -> Any:
     from openvino import opset13 as ops
 
     last = np.array(-1)
-    low, high = (ops.gather(boxes, np.array(axes), last) for axes in ([0, 1], [2, 3]))
+    low = ops.gather(boxes, np.array([0, 1]), last)
+    high = ops.gather(boxes, np.array([2, 3]), last)
     sides = ops.convert(ops.greater(high, low), "f32")
     return ops.reduce_min(sides, last)
