@@ -90,17 +90,17 @@ class BenchmarkResult:
         """The settings that affect the values, besides the model and the machine."""
         runtime = self.case.runtime
         info = self.info
-        return {
-            "device": info.device,
-            **({"device_asked": runtime.device} if runtime.device != info.device else {}),
-            "inference_precision": runtime.inference_precision,
-            "executed_precision": info.executed_precision,
-            "requests": info.requests,
-            "streams": info.streams,
-            "hint": runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE"),
-            **({"threads": runtime.threads} if runtime.threads else {}),
-            **info.settings,
-        }
+        settings: dict[str, Scalar] = {"device": info.device}
+        if runtime.device != info.device:
+            settings["device_asked"] = runtime.device
+        settings["inference_precision"] = runtime.inference_precision
+        settings["executed_precision"] = info.executed_precision
+        settings["requests"] = info.requests
+        settings["streams"] = info.streams
+        settings["hint"] = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
+        if runtime.threads:
+            settings["threads"] = runtime.threads
+        return settings | dict(info.settings)
 
     def speed_ratio(self, base: BenchmarkResult) -> MedianRange:
         """The throughput divided by that of ``base``, for each pair of rounds; above 1 if this one
@@ -127,9 +127,13 @@ class BenchmarkResult:
             "latency_p99_ms": p99,
             "compile_s": self.info.compile_s,
             "rounds": len(self.rounds),
-            **({} if self.memory_mib is None else {"memory_mib": self.memory_mib}),
         }
+        if self.memory_mib is not None:
+            metrics["memory_mib"] = self.memory_mib
         weights = self.case.weights
+        irs = ""
+        if weights == WEIGHTS[0]:
+            irs = digest_irs(self.case.workload.irs)
         return Measurement(
             kind="speed",
             precision=self.case.precision or Precision.FP32,
@@ -139,7 +143,7 @@ class BenchmarkResult:
             weights=weights,
             tools=package_versions("openvino", "posezoo"),
             date=day.isoformat(),
-            irs=digest_irs(self.case.workload.irs) if weights == WEIGHTS[0] else "",
+            irs=irs,
         )
 
 

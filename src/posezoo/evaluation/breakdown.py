@@ -101,24 +101,25 @@ def score_keypoints(
             labelled += is_labelled
             if index not in rows:
                 continue
-            points = predictions[image.id].keypoints[image_matches.order[rows[index]]]
-            similarity = keypoint_similarities(points[None], person, sigmas)[0] * is_labelled
+            place = image_matches.order[rows[index]]
+            points = predictions[image.id].keypoints[place]
+            (similarities,) = keypoint_similarities(points[None], person, sigmas)
+            similarity = similarities * is_labelled
             similarity_sum += similarity
             num_found += similarity >= FOUND_AT
-            distances = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)
-            for keypoint in np.flatnonzero(is_labelled & (points[:, 2] > 0)).tolist():
+            offsets = points[:, :2] - person.keypoints[:, :2]
+            distances = np.hypot(*offsets.T)
+            is_predicted = points[:, 2] > 0
+            for keypoint in np.flatnonzero(is_labelled & is_predicted).tolist():
                 errors[keypoint].append(float(distances[keypoint]))
     share = 1 / np.maximum(labelled, 1)
-    return tuple(
-        KeypointScore(
-            name,
-            int(labelled[i]),
-            float(num_found[i] * share[i]),
-            float(similarity_sum[i] * share[i]),
-            float(np.median(errors[i])) if errors[i] else None,
-        )
-        for i, name in enumerate(dataset.keypoints)
-    )
+    scores = []
+    for i, name in enumerate(dataset.keypoints):
+        found = float(num_found[i] * share[i])
+        similarity = float(similarity_sum[i] * share[i])
+        error = float(np.median(errors[i])) if errors[i] else None
+        scores.append(KeypointScore(name, int(labelled[i]), found, similarity, error))
+    return tuple(scores)
 
 
 def compute_mpjpe(

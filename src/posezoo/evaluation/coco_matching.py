@@ -89,17 +89,20 @@ def match_dataset(
     Raises:
         EvaluationError: COCO's sigma of a keypoint is unknown.
     """
-    sigmas = np.zeros(0) if boxes else 2 * np.array(keypoint_sigmas(dataset.keypoints))
-    num_keypoints = 0 if boxes else len(dataset.keypoints)
+    sigmas = np.zeros(0)
+    num_keypoints = 0
+    limit = MAX_BOXES
+    if not boxes:
+        sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
+        num_keypoints = len(dataset.keypoints)
+        limit = MAX_POSES
     nothing = ImagePredictions(np.zeros((0, num_keypoints, 3)), np.zeros(0), np.zeros((0, 4)))
     for image in dataset.images:
         predicted = predictions.get(image.id, nothing)
-        order = np.argsort(-predicted.scores, kind="stable")[: MAX_BOXES if boxes else MAX_POSES]
+        order = np.argsort(-predicted.scores, kind="stable")[:limit]
         crowds = [person.is_crowd for person in image.people]
-        ignored = np.array(
-            [person.is_crowd or not (boxes or person.num_keypoints) for person in image.people],
-            bool,
-        )
+        counts = [bool(boxes or person.num_keypoints) for person in image.people]
+        ignored = np.array(crowds, bool) | ~np.array(counts, bool)
         similarities = np.zeros((len(order), len(image.people)))
         points = predicted.keypoints[order]
         for column, person in enumerate(image.people):
@@ -107,10 +110,10 @@ def match_dataset(
                 similarities[:, column] = box_iou(predicted.boxes[order], person)
             else:
                 similarities[:, column] = object_keypoint_similarity(points, person, sigmas)
-        persons = np.array(
-            [_match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS],
-            np.int64,
-        ).reshape(len(THRESHOLDS), len(order))
+        matches = [
+            _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
+        ]
+        persons = np.array(matches, np.int64).reshape(len(THRESHOLDS), len(order))
         yield ImageMatches(image, order, predicted.scores[order], similarities, persons, ignored)
 
 
@@ -125,23 +128,25 @@ def object_keypoint_similarity(
     """
     labelled = person.keypoints[:, 2] > 0
     similarities = keypoint_similarities(keypoints, person, sigmas)
-    mean: Floats = (similarities[:, labelled] if labelled.any() else similarities).mean(axis=1)
+    if labelled.any():
+        similarities = similarities[:, labelled]
+    mean: Floats = similarities.mean(axis=1)
     return mean
 
 
 def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: Floats) -> Floats:
     """(N, K): the similarity of each keypoint."""
+    points = keypoints[:, :, :2]
     if (person.keypoints[:, 2] > 0).any():
-        offsets = keypoints[:, :, :2] - person.keypoints[:, :2]
+        offsets = points - person.keypoints[:, :2]
     else:
         left, top, width, height = person.bbox
         low = np.array([left - width, top - height])
         high = np.array([left + 2 * width, top + 2 * height])
-        offsets = np.maximum(low - keypoints[:, :, :2], 0) + np.maximum(
-            keypoints[:, :, :2] - high, 0
-        )
+        offsets = np.maximum(low - points, 0) + np.maximum(points - high, 0)
     squared = (offsets**2).sum(axis=2)
-    similarities: Floats = np.exp(-squared / (2 * sigmas**2 * (person.area + np.spacing(1))))
+    spread = 2 * sigmas**2 * (person.area + np.spacing(1))
+    similarities: Floats = np.exp(-squared / spread)
     return similarities
 
 
@@ -151,10 +156,13 @@ def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
     For a crowd, the intersection is divided by the area of the predicted box.
     """
     left, top, width, height = person.bbox
-    across = np.minimum(boxes[:, 0] + boxes[:, 2], left + width) - np.maximum(boxes[:, 0], left)
-    down = np.minimum(boxes[:, 1] + boxes[:, 3], top + height) - np.maximum(boxes[:, 1], top)
+    x, y, widths, heights = boxes.T
+    right = np.minimum(x + widths, left + width)
+    bottom = np.minimum(y + heights, top + height)
+    across = right - np.maximum(x, left)
+    down = bottom - np.maximum(y, top)
     intersection = np.maximum(across, 0) * np.maximum(down, 0)
-    own_area = boxes[:, 2] * boxes[:, 3]
+    own_area = widths * heights
     union = own_area
     if not person.is_crowd:
         union = own_area + width * height - intersection
@@ -202,16 +210,16 @@ def bootstrap_intervals(
     pooled = PooledMatches(matches)
     random = np.random.default_rng(SEED)
     shares = np.full(len(matches), 1 / max(len(matches), 1))
-    samples = [
-        metrics
-        for _ in range(draws)
-        if (metrics := pooled.resampled_metrics(random.multinomial(len(matches), shares)))
-        is not None
-    ]
+    samples = []
+    for _ in range(draws):
+        repeats = random.multinomial(len(matches), shares)
+        metrics = pooled.resampled_metrics(repeats)
+        if metrics is not None:
+            samples.append(metrics)
     if not samples:
         return {}
-    low, high = np.percentile(np.array(samples), (2.5, 97.5), axis=0)
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(NAMES)}
+    low, high = np.percentile(np.array(samples), (2.5, 97.5), axis=0).tolist()
+    return dict(zip(NAMES, zip(low, high, strict=True), strict=True))
 
 
 class PooledMatches:
@@ -223,11 +231,10 @@ class PooledMatches:
         self._people = np.array([image.num_people for image in matches])
         scores = np.concatenate([image.scores for image in matches])
         order = np.argsort(-scores, kind="stable")
-        image_indices = np.repeat(np.arange(len(matches)), [len(image.scores) for image in matches])
-        correct, counted = (
-            np.concatenate(rows, axis=1)
-            for rows in zip(*(image.true_positives() for image in matches), strict=True)
-        )
+        counts = [len(image.scores) for image in matches]
+        image_indices = np.repeat(np.arange(len(matches)), counts)
+        positives = [image.true_positives() for image in matches]
+        correct, counted = (np.concatenate(rows, axis=1) for rows in zip(*positives, strict=True))
         self._image_indices = image_indices[order]
         self._correct = correct[:, order]
         self._counted = counted[:, order]
@@ -247,8 +254,10 @@ class PooledMatches:
         for row in range(len(THRESHOLDS)):
             # The best precision at each of COCO's recalls or above; 0 if the recall is not reached.
             so_far = right[row] / (right[row] + wrong[row] + np.spacing(1))
-            best = np.append(np.maximum.accumulate(so_far[::-1])[::-1], 0.0)
-            precision[row] = best[np.searchsorted(recall[row], _RECALLS, side="left")]
+            highest = np.maximum.accumulate(so_far[::-1])[::-1]
+            best = np.append(highest, 0.0)
+            places = np.searchsorted(recall[row], _RECALLS, side="left")
+            precision[row] = best[places]
         ap = precision.mean(axis=1)
         ar = recall[:, -1] if recall.shape[1] else np.zeros(len(THRESHOLDS))
         # The sixth threshold is 0.75.

@@ -78,25 +78,33 @@ def compute_coco_metrics(
             # Of all keypoints, including missing ones at (0, 0), as in pycocotools' loadRes.
             extents = np.ptp(predicted.keypoints[:, :, :2], axis=1)
         areas = extents.prod(axis=1)
-        for row, (score, box, area) in enumerate(
-            zip(predicted.scores.tolist(), predicted.boxes.tolist(), areas.tolist(), strict=True)
-        ):
-            annotation = _annotation(
-                len(results) + 1, image.id, predicted.keypoints[row], box, area
-            )
+        scores = predicted.scores.tolist()
+        sides = predicted.boxes.tolist()
+        rows = zip(scores, predicted.keypoints, sides, areas.tolist(), strict=True)
+        for score, keypoints, box, area in rows:
+            annotation = _annotation(len(results) + 1, image.id, keypoints, box, area)
             results.append({**annotation, "iscrowd": 0, "score": score})
+    indexed_truth = _index(library, dataset, truth)
+    indexed_results = _index(library, dataset, results)
+    kind = "bbox"
+    names = BOX_METRICS
+    used_sigmas = None
+    if not boxes:
+        kind = "keypoints"
+        names = KEYPOINT_METRICS
+        used_sigmas = sigmas or keypoint_sigmas(dataset.keypoints)
     evaluation = library.COCOeval_faster(
-        _index(library, dataset, truth),
-        _index(library, dataset, results),
-        iouType="bbox" if boxes else "keypoints",
+        indexed_truth,
+        indexed_results,
+        iouType=kind,
         print_function=logging.getLogger(__name__).debug,
-        kpt_oks_sigmas=None if boxes else sigmas or keypoint_sigmas(dataset.keypoints),
+        kpt_oks_sigmas=used_sigmas,
     )
     evaluation.run()
     # In pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes.
     stats = evaluation.stats
     values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
-    metrics = zip(BOX_METRICS if boxes else KEYPOINT_METRICS, map(float, values), strict=True)
+    metrics = zip(names, map(float, values), strict=True)
     return {name: value for name, value in metrics if value >= 0}
 
 

@@ -61,15 +61,17 @@ class EvaluationProtocol:
         """The protocol as the settings of a record; defaults are left out."""
         size = self.estimator.input_size
         options = self.options
-        scales = [] if options.scales == (1.0,) else options.scales
-        settings: dict[str, Scalar] = {
-            "input": f"{size[0]}x{size[1]}" if size else "varies",
-            "target_size": options.target_size or 0,
-            "flip": options.flip,
-            "scales": " ".join(f"{scale:g}" for scale in scales),
-            "people_from": "" if self.people_from == ITSELF else self.people_from,
-            "arithmetic": self.estimator.executed_precision,
-        }
+        settings: dict[str, Scalar] = {"input": "varies"}
+        if size:
+            width, height = size
+            settings["input"] = f"{width}x{height}"
+        settings["target_size"] = options.target_size or 0
+        settings["flip"] = options.flip
+        if options.scales != (1.0,):
+            settings["scales"] = " ".join(f"{scale:g}" for scale in options.scales)
+        if self.people_from != ITSELF:
+            settings["people_from"] = self.people_from
+        settings["arithmetic"] = self.estimator.executed_precision
         changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
         # A decoder option is kept even if it is 0 or False, since its default may be another value.
         return changed | dict(options.decoder_options)
@@ -91,10 +93,12 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     # version.
     code = hashlib.sha256()
     for package in (runtime, pose):
-        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
+        folder = Path(str(package.__file__)).parent
+        for path in sorted(folder.glob("*.py")):
             code.update(path.read_bytes())
+    digests = sorted(compute_digest(file).value for file in (*files, *others))
     return {
-        "files": sorted(compute_digest(file).value for file in (*files, *others)),
+        "files": digests,
         "settings": protocol.to_settings(),
         "device": estimator.device,
         "options": f"{estimator.decoder} {options}",
@@ -108,20 +112,22 @@ def create_accuracy_measurement(
 ) -> Measurement:
     """The accuracy in the form that ``posezoo record`` reads."""
     model = protocol.estimator.model
+    settings: dict[str, Scalar] = {
+        "dataset": result.dataset.name,
+        "images": len(result.dataset.images),
+        "people": result.people,
+    }
+    if protocol.of_boxes:
+        settings["of"] = "boxes"
+    now = datetime.now(timezone.utc)
     return Measurement(
         "accuracy",
         protocol.precision,
         result.figures,
         model.tag if isinstance(model, ModelSpec) else "",
-        settings={
-            "dataset": result.dataset.name,
-            "images": len(result.dataset.images),
-            "people": result.people,
-            **({"of": "boxes"} if protocol.of_boxes else {}),
-            **protocol.to_settings(),
-        },
+        settings=settings | protocol.to_settings(),
         tools=package_versions("openvino", "faster-coco-eval"),
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        date=now.strftime("%Y-%m-%d"),
         intervals=result.intervals,
         irs=digest_irs(protocol.irs),
     )

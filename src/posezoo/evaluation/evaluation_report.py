@@ -50,18 +50,20 @@ class EvaluationReport:
             return []
         published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
         published.sort(key=lambda accuracy: accuracy.flip != self.protocol.options.flip)
-        return [
-            (
-                accuracy,
-                list(explain_difference(accuracy, self.published, self.protocol, self.result)),
-            )
-            for accuracy in published
-        ]
+        comparisons = []
+        for accuracy in published:
+            reasons = explain_difference(accuracy, self.published, self.protocol, self.result)
+            comparisons.append((accuracy, list(reasons)))
+        return comparisons
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object that ``cli.verbs.evaluate`` describes."""
         result = self.result
         estimator = self.protocol.estimator
+        published = []
+        for accuracy, reasons in self.published_comparisons():
+            how = describe_published_protocol(accuracy)
+            published.append({"value": accuracy.value, "how": how, "differences": reasons})
         return {
             "model": estimator.model.full_name,
             "precision": self.protocol.precision.value,
@@ -73,42 +75,35 @@ class EvaluationReport:
             "people": result.people,
             "kept": result.cached_count,
             "settings": self.protocol.to_settings(),
-            "published": [
-                {
-                    "value": accuracy.value,
-                    "how": describe_published_protocol(accuracy),
-                    "differences": reasons,
-                }
-                for accuracy, reasons in self.published_comparisons()
-            ],
+            "published": published,
             **self._tables(),
             "files": self.files,
         }
 
     def _tables(self) -> dict[str, Any]:
-        return {
-            "keypoints": list(map(asdict, self.result.keypoint_scores)),
-            "pictures": [
-                {
-                    "image": score.image.file_name,
-                    "id": score.image.id,
-                    "people": score.people,
-                    "found": score.found,
-                    "wrong": score.wrong,
-                    "similarity": score.similarity,
-                }
-                for score in self.result.image_scores
-            ],
-            "unreadable": dict(self.result.unreadable),
-        }
+        pictures = [
+            {
+                "image": score.image.file_name,
+                "id": score.image.id,
+                "people": score.people,
+                "found": score.found,
+                "wrong": score.wrong,
+                "similarity": score.similarity,
+            }
+            for score in self.result.image_scores
+        ]
+        keypoints = list(map(asdict, self.result.keypoint_scores))
+        unreadable = dict(self.result.unreadable)
+        return {"keypoints": keypoints, "pictures": pictures, "unreadable": unreadable}
 
     def write(self, folder: Path, *, worst: int = 0) -> None:
         """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
         images.
         """
         measurement = create_accuracy_measurement(self.protocol, self.result)
+        model = self.protocol.estimator.model
         content = {
-            "accuracy": measurement_to_json(self.protocol.estimator.model.full_name, measurement),
+            "accuracy": measurement_to_json(model.full_name, measurement),
             "results": self.result.to_coco_results(),
             "tables": self._tables(),
         }
@@ -132,11 +127,11 @@ class EvaluationReport:
                 if not person.is_crowd
             ]
             people = self.result.predictions[score.image.id]
+            boxes = people.boxes.tolist()
+            rows = zip(people.keypoints, boxes, people.scores.tolist(), strict=True)
             predicted = [
-                _pose(names, keypoints, (x, y, x + w, y + h), pose_score)
-                for keypoints, (x, y, w, h), pose_score in zip(
-                    people.keypoints, people.boxes.tolist(), people.scores.tolist(), strict=True
-                )
+                _pose(names, points, (x, y, x + w, y + h), pose_score)
+                for points, (x, y, w, h), pose_score in rows
             ]
             pixels = read_dataset_image(score.image)
             halves = [draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)]

@@ -55,23 +55,27 @@ class ImagePredictions:
 
     def to_json(self) -> dict[str, Any]:
         """Plain Python values that a ``PredictionCache`` reads back exactly."""
-        return {
+        values = {
             "keypoints": _flat(self.keypoints).tolist(),
             "scores": self.scores.tolist(),
             "boxes": self.boxes.tolist(),
-            **({"space": _flat(self.space).tolist()} if self.space.size else {}),
         }
+        if self.space.size:
+            values["space"] = _flat(self.space).tolist()
+        return values
 
     def to_coco_results(self, image: int) -> list[dict[str, Any]]:
         """In the form of COCO's result files: keypoints, or boxes if there are no keypoints, never
         both.
         """
-        key, values = (
-            ("keypoints", self.keypoints) if self.keypoints.shape[1] else ("bbox", self.boxes)
-        )
+        key = "bbox"
+        values = self.boxes
+        if self.keypoints.shape[1]:
+            key = "keypoints"
+            values = self.keypoints
+        rows = zip(self.scores.tolist(), _flat(values).tolist(), strict=True)
         return [
-            {"image_id": image, "category_id": 1, "score": score, key: row}
-            for score, row in zip(self.scores.tolist(), _flat(values).tolist(), strict=True)
+            {"image_id": image, "category_id": 1, "score": score, key: row} for score, row in rows
         ]
 
 
@@ -207,11 +211,15 @@ def _read(
                     entry = json.loads(line)
                     count = len(entry["scores"])
                     num_space = num_keypoints if "space" in entry else 0
+                    keypoints = np.array(entry["keypoints"], np.float64)
+                    scores = np.array(entry["scores"], np.float64)
+                    boxes = np.array(entry["boxes"], np.float64)
+                    space = np.array(entry.get("space", []), np.float64)
                     predictions = ImagePredictions(
-                        np.array(entry["keypoints"], np.float64).reshape(count, num_keypoints, 3),
-                        np.array(entry["scores"], np.float64).reshape(count),
-                        np.array(entry["boxes"], np.float64).reshape(count, 4),
-                        np.array(entry.get("space", []), np.float64).reshape(count, num_space, 3),
+                        keypoints.reshape(count, num_keypoints, 3),
+                        scores.reshape(count),
+                        boxes.reshape(count, 4),
+                        space.reshape(count, num_space, 3),
                     )
                     entries[int(entry["id"])] = (list(entry["file"]), predictions)
     except (OSError, ValueError, RecursionError):

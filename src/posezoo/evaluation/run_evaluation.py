@@ -208,18 +208,21 @@ def _compare(
         metrics["MPJPE_mm"] = mpjpe
     people = dataset.person_count(keypoints=not of_boxes)
     intervals = bootstrap_intervals(matches) if people < ENOUGH_PEOPLE else {}
+    intervals = {metric: interval for metric, interval in intervals.items() if metric in metrics}
+    image_scores = tuple(map(breakdown.score_image, matches))
+    keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
+    if not of_boxes:
+        keypoint_scores = breakdown.score_keypoints(dataset, predictions, matches)
     return EvaluationResult(
         figures=metrics,
-        intervals={metric: interval for metric, interval in intervals.items() if metric in metrics},
+        intervals=intervals,
         people=people,
         dataset=dataset,
         unreadable=unreadable,
         predictions=predictions,
         cached_count=cached_count,
-        image_scores=tuple(map(breakdown.score_image, matches)),
-        keypoint_scores=(
-            () if of_boxes else breakdown.score_keypoints(dataset, predictions, matches)
-        ),
+        image_scores=image_scores,
+        keypoint_scores=keypoint_scores,
     )
 
 
