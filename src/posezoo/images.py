@@ -148,7 +148,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
             f"the values of a frame are uint8 from 0 to 255, those of this one {frame.dtype}",
             hint="scale and convert it first",
         )
-    if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
+    has_channels = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in (1, 3, 4))
+    if not has_channels:
         raise ImageError(
             "a frame is HxW, HxWx3 or HxWx4, this one"
             f" {'x'.join(map(str, frame.shape)) or 'a scalar'}"
@@ -232,7 +233,8 @@ def _tiff(data: bytes) -> ImageHeader:
     for entry in range(directory + 2, directory + 2 + 12 * count, 12):
         tag, kind = struct.unpack_from(order + "HH", data, entry)
         if tag in (256, 257):
-            (sides[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
+            form = "H" if kind == 3 else "I"
+            (sides[tag],) = struct.unpack_from(order + form, data, entry + 8)
     return ImageHeader(sides[256], sides[257], is_complete=True)
 
 

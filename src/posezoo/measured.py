@@ -132,9 +132,9 @@ class Measurement:
         """The range of the throughput over all rounds, relative to its median; 0 if it was not
         measured.
         """
-        least, median, greatest = (
-            self.figures.get(f"throughput_{name}fps", 0.0) for name in ("min_", "", "max_")
-        )
+        least = self.figures.get("throughput_min_fps", 0.0)
+        median = self.figures.get("throughput_fps", 0.0)
+        greatest = self.figures.get("throughput_max_fps", 0.0)
         return (greatest - least) / median if median and least else 0.0
 
     @property
@@ -157,10 +157,11 @@ def load_measurements(spec: Model) -> tuple[Measurement, ...]:
 
 def counted_figures(spec: Model, precision: Precision) -> list[Mapping[str, float]]:
     """GFLOPs and MParams, as counted on the IR of a precision with the declared sizes."""
-    counts = (
-        each for each in load_measurements(spec) if each.kind == "complexity" and not each.settings
-    )
-    return [each.figures for each in counts if each.precision is precision]
+    return [
+        each.figures
+        for each in load_measurements(spec)
+        if each.kind == "complexity" and not each.settings and each.precision is precision
+    ]
 
 
 def read_measured(path: Path) -> tuple[Measurement, ...]:
@@ -175,8 +176,11 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
 # Each card compares its model with all others, so that a registry's pages need a file many times.
 @lru_cache(maxsize=1024)
 def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
-    kinds = parse_yaml(content, file).as_mapping(KINDS)
-    return tuple(_read_measurement(node, kind) for kind, nodes in kinds for node in nodes.as_list())
+    measurements = []
+    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS):
+        for node in nodes.as_list():
+            measurements.append(_read_measurement(node, kind))
+    return tuple(measurements)
 
 
 def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
@@ -212,7 +216,8 @@ def digest_irs(xmls: Iterable[Path]) -> str:
     """
     files = [file for xml in xmls for file in (xml, xml.with_suffix(".bin"))]
     digests = sorted(compute_digest(file).value for file in files)
-    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
+    joined = " ".join(digests)
+    return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
 def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool:
@@ -220,7 +225,8 @@ def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool
     changed.
     """
     by_key = {measurement.key: measurement for measurement in (*read_measured(path), *measurements)}
-    content = format_measured_yml([by_key[key] for key in sorted(by_key)]).encode()
+    ordered = [by_key[key] for key in sorted(by_key)]
+    content = format_measured_yml(ordered).encode()
     if path.is_file() and path.read_bytes() == content:
         return False
     write_atomically(path, content)
@@ -232,30 +238,36 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
     lines = [NOTE]
     for kind in KINDS:
         rows = [measurement for measurement in measurements if measurement.kind == kind]
-        lines += [f"{kind}:"] if rows else []
+        if rows:
+            lines.append(f"{kind}:")
         for row in rows:
             values: dict[str, Any] = {"tag": row.tag} if row.tag else {}
             values |= _to_fields(row)
             if row.weights == WEIGHTS[0]:
                 del values["weights"]
-            items = [f"{key}: {_format_value(value)}" for key, value in values.items()]
-            lines += [f"{'    ' if index else '  - '}{item}" for index, item in enumerate(items)]
+            first, *others = (f"{key}: {_format_value(value)}" for key, value in values.items())
+            lines.append(f"  - {first}")
+            lines += [f"    {item}" for item in others]
     return "\n".join(lines) + "\n"
 
 
 def _to_fields(measurement: Measurement) -> dict[str, Any]:
     """The non-empty fields that measured.yml and a measurement file have in common."""
-    names = KINDS[measurement.kind].figures
-    figures = measurement.figures
-    intervals = measurement.intervals
+    # In the order of KINDS, rounded to six digits, as cards show them.
+    figures = {}
+    intervals = {}
+    for name in KINDS[measurement.kind].figures:
+        if name in measurement.figures:
+            figures[name] = _round(measurement.figures[name])
+        if name in measurement.intervals:
+            intervals[name] = [*map(_round, measurement.intervals[name])]
     values: dict[str, Any] = {
         "precision": measurement.precision.value,
         "machine": measurement.machine,
         "settings": dict(sorted(measurement.settings.items())),
         "weights": measurement.weights,
-        # In the order of KINDS, rounded to six digits, as cards show them.
-        "figures": {name: _round(figures[name]) for name in names if name in figures},
-        "intervals": {name: [*map(_round, intervals[name])] for name in names if name in intervals},
+        "figures": figures,
+        "intervals": intervals,
         "irs": measurement.irs,
         "tools": dict(sorted(measurement.tools.items())),
         "date": measurement.date,
@@ -269,17 +281,15 @@ def _round(value: float) -> float:
 
 def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        items = ", ".join(
-            f"{_format_value(key)}: {_format_value(item)}" for key, item in value.items()
-        )
-        return f"{{{items}}}"
-    if isinstance(value, str):
-        # Text is quoted if another YAML reader could parse it as another type.
-        is_plain = (
-            re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{2,}", value) and value.lower() not in _YAML_WORDS
-        )
-        return value if is_plain else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value)
+        items = [f"{_format_value(key)}: {_format_value(item)}" for key, item in value.items()]
+        return f"{{{', '.join(items)}}}"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    # Text is quoted if another YAML reader could parse it as another type.
+    is_word = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{2,}", value)
+    if is_word and value.lower() not in _YAML_WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()) -> Measurement:
@@ -302,14 +312,20 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
         problem = f"AP is {figures['AP']:g}, and AP50 only {figures['AP50']:g}"
         raise fields["figures"].make_error(problem)
     intervals = {}
-    for name, node in values.pop("intervals").as_mapping(figures) if "intervals" in values else ():
-        bounds = [_read_figure(each, limits[name]) for each in node.as_list()]
-        if len(bounds) != 2 or bounds[0] > bounds[1]:
-            raise node.make_error("expected a lower and an upper bound")
-        if not bounds[0] <= figures[name] <= bounds[1]:
-            raise node.make_error(f"does not contain {name}, which is {figures[name]:g}")
-        intervals[name] = bounds[0], bounds[1]
+    if "intervals" in values:
+        for name, node in values.pop("intervals").as_mapping(figures):
+            intervals[name] = _read_interval(node, name, figures[name], limits[name])
     return Measurement(kind=kind, figures=figures, intervals=intervals, **values)
+
+
+def _read_interval(node: YamlNode, name: str, figure: float, largest: float) -> tuple[float, float]:
+    bounds = [_read_figure(each, largest) for each in node.as_list()]
+    if len(bounds) != 2 or bounds[0] > bounds[1]:
+        raise node.make_error("expected a lower and an upper bound")
+    low, high = bounds
+    if not low <= figure <= high:
+        raise node.make_error(f"does not contain {name}, which is {figure:g}")
+    return low, high
 
 
 def _read_figure(node: YamlNode, largest: float) -> float:

@@ -58,29 +58,30 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
             first 5 of each kind with the most similar known key; :func:`compare_keys` returns all.
     """
     if differences := compare_keys(tensors, requested):
-        raise CheckpointError(
-            _format_differences(differences, tensors, requested), hint=_hint(tensors, requested)
-        )
-    return {
-        key: tensors[key].reshape(tuple(shape)) if key in tensors else np.zeros(shape, np.int64)
-        for key, shape in requested.items()
-    }
+        problem = _format_differences(differences, tensors, requested)
+        raise CheckpointError(problem, hint=_hint(tensors, requested))
+    matched: dict[str, Array] = {}
+    for key, shape in requested.items():
+        if key in tensors:
+            matched[key] = tensors[key].reshape(tuple(shape))
+        else:
+            matched[key] = np.zeros(shape, np.int64)
+    return matched
 
 
 def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointMismatch:
     """The differences between a checkpoint and a network."""
-    common = (
-        (key, array.shape, tuple(requested[key]))
-        for key, array in tensors.items()
-        if key in requested
-    )
-    return CheckpointMismatch(
-        tuple(key for key in requested if key not in tensors and not _is_counter(key)),
-        tuple(key for key in tensors if key not in requested),
-        # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still accepts
-        # it.
-        tuple(each for each in common if each[1] != each[2] and each[1:] != ((1,), ())),
-    )
+    missing = (key for key in requested if key not in tensors and not _is_counter(key))
+    unexpected = (key for key in tensors if key not in requested)
+    reshaped = []
+    for key, array in tensors.items():
+        if key in requested:
+            shapes = (array.shape, tuple(requested[key]))
+            # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still
+            # accepts it.
+            if shapes[0] != shapes[1] and shapes != ((1,), ()):
+                reshaped.append((key, *shapes))
+    return CheckpointMismatch(tuple(missing), tuple(unexpected), tuple(reshaped))
 
 
 def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
@@ -112,13 +113,7 @@ def _format_differences(
     groups: tuple[tuple[str, Sequence[Any], Callable[[Any], str]], ...] = (
         ("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
         ("unexpected", differences.unexpected, lambda key: _with_nearest(key, expected)),
-        (
-            "of another shape",
-            differences.reshaped,
-            lambda key: (
-                f"{truncate(key[0])} ({_format_shape(key[1])}, not {_format_shape(key[2])})"
-            ),
-        ),
+        ("of another shape", differences.reshaped, _describe_reshaped),
     )
     parts = []
     for problem, keys, describe in groups:
@@ -126,10 +121,14 @@ def _format_differences(
         if len(keys) > _MAX_NAMED:
             more = f", and {len(keys) - _MAX_NAMED} more"
         if keys:
-            parts.append(
-                f"{len(keys)} {problem}: {', '.join(map(describe, keys[:_MAX_NAMED]))}{more}"
-            )
+            named = ", ".join(map(describe, keys[:_MAX_NAMED]))
+            parts.append(f"{len(keys)} {problem}: {named}{more}")
     return f"does not fit the network: {'; '.join(parts)}"
+
+
+def _describe_reshaped(reshaped: tuple[str, tuple[int, ...], tuple[int, ...]]) -> str:
+    key, shape, requested = reshaped
+    return f"{truncate(key)} ({_format_shape(shape)}, not {_format_shape(requested)})"
 
 
 def _with_nearest(key: str, candidates: Iterable[str]) -> str:

@@ -109,6 +109,9 @@ class PickleSequence:
             self._stack.append(_VALUES[opcode]())
         elif opcode in _ACTIONS:
             _ACTIONS[opcode](self, argument)
+        elif opcode in _COMBINATIONS:
+            count, combine = _COMBINATIONS[opcode]
+            combine(self, self._pop_to_mark() if count is None else self._pop(count))
         elif opcode not in _IGNORED:
             raise CheckpointFormatError(
                 f"its pickle has the opcode {opcode}, which weights do not need"
@@ -117,6 +120,9 @@ class PickleSequence:
     def _put(self, place: int) -> None:
         self._memo[place] = self._stack[-1]
 
+    def _memoize(self, _: None) -> None:
+        self._put(len(self._memo))
+
     def _get(self, place: int) -> None:
         self._stack.append(self._memo[place])
 
@@ -124,22 +130,30 @@ class PickleSequence:
         self._below.append(self._stack)
         self._stack = []
 
-    def _push_dict(self, _: None) -> None:
-        items = self._pop_to_mark()
+    def _push_global_by_name(self, names: str) -> None:
+        self._push_global(names.split(" ", 1))
+
+    def _push_dict(self, items: list[Any]) -> None:
         self._stack.append({})
         self._set_items(items)
 
-    def _call(self, _: None) -> None:
-        name, arguments = self._pop(2)
+    def _push_list(self, items: list[Any]) -> None:
+        self._stack.append(items)
+
+    def _push_tuple(self, items: list[Any]) -> None:
+        self._stack.append(tuple(items))
+
+    def _call(self, name_and_arguments: list[Any]) -> None:
+        name, arguments = name_and_arguments
         if type(name) is not GlobalName or type(arguments) is not tuple:
             raise TypeError
         self._stack.append(self._vocabulary[name.dotted](*arguments))
 
-    def _resolve_reference(self, _: None) -> None:
-        self._stack.append(self._persistent(*self._pop(1)))
+    def _resolve_reference(self, reference: list[Any]) -> None:
+        self._stack.append(self._persistent(*reference))
 
-    def _push(self, value: object) -> None:
-        self._stack.append(value)
+    def _drop(self, _: list[Any]) -> None:
+        pass
 
     def _extend(self, items: list[Any]) -> None:
         if type(self._stack[-1]) is not list:
@@ -168,7 +182,8 @@ class PickleSequence:
         pairs = zip(items[::2], items[1::2], strict=True)
         table.update((key, value) for key, value in pairs if type(key) is str)
 
-    def _push_global(self, module: object, name: object) -> None:
+    def _push_global(self, module_and_name: list[Any]) -> None:
+        module, name = module_and_name
         if type(module) is not str or type(name) is not str:
             raise TypeError
         dotted = f"{module}.{name}"
@@ -183,27 +198,31 @@ class PickleSequence:
         self._stack.append(GlobalName(dotted))
 
 
-# What an opcode does with its argument. Values are taken from the stack before others are pushed:
-# ``_pop_to_mark`` replaces the stack.
+# What an opcode does with its argument.
 _ACTIONS: Mapping[str, Callable[[PickleSequence, Any], object]] = {
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), PickleSequence._put),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), PickleSequence._get),
-    "MEMOIZE": lambda pickle, _: pickle._put(len(pickle._memo)),
+    "MEMOIZE": PickleSequence._memoize,
     "MARK": PickleSequence._mark,
-    "TUPLE": lambda pickle, _: pickle._push(tuple(pickle._pop_to_mark())),
-    "TUPLE1": lambda pickle, _: pickle._push(tuple(pickle._pop(1))),
-    "TUPLE2": lambda pickle, _: pickle._push(tuple(pickle._pop(2))),
-    "TUPLE3": lambda pickle, _: pickle._push(tuple(pickle._pop(3))),
-    "LIST": lambda pickle, _: pickle._push(pickle._pop_to_mark()),
-    "DICT": PickleSequence._push_dict,
-    "APPEND": lambda pickle, _: pickle._extend(pickle._pop(1)),
-    "APPENDS": lambda pickle, _: pickle._extend(pickle._pop_to_mark()),
-    "SETITEM": lambda pickle, _: pickle._set_items(pickle._pop(2)),
-    "SETITEMS": lambda pickle, _: pickle._set_items(pickle._pop_to_mark()),
-    "REDUCE": PickleSequence._call,
-    "NEWOBJ": PickleSequence._call,
-    "BINPERSID": PickleSequence._resolve_reference,
-    "GLOBAL": lambda pickle, names: pickle._push_global(*names.split(" ", 1)),
-    "STACK_GLOBAL": lambda pickle, _: pickle._push_global(*pickle._pop(2)),
-    "BUILD": lambda pickle, _: pickle._pop(1),  # OrderedDict's _metadata, a dtype's byte order
+    "GLOBAL": PickleSequence._push_global_by_name,
+}
+
+# How many values an opcode takes from the stack (None: all above the mark), and what it does with
+# them.
+_COMBINATIONS: Mapping[str, tuple[int | None, Callable[[PickleSequence, list[Any]], object]]] = {
+    "TUPLE": (None, PickleSequence._push_tuple),
+    "TUPLE1": (1, PickleSequence._push_tuple),
+    "TUPLE2": (2, PickleSequence._push_tuple),
+    "TUPLE3": (3, PickleSequence._push_tuple),
+    "LIST": (None, PickleSequence._push_list),
+    "DICT": (None, PickleSequence._push_dict),
+    "APPEND": (1, PickleSequence._extend),
+    "APPENDS": (None, PickleSequence._extend),
+    "SETITEM": (2, PickleSequence._set_items),
+    "SETITEMS": (None, PickleSequence._set_items),
+    "REDUCE": (2, PickleSequence._call),
+    "NEWOBJ": (2, PickleSequence._call),
+    "BINPERSID": (1, PickleSequence._resolve_reference),
+    "STACK_GLOBAL": (2, PickleSequence._push_global),
+    "BUILD": (1, PickleSequence._drop),  # OrderedDict's _metadata, a dtype's byte order
 }

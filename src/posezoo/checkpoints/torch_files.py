@@ -88,12 +88,8 @@ def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
     tops = set()
     for entry in entries:
         top, *parts = PurePosixPath(entry.filename).parts or ("",)
-        if (
-            not parts
-            or ".." in (top, *parts)
-            or "\\" in entry.filename
-            or entry.filename.startswith("/")
-        ):
+        is_outside = ".." in (top, *parts) or entry.filename.startswith("/")
+        if not parts or is_outside or "\\" in entry.filename:
             raise CheckpointFormatError(
                 f"is a zip archive with the entry {shorten(entry.filename)}, which torch.save does"
                 " not write",
@@ -150,9 +146,8 @@ def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
     signature, name, extra = _LOCAL.unpack(header)
     start: int = entry.header_offset + _LOCAL.size + name + extra
     named = file.read_bytes(entry.header_offset + _LOCAL.size, name, what)
-    if signature != ZIP_MAGIC or named != entry.orig_filename.encode(
-        "utf-8" if entry.flag_bits & 0x800 else "cp437"
-    ):
+    encoding = "utf-8" if entry.flag_bits & 0x800 else "cp437"
+    if signature != ZIP_MAGIC or named != entry.orig_filename.encode(encoding):
         raise CheckpointFormatError(f"{what} is not at the position that the directory states")
     return start
 

@@ -216,11 +216,13 @@ def _table(value: object) -> dict[str, object]:
     if type(value) is dict:
         return value
     pairs = value if type(value) is list else []
-    return {
-        pair[0]: pair[1]
-        for pair in pairs
-        if type(pair) in (list, tuple) and len(pair) == 2 and type(pair[0]) is str
-    }
+    items = {}
+    for pair in pairs:
+        if type(pair) in (list, tuple) and len(pair) == 2:
+            key, value = pair
+            if type(key) is str:
+                items[key] = value
+    return items
 
 
 def map_tensors(

@@ -204,9 +204,8 @@ class _AnnotationParser:
                 entry["keypoints_3d"], 4 * num_keypoints, f"{where}.keypoints_3d"
             )
             space = np.array(positions, np.float64).reshape(num_keypoints, 4)
-        return PersonAnnotation(
-            entry["id"], keypoints, (left, top, width, height), area, bool(crowd), labelled, space
-        )
+        box = (left, top, width, height)
+        return PersonAnnotation(entry["id"], keypoints, box, area, bool(crowd), labelled, space)
 
     def _keypoints(self, entry: Mapping[str, Any], where: str, count: int) -> list[float]:
         if not self.is_whole_body:
@@ -293,7 +292,9 @@ class _AnnotationParser:
     def _refuse_repeated(self, key: str, ids: Sequence[int]) -> None:
         repeated = [number for number, count in Counter(ids).items() if count > 1]
         if repeated:
-            listed = ", ".join(map(str, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
+            listed = ", ".join(map(str, repeated[:5]))
+            if len(repeated) > 5:
+                listed += ", ..."
             raise self._error(
                 f"ids of {key} repeat: {listed}",
                 hint="give each its own id: other entries refer to it",

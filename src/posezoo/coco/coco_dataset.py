@@ -90,21 +90,23 @@ class CocoDataset:
 
     def annotated_boxes(self) -> Mapping[int, Sequence[CocoBox]]:
         """The boxes of the people with labelled keypoints, without crowds, by image id."""
-        return {
-            image.id: tuple(
+        boxes = {}
+        for image in self.images:
+            people = (person for person in image.people if person.num_keypoints)
+            boxes[image.id] = tuple(
                 person.corner_box
-                for person in image.people
-                if person.num_keypoints and not person.is_crowd and min(person.bbox[2:]) > 0
+                for person in people
+                if not person.is_crowd and min(person.bbox[2:]) > 0
             )
-            for image in self.images
-        }
+        return boxes
 
     def person_count(self, *, keypoints: bool = True) -> int:
         """The number of people that metrics count: no crowds; for keypoints, only people with
         labels.
         """
-        return sum(
-            not person.is_crowd and (person.num_keypoints > 0 or not keypoints)
-            for image in self.images
-            for person in image.people
-        )
+        count = 0
+        for image in self.images:
+            for person in image.people:
+                if not person.is_crowd and (person.num_keypoints > 0 or not keypoints):
+                    count += 1
+        return count

@@ -157,6 +157,10 @@ class InputRunner:
                 self.ended_by = signal
         if not frames:
             return
+        people_from = self._estimator.people_from
+        if self._estimator.can_track:
+            people_from = TRACKING
+        width, height = source.size
         self.videos.append(
             {
                 "video": source.name,
@@ -164,10 +168,8 @@ class InputRunner:
                 "keypoints": str(keypoints),
                 "frames": frames,
                 "people": people,
-                "people_from": (
-                    TRACKING if self._estimator.can_track else self._estimator.people_from
-                ),
-                "width": source.size[0],
-                "height": source.size[1],
+                "people_from": people_from,
+                "width": width,
+                "height": height,
             }
         )

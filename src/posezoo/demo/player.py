@@ -253,10 +253,9 @@ def draw_text(canvas: Image, lines: Sequence[str]) -> None:
     for number, line in enumerate(lines, start=1):
         position = (round(12 * scale), round(30 * scale * number))
         # An anti-aliased edge would take four times as long, and looks the same.
-        for color, width, kind in (
-            (_EDGE, 3 * thickness, cv2.LINE_8),
-            (_TEXT, thickness, cv2.LINE_AA),
-        ):
+        edge = (_EDGE, 3 * thickness, cv2.LINE_8)
+        inside = (_TEXT, thickness, cv2.LINE_AA)
+        for color, width, kind in (edge, inside):
             cv2.putText(canvas, line, position, font, 0.8 * scale, color, width, kind)
 
 
@@ -273,23 +272,25 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
     The time of a step is the mean over all frames; steps of several frames run at the same time, so
     they may add up to more than the time of a frame.
     """
+    modes = {
+        mode.name: {
+            "frames": mode.speed.frames,
+            "fps": round(mode.speed.fps, 2),
+            "latency_ms": round(mode.speed.latency_ms, 2),
+        }
+        for mode in player.modes
+    }
+    mean_ms = player.steps.mean_ms(player.frames)
+    steps_ms = {name: round(value, 3) for name, value in mean_ms.items()}
+    outputs = [
+        {"path": str(output.path), "written": output.written, "dropped": output.dropped}
+        for output in player.outputs
+    ]
     return {
         "frames": player.frames,
-        "modes": {
-            mode.name: {
-                "frames": mode.speed.frames,
-                "fps": round(mode.speed.fps, 2),
-                "latency_ms": round(mode.speed.latency_ms, 2),
-            }
-            for mode in player.modes
-        },
-        "steps_ms": {
-            name: round(value, 3) for name, value in player.steps.mean_ms(player.frames).items()
-        },
-        "outputs": [
-            {"path": str(output.path), "written": output.written, "dropped": output.dropped}
-            for output in player.outputs
-        ],
+        "modes": modes,
+        "steps_ms": steps_ms,
+        "outputs": outputs,
         "machine": player.monitors.summary(),
         "failed": [error.problem for error in failures],
     }

@@ -148,9 +148,8 @@ class UtilizationMonitor:
         cpu = [sample.average for sample in self._history]
         memory = [sample.memory[0] / sample.memory[1] for sample in self._history]
         x = width - 1 - width / (_HISTORY - 1) * np.arange(len(self._history))[::-1]
-        for row, (shares, color, name) in enumerate(
-            ((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))
-        ):
+        curves = ((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))
+        for row, (shares, color, name) in enumerate(curves):
             y = (height - 3) * (1 - np.array(shares)) + 1
             points = np.stack([x, y], axis=1).round().astype(np.int32)
             cv2.polylines(panel, [points], False, color, max(1, round(scale)), cv2.LINE_AA)
@@ -167,10 +166,9 @@ class UtilizationMonitor:
         """
         if not self._history:
             return {}
+        total = sum(sample.average for sample in self._history)
         return {
-            "cpu_share": round(
-                sum(sample.average for sample in self._history) / len(self._history), 3
-            ),
+            "cpu_share": round(total / len(self._history), 3),
             "memory_bytes": max(sample.memory[0] for sample in self._history),
         }
 

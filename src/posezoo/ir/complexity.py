@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,12 @@ def compute_complexity(network: Any) -> Complexity | None:
     compute.
     """
     operations, constants = _split_operations(network)
-    if any(
-        port.get_partial_shape().is_dynamic
-        for operation in operations
-        for port in operation.outputs()
-    ):
+    ports = chain.from_iterable(operation.outputs() for operation in operations)
+    if any(port.get_partial_shape().is_dynamic for port in ports):
         return None
     flops = sum(map(_count_flops, operations))
-    return Complexity(flops / 1e9, _count_weights(operations, constants) / 1e6)
+    weights = _count_weights(operations, constants)
+    return Complexity(flops / 1e9, weights / 1e6)
 
 
 def _split_operations(network: Any) -> tuple[list[Any], set[str]]:
@@ -96,9 +95,10 @@ def _count_weights(operations: list[Any], constants: set[str]) -> int:
     for operation in operations:
         for index in _WEIGHT_INPUTS.get(operation.get_type_name(), ()):
             source = operation.input_value(index)
-            if source.get_node().get_friendly_name() not in constants:
+            node = source.get_node()
+            if node.get_friendly_name() not in constants:
                 continue
-            stored = _stored_values(source.get_node())
+            stored = _stored_values(node)
             kind = stored.get_element_type()
             if kind.is_real() or kind.get_type_name() in _QUANTIZED_TYPES:
                 weights[stored.get_friendly_name()] = _size(source)
@@ -149,6 +149,11 @@ def _pooling(operation: Any) -> float:
     return prod(_attribute(operation, "kernel")) / len(operation.outputs())
 
 
+def _multiplied_row(operation: Any) -> float:
+    axis = -2 if operation.get_attributes()["transpose_a"] else -1
+    return 2 * _shape(operation, 0)[axis]
+
+
 #: FLOPs for each output value of operations with a window or a row.
 _BY_WINDOW: Mapping[str, Callable[[Any], float]] = {
     "Convolution": lambda operation: 2 * prod(_shape(operation, 1)[1:]),  # [out, in, *window]
@@ -156,9 +161,7 @@ _BY_WINDOW: Mapping[str, Callable[[Any], float]] = {
     "GroupConvolution": (lambda operation: 2 * prod(_shape(operation, 1)[2:])),
     "ConvolutionBackpropData": lambda operation: _transposed(operation, 2),
     "GroupConvolutionBackpropData": lambda operation: _transposed(operation, 3),
-    "MatMul": lambda operation: (
-        2 * _shape(operation, 0)[-2 if operation.get_attributes()["transpose_a"] else -1]
-    ),
+    "MatMul": _multiplied_row,
     "MaxPool": _pooling,
     "AvgPool": _pooling,
 }

@@ -30,14 +30,15 @@ def compare_layers(
         samples: the inputs of both.
     """
     int8_names = {operation.get_friendly_name() for operation in int8.get_ops()}
-    types = {
-        operation.get_friendly_name(): operation.get_type_name()
-        for operation in fp32.get_ordered_ops()
-        if operation.get_type_name() in TYPES and operation.get_friendly_name() in int8_names
-    }
+    types = {}
+    for operation in fp32.get_ordered_ops():
+        name = operation.get_friendly_name()
+        kind = operation.get_type_name()
+        if kind in TYPES and name in int8_names:
+            types[name] = kind
     names = list(types)
-    # The operations whose outputs are quantized, without duplicates.
-    sources = list(dict.fromkeys(source.get_friendly_name() for _, source in _activations(int8)))
+    quantized = [source.get_friendly_name() for _, source in _activations(int8)]
+    sources = list(dict.fromkeys(quantized))
     fp32_probe = _Probe(fp32, [*names, *sources])
     int8_probe = _Probe(int8, names)
     isolated_probe = _Probe(int8, names, sources)
@@ -48,12 +49,11 @@ def compare_layers(
         expected = outputs[: len(names)]
         activations = outputs[len(names) :]
         isolated = map(_noise, expected, isolated_probe([*inputs, *activations]))
-        noises.append(list(zip(isolated, map(_noise, expected, int8_probe(inputs)), strict=True)))
-    means = np.mean(noises, axis=0)
-    return tuple(
-        LayerNoise(name, types[name], float(isolated), float(total))
-        for name, (isolated, total) in zip(names, means, strict=True)
-    )
+        totals = map(_noise, expected, int8_probe(inputs))
+        noises.append(list(zip(isolated, totals, strict=True)))
+    means = np.mean(noises, axis=0).tolist()
+    rows = zip(types.items(), means, strict=True)
+    return tuple(LayerNoise(name, kind, *mean) for (name, kind), mean in rows)
 
 
 class _Probe:
@@ -77,13 +77,11 @@ class _Probe:
             name = source.get_friendly_name()
             port = quantizer.input_value(0)
             if name not in inputs:
-                inputs[name] = ov.opset13.parameter(
-                    port.get_partial_shape(), port.get_element_type()
-                )
+                shape = port.get_partial_shape()
+                inputs[name] = ov.opset13.parameter(shape, port.get_element_type())
             quantizer.input(0).replace_source_output(inputs[name].output(0))
-        probe = ov.Model(
-            results, [*copy.get_parameters(), *(inputs[name] for name in sources)], "probe"
-        )
+        added = [inputs[name] for name in sources]
+        probe = ov.Model(results, [*copy.get_parameters(), *added], "probe")
         compiled = openvino_core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
 
@@ -94,18 +92,22 @@ class _Probe:
 
 def _activations(int8: Any) -> list[tuple[Any, Any]]:
     """Each operation that quantizes an activation (not a weight), and the operation before it."""
-    pairs = [
-        (operation, operation.input_value(0).get_node())
-        for operation in int8.get_ordered_ops()
-        if operation.get_type_name() == "FakeQuantize"
-    ]
-    return [
-        (quantizer, source) for quantizer, source in pairs if source.get_type_name() != "Constant"
-    ]
+    pairs = []
+    for operation in int8.get_ordered_ops():
+        if operation.get_type_name() == "FakeQuantize":
+            source = operation.input_value(0).get_node()
+            if source.get_type_name() != "Constant":
+                pairs.append((operation, source))
+    return pairs
 
 
 def _noise(expected: Array, actual: Array) -> float:
     """The root mean square of the difference, divided by that of the expected output."""
-    size = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64))))
-    difference = float(np.sqrt(np.mean(np.square(expected.astype(np.float64) - actual))))
+    exact = expected.astype(np.float64)
+    size = _root_mean_square(exact)
+    difference = _root_mean_square(exact - actual)
     return difference / size if size else difference
+
+
+def _root_mean_square(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

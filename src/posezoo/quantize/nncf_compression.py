@@ -66,9 +66,11 @@ def quantize_network(
         "preset": nncf.QuantizationPreset(settings.preset),
         "target_device": nncf.TargetDevice(target_device),
         "subset_size": len(samples),
-        "model_type": nncf.ModelType(settings.model_type) if settings.model_type else None,
+        "model_type": None,
         "ignored_scope": nncf.IgnoredScope(names=float_layers, validate=False),
     }
+    if settings.model_type:
+        options["model_type"] = nncf.ModelType(settings.model_type)
     # NNCF's progress bars and log lines would go to the standard output.
     console = import_optional("rich", extra="quantize").get_console()
     logger = logging.getLogger(nncf.__name__)
@@ -97,20 +99,20 @@ def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list
     Raises:
         QuantizationError: no operation has one of the names or types.
     """
-    operations = {
-        operation.get_friendly_name(): operation.get_type_name()
-        for operation in network.get_ordered_ops()
-        if operation.get_type_name() not in ("Constant", "Parameter", "Result")
-    }
+    operations = {}
+    for operation in network.get_ordered_ops():
+        kind = operation.get_type_name()
+        if kind not in ("Constant", "Parameter", "Result"):
+            operations[operation.get_friendly_name()] = kind
     names: dict[str, None] = {}
     for layers in float_layers:
-        matches = {
-            f"layers: {pattern}": [name for name in operations if fnmatchcase(name, pattern)]
-            for pattern in layers.layers
-        } | {
-            f"types: {kind}": [name for name, own_kind in operations.items() if own_kind == kind]
-            for kind in layers.types
-        }
+        matches = {}
+        for pattern in layers.layers:
+            matching = [name for name in operations if fnmatchcase(name, pattern)]
+            matches[f"layers: {pattern}"] = matching
+        for kind in layers.types:
+            matching = [name for name, own_kind in operations.items() if own_kind == kind]
+            matches[f"types: {kind}"] = matching
         for declared, matching in matches.items():
             if not matching:
                 raise QuantizationError(

@@ -271,17 +271,14 @@ def quantization_key(
     """All values that determine the bytes of an INT8 IR, as JSON values."""
     settings = asdict(target.settings)
     # Keys that were added later count only if they are set: earlier INT8 IR stay up to date.
+    settings = {key: value for key, value in settings.items() if value or key not in _LATER_KEYS}
+    files = [target.fp32_xml.with_suffix(suffix) for suffix in provenance.SUFFIXES]
     quantization = {
-        "settings": {
-            key: settings[key] for key in settings if settings[key] or key not in _LATER_KEYS
-        },
+        "settings": settings,
         "target_device": target_device,
         "photos": photos.digest,
         "max_drop": max_drop,
-        "fp32": [
-            verified_files.compute_digest(target.fp32_xml.with_suffix(suffix)).value
-            for suffix in provenance.SUFFIXES
-        ],
+        "fp32": [verified_files.compute_digest(file).value for file in files],
         "nncf": package_version("nncf"),
     }
     return provenance.conversion_key(target.spec, target.decoder, quantization)

@@ -145,9 +145,9 @@ class TestTimeAugmentation(BottomUpPipeline):
             # The input shows the same part of the image at another size; its sides are rounded to
             # the stride.
             own_size = pipeline.input_size or self._scale(transform.size, scale)
-            stretch = np.array(
-                [[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]]
-            )
+            across = own_size[0] / transform.size[0]
+            down = own_size[1] / transform.size[1]
+            stretch = np.array([[across], [down]])
             scaled = ImageTransform(transform.matrix * stretch, own_size)
             picture = letterboxed
             if scale != 1:

@@ -31,9 +31,11 @@ def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | Non
         states = [file.stat() for file in graph.files]
     except OSError:
         return None
+    processor = graph.core.get_property("CPU", "FULL_DEVICE_NAME")
+    versions = [(state.st_size, state.st_mtime_ns) for state in states]
     facts = (
-        *(package_version("openvino"), graph.core.get_property("CPU", "FULL_DEVICE_NAME")),
-        *(str(graph.path.resolve()), [(state.st_size, state.st_mtime_ns) for state in states]),
+        *(package_version("openvino"), processor),
+        *(str(graph.path.resolve()), versions),
         *(graph.changes, sorted(config.items())),
     )
     return (
@@ -53,7 +55,8 @@ def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
         content = np.memmap(path, np.uint8, "c")
     except (OSError, ValueError):
         return None
-    if hashlib.sha256(content[_DIGITS:].data).hexdigest().encode() != content[:_DIGITS].tobytes():
+    digest = hashlib.sha256(content[_DIGITS:].data).hexdigest()
+    if digest.encode() != content[:_DIGITS].tobytes():
         return None
     tensor = import_openvino(extra="run").Tensor(content[_DIGITS:], shared_memory=True)
     try:
@@ -75,9 +78,8 @@ def store_compiled(compiled: Any, path: Path) -> None:
         content.release()
         write_atomically(path, stream.getvalue(), lasting=False)
         total = 0
-        for file in sorted(
-            path.parent.glob("*.compiled"), key=lambda file: -file.stat().st_mtime_ns
-        ):
+        files = path.parent.glob("*.compiled")
+        for file in sorted(files, key=lambda file: -file.stat().st_mtime_ns):
             total += file.stat().st_size
             if total > _MAX_BYTES:
                 file.unlink(missing_ok=True)

@@ -79,7 +79,8 @@ class CompiledNetwork:
     @property
     def supports_batching(self) -> bool:
         """Whether inputs and outputs take any number of images."""
-        return all(shape[:1] == (-1,) for shape in (*self.inputs.values(), *self.outputs.values()))
+        shapes = (*self.inputs.values(), *self.outputs.values())
+        return all(shape[:1] == (-1,) for shape in shapes)
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name, for arrays by input name.
@@ -142,9 +143,8 @@ class CompiledNetwork:
             if name not in inputs:
                 raise InferenceError(f"{self.path}: input {name} is missing")
             given = inputs[name].shape
-            if len(given) != len(shape) or any(
-                side not in (-1, actual) for side, actual in zip(shape, given, strict=True)
-            ):
+            sides = zip(shape, given, strict=False)
+            if len(given) != len(shape) or any(side not in (-1, actual) for side, actual in sides):
                 raise InferenceError(
                     f"{self.path}: input {name}: expected the shape {format_shape(shape)}, "
                     f"got {format_shape(given)}"
