@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import Floats, ImagePredictions
+from posezoo.pose.keypoints import sort_descending
 
 #: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
 #: ``maxDets``).
@@ -99,7 +100,7 @@ def match_dataset(
     nothing = ImagePredictions(np.zeros((0, num_keypoints, 3)), np.zeros(0), np.zeros((0, 4)))
     for image in dataset.images:
         predicted = predictions.get(image.id, nothing)
-        order = np.argsort(-predicted.scores, kind="stable")[:limit]
+        order = sort_descending(predicted.scores)[:limit]
         crowds = [person.is_crowd for person in image.people]
         counts = [bool(boxes or person.num_keypoints) for person in image.people]
         ignored = np.array(crowds, bool) | ~np.array(counts, bool)
@@ -230,7 +231,7 @@ class PooledMatches:
     def __init__(self, matches: Sequence[ImageMatches]) -> None:
         self._people = np.array([image.num_people for image in matches])
         scores = np.concatenate([image.scores for image in matches])
-        order = np.argsort(-scores, kind="stable")
+        order = sort_descending(scores)
         counts = [len(image.scores) for image in matches]
         image_indices = np.repeat(np.arange(len(matches)), counts)
         positives = [image.true_positives() for image in matches]

@@ -25,7 +25,12 @@ from posezoo.pose.decoder_type import (
     are_coco_heatmaps,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import (
+    Floats,
+    Pose,
+    create_poses,
+    sort_descending,
+)
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.omz_compatible import decode_associative_embedding_omz
 from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks
@@ -72,7 +77,7 @@ def decode_associative_embedding(
     keypoints[owners, peaks.maps] = points
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = np.flatnonzero(scores > options.min_score)
-    kept = kept[np.argsort(-scores[kept], kind="stable")]
+    kept = kept[sort_descending(scores[kept])]
     keypoints = keypoints[kept]
     scores = scores[kept]
     if options.refine and not keypoints[:, :, 2].all():

@@ -16,8 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_options, is_share
-from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity
+from posezoo.pose.decoder_type import (
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_counts,
+    check_shares,
+)
+from posezoo.pose.keypoints import (
+    Floats,
+    Pose,
+    bounding_box,
+    pose_similarity,
+    sort_descending,
+)
 from posezoo.pose.letterbox import (
     ImageTransform,
     Size,
@@ -82,8 +94,8 @@ class BlazePoseOptions:
 
     def __post_init__(self) -> None:
         shares = "min_detection_score", "max_overlap", "min_presence", "max_similarity"
-        check_options(self, "0 to 1", is_share, *shares)
-        check_options(self, "1 or more", lambda value: value >= 1, "max_people")
+        check_shares(self, *shares)
+        check_counts(self, "max_people")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -173,7 +185,7 @@ def decode_detections(
     rows = raw_boxes.reshape(-1, 12)
     is_finite = np.isfinite(rows[chosen]).all(axis=1)
     chosen = chosen[is_finite]
-    chosen = chosen[np.argsort(-logits[chosen], kind="stable")]
+    chosen = chosen[sort_descending(logits[chosen])]
     raw = rows[chosen]
     points = raw.reshape(-1, 6, 2) + generate_anchors()[chosen][:, None]
     center = points[:, 0]
@@ -223,7 +235,7 @@ def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> F
     keypoints = np.concatenate([faces.keypoints for faces in views])
     scores = np.concatenate([faces.scores for faces in views])
     first = len(views[0])
-    others = first + np.argsort(-scores[first:], kind="stable")
+    others = first + sort_descending(scores[first:])
     order = np.concatenate([np.arange(first), others])
     faces = FaceDetections(boxes, keypoints, scores)[order]
     return suppress_non_maxima(faces, replace(options, weighted=False))

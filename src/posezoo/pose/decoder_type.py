@@ -186,9 +186,14 @@ def check_options(
             raise InferenceError(f"decoder option {name}: expected {expected}, got {value}")
 
 
-def is_share(value: float) -> bool:
-    """Whether a value is between 0 and 1, inclusive."""
-    return 0 <= value <= 1
+def check_shares(options: object, *names: str) -> None:
+    """As ``check_options``, for values between 0 and 1, inclusive."""
+    check_options(options, "0 to 1", lambda value: 0 <= value <= 1, *names)
+
+
+def check_counts(options: object, *names: str) -> None:
+    """As ``check_options``, for values of 1 or more."""
+    check_options(options, "1 or more", lambda value: value >= 1, *names)
 
 
 def channel_count(shape: Shape) -> int:

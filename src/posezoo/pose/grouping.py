@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.assignment import match_pairs
-from posezoo.pose.decoder_type import check_options
+from posezoo.pose.decoder_type import (
+    check_counts,
+    check_options,
+)
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
 
@@ -97,7 +100,7 @@ class GroupingOptions:
         check_options(self, "1 to 8", lambda value: 1 <= value <= 8, "upsample")
         thresholds = "min_keypoint_score", "min_affinity"
         check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, *thresholds)
-        check_options(self, "1 or more", lambda value: value >= 1, "min_keypoints", "max_peaks")
+        check_counts(self, "min_keypoints", "max_peaks")
 
 
 #: The size in input pixels of a cell of the networks that the thresholds were tuned for. Distances

@@ -25,8 +25,8 @@ from posezoo.pose.decoder_type import (
     Maps,
     are_coco_heatmaps,
     check_options,
+    check_shares,
     declare_outputs,
-    is_share,
 )
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
@@ -75,7 +75,7 @@ class HeatmapOptions(TopDownOptions):
                 hint=suggest(self.convention, CONVENTIONS),
             )
         check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
-        check_options(self, "0 to 1", is_share, "box_score")
+        check_shares(self, "box_score")
 
     @property
     def crop(self) -> CropFunction:

@@ -260,6 +260,11 @@ class Pose3D(Pose):
         return result
 
 
+def sort_descending(scores: NDArray[Any]) -> NDArray[np.intp]:
+    """The order of the scores, the highest first; equal ones stay in their order."""
+    return np.argsort(-scores, kind="stable")
+
+
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of
     this size.

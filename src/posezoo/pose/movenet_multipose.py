@@ -15,11 +15,14 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    check_shares,
     declare_outputs,
-    is_share,
 )
-from posezoo.pose.keypoints import Pose, create_poses
+from posezoo.pose.keypoints import (
+    Pose,
+    create_poses,
+    sort_descending,
+)
 from posezoo.pose.letterbox import InputSizing, Size
 
 SKELETON = "coco-17"
@@ -37,7 +40,7 @@ class MultiPoseOptions:
     min_score: float = 0.2
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_score")
+        check_shares(self, "min_score")
 
 
 def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[Pose]:
@@ -51,7 +54,7 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     people = maps["people"]
     scores = people[:, 55]
     people = people[np.isfinite(people).all(axis=1) & (scores > 0) & (scores >= options.min_score)]
-    people = people[np.argsort(-people[:, 55], kind="stable")]
+    people = people[sort_descending(people[:, 55])]
     points = people[:, : 3 * JOINTS].reshape(-1, JOINTS, 3)[:, :, [1, 0, 2]] * np.array(
         [*size, 1], np.float32
     )

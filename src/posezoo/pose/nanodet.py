@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import DecoderType, Maps, OutputRule, check_options, is_share
+from posezoo.pose.decoder_type import (
+    DecoderType,
+    Maps,
+    OutputRule,
+    check_shares,
+)
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, suppress_boxes
@@ -38,7 +43,7 @@ class NanoDetOptions:
     max_overlap: float = 0.6
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_box_score", "max_overlap")
+        check_shares(self, "min_box_score", "max_overlap")
 
 
 def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose]:

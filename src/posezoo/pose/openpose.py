@@ -34,7 +34,12 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import (
+    Floats,
+    Pose,
+    create_poses,
+    sort_descending,
+)
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.limbs import (
     JOINTS,
@@ -111,7 +116,7 @@ def decode_openpose(
     keypoints[people, peaks.maps[kept_peaks]] = in_pixels
     means = keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS)
     scores = np.minimum(means, 1)
-    order = np.argsort(-scores, kind="stable")
+    order = sort_descending(scores)
     return create_poses(keypoints[order], scores[order], SKELETON, size)
 
 

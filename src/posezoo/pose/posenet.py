@@ -22,11 +22,18 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     OutputRule,
+    check_counts,
     check_options,
+    check_shares,
     declare_outputs,
-    is_share,
 )
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
+from posezoo.pose.keypoints import (
+    SKELETONS,
+    Floats,
+    Pose,
+    create_poses,
+    sort_descending,
+)
 from posezoo.pose.letterbox import InputSizing, Size
 
 SKELETON = "coco-17"
@@ -77,8 +84,8 @@ class PoseNetOptions:
     stride: int = 16
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_keypoint_score", "min_score")
-        check_options(self, "1 or more", lambda value: value >= 1, "max_people", "stride")
+        check_shares(self, "min_keypoint_score", "min_score")
+        check_counts(self, "max_people", "stride")
         check_options(self, "above 0", lambda value: value > 0, "nms_radius")
 
 
@@ -109,7 +116,7 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
         totals = np.array([sum(score for _, _, score in people[0]) / JOINTS])
     else:
         people, totals = _find_people(scores, tracer, options)
-    order = np.argsort(-totals, kind="stable")
+    order = sort_descending(totals)
     order = order[totals[order] >= options.min_score]
     keypoints: Floats = np.array(people, np.float32).reshape(-1, JOINTS, 3)[order]
     return create_poses(keypoints, totals[order], SKELETON, size)
@@ -126,7 +133,7 @@ def _find_people(
     is_root = is_maximum & (scores >= options.min_keypoint_score)
     roots = is_root.reshape(-1).nonzero()[0]
     root_scores = scores.reshape(-1)[roots]
-    roots = roots[np.argsort(-root_scores, kind="stable")]
+    roots = roots[sort_descending(root_scores)]
     people: list[list[Keypoint]] = []
     totals: list[float] = []
 

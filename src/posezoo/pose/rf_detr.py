@@ -16,12 +16,17 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    check_shares,
     declare_outputs,
-    is_share,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of
+from posezoo.pose.keypoints import (
+    Floats,
+    Pose,
+    create_poses,
+    skeleton_of,
+    sort_descending,
+)
 from posezoo.pose.letterbox import Size
 
 #: The class of people, the first one.
@@ -52,7 +57,7 @@ class RfDetrOptions:
     min_score: float = 0.5
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_score")
+        check_shares(self, "min_score")
 
 
 def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
@@ -79,7 +84,7 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     is_person &= np.isfinite(rows).all(axis=(1, 2))
     is_person &= np.isfinite(maps["dets"]).all(axis=1)
     people = np.flatnonzero(is_person)
-    people = people[np.argsort(-scores[people], kind="stable")]
+    people = people[sort_descending(scores[people])]
     keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]

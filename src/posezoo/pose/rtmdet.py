@@ -17,12 +17,14 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    check_shares,
     declare_outputs,
-    is_share,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Pose
+from posezoo.pose.keypoints import (
+    Pose,
+    sort_descending,
+)
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
@@ -42,7 +44,7 @@ class RtmdetOptions:
     min_box_score: float = 0.3
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_box_score")
+        check_shares(self, "min_box_score")
 
 
 def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
@@ -61,7 +63,7 @@ def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
     scores = rows[:, 4]
     is_person = (maps["labels"] == PERSON) & (scores >= options.min_box_score) & (scores > 0)
     rows = rows[is_person & np.isfinite(rows).all(axis=1)]
-    rows = rows[np.argsort(-rows[:, 4], kind="stable")]
+    rows = rows[sort_descending(rows[:, 4])]
     return create_box_poses(rows[:, :4], rows[:, 4], size)
 
 

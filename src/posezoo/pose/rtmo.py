@@ -17,12 +17,15 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    check_shares,
     declare_outputs,
-    is_share,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Pose, create_poses
+from posezoo.pose.keypoints import (
+    Pose,
+    create_poses,
+    sort_descending,
+)
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.rtmdet import are_boxes, find_rows
 
@@ -46,7 +49,7 @@ class RtmoOptions:
     min_score: float = 0.3
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_score")
+        check_shares(self, "min_score")
 
 
 def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
@@ -66,7 +69,7 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     keypoints = maps["keypoints"]
     is_finite = np.isfinite(keypoints).all(axis=(1, 2))
     rows = np.flatnonzero(is_finite & (scores > 0) & (scores >= options.min_score))
-    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    rows = rows[sort_descending(scores[rows])]
     # If the last anchor is a person, ONNX Runtime appends that person again.
     is_new = np.ones(len(rows), bool)
     is_new[1:] = (keypoints[rows[1:]] != keypoints[rows[:-1]]).any(axis=(1, 2))

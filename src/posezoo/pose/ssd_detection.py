@@ -14,11 +14,14 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    check_shares,
     declare_outputs,
-    is_share,
 )
-from posezoo.pose.keypoints import Floats, Pose
+from posezoo.pose.keypoints import (
+    Floats,
+    Pose,
+    sort_descending,
+)
 from posezoo.pose.letterbox import Size
 
 SKELETON = "box"
@@ -78,7 +81,7 @@ class DetectionOptions:
     min_box_score: float = 0.5
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_box_score")
+        check_shares(self, "min_box_score")
 
 
 def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
@@ -99,7 +102,7 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     is_person &= rows[:, 1] == PERSON
     is_person &= rows[:, 2] >= options.min_box_score
     rows = rows[is_person]
-    order = np.argsort(-rows[:, 2], kind="stable")
+    order = sort_descending(rows[:, 2])
     rows = rows[order].astype(float)
     return create_box_poses(rows[:, 3:] * [*size, *size], rows[:, 2], size)
 

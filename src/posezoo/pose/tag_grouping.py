@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.assignment import solve_assignment
-from posezoo.pose.decoder_type import check_options
+from posezoo.pose.decoder_type import (
+    check_counts,
+    check_options,
+)
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
 
@@ -55,7 +58,7 @@ class AssociativeEmbeddingOptions:
     def __post_init__(self) -> None:
         check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, "min_keypoint_score")
         check_options(self, "above 0", lambda value: value > 0, "max_tag_distance")
-        check_options(self, "1 or more", lambda value: value >= 1, "max_people")
+        check_counts(self, "max_people")
 
 
 def group_by_tags(

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.decoder_type import check_options, is_share
+from posezoo.pose.decoder_type import (
+    check_counts,
+    check_options,
+    check_shares,
+)
 from posezoo.pose.keypoints import Pose, pose_similarity
 from posezoo.pose.letterbox import Image, ImageTransform, Size
 from posezoo.pose.ssd_detection import Box
@@ -37,9 +41,9 @@ class TopDownOptions:
     max_similarity: float = 0.9
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "max_similarity")
+        check_shares(self, "max_similarity")
         check_options(self, "0, or 0.1 to 10", _is_padding, "padding")
-        check_options(self, "1 or more", lambda value: value >= 1, "max_people")
+        check_counts(self, "max_people")
 
     @property
     def crop(self) -> CropFunction:

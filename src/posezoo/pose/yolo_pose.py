@@ -17,11 +17,18 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    check_counts,
+    check_shares,
     declare_outputs,
-    is_share,
 )
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, skeleton_of
+from posezoo.pose.keypoints import (
+    SKELETONS,
+    Floats,
+    Pose,
+    create_poses,
+    skeleton_of,
+    sort_descending,
+)
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import find_best_boxes
 
@@ -60,8 +67,8 @@ class YoloPoseOptions:
     max_people: int = 300
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_score", "max_overlap")
-        check_options(self, "1 or more", lambda value: value >= 1, "max_people")
+        check_shares(self, "min_score", "max_overlap")
+        check_counts(self, "max_people")
 
 
 def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[Pose]:
@@ -90,7 +97,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     if is_column:
         order = _best_rows(rows, options.max_overlap)
     else:
-        order = np.argsort(-rows[:, SCORE], kind="stable")
+        order = sort_descending(rows[:, SCORE])
     rows = rows[order[: options.max_people]]
     values = rows[:, RAW if is_column else SUPPRESSED :]
     keypoints: Floats = values.reshape(len(rows), values.shape[1] // VALUES, VALUES)

@@ -17,9 +17,8 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    check_shares,
     declare_outputs,
-    is_share,
 )
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
@@ -48,7 +47,7 @@ class YoloxOptions:
     max_overlap: float = 0.45
 
     def __post_init__(self) -> None:
-        check_options(self, "0 to 1", is_share, "min_box_score", "max_overlap")
+        check_shares(self, "min_box_score", "max_overlap")
 
 
 def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
