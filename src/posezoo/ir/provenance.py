@@ -120,34 +120,34 @@ def conversion_key(
     model_optimizer: str = "",
 ) -> dict[str, Any]:
     """Everything that the bytes of an IR depend on, in JSON's types; equal keys mean equal IR."""
+    outputs = [
+        {"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs
+    ]
     arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
         "inputs": list(map(_input_arguments, spec.inputs)),
-        "outputs": [
-            {"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs
-        ],
-        "decoder": (
-            None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)}
-        ),
+        "outputs": outputs,
+        "decoder": None,
         "skeleton": spec.skeleton,
     }
-    network = spec.network and {
-        "name": spec.network.name,
-        "arguments": dict(spec.network.arguments),
-    }
-    decoding = spec.decoding and asdict(spec.decoding)
+    if decoder is not None:
+        arguments["decoder"] = {"name": decoder.name, "options": dict(decoder.options)}
+    if spec.network is not None:
+        chosen = dict(spec.network.arguments)
+        arguments["network"] = {"name": spec.network.name, "arguments": chosen}
+    if spec.mo_args:
+        arguments["mo_args"] = spec.mo_args
+    if spec.model_info:
+        arguments["model_info"] = spec.model_info
+    if spec.decoding is not None:
+        arguments["decoding"] = asdict(spec.decoding)
     labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))
-    optional = {
-        "network": network,
-        "mo_args": spec.mo_args,
-        "model_info": spec.model_info,
-        "decoding": decoding,
-        "labels": labels and hashlib.sha256(labels.encode()).hexdigest(),
-    }
-    if (detector := find_detector(spec.mo_args)) and not model_optimizer:
-        optional["unlike_model_optimizer"] = detector.difference
-    arguments |= {name: value for name, value in optional.items() if value}
+    if labels:
+        arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
+    detector = find_detector(spec.mo_args)
+    if detector is not None and detector.difference and not model_optimizer:
+        arguments["unlike_model_optimizer"] = detector.difference
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),
@@ -174,12 +174,12 @@ def _input_arguments(port: Input) -> dict[str, Any]:
 
 def source_digests(spec: ModelSpec) -> dict[str, str]:
     """The declared digests of a model's published files by name, as ``algorithm:hex``."""
-    # A digest that is only in the lock must not change the key.
-    return {
-        name: f"{digest.algorithm}:{digest.value}"
-        for file in spec.files
-        for name, digest in file.declared_digests.items()
-    }
+    digests = {}
+    for file in spec.files:
+        # A digest that is only in the lock must not change the key.
+        for name, digest in file.declared_digests.items():
+            digests[name] = f"{digest.algorithm}:{digest.value}"
+    return digests
 
 
 def read_provenance(path: Path) -> Provenance | None:
@@ -195,29 +195,26 @@ def parse_provenance(content: bytes) -> Provenance | None:
     """The record with this JSON; None if it is not a valid record."""
     try:
         record = json.loads(content)
-        contents = {
-            Path(name).suffix: FileContent(
-                int(entry["size"]), Digest("sha384", str(entry["sha384"]))
-            )
-            for name, entry in record["files"].items()
-        }
+        contents = {}
+        for name, entry in record["files"].items():
+            digest = Digest("sha384", str(entry["sha384"]))
+            contents[Path(name).suffix] = FileContent(int(entry["size"]), digest)
         if set(contents) != set(SUFFIXES):
             return None
         check = {"outputs": {}} if record["self_check"] is None else record["self_check"]
-        checks = tuple(
-            OutputCheck(
-                name,
-                float(output["difference"]),
-                float(output["tolerance"]),
-                str(check["reference"]),
-                OutputRounding(**output["rounding"]) if output.get("rounding") else None,
-            )
-            for name, output in check["outputs"].items()
-        )
+        checks = []
+        for name, output in check["outputs"].items():
+            difference = float(output["difference"])
+            tolerance = float(output["tolerance"])
+            rounding = None
+            if output.get("rounding"):
+                rounding = OutputRounding(**output["rounding"])
+            reference = str(check["reference"])
+            checks.append(OutputCheck(name, difference, tolerance, reference, rounding))
         return Provenance(
             dict(record["key"]),
             contents,
-            checks,
+            tuple(checks),
             _read_figures(record, "complexity", ("gflops", "mparams")),
             _read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
@@ -242,22 +239,24 @@ def conversion_flags(record: Provenance, spec: ModelSpec) -> str:
     Each flag is preceded by a space.
     """
     arguments = record.key.get("arguments")
-    inputs = arguments.get("inputs") if isinstance(arguments, Mapping) else None
+    if not isinstance(arguments, Mapping):
+        return ""
+    inputs = arguments.get("inputs")
+    if not isinstance(inputs, list):
+        inputs = []
     flags: dict[str, None] = {}
-    for declared, recorded in zip(
-        spec.inputs, inputs if isinstance(inputs, list) else (), strict=False
-    ):
+    for declared, recorded in zip(spec.inputs, inputs, strict=False):
         if not isinstance(recorded, Mapping):
             continue
-        if (element_type := recorded.get("element_type", "")) != declared.element_type:
+        element_type = recorded.get("element_type", "")
+        if element_type != declared.element_type:
             flags[f"--input_type {element_type}"] = None
-        if (layout := recorded.get("to_layout", "")) != declared.to_layout:
+        layout = recorded.get("to_layout", "")
+        if layout != declared.to_layout:
             flags[f"--input_layout {layout or declared.layout}"] = None
         if recorded.get("resize") and not declared.resize:
             flags["--resize"] = None
-    decoding = None
-    if isinstance(arguments, Mapping):
-        decoding = arguments.get("decoding")
+    decoding = arguments.get("decoding")
     if isinstance(decoding, Mapping):
         flags["--decode"] = None
         if decoding.get("max_people"):
@@ -302,28 +301,25 @@ def explain_stale_record(
 
 def format_confirmed_record(record: Provenance, spec: ModelSpec) -> bytes:
     """As JSON, what a lock confirms of the record of another machine: no self-check, no count."""
-    return _format_record(
-        {
-            "model": spec.name,
-            "key": record.key,
-            "files": _format_contents(record.contents, spec),
-            "self_check": None,
-            "complexity": None,
-            "locked": True,
-        }
-    )
+    confirmed = {
+        "model": spec.name,
+        "key": record.key,
+        "files": _format_contents(record.contents, spec),
+        "self_check": None,
+        "complexity": None,
+        "locked": True,
+    }
+    return _format_record(confirmed)
 
 
 def _format_contents(
     contents: Mapping[str, FileContent], spec: ModelSpec
 ) -> dict[str, dict[str, object]]:
-    return {
-        f"{spec.name}{suffix}": {
-            "size": content.size,
-            content.digest.algorithm: content.digest.value,
-        }
-        for suffix, content in contents.items()
-    }
+    files = {}
+    for suffix, content in contents.items():
+        digest = content.digest
+        files[f"{spec.name}{suffix}"] = {"size": content.size, digest.algorithm: digest.value}
+    return files
 
 
 def _format_record(record: Mapping[str, object]) -> bytes:
@@ -352,22 +348,22 @@ def format_provenance(
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
             it.
     """
+    now = datetime.now(timezone.utc)
+    origins = {
+        file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
+    }
+    tools = {tool: package_version(tool) for tool in _TOOLS}
     record = {
         "model": spec.name,
         "posezoo": version(),
-        "converted_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "converted_at": now.isoformat(timespec="seconds"),
         "key": conversion_key(spec, decoder, quantization, model_optimizer),
-        "origins": {
-            file.name: [redact_secrets(str(source)) for source in file.sources]
-            for file in spec.files
-        },
-        "tools": {
-            "python": platform.python_version(),
-            **{tool: package_version(tool) for tool in _TOOLS},
-        },
+        "origins": origins,
+        "tools": {"python": platform.python_version(), **tools},
         "files": _format_contents(contents, spec),
         "self_check": self_check,
         "complexity": None if complexity is None else asdict(complexity),
-        **({} if shift is None else {"shift": shift}),
     }
+    if shift is not None:
+        record["shift"] = shift
     return _format_record(record)

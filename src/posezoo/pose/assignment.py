@@ -63,8 +63,9 @@ def _augment(
     while True:
         steps = reached + costs[row, open_columns] - row_prices[row] - column_prices[open_columns]
         shorter = steps < distances[open_columns]
-        distances[open_columns[shorter]] = steps[shorter]
-        came_from[open_columns[shorter]] = row
+        reduced = open_columns[shorter]
+        distances[reduced] = steps[shorter]
+        came_from[reduced] = row
         # The nearest column. If several are equally near: the last free one, or the first if none
         # is free.
         near = distances[open_columns]
@@ -88,7 +89,9 @@ def _augment(
     while True:
         row = int(came_from[column])
         row_of[column] = row
-        column_of[row], column = column, int(column_of[row])
+        previous = int(column_of[row])
+        column_of[row] = column
+        column = previous
         if row == start:
             return
 
@@ -126,12 +129,11 @@ class _Matching:
     def add(self, first: int) -> None:
         """Give a start its partner; other starts may get other partners."""
         prices = self._end_prices
-        reached, end, index = min(
-            [
-                (-weight - prices.get(end, 0.0), end, index)
-                for weight, end, index in self._pairs_of[first]
-            ]
-        )
+        offers = [
+            (-weight - prices.get(end, 0.0), end, index)
+            for weight, end, index in self._pairs_of[first]
+        ]
+        reached, end, index = min(offers)
         self._start_prices[first] = reached
         if end not in self._owners:  # shortcut: most starts get the end that they prefer
             self._owners[end] = first

@@ -69,7 +69,8 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
         embeddings = outputs.maps["embeddings"][0]
         tag = embeddings.reshape(embeddings.shape[:3])
         if outputs.mirrored:
-            heat, tag = (maps[_MIRRORED_COCO][:, :, ::-1] for maps in (heat, tag))
+            heat = heat[_MIRRORED_COCO][:, :, ::-1]
+            tag = tag[_MIRRORED_COCO][:, :, ::-1]
         heatmaps.setdefault(outputs.scale, []).append(resize_maps(heat, size))
         if outputs.scale == 1 or len({each.scale for each in passes}) == 1:
             tags.append(resize_maps(tag, size))
@@ -101,8 +102,7 @@ _MIRRORED_COCO = list(SKELETONS["coco-17"].flip_order)
 _MIRRORED_JOINTS = [*SKELETONS["openpose-18"].flip_order, 18]  # 18 is the background
 # For each channel of the part affinity field, the channel of the same limb on the other side of the
 # body.
-_MIRRORED_CHANNELS = [
-    dict(LIMBS)[_MIRRORED_JOINTS[start], _MIRRORED_JOINTS[end]] + coordinate
-    for (start, end), _ in sorted(LIMBS, key=itemgetter(1))
-    for coordinate in (0, 1)
-]
+_MIRRORED_CHANNELS: list[int] = []
+for (_start, _end), _ in sorted(LIMBS, key=itemgetter(1)):
+    _channel = dict(LIMBS)[_MIRRORED_JOINTS[_start], _MIRRORED_JOINTS[_end]]
+    _MIRRORED_CHANNELS += [_channel, _channel + 1]

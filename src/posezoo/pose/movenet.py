@@ -50,7 +50,8 @@ def decode_movenet(maps: Maps, size: Size, _options: TopDownOptions) -> list[Pos
         return []
     width, height = size
     points = keypoints[:, :, [1, 0, 2]] * np.array([width, height, 1], np.float32)
-    return create_poses(points, points[:, :, 2].mean(axis=1).clip(0, 1), SKELETON, size)
+    scores = points[:, :, 2].mean(axis=1)
+    return create_poses(points, scores.clip(0, 1), SKELETON, size)
 
 
 def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | None:
@@ -80,9 +81,9 @@ def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | 
         distances = np.abs(points - hips).max(axis=1)
         torso = distances[_SHOULDERS + _HIPS].max()
         body = distances[scores >= _MIN_SCORE].max()
-        reach = min(
-            max(_TORSO_MARGIN * torso, _BODY_MARGIN * body), np.maximum(hips, size - hips).max()
-        )
+        wanted = max(_TORSO_MARGIN * torso, _BODY_MARGIN * body)
+        farthest = np.maximum(hips, size - hips).max()
+        reach = min(wanted, farthest)
         if 1 <= reach <= half:
             center = hips
             half = reach

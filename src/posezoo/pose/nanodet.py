@@ -64,25 +64,28 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
         cells = maps[f"scores_{stride}"]
         logits = maps[f"distances_{stride}"]
         columns = size[0] // stride
-        rows = size[1] // stride
-        if len(cells) != columns * rows or len(logits) != len(cells) or logits.shape[1] % 4:
+        count = columns * (size[1] // stride)
+        if len(cells) != count or len(logits) != count or logits.shape[1] % 4:
             raise InferenceError(
-                f"nanodet: an input of {size[0]}x{size[1]} has {columns * rows} cells with stride"
+                f"nanodet: an input of {size[0]}x{size[1]} has {count} cells with stride"
                 f" {stride}; the scores have {len(cells)}, the distances {len(logits)} of"
                 f" {logits.shape[1]} logits"
             )
-        people = np.flatnonzero(cells[:, PERSON] >= options.min_box_score)
-        people = people[
-            np.isfinite(cells[people, PERSON]) & np.isfinite(logits[people]).all(axis=1)
-        ]
-        centers = (np.stack([people % columns, people // columns], axis=1) + 0.5) * stride
+        cell_scores = cells[:, PERSON]
+        people = np.flatnonzero(cell_scores >= options.min_box_score)
+        is_finite = np.isfinite(cell_scores[people])
+        is_finite &= np.isfinite(logits[people]).all(axis=1)
+        people = people[is_finite]
+        corners = np.stack([people % columns, people // columns], axis=1)
+        centers = (corners + 0.5) * stride
         bins = logits[people].reshape(-1, 4, logits.shape[1] // 4)
         shares = np.exp(bins - bins.max(axis=2, keepdims=True))
-        distances = stride * (shares @ np.arange(bins.shape[2])) / shares.sum(axis=2)
-        boxes.append(
-            np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
-        )
-        scores.append(cells[people, PERSON])
+        sums = shares @ np.arange(bins.shape[2])
+        distances = stride * sums / shares.sum(axis=2)
+        low = centers - distances[:, :2]
+        high = centers + distances[:, 2:]
+        boxes.append(np.concatenate([low, high], axis=1))
+        scores.append(cell_scores[people])
     inside = np.concatenate(boxes).clip(0, [*size, *size])
     return suppress_boxes(inside, np.concatenate(scores), size, options.max_overlap)
 

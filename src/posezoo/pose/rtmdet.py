@@ -61,7 +61,8 @@ def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
     require_equal_rows("rtmdet", maps)
     rows = maps["dets"]
     scores = rows[:, 4]
-    is_person = (maps["labels"] == PERSON) & (scores >= options.min_box_score) & (scores > 0)
+    is_person = (scores >= options.min_box_score) & (scores > 0)
+    is_person &= maps["labels"] == PERSON
     rows = rows[is_person & np.isfinite(rows).all(axis=1)]
     rows = rows[sort_descending(rows[:, 4])]
     return create_box_poses(rows[:, :4], rows[:, 4], size)

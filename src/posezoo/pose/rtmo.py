@@ -68,11 +68,13 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     scores = maps["dets"][:, 4]
     keypoints = maps["keypoints"]
     is_finite = np.isfinite(keypoints).all(axis=(1, 2))
-    rows = np.flatnonzero(is_finite & (scores > 0) & (scores >= options.min_score))
+    is_person = is_finite & (scores > 0) & (scores >= options.min_score)
+    rows = np.flatnonzero(is_person)
     rows = rows[sort_descending(scores[rows])]
     # If the last anchor is a person, ONNX Runtime appends that person again.
     is_new = np.ones(len(rows), bool)
-    is_new[1:] = (keypoints[rows[1:]] != keypoints[rows[:-1]]).any(axis=(1, 2))
+    differs = keypoints[rows[1:]] != keypoints[rows[:-1]]
+    is_new[1:] = differs.any(axis=(1, 2))
     rows = rows[is_new]
     return create_poses(keypoints[rows], scores[rows].clip(0, 1), SKELETON, size)
 

@@ -72,9 +72,10 @@ def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: f
     smoothed = _filter(filters, points, is_found, time_s)
     keypoints[:, :, :2] = smoothed[:, :-2]
     boxes = smoothed[:, -2:].reshape(-1, 4).tolist()
+    people = zip(poses, keypoints, boxes, strict=True)
     return [
         replace(pose, keypoints=rows, box=(x0, y0, x1, y1))
-        for pose, rows, (x0, y0, x1, y1) in zip(poses, keypoints, boxes, strict=True)
+        for pose, rows, (x0, y0, x1, y1) in people
     ]
 
 
@@ -94,9 +95,12 @@ def _filter(
     steps_s = np.maximum(time_s - times_s, 1e-3)
     change = points - before
     moved = change / (steps_s * sizes)[:, None, None]
-    speeds += _weight(_SPEED_CUTOFF, steps_s)[:, None, None] * (moved - speeds)
-    cutoffs = _MIN_CUTOFF + _BETA * np.sqrt((speeds * speeds).sum(axis=2))
-    smoothed: Array = before + _weight(cutoffs, steps_s[:, None])[:, :, None] * change
+    weights = _weight(_SPEED_CUTOFF, steps_s)
+    speeds += weights[:, None, None] * (moved - speeds)
+    total_speeds = np.sqrt((speeds * speeds).sum(axis=2))
+    cutoffs = _MIN_CUTOFF + _BETA * total_speeds
+    weights = _weight(cutoffs, steps_s[:, None])
+    smoothed: Array = before + weights[:, :, None] * change
     # A point that was missing begins anew.
     is_new = ~(is_found & is_known)
     smoothed[is_new] = points[is_new]

@@ -77,18 +77,19 @@ def group_by_tags(
     if not len(peaks):
         return owners
     order = np.argsort(tags[:, 0], kind="stable")
-    sorted_tags = tags[order]
+    first_tags = tags[order, 0]
+    steps = np.diff(first_tags, prepend=first_tags[0])
     cluster = np.empty(len(order), np.int64)
-    cluster[order] = np.cumsum(np.diff(sorted_tags[:, 0], prepend=sorted_tags[0, 0]) > max_distance)
+    cluster[order] = np.cumsum(steps > max_distance)
     clusters = int(cluster.max()) + 1
-    counts = np.bincount(cluster * JOINTS + peaks.maps, minlength=clusters * JOINTS).reshape(
-        clusters, JOINTS
-    )
+    counts = np.bincount(cluster * JOINTS + peaks.maps, minlength=clusters * JOINTS)
+    most = counts.reshape(clusters, JOINTS).max(axis=1)
     low, high = np.full((2, clusters, tags.shape[1]), np.inf, np.float32)
     np.minimum.at(low, cluster, tags)
     np.minimum.at(high, cluster, -tags)
+    spans = np.abs(low + high).sum(axis=1)
     # A cluster is one person if no joint occurs twice and all tags are within half the threshold.
-    clear = (counts.max(axis=1) <= 1) & (np.abs(low + high).sum(axis=1) < max_distance / 2)
+    clear = (most <= 1) & (spans < max_distance / 2)
     numbers = np.cumsum(clear) - 1
     owners[:] = np.where(clear[cluster], numbers[cluster], -1)
     next_number = int(numbers[-1]) + 1
@@ -122,16 +123,15 @@ def match_by_tags(
         distances: Floats = np.empty((len(new), len(means)), np.float32)
         if means:
             distances = np.linalg.norm(tags[new][:, None] - np.stack(means), axis=2)
-            far = np.linalg.norm(
-                points[new, None, :2].astype(np.float64) - np.stack(centers), axis=2
-            )
+            positions = points[new, None, :2].astype(np.float64)
+            far = np.linalg.norm(positions - np.stack(centers), axis=2)
             far /= far.min(axis=0) + 1e-10
-            weighted = np.where(
-                distances < max_distance, (distances * far).astype(np.float32), distances
-            )
+            products = (distances * far).astype(np.float32)
+            weighted = np.where(distances < max_distance, products, distances)
             costs = np.round(weighted) * 100 - points[new, 2:].astype(np.float64)
             lacking = max(0, len(new) - len(means))
-            chosen = solve_assignment(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))
+            costs = np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10)
+            chosen = solve_assignment(costs)
         for row, (peak, person) in enumerate(zip(new.tolist(), chosen, strict=True)):
             if person >= distances.shape[1] or not distances[row, person] < max_distance:
                 person = len(means)

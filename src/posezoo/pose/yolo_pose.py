@@ -87,27 +87,32 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     predictions = maps["predictions"]
     is_column = is_raw(predictions.shape)
     if not is_column and _suppressed_count(predictions.shape) == 0:
+        sides = "x".join(map(str, predictions.shape))
         raise InferenceError(
             "yolo_pose: expected 5 + 3 K columns or 6 + 3 K numbers in a row, for K keypoints; the"
-            f" predictions are {'x'.join(map(str, predictions.shape))}"
+            f" predictions are {sides}"
         )
     rows = predictions.T if is_column else predictions
     scores = rows[:, SCORE]
-    rows = rows[(scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)]
+    is_person = (scores >= options.min_score) & (scores > 0)
+    rows = rows[is_person & np.isfinite(rows).all(axis=1)]
     if is_column:
         order = _best_rows(rows, options.max_overlap)
+        first = RAW
     else:
         order = sort_descending(rows[:, SCORE])
+        first = SUPPRESSED
     rows = rows[order[: options.max_people]]
-    values = rows[:, RAW if is_column else SUPPRESSED :]
+    values = rows[:, first:]
     keypoints: Floats = values.reshape(len(rows), values.shape[1] // VALUES, VALUES)
     skeleton = skeleton_of(keypoints.shape[1])
     return create_poses(keypoints, rows[:, SCORE].clip(0, 1), skeleton, size)
 
 
 def _best_rows(rows: Floats, max_overlap: float) -> NDArray[np.intp]:
+    centers = rows[:, :2]
     halves = rows[:, 2:4] / 2
-    boxes = np.concatenate([rows[:, :2] - halves, rows[:, :2] + halves], axis=1)
+    boxes = np.concatenate([centers - halves, centers + halves], axis=1)
     return find_best_boxes(boxes, rows[:, SCORE], max_overlap)
 
 

@@ -76,8 +76,9 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     boxes = np.concatenate([centers - halves, centers + halves], axis=1)
     # A box outside the image must not remove others, nor count as one of the most boxes.
     _, has_size = clip_boxes(boxes, size)
+    is_finite = np.isfinite(boxes).all(axis=1)
     # A comparison with a score that is not finite is false.
-    is_person = (scores >= options.min_box_score) & np.isfinite(boxes).all(axis=1) & has_size
+    is_person = (scores >= options.min_box_score) & is_finite & has_size
     return suppress_boxes(boxes[is_person], scores[is_person], size, options.max_overlap)
 
 
@@ -91,7 +92,8 @@ def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
         number = np.arange(columns * rows)
         cells.append(np.stack([number % columns, number // columns], axis=1))
         sides.append(np.full((len(number), 1), stride))
-    return np.concatenate(cells).astype(np.float32), np.concatenate(sides).astype(np.float32)
+    corners = np.concatenate(cells).astype(np.float32)
+    return corners, np.concatenate(sides).astype(np.float32)
 
 
 #: The numbers of cells of the published inputs, 416x416 and 640x640.
