@@ -257,6 +257,11 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
         raise MissingPackageError(package, extra=extra, reason=str(error)) from error
 
 
+def import_cv2() -> ModuleType:
+    """OpenCV, which reads, resizes and draws images; it raises as ``import_optional`` does."""
+    return import_optional("cv2", extra="run")
+
+
 # Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud
 # and Azure, and other common names.
 _SECRET_WORDS = "signature|credential|token|secret|password|api-?key|access-?key|authorization"

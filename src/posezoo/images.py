@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import ImageError, import_optional
+from posezoo.errors import ImageError, import_cv2
 from posezoo.files.verified_files import write_atomically
 
 Image = NDArray[np.uint8]
@@ -50,7 +50,7 @@ def read_image(path: Path) -> Image:
             ``MAX_PIXELS`` pixels.
         MissingPackageError: OpenCV is not installed.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     data = _read_file(path)
     header = _read_header(path, data)
     if header.width * header.height > MAX_PIXELS:
@@ -111,7 +111,7 @@ def write_image(path: Path, image: Image) -> None:
         OutputError: the file cannot be written; an existing file is unchanged.
         MissingPackageError: OpenCV is not installed.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     try:
         done, data = cv2.imencode(path.suffix, image)
     except cv2.error as error:

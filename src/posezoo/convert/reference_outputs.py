@@ -20,12 +20,7 @@ import numpy.typing as npt
 from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import ReferenceRuntime, Shape, with_default_sizes
-from posezoo.convert.graph_cutting import (
-    cut_inputs,
-    cut_outputs,
-    find_input,
-    to_frozen_array,
-)
+from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
 from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
 from posezoo.errors import SelfCheckError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes

@@ -23,7 +23,7 @@ from posezoo.errors import (
     ImageError,
     PosezooError,
     explain_windows_path,
-    import_optional,
+    import_cv2,
     redact_secrets,
 )
 from posezoo.facts.labels import format_count
@@ -148,7 +148,7 @@ def import_quiet_opencv() -> ModuleType:
     """
     # OpenCV reads this once, before it opens the first video; -8 is AV_LOG_QUIET.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2
 

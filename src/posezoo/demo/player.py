@@ -24,7 +24,7 @@ from posezoo.demo.frame_sources import Frame, FrameSource
 from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.demo.video_options import VideoOptions
 from posezoo.demo.window import ESCAPE, TAB, Window
-from posezoo.errors import PosezooError, import_optional
+from posezoo.errors import PosezooError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.images import Image
 from posezoo.pose.drawing import draw
@@ -233,7 +233,7 @@ def draw_poses(
         scale = min(1.0, within[0] / width, within[1] / height)
     if scale == 1:
         return draw(image, poses, min_score=min_score, in_place=in_place)
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     size = [max(1, round(side * scale)) for side in (width, height)]
     smaller = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     scaled = []
@@ -246,7 +246,7 @@ def draw_poses(
 
 def draw_text(canvas: Image, lines: Sequence[str]) -> None:
     """Write lines into the upper left corner of an (H, W, 3) uint8 BGR image."""
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     scale = min(max(0.4, canvas.shape[0] / 900), canvas.shape[1] / 600)
     thickness = max(1, round(1.6 * scale))
     font = cv2.FONT_HERSHEY_SIMPLEX

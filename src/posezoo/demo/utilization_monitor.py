@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.errors import PosezooError, import_optional
+from posezoo.errors import PosezooError, import_cv2
 from posezoo.images import Image
 
 #: The monitors by letter. The letter is used in the flag, and as the key that shows and hides the
@@ -143,7 +143,7 @@ class UtilizationMonitor:
 
     def _draw_history(self, panel: Image, scale: float) -> None:
         """CPU and memory over the last samples, the newest at the right."""
-        cv2 = import_optional("cv2", extra="run")
+        cv2 = import_cv2()
         height, width = panel.shape[:2]
         cpu = [sample.average for sample in self._history]
         memory = [sample.memory[0] / sample.memory[1] for sample in self._history]
@@ -175,7 +175,7 @@ class UtilizationMonitor:
 
 def _draw_bar(panel: Image, scale: float, text: str, share: float) -> None:
     """A line of text over a bar."""
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     bar = panel[2:-2, 2:-2]
     bar[:] = _DIM
     bar[:, : round(bar.shape[1] * min(1.0, share))] = _BAR

@@ -13,13 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.errors import NetworkError
-from posezoo.networks.blocks import (
-    BasicBlock,
-    Bottleneck,
-    conv2d,
-    conv_bn_relu,
-    projection,
-)
+from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu, projection
 
 #: The number of blocks in the first layer and in each branch of a module.
 BLOCKS = 4

@@ -25,12 +25,7 @@ from posezoo.pose.decoder_type import (
     are_coco_heatmaps,
     declare_outputs,
 )
-from posezoo.pose.keypoints import (
-    Floats,
-    Pose,
-    create_poses,
-    sort_descending,
-)
+from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.omz_compatible import decode_associative_embedding_omz
 from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks

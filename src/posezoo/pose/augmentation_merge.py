@@ -12,7 +12,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from posezoo.errors import InferenceError, import_optional
+from posezoo.errors import InferenceError, import_cv2
 from posezoo.pose.keypoints import SKELETONS, Floats
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import LIMBS
@@ -84,7 +84,7 @@ def resize_maps(maps: Floats, size: Size) -> Floats:
     """(N, H, W): maps (N, h, w) resized bilinearly to ``size``, which is (W, H)."""
     if maps.shape[:0:-1] == size:
         return maps
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     return np.stack([cv2.resize(np.ascontiguousarray(one), size) for one in maps])
 
 

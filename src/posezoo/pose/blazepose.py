@@ -16,20 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.decoder_type import (
-    DecoderGraph,
-    DecoderType,
-    Maps,
-    check_counts,
-    check_shares,
-)
-from posezoo.pose.keypoints import (
-    Floats,
-    Pose,
-    bounding_box,
-    pose_similarity,
-    sort_descending,
-)
+from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_counts, check_shares
+from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity, sort_descending
 from posezoo.pose.letterbox import (
     ImageTransform,
     Size,

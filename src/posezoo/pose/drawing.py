@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import ImageError, import_optional
+from posezoo.errors import ImageError, import_cv2
 from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
 from posezoo.pose.letterbox import Image
 
@@ -62,7 +62,7 @@ def draw(
 
 
 def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
     is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     reach = 4 * max(canvas.shape[:2])  # points far outside the image are clipped to this distance
@@ -115,7 +115,7 @@ def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> ND
 
 
 def _draw_box(canvas: Image, pose: Pose) -> None:
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     (width,) = _line_widths(canvas, [pose]).tolist()
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
     first, last = _sixteenths(corners).tolist()
@@ -126,7 +126,7 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
 
 
 def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     (width,) = _line_widths(canvas, [pose]).tolist()
     scale = max(0.5, width / 5)
     left, top = pose.box[:2]

@@ -16,10 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.assignment import match_pairs
-from posezoo.pose.decoder_type import (
-    check_counts,
-    check_options,
-)
+from posezoo.pose.decoder_type import check_counts, check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
 

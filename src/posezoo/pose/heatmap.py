@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, import_optional, suggest
+from posezoo.errors import InferenceError, import_cv2, suggest
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     TOP_DOWN,
@@ -194,7 +194,7 @@ def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     arXiv:1910.06278. Differences span two cells, smoothing keeps the map's maximum, and values
     outside the map are 0.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     height, width = heatmaps.shape[1:]
     offsets: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
@@ -216,7 +216,7 @@ def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human
     Pose Estimation, 2020, arXiv:1911.07524.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     offsets: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import import_optional
+from posezoo.errors import import_cv2
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 
 Image = NDArray[np.uint8]
@@ -63,7 +63,7 @@ class ImageTransform:
         linear warps are less accurate on smooth images (camera.png: an error of 35 px at the left
         wrist).
         """
-        cv2 = import_optional("cv2", extra="run")
+        cv2 = import_cv2()
         # The part that the input covers, with a margin for interpolation.
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
@@ -167,7 +167,7 @@ def letterbox_image(
     is in the middle of the input or, if it is not ``centered``, in its upper left corner. With
     ``stretches``, it fills the input, and its aspect may change.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     inner = size
@@ -193,7 +193,7 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
     It is halved first if they are eight or more apart: OpenCV averages 2 x 2 and 3 x 3 pixels
     several times as fast as larger squares.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     while min(scales) <= 0.125:
         across, down = (2 if scale <= 0.125 else 1 for scale in scales)
         # The average of 2 x 2 pixels.

@@ -18,11 +18,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import (
-    Pose,
-    create_poses,
-    sort_descending,
-)
+from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 
 SKELETON = "coco-17"

@@ -12,12 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import (
-    DecoderType,
-    Maps,
-    OutputRule,
-    check_shares,
-)
+from posezoo.pose.decoder_type import DecoderType, Maps, OutputRule, check_shares
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, suppress_boxes

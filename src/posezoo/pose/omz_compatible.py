@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import import_optional
+from posezoo.errors import import_cv2
 from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
@@ -51,7 +51,7 @@ def decode_openpose_omz(
         pafs = upsample(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
     # A peak is a cell as high as the highest cell around it, so all cells of a plateau are peaks.
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     side = 2 * nms_radius(stride / CELL) + 1
     kernel = np.ones((side, side), np.uint8)
     joint_maps = heatmaps[:JOINTS]

@@ -34,12 +34,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
-from posezoo.pose.keypoints import (
-    Floats,
-    Pose,
-    create_poses,
-    sort_descending,
-)
+from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.limbs import (
     JOINTS,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import import_optional
+from posezoo.errors import import_cv2
 from posezoo.pose.keypoints import Floats
 
 Ints = NDArray[np.int64]
@@ -80,7 +80,7 @@ def find_peaks(
     padded[:, :height, :width] = maps
     # First find maxima of 3 x 3 cells, of which there are few; then compare these with the whole
     # square.
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     surface = padded.reshape(-1, width + radius)
     highest = cv2.dilate(surface, _THREE_BY_THREE)
     is_peak = (surface == highest) & (surface > threshold)
@@ -176,7 +176,7 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
 
 def upsample(maps: Floats, factor: int) -> Floats:
     """Maps (K, H, W) with ``factor`` times the resolution, by bicubic interpolation."""
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     size = maps.shape[2] * factor, maps.shape[1] * factor
     return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])
 

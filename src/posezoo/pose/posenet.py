@@ -15,7 +15,7 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import import_optional
+from posezoo.errors import import_cv2
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
     MAXIMUM_IS_VISIBLE,
@@ -27,13 +27,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import (
-    SKELETONS,
-    Floats,
-    Pose,
-    create_poses,
-    sort_descending,
-)
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 
 SKELETON = "coco-17"
@@ -128,7 +122,7 @@ def _find_people(
     """The keypoints of each person, and the person's score, in the order in which they are
     found.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     is_maximum = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
     is_root = is_maximum & (scores >= options.min_keypoint_score)
     roots = is_root.reshape(-1).nonzero()[0]

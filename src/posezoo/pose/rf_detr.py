@@ -20,13 +20,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import (
-    Floats,
-    Pose,
-    create_poses,
-    skeleton_of,
-    sort_descending,
-)
+from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of, sort_descending
 from posezoo.pose.letterbox import Size
 
 #: The class of people, the first one.

@@ -21,10 +21,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import (
-    Pose,
-    sort_descending,
-)
+from posezoo.pose.keypoints import Pose, sort_descending
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY

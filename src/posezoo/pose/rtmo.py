@@ -21,11 +21,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import (
-    Pose,
-    create_poses,
-    sort_descending,
-)
+from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.rtmdet import are_boxes, find_rows
 

@@ -9,19 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, import_optional
-from posezoo.pose.decoder_type import (
-    DecoderGraph,
-    DecoderType,
-    Maps,
-    check_shares,
-    declare_outputs,
-)
-from posezoo.pose.keypoints import (
-    Floats,
-    Pose,
-    sort_descending,
-)
+from posezoo.errors import InferenceError, import_cv2
+from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_shares, declare_outputs
+from posezoo.pose.keypoints import Floats, Pose, sort_descending
 from posezoo.pose.letterbox import Size
 
 SKELETON = "box"
@@ -152,7 +142,7 @@ def find_best_boxes(
     """The numbers of the boxes that do not overlap a better one, highest score first; arguments as
     for ``suppress_boxes``.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     corners = boxes[:, :2]
     rectangles = np.concatenate([corners, boxes[:, 2:] - corners], axis=1)
     kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0, max_overlap)

@@ -13,10 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.assignment import solve_assignment
-from posezoo.pose.decoder_type import (
-    check_counts,
-    check_options,
-)
+from posezoo.pose.decoder_type import check_counts, check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
 

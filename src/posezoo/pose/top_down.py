@@ -13,11 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.decoder_type import (
-    check_counts,
-    check_options,
-    check_shares,
-)
+from posezoo.pose.decoder_type import check_counts, check_options, check_shares
 from posezoo.pose.keypoints import Pose, pose_similarity
 from posezoo.pose.letterbox import Image, ImageTransform, Size
 from posezoo.pose.ssd_detection import Box

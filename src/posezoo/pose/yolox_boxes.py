@@ -13,13 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import (
-    DecoderGraph,
-    DecoderType,
-    Maps,
-    check_shares,
-    declare_outputs,
-)
+from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_shares, declare_outputs
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, clip_boxes, suppress_boxes

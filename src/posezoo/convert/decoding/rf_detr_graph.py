@@ -18,15 +18,7 @@ from posezoo.convert.decoding.nodes import (
     without_batch,
 )
 from posezoo.pose.letterbox import Size
-from posezoo.pose.rf_detr import (
-    EXPONENT,
-    FINDABLE,
-    FIRST,
-    PERSON,
-    SECOND,
-    THIRD,
-    RfDetrOptions,
-)
+from posezoo.pose.rf_detr import EXPONENT, FINDABLE, FIRST, PERSON, SECOND, THIRD, RfDetrOptions
 
 
 def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> tuple[Any, Any]:
