@@ -48,15 +48,17 @@ def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path
     constants = [
         (name, values.squeeze()) for name, values in read_constants(xml) if values.dtype.kind == "f"
     ]
-    return _find_changed_preprocessing(spec, constants) or _find_changed_kernel(
-        originals, constants
-    )
+    changed = _find_changed_preprocessing(spec, constants)
+    return changed or _find_changed_kernel(originals, constants)
 
 
 def _find_changed_preprocessing(spec: ModelSpec, constants: Sequence[tuple[str, Array]]) -> str:
     for port in spec.inputs:
         for title, declared in (("mean", port.mean), ("scale", port.scale)):
-            if declared and (name := _find_similar(np.asarray(declared, np.float32), constants)):
+            if not declared:
+                continue
+            name = _find_similar(np.asarray(declared, np.float32), constants)
+            if name:
                 return f"{name} is not the declared {title}"
     return ""
 
@@ -72,10 +74,14 @@ def _find_changed_kernel(originals: Iterable[Array], constants: Sequence[tuple[s
         if kernel.ndim < 2 or kernel.size < max(MIN_SIZE, MIN_FILTER * len(kernel)):
             continue
         if kernel.shape not in groups:
-            views = list(_oriented(kernels[tuple(sorted(kernel.shape))], kernel.shape))
+            candidates = kernels[tuple(sorted(kernel.shape))]
+            views = list(_oriented(candidates, kernel.shape))
             groups[kernel.shape] = views, np.array(list(map(_directions, views)))
         views, directions = groups[kernel.shape]
-        if views and (changed := _count_changes(kernel, views, directions)):
+        if not views:
+            continue
+        changed = _count_changes(kernel, views, directions)
+        if changed:
             return f"{name} differs from the original's in {changed} of {len(kernel)} filters"
     return ""
 
@@ -101,10 +107,12 @@ def _find_similar(declared: Array, constants: Iterable[tuple[str, Array]]) -> st
     for name, values in constants:
         if values.size != declared.size or values.dtype != np.float32:
             continue
+        flat = values.reshape(-1)
         for order in orders:
-            if np.array_equal(values.reshape(-1), order):
+            if np.array_equal(flat, order):
                 return ""
-            if np.all(np.abs(values.reshape(-1) - order) <= SIMILAR * np.abs(order)):
+            differences = np.abs(flat - order)
+            if np.all(differences <= SIMILAR * np.abs(order)):
                 similar = name
     return similar
 
@@ -120,15 +128,14 @@ def _oriented(kernels: Iterable[Array], shape: tuple[int, ...]) -> Iterator[Arra
 def _directions(kernel: Array) -> Array:
     """Some values of some filters, divided by the largest of them."""
     filters = np.arange(_FILTERS)
-    chosen = kernel[filters * (len(kernel) - 1) // (_FILTERS - 1)].reshape(_FILTERS, -1)
-    values = chosen[:, np.arange(_VALUES) * (chosen.shape[1] - 1) // (_VALUES - 1)].astype(
-        np.float32
-    )
+    places = filters * (len(kernel) - 1) // (_FILTERS - 1)
+    chosen = kernel[places].reshape(_FILTERS, -1)
+    columns = np.arange(_VALUES) * (chosen.shape[1] - 1) // (_VALUES - 1)
+    values = chosen[:, columns].astype(np.float32)
     largest = values[filters, np.abs(values).argmax(1)][:, None]
+    zeros = np.zeros_like(values)
     with np.errstate(invalid="ignore"):  # inf in a damaged kernel
-        directions: Array = np.divide(
-            values, largest, out=np.zeros_like(values), where=largest != 0
-        )
+        directions: Array = np.divide(values, largest, out=zeros, where=largest != 0)
     return directions
 
 
@@ -138,7 +145,9 @@ def _count_changed_filters(kernel: Array, original: Array) -> int | None:
     """
     if np.array_equal(kernel, original):
         return 0
-    rows, wanted = (each.reshape(len(kernel), -1).astype(np.float32) for each in (kernel, original))
+    count = len(kernel)
+    rows = kernel.reshape(count, -1).astype(np.float32)
+    wanted = original.reshape(count, -1).astype(np.float32)
     products = np.einsum("ij,ij->i", rows, wanted)
     squares = np.einsum("ij,ij->i", wanted, wanted)
     factors = np.divide(products, squares, out=np.zeros_like(products), where=squares != 0)
@@ -147,7 +156,9 @@ def _count_changed_filters(kernel: Array, original: Array) -> int | None:
     if 2 * is_equal.sum() > len(rows):
         return int((~is_equal).sum())
     differences = np.abs(rows - factors[:, None] * wanted).max(1)
-    differences /= np.maximum(np.abs(rows).max(1), np.finfo(np.float32).tiny)
-    if 2 * (differences <= SIMILAR_FILTER).sum() <= len(rows):
+    largest = np.abs(rows).max(1)
+    differences /= np.maximum(largest, np.finfo(np.float32).tiny)
+    similar = (differences <= SIMILAR_FILTER).sum()
+    if 2 * similar <= len(rows):
         return None
     return int((differences > ROUNDING).sum())

@@ -121,9 +121,8 @@ def read_constants(xml: Path) -> Iterator[tuple[str, Array]]:
     for layer in _read_xml(xml).iter("layer"):
         if layer.get("type") == "Const":
             values = _read_values(weights, _find_values(layer))
-            shape = [
-                int(size) for size in layer.find("data").get("shape").split(",") if size.strip()
-            ]
+            declared = layer.find("data").get("shape")
+            shape = [int(size) for size in declared.split(",") if size.strip()]
             yield layer.get("name"), values.reshape(shape) if values.dtype.kind == "f" else values
 
 
@@ -229,8 +228,8 @@ def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:
     """Tag, attributes and text of an element; numbers of layers in a body are replaced."""
     if not inner:
         return element.tag, element.attrib, element.text
-    attributes = {
-        name: inner.get(value, value) if name.endswith(("layer_id", "-layer")) else value
-        for name, value in element.items()
-    }
+    attributes = dict(element.items())
+    for name, value in element.items():
+        if name.endswith(("layer_id", "-layer")):
+            attributes[name] = inner.get(value, value)
     return element.tag, attributes, element.text

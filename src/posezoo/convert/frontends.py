@@ -92,15 +92,15 @@ def _source_name(spec: ModelSpec) -> str:
 
 def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
     """Whether all files of the model were verified once and have not changed since."""
-    return (
-        bool(spec.files)
-        and spec.source_model in spec.files
-        and all(
-            file.checksum is not None
-            and verified_files.has_verified_record(layout.file_path(spec, file), file.checksum)
-            for file in spec.files
-        )
-    )
+    if not spec.files or spec.source_model not in spec.files:
+        return False
+    for file in spec.files:
+        path = layout.file_path(spec, file)
+        if file.checksum is None:
+            return False
+        if not verified_files.has_verified_record(path, file.checksum):
+            return False
+    return True
 
 
 def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:

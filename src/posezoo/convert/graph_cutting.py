@@ -61,9 +61,8 @@ def _find_port(ports: Iterable[Any], name: str) -> Any | None:
     for port in ports:
         if name in port.names:
             return port
-        if by_operation is None and (
-            f"{name}:0" in port.names or name == port.get_node().get_friendly_name()
-        ):
+        is_named = f"{name}:0" in port.names or name == port.get_node().get_friendly_name()
+        if is_named and by_operation is None:
             by_operation = port
     if by_operation is not None:
         by_operation.add_names({name})
@@ -84,9 +83,13 @@ def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
     """
     ov = import_openvino()
     ends = {name: result for result in network.get_results() for name in result.output(0).names}
-    results = [
-        ends[name] if name in ends else ov.op.Result(find_output(network, name)) for name in names
-    ] or network.get_results()
+    results = []
+    for name in names:
+        if name in ends:
+            results.append(ends[name])
+        else:
+            results.append(ov.op.Result(find_output(network, name)))
+    results = results or network.get_results()
     # A new model has no record of OpenVINO's conversion, which would contain the original's path.
     return ov.Model(results, network.get_parameters(), title)
 
@@ -157,11 +160,8 @@ def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) ->
             )
         shape = port.partial_shape
         try:
-            array = to_frozen_array(
-                value,
-                None if shape.rank.is_dynamic else static_sizes(shape),
-                port.element_type.to_dtype(),
-            )
+            sizes = None if shape.rank.is_dynamic else static_sizes(shape)
+            array = to_frozen_array(value, sizes, port.element_type.to_dtype())
         except ValueError as error:
             raise ConversionError(
                 f"{spec.full_name}: {name} is {shape}, and cannot be frozen to {value}"

@@ -143,9 +143,9 @@ def is_stand_in(named: Path) -> bool:
 
 def _find_script(named: Path) -> Path:
     # Not resolved: an environment is recognised by the path of its links.
-    candidates = (
-        (named / "bin" / "mo", named / "Scripts" / "mo.exe") if named.is_dir() else (named,)
-    )
+    candidates: tuple[Path, ...] = (named,)
+    if named.is_dir():
+        candidates = (named / "bin" / "mo", named / "Scripts" / "mo.exe")
     script = next((path.absolute() for path in candidates if path.is_file()), None)
     if script is None:
         raise ConversionError(f"{candidates[0]}: there is no such file", hint=HINT)
@@ -232,13 +232,9 @@ def build_arguments(
     }
     # Unlike current OpenVINO, Model Optimizer's own readers need every size.
     sized = tuple(replace(port, reshaped=bool(port.shape)) for port in spec.inputs)
-    declared = [
-        argument
-        for argument in write_arguments(replace(spec, inputs=sized))
-        if not argument.startswith(
-            ("--input_model=", "--data_type", "--compress_to_fp16", "--model_name")
-        )
-    ]
+    ours = ("--input_model=", "--data_type", "--compress_to_fp16", "--model_name")
+    arguments = write_arguments(replace(spec, inputs=sized))
+    declared = [argument for argument in arguments if not argument.startswith(ours)]
     for name, path in variables.items():
         declared = [argument.replace(name, str(path)) for argument in declared]
     original_argument = () if has_other_original(spec) else (f"--input_model={original}",)

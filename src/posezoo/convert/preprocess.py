@@ -93,9 +93,8 @@ def _reshape_inputs(network: Any, spec: ModelSpec) -> None:
     ):
         ov = import_openvino()
         sized = [port for port in spec.inputs if port.shape]
-        network.reshape(
-            {port.name: ov.PartialShape(port.bounds or list(port.shape)) for port in sized}
-        )
+        shapes = {port.name: port.bounds or list(port.shape) for port in sized}
+        network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
 
 
 def _require_static_inputs(spec: ModelSpec, network: Any) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,14 +193,11 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
         record = ir.target.xml.with_name("provenance.json")
         try:
             create_parent(xml)
+            is_good = partial(
+                verified_files.is_verified, trust_record=False, remember=ir.record is not None
+            )
             is_same = all(
-                verified_files.is_verified(
-                    xml.with_suffix(suffix),
-                    content.size,
-                    content.digest,
-                    trust_record=False,
-                    remember=ir.record is not None,
-                )
+                is_good(xml.with_suffix(suffix), content.size, content.digest)
                 for suffix, content in ir.contents.items()
             )
             if not is_same:

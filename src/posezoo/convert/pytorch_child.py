@@ -97,9 +97,8 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
 
     network = checkpoint.network
     outputs = network.module_outputs(**checkpoint.arguments)
-    axes = {
-        axis: name for axis, name in ((0, "batch"), (2, "height"), (3, "width")) if shape[axis] < 0
-    }
+    names = {0: "batch", 2: "height", 3: "width"}
+    axes = {axis: name for axis, name in names.items() if shape[axis] < 0}
     sizes = [
         default if size < 0 else size
         for size, default in zip(shape, network.input.shape, strict=True)
@@ -161,11 +160,10 @@ def _empty_convolution(
     channels0, channels1, *kernel = weight.detach().numpy().shape
     extents = [spacing * (length - 1) for spacing, length in zip(dilation, kernel, strict=True)]
     if transposed:
+        axes = zip(sizes, stride, padding, extents, output_padding, strict=True)
         output_sizes = [
             (size - 1) * step - 2 * pad + extent + extra + 1
-            for size, step, pad, extent, extra in zip(
-                sizes, stride, padding, extents, output_padding, strict=True
-            )
+            for size, step, pad, extent, extra in axes
         ]
         return image.new_empty([batch, channels1 * groups, *output_sizes])
     output_sizes = [

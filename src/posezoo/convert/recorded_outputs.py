@@ -145,9 +145,9 @@ def draw_feed(
         image = draw_recorded_image(kind, port.shape)
         dtype = np.dtype(dtypes[name])
         if dtype.kind == "f":
-            image = image.astype(dtype) / dtype.type(255) * dtype.type(
-                port.high - port.low
-            ) + dtype.type(port.low)
+            shares = image.astype(dtype) / dtype.type(255)
+            span = dtype.type(port.high - port.low)
+            image = shares * span + dtype.type(port.low)
         feed[name] = image.astype(dtype)
     return feed
 

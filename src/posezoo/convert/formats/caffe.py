@@ -76,9 +76,8 @@ def _open_runtime(
     make_exact(net)
     import numpy as np
 
-    signatures = {
-        name: (sizes.get(name, shape), np.dtype(np.float32)) for name, shape in ports.inputs.items()
-    }
+    dtype = np.dtype(np.float32)
+    signatures = {name: (sizes.get(name, shape), dtype) for name, shape in ports.inputs.items()}
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         for name in signatures:
@@ -100,7 +99,10 @@ def arrange_detections(rows: Array, count: int) -> Array:
     import numpy as np
 
     detected = rows.reshape(-1, 7)
-    detected = detected[np.lexsort((-detected[:, 2], detected[:, 1]))][: max(count, 0) or None]
+    order = np.lexsort((-detected[:, 2], detected[:, 1]))
+    if count > 0:
+        order = order[:count]
+    detected = detected[order]
     arranged = np.zeros((max(count, len(detected)), 7), np.float32)
     arranged[: len(detected)] = detected
     if len(detected) < len(arranged):

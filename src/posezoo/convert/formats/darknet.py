@@ -87,11 +87,10 @@ def _open_runtime(
     except module.error:  # it also needs values that change no map, such as anchors
         return None
     make_exact(net)
-    ends = {
-        names.tensor.format(name): f"conv_{number}"
-        for name, number in find_ends(sections[1:]).items()
-    }
-    signature = sizes.get(INPUT, tuple(network.input(0).shape)), np.dtype(np.float32)
+    numbers = find_ends(sections[1:])
+    ends = {names.tensor.format(name): f"conv_{number}" for name, number in numbers.items()}
+    shape = sizes.get(INPUT, tuple(network.input(0).shape))
+    signature = shape, np.dtype(np.float32)
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         net.setInput(feed[INPUT].transpose(0, 3, 1, 2))

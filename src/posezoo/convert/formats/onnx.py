@@ -172,9 +172,8 @@ def _open_runtime(
             # A dynamic size is a name or None instead of a number.
             declared = [size if isinstance(size, int) else -1 for size in port.shape]
             shape = sizes.get(port.name) or with_default_sizes(declared, "")
-            if any(
-                size not in (-1, requested) for size, requested in zip(declared, shape, strict=True)
-            ):
+            pairs = zip(declared, shape, strict=True)
+            if any(size not in (-1, requested) for size, requested in pairs):
                 return None  # --input_shape may request sizes that only OpenVINO accepts
             inputs[port.name] = shape, np.dtype(_TYPES[port.type])
     except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows

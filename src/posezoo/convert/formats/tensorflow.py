@@ -45,9 +45,8 @@ def is_frozen_graph(path: Path) -> bool:
     with map_file(path) as buffer:
         try:
             nodes = [field for field in read_fields(buffer) if field.number == 1]
-            are_nodes = all(
-                {1, 2} <= {field.number for field in read_fields(buffer, node)} for node in nodes
-            )
+            numbers = [{field.number for field in read_fields(buffer, node)} for node in nodes]
+            are_nodes = all(each >= {1, 2} for each in numbers)
         except ProtobufError:
             return False
     return are_nodes and has_fields(path, _GRAPH, needed=1)
@@ -86,7 +85,8 @@ def cut_graph(path: Path, ends: Collection[str], starts: Mapping[str, Sequence[i
     try:
         for name in ends:
             if name.endswith("/TensorArrayScatterV3"):
-                nodes[name] = _make_node(name, "Identity", "T", inputs=nodes[name].inputs[2:3])
+                values = nodes[name].inputs[2:3]
+                nodes[name] = _make_node(name, "Identity", "T", inputs=values)
         for name in starts.keys() & nodes.keys():
             nodes[name] = _make_node(name, "Placeholder", "dtype", starts[name])
         kept = _find_ancestors(nodes, ends)

@@ -107,7 +107,8 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
         shapes = {port["name"].partition(":")[0]: port.get("tensorShape") for port in declared}
     for port in spec.inputs:
         if port.shape:
-            shapes[port.name.partition(":")[0]] = {"dim": [{"size": size} for size in port.shape]}
+            name = port.name.partition(":")[0]
+            shapes[name] = {"dim": [{"size": size} for size in port.shape]}
     encoded: list[bytes] = []
     for index, entry in enumerate(model["modelTopology"]["node"]):
         with _reading(path, f"modelTopology.node[{index}]"):
@@ -329,12 +330,15 @@ class _UnfusedOperations:
 
 def encode_node(node: Operation) -> bytes:
     """A node of GraphDef (node_def.proto)."""
-    parts = [_field(1, node.name.encode()), _field(2, node.operation.encode())]
-    parts += [_field(3, name.encode()) for name in node.inputs]
+    encoded = _field(1, node.name.encode())
+    encoded += _field(2, node.operation.encode())
+    for name in node.inputs:
+        encoded += _field(3, name.encode())
     for key, value in node.attributes.items():
-        encoded = value if isinstance(value, bytes) else _encode_attribute(value)
-        parts.append(_field(5, _field(1, key.encode()) + _field(2, encoded)))
-    return _field(1, b"".join(parts))
+        attribute = value if isinstance(value, bytes) else _encode_attribute(value)
+        entry = _field(1, key.encode()) + _field(2, attribute)
+        encoded += _field(5, entry)
+    return _field(1, encoded)
 
 
 def _encode_attribute(value: Mapping[str, Any]) -> bytes:
@@ -372,14 +376,20 @@ def _encode_shape(shape: Mapping[str, Any]) -> bytes:
     """A TensorShapeProto (tensor_shape.proto); JSON omits a size of 0."""
     if shape.get("unknownRank"):
         return _field(3, 1)
-    return b"".join(_field(2, _field(1, int(dim.get("size", 0)))) for dim in shape.get("dim", ()))
+    encoded = b""
+    for dim in shape.get("dim", ()):
+        size = int(dim.get("size", 0))
+        encoded += _field(2, _field(1, size))
+    return encoded
 
 
 def _encode_constant(array: Array, kind: str) -> bytes:
     """A TensorProto (tensor.proto) in an AttrValue."""
     shape = _encode_shape({"dim": [{"size": size} for size in array.shape]})
     values = array.astype(_CONSTANTS[kind]).tobytes()
-    return _field(8, _field(1, _TYPES[kind]) + _field(2, shape) + _field(4, values))
+    encoded = _field(1, _TYPES[kind])
+    encoded += _field(2, shape)
+    return _field(8, encoded + _field(4, values))
 
 
 def _field(number: int, value: bytes | int | float) -> bytes:

@@ -98,9 +98,10 @@ def _open_runtime(
     interpreter.allocate_tensors()
     inputs = interpreter.get_input_details()
     outputs = interpreter.get_output_details()
-    signatures = {
-        port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in inputs
-    }
+    signatures = {}
+    for port in inputs:
+        shape = tuple(map(int, port["shape"]))
+        signatures[port["name"]] = shape, np.dtype(port["dtype"])
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         for port in inputs:
