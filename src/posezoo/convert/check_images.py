@@ -32,8 +32,8 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
     draw = IMAGE_KINDS[kind]
     images = [draw(height, width, channels, rng) for _ in range(math.prod(others))]
     stack = np.reshape(images, (*others, height, width, channels))
-    places = list(map(layout.index, "HWC"))
-    stack = np.moveaxis(stack, (-3, -2, -1), places)
+    axes = list(map(layout.index, "HWC"))
+    stack = np.moveaxis(stack, (-3, -2, -1), axes)
     return np.ascontiguousarray(stack, dtype=np.float32)
 
 

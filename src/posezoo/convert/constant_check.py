@@ -128,8 +128,8 @@ def _oriented(kernels: Iterable[Array], shape: tuple[int, ...]) -> Iterator[Arra
 def _directions(kernel: Array) -> Array:
     """Some values of some filters, divided by the largest of them."""
     filters = np.arange(_FILTERS)
-    places = filters * (len(kernel) - 1) // (_FILTERS - 1)
-    chosen = kernel[places].reshape(_FILTERS, -1)
+    indices = filters * (len(kernel) - 1) // (_FILTERS - 1)
+    chosen = kernel[indices].reshape(_FILTERS, -1)
     columns = np.arange(_VALUES) * (chosen.shape[1] - 1) // (_VALUES - 1)
     values = chosen[:, columns].astype(np.float32)
     largest = values[filters, np.abs(values).argmax(1)][:, None]

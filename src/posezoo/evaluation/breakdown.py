@@ -115,10 +115,10 @@ def score_keypoints(
     share = 1 / np.maximum(labelled, 1)
     scores = []
     for i, name in enumerate(dataset.keypoints):
-        found = float(num_found[i] * share[i])
+        found_share = float(num_found[i] * share[i])
         similarity = float(similarity_sum[i] * share[i])
         error = float(np.median(errors[i])) if errors[i] else None
-        scores.append(KeypointScore(name, int(labelled[i]), found, similarity, error))
+        scores.append(KeypointScore(name, int(labelled[i]), found_share, similarity, error))
     return tuple(scores)
 
 

@@ -257,8 +257,8 @@ class PooledMatches:
             so_far = right[row] / (right[row] + wrong[row] + np.spacing(1))
             highest = np.maximum.accumulate(so_far[::-1])[::-1]
             best = np.append(highest, 0.0)
-            places = np.searchsorted(recall[row], _RECALLS, side="left")
-            precision[row] = best[places]
+            indices = np.searchsorted(recall[row], _RECALLS, side="left")
+            precision[row] = best[indices]
         ap = precision.mean(axis=1)
         ar = recall[:, -1] if recall.shape[1] else np.zeros(len(THRESHOLDS))
         # The sixth threshold is 0.75.
