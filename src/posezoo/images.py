@@ -148,8 +148,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
             f"the values of a frame are uint8 from 0 to 255, those of this one {frame.dtype}",
             hint="scale and convert it first",
         )
-    has_channels = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in (1, 3, 4))
-    if not has_channels:
+    is_image = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in (1, 3, 4))
+    if not is_image:
         raise ImageError(
             "a frame is HxW, HxWx3 or HxWx4, this one"
             f" {'x'.join(map(str, frame.shape)) or 'a scalar'}"

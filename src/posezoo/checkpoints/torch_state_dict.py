@@ -219,9 +219,9 @@ def _table(value: object) -> dict[str, object]:
     items = {}
     for pair in pairs:
         if type(pair) in (list, tuple) and len(pair) == 2:
-            key, value = pair
+            key, item = pair
             if type(key) is str:
-                items[key] = value
+                items[key] = item
     return items
 
 

@@ -95,9 +95,9 @@ def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
     if not spec.files or spec.source_model not in spec.files:
         return False
     for file in spec.files:
-        path = layout.file_path(spec, file)
         if file.checksum is None:
             return False
+        path = layout.file_path(spec, file)
         if not verified_files.has_verified_record(path, file.checksum):
             return False
     return True

@@ -116,9 +116,9 @@ def score_keypoints(
     scores = []
     for i, name in enumerate(dataset.keypoints):
         found_share = float(num_found[i] * share[i])
-        similarity = float(similarity_sum[i] * share[i])
+        mean_similarity = float(similarity_sum[i] * share[i])
         error = float(np.median(errors[i])) if errors[i] else None
-        scores.append(KeypointScore(name, int(labelled[i]), found_share, similarity, error))
+        scores.append(KeypointScore(name, int(labelled[i]), found_share, mean_similarity, error))
     return tuple(scores)
 
 

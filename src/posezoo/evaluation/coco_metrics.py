@@ -79,8 +79,8 @@ def compute_coco_metrics(
             extents = np.ptp(predicted.keypoints[:, :, :2], axis=1)
         areas = extents.prod(axis=1)
         scores = predicted.scores.tolist()
-        sides = predicted.boxes.tolist()
-        rows = zip(scores, predicted.keypoints, sides, areas.tolist(), strict=True)
+        box_rows = predicted.boxes.tolist()
+        rows = zip(scores, predicted.keypoints, box_rows, areas.tolist(), strict=True)
         for score, keypoints, box, area in rows:
             annotation = _annotation(len(results) + 1, image.id, keypoints, box, area)
             results.append({**annotation, "iscrowd": 0, "score": score})

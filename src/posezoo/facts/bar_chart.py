@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from posezoo.errors import import_optional
+from posezoo.errors import import_cv2
 from posezoo.facts.comparison import ComparisonColumn, MetricSource, ModelComparison, SourcedMetric
 
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
@@ -169,7 +169,7 @@ def to_image(chart: Chart) -> Any:
     """The chart as an (H, W, 3) uint8 BGR image; non-ASCII letters become question marks."""
     import numpy as np
 
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     canvas = np.full((chart.height, chart.width, 3), 255, np.uint8)
     for box in chart.rectangles:
         start = round(box.x), round(box.y)

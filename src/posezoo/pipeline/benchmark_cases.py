@@ -12,7 +12,7 @@ import numpy as np
 
 from posezoo import images
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
-from posezoo.errors import InferenceError, import_optional
+from posezoo.errors import InferenceError, import_cv2
 from posezoo.events import Listener, ignore_event
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs
@@ -80,7 +80,7 @@ class CaseMaker:
         """
         require_device(self.options.runtime.device)
         if self.options.is_pipeline:
-            import_optional("cv2", extra="run")
+            import_cv2()
 
     def available_precisions(self, model: Model) -> list[Precision]:
         """The requested precisions that all parts have: declared, or already quantized on this

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.cards.usage_section import default_precision
-from posezoo.errors import DownloadError, ImageError, InferenceError, import_optional
+from posezoo.errors import DownloadError, ImageError, InferenceError, import_cv2
 from posezoo.events import Listener, ignore_event
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.images import Image
@@ -85,7 +85,7 @@ def encode_example(picture: Image) -> bytes:
         ImageError: it cannot be made that small.
         MissingPackageError: OpenCV is not installed.
     """
-    cv2 = import_optional("cv2", extra="run")
+    cv2 = import_cv2()
     scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for quality in _QUALITIES:

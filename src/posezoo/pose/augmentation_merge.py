@@ -98,11 +98,16 @@ def _mean(maps: Sequence[Floats]) -> Floats:
     return mean
 
 
+def _mirror_channels() -> list[int]:
+    channels = []
+    for (start, end), _ in sorted(LIMBS, key=itemgetter(1)):
+        channel = dict(LIMBS)[_MIRRORED_JOINTS[start], _MIRRORED_JOINTS[end]]
+        channels += [channel, channel + 1]
+    return channels
+
+
 _MIRRORED_COCO = list(SKELETONS["coco-17"].flip_order)
 _MIRRORED_JOINTS = [*SKELETONS["openpose-18"].flip_order, 18]  # 18 is the background
 # For each channel of the part affinity field, the channel of the same limb on the other side of the
 # body.
-_MIRRORED_CHANNELS: list[int] = []
-for (_start, _end), _ in sorted(LIMBS, key=itemgetter(1)):
-    _channel = dict(LIMBS)[_MIRRORED_JOINTS[_start], _MIRRORED_JOINTS[_end]]
-    _MIRRORED_CHANNELS += [_channel, _channel + 1]
+_MIRRORED_CHANNELS = _mirror_channels()

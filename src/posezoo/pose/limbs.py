@@ -180,8 +180,10 @@ class _PeakPairs:
 
     def to_candidates(self, kept: NDArray[Any], scores: Floats) -> LimbCandidates:
         """Some of the pairs, with these scores."""
-        pairs = self[kept]
-        return LimbCandidates(pairs.limbs, pairs.starts, pairs.ends, scores, pairs.lengths)
+        limbs = self.limbs.take(kept)
+        starts = self.starts.take(kept)
+        ends = self.ends.take(kept)
+        return LimbCandidates(limbs, starts, ends, scores, self.lengths.take(kept))
 
     def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the affinity of each pair at a relative position between its peaks."""

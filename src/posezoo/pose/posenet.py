@@ -43,9 +43,7 @@ _CHAINS = (
     "nose right_shoulder right_elbow right_wrist",
     "right_shoulder right_hip right_knee right_ankle",
 )
-_EDGES: list[tuple[int, int]] = []
-for _chain in _CHAINS:
-    _EDGES += pairwise(map(_NAMES.index, _chain.split()))
+_EDGES = [edge for chain in _CHAINS for edge in pairwise(map(_NAMES.index, chain.split()))]
 #: x, y and score.
 Keypoint = tuple[float, float, float]
 

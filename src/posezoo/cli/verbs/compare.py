@@ -31,7 +31,7 @@ from posezoo.cli.measurement_flags import (
 )
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
-from posezoo.errors import PosezooError, import_optional
+from posezoo.errors import PosezooError, import_cv2
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _require_picture(args: argparse.Namespace) -> None:
             f"--picture: expected a name that ends with .svg or .png, got {args.picture}"
         )
     if args.picture.suffix == ".png":
-        import_optional("cv2", extra="run")
+        import_cv2()
 
 
 def _draw(comparison: ModelComparison, picture: Path) -> None:

@@ -30,7 +30,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL, select_models
 from posezoo.console import Console
 from posezoo.demo.run_inputs import expand_image_paths
-from posezoo.errors import PosezooError, import_optional
+from posezoo.errors import PosezooError, import_cv2, import_optional
 
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
@@ -111,7 +111,7 @@ def _require_packages(args: argparse.Namespace) -> None:
         import_optional(package, extra="gallery")
     if args.pictures is None:
         return
-    import_optional("cv2", extra="run")
+    import_cv2()
     if args.dry_run:
         raise PosezooError(
             "--pictures runs the models, which --dry_run does not", hint="use one of them"

@@ -27,7 +27,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL
 from posezoo.console import Console
 from posezoo.demo.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
-from posezoo.errors import PosezooError, UnknownModelError, import_optional
+from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
@@ -249,7 +249,7 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
     from posezoo.pipeline import load
     from posezoo.runtime.runtime_config import require_device
 
-    import_optional("cv2", extra="run")
+    import_cv2()
     require_device(context.settings.device)
     if chosen.model is not None:
         load.require_detector_used(detector, chosen.model)

@@ -154,8 +154,8 @@ def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
     bends = ops.select(is_at_border, take(bends, [1, 0], 0), bends)
     before = ops.select(at_start, bends - after, before)
     after = ops.select(at_end, bends - before, after)
-    bends = ops.minimum(before + after, constant(-TINY))
-    offsets = constant(0.5) * (before - after) / bends
+    bend = ops.minimum(before + after, constant(-TINY))
+    offsets = constant(0.5) * (before - after) / bend
     points = to_float(cells) + ops.clamp(offsets, -0.5, 0.5)
     return take(points, 0, 0), take(points, 1, 0)
 

@@ -45,7 +45,7 @@ def is_frozen_graph(path: Path) -> bool:
     with map_file(path) as buffer:
         try:
             nodes = [field for field in read_fields(buffer) if field.number == 1]
-            numbers = [{field.number for field in read_fields(buffer, node)} for node in nodes]
+            numbers = ({field.number for field in read_fields(buffer, node)} for node in nodes)
             are_nodes = all(each >= {1, 2} for each in numbers)
         except ProtobufError:
             return False

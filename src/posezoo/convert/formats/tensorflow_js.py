@@ -330,15 +330,13 @@ class _UnfusedOperations:
 
 def encode_node(node: Operation) -> bytes:
     """A node of GraphDef (node_def.proto)."""
-    encoded = _field(1, node.name.encode())
-    encoded += _field(2, node.operation.encode())
-    for name in node.inputs:
-        encoded += _field(3, name.encode())
+    parts = [_field(1, node.name.encode()), _field(2, node.operation.encode())]
+    parts += [_field(3, name.encode()) for name in node.inputs]
     for key, value in node.attributes.items():
         attribute = value if isinstance(value, bytes) else _encode_attribute(value)
         entry = _field(1, key.encode()) + _field(2, attribute)
-        encoded += _field(5, entry)
-    return _field(1, encoded)
+        parts.append(_field(5, entry))
+    return _field(1, b"".join(parts))
 
 
 def _encode_attribute(value: Mapping[str, Any]) -> bytes:

@@ -161,8 +161,8 @@ def _detect_in_proposals(
     background = np.zeros((1, count, 1), np.float32)
     scores = ops.concat([background, scores], 2)
     if locations > 1:
-        background = np.zeros((1, count, 1, 4), np.float32)
-        boxes = ops.concat([background, boxes], 2)
+        background_box = np.zeros((1, count, 1, 4), np.float32)
+        boxes = ops.concat([background_box, boxes], 2)
     clips_late = _clips_late(detector)
     clipping = {"clip_before_nms": not clips_late, "clip_after_nms": clips_late}
     return detect(boxes.output(0), scores.output(0), pipeline.detections, **clipping)

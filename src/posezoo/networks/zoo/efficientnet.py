@@ -64,20 +64,22 @@ class EfficientNet(nn.Sequential):
         table, stem, from_tensorflow, width, depth = VARIANTS[variant]
         convolution = _PaddedConvolution if from_tensorflow else conv2d
         norm = partial(nn.BatchNorm2d, eps=1e-3 if from_tensorflow else 1e-5)
-        inputs = _round_channels(width * stem)
+        stem = _round_channels(width * stem)
         head = _round_channels(width * 1280)
-        self.conv_stem = convolution(3, inputs, 3, stride=2)
-        self.bn1 = norm(inputs)
-        self.act1 = nn.SiLU(inplace=True)
-        self.blocks = nn.Sequential()
+        inputs = stem
+        stages = []
         for values in read_layer_table(f"efficientnet_{table}"):
             row = Stage(*values)
             block = partial(_Block, row, convolution, norm)
             outputs = _round_channels(width * row.outputs)
             repeats = ceil(depth * row.repeats)
             blocks = stage(block, inputs, outputs, repeats, row.stride)
-            self.blocks.append(nn.Sequential(*blocks))
+            stages.append(nn.Sequential(*blocks))
             inputs = outputs
+        self.conv_stem = convolution(3, stem, 3, stride=2)
+        self.bn1 = norm(stem)
+        self.act1 = nn.SiLU(inplace=True)
+        self.blocks = nn.Sequential(*stages)
         self.conv_head = conv2d(inputs, head, 1)
         self.bn2 = norm(head)
         self.act2 = nn.SiLU(inplace=True)
