@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import heed_interrupts, posezoo_process
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
@@ -131,6 +131,7 @@ def test_the_file_of_a_run_that_was_ended_says_what_was_done(zoo, number):
             [sys.executable, "-m", "posezoo", *map(str, download(zoo))],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            preexec_fn=heed_interrupts,
         )
         wait_until(lambda: log.is_file() and "model_file_download_begin" in log.read_text())
         process.send_signal(number)

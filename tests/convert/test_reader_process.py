@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from fakes.items import children_of, is_running
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.waiting import wait_until
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.convert import reader_process
 from posezoo.convert.reader_process import run_in_reader_process, start_reader_process
 from posezoo.errors import ConversionError
 from posezoo.events import SelfCheckPassed, WarningIssued
@@ -167,7 +169,15 @@ def test_one_process_serves_call_after_call(tmp_path, monkeypatch):
     assert process != os.getpid()
 
 
-def test_a_process_that_was_started_early_serves_the_first_call():
+@pytest.fixture
+def no_reader(monkeypatch):
+    """No process of an earlier test serves this one."""
+    monkeypatch.setattr(reader_process, "_pool", cache(reader_process._pool.__wrapped__))
+    yield
+    reader_process._pool().close()
+
+
+def test_a_process_that_was_started_early_serves_the_first_call(no_reader):
     start_reader_process()
     children = children_of(os.getpid())
     start_reader_process()
