@@ -32,7 +32,7 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/.installed-test  ## run the tests (about 15 minutes on 2 cores)
+test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not mo"
 
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones

@@ -222,6 +222,7 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
     assert run_published(cache) == run_published(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_path):
     code = "import sys; from posezoo.cli.omz.converter import main; sys.exit(main())"
     ended = subprocess.run(

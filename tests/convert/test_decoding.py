@@ -446,6 +446,7 @@ def test_the_bytes_are_the_same_in_each_run(tmp_path):
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(48, 64), (31, 37), (200, 90), (640, 480), (90, 900)])
 @pytest.mark.parametrize("place", [(0.3, 0.6), (0.8, 0.25)])
 def test_a_frame_of_any_size_gives_keypoints_in_its_own_pixels(tmp_path, size, place):

@@ -53,6 +53,7 @@ def verify(zoo) -> tuple[int, list[dict[str, str]]]:
     return int(ended.stderr.split()[-1]), json.loads(ended.stdout)["findings"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_card_ends_in_time_with_a_finding(zoo, name):
     card = zoo / "public" / "pose-a" / "README.md"

@@ -64,6 +64,7 @@ def test_the_export_computes_the_same_at_its_size(name, tmp_path):
     assert_same(network, compiled, name, NETWORKS[name].input.shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
 )

@@ -78,6 +78,7 @@ def stored(s3: S3, prefix: str) -> dict[str, bytes]:
     return {name.removeprefix(prefix): s3.read(name) for name in names}
 
 
+@pytest.mark.slow
 def test_a_model_is_made_on_one_machine_and_used_on_another(s3, zoo, machine, tmp_path):
     get = (
         "get",
