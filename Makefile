@@ -46,9 +46,10 @@ test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold c
 	$(PYTEST) -m mo $$(grep -rlwE 'mark.mo|needs_mo' tests --exclude-dir fakes --exclude-dir __pycache__)
 
 # A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
+COVERED ?= not mo
 coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
 	rm -rf build/coverage && mkdir -p build/coverage
-	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "not mo"
+	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "$(COVERED)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --sort cover
