@@ -29,6 +29,7 @@ from posezoo.spec.field_types import (
     names_of,
     one_of,
     read_keys,
+    required_key,
 )
 from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
@@ -90,12 +91,12 @@ WEIGHTS = ("published", "generated")
 
 _KEYS = (
     Key("tag", matching(TAG, "a tag")),
-    Key("precision", one_of(Precision), required=True),
+    required_key("precision", one_of(Precision)),
     Key("machine", LINE),
     Key("settings", mapping_of(SCALAR)),
     Key("weights", one_of(WEIGHTS)),
     # Their limits depend on the kind.
-    Key("figures", FieldType(lambda node: node, {}), required=True),
+    required_key("figures", FieldType(lambda node: node, {})),
     Key("intervals", FieldType(lambda node: node, {})),
     Key("irs", hex_digits(16, label="16 hexadecimal digits")),
     Key("tools", mapping_of(LINE)),

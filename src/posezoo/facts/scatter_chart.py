@@ -31,7 +31,7 @@ class _Point:
     speed: SourcedMetric
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Plot:
     """What is drawn, and the scales from values to pixels: AP is linear, the speed logarithmic."""
 
@@ -96,7 +96,7 @@ def _draw(
     points = sorted(_points(rows, ap_key, speed_key), key=lambda point: point.name)
     if len(points) < 2:
         return None
-    plot = _fit_scales(points, [model for each in references for model in each.models])
+    plot = _start_plot(points, [model for each in references for model in each.models])
     plot.write(_LEFT, 14, "AP, %")
     # In two lines, because the list may reach below the plot.
     for number, text in enumerate(speed_label.split("; ", 1)):
@@ -108,8 +108,8 @@ def _draw(
     for point in points:
         _draw_interval(point, plot)
         marks.append(_place_mark(point, plot, marks))
-    for number, point in enumerate(points, 1):
-        _draw_point(number, point, marks[number - 1], plot)
+    for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
+        _draw_point(number, point, mark, plot)
     for point, mark in zip(points, marks, strict=True):
         _draw_place(point, plot, mark)
     height = max(_BOTTOM + 76, end + 16)
@@ -126,7 +126,7 @@ def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Itera
             yield _Point(name, ap, speed)
 
 
-def _fit_scales(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Plot:
+def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Plot:
     aps = [100 * model.published_AP for model in outside]
     for point in points:
         bounds = point.ap.interval or ()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-
-def read_layer_table(network: str) -> list[Any]:
-    """The rows of a table of layer_tables.json."""
-    tables = json.loads(Path(__file__).with_name("layer_tables.json").read_text("utf-8"))
-    rows: list[Any] = tables[network]
-    return rows
+#: The rows by the name of the table.
+LAYER_TABLES: Mapping[str, Sequence[Any]] = json.loads(
+    Path(__file__).with_suffix(".json").read_text("utf-8")
+)

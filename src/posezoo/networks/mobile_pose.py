@@ -25,7 +25,7 @@ from posezoo.networks.blocks import (
     projection,
     stage,
 )
-from posezoo.networks.layer_tables import read_layer_table
+from posezoo.networks.layer_tables import LAYER_TABLES
 from posezoo.networks.resnet_pose import resnet, without_names
 
 
@@ -68,7 +68,7 @@ def mobilenet_v1() -> nn.Sequential:
     layers = [*conv_bn_relu(3, 32, stride=2)]
     inputs = 32
     # Channels and stride of each depthwise pair.
-    for outputs, stride in read_layer_table("mobilenet_v1"):
+    for outputs, stride in LAYER_TABLES["mobilenet_v1"]:
         layers += depthwise(inputs, outputs, stride=stride)
         inputs = outputs
     return nn.Sequential(*layers)
@@ -79,7 +79,7 @@ def mobilenet_v2() -> nn.Sequential:
     layers = [*conv_bn_relu(3, 32, stride=2, activation=nn.ReLU6)]
     inputs = 32
     # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
-    for expansion, outputs, blocks, stride in read_layer_table("mobilenet_v2"):
+    for expansion, outputs, blocks, stride in LAYER_TABLES["mobilenet_v2"]:
         block = partial(_LinearBottleneck, expansion)
         layers += stage(block, inputs, outputs, blocks, stride)
         inputs = outputs
@@ -111,7 +111,7 @@ def mobilenet_v3(size: str) -> nn.Sequential:
     """
     layers = [*conv_bn_relu(3, 16, stride=2, activation=nn.Hardswish)]
     inputs = 16
-    blocks = [V3Block(*row) for row in read_layer_table(f"mobilenet_v3_{size}")]
+    blocks = [V3Block(*row) for row in LAYER_TABLES[f"mobilenet_v3_{size}"]]
     for block in blocks:
         layers.append(_InvertedResidual(inputs, block))
         inputs = block.outputs

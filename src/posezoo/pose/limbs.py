@@ -224,12 +224,12 @@ def _pairs(
     row_counts = counts[joints]
     # Array methods are used, because numpy's functions of the same names take twice as long.
     row_limbs = limbs.astype(np.int32).repeat(row_counts)
-    shifts = first[joints] - row_counts.cumsum() + row_counts
-    row_starts = shifts.repeat(row_counts)
+    start_shifts = first[joints] - row_counts.cumsum() + row_counts
+    row_starts = start_shifts.repeat(row_counts)
     row_starts += np.arange(len(row_limbs))
     sizes = counts[ENDS][row_limbs]
-    shifts = first[ENDS][row_limbs] - sizes.cumsum() + sizes
-    ends = shifts.astype(np.int32).repeat(sizes)
+    end_shifts = first[ENDS][row_limbs] - sizes.cumsum() + sizes
+    ends = end_shifts.astype(np.int32).repeat(sizes)
     ends += np.arange(len(ends), dtype=np.int32)
     start_x = x.take(row_starts).repeat(sizes)
     start_y = y.take(row_starts).repeat(sizes)

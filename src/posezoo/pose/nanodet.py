@@ -71,8 +71,8 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
         is_finite = np.isfinite(cell_scores[people])
         is_finite &= np.isfinite(logits[people]).all(axis=1)
         people = people[is_finite]
-        corners = np.stack([people % columns, people // columns], axis=1)
-        centers = (corners + 0.5) * stride
+        positions = np.stack([people % columns, people // columns], axis=1)
+        centers = (positions + 0.5) * stride
         bins = logits[people].reshape(-1, 4, logits.shape[1] // 4)
         shares = np.exp(bins - bins.max(axis=2, keepdims=True))
         sums = shares @ np.arange(bins.shape[2])

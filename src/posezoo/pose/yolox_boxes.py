@@ -86,8 +86,8 @@ def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
         number = np.arange(columns * rows)
         cells.append(np.stack([number % columns, number // columns], axis=1))
         sides.append(np.full((len(number), 1), stride))
-    corners = np.concatenate(cells).astype(np.float32)
-    return corners, np.concatenate(sides).astype(np.float32)
+    positions = np.concatenate(cells).astype(np.float32)
+    return positions, np.concatenate(sides).astype(np.float32)
 
 
 #: The numbers of cells of the published inputs, 416x416 and 640x640.

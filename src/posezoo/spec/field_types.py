@@ -95,7 +95,7 @@ def record(
     """
     if tag:
         type_name = FieldType(lambda node: node.choice((tag,)), {"const": tag})
-        keys = (Key("$type", type_name, required=True), *keys)
+        keys = (required_key("$type", type_name), *keys)
     names = [key.name for key in keys]
 
     def read(node: YamlNode) -> ItemT:

@@ -220,7 +220,7 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Measuring:
     """Measures the selected cases, and collects their results."""
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from posezoo.networks.blocks import ImageMean, conv2d, stage
-from posezoo.networks.layer_tables import read_layer_table
+from posezoo.networks.layer_tables import LAYER_TABLES
 
 
 class Stage(NamedTuple):
@@ -68,7 +68,7 @@ class EfficientNet(nn.Sequential):
         head = _round_channels(width * 1280)
         inputs = stem
         stages = []
-        for values in read_layer_table(f"efficientnet_{table}"):
+        for values in LAYER_TABLES[f"efficientnet_{table}"]:
             row = Stage(*values)
             block = partial(_Block, row, convolution, norm)
             outputs = _round_channels(width * row.outputs)

@@ -20,7 +20,7 @@ from posezoo.networks.blocks import (
     projection,
     stage,
 )
-from posezoo.networks.layer_tables import read_layer_table
+from posezoo.networks.layer_tables import LAYER_TABLES
 
 
 class HBONet(nn.Sequential):
@@ -29,7 +29,7 @@ class HBONet(nn.Sequential):
     def __init__(self, *, width: str, classes: int) -> None:
         super().__init__()
         # The output channels of the stem and of each row of STAGES.
-        inputs, *channels = read_layer_table(f"hbonet_{width}")
+        inputs, *channels = LAYER_TABLES[f"hbonet_{width}"]
         self.features = nn.Sequential(conv_bn_relu6(3, inputs, stride=2))
         for (block, count, stride), outputs in zip(STAGES, channels, strict=True):
             self.features.extend(stage(block, inputs, outputs, count, stride))

@@ -19,7 +19,7 @@ from posezoo.networks.blocks import (
     depthwise_bn,
     stage,
 )
-from posezoo.networks.layer_tables import read_layer_table
+from posezoo.networks.layer_tables import LAYER_TABLES
 
 #: ShuffleNet V2, width 1.0: output channels and number of blocks of stages 2, 3 and 4.
 SHUFFLE_STAGES = ((116, 4), (232, 8), (464, 4))
@@ -31,7 +31,7 @@ class MobileNetV2(nn.Sequential):
     def __init__(self, *, classes: int) -> None:
         layers: list[nn.Module] = [conv_bn_relu6(3, 32, stride=2)]
         inputs = 32
-        for expansion, outputs, count, stride in read_layer_table("mobilenet_v2"):
+        for expansion, outputs, count, stride in LAYER_TABLES["mobilenet_v2"]:
             block = partial(InvertedResidual, expansion, nests=True)
             layers += stage(block, inputs, outputs, count, stride)
             inputs = outputs

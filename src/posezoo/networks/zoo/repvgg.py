@@ -12,14 +12,14 @@ from collections import OrderedDict
 from torch import nn
 
 from posezoo.networks.blocks import ImageMean, stage
-from posezoo.networks.layer_tables import read_layer_table
+from posezoo.networks.layer_tables import LAYER_TABLES
 
 
 class RepVGG(nn.Sequential):
     """(N, 3, H, W) to (N, classes)."""
 
     def __init__(self, *, variant: str, classes: int) -> None:
-        rows = read_layer_table(f"repvgg_{variant}")  # blocks and channels of each stage
+        rows = LAYER_TABLES[f"repvgg_{variant}"]  # blocks and channels of each stage
         _, channels = rows[0]
         inputs = min(64, channels)
         super().__init__(OrderedDict(stage0=_block(3, inputs, 2)))
