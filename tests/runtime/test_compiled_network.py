@@ -87,6 +87,22 @@ def test_an_output_with_several_names_is_given_by_the_name_that_is_asked_for(sma
     assert np.allclose(CompiledNetwork(graph)({"image": image})["zzz"], 2 * image)
 
 
+def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_path):
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    pixels = ops.parameter([1, 3, 4, 4], np.float32, name="image")
+    rows = ops.relu(pixels)
+    rows.output(0).set_names({"a_relu"})  # the first one of both names in the alphabet
+    simcc_x = ops.reshape(rows, np.array([1, 3, 4, 4]), special_zero=False)
+    simcc_x.output(0).set_names({"simcc_x"})
+    xml = tmp_path / "merged.xml"
+    ov.save_model(ov.Model([simcc_x], [pixels], "merged"), xml)
+    network = CompiledNetwork(xml)
+    assert list(network.outputs) == ["simcc_x"]
+    assert list(network({"image": np.ones((1, 3, 4, 4), np.float32)})) == ["simcc_x"]
+
+
 def test_bytes_are_taken_for_numbers(small_ir, image):
     outputs = CompiledNetwork(small_ir[0])({"image": image.astype(np.uint8)})
     assert np.array_equal(outputs["double"], 2 * np.floor(image))

@@ -13,9 +13,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, suggest
-from posezoo.ir.openvino_import import error_text
+from posezoo.ir.openvino_import import error_text, static_sizes
 from posezoo.runtime import compiled_model_cache
-from posezoo.runtime.graph import Graph, format_shape, port_shapes
+from posezoo.runtime.graph import Graph, Shape, format_shape, port_name
 from posezoo.runtime.runtime_config import RuntimeConfig, require_device
 
 Array = NDArray[Any]
@@ -58,8 +58,8 @@ class CompiledNetwork:
         graph = ir if isinstance(ir, Graph) else Graph(ir)
         compiled = _load_or_compile(graph, runtime)
         self.path = graph.path
-        self.inputs = port_shapes(compiled.inputs)
-        self.outputs = port_shapes(compiled.outputs)
+        self.inputs = _shapes_by_name(graph.model.inputs, compiled.inputs)
+        self.outputs = _shapes_by_name(graph.model.outputs, compiled.outputs)
         self.device = ",".join(compiled.get_property("EXECUTION_DEVICES"))
         self.executed_precision = _executed_precision(compiled)
         self.requests = runtime.requests or _property(
@@ -149,6 +149,17 @@ class CompiledNetwork:
                     f"{self.path}: input {name}: expected the shape {format_shape(shape)}, "
                     f"got {format_shape(given)}"
                 )
+
+
+def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
+    """The shape of each compiled port, by its name in the graph; -1 stands for any size.
+
+    Compiling gives a port the names of tensors that OpenVINO merged with it, and keeps the order.
+    """
+    return {
+        port_name(port): static_sizes(compiled.partial_shape)
+        for port, compiled in zip(ports, compiled_ports, strict=True)
+    }
 
 
 def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
