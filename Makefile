@@ -118,10 +118,10 @@ TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervisi
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
 build/judges/.installed:
 	$(PIP) install --no-deps --target build/judges torchvision==0.28.0 timm==1.0.31 \
-	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 $(TRACKERS)
+	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 $(TRACKERS)
 	@touch $@
 
-judges: build/judges/.installed  ## torchvision, timm and transformers, whose networks tests compare with ours; other trackers of people
+judges: build/judges/.installed  ## publishers' own programs, which tests compare with ours: torchvision, timm, transformers, rtmlib; other trackers
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

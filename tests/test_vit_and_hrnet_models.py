@@ -52,9 +52,8 @@ def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
     sides = np.array([350 * 1.25 * 192 / 256, 350 * 1.25])
     scale = (size - 1) / sides
     center = np.array([180.0, 225.0])
-    # Ours is continuous: half a pixel more on both sides.
-    matrix = np.concatenate([np.diag(scale), (size / 2 - center * scale)[:, None]], axis=1)
-    matrix[:, 2] += scale / 2 - 0.5
+    shift = (size - 1) / 2 - center * scale
+    matrix = np.concatenate([np.diag(scale), shift[:, None]], axis=1)
     crop = cv2.warpAffine(image, matrix, (192, 256), flags=cv2.INTER_LINEAR)[..., ::-1]
     feed = ((crop - np.float32(MEAN)) / np.float32(SCALE)).transpose(2, 0, 1)[None]
     network = networks.build_network("vitpose", width=384)
@@ -65,7 +64,7 @@ def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
         (maps,) = network(torch.from_numpy(feed.astype(np.float32))).numpy()
     rows, columns = np.divmod(maps.reshape(17, -1).argmax(axis=1), 48)
     cells = np.stack([columns, rows], axis=1)
-    expected = cells / [47, 63] * sides + center - sides / 2
+    expected = cells / [47, 63] * sides + center - sides / 2 + 0.5  # from the center of a pixel
     is_found = pose.keypoints[:, 2] > 0
     # The step inside a cell is judged in pose/test_judged_udp.py; here it is at most two cells.
     reach = 2 * sides / [47, 63] + 0.5

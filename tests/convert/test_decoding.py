@@ -30,8 +30,8 @@ from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
 from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
-from posezoo.pose.letterbox import letterbox_image
-from posezoo.pose.yolox_boxes import generate_cells
+from posezoo.pose.letterbox import InputSizing, letterbox_image
+from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY, generate_cells
 from posezoo.resolve.decoding import with_decoding
 from posezoo.resolve.input_options import InputOptions
 from posezoo.runtime.graph import Graph
@@ -478,7 +478,7 @@ def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, ma
     )
     frame = np.random.default_rng(0).integers(1, 256, (100, 300, 3), np.uint8)
     sizing = find_decoder(name).input_sizing
-    wanted = letterbox_image(frame, SIZE, sizing.padding, centered=sizing.centered)[1]
+    wanted = letterbox_image(frame, SIZE, sizing.padding, sizing=sizing)[1]
     assert np.abs(compiled([frame[None].astype(np.float32)])[0][0] - wanted).max() <= 1
 
 
@@ -487,14 +487,18 @@ def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, ma
 )
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("stretches", [False, True])
-def test_frames_are_fitted_as_in_numpy_before_rounding(size, layout, stretches):
-    fit, color = FrameFit(layout, SIZE, stretches, (3.0, 40.0, 200.0), True), (3.0, 40.0, 200.0)
+@pytest.mark.parametrize("sizing", [InputSizing(), TOP_LEFT_ON_GREY], ids=["middle", "corner"])
+def test_frames_are_fitted_as_in_numpy_before_rounding(size, layout, stretches, sizing):
+    color = (3.0, 40.0, 200.0)
+    fit = FrameFit(layout, SIZE, stretches, color, sizing)
     image = ops.parameter([1, -1, -1, 3] if layout == "NHWC" else [1, 3, -1, -1], np.uint8)
     compiled = ov.Core().compile_model(
         ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
     )
     frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
-    wanted = letterbox_image(frame.astype(np.float32), SIZE, color, stretches=stretches)[1]
+    wanted = letterbox_image(
+        frame.astype(np.float32), SIZE, color, sizing=sizing, stretches=stretches
+    )[1]
     fitted = compiled([(frame if layout == "NHWC" else frame.transpose(2, 0, 1))[None]])[0][0]
     fitted = fitted if layout == "NHWC" else fitted.transpose(1, 2, 0)
     assert fitted.shape == wanted.shape and np.abs(fitted - wanted).max() <= 0.01

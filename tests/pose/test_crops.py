@@ -14,7 +14,7 @@ from posezoo.pose.top_down import PersonCrop
 pytest.importorskip("cv2")
 
 IMAGE, INPUT = (640, 480), (192, 256)
-EVERY = [crops.crop_fit, crops.crop_align, crops.crop_stretch, crops.crop_blank]
+EVERY = [crops.crop_fit, crops.crop_affine, crops.crop_align, crops.crop_stretch, crops.crop_blank]
 
 
 def corners(crop: PersonCrop) -> list[float]:
@@ -34,7 +34,7 @@ def test_a_narrow_box_becomes_wider_and_a_wide_one_higher():
 
 def test_udp_reaches_from_the_middle_of_the_first_pixel_to_that_of_the_last():
     crop = crops.crop_align(Box(300, 100, 320, 300), IMAGE, INPUT)
-    ends = to_input(crop.view, np.array([[310 - 93.75, 75], [310 + 93.75, 325]]))
+    ends = to_input(crop.view, np.array([[310 - 93.75, 75], [310 + 93.75, 325]]) + 0.5)
     assert np.allclose(ends, [[0.5, 0.5], [191.5, 255.5]], atol=1e-3)
 
 

@@ -10,10 +10,12 @@ import pytest
 from fakes.views import to_input
 from posezoo.pose.letterbox import (
     ImageTransform,
+    InputSizing,
     letterbox_image,
     letterbox_transform,
     rotated_square_transform,
 )
+from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
 
 cv2 = pytest.importorskip("cv2")
 
@@ -131,12 +133,12 @@ def test_a_view_over_the_edge_is_black_outside():
 @pytest.mark.parametrize(
     "size", [(1280, 720), (455, 256), (640, 480), (100, 1000), (1, 1), (5000, 3), (3, 5000)]
 )
-@pytest.mark.parametrize("centered", [True, False])
-def test_a_letterboxed_image_lies_where_its_transform_maps_it(size, centered):
+@pytest.mark.parametrize("sizing", [InputSizing(), TOP_LEFT_ON_GREY], ids=["middle", "corner"])
+def test_a_letterboxed_image_lies_where_its_transform_maps_it(size, sizing):
     """A white square's corner, found again by its brightness in the input."""
     image = np.full((size[1], size[0], 3), 200, np.uint8)
-    view, seen = letterbox_image(image, (456, 256), padding=7, centered=centered)
-    assert centered or (seen[0, 0] == 200).all()
+    view, seen = letterbox_image(image, (456, 256), padding=7, sizing=sizing)
+    assert sizing.centered or (seen[0, 0] == 200).all()
     assert seen.shape == (256, 456, 3) and set(np.unique(seen)) <= {7, 200}
     rows, columns = np.nonzero(seen[..., 0] == 200)
     corners = to_input(view, np.array([[0, 0], size], float))

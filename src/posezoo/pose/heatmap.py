@@ -34,9 +34,9 @@ from posezoo.pose.peaks import quarter_offset
 from posezoo.pose.top_down import (
     CropFunction,
     TopDownOptions,
+    crop_affine,
     crop_align,
     crop_blank,
-    crop_fit,
     crop_stretch,
 )
 
@@ -263,7 +263,7 @@ class HeatmapConvention:
     refine: Callable[[Floats, NDArray[Any], int], Floats] | None = None
     is_aligned: bool = False
     min_score: float = 0.0
-    crop: CropFunction = crop_fit
+    crop: CropFunction = crop_affine
     blank_is_mean: bool = False
 
 

@@ -102,6 +102,8 @@ class InputSizing:
         padding: the value of all channels outside the image, 0..255.
         centered: whether the image is in the middle of the input; otherwise it is in the upper left
             corner.
+        truncates: whether the sides of the resized image are cut to whole pixels; otherwise they
+            are rounded.
     """
 
     stride: int = 32
@@ -110,6 +112,7 @@ class InputSizing:
     by_height: bool = True
     padding: int = 0
     centered: bool = True
+    truncates: bool = False
 
     def target_size(self, size: Size) -> int:
         """The target size of an input of this width and height."""
@@ -155,7 +158,7 @@ def letterbox_image(
     size: Size,
     padding: float | tuple[float, ...] = 0,
     *,
-    centered: bool = True,
+    sizing: InputSizing = InputSizing(),
     stretches: bool = False,
 ) -> tuple[ImageTransform, Image]:
     """Letterbox an image: the transform, and the network's input, (height, width, 3).
@@ -163,19 +166,20 @@ def letterbox_image(
     The resized image has integer sides, so a resize is enough, which takes half the time of a warp.
     Therefore the scales of x and y differ slightly.
 
-    Outside the image, all channels have the value ``padding``, 0..255, or one for each. The image
-    is in the middle of the input or, if it is not ``centered``, in its upper left corner. With
-    ``stretches``, it fills the input, and its aspect may change.
+    Outside the image, all channels have the value ``padding``, 0..255, or one for each. ``sizing``
+    says where the image is in the input, and how its sides are rounded. With ``stretches``, it
+    fills the input, and its aspect may change.
     """
     cv2 = import_cv2()
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     inner = size
     if not stretches:
-        inner = (max(1, round(scale * width)), max(1, round(scale * height)))
+        to_integer = int if sizing.truncates else round
+        inner = (max(1, to_integer(scale * width)), max(1, to_integer(scale * height)))
     left = 0
     top = 0
-    if centered:
+    if sizing.centered:
         left = (size[0] - inner[0]) // 2
         top = (size[1] - inner[1]) // 2
     matrix = np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]])

@@ -25,7 +25,7 @@ from posezoo.pose.decoder_type import (
 )
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, skeleton_of
 from posezoo.pose.letterbox import Size
-from posezoo.pose.top_down import TopDownOptions
+from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_affine
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class SimccOptions(TopDownOptions):
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
         check_options(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
+
+    @property
+    def crop(self) -> CropFunction:
+        """As MMPose and rtmlib."""
+        return crop_affine
 
     @property
     def runs_mirrored(self) -> bool:

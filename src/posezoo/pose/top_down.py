@@ -1,9 +1,9 @@
 """Top-down networks, which process one person at a time: options, crops of people, removal of
 duplicates.
 
-Each crop is a published convention. Transforms use continuous coordinates. Published code treats a
-box's corners as centers of pixels, which is an error of half a pixel. Here a point is mapped back
-to exactly the position in the image that the network sees.
+Each crop is a published convention: from the same box, the network sees the same pixels. Transforms
+use continuous coordinates. Published code counts from the centers of pixels, also in a box, so its
+coordinates are half a pixel less.
 """
 
 from __future__ import annotations
@@ -99,26 +99,47 @@ CropFunction = Callable[[Box, Size, Size, float], PersonCrop]
 #: single-human-pose-estimation-0001, RTMPose and MoveNet.
 PADDING = 1.25
 
+#: From the center of a pixel, in published code, to its corner.
+_HALF_PIXEL = 0.5
+
 
 def crop_fit(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """The box, extended to the input's aspect ratio and then enlarged; the image around it stays
     visible.
-
-    B. Xiao et al., Simple Baselines, 2018, arXiv:1804.06208 (``_xywh2cs``,
-    ``get_affine_transform``). Their factor pixel_std of 200 cancels out, so it is not used here.
     """
     sides = _fit_aspect(box, size, padding or PADDING)
     return PersonCrop(_view(box.center, sides, size), (0, 0, *image))
 
 
+def crop_affine(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
+    """As ``crop_fit``, with the matrix of HRNet, MMPose and rtmlib: the center of the box is the
+    center of a pixel in the image, and that of the input a corner between pixels.
+
+    B. Xiao et al., Simple Baselines, 2018, arXiv:1804.06208 (``_xywh2cs``,
+    ``get_affine_transform``). Their factor pixel_std of 200 cancels out, so it is not used here.
+    """
+    sides = _fit_aspect(box, size, padding or PADDING)
+    view = _view(_pixel_center(box), sides, size)
+    view.matrix[:, 2] += _HALF_PIXEL
+    return PersonCrop(view, (0, 0, *image))
+
+
 def crop_align(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """As ``crop_fit``, but the crop extends from the center of the input's first pixel to that of
-    its last.
+    """As ``crop_affine``, but the crop extends from the center of the input's first pixel to that
+    of its last.
 
     J. Huang et al., The Devil is in the Details, 2020, arXiv:1911.07524 (``get_warp_matrix``).
     """
     sides = _fit_aspect(box, size, padding or PADDING)
-    return PersonCrop(_view(box.center, sides, size, border=1), (0, 0, *image))
+    return PersonCrop(_view(_pixel_center(box), sides, size, border=1), (0, 0, *image))
+
+
+def _pixel_center(box: Box) -> tuple[float, float]:
+    """The center of a box whose corners count from the centers of pixels, in continuous
+    coordinates.
+    """
+    x, y = box.center
+    return x + _HALF_PIXEL, y + _HALF_PIXEL
 
 
 def crop_stretch(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:

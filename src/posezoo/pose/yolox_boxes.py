@@ -24,8 +24,9 @@ STRIDES = (8, 16, 32)
 OBJECT = 4
 PERSON = 5
 
-#: Images are in the upper left corner of the input, on grey.
-TOP_LEFT_ON_GREY = InputSizing(padding=114, centered=False)
+#: Images are in the upper left corner of the input, on grey, and their sides are truncated
+#: (``preproc`` in YOLOX's repository, ``YOLOX`` and ``RTMDet`` in rtmlib).
+TOP_LEFT_ON_GREY = InputSizing(padding=114, centered=False, truncates=True)
 
 
 @dataclass(frozen=True, slots=True)

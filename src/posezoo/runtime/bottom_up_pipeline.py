@@ -50,7 +50,7 @@ class BottomUpPipeline(NetworkPipeline):
     def _letterbox(self, image: Image) -> tuple[ImageTransform, Image]:
         """The image as the network takes it, and the transform from its pixels."""
         size = self.input_size or self._sizing.input_size(self._target, image.shape[1::-1])
-        return letterbox_image(image, size, self._sizing.padding, centered=self._sizing.centered)
+        return letterbox_image(image, size, self._sizing.padding, sizing=self._sizing)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""

@@ -205,4 +205,4 @@ class LetterboxDetectorPipeline(DetectorPipeline):
 
     def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
         sizing = find_decoder(self._decoder).input_sizing
-        return letterbox_image(image, size, sizing.padding, centered=sizing.centered)
+        return letterbox_image(image, size, sizing.padding, sizing=sizing)

@@ -15,7 +15,7 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import constant, integers, reshape, take, to_float, unsqueeze
 from posezoo.pose.decoders import find_decoder, fit_to_input
-from posezoo.pose.letterbox import KEPT_RESOLUTION, Size
+from posezoo.pose.letterbox import KEPT_RESOLUTION, InputSizing, Size
 from posezoo.spec.model import ModelSpec
 
 
@@ -28,15 +28,14 @@ class FrameFit:
         size: width and height of the network's input.
         stretches: whether the aspect may change; otherwise a frame is letterboxed.
         color: the color beside a letterboxed frame, one value for each of the frame's channels.
-        centered: whether the frame is in the middle of the input; otherwise it is in the upper left
-            corner.
+        sizing: where a letterboxed frame is in the input, and how its sides are rounded.
     """
 
     layout: str
     size: Size
     stretches: bool
     color: tuple[float, ...]
-    centered: bool
+    sizing: InputSizing
 
     @classmethod
     def of(cls, spec: ModelSpec) -> FrameFit:
@@ -48,8 +47,8 @@ class FrameFit:
         port = spec.inputs[0]
         stretches, color = fit_to_input(decoder, port)
         size = (port.sides["W"], port.sides["H"])
-        centered = find_decoder(decoder.name).input_sizing.centered
-        return cls(port.ir_layout, size, stretches, color, centered)
+        sizing = find_decoder(decoder.name).input_sizing
+        return cls(port.ir_layout, size, stretches, color, sizing)
 
     def _places(self, frame: Any) -> tuple[Any, Any, Any, Any]:
         """Nodes, i32 (2,), x before y.
@@ -65,13 +64,21 @@ class FrameFit:
             scale = ops.reduce_min(scale, integers([0]), keep_dims=True)
         count = ops.floor(constant(1 / KEPT_RESOLUTION) / scale)
         step = ops.maximum(ops.convert(count, "i32"), integers([1, 1]))
-        rounded = ops.round(scale * to_float(sides), "half_to_even")
-        inner = ops.maximum(ops.convert(rounded, "i32"), integers(1))
-        inner = ops.minimum(inner, target)
+        inner = ops.minimum(ops.maximum(self._whole(scale, sides, target), integers(1)), target)
         begin = integers([0, 0])
-        if self.centered:
+        if self.sizing.centered:
             begin = (target - inner) / integers(2)
         return step, sides / step, inner, begin
+
+    def _whole(self, scale: Any, sides: Any, target: Any) -> Any:
+        """The sides of the frame in the input, i32 (2,), in whole pixels."""
+        if not self.sizing.truncates or self.stretches:
+            rounded = ops.round(scale * to_float(sides), "half_to_even")
+            return ops.convert(rounded, "i32")
+        # In integers: a product of floats is sometimes just below the side of the input.
+        other_side = take(sides, [1, 0], 0)
+        other_target = take(target, [1, 0], 0)
+        return ops.minimum(target, sides * other_target / other_side)
 
     def fit(self, frame: Any, element_type: Any) -> Any:
         """A frame in ``layout``, fitted into the input, with values of this type."""

@@ -46,11 +46,13 @@ def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
     fit = FrameFit.of(spec)
     axes = list(map(port.layout.index, "NHWC"))
     image: Any = frame.transpose(axes)[0]
-    _, fitted = letterbox_image(
-        image, fit.size, fit.color, centered=fit.centered, stretches=fit.stretches
-    )
+    _, fitted = _letterbox(image, fit)
     restored: Array = fitted[None].transpose(np.argsort(axes))
     return restored
+
+
+def _letterbox(image: Any, fit: FrameFit) -> tuple[ImageTransform, Any]:
+    return letterbox_image(image, fit.size, fit.color, sizing=fit.sizing, stretches=fit.stretches)
 
 
 def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) -> ImageTransform:
@@ -63,7 +65,7 @@ def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) 
         height = frame[axes.index("H")]
         width = frame[axes.index("W")]
         image = np.zeros((height, width, 3), np.uint8)
-        return letterbox_image(image, fit.size, centered=fit.centered, stretches=fit.stretches)[0]
+        return _letterbox(image, fit)[0]
     size = (prepared[layout.index("W")], prepared[layout.index("H")])
     return ImageTransform(np.eye(2, 3), size)
 

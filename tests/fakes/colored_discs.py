@@ -1,0 +1,111 @@
+"""Networks that find discs of saturated colors, in the forms of publishers' ONNX files.
+
+Weights that are drawn at random give nearly the same keypoints for RGB and BGR. These networks find
+nothing if red and blue are exchanged, and they find the middle of a disc to a fraction of a pixel.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fakes.published_models import MEAN, SCALE
+
+#: RGB, 0 or 1. The color of a keypoint is the one at its number modulo six.
+COLORS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1))
+#: So many pixels of the color are added in the middle of the input, where a color that is hardly there is found.
+NOTHING = 4.0
+#: The width of a peak, in pixels of the input: a wide one hardly changes with rounding errors of its place.
+SIGMA = 8.0
+
+
+class ColoredDiscs(nn.Module):
+    """The middle of the pixels of each keypoint's color, in pixels of the input."""
+
+    def __init__(self, keypoints: int) -> None:
+        super().__init__()
+        colors = torch.tensor([COLORS[place % len(COLORS)] for place in range(keypoints)])
+        # 1 for the color itself, 0 or less for others: each channel adds to it or takes from it.
+        weights = torch.where(colors > 0, 1 / colors.sum(1, keepdim=True), -1.0)
+        self.register_buffer("weights", weights[..., None, None])
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
+        self.register_buffer("scale", torch.tensor(SCALE)[:, None, None])
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = (image * self.scale + self.mean) / 255
+        shares = torch.relu(nn.functional.conv2d(pixels, self.weights) - 0.25)
+        total = shares.sum((2, 3)) + NOTHING
+        # Counted from the middle of the input, which is more exact than from its border.
+        height, width = image.shape[2:]
+        columns = torch.arange(width) - width / 2
+        rows = torch.arange(height) - height / 2
+        x = (shares.sum(2) * columns).sum(2) / total + width / 2
+        y = (shares.sum(3) * rows).sum(2) / total + height / 2
+        return x, y
+
+
+class SimccDiscs(nn.Module):
+    """RTMPose's form: two bins for each pixel."""
+
+    def __init__(self, keypoints: int) -> None:
+        super().__init__()
+        self.find = ColoredDiscs(keypoints)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        x, y = self.find(image)
+        across = torch.arange(2 * image.shape[3]) / 2
+        down = torch.arange(2 * image.shape[2]) / 2
+        return _peak(across, x), _peak(down, y)
+
+
+class HeatmapDiscs(nn.Module):
+    """ViTPose's form: cells whose first and last are at the first and last pixels."""
+
+    def __init__(self, keypoints: int) -> None:
+        super().__init__()
+        self.find = ColoredDiscs(keypoints)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x, y = self.find(image)
+        height, width = image.shape[2:]
+        across = torch.linspace(0, width - 1, width // 4)
+        down = torch.linspace(0, height - 1, height // 4)
+        return _peak(down, y)[..., :, None] * _peak(across, x)[..., None, :]
+
+
+def _peak(places: Tensor, middle: Tensor) -> Tensor:
+    return torch.exp(-(((places - middle[..., None]) / SIGMA) ** 2) / 2)
+
+
+def discs_onnx(network: nn.Module, folder: Path, height: int, width: int, *names: str) -> bytes:
+    """A network as MMDeploy exports it: opset 11, any batch."""
+    path = folder / "end2end.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            torch.rand(1, 3, height, width),
+            path,
+            input_names=["input"],
+            output_names=list(names),
+            opset_version=11,
+            dynamic_axes={name: {0: "batch"} for name in ("input", *names)},
+            dynamo=False,
+        )
+    return path.read_bytes()
+
+
+def draw_disc(
+    middle: tuple[float, float], color: tuple[int, ...], size: tuple[int, int], radius: float = 3.0
+) -> np.ndarray:
+    """A black image, BGR, with a disc in a color, RGB 0 or 1; its middle is in continuous coordinates."""
+    width, height = size
+    finer = 8
+    y, x = (np.mgrid[: height * finer, : width * finer] + 0.5) / finer
+    inside = (x - middle[0]) ** 2 + (y - middle[1]) ** 2 <= radius**2
+    share = inside.reshape(height, finer, width, finer).mean(axis=(1, 3))
+    return (share[..., None] * 255 * np.array(color[::-1])).round().astype(np.uint8)

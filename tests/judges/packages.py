@@ -1,0 +1,20 @@
+"""The publishers' own programs, which ``make judges`` puts beside the environment."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "build" / "judges"
+
+
+def judge(name: str) -> ModuleType:
+    """A package of the judges; the test is skipped without it."""
+    if not (FOLDER / name).is_dir():
+        pytest.skip("needs make judges")
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return pytest.importorskip(name, reason="needs make judges")

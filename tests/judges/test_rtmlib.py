@@ -1,0 +1,93 @@
+"""Our pipelines and rtmlib's own, on the same photos with the same networks.
+
+rtmlib counts from the centers of pixels, as COCO's files do, and we from the corners. Networks are given RGB, as
+they were trained, so rtmlib gets the photo with red and blue exchanged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.colored_discs import COLORS, SimccDiscs, discs_onnx, draw_disc
+from judges.packages import judge
+from judges.photos import pixel_indices, random_boxes
+from posezoo import load
+from posezoo.pose.letterbox import letterbox_image
+from posezoo.pose.ssd_detection import Box
+from posezoo.pose.top_down import crop_affine
+from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
+
+INPUT = (192, 256)
+
+
+@pytest.fixture(scope="module")
+def rtmlib():
+    return judge("rtmlib")
+
+
+def without_network(pipeline, size: tuple[int, int]):
+    """A pipeline of rtmlib, for its preprocessing alone."""
+    made = pipeline.__new__(pipeline)
+    made.model_input_size = size
+    made.mean = None
+    return made
+
+
+@pytest.mark.parametrize(("name", "side"), [("YOLOX", 416), ("YOLOX", 640), ("RTMDet", 320)])
+def test_detectors_see_the_same_pixels(rtmlib, pictures, name, side):
+    pipeline = without_network(getattr(rtmlib, name), (side, side))
+    for picture in pictures:
+        seen, _ = pipeline.preprocess(picture)
+        _, ours = letterbox_image(picture, (side, side), 114, sizing=TOP_LEFT_ON_GREY)
+        assert np.array_equal(ours, seen)
+
+
+def test_pose_networks_see_the_same_crop(rtmlib, pictures):
+    """rtmlib computes the matrix from three points in float32; OpenCV rounds positions to 1/32 of a pixel."""
+    pipeline = without_network(rtmlib.RTMPose, INPUT)
+    differences = []
+    for seed, picture in enumerate(pictures):
+        height, width = picture.shape[:2]
+        for box in random_boxes(5, (width, height), seed):
+            seen, _, _ = pipeline.preprocess(picture, box)
+            ours = crop_affine(Box(*box), (width, height), INPUT).extract(picture)
+            differences.append(np.abs(seen.astype(int) - ours).mean())
+    assert np.median(differences) == 0 and np.max(differences) < 0.1
+
+
+@pytest.fixture(scope="module")
+def discs(place):
+    """RTMPose's IR and the ONNX file that it was made from."""
+    onnx = discs_onnx(SimccDiscs(17), place.models.parent, 256, 192, "simcc_x", "simcc_y")
+    place.publish("rtmpose-t", onnx)
+    place.run("get", "rtmpose-t", "-o", place.out, "--precisions", "FP32")
+    return load(place.ir("rtmpose-t"), detector=None), next(place.out.rglob("end2end.onnx"))
+
+
+@pytest.mark.slow
+def test_rtmpose_finds_the_keypoints_of_rtmlib(rtmlib, pictures, discs):
+    estimator, onnx = discs
+    pipeline = rtmlib.RTMPose(str(onnx), model_input_size=INPUT)
+    distances = []
+    for seed, picture in enumerate(pictures):
+        boxes = random_boxes(3, picture.shape[1::-1], seed)
+        expected, _ = pipeline(np.ascontiguousarray(picture[..., ::-1]), boxes)
+        for box, judged in zip(boxes, expected, strict=True):
+            (pose,) = estimator(picture, boxes=[tuple(box)])
+            distances += np.abs(pixel_indices(pose) - judged).max(axis=1).tolist()
+    assert np.mean(np.array(distances) <= 0.1) >= 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keypoint", range(len(COLORS)))
+def test_rtmpose_finds_a_disc_where_it_was_drawn(discs, keypoint):
+    """A box of 24 pixels is enlarged nine times, so a bin is a twentieth of a pixel."""
+    estimator, _ = discs
+    rng = np.random.default_rng(keypoint)
+    for _ in range(4):
+        x, y = rng.uniform((40, 40), (60, 60))
+        image = draw_disc((x, y), COLORS[keypoint], (100, 100))
+        left, top = rng.uniform((x - 12, y - 16), (x - 6, y - 8))
+        (pose,) = estimator(image, boxes=[(left, top, left + 18, top + 24)])
+        assert np.abs(pose.keypoints[keypoint, :2] - (x, y)).max() <= 0.1

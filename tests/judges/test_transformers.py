@@ -1,0 +1,77 @@
+"""Our crop and decoder of ViTPose, and those of transformers, on the same photos with the same network."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from fakes.colored_discs import HeatmapDiscs, discs_onnx
+from judges.packages import judge
+from judges.photos import pixel_indices, random_boxes
+from posezoo import load
+from posezoo.pose.ssd_detection import Box
+from posezoo.pose.top_down import crop_align
+
+INPUT = (192, 256)
+
+
+@pytest.fixture(scope="module")
+def processor():
+    """ViTPose's own pre- and postprocessing, without torchvision."""
+    judge("transformers")
+    from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
+
+    return VitPoseImageProcessorPil()
+
+
+def corner_and_sides(box: np.ndarray) -> list[float]:
+    """A box (x0, y0, x1, y1) in COCO's form."""
+    return [*box[:2], *(box[2:] - box[:2])]
+
+
+@pytest.mark.slow
+def test_vitpose_sees_the_same_crop(processor, pictures):
+    """transformers warps with SciPy in floats, we with OpenCV, which rounds positions to 1/32 of a pixel."""
+    differences = []
+    for seed, picture in enumerate(pictures):
+        height, width = picture.shape[:2]
+        for box in random_boxes(2, (width, height), seed):
+            seen = processor(
+                picture, boxes=[[corner_and_sides(box)]], do_rescale=False, do_normalize=False
+            )["pixel_values"][0].transpose(1, 2, 0)
+            ours = crop_align(Box(*box), (width, height), INPUT).extract(picture)
+            differences.append(np.abs(ours.astype(float) - seen).mean())
+    assert np.median(differences) < 1 and np.max(differences) < 3
+
+
+@pytest.mark.slow
+def test_vitpose_finds_the_keypoints_of_transformers(processor, pictures, place):
+    content = discs_onnx(HeatmapDiscs(17), place.models.parent, 256, 192, "heatmaps")
+    place.publish("rtmpose-t", content)
+    path = place.models / "public" / "rtmpose-t" / "model.yml"
+    declared = yaml.safe_load(path.read_text("utf-8"))
+    outputs = [{"name": "heatmaps", "shape": [1, 17, 64, 48], "role": "heatmaps"}]
+    vitpose = {"name": "heatmap", "convention": "udp"}
+    path.write_text(yaml.safe_dump(declared | {"outputs": outputs, "decoder": vitpose}), "utf-8")
+    place.run("get", "rtmpose-t", "-o", place.out, "--precisions", "FP32")
+    estimator = load(place.ir("rtmpose-t"), detector=None)
+    network = HeatmapDiscs(17).eval()
+    distances = []
+    for seed, picture in enumerate(pictures):
+        for box in random_boxes(2, picture.shape[1::-1], seed):
+            boxes = [[corner_and_sides(box)]]
+            rgb = np.ascontiguousarray(picture[..., ::-1])
+            inputs = processor(rgb, boxes=boxes, return_tensors="pt")
+            with torch.no_grad():
+                heatmaps = network(inputs["pixel_values"].float())
+            judged = processor.post_process_pose_estimation(
+                SimpleNamespace(heatmaps=heatmaps), boxes=boxes
+            )[0][0]["keypoints"].numpy()
+            (pose,) = estimator(picture, boxes=[tuple(box)])
+            distances += np.abs(pixel_indices(pose) - judged).max(axis=1).tolist()
+    # From the same heatmaps they find the same to 0.001 px: what is left is how pixels are interpolated.
+    assert np.median(distances) <= 0.01 and np.percentile(distances, 95) <= 1
