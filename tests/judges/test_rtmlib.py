@@ -12,7 +12,7 @@ import pytest
 from fakes.colored_discs import COLORS, SimccDiscs, discs_onnx, draw_disc
 from judges.packages import judge
 from judges.photos import pixel_indices, random_boxes
-from posezoo import load
+from posezoo import decode, load
 from posezoo.pose.letterbox import letterbox_image
 from posezoo.pose.ssd_detection import Box
 from posezoo.pose.top_down import crop_affine
@@ -41,6 +41,21 @@ def test_detectors_see_the_same_pixels(rtmlib, pictures, name, side):
         seen, _ = pipeline.preprocess(picture)
         _, ours = letterbox_image(picture, (side, side), 114, sizing=TOP_LEFT_ON_GREY)
         assert np.array_equal(ours, seen)
+
+
+def test_yolox_finds_three_hundred_people(rtmlib):
+    """Boxes of one cell of 8 pixels, in every fourth row and column."""
+    pipeline = without_network(rtmlib.YOLOX, (640, 640))
+    pipeline.nms_thr, pipeline.score_thr, pipeline.det_mode = 0.45, 0.3, "human"
+    rows = np.zeros((1, 8400, 85), np.float32)
+    columns, lines = np.meshgrid(np.arange(20), np.arange(15))
+    cells = (4 * lines * 80 + 4 * columns).ravel()
+    rows[0, cells, :2] = 0.5
+    rows[0, cells, 4:6] = np.linspace(0.9, 0.7, 300)[:, None]
+    poses = decode("yolox", {"predictions": rows}, (640, 640))
+    expected = pipeline.postprocess(rows.copy())
+    assert len(poses) == len(expected) == 300
+    assert np.abs(np.array([pose.box for pose in poses]) - expected).max() <= 0.1
 
 
 def test_pose_networks_see_the_same_crop(rtmlib, pictures):

@@ -15,7 +15,7 @@ from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import DecoderType, Maps, OutputRule, check_shares
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
-from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, suppress_boxes
+from posezoo.pose.ssd_detection import BOX_PRINTED, MAX_BOXES, SKELETON, suppress_boxes
 from posezoo.spec.model import Output
 
 STRIDES = (8, 16, 32)
@@ -82,7 +82,7 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
         boxes.append(np.concatenate([low, high], axis=1))
         scores.append(cell_scores[people])
     inside = np.concatenate(boxes).clip(0, [*size, *size])
-    return suppress_boxes(inside, np.concatenate(scores), size, options.max_overlap)
+    return suppress_boxes(inside, np.concatenate(scores), size, options.max_overlap, MAX_BOXES)
 
 
 def _is_output(stride: int, *channels: int) -> OutputRule:

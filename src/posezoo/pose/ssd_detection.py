@@ -19,7 +19,7 @@ SKELETON = "box"
 #: The part of a pose that the example on a detector's card prints, and its comment.
 BOX_PRINTED = ("pose.box", "left, top, right, bottom in pixels of the image")
 
-#: The maximum number of boxes of a decoder that removes overlapping ones.
+#: The maximum number of boxes of NanoDet, and of RTMDet's published files.
 MAX_BOXES = 100
 
 #: The label of a person in detectors that find only people, such as person-detection-retail-0013.
@@ -121,18 +121,18 @@ def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[n
 
 
 def suppress_boxes(
-    boxes: NDArray[Any], scores: NDArray[Any], size: Size, max_overlap: float
+    boxes: NDArray[Any], scores: NDArray[Any], size: Size, max_overlap: float, max_boxes: int
 ) -> list[Pose]:
-    """As ``create_box_poses``, highest score first, without boxes that overlap a better one: at
-    most ``MAX_BOXES``.
+    """As ``create_box_poses``, highest score first, without boxes that overlap a better one.
 
     Args:
         boxes: (N, 4): left, top, right, bottom in pixels.
         scores: (N,), high enough to count.
         size: width and height of the image, in pixels.
         max_overlap: the largest intersection over union with a better box, 0..1.
+        max_boxes: the maximum number of boxes.
     """
-    kept = find_best_boxes(boxes, scores, max_overlap)[:MAX_BOXES]
+    kept = find_best_boxes(boxes, scores, max_overlap)[:max_boxes]
     return create_box_poses(boxes[kept], scores[kept], size)
 
 

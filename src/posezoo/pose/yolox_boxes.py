@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_shares, declare_outputs
+from posezoo.pose.decoder_type import (
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_counts,
+    check_shares,
+    declare_outputs,
+)
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, clip_boxes, suppress_boxes
@@ -36,13 +43,16 @@ class YoloxOptions:
     Attributes:
         min_box_score: boxes with lower scores are left out, 0..1. DWPose uses 0.3.
         max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
+        max_people: the maximum number of people.
     """
 
     min_box_score: float = 0.3
     max_overlap: float = 0.45
+    max_people: int = 300
 
     def __post_init__(self) -> None:
         check_shares(self, "min_box_score", "max_overlap")
+        check_counts(self, "max_people")
 
 
 def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
@@ -74,7 +84,8 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     is_finite = np.isfinite(boxes).all(axis=1)
     # A comparison with a score that is not finite is false.
     is_person = (scores >= options.min_box_score) & is_finite & has_size
-    return suppress_boxes(boxes[is_person], scores[is_person], size, options.max_overlap)
+    people = boxes[is_person]
+    return suppress_boxes(people, scores[is_person], size, options.max_overlap, options.max_people)
 
 
 def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:

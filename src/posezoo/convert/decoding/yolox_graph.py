@@ -25,7 +25,7 @@ USUAL_PEOPLE = 20
 
 def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tuple[Any, Any]:
     """The boxes of the people, as ``append_decoder`` says."""
-    count = max_people or USUAL_PEOPLE
+    count = max_people or min(options.max_people, USUAL_PEOPLE)
     rows = without_batch(maps["predictions"])
     corners, strides = generate_cells(size)
     if rows.shape[0] != len(corners):
