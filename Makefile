@@ -9,7 +9,7 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench measure resolve \
+.PHONY: help quickstart test test-all test-slow test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench measure resolve \
         posenet-env judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
@@ -30,13 +30,21 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 # do so itself where PYTHONDONTWRITEBYTECODE is set. One process more than cores, since some tests wait for a server or
 # for a program; a file's tests stay together, which share what takes long to make.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
-PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# pytest keeps the bytecode of tests, too: each worker would spend 8 seconds on it.
+PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tools demos && \
+  $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not mo"
 
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones
 	$(PYTEST) -m "not mo"
+
+test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
+	$(PYTEST) -m "slow and not mo"
+
+test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
+	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other

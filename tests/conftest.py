@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import forks
+from fakes import fence, forks  # the fence before posezoo: it hides the tester's machine
 from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import get, resolve_model
 from posezoo.pipeline.zoo_context import open_context
@@ -23,12 +23,6 @@ from posezoo.registry import open_registry
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 from posezoo.workers import processes
-
-# PyTorch's threads wait for each other in a loop. Where several tests share the cores, that takes up to four times as
-# much CPU time as the work. Set before PyTorch is imported; processes of the tests inherit it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# numpy's threads do so, too; posezoo's commands have one.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -53,20 +47,22 @@ def _resolve_locally(host, *args, **kwargs):
     return _getaddrinfo(host, *args, **kwargs)
 
 
+def pytest_configure_node(node) -> None:
+    """A worker's own environment has nothing of the tester's any more."""
+    node.workerinput["online"] = fence.ONLINE
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests that install packages need of the tester's machine."""
+    fence.ONLINE.update(getattr(config, "workerinput", {}).get("online", {}))
+
+
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch, tmp_path_factory):
-    """No internet (child pips included), a home folder of its own, none of the user's settings."""
+    """No internet, and a home folder of its own."""
     monkeypatch.setattr(socket.socket, "connect", _connect_locally)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
-    for name in list(os.environ):
-        own = ("posezoo_", "pip_", "uv_", "xdg_", "npm_config_")
-        if name.lower().startswith(own) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("NPM_CONFIG_GLOBALCONFIG", os.devnull)
-    monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -256,7 +252,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
-    """In CI a test may be skipped only for a reason that tests/allowed_skips.txt names."""
+    """With POSEZOO_ALL_TESTS=1 a test may be skipped only for a reason that tests/allowed_skips.txt names."""
     report = yield
     return _refuse_skip(report)
 
@@ -269,7 +265,7 @@ def pytest_make_collect_report():
 
 
 def _refuse_skip(report):
-    if os.environ.get("CI") != "true" or not report.skipped or hasattr(report, "wasxfail"):
+    if os.environ.get("POSEZOO_ALL_TESTS") != "1" or not report.skipped or hasattr(report, "wasxfail"):
         return report
     reason = str(report.longrepr[2]).removeprefix("Skipped: ")
     if reason not in _allowed_skips():

@@ -19,6 +19,7 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.checkout import git
 from fakes.network import network
 from fakes.oci import OciRegistry, require_programs
 from fakes.pages import ROOT, blocks, commands, environ_of, put_on_path
@@ -322,12 +323,9 @@ def test_every_relative_link_has_a_target(page):
 
 def test_no_line_installs_posezoo_from_a_package_index():
     """It is on none: a line takes a clone or a wheel, or adds an extra to the posezoo that shows it."""
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    paths = [ROOT / name for name in listed.stdout.splitlines()]
-    if not paths:
+    if not (ROOT / ".git").exists():
         pytest.skip("needs a clone")
+    paths = [ROOT / name for name in git(ROOT, "ls-files").splitlines()]
     adds_extra = {ROOT / "src" / "posezoo" / "errors.py"}
     pages = [path for path in paths if path.parts[len(ROOT.parts)] != "tests" and path.is_file()]
     lines = [

@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
 from fakes.command import posezoo_process
+from fakes.fence import ONLINE
 from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S
@@ -27,9 +28,6 @@ from posezoo.versions import version
 STAND_IN = "openvino_dev-2024.6.0+posezoo-py3-none-any.whl"
 POSEZOO = f"posezoo-{version()}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
-
-# The environment of the user, for pip's index: the tests' own has none.
-USER = dict(os.environ)
 
 
 def run(*command: object, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -341,7 +339,7 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     wheels, tmp_path, mirror
 ):
     user = {
-        **USER,
+        **ONLINE,
         "HOME": str(tmp_path),
         "PIP_FIND_LINKS": str(wheels),
         "POSEZOO_MIRROR": str(mirror),

@@ -245,15 +245,18 @@ def test_an_interrupted_run_leaves_what_it_has_to_the_next_one(server, fetch):
 
 
 def test_two_processes_fetch_a_file_once(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=1.0))
+    answers = threading.Event()
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, answers=answers))
     first = start_child(file, fetch.folder)
     wait_until(lambda: server.requests != [])
     second = start_child(file, fetch.folder)
+    assert second.stdout is not None
+    assert "waiting for another process" in second.stdout.readline()
+    answers.set()
     said, also_said = (child.communicate(timeout=HANG_S)[0] for child in (first, second))
     assert (first.returncode, second.returncode) == (0, 0)
     assert server.asked("net.tflite") == 1
     assert "FileDownloadFinished" in said
-    assert "waiting for another process" in also_said
     assert "FileUpToDate" in also_said
     assert fetch.left() == ["net.tflite"]
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from fakes.fence import ONLINE
+
 ROOT = Path(__file__).resolve().parents[2]
-#: The environment of the user who runs the tests, which has their package index: tests cannot reach it otherwise.
-ONLINE = dict(os.environ)
 
 
 def copy_checkout(target: Path) -> None:
     """Copy what git would hand out, uncommitted changes included; of an unpacked sdist, all that is there."""
     if (ROOT / ".git").exists():
+        require_git()
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         printed = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode()
         names = [name for name in printed.split("\0") if name and (ROOT / name).is_file()]
@@ -25,6 +29,12 @@ def copy_checkout(target: Path) -> None:
         (target / name).chmod((ROOT / name).stat().st_mode)
 
 
+def require_git() -> None:
+    """Skip the test where there is no git."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+
+
 def git(folder: Path, *arguments: str | Path) -> str:
     """What git prints in a repository, for a user with a name; commits have the same time on every run."""
     person = {
@@ -34,5 +44,6 @@ def git(folder: Path, *arguments: str | Path) -> str:
     }
     times = {f"GIT_{who}_DATE": "2026-11-21T12:00:00Z" for who in ("AUTHOR", "COMMITTER")}
     environ = {**ONLINE, **person, **times, "GIT_CONFIG_GLOBAL": os.devnull}
-    command = ["git", "-C", folder, *arguments]
+    require_git()
+    command = ["git", "-C", folder, "-c", "init.defaultBranch=main", *arguments]
     return subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout

@@ -33,9 +33,11 @@ def work(item, listener):
     if name == "ignore-the-end":
         _EndsInItsFinalizer()
         time.sleep(600)
-    if name == "hang":
+    if name in ("hang", "never-react"):
         sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         try:
+            if name == "never-react":
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             Path(argument).write_text(f"{os.getpid()} {sleeper.pid}")
             time.sleep(600)
         finally:

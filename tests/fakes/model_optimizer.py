@@ -18,13 +18,11 @@ from typing import Any
 
 import pytest
 
-from posezoo.settings import user_folder
-
 ENVIRONMENT = Path(__file__).resolve().parents[2] / "build" / "mo-env"
 MO = ENVIRONMENT / "bin" / "mo"
 
-# Asked for now: tests have a home folder of their own.
-KEPT = Path(os.environ.get("POSEZOO_MO_RUNS") or user_folder("cache") / "mo-runs")
+#: What an earlier run made.
+KEPT = ENVIRONMENT.with_name("mo-runs")
 
 
 def needs_mo(test: Callable[..., Any]) -> Callable[..., Any]:

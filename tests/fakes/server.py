@@ -40,6 +40,7 @@ class Answer:
     wrong_byte: int | None = None  # at this place of the body
     endless: bool = False  # the body is sent again and again
     silence_s: float = 0.0  # before the answer
+    answers: threading.Event | None = None  # is set when it may answer
     header_drip_s: float = 0.0  # before each byte of an endless header
     body_drip_s: float = 0.0  # before each byte of the body
     drip_bytes: int = 1  # so many at a time
@@ -143,6 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, answer: Answer, turn: int) -> None:
         stopping = self.server.owner.stopping
         stopping.wait(answer.silence_s)
+        while answer.answers is not None and not answer.answers.wait(0.05):
+            if stopping.is_set():
+                break
         if answer.early_hints:
             self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
         for status in answer.informational:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from fakes.checkout import git
 from fakes.command import posezoo
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
@@ -27,11 +27,6 @@ def zoo(tmp_path):
         git(tmp_path, *words)
     plant(root)
     return root
-
-
-def git(folder, *words):
-    names = ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *names, "-C", str(folder), *words], check=True, capture_output=True)
 
 
 def plant(root, name="pose-a"):

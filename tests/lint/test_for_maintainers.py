@@ -11,16 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakes.checkout import ONLINE, copy_checkout
+from fakes.checkout import ONLINE, copy_checkout, git
 from fakes.command import posezoo_process
 from fakes.omz_zoo import write_omz_zoo
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def git(folder, *words):
-    names = ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *names, "-C", str(folder), *words], check=True, capture_output=True)
 
 
 @pytest.fixture

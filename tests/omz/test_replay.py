@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.fence import online
 from fakes.server import Server
 from omz.projects import DOCS, omz_projects
 from omz.replay import RELEASES, Call, Left, Result, Zoos, compare, replay
@@ -36,7 +37,8 @@ needs_mo_env = pytest.mark.skipif(
 def zoos(tmp_path_factory) -> Iterator[Zoos]:
     """The generated zoos, of the models that the lines name."""
     try:
-        releases = {name: read_wheel_registry(name, DownloadOptions(None)) for name in RELEASES}
+        with online():
+            releases = {name: read_wheel_registry(name, DownloadOptions(None)) for name in RELEASES}
     except PosezooError as error:
         pytest.skip(f"Open Model Zoo's metadata cannot be read: {error.problem}")
     with Server() as server:

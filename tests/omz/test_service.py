@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fakes import fence
 from fakes.command import posezoo_process
 from fakes.pages import ROOT
 from fakes.server import Server
@@ -143,10 +144,10 @@ def service(tmp_path_factory) -> Iterator[Service]:
     uv, python = find_uv(), find_python()
     if uv is None or python is None:
         pytest.skip("needs uv and Python 3.12")
-    user = dict(os.environ)
-    settings = read_index_settings()
     try:
-        registry = read_wheel_registry("omz", DownloadOptions(None))
+        with fence.online():
+            settings = read_index_settings()
+            registry = read_wheel_registry("omz", DownloadOptions(None))
     except PosezooError as error:
         pytest.skip(f"Open Model Zoo's metadata cannot be read: {error.problem}")
     folder = tmp_path_factory.mktemp("service")
@@ -165,7 +166,7 @@ def service(tmp_path_factory) -> Iterator[Service]:
         shutil.rmtree(folder / "cache")
         *extra, default = settings.indexes
         of_uv = {
-            **user,
+            **fence.ONLINE,
             "UV_DEFAULT_INDEX": default,
             "UV_INDEX": " ".join(extra),
             "UV_FIND_LINKS": ",".join([str(wheels), *settings.find_links]),

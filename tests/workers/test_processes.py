@@ -62,15 +62,17 @@ def test_events_of_the_processes_reach_the_listener():
     assert sorted(event.message for event in events) == ["works on a", "works on b"]
 
 
+@pytest.mark.parametrize("work", ["hang", "never-react"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number):
+def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number, work):
+    """Also one that has no time to end what it started, since it computes in a library."""
     started = tmp_path / "started"
     code = (
         f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from fakes.items import is_running, lost, work\n"
         "from posezoo.workers.processes import map_in_processes\n"
-        f"list(map_in_processes(work, ['hang {started}'], 2, print, None))"
+        f"list(map_in_processes(work, ['{work} {started}'], 2, print, None))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     wait_until(lambda: started.is_file() and started.read_text().count(" ") == 1)

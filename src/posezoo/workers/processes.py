@@ -28,7 +28,7 @@ from typing import IO, Any, Generic, TypeVar
 
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import Listener
-from posezoo.workers.program import python_command
+from posezoo.workers.program import kill_session, python_command
 from posezoo.workers.signals import signals_raise
 from posezoo.workers.threads import (
     CancelCheck,
@@ -328,7 +328,7 @@ class ChildProcess:
             try:
                 exit_code = self._process.wait(_GRACE_S)
             except subprocess.TimeoutExpired:  # it computes in a library, and does not react
-                self._process.kill()
+                kill_session(self._process)
                 exit_code = self._process.wait()
             self._messages.close()
             return exit_code
@@ -477,7 +477,11 @@ def _detach_standard_streams() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process, even in the middle of a call, since its parent has ended."""
+    """End this process, even in the middle of a call, and what it started, since its parent has
+    ended.
+    """
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE_S)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)

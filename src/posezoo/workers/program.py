@@ -82,17 +82,22 @@ def run_program(
     except subprocess.TimeoutExpired:
         timed_out = True
     finally:
-        with suppress(ProcessLookupError, PermissionError):
-            if os.name == "posix":
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
+        kill_session(process)
         process.wait()
     for reader in readers:
         reader.join(5.0)  # a process that left the session may still have the stream open
     return ProgramResult(
         process.returncode, bytes(output), bytes(errors).decode("utf-8", "replace"), timed_out
     )
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that was started in its own session, and all that it started there."""
+    with suppress(ProcessLookupError, PermissionError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
 
 
 def python_command(module: str, function: str) -> list[str]:

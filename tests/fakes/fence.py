@@ -1,0 +1,96 @@
+"""The tests are a guest on somebody's machine: they read none of its settings, and leave nothing there.
+
+To import this module is enough; conftest.py does so before it imports posezoo. Processes that tests start inherit
+what is left.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+#: What the processes of tests are started with, and what tests are told by name.
+KEPT = {
+    *("PATH", "TMPDIR", "LD_LIBRARY_PATH", "PYENV_ROOT", "PYTHONPATH", "PYTHONPYCACHEPREFIX"),
+    *("FIRST_MINUTES", "POSENET_PEER", "REDRAW_GOLDEN", "SOAK_MOMENTS", "TFJS_MODELS"),
+    *("POSEZOO_ALL_TESTS", "STORE_PUBLIC_FACE", "STORE_REPLAY"),
+}
+KEPT_PREFIXES = ("COVERAGE_", "PYTEST_")
+
+#: The same on every machine. No package index is reached, and no file of a user is read.
+FIXED = {
+    "LANG": "C.UTF-8",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    # The checkout may belong to another user, as in a container.
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+    "NPM_CONFIG_GLOBALCONFIG": os.devnull,
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INDEX": "1",
+    # PyTorch's threads wait for each other in a loop. Where several tests share the cores, that takes up to four
+    # times as much CPU time as the work. numpy's threads do so, too; posezoo's commands have one.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+#: The environment of tests that install packages from the tester's index: this is all they take from the tester.
+ONLINE: dict[str, str] = {}
+_OF_AN_INDEX = ("pip_", "uv_", "npm_config_")
+_OF_A_NETWORK = ("_proxy", "cert", "cert_file", "cert_dir", "ca_bundle", "ca_certs", "cainfo")
+
+
+def _put_up() -> None:
+    """Take the tester's settings away from this process, and give it a home folder of its own.
+
+    A worker of pytest-xdist inherits all from the process that started it, and gets ``ONLINE`` from conftest.py.
+    """
+    # The converter of OpenVINO would look up a host, and write to the home folder.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    clean = {name: value for name, value in os.environ.items() if _is_kept(name)} | FIXED
+    ONLINE.update(clean)
+    for name in ("PIP_CONFIG_FILE", "PIP_NO_INDEX", "NPM_CONFIG_GLOBALCONFIG"):
+        del ONLINE[name]
+    ONLINE.update({name: value for name, value in os.environ.items() if _is_for_an_index(name)})
+    # A tester may install for a user, which a virtual environment refuses.
+    ONLINE["PIP_USER"] = "0"
+    home = tempfile.mkdtemp(prefix="posezoo-tests-home-")
+    atexit.register(_remove, home, os.getpid())
+    os.environ.clear()
+    os.environ.update(clean, HOME=home)
+    os.umask(0o022)
+
+
+@contextmanager
+def online() -> Iterator[None]:
+    """The settings of the tester's index, for a fixture that asks it."""
+    with mock.patch.dict(os.environ, ONLINE, clear=True):
+        yield
+
+
+def _is_kept(name: str) -> bool:
+    return name in KEPT or name.startswith(KEPT_PREFIXES)
+
+
+def _is_for_an_index(name: str) -> bool:
+    lowered = name.lower()
+    is_place = lowered in ("home", "netrc", "xdg_config_home")
+    return is_place or lowered.startswith(_OF_AN_INDEX) or lowered.endswith(_OF_A_NETWORK)
+
+
+def _remove(home: str, owner: int) -> None:
+    if os.getpid() == owner:  # not a fork of it
+        shutil.rmtree(home, ignore_errors=True)
+
+
+_put_up()
