@@ -265,7 +265,8 @@ def pytest_make_collect_report():
 
 
 def _refuse_skip(report):
-    if os.environ.get("POSEZOO_ALL_TESTS") != "1" or not report.skipped or hasattr(report, "wasxfail"):
+    is_skip = report.skipped and not hasattr(report, "wasxfail")
+    if not is_skip or os.environ.get("POSEZOO_ALL_TESTS") != "1":
         return report
     reason = str(report.longrepr[2]).removeprefix("Skipped: ")
     if reason not in _allowed_skips():

@@ -13,6 +13,18 @@ from posezoo.errors import PosezooError
 from posezoo.events import WarningIssued
 
 
+def _hang(started: Path, *, reacts: bool) -> None:
+    """Start a program, and write down both processes."""
+    if not reacts:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        started.write_text(f"{os.getpid()} {sleeper.pid}")
+        time.sleep(600)
+    finally:
+        sleeper.kill()
+
+
 def work(item, listener):
     """What an item is about is its name."""
     name, _, argument = item.partition(" ")
@@ -34,14 +46,7 @@ def work(item, listener):
         _EndsInItsFinalizer()
         time.sleep(600)
     if name in ("hang", "never-react"):
-        sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        try:
-            if name == "never-react":
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            Path(argument).write_text(f"{os.getpid()} {sleeper.pid}")
-            time.sleep(600)
-        finally:
-            sleeper.kill()
+        _hang(Path(argument), reacts=name == "hang")
     if item == "raise":
         raise ValueError(item)
     if item == "refuse":
