@@ -59,10 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch, tmp_path_factory):
-    """No internet, and a home folder of its own."""
+    """No internet, a home folder of its own, and the working folder of all tests."""
     monkeypatch.setattr(socket.socket, "connect", _connect_locally)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
     monkeypatch.setenv("HOME", tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
+    yield
+    os.chdir(ROOT)  # a test may have gone to a folder that is removed now
 
 
 @pytest.fixture(scope="session", autouse=True)
