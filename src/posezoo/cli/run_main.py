@@ -63,6 +63,7 @@ def run_main(
                 raise
             except PosezooError as error:
                 report_error(error)
+                sys.stdout.flush()
                 return 1
     except SignalExit as ended:
         return ended.exit_code
@@ -72,12 +73,12 @@ def run_main(
         )
         return 130
     except BrokenPipeError:
-        # As in `posezoo list | head -1`: the pipe is closed, so Python must not flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # as in `posezoo list | head -1`
         return 0
     except OSError as error:
         # An OSError that no code handled: mostly the output's disk is full or the working folder
         # was removed.
+        _discard_output()
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
         print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
@@ -87,6 +88,14 @@ def run_main(
             return _report_bug()
         report_error(failure)
         return 1
+
+
+def _discard_output() -> None:
+    """Write what can be written; otherwise Python would try again when it exits, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _find_system_limit(error: Exception) -> PosezooError | None:
