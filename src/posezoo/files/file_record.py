@@ -39,6 +39,7 @@ class FileRecord:
         outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its
             name.
         stored: the version of the file in its store, and the fingerprint of this copy of it.
+        drawn: of a card: the digest of what it was drawn from.
     """
 
     verified: Json = field(default_factory=dict)
@@ -46,6 +47,7 @@ class FileRecord:
     origin: Json = field(default_factory=dict)
     outputs: Json = field(default_factory=dict)
     stored: Json = field(default_factory=dict)
+    drawn: Json = field(default_factory=dict)
 
 
 def record_path(path: Path) -> Path:

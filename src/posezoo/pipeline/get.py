@@ -421,7 +421,7 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     Raises:
         OutputError: the card cannot be written.
     """
-    from posezoo.cards.model_card import write_card
+    from posezoo.cards.card_refresh import refresh_card
     from posezoo.facts.model_facts import ModelFacts
 
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
@@ -430,7 +430,7 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     )
     for part in parts:  # another machine may have made its IR
         store_transfers.bring_irs(part, layout, ())
-    card = write_card(ModelFacts(model, parts, layout))
+    card = refresh_card(ModelFacts(model, parts, layout))
     pictures = sorted(card.parent.glob("*.svg"))
     publish([*pictures, card.with_name("card.json"), card], layout.limits)
     return card
