@@ -20,8 +20,6 @@ from queue import Empty, Queue
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from requests.utils import get_netrc_auth
-
 from posezoo.demo.frame_outputs import frame_to_json
 from posezoo.demo.frame_sources import Frame, FrameSource
 from posezoo.errors import OutputError, import_optional
@@ -220,4 +218,6 @@ class MqttConnection:
 def _login(host: str) -> tuple[str | None, str | None]:
     if USER in os.environ:
         return os.environ[USER], os.environ.get(PASSWORD)
+    from requests.utils import get_netrc_auth
+
     return get_netrc_auth(f"mqtt://{host}") or (None, None)

@@ -66,6 +66,12 @@ class RegistryView:
         return {name: ModelView(entry, self) for name, entry in entries.items() if name in names}
 
     @cached_property
+    def mostly_has_cards(self) -> bool:
+        """Whether more than half of the models have a card."""
+        cards = [view.card for view in self.models.values()]
+        return cards.count(None) * 2 < len(cards)
+
+    @cached_property
     def parts_by_composite(self) -> Mapping[str, list[str]]:
         """The names of the parts of each composite."""
         entries = self.registry.entries.values()
@@ -245,7 +251,7 @@ class ModelView:
         file = file_name(address)
         names = self.zoo.registry.entries
         owners = read_names(address) & names.keys()
-        owners |= set(filter(file.startswith, names))
+        owners |= {file[:end] for end in range(1, len(file) + 1)} & names.keys()
         # Several models have a deploy.prototxt, which the addresses of still others end with.
         users = self.zoo.group(_read_source_users).get(file, ())
         if len(set(users)) <= 2:

@@ -252,10 +252,7 @@ def no_card(view: ModelView) -> Violations:
 
     Example: a folder with a model.yml and no README.md
     """
-    cards = []
-    if view.card is None:
-        cards = [other.card for other in view.zoo.models.values()]
-    if cards.count(None) * 2 < len(cards):
+    if view.card is None and view.zoo.mostly_has_cards:
         message = f"{view.card_path.name}, which should describe the model, is missing"
         yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")
 
