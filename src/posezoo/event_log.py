@@ -60,7 +60,8 @@ class EventLog:
             "bytes": self._bytes(key, phase, fields.pop("size", None)),
         }
         if phase != "progress" or self._is_due(key, fields):
-            self._append(json.dumps(line | fields).encode() + b"\n")
+            with open(self._path, "ab", buffering=0) as file:
+                file.write(json.dumps(line | fields).encode() + b"\n")
 
     def _worker(self, model: str | None, named: str | None) -> str:
         """The worker that an event names, else the latest one of its model, else this process."""
@@ -68,10 +69,6 @@ class EventLog:
         if model is not None:
             self._workers[model] = worker
         return worker
-
-    def _append(self, content: bytes) -> None:
-        with open(self._path, "ab", buffering=0) as file:
-            file.write(content)
 
     def _seconds(self, key: object, phase: str) -> float | None:
         """The time since the step began."""

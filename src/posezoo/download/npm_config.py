@@ -236,17 +236,13 @@ def read_npm_config() -> NpmConfig:
     shared = Path(config.get("globalconfig") or Path(prefix, "etc", "npmrc"))
     layers.setdefault(str(shared), _read_npmrc(shared))
     for path, layer in layers.items():
-        _refuse_logins_without_host(path, layer)
+        for key in _LOGINS_WITHOUT_HOST:
+            if key in layer:
+                raise NpmSettingsError(
+                    f"{path}: {key} without a host would be sent to every host, so npm refuses it",
+                    hint=f"write //HOST/:{key}=..., or run npm config fix",
+                )
     return config
-
-
-def _refuse_logins_without_host(path: str, settings: Mapping[str, str]) -> None:
-    for key in _LOGINS_WITHOUT_HOST:
-        if key in settings:
-            raise NpmSettingsError(
-                f"{path}: {key} without a host would be sent to every host, so npm refuses it",
-                hint=f"write //HOST/:{key}=..., or run npm config fix",
-            )
 
 
 def _read_environment() -> dict[str, str]:

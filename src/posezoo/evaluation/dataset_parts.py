@@ -38,7 +38,9 @@ def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict
     metrics = {}
     for level, part in _crowd_levels(dataset):
         metrics[f"AP_{level}"] = compute_coco_metrics(part, predictions).get("AP")
-    for name, keypoints in _body_parts(dataset).items():
+    is_whole_body = dataset.keypoints == SKELETONS[WHOLE_BODY].keypoints
+    body_parts = BODY_PARTS if is_whole_body else {}
+    for name, keypoints in body_parts.items():
         part = _with_keypoints(dataset, keypoints)
         if part.person_count():
             predicted = _select(predictions, keypoints)
@@ -56,11 +58,6 @@ def _crowd_levels(dataset: CocoDataset) -> Iterator[tuple[str, CocoDataset]]:
         part = replace(dataset, images=images)
         if part.person_count():
             yield level, part
-
-
-def _body_parts(dataset: CocoDataset) -> Mapping[str, slice]:
-    is_whole_body = dataset.keypoints == SKELETONS[WHOLE_BODY].keypoints
-    return BODY_PARTS if is_whole_body else {}
 
 
 def _crowd_level(image: DatasetImage) -> str:

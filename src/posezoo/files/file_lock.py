@@ -99,7 +99,7 @@ def lock_file(
             on_wait()
             is_waiting = True
         if time.monotonic() >= deadline:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
+            raise _blocked(path)
         time.sleep(_PAUSE_S)
 
 
@@ -128,7 +128,11 @@ def lock_folder(folder: Path) -> int | None:
     os.close(handle)
     if is_locked is None:
         return None
-    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(folder))
+    raise _blocked(folder)
+
+
+def _blocked(path: Path) -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
 
 
 def _flock(handle: int) -> bool | None:
@@ -178,7 +182,7 @@ if sys.platform == "win32":
                         return handle
                 os.close(handle)
             if time.monotonic() >= deadline:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(guard))
+                raise _blocked(guard)
             time.sleep(_PAUSE_S)
 
     def _release_guard(guard: Path, handle: int | None) -> None:

@@ -312,7 +312,8 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
     title = "Network alone"
     speed_setting = gallery.network_setting
     if scope == "pipeline":
-        title = _pipeline_title(entry.facts)
+        people = people_from(entry.facts.model)
+        title = f"Whole pipeline, people from {people}" if people else "Whole pipeline"
         speed_setting = gallery.speed_setting
     notes = _metric_notes(by_row, speed_setting, gallery.accuracy_conditions)
     return {
@@ -358,13 +359,6 @@ def _format_metric(metric: SourcedMetric | None, axis: ChartAxis, row: str) -> s
     if row == PUBLISHED:
         return number
     return number + _MARKS[metric.origin]
-
-
-def _pipeline_title(facts: ModelFacts) -> str:
-    people = people_from(facts.model)
-    if not people:
-        return "Whole pipeline"
-    return f"Whole pipeline, people from {people}"
 
 
 def _measurement_title(table: MeasurementTable) -> str:

@@ -74,7 +74,7 @@ def depthwise_bn(channels: int, stride: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidual(nn.Sequential):
     """Expansion, depthwise convolution, linear projection; an input of the same shape is added
     (Sandler et al. 2018, arXiv:1801.04381).
 
@@ -84,10 +84,18 @@ class InvertedResidual(nn.Module):
         stride: of the depthwise convolution.
         nests: whether a convolution is in one module with its batch normalization and activation,
             which shows in the names of the tensors.
+        key: of the layers, in the names of the tensors.
     """
 
     def __init__(
-        self, expansion: int, inputs: int, outputs: int, stride: int, *, nests: bool = False
+        self,
+        expansion: int,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        *,
+        nests: bool = False,
+        key: str = "conv",
     ) -> None:
         super().__init__()
         self.adds = stride == 1 and inputs == outputs
@@ -95,11 +103,25 @@ class InvertedResidual(nn.Module):
         steps = [conv_bn_relu6(inputs, wide, 1)] if expansion > 1 else []
         steps.append(conv_bn_relu6(wide, wide, stride=stride, groups=wide))
         layers = steps if nests else chain.from_iterable(steps)
-        self.conv = nn.Sequential(*layers, *projection(wide, outputs, 1))
+        self.add_module(key, nn.Sequential(*layers, *projection(wide, outputs, 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride), sizes rounded up."""
-        return x + self.conv(x) if self.adds else self.conv(x)
+        (layers,) = self
+        return x + layers(x) if self.adds else layers(x)
+
+
+class SqueezeExcite(nn.Sequential):
+    """Squeeze and excitation: scales each channel by a factor that the layers compute from the
+    means of all channels (Hu et al. 2017, arXiv:1709.01507).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        factors = x.mean(dim=(2, 3), keepdim=True)
+        for layer in self:
+            factors = layer(factors)
+        return x * factors
 
 
 class BasicBlock(nn.Module):

@@ -17,12 +17,13 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import (
+    InvertedResidual,
+    SqueezeExcite,
     conv2d,
     conv_bn_relu,
     conv_bn_relu6,
     dense_upsampling,
     depthwise,
-    projection,
     stage,
 )
 from posezoo.networks.layer_tables import LAYER_TABLES
@@ -76,33 +77,15 @@ def mobilenet_v1() -> nn.Sequential:
 
 def mobilenet_v2() -> nn.Sequential:
     """(N, 3, H, W) to (N, 1280, H / 32, W / 32), sizes rounded up."""
-    layers = [*conv_bn_relu(3, 32, stride=2, activation=nn.ReLU6)]
+    layers = [*conv_bn_relu6(3, 32, stride=2)]
     inputs = 32
     # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
     for expansion, outputs, blocks, stride in LAYER_TABLES["mobilenet_v2"]:
-        block = partial(_LinearBottleneck, expansion)
+        block = partial(InvertedResidual, expansion, key="out")
         layers += stage(block, inputs, outputs, blocks, stride)
         inputs = outputs
-    layers += conv_bn_relu(inputs, 1280, 1, activation=nn.ReLU6)
+    layers += conv_bn_relu6(inputs, 1280, 1)
     return nn.Sequential(*layers)
-
-
-class _LinearBottleneck(nn.Module):
-    """Expansion, depthwise convolution, linear projection; an input of the same shape is added."""
-
-    def __init__(self, expansion: int, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.adds = stride == 1 and inputs == outputs
-        wide = inputs * expansion
-        layers: list[nn.Module] = []
-        if expansion != 1:
-            layers += conv_bn_relu6(inputs, wide, 1)
-        layers += conv_bn_relu6(wide, wide, stride=stride, groups=wide)
-        layers += projection(wide, outputs, 1)
-        self.out = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.out(x) if self.adds else self.out(x)
 
 
 def mobilenet_v3(size: str) -> nn.Sequential:
@@ -135,7 +118,7 @@ class _InvertedResidual(nn.Module):
             self.expand = _conv_bn_act(conv2d(inputs, wide, 1), activate(inplace=True))
         deep = conv2d(wide, wide, block.kernel, stride=block.stride, groups=wide)
         self.conv1 = _conv_bn_act(deep, activate(inplace=True))
-        self.se = _SqueezeExcite(wide) if block.attention else nn.Identity()
+        self.se = _squeeze_excite(wide) if block.attention else nn.Identity()
         self.conv2 = _conv_bn_act(conv2d(wide, outputs, 1), nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,23 +132,16 @@ def _conv_bn_act(conv: nn.Conv2d, activation: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(conv=conv, bn=norm, act=activation))
 
 
-class _SqueezeExcite(nn.Module):
-    """Squeeze and excitation: scales each channel by a factor computed from the averages of all
-    channels.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        hidden = -(-(channels // 4) // 8) * 8  # a quarter, rounded up to a multiple of 8
-        self.conv1 = nn.Conv2d(channels, hidden, 1)
-        self.act1 = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(hidden, channels, 1)
-        self.act2 = nn.Hardsigmoid(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=(2, 3), keepdim=True)
-        hidden = self.act1(self.conv1(mean))
-        return x * self.act2(self.conv2(hidden))
+def _squeeze_excite(channels: int) -> SqueezeExcite:
+    hidden = -(-(channels // 4) // 8) * 8  # a quarter, rounded up to a multiple of 8
+    return SqueezeExcite(
+        OrderedDict(
+            conv1=nn.Conv2d(channels, hidden, 1),
+            act1=nn.ReLU(inplace=True),
+            conv2=nn.Conv2d(hidden, channels, 1),
+            act2=nn.Hardsigmoid(inplace=True),
+        )
+    )
 
 
 #: The trunks by name, each with its output channels. The keys of a MobileNet have one more level:

@@ -112,14 +112,12 @@ def find_weak_limb_candidates(
     lengths = np.sqrt(dx * dx + dy * dy)
     pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, lengths)
     with np.errstate(invalid="ignore"):
-        along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
-        agreeing = (along > min_affinity) & (along < np.inf)
+        along, agreeing = pairs.sample_field(pafs, min_affinity)
         # A negated any() of the opposite comparison would accept NaN.
         not_opposite = (along >= -np.float32(min_affinity)).all(axis=0)
         is_weak = agreeing.sum(axis=0) >= WEAK
         kept = np.flatnonzero(not_opposite & is_weak)
-    sums = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0)
-    return pairs.to_candidates(kept, sums / np.float32(SAMPLES))
+    return pairs.to_candidates(kept, along, agreeing, np.float32(SAMPLES))
 
 
 _PAIRS_AT_ONCE = 20_000
@@ -143,12 +141,10 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
             left = np.sort(left.take(highest))
         pairs = pairs[left]
         failed = failed[left]
-    along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
-    agreeing = (along > min_affinity) & (along < np.inf)
+    along, agreeing = pairs.sample_field(pafs, min_affinity)
     count = agreeing.sum(axis=0, dtype=np.float32)
     kept = np.flatnonzero(count >= ENOUGH)
-    sums = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0)
-    return pairs.to_candidates(kept, sums / count[kept])
+    return pairs.to_candidates(kept, along, agreeing, count[kept])
 
 
 SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
@@ -178,12 +174,22 @@ class _PeakPairs:
     def __getitem__(self, index: NDArray[Any]) -> _PeakPairs:
         return _PeakPairs(*(getattr(self, name).take(index) for name in self.__slots__))
 
-    def to_candidates(self, kept: NDArray[Any], scores: Floats) -> LimbCandidates:
-        """Some of the pairs, with these scores."""
+    def to_candidates(
+        self, kept: NDArray[Any], along: Floats, agreeing: NDArray[np.bool_], counts: Any
+    ) -> LimbCandidates:
+        """Some of the pairs; their scores are the sums of the agreeing samples, divided by
+        ``counts``.
+        """
+        sums = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0)
         limbs = self.limbs.take(kept)
         starts = self.starts.take(kept)
         ends = self.ends.take(kept)
-        return LimbCandidates(limbs, starts, ends, scores, self.lengths.take(kept))
+        return LimbCandidates(limbs, starts, ends, sums / counts, self.lengths.take(kept))
+
+    def sample_field(self, pafs: Floats, min_affinity: float) -> tuple[Floats, NDArray[np.bool_]]:
+        """(10, N) the affinities at the samples of each pair, and whether they agree."""
+        along = self.field_along(pafs, SHARES_OF_LIMB[:, None])
+        return along, (along > min_affinity) & (along < np.inf)
 
     def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the affinity of each pair at a relative position between its peaks."""

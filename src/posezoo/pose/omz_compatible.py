@@ -19,7 +19,7 @@ from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
-from posezoo.pose.peaks import quarter_offset, select_highest, upsample
+from posezoo.pose.peaks import locate_peaks, quarter_offset, select_highest, upsample
 from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
 
@@ -58,7 +58,7 @@ def decode_openpose_omz(
     pooled = np.stack([cv2.dilate(one, kernel) for one in joint_maps])
     is_peak = (joint_maps == pooled) & (joint_maps > options.min_keypoint_score)
     peaks = select_highest(joint_maps, np.flatnonzero(is_peak), options.max_peaks)
-    points = np.stack([peaks.columns, peaks.rows, peaks.scores], axis=1, dtype=np.float32)
+    points = locate_peaks(heatmaps, peaks, subpixel=False)
     points[:, :2] += quarter_offset(heatmaps, peaks.maps, peaks.columns, peaks.rows, first=1)
     last = np.subtract(heatmaps.shape[:0:-1], 1)
     points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, last)
@@ -195,7 +195,7 @@ def decode_associative_embedding_omz(
     cells = np.flatnonzero(nms_heatmaps > options.min_keypoint_score)
     peaks = select_highest(nms_heatmaps, cells, options.max_people).with_finite_tags(tags)
     heat = np.abs(heatmaps)
-    points = np.stack([peaks.columns, peaks.rows, peaks.scores], axis=1, dtype=np.float32)
+    points = locate_peaks(heatmaps, peaks, subpixel=False)
     peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
     owners = match_by_tags(peaks.maps, points, peak_tags, options.max_tag_distance)
     count = int(owners.max(initial=-1)) + 1

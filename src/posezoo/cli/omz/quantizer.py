@@ -66,11 +66,17 @@ def _run(args: argparse.Namespace) -> int:
     model_dir = args.model_dir or Path.cwd()
     context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
     task = _ReportedQuantization(
-        context, requested, args.target_device, args.force, args.dataset_dir, args.output_dir
+        context,
+        requested,
+        args.target_device,
+        args.force,
+        args.dataset_dir,
+        args.output_dir,
+        is_dry_run=args.dry_run,
     )
     failed = conventions.names_of_unreadable(selection)
     output = conventions.LineBuffer()
-    for outcome in for_each(selection.models, task.plan if args.dry_run else task.quantize):
+    for outcome in for_each(selection.models, task):
         if outcome.error is not None:
             output.print_error(outcome.error)
             output.write_out()
@@ -88,29 +94,25 @@ class _ReportedQuantization:
     force: bool
     dataset_dir: Path
     output_dir: Path | None
+    is_dry_run: bool
 
-    def plan(self, spec: ModelSpec, _listener: Listener) -> None:
-        lines = self._reporter(spec)
-        plan = self._plan(spec, lines)
-        if plan:
-            for ir in plan.irs:
-                heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
-                print_planned_ir(lines, spec.full_name, ir, heading)
-
-    def quantize(self, spec: ModelSpec, _listener: Listener) -> None:
+    def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
         from posezoo.pipeline.get import write_model_card
         from posezoo.pipeline.int8_models import make_int8
 
-        lines = self._reporter(spec)
-        plan = self._plan(spec, lines)
-        if plan:
-            make_int8(plan, listener=lines)
-            write_model_card(spec, self.context, self.output_dir)
-            lines.print_line("")
-
-    def _reporter(self, spec: ModelSpec) -> TextReporter:
         folder = self.context.layout.model_download_dir(spec)
-        return TextReporter(conventions.LineBuffer(), folder)
+        lines = TextReporter(conventions.LineBuffer(), folder)
+        plan = self._plan(spec, lines)
+        if plan is None:
+            return
+        if self.is_dry_run:
+            for ir in plan.irs:
+                heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
+                print_planned_ir(lines, spec.full_name, ir, heading)
+            return
+        make_int8(plan, listener=lines)
+        write_model_card(spec, self.context, self.output_dir)
+        lines.print_line("")
 
     def _plan(self, spec: ModelSpec, lines: TextReporter) -> QuantizationPlan | None:
         """The plan; None, and a line that says why, if the model is skipped."""

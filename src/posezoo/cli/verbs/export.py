@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from posezoo.export.export_writer import ExportChanges
     from posezoo.export.target_type import ExportedModel
     from posezoo.pipeline.export import ExportOptions
-    from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -101,7 +100,10 @@ def run(args: argparse.Namespace) -> int:
             console.print_line(f"Skipping {error.problem}")
             return Answer(facts={"skipped": error.problem})
         if isinstance(model, Plan):
-            return Answer(plan=_format_plan(model, options))
+            lines = model_jobs.format_plan(model)
+            if model.is_possible:
+                lines.append(f"would then export it to {options.folder}")
+            return Answer(plan=lines)
         exported.append(model)
         facts = {
             "precision": options.precision.value,
@@ -145,13 +147,6 @@ def _options_from_args(args: argparse.Namespace) -> ExportOptions:
         )
     except ExportError as error:
         parser.error(error.problem)
-
-
-def _format_plan(plan: Plan, options: ExportOptions) -> list[str]:
-    lines = model_jobs.format_plan(plan)
-    if plan.is_possible:
-        lines.append(f"would then export it to {options.folder}")
-    return lines
 
 
 def _tell_people(spec: ModelSpec, console: Console) -> str:

@@ -62,7 +62,10 @@ def run(args: argparse.Namespace) -> int:
         terms = _collect_terms(selection, context.layout, is_named=bool(args.models))
         if not terms:  # the problems were reported above
             return 1
-        _warn_of_missing_texts(terms, console)
+        for term in terms:
+            if not term.holder:
+                name = term.spec.full_name
+                console.warn(f"{name}: its license text, which names the holder, is not available")
     text = format_notice(terms)
     if args.output is not None:
         write_atomically(args.output, text.encode())
@@ -73,14 +76,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(text, end="")
     return 1 if selection.problems else 0
-
-
-def _warn_of_missing_texts(terms: Sequence[LicenseTerms], console: Console) -> None:
-    for term in terms:
-        if not term.holder:
-            console.warn(
-                f"{term.spec.full_name}: its license text, which names the holder, is not available"
-            )
 
 
 def _collect_terms(

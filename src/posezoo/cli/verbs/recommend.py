@@ -192,7 +192,8 @@ def _lines(answer: Recommendation, setting: str) -> Iterator[str]:
 def _describe(model: RankedModel) -> str:
     facts = []
     if model.ap:
-        facts.append(f"AP {model.ap.number:.3f} ({_origin(model.ap)})")
+        conditions = f": {model.ap.conditions}" if model.ap.conditions else ""
+        facts.append(f"AP {model.ap.number:.3f} ({model.ap.origin}{conditions})")
     if model.latency_ms:
         latency = model.latency_ms
         facts.append(f"{latency.number:.3g} ms ({latency.origin})")
@@ -201,7 +202,3 @@ def _describe(model: RankedModel) -> str:
     facts.append(model.row.license or "license unknown")
     facts.append(f"people from {model.row.people_from}")
     return ", ".join(facts)
-
-
-def _origin(metric: SourcedMetric) -> str:
-    return f"{metric.origin}: {metric.conditions}" if metric.conditions else f"{metric.origin}"

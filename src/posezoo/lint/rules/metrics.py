@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from posezoo.cards.card_reader import to_plain_text
 from posezoo.errors import (
@@ -267,23 +268,21 @@ def framework(view: ModelView) -> Facts:
     declared = spec.origin.framework or spec.framework if spec is not None else Framework.DLDT
     if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
         return
-    facts = [Statement("in model.yml", view.location("framework"), declared, declared)]
+    statements = [Statement("in model.yml", view.location("framework"), declared, declared)]
     if on_card is not None:
         text = to_plain_text(on_card.value)
-        facts.append(Statement("on the card", view.card_location(on_card), simplify(text), text))
-    for place, text in _index_cells(view, "framework"):
-        facts.append(Statement("in the index", place, simplify(text), text))
-    yield (
-        "framework",
-        [replace(each, value=FRAMEWORKS[each.value]) for each in facts if each.value in FRAMEWORKS],
-    )
+        statements.append(Statement("on the card", view.card_location(on_card), text, text))
+    statements += _read_index(view, "framework", str)
+    facts = [replace(each, value=FRAMEWORKS.get(simplify(each.text))) for each in statements]
+    yield "framework", [each for each in facts if each.value is not None]
 
 
-def _index_cells(view: ModelView, kind: str) -> Iterator[tuple[FileLocation, str]]:
+def _read_index(view: ModelView, kind: str, read: Callable[[str], Any]) -> Iterator[Statement]:
     """What the index pages state about a model in their columns of a kind."""
     for row in view.zoo.index.get(view.name, ()):
         if kind in row.cells:
-            yield FileLocation(row.file, row.line), row.cells[kind].value
+            text = row.cells[kind].value
+            yield Statement("in the index", FileLocation(row.file, row.line), read(text), text)
 
 
 def _equal_rounded(one: Sequence[Number], other: Sequence[Number]) -> bool:
@@ -306,10 +305,8 @@ def index_figures(view: ModelView) -> Facts:
 
 
 def _read_figures(view: ModelView, kind: str) -> list[Statement]:
-    statements = []
-    for place, text in _index_cells(view, kind):
-        if "~" not in text:  # a range of several models
-            statements.append(Statement("in the index", place, parse_numbers(text), text))
+    in_index = _read_index(view, kind, parse_numbers)
+    statements = [each for each in in_index if "~" not in each.text]  # a range of several models
     on_card = view.claims.metrics.get(kind)
     if on_card is not None and len(numbers := parse_numbers(on_card.value)) == 1:
         statements.append(
@@ -412,8 +409,7 @@ def accuracy(view: ModelView) -> Facts:
     Example: 69.04% on the card, 96.04% in the index
     """
     on_card = view.claims.accuracy
-    for place, text in _index_cells(view, "accuracy"):
-        in_index = Statement("in the index", place, parse_numbers(text), text)
+    for in_index in _read_index(view, "accuracy", parse_numbers):
         yield "accuracy", [*_state(view, on_card), in_index]
     for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
         node = view.location("published", "accuracy", index)

@@ -6,12 +6,13 @@ arXiv:2007.00992. The keys are those of rexnetv1.py of its authors.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from posezoo.networks.blocks import conv_bn_relu, depthwise_bn, projection
+from posezoo.networks.blocks import SqueezeExcite, conv_bn_relu, depthwise_bn, projection
 
 #: Width 1.0: output channels of the blocks, from 16 in equal steps.
 CHANNELS = (16, 27, 38, 50, 61, 72, 84, 95, 106, 117, 128, 140, 151, 162, 174, 185)
@@ -55,7 +56,7 @@ class _Block(nn.Module):
             self.out.extend(_conv_bn_silu(inputs, wide, 1))
         self.out.extend(depthwise_bn(wide, stride))
         if index >= ATTENTION:
-            self.out.append(_Attention(wide))
+            self.out.append(_attention(wide))
         self.out.append(nn.ReLU6())
         self.out.extend(projection(wide, outputs, 1))
 
@@ -65,19 +66,14 @@ class _Block(nn.Module):
         return self.out(x) + pad(x, (0, 0, 0, 0, 0, self.added))
 
 
-class _Attention(nn.Module):
+def _attention(channels: int) -> SqueezeExcite:
     """Squeeze and excitation, with batch normalization."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        hidden = channels // 12
-        self.fc = nn.Sequential(
-            nn.Conv2d(channels, hidden, 1),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(hidden, channels, 1),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.fc(x.mean(dim=(2, 3), keepdim=True))
+    hidden = channels // 12
+    layers = nn.Sequential(
+        nn.Conv2d(channels, hidden, 1),
+        nn.BatchNorm2d(hidden),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(hidden, channels, 1),
+        nn.Sigmoid(),
+    )
+    return SqueezeExcite(OrderedDict(fc=layers))
