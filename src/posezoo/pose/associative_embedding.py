@@ -99,6 +99,9 @@ def _refine(
         cells = np.flatnonzero(heat.reshape(-1) > _MIN_MAXIMUM)
         values = heat.reshape(-1)[cells]
         own_tags = tags[joint].reshape(-1, tags.shape[3])[cells]
+        people: list[int] = []
+        places: list[tuple[int, int]] = []
+        scores: list[float] = []
         for person in missing.tolist():
             # The published cost is the rounded distance minus the heatmap value, which is below 1.
             distances = np.abs(own_tags - means[person]).max(axis=1)
@@ -114,9 +117,14 @@ def _refine(
             others = float(around.sum()) - height
             if not others >= 0.5 * height * (around.size - 1):
                 continue
-            score = values[best : best + 1]
-            peak = Peaks(np.array([0]), np.array([column]), np.array([row]), score)
-            keypoints[person, joint] = locate_peaks(heat[None], peak, subpixel=adjust)[0]
+            people.append(person)
+            places.append((row, column))
+            scores.append(height)
+        if people:
+            rows, columns = np.array(places).T
+            maps = np.zeros(len(people), int)
+            peaks = Peaks(maps, columns, rows, np.array(scores, np.float32))
+            keypoints[people, joint] = locate_peaks(heat[None], peaks, subpixel=adjust)
 
 
 # Smaller distances of tags are rounded to 0.
