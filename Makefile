@@ -9,7 +9,7 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench measure resolve \
+.PHONY: help quickstart test test-all test-slow test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
         posenet-env judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
@@ -151,6 +151,10 @@ export TFJS_MODELS ?= $(wildcard $(CURDIR)/build/npm-models/package/models)
 
 bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+bench-once: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
+bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/judges/.installed  ## see that each benchmark comes to its end: one round, nothing recorded
+	for script in benchmarks/bench_*.py; do BENCH_TRIAL=1 $(BIN)/python $$script || exit 1; done
 
 # Photos with people, and their annotations in person_keypoints.json; what to measure; --dry_run or models' names.
 PHOTOS  ?= ../shared/data/photos

@@ -15,12 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import machine, record, spread, wall_s
+from harness import amount, exit_code, machine, record, spread, wall_s
 
 ROOT = Path(__file__).resolve().parents[1]
 OMZ_BIN = ROOT / "build" / "mo-env" / "bin"
 POSEZOO = str(Path(sys.executable).with_name("posezoo"))
-ROUNDS = 10
+ROUNDS = amount(10)
 NAMES = 300  # models in the registry whose names are listed for TAB; none of their files is read
 
 BARE, LOADED, OMZ = "python -c pass", "PyYAML loads the same files", "omz_downloader --print_all"
@@ -103,7 +103,7 @@ def main() -> int:
         print(f"{name:38} {seconds[name]['min']:.3f} s, {times:.1f} x {reference}, bar {bar}")
     faster = seconds[OMZ]["min"] / seconds["downloader.py --print_all"]["min"]
     print(f"{OMZ} takes {faster:.1f} times as long as ours, bar {TIMES_FASTER_THAN_OMZ}")
-    return int(missed > 0 or faster < TIMES_FASTER_THAN_OMZ)
+    return exit_code(missed > 0 or faster < TIMES_FASTER_THAN_OMZ)
 
 
 if __name__ == "__main__":

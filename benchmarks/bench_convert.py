@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import machine, record, spread, wall_s
+from harness import amount, exit_code, machine, record, spread, wall_s
 
 from networks import NETWORKS, Drawing
 from posezoo.files import verified_files
 
-ROUNDS = 5
+ROUNDS = amount(5)
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
 
 #: The least speed-up relative to ``mo``, in the median of the rounds.
@@ -150,7 +150,7 @@ def main() -> int:
                 f"{name:18} {contestant:23} {in_words(times)} s, {in_words(ratio)} x as fast as mo"
             )
         record("bench_convert", metrics)
-    return int(missed > 0)
+    return exit_code(missed > 0)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from downloads import DOWNLOADER, ROOT, Run, server, sha384_of, timed, write_model
-from harness import machine, record, spread
+from harness import amount, exit_code, machine, record, spread
 
 MO_PYTHON = ROOT / "build" / "mo-env" / "bin" / "python"
 
-SIZE, ROUNDS = 512 << 20, 5
+SIZE = amount(512, trial=16) << 20
+ROUNDS = amount(5)
 TIMES_CPU_OF_BARE = 1.25
 LIMIT_MIB = 60.0
 OURS, OMZ, BARE = "posezoo", "omz_downloader", "bare requests + SHA-384"
@@ -92,7 +93,7 @@ def main() -> int:
     print(f"{peak:.1f} MiB, bar {LIMIT_MIB:.0f} MiB")
     is_slower = OMZ in metrics and ours["seconds"]["median"] > metrics[OMZ]["seconds"]["median"]
     print(f"slower than {OMZ}: {is_slower}")
-    return int(is_slower or times > TIMES_CPU_OF_BARE or peak > LIMIT_MIB)
+    return exit_code(is_slower or times > TIMES_CPU_OF_BARE or peak > LIMIT_MIB)
 
 
 if __name__ == "__main__":

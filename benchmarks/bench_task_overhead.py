@@ -14,18 +14,14 @@ import time
 from collections.abc import Iterator
 
 from distributed import LocalCluster
-from harness import machine, record, spread
+from harness import amount, do_nothing, exit_code, machine, record, spread
 
-from posezoo.events import Listener
 from posezoo.pipeline.for_each import Executor, for_each
 
-TASKS, ROUNDS = 1000, 5
+TASKS = amount(1000, trial=20)
+ROUNDS = amount(5)
 #: The most milliseconds for each task.
 BAR_MS = 5.0
-
-
-def do_nothing(_number: int, _listener: Listener) -> None:
-    """An empty task."""
 
 
 def rounds(executor: Executor) -> Iterator[float]:
@@ -47,7 +43,7 @@ def main() -> int:
     for way, taken in results.items():
         print(f"{way}: {taken['median']:.2f} ms a task ({taken['min']:.2f} to {taken['max']:.2f})")
     record("bench_task_overhead", {"tasks": TASKS, "ms": results})
-    return int(max(taken["median"] for taken in results.values()) > BAR_MS)
+    return exit_code(max(taken["median"] for taken in results.values()) > BAR_MS)
 
 
 if __name__ == "__main__":

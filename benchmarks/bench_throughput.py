@@ -30,7 +30,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from harness import machine, record, spread
+from harness import amount, exit_code, machine, record, spread
 
 import posezoo
 from posezoo.ir.openvino_import import import_openvino
@@ -42,7 +42,8 @@ from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 
-ROUNDS, FRAMES = 10, 60
+ROUNDS = amount(10)
+FRAMES = amount(60, trial=4)
 REQUESTS = 4
 HEIGHT, WIDTH = 720, 1280
 MIN_SCORE = 0.1  # draw all keypoints that are found
@@ -210,7 +211,7 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
     )
     for line in missed:
         print(f"missed: {line}")
-    return 1 if missed else 0
+    return exit_code(bool(missed))
 
 
 if __name__ == "__main__":

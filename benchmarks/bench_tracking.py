@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import machine, record
+from harness import exit_code, machine, record
 from numpy.typing import NDArray
 from walks import FPS, WALKING, Walk, detections, walk
 
@@ -205,7 +205,7 @@ def main() -> int:
         or smoothed["jitter_share"] > 0.4
         or smoothed["lag_px"] > 3
     )
-    return int(is_missed)
+    return exit_code(is_missed)
 
 
 if __name__ == "__main__":

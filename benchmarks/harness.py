@@ -18,12 +18,30 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 
+#: Whether a benchmark only has to come to its end (``make bench-once``): it runs one round, misses
+#: no bar, and records nothing.
+IS_TRIAL = bool(os.environ.get("BENCH_TRIAL"))
+
 # As pip leaves an installed package, and the peers': else each start would compile what was edited
 # last, and where PYTHONDONTWRITEBYTECODE is set, each one after it too.
 for _folder in ("src", "tools"):
     compileall.compile_dir(Path(__file__).parents[1] / _folder, quiet=1)
 
 _PACKAGES = ("posezoo", "numpy", "opencv-python-headless", "openvino", "requests", "urllib3")
+
+
+def amount(usual: int, *, trial: int = 1) -> int:
+    """How many rounds, tasks or frames a benchmark has."""
+    return trial if IS_TRIAL else usual
+
+
+def exit_code(missed: bool) -> int:
+    """Of a benchmark: 1 if it missed a bar."""
+    return int(missed and not IS_TRIAL)
+
+
+def do_nothing(_number: int, _listener: object) -> None:
+    """An empty task, in a module that child processes can import."""
 
 
 def machine() -> dict[str, object]:
@@ -65,6 +83,8 @@ def wall_s(command: Sequence[str], exit_codes: Sequence[int] = (0,), **environ: 
 
 def record(name: str, metrics: Mapping[str, object]) -> None:
     """Append a line to ``results/<name>.jsonl``: the time, the machine, and the results."""
+    if IS_TRIAL:
+        return
     RESULTS.mkdir(exist_ok=True)
     line = {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
