@@ -9,7 +9,7 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
         posenet-env judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
@@ -37,11 +37,15 @@ PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tool
 test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not mo"
 
-test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones
-	$(PYTEST) -m "not mo"
+test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
+	$(PYTEST) -m "not mo and not release"
 
 test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
-	$(PYTEST) -m "slow and not mo"
+	$(PYTEST) -m "slow and not mo and not release"
+
+# Much of their time is waiting for the package index.
+test-release: $(VENV)/.installed-test  ## build a release and an image, and try them as users would
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py
 
 test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
 	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder

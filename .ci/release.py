@@ -107,15 +107,17 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
         raise ReleaseError(
             f"{dist} is not a release's folder: remove it, or name another with --dist"
         )
-    built, again = (build(release, folder / name) for name in ("first", "second clone"))
-    if different := [name for name in {*built, *again} if built.get(name) != again.get(name)]:
-        raise ReleaseError(f"a second build has other bytes: {', '.join(different)}")
+    built = build(release, folder / "first")
     made = folder / "made"
     made.mkdir()
     for name, content in built.items():
         (made / name).write_bytes(content)
-        print(f"{name}: {len(content)} bytes, the same in two builds")
     check_files(release, made)
+    again = build(release, folder / "second clone")
+    if different := [name for name in {*built, *again} if built.get(name) != again.get(name)]:
+        raise ReleaseError(f"a second build has other bytes: {', '.join(different)}")
+    for name, content in built.items():
+        print(f"{name}: {len(content)} bytes, the same in two builds")
     run(sys.executable, "-m", "twine", "check", "--strict", *made.iterdir())
     wheels = download(made, (sys.executable, "-m", "pip"), THIS_PYTHON, folder)
     sbom = render_sbom(release, made, wheels)

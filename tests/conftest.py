@@ -192,14 +192,12 @@ def photos(shared: Path):
 #: The files that take longest, the longest first. A file's tests stay together, so that one that begins late would
 #: keep the others waiting at the end.
 LONGEST = (
-    "test_container.py",
     "test_docs.py",
     "convert/test_self_check.py",
     "test_founding_end_to_end.py",
     "lint/test_injected_mistakes.py",
     "workers/test_cluster.py",
     "convert/test_decoding.py",
-    "test_release.py",
     "networks/test_export.py",
     "pipeline/test_stores.py",
     "quantize/test_real_models.py",

@@ -17,7 +17,7 @@ import pytest
 
 from fakes.checkout import ONLINE, ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 USER = 4321  # who exists neither on this machine nor in the image
 LINES = re.findall(r"^\$ (.+)$", (ROOT / "docs" / "container.md").read_text("utf-8"), re.MULTILINE)

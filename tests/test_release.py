@@ -13,7 +13,7 @@ import pytest
 
 from fakes.checkout import ONLINE, ROOT, copy_checkout, git
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 
 @pytest.fixture(scope="module")
