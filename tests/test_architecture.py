@@ -34,7 +34,7 @@ LAYERS: tuple[set[str], ...] = (
     {"benchmarking", "bom", "doctor", "evaluation", "export", "gallery", "lint", "mirror", "oci"},
     {"quantize"},
     {"pipeline"},
-    {"api", "demo"},
+    {"api", "video"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -26,15 +26,15 @@ from posezoo.workers.signals import SignalExit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from posezoo.demo.frame_outputs import JsonListWriter
-    from posezoo.demo.frame_publishers import FramePublisher
-    from posezoo.demo.frame_sources import Frame, FrameSource
-    from posezoo.demo.model_loading import ModelLoader
-    from posezoo.demo.player import Player
     from posezoo.pose.keypoints import Pose
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions
     from posezoo.settings import Settings
+    from posezoo.video.frame_outputs import JsonListWriter
+    from posezoo.video.frame_publishers import FramePublisher
+    from posezoo.video.frame_sources import Frame, FrameSource
+    from posezoo.video.model_loading import ModelLoader
+    from posezoo.video.player import Player
 
 EXAMPLES = """
 posezoo demo -m blazepose-full -i photo.jpg
@@ -265,15 +265,15 @@ def run(args: argparse.Namespace) -> int:
     disconnected.
     """
     input_flags = _require_input_flags_allowed(args)
-    from posezoo.demo.frame_outputs import open_output
-    from posezoo.demo.frame_publishers import is_stdout, open_publisher
-    from posezoo.demo.frame_sources import open_source
-    from posezoo.demo.model_loading import find_model
-    from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
-    from posezoo.demo.utilization_monitor import UtilizationMonitor
-    from posezoo.demo.window import Window, require_display
     from posezoo.pipeline.load import explain_no_people
     from posezoo.runtime.runtime_config import require_device
+    from posezoo.video.frame_outputs import open_output
+    from posezoo.video.frame_publishers import is_stdout, open_publisher
+    from posezoo.video.frame_sources import open_source
+    from posezoo.video.model_loading import find_model
+    from posezoo.video.player import ExecutionMode, Player, format_summary, summarize_run
+    from posezoo.video.utilization_monitor import UtilizationMonitor
+    from posezoo.video.window import Window, require_display
 
     failures = []
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
@@ -356,7 +356,7 @@ def _require_input_flags_allowed(args: argparse.Namespace) -> str:
 def _pose_writer(
     args: argparse.Namespace, source: FrameSource, publish: FramePublisher, stack: ExitStack
 ) -> _PoseWriter:
-    from posezoo.demo.frame_publishers import is_stdout
+    from posezoo.video.frame_publishers import is_stdout
 
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
@@ -366,7 +366,7 @@ def _pose_writer(
 
 
 def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:
-    from posezoo.demo.frame_outputs import JsonListWriter
+    from posezoo.video.frame_outputs import JsonListWriter
 
     if path is None:
         return None
@@ -431,8 +431,8 @@ class _PoseWriter:
     results: JsonListWriter | None
 
     def __call__(self, frame: Frame, poses: list[Pose]) -> None:
-        from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
-        from posezoo.demo.player import format_pose
+        from posezoo.video.frame_outputs import coco_image_id, frame_to_json
+        from posezoo.video.player import format_pose
 
         self.publish(self.source, frame, poses)
         if self.raw_output is not None:

@@ -29,8 +29,8 @@ from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL, select_models
 from posezoo.console import Console
-from posezoo.demo.run_inputs import expand_image_paths
 from posezoo.errors import PosezooError, import_cv2, import_optional
+from posezoo.video.run_inputs import expand_image_paths
 
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts

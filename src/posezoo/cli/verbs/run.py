@@ -26,18 +26,18 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL
 from posezoo.console import Console
-from posezoo.demo.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
+from posezoo.video.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 
 if TYPE_CHECKING:
-    from posezoo.demo.frame_rate import StepTimer
-    from posezoo.demo.input_runner import InputRunner
-    from posezoo.demo.timed_loading import ChosenModel
     from posezoo.pipeline.zoo_context import Context
     from posezoo.runtime.estimator import Estimator
+    from posezoo.video.frame_rate import StepTimer
+    from posezoo.video.input_runner import InputRunner
+    from posezoo.video.timed_loading import ChosenModel
 
 EXAMPLES = """
 posezoo run
@@ -93,12 +93,12 @@ def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.demo.frame_publishers import is_stdout, open_publisher
-    from posezoo.demo.frame_rate import StepTimer
-    from posezoo.demo.input_runner import InputRunner
-    from posezoo.demo.timed_loading import TimedLoader
     from posezoo.pipeline.load import explain_no_people
     from posezoo.settings import user_folder
+    from posezoo.video.frame_publishers import is_stdout, open_publisher
+    from posezoo.video.frame_rate import StepTimer
+    from posezoo.video.input_runner import InputRunner
+    from posezoo.video.timed_loading import TimedLoader
 
     _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
@@ -211,7 +211,7 @@ def _open_inputs(
 
 def _choose_model(name: str | None, checkpoint: Path | None, context: Context) -> ChosenModel:
     """The model that the user names: by a name, an IR, or a checkpoint."""
-    from posezoo.demo.timed_loading import ChosenModel
+    from posezoo.video.timed_loading import ChosenModel
 
     if checkpoint is not None:
         return _choose_checkpoint(checkpoint, name, context)
@@ -273,8 +273,8 @@ def _choose_checkpoint(checkpoint: Path, name: str | None, context: Context) -> 
         name: the name of a model or of one of our networks; None for the only network that reads
             the weights.
     """
-    from posezoo.demo.model_loading import find_fitting_network
-    from posezoo.demo.timed_loading import ChosenModel
+    from posezoo.video.model_loading import find_fitting_network
+    from posezoo.video.timed_loading import ChosenModel
 
     name = name or find_fitting_network(checkpoint)
     model = flags.model_with_checkpoint(context.registry, name, checkpoint)
@@ -293,8 +293,8 @@ def _precision_of(chosen: ChosenModel, precision: Precision) -> str:
 
 
 def _download_samples(context: Context, timer: StepTimer, console: Console) -> RunInputs:
-    from posezoo.demo.timed_loading import DOWNLOAD
     from posezoo.download.published_photos import download_samples
+    from posezoo.video.timed_loading import DOWNLOAD
 
     options = context.download_options
     with timer.time_step(DOWNLOAD):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.demo.frame_rate import StepTimer
 from posezoo.events import Listener
 from posezoo.pipeline import load
 from posezoo.pipeline.get import (
@@ -22,6 +21,7 @@ from posezoo.pipeline.zoo_context import Context
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, Precision
+from posezoo.video.frame_rate import StepTimer
 
 DOWNLOAD = "download and verify"
 CONVERT = "convert and self-check"
