@@ -20,9 +20,10 @@ from posezoo.pipeline.load import (
     detector_irs,
     require_detector_used,
 )
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import TAG_MARK
 from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, Precision
 

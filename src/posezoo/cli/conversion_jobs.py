@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.resolved import Resolved
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec, Precision
 
 
@@ -111,7 +111,7 @@ class ConversionTask:
         return plan
 
     def _resolve(self, spec: ModelSpec) -> Resolved:
-        from posezoo.pipeline.get import resolve_model
+        from posezoo.resolve.resolution import resolve_model
 
         return resolve_model(
             spec, self.precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint

@@ -29,9 +29,9 @@ from posezoo.user_folders import STORES, StorePath
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.for_each import Executor
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
+    from posezoo.resolve.stage_context import Context
     from posezoo.video.frame_publishers import MqttTopic
     from posezoo.video.video_options import VideoOptions
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec, Precision
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,6 @@ from posezoo.errors import (
     ConversionError,
     DownloadError,
     PosezooError,
-    SpecError,
-    UnknownModelError,
 )
 from posezoo.events import (
     ConversionFinished,
@@ -28,15 +26,12 @@ from posezoo.files.stores import publish
 from posezoo.layout import ModelLayout
 from posezoo.pipeline import store_transfers
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.zoo_context import Context, model_roots
 from posezoo.registry import format_command
-from posezoo.resolve.chosen_inputs import with_inputs
-from posezoo.resolve.chosen_route import choose_route
-from posezoo.resolve.chosen_targets import choose_targets
-from posezoo.resolve.custom_weights import checkpoint_dir, require_network, with_known_network
-from posezoo.resolve.input_options import InputOptions
+from posezoo.resolve.custom_weights import checkpoint_dir, require_network
+from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved, Target
-from posezoo.spec.model import Decoder, Model, ModelSpec, Precision
+from posezoo.resolve.stage_context import Context
+from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:
@@ -103,69 +98,6 @@ def _bring_published_files(resolved: Resolved, context: Context) -> None:
     with store_transfers.shared_files(spec, layout, options):
         if all(layout.file_path(spec, file).is_file() for file in spec.files):
             download_model(spec, layout, options, candidates=())
-
-
-def resolve_model(
-    spec: ModelSpec,
-    precisions: Iterable[Precision],
-    context: Context,
-    *,
-    inputs: InputOptions | None = None,
-    checkpoint: Path | None = None,
-) -> Resolved:
-    """Decide on the network, inputs, pins, route and targets of a model, in this order.
-
-    No file of the model is read.
-
-    Args:
-        spec: the chosen variant; with the user's own checkpoint, the model from
-            ``resolve.custom_weights``.
-        precisions: the precisions of the IR.
-        context: the registry, the folders and the lock, and which converters may be used.
-        inputs: how the IR's inputs differ from those in model.yml.
-        checkpoint: the user's own weights, which replace the published ones.
-
-    Raises:
-        ConversionError: the requested inputs do not fit the model.
-        PosezooError: an argument for Model Optimizer is unknown or not valid.
-        LockError: the lock is strict, and does not list the model as it is declared.
-    """
-    # On a worker without a shared disk.
-    if not spec.path.is_file():
-        model_roots(context.settings)
-    spec = with_known_network(spec)
-    if inputs is not None and inputs != InputOptions():
-        from posezoo.convert.formats import image_layout
-
-        spec = with_inputs(
-            spec,
-            inputs,
-            _find_decoder(spec, context),
-            image_layout(spec.framework),
-            has_mo=context.has_model_optimizer,
-        )
-    spec = context.lock.with_pins(spec)
-    chosen = choose_route(
-        spec,
-        has_model_optimizer=context.has_model_optimizer,
-        stand_in=context.settings.mo if context.mo is None else None,
-        allow_upstream_code=context.allow_upstream_code,
-    )
-    layout = replace(context.layout, checkpoint=checkpoint)
-    targets = choose_targets(spec, precisions, chosen, layout, context.lock)
-    decoder = spec.decoding.decoder if spec.decoding else _find_decoder(spec, context)
-    return Resolved(
-        spec, chosen.source, chosen.route, chosen.runs_upstream_code, decoder, layout, targets
-    )
-
-
-def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
-    """The model's own decoder; if it has none, its composite's."""
-    if spec.decoder is None and spec.composite:
-        # Reported if the composite itself is requested.
-        with suppress(SpecError, UnknownModelError):
-            return context.registry.composite_of(spec).decoder
-    return spec.decoder
 
 
 def download(plan: Plan, context: Context, *, listener: Listener = ignore_event) -> Resolved:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from posezoo.errors import InferenceError, SettingsError, UnknownModelError
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import Registry, open_registry
 from posezoo.resolve.people import resolve_people
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import DEFAULT_DETECTOR, Settings, user_folder
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
 

@@ -12,9 +12,9 @@ from posezoo.download.model_download import PlannedFile, plan_download
 from posezoo.errors import ConversionError
 from posezoo.files import verified_files
 from posezoo.pipeline import store_transfers
-from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Digest, Precision
 from posezoo.spec.routes import Obstacle
 

@@ -17,7 +17,7 @@ from posezoo.pose.decoders import DECODERS
 from posezoo.spec.model import Model, Precision
 
 if TYPE_CHECKING:
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions
 

@@ -13,11 +13,11 @@ from posezoo.pipeline.get import (
     convert,
     download,
     get_irs,
-    resolve_model,
     with_checkpoint_dir,
     write_model_card,
 )
-from posezoo.pipeline.zoo_context import Context
+from posezoo.resolve.resolution import resolve_model
+from posezoo.resolve.stage_context import Context
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, Precision

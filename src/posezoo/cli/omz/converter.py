@@ -25,9 +25,9 @@ from posezoo.workers.threads import available_cores
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.events import Listener
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.resolve.input_options import InputOptions
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 
@@ -227,8 +227,9 @@ class _ReportedConversion:
         """Convert a model; return False if there is nothing to convert, or if only the plan is
         printed.
         """
-        from posezoo.pipeline.get import get, resolve_model, write_model_card
+        from posezoo.pipeline.get import get, write_model_card
         from posezoo.pipeline.plan import make_plan
+        from posezoo.resolve.resolution import resolve_model
         from posezoo.spec.model import Precision
 
         precisions = [each for each in (Precision.FP16, Precision.FP32) if each in self.requested]

@@ -12,8 +12,8 @@ from posezoo.cli.model_jobs import Answer
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -83,8 +83,9 @@ def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selec
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
     """Write the ONNX file of each selected model, or show what would be written."""
     from posezoo.convert.frontends import verify_source_model
-    from posezoo.pipeline.get import export_onnx, resolve_model
+    from posezoo.pipeline.get import export_onnx
     from posezoo.resolve.custom_weights import require_network
+    from posezoo.resolve.resolution import resolve_model
 
     inputs = flags.input_options_from_args(args)
 

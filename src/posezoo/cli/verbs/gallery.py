@@ -35,8 +35,8 @@ from posezoo.video.run_inputs import expand_image_paths
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
     from posezoo.gallery.gallery_data import Picture
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo gallery --output site/

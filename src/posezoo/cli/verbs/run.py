@@ -33,7 +33,7 @@ from posezoo.spec.model import Precision
 from posezoo.video.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 
 if TYPE_CHECKING:
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.video.frame_rate import StepTimer
     from posezoo.video.input_runner import InputRunner
