@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,14 +29,23 @@ from posezoo.pipeline import store_transfers
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.registry import format_command
 from posezoo.resolve.custom_weights import checkpoint_dir, require_network
+from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.resolve.stage_context import Context
-from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
+
+
+#: The steps of ``get``, by the names that ``posezoo run`` prints.
+DOWNLOAD = "download and verify"
+CONVERT = "convert and self-check"
+
+#: Is entered for the time of a step, with the step's name.
+TimeStep = Callable[[str], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,55 @@ class Converted:
     irs: Mapping[Precision, Path]
 
 
+@dataclass(frozen=True, slots=True)
+class ConversionTask:
+    """Makes the IR and the card of a model; it is pickled for other processes."""
+
+    context: Context
+    precisions: Sequence[Precision]
+    options: ConversionOptions
+    inputs: InputOptions | None = None
+    checkpoint: Path | None = None
+    downloads: bool = True
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Converted:
+        """Resolve, plan, download and convert a model, and write its card."""
+        context = self.context
+        resolved = self._resolve(spec)
+        converted = get(
+            resolved, context, self.options, downloads=self.downloads, listener=listener
+        )
+        write_model_card(converted.resolved.spec, context)
+        return converted
+
+    def plan(self, spec: ModelSpec, _listener: Listener = ignore_event) -> Plan:
+        """What would be done for a model; nothing is written."""
+        resolved = self._resolve(spec)
+        plan = make_plan(
+            resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
+        )
+        if plan.source_error is not None:
+            raise plan.source_error
+        if not self.downloads and not spec.is_converted:
+            convert(resolved, plan, self.options)  # it only looks for the published IR
+        return plan
+
+    def write_composite_cards(
+        self, composites: Iterable[CompositeSpec], failed: Container[str]
+    ) -> None:
+        """Write the cards of the composites of which no part failed."""
+        # Read again: a process may have written it.
+        context = replace(self.context, lock=copy(self.context.lock))
+        for composite in composites:
+            if not any(stage in failed for stage in composite.stages):
+                write_model_card(composite, context)
+
+    def _resolve(self, spec: ModelSpec) -> Resolved:
+        return resolve_model(
+            spec, self.precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
+        )
+
+
 def get(
     resolved: Resolved,
     context: Context,
@@ -53,12 +112,14 @@ def get(
     *,
     downloads: bool = True,
     listener: Listener = ignore_event,
+    time_step: TimeStep = nullcontext,
 ) -> Converted:
     """Download and convert a model; files and IR that are up to date are kept.
 
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
+        time_step: measures the steps ``DOWNLOAD`` and ``CONVERT``.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -67,12 +128,14 @@ def get(
         LockError: a strict lock does not list a file or an IR.
     """
     options = options or ConversionOptions()
-    plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
-    if downloads:
-        resolved = download(plan, context, listener=listener)
-    elif plan.is_due and plan.obstacle is None:
-        _bring_published_files(resolved, context)
-    return convert(resolved, plan, options, listener=listener)
+    with time_step(DOWNLOAD):
+        plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
+        if downloads:
+            resolved = download(plan, context, listener=listener)
+        elif plan.is_due and plan.obstacle is None:
+            _bring_published_files(resolved, context)
+    with time_step(CONVERT):
+        return convert(resolved, plan, options, listener=listener)
 
 
 def bring_irs_and_plan(
@@ -328,8 +391,15 @@ def get_irs(
     checkpoint: Path | None = None,
     options: ConversionOptions | None = None,
     listener: Listener = ignore_event,
+    time_step: TimeStep = nullcontext,
+    with_both: bool = False,
 ) -> dict[str, Path]:
     """The .xml of each part of a model by its name; it is downloaded and converted if needed.
+
+    Args:
+        time_step: as for ``get``.
+        with_both: whether FP32 and FP16 are made by one reading of the original, if it is one of
+            them. Of a published IR, only the files in use are downloaded.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -337,8 +407,11 @@ def get_irs(
     """
     irs = {}
     for part in context.registry.parts(model):
-        resolved = resolve_model(part, (precision,), context, checkpoint=checkpoint)
-        converted = get(resolved, context, options, listener=listener)
+        both = (Precision.FP32, Precision.FP16)
+        makes_both = with_both and precision in both and not part.is_ir
+        precisions = both if makes_both else (precision,)
+        resolved = resolve_model(part, precisions, context, checkpoint=checkpoint)
+        converted = get(resolved, context, options, listener=listener, time_step=time_step)
         irs[part.name] = converted.irs[precision]
     return irs
 

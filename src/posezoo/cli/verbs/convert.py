@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.conversion_jobs import convert_selected
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 
@@ -51,11 +50,17 @@ def run(args: argparse.Namespace) -> int:
         selection = _select_with_checkpoint(args, context)
     if args.onnx_only:
         return _export(args, context, selection)
-    options = flags.conversion_options_from_args(args)
-    inputs = flags.input_options_from_args(args)
-    return convert_selected(
-        args, context, options, downloads=False, selection=selection, inputs=inputs
+    from posezoo.pipeline.get import ConversionTask
+
+    task = ConversionTask(
+        context,
+        args.precisions,
+        flags.conversion_options_from_args(args),
+        flags.input_options_from_args(args),
+        args.checkpoint,
+        downloads=False,
     )
+    return model_jobs.make_selected(args, task, selection)
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
