@@ -210,7 +210,7 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     options = context.download_options
     others: Sequence[str] = ()
     if spec.is_ir:
-        others = store_transfers.find_weights(spec, resolved.layout, options).local_precisions
+        others = store_transfers.locate_weights(spec, resolved.layout, options).local_precisions
     if others:
         error.hint = f"its files in {' and '.join(others)} are available: --precision {others[0]}"
         return
@@ -240,7 +240,7 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
             continue
         origins: set[str] = set()
         for part in context.registry.parts(model):
-            weights = store_transfers.find_weights(part, context.layout, context.download_options)
+            weights = store_transfers.locate_weights(part, context.layout, context.download_options)
             origins.update(weights.best_places)
         if origins <= LOCAL:
             local.append(model.full_name)
@@ -278,7 +278,7 @@ def convert(
     with store_transfers.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
         if due:
-            _make_due_irs(resolved, due, plan.model_optimizer, options, listener)
+            _make_irs(resolved, due, plan.model_optimizer, options, listener)
         # Also those that an earlier run made, which may have been killed before it published them.
         store_transfers.publish_irs(irs.values(), layout.limits)
         if due and options.keep_onnx:
@@ -289,12 +289,12 @@ def convert(
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
-    """As ``convert.conversion.export_onnx``, also to a folder in a store."""
+    """As ``convert.conversion.write_onnx``, also to a folder in a store."""
     from posezoo.convert import conversion
 
     layout = resolved.layout
     with store_transfers.exclusive_copy(layout.model_dir(resolved.source)):
-        path = conversion.export_onnx(resolved, force=force)
+        path = conversion.write_onnx(resolved, force=force)
         publish([path], layout.limits)
     return path
 
@@ -308,7 +308,7 @@ def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
     raise ConversionError(f"{paths}: missing", hint=hint)
 
 
-def _make_due_irs(
+def _make_irs(
     resolved: Resolved,
     due: Sequence[Target],
     model_optimizer: ModelOptimizer | None,
@@ -329,7 +329,7 @@ def _make_due_irs(
         listener(ConversionStarted(name, tuple(target.precision for target in due)))
         try:
             run_in_reader_process(
-                _make_irs,
+                _make_irs_in_reader_process,
                 resolved,
                 layout,
                 due,
@@ -344,7 +344,7 @@ def _make_due_irs(
     listener(ConversionFinished(name, True))
 
 
-def _make_irs(
+def _make_irs_in_reader_process(
     resolved: Resolved,
     layout: ModelLayout,
     due: Sequence[Target],

@@ -55,7 +55,7 @@ def observe(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> M
     return _sizes(infos)
 
 
-def find_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
+def locate_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
     """Where the files of a model come from, as ``find_availability``; stores are asked."""
     return find_availability(spec, layout, options, observe(spec, layout, options))
 

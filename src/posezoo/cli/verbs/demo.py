@@ -299,7 +299,7 @@ def run(args: argparse.Namespace) -> int:
         require_device(context.settings.device)
         video = flags.video_options_from_args(args)
         is_video = not source.image_paths and not args.no_tracking
-        decoder, decoder_options = _find_decoder(args.architecture_type)
+        decoder, decoder_options = _decoder_of(args.architecture_type)
         prepared = Loader(
             context, args.detector, decoder=decoder, is_video=is_video, listener=console
         ).prepare(_choose_model(args, context, decoder))
@@ -428,7 +428,7 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
     return ChosenModel(model, args.precision)
 
 
-def _find_decoder(architecture: str) -> tuple[str | None, Mapping[str, Any]]:
+def _decoder_of(architecture: str) -> tuple[str | None, Mapping[str, Any]]:
     """The name of the decoder that ``-at`` means, None for the model's own, and its options."""
     from posezoo.pose.decoders import DECODERS
 
