@@ -155,7 +155,7 @@ def make_selected(
             executor=executor,
             memory=memory_need,
         )
-        if not args.dry_run:
+        if selection.composites and not args.dry_run:
             task.write_composite_cards(selection.composites, report.failed_names)
     return report.print(args.format)
 

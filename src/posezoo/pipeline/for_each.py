@@ -74,6 +74,8 @@ def for_each(
             overfilled.
     """
     attempt = partial(_attempt, task)
+    if executor == Executor():  # one after the other
+        return (attempt(item, listener) for item in items)
     if not executor.in_processes:
 
         def work(item: Item, check: CancelCheck) -> Outcome[Item, Result]:

@@ -275,6 +275,9 @@ def convert(
         return _published_irs(resolved, plan)
     irs = {ir.precision: ir.xml for ir in plan.irs}
     due = select_due(spec.full_name, plan.irs, listener)
+    is_in_store = StorePath.of(layout.output_dir) is not None
+    if not (due or is_in_store or options.keep_onnx):
+        return Converted(resolved, irs)
     with store_transfers.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
         if due:

@@ -54,6 +54,8 @@ class Plan:
     @property
     def precisions_to_bring(self) -> list[Precision]:
         """The precisions whose IR is up to date in a store, and not on this machine yet."""
+        if not self.stored:
+            return []
         good = [ir for ir in self.irs if ir.is_up_to_date]
         return [ir.precision for ir in good if ir.xml.with_suffix(".bin") in self.stored]
 
