@@ -33,7 +33,7 @@ from posezoo.spec.model import Precision
 from posezoo.video.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 
 if TYPE_CHECKING:
-    from posezoo.pipeline.load import ChosenModel
+    from posezoo.pipeline.load import ChosenModel, Loader
     from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.video.frame_rate import StepTimer
@@ -93,16 +93,13 @@ def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.pipeline.get import write_model_card
-    from posezoo.pipeline.load import Loader, default_runtime, explain_no_people
-    from posezoo.runtime.runtime_config import LoadOptions
+    from posezoo.pipeline.load import Loader, explain_no_people
     from posezoo.settings import user_folder
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_rate import StepTimer
     from posezoo.video.input_runner import InputRunner
 
-    if args.checkpoint is not None and (args.model or "").endswith(".xml"):
-        args.parser.error("--checkpoint requires a model or network, not an IR")
+    _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
     timer = StepTimer()
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
@@ -116,20 +113,15 @@ def run(args: argparse.Namespace) -> int:
             inputs = _download_samples(context, timer, console)
         _require_video(args, inputs)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
-        prepared = Loader(
+        loader = Loader(
             context,
             args.detector,
             is_video=inputs.is_video,
             with_both=True,
             listener=console,
             time_step=timer.time_step,
-        ).prepare(chosen)
-        card = None
-        if chosen.model is not None and chosen.checkpoint is None:
-            card = write_model_card(chosen.model, context)
-        runtime = default_runtime(context.settings)
-        options = LoadOptions(runtime, min_person_score=args.min_person_score)
-        estimator = prepared.compile(options)
+        )
+        estimator, card = _load(loader, chosen, args.min_person_score)
         runner = InputRunner(
             estimator,
             inputs,
@@ -169,6 +161,27 @@ def run(args: argparse.Namespace) -> int:
     if runner.ended_by is not None:
         raise runner.ended_by
     return 1 if failures.rows else 0
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    if args.checkpoint is not None and (args.model or "").endswith(".xml"):
+        args.parser.error("--checkpoint requires a model or network, not an IR")
+
+
+def _load(
+    loader: Loader, chosen: ChosenModel, min_person_score: float | None
+) -> tuple[Estimator, Path | None]:
+    """The estimator, and the card of a model of the zoo."""
+    from posezoo.pipeline.get import write_model_card
+    from posezoo.pipeline.load import default_runtime
+    from posezoo.runtime.runtime_config import LoadOptions
+
+    prepared = loader.prepare(chosen)
+    card = None
+    if chosen.model is not None and chosen.checkpoint is None:
+        card = write_model_card(chosen.model, loader.context)
+    runtime = default_runtime(loader.context.settings)
+    return prepared.compile(LoadOptions(runtime, min_person_score=min_person_score)), card
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
