@@ -387,9 +387,13 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     layout = (
         context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
     )
-    for part in parts:  # another machine may have made its IR
-        store_transfers.bring_irs(part, layout, ())
+    is_in_store = StorePath.of(layout.output_dir) is not None
+    if is_in_store:
+        for part in parts:  # another machine may have made its IR
+            store_transfers.bring_irs(part, layout, ())
     card = refresh_card(ModelFacts(model, parts, layout))
+    if not is_in_store:
+        return card
     pictures = sorted(card.parent.glob("*.svg"))
     publish([*pictures, card.with_name("card.json"), card], layout.limits)
     return card
