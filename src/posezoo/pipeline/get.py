@@ -66,20 +66,22 @@ class ConversionTask:
     inputs: InputOptions | None = None
     checkpoint: Path | None = None
     downloads: bool = True
+    draws_card: bool = True
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Converted:
-        """Resolve, plan, download and convert a model, and write its card."""
+        """Resolve, plan, download and convert a model, and write its card, if that is requested."""
         context = self.context
-        resolved = self._resolve(spec)
+        resolved = self.resolve(spec)
         converted = get(
             resolved, context, self.options, downloads=self.downloads, listener=listener
         )
-        write_model_card(converted.resolved.spec, context)
+        if self.draws_card:
+            write_model_card(converted.resolved.spec, context)
         return converted
 
     def plan(self, spec: ModelSpec, _listener: Listener = ignore_event) -> Plan:
         """What would be done for a model; nothing is written."""
-        resolved = self._resolve(spec)
+        resolved = self.resolve(spec)
         plan = make_plan(
             resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
         )
@@ -99,7 +101,8 @@ class ConversionTask:
             if not any(stage in failed for stage in composite.stages):
                 write_model_card(composite, context)
 
-    def _resolve(self, spec: ModelSpec) -> Resolved:
+    def resolve(self, spec: ModelSpec) -> Resolved:
+        """The decisions about a model."""
         return resolve_model(
             spec, self.precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
         )
