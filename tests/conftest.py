@@ -17,9 +17,10 @@ import pytest
 
 from fakes import fence, forks  # the fence before posezoo: it hides the tester's machine
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import get
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import open_registry
+from posezoo.resolve.resolution import resolve_model
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 from posezoo.workers import processes

@@ -1,4 +1,4 @@
-"""A package that is installed with pip adds a decoder, a source type, a format, a network and a lint rule."""
+"""A package that is installed with pip adds a decoder, a source type, a format, a network, a lint rule and a verb."""
 
 from __future__ import annotations
 
@@ -112,6 +112,7 @@ def test_doctor_lists_the_parts_with_their_package(installed):
     ]
     assert {plugin["group"] for plugin in plugins} == {
         "posezoo.decoders", "posezoo.formats", "posezoo.lint_rules", "posezoo.networks", "posezoo.source_types",
+        "posezoo.verbs",
     }  # fmt: skip
     assert {plugin["package"] for plugin in plugins} == {"posezoo-example-parts 1.0"}
 
@@ -156,6 +157,19 @@ def test_an_added_rule_is_checked(installed, registry, tmp_path):
     )
     assert "the description says TODO" in ended.stdout + ended.stderr
     assert "example-todo" in ended.stdout + ended.stderr
+
+
+def test_an_added_verb_is_run_and_in_the_help(installed, registry, tmp_path):
+    ended = posezoo_process("todo", "--models_dir", registry, cwd=tmp_path, **installed)
+    assert (ended.returncode, ended.stdout) == (1, "masked-net\n"), ended.stderr
+    with_word = ("todo", "--models_dir", registry, "--word", "FIXME")
+    assert posezoo_process(*with_word, cwd=tmp_path, **installed).returncode == 0
+    shown = posezoo_process("--help", **installed).stdout
+    assert "installed packages:\n  todo        list models whose description is not fin" in shown
+    assert "todo" not in posezoo_process("--help").stdout
+    misspelt = posezoo_process("tofo", **installed)
+    assert misspelt.returncode == 2
+    assert "todo" in misspelt.stderr
 
 
 @pytest.mark.slow

@@ -16,10 +16,11 @@ from fakes.checkpoints import params
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.events import ConversionUpToDate, SelfCheckPassed, ignore_event
 from posezoo.images import read_image
-from posezoo.pipeline.get import download, resolve_model
+from posezoo.pipeline.get import download
 from posezoo.pipeline.plan import make_plan
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.resolve.custom_weights import spec_with_checkpoint, write_random_checkpoint
+from posezoo.resolve.resolution import resolve_model
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import NetworkChoice, Precision
 

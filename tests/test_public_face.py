@@ -33,12 +33,12 @@ from posezoo.ir import provenance
 from posezoo.ir.complexity import Complexity
 from posezoo.measured import KINDS, Measurement, format_measured_yml
 from posezoo.networks import NETWORKS
-from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.decoders import DECODERS
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
 from posezoo.registry import open_registry
+from posezoo.resolve.resolution import resolve_model
 from posezoo.runtime.estimator import Estimator
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Digest, Precision

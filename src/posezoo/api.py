@@ -12,17 +12,12 @@ from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
 from posezoo.events import Listener, ignore_event
 from posezoo.networks import build_network, is_network
-from posezoo.pipeline.get import get_irs, with_checkpoint_dir
-from posezoo.pipeline.load import (
-    compile_estimator,
-    compile_ir_estimator,
-    default_runtime,
-    detector_irs,
-    require_detector_used,
-)
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.get import get_irs
+from posezoo.pipeline.load import ChosenModel, Loader, default_runtime
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import TAG_MARK
 from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, Precision
 
@@ -168,37 +163,21 @@ def load(
         target_size=target_size,
         aspect_size=aspect,
     )
+    conversion = ConversionOptions(force=force)
+    loader = Loader(context, detector, conversion=conversion, listener=listener)
     if not isinstance(name, str) or name.endswith((".xml", ".onnx")):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
                 f"{name}: is an IR already",
                 hint="checkpoint, model_name, tag and force are only for the name of a model",
             )
-        return compile_ir_estimator(
-            Path(name), context, options, named_detector=detector, listener=listener
-        )
+        return loader.prepare(ChosenModel(xml=Path(name))).compile(options)
     weights = None if checkpoint is None else Path(checkpoint)
     model = _find_model(context, name, tag, weights, model_name)
-    require_detector_used(detector, model)
-    place = context
-    if weights is not None and not model_name:
-        place = with_checkpoint_dir(context, model)
-    conversion = ConversionOptions(force=force)
-    irs = get_irs(
-        model,
-        _precision(precision),
-        place,
-        checkpoint=weights,
-        options=conversion,
-        listener=listener,
+    chosen = ChosenModel(
+        model, _precision(precision), checkpoint=weights, is_unnamed=not model_name
     )
-    if weights is not None and model.decoder is None:  # the outputs decide on the decoder
-        xml = irs[model.name]
-        return compile_ir_estimator(
-            xml, context, options, named_detector=detector, listener=listener
-        )
-    irs = detector_irs(model, context, listener=listener) | irs
-    return compile_estimator(model, context, irs, options)
+    return loader.prepare(chosen).compile(options)
 
 
 def network(

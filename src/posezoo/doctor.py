@@ -40,7 +40,7 @@ OPENCV = (
 #: The entry-point groups of plug-ins.
 PLUGIN_GROUPS = (
     "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
-    "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets",
+    "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets", "posezoo.verbs",
 )  # fmt: skip
 
 

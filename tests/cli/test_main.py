@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command import heed_interrupts, posezoo_process
+from fakes.plugin_package import plugin_package
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
@@ -32,6 +33,32 @@ def test_help_shows_every_verb_and_examples():
         assert shown.stdout.count(f"\n  {verb} ") == 1
     for title in command_line.VERB_GROUPS:
         assert f"\n\n{title}:\n  " in shown.stdout
+
+
+def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):
+    code = (
+        "from posezoo.cli.verbs import Verb\n"
+        "VERB = Verb('do nothing well', lambda args: 7, (), 'posezoo rest')"
+    )
+    added = [f"posezoo.verbs: {name} = resting:VERB" for name in ("rest", "list")]
+    with plugin_package(tmp_path, *added, name="rested", resting=code):
+        assert command_line.main(["rest"]) == 7
+        assert verbs.find_verb("list").summary == verbs.SUMMARIES["list"]
+        with pytest.raises(SystemExit):
+            command_line.main(["--help"])
+    assert capsys.readouterr().out.count("\n  rest        do nothing well\n") == 1
+
+
+def test_a_verb_that_cannot_be_imported_leaves_the_others(tmp_path, capsys):
+    added = "posezoo.verbs: broken = breaking:VERB"
+    with plugin_package(tmp_path, added, name="broke", breaking="1 / 0"):
+        with pytest.raises(SystemExit):
+            command_line.main(["--help"])
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "cannot be imported: ZeroDivisionError" in shown
+        assert "show all models" in shown
+        assert command_line.main(["broken"]) == 1
+    assert "hint: update or remove broke" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("columns", [80, 120])

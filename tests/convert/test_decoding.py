@@ -25,7 +25,7 @@ from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.ir.ir_writer import write_ir
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import get
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
 from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
@@ -34,6 +34,7 @@ from posezoo.pose.letterbox import InputSizing, letterbox_image
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY, generate_cells
 from posezoo.resolve.decoding import with_decoding
 from posezoo.resolve.input_options import InputOptions
+from posezoo.resolve.resolution import resolve_model
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.loading import load_ir
 from posezoo.runtime.runtime_config import LoadOptions

@@ -17,7 +17,7 @@ import pytest
 
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
 from posezoo import versions
-from posezoo.convert.conversion import export_onnx
+from posezoo.convert.conversion import write_onnx
 from posezoo.convert.formats import pytorch
 from posezoo.convert.reference_outputs import compute_reference
 from posezoo.errors import (
@@ -179,7 +179,7 @@ def test_an_up_to_date_ir_is_kept_until_the_network_s_arguments_change(made):
 
 def test_only_onnx_is_written_if_requested(made, tmp_path):
     spec, layout, _ = made
-    onnx = export_onnx(resolved_of(spec, replace(layout, output_dir=tmp_path)))
+    onnx = write_onnx(resolved_of(spec, replace(layout, output_dir=tmp_path)))
     assert [path.name for path in (tmp_path / "public" / "net").iterdir()] == ["net.onnx"]
     assert onnx.read_bytes() == layout.onnx_path(spec).read_bytes()
 
@@ -291,11 +291,11 @@ def test_a_pytorch_process_that_dies_or_cannot_start_is_reported_in_one_line(par
     spec, layout = declared(params)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ConversionError, match="PyTorch's process ended with 1") as died:
-        export_onnx(resolved_of(spec, layout))
+        write_onnx(resolved_of(spec, layout))
     assert "memory" in died.value.hint
     monkeypatch.setattr(sys, "executable", str(params.parent / "nowhere"))
     with pytest.raises(ConversionError, match="no process could be started"):
-        export_onnx(resolved_of(spec, layout))
+        write_onnx(resolved_of(spec, layout))
 
 
 def test_a_missing_onnx_is_reported_with_the_torch_extra(params, tmp_path, monkeypatch):
@@ -315,7 +315,7 @@ def test_a_missing_onnx_is_reported_with_the_torch_extra(params, tmp_path, monke
     monkeypatch.setattr(pytorch, "package_version", versions.package_version.__wrapped__)
     spec, layout = declared(params)
     with pytest.raises(MissingPackageError, match=r"^onnx is not installed") as refused:
-        export_onnx(resolved_of(spec, layout))
+        write_onnx(resolved_of(spec, layout))
     assert "[torch]" in refused.value.hint
 
 

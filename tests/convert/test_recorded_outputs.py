@@ -32,8 +32,9 @@ from posezoo.events import SelfCheckPassed
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import get
 from posezoo.registry import open_registry
+from posezoo.resolve.resolution import resolve_model
 from posezoo.spec.model import Framework, Input, Precision, RecordedOutputs
 
 save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file

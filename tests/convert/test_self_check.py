@@ -30,7 +30,7 @@ from posezoo.convert import frontends, preprocess, self_check
 from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.convert.fp16_check import Fp16Comparison, compare_with_fp32
-from posezoo.convert.publish import publish_irs
+from posezoo.convert.publish import write_checked_irs
 from posezoo.convert.reference_outputs import ReferenceSample, compute_reference
 from posezoo.convert.self_check import check_ir, compute_difference
 from posezoo.errors import ConversionError, SelfCheckError
@@ -70,7 +70,7 @@ def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
     ir_writer.prepare_for_writing(network, spec, None)
     targets = targets_of(spec, layout, precisions)
-    publish_irs(network, spec, layout, targets)
+    write_checked_irs(network, spec, layout, targets)
     return {target.precision: target.xml for target in targets}
 
 
@@ -418,7 +418,9 @@ def test_without_another_runtime_openvino_computes_the_reference_and_is_named(
     baked = preprocess.apply_model_yml(read(spec, layout), spec)
     ir_writer.prepare_for_writing(baked, spec, None)
     events: list[Event] = []
-    publish_irs(baked, spec, layout, targets_of(spec, layout, (FP16,)), listener=events.append)
+    write_checked_irs(
+        baked, spec, layout, targets_of(spec, layout, (FP16,)), listener=events.append
+    )
     assert isinstance(events[0], SelfCheckPassed)
     assert events[0].reference.startswith("OpenVINO ")
     assert "reading the original" in layout.provenance_path(spec, FP16).read_text()
@@ -535,7 +537,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     right = preprocess.apply_model_yml(read(spec, layout), spec)
     ir_writer.prepare_for_writing(right, spec, None)
     events: list[Event] = []
-    publish_irs(right, spec, layout, targets_of(spec, layout, (FP32, FP16)), listener=events.append)
+    write_checked_irs(
+        right, spec, layout, targets_of(spec, layout, (FP32, FP16)), listener=events.append
+    )
     assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
         ("wave",)
     ] * 2
@@ -545,7 +549,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     )
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
-        publish_irs(right, spec, layout, targets_of(spec, layout, (FP32,)), is_strict=True)
+        write_checked_irs(right, spec, layout, targets_of(spec, layout, (FP32,)), is_strict=True)
     assert "without --self_check strict" in refused.value.hint
 
 

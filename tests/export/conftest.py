@@ -8,9 +8,10 @@ from fakes.irs import write_ir
 from fakes.zoo import model_yml, write_model
 from posezoo.export.ir_facts import read_ir_facts
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import get
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import open_registry
+from posezoo.resolve.resolution import resolve_model
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 

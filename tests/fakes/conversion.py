@@ -13,12 +13,14 @@ from posezoo.convert.formats import image_layout
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.pipeline.get import Converted, convert, get, resolve_model
+from posezoo.pipeline.get import Converted, convert, get
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.zoo_context import Context, download_options
+from posezoo.pipeline.zoo_context import download_options
 from posezoo.registry import Registry
 from posezoo.resolve import camera_input
+from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Decoder, ModelSpec, Precision
 
@@ -30,7 +32,8 @@ def context_of(layout: ModelLayout) -> Context:
     """No registry and an empty lock."""
     settings = to_settings(read_settings({}))
     lock = LockFile(Path(os.devnull).with_name("no-such-lock"))
-    return Context(settings, Registry([]), layout, lock, download_options(settings))
+    options = download_options(settings)
+    return Context(settings, Registry([]), layout, lock, options, image_layout=image_layout)
 
 
 def resolved_of(

@@ -12,9 +12,10 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.main import main
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import get
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import Registry
+from posezoo.resolve.resolution import resolve_model
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 

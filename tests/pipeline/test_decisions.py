@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.plan import make_plan
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.resolution import resolve_model
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
 

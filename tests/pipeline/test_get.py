@@ -15,10 +15,12 @@ from posezoo.events import ConversionFinished, ConversionUpToDate, DownloadFinis
 from posezoo.files import verified_files
 from posezoo.layout import ModelLayout
 from posezoo.lockfile.entries import collect_entries
-from posezoo.pipeline.get import download, get, get_irs, resolve_model
+from posezoo.pipeline.get import download, get, get_irs
 from posezoo.pipeline.plan import make_plan
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 

@@ -15,8 +15,10 @@ from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
 from posezoo.pipeline import load
-from posezoo.pipeline.get import get_irs, resolve_model
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.get import get_irs
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.resolution import resolve_model
+from posezoo.resolve.stage_context import Context
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.settings import DEFAULT_DETECTOR, read_settings, to_settings
 from posezoo.spec.model import (

@@ -18,9 +18,10 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.stores import S3
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.files.verified_files import compute_digest
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import get
 from posezoo.pipeline.plan import make_plan
 from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.resolution import resolve_model
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 

@@ -12,9 +12,10 @@ from fakes import seeker
 from fakes.zoo import write_model
 from posezoo import events
 from posezoo.pipeline import int8_models
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
 

@@ -15,9 +15,10 @@ from posezoo.errors import ConversionError, QuantizationError
 from posezoo.events import LayerNoiseMeasured, ignore_event
 from posezoo.pipeline import int8_models, load
 from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 

@@ -15,8 +15,8 @@ from posezoo.console import Console
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import WorkFinished
 from posezoo.pipeline.benchmark_cases import CaseMaker
-from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.plan import make_plan
+from posezoo.resolve.resolution import resolve_model
 from posezoo.spec.model import Model, ModelSpec, Precision
 
 XML = ".xml"

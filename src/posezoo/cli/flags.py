@@ -28,12 +28,12 @@ from posezoo.user_folders import STORES, StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.demo.frame_publishers import MqttTopic
-    from posezoo.demo.video_options import VideoOptions
     from posezoo.pipeline.for_each import Executor
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
+    from posezoo.resolve.stage_context import Context
+    from posezoo.video.frame_publishers import MqttTopic
+    from posezoo.video.video_options import VideoOptions
 
 
 _OWN_SECRETS = (
@@ -114,7 +114,7 @@ def _parse_cluster(text: str) -> str:
 
 
 def _parse_mqtt(text: str) -> MqttTopic:
-    from posezoo.demo.frame_publishers import parse_mqtt_topic
+    from posezoo.video.frame_publishers import parse_mqtt_topic
 
     try:
         return parse_mqtt_topic(text)
@@ -522,7 +522,7 @@ def context_from_args(
 
 def video_options_from_args(args: argparse.Namespace) -> VideoOptions:
     """How the people in videos are followed, from ``VIDEO``."""
-    from posezoo.demo.video_options import VideoOptions
+    from posezoo.video.video_options import VideoOptions
 
     return VideoOptions(args.track, args.smooth, args.detect_every or 1)
 

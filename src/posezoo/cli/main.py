@@ -11,13 +11,12 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from typing import NoReturn
 
 from posezoo.cli import run_main, shell_completion
 from posezoo.cli.parsers import CommandParser, HelpFormatter
-from posezoo.cli.verbs import SUMMARIES, VERB_GROUPS
-from posezoo.errors import PosezooError, suggest
+from posezoo.cli.verbs import SUMMARIES, VERB_GROUPS, find_verb, plugin_names
+from posezoo.errors import PluginError, PosezooError, suggest
 
 VERBS = tuple(SUMMARIES)
 
@@ -72,14 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complete(words: Sequence[str]) -> int:
-    top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
+    is_verb = bool(words) and find_verb(words[0]) is not None
+    top = create_parser(words[:1] if is_verb else (*VERBS, *plugin_names()))
     shell_completion.answer(top, verb_parsers(top).values())
     return 0
 
 
 def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     """Run the verb that the first word names; only its module is imported."""
-    if not words or words[0] not in VERBS:
+    if not words or words[0].startswith("-") or find_verb(words[0]) is None:
         _answer_without_verb(words)
     verb, *others = words
     parser = verb_parsers(create_parser([verb]))[verb]
@@ -94,10 +94,10 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:
     """Show the help or the version, or why the words are wrong."""
     top = _TopParser()
-    for name in VERBS:
-        top.add_summary(name)
+    for name, summary in SUMMARIES.items():
+        top.add_summary(name, summary)
     if words and not words[0].startswith("-"):
-        top.error(f"no verb is called '{words[0]}'", suggest(words[0], VERBS))
+        top.error(f"no verb is called '{words[0]}'", suggest(words[0], (*VERBS, *plugin_names())))
     _, unknown = top.parse_known_args(words)
     top.error(f"unrecognized arguments: {' '.join(unknown)}", "the verb is the first word")
 
@@ -159,34 +159,38 @@ class _TopParser(CommandParser):
         )
         self.verbs = self.add_subparsers(metavar="VERB", required=True, parser_class=CommandParser)
 
-    def add_summary(self, name: str) -> None:
+    def add_summary(self, name: str, summary: str) -> None:
         """Add a verb for the help, which needs only its summary."""
-        self.verbs.add_parser(name, help=SUMMARIES[name])
+        self.verbs.add_parser(name, help=summary)
 
     def add_verb(self, name: str) -> None:
         """Add a verb with its flags."""
         from posezoo.cli.flags import add_flags
 
-        module = import_module(f"posezoo.cli.verbs.{name}")
-        summary = SUMMARIES[name]
+        record = find_verb(name)
+        assert record is not None
         verb = self.verbs.add_parser(
             name,
-            usage=getattr(module, "USAGE", None),
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog="examples:\n" + textwrap.indent(module.EXAMPLES.strip(), "  "),
+            usage=record.usage,
+            help=record.summary,
+            description=f"{record.summary[0].upper()}{record.summary[1:]}.",
+            epilog="examples:\n" + textwrap.indent(record.examples.strip(), "  "),
             formatter_class=HelpFormatter,
         )
-        add_flags(verb, *module.FLAGS)
-        verb.set_defaults(run=module.run, parser=verb)
+        add_flags(verb, *record.flags)
+        verb.set_defaults(run=record.run, parser=verb)
 
     def format_help(self) -> str:
-        """The help of the whole command line."""
+        """The help of the whole command line, also with the verbs of installed packages."""
+        added = plugin_names()
+        for name in added:
+            self.add_summary(name, _summary_of_plugin(name))
+        groups = {**VERB_GROUPS, "installed packages": added}
         shown = {action.dest: action for action in self.verbs._choices_actions}
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, self._actions, [])
         formatter.add_text(self.description)
-        for title, names in VERB_GROUPS.items():
+        for title, names in groups.items():
             formatter.start_section(title)
             formatter.add_arguments([shown[name] for name in names if name in shown])
             formatter.end_section()
@@ -195,6 +199,14 @@ class _TopParser(CommandParser):
         formatter.end_section()
         formatter.add_text(self.epilog)
         return formatter.format_help()
+
+
+def _summary_of_plugin(name: str) -> str:
+    try:
+        verb = find_verb(name)
+    except PluginError as error:  # the others can still be used
+        return error.problem
+    return verb.summary if verb is not None else ""
 
 
 class _VersionAction(argparse.Action):

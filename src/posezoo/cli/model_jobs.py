@@ -1,5 +1,5 @@
-"""Runs or plans the work on each selected model; failures are printed at once, and listed at the
-end.
+"""Calls a function of the pipeline for each selected model, and reports the results; failures are
+printed at once, and listed at the end.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
+    from posezoo.pipeline.get import ConversionTask, Converted
     from posezoo.pipeline.plan import Plan
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec, Precision
 
 
@@ -99,6 +100,11 @@ class JobReport:
         self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
 
     @property
+    def failed_names(self) -> set[str]:
+        """The models on which the work failed."""
+        return {failure["name"] for failure in self.failures}
+
+    @property
     def exit_code(self) -> int:
         """0 if no model failed, else 1."""
         return 1 if self.failures else 0
@@ -128,6 +134,32 @@ class JobReport:
         return self.exit_code
 
 
+def make_selected(
+    args: argparse.Namespace, task: ConversionTask, selection: Selection | None = None
+) -> int:
+    """Make the IR and the card of each selected model, or only the plan; print the paths of the IR.
+
+    Args:
+        selection: the models; None means those that the flags select.
+    """
+    from posezoo.convert.memory_need import memory_need
+
+    executor = flags.executor_from_args(args, task.context)
+    with flags.console_from_args(args) as console:
+        selection = selection or _select(args, task.context, console)
+        report = run_for_each(
+            selection,
+            task.plan if args.dry_run else task,
+            console,
+            skip_unpinned=args.all,
+            executor=executor,
+            memory=memory_need,
+        )
+        if selection.composites and not args.dry_run:
+            task.write_composite_cards(selection.composites, report.failed_names)
+    return report.print(args.format)
+
+
 def run_selected(
     args: argparse.Namespace,
     context: Context,
@@ -138,15 +170,17 @@ def run_selected(
 ) -> JobReport:
     """Do the work for each model that the flags select, or that is given."""
     with flags.console_from_args(args) as console:
-        if selection is None:
-            patterns = flags.patterns_from_args(args)
-            selection = select_models(context.registry, patterns, console)
+        selection = selection or _select(args, context, console)
         return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
+
+
+def _select(args: argparse.Namespace, context: Context, console: Console) -> Selection:
+    return select_models(context.registry, flags.patterns_from_args(args), console)
 
 
 def run_for_each(
     selection: Selection,
-    work: Callable[[ModelSpec, Listener], Answer],
+    work: Callable[[ModelSpec, Listener], Answer | Converted | Plan],
     console: Console,
     *,
     skip_unpinned: bool = False,
@@ -171,7 +205,7 @@ def run_for_each(
         name = outcome.item.full_name
         error = outcome.error
         if error is None:
-            report.answers.append((name, outcome.result or Answer()))
+            report.answers.append((name, _answer(outcome.result)))
             is_buried = is_buried or bool(report.failures)
             continue
         if skip_unpinned and isinstance(error, UnpinnedFileError):
@@ -188,6 +222,17 @@ def run_for_each(
     if is_buried:
         _repeat_failures(report, skipped, console)
     return report
+
+
+def _answer(result: Answer | Converted | Plan | None) -> Answer:
+    """What is shown of a result."""
+    if result is None or isinstance(result, Answer):
+        return result or Answer()
+    from posezoo.pipeline.get import Converted
+
+    if isinstance(result, Converted):
+        return Answer(irs=result.irs)
+    return Answer(plan=format_plan(result))
 
 
 def _repeat_failures(report: JobReport, skipped: Sequence[str], console: Console) -> None:

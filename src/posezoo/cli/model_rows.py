@@ -61,7 +61,7 @@ def find_weights(
     layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
     parts = {part.full_name: part for facts in models for part in facts.parts}
     states = {
-        name: store_transfers.find_weights(part, layout, options) for name, part in parts.items()
+        name: store_transfers.locate_weights(part, layout, options) for name, part in parts.items()
     }
     available = None
     if asks_sources:

@@ -25,7 +25,7 @@ from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
 
-def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
+def write_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder.
 
     Args:
@@ -88,7 +88,7 @@ def convert_with_openvino(
         verified = pool.submit(frontends.verify_source_model, spec, layout)
         # Imported here, so that a run with nothing to convert does not load them.
         from posezoo.convert import decoding, preprocess
-        from posezoo.convert.publish import publish_irs
+        from posezoo.convert.publish import write_checked_irs
         from posezoo.convert.reference_outputs import compute_reference
         from posezoo.ir import ir_writer
 
@@ -118,7 +118,7 @@ def convert_with_openvino(
             # Nothing is made from a file with another digest; if reading failed, this is the better
             # error.
             verified.result()
-        publish_irs(
+        write_checked_irs(
             network,
             spec,
             layout,
@@ -166,7 +166,7 @@ def convert_file(
     model_format = frontends.select_format(spec)
     path = frontends.source_model_path(spec, layout)
     from posezoo.convert import preprocess
-    from posezoo.convert.publish import publish_irs
+    from posezoo.convert.publish import write_checked_irs
     from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
     from posezoo.ir import ir_writer
 
@@ -185,7 +185,7 @@ def convert_file(
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     remove_stale_staging_dirs(layout.output_dir)
     publish = partial(
-        publish_irs, network, spec, layout, [target], has_record=False, listener=listener
+        write_checked_irs, network, spec, layout, [target], has_record=False, listener=listener
     )
     reference: Future[ReferenceOutputs] = Future()
     try:

@@ -78,8 +78,6 @@ def plan_irs(
     Raises:
         ConversionError: an IR of other weights would be replaced (``refuse_to_replace``).
     """
-    if resolved.spec.is_converted and not options.force:
-        refuse_to_replace(resolved.source, resolved.layout)
     irs = []
     for target in resolved.targets:
         if target.converter is Converter.PUBLISHED:
@@ -102,6 +100,9 @@ def plan_irs(
                 mo_version=mo_version,
             )
         irs.append(PlannedIr(target, reason))
+    replaces = resolved.spec.is_converted and any(ir.reason for ir in irs)
+    if replaces and not options.force:
+        refuse_to_replace(resolved.source, resolved.layout)
     return tuple(irs)
 
 
@@ -131,8 +132,10 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     if up_to_date := [ir.target for ir in irs if ir.is_up_to_date]:
         listener(ConversionUpToDate(name, tuple(target.precision for target in up_to_date)))
     for target in up_to_date:
+        if target.agreed is None:
+            continue
         record = provenance.read_provenance(target.xml.with_name("provenance.json"))
-        if target.agreed is not None and record is not None:
+        if record is not None:
             target.agreed.require(record.contents)
     due = [ir.target for ir in irs if not ir.is_up_to_date]
     for target in due:

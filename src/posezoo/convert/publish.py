@@ -52,7 +52,7 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
     }
 
 
-def publish_irs(
+def write_checked_irs(
     network: Any,
     spec: ModelSpec,
     layout: ModelLayout,

@@ -52,6 +52,8 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
         spec: the model.
         shapes: of its outputs.
     """
+    if spec.skeleton:  # it has keypoints, no classes
+        return []
     record = find_model_proc(spec.name)
     if record is None or spec.checkpoint == OWN_CHECKPOINT:
         return []

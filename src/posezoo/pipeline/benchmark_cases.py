@@ -17,7 +17,8 @@ from posezoo.events import Listener, ignore_event
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.store_transfers import bring_irs
-from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.stage_context import Context
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, require_device
 from posezoo.settings import Settings

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import ConversionError, OutputError
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import Converted, get, resolve_model
+from posezoo.pipeline.get import Converted, get
 from posezoo.pipeline.plan import require_current_ir
-from posezoo.pipeline.zoo_context import Context
 from posezoo.resolve.custom_weights import (
     require_network,
     spec_with_checkpoint,
     write_random_checkpoint,
 )
+from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Input, Model, ModelSpec, Precision
 from posezoo.versions import package_version
 

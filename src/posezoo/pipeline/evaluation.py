@@ -21,9 +21,9 @@ from posezoo.measured import ANNOTATED_BOXES
 from posezoo.pipeline import load
 from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.pipeline.get import get_irs, with_checkpoint_dir
-from posezoo.pipeline.zoo_context import Context
 from posezoo.pose.decoders import finds_boxes
 from posezoo.resolve.custom_weights import checkpoint_dir
+from posezoo.resolve.stage_context import Context
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions

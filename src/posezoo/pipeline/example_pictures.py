@@ -16,8 +16,8 @@ from posezoo.facts.model_facts import ModelFacts
 from posezoo.images import Image
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.load import compile_estimator, detector_irs
-from posezoo.pipeline.zoo_context import Context
 from posezoo.pose.drawing import draw
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Precision
 
 #: The largest side of a picture, in pixels.

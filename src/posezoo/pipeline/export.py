@@ -12,10 +12,11 @@ from posezoo.export.export_writer import ExportChanges, write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import ExportedModel, ExportFolder, ExportTarget, render_files
 from posezoo.export.targets import find_target
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import get
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.zoo_context import Context
 from posezoo.resolve.input_options import InputOptions
+from posezoo.resolve.resolution import resolve_model
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import ModelSpec, Precision
 
 

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from posezoo.errors import PosezooError, import_optional
 from posezoo.events import Listener, WarningIssued, WorkFinished, WorkStarted, ignore_event
+from posezoo.resolve.stage_context import Context
 from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
 
 Item = TypeVar("Item")
@@ -73,6 +74,8 @@ def for_each(
             overfilled.
     """
     attempt = partial(_attempt, task)
+    if executor == Executor():  # one after the other
+        return (attempt(item, listener) for item in items)
     if not executor.in_processes:
 
         def work(item: Item, check: CancelCheck) -> Outcome[Item, Result]:
@@ -81,6 +84,7 @@ def for_each(
         return map_ordered(work, items, executor.jobs)
     if executor.scheduler:
         import_optional("distributed", extra="cluster")
+        from posezoo.pipeline.zoo_context import reduce_for_worker
         from posezoo.workers.cluster import map_on_cluster
 
         if executor.warning:
@@ -94,6 +98,7 @@ def for_each(
             folders=executor.folders,
             memory=memory,
             wait_s=executor.cluster_wait_s,
+            reducers={Context: reduce_for_worker},
         )
         return starmap(_name_worker, results)
     from posezoo.workers.processes import map_in_processes

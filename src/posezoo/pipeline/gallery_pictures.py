@@ -14,7 +14,7 @@ from posezoo.facts.model_facts import ModelFacts
 from posezoo.gallery.gallery_data import Picture
 from posezoo.images import Image, read_image
 from posezoo.pipeline.example_pictures import draw_examples, encode_example, join_side_by_side
-from posezoo.pipeline.zoo_context import Context
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Precision
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,6 @@ from posezoo.errors import (
     ConversionError,
     DownloadError,
     PosezooError,
-    SpecError,
-    UnknownModelError,
 )
 from posezoo.events import (
     ConversionFinished,
@@ -28,19 +27,25 @@ from posezoo.files.stores import publish
 from posezoo.layout import ModelLayout
 from posezoo.pipeline import store_transfers
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.zoo_context import Context, model_roots
 from posezoo.registry import format_command
-from posezoo.resolve.chosen_inputs import with_inputs
-from posezoo.resolve.chosen_route import choose_route
-from posezoo.resolve.chosen_targets import choose_targets
-from posezoo.resolve.custom_weights import checkpoint_dir, require_network, with_known_network
+from posezoo.resolve.custom_weights import checkpoint_dir, require_network
 from posezoo.resolve.input_options import InputOptions
+from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved, Target
-from posezoo.spec.model import Decoder, Model, ModelSpec, Precision
+from posezoo.resolve.stage_context import Context
+from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
+
+
+#: The steps of ``get``, by the names that ``posezoo run`` prints.
+DOWNLOAD = "download and verify"
+CONVERT = "convert and self-check"
+
+#: Is entered for the time of a step, with the step's name.
+TimeStep = Callable[[str], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,58 @@ class Converted:
     irs: Mapping[Precision, Path]
 
 
+@dataclass(frozen=True, slots=True)
+class ConversionTask:
+    """Makes the IR and the card of a model; it is pickled for other processes."""
+
+    context: Context
+    precisions: Sequence[Precision]
+    options: ConversionOptions
+    inputs: InputOptions | None = None
+    checkpoint: Path | None = None
+    downloads: bool = True
+    draws_card: bool = True
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Converted:
+        """Resolve, plan, download and convert a model, and write its card, if that is requested."""
+        context = self.context
+        resolved = self.resolve(spec)
+        converted = get(
+            resolved, context, self.options, downloads=self.downloads, listener=listener
+        )
+        if self.draws_card:
+            write_model_card(converted.resolved.spec, context)
+        return converted
+
+    def plan(self, spec: ModelSpec, _listener: Listener = ignore_event) -> Plan:
+        """What would be done for a model; nothing is written."""
+        resolved = self.resolve(spec)
+        plan = make_plan(
+            resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
+        )
+        if plan.source_error is not None:
+            raise plan.source_error
+        if not self.downloads and not spec.is_converted:
+            convert(resolved, plan, self.options)  # it only looks for the published IR
+        return plan
+
+    def write_composite_cards(
+        self, composites: Iterable[CompositeSpec], failed: Container[str]
+    ) -> None:
+        """Write the cards of the composites of which no part failed."""
+        # Read again: a process may have written it.
+        context = replace(self.context, lock=copy(self.context.lock))
+        for composite in composites:
+            if not any(stage in failed for stage in composite.stages):
+                write_model_card(composite, context)
+
+    def resolve(self, spec: ModelSpec) -> Resolved:
+        """The decisions about a model."""
+        return resolve_model(
+            spec, self.precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
+        )
+
+
 def get(
     resolved: Resolved,
     context: Context,
@@ -58,12 +115,14 @@ def get(
     *,
     downloads: bool = True,
     listener: Listener = ignore_event,
+    time_step: TimeStep = nullcontext,
 ) -> Converted:
     """Download and convert a model; files and IR that are up to date are kept.
 
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
+        time_step: measures the steps ``DOWNLOAD`` and ``CONVERT``.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -72,12 +131,14 @@ def get(
         LockError: a strict lock does not list a file or an IR.
     """
     options = options or ConversionOptions()
-    plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
-    if downloads:
-        resolved = download(plan, context, listener=listener)
-    elif plan.is_due and plan.obstacle is None:
-        _bring_published_files(resolved, context)
-    return convert(resolved, plan, options, listener=listener)
+    with time_step(DOWNLOAD):
+        plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
+        if downloads:
+            resolved = download(plan, context, listener=listener)
+        elif plan.is_due and plan.obstacle is None:
+            _bring_published_files(resolved, context)
+    with time_step(CONVERT):
+        return convert(resolved, plan, options, listener=listener)
 
 
 def bring_irs_and_plan(
@@ -103,69 +164,6 @@ def _bring_published_files(resolved: Resolved, context: Context) -> None:
     with store_transfers.shared_files(spec, layout, options):
         if all(layout.file_path(spec, file).is_file() for file in spec.files):
             download_model(spec, layout, options, candidates=())
-
-
-def resolve_model(
-    spec: ModelSpec,
-    precisions: Iterable[Precision],
-    context: Context,
-    *,
-    inputs: InputOptions | None = None,
-    checkpoint: Path | None = None,
-) -> Resolved:
-    """Decide on the network, inputs, pins, route and targets of a model, in this order.
-
-    No file of the model is read.
-
-    Args:
-        spec: the chosen variant; with the user's own checkpoint, the model from
-            ``resolve.custom_weights``.
-        precisions: the precisions of the IR.
-        context: the registry, the folders and the lock, and which converters may be used.
-        inputs: how the IR's inputs differ from those in model.yml.
-        checkpoint: the user's own weights, which replace the published ones.
-
-    Raises:
-        ConversionError: the requested inputs do not fit the model.
-        PosezooError: an argument for Model Optimizer is unknown or not valid.
-        LockError: the lock is strict, and does not list the model as it is declared.
-    """
-    # On a worker without a shared disk.
-    if not spec.path.is_file():
-        model_roots(context.settings)
-    spec = with_known_network(spec)
-    if inputs is not None and inputs != InputOptions():
-        from posezoo.convert.formats import image_layout
-
-        spec = with_inputs(
-            spec,
-            inputs,
-            _find_decoder(spec, context),
-            image_layout(spec.framework),
-            has_mo=context.has_model_optimizer,
-        )
-    spec = context.lock.with_pins(spec)
-    chosen = choose_route(
-        spec,
-        has_model_optimizer=context.has_model_optimizer,
-        stand_in=context.settings.mo if context.mo is None else None,
-        allow_upstream_code=context.allow_upstream_code,
-    )
-    layout = replace(context.layout, checkpoint=checkpoint)
-    targets = choose_targets(spec, precisions, chosen, layout, context.lock)
-    decoder = spec.decoding.decoder if spec.decoding else _find_decoder(spec, context)
-    return Resolved(
-        spec, chosen.source, chosen.route, chosen.runs_upstream_code, decoder, layout, targets
-    )
-
-
-def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
-    """The model's own decoder; if it has none, its composite's."""
-    if spec.decoder is None and spec.composite:
-        # Reported if the composite itself is requested.
-        with suppress(SpecError, UnknownModelError):
-            return context.registry.composite_of(spec).decoder
-    return spec.decoder
 
 
 def download(plan: Plan, context: Context, *, listener: Listener = ignore_event) -> Resolved:
@@ -199,63 +197,14 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
         ):
             download_model(spec, layout, options, precisions=precisions, listener=listener)
     except DownloadError as error:
+        from posezoo.pipeline.download_advice import advise_after_failure
+
         advise_after_failure(error, resolved, context)
         raise
     lock = context.lock
     return replace(
         resolved, spec=lock.with_pins(resolved.spec), source=lock.with_pins(resolved.source)
     )
-
-
-def advise_after_failure(error: DownloadError, resolved: Resolved, context: Context) -> None:
-    """Put into the hint of a failed download which precision, own weights or other models can be
-    run.
-    """
-    spec = resolved.spec
-    options = context.download_options
-    others: Sequence[str] = ()
-    if spec.is_ir:
-        others = store_transfers.find_weights(spec, resolved.layout, options).local_precisions
-    if others:
-        error.hint = f"its files in {' and '.join(others)} are available: --precision {others[0]}"
-        return
-    if not error.is_gone:
-        return
-    advice = [error.hint]
-    if spec.network is not None:
-        advice.append(f"posezoo run {spec.full_name} --checkpoint FILE runs weights of your own")
-    models = _find_models_instead(spec, context)
-    if models:
-        advice.append(f"models with the same task that are available: {', '.join(models)}")
-    error.hint = "; ".join(advice)
-
-
-def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
-    """Up to three models with the same task: those on this machine, then those on package
-    indexes.
-    """
-    from posezoo.download.availability import LOCAL, PACKAGE_INDEXES
-
-    local = []
-    indexed = []
-    selection = context.registry.select()
-    models: list[Model] = [*selection.composites, *selection.models]
-    for model in models:
-        if model.task != spec.task or model.full_name == spec.full_name or _is_part(model):
-            continue
-        origins: set[str] = set()
-        for part in context.registry.parts(model):
-            weights = store_transfers.find_weights(part, context.layout, context.download_options)
-            origins.update(weights.best_places)
-        if origins <= LOCAL:
-            local.append(model.full_name)
-        elif origins <= LOCAL | PACKAGE_INDEXES:
-            indexed.append(model.full_name)
-    return [*local, *indexed][:3]
-
-
-def _is_part(model: Model) -> bool:
-    return isinstance(model, ModelSpec) and bool(model.composite)
 
 
 def convert(
@@ -280,10 +229,13 @@ def convert(
         return _published_irs(resolved, plan)
     irs = {ir.precision: ir.xml for ir in plan.irs}
     due = select_due(spec.full_name, plan.irs, listener)
+    is_in_store = StorePath.of(layout.output_dir) is not None
+    if not (due or is_in_store or options.keep_onnx):
+        return Converted(resolved, irs)
     with store_transfers.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
         if due:
-            _make_due_irs(resolved, due, plan.model_optimizer, options, listener)
+            _make_irs(resolved, due, plan.model_optimizer, options, listener)
         # Also those that an earlier run made, which may have been killed before it published them.
         store_transfers.publish_irs(irs.values(), layout.limits)
         if due and options.keep_onnx:
@@ -294,12 +246,12 @@ def convert(
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
-    """As ``convert.conversion.export_onnx``, also to a folder in a store."""
+    """As ``convert.conversion.write_onnx``, also to a folder in a store."""
     from posezoo.convert import conversion
 
     layout = resolved.layout
     with store_transfers.exclusive_copy(layout.model_dir(resolved.source)):
-        path = conversion.export_onnx(resolved, force=force)
+        path = conversion.write_onnx(resolved, force=force)
         publish([path], layout.limits)
     return path
 
@@ -313,7 +265,7 @@ def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
     raise ConversionError(f"{paths}: missing", hint=hint)
 
 
-def _make_due_irs(
+def _make_irs(
     resolved: Resolved,
     due: Sequence[Target],
     model_optimizer: ModelOptimizer | None,
@@ -334,7 +286,7 @@ def _make_due_irs(
         listener(ConversionStarted(name, tuple(target.precision for target in due)))
         try:
             run_in_reader_process(
-                _make_irs,
+                _make_irs_in_reader_process,
                 resolved,
                 layout,
                 due,
@@ -349,7 +301,7 @@ def _make_due_irs(
     listener(ConversionFinished(name, True))
 
 
-def _make_irs(
+def _make_irs_in_reader_process(
     resolved: Resolved,
     layout: ModelLayout,
     due: Sequence[Target],
@@ -396,8 +348,15 @@ def get_irs(
     checkpoint: Path | None = None,
     options: ConversionOptions | None = None,
     listener: Listener = ignore_event,
+    time_step: TimeStep = nullcontext,
+    with_both: bool = False,
 ) -> dict[str, Path]:
     """The .xml of each part of a model by its name; it is downloaded and converted if needed.
+
+    Args:
+        time_step: as for ``get``.
+        with_both: whether FP32 and FP16 are made by one reading of the original, if it is one of
+            them. Of a published IR, only the files in use are downloaded.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -405,8 +364,11 @@ def get_irs(
     """
     irs = {}
     for part in context.registry.parts(model):
-        resolved = resolve_model(part, (precision,), context, checkpoint=checkpoint)
-        converted = get(resolved, context, options, listener=listener)
+        both = (Precision.FP32, Precision.FP16)
+        makes_both = with_both and precision in both and not part.is_ir
+        precisions = both if makes_both else (precision,)
+        resolved = resolve_model(part, precisions, context, checkpoint=checkpoint)
+        converted = get(resolved, context, options, listener=listener, time_step=time_step)
         irs[part.name] = converted.irs[precision]
     return irs
 
@@ -428,9 +390,13 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     layout = (
         context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
     )
-    for part in parts:  # another machine may have made its IR
-        store_transfers.bring_irs(part, layout, ())
+    is_in_store = StorePath.of(layout.output_dir) is not None
+    if is_in_store:
+        for part in parts:  # another machine may have made its IR
+            store_transfers.bring_irs(part, layout, ())
     card = refresh_card(ModelFacts(model, parts, layout))
+    if not is_in_store:
+        return card
     pictures = sorted(card.parent.glob("*.svg"))
     publish([*pictures, card.with_name("card.json"), card], layout.limits)
     return card

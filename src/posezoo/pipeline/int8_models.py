@@ -12,11 +12,11 @@ from posezoo.errors import QuantizationError
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.pipeline import store_transfers
-from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.load import select_detector
 from posezoo.pipeline.plan import Plan, make_plan, require_current_ir
-from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
+from posezoo.resolve.resolution import resolve_model
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Model, ModelSpec, Precision
 
 if TYPE_CHECKING:

@@ -1,21 +1,24 @@
-"""Load a model's IR as an estimator: choose its detector, and compile both for the device of the
-settings.
+"""Load a model as an estimator: make its IR, choose its detector, and compile both for the device
+of the settings.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import InferenceError, SettingsError, UnknownModelError
 from posezoo.events import Listener, WarningIssued, ignore_event
-from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.zoo_context import Context
+from posezoo.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
 from posezoo.registry import Registry, open_registry
 from posezoo.resolve.people import resolve_people
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import DEFAULT_DETECTOR, Settings, user_folder
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
 
@@ -26,6 +29,109 @@ if TYPE_CHECKING:
 #: The model to try if no person was found: it finds up to six people, also small and partly visible
 #: ones.
 FALLBACK_MODEL = "movenet-multipose"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModel:
+    """What the user wants to load: a model, with the user's own weights or without, or an IR."""
+
+    model: Model | None = None  # None for an IR
+    precision: Precision = Precision.FP16  # of the IR of a model
+    xml: Path | None = None  # the IR; None for a model
+    checkpoint: Path | None = None  # the user's own weights
+    #: Whether the IR of these weights do not take the place of the published model's.
+    is_unnamed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Makes the IR of a model and of its detector, which are downloaded if they are missing.
+
+    Attributes:
+        context: names the detector.
+        named_detector: the detector that the user named for this model.
+        decoder: the decoder of its outputs; None if the model, or else its outputs, decide.
+        is_video: as for ``select_detector``.
+        conversion: how IR are made; None for the defaults.
+        with_both: as for ``get_irs``.
+        time_step: measures the steps of ``get``, and ``compile``.
+    """
+
+    context: Context
+    named_detector: str | None = None
+    decoder: str | None = None
+    is_video: bool = False
+    conversion: ConversionOptions | None = None
+    with_both: bool = False
+    listener: Listener = ignore_event
+    time_step: TimeStep = nullcontext
+
+    def prepare(self, chosen: ChosenModel) -> PreparedModel:
+        """Make the IR.
+
+        Raises:
+            FetchError: a file cannot be downloaded.
+            ConversionError: an IR cannot be made, or was not published in this precision.
+            InferenceError: the model finds people itself, but a detector is named.
+        """
+        model = chosen.model
+        if model is None:
+            return PreparedModel(self, xml=chosen.xml)
+        require_detector_used(self.named_detector, model, self.decoder or "")
+        irs = self._get_irs(chosen, model)
+        if chosen.checkpoint is not None and model.decoder is None:
+            return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
+        with self.time_step(DOWNLOAD):
+            detector = detector_irs(
+                model, self.context, is_video=self.is_video, listener=self.listener
+            )
+        return PreparedModel(self, model, detector | irs)
+
+    def _get_irs(self, chosen: ChosenModel, model: Model) -> dict[str, Path]:
+        make_irs = partial(
+            get_irs, model, chosen.precision, options=self.conversion, listener=self.listener
+        )
+        if chosen.checkpoint is None:
+            return make_irs(self.context, time_step=self.time_step, with_both=self.with_both)
+        context = self.context
+        if chosen.is_unnamed:
+            context = with_checkpoint_dir(context, model)
+        with self.time_step(CONVERT):
+            return make_irs(context, checkpoint=chosen.checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A model whose IR are on this machine; it can be compiled several times."""
+
+    loader: Loader
+    model: Model | None = None
+    irs: Mapping[str, Path] = field(default_factory=dict)  # also of the detector; empty for an IR
+    xml: Path | None = None
+
+    def compile(self, options: LoadOptions | None = None) -> Estimator:
+        """Compile it and its detector; None for the device of the settings.
+
+        Raises:
+            InferenceError: as for ``compile_estimator`` and ``compile_ir_estimator``.
+            FetchError: the detector of an IR cannot be downloaded.
+        """
+        loader = self.loader
+        with loader.time_step("compile"):
+            if self.model is not None:
+                return compile_estimator(
+                    self.model, loader.context, self.irs, options, is_video=loader.is_video
+                )
+            assert self.xml is not None
+            return compile_ir_estimator(
+                self.xml,
+                loader.context,
+                options,
+                decoder=loader.decoder,
+                named_detector=loader.named_detector,
+                is_video=loader.is_video,
+                listener=loader.listener,
+            )
 
 
 def select_detector(

@@ -12,9 +12,9 @@ from posezoo.download.model_download import PlannedFile, plan_download
 from posezoo.errors import ConversionError
 from posezoo.files import verified_files
 from posezoo.pipeline import store_transfers
-from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Digest, Precision
 from posezoo.spec.routes import Obstacle
 
@@ -54,6 +54,8 @@ class Plan:
     @property
     def precisions_to_bring(self) -> list[Precision]:
         """The precisions whose IR is up to date in a store, and not on this machine yet."""
+        if not self.stored:
+            return []
         good = [ir for ir in self.irs if ir.is_up_to_date]
         return [ir.precision for ir in good if ir.xml.with_suffix(".bin") in self.stored]
 

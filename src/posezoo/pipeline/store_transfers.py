@@ -52,10 +52,10 @@ def observe(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> M
         infos |= bring(folder, limits, lambda name: _is_of_irs(name, ()))
     for entry in _cache_entries(spec.files, options):
         infos |= bring(entry.parent, limits, lambda _name: False)
-    return _sizes(infos)
+    return _sizes(infos) if infos else {}
 
 
-def find_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
+def locate_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
     """Where the files of a model come from, as ``find_availability``; stores are asked."""
     return find_availability(spec, layout, options, observe(spec, layout, options))
 
@@ -77,6 +77,8 @@ def bring(
     afresh: bool = False,
 ) -> Mapping[Path, Info]:
     """``files.stores.pull``, while no other process changes the working copy."""
+    if StorePath.of(folder) is None:
+        return {}
     with exclusive_copy(folder):
         return pull(folder, limits, wanted, afresh=afresh)
 

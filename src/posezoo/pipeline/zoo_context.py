@@ -4,68 +4,43 @@ options.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import redact_secrets
 from posezoo.registry import Registry, builtin_models_dir, wheel_registry_root
+from posezoo.resolve.stage_context import Context
 from posezoo.settings import Settings, config_file, read_settings, to_settings
 from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.download.options import DownloadOptions, FirstUse
-    from posezoo.layout import ModelLayout
-    from posezoo.lockfile import LockFile
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What every stage needs in addition to the model."""
-
-    settings: Settings
-    registry: Registry  # the declared models
-    layout: ModelLayout  # the folders of their files and IR
-    #: The pins of first use. A strict lock refuses models and files that it does not list.
-    lock: LockFile
-    download_options: DownloadOptions  # how files may be downloaded
-    mo: Path | None = None  # the Model Optimizer of the settings, unless it is posezoo's stand-in
-    mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
-    #: Whether code that comes with a model may be run, in a sandbox.
-    allow_upstream_code: bool = False
-
-    @property
-    def has_model_optimizer(self) -> bool:
-        """Whether the user named a Model Optimizer."""
-        return self.mo is not None or self.mo_python is not None
-
-    @property
-    def has_secrets(self) -> bool:
-        """Whether the settings have headers, or mirrors whose addresses have passwords or
-        tokens.
-        """
-        mirrors = self.settings.mirror
-        return bool(self.settings.header) or any(
-            redact_secrets(mirror) != mirror for mirror in mirrors
-        )
-
-    def reduce_for_worker(self) -> tuple[object, ...]:
-        """The context as it is pickled for a worker of a cluster, which has secrets of its own."""
-        shown = tuple(map(redact_secrets, self.settings.mirror))
-        changed = {
-            "settings": replace(self.settings, header=(), mirror=shown),
-            "download_options": replace(
-                self.download_options, headers=(), mirrors=shown, proxies={}
-            ),
-        }
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return _open_on_worker, (values | changed,)
+def reduce_for_worker(context: Context) -> tuple[Any, ...]:
+    """The context as it is pickled for a worker of a cluster, which has secrets of its own."""
+    shown = tuple(map(redact_secrets, context.settings.mirror))
+    changed = {
+        "settings": replace(context.settings, header=(), mirror=shown),
+        "download_options": replace(
+            context.download_options, headers=(), mirrors=shown, proxies={}
+        ),
+    }
+    values = {each.name: getattr(context, each.name) for each in fields(context)}
+    is_in_store = any(StorePath.of(root) is not None for root in context.settings.models_dir)
+    entries = context.registry.entries.values() if is_in_store else ()
+    return _open_on_worker, (values | changed, [entry.path for entry in entries])
 
 
-def _open_on_worker(values: dict[str, Any]) -> Context:
-    """The context of another machine with the headers of this one, and its passwords for the same
-    mirrors.
+def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context:
+    """The context of another machine with the headers of this one, its passwords for the same
+    mirrors, and its copy of a registry that is in a store.
+
+    Args:
+        declared: the files of that registry that the worker needs.
     """
     path = config_file()
     worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path is not None else 0)
@@ -74,6 +49,8 @@ def _open_on_worker(values: dict[str, Any]) -> Context:
     mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
     options = replace(values["download_options"], headers=worker_settings.header, mirrors=mirror)
     settings = replace(settings, header=worker_settings.header, mirror=mirror)
+    if not all(path.is_file() for path in declared):  # a worker without a shared disk
+        model_roots(settings)
     return Context(**values | {"settings": settings, "download_options": options})
 
 
@@ -103,6 +80,7 @@ def open_context(
         PosezooError: the lock cannot be read, or a registry.
         LockError: the lock is strict, and lists models that the registry lacks.
     """
+    from posezoo.convert.formats import image_layout
     from posezoo.layout import ModelLayout
     from posezoo.lockfile import LockFile
 
@@ -123,6 +101,7 @@ def open_context(
         _model_optimizer(settings),
         mo_python,
         settings.allow_upstream_code,
+        image_layout=image_layout,
     )
 
 

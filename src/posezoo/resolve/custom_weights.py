@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from posezoo.errors import ConversionError, PosezooError, import_optional
+from posezoo.errors import CheckpointError, ConversionError, PosezooError, import_optional
 from posezoo.files import verified_files
 from posezoo.networks import build_network, find_network, pretrained
 from posezoo.registry import open_registry
@@ -84,6 +84,27 @@ def _find_checkpoint(spec: ModelSpec, ours: ModelSpec) -> str:
     if len(names) != 1 or is_packed != bool(spec.postprocessing):
         return ""
     return ours.checkpoint if is_packed else names[0]
+
+
+def find_fitting_network(checkpoint: Path) -> str:
+    """The name of the only network that reads a checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read, or none or several networks read it.
+    """
+    fitting = pretrained.matching_networks(checkpoint)
+    if len(fitting) != 1:
+        which = "no network of the zoo reads it: its keys or shapes differ"
+        if fitting:
+            which = f"several networks of the zoo read it: {', '.join(fitting)}"
+        raise CheckpointError(
+            f"{checkpoint}: {which}",
+            hint=(
+                "posezoo convert --network NETWORK --checkpoint FILE says what differs, "
+                "and makes an .xml that can be run"
+            ),
+        )
+    return fitting[0]
 
 
 def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:

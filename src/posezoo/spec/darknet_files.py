@@ -22,9 +22,10 @@ def with_darknet_weights(spec: ModelSpec) -> ModelSpec:
     """The model with its .weights as the file to convert; unchanged if that script does not make
     the file, or the .cfg or the .weights is not the only one.
     """
+    if not spec.input_model.startswith("$conv_dir/") or _SCRIPT not in spec.file_names:
+        return spec
     weights = _find_only(spec, _WEIGHTS)
-    is_made = spec.input_model.startswith("$conv_dir/") and _SCRIPT in spec.file_names
-    if not is_made or weights is None or find_cfg(spec) is None:
+    if weights is None or find_cfg(spec) is None:
         return spec
     kept = tuple(pair for pair in spec.mo_args if pair[0] not in OTHER_ORIGINALS)
     return replace(spec, input_model=f"$dl_dir/{weights}", mo_args=kept)

@@ -8,6 +8,7 @@ scheduler can run code on it.
 
 from __future__ import annotations
 
+import copyreg
 import io
 import logging
 import pickle
@@ -18,7 +19,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from distributed import (
@@ -49,6 +51,7 @@ from posezoo.workers.threads import Cancelled, ThreadPool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Reducers = Mapping[type, Callable[[Any], tuple[Any, ...]]]
 
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
 _RUN_AGAIN = "run the command again: models that are done are kept"
@@ -74,6 +77,7 @@ def map_on_cluster(
     folders: Sequence[Path] = (),
     memory: Callable[[Item], int] = lambda _item: 0,
     wait_s: float = 60.0,
+    reducers: Reducers = MappingProxyType({}),
 ) -> Iterator[tuple[str, Result]]:
     """The address of a worker, and its result, for each item; in the order of the items.
 
@@ -83,6 +87,7 @@ def map_on_cluster(
         folders: the folders, or files in folders, that every worker must share with this machine.
         memory: the bytes of memory that an item needs.
         wait_s: how long to wait for a worker if there is none, at the start and later.
+        reducers: how values of a class are pickled, as in ``copyreg``: without what is secret.
 
     Raises:
         PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a
@@ -93,7 +98,7 @@ def map_on_cluster(
         run = _Run(
             work, lost, _versions(), tuple(stack.enter_context(_probe(each)) for each in folders)
         )
-        content = _pickle(run)
+        content = _pickle(run, reducers)
         _check_scheduler(client, address)
         watch = _Watch(client, address, listener, wait_s)
         largest = _prepare_workers(client, address, content, watch, listener)
@@ -103,7 +108,8 @@ def map_on_cluster(
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
         for item in items:
             needed = _claimed_memory(item, memory(item), largest, listener)
-            futures.append(submit(_pickle(item), resources={_MEMORY: needed} if needed else None))
+            pickled = _pickle(item, reducers)
+            futures.append(submit(pickled, resources={_MEMORY: needed} if needed else None))
         for item, future in zip(items, futures, strict=True):
             watch.wait_for(future)
             try:
@@ -165,22 +171,18 @@ _WORKING_COPY = attrgetter("working_copy")
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles values for another machine, which has its own working copies of stores.
-
-    A class with ``reduce_for_worker`` leaves out what is secret.
-    """
+    """Pickles values for another machine, which has its own working copies of stores."""
 
     def reducer_override(self, value: Any) -> Any:
         stored = StorePath.of(value) if isinstance(value, Path) else None
-        if stored is not None:
-            return _WORKING_COPY, (stored,)
-        reduce = getattr(type(value), "reduce_for_worker", None)
-        return NotImplemented if reduce is None else reduce(value)
+        return NotImplemented if stored is None else (_WORKING_COPY, (stored,))
 
 
-def _pickle(value: object) -> bytes:
+def _pickle(value: object, reducers: Reducers = MappingProxyType({})) -> bytes:
     content = io.BytesIO()
-    _Pickler(content).dump(value)
+    pickler = _Pickler(content)
+    pickler.dispatch_table = {**copyreg.dispatch_table, **reducers}
+    pickler.dump(value)
     return content.getvalue()
 
 

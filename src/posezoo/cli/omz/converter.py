@@ -20,14 +20,13 @@ from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import PosezooError
 from posezoo.settings import to_settings
+from posezoo.spec.model import Precision
 from posezoo.workers.threads import available_cores
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.events import Listener
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.pipeline.get import ConversionTask
     from posezoo.registry import Selection
-    from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec
 
 
@@ -88,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
         flags.require_model_optimizer(args)
     from posezoo.convert.memory_need import memory_need
     from posezoo.pipeline.for_each import Executor, for_each
-    from posezoo.pipeline.get import write_model_card
+    from posezoo.pipeline.get import ConversionTask
     from posezoo.pipeline.zoo_context import open_context
 
     download_dir = args.download_dir or Path.cwd()
@@ -99,14 +98,19 @@ def _run(args: argparse.Namespace) -> int:
     )
     selection = _with_checkpoint(args, selection)
     jobs = 1 if args.dry_run else args.jobs
-    task = _ReportedConversion(
+    conversion = ConversionTask(
         context,
-        requested,
+        [each for each in (Precision.FP16, Precision.FP32) if each in requested],
         flags.conversion_options_from_args(args),
         flags.input_options_from_args(args),
         args.checkpoint,
-        is_dry_run=args.dry_run,
+        downloads=False,
         draws_card=not args.no_card,
+    )
+    task = _ReportedConversion(
+        conversion,
+        requested,
+        is_dry_run=args.dry_run,
         progress_format=args.progress_format,
         is_buffered=jobs > 1,
     )
@@ -119,9 +123,7 @@ def _run(args: argparse.Namespace) -> int:
         if error is not None:
             failed[outcome.item.full_name] = error
     if not args.dry_run and not args.no_card:
-        for composite in selection.composites:
-            if not failed.keys() & set(composite.stages):
-                write_model_card(composite, context)
+        conversion.write_composite_cards(selection.composites, failed)
     return _print_summary(
         failed, [spec.full_name for spec in selection.models], args.progress_format
     )
@@ -180,13 +182,9 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
 class _ReportedConversion:
     """Converts a model and reports the result; it is pickled if each job is a separate process."""
 
-    context: Context
+    conversion: ConversionTask
     requested: frozenset[str]  # the precisions
-    options: ConversionOptions
-    inputs: InputOptions
-    checkpoint: Path | None
     is_dry_run: bool
-    draws_card: bool
     progress_format: str
     is_buffered: bool  # whether the lines of a model are printed only at its end
 
@@ -219,7 +217,7 @@ class _ReportedConversion:
     ) -> TextReporter | JsonConversionReporter:
         if self.progress_format == "json":
             return JsonConversionReporter(paper, spec)
-        return TextReporter(paper, self.context.layout.model_download_dir(spec))
+        return TextReporter(paper, self.conversion.context.layout.model_download_dir(spec))
 
     def _convert(
         self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, listener: Listener
@@ -227,23 +225,21 @@ class _ReportedConversion:
         """Convert a model; return False if there is nothing to convert, or if only the plan is
         printed.
         """
-        from posezoo.pipeline.get import get, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
-        from posezoo.spec.model import Precision
 
-        precisions = [each for each in (Precision.FP16, Precision.FP32) if each in self.requested]
+        conversion = self.conversion
         if spec.is_ir:
             lines.start_step(f"Skipping {spec.full_name} (no conversions defined)\n")
             return False
-        if not precisions:
+        if not conversion.precisions:
             names = " or ".join(sorted(self.requested))
             lines.start_step(f"Skipping {spec.full_name} (no conversion makes {names})\n")
             return False
-        resolved = resolve_model(
-            spec, precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
-        )
         if self.is_dry_run:
-            plan = make_plan(resolved, self.context, self.options, downloads=False, is_dry_run=True)
+            resolved = conversion.resolve(spec)
+            plan = make_plan(
+                resolved, conversion.context, conversion.options, downloads=False, is_dry_run=True
+            )
             for ir in plan.irs:
                 heading = f"Converting {spec.full_name} to IR ({ir.precision})"
                 print_planned_ir(lines, spec.full_name, ir, heading)
@@ -252,10 +248,7 @@ class _ReportedConversion:
             if plan.source_error is not None:  # it may be downloaded until the real run
                 lines.warn(plan.source_error)
             return False
-        listener = events.both(listener, lines)
-        converted = get(resolved, self.context, self.options, downloads=False, listener=listener)
-        if self.draws_card:
-            write_model_card(converted.resolved.spec, self.context)
+        conversion(spec, events.both(listener, lines))
         return True
 
 

@@ -22,7 +22,7 @@ from posezoo.settings import MOST_JOBS, to_settings
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
     from posezoo.events import Listener
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 FLAGS = (

@@ -18,8 +18,8 @@ from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.quantize.quantization_plan import QuantizationPlan
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 #: Flags that old scripts give, and why they have no effect.

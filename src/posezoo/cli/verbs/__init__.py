@@ -1,9 +1,22 @@
 """The verbs of ``posezoo``: each is a module with ``EXAMPLES``, ``FLAGS`` and ``run(args) -> int``;
-some have their own ``USAGE``.
+some have their own ``USAGE``. An installed package adds a verb by the record ``Verb``.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.plugins import LazyTable
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from posezoo.cli.flags import Flag, FlagGroup
 
 #: The summaries of the verbs, below the headings of the help. The help of the whole command line
 #: needs nothing else: importing all verbs takes several times as long.
@@ -12,3 +25,36 @@ VERB_GROUPS: dict[str, dict[str, str]] = json.loads(
 )
 
 SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb of the command line."""
+
+    summary: str  # for the help of the whole command line, such as "show all models"
+    run: Callable[[Namespace], int]  # returns the exit code
+    flags: tuple[Flag | FlagGroup | str, ...]  # as for ``cli.flags.add_flags``
+    examples: str  # command lines, one a line
+    usage: str | None = None  # None for the usual one
+
+
+#: The verbs of installed packages.
+PLUGINS: LazyTable[Verb] = LazyTable("posezoo.verbs", Verb, {})
+
+
+def find_verb(name: str) -> Verb | None:
+    """The verb of this name; None if there is none.
+
+    Raises:
+        PluginError: it is a plug-in that cannot be imported, or no ``Verb``.
+    """
+    if name not in SUMMARIES:
+        return PLUGINS.find(name)
+    module = import_module(f"posezoo.cli.verbs.{name}")
+    usage = getattr(module, "USAGE", None)
+    return Verb(SUMMARIES[name], module.run, module.FLAGS, module.EXAMPLES, usage)
+
+
+def plugin_names() -> list[str]:
+    """The verbs of installed packages, which are not imported."""
+    return [name for name in PLUGINS.names() if name not in SUMMARIES]

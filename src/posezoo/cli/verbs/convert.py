@@ -6,14 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.conversion_jobs import convert_selected
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -51,11 +50,17 @@ def run(args: argparse.Namespace) -> int:
         selection = _select_with_checkpoint(args, context)
     if args.onnx_only:
         return _export(args, context, selection)
-    options = flags.conversion_options_from_args(args)
-    inputs = flags.input_options_from_args(args)
-    return convert_selected(
-        args, context, options, downloads=False, selection=selection, inputs=inputs
+    from posezoo.pipeline.get import ConversionTask
+
+    task = ConversionTask(
+        context,
+        args.precisions,
+        flags.conversion_options_from_args(args),
+        flags.input_options_from_args(args),
+        args.checkpoint,
+        downloads=False,
     )
+    return model_jobs.make_selected(args, task, selection)
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
@@ -83,8 +88,9 @@ def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selec
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
     """Write the ONNX file of each selected model, or show what would be written."""
     from posezoo.convert.frontends import verify_source_model
-    from posezoo.pipeline.get import export_onnx, resolve_model
+    from posezoo.pipeline.get import export_onnx
     from posezoo.resolve.custom_weights import require_network
+    from posezoo.resolve.resolution import resolve_model
 
     inputs = flags.input_options_from_args(args)
 

@@ -6,11 +6,13 @@ It follows Open Model Zoo's human_pose_estimation_demo.py.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from posezoo.cli import flags, parsers, run_main
@@ -18,23 +20,22 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
-from posezoo.errors import PosezooError
+from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
 from posezoo.settings import INFERENCE_PRECISIONS
 from posezoo.spec.model import TRACKING, Precision
 from posezoo.workers.signals import SignalExit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from posezoo.demo.frame_outputs import JsonListWriter
-    from posezoo.demo.frame_publishers import FramePublisher
-    from posezoo.demo.frame_sources import Frame, FrameSource
-    from posezoo.demo.model_loading import ModelLoader
-    from posezoo.demo.player import Player
+    from posezoo.pipeline.load import ChosenModel, PreparedModel
     from posezoo.pose.keypoints import Pose
+    from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions
     from posezoo.settings import Settings
+    from posezoo.video.frame_outputs import JsonListWriter
+    from posezoo.video.frame_publishers import FramePublisher
+    from posezoo.video.frame_sources import Frame, FrameSource
+    from posezoo.video.player import Player
 
 EXAMPLES = """
 posezoo demo -m blazepose-full -i photo.jpg
@@ -265,15 +266,14 @@ def run(args: argparse.Namespace) -> int:
     disconnected.
     """
     input_flags = _require_input_flags_allowed(args)
-    from posezoo.demo.frame_outputs import open_output
-    from posezoo.demo.frame_publishers import is_stdout, open_publisher
-    from posezoo.demo.frame_sources import open_source
-    from posezoo.demo.model_loading import find_model
-    from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
-    from posezoo.demo.utilization_monitor import UtilizationMonitor
-    from posezoo.demo.window import Window, require_display
-    from posezoo.pipeline.load import explain_no_people
+    from posezoo.pipeline.load import Loader, explain_no_people
     from posezoo.runtime.runtime_config import require_device
+    from posezoo.video.frame_outputs import open_output
+    from posezoo.video.frame_publishers import is_stdout, open_publisher
+    from posezoo.video.frame_sources import open_source
+    from posezoo.video.player import ExecutionMode, Player, format_summary, summarize_run
+    from posezoo.video.utilization_monitor import UtilizationMonitor
+    from posezoo.video.window import Window, require_display
 
     failures = []
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
@@ -299,24 +299,19 @@ def run(args: argparse.Namespace) -> int:
         require_device(context.settings.device)
         video = flags.video_options_from_args(args)
         is_video = not source.image_paths and not args.no_tracking
-        load = find_model(
-            args.model,
-            context,
-            args.precision,
-            args.architecture_type,
-            detector=args.detector,
-            is_video=is_video,
-            listener=console,
-        )
+        decoder, decoder_options = _decoder_of(args.architecture_type)
+        prepared = Loader(
+            context, args.detector, decoder=decoder, is_video=is_video, listener=console
+        ).prepare(_choose_model(args, context, decoder))
         if input_flags:
             console.warn(f"{input_flags}: override the input that {args.model} declares")
-        options = _load_options(args, context.settings, source)
-        estimator, is_tracking = _load_first(load, options, is_video=is_video)
+        options = _load_options(args, context.settings, source, decoder_options)
+        estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         description = _describe(estimator, is_tracking)
         console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),
-            ExecutionMode(LATENCY, lambda: load(_with_runtime(options, 1, "1", 0))),
+            ExecutionMode(LATENCY, lambda: _compile(prepared, _with_runtime(options, 1, "1", 0))),
         ]
         player = Player(
             source,
@@ -356,7 +351,7 @@ def _require_input_flags_allowed(args: argparse.Namespace) -> str:
 def _pose_writer(
     args: argparse.Namespace, source: FrameSource, publish: FramePublisher, stack: ExitStack
 ) -> _PoseWriter:
-    from posezoo.demo.frame_publishers import is_stdout
+    from posezoo.video.frame_publishers import is_stdout
 
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
@@ -366,14 +361,19 @@ def _pose_writer(
 
 
 def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:
-    from posezoo.demo.frame_outputs import JsonListWriter
+    from posezoo.video.frame_outputs import JsonListWriter
 
     if path is None:
         return None
     return stack.enter_context(JsonListWriter(path, *keys))
 
 
-def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSource) -> LoadOptions:
+def _load_options(
+    args: argparse.Namespace,
+    settings: Settings,
+    source: FrameSource,
+    decoder_options: Mapping[str, Any],
+) -> LoadOptions:
     """How the model runs with the settings that the user gave."""
     from posezoo.pipeline.load import default_runtime
     from posezoo.runtime.runtime_config import LoadOptions
@@ -382,6 +382,7 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         default_runtime(settings),
         target_size=args.tsize,
         min_person_score=args.min_person_score,
+        decoder_options=decoder_options,
         aspect_size=source.size,
         layout=args.layout or "",
         reverse_input_channels=args.reverse_input_channels or None,
@@ -400,14 +401,77 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
     return replace(options, runtime=runtime)
 
 
+def _choose_model(args: argparse.Namespace, context: Context, decoder: str | None) -> ChosenModel:
+    """The model that ``-m`` names: the path of an IR or a checkpoint, or a model of the zoo."""
+    from posezoo.pipeline.load import ChosenModel
+    from posezoo.resolve.custom_weights import find_fitting_network, spec_with_checkpoint
+
+    text = args.model
+    path = Path(text)
+    if text.lower().endswith((".xml", ".onnx")):
+        return ChosenModel(xml=path)
+    if os.path.isfile(text):
+        spec = spec_with_checkpoint(find_fitting_network(path), path)
+        return ChosenModel(spec, checkpoint=path)
+    try:
+        model = context.registry.find(text)
+    except UnknownModelError as error:
+        if os.sep in text or "." in text:
+            raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
+        raise
+    declared = model.decoder.name if model.decoder is not None else ""
+    if decoder and declared and decoder != declared:
+        raise DecoderError(
+            f"{text} is decoded by {declared}, not by {decoder}",
+            hint=f"try -at {_architecture_for(declared)}",
+        )
+    return ChosenModel(model, args.precision)
+
+
+def _decoder_of(architecture: str) -> tuple[str | None, Mapping[str, Any]]:
+    """The name of the decoder that ``-at`` means, None for the model's own, and its options."""
+    from posezoo.pose.decoders import DECODERS
+
+    if architecture != "auto":
+        for name, decoder in DECODERS.items():
+            if architecture in decoder.demo_options:
+                return name, decoder.demo_options[architecture]
+    return None, {}
+
+
+def _architecture_for(decoder: str) -> str:
+    """The first value of ``-at`` for a decoder, or auto if there is none."""
+    from posezoo.pose.decoders import DECODERS
+
+    record = DECODERS.find(decoder)
+    return next(iter(record.demo_options), "auto") if record is not None else "auto"
+
+
+def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
+    """Compile the model; errors name the demo's flags."""
+    try:
+        return prepared.compile(options)
+    except DecoderError as error:
+        hint = error.hint
+        if error.fitting:
+            hint = f"try -at {_architecture_for(error.fitting)}"
+        raise DecoderError(
+            error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
+        ) from error
+    except TargetSizeError as error:
+        problem = f"--tsize {options.target_size}: {error.problem}"
+        raise TargetSizeError(problem, hint="leave out --tsize") from error
+
+
 def _load_first(
-    load: ModelLoader, options: LoadOptions, *, is_video: bool
+    prepared: PreparedModel, options: LoadOptions, *, is_video: bool
 ) -> tuple[Estimator, bool]:
     """The model, and whether it tracks a person; it then processes one frame after the other."""
-    estimator = load(options)
+    estimator = _compile(prepared, options)
     is_tracking = estimator.can_track and is_video
     if is_tracking and not options.runtime.requests:
-        estimator = load(replace(options, runtime=replace(options.runtime, requests=1)))
+        in_turn = replace(options, runtime=replace(options.runtime, requests=1))
+        estimator = _compile(prepared, in_turn)
     return estimator, is_tracking
 
 
@@ -431,8 +495,8 @@ class _PoseWriter:
     results: JsonListWriter | None
 
     def __call__(self, frame: Frame, poses: list[Pose]) -> None:
-        from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
-        from posezoo.demo.player import format_pose
+        from posezoo.video.frame_outputs import coco_image_id, frame_to_json
+        from posezoo.video.player import format_pose
 
         self.publish(self.source, frame, poses)
         if self.raw_output is not None:

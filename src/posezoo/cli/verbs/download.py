@@ -12,7 +12,7 @@ from posezoo.cli.model_jobs import Answer
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
     from posezoo.events import Listener
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """

@@ -39,7 +39,7 @@ from posezoo.events import RunStarted
 
 if TYPE_CHECKING:
     from posezoo.pipeline.evaluation import EvaluatedModel
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions
 

@@ -29,14 +29,14 @@ from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL, select_models
 from posezoo.console import Console
-from posezoo.demo.run_inputs import expand_image_paths
 from posezoo.errors import PosezooError, import_cv2, import_optional
+from posezoo.video.run_inputs import expand_image_paths
 
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
     from posezoo.gallery.gallery_data import Picture
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo gallery --output site/

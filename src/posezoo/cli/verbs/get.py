@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from posezoo.cli import flags
-from posezoo.cli.conversion_jobs import convert_selected
+from posezoo.cli import flags, model_jobs
 
 EXAMPLES = """
 posezoo get blazepose-full
@@ -27,8 +26,9 @@ def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
     from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.get import ConversionTask
 
     context = flags.context_from_args(args)
     options = ConversionOptions(force=args.force)
     inputs = flags.input_options_from_args(args)
-    return convert_selected(args, context, options, downloads=True, inputs=inputs)
+    return model_jobs.make_selected(args, ConversionTask(context, args.precisions, options, inputs))

@@ -28,8 +28,8 @@ from posezoo.facts.labels import format_count
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.lockfile.entries import LockChange
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """

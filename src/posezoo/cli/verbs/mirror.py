@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.mirror import Mirror, MirroredFile
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.settings import Settings
     from posezoo.spec.model import ModelSpec, SourceFile
 

@@ -83,8 +83,8 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print a block for each model and the totals; or JSON."""
-    from posezoo.cli.conversion_jobs import ConversionTask
     from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.get import ConversionTask
 
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
     from posezoo.oci.model_artifact import ArtifactFile, PullPlan
     from posezoo.oci.oci_client import OciAddress, OciClient
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
+    from posezoo.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo pull oci://registry.example.org/pose/blazepose:1.0

@@ -25,8 +25,8 @@ from posezoo.console import Console
 from posezoo.errors import OutputError
 
 if TYPE_CHECKING:
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
-    from posezoo.pipeline.zoo_context import Context
     from posezoo.quantize.displacement import KeypointDisplacement
     from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan
     from posezoo.registry import Selection
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """

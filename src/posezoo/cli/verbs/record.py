@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.events import Listener
     from posezoo.measured import Measurement
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import Model, ModelSpec
 
 EXAMPLES = """
@@ -153,7 +153,7 @@ def _count(
     context: Context, spec: ModelSpec, size: tuple[int, int] | None, generated: bool
 ) -> Sequence[Measurement]:
     from posezoo.pipeline import complexity_count
-    from posezoo.pipeline.get import resolve_model
+    from posezoo.resolve.resolution import resolve_model
 
     if not generated:
         return complexity_count.count_complexity(

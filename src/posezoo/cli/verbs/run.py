@@ -26,18 +26,18 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import DEFAULT_MODEL
 from posezoo.console import Console
-from posezoo.demo.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
+from posezoo.video.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 
 if TYPE_CHECKING:
-    from posezoo.demo.frame_rate import StepTimer
-    from posezoo.demo.input_runner import InputRunner
-    from posezoo.demo.timed_loading import ChosenModel
-    from posezoo.pipeline.zoo_context import Context
+    from posezoo.pipeline.load import ChosenModel, Loader
+    from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
+    from posezoo.video.frame_rate import StepTimer
+    from posezoo.video.input_runner import InputRunner
 
 EXAMPLES = """
 posezoo run
@@ -93,37 +93,35 @@ def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.demo.frame_publishers import is_stdout, open_publisher
-    from posezoo.demo.frame_rate import StepTimer
-    from posezoo.demo.input_runner import InputRunner
-    from posezoo.demo.timed_loading import TimedLoader
-    from posezoo.pipeline.load import explain_no_people
+    from posezoo.pipeline.load import Loader, explain_no_people
     from posezoo.settings import user_folder
+    from posezoo.video.frame_publishers import is_stdout, open_publisher
+    from posezoo.video.frame_rate import StepTimer
+    from posezoo.video.input_runner import InputRunner
 
     _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
     timer = StepTimer()
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
         failures = _Failures(console)
-        chosen = _choose_model(args.model, args.checkpoint, context)
-        results = args.output or user_folder("cache") / "results" / chosen.name
+        chosen = _choose_model(args, context)
+        results = args.output or user_folder("cache") / "results" / _name_of(chosen, args.model)
         _require_runnable(chosen, args.detector, context)
         if args.input:
             inputs = _open_inputs(args.input, context, stack, failures)
         else:
             inputs = _download_samples(context, timer, console)
-        loader = TimedLoader(
-            context,
-            args.precision,
-            args.detector,
-            args.min_person_score,
-            inputs.is_video,
-            timer,
-            console,
-        )
         _require_video(args, inputs)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
-        estimator, card = loader.load(chosen)
+        loader = Loader(
+            context,
+            args.detector,
+            is_video=inputs.is_video,
+            with_both=True,
+            listener=console,
+            time_step=timer.time_step,
+        )
+        estimator, card = _load(loader, chosen, args.min_person_score)
         runner = InputRunner(
             estimator,
             inputs,
@@ -136,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
             report_failure=failures.report,
         )
         runner.run_all()
-        precision = _precision_of(chosen, args.precision)
+        precision = _precision_of(chosen)
         summary = {
             **_facts_of_run(estimator, runner, precision),
             "images": runner.images,
@@ -168,6 +166,22 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     if args.checkpoint is not None and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
+
+
+def _load(
+    loader: Loader, chosen: ChosenModel, min_person_score: float | None
+) -> tuple[Estimator, Path | None]:
+    """The estimator, and the card of a model of the zoo."""
+    from posezoo.pipeline.get import write_model_card
+    from posezoo.pipeline.load import default_runtime
+    from posezoo.runtime.runtime_config import LoadOptions
+
+    prepared = loader.prepare(chosen)
+    card = None
+    if chosen.model is not None and chosen.checkpoint is None:
+        card = write_model_card(chosen.model, loader.context)
+    runtime = default_runtime(loader.context.settings)
+    return prepared.compile(LoadOptions(runtime, min_person_score=min_person_score)), card
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
@@ -209,21 +223,27 @@ def _open_inputs(
     )
 
 
-def _choose_model(name: str | None, checkpoint: Path | None, context: Context) -> ChosenModel:
-    """The model that the user names: by a name, an IR, or a checkpoint."""
-    from posezoo.demo.timed_loading import ChosenModel
+def _name_of(chosen: ChosenModel, name: str | None) -> str:
+    """The name of the folder of its results."""
+    path = chosen.checkpoint or chosen.xml
+    return path.stem if path is not None else name or DEFAULT_MODEL
 
-    if checkpoint is not None:
-        return _choose_checkpoint(checkpoint, name, context)
-    text = name or DEFAULT_MODEL
+
+def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
+    """The model that the user names: by a name, an IR, or a checkpoint."""
+    from posezoo.pipeline.load import ChosenModel
+
+    if args.checkpoint is not None:
+        return _choose_checkpoint(args, args.checkpoint, args.model, context)
+    text = args.model or DEFAULT_MODEL
     path = Path(text)
     suffix = path.suffix.lower()
     if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
-        return ChosenModel(path.stem, xml=path)
+        return ChosenModel(xml=path)
     if suffix in CHECKPOINTS and os.path.isfile(text):
-        return _choose_checkpoint(path, None, context)
+        return _choose_checkpoint(args, path, None, context)
     try:
-        return ChosenModel(text, context.registry.find(text))
+        return ChosenModel(context.registry.find(text), args.precision)
     except UnknownModelError as error:
         if suffix in (*CHECKPOINTS, ".onnx"):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
@@ -266,35 +286,37 @@ def _require_video(args: argparse.Namespace, inputs: RunInputs) -> None:
         )
 
 
-def _choose_checkpoint(checkpoint: Path, name: str | None, context: Context) -> ChosenModel:
+def _choose_checkpoint(
+    args: argparse.Namespace, checkpoint: Path, name: str | None, context: Context
+) -> ChosenModel:
     """A model with the user's own weights.
 
     Args:
         name: the name of a model or of one of our networks; None for the only network that reads
             the weights.
     """
-    from posezoo.demo.model_loading import find_fitting_network
-    from posezoo.demo.timed_loading import ChosenModel
+    from posezoo.pipeline.load import ChosenModel
+    from posezoo.resolve.custom_weights import find_fitting_network
 
     name = name or find_fitting_network(checkpoint)
     model = flags.model_with_checkpoint(context.registry, name, checkpoint)
-    return ChosenModel(checkpoint.stem, model, checkpoint=checkpoint)
+    return ChosenModel(model, args.precision, checkpoint=checkpoint)
 
 
-def _precision_of(chosen: ChosenModel, precision: Precision) -> str:
+def _precision_of(chosen: ChosenModel) -> str:
     """The precision of the IR; that of an .xml by its path is the name of its folder.
 
     It is empty if the folder has another name.
     """
     if chosen.xml is None:
-        return precision.value
+        return chosen.precision.value
     folder = chosen.xml.resolve().parent.name
     return folder if folder in list(Precision) else ""
 
 
 def _download_samples(context: Context, timer: StepTimer, console: Console) -> RunInputs:
-    from posezoo.demo.timed_loading import DOWNLOAD
     from posezoo.download.published_photos import download_samples
+    from posezoo.pipeline.get import DOWNLOAD
 
     options = context.download_options
     with timer.time_step(DOWNLOAD):

@@ -9,17 +9,17 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from posezoo.demo.frame_outputs import JsonListWriter, frame_to_json, open_output
-from posezoo.demo.frame_publishers import FramePublisher
-from posezoo.demo.frame_rate import StepTimer
-from posezoo.demo.run_inputs import ImageInput, OutputNames, RunInputs, VideoInput
-from posezoo.demo.video_options import VideoOptions
 from posezoo.errors import DiskError, ImageError, OutputError, PosezooError
 from posezoo.files.staging import staging_dir
 from posezoo.images import read_image, write_image
 from posezoo.pose.drawing import draw
 from posezoo.runtime.estimator import Estimator
 from posezoo.spec.model import TRACKING
+from posezoo.video.frame_outputs import JsonListWriter, frame_to_json, open_output
+from posezoo.video.frame_publishers import FramePublisher
+from posezoo.video.frame_rate import StepTimer
+from posezoo.video.run_inputs import ImageInput, OutputNames, RunInputs, VideoInput
+from posezoo.video.video_options import VideoOptions
 from posezoo.workers.signals import SignalExit
 
 #: Gets the kind and the name of an input, and why it failed.

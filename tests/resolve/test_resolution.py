@@ -14,11 +14,11 @@ from posezoo.errors import ConversionError, LockError
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.lockfile.entries import collect_entries
-from posezoo.pipeline.get import resolve_model
-from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import Registry, open_registry
 from posezoo.resolve.input_options import InputOptions
+from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Converter
+from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Framework, ModelSpec, Precision, Route
 
 FP32, FP16 = Precision.FP32, Precision.FP16

@@ -19,7 +19,7 @@ from conftest import ROOT, by_digest
 from fakes.desktop import Desktop
 from fakes.scaling_irs import write_ir
 from fakes.waiting import HANG_S, wait_until
-from posezoo.demo.player import draw_text
+from posezoo.video.player import draw_text
 
 PYTHON = ROOT / "build" / "demo-env" / "bin" / "python"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
@@ -168,7 +168,7 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(desktop):
     """Without a window manager there is no close button, so OpenCV closes the window."""
     code = (
         "import cv2, numpy as np\n"
-        "from posezoo.demo.window import Window\n"
+        "from posezoo.video.window import Window\n"
         "with Window('posezoo demo') as window:\n"
         "    window.show(np.zeros((100, 100, 3), np.uint8))\n"
         "    print(window.is_open)\n"

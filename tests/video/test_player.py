@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from fakes.finder import Finder
-from posezoo.demo.frame_outputs import FrameOutput
-from posezoo.demo.frame_sources import Frame, FrameSource
-from posezoo.demo.player import (
+from posezoo.errors import ImageError
+from posezoo.pose.keypoints import Pose
+from posezoo.video.frame_outputs import FrameOutput
+from posezoo.video.frame_sources import Frame, FrameSource
+from posezoo.video.player import (
     ExecutionMode,
     Player,
     draw_poses,
@@ -21,10 +23,8 @@ from posezoo.demo.player import (
     format_summary,
     summarize_run,
 )
-from posezoo.demo.utilization_monitor import UtilizationMonitor
-from posezoo.demo.video_options import VideoOptions
-from posezoo.errors import ImageError
-from posezoo.pose.keypoints import Pose
+from posezoo.video.utilization_monitor import UtilizationMonitor
+from posezoo.video.video_options import VideoOptions
 
 BLANK = np.full((240, 320, 3), 90, np.uint8)
 

@@ -18,12 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from posezoo.demo.frame_outputs import FrameOutput
-from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
-from posezoo.demo.frame_sources import Frame, FrameSource
-from posezoo.demo.utilization_monitor import UtilizationMonitor
-from posezoo.demo.video_options import VideoOptions
-from posezoo.demo.window import ESCAPE, TAB, Window
 from posezoo.errors import PosezooError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.images import Image
@@ -31,6 +25,12 @@ from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.tracking import PoseTracker
+from posezoo.video.frame_outputs import FrameOutput
+from posezoo.video.frame_rate import FrameRateMeter, StepTimer
+from posezoo.video.frame_sources import Frame, FrameSource
+from posezoo.video.utilization_monitor import UtilizationMonitor
+from posezoo.video.video_options import VideoOptions
+from posezoo.video.window import ESCAPE, TAB, Window
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from posezoo.errors import ImageError, PosezooError, explain_windows_path, redact_secrets
 
 if TYPE_CHECKING:
-    from posezoo.demo.frame_sources import FrameSource
     from posezoo.download.options import DownloadOptions
     from posezoo.events import Listener
+    from posezoo.video.frame_sources import FrameSource
 
 _ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
@@ -82,7 +82,7 @@ def open_inputs(
         ImageError: a video cannot be opened, or there is no image at all.
         SourceError: a file cannot be downloaded.
     """
-    from posezoo.demo.frame_sources import open_source
+    from posezoo.video.frame_sources import open_source
 
     images: list[ImageInput] = []
     videos: list[VideoInput] = []

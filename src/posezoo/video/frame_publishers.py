@@ -20,12 +20,12 @@ from queue import Empty, Queue
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from posezoo.demo.frame_outputs import frame_to_json
-from posezoo.demo.frame_sources import Frame, FrameSource
 from posezoo.errors import OutputError, import_optional
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_error
 from posezoo.pose.keypoints import Pose
+from posezoo.video.frame_outputs import frame_to_json
+from posezoo.video.frame_sources import Frame, FrameSource
 
 #: The variables with the user and the password for a broker; else ~/.netrc has them.
 USER = "MQTT_USERNAME"

@@ -14,8 +14,9 @@ import pytest
 
 from fakes.videos import SIZE, frame, number_of, read_video, write_video
 from fakes.waiting import HANG_S
-from posezoo.demo import frame_outputs
-from posezoo.demo.frame_outputs import (
+from posezoo.errors import OutputError
+from posezoo.video import frame_outputs
+from posezoo.video.frame_outputs import (
     CODECS,
     FrameOutput,
     JsonListWriter,
@@ -24,8 +25,7 @@ from posezoo.demo.frame_outputs import (
     open_output,
     pad_to_size,
 )
-from posezoo.demo.frame_sources import Frame, FrameSource, open_source
-from posezoo.errors import OutputError
+from posezoo.video.frame_sources import Frame, FrameSource, open_source
 
 
 def source_of(tmp_path: Path, *names: str) -> FrameSource:

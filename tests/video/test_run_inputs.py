@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.demo.run_inputs import OutputNames, expand_image_paths
 from posezoo.errors import ImageError
+from posezoo.video.run_inputs import OutputNames, expand_image_paths
 
 
 def touch(folder: Path, *names: str) -> Path:

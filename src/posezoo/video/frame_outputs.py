@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from posezoo import images
-from posezoo.demo.frame_sources import Frame, FrameSource, import_quiet_opencv
 from posezoo.errors import OutputError
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import is_device, write_error
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size, letterbox_image
+from posezoo.video.frame_sources import Frame, FrameSource, import_quiet_opencv
 
 #: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}

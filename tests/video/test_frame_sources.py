@@ -14,9 +14,9 @@ import pytest
 from fakes.server import Server
 from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_video
 from fakes.waiting import HANG_S
-from posezoo.demo import frame_sources
-from posezoo.demo.frame_sources import FrameSource, open_source
 from posezoo.errors import ImageError, PosezooError
+from posezoo.video import frame_sources
+from posezoo.video.frame_sources import FrameSource, open_source
 
 
 @pytest.fixture

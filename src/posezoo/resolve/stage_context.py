@@ -1,0 +1,50 @@
+"""What every stage needs in addition to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.errors import redact_secrets
+from posezoo.registry import Registry
+from posezoo.settings import Settings
+
+if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
+    from posezoo.download.options import DownloadOptions
+    from posezoo.layout import ModelLayout
+    from posezoo.lockfile import LockFile
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the settings name, opened; ``pipeline.zoo_context`` opens it."""
+
+    settings: Settings
+    registry: Registry  # the declared models
+    layout: ModelLayout  # the folders of their files and IR
+    #: The pins of first use. A strict lock refuses models and files that it does not list.
+    lock: LockFile
+    download_options: DownloadOptions  # how files may be downloaded
+    mo: Path | None = None  # the Model Optimizer of the settings, unless it is posezoo's stand-in
+    mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
+    #: Whether code that comes with a model may be run, in a sandbox.
+    allow_upstream_code: bool = False
+    #: The usual layout of images in a framework's files; empty if there is none.
+    image_layout: Callable[[str], str] = field(kw_only=True)
+
+    @property
+    def has_model_optimizer(self) -> bool:
+        """Whether the user named a Model Optimizer."""
+        return self.mo is not None or self.mo_python is not None
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the settings have headers, or mirrors whose addresses have passwords or
+        tokens.
+        """
+        mirrors = self.settings.mirror
+        return bool(self.settings.header) or any(
+            redact_secrets(mirror) != mirror for mirror in mirrors
+        )

@@ -1,0 +1,3 @@
+"""Images, videos and cameras: sources of frames, the player that finds poses in them, its outputs
+and their speed.
+"""
