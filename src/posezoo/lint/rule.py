@@ -66,6 +66,8 @@ def rule(
     Without them, the id is the function's name with hyphens, and its docstring has the explanation
     and, after ``Example:``, the example.
     """
+    if callable(id):
+        raise TypeError("the decorator needs parentheses: @rule()")
 
     def decorate(find: FindViolations) -> Rule:
         words = (find.__doc__ or "").split()

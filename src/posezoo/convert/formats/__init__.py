@@ -85,6 +85,8 @@ class ModelFormat:
     open_runtime: OpenRuntime | None = None  # opens the original in that runtime
     #: Arrays of the constants that a file contains; it may leave out some.
     read_constants: Callable[[ModelSpec, Path], Collection[Array]] = lambda spec, path: ()
+    #: The ends of the names of files to convert, in lower case, for ``posezoo new``.
+    endings: tuple[str, ...] = ()
     #: Other formats of the same framework, by the last characters of their files' names.
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 

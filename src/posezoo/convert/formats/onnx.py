@@ -194,6 +194,7 @@ ONNX = ModelFormat(
     is_onnx,
     frontend="onnx",
     image_layout="NCHW",
+    endings=(".onnx",),
     external_files=external_data_files,
     node_outputs=_node_outputs,
     runtime_module=_MODULE,

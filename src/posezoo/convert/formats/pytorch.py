@@ -167,6 +167,7 @@ PYTORCH = ModelFormat(
     is_checkpoint,
     frontend="onnx",
     image_layout="NCHW",
+    endings=(".pth", ".pt", ".safetensors", ".params"),
     openvino_input=export_to_onnx,
     open_runtime=_open_runtime,
     read_constants=_read_constants,

@@ -160,6 +160,7 @@ FROZEN_GRAPH = ModelFormat(
     is_frozen_graph,
     frontend="tf",
     image_layout="NHWC",
+    endings=(".pb", ".json"),
     cut_before_conversion=cut_at_tensors,
     read_constants=_read_constants,
     by_file_name={

@@ -118,6 +118,7 @@ TFLITE = ModelFormat(
     is_tflite,
     frontend="tflite",
     image_layout="NHWC",
+    endings=(".tflite",),
     cut_before_conversion=cut_at_tensors,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
@@ -89,6 +89,3 @@ def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
         keys = adapter.value
     named = [node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key)]
     return [*named, *list_below(adapter, "outputs")]
-
-
-RULES = defined_rules(globals())

@@ -14,7 +14,7 @@ from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.sources import HttpSource
@@ -414,6 +414,3 @@ def label_range(view: ModelView) -> Violations:
             if reason:
                 message = f"the class IDs {ids.text} do not fit {reason}"
                 yield replace(view.quote(ids, message, "classes", reason), severity=severity)
-
-
-RULES = defined_rules(globals())

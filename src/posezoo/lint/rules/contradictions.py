@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from posezoo.errors import InferenceError, SpecError
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import fits, simplify
 from posezoo.measured import load_measurements
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Input, ModelSpec, Output
@@ -468,6 +468,3 @@ def _has_weights(spec: ModelSpec, name: str) -> bool:
     if spec.is_ir:
         return name.endswith(".bin")
     return not name.endswith((".json", ".prototxt", ".py", ".txt"))
-
-
-RULES = defined_rules(globals())

@@ -12,7 +12,7 @@ from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
 from posezoo.spec.model import CompositeSpec, SourceFile
 from posezoo.spec.sources import HttpSource
@@ -278,6 +278,3 @@ def parts(view: ModelView) -> Violations:
             if expected and text not in ("", expected):
                 message = f"{key} is {text} in {name}, and {expected} in the composite {view.name}"
                 yield part.declared(key, message, text, expected)
-
-
-RULES = defined_rules(globals())

@@ -21,7 +21,7 @@ from posezoo.lint.card_claims import CardClaims, CardValue
 from posezoo.lint.facts import Agree, Facts, Statement, fact
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.measured import counted_figures as read_counted_figures
 from posezoo.spec.model import Framework, ModelSpec, Precision, PublishedAccuracy
@@ -438,6 +438,3 @@ def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statemen
         return []
     text = ", ".join(dict.fromkeys(each.text for each in values))
     return [Statement("on the card", view.card_location(values[0]), numbers, text)]
-
-
-RULES = defined_rules(globals())

@@ -13,7 +13,7 @@ from posezoo.cards.model_card import FACTS
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import CARD, INDEX, ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.measured import NAME
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
@@ -168,6 +168,3 @@ def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], o
             yield from _list_values(child, *keys, key)
     else:
         yield keys, value
-
-
-RULES = defined_rules(globals())

@@ -11,7 +11,7 @@ from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.facts import Facts, Statement, fact
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.spec.model import ColorOrder, Input
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -278,6 +278,3 @@ def _read_colors(view: ModelView, sides: Iterable[str]) -> Iterator[tuple[str, S
         if len({color.value for color in colors}) == 1:
             value = colors[0].value
             yield side, Statement("on the card", view.card_location(colors[0]), value, value)
-
-
-RULES = defined_rules(globals())

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
 from posezoo.lint.text_comparison import fits
 from posezoo.spec.model import Framework, Input
@@ -313,6 +313,3 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
         if format.value[1:] == ("H", "W", "C"):
             message = f"the converter makes the card's format {format.text} B, C, H, W"
             yield view.quote(format, message, "input.format", "B, C, H, W")
-
-
-RULES = defined_rules(globals())
