@@ -214,8 +214,11 @@ def render(template: str, **values: object) -> bytes:
     """
     path = TEMPLATES / f"{template}.in"
     text = path.read_text("utf-8")
-    differing = {*MARK.findall(text)} ^ values.keys()
-    if differing:
-        names = ", ".join(f"@{{{name}}}" for name in sorted(differing))
-        raise ValueError(f"{path}: in the template, or given to render, but not both: {names}")
+    marks = {*MARK.findall(text)}
+    unknown = sorted(marks - values.keys())
+    unused = sorted(values.keys() - marks)
+    if unknown or unused:
+        raise ValueError(
+            f"{path}: marks without a value: {unknown}; values without a mark: {unused}"
+        )
     return MARK.sub(lambda match: str(values[match[1]]), text).encode()
