@@ -72,7 +72,7 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
             f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not"
             " listed"
         )
-    return CocoDataset(annotations.stem, annotations, images, names, dataset_images)
+    return CocoDataset(annotations.stem, annotations, images, names, images=dataset_images)
 
 
 def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
@@ -205,7 +205,15 @@ class _AnnotationParser:
             )
             space = np.array(positions, np.float64).reshape(num_keypoints, 4)
         box = (left, top, width, height)
-        return PersonAnnotation(entry["id"], keypoints, box, area, bool(crowd), labelled, space)
+        return PersonAnnotation(
+            entry["id"],
+            keypoints,
+            box,
+            area,
+            is_crowd=bool(crowd),
+            num_keypoints=labelled,
+            space=space,
+        )
 
     def _keypoints(self, entry: Mapping[str, Any], where: str, count: int) -> list[float]:
         if not self.is_whole_body:
@@ -239,7 +247,9 @@ class _AnnotationParser:
                 if not 0 <= crowding <= 1:
                     raise self._error(f"{where}.crowdIndex: expected 0 to 1, got {crowding}")
             path = folder / name
-            image = DatasetImage(number, path, name, size, in_image, terms, crowding)
+            image = DatasetImage(
+                number, path, name, size, people=in_image, license=terms, crowd_index=crowding
+            )
             dataset_images.append(image)
         self._refuse_repeated("images", [image.id for image in dataset_images])
         return tuple(dataset_images)

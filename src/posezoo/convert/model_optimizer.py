@@ -320,7 +320,9 @@ def convert_with_model_optimizer(
     with staging_dir(layout.model_dir(spec)) as staging:
         for target in targets:
             folder = staging / target.precision
-            arguments = build_arguments(spec, layout, source, mo, target.precision, folder)
+            arguments = build_arguments(
+                spec, layout, source, mo, precision=target.precision, folder=folder
+            )
             run_model_optimizer(mo, arguments, spec)
             ov = import_openvino()
             try:

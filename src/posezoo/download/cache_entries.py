@@ -79,7 +79,9 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
         for path, digest in _walk(root / "1"):
             status = path.stat()
             file_names = tuple(names.get(digest.value, ()))
-            entries.append(CacheEntry(path, digest, status.st_size, status.st_mtime, file_names))
+            entries.append(
+                CacheEntry(path, digest, status.st_size, status.st_mtime, names=file_names)
+            )
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not os.path.exists(root / "1"):
             return ()

@@ -91,12 +91,14 @@ def open_response(
         if resume.etag:
             headers["If-Range"] = resume.etag
     with (
-        closing(_follow_redirects(session, url, file, download_options, headers)) as response,
+        closing(
+            _follow_redirects(session, url, file, download_options, headers=headers)
+        ) as response,
         StallDetectingReader(response, download_options.timeout_s) as reader,
     ):
         _refuse_status(response, resume, last)
         start, stop = _parse_content_range(response, file, resume, last)
-        pieces = decode_body(read_body(response, file, start, stop, reader), response, file)
+        pieces = decode_body(read_body(response, file, start, stop, reader=reader), response, file)
         first = next(pieces, b"")
         if not start and not file.name.endswith(".html"):
             _refuse_web_page(first, pieces)
@@ -105,7 +107,13 @@ def open_response(
         etag = _strong_etag(response)
         size = _stated_size(response)
         yield ByteStream(
-            chain((first,), pieces), start, etag, is_resumable, stop, response.url, size
+            chain((first,), pieces),
+            start,
+            etag,
+            is_resumable,
+            stop=stop,
+            url=response.url,
+            size=size,
         )
 
 
@@ -181,7 +189,7 @@ def _follow_redirects(
         requested.append(url)
         try:
             with public_addresses_only(public_only):
-                response = send_request(session, "GET", url, download_options, headers)
+                response = send_request(session, "GET", url, download_options, headers=headers)
         except TransientSourceError as error:
             if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
                 error.silent_host = urlsplit(url).netloc

@@ -121,7 +121,7 @@ def download_model(
             spec, download_options, listener, pool=pool, records_origins=True
         ) as context:
             try:
-                _download_missing(spec, files_and_targets, layout, context, candidates)
+                _download_missing(spec, files_and_targets, layout, context, candidates=candidates)
             finally:
                 _record_origins(record, spec, files_and_targets, context)
     except PosezooError as error:

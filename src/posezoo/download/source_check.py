@@ -76,7 +76,7 @@ def check_sources(
     def check(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
         spec, file, source = item
         with DownloadContext(spec, options, pool=pool) as context:
-            checked = _check_source(spec, file, source, context, silent_hosts)
+            checked = _check_source(spec, file, source, context, silent_hosts=silent_hosts)
         with lock:
             on_answer(next(answers))
         return checked

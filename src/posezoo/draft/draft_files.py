@@ -78,7 +78,14 @@ def create_draft_spec(
         sources = (_source_of(address),)
         files[file_name] = model.SourceFile(file_name, sources=sources, max_size=MAX_SIZE)
     return model.ModelSpec(
-        name, family, Path(name), "", task, framework, license, tuple(files.values())
+        name,
+        family,
+        Path(name),
+        description="",
+        task=task,
+        framework=framework,
+        license=license,
+        files=tuple(files.values()),
     )
 
 

@@ -37,7 +37,13 @@ def declared_facts(
     outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
     digests = dict.fromkeys(SUFFIXES, "")
     return ExportedModel(
-        spec, precision, layout.ir_path(spec, precision), inputs, outputs, digests, layout
+        spec,
+        precision,
+        layout.ir_path(spec, precision),
+        inputs,
+        outputs=outputs,
+        digests=digests,
+        layout=layout,
     )
 
 
@@ -62,7 +68,9 @@ def read_ir_facts(
     digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
     inputs = _ports(network.inputs, spec.inputs)
     outputs = _ports(network.outputs, spec.outputs)
-    return ExportedModel(spec, precision, xml, inputs, outputs, digests, layout)
+    return ExportedModel(
+        spec, precision, xml, inputs, outputs=outputs, digests=digests, layout=layout
+    )
 
 
 def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:
@@ -83,7 +91,7 @@ def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Po
             layout = ""
         has_batch = layouts.has_batch(layouts.get_layout(port))
         kind = port.get_element_type().get_type_name()
-        facts.append(Port(name, shape, kind, layout, color, has_batch))
+        facts.append(Port(name, shape, kind, layout, color=color, has_batch=has_batch))
     return tuple(facts)
 
 

@@ -73,7 +73,9 @@ def rule(
         words = (find.__doc__ or "").split()
         text, _, mistake = " ".join(words).partition(" Example: ")
         name = find.__name__.strip("_").replace("_", "-")
-        return Rule(id or name, severity, explanation or text, example or mistake, find, unless)
+        return Rule(
+            id or name, severity, explanation or text, example or mistake, find=find, unless=unless
+        )
 
     return decorate
 

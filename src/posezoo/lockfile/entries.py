@@ -92,7 +92,9 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
         except OSError as error:
             raise LockError(f"{path}: cannot be read: {error.strerror or error}") from error
         sha384 = hashlib.sha384(content).hexdigest()
-        yield LockEntry(model, file, len(content), sha384, REGISTRY, now, revision)
+        yield LockEntry(
+            model, file, len(content), sha384, origin=REGISTRY, first_seen=now, revision=revision
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,9 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
                 break
             name = f"{precision}/{path.name}"
             digits = content.digest.value
-            converted.append(LockEntry(model_key(spec), name, content.size, digits, MADE, now))
+            converted.append(
+                LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)
+            )
         else:
             entries += converted
     unpinned = (name for name, entry in published.items() if entry is None)
@@ -155,7 +159,7 @@ def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> 
             return None
         digest = compute_digest(path)
         size = path.stat().st_size
-    return LockEntry(model_key(spec), file.name, size, digest.value, origin, now)
+    return LockEntry(model_key(spec), file.name, size, digest.value, origin=origin, first_seen=now)
 
 
 def format_entries(entries: Iterable[LockEntry]) -> bytes:

@@ -152,14 +152,14 @@ class OciClient:
             location = self._send("POST", "blobs/uploads/", 202).headers.get("Location", "")
             with open_blob() as blob:
                 url = f"{location}{'&' if '?' in location else '?'}digest={digest}"
-                self._send("PUT", url, 201, blob, "application/octet-stream")
+                self._send("PUT", url, 201, blob, content_type="application/octet-stream")
 
         self._ask(upload)
 
     def write_manifest(self, content: bytes) -> None:
         """Give the address to a manifest, after all of its blobs were uploaded."""
         path = f"manifests/{self._address.reference}"
-        self._ask(lambda: self._send("PUT", path, 201, io.BytesIO(content), MANIFEST))
+        self._ask(lambda: self._send("PUT", path, 201, io.BytesIO(content), content_type=MANIFEST))
 
     def _ask(self, ask: Callable[[], Result]) -> Result:
         def warn(problem: str) -> None:
@@ -217,7 +217,7 @@ class OciClient:
         url = self._url(path)
         refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
         session = context.pool.session()
-        with send_request(session, method, url, options, headers, data) as response:
+        with send_request(session, method, url, options, headers=headers, data=data) as response:
             try:
                 refuse_status(response, expected)
             except SourceError as error:
@@ -337,7 +337,7 @@ class OciClient:
         session = self._context.pool.session()
         options = self._context.options
         try:
-            with send_request(session, "GET", self._root, options, {}) as response:
+            with send_request(session, "GET", self._root, options, headers={}) as response:
                 return response
         except SourceError as error:
             if not error.problem.startswith("TLS failed") or "CERTIFICATE" in error.problem:
@@ -347,7 +347,7 @@ class OciClient:
                 error.hint = "if the registry has no TLS: --allow_http"
                 raise
         self._root = f"http{self._root.removeprefix('https')}"
-        with send_request(session, "GET", self._root, options, {}) as response:
+        with send_request(session, "GET", self._root, options, headers={}) as response:
             return response
 
 

@@ -110,7 +110,9 @@ def find_weak_limb_candidates(
     dy = y[other] - y[one]
     channels = (CHANNELS[which] * (height * width)).astype(np.int32)
     lengths = np.sqrt(dx * dx + dy * dy)
-    pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, lengths)
+    pairs = _PeakPairs(
+        which, one, other, channels, x=x[one], y=y[one], dx=dx, dy=dy, lengths=lengths
+    )
     with np.errstate(invalid="ignore"):
         along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
         agreeing = (along > min_affinity) & (along < np.inf)
@@ -183,7 +185,7 @@ class _PeakPairs:
         limbs = self.limbs.take(kept)
         starts = self.starts.take(kept)
         ends = self.ends.take(kept)
-        return LimbCandidates(limbs, starts, ends, scores, self.lengths.take(kept))
+        return LimbCandidates(limbs, starts, ends, scores, lengths=self.lengths.take(kept))
 
     def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the affinity of each pair at a relative position between its peaks."""

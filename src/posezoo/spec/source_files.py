@@ -146,7 +146,9 @@ def _make_file(
     # Open Model Zoo's copy comes first and the publisher's last, because publishers' files
     # disappear.
     sources = (*source, *original_source)
-    return model.SourceFile(name, size, checksum, sources, max_size, contains or {})
+    return model.SourceFile(
+        name, size, checksum, sources, max_size=max_size, contains=contains or {}
+    )
 
 
 def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:

@@ -96,7 +96,7 @@ def map_on_cluster(
         content = _pickle(run)
         _check_scheduler(client, address)
         watch = _Watch(client, address, listener, wait_s)
-        largest = _prepare_workers(client, address, content, watch, listener)
+        largest = _prepare_workers(client, address, content, watch, listener=listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         submit = partial(client.submit, _run_item, content, pure=False)
         futures: list[Future[Any]] = []

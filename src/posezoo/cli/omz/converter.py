@@ -104,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
         requested,
         flags.conversion_options_from_args(args),
         flags.input_options_from_args(args),
-        args.checkpoint,
+        checkpoint=args.checkpoint,
         is_dry_run=args.dry_run,
         draws_card=not args.no_card,
         progress_format=args.progress_format,
@@ -264,8 +264,8 @@ COMMAND = conventions.OmzCommand(
     "Convert downloaded models to OpenVINO IR.",
     "convert",
     _run,
-    FLAGS,
-    _contradiction,
+    own_flags=FLAGS,
+    contradiction=_contradiction,
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

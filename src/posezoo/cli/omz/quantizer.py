@@ -66,7 +66,12 @@ def _run(args: argparse.Namespace) -> int:
     model_dir = args.model_dir or Path.cwd()
     context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
     task = _ReportedQuantization(
-        context, requested, args.target_device, args.force, args.dataset_dir, args.output_dir
+        context,
+        requested,
+        args.target_device,
+        args.force,
+        dataset_dir=args.dataset_dir,
+        output_dir=args.output_dir,
     )
     failed = conventions.names_of_unreadable(selection)
     output = conventions.LineBuffer()
@@ -133,7 +138,7 @@ class _ReportedQuantization:
 
 
 COMMAND = conventions.OmzCommand(
-    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, FLAGS
+    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, own_flags=FLAGS
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

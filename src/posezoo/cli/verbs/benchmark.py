@@ -186,7 +186,7 @@ def run(args: argparse.Namespace) -> int:
         results = measuring.results
         today = date.today()
         if args.output:
-            _write(args.output, results, today, args.rounds, console)
+            _write(args.output, results, today, args.rounds, console=console)
     answer = results_to_json(results, today, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
@@ -213,10 +213,10 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
         args.requests,
         args.batch,
         args.precisions,
-        args.size,
-        args.pipeline,
-        args.input,
-        args.generated,
+        size=args.size,
+        is_pipeline=args.pipeline,
+        image=args.input,
+        generates=args.generated,
     )
 
 

@@ -64,10 +64,14 @@ def run(args: argparse.Namespace) -> int:
         if args.models:
             files = _select(files, args.models, args.address)
         plans = plan_pull(
-            files, context.registry, context.layout, context.lock, options.allow_licenses
+            files,
+            context.registry,
+            context.layout,
+            context.lock,
+            allowed_licenses=options.allow_licenses,
         )
         if not args.dry_run:
-            _pull(plans, client, context, pool, console)
+            _pull(plans, client, context, pool, console=console)
     would = "would download " if args.dry_run else ""
     paths = [f"{would}{output_dir / file.path}" for file in files]
     digest = f"sha256:{sha256(manifest).hexdigest()}"
@@ -126,7 +130,7 @@ def _pull(
     for plan, of_plan in zip(plans, records, strict=True):
         name = plan.model.full_name
         with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
-            pull_files(plan, of_plan, client, layout, downloads)
+            pull_files(plan, of_plan, client, layout, context=downloads)
     for plan in plans:
         if CARD in plan.documents:
             card = layout.model_dir(plan.model) / CARD

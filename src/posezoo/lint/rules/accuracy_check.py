@@ -37,7 +37,7 @@ def evaluated_names(view: ModelView) -> Violations:
             if model_names and not is_listed(name, ("", *model_names)):
                 listed = ", ".join(model_names)
                 message = f"accuracy-check.yml names the {kind} {name}; the model has {listed}"
-                yield RuleViolation(place, message, "", name, listed)
+                yield RuleViolation(place, message, actual=name, expected=listed)
 
 
 def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedName]:

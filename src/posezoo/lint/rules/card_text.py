@@ -79,7 +79,7 @@ def license_project(view: ModelView) -> Violations:
         listed = ", ".join(sorted(others))
         message = f"the license is that of {declared}; {where} name {listed}"
         severity = Severity.WARNING if spec.is_ir else None
-        yield view.declared("license", message, spec.license.url, listed, severity)
+        yield view.declared("license", message, spec.license.url, listed, severity=severity)
 
 
 def _find_projects(view: ModelView, spec: ModelSpec) -> set[str]:
@@ -166,7 +166,7 @@ def missing_section(view: ModelView) -> Violations:
     for content, beginnings in SECTIONS.items():
         if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
             message = f"the card has no section with {content}"
-            yield RuleViolation(view.card_line(), message, "card", "", content)
+            yield RuleViolation(view.card_line(), message, "card", expected=content)
 
 
 @rule()
@@ -184,7 +184,9 @@ def misplaced_section(view: ModelView) -> Violations:
         if kinds and parent.startswith(PLAIN_SECTIONS) and not parent.startswith(kinds[0]):
             message = f"the section {section.title} is inside the section {section.path[-2]}"
             actual = f"{'#' * section.level} {section.title}"
-            yield RuleViolation(view.card_line(section.line), message, "card", actual, actual[1:])
+            yield RuleViolation(
+                view.card_line(section.line), message, "card", actual, expected=actual[1:]
+            )
 
 
 @rule()
@@ -229,7 +231,7 @@ def paper(view: ModelView) -> Violations:
             if other != number and title in others and len(own_titles) > len({*others}):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)
-                yield RuleViolation(location, message, "link", link.target, other)
+                yield RuleViolation(location, message, "link", link.target, expected=other)
 
 
 def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
@@ -270,7 +272,7 @@ def title(view: ModelView) -> Violations:
     if section is not None and simplify(view.name) not in simplify(section.title):
         message = f"the title of the card is {section.title}"
         place = view.card_line(section.line)
-        yield RuleViolation(place, message, "title", section.title, view.name)
+        yield RuleViolation(place, message, "title", section.title, expected=view.name)
 
 
 @rule()
@@ -352,7 +354,7 @@ def misspelt_heading(view: ModelView) -> Violations:
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             place = view.card_line(section.line)
-            yield RuleViolation(place, message, "card", section.title, intended)
+            yield RuleViolation(place, message, "card", section.title, expected=intended)
 
 
 def _normalize_heading(title: str) -> str:
@@ -385,7 +387,7 @@ def another_name(view: ModelView) -> Violations:
         similar = get_close_matches(name, own_names, 1, cutoff=0.85)
         if similar:
             message = f"{name}, which is almost {similar[0]}, is no model of this registry"
-            yield RuleViolation(place, message, "card", name, similar[0])
+            yield RuleViolation(place, message, "card", name, expected=similar[0])
 
 
 @rule()

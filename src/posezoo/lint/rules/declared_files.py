@@ -71,7 +71,7 @@ def known_keys(view: ModelView) -> Violations:
                 line, column, key, hint = match.groups()
                 location = FileLocation(str(view.entry.path), int(line), int(column))
                 yield RuleViolation(
-                    location, f"{key}: unknown key, left out; {hint}", key, key, hint
+                    location, f"{key}: unknown key, left out; {hint}", key, key, expected=hint
                 )
 
 
@@ -91,7 +91,9 @@ def safe_sources(view: ModelView) -> Violations:
             expected = redact_secrets(f"https{source.url[4:]}")
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
             severity = Severity.WARNING if is_origin else None
-            yield RuleViolation(place, message, field, str(source), expected, severity)
+            yield RuleViolation(
+                place, message, field, str(source), expected=expected, severity=severity
+            )
 
 
 @rule()
@@ -135,7 +137,9 @@ def hash_name(view: ModelView) -> Violations:
             if not any(value.startswith(digits) for value in values):
                 message = f"{file.name}: {digits} is not the beginning of {' or '.join(values)}"
                 location = view.variant_location(variant, "files", index)
-                yield RuleViolation(location, message, f"files[{index}]", digits, values[0])
+                yield RuleViolation(
+                    location, message, f"files[{index}]", digits, expected=values[0]
+                )
 
 
 @rule(unless=("source-name", "hash-name"))

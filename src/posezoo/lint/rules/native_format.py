@@ -159,7 +159,7 @@ def known_network(view: ModelView) -> Violations:
         message = f"network: {network.name} is the network of the model with this name"
         # A model whose own name is not that of a network may be trained for something else.
         severity = None if networks.is_network(view.name) else Severity.WARNING
-        yield view.declared("network", message, network.name, "", severity)
+        yield view.declared("network", message, network.name, severity=severity)
         return
     expected = ", ".join(outputs)
     for variant in view.variants:

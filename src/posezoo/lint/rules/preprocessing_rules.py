@@ -80,7 +80,7 @@ def untold_preprocessing(view: ModelView) -> Violations:
         for section in claims.sections_on("input", "original") or claims.sections_on("input", ""):
             if section.ports:
                 location = view.card_line(section.line)
-                yield RuleViolation(location, message, f"input.{kind}", "", expected)
+                yield RuleViolation(location, message, f"input.{kind}", expected=expected)
 
 
 @rule()
@@ -102,7 +102,7 @@ def untold_color(view: ModelView) -> Violations:
     shape = next(iter(shapes.values()))
     expected = "" if order else "RGB or BGR"
     message = f"the card's colour order is {order or 'not stated'}, and the input is {shape.text}"
-    yield RuleViolation(view.card_location(shape), message, "input.color", order, expected)
+    yield RuleViolation(view.card_location(shape), message, "input.color", order, expected=expected)
 
 
 @rule()
@@ -126,7 +126,7 @@ def unusual_constant(view: ModelView) -> Violations:
                 message = f"the {kind} {each.text} is not the usual {text}"
                 if is_inverse:
                     message = f"a scale of {each.text} divides; did you mean {text}?"
-                yield RuleViolation(each.place, message, kind, each.text, text)
+                yield RuleViolation(each.place, message, kind, each.text, expected=text)
 
 
 def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int) -> Statement:

@@ -63,7 +63,7 @@ def port_name(view: ModelView) -> Violations:
             if are_renamed and kind == "output":
                 missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
             if missing:
-                yield _missing_name(view, kind, declared, names, ", ".join(missing))
+                yield _missing_name(view, kind, declared, names, expected=", ".join(missing))
                 break
 
 
@@ -260,7 +260,7 @@ def axis_words(view: ModelView) -> Violations:
             message = f"the letter {match[1]} is explained as {match[2]}"
             location = view.card_line(number, match.start(1) + 1)
             expected = AXES[match[2]][0]
-            yield RuleViolation(location, message, "format", match[1], expected)
+            yield RuleViolation(location, message, "format", match[1], expected=expected)
 
 
 @rule()
@@ -284,7 +284,7 @@ def layout(view: ModelView) -> Violations:
         shape = _format_shape(declared.shape)
         message = f"the layout {letters} does not fit the shape {shape}: {reason}"
         place = view.location(key, index, "layout")
-        yield RuleViolation(place, message, "layout", letters, shape)
+        yield RuleViolation(place, message, "layout", letters, expected=shape)
 
 
 def _compare_layouts(view: ModelView, declared: Input) -> Violations:
