@@ -150,8 +150,8 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
         precision,
         worst.difference,
         worst.tolerance,
-        result.reference,
-        result.unprovable,
+        reference=result.reference,
+        unprovable=result.unprovable,
     )
     if result.largest_rounding is None:
         return passed

@@ -202,7 +202,7 @@ def compare_models(
         values = {key: metrics.get(key) for key in COLUMNS}
         license = ", ".join(facts.licenses)
         people = people_from(facts.model) or ITSELF
-        row = ComparisonRow(facts.name, precision, license, values, people)
+        row = ComparisonRow(facts.name, precision, license, values, people_from=people)
         rows.append(row)
     return ModelComparison(tuple(rows), speed_setting, network_setting, accuracy_setting)
 

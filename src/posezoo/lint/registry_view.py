@@ -299,7 +299,7 @@ class ModelView:
         """A violation at a key of model.yml, such as ``files[0].size``."""
         words = re.findall(r"[^.\[\]]+", field)
         place = self.location(*(int(word) if word.isdecimal() else word for word in words))
-        return RuleViolation(place, message, field, actual, expected, severity)
+        return RuleViolation(place, message, field, actual, expected=expected, severity=severity)
 
     def variant_location(self, variant: ModelSpec, *keys: str | int) -> Place:
         """The location of a value of a variant, which may be that of all variants."""
@@ -426,7 +426,9 @@ class ModelView:
         self, value: CardValue[Any], message: str, field: str, expected: str = ""
     ) -> RuleViolation:
         """A violation at a value of the card, with its text."""
-        return RuleViolation(self.card_location(value), message, field, value.text, expected)
+        return RuleViolation(
+            self.card_location(value), message, field, value.text, expected=expected
+        )
 
     def card_line(self, line: int = 1, column: int = 1) -> FileLocation:
         """A location on the card."""

@@ -143,8 +143,17 @@ def collect_files(
                 kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS)
             sha256, sha384 = compute_digests(source, ("sha256", "sha384"))
             size = source.stat().st_size
-            digits = sha256.value, sha384.value
-            files.append(ArtifactFile(model.full_name, path, kind, size, *digits, source))
+            files.append(
+                ArtifactFile(
+                    model.full_name,
+                    path,
+                    kind,
+                    size,
+                    sha256=sha256.value,
+                    sha384=sha384.value,
+                    source=source,
+                )
+            )
     return files
 
 

@@ -293,11 +293,13 @@ class OciClient:
         session = self._context.pool.session()
         if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
             form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
-            send = partial(send_request, session, "POST", realm, options, {}, form | query)
+            send = partial(
+                send_request, session, "POST", realm, options, headers={}, data=form | query
+            )
         else:
             url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
             headers = {"Authorization": login} if login else {}
-            send = partial(send_request, session, "GET", url, options, headers)
+            send = partial(send_request, session, "GET", url, options, headers=headers)
         with (
             public_addresses_only(public_only),
             translate_errors(options.timeout_s),

@@ -75,7 +75,9 @@ class YamlNode:
 
     def make_error(self, problem: str, *, hint: str = "") -> SpecError:
         """An error at the position of this value."""
-        return SpecError(self.file, self.line, self.column, self.field_path, problem, hint=hint)
+        return SpecError(
+            self.file, problem, line=self.line, column=self.column, field=self.field_path, hint=hint
+        )
 
     def collect_unknown_keys(self) -> list[str]:
         """The warnings that errors about unknown keys below this node become; grows while values
@@ -264,13 +266,13 @@ def read_yaml_bytes(path: Path) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
-        raise SpecError(str(path), 1, 1, "", problem) from error
+        raise SpecError(str(path), problem) from error
 
 
 def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
-        raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
+        raise SpecError(file, f"larger than {MAX_BYTES} bytes")
     parser = _Parser(_decode(content, file))
     try:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
@@ -279,17 +281,17 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
         line = mark.line + 1 if mark else 1
         column = mark.column + 1 if mark else 1
         problem = f"not YAML: {error.problem or error.context}"
-        raise SpecError(file, line, column, "", problem) from error
+        raise SpecError(file, problem, line=line, column=column) from error
     except yaml.YAMLError as error:
-        raise SpecError(file, 1, 1, "", f"not YAML: {sanitize(str(error))}") from error
+        raise SpecError(file, f"not YAML: {sanitize(str(error))}") from error
     if node is None:
-        raise SpecError(file, 1, 1, "", "is empty")
+        raise SpecError(file, "is empty")
     return node
 
 
 def _decode(content: bytes, file: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(file, 1, 1, "", "is UTF-16, not UTF-8", hint="save it as UTF-8")
+        raise SpecError(file, "is UTF-16, not UTF-8", hint="save it as UTF-8")
     # The byte order mark that editors on Windows write.
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
@@ -298,7 +300,9 @@ def _decode(content: bytes, file: str) -> str:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - before.rfind(b"\n")
-        raise SpecError(file, line, column, "", "is not UTF-8", hint="save it as UTF-8") from error
+        raise SpecError(
+            file, "is not UTF-8", line=line, column=column, hint="save it as UTF-8"
+        ) from error
 
 
 def _build(events: Iterable[Any], file: str) -> YamlNode | None:
@@ -321,7 +325,7 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
             continue
         _refuse_unused_feature(event, file)
         key = pending_keys[-1] if pending_keys else None
-        node = _node(event, kind, file, parent, key)
+        node = _node(event, kind, file, parent, key=key)
         if parent is None:
             root = node
         else:
@@ -369,11 +373,23 @@ def _node(
     else:
         name = str(key.value) if key is not None else ""
     mark = event.start_mark
-    return YamlNode(file, mark.line + 1, mark.column + 1, parent, name, key, value, None, is_quoted)
+    return YamlNode(
+        file,
+        mark.line + 1,
+        mark.column + 1,
+        parent,
+        key=name,
+        key_node=key,
+        value=value,
+        unknown_keys=None,
+        is_quoted=is_quoted,
+    )
 
 
 def _refused(event: Any, file: str, problem: str) -> SpecError:
-    return SpecError(file, event.start_mark.line + 1, event.start_mark.column + 1, "", problem)
+    return SpecError(
+        file, problem, line=event.start_mark.line + 1, column=event.start_mark.column + 1
+    )
 
 
 def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:

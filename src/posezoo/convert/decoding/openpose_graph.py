@@ -110,7 +110,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     """
     _, _, height, width = joints.shape
     side = 2 * radius + 1
-    highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, [side] * 2)
+    highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, kernel_shape=[side] * 2)
     # Of equal cells the first is the peak: it is higher than the rows above and the cells to its
     # left.
     is_highest = ops.greater_equal(joints, highest)
@@ -118,8 +118,10 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     rows_above = ([0, 0, radius, radius], [0, 0, 0, radius], [radius, side])
     cells_to_the_left = ([0, 0, 0, radius], [0, 0, 0, 0], [1, radius])
     for begin, end, kernel in (rows_above, cells_to_the_left):
-        padded = ops.pad(joints, integers(begin), integers(end), "constant", constant(0))
-        earlier = ops1.max_pool(padded, [1, 1], [0, 0], [0, 0], kernel)
+        padded = ops.pad(
+            joints, integers(begin), integers(end), "constant", arg_pad_value=constant(0)
+        )
+        earlier = ops1.max_pool(padded, [1, 1], [0, 0], [0, 0], kernel_shape=kernel)
         earlier = take(earlier, range(height), 2)
         earlier = take(earlier, range(width), 3)
         is_peak = ops.logical_and(is_peak, ops.greater(joints, earlier))
