@@ -25,6 +25,7 @@ from posezoo.errors import (
     SettingsError,
     SpecError,
     UnknownModelError,
+    os_reason,
     sanitize,
     suggest,
 )
@@ -97,6 +98,11 @@ class Selection:
         """The unknown keys that were left out of these models and composites."""
         specs: tuple[Model, ...] = (*self.composites, *self.models)
         return tuple(warning for spec in specs for warning in spec.warnings)
+
+    @property
+    def exit_code(self) -> int:
+        """Of a verb that only reads these models: 1 if a file cannot be read."""
+        return 1 if self.problems else 0
 
 
 class Registry:
@@ -395,7 +401,7 @@ def _folders(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise PosezooError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        raise PosezooError(f"{folder}: cannot be read: {os_reason(error)}") from error
 
 
 @cache

@@ -546,7 +546,7 @@ def executor_from_args(
     entries = list(context.registry.entries.values())
     model_yml = entries[0].path if entries else None
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
-    local = [folder for folder in used if folder is not None and StorePath.of(folder) is None]
+    local = [folder for folder in filter(None, used) if StorePath.of(folder) is None]
     warning = _OWN_SECRETS if context.has_secrets else ""
     return Executor(
         in_processes=True,

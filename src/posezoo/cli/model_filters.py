@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag, FlagGroup
@@ -106,7 +107,7 @@ def select_filtered(
     if models and not passed:
         existing = ""
         if filters.patterns["license"]:
-            licenses = sorted({license for facts in models for license in facts.licenses})
+            licenses = sorted(set(chain.from_iterable(facts.licenses for facts in models)))
             existing = f"; licenses here: {', '.join(licenses)}"
         console.print_line(f"no model matches {filters}{existing}")
     return passed, selection

@@ -24,7 +24,7 @@ from posezoo.coco.coco_dataset import (
     ImageLicense,
     PersonAnnotation,
 )
-from posezoo.errors import DatasetError
+from posezoo.errors import DatasetError, os_reason
 from posezoo.pose.keypoints import SKELETONS, WHOLE_BODY
 
 #: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
@@ -111,9 +111,7 @@ def _read_json(path: Path, folder_hint: str = "") -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         hint = folder_hint if path.is_dir() else ""
-        raise DatasetError(
-            f"{path}: cannot be read: {error.strerror or error}", hint=hint
-        ) from error
+        raise DatasetError(f"{path}: cannot be read: {os_reason(error)}", hint=hint) from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: is not JSON: {error}") from error
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.published_photos import SAMPLES
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES
-from posezoo.errors import OutputError
+from posezoo.errors import OutputError, os_reason
 from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.files.verified_files import is_verified, writing
@@ -85,7 +85,7 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not os.path.exists(root / "1"):
             return ()
-        problem = f"{error.filename or root}: cannot be read: {error.strerror or error}"
+        problem = f"{error.filename or root}: cannot be read: {os_reason(error)}"
         raise OutputError(problem) from error
     return tuple(sorted(entries, key=lambda entry: (-entry.size, entry.path)))
 

@@ -29,7 +29,7 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.stored_file import open_stored_file
-from posezoo.errors import SourceError, redact_secrets
+from posezoo.errors import SourceError, os_reason, redact_secrets
 from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
@@ -138,7 +138,7 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
                 shutil.copyfile(path, staged)
         replace_atomically(staged, target)
     except OSError as error:
-        context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
+        context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
         context.cache_dir = None
     finally:
         with suppress(OSError):

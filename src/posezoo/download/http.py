@@ -227,6 +227,10 @@ def require_safe_target(url: str, target: str, download_options: DownloadOptions
     return not (by_proxy or is_internal or download_options.allow_private_redirects)
 
 
+#: They name a file or folder with certificates; the first that is set counts, as for requests.
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
 def send_request(
     session: requests.Session,
     method: str,
@@ -242,15 +246,7 @@ def send_request(
         TransientSourceError: another attempt may succeed.
         SourceError: there was no answer, and there will be none.
     """
-    ca_bundle = None
-    if download_options.ca_bundle is not None:
-        ca_bundle = str(download_options.ca_bundle)
-    if (
-        not ca_bundle
-        and not os.environ.get("REQUESTS_CA_BUNDLE")
-        and not os.environ.get("CURL_CA_BUNDLE")
-    ):
-        ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
+    ca_bundles = (str(download_options.ca_bundle or ""), *map(os.environ.get, _CA_VARIABLES))
     user_headers = {
         header.name: header.value for header in download_options.headers if header.applies_to(url)
     }
@@ -265,7 +261,7 @@ def send_request(
             timeout=download_options.timeout_s,
             headers={**headers, **user_headers},
             auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
-            verify=ca_bundle,
+            verify=next(filter(None, ca_bundles), None),
             proxies=_find_proxies(url, download_options),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 from posezoo.errors import InferenceError
 from posezoo.export.target_type import ExportedModel, Port
 from posezoo.files.file_manifest import digest_of_file
-from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
+from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
@@ -84,9 +84,7 @@ def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Po
         if not candidates and len(ports) == 1:
             candidates = [*declared]
         layout, color = _layout_and_color(candidates[0]) if candidates else ("", "")
-        shape = tuple(
-            -1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape()
-        )
+        shape = static_sizes(port.get_partial_shape())
         if len(layout) != len(shape):
             layout = ""
         has_batch = layouts.has_batch(layouts.get_layout(port))

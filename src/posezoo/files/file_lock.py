@@ -54,8 +54,12 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
         _release_guard(guard, handle)
 
 
+def _do_nothing() -> None:
+    """Called while nobody needs to know."""
+
+
 def lock_file(
-    path: Path, on_wait: Callable[[], None] = lambda: None, *, wait_s: float = math.inf
+    path: Path, on_wait: Callable[[], None] = _do_nothing, *, wait_s: float = math.inf
 ) -> int | None:
     """Open a file with an exclusive lock, and create it if it is missing.
 
@@ -76,7 +80,6 @@ def lock_file(
         OSError: the file cannot be opened.
     """
     deadline = time.monotonic() + wait_s
-    is_waiting = False
     while True:
         if path.is_symlink():
             path.unlink()
@@ -95,9 +98,8 @@ def lock_file(
             return None
         if is_locked:  # its last owner renamed or removed it: open the file that has the name now
             continue
-        if not is_waiting:
-            on_wait()
-            is_waiting = True
+        on_wait()
+        on_wait = _do_nothing  # it is called once
         if time.monotonic() >= deadline:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
         time.sleep(_PAUSE_S)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import LockError, PosezooError
+from posezoo.errors import LockError, PosezooError, os_reason
 from posezoo.files.verified_files import compute_digest, is_verified, is_verified_file
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
@@ -90,7 +90,7 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise LockError(f"{path}: cannot be read: {error.strerror or error}") from error
+            raise LockError(f"{path}: cannot be read: {os_reason(error)}") from error
         sha384 = hashlib.sha384(content).hexdigest()
         yield LockEntry(
             model, file, len(content), sha384, origin=REGISTRY, first_seen=now, revision=revision
@@ -113,11 +113,13 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
     The model has the pins of the present lock; ``now`` has the format of entries.
     """
     entries = list(declaration_entries(spec, now))
-    published = {
-        file.name: published_entry(spec, file, layout.file_path(spec, file), now)
-        for file in spec.files
-    }
-    entries += (entry for entry in published.values() if entry is not None)
+    unpinned = []
+    for file in spec.files:
+        entry = published_entry(spec, file, layout.file_path(spec, file), now)
+        if entry is None:
+            unpinned.append(file.name)
+        else:
+            entries.append(entry)
     warnings = []
     for precision in Precision:
         record = provenance.read_provenance(layout.provenance_path(spec, precision))
@@ -143,7 +145,6 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
             )
         else:
             entries += converted
-    unpinned = (name for name, entry in published.items() if entry is None)
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
 
 

@@ -169,7 +169,7 @@ def _parse_box(sides: Sequence[float]) -> Box:
             f"a box is x0, y0, x1, y1 in pixels, and optionally a score, not {sides!r}"
         )
     box = Box(*numbers)
-    if not (box.width > 0 and box.height > 0):
+    if min(box.width, box.height) <= 0:
         raise InferenceError(
             f"a box has no size: {tuple(numbers)}",
             hint="x0, y0 is its left top corner, x1, y1 its right bottom corner",

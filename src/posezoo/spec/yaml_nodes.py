@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from posezoo.errors import SpecError, sanitize, suggest
+from posezoo.errors import SpecError, os_reason, sanitize, suggest
 from posezoo.spec.model import Plain
 
 #: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At
@@ -265,7 +265,7 @@ def read_yaml_bytes(path: Path) -> bytes:
         with open(path, "rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        problem = f"cannot be read: {error.strerror or error}"
+        problem = f"cannot be read: {os_reason(error)}"
         raise SpecError(str(path), problem) from error
 
 

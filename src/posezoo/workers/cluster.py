@@ -40,7 +40,7 @@ from distributed import (
 )
 from distributed.system import MEMORY_LIMIT
 
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.errors import ConversionError, PosezooError, os_reason
 from posezoo.events import ClusterJoined, Event, Listener, WarningIssued, WorkerChanged, WorkStarted
 from posezoo.user_folders import StorePath
 from posezoo.versions import package_versions, version
@@ -203,7 +203,7 @@ def _probe(folder: Path) -> Iterator[Path]:
         with tempfile.NamedTemporaryFile(prefix=".posezoo-probe-", dir=folder) as file:
             yield Path(file.name).absolute()
     except OSError as error:
-        raise PosezooError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise PosezooError(f"{folder}: cannot be written: {os_reason(error)}") from error
 
 
 @contextmanager

@@ -287,22 +287,19 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
     """Of networks alone with ``--pipeline``, and of pipelines without it."""
-    if not args.pipeline:
-        if args.input:
-            args.parser.error(
-                "--input requires --pipeline: a network alone is fed with random data"
-            )
-        if args.detector:
-            args.parser.error("--detector requires --pipeline: a network alone finds no people")
-        return
-    given = {
-        "--batch": args.batch != (1,),
-        "--generated": args.generated,
-        "--size": args.size is not None,
+    refused = {
+        "--input requires --pipeline: a network alone is fed with random data": args.input,
+        "--detector requires --pipeline: a network alone finds no people": args.detector,
     }
-    for flag, is_given in given.items():
+    if args.pipeline:
+        refused = {
+            "--batch is for networks alone, not for --pipeline": args.batch != (1,),
+            "--generated is for networks alone, not for --pipeline": args.generated,
+            "--size is for networks alone, not for --pipeline": args.size is not None,
+        }
+    for problem, is_given in refused.items():
         if is_given:
-            args.parser.error(f"{flag} is for networks alone, not for --pipeline")
+            args.parser.error(problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             _draw(comparison, args.picture)
             console.print_line(f"drawn: {args.picture}")
     print(FORMATS[args.format](comparison))
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _require_picture(args: argparse.Namespace) -> None:

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         print(args.output)
     else:
         print(text, end="")
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _warn_of_missing_texts(terms: Sequence[LicenseTerms], console: Console) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -94,7 +95,7 @@ def _select(
     files: Sequence[ArtifactFile], patterns: Sequence[str], address: OciAddress
 ) -> list[ArtifactFile]:
     """The files of the models that fit a pattern; the name of a composite is that of its folder."""
-    names = {name for file in files for name in _names(file)}
+    names = set(chain.from_iterable(map(_names, files)))
     wanted = set()
     for pattern in patterns:
         fitting = [name for name in names if fnmatchcase(name, pattern)]

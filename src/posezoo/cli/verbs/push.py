@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         address = replace(args.address, reference=digest)
         lines = [f"pushed {len(files)} files ({size:,} bytes)", str(address)]
     print_result(args.format, artifact_to_json(args.address, digest, files), *lines)
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _list_present(selection: Selection, context: Context, *, skips_absent: bool) -> list[ModelSpec]:

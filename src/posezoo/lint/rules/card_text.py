@@ -114,10 +114,8 @@ def dead_link(view: ModelView) -> Violations:
     for target, place in view.link_targets():
         path = view.resolve_link(target)
         anchor = target.partition("#")[2].lower()
-        cards = []
-        if anchor:
-            cards = view.zoo.group(_read_card_path).get(path, [])
-        if any(anchor not in card.anchors for card in cards):
+        cards = view.zoo.group(_read_card_path).get(path, [])
+        if any(anchor not in {"", *card.anchors} for card in cards):
             yield RuleViolation(place, f"{target} leads to no heading", "link", target)
         elif view.zoo.lacks_file(path):
             names = view.zoo.group(_read_link_paths)[path]
@@ -408,11 +406,12 @@ def label_range(view: ModelView) -> Violations:
             severity = None
             if categories is not None and int(categories[1]) not in (count, high):
                 reason = categories[0]
-            elif labels is not None and int(labels[1]) != count:
-                reason = f"the labels in {labels[0]}"
-            elif labels is not None and bool(labels[2]) != (low == 1):
-                reason = f"the first label in {labels[0]}"
-                severity = Severity.WARNING
+            elif labels is not None:
+                if int(labels[1]) != count:
+                    reason = f"the labels in {labels[0]}"
+                elif bool(labels[2]) != (low == 1):
+                    reason = f"the first label in {labels[0]}"
+                    severity = Severity.WARNING
             if reason:
                 message = f"the class IDs {ids.text} do not fit {reason}"
                 yield replace(view.quote(ids, message, "classes", reason), severity=severity)
