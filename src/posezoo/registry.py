@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,13 @@ class Selection:
         """The unknown keys that were left out of these models and composites."""
         specs: tuple[Model, ...] = (*self.composites, *self.models)
         return tuple(warning for spec in specs for warning in spec.warnings)
+
+    @property
+    def tops(self) -> list[Model]:
+        """The composites, and the models that are in none of them."""
+        parts = set(chain.from_iterable(composite.stages for composite in self.composites))
+        alone = (spec for spec in self.models if spec.full_name not in parts)
+        return [*self.composites, *alone]
 
     @property
     def exit_code(self) -> int:

@@ -9,6 +9,7 @@ are read too.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -37,6 +38,7 @@ _WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "rig
 # No image and no scene is so large; with larger numbers, a metric is not a number.
 _LARGEST = 1e12
 
+_FILE_NAME = re.compile(r"[^\0]+")
 _TYPE_NAMES = {int: "a whole number", str: "a text"}
 
 
@@ -185,13 +187,12 @@ class _AnnotationParser:
         points = self._keypoints(entry, where, num_keypoints)
         keypoints = np.array(points, np.float64).reshape(num_keypoints, 3)
         (area,) = self._numbers([entry.get("area", FILLED * width * height)], 1, f"{where}.area")
-        has_labelled = bool((keypoints[:, 2] > 0).any())
-        labelled = int((keypoints[:, 2] > 0).sum())
+        found = int((keypoints[:, 2] > 0).sum())
+        labelled = found
         if not self.is_whole_body:  # it counts those of the body there
-            labelled = entry.get("num_keypoints", labelled)
-        if isinstance(labelled, bool) or not isinstance(labelled, int):
-            raise self._error(f"{where}.num_keypoints: expected a whole number, got {labelled!r}")
-        if labelled and not has_labelled:
+            counted = {"num_keypoints": found, **entry}
+            labelled = self._value(counted, "num_keypoints", int, where)
+        if labelled and not found:
             raise self._error(f"{where}: num_keypoints is {labelled}, but none is labelled")
         crowd = entry.get("iscrowd", 0)
         if crowd not in (0, 1):
@@ -233,7 +234,7 @@ class _AnnotationParser:
         for where, entry in self._items("images"):
             number = self._value(entry, "id", int, where)
             name = self._value(entry, "file_name", str, where)
-            if not name or "\0" in name:
+            if not _FILE_NAME.fullmatch(name):
                 raise self._error(f"{where}.file_name: expected a name, got {name!r}")
             size = self._size(entry, where)
             key = entry.get("license")

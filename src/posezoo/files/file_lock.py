@@ -55,7 +55,7 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
 
 
 def _do_nothing() -> None:
-    """Called while nobody needs to know."""
+    """For a caller who need not be told that a lock is waited for."""
 
 
 def lock_file(
@@ -105,11 +105,16 @@ def lock_file(
         time.sleep(_PAUSE_S)
 
 
+def discard(path: Path) -> None:
+    """Remove a file that is not needed any more, if that is possible."""
+    with suppress(OSError):
+        path.unlink()
+
+
 def remove_lock(path: Path, handle: int | None) -> None:
     """Remove a file that ``lock_file`` locked, and only then release its lock."""
     if handle is not None:
-        with suppress(OSError):
-            path.unlink()
+        discard(path)
         os.close(handle)
 
 
@@ -187,8 +192,7 @@ if sys.platform == "win32":
         if handle is not None:
             msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
             os.close(handle)
-        with suppress(OSError):  # the next owner has already opened it, and removes it
-            guard.unlink()
+        discard(guard)  # fails if the next owner has already opened it, and removes it
 
 else:
     _lock_guard = lock_file

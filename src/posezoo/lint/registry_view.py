@@ -27,7 +27,15 @@ from posezoo.lint.index_pages import IndexRow, read_index
 from posezoo.lint.text_comparison import file_name, read_names
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
-from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Output, Source, SourceFile
+from posezoo.spec.model import (
+    CompositeSpec,
+    Input,
+    ModelSpec,
+    Output,
+    PublishedMetrics,
+    Source,
+    SourceFile,
+)
 from posezoo.spec.model_yml import OURS
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -229,6 +237,11 @@ class ModelView:
         if self.spec is None:
             return ()
         return (self.spec, *self.spec.variants)
+
+    @property
+    def published(self) -> PublishedMetrics:
+        """What the publisher states about the model; nothing about a composite."""
+        return self.spec.published if self.spec is not None else PublishedMetrics()
 
     @property
     def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:

@@ -213,9 +213,9 @@ def read_url(node: YamlNode) -> Source:
     if address.scheme in STORES and host and address.path.strip("/"):
         return StorageSource(text)
     if address.scheme not in ("http", "https") or not host:
-        others = ", ".join(f"{store}://" for store in STORES)
+        others = "://, ".join(STORES)
         raise node.make_error(
-            f"expected an http(s) or file URL, or one that starts with {others}; got"
+            f"expected an http(s) or file URL, or one that starts with {others}://; got"
             f" {sanitize(text)}"
         )
     return HttpSource(text)

@@ -281,8 +281,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error(
             "--compare measures all models in turn on one machine: leave out --cluster"
         )
-    if args.output and args.output.suffix != ".json":
-        args.parser.error(f"--output: expected a name that ends with .json, got {args.output}")
+    flags.require_suffix(args, "output", (".json",))
 
 
 def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:

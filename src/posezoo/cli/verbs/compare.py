@@ -97,10 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _require_picture(args: argparse.Namespace) -> None:
     """Refuse a picture that cannot be written, before the models are compared."""
-    if args.picture.suffix not in PICTURES:
-        args.parser.error(
-            f"--picture: expected a name that ends with .svg or .png, got {args.picture}"
-        )
+    flags.require_suffix(args, "picture", PICTURES)
     if args.picture.suffix == ".png":
         import_cv2()
 

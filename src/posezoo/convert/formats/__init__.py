@@ -7,6 +7,7 @@ modules is fast, because the packages that read or run a model are imported when
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -104,6 +105,15 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
         "caffe": "posezoo.convert.formats.caffe:CAFFE",
     },
 )
+
+
+def read_array(values: bytes, dtype: str, shape: Sequence[int]) -> list[Array]:
+    """The array that the bytes of a constant contain; none if they do not fit its shape."""
+    import numpy as np
+
+    if len(values) != math.prod(shape) * np.dtype(dtype).itemsize:
+        return []
+    return [np.frombuffer(values, dtype).reshape(shape)]
 
 
 def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:

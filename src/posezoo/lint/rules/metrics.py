@@ -130,7 +130,7 @@ def _count_ir_millions(sizes: Mapping[str, int | None]) -> float:
 
 
 def _has_known_difference(view: ModelView) -> bool:
-    return view.spec is not None and bool(view.spec.published.known_difference)
+    return bool(view.published.known_difference)
 
 
 @rule()
@@ -415,7 +415,7 @@ def accuracy(view: ModelView) -> Facts:
     for place, text in _index_cells(view, "accuracy"):
         in_index = Statement("in the index", place, parse_numbers(text), text)
         yield "accuracy", [*_state(view, on_card), in_index]
-    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
+    for index, claim in enumerate(view.published.accuracy):
         node = view.location("published", "accuracy", index)
         on_rows = _state(view, _select_rows(on_card, claim.metric))
         for value in (claim.value, claim.converted):
