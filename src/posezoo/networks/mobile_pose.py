@@ -81,7 +81,7 @@ def mobilenet_v2() -> nn.Sequential:
     # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
     for expansion, outputs, blocks, stride in LAYER_TABLES["mobilenet_v2"]:
         block = partial(_LinearBottleneck, expansion)
-        layers += stage(block, inputs, outputs, blocks, stride=stride)
+        layers += stage(block, inputs, outputs, blocks, stride)
         inputs = outputs
     layers += conv_bn_relu(inputs, 1280, 1, activation=nn.ReLU6)
     return nn.Sequential(*layers)

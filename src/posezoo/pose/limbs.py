@@ -185,7 +185,7 @@ class _PeakPairs:
         limbs = self.limbs.take(kept)
         starts = self.starts.take(kept)
         ends = self.ends.take(kept)
-        return LimbCandidates(limbs, starts, ends, scores, lengths=self.lengths.take(kept))
+        return LimbCandidates(limbs, starts, ends, scores, self.lengths.take(kept))
 
     def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the affinity of each pair at a relative position between its peaks."""

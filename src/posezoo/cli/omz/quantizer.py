@@ -66,12 +66,7 @@ def _run(args: argparse.Namespace) -> int:
     model_dir = args.model_dir or Path.cwd()
     context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
     task = _ReportedQuantization(
-        context,
-        requested,
-        args.target_device,
-        args.force,
-        dataset_dir=args.dataset_dir,
-        output_dir=args.output_dir,
+        context, requested, args.target_device, args.force, args.dataset_dir, args.output_dir
     )
     failed = conventions.names_of_unreadable(selection)
     output = conventions.LineBuffer()

@@ -49,7 +49,7 @@ class FrameFit:
         stretches, color = fit_to_input(decoder, port)
         size = (port.sides["W"], port.sides["H"])
         centered = find_decoder(decoder.name).input_sizing.centered
-        return cls(port.ir_layout, size, stretches, color, centered=centered)
+        return cls(port.ir_layout, size, stretches, color, centered)
 
     def _places(self, frame: Any) -> tuple[Any, Any, Any, Any]:
         """Nodes, i32 (2,), x before y.
