@@ -65,14 +65,7 @@ class SpecError(PosezooError):
     """
 
     def __init__(
-        self,
-        file: str,
-        problem: str,
-        *,
-        line: int = 1,
-        column: int = 1,
-        field: str = "",
-        hint: str = "",
+        self, file: str, line: int, column: int, field: str, problem: str, *, hint: str = ""
     ) -> None:
         where = f"{file}:{line}:{column}"
         text = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"

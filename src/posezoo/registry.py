@@ -73,10 +73,12 @@ class RegistryEntry:
         reason = explain_invalid_model_name(self.name)
         if reason:
             problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
-            raise SpecError(str(self.path), problem, hint="rename the folder")
+            raise SpecError(str(self.path), 1, 1, "", problem=problem, hint="rename the folder")
         if self.twin is not None:
             problem = f"the name {self.name} is also used by {self.twin}"
-            raise SpecError(str(self.path), problem, hint="rename one of the folders")
+            raise SpecError(
+                str(self.path), 1, 1, "", problem=problem, hint="rename one of the folders"
+            )
         if self.is_composite:
             return read_composite(self.path, family=self.family, name=self.name)
         return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
@@ -232,7 +234,7 @@ class Registry:
                 spec = self._read(entry)
             if not isinstance(spec, ModelSpec):
                 problem = f"{model.name} has no part {stage}"
-                raise SpecError(str(model.path), problem, field="stages")
+                raise SpecError(str(model.path), 1, 1, "stages", problem=problem)
             parts.append(spec)
         return tuple(parts)
 

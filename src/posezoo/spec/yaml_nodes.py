@@ -76,7 +76,7 @@ class YamlNode:
     def make_error(self, problem: str, *, hint: str = "") -> SpecError:
         """An error at the position of this value."""
         return SpecError(
-            self.file, problem, line=self.line, column=self.column, field=self.field_path, hint=hint
+            self.file, self.line, self.column, self.field_path, problem=problem, hint=hint
         )
 
     def collect_unknown_keys(self) -> list[str]:
@@ -266,13 +266,19 @@ def read_yaml_bytes(path: Path) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         problem = f"cannot be read: {os_reason(error)}"
-        raise SpecError(str(path), problem) from error
+        raise _file_error(str(path), problem) from error
+
+
+def _file_error(
+    file: str, problem: str, *, line: int = 1, column: int = 1, hint: str = ""
+) -> SpecError:
+    return SpecError(file, line, column, "", problem=problem, hint=hint)
 
 
 def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
-        raise SpecError(file, f"larger than {MAX_BYTES} bytes")
+        raise _file_error(file, f"larger than {MAX_BYTES} bytes")
     parser = _Parser(_decode(content, file))
     try:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
@@ -281,17 +287,17 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
         line = mark.line + 1 if mark else 1
         column = mark.column + 1 if mark else 1
         problem = f"not YAML: {error.problem or error.context}"
-        raise SpecError(file, problem, line=line, column=column) from error
+        raise _file_error(file, problem, line=line, column=column) from error
     except yaml.YAMLError as error:
-        raise SpecError(file, f"not YAML: {sanitize(str(error))}") from error
+        raise _file_error(file, f"not YAML: {sanitize(str(error))}") from error
     if node is None:
-        raise SpecError(file, "is empty")
+        raise _file_error(file, "is empty")
     return node
 
 
 def _decode(content: bytes, file: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(file, "is UTF-16, not UTF-8", hint="save it as UTF-8")
+        raise _file_error(file, "is UTF-16, not UTF-8", hint="save it as UTF-8")
     # The byte order mark that editors on Windows write.
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
@@ -300,7 +306,7 @@ def _decode(content: bytes, file: str) -> str:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - before.rfind(b"\n")
-        raise SpecError(
+        raise _file_error(
             file, "is not UTF-8", line=line, column=column, hint="save it as UTF-8"
         ) from error
 
@@ -387,7 +393,7 @@ def _node(
 
 
 def _refused(event: Any, file: str, problem: str) -> SpecError:
-    return SpecError(
+    return _file_error(
         file, problem, line=event.start_mark.line + 1, column=event.start_mark.column + 1
     )
 
