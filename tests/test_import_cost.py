@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -12,13 +13,46 @@ from posezoo.cli.main import VERBS
 HEAVY = ("requests", "numpy", "openvino", "torch", "nncf", "cv2", "tqdm", "onnx", "scipy")
 
 
-def imported(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint(*sorted(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
+#: Notes the module of posezoo that imports each heavy package first.
+WATCH = f"""
+import sys
+
+class Watch:
+    importers = {{}}
+
+    def find_spec(self, name, path=None, target=None):
+        frame = sys._getframe(1)
+        while frame and not frame.f_globals.get("__name__", "").startswith("posezoo"):
+            frame = frame.f_back
+        if name in {HEAVY!r} and frame:
+            where = f"{{frame.f_globals['__name__']}}, line {{frame.f_lineno}}"
+            self.importers.setdefault(name, where)
+
+sys.meta_path.insert(0, Watch())
+"""
+
+
+def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
+    """The heavy packages that are imported, each with its importer and what to do."""
+    names = f"[name for name in {HEAVY!r} if name in sys.modules]"
+    last = f"print(*(f'{{name}} {{Watch.importers.get(name)}}' for name in {names}), sep=';', file=sys.stderr)"
     ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", f"{WATCH}{code}\n{last}"], capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 0, ended.stderr
-    return set(ended.stderr.splitlines()[-1].split())
+    found = [each.partition(" ") for each in ended.stderr.splitlines()[-1].split(";") if each]
+    return {
+        f"{name} is imported by {where}: import it inside the function that uses it"
+        for name, _, where in found
+        if name not in allowed
+    }
+
+
+def test_the_importer_of_a_heavy_package_is_named():
+    (sentence,) = imported("import posezoo.download.http", allowed=("numpy",))
+    assert re.fullmatch(
+        r"requests is imported by posezoo\.download\.\w+, line \d+: import it inside .*", sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +87,8 @@ def test_importing_posezoo_imports_nothing_heavy():
 def test_get_of_an_up_to_date_model_imports_nothing_heavy(tmp_path, blazepose):
     folder = blazepose.output_dir
     args = ["get", "blazepose-full", "--output_dir", str(folder), "--quiet"]
-    assert imported(f"from posezoo.cli.main import main\nassert main({args!r}) == 0") <= {"numpy"}
+    code = f"from posezoo.cli.main import main\nassert main({args!r}) == 0"
+    assert imported(code, allowed=("numpy",)) == set()
 
 
 def test_a_verb_does_not_import_the_other_verbs():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from fakes.command import posezoo_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
@@ -124,6 +125,20 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
     ended = posezoo_process("get", "masked-net", *places, cwd=tmp_path, **installed)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
+
+
+@pytest.mark.slow
+def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
+    pytest.importorskip("openvino", reason="needs openvino")
+    published = tmp_path / "net.masked"
+    published.write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))
+    words = ("--from", published, "--license", "MIT", "--models_dir", tmp_path / "models")
+    ended = posezoo_process("new", "masked-net", *words, cwd=tmp_path, **installed)
+    assert ended.returncode == 0, ended.stderr
+    path = tmp_path / "models" / "public" / "masked-net" / "model.yml"
+    written = yaml.safe_load(path.read_text())
+    assert written["framework"] == "masked"
+    assert [port["shape"] for port in written["inputs"]] == [[1, 3, HEIGHT, WIDTH]]
 
 
 @pytest.mark.slow

@@ -17,7 +17,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from posezoo import events
-from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable
+from posezoo.errors import (
+    PosezooError,
+    error_lines,
+    escape_control_characters,
+    os_reason,
+    printable,
+)
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -334,7 +340,7 @@ class Console:
             self._log(event)
         except OSError as error:
             self._log = events.ignore_event
-            self.warn(f"--log: {error.strerror or error}: nothing more is written to it")
+            self.warn(f"--log: {os_reason(error)}: nothing more is written to it")
 
     def print_line(self, line: str) -> None:
         """Show a line, unless the console is quiet."""

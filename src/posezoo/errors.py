@@ -306,6 +306,11 @@ def sanitize(text: str) -> str:
     return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
+def os_reason(error: OSError) -> str:
+    """Why the system refused: No such file or directory."""
+    return error.strerror or str(error)
+
+
 def suggest(word: str, valid: Iterable[str]) -> str:
     """A hint with the valid words of which a part is given, or else with the most similar one;
     empty if none.

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import OutputError, redact_secrets
+from posezoo.errors import OutputError, os_reason, redact_secrets
 from posezoo.events import EVENT_TYPES, Event
 from posezoo.user_folders import show_addresses
 
@@ -35,7 +35,7 @@ class EventLog:
         try:
             open(self._path, "ab").close()
         except OSError as error:
-            problem = f"{path}: cannot be written: {error.strerror or error}"
+            problem = f"{path}: cannot be written: {os_reason(error)}"
             raise OutputError(problem, hint="check --log") from error
         self._workers: dict[object, str] = {}  # by model
         self._begun: dict[object, float] = {}  # by step, model and file, as all others

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import ImageError, import_cv2
+from posezoo.errors import ImageError, import_cv2, os_reason
 from posezoo.files.verified_files import write_atomically
 
 Image = NDArray[np.uint8]
@@ -67,7 +67,7 @@ def read_image(path: Path) -> Image:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise ImageError(f"{path}: cannot be decoded: {error.err}") from error
-    if image is None or image.size == 0:
+    if image is None:
         raise ImageError(f"{path}: the image is damaged, or of a kind that OpenCV does not decode")
     return image
 
@@ -84,7 +84,7 @@ def _read_file(path: Path) -> bytes:
             )
         data = path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise ImageError(f"{path}: cannot be read: {os_reason(error)}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
     return data

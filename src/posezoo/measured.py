@@ -38,6 +38,7 @@ from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml, read_yaml_b
 NAME = "measured.yml"
 
 NOTE = "# written by `posezoo record`: measured, never typed"
+_LEFT_OUT = (("tag", ""), ("weights", "published"))
 
 Scalar = str | int | float | bool
 
@@ -242,11 +243,12 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
         if rows:
             lines.append(f"{kind}:")
         for row in rows:
-            values: dict[str, Any] = {"tag": row.tag} if row.tag else {}
-            values |= _to_fields(row)
-            if row.weights == WEIGHTS[0]:
-                del values["weights"]
-            first, *others = (f"{key}: {_format_value(value)}" for key, value in values.items())
+            values = {"tag": row.tag, **_to_fields(row)}.items()
+            first, *others = (
+                f"{key}: {_format_value(value)}"
+                for key, value in values
+                if (key, value) not in _LEFT_OUT
+            )
             lines.append(f"  - {first}")
             lines += [f"    {item}" for item in others]
     return "\n".join(lines) + "\n"

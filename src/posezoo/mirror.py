@@ -27,7 +27,7 @@ from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.published_photos import SAMPLES
 from posezoo.download.sources.python_package import download_wheel
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES
-from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
+from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
 from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
 from posezoo.files.staging import create_parent
@@ -321,9 +321,7 @@ class Mirror:
             try:
                 content = source.read_bytes()
             except OSError as error:
-                raise PosezooError(
-                    f"{source}: cannot be read: {error.strerror or error}"
-                ) from error
+                raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
                 verified_files.write_atomically(target, content)
 

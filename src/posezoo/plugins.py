@@ -28,7 +28,8 @@ class LazyTable(Generic[PartT]):
 
     group: str  # the group of entry points that plug-ins use, such as ``posezoo.decoders``
     part_type: type[PartT]  # the class of each part
-    builtin: Mapping[str, str]  # ``package.module:ATTRIBUTE`` by name; a plug-in cannot replace one
+    #: ``package.module:ATTRIBUTE`` or ``package.module`` by name; a plug-in cannot replace one.
+    builtin: Mapping[str, str]
 
     def find(self, name: str) -> PartT | None:
         """The part of this name; None if there is none.
@@ -93,9 +94,10 @@ class LazyTable(Generic[PartT]):
 
 @cache
 def import_attribute(path: str) -> Any:
-    """What ``package.module:ATTRIBUTE`` names."""
-    module, _, attribute = path.partition(":")
-    return getattr(import_module(module), attribute)
+    """What ``package.module:ATTRIBUTE`` names; without an attribute, the module."""
+    name, _, attribute = path.partition(":")
+    module = import_module(name)
+    return getattr(module, attribute) if attribute else module
 
 
 @cache

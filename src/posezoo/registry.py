@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from posezoo.errors import (
     SettingsError,
     SpecError,
     UnknownModelError,
+    os_reason,
     sanitize,
     suggest,
 )
@@ -71,10 +73,12 @@ class RegistryEntry:
         reason = explain_invalid_model_name(self.name)
         if reason:
             problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
-            raise SpecError(str(self.path), 1, 1, "", problem, hint="rename the folder")
+            raise SpecError(str(self.path), 1, 1, "", problem=problem, hint="rename the folder")
         if self.twin is not None:
             problem = f"the name {self.name} is also used by {self.twin}"
-            raise SpecError(str(self.path), 1, 1, "", problem, hint="rename one of the folders")
+            raise SpecError(
+                str(self.path), 1, 1, "", problem=problem, hint="rename one of the folders"
+            )
         if self.is_composite:
             return read_composite(self.path, family=self.family, name=self.name)
         return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
@@ -97,6 +101,18 @@ class Selection:
         """The unknown keys that were left out of these models and composites."""
         specs: tuple[Model, ...] = (*self.composites, *self.models)
         return tuple(warning for spec in specs for warning in spec.warnings)
+
+    @property
+    def tops(self) -> list[Model]:
+        """The composites, and the models that are in none of them."""
+        parts = set(chain.from_iterable(composite.stages for composite in self.composites))
+        alone = (spec for spec in self.models if spec.full_name not in parts)
+        return [*self.composites, *alone]
+
+    @property
+    def exit_code(self) -> int:
+        """Of a verb that only reads these models: 1 if a file cannot be read."""
+        return 1 if self.problems else 0
 
 
 class Registry:
@@ -218,7 +234,7 @@ class Registry:
                 spec = self._read(entry)
             if not isinstance(spec, ModelSpec):
                 problem = f"{model.name} has no part {stage}"
-                raise SpecError(str(model.path), 1, 1, "stages", problem)
+                raise SpecError(str(model.path), 1, 1, "stages", problem=problem)
             parts.append(spec)
         return tuple(parts)
 
@@ -395,7 +411,7 @@ def _folders(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise PosezooError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        raise PosezooError(f"{folder}: cannot be read: {os_reason(error)}") from error
 
 
 @cache

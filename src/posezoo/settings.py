@@ -263,7 +263,9 @@ def _setting(
     flag: str = "",
     former_name: str = "",
 ) -> Any:
-    kind = SettingType(parse, default, help, metavar, repeats, flag, former_name)
+    kind = SettingType(
+        parse, default, help, metavar, repeats=repeats, flag=flag, former_name=former_name
+    )
     return field(metadata={"type": kind})
 
 
@@ -505,7 +507,7 @@ def _read_each(
     for name, kind in SETTING_TYPES.items():
         setting = None
         try:
-            setting = _read_one(name, kind, flags, environ, configured, f"{path}")
+            setting = _read_one(name, kind, flags, environ, configured=configured, path=f"{path}")
         except SettingsError as error:
             report(error)
         settings[name] = setting or Setting(name, kind.default_value(environ), "default")

@@ -71,7 +71,9 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
     for path, state in _find_untracked(spec, layout):
         is_made = path.is_relative_to(layout.model_dir(spec))
         root = layout.model_dir(spec) if is_made else layout.model_download_dir(spec)
-        yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state, False)
+        yield ArtifactState(
+            spec.full_name, path.relative_to(root).as_posix(), path, state, converted=False
+        )
 
 
 def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -87,7 +89,9 @@ def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Art
             state = "changed"
             if is_verified_file(path, file, trust_record=False):
                 state = "good"
-        yield ArtifactState(spec.full_name, file.name, path, state or "unknown", False, expected)
+        yield ArtifactState(
+            spec.full_name, file.name, path, state or "unknown", converted=False, expected=expected
+        )
 
 
 def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
@@ -109,7 +113,9 @@ def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Arti
                 artifact = path.relative_to(downloads).as_posix()
                 state = file_state(path, None, digest)
                 expected = f"{digest}, of {step.file}"
-                yield ArtifactState(spec.full_name, artifact, path, state, False, expected)
+                yield ArtifactState(
+                    spec.full_name, artifact, path, state, converted=False, expected=expected
+                )
 
 
 def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -123,10 +129,18 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest)
                 flags = provenance.conversion_flags(record, spec)
-                yield ArtifactState(name, artifact, path, state, True, str(content.digest), flags)
+                yield ArtifactState(
+                    name,
+                    artifact,
+                    path,
+                    state,
+                    converted=True,
+                    expected=str(content.digest),
+                    flags=flags,
+                )
             elif path.exists() and not spec.is_ir:
                 # The IR of a model published as IR was downloaded.
-                yield ArtifactState(name, artifact, path, "unknown", True)
+                yield ArtifactState(name, artifact, path, "unknown", converted=True)
 
 
 def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -136,7 +150,9 @@ def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[A
             names = {path.name, path.name.partition("@")[0]}
             is_part = kind == "folder" and not names.isdisjoint(composite.stages)
             if not is_part and path.name not in _card_images(composite):
-                yield ArtifactState(composite.name, path.name, path, _STATES.get(kind, kind), False)
+                yield ArtifactState(
+                    composite.name, path.name, path, _STATES.get(kind, kind), converted=False
+                )
 
 
 def file_state(path: Path, size: int | None, digest: Digest) -> str:

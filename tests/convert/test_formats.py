@@ -23,6 +23,11 @@ def test_each_format_is_a_framework_of_model_yml():
     assert not missing, f"add to Framework in spec/model.py: {missing}"
 
 
+@pytest.mark.parametrize("name", FORMATS.builtin)
+def test_each_format_names_the_endings_of_its_files(name):
+    assert FORMATS.find(name).endings, f"posezoo new finds {name} by the endings in its record"
+
+
 def outside(name, location):
     """A tensor that is kept in another file."""
     tensor = numpy_helper.from_array(np.ones(4, np.float32), name)

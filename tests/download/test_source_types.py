@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -23,6 +25,28 @@ def test_each_type_has_keys_in_model_yml_and_a_record():
         "a source type has its class and keys in SOURCES of spec/sources.py,"
         " and a line in SOURCE_TYPES of download/source_types.py"
     )
+
+
+@pytest.mark.parametrize("name", SOURCE_TYPES.builtin)
+def test_a_source_is_found_by_the_type_that_its_class_names(name):
+    source_class = SOURCE_TYPES.find(name).source_class
+    assert source_class.type == name, (
+        f"set type = {name!r} in {source_class.__name__} of spec/sources.py: a source is found by it"
+    )
+
+
+def test_the_modules_of_other_types_are_not_imported():
+    code = """
+import sys
+from posezoo.download.source_types import find_source_type
+from posezoo.spec.sources import HttpSource
+find_source_type(HttpSource("https://host/net.onnx"))
+print(*(name for name in sys.modules if name.startswith("posezoo.download.sources.")))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.split() == ["posezoo.download.sources.direct"]
 
 
 def test_each_record_is_of_a_source_that_model_yml_can_name():

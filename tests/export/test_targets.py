@@ -24,7 +24,7 @@ from posezoo.download.published_photos import SAMPLES
 from posezoo.errors import ExportError, InferenceError
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
-from posezoo.export.target_type import TEMPLATES, ExportFolder
+from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
 from posezoo.export.targets import TARGETS, find_target
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
@@ -76,7 +76,41 @@ def test_every_template_is_used():
         for path in TEMPLATES.iterdir()
         if f'"{path.name.removesuffix(".in")}"' not in source
     ]
-    assert unused == []
+    assert not unused, f"a target renders each template, render(NAME, ...), or remove {unused}"
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.iterdir()), ids=lambda path: path.name)
+def test_a_template_has_marks_of_one_form(path):
+    names = "|".join(
+        {name for each in TEMPLATES.glob("*.in") for name in MARK.findall(each.read_text())}
+    )
+    text = path.read_text()
+    if path.suffix != ".in":
+        assert not MARK.search(text), (
+            "it is copied as it is: call it NAME.in, and render(NAME, ...)"
+        )
+    wrong = re.findall(rf"(?<!@)[$%]?\{{+ ?(?:{names}) ?\}}+", text)
+    assert not wrong, f"a mark is @{{name}}, not {wrong[0]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "unknown", "unused"),
+    [
+        ("name: @{nmae}", {"name": "pose"}, ["nmae"], ["name"]),
+        ("name: @{ name }", {"name": "pose"}, [" name "], ["name"]),
+        ("name: ${name}", {"name": "pose"}, [], ["name"]),
+        ("@{name} @{size}", {"name": "pose"}, ["size"], []),
+        ("@{name}", {"name": "pose", "size": 1}, [], ["size"]),
+    ],
+)
+def test_a_mark_without_a_value_or_a_value_without_a_mark_is_an_error(
+    monkeypatch, tmp_path, text, values, unknown, unused
+):
+    monkeypatch.setattr("posezoo.export.target_type.TEMPLATES", tmp_path)
+    (tmp_path / "net.yaml.in").write_text(text)
+    problem = f"net.yaml.in: marks without a value: {unknown}; values without a mark: {unused}"
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        render("net.yaml", **values)
 
 
 def test_the_facts_are_those_of_the_ir(make_model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from fakes.omz_zoo import write_omz_zoo
 from fakes.plugin_package import plugin_package
 from posezoo.cli.main import main
 from posezoo.errors import PluginError
+from posezoo.lint import rules
+from posezoo.lint.rule import rule
 from posezoo.lint.rules import load_rules
 
 CODE = """\
@@ -23,6 +26,12 @@ def short_name(view):
         yield RuleViolation(view.location(), f"{view.name} is too short")
 
 RULES = defined_rules(globals())
+
+@rule("long-name", "The name of a model has at most 99 characters.", "pose" * 30)
+def long_name(view):
+    if len(view.name) > 99:
+        yield RuleViolation(view.location(), f"{view.name} is too long")
+
 TWICE = (short_name, short_name)
 """
 
@@ -43,9 +52,11 @@ def install(tmp_path):
     load_rules.cache_clear()
 
 
-@pytest.mark.parametrize("attribute", ["short_name", "RULES"])
-def test_an_entry_point_is_a_rule_or_a_tuple_of_rules(install, tmp_path, capsys, attribute):
-    install(f"extra_rules:{attribute}")
+@pytest.mark.parametrize("value", ["extra_rules", "extra_rules:short_name", "extra_rules:RULES"])
+def test_an_entry_point_is_a_module_with_rules_or_a_rule_or_a_tuple_of_rules(
+    install, tmp_path, capsys, value
+):
+    install(value)
     models = write_omz_zoo(tmp_path / "zoo" / "models")
     assert main(["verify", "--metadata", "--models_dir", str(models), "--format", "json"]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
@@ -53,6 +64,26 @@ def test_an_entry_point_is_a_rule_or_a_tuple_of_rules(install, tmp_path, capsys,
         ("short-name", "pose-a"),
         ("short-name", "pose-b"),
     }
+
+
+def test_a_rule_exists_wherever_it_is_in_its_module(install):
+    install("extra_rules")
+    assert {"short-name", "long-name"} <= load_rules().keys()
+
+
+def test_each_module_of_rules_is_in_the_table():
+    folder = Path(rules.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    unlisted = modules - set(rules.FAMILIES.builtin)
+    assert not unlisted, f"add to _MODULES in lint/rules/__init__.py: {unlisted}"
+
+
+def test_a_decorator_without_parentheses_says_so():
+    def short_name(view):
+        return iter(())
+
+    with pytest.raises(TypeError, match=r"the decorator needs parentheses: @rule\(\)"):
+        rule(short_name)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ FORMAT = ModelFormat(
     recognises=lambda path: path.read_bytes()[:1] == b"\xf7",
     frontend="onnx",
     image_layout="NCHW",
+    endings=(".masked",),
     openvino_input=unmask,
 )
 NETWORK = NetworkDefinition(

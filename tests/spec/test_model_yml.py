@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from fakes.bad_files import ALL, FILE, INPUT, NPM, WHEEL
 from fakes.waiting import HANG_S
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
 from posezoo.errors import SpecError
+from posezoo.spec.field_types import mapping_schema, names_of
 from posezoo.spec.model import (
     ColorOrder,
+    CompositeSpec,
     Digest,
     Family,
     FloatLayers,
@@ -27,9 +30,10 @@ from posezoo.spec.model import (
     Route,
     UnpackArchive,
 )
-from posezoo.spec.model_yml import read_composite, read_model
+from posezoo.spec.model_yml import COMPOSITE_KEYS, MODEL_KEYS, read_composite, read_model
 from posezoo.spec.routes import select_route
 from posezoo.spec.sources import (
+    SOURCES,
     FileSource,
     GoogleDriveSource,
     HttpSource,
@@ -453,3 +457,31 @@ def test_a_bad_composite_says_why(tmp_path, content, problem):
     path.write_text(content)
     with pytest.raises(SpecError, match=problem):
         read_composite(path, family=Family.PUBLIC, name="ab")
+
+
+def test_each_key_has_an_attribute_that_takes_its_value():
+    # Open Model Zoo's inputs and arguments become other attributes.
+    for keys, spec_class, replaced in (
+        (MODEL_KEYS, ModelSpec, {"input_info", "model_optimizer_args"}),
+        (COMPOSITE_KEYS, CompositeSpec, {"stages_order"}),
+    ):
+        attributes = {field.name for field in fields(spec_class)}
+        missing = {key.attribute or key.name for key in keys} - attributes - replaced
+        assert not missing, f"add to {spec_class.__name__} in spec/model.py: {missing}"
+
+
+def test_the_page_shows_each_key_and_each_type_of_source():
+    page = (Path(__file__).parents[2] / "docs" / "model_yml.md").read_text("utf-8")
+    names = {*SOURCES, *names_of(COMPOSITE_KEYS), *_keys_in(mapping_schema(MODEL_KEYS))}
+    missing = sorted(name for name in names if not re.search(rf"(?<!\w){re.escape(name)}\b", page))
+    assert not missing, f"show them in an example of docs/model_yml.md: {missing}"
+
+
+def _keys_in(schema):
+    """The keys of a schema's mappings, and of those within them."""
+    keys = set(schema.get("properties", ()))
+    inner = [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]
+    inner += [schema[key] for key in ("items", "additionalProperties") if key in schema]
+    for each in inner:
+        keys |= _keys_in(each) if isinstance(each, dict) else set()
+    return keys

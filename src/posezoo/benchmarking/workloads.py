@@ -139,7 +139,7 @@ class NetworkWorkload:
         settings = {"batch": self.batch}
         if self.size and was_dynamic:
             settings["height"], settings["width"] = self.size
-        return work, _describe(network, compile_s, hardware, settings, self.batch)
+        return work, _describe(network, compile_s, hardware, settings, batch=self.batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _results(facts: ModelFacts) -> dict[str, Any]:
     differences = (part.published.known_difference for part in parts)
     training = facts.model.training if isinstance(facts.model, ModelSpec) else Training()
     return {
-        "accuracy": [_accuracy(part, claim) for part in parts for claim in part.published.accuracy],
+        "accuracy": [_accuracy(part, claim) for part, claim in facts.published_accuracies],
         "complexity": list(map(_complexity, parts)),
         "known_difference": " ".join(filter(None, differences)),
         "measured": measured,

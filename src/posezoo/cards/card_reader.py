@@ -254,7 +254,11 @@ def _read_sections(
         if level or text.strip():
             path = tuple(title for _, title in parents)
             tables, code = _read_blocks(tokens[begin:end])
-            sections.append(CardSection(line, level, path, title, text, tables, code, first + 1))
+            sections.append(
+                CardSection(
+                    line, level, path, title, text=text, tables=tables, code=code, first=first + 1
+                )
+            )
     return tuple(sections)
 
 
@@ -300,7 +304,7 @@ def _read_metrics(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMe
                 unit = match[1] or ""
                 text = match[0].removesuffix(unit).strip()
                 value = float(text.replace(",", ""))
-                yield CardMetric(value, unit, label, header, section)
+                yield CardMetric(value, unit, label, header, section=section)
 
 
 @cache

@@ -56,15 +56,14 @@ def render_legal_sections(facts: ModelFacts) -> Iterator[str]:
     parts = facts.parts
     folder = facts.model.path.parent if facts.layout is None else None
     yield "## Legal Information"
-    by_license = {part.license: part for part in reversed(parts)}
-    for license in unique(part.license for part in parts):
-        yield from _license(by_license[license], folder)
+    by_license: dict[License, ModelSpec] = {}
+    for part in parts:
+        by_license.setdefault(part.license, part)
+    for part in by_license.values():
+        yield from _license(part, folder)
     yield from map(escape, unique(part.license_note for part in parts))
-    addresses = {
-        "Origin": unique(part.origin.repository for part in parts),
-        "Paper": unique(part.origin.paper for part in parts),
-    }
-    for title, listed in addresses.items():
+    for title, key in (("Origin", "repository"), ("Paper", "paper")):
+        listed = unique(getattr(part.origin, key) for part in parts)
         if listed:
             yield f"{title}: {', '.join(map(format_link, listed))}"
     if facts.papers:

@@ -141,7 +141,7 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
             alike = is_of_pipeline(each), _describe_conditions(each)
             by_conditions.setdefault(alike, []).append(row)
         for (of_pipeline, conditions), rows in by_conditions.items():
-            yield MeasurementTable(kind, of_pipeline, headers, rows, conditions)
+            yield MeasurementTable(kind, of_pipeline, headers, rows, conditions=conditions)
 
 
 def _describe_conditions(measurement: Measurement) -> str:

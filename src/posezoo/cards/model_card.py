@@ -239,11 +239,10 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
 
 def _list_accuracies(facts: ModelFacts) -> Iterator[tuple[str, str, float, str]]:
     """Data set, metric, value and conditions of each accuracy."""
-    for part in facts.parts:
-        for claim in part.published.accuracy:
-            if claim.dataset:
-                conditions = join("declared by the publisher", format_protocol(claim))
-                yield claim.dataset, claim.metric, claim.value, conditions
+    for _, claim in facts.published_accuracies:
+        if claim.dataset:
+            conditions = join("declared by the publisher", format_protocol(claim))
+            yield claim.dataset, claim.metric, claim.value, conditions
     for _, measured in facts.measurements("accuracy"):
         metric, value = next(iter(measured.figures.items()))
         conditions = join("measured by posezoo", measured.precision, describe_settings(measured))

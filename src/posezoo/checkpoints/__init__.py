@@ -10,7 +10,7 @@ from pathlib import Path
 from posezoo.checkpoints import mxnet_params, safetensors, torch_files
 from posezoo.checkpoints.key_matching import match_tensors
 from posezoo.checkpoints.mapped_file import Array, CheckpointFormatError, MappedFile
-from posezoo.errors import CheckpointError
+from posezoo.errors import CheckpointError, os_reason
 
 __all__ = ["has_checkpoint_header", "match_tensors", "read_checkpoint"]
 
@@ -73,7 +73,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
                 raise CheckpointFormatError(f"is not a checkpoint, but {kind}", hint=_HINT)
         raise CheckpointFormatError("is not a checkpoint in a known format", hint=_HINT)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except CheckpointFormatError as error:
         raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
 

@@ -72,15 +72,17 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
 def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointMismatch:
     """The differences between a checkpoint and a network."""
     missing = (key for key in requested if key not in tensors and not _is_counter(key))
-    unexpected = (key for key in tensors if key not in requested)
+    unexpected = []
     reshaped = []
     for key, array in tensors.items():
-        if key in requested:
-            shapes = (array.shape, tuple(requested[key]))
-            # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still
-            # accepts it.
-            if shapes[0] != shapes[1] and shapes != ((1,), ()):
-                reshaped.append((key, *shapes))
+        if key not in requested:
+            unexpected.append(key)
+            continue
+        shapes = (array.shape, tuple(requested[key]))
+        # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still accepts
+        # it.
+        if shapes[0] != shapes[1] and shapes != ((1,), ()):
+            reshaped.append((key, *shapes))
     return CheckpointMismatch(tuple(missing), tuple(unexpected), tuple(reshaped))
 
 

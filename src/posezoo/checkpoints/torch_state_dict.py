@@ -85,7 +85,7 @@ def _tensor(
 ) -> TensorView:
     if type(storage) is not StorageInfo or storage.kind == _UNTYPED:
         raise TypeError
-    return TensorView(storage, storage.kind, offset, shape, strides)
+    return TensorView(storage, storage.kind, offset, shape, strides=strides)
 
 
 def _tensor_v3(
@@ -95,7 +95,7 @@ def _tensor_v3(
     _grad, _hooks, dtype, *_ = others
     if type(storage) is not StorageInfo or type(dtype) is not GlobalName:
         raise TypeError
-    return TensorView(storage, _DTYPES[dtype.dotted], offset, shape, strides)
+    return TensorView(storage, _DTYPES[dtype.dotted], offset, shape, strides=strides)
 
 
 def _with_attributes(

@@ -103,9 +103,7 @@ class BenchmarkPlanner:
             self.report.add_failure(Path(problem.file).parent.name, problem)
         if not self.maker.options.is_pipeline:
             return selection.models
-        parts = {stage for composite in selection.composites for stage in composite.stages}
-        others = [model for model in selection.models if model.name not in parts]
-        return [*selection.composites, *others]
+        return selection.tops
 
     def _preparation_lines(self, spec: ModelSpec, precision: Precision) -> list[str]:
         context = self.maker.context

@@ -210,6 +210,16 @@ class FlagGroup:
         self.title = title
         self.description = description
 
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Add the flags to a parser."""
+        container: argparse._ActionsContainer
+        if self.title:
+            container = parser.add_argument_group(self.title, self.description)
+        else:
+            container = parser.add_mutually_exclusive_group()
+        for flag in self.flags:
+            flag.add_to(container)
+
 
 def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:
     """--format: the form of the result."""
@@ -462,17 +472,15 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
     parser.set_defaults(**ABSENT)
     named = []
     for flag in flags:
-        if isinstance(flag, FlagGroup):
-            _add_group(parser, flag)
-        elif isinstance(flag, Flag):
-            flag.add_to(parser)
-        else:
+        if isinstance(flag, str):
             named += flag.split()
             _add_outside_sections(parser, flag.split())
+        else:
+            flag.add_to(parser)
     for title, names in SECTIONS.items():
         members = [FLAGS[name] for name in names.split() if name in named]
         if members:
-            _add_group(parser, FlagGroup(*members, title=title))
+            FlagGroup(*members, title=title).add_to(parser)
 
 
 def _add_outside_sections(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -480,16 +488,6 @@ def _add_outside_sections(parser: argparse.ArgumentParser, names: Sequence[str])
     for name in names:
         if name not in in_sections:
             FLAGS[name].add_to(parser)
-
-
-def _add_group(parser: argparse.ArgumentParser, group: FlagGroup) -> None:
-    container: argparse._ActionsContainer
-    if group.title:
-        container = parser.add_argument_group(group.title, group.description)
-    else:
-        container = parser.add_mutually_exclusive_group()
-    for flag in group.flags:
-        flag.add_to(container)
 
 
 # --- Settings and options from the values
@@ -546,7 +544,7 @@ def executor_from_args(
     entries = list(context.registry.entries.values())
     model_yml = entries[0].path if entries else None
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
-    local = [folder for folder in used if folder is not None and StorePath.of(folder) is None]
+    local = [folder for folder in filter(None, used) if StorePath.of(folder) is None]
     warning = _OWN_SECRETS if context.has_secrets else ""
     return Executor(
         in_processes=True,
@@ -614,6 +612,14 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
 
     if not is_stand_in(args.mo):
         find_model_optimizer(args.mo, args.python)
+
+
+def require_suffix(args: argparse.Namespace, flag: str, suffixes: Sequence[str]) -> None:
+    """End with a usage error if a file is given whose name ends otherwise."""
+    path = getattr(args, flag)
+    if path and path.suffix not in suffixes:
+        ends = " or ".join(suffixes)
+        args.parser.error(f"--{flag}: expected a name that ends with {ends}, got {path}")
 
 
 def require_local(verb: str, *folders: Path) -> None:

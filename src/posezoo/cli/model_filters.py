@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
-from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import CompositeSpec, Framework, Precision
 
 if TYPE_CHECKING:
@@ -30,11 +31,8 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
         # A part is missing here if its file cannot be read.
         stages = [stage for stage in composite.stages if stage in models]
         parts[composite.name] = tuple(models[stage] for stage in stages)
-    inside = {part.full_name for of_composite in parts.values() for part in of_composite}
-    tops: list[Model] = [*selection.composites]
-    tops += [spec for spec in selection.models if spec.full_name not in inside]
     facts = {}  # a part of several composites follows the first
-    for model in sorted(tops, key=lambda model: model.full_name):
+    for model in sorted(selection.tops, key=lambda model: model.full_name):
         of_model = parts[model.name] if isinstance(model, CompositeSpec) else (model,)
         facts[model.full_name] = ModelFacts(model, of_model)
         for part in of_model:
@@ -106,7 +104,7 @@ def select_filtered(
     if models and not passed:
         existing = ""
         if filters.patterns["license"]:
-            licenses = sorted({license for facts in models for license in facts.licenses})
+            licenses = sorted(set(chain.from_iterable(facts.licenses for facts in models)))
             existing = f"; licenses here: {', '.join(licenses)}"
         console.print_line(f"no model matches {filters}{existing}")
     return passed, selection

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from posezoo.errors import PosezooError, error_lines, redact_secrets
+from posezoo.errors import PosezooError, error_lines, os_reason, redact_secrets
 from posezoo.workers.signals import SignalExit, signals_raise
 
 
@@ -80,7 +80,7 @@ def run_main(
         # was removed.
         _discard_output()
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
-        print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
+        print_to_stderr(f"error: {error.filename or unnamed}: {os_reason(error)}")
         return 1
     except Exception as error:  # noqa: BLE001 any other exception is a bug, or a limit of the system
         failure = _find_system_limit(error)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, os_reason
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry, Selection
@@ -91,7 +91,7 @@ def _read_list_text(path: Path) -> str:
         raise PosezooError(f"{path}: is not UTF-8", hint="--list takes a text file") from error
     except OSError as error:
         raise PosezooError(
-            f"{path}: cannot be read: {error.strerror or error}", hint="check --list"
+            f"{path}: cannot be read: {os_reason(error)}", hint="check --list"
         ) from error
     if len(text) > _MAX_LIST_BYTES:
         raise PosezooError(f"{path}: is larger than {_MAX_LIST_BYTES} bytes", hint="check --list")

@@ -9,6 +9,7 @@ are read too.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -24,7 +25,7 @@ from posezoo.coco.coco_dataset import (
     ImageLicense,
     PersonAnnotation,
 )
-from posezoo.errors import DatasetError
+from posezoo.errors import DatasetError, os_reason
 from posezoo.pose.keypoints import SKELETONS, WHOLE_BODY
 
 #: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
@@ -37,6 +38,7 @@ _WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "rig
 # No image and no scene is so large; with larger numbers, a metric is not a number.
 _LARGEST = 1e12
 
+_FILE_NAME = re.compile(r"[^\0]+")
 _TYPE_NAMES = {int: "a whole number", str: "a text"}
 
 
@@ -72,7 +74,7 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
             f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not"
             " listed"
         )
-    return CocoDataset(annotations.stem, annotations, images, names, dataset_images)
+    return CocoDataset(annotations.stem, annotations, images, names, images=dataset_images)
 
 
 def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
@@ -111,9 +113,7 @@ def _read_json(path: Path, folder_hint: str = "") -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         hint = folder_hint if path.is_dir() else ""
-        raise DatasetError(
-            f"{path}: cannot be read: {error.strerror or error}", hint=hint
-        ) from error
+        raise DatasetError(f"{path}: cannot be read: {os_reason(error)}", hint=hint) from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: is not JSON: {error}") from error
 
@@ -187,13 +187,12 @@ class _AnnotationParser:
         points = self._keypoints(entry, where, num_keypoints)
         keypoints = np.array(points, np.float64).reshape(num_keypoints, 3)
         (area,) = self._numbers([entry.get("area", FILLED * width * height)], 1, f"{where}.area")
-        has_labelled = bool((keypoints[:, 2] > 0).any())
-        labelled = int((keypoints[:, 2] > 0).sum())
+        found = int((keypoints[:, 2] > 0).sum())
+        labelled = found
         if not self.is_whole_body:  # it counts those of the body there
-            labelled = entry.get("num_keypoints", labelled)
-        if isinstance(labelled, bool) or not isinstance(labelled, int):
-            raise self._error(f"{where}.num_keypoints: expected a whole number, got {labelled!r}")
-        if labelled and not has_labelled:
+            counted = {"num_keypoints": found, **entry}
+            labelled = self._value(counted, "num_keypoints", int, where)
+        if labelled and not found:
             raise self._error(f"{where}: num_keypoints is {labelled}, but none is labelled")
         crowd = entry.get("iscrowd", 0)
         if crowd not in (0, 1):
@@ -205,7 +204,15 @@ class _AnnotationParser:
             )
             space = np.array(positions, np.float64).reshape(num_keypoints, 4)
         box = (left, top, width, height)
-        return PersonAnnotation(entry["id"], keypoints, box, area, bool(crowd), labelled, space)
+        return PersonAnnotation(
+            entry["id"],
+            keypoints,
+            box,
+            area,
+            is_crowd=bool(crowd),
+            num_keypoints=labelled,
+            space=space,
+        )
 
     def _keypoints(self, entry: Mapping[str, Any], where: str, count: int) -> list[float]:
         if not self.is_whole_body:
@@ -227,7 +234,7 @@ class _AnnotationParser:
         for where, entry in self._items("images"):
             number = self._value(entry, "id", int, where)
             name = self._value(entry, "file_name", str, where)
-            if not name or "\0" in name:
+            if not _FILE_NAME.fullmatch(name):
                 raise self._error(f"{where}.file_name: expected a name, got {name!r}")
             size = self._size(entry, where)
             key = entry.get("license")
@@ -239,7 +246,9 @@ class _AnnotationParser:
                 if not 0 <= crowding <= 1:
                     raise self._error(f"{where}.crowdIndex: expected 0 to 1, got {crowding}")
             path = folder / name
-            image = DatasetImage(number, path, name, size, in_image, terms, crowding)
+            image = DatasetImage(
+                number, path, name, size, people=in_image, license=terms, crowd_index=crowding
+            )
             dataset_images.append(image)
         self._refuse_repeated("images", [image.id for image in dataset_images])
         return tuple(dataset_images)

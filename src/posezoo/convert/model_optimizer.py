@@ -12,13 +12,13 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from posezoo.convert import frontends
-from posezoo.errors import ConversionError, sanitize
+from posezoo.errors import ConversionError, os_reason, sanitize
 from posezoo.files.staging import staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.complexity import compute_complexity
@@ -188,6 +188,11 @@ def _environment(home: str = "") -> dict[str, str]:
     return {**variables, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
 
 
+def _abbreviates(flag: str, names: Iterable[str]) -> bool:
+    """Whether Model Optimizer would read a flag as one of these."""
+    return flag not in TYPED and any(name.startswith(flag) for name in names)
+
+
 def refuse_unsafe_arguments(spec: ModelSpec) -> None:
     """Raise a ConversionError for an argument that could make Model Optimizer run code or use other
     files.
@@ -195,7 +200,7 @@ def refuse_unsafe_arguments(spec: ModelSpec) -> None:
     for flag, value in spec.mo_args:
         if flag == "--model_name":  # replaced by ours
             continue
-        names_file = flag not in TYPED and any(name.startswith(flag) for name in _PATHS)
+        names_file = _abbreviates(flag, _PATHS)
         if (names_file and not value.startswith("$")) or value.startswith(("/", "~")):
             raise ConversionError(
                 f"{spec.full_name}: {flag} is not passed to Model Optimizer: {sanitize(value)} is a"
@@ -204,7 +209,7 @@ def refuse_unsafe_arguments(spec: ModelSpec) -> None:
             )
         is_refused = flag.startswith(_REFUSED_LETTERS)
         if flag.startswith("--"):
-            is_refused = flag not in TYPED and any(name.startswith(flag) for name in _REFUSED)
+            is_refused = _abbreviates(flag, _REFUSED)
         if is_refused:
             raise ConversionError(
                 f"{spec.full_name}: {flag} is not passed to Model Optimizer: it can name code to"
@@ -262,9 +267,7 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
         try:
             result = run_program(command, environment=_environment(home), timeout_s=_TIMEOUT_S)
         except OSError as error:
-            raise ConversionError(
-                f"{command[0]}: cannot be started: {error.strerror or error}"
-            ) from error
+            raise ConversionError(f"{command[0]}: cannot be started: {os_reason(error)}") from error
     if result.timed_out:
         raise ConversionError(
             f"{spec.full_name}: Model Optimizer did not end within {_TIMEOUT_S / 60:g} min"
@@ -320,7 +323,9 @@ def convert_with_model_optimizer(
     with staging_dir(layout.model_dir(spec)) as staging:
         for target in targets:
             folder = staging / target.precision
-            arguments = build_arguments(spec, layout, source, mo, target.precision, folder)
+            arguments = build_arguments(
+                spec, layout, source, mo, precision=target.precision, folder=folder
+            )
             run_model_optimizer(mo, arguments, spec)
             ov = import_openvino()
             try:

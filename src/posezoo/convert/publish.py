@@ -14,7 +14,7 @@ from posezoo.convert import frontends
 from posezoo.convert.preprocess import fill_in_inputs
 from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
 from posezoo.convert.self_check import SelfCheckResult, check_fp16, check_ir
-from posezoo.errors import OutputError
+from posezoo.errors import OutputError, os_reason
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.files import verified_files
 from posezoo.files.staging import create_parent, staging_dir
@@ -150,8 +150,8 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
         precision,
         worst.difference,
         worst.tolerance,
-        result.reference,
-        result.unprovable,
+        reference=result.reference,
+        unprovable=result.unprovable,
     )
     if result.largest_rounding is None:
         return passed
@@ -210,6 +210,6 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
                 os.replace(ir.xml.with_name("provenance.json"), record)
         except OSError as error:
             raise OutputError(
-                f"{xml}: cannot be moved to its folder: {error.strerror or error}",
+                f"{xml}: cannot be moved to its folder: {os_reason(error)}",
                 hint="check the folder's permissions",
             ) from error

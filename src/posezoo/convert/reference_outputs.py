@@ -146,7 +146,7 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     _require_finite(spec, cases)
     is_independent = runtime.is_independent or recorded is not None
     move = partial(_run_moved, spec, runtime, cases)
-    return ReferenceOutputs(runtime.name, cases, is_independent, recorded, move)
+    return ReferenceOutputs(runtime.name, cases, is_independent, recorded, move=move)
 
 
 def _open_runtime(spec: ModelSpec, path: Path, recording: Recording | None) -> ReferenceRuntime:
@@ -259,7 +259,7 @@ def _run_recording(
         computed, *others = runtime.run_all([feed, *filter(None, draws)])
         _require_recorded_shapes(spec, computed, recording)
         sampled = _sample_outputs(computed, recording)
-        cases.append(ReferenceSample(0, {}, feed, draws[0] or None, sampled))
+        cases.append(ReferenceSample(0, {}, feed, draws[0] or None, outputs=sampled))
         moved.append([_sample_outputs(each, recording) for each in others])
     values = tuple(recording.values.values())
     return RecordedComparison(spec.recorded_outputs.runtime, values, tuple(cases), tuple(moved))
@@ -319,13 +319,13 @@ def _draw_inputs(
             continue
         port = declared.get(name) or Input(name, shape, "")
         # Each input gets a different image, so that exchanged inputs are detected.
-        image = _draw_image(spec, port, shape, dtype, seed + 1000 * number)
+        image = _draw_image(spec, port, shape, dtype, seed=seed + 1000 * number)
         feed[name] = image
         if port.to_layout:
             axes = list(map(port.layout.index, port.ir_layout))
             feed[name] = np.ascontiguousarray(image.transpose(axes))
         if port.resize:
-            image = _resize(image.astype(np.float32), spec, port, shape, dtype)
+            image = _resize(image.astype(np.float32), spec, port, shape, dtype=dtype)
         image = image.astype(dtype)
         prepared[name] = preprocess(image, port).astype(dtype)
         if dtype.kind == "f" or name in runtime.float_inputs:

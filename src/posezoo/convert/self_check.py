@@ -175,7 +175,7 @@ def check_ir(
     except RuntimeError as error:
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
-    outputs, unprovable = _compare_with_noise(spec, precision, names, reference, computed)
+    outputs, unprovable = _compare_with_noise(spec, precision, names, reference, computed=computed)
     problem = ""
     if changed:
         problem = f"has another constant than the original: {changed}"
@@ -188,7 +188,7 @@ def check_ir(
     if problem:
         raise _create_error(spec, precision, problem)
     for case, actual in zip(reference.cases, computed, strict=True):
-        outputs |= _check_decoding(spec, precision, case, actual, names)
+        outputs |= _check_decoding(spec, precision, case, actual, names=names)
     if unprovable and is_strict:
         raise _create_unprovable_error(spec, precision, unprovable[0], outputs)
     return SelfCheckResult(
@@ -196,11 +196,11 @@ def check_ir(
         spec.self_check.measure,
         spec.self_check.inputs,
         tuple(case.seed for case in reference.cases),
-        outputs,
-        unprovable,
-        recorded,
-        reference.is_independent,
-        computed,
+        outputs=outputs,
+        unprovable=unprovable,
+        recorded=recorded,
+        is_independent=reference.is_independent,
+        computed=computed,
     )
 
 
@@ -238,12 +238,16 @@ def _compare_with_noise(
         [] if case.moved_outputs is None else [select_compared_rows(spec, case.moved_outputs)]
         for case in cases
     ]
-    outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
+    outputs, unprovable = _compare_outputs(
+        spec, precision, names, cases, computed=computed, moved=moved
+    )
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         for case_draws, new in zip(moved, more, strict=True):
             case_draws.extend(select_compared_rows(spec, draw) for draw in new)
-        outputs, unprovable = _compare_outputs(spec, precision, names, cases, computed, moved)
+        outputs, unprovable = _compare_outputs(
+            spec, precision, names, cases, computed=computed, moved=moved
+        )
     return outputs, unprovable
 
 
@@ -305,7 +309,7 @@ def check_fp16(
     result = fp32.result()
     if comparison.clipped:
         return check_ir(spec, xml, source, running, precision=Precision.FP16)
-    outputs = _measure_rounding(spec, xml, result, running.result(), comparison.is_exact)
+    outputs = _measure_rounding(spec, xml, result, running.result(), is_exact=comparison.is_exact)
     return replace(
         result, reference=f"{result.reference}, before rounding to FP16", outputs=outputs
     )
@@ -415,7 +419,12 @@ def _check_recorded(
         return {}
     names = tuple(recorded.recorded[0])
     outputs, _ = _compare_outputs(
-        spec, Precision.FP32, names, recorded.cases, recorded.recorded, recorded.moved
+        spec,
+        Precision.FP32,
+        names,
+        recorded.cases,
+        computed=recorded.recorded,
+        moved=recorded.moved,
     )
     # A wrongly read network may amplify roundings, so no output is excepted.
     if wrong := _find_wrong(outputs, ()):
@@ -507,7 +516,7 @@ def _describe_first_difference(
         return not compute_difference(expected, actual) <= FACTOR * noise + OFFSET
 
     try:
-        node = find_first_difference(spec, source, xml, reference.cases[0], differs)
+        node = find_first_difference(spec, source, xml, reference.cases[0], differs=differs)
     except (PosezooError, RuntimeError):
         return ""  # the check's own result is more important
     if node:

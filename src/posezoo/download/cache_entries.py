@@ -12,7 +12,7 @@ from pathlib import Path
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.published_photos import SAMPLES
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES
-from posezoo.errors import OutputError
+from posezoo.errors import OutputError, os_reason
 from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.files.verified_files import is_verified, writing
@@ -79,11 +79,13 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
         for path, digest in _walk(root / "1"):
             status = path.stat()
             file_names = tuple(names.get(digest.value, ()))
-            entries.append(CacheEntry(path, digest, status.st_size, status.st_mtime, file_names))
+            entries.append(
+                CacheEntry(path, digest, status.st_size, status.st_mtime, names=file_names)
+            )
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not os.path.exists(root / "1"):
             return ()
-        problem = f"{error.filename or root}: cannot be read: {error.strerror or error}"
+        problem = f"{error.filename or root}: cannot be read: {os_reason(error)}"
         raise OutputError(problem) from error
     return tuple(sorted(entries, key=lambda entry: (-entry.size, entry.path)))
 

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from posezoo.download.partial import ResumeState
-from posezoo.errors import SourceError
+from posezoo.errors import SourceError, os_reason
 from posezoo.files.verified_files import CHUNK
 from posezoo.workers.retries import TransientSourceError
 
@@ -110,4 +110,4 @@ def reading() -> Iterator[None]:
     except FileNotFoundError as error:
         raise NotFoundError("does not exist") from error
     except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror or error}") from error
+        raise SourceError(f"cannot be read: {os_reason(error)}") from error

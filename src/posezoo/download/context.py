@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from posezoo.download.candidates import RateLimitedError
 from posezoo.download.options import DownloadOptions
-from posezoo.errors import OutputError, PosezooError
+from posezoo.errors import OutputError, PosezooError, os_reason
 from posezoo.events import (
     Event,
     FileDownloadFinished,
@@ -145,28 +145,25 @@ class ConnectionPool:
         """
         if self._jobs == 1:
             return list(map(work, items))
-        results: dict[int, Result] = {}
         failures: dict[int, PosezooError] = {}
 
-        def unless_failed(number: int) -> None:
+        def unless_failed(number: int) -> Result | None:
             try:
-                if not failures:
-                    results[number] = work(items[number])
+                return None if failures else work(items[number])
             except PosezooError as error:
                 failures[number] = error
+                return None
 
         with self._lock:
             if self._thread_pool is None:
                 self._thread_pool = ThreadPool(self._jobs)
                 self._exit_stack.callback(self._thread_pool.shutdown)
             thread_pool = self._thread_pool
-        for task in [
-            thread_pool.submit(partial(unless_failed, number)) for number in range(len(items))
-        ]:
-            task.result()
+        tasks = [thread_pool.submit(partial(unless_failed, number)) for number in range(len(items))]
+        results: list[Any] = [task.result() for task in tasks]
         if failures:
             raise failures[min(failures)]
-        return [results[number] for number in range(len(items))]
+        return results
 
     def raise_if_cancelled(self) -> None:
         """Raise Cancelled if the run is being cancelled."""
@@ -276,7 +273,7 @@ class DownloadContext:
                     )
                 except OSError as error:
                     raise OutputError(
-                        f"cannot create a temporary folder: {error.strerror or error}",
+                        f"cannot create a temporary folder: {os_reason(error)}",
                         hint="set TMPDIR to a folder with free space",
                     ) from error
                 self._temp_dir = Path(self._exit_stack.enter_context(folder))

@@ -29,8 +29,8 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.stored_file import open_stored_file
-from posezoo.errors import SourceError, redact_secrets
-from posezoo.files.file_lock import lock_file, remove_lock
+from posezoo.errors import SourceError, os_reason, redact_secrets
+from posezoo.files.file_lock import discard, lock_file, remove_lock
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
 from posezoo.spec.model import Digest, SourceFile
@@ -97,8 +97,9 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
     """
     handle = None
     lock = Path()
-    if context.cache_dir is not None and file.checksum is not None:
-        lock = _staging_path(context.cache_dir, file.checksum).with_suffix(_LOCK)
+    entry = _find_entry(file, context)
+    if entry is not None:
+        lock = _staging_path(entry).with_suffix(_LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):
             create_parent(lock)
@@ -116,17 +117,11 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     The caller must have the ``cache_entry_lock``. With ``replace``, an existing entry of this name
     and size is damaged, and is replaced.
     """
-    if (
-        context.cache_dir is None
-        or file.checksum is None
-        or (not replace and is_cached(file, context))
-    ):
+    target = _find_entry(file, context)
+    if target is None or path == target or (not replace and is_cached(file, context)):
         return
-    staged = _staging_path(context.cache_dir, file.checksum)
-    target = context.cache_dir / entry_path(file.checksum)
+    staged = _staging_path(target)
     try:
-        if path == target:
-            return
         create_parent(staged)
         create_parent(target)
         staged.unlink(missing_ok=True)
@@ -138,20 +133,25 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
                 shutil.copyfile(path, staged)
         replace_atomically(staged, target)
     except OSError as error:
-        context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
+        context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
         context.cache_dir = None
     finally:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)  # rename does nothing if both names are the same file
+        discard(staged)  # rename does nothing if both names are the same file
 
 
 def is_cached(file: SourceFile, context: DownloadContext) -> bool:
     """Whether the cache has an entry of the file's size; also True without a cache or without a
     digest.
     """
+    entry = _find_entry(file, context)
+    return entry is None or has_size(entry, file.size)
+
+
+def _find_entry(file: SourceFile, context: DownloadContext) -> Path | None:
+    """The path of a file in the cache; None without a cache or without a digest."""
     if context.cache_dir is None or file.checksum is None:
-        return True
-    return has_size(context.cache_dir / entry_path(file.checksum), file.size)
+        return None
+    return context.cache_dir / entry_path(file.checksum)
 
 
 def remove_stale_staging(root: Path) -> None:
@@ -169,8 +169,8 @@ def remove_stale_staging(root: Path) -> None:
                     remove_lock(lock, handle)
 
 
-def _staging_path(root: Path, digest: Digest) -> Path:
-    return root / "1" / "staging" / f"{digest.value}.new"
+def _staging_path(entry: Path) -> Path:
+    return entry.parents[1] / "staging" / f"{entry.parent.name}{entry.name}.new"
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def _finish(
         context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
         file = replace(file, size=size, checksum=digest, first_use=True)
     if context.records_origins:
-        remember_origin(target, candidate, partial.source_url, size, digest)
+        remember_origin(target, candidate, partial.source_url, size, digest=digest)
     partial.replace_target()
     if file.checksum is not None:
         remember_verified(target, file.checksum, is_synced=True)

@@ -91,12 +91,14 @@ def open_response(
         if resume.etag:
             headers["If-Range"] = resume.etag
     with (
-        closing(_follow_redirects(session, url, file, download_options, headers)) as response,
+        closing(
+            _follow_redirects(session, url, file, download_options, headers=headers)
+        ) as response,
         StallDetectingReader(response, download_options.timeout_s) as reader,
     ):
         _refuse_status(response, resume, last)
         start, stop = _parse_content_range(response, file, resume, last)
-        pieces = decode_body(read_body(response, file, start, stop, reader), response, file)
+        pieces = decode_body(read_body(response, file, start, stop, reader=reader), response, file)
         first = next(pieces, b"")
         if not start and not file.name.endswith(".html"):
             _refuse_web_page(first, pieces)
@@ -105,7 +107,13 @@ def open_response(
         etag = _strong_etag(response)
         size = _stated_size(response)
         yield ByteStream(
-            chain((first,), pieces), start, etag, is_resumable, stop, response.url, size
+            chain((first,), pieces),
+            start,
+            etag,
+            is_resumable,
+            stop=stop,
+            url=response.url,
+            size=size,
         )
 
 
@@ -181,7 +189,7 @@ def _follow_redirects(
         requested.append(url)
         try:
             with public_addresses_only(public_only):
-                response = send_request(session, "GET", url, download_options, headers)
+                response = send_request(session, "GET", url, download_options, headers=headers)
         except TransientSourceError as error:
             if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
                 error.silent_host = urlsplit(url).netloc
@@ -219,6 +227,10 @@ def require_safe_target(url: str, target: str, download_options: DownloadOptions
     return not (by_proxy or is_internal or download_options.allow_private_redirects)
 
 
+#: They name a file or folder with certificates; the first that is set counts, as for requests.
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
 def send_request(
     session: requests.Session,
     method: str,
@@ -234,15 +246,7 @@ def send_request(
         TransientSourceError: another attempt may succeed.
         SourceError: there was no answer, and there will be none.
     """
-    ca_bundle = None
-    if download_options.ca_bundle is not None:
-        ca_bundle = str(download_options.ca_bundle)
-    if (
-        not ca_bundle
-        and not os.environ.get("REQUESTS_CA_BUNDLE")
-        and not os.environ.get("CURL_CA_BUNDLE")
-    ):
-        ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
+    ca_bundles = (str(download_options.ca_bundle or ""), *map(os.environ.get, _CA_VARIABLES))
     user_headers = {
         header.name: header.value for header in download_options.headers if header.applies_to(url)
     }
@@ -257,7 +261,7 @@ def send_request(
             timeout=download_options.timeout_s,
             headers={**headers, **user_headers},
             auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
-            verify=ca_bundle,
+            verify=next(filter(None, ca_bundles), None),
             proxies=_find_proxies(url, download_options),
         )
 

@@ -16,7 +16,7 @@ from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.postprocess import postprocess
 from posezoo.download.provenance_json import NAME, update_provenance_json
 from posezoo.download.source_types import list_candidates
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, os_reason
 from posezoo.events import (
     DownloadFinished,
     DownloadStarted,
@@ -121,7 +121,7 @@ def download_model(
             spec, download_options, listener, pool=pool, records_origins=True
         ) as context:
             try:
-                _download_missing(spec, files_and_targets, layout, context, candidates)
+                _download_missing(spec, files_and_targets, layout, context, candidates=candidates)
             finally:
                 _record_origins(record, spec, files_and_targets, context)
     except PosezooError as error:
@@ -157,7 +157,7 @@ def _record_origins(
     try:
         update_provenance_json(record.parent, spec, files_and_targets)
     except OSError as error:  # the files are verified anyway
-        context.warn(f"{record}: cannot be written: {error.strerror or error}")
+        context.warn(f"{record}: cannot be written: {os_reason(error)}")
 
 
 def plan_download(

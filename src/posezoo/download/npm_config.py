@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from posezoo.errors import SourceError, redact_secrets
+from posezoo.errors import SourceError, os_reason, redact_secrets
 
 # A setting of npm 6 that npm itself refuses today, because it would be sent to every host.
 _LOGINS_WITHOUT_HOST = ("_authToken", "_auth", "username", "_password")
@@ -87,7 +88,7 @@ class NpmConfig:
         """The registry of all packages, then those of scopes; NpmSettingsError if one is
         invalid.
         """
-        keys = {key for layer in self.layers.values() for key in layer}
+        keys = set(chain.from_iterable(self.layers.values()))
         scopes = sorted(
             key.removesuffix(":registry") for key in keys if re.fullmatch("@.+:registry", key)
         )
@@ -293,7 +294,7 @@ def _read_npmrc(path: Path) -> dict[str, str]:
         if path.exists():
             text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise NpmSettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise NpmSettingsError(f"{path}: cannot be read: {os_reason(error)}") from error
     values: dict[str, str] = {}
     for line in re.split(r"[\r\n]+", text):
         if line.startswith("["):  # npm has no settings in sections

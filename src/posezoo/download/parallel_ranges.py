@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -95,20 +96,19 @@ def open_in_ranges(
                     content += piece
             return bytes(content)
 
+        def request(start: int) -> Future[bytes]:
+            return thread_pool.submit(partial(read_range, start))
+
         starts = iter(range(first.stop, size, RANGE_BYTES))
         # More ranges than connections, so that no connection is idle while a range is written. They
         # are requested before the first range is read.
         at_once = connections + connections // 2
-        ranges = deque(
-            thread_pool.submit(partial(read_range, start)) for start in islice(starts, at_once)
-        )
+        ranges = deque(map(request, islice(starts, at_once)))
 
         def read_in_order() -> Iterator[bytes]:
             while ranges:
                 content = ranges.popleft().result()
-                start = next(starts, None)
-                if start is not None:
-                    ranges.append(thread_pool.submit(partial(read_range, start)))
+                ranges.extend(map(request, islice(starts, 1)))
                 yield content
 
         try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.errors import DigestError
-from posezoo.files.file_lock import FLAGS, lock_file
+from posezoo.files.file_lock import FLAGS, discard, lock_file
 from posezoo.files.file_record import read_record, update_record
 from posezoo.files.staging import prepare_target
 from posezoo.files.verified_files import (
@@ -77,8 +77,7 @@ class PartialFile:
                 )
                 handle = os.open(self.path, FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
-        with suppress(OSError):
-            _link_of(target).unlink(missing_ok=True)
+        discard(_link_of(target))
 
     def __enter__(self) -> PartialFile:
         return self
@@ -91,8 +90,7 @@ class PartialFile:
         )
         if not self._published and not is_kept:
             self._remove_resume_state()
-            with suppress(OSError):
-                self.path.unlink()
+            discard(self.path)
         os.close(self._handle)
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
@@ -203,8 +201,7 @@ class PartialFile:
 def remove_partial(target: Path) -> None:
     """Remove the part and the link of a file that is complete now."""
     for path in (_part_of(target), _link_of(target)):
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        discard(path)
     update_record(target, partial={})
 
 

@@ -17,7 +17,7 @@ from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.npm_config import NpmSettingsError
 from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import ResumeState
-from posezoo.download.source_types import SOURCE_TYPES, find_source_type
+from posezoo.download.source_types import find_source_type, type_name
 from posezoo.errors import (
     DigestError,
     DownloadError,
@@ -76,7 +76,7 @@ def check_sources(
     def check(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
         spec, file, source = item
         with DownloadContext(spec, options, pool=pool) as context:
-            checked = _check_source(spec, file, source, context, silent_hosts)
+            checked = _check_source(spec, file, source, context, silent_hosts=silent_hosts)
         with lock:
             on_answer(next(answers))
         return checked
@@ -100,12 +100,11 @@ def _check_source(
     except PosezooError as error:
         state = _state_after(error)
         problem = redact_secrets(error.problem)
-    kinds = (name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class))
     return CheckedSource(
         model=spec.full_name,
         file=file.name,
         source=redact_secrets(str(source)),
-        type=next(kinds, ""),
+        type=type_name(source),
         host=_address(source).hostname or "",
         state=state,
         compared=compared,

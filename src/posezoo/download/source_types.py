@@ -14,7 +14,7 @@ from posezoo.download.digest_store import store_candidates
 from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.plugins import LazyTable
-from posezoo.spec.model import SourceFile
+from posezoo.spec.model import Source, SourceFile
 
 if TYPE_CHECKING:
     from posezoo.spec.field_types import FieldType
@@ -57,12 +57,25 @@ SOURCE_TYPES = LazyTable(
 )
 
 
+def type_name(source: object) -> str:
+    """The ``$type`` of a source; a SourceError if no built-in type and no plug-in supports it.
+
+    A built-in source names its type, so that the modules of other types are not imported.
+    """
+    if isinstance(source, Source) and source.type in SOURCE_TYPES.builtin:
+        return source.type
+    for name in SOURCE_TYPES.names()[len(SOURCE_TYPES.builtin) :]:
+        added = SOURCE_TYPES.find(name)
+        if added is not None and isinstance(source, added.source_class):
+            return name
+    raise SourceError(f"no type of source fits {type(source).__name__}")
+
+
 def find_source_type(source: object) -> SourceType:
     """The type of a source; a SourceError if no built-in type and no plug-in supports it."""
-    for _, source_type in SOURCE_TYPES.items():
-        if isinstance(source, source_type.source_class):
-            return source_type
-    raise SourceError(f"no type of source fits {type(source).__name__}")
+    source_type = SOURCE_TYPES.find(type_name(source))
+    assert source_type is not None
+    return source_type
 
 
 def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:

@@ -10,7 +10,7 @@ from posezoo.download.archive import unpack_archive
 from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
 from posezoo.download.sources.python_package import download_wheel
-from posezoo.errors import DownloadError, OutputError
+from posezoo.errors import DownloadError, OutputError, os_reason
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.files.verified_files import sync
 from posezoo.registry import wheel_registry_root
@@ -83,7 +83,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
             except OSError as error:
                 if not root.is_dir():  # otherwise another process was faster
                     raise OutputError(
-                        f"{root.parent}: cannot be written: {error.strerror or error}",
+                        f"{root.parent}: cannot be written: {os_reason(error)}",
                         hint="remove it",
                     ) from error
     except DownloadError as error:

@@ -10,18 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.frontends import read_network
 from posezoo.convert.reader_process import run_in_reader_process
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import ConversionError, SettingsError, sanitize
 from posezoo.events import Listener, ignore_event
-from posezoo.ir.openvino_import import (
-    error_text,
-    explain_invalid_names,
-    import_openvino,
-    static_sizes,
-)
+from posezoo.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.layout import ModelLayout
 from posezoo.spec import model
 from posezoo.spec.safe_names import explain_unsafe_file_name
@@ -29,33 +25,28 @@ from posezoo.spec.sources import FileSource, HttpSource
 
 #: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
-_FRAMEWORKS = {
-    ".tflite": model.Framework.TFLITE,
-    ".onnx": model.Framework.ONNX,
-    ".pb": model.Framework.TF,
-    ".json": model.Framework.TF,  # TensorFlow.js; its weights are in .bin files
-    ".xml": model.Framework.DLDT,
-    ".pth": model.Framework.PYTORCH,
-    ".pt": model.Framework.PYTORCH,
-    ".safetensors": model.Framework.PYTORCH,
-    ".params": model.Framework.PYTORCH,
-}
 #: Possible numbers of channels of an image; this is the first or the last size after the batch.
 _CHANNELS = (1, 3, 4)
 _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
 def guess_framework(addresses: Sequence[str]) -> model.Framework:
-    """The framework of published files by their suffixes; a SettingsError if none is known."""
-    for address in addresses:
-        suffix = PurePosixPath(_file_name(address)).suffix.lower()
-        framework = _FRAMEWORKS.get(suffix)
-        if framework:
-            return framework
+    """The framework of published files by the ends of their names; a SettingsError if none is
+    known.
+    """
+    known: tuple[str, ...] = ()
+    for framework, model_format in FORMATS.items():
+        known += model_format.endings
+        if any(_is_to_convert(_file_name(address), model_format) for address in addresses):
+            return model.Framework(framework)
     raise SettingsError(
         f"--from: {sanitize(addresses[0])}: its suffix is not that of a known model format",
-        hint=f"give a file that ends in {', '.join(_FRAMEWORKS)}, or add --framework",
+        hint=f"give a file that ends in {', '.join(known)}, or add --framework",
     )
+
+
+def _is_to_convert(file_name: str, model_format: ModelFormat | None) -> bool:
+    return model_format is not None and file_name.lower().endswith(model_format.endings)
 
 
 def create_draft_spec(
@@ -87,7 +78,14 @@ def create_draft_spec(
         sources = (_source_of(address),)
         files[file_name] = model.SourceFile(file_name, sources=sources, max_size=MAX_SIZE)
     return model.ModelSpec(
-        name, family, Path(name), "", task, framework, license, tuple(files.values())
+        name,
+        family,
+        Path(name),
+        description="",
+        task=task,
+        framework=framework,
+        license=license,
+        files=tuple(files.values()),
     )
 
 
@@ -139,7 +137,8 @@ def describe_files(
     if spec.framework is model.Framework.PYTORCH:
         return replace(spec, files=tuple(files)), ""
     # A model's first file is the one to convert.
-    files.sort(key=lambda file: file.name.endswith((".bin", ".prototxt")))
+    model_format = FORMATS.find(spec.framework)
+    files.sort(key=lambda file: not _is_to_convert(file.name, model_format))
     spec = replace(spec, files=tuple(files))
     path = layout.file_path(spec, spec.files[0])
     inputs, outputs, reason = run_in_reader_process(_read_ports, spec, path, source=path)
@@ -151,14 +150,9 @@ def _read_ports(
 ) -> tuple[tuple[model.Input, ...], tuple[model.Output, ...], str]:
     """The inputs and outputs of a network, and the reason why they could not be read."""
     try:
-        if path.suffix == ".json":  # no frontend of OpenVINO reads it
-            network = read_network(spec, path)
-        else:
-            network = import_openvino().Core().read_model(path)
+        network = read_network(spec, path)
     except ConversionError as error:
         return (), (), error.problem
-    except RuntimeError as error:
-        return (), (), error_text(error)
     problem = explain_invalid_names(network)
     if problem:
         return (), (), problem

@@ -66,7 +66,7 @@ def score_image(matches: ImageMatches) -> ImageScore:
     wrong = int((matches.persons[0] < 0).sum())
     similarity = sum(matches.similarities[row, person] for person, row in rows.items())
     mean = float(similarity / people) if people else None
-    return ImageScore(matches.image, people, len(rows), wrong, mean)
+    return ImageScore(matches.image, people, len(rows), wrong, similarity=mean)
 
 
 def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
@@ -118,7 +118,9 @@ def score_keypoints(
         found_share = float(num_found[i] * share[i])
         mean_similarity = float(similarity_sum[i] * share[i])
         error = float(np.median(errors[i])) if errors[i] else None
-        scores.append(KeypointScore(name, int(labelled[i]), found_share, mean_similarity, error))
+        scores.append(
+            KeypointScore(name, int(labelled[i]), found_share, mean_similarity, error_px=error)
+        )
     return tuple(scores)
 
 

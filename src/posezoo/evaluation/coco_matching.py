@@ -115,7 +115,9 @@ def match_dataset(
             _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
         ]
         persons = np.array(matches, np.int64).reshape(len(THRESHOLDS), len(order))
-        yield ImageMatches(image, order, predicted.scores[order], similarities, persons, ignored)
+        yield ImageMatches(
+            image, order, predicted.scores[order], similarities, persons=persons, ignored=ignored
+        )
 
 
 def object_keypoint_similarity(

@@ -65,7 +65,7 @@ def compute_coco_metrics(
     for image in dataset.images:
         for person in image.people:
             annotation = _annotation(
-                len(truth) + 1, image.id, person.keypoints, person.bbox, person.area
+                len(truth) + 1, image.id, person.keypoints, person.bbox, area=person.area
             )
             is_crowd = int(person.is_crowd)
             labelled = person.num_keypoints
@@ -82,7 +82,7 @@ def compute_coco_metrics(
         box_rows = predicted.boxes.tolist()
         rows = zip(scores, predicted.keypoints, box_rows, areas.tolist(), strict=True)
         for score, keypoints, box, area in rows:
-            annotation = _annotation(len(results) + 1, image.id, keypoints, box, area)
+            annotation = _annotation(len(results) + 1, image.id, keypoints, box, area=area)
             results.append({**annotation, "iscrowd": 0, "score": score})
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)

@@ -5,7 +5,7 @@ values.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -138,32 +138,38 @@ def explain_difference(
     metrics: PublishedMetrics,
     protocol: EvaluationProtocol,
     result: EvaluationResult,
-) -> Iterator[str]:
+) -> list[str]:
     """The reasons why a measured value may differ from a published one, which is one of
     ``metrics``.
     """
     num_images = len(result.dataset.images)
-    if "val2017" not in result.dataset.name or num_images != VAL2017_IMAGES:
-        published_set = published.dataset or "another set"
-        yield (
+    is_val2017 = "val2017" in result.dataset.name and num_images == VAL2017_IMAGES
+    options = protocol.options
+    executed = protocol.estimator.executed_precision
+    differences = (
+        (
+            not is_val2017,
             f"measured on {num_images} images of {result.dataset.name}, published for"
-            f" {published_set}"
-        )
-    if published.flip != protocol.options.flip:
-        yield (
+            f" {published.dataset or 'another set'}",
+        ),
+        (
+            published.flip != options.flip,
             f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
-            " averaged"
-        )
-    if protocol.options.scales != (1.0,):
-        yield f"measured at {len(protocol.options.scales)} scales"
-    if protocol.people_from != ITSELF:
-        yield f"people are from {protocol.people_from}; published with another detector"
-    if protocol.precision not in (Precision.FP32, Precision.FP16):
-        yield f"measured on the {protocol.precision} IR"
-    if protocol.estimator.executed_precision in ("bf16", "f16"):
-        yield f"run in {protocol.estimator.executed_precision}"
-    if metrics.known_difference:
-        yield metrics.known_difference
+            " averaged",
+        ),
+        (options.scales != (1.0,), f"measured at {len(options.scales)} scales"),
+        (
+            protocol.people_from != ITSELF,
+            f"people are from {protocol.people_from}; published with another detector",
+        ),
+        (
+            protocol.precision not in (Precision.FP32, Precision.FP16),
+            f"measured on the {protocol.precision} IR",
+        ),
+        (executed in ("bf16", "f16"), f"run in {executed}"),
+        (metrics.known_difference, metrics.known_difference),
+    )
+    return [text for applies, text in differences if applies]
 
 
 def describe_published_protocol(published: PublishedAccuracy) -> str:

@@ -102,14 +102,14 @@ class EvaluationReport:
         """
         measurement = create_accuracy_measurement(self.protocol, self.result)
         model = self.protocol.estimator.model
-        content = {
-            "accuracy": measurement_to_json(model.full_name, measurement),
-            "results": self.result.to_coco_results(),
-            "tables": self._tables(),
-        }
-        for name, value in content.items():
+        content: tuple[tuple[str, object, int | None], ...] = (
+            ("accuracy", measurement_to_json(model.full_name, measurement), 2),
+            ("results", self.result.to_coco_results(), None),
+            ("tables", self._tables(), 2),
+        )
+        for name, value, indent in content:
             path = folder / f"{name}.json"
-            text = json.dumps(value, indent=None if name == "results" else 2) + "\n"
+            text = json.dumps(value, indent=indent) + "\n"
             write_atomically(path, text.encode())
             self.files[name] = str(path)
         if worst:

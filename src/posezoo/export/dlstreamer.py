@@ -81,7 +81,7 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
     outputs = {port.role: port.name for port in model.spec.outputs if port.role}
     required = decoder.reader_names if decoder is not None else {}
     if required and converter != "raw_data_copy" and outputs != required and model.xml.is_file():
-        yield from _rename_outputs(model, ir_folder, outputs, required, converter)
+        yield from _rename_outputs(model, ir_folder, outputs, required, converter=converter)
         outputs = dict(required)
     else:  # docs/export.md, too, which is drawn without IR
         yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))

@@ -39,7 +39,7 @@ def render_sample(model: ExportedModel) -> bytes:
     """
     port = model.inputs[0]
     sides = model.inputs[0].sides
-    if len(model.inputs) != 1 or sides.get("C") != 3 or not sides.keys() >= {"H", "W"}:
+    if (len(model.inputs), sides.get("C")) != (1, 3) or not sides.keys() >= {"H", "W"}:
         return render("sample_without_image.py", name=model.name)
     height = sides["H"]
     width = sides["W"]
@@ -53,7 +53,7 @@ def render_sample(model: ExportedModel) -> bytes:
         )
     if port.color == "RGB":
         lines.append("image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)")
-    axes = [str("HWC".index(letter)) for letter in port.layout if letter != "N"]
+    axes = [str("HWC".index(letter)) for letter in port.layout.replace("N", "")]
     if axes != ["0", "1", "2"]:
         lines.append(f"image = image.transpose({', '.join(axes)})  # {port.layout}")
     return render("sample.py", name=model.name, prepare="\n".join(lines))

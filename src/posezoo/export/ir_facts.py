@@ -11,7 +11,7 @@ from typing import Any
 from posezoo.errors import InferenceError
 from posezoo.export.target_type import ExportedModel, Port
 from posezoo.files.file_manifest import digest_of_file
-from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
+from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
@@ -37,7 +37,13 @@ def declared_facts(
     outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
     digests = dict.fromkeys(SUFFIXES, "")
     return ExportedModel(
-        spec, precision, layout.ir_path(spec, precision), inputs, outputs, digests, layout
+        spec,
+        precision,
+        layout.ir_path(spec, precision),
+        inputs,
+        outputs=outputs,
+        digests=digests,
+        layout=layout,
     )
 
 
@@ -62,7 +68,9 @@ def read_ir_facts(
     digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
     inputs = _ports(network.inputs, spec.inputs)
     outputs = _ports(network.outputs, spec.outputs)
-    return ExportedModel(spec, precision, xml, inputs, outputs, digests, layout)
+    return ExportedModel(
+        spec, precision, xml, inputs, outputs=outputs, digests=digests, layout=layout
+    )
 
 
 def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:
@@ -76,14 +84,12 @@ def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Po
         if not candidates and len(ports) == 1:
             candidates = [*declared]
         layout, color = _layout_and_color(candidates[0]) if candidates else ("", "")
-        shape = tuple(
-            -1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape()
-        )
+        shape = static_sizes(port.get_partial_shape())
         if len(layout) != len(shape):
             layout = ""
         has_batch = layouts.has_batch(layouts.get_layout(port))
         kind = port.get_element_type().get_type_name()
-        facts.append(Port(name, shape, kind, layout, color, has_batch))
+        facts.append(Port(name, shape, kind, layout, color=color, has_batch=has_batch))
     return tuple(facts)
 
 

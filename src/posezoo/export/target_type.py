@@ -16,6 +16,9 @@ from posezoo.spec.model import ModelSpec, Precision
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+#: A place for a value in a template; render compares the text in the braces as it is.
+MARK = re.compile(r"@\{(.*?)\}")
+
 #: The setting of OpenVINO without which many CPUs compute in bf16.
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -207,7 +210,15 @@ def require_keypoints(spec: ModelSpec) -> None:
 
 def render(template: str, **values: object) -> bytes:
     """A template as UTF-8: the file NAME.in of templates/, with each ``@{name}`` replaced by that
-    value.
+    value; a ValueError if a mark has no value, or a value no mark.
     """
-    text = (TEMPLATES / f"{template}.in").read_text("utf-8")
-    return re.sub(r"@\{(\w+)\}", lambda match: str(values[match[1]]), text).encode()
+    path = TEMPLATES / f"{template}.in"
+    text = path.read_text("utf-8")
+    marks = {*MARK.findall(text)}
+    unknown = sorted(marks - values.keys())
+    unused = sorted(values.keys() - marks)
+    if unknown or unused:
+        raise ValueError(
+            f"{path}: marks without a value: {unknown}; values without a mark: {unused}"
+        )
+    return MARK.sub(lambda match: str(values[match[1]]), text).encode()

@@ -84,13 +84,13 @@ def draw_chart(comparison: ModelComparison) -> Chart:
     left = _GAP + _width(names) + _GAP  # start of the first column
     right = left + len(columns) * _COLUMN  # start of the licenses
     width = max(right + _width([*licenses, "LICENSE"]), _width(notes) + _GAP) + _GAP
-    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, RULE, RULE)
+    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, fill=RULE, edge=RULE)
     rectangles = [rule]
     labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
     for number, (key, column) in enumerate(columns.items()):
         x = left + number * _COLUMN
         labels.append(TextLabel(x, _LINE, column.title, _PALE))
-        _draw_bars(x, [row.values[key] for row in rows], column, rectangles, labels)
+        _draw_bars(x, [row.values[key] for row in rows], column, rectangles, labels=labels)
     for number, row in enumerate(rows):
         baseline = _top_of(number) + _BASELINE
         labels.append(TextLabel(_GAP, baseline, names[number]))
@@ -174,13 +174,20 @@ def to_image(chart: Chart) -> Any:
     for box in chart.rectangles:
         start = round(box.x), round(box.y)
         end = round(box.x + box.width), round(box.y + box.height)
-        cv2.rectangle(canvas, start, end, box.fill[::-1], cv2.FILLED)
-        cv2.rectangle(canvas, start, end, box.edge[::-1], 1)
+        cv2.rectangle(canvas, start, end, box.fill[::-1], thickness=cv2.FILLED)
+        cv2.rectangle(canvas, start, end, box.edge[::-1], thickness=1)
     for label in chart.labels:
         text = _printable(label.text).encode("ascii", "replace").decode()
         start = round(label.x), round(label.y)
         cv2.putText(
-            canvas, text, start, cv2.FONT_HERSHEY_SIMPLEX, 0.42, label.color[::-1], 1, cv2.LINE_AA
+            canvas,
+            text,
+            start,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            fontScale=0.42,
+            color=label.color[::-1],
+            thickness=1,
+            lineType=cv2.LINE_AA,
         )
     return canvas
 

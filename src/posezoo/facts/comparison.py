@@ -91,10 +91,8 @@ class MeasurementSelection:
     def _is_comparable_speed(self, measurement: Measurement) -> bool:
         if self.machine.casefold() not in measurement.machine.casefold():
             return False
-        for name, value in self.settings.items():
-            if str(measurement.settings.get(name)) != value:
-                return False
-        return True
+        actual = measurement.settings
+        return all(str(actual.get(name)) == value for name, value in self.settings.items())
 
 
 def is_of_pipeline(measurement: Measurement) -> bool:
@@ -202,7 +200,7 @@ def compare_models(
         values = {key: metrics.get(key) for key in COLUMNS}
         license = ", ".join(facts.licenses)
         people = people_from(facts.model) or ITSELF
-        row = ComparisonRow(facts.name, precision, license, values, people)
+        row = ComparisonRow(facts.name, precision, license, values, people_from=people)
         rows.append(row)
     return ModelComparison(tuple(rows), speed_setting, network_setting, accuracy_setting)
 
@@ -392,12 +390,12 @@ def _select_most_common_setting(
                 continue
             setting = format_measurement_setting(measurement)
             best = by_setting.setdefault(setting, {})
-            present = best.get(subject)
-            if present is None or measurement.figures[metric] > present.figures[metric]:
-                best[subject] = measurement
-    ranks = {}
-    for setting, best in by_setting.items():
-        newest = max(measurement.date for measurement in best.values())
-        ranks[setting] = (len(best), newest)
-    chosen = max(ranks, key=lambda setting: ranks[setting], default="")
+            both = (best.get(subject, measurement), measurement)
+            best[subject] = max(both, key=lambda each: each.figures[metric])
+
+    def rank(setting: str) -> tuple[int, str]:
+        found = by_setting[setting].values()
+        return len(found), max(measurement.date for measurement in found)
+
+    chosen = max(by_setting, key=rank, default="")
     return chosen, by_setting.get(chosen, {})

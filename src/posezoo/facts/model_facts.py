@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.facts.labels import FRAMEWORKS
-from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision, PublishedAccuracy
 
 if TYPE_CHECKING:
     from posezoo.facts.papers import Paper
@@ -90,6 +90,11 @@ class ModelFacts:
         if isinstance(self.model, CompositeSpec):
             return self.model, *self.parts
         return (self.model,)
+
+    @property
+    def published_accuracies(self) -> list[tuple[ModelSpec, PublishedAccuracy]]:
+        """What the publisher states about the accuracy of each part."""
+        return [(part, claim) for part in self.parts for claim in part.published.accuracy]
 
     @property
     def parts_and_variants(self) -> tuple[ModelSpec, ...]:

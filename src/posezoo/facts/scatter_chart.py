@@ -54,13 +54,13 @@ class _Plot:
         self.labels.append(TextLabel(x, y, text, color))
 
     def draw_horizontal(self, y: float, color: Color) -> None:
-        self.shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, color, color))
+        self.shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, fill=color, edge=color))
 
     def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
-        self.shapes.append(Rectangle(x, top, 0.2, bottom - top, color, color))
+        self.shapes.append(Rectangle(x, top, 0.2, bottom - top, fill=color, edge=color))
 
     def draw_mark(self, left: float, top: float, fill: Color, edge: Color) -> None:
-        self.shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge))
+        self.shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill=fill, edge=edge))
 
 
 def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
@@ -83,7 +83,7 @@ def draw_network_chart(
     both values.
     """
     label = f"Images/s, network alone; {comparison.network_setting}"
-    return _draw(comparison.rows, "published_AP", "network_fps", label, references)
+    return _draw(comparison.rows, "published_AP", "network_fps", label, references=references)
 
 
 def _draw(
@@ -176,7 +176,7 @@ def _draw_place(point: _Point, plot: _Plot, mark: tuple[float, float]) -> None:
     y = plot.y_of(point.ap.number)
     _, top = mark
     if not top <= y <= top + _MARK_HEIGHT:
-        plot.shapes.append(Rectangle(x - 2, y - 2, 4, 4, FULL, WHITE))
+        plot.shapes.append(Rectangle(x - 2, y - 2, 4, 4, fill=FULL, edge=WHITE))
 
 
 def _draw_point(number: int, point: _Point, mark: tuple[float, float], plot: _Plot) -> None:

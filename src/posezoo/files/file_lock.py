@@ -54,8 +54,12 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
         _release_guard(guard, handle)
 
 
+def _do_nothing() -> None:
+    """For a caller who need not be told that a lock is waited for."""
+
+
 def lock_file(
-    path: Path, on_wait: Callable[[], None] = lambda: None, *, wait_s: float = math.inf
+    path: Path, on_wait: Callable[[], None] = _do_nothing, *, wait_s: float = math.inf
 ) -> int | None:
     """Open a file with an exclusive lock, and create it if it is missing.
 
@@ -76,7 +80,6 @@ def lock_file(
         OSError: the file cannot be opened.
     """
     deadline = time.monotonic() + wait_s
-    is_waiting = False
     while True:
         if path.is_symlink():
             path.unlink()
@@ -95,19 +98,23 @@ def lock_file(
             return None
         if is_locked:  # its last owner renamed or removed it: open the file that has the name now
             continue
-        if not is_waiting:
-            on_wait()
-            is_waiting = True
+        on_wait()
+        on_wait = _do_nothing  # it is called once
         if time.monotonic() >= deadline:
             raise _blocked(path)
         time.sleep(_PAUSE_S)
 
 
+def discard(path: Path) -> None:
+    """Remove a file that is not needed any more, if that is possible."""
+    with suppress(OSError):
+        path.unlink()
+
+
 def remove_lock(path: Path, handle: int | None) -> None:
     """Remove a file that ``lock_file`` locked, and only then release its lock."""
     if handle is not None:
-        with suppress(OSError):
-            path.unlink()
+        discard(path)
         os.close(handle)
 
 
@@ -189,8 +196,7 @@ if sys.platform == "win32":
         if handle is not None:
             msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
             os.close(handle)
-        with suppress(OSError):  # the next owner has already opened it, and removes it
-            guard.unlink()
+        discard(guard)  # fails if the next owner has already opened it, and removes it
 
 else:
     _lock_guard = lock_file

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.files.file_lock import WAIT_S, lock_file
+from posezoo.files.file_lock import WAIT_S, discard, lock_file
 from posezoo.files.foreign_json import parse_json
 from posezoo.files.staging import create_parent
 
@@ -133,8 +133,7 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
             is_left = False  # from now on, another writer may use the part's name
     finally:
         if is_left:
-            with suppress(OSError):
-                part.unlink()
+            discard(part)
         if handle is not None:
             os.close(handle)
 

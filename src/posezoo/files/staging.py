@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from posezoo.errors import DiskError, OutputError
+from posezoo.errors import DiskError, OutputError, os_reason
 from posezoo.files.file_lock import lock_folder
 
 #: The prefix of the names of such folders.
@@ -44,7 +44,7 @@ def output_error(problem: str, error: OSError) -> OutputError:
     """
     concerns_disk = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
     kind = DiskError if concerns_disk else OutputError
-    return kind(f"{problem}: {error.strerror or error}", hint=WRITE_HINTS.get(error.errno or 0, ""))
+    return kind(f"{problem}: {os_reason(error)}", hint=WRITE_HINTS.get(error.errno or 0, ""))
 
 
 def create_parent(path: Path) -> None:

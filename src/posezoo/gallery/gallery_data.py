@@ -210,7 +210,7 @@ def collect_gallery_data(
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
         published = _collect_published(facts, from_card)
         metrics = measured.get(name, {})
-        entries.append(GalleryEntry(facts, examples, published, from_card, metrics))
+        entries.append(GalleryEntry(facts, examples, published, from_card, measured=metrics))
     references: list[OutsideReference] = []
     for root in unique(registry_root(facts.model) for facts in models):
         references += read_outside_references(root)
@@ -219,8 +219,8 @@ def collect_gallery_data(
         _used_axes(entries),
         compared.speed_setting,
         compared.network_setting,
-        compared.accuracy_conditions,
-        tuple(references),
+        accuracy_conditions=compared.accuracy_conditions,
+        references=tuple(references),
     )
 
 

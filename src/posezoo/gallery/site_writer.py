@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.errors import OutputError
+from posezoo.errors import OutputError, os_reason
 from posezoo.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 from posezoo.files.verified_files import write_atomically, write_error
 
@@ -55,7 +55,7 @@ def _require_empty(folder: Path) -> None:
     try:
         is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        raise OutputError(f"{folder}: cannot be read: {os_reason(error)}") from error
     if not is_empty:
         raise OutputError(f"{folder}: is not the folder of a gallery", hint=HINT)
 

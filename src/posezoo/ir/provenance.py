@@ -210,13 +210,13 @@ def parse_provenance(content: bytes) -> Provenance | None:
             if output.get("rounding"):
                 rounding = OutputRounding(**output["rounding"])
             reference = str(check["reference"])
-            checks.append(OutputCheck(name, difference, tolerance, reference, rounding))
+            checks.append(OutputCheck(name, difference, tolerance, reference, rounding=rounding))
         return Provenance(
             dict(record["key"]),
             contents,
             tuple(checks),
             _read_figures(record, "complexity", ("gflops", "mparams")),
-            _read_figures(record, "shift", SHIFT),
+            shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
             is_independent=check.get("is_independent") is True,
             is_locked=record.get("locked") is True,

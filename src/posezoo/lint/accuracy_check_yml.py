@@ -10,7 +10,7 @@ from posezoo.lint.card_claims import Numbers
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: Frameworks that run the converted model.
-CONVERTED = ("dlsdk", "openvino", "g-api")
+CONVERTED = frozenset(("dlsdk", "openvino", "g-api"))
 _NUMBER = re.compile(r"\s*-?[0-9]{1,12}(?:\.[0-9]{0,20})?(?:e-?[0-9]{1,2})?\s*")
 _CHANNEL_SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
 #: The colour order that each image reader returns.
@@ -86,8 +86,9 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
     for entry in list_below(tree, "models"):
         launchers = list_below(entry, "launchers")
         frameworks = {text_below(launcher, "framework") for launcher in launchers}
-        are_converted = {framework in CONVERTED for framework in frameworks}
-        if len(are_converted) != 1 or "" in frameworks:
+        is_converted = frameworks <= CONVERTED
+        # None, or some of both kinds.
+        if is_converted == frameworks.isdisjoint(CONVERTED) or "" in frameworks:
             continue
         for dataset in list_below(entry, "datasets"):
             node = find_node(dataset, "reader")
@@ -98,7 +99,7 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
             ]
             yield AccuracyCheckRun(
                 node=entry,
-                is_converted=are_converted == {True},
+                is_converted=is_converted,
                 launcher=launchers[0],
                 reader=reader,
                 dataset=dataset,

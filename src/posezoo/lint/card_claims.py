@@ -180,7 +180,7 @@ def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
         if _find_metric(label) not in ("", "operations"):
             continue
         for number in re.findall(_NUMBER, " ".join(row.raw[1:])):
-            yield CardValue(float(number), number, row.line, 1, label)
+            yield CardValue(float(number), number, row.line, 1, label=label)
 
 
 def _read_description(sections: Iterable[CardSection]) -> CardValue[str] | None:
@@ -240,7 +240,7 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
         ports += block.find_ports()
         for key, (pattern, read) in _READERS.items():
             values[key] += block.find_all(pattern, read)
-    return CardPorts(kind, side, section.line, tuple(ports), values)
+    return CardPorts(kind, side, section.line, tuple(ports), values=values)
 
 
 @dataclass(frozen=True)

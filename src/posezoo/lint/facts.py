@@ -58,7 +58,9 @@ def fact(
                 texts = (wrong.text or "nothing", other.text or "nothing")
                 title = field.rpartition(".")[2]
                 message = f"{title}: {texts[0]} {wrong.where}, and {texts[1]} {other.where}"
-                yield RuleViolation(wrong.place, message, field, wrong.text, other.text, severity)
+                yield RuleViolation(
+                    wrong.place, message, field, wrong.text, expected=other.text, severity=severity
+                )
 
         return find
 

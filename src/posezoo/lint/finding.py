@@ -79,9 +79,17 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
     place = violation.place
     severity = violation.severity or severity
     field = violation.field or (place.field_path if isinstance(place, YamlNode) else "")
-    texts = map(to_safe_line, (field, violation.actual, violation.expected, violation.message))
     return Finding(
-        rule, severity, to_safe_line(model), place.file, place.line, place.column, *texts
+        rule,
+        severity,
+        to_safe_line(model),
+        place.file,
+        line=place.line,
+        column=place.column,
+        field=to_safe_line(field),
+        found=to_safe_line(violation.actual),
+        expected=to_safe_line(violation.expected),
+        message=to_safe_line(violation.message),
     )
 
 

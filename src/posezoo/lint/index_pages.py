@@ -51,7 +51,7 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
             if is_link:
                 composite = next(filter(None, models))
             line = lines.get(row.line, "").strip()
-            yield from _read_row(str(path), row, line, models, columns)
+            yield from _read_row(str(path), row, line, models, columns=columns)
 
 
 def _find_columns(table: CardTable) -> dict[str, int]:
@@ -92,7 +92,7 @@ def _read_row(
             text = parts[position % len(parts)]
             if text.strip(" -"):
                 cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
-        yield IndexRow(file, row.line, model, cells, unclear)
+        yield IndexRow(file, row.line, model, cells, unclear=unclear)
         unclear = ()
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from posezoo.errors import SettingsError
+from posezoo.errors import SettingsError, os_reason
 from posezoo.facts.json_projection import project
 from posezoo.files.verified_files import write_atomically
 from posezoo.lint.finding import Finding, to_safe_line
@@ -120,7 +120,7 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         keys = (tuple(str(row[key]) for key in KEYS) for row in rows)
         return frozenset((FORMER_IDS.get(rule, rule), *others) for rule, *others in keys)
     except OSError as error:
-        reason = error.strerror or error
+        reason = os_reason(error)
         raise SettingsError(f"{path}: cannot be read: {reason}", hint=hint) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path}: is not a baseline", hint=hint) from error

@@ -89,9 +89,9 @@ def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: 
             violation = RuleViolation(view.location("files"), message, str(precision))
             yield "artifact-readable", violation
             continue
-        yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml)
-        yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml)
-        yield from _check_complexity(view, spec, precision, network, xml)
+        yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
+        yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)
+        yield from _check_complexity(view, spec, precision, network, xml=xml)
         yield from _check_precision(view, precision, network, xml)
         yield from _check_rt_info(view, spec, network, xml)
 
@@ -104,7 +104,7 @@ def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Art
             place = nodes.get(name) or FileLocation(str(artifact.path))
             origin = "recorded" if artifact.converted else "declared"
             message = f"{artifact.path} differs from what was {origin}"
-            violation = RuleViolation(place, message, name, "changed", artifact.expected)
+            violation = RuleViolation(place, message, name, "changed", expected=artifact.expected)
             yield "artifact-digest", violation
 
 
@@ -123,12 +123,14 @@ def _check_ports(
             wanted, actual = _compare_shapes(shape, port.get_partial_shape())
             if wanted:
                 message = f"{xml}: {expected.name} has the shape {actual}, model.yml says {wanted}"
-                violation = RuleViolation(place, message, f"{field}.shape", wanted, actual)
+                violation = RuleViolation(place, message, f"{field}.shape", wanted, expected=actual)
                 yield "artifact-shape", violation
         elif expected.name:
             names = ", ".join(sorted(filter(None, by_name)))
             message = f"{xml} has no {key[:-1]} {expected.name}; it has {names}"
-            violation = RuleViolation(place, message, f"{field}.name", expected.name, names)
+            violation = RuleViolation(
+                place, message, f"{field}.name", expected.name, expected=names
+            )
             yield "artifact-names", violation
 
 
@@ -191,6 +193,6 @@ def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) ->
         if actual != expected:
             message = f"{xml} has {key}: {actual}; model.yml makes it {expected}"
             violation = RuleViolation(
-                view.location("inputs"), message, f"rt_info.{key}", actual, expected
+                view.location("inputs"), message, f"rt_info.{key}", actual, expected=expected
             )
             yield "artifact-preprocessing", violation

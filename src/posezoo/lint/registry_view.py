@@ -27,7 +27,15 @@ from posezoo.lint.index_pages import IndexRow, read_index
 from posezoo.lint.text_comparison import file_name, read_names
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
-from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Output, Source, SourceFile
+from posezoo.spec.model import (
+    CompositeSpec,
+    Input,
+    ModelSpec,
+    Output,
+    PublishedMetrics,
+    Source,
+    SourceFile,
+)
 from posezoo.spec.model_yml import OURS
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -237,6 +245,11 @@ class ModelView:
         return (self.spec, *self.spec.variants)
 
     @property
+    def published(self) -> PublishedMetrics:
+        """What the publisher states about the model; nothing about a composite."""
+        return self.spec.published if self.spec is not None else PublishedMetrics()
+
+    @property
     def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:
         """Each source of a file of a variant, with the file and its index."""
         for variant in self.variants:
@@ -305,7 +318,7 @@ class ModelView:
         """A violation at a key of model.yml, such as ``files[0].size``."""
         words = re.findall(r"[^.\[\]]+", field)
         place = self.location(*(int(word) if word.isdecimal() else word for word in words))
-        return RuleViolation(place, message, field, actual, expected, severity)
+        return RuleViolation(place, message, field, actual, expected=expected, severity=severity)
 
     def variant_location(self, variant: ModelSpec, *keys: str | int) -> Place:
         """The location of a value of a variant, which may be that of all variants."""
@@ -432,7 +445,9 @@ class ModelView:
         self, value: CardValue[Any], message: str, field: str, expected: str = ""
     ) -> RuleViolation:
         """A violation at a value of the card, with its text."""
-        return RuleViolation(self.card_location(value), message, field, value.text, expected)
+        return RuleViolation(
+            self.card_location(value), message, field, value.text, expected=expected
+        )
 
     def card_line(self, line: int = 1, column: int = 1) -> FileLocation:
         """A location on the card."""

@@ -66,12 +66,16 @@ def rule(
     Without them, the id is the function's name with hyphens, and its docstring has the explanation
     and, after ``Example:``, the example.
     """
+    if callable(id):
+        raise TypeError("the decorator needs parentheses: @rule()")
 
     def decorate(find: FindViolations) -> Rule:
         words = (find.__doc__ or "").split()
         text, _, mistake = " ".join(words).partition(" Example: ")
         name = find.__name__.strip("_").replace("_", "-")
-        return Rule(id or name, severity, explanation or text, example or mistake, find, unless)
+        return Rule(
+            id or name, severity, explanation or text, example or mistake, find=find, unless=unless
+        )
 
     return decorate
 

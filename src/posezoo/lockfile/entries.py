@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import LockError, PosezooError
+from posezoo.errors import LockError, PosezooError, os_reason
 from posezoo.files.verified_files import compute_digest, is_verified, is_verified_file
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
@@ -90,9 +90,11 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise LockError(f"{path}: cannot be read: {error.strerror or error}") from error
+            raise LockError(f"{path}: cannot be read: {os_reason(error)}") from error
         sha384 = hashlib.sha384(content).hexdigest()
-        yield LockEntry(model, file, len(content), sha384, REGISTRY, now, revision)
+        yield LockEntry(
+            model, file, len(content), sha384, origin=REGISTRY, first_seen=now, revision=revision
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,13 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
     The model has the pins of the present lock; ``now`` has the format of entries.
     """
     entries = list(declaration_entries(spec, now))
-    published = {
-        file.name: published_entry(spec, file, layout.file_path(spec, file), now)
-        for file in spec.files
-    }
-    entries += (entry for entry in published.values() if entry is not None)
+    unpinned = []
+    for file in spec.files:
+        entry = published_entry(spec, file, layout.file_path(spec, file), now)
+        if entry is None:
+            unpinned.append(file.name)
+        else:
+            entries.append(entry)
     warnings = []
     for precision in Precision:
         record = provenance.read_provenance(layout.provenance_path(spec, precision))
@@ -136,10 +140,11 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
                 break
             name = f"{precision}/{path.name}"
             digits = content.digest.value
-            converted.append(LockEntry(model_key(spec), name, content.size, digits, MADE, now))
+            converted.append(
+                LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)
+            )
         else:
             entries += converted
-    unpinned = (name for name, entry in published.items() if entry is None)
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
 
 
@@ -155,7 +160,7 @@ def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> 
             return None
         digest = compute_digest(path)
         size = path.stat().st_size
-    return LockEntry(model_key(spec), file.name, size, digest.value, origin, now)
+    return LockEntry(model_key(spec), file.name, size, digest.value, origin=origin, first_seen=now)
 
 
 def format_entries(entries: Iterable[LockEntry]) -> bytes:

@@ -142,7 +142,14 @@ class LockFile:
             DigestError: an entry with another digest exists already.
             OutputError: the lock cannot be written, or another run keeps it locked.
         """
-        entry = LockEntry(model_key(spec), file.name, size, digest.value, FIRST_USE, self.timestamp)
+        entry = LockEntry(
+            model_key(spec),
+            file.name,
+            size,
+            digest.value,
+            origin=FIRST_USE,
+            first_seen=self.timestamp,
+        )
 
         def add(entries: LockEntries) -> LockEntries:
             locked = entries.setdefault(entry.key, entry)

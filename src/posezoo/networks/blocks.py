@@ -22,7 +22,16 @@ def conv2d(
 ) -> nn.Conv2d:
     """A convolution without bias, padded so that only its stride changes height and width."""
     padding = dilation * (kernel // 2)
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False)
+    return nn.Conv2d(
+        inputs,
+        outputs,
+        kernel,
+        stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
 
 
 def conv_bn_relu(
@@ -57,7 +66,7 @@ def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) 
 def deconv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
     """A 4x4 deconvolution without bias that doubles height and width, batch normalization, ReLU."""
     return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+        nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
@@ -230,7 +239,7 @@ class ConvNorm(nn.Sequential):
         if padding is None:
             padding = (kernel[0] // 2, kernel[1] // 2)
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=padding, bias=False)
         self.bn = nn.BatchNorm2d(outputs, eps=eps)
         self.act = activation()
 

@@ -35,14 +35,16 @@ def _rgb(
         (1, 3, height, width),
         "NCHW",
         ColorOrder.RGB,
-        mean,
-        scale,
+        mean=mean,
+        scale=scale,
         reverse_input_channels=True,
     )
 
 
 def _bgr(height: int, width: int, scale: float) -> Input:
-    return Input("data", (1, 3, height, width), "NCHW", ColorOrder.BGR, (128.0,) * 3, (scale,) * 3)
+    return Input(
+        "data", (1, 3, height, width), "NCHW", ColorOrder.BGR, mean=(128.0,) * 3, scale=(scale,) * 3
+    )
 
 
 def _channels(default: int, key: str, allowed: range = range(1, 513)) -> NetworkArgument:

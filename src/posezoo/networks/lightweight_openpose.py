@@ -42,7 +42,9 @@ def conv_block(
 ) -> nn.Sequential:
     """Convolution with a bias, batch normalization, ReLU."""
     padding = dilation * (kernel // 2)
-    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=padding, dilation=dilation)
+    ]
     if norm:
         layers.append(nn.BatchNorm2d(outputs))
     if relu:

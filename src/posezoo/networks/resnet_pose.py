@@ -83,7 +83,7 @@ def resnet(
             resized = shortcut(inputs, outputs, stride)
         first: nn.Module
         if attention is not None:
-            first = Bottleneck(inputs, planes, stride, resized, attention(outputs))
+            first = Bottleneck(inputs, planes, stride, resized, attention=attention(outputs))
         else:
             first = block(inputs, planes, stride, resized)
         others = (block(outputs, planes) for _ in range(blocks - 1))

@@ -41,10 +41,10 @@ class VitPose(nn.Module):
         self.backbone.encoder = nn.Sequential(OrderedDict(layer=layers))
         self.backbone.layernorm = nn.LayerNorm(width, eps=EPSILON)
         self.head = nn.Sequential()
-        self.head.deconv1 = nn.ConvTranspose2d(width, CHANNELS, 4, 2, 1, bias=False)
+        self.head.deconv1 = nn.ConvTranspose2d(width, CHANNELS, 4, 2, padding=1, bias=False)
         self.head.batchnorm1 = nn.BatchNorm2d(CHANNELS)
         self.head.relu1 = nn.ReLU()
-        self.head.deconv2 = nn.ConvTranspose2d(CHANNELS, CHANNELS, 4, 2, 1, bias=False)
+        self.head.deconv2 = nn.ConvTranspose2d(CHANNELS, CHANNELS, 4, 2, padding=1, bias=False)
         self.head.batchnorm2 = nn.BatchNorm2d(CHANNELS)
         self.head.relu2 = nn.ReLU()
         self.head.conv = nn.Conv2d(CHANNELS, keypoints, 1)
@@ -74,7 +74,7 @@ class _Embeddings(nn.Module):
         super().__init__()
         patches = (IMAGE[0] // PATCH) * (IMAGE[1] // PATCH)
         self.position_embeddings = nn.Parameter(torch.zeros(1, patches + 1, width))
-        projection = nn.Conv2d(3, width, PATCH, PATCH, PADDING)
+        projection = nn.Conv2d(3, width, PATCH, PATCH, padding=PADDING)
         self.patch_embeddings = nn.Sequential()
         self.patch_embeddings.projection = projection
 

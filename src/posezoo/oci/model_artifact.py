@@ -143,8 +143,17 @@ def collect_files(
                 kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS)
             sha256, sha384 = compute_digests(source, ("sha256", "sha384"))
             size = source.stat().st_size
-            digits = sha256.value, sha384.value
-            files.append(ArtifactFile(model.full_name, path, kind, size, *digits, source))
+            files.append(
+                ArtifactFile(
+                    model.full_name,
+                    path,
+                    kind,
+                    size,
+                    sha256=sha256.value,
+                    sha384=sha384.value,
+                    source=source,
+                )
+            )
     return files
 
 
@@ -324,7 +333,9 @@ def _read_layer(layer: object, name: str) -> ArtifactFile:
     size = layer.get("size")
     if type(size) is not int or size < 0:
         raise ValueError(f"the size of {path} is not a number of bytes")
-    return ArtifactFile(folder, path, str(layer.get("mediaType")), size, match[1], match[2])
+    return ArtifactFile(
+        folder, path, str(layer.get("mediaType")), size, sha256=match[1], sha384=match[2]
+    )
 
 
 def find_model(path: str, registry: Registry) -> Model | None:
@@ -393,7 +404,7 @@ def plan_pull(
         models[model.full_name] = model
         by_model.setdefault(model.full_name, []).append(file)
     return [
-        _plan_model(models[name], of_model, layout, lock, allowed_licenses)
+        _plan_model(models[name], of_model, layout, lock, allowed_licenses=allowed_licenses)
         for name, of_model in by_model.items()
     ]
 

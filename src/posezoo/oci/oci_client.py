@@ -152,14 +152,14 @@ class OciClient:
             location = self._send("POST", "blobs/uploads/", 202).headers.get("Location", "")
             with open_blob() as blob:
                 url = f"{location}{'&' if '?' in location else '?'}digest={digest}"
-                self._send("PUT", url, 201, blob, "application/octet-stream")
+                self._send("PUT", url, 201, blob, content_type="application/octet-stream")
 
         self._ask(upload)
 
     def write_manifest(self, content: bytes) -> None:
         """Give the address to a manifest, after all of its blobs were uploaded."""
         path = f"manifests/{self._address.reference}"
-        self._ask(lambda: self._send("PUT", path, 201, io.BytesIO(content), MANIFEST))
+        self._ask(lambda: self._send("PUT", path, 201, io.BytesIO(content), content_type=MANIFEST))
 
     def _ask(self, ask: Callable[[], Result]) -> Result:
         def warn(problem: str) -> None:
@@ -217,7 +217,7 @@ class OciClient:
         url = self._url(path)
         refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
         session = context.pool.session()
-        with send_request(session, method, url, options, headers, data) as response:
+        with send_request(session, method, url, options, headers=headers, data=data) as response:
             try:
                 refuse_status(response, expected)
             except SourceError as error:
@@ -293,11 +293,13 @@ class OciClient:
         session = self._context.pool.session()
         if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
             form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
-            send = partial(send_request, session, "POST", realm, options, {}, form | query)
+            send = partial(
+                send_request, session, "POST", realm, options, headers={}, data=form | query
+            )
         else:
             url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
             headers = {"Authorization": login} if login else {}
-            send = partial(send_request, session, "GET", url, options, headers)
+            send = partial(send_request, session, "GET", url, options, headers=headers)
         with (
             public_addresses_only(public_only),
             translate_errors(options.timeout_s),
@@ -337,7 +339,7 @@ class OciClient:
         session = self._context.pool.session()
         options = self._context.options
         try:
-            with send_request(session, "GET", self._root, options, {}) as response:
+            with send_request(session, "GET", self._root, options, headers={}) as response:
                 return response
         except SourceError as error:
             if not error.problem.startswith("TLS failed") or "CERTIFICATE" in error.problem:
@@ -347,7 +349,7 @@ class OciClient:
                 error.hint = "if the registry has no TLS: --allow_http"
                 raise
         self._root = f"http{self._root.removeprefix('https')}"
-        with send_request(session, "GET", self._root, options, {}) as response:
+        with send_request(session, "GET", self._root, options, headers={}) as response:
             return response
 
 

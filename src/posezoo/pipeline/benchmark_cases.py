@@ -145,7 +145,7 @@ class CaseMaker:
         elif precision in model.precisions:
             xml = get_irs(model, precision, self.context, listener=self.listener)[model.name]
         size = self.options.size or complexity_count.usual_size(model)
-        yield from self._network_cases(model.full_name, precision, xml, weights, size)
+        yield from self._network_cases(model.full_name, precision, xml, weights, size=size)
 
     def _network_cases(
         self,
@@ -160,7 +160,9 @@ class CaseMaker:
         for runtime in self.options.runtimes:
             for batch in self.options.batches:
                 workload = NetworkWorkload(xml, batch, size or self.options.size)
-                yield BenchmarkCase(name, precision, workload, runtime, weights, is_recordable)
+                yield BenchmarkCase(
+                    name, precision, workload, runtime, weights=weights, is_recordable=is_recordable
+                )
 
     def _cases_of_poses(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
         if model.decoder is None:

@@ -113,7 +113,7 @@ def load_model(
         folder = xml.resolve().parent.name  # converters name it by the precision
         precision = Precision(folder) if folder in list(Precision) else chosen.precision
         estimator = load_ir(listener=listener)
-        protocol = EvaluationProtocol(estimator, precision, options, boxes, [xml])
+        protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml])
         return LoadedModel(chosen, protocol, load_ir)
     assert model is not None
     load.require_detector_used(chosen.detector, model)
@@ -127,7 +127,9 @@ def load_model(
     )
     irs = load.detector_irs(model, context, listener=listener) | own_irs
     load_again = partial(load.compile_estimator, model, context, irs, options)
-    protocol = EvaluationProtocol(load_again(), chosen.precision, options, boxes, [*irs.values()])
+    protocol = EvaluationProtocol(
+        load_again(), chosen.precision, options, boxes, irs=[*irs.values()]
+    )
     return LoadedModel(chosen, protocol, load_again)
 
 

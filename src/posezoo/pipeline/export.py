@@ -85,7 +85,15 @@ def choose_export(
         raise ExportError("--layout NAME/PRECISION is for --to dlstreamer")
     if record.inputs is not None:
         inputs = _with_fixed_inputs(inputs, record.inputs, target)
-    return ExportOptions(record, folder, precision, inputs, storage_uri, has_precisions, is_dry_run)
+    return ExportOptions(
+        record,
+        folder,
+        precision,
+        inputs,
+        storage_uri=storage_uri,
+        has_precisions=has_precisions,
+        is_dry_run=is_dry_run,
+    )
 
 
 def with_export_dir(context: Context, inputs: InputOptions) -> Context:

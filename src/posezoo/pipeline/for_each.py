@@ -12,7 +12,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from posezoo.errors import PosezooError, import_optional
+from posezoo.errors import PosezooError, import_optional, os_reason
 from posezoo.events import Listener, WarningIssued, WorkFinished, WorkStarted, ignore_event
 from posezoo.resolve.stage_context import Context
 from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
@@ -126,9 +126,7 @@ def _run(
     except MemoryError:
         return Outcome(item, error=PosezooError(f"{_name(item)}: there is not enough memory"))
     except OSError as error:  # for example, a folder that may not be read
-        return Outcome(
-            item, error=PosezooError(f"{error.filename or item}: {error.strerror or error}")
-        )
+        return Outcome(item, error=PosezooError(f"{error.filename or item}: {os_reason(error)}"))
 
 
 def _lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:

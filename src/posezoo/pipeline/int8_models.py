@@ -52,7 +52,9 @@ def plan_int8(
 
     layout = _int8_layout(context, output_dir)
     store_transfers.bring_irs(spec, layout, options.precisions)
-    return plan_quantization(_target(spec, context), layout, context.lock, dataset_dir, options)
+    return plan_quantization(
+        _target(spec, context), layout, context.lock, dataset_dir, options=options
+    )
 
 
 def make_int8(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:

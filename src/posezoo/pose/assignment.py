@@ -38,7 +38,7 @@ def solve_assignment(costs: NDArray[Any]) -> list[int]:
     row_of = np.full(columns, -1)
     column_of = np.full(rows, -1)
     for start in range(rows):
-        _augment(start, costs, row_prices, column_prices, row_of, column_of)
+        _augment(start, costs, row_prices, column_prices, row_of=row_of, column_of=column_of)
     columns_of_rows: list[int] = column_of.tolist()
     return columns_of_rows
 

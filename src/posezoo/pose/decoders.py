@@ -279,7 +279,7 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
         expected = type(defaults[name])
         # In Python True is an int, but here it is not a number.
         accepted = (int, float) if expected is float else expected
-        is_wrong_bool = isinstance(value, bool) and expected is not bool
+        is_wrong_bool = isinstance(value, bool) != (expected is bool)
         if is_wrong_bool or not isinstance(value, accepted):
             raise InferenceError(
                 f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}"

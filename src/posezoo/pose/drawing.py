@@ -82,18 +82,36 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
         edge = max(1, width // 3)
         own_lines = lines[person][limbs]
         thickness = width + 2 * edge + 2
-        cv2.polylines(canvas, own_lines, False, _OUTLINE, thickness, cv2.LINE_8, _SHIFT)
+        cv2.polylines(
+            canvas,
+            own_lines,
+            False,
+            _OUTLINE,
+            thickness=thickness,
+            lineType=cv2.LINE_8,
+            shift=_SHIFT,
+        )
         own_spots = spots[person]
         seen = is_visible[person]
         thickness = 2 * (width + edge + 1)
-        cv2.polylines(canvas, own_spots[seen], True, _OUTLINE, thickness, cv2.LINE_8, _SHIFT)
+        cv2.polylines(
+            canvas,
+            own_spots[seen],
+            True,
+            _OUTLINE,
+            thickness=thickness,
+            lineType=cv2.LINE_8,
+            shift=_SHIFT,
+        )
         for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
             color = own_color or limb_colors[limb]
-            cv2.fillConvexPoly(canvas, bar, color, cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(canvas, bar, color, cv2.LINE_AA, shift=_SHIFT)
         for joint_color, joints in joints_by_color:
             color = own_color or joint_color
             drawn = own_spots[seen & joints]
-            cv2.polylines(canvas, drawn, True, color, 2 * width, cv2.LINE_8, _SHIFT)
+            cv2.polylines(
+                canvas, drawn, True, color, thickness=2 * width, lineType=cv2.LINE_8, shift=_SHIFT
+            )
 
 
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
@@ -121,8 +139,16 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
     first, last = _sixteenths(corners).tolist()
     color = _track_color(pose.track_id) or _BOX
     edge = max(1, width // 3)
-    cv2.rectangle(canvas, first, last, _OUTLINE, width + 2 * edge, cv2.LINE_AA, _SHIFT)
-    cv2.rectangle(canvas, first, last, color, width, cv2.LINE_AA, _SHIFT)
+    cv2.rectangle(
+        canvas,
+        first,
+        last,
+        _OUTLINE,
+        thickness=width + 2 * edge,
+        lineType=cv2.LINE_AA,
+        shift=_SHIFT,
+    )
+    cv2.rectangle(canvas, first, last, color, thickness=width, lineType=cv2.LINE_AA, shift=_SHIFT)
 
 
 def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
@@ -136,7 +162,14 @@ def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
     thickness = max(1, round(1.6 * scale))
     for color, extra in ((_OUTLINE, 3), (_track_color(number), 1)):
         cv2.putText(
-            canvas, str(number), position, font, scale, color, thickness * extra, cv2.LINE_AA
+            canvas,
+            str(number),
+            position,
+            font,
+            fontScale=scale,
+            color=color,
+            thickness=thickness * extra,
+            lineType=cv2.LINE_AA,
         )
 
 

@@ -138,7 +138,7 @@ def assemble_people(
         find_weak: returns the weak candidates among the given limbs, starts and ends.
         single_pass: resolve all conflicts at once, and join no parts, as a graph does.
     """
-    assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak)
+    assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak=find_weak)
     # True if no other pair of the same limb shares an end.
     offsets = candidates.limbs * len(points)
     starts = offsets + candidates.starts

@@ -136,7 +136,11 @@ def lift_poses(
         box = bounding_box(keypoints, image)
         root_relative = (relative - root).astype(np.float32)
         neck = (translation + root).astype(np.float32)
-        lifted.append(Pose3D(keypoints, SKELETON, pose.score, box, root_relative, neck))
+        lifted.append(
+            Pose3D(
+                keypoints, SKELETON, pose.score, box, root_relative=root_relative, translation=neck
+            )
+        )
     return lifted
 
 

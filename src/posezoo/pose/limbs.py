@@ -110,7 +110,9 @@ def find_weak_limb_candidates(
     dy = y[other] - y[one]
     channels = (CHANNELS[which] * (height * width)).astype(np.int32)
     lengths = np.sqrt(dx * dx + dy * dy)
-    pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, lengths)
+    pairs = _PeakPairs(
+        which, one, other, channels, x=x[one], y=y[one], dx=dx, dy=dy, lengths=lengths
+    )
     with np.errstate(invalid="ignore"):
         along, agreeing = pairs.sample_field(pafs, min_affinity)
         # A negated any() of the opposite comparison would accept NaN.

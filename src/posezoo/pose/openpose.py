@@ -93,10 +93,12 @@ def decode_openpose(
     limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity)
 
     def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
-        return find_weak_limb_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
+        return find_weak_limb_candidates(
+            points, limbs, starts, ends, pafs=pafs, min_affinity=options.min_affinity
+        )
 
     groups, totals = assemble_people(
-        points, peaks.maps.tolist(), limbs, cell, find_weak, single_pass=single_pass
+        points, peaks.maps.tolist(), limbs, cell, find_weak=find_weak, single_pass=single_pass
     )
     counts = np.bincount(groups, minlength=len(totals))
     is_large = counts >= max(2, options.min_keypoints)

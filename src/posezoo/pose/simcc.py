@@ -75,7 +75,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     width, height = size
     columns = round(width * options.split)
     rows = round(height * options.split)
-    if across.shape[1] != columns or down.shape[1] != rows:
+    if (across.shape[1], down.shape[1]) != (columns, rows):
         raise InferenceError(
             f"simcc has {across.shape[1]} and {down.shape[1]} bins, but an input of"
             f" {width}x{height} with {options.split:g} in a pixel has {columns} and {rows}",
@@ -104,7 +104,7 @@ def _average_with_mirrored(maps: Maps) -> tuple[Floats, Floats]:
     if not mirrored:
         return across, down
     skeleton = SKELETONS[skeleton_of(len(across))]
-    if [each.shape for each in mirrored] != [across.shape, down.shape]:
+    if [*map(np.shape, mirrored)] != [across.shape, down.shape]:
         raise InferenceError("simcc: the outputs for the mirrored person have other shapes")
     if not skeleton.flip_pairs:
         raise InferenceError(

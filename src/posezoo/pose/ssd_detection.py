@@ -56,7 +56,7 @@ class Box:
         width, height = size
         x0, x1 = (min(max(x, 0.0), float(width)) for x in (self.x0, self.x1))
         y0, y1 = (min(max(y, 0.0), float(height)) for y in (self.y0, self.y1))
-        return Box(x0, y0, x1, y1, self.score)
+        return Box(x0, y0, x1, y1, score=self.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _parse_box(sides: Sequence[float]) -> Box:
             f"a box is x0, y0, x1, y1 in pixels, and optionally a score, not {sides!r}"
         )
     box = Box(*numbers)
-    if not (box.width > 0 and box.height > 0):
+    if min(box.width, box.height) <= 0:
         raise InferenceError(
             f"a box has no size: {tuple(numbers)}",
             hint="x0, y0 is its left top corner, x1, y1 its right bottom corner",

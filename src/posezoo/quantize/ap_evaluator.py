@@ -79,7 +79,7 @@ class AccuracyEvaluator:
         )
         name = self.target.spec.full_name
         max_drop = self.max_drop
-        listener(AccuracyCompared(name, precision, before, after, self.person_count))
+        listener(AccuracyCompared(name, precision, before, after, people=self.person_count))
         if max_drop is None or before - after <= max_drop:
             return ""
         return (

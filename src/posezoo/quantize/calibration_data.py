@@ -98,13 +98,13 @@ def collect_calibration_data(
     calibration_photos, calibration = collect(photos.calibration)
     measured_photos, measured = collect(photos.measured)
     folder = photos.calibration[0].parent
-    if not calibration_photos or not measured_photos:
+    if not all((calibration_photos, measured_photos)):
         total = calibration_photos + measured_photos
         count = len(photos.calibration) + len(photos.measured)
         raise QuantizationError(
             f"{folder}: {total} of {count} different images can be read", hint=PHOTOS_HINT
         )
-    if not calibration or not measured:
+    if not all((calibration, measured)):
         raise QuantizationError(
             f"{name}: {target.model.full_name} finds no person to run it on in {folder}",
             hint=PHOTOS_HINT,

@@ -148,18 +148,20 @@ class Fp32Reference:
                 precision,
                 displacement.shift_p50_px,
                 displacement.shift_p90_px,
-                settings.max_shift_px,
-                displacement.found_fp32,
-                displacement.found_int8,
-                displacement.agreement,
-                settings.min_agreement,
+                max_shift_px=settings.max_shift_px,
+                found_fp32=displacement.found_fp32,
+                found_int8=displacement.found_int8,
+                agreement=displacement.agreement,
+                min_agreement=settings.min_agreement,
             )
         )
         inputs = self._samples[0].inputs()
         rounds = [(_cpu_ms(int8, inputs), _cpu_ms(self._network, inputs)) for _ in range(_ROUNDS)]
         cpu_ms_int8, cpu_ms_fp32 = map(median, zip(*rounds, strict=True))
         listener(
-            SpeedCompared(name, precision, cpu_ms_int8, cpu_ms_fp32, available_devices()["CPU"])
+            SpeedCompared(
+                name, precision, cpu_ms_int8, cpu_ms_fp32, processor=available_devices()["CPU"]
+            )
         )
         problem = ""
         if displacement.agreement < settings.min_agreement:

@@ -9,8 +9,10 @@ arXiv:2002.08679).
 from __future__ import annotations
 
 import logging
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import MissingPackageError, QuantizationError, import_optional
@@ -99,20 +101,21 @@ def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list
     Raises:
         QuantizationError: no operation has one of the names or types.
     """
-    operations = {}
+    operations: list[str] = []
+    of_kind: dict[str, list[str]] = defaultdict(list)
     for operation in network.get_ordered_ops():
         kind = operation.get_type_name()
         if kind not in ("Constant", "Parameter", "Result"):
-            operations[operation.get_friendly_name()] = kind
+            operations.append(operation.get_friendly_name())
+            of_kind[kind].append(operations[-1])
     names: dict[str, None] = {}
     for layers in float_layers:
         matches = {}
         for pattern in layers.layers:
-            matching = [name for name in operations if fnmatchcase(name, pattern)]
-            matches[f"layers: {pattern}"] = matching
+            fits = re.compile(translate(pattern)).match  # as fnmatchcase
+            matches[f"layers: {pattern}"] = list(filter(fits, operations))
         for kind in layers.types:
-            matching = [name for name, own_kind in operations.items() if own_kind == kind]
-            matches[f"types: {kind}"] = matching
+            matches[f"types: {kind}"] = of_kind[kind]
         for declared, matching in matches.items():
             if not matching:
                 raise QuantizationError(

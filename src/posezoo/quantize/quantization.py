@@ -87,7 +87,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
             evaluator = create_accuracy_evaluator(plan)
             data = collect_calibration_data(target, photos, listener=listener)
             reference = Fp32Reference(target, data.measured)
-            job = _QuantizationJob(plan, data, reference, evaluator, listener)
+            job = _QuantizationJob(plan, data, reference, evaluator, listener=listener)
             counts = {
                 "calibration_photos": data.calibration_photos,
                 "calibration_samples": len(data.calibration),

@@ -210,7 +210,9 @@ def plan_quantization(
             reason = provenance.explain_stale_record(xml, lambda: key, is_good)
         ir = Target(precision, xml, Converter.QUANTIZATION, agreed=lock.agreed_ir(spec, precision))
         irs.append(PlannedIr(ir, reason))
-    return QuantizationPlan(target, layout, options, dataset_dir, photos, key, tuple(irs))
+    return QuantizationPlan(
+        target, layout, options, dataset_dir, photos=photos, key=key, irs=tuple(irs)
+    )
 
 
 def split_photos(folder: Path, subset_size: int) -> PhotoSplit:

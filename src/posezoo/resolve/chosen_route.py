@@ -54,7 +54,7 @@ def choose_route(
         converter = Converter.OPENVINO
     # If the result of upstream code cannot be converted either, its route explains the obstacle.
     shown = route if obstacle is None else converter_route
-    return ChosenRoute(source, shown, runs_upstream_code, converter, obstacle)
+    return ChosenRoute(source, shown, runs_upstream_code, converter, obstacle=obstacle)
 
 
 def _after_upstream_code(spec: ModelSpec) -> ModelSpec:

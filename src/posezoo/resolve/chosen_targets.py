@@ -60,7 +60,9 @@ def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
         obstacle = Obstacle(PRECISION, why, hint)
     elif only not in (None, precision):
         obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
-    return Target(precision, target.xml, converter, obstacle, lock.agreed_ir(spec, precision))
+    return Target(
+        precision, target.xml, converter, obstacle, agreed=lock.agreed_ir(spec, precision)
+    )
 
 
 def _refuse_decoding(spec: ModelSpec, converters: Collection[Converter]) -> None:

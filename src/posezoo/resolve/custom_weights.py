@@ -80,7 +80,7 @@ def _find_checkpoint(spec: ModelSpec, ours: ModelSpec) -> str:
     """The name of the file with the same weights as our own model's; empty if there is none."""
     is_packed = ours.checkpoint not in ours.file_names
     sizes = {file.size for file in ours.files if is_packed or file.name == ours.checkpoint}
-    names = [file.name for file in spec.files if file.size is not None and file.size in sizes]
+    names = [file.name for file in spec.files if file.size in sizes - {None}]
     if len(names) != 1 or is_packed != bool(spec.postprocessing):
         return ""
     return ours.checkpoint if is_packed else names[0]

@@ -183,7 +183,7 @@ def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
     x0, y0 = points.min(axis=0).tolist()
     x1, y1 = points.max(axis=0).tolist()
     margin = _MARGIN * max(x1 - x0, y1 - y0)
-    return Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin, score)
+    return Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin, score=score)
 
 
 def _mean_color(config: PipelineConfig) -> Color:

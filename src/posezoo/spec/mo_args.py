@@ -521,11 +521,11 @@ def _assigned(
     if any(names):
         _refuse_duplicates(given, names)
         input_names = {port.name for port in inputs}
-        for name in names:
-            if name not in input_names:
-                others = [sanitize(other) for other in input_names if other]
-                hint = f"the inputs: {', '.join(sorted(others))}" if others else ""
-                raise given.node.make_error(f"no input is called {sanitize(name)}", hint=hint)
+        unknown = set(names) - input_names
+        if unknown:
+            others = sorted(map(sanitize, input_names - {""}))
+            hint = f"the inputs: {', '.join(others)}" if others else ""
+            raise given.node.make_error(f"no input is called {sanitize(min(unknown))}", hint=hint)
         by_name = dict(values)
         return [(port, by_name.get(port.name)) for port in inputs]
     if len(values) != len(inputs):

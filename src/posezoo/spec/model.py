@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import ClassVar
 
 from posezoo.plugins import installed
 
@@ -107,6 +108,8 @@ class Source:
     """Where a file comes from; ``str(source)`` is the name that users see. The types are in
     ``spec.sources``, and plug-ins add others.
     """
+
+    type: ClassVar[str] = ""  # its ``$type`` in model.yml; that of a plug-in may be empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,7 +357,7 @@ def read_model(
     top = node.as_mapping((*names_of(MODEL_KEYS), "variants"))
     variants = top.get("variants")
     if variants is None:
-        spec = _read_variant(top, path, family, name, composite)
+        spec = _read_variant(top, path, family, name, composite=composite)
         if not warnings:
             return spec
         return replace(spec, warnings=tuple(warnings))
@@ -371,7 +371,7 @@ def read_model(
             raise variant.make_error(f"is the same tag as {twin} if case is ignored")
         differing = variant.as_mapping(VARIANT_KEYS)
         fields = top.merged_with(differing, ("inputs", "outputs"))
-        spec = _read_variant(fields, path, family, name, composite)
+        spec = _read_variant(fields, path, family, name, composite=composite)
         specs.append(replace(spec, tag=tag, is_default=not specs))
     if not specs:
         raise variants.make_error("is empty: a model needs at least one variant")

@@ -146,16 +146,18 @@ def _make_file(
     # Open Model Zoo's copy comes first and the publisher's last, because publishers' files
     # disappear.
     sources = (*source, *original_source)
-    return model.SourceFile(name, size, checksum, sources, max_size, contains or {})
+    return model.SourceFile(
+        name, size, checksum, sources, max_size=max_size, contains=contains or {}
+    )
 
 
 def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
     if file.size is None:
         fields["max_size"]  # raises if it is missing
+    elif "max_size" in fields:
+        raise fields["max_size"].make_error("is allowed only if the size is unknown")
     if "sha256" not in fields and "contains" not in fields:
         fields["checksum"]  # raises if it is missing
-    if file.size is not None and "max_size" in fields:
-        raise fields["max_size"].make_error("is allowed only if the size is unknown")
     if "contains" in fields and not file.name.endswith(".zip"):
         raise fields["contains"].make_error(
             f"{file.name} is not a .zip file, so its members cannot be checked"

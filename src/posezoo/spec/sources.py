@@ -46,6 +46,8 @@ _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")
 class HttpSource(Source):
     """A file at an http or https URL."""
 
+    type = "http"
+
     url: str
 
     def __str__(self) -> str:
@@ -56,6 +58,8 @@ class HttpSource(Source):
 class GoogleDriveSource(Source):
     """A file that is shared on Google Drive."""
 
+    type = "google_drive"
+
     id: str  # letters, digits, - and _
 
     def __str__(self) -> str:
@@ -65,6 +69,8 @@ class GoogleDriveSource(Source):
 @dataclass(frozen=True, slots=True)
 class HuggingFaceSource(Source):
     """A file of a model repository on the Hugging Face Hub, at one commit."""
+
+    type = "huggingface"
 
     repository: str  # usyd-community/vitpose-base
     file: str  # relative, with / between folders
@@ -78,6 +84,8 @@ class HuggingFaceSource(Source):
 class StorageSource(Source):
     """A file in a store that has its own protocol: s3, gs, az or sftp."""
 
+    type = "storage"
+
     url: str
 
     def __str__(self) -> str:
@@ -89,6 +97,8 @@ class FileSource(Source):
     """A file on this machine or a mounted share; a relative path starts at the model.yml's
     folder.
     """
+
+    type = "file"
 
     path: Path
 
@@ -124,6 +134,7 @@ class Wheel:
 class PythonPackageSource(PackageSource):
     """A member of a wheel."""
 
+    type = "python_package"
     index = "pip index"
 
     wheel: Wheel
@@ -145,6 +156,7 @@ class NpmPackageSource(PackageSource):
     since tags and ranges move.
     """
 
+    type = "npm_package"
     index = "npm index"
 
     member: str  # package/pose_landmark_full.tflite
@@ -201,9 +213,9 @@ def read_url(node: YamlNode) -> Source:
     if address.scheme in STORES and host and address.path.strip("/"):
         return StorageSource(text)
     if address.scheme not in ("http", "https") or not host:
-        others = ", ".join(f"{store}://" for store in STORES)
+        others = "://, ".join(STORES)
         raise node.make_error(
-            f"expected an http(s) or file URL, or one that starts with {others}; got"
+            f"expected an http(s) or file URL, or one that starts with {others}://; got"
             f" {sanitize(text)}"
         )
     return HttpSource(text)

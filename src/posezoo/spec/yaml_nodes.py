@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from posezoo.errors import SpecError, sanitize, suggest
+from posezoo.errors import SpecError, os_reason, sanitize, suggest
 from posezoo.spec.model import Plain
 
 #: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At
@@ -75,7 +75,9 @@ class YamlNode:
 
     def make_error(self, problem: str, *, hint: str = "") -> SpecError:
         """An error at the position of this value."""
-        return SpecError(self.file, self.line, self.column, self.field_path, problem, hint=hint)
+        return SpecError(
+            self.file, self.line, self.column, self.field_path, problem=problem, hint=hint
+        )
 
     def collect_unknown_keys(self) -> list[str]:
         """The warnings that errors about unknown keys below this node become; grows while values
@@ -263,14 +265,20 @@ def read_yaml_bytes(path: Path) -> bytes:
         with open(path, "rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        problem = f"cannot be read: {error.strerror or error}"
-        raise SpecError(str(path), 1, 1, "", problem) from error
+        problem = f"cannot be read: {os_reason(error)}"
+        raise _file_error(str(path), problem) from error
+
+
+def _file_error(
+    file: str, problem: str, *, line: int = 1, column: int = 1, hint: str = ""
+) -> SpecError:
+    return SpecError(file, line, column, "", problem=problem, hint=hint)
 
 
 def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
-        raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
+        raise _file_error(file, f"larger than {MAX_BYTES} bytes")
     parser = _Parser(_decode(content, file))
     try:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
@@ -279,17 +287,17 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
         line = mark.line + 1 if mark else 1
         column = mark.column + 1 if mark else 1
         problem = f"not YAML: {error.problem or error.context}"
-        raise SpecError(file, line, column, "", problem) from error
+        raise _file_error(file, problem, line=line, column=column) from error
     except yaml.YAMLError as error:
-        raise SpecError(file, 1, 1, "", f"not YAML: {sanitize(str(error))}") from error
+        raise _file_error(file, f"not YAML: {sanitize(str(error))}") from error
     if node is None:
-        raise SpecError(file, 1, 1, "", "is empty")
+        raise _file_error(file, "is empty")
     return node
 
 
 def _decode(content: bytes, file: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(file, 1, 1, "", "is UTF-16, not UTF-8", hint="save it as UTF-8")
+        raise _file_error(file, "is UTF-16, not UTF-8", hint="save it as UTF-8")
     # The byte order mark that editors on Windows write.
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
@@ -298,7 +306,9 @@ def _decode(content: bytes, file: str) -> str:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - before.rfind(b"\n")
-        raise SpecError(file, line, column, "", "is not UTF-8", hint="save it as UTF-8") from error
+        raise _file_error(
+            file, "is not UTF-8", line=line, column=column, hint="save it as UTF-8"
+        ) from error
 
 
 def _build(events: Iterable[Any], file: str) -> YamlNode | None:
@@ -321,7 +331,7 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
             continue
         _refuse_unused_feature(event, file)
         key = pending_keys[-1] if pending_keys else None
-        node = _node(event, kind, file, parent, key)
+        node = _node(event, kind, file, parent, key=key)
         if parent is None:
             root = node
         else:
@@ -369,11 +379,23 @@ def _node(
     else:
         name = str(key.value) if key is not None else ""
     mark = event.start_mark
-    return YamlNode(file, mark.line + 1, mark.column + 1, parent, name, key, value, None, is_quoted)
+    return YamlNode(
+        file,
+        mark.line + 1,
+        mark.column + 1,
+        parent,
+        key=name,
+        key_node=key,
+        value=value,
+        unknown_keys=None,
+        is_quoted=is_quoted,
+    )
 
 
 def _refused(event: Any, file: str, problem: str) -> SpecError:
-    return SpecError(file, event.start_mark.line + 1, event.start_mark.column + 1, "", problem)
+    return _file_error(
+        file, problem, line=event.start_mark.line + 1, column=event.start_mark.column + 1
+    )
 
 
 def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:

@@ -13,12 +13,13 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from posezoo import images
 from posezoo.errors import OutputError
+from posezoo.files.file_lock import discard
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import is_device, write_error
 from posezoo.images import SUFFIXES, Image
@@ -313,8 +314,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
                     os.replace(self._part, self.path)
         finally:
             if not self._is_stream:
-                with suppress(OSError):
-                    self._part.unlink(missing_ok=True)
+                discard(self._part)
 
     def append(self, value: object) -> None:
         """Write one item.

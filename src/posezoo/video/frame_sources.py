@@ -24,6 +24,7 @@ from posezoo.errors import (
     PosezooError,
     explain_windows_path,
     import_cv2,
+    os_reason,
     redact_secrets,
 )
 from posezoo.facts.labels import format_count
@@ -130,7 +131,7 @@ def _images_in(folder: Path) -> list[Path]:
     try:
         paths = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
     except OSError as error:
-        raise ImageError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        raise ImageError(f"{folder}: cannot be read: {os_reason(error)}") from error
     images = sorted(filter(os.path.isfile, paths))
     if not images:
         suffixes = " ".join(sorted(SUFFIXES))

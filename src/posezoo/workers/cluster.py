@@ -42,7 +42,7 @@ from distributed import (
 )
 from distributed.system import MEMORY_LIMIT
 
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.errors import ConversionError, PosezooError, os_reason
 from posezoo.events import ClusterJoined, Event, Listener, WarningIssued, WorkerChanged, WorkStarted
 from posezoo.user_folders import StorePath
 from posezoo.versions import package_versions, version
@@ -101,7 +101,7 @@ def map_on_cluster(
         content = _pickle(run, reducers)
         _check_scheduler(client, address)
         watch = _Watch(client, address, listener, wait_s)
-        largest = _prepare_workers(client, address, content, watch, listener)
+        largest = _prepare_workers(client, address, content, watch, listener=listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         submit = partial(client.submit, _run_item, content, pure=False)
         futures: list[Future[Any]] = []
@@ -205,7 +205,7 @@ def _probe(folder: Path) -> Iterator[Path]:
         with tempfile.NamedTemporaryFile(prefix=".posezoo-probe-", dir=folder) as file:
             yield Path(file.name).absolute()
     except OSError as error:
-        raise PosezooError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise PosezooError(f"{folder}: cannot be written: {os_reason(error)}") from error
 
 
 @contextmanager

@@ -68,14 +68,11 @@ def run_program(
     output = bytearray()
     errors = bytearray()
     timed_out = False
-    # Threads read the streams, so that the program never blocks on a full pipe.
-    readers = [
-        Thread(target=_keep_tail, args=(process.stdout, output, max_output_bytes), daemon=True),
-        Thread(target=_keep_tail, args=(process.stderr, errors, TAIL_BYTES), daemon=True),
-    ]
     try:
-        for reader in readers:
-            reader.start()
+        readers = (
+            _start_reader(process.stdout, output, max_output_bytes),
+            _start_reader(process.stderr, errors, TAIL_BYTES),
+        )
         with suppress(BrokenPipeError), process.stdin as stream:
             stream.write(input_bytes)
         process.wait(timeout_s)
@@ -122,6 +119,13 @@ def find_exception(text: str) -> str:
     """
     lines = [line.strip() for line in text.splitlines()]
     return next(filter(_EXCEPTION.match, reversed(lines)), "")
+
+
+def _start_reader(stream: IO[bytes], kept: bytearray, limit: int | None) -> Thread:
+    """A thread that reads a stream, so that the program never blocks on a full pipe."""
+    reader = Thread(target=_keep_tail, args=(stream, kept, limit), daemon=True)
+    reader.start()
+    return reader
 
 
 def _keep_tail(stream: IO[bytes], tail: bytearray, max_bytes: int | None) -> None:

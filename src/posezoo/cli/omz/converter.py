@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
         [each for each in (Precision.FP16, Precision.FP32) if each in requested],
         flags.conversion_options_from_args(args),
         flags.input_options_from_args(args),
-        args.checkpoint,
+        checkpoint=args.checkpoint,
         downloads=False,
         draws_card=not args.no_card,
     )
@@ -145,18 +146,26 @@ def _with_checkpoint(args: argparse.Namespace, selection: Selection) -> Selectio
 
 def _contradiction(args: argparse.Namespace) -> str:
     """An error message if flags contradict each other, for any model; empty if they do not."""
-    given = [text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-")]
-    given = [{"-s": "--scale", "-m": "--input_model"}.get(flag, flag) for flag in given]
-    twice = next((flag for flag in given if given.count(flag) > 1), "")
-    if twice:
-        return f"--add_mo_arg={twice} is given twice"
-    if {"--scale", "--scale_values"} <= set(given):
-        return "--add_mo_arg=--scale and --add_mo_arg=--scale_values exclude each other"
-    if args.dynamic and args.resize:
-        return "--dynamic leaves the size open, --resize sets it: give one of them"
-    if args.input_layout and "--layout" in given:
-        return "--input_layout and --add_mo_arg=--layout exclude each other"
-    return ""
+    given = Counter(_flag_of(text) for text in args.add_mo_arg if text.startswith("-"))
+    for flag, count in given.most_common(1):
+        if count > 1:
+            return f"--add_mo_arg={flag} is given twice"
+    has_two_scales = {"--scale", "--scale_values"} <= given.keys()
+    excluded = {
+        "--add_mo_arg=--scale and --add_mo_arg=--scale_values exclude each other": has_two_scales,
+        "--dynamic leaves the size open, --resize sets it: give one of them": (
+            args.dynamic and args.resize
+        ),
+        "--input_layout and --add_mo_arg=--layout exclude each other": (
+            args.input_layout and given["--layout"]
+        ),
+    }
+    return next((problem for problem, is_given in excluded.items() if is_given), "")
+
+
+def _flag_of(text: str) -> str:
+    flag = text.partition("=")[0]
+    return {"-s": "--scale", "-m": "--input_model"}.get(flag, flag)
 
 
 def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
@@ -257,8 +266,8 @@ COMMAND = conventions.OmzCommand(
     "Convert downloaded models to OpenVINO IR.",
     "convert",
     _run,
-    FLAGS,
-    _contradiction,
+    own_flags=FLAGS,
+    contradiction=_contradiction,
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

@@ -143,7 +143,11 @@ class _ReportedDownload:
 
 
 COMMAND = conventions.OmzCommand(
-    "downloader.py", "Download models and verify them by their checksums.", "download", _run, FLAGS
+    "downloader.py",
+    "Download models and verify them by their checksums.",
+    "download",
+    _run,
+    own_flags=FLAGS,
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

@@ -28,7 +28,7 @@ def _run(args: argparse.Namespace) -> int:
     registry = open_registry(model_roots(settings))
     facts = [collect_omz_facts(spec, registry) for spec in selection.models]
     print(json.dumps(facts, indent=4))
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:

@@ -135,7 +135,7 @@ class _ReportedQuantization:
 
 
 COMMAND = conventions.OmzCommand(
-    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, FLAGS
+    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, own_flags=FLAGS
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

@@ -63,7 +63,7 @@ COMMAND = conventions.OmzCommand(
     "Check size and checksum of downloaded files and converted IR.",
     "check",
     _run,
-    FLAGS,
+    own_flags=FLAGS,
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

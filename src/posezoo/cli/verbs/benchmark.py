@@ -186,7 +186,7 @@ def run(args: argparse.Namespace) -> int:
         results = measuring.results
         today = date.today()
         if args.output:
-            _write(args.output, results, today, args.rounds, console)
+            _write(args.output, results, today, args.rounds, console=console)
     answer = results_to_json(results, today, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
@@ -213,10 +213,10 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
         args.requests,
         args.batch,
         args.precisions,
-        args.size,
-        args.pipeline,
-        args.input,
-        args.generated,
+        size=args.size,
+        is_pipeline=args.pipeline,
+        image=args.input,
+        generates=args.generated,
     )
 
 
@@ -281,28 +281,24 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error(
             "--compare measures all models in turn on one machine: leave out --cluster"
         )
-    if args.output and args.output.suffix != ".json":
-        args.parser.error(f"--output: expected a name that ends with .json, got {args.output}")
+    flags.require_suffix(args, "output", (".json",))
 
 
 def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
     """Of networks alone with ``--pipeline``, and of pipelines without it."""
-    if not args.pipeline:
-        if args.input:
-            args.parser.error(
-                "--input requires --pipeline: a network alone is fed with random data"
-            )
-        if args.detector:
-            args.parser.error("--detector requires --pipeline: a network alone finds no people")
-        return
-    given = {
-        "--batch": args.batch != (1,),
-        "--generated": args.generated,
-        "--size": args.size is not None,
+    refused = {
+        "--input requires --pipeline: a network alone is fed with random data": args.input,
+        "--detector requires --pipeline: a network alone finds no people": args.detector,
     }
-    for flag, is_given in given.items():
+    if args.pipeline:
+        refused = {
+            "--batch is for networks alone, not for --pipeline": args.batch != (1,),
+            "--generated is for networks alone, not for --pipeline": args.generated,
+            "--size is for networks alone, not for --pipeline": args.size is not None,
+        }
+    for problem, is_given in refused.items():
         if is_given:
-            args.parser.error(f"{flag} is for networks alone, not for --pipeline")
+            args.parser.error(problem)
 
 
 @dataclass(frozen=True, slots=True)

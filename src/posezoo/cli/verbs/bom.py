@@ -50,4 +50,4 @@ def run(args: argparse.Namespace) -> int:
         else:
             write_atomically(args.output, bom)
             console.print_line(f"{args.output}")
-    return 1 if selection.problems else 0
+    return selection.exit_code

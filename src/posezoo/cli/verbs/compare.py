@@ -92,15 +92,12 @@ def run(args: argparse.Namespace) -> int:
             _draw(comparison, args.picture)
             console.print_line(f"drawn: {args.picture}")
     print(FORMATS[args.format](comparison))
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _require_picture(args: argparse.Namespace) -> None:
     """Refuse a picture that cannot be written, before the models are compared."""
-    if args.picture.suffix not in PICTURES:
-        args.parser.error(
-            f"--picture: expected a name that ends with .svg or .png, got {args.picture}"
-        )
+    flags.require_suffix(args, "picture", PICTURES)
     if args.picture.suffix == ".png":
         import_cv2()
 

@@ -187,7 +187,7 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
 
     boxes = args.boxes or ""
     if args.model.endswith(SUFFIX):
-        return EvaluatedModel(None, Path(args.model), args.precision, args.detector, boxes)
+        return EvaluatedModel(None, Path(args.model), args.precision, args.detector, boxes=boxes)
     name = args.model_name or ""
     if args.checkpoint is None:
         model = context.registry.find(args.model)
@@ -198,8 +198,8 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
         None,
         args.precision,
         args.detector,
-        boxes,
-        args.checkpoint,
+        boxes=boxes,
+        checkpoint=args.checkpoint,
         is_unnamed=args.checkpoint is not None and not name,
         conversion=flags.conversion_options_from_args(args),
     )

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             f"{len(changes.unchanged)} unchanged, {len(changes.removed)} {would}removed"
         )
     print_result(args.format, answer, args.output / "index.html")
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _require_packages(args: argparse.Namespace) -> None:

@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         blocks.append("\n".join(lines))
     texts = ["\n\n".join(blocks)] if blocks else []
     print_result(args.format, answers, *texts)
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         print(args.output)
     else:
         print(text, end="")
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _collect_terms(

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             models = [facts for facts in models if weights[facts.name].available]
     answer = [model_to_json(facts, selection, weights[facts.name]) for facts in models]
     print_result(args.format, answer, *_table(models, selection, weights))
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _table(

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         patterns, gone = _patterns(args, context)
         selection = select_models(context.registry, patterns, console)
-        recorded = _record(recording, selection, gone, context, console)
+        recorded = _record(recording, selection, gone, context, console=console)
     rows = [asdict(change) for change in recorded.changes]
     answer = {"lock": str(context.lock.path), "changes": rows, "failed": recorded.failures}
     summary = _summary(recording, context.lock.path, recorded)

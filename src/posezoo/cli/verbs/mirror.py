@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             context,
             _with_required_models(context, selection, console),
             _find_extras(context.settings.registries, has_samples=args.samples),
-            console,
+            console=console,
             skips_unpinned=args.all,
         )
         report = creation.plan() if args.dry_run else creation.make()
@@ -162,7 +162,7 @@ class _Creation:
         with ConnectionPool(options) as pool, shared_mirror(mirror, files, options, self.console):
 
             def add(spec: ModelSpec, listener: Listener) -> Answer:
-                return Answer(files=mirror.add_model(spec, options, lock, listener, pool))
+                return Answer(files=mirror.add_model(spec, options, lock, listener, pool=pool))
 
             report = self._run(add, jobs=self.context.settings.jobs)
             for name in self.extras:

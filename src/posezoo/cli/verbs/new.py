@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
     spec = create_draft_spec(
-        args.name, args.addresses, framework, Family(args.family), args.task, license
+        args.name, args.addresses, framework, Family(args.family), task=args.task, license=license
     )
     path = root / args.family / args.name / "model.yml"
     if args.dry_run:

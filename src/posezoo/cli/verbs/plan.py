@@ -35,6 +35,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
@@ -113,8 +114,8 @@ def _check_device(plan: Plan, layout: ModelLayout, device: str) -> DeviceSupport
     from posezoo.ir.device_support import check_support
 
     spec = plan.resolved.spec
-    paths = [layout.ir_path(spec, precision) for precision in Precision]
-    xml = next((path for path in paths if path.is_file()), None)
+    paths = (layout.ir_path(spec, precision) for precision in Precision)
+    xml = next(filter(Path.is_file, paths), None)
     return check_support(xml, device) if xml is not None else None
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -64,10 +65,14 @@ def run(args: argparse.Namespace) -> int:
         if args.models:
             files = _select(files, args.models, args.address)
         plans = plan_pull(
-            files, context.registry, context.layout, context.lock, options.allow_licenses
+            files,
+            context.registry,
+            context.layout,
+            context.lock,
+            allowed_licenses=options.allow_licenses,
         )
         if not args.dry_run:
-            _pull(plans, client, context, pool, console)
+            _pull(plans, client, context, pool, console=console)
     would = "would download " if args.dry_run else ""
     paths = [f"{would}{output_dir / file.path}" for file in files]
     digest = f"sha256:{sha256(manifest).hexdigest()}"
@@ -90,7 +95,7 @@ def _select(
     files: Sequence[ArtifactFile], patterns: Sequence[str], address: OciAddress
 ) -> list[ArtifactFile]:
     """The files of the models that fit a pattern; the name of a composite is that of its folder."""
-    names = {name for file in files for name in _names(file)}
+    names = set(chain.from_iterable(map(_names, files)))
     wanted = set()
     for pattern in patterns:
         fitting = [name for name in names if fnmatchcase(name, pattern)]
@@ -126,7 +131,7 @@ def _pull(
     for plan, of_plan in zip(plans, records, strict=True):
         name = plan.model.full_name
         with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
-            pull_files(plan, of_plan, client, layout, downloads)
+            pull_files(plan, of_plan, client, layout, context=downloads)
     for plan in plans:
         if CARD in plan.documents:
             card = layout.model_dir(plan.model) / CARD

@@ -62,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
         files = collect_files([*specs, *selection.composites], layout, with_irs=not args.without_ir)
         digest = ""
         if not args.dry_run:
-            digest = push_files(files, specs, args.address, context.download_options, console)
+            digest = push_files(
+                files, specs, args.address, context.download_options, listener=console
+            )
     size = sum(file.size for file in files)
     if args.dry_run:
         lines = [f"would push {len(files)} files ({size:,} bytes)", *(file.path for file in files)]
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         address = replace(args.address, reference=digest)
         lines = [f"pushed {len(files)} files ({size:,} bytes)", str(address)]
     print_result(args.format, artifact_to_json(args.address, digest, files), *lines)
-    return 1 if selection.problems else 0
+    return selection.exit_code
 
 
 def _list_present(selection: Selection, context: Context, *, skips_absent: bool) -> list[ModelSpec]:

@@ -87,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
         args.target_device,
         args.force,
         args.layers,
-        args.annotations,
-        args.max_drop,
+        annotations=args.annotations,
+        max_drop=args.max_drop,
     )
     photo = next(filter(Path.is_file, args.dataset_dir.glob("*")), None)
     work = _QuantizationTask(

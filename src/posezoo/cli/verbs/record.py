@@ -10,6 +10,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +66,14 @@ def run(args: argparse.Namespace) -> int:
 
     context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
     flags.require_local("record", context.layout.output_dir, *context.registry.roots)
-    files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
-    patterns = [model for model in args.models if not model.endswith(SUFFIX)]
+    files: list[str] = []
+    patterns: list[str] = []
+    for model in args.models:
+        (files if model.endswith(SUFFIX) else patterns).append(model)
 
     with flags.console_from_args(args) as console:
         # If one of them is invalid, none is recorded.
-        measured = [figure for file in files for figure in _figures(context, file)]
+        measured = list(chain.from_iterable(_figures(context, Path(file)) for file in files))
         selection = (
             select_models(context.registry, patterns, console) if patterns else Selection(())
         )

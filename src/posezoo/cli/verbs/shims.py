@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from posezoo.cli.flags import Flag
-from posezoo.errors import OutputError, PosezooError
+from posezoo.errors import OutputError, PosezooError, os_reason
 
 EXAMPLES = """
 posezoo shims ~/.local/bin
@@ -204,9 +204,7 @@ def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
         try:
             path.chmod(path.stat().st_mode | 0o111)
         except OSError as error:
-            raise OutputError(
-                f"{path}: cannot be made executable: {error.strerror or error}"
-            ) from error
+            raise OutputError(f"{path}: cannot be made executable: {os_reason(error)}") from error
     return [str(path) for path in requested]
 
 

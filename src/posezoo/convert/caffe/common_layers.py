@@ -219,7 +219,7 @@ def _build_lrn(layer: Layer) -> Any:
     beta = declared.number("beta", 0.75)
     bias = declared.number("k", 1)
     size = declared.integer("local_size", 5)
-    return ops.lrn(layer.input, axes, alpha, beta, bias, size)
+    return ops.lrn(layer.input, axes, alpha, beta, bias=bias, size=size)
 
 
 def _build_batch_norm(layer: Layer) -> Any:

@@ -161,7 +161,7 @@ def _build_layer(
             f"layer {sanitize(name)} reads {sanitize(missing[0])}, which no layer before it makes"
         )
     inputs = [tensors[bottom] for bottom in declared.texts("bottom")]
-    layer = Layer(name, kind, declared, inputs, weights.get(name, ()))
+    layer = Layer(name, kind, declared, inputs, blobs=weights.get(name, ()))
     if kind in _IDENTITIES:
         return [layer.input] * len(declared.texts("top"))
     try:

@@ -203,7 +203,9 @@ def _build_maxpool(layer: Section, progress: _Progress) -> Any:
     begin = [(size - 1) // 2] * 2
     end = [size // 2] * 2
     image = progress.find_previous(layer)
-    return ops.max_pool(image, [stride] * 2, [1, 1], begin, end, [size] * 2).output(0)
+    return ops.max_pool(
+        image, [stride] * 2, [1, 1], begin, pads_end=end, kernel_shape=[size] * 2
+    ).output(0)
 
 
 def _build_route(layer: Section, progress: _Progress) -> Any:

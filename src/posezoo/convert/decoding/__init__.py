@@ -16,7 +16,7 @@ from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino, static_sizes
 from posezoo.plugins import import_attribute
 from posezoo.resolve.decoding import find_decoder_network
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import Decoding, ModelSpec
 
 if TYPE_CHECKING:
     from posezoo.pose.letterbox import Size
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 KEYPOINTS = "keypoints"
 BOXES = "boxes"
 SCORES = "scores"
+
+
+def decoding_of(spec: ModelSpec) -> Decoding:
+    """The decoder that is put into the IR of this model, which has one."""
+    assert spec.decoding is not None
+    return spec.decoding
 
 
 def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
@@ -36,8 +42,7 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     """
     from posezoo.pose.decoders import find_decoder
 
-    assert spec.decoding is not None
-    decoder = find_decoder(spec.decoding.decoder.name)
+    decoder = find_decoder(decoding_of(spec).decoder.name)
     network = find_decoder_network(spec, decoder) or decoder.networks[-1]
     needed = {output.role: output.name for output in network}
     declared = {port.role: port.name for port in spec.outputs if port.role in needed}
@@ -87,10 +92,10 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     from posezoo.convert.decoding.frames import FrameFit
     from posezoo.pose.decoders import find_decoder, resolve_options
 
-    assert spec.decoding is not None
+    decoding = decoding_of(spec)
     ov = import_openvino()
     size = _input_size(network, spec)
-    record = find_decoder(spec.decoding.decoder.name)
+    record = find_decoder(decoding.decoder.name)
     assert record.graph is not None
     if not spec.is_ir:  # folding would make INT8 weights f32
         # Else OpenVINO does not know in FP16 which sizes follow from the image's.
@@ -99,14 +104,14 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names(set(map(inner_name, port.names)))
     build = import_attribute(record.graph.build)
-    options = resolve_options(spec.decoding.decoder)
+    options = resolve_options(decoding.decoder)
     try:
-        values, scores = build(maps, size, options, spec.decoding.max_people)
+        values, scores = build(maps, size, options, decoding.max_people)
         if record.has_pixel_centers:
             values = nodes.shift(values, 0.5)
         if spec.inputs and spec.inputs[0].resize:
             values = FrameFit.of(spec).to_frame(values, network.inputs[0])
-        values, scores = nodes.keep_people(values, scores, spec.decoding.min_score)
+        values, scores = nodes.keep_people(values, scores, decoding.min_score)
     except (RuntimeError, ValueError) as error:
         raise ConversionError(
             f"{spec.full_name}: {error_text(error)}",

@@ -88,7 +88,10 @@ class FrameFit:
         row = take(ops.shape_of(frame, "i32"), [self.layout.index("W")], 0)
         first = [3, -1]
         channels = 1
+        width, height = self.size
+        shape = [1, 3, height, width]
         if self.layout == "NHWC":
+            shape = [1, height, width, 3]
             row = row * integers(3)
             first = [-1]
             channels = 3
@@ -97,14 +100,13 @@ class FrameFit:
         frame = _resample(frame, len(first) - 1, 1, *down)
         frame = _resample(frame, len(first), channels, *across)
         sides = {"N": integers([1]), "C": integers([3]), "W": across[2], "H": down[2]}
-        frame = _reshape_to(frame, [sides[side] for side in self.layout])
+        frame = _reshape_to(frame, [*map(sides.get, self.layout)])
         end = integers(self.size) - inner - begin
         frame = self._pad(frame, begin, end)
         if element_type.is_integral():
             frame = ops.floor(frame + constant(0.5))  # as OpenCV if it halves an image
         frame = ops.convert(frame, element_type.to_string())
-        lengths = {"N": 1, "C": 3, "H": self.size[1], "W": self.size[0]}
-        return reshape(frame, [lengths[side] for side in self.layout]).output(0)
+        return reshape(frame, shape).output(0)
 
     def _pad(self, frame: Any, begin: Any, end: Any) -> Any:
         """The frame with ``color`` beside it."""
@@ -118,7 +120,7 @@ class FrameFit:
         rest = color - color[0]
         if not rest.any():
             return ops.pad(frame, *pads, "constant", padding)
-        rest = rest.reshape([3 if side == "C" else 1 for side in self.layout])
+        rest = rest.reshape([{"C": 3}.get(side, 1) for side in self.layout])
         padded = ops.pad(frame - constant(rest), *pads, "constant", padding)
         return padded + constant(rest)
 

@@ -112,12 +112,14 @@ def _blur(maps: Any, width: int, mode: str) -> Any:
     radius = width // 2
     around = integers([0, 0, radius, radius])
     beyond = constant(0) if mode == "constant" else None
-    smooth = ops.pad(maps, around, around, mode, beyond)
+    smooth = ops.pad(maps, around, around, mode, arg_pad_value=beyond)
     kernel = cv2.getGaussianKernel(width, 0, cv2.CV_32F).reshape(-1)
     kernels = np.tile(kernel, joints)
     for shape in ((joints, 1, 1, width, 1), (joints, 1, 1, 1, width)):
         weights = constant(kernels.reshape(shape))
-        smooth = ops.group_convolution(smooth, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+        smooth = ops.group_convolution(
+            smooth, weights, [1, 1], [0, 0], pads_end=[0, 0], dilations=[1, 1]
+        )
     return smooth
 
 

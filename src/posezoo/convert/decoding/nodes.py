@@ -72,7 +72,9 @@ def without_batch(values: Any) -> Any:
 
 def find_maximum(rows: Any) -> tuple[Any, Any]:
     """Of rows (N, L): the index of the first maximum, i32 (N, 1), and its value, (N, 1)."""
-    best = ops.topk(rows, integers(1), 1, "max", "value", "i32", stable=True)
+    best = ops.topk(
+        rows, integers(1), 1, "max", sort="value", index_element_type="i32", stable=True
+    )
     return best.output(1), best.output(0)
 
 
@@ -90,7 +92,15 @@ def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
     (count,) = static_sizes(scores.get_output_partial_shape(0))
     if 0 <= count < limit:
         raise ValueError(f"finds at most {count} people, so --max_people {limit} cannot be used")
-    best = ops.topk(scores, integers(limit or count), 0, "max", "value", "i32", stable=True)
+    best = ops.topk(
+        scores,
+        integers(limit or count),
+        0,
+        "max",
+        sort="value",
+        index_element_type="i32",
+        stable=True,
+    )
     return best.output(1), best.output(0)
 
 

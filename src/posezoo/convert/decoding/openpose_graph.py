@@ -60,7 +60,7 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     peaks, scores = _find_peaks(joints, grouping.nms_radius(cell), options)
     is_peak = to_float(is_above(scores, 0))
     x, y = _refine(joints, peaks)
-    affinity, length = _find_candidates(x, y, is_peak, pafs, options.min_affinity)
+    affinity, length = _find_candidates(x, y, is_peak, pafs, min_affinity=options.min_affinity)
     is_candidate = to_float(is_above(affinity, 0))
     in_row, in_column = (
         ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1)
@@ -68,7 +68,7 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     is_unique = is_candidate * to_float(ops.equal(in_row + in_column, constant(2)))
     labels = _label(is_unique)
     heights, is_known = _person_heights(labels, is_unique, length, is_peak)
-    weights = _weigh(affinity, length, heights, is_known, cell)
+    weights = _weigh(affinity, length, heights, is_known, cell=cell)
     is_best = _match(ops.relu(weights) * (is_candidate - is_unique))
     for limb in range(len(STARTS)):
         labels = _join(labels, is_best, limb)
@@ -110,7 +110,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     """
     _, _, height, width = joints.shape
     side = 2 * radius + 1
-    highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, [side] * 2)
+    highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, kernel_shape=[side] * 2)
     # Of equal cells the first is the peak: it is higher than the rows above and the cells to its
     # left.
     is_highest = ops.greater_equal(joints, highest)
@@ -118,13 +118,17 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     rows_above = ([0, 0, radius, radius], [0, 0, 0, radius], [radius, side])
     cells_to_the_left = ([0, 0, 0, radius], [0, 0, 0, 0], [1, radius])
     for begin, end, kernel in (rows_above, cells_to_the_left):
-        padded = ops.pad(joints, integers(begin), integers(end), "constant", constant(0))
-        earlier = ops1.max_pool(padded, [1, 1], [0, 0], [0, 0], kernel)
+        padded = ops.pad(
+            joints, integers(begin), integers(end), "constant", arg_pad_value=constant(0)
+        )
+        earlier = ops1.max_pool(padded, [1, 1], [0, 0], [0, 0], kernel_shape=kernel)
         earlier = take(earlier, range(height), 2)
         earlier = take(earlier, range(width), 3)
         is_peak = ops.logical_and(is_peak, ops.greater(joints, earlier))
     ranked = reshape(ops.select(is_peak, joints, constant(0)), [JOINTS, -1])
-    best = ops.topk(ranked, integers(options.max_peaks), 1, "max", "value", "i32")
+    best = ops.topk(
+        ranked, integers(options.max_peaks), 1, "max", sort="value", index_element_type="i32"
+    )
     return best.output(1), best.output(0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posezoo.convert.decoding import BOXES, KEYPOINTS, SCORES, inner_name, match_roles
+from posezoo.convert.decoding import BOXES, KEYPOINTS, SCORES, decoding_of, inner_name, match_roles
 from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.formats import image_layout
 from posezoo.convert.graph_cutting import find_output
@@ -85,11 +85,11 @@ def compare_decoding(
     Returns:
         Of coordinates, relative to the longer side of the network's input; of scores.
     """
-    assert spec.decoding is not None
+    decoding = decoding_of(spec)
     values, scores = decoded
     poses = _decode(spec, outputs, view.size)
-    poses = [pose for pose in poses if pose.score >= spec.decoding.min_score][: len(scores)]
-    record = find_decoder(spec.decoding.decoder.name)
+    poses = [pose for pose in poses if pose.score >= decoding.min_score][: len(scores)]
+    record = find_decoder(decoding.decoder.name)
     wanted = np.zeros_like(values)
     wanted_scores = np.zeros_like(scores)
     for row, pose in enumerate(poses):
@@ -122,8 +122,7 @@ def compare_decoding(
 
 def _decode(spec: ModelSpec, outputs: Mapping[str, Array], size: Size) -> list[Pose]:
     """The poses that the numpy decoder finds in a network's outputs."""
-    assert spec.decoding is not None
-    decoder = spec.decoding.decoder
+    decoder = decoding_of(spec).decoder
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
     maps = {role: outputs[name] for role, name in roles.items()}
     record = find_decoder(decoder.name)

@@ -7,6 +7,7 @@ modules is fast, because the packages that read or run a model are imported when
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -85,6 +86,8 @@ class ModelFormat:
     open_runtime: OpenRuntime | None = None  # opens the original in that runtime
     #: Arrays of the constants that a file contains; it may leave out some.
     read_constants: Callable[[ModelSpec, Path], Collection[Array]] = lambda spec, path: ()
+    #: The ends of the names of files to convert, in lower case, for ``posezoo new``.
+    endings: tuple[str, ...] = ()
     #: Other formats of the same framework, by the last characters of their files' names.
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
@@ -102,6 +105,15 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
         "caffe": "posezoo.convert.formats.caffe:CAFFE",
     },
 )
+
+
+def read_array(values: bytes, dtype: str, shape: Sequence[int]) -> list[Array]:
+    """The array that the bytes of a constant contain; none if they do not fit its shape."""
+    import numpy as np
+
+    if len(values) != math.prod(shape) * np.dtype(dtype).itemsize:
+        return []
+    return [np.frombuffer(values, dtype).reshape(shape)]
 
 
 def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:

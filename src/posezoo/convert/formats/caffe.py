@@ -115,6 +115,7 @@ CAFFE = ModelFormat(
     is_caffemodel,
     frontend="",
     image_layout="NCHW",
+    endings=(".caffemodel",),
     read_network=_read_network,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from posezoo.convert.formats import (
     ReferenceRuntime,
     Shape,
     import_runtime,
+    read_array,
     with_default_sizes,
 )
 from posezoo.convert.protobuf_reader import (
@@ -128,8 +128,6 @@ def _node_outputs(path: Path) -> dict[str, str]:
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     """The initializers whose values are in the file as they are in memory."""
-    import numpy as np
-
     arrays = []
     with map_file(path) as buffer:
         for tensor in find_messages(buffer, 7, 5):  # the graph, its initializers
@@ -144,8 +142,8 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
                     dtype = {1: "<f4", 10: "<f2"}.get(kind, "")
                 elif field.number in (4, 9) and field.kind == LENGTH:  # float_data, raw_data
                     values = buffer[field.start : field.end]
-            if dtype and len(values) == math.prod(shape) * int(dtype[-1]):
-                arrays.append(np.frombuffer(values, dtype).reshape(shape))
+            if dtype:
+                arrays += read_array(values, dtype, shape)
     return arrays
 
 
@@ -194,6 +192,7 @@ ONNX = ModelFormat(
     is_onnx,
     frontend="onnx",
     image_layout="NCHW",
+    endings=(".onnx",),
     external_files=external_data_files,
     node_outputs=_node_outputs,
     runtime_module=_MODULE,

@@ -18,6 +18,7 @@ OPENVINO_IR = ModelFormat(
     recognises=is_ir,
     frontend="ir",
     image_layout="NCHW",
+    endings=(".xml",),
     shared_reading="reading the original",
     external_files=lambda path: (path.with_suffix(".bin").name,),
 )

@@ -82,7 +82,7 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
         images = [image for feed in feeds for image in feed.values()]
         npz = io.BytesIO()
         np.savez(npz, *images)
-        answer = _run_child(spec, path, "run", list(images[0].shape), npz.getvalue())
+        answer = _run_child(spec, path, "run", list(images[0].shape), images=npz.getvalue())
         with np.load(io.BytesIO(answer), allow_pickle=False) as outputs:
             return [
                 {name: outputs[f"{number}/{name}"] for name in names}
@@ -93,7 +93,7 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
         return run_several([feed])[0]
 
     runtime = f"PyTorch {package_version('torch')}, with our definition of the network"
-    return ReferenceRuntime(runtime, inputs, names, run, run_several)
+    return ReferenceRuntime(runtime, inputs, names, run, run_several=run_several)
 
 
 def _read_constants(spec: ModelSpec, path: Path) -> list[Array]:
@@ -167,6 +167,7 @@ PYTORCH = ModelFormat(
     is_checkpoint,
     frontend="onnx",
     image_layout="NCHW",
+    endings=(".pth", ".pt", ".safetensors", ".params"),
     openvino_input=export_to_onnx,
     open_runtime=_open_runtime,
     read_constants=_read_constants,

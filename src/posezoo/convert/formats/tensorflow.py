@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from posezoo.convert.formats import ModelFormat, cut_at_tensors
+from posezoo.convert.formats import ModelFormat, cut_at_tensors, read_array
 from posezoo.convert.formats.darknet import DARKNET
 from posezoo.convert.formats.tensorflow_js import GRAPH_MODEL, Operation, encode_node
 from posezoo.convert.protobuf_reader import (
@@ -136,8 +135,6 @@ def _read_nodes(path: Path) -> dict[str, _Node]:
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     """The float constants whose values are in the file as they are in memory."""
-    import numpy as np
-
     arrays = []
     with map_file(path) as buffer:
         # The nodes, their attributes, values, tensors.
@@ -149,9 +146,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
             for dim in read_fields(buffer, parts[2]):
                 for field in read_fields(buffer, dim):
                     sizes += read_integers(buffer, field) if field.number == 1 else []
-            values = buffer[parts[4].start : parts[4].end]
-            if len(values) == 4 * math.prod(sizes):
-                arrays.append(np.frombuffer(values, "<f4").reshape(sizes))
+            arrays += read_array(buffer[parts[4].start : parts[4].end], "<f4", sizes)
     return arrays
 
 
@@ -160,6 +155,7 @@ FROZEN_GRAPH = ModelFormat(
     is_frozen_graph,
     frontend="tf",
     image_layout="NHWC",
+    endings=(".pb", ".json"),
     cut_before_conversion=cut_at_tensors,
     read_constants=_read_constants,
     by_file_name={

@@ -231,7 +231,7 @@ def _read_weight(entry: Mapping[str, Any]) -> _Weight:
         raise ValueError(f"{name} has the type {stored} for {kind}, which is not supported")
     if not all(isinstance(size, int) and size >= 0 for size in shape):
         raise ValueError(f"{name} has the shape {shape}")
-    return _Weight(name, tuple(shape), kind, np.dtype(types[stored]), quantization)
+    return _Weight(name, tuple(shape), kind, np.dtype(types[stored]), quantization=quantization)
 
 
 def _read_shards(path: Path, group: Any, weights: Sequence[_Weight]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from posezoo.convert.formats import (
     Shape,
     cut_at_tensors,
     import_runtime,
+    read_array,
 )
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
@@ -34,8 +34,6 @@ def is_tflite(path: Path) -> bool:
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
-    import numpy as np
-
     content = path.read_bytes()
 
     def number(kind: str, at: int) -> int:
@@ -71,9 +69,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
             continue
         start = data + number("I", data)
         values = content[start + 4 : start + 4 + number("I", start)]
-        dtype = np.dtype(("<f4", "<f2")[kind])
-        if len(values) == math.prod(shape) * dtype.itemsize:
-            arrays.append(np.frombuffer(values, dtype).reshape(shape))
+        arrays += read_array(values, ("<f4", "<f2")[kind], shape)
     return arrays
 
 
@@ -118,6 +114,7 @@ TFLITE = ModelFormat(
     is_tflite,
     frontend="tflite",
     image_layout="NHWC",
+    endings=(".tflite",),
     cut_before_conversion=cut_at_tensors,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,

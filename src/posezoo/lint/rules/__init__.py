@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from itertools import islice
+from types import ModuleType
 
 from posezoo.errors import PluginError
 from posezoo.lint.finding import Finding, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
-from posezoo.lint.rule import Rule
+from posezoo.lint.rule import Rule, defined_rules
 from posezoo.plugins import LazyTable
 from posezoo.registry import Registry
 
@@ -27,9 +28,9 @@ _MODULES = (
     "preprocessing_rules", "metrics", "shapes_and_names", "accuracy_check",
     "card_text", "page_rules",
 )  # fmt: skip
-#: Each part is one rule or a tuple of rules.
+#: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
-    "posezoo.lint_rules", object, {name: f"posezoo.lint.rules.{name}:RULES" for name in _MODULES}
+    "posezoo.lint_rules", object, {name: f"posezoo.lint.rules.{name}" for name in _MODULES}
 )
 
 
@@ -38,6 +39,8 @@ def load_rules() -> Mapping[str, Rule]:
     """Every rule by its id; a PluginError if a plug-in has no rule, or one that already exists."""
     rules = {}
     for name, part in FAMILIES.items():
+        if isinstance(part, ModuleType):
+            part = defined_rules(vars(part))
         for rule in part if isinstance(part, tuple) else (part,):
             if not isinstance(rule, Rule) or rule.id in rules:
                 problem = f"{rule!r} is not a Rule"

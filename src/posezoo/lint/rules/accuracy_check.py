@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
@@ -37,7 +37,7 @@ def evaluated_names(view: ModelView) -> Violations:
             if model_names and not is_listed(name, ("", *model_names)):
                 listed = ", ".join(model_names)
                 message = f"accuracy-check.yml names the {kind} {name}; the model has {listed}"
-                yield RuleViolation(place, message, "", name, listed)
+                yield RuleViolation(place, message, actual=name, expected=listed)
 
 
 def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedName]:
@@ -89,6 +89,3 @@ def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
         keys = adapter.value
     named = [node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key)]
     return [*named, *list_below(adapter, "outputs")]
-
-
-RULES = defined_rules(globals())

@@ -14,7 +14,7 @@ from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.sources import HttpSource
@@ -79,7 +79,7 @@ def license_project(view: ModelView) -> Violations:
         listed = ", ".join(sorted(others))
         message = f"the license is that of {declared}; {where} name {listed}"
         severity = Severity.WARNING if spec.is_ir else None
-        yield view.declared("license", message, spec.license.url, listed, severity)
+        yield view.declared("license", message, spec.license.url, listed, severity=severity)
 
 
 def _find_projects(view: ModelView, spec: ModelSpec) -> set[str]:
@@ -114,10 +114,8 @@ def dead_link(view: ModelView) -> Violations:
     for target, place in view.link_targets():
         path = view.resolve_link(target)
         anchor = target.partition("#")[2].lower()
-        cards = []
-        if anchor:
-            cards = view.zoo.group(_read_card_path).get(path, [])
-        if any(anchor not in card.anchors for card in cards):
+        cards = view.zoo.group(_read_card_path).get(path, [])
+        if any(anchor not in {"", *card.anchors} for card in cards):
             yield RuleViolation(place, f"{target} leads to no heading", "link", target)
         elif view.zoo.lacks_file(path):
             names = view.zoo.group(_read_link_paths)[path]
@@ -166,7 +164,7 @@ def missing_section(view: ModelView) -> Violations:
     for content, beginnings in SECTIONS.items():
         if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
             message = f"the card has no section with {content}"
-            yield RuleViolation(view.card_line(), message, "card", "", content)
+            yield RuleViolation(view.card_line(), message, "card", expected=content)
 
 
 @rule()
@@ -184,7 +182,9 @@ def misplaced_section(view: ModelView) -> Violations:
         if kinds and parent.startswith(PLAIN_SECTIONS) and not parent.startswith(kinds[0]):
             message = f"the section {section.title} is inside the section {section.path[-2]}"
             actual = f"{'#' * section.level} {section.title}"
-            yield RuleViolation(view.card_line(section.line), message, "card", actual, actual[1:])
+            yield RuleViolation(
+                view.card_line(section.line), message, "card", actual, expected=actual[1:]
+            )
 
 
 @rule()
@@ -229,7 +229,7 @@ def paper(view: ModelView) -> Violations:
             if other != number and title in others and len(own_titles) > len({*others}):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)
-                yield RuleViolation(location, message, "link", link.target, other)
+                yield RuleViolation(location, message, "link", link.target, expected=other)
 
 
 def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
@@ -267,7 +267,7 @@ def title(view: ModelView) -> Violations:
     if section is not None and simplify(view.name) not in simplify(section.title):
         message = f"the title of the card is {section.title}"
         place = view.card_line(section.line)
-        yield RuleViolation(place, message, "title", section.title, view.name)
+        yield RuleViolation(place, message, "title", section.title, expected=view.name)
 
 
 @rule()
@@ -349,7 +349,7 @@ def misspelt_heading(view: ModelView) -> Violations:
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             place = view.card_line(section.line)
-            yield RuleViolation(place, message, "card", section.title, intended)
+            yield RuleViolation(place, message, "card", section.title, expected=intended)
 
 
 def _normalize_heading(title: str) -> str:
@@ -382,7 +382,7 @@ def another_name(view: ModelView) -> Violations:
         similar = get_close_matches(name, own_names, 1, cutoff=0.85)
         if similar:
             message = f"{name}, which is almost {similar[0]}, is no model of this registry"
-            yield RuleViolation(place, message, "card", name, similar[0])
+            yield RuleViolation(place, message, "card", name, expected=similar[0])
 
 
 @rule()
@@ -403,14 +403,12 @@ def label_range(view: ModelView) -> Violations:
             severity = None
             if categories is not None and int(categories[1]) not in (count, high):
                 reason = categories[0]
-            elif labels is not None and int(labels[1]) != count:
-                reason = f"the labels in {labels[0]}"
-            elif labels is not None and bool(labels[2]) != (low == 1):
-                reason = f"the first label in {labels[0]}"
-                severity = Severity.WARNING
+            elif labels is not None:
+                if int(labels[1]) != count:
+                    reason = f"the labels in {labels[0]}"
+                elif bool(labels[2]) != (low == 1):
+                    reason = f"the first label in {labels[0]}"
+                    severity = Severity.WARNING
             if reason:
                 message = f"the class IDs {ids.text} do not fit {reason}"
                 yield replace(view.quote(ids, message, "classes", reason), severity=severity)
-
-
-RULES = defined_rules(globals())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from posezoo.errors import InferenceError, SpecError
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import fits, simplify
 from posezoo.measured import load_measurements
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Input, ModelSpec, Output
@@ -307,7 +307,7 @@ def moving_source(view: ModelView) -> Violations:
             what = "of the latest release" if is_latest else "on a branch"
             message = f"{file.name} comes from an address {what}, whose file may change: {source}"
             severity = None if is_latest else Severity.WARNING
-            yield view.declared(f"files[{index}].source", message, str(source), "", severity)
+            yield view.declared(f"files[{index}].source", message, str(source), severity=severity)
 
 
 @rule()
@@ -329,7 +329,7 @@ def source_of_another(view: ModelView) -> Violations:
             if owner:
                 message = f"training.{key}: {address} is an address of {owner}"
                 place = view.variant_location(variant, "training", key)
-                yield RuleViolation(place, message, f"training.{key}", address, view.name)
+                yield RuleViolation(place, message, f"training.{key}", address, expected=view.name)
 
 
 def _find_trained(view: ModelView, address: str) -> str:
@@ -468,6 +468,3 @@ def _has_weights(spec: ModelSpec, name: str) -> bool:
     if spec.is_ir:
         return name.endswith(".bin")
     return not name.endswith((".json", ".prototxt", ".py", ".txt"))
-
-
-RULES = defined_rules(globals())

@@ -7,7 +7,7 @@ import re
 from posezoo.lint.accuracy_check_yml import list_below
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
 from posezoo.spec.model import UnpackArchive
@@ -95,6 +95,3 @@ def misspelt_flag(view: ModelView) -> Violations:
             if argument.flag.startswith("-") and intended:
                 message = f"there is no flag {argument.flag}: did you mean {intended}?"
                 yield RuleViolation(argument.node, message, actual=argument.flag, expected=intended)
-
-
-RULES = defined_rules(globals())

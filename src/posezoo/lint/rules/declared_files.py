@@ -12,7 +12,7 @@ from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
 from posezoo.spec.model import CompositeSpec, SourceFile
 from posezoo.spec.sources import HttpSource
@@ -71,7 +71,7 @@ def known_keys(view: ModelView) -> Violations:
                 line, column, key, hint = match.groups()
                 location = FileLocation(str(view.entry.path), int(line), int(column))
                 yield RuleViolation(
-                    location, f"{key}: unknown key, left out; {hint}", key, key, hint
+                    location, f"{key}: unknown key, left out; {hint}", key, key, expected=hint
                 )
 
 
@@ -91,7 +91,9 @@ def safe_sources(view: ModelView) -> Violations:
             expected = redact_secrets(f"https{source.url[4:]}")
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
             severity = Severity.WARNING if is_origin else None
-            yield RuleViolation(place, message, field, str(source), expected, severity)
+            yield RuleViolation(
+                place, message, field, str(source), expected=expected, severity=severity
+            )
 
 
 @rule()
@@ -135,7 +137,9 @@ def hash_name(view: ModelView) -> Violations:
             if not any(value.startswith(digits) for value in values):
                 message = f"{file.name}: {digits} is not the beginning of {' or '.join(values)}"
                 location = view.variant_location(variant, "files", index)
-                yield RuleViolation(location, message, f"files[{index}]", digits, values[0])
+                yield RuleViolation(
+                    location, message, f"files[{index}]", digits, expected=values[0]
+                )
 
 
 @rule(unless=("source-name", "hash-name"))
@@ -278,6 +282,3 @@ def parts(view: ModelView) -> Violations:
             if expected and text not in ("", expected):
                 message = f"{key} is {text} in {name}, and {expected} in the composite {view.name}"
                 yield part.declared(key, message, text, expected)
-
-
-RULES = defined_rules(globals())

@@ -22,7 +22,7 @@ from posezoo.lint.card_claims import CardClaims, CardValue
 from posezoo.lint.facts import Agree, Facts, Statement, fact
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.measured import counted_figures as read_counted_figures
 from posezoo.spec.model import Framework, ModelSpec, Precision, PublishedAccuracy
@@ -131,7 +131,7 @@ def _count_ir_millions(sizes: Mapping[str, int | None]) -> float:
 
 
 def _has_known_difference(view: ModelView) -> bool:
-    return view.spec is not None and bool(view.spec.published.known_difference)
+    return bool(view.published.known_difference)
 
 
 @rule()
@@ -411,7 +411,7 @@ def accuracy(view: ModelView) -> Facts:
     on_card = view.claims.accuracy
     for in_index in _read_index(view, "accuracy", parse_numbers):
         yield "accuracy", [*_state(view, on_card), in_index]
-    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
+    for index, claim in enumerate(view.published.accuracy):
         node = view.location("published", "accuracy", index)
         on_rows = _state(view, _select_rows(on_card, claim.metric))
         for value in (claim.value, claim.converted):
@@ -434,6 +434,3 @@ def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statemen
         return []
     text = ", ".join(dict.fromkeys(each.text for each in values))
     return [Statement("on the card", view.card_location(values[0]), numbers, text)]
-
-
-RULES = defined_rules(globals())

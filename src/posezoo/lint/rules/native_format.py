@@ -13,7 +13,7 @@ from posezoo.errors import ConversionError, NetworkError, SpecError, UnknownMode
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
 from posezoo.measured import NAME, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
@@ -159,7 +159,7 @@ def known_network(view: ModelView) -> Violations:
         message = f"network: {network.name} is the network of the model with this name"
         # A model whose own name is not that of a network may be trained for something else.
         severity = None if networks.is_network(view.name) else Severity.WARNING
-        yield view.declared("network", message, network.name, "", severity)
+        yield view.declared("network", message, network.name, severity=severity)
         return
     expected = ", ".join(outputs)
     for variant in view.variants:
@@ -247,6 +247,3 @@ def known_papers(view: ModelView) -> Violations:
             f"origin.paper: {path.name} does not describe {address}, so the card cannot cite it"
         )
         yield view.declared("origin.paper", message, address)
-
-
-RULES = defined_rules(globals())

@@ -13,7 +13,7 @@ from posezoo.cards.model_card import FACTS
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import CARD, INDEX, ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.measured import NAME
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
@@ -34,7 +34,7 @@ def index_row(view: ModelView) -> Violations:
     for path, listed in view.zoo.listed_lines.items():
         if view.name in view.zoo.unlisted_names[path]:
             message = f"{path.name} has no row for {view.name}"
-            yield RuleViolation(FileLocation(str(path)), message, "index", "", view.name)
+            yield RuleViolation(FileLocation(str(path)), message, "index", expected=view.name)
         # The first model reports the rows of no model.
         others = set()
         if is_first:
@@ -70,7 +70,7 @@ def drawn_card(view: ModelView) -> Violations:
         return
     for path in pages:
         number, line, expected = next(_changed_lines(view, path))
-        yield _violation(view, path, number, line, expected)
+        yield _violation(view, path, number, line, drawn=expected)
 
 
 @rule()
@@ -87,7 +87,7 @@ def drawn_index(view: ModelView) -> Violations:
         for number, line, expected in _changed_lines(view, path):
             row = _ROW.search(expected)
             if (path.parent / row[1] == view.folder) if row else is_first:
-                yield _violation(view, path, number, line, expected)
+                yield _violation(view, path, number, line, drawn=expected)
 
 
 def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) -> RuleViolation:
@@ -100,7 +100,7 @@ def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) 
     texts = [f"'{text}'" if text else "nothing" for text in (line, drawn)]
     message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
     place = FileLocation(str(path), number)
-    return RuleViolation(place, message, path.stem, line, drawn, _severity(view))
+    return RuleViolation(place, message, path.stem, line, expected=drawn, severity=_severity(view))
 
 
 def _severity(view: ModelView) -> Severity | None:
@@ -150,13 +150,17 @@ def _wrong_declarations(view: ModelView) -> Violations:
                 f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"
                 f" {advice}"
             )
-            yield RuleViolation(node, message, "", text, on_card, _severity(view))
+            yield RuleViolation(
+                node, message, actual=text, expected=on_card, severity=_severity(view)
+            )
     is_measured = any(f"{keys[0]}.yml" == NAME for keys in changed)
     if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
         file = view.folder / NAME if is_measured else view.entry.path
         message = f"{file.name} and the drawn pages have other values: {advice}"
         place = FileLocation(str(file))
-        yield RuleViolation(place, message, file.name, "", "other values", _severity(view))
+        yield RuleViolation(
+            place, message, file.name, expected="other values", severity=_severity(view)
+        )
 
 
 def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], object]]:
@@ -168,6 +172,3 @@ def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], o
             yield from _list_values(child, *keys, key)
     else:
         yield keys, value
-
-
-RULES = defined_rules(globals())

@@ -11,7 +11,7 @@ from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.facts import Facts, Statement, fact
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.spec.model import ColorOrder, Input
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -80,7 +80,7 @@ def untold_preprocessing(view: ModelView) -> Violations:
         for section in claims.sections_on("input", "original") or claims.sections_on("input", ""):
             if section.ports:
                 location = view.card_line(section.line)
-                yield RuleViolation(location, message, f"input.{kind}", "", expected)
+                yield RuleViolation(location, message, f"input.{kind}", expected=expected)
 
 
 @rule()
@@ -102,7 +102,7 @@ def untold_color(view: ModelView) -> Violations:
     shape = next(iter(shapes.values()))
     expected = "" if order else "RGB or BGR"
     message = f"the card's colour order is {order or 'not stated'}, and the input is {shape.text}"
-    yield RuleViolation(view.card_location(shape), message, "input.color", order, expected)
+    yield RuleViolation(view.card_location(shape), message, "input.color", order, expected=expected)
 
 
 @rule()
@@ -126,7 +126,7 @@ def unusual_constant(view: ModelView) -> Violations:
                 message = f"the {kind} {each.text} is not the usual {text}"
                 if is_inverse:
                     message = f"a scale of {each.text} divides; did you mean {text}?"
-                yield RuleViolation(each.place, message, kind, each.text, text)
+                yield RuleViolation(each.place, message, kind, each.text, expected=text)
 
 
 def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int) -> Statement:
@@ -278,6 +278,3 @@ def _read_colors(view: ModelView, sides: Iterable[str]) -> Iterator[tuple[str, S
         if len({color.value for color in colors}) == 1:
             value = colors[0].value
             yield side, Statement("on the card", view.card_location(colors[0]), value, value)
-
-
-RULES = defined_rules(globals())

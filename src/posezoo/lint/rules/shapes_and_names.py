@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
 from posezoo.lint.text_comparison import fits
 from posezoo.spec.model import Framework, Input
@@ -63,7 +63,7 @@ def port_name(view: ModelView) -> Violations:
             if are_renamed and kind == "output":
                 missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
             if missing:
-                yield _missing_name(view, kind, declared, names, ", ".join(missing))
+                yield _missing_name(view, kind, declared, names, expected=", ".join(missing))
                 break
 
 
@@ -260,7 +260,7 @@ def axis_words(view: ModelView) -> Violations:
             message = f"the letter {match[1]} is explained as {match[2]}"
             location = view.card_line(number, match.start(1) + 1)
             expected = AXES[match[2]][0]
-            yield RuleViolation(location, message, "format", match[1], expected)
+            yield RuleViolation(location, message, "format", match[1], expected=expected)
 
 
 @rule()
@@ -284,7 +284,7 @@ def layout(view: ModelView) -> Violations:
         shape = _format_shape(declared.shape)
         message = f"the layout {letters} does not fit the shape {shape}: {reason}"
         place = view.location(key, index, "layout")
-        yield RuleViolation(place, message, "layout", letters, shape)
+        yield RuleViolation(place, message, "layout", letters, expected=shape)
 
 
 def _compare_layouts(view: ModelView, declared: Input) -> Violations:
@@ -313,6 +313,3 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
         if format.value[1:] == ("H", "W", "C"):
             message = f"the converter makes the card's format {format.text} B, C, H, W"
             yield view.quote(format, message, "input.format", "B, C, H, W")
-
-
-RULES = defined_rules(globals())
