@@ -530,6 +530,7 @@ def test_an_ir_with_its_decoder_refuses_what_needs_the_maps(tmp_path):
     with pytest.raises(InferenceError, match=r"drops people with a score below 0\.2") as caught:
         load_ir(xml, options=LoadOptions(min_person_score=0.1))
     assert caught.value.hint == "convert it with --min_score 0.1"
+    load_ir(xml, options=LoadOptions(min_person_score=0.2))  # the limit itself is no less
     assert (
         load_ir(xml, options=LoadOptions(min_person_score=0.99))(np.zeros((64, 48, 3), np.uint8))
         == []
