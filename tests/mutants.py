@@ -167,13 +167,12 @@ class TestFiles:
         """Test files to run one after the other; each comes once."""
         name = module_name(path)
         importers = [each for each, names in self._modules.items() if name in names]
-        package = TESTS / Path(path).parent
-        of_package = [test for test in self._tests if test.parent == package]
+        folders = {TESTS / folder for folder in Path(path).parents} - {TESTS}
         stages = [
             self._mirror(path),
             [test for test, names in self._tests.items() if name in names],
             [test for importer in importers for test in self._mirror(importer)],
-            of_package if package != TESTS else [],
+            [test for test in self._tests if test.parent in folders],
             list(self._tests) if thorough else [],
         ]
         seen: set[Path] = set()
