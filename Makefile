@@ -57,6 +57,11 @@ test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one
 test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
 	$(PYTEST) -m mo $$(grep -rlwE 'mark.mo|needs_mo' tests --exclude-dir fakes --exclude-dir __pycache__)
 
+SEED  ?= 1
+COUNT ?= 80
+mutants: $(VENV)/.installed-test  ## measure how many changes of the code the quick tests notice
+	$(BIN)/python tests/mutants.py --seed $(SEED) --count $(COUNT)
+
 # A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
 COVERED ?= not mo
 coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html

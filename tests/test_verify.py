@@ -163,3 +163,13 @@ def test_a_registry_may_be_the_output_folder(zoo):
     ended = posezoo("download", "a", "--models_dir", "models", "-o", "models", cwd=zoo)
     assert ended.returncode == 0
     assert posezoo("verify", "a", "--models_dir", "models", "-o", "models", cwd=zoo).returncode == 0
+
+
+def test_recorded_outputs_beside_the_downloads_are_the_models_own(zoo):
+    folder = zoo / "out" / "public" / "a"
+    (folder / "recorded.safetensors").write_bytes(b"x")
+    assert states(zoo) == {"a/recorded.safetensors": "extra"}
+    declared = {"runtime": "A 1.0", "file": "recorded.safetensors", "checksum": "0" * 96}
+    file = declared_file(zoo / "a.tflite", name="sub/a.tflite")
+    write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
+    assert states(zoo) == {}

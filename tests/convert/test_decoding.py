@@ -361,6 +361,14 @@ def test_the_number_of_faces_is_a_choice_and_faces_are_not_averaged(tmp_path):
         graph_of(with_decoding(spec, Decoder("blazepose", {"weighted": True})), maps)
 
 
+def test_the_number_of_boxes_is_a_choice_and_20_without_one(tmp_path):
+    maps = cells(np.random.default_rng(0))
+    spec, decoder = described("yolox", maps, tmp_path)
+    for chosen, expected in (({}, 20), ({"max_people": 3}, 3)):
+        model = graph_of(with_decoding(spec, decoder, **chosen), maps)
+        assert [list(port.shape) for port in model.outputs] == [[expected, 4], [expected]]
+
+
 def pose_network(folder, *, kind: str = "noise", output: str = "heatmaps"):
     """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48, and its model."""
     stride, rng = 4, np.random.default_rng(3)
@@ -531,6 +539,7 @@ def test_an_ir_with_its_decoder_refuses_what_needs_the_maps(tmp_path):
     with pytest.raises(InferenceError, match=r"drops people with a score below 0\.2") as caught:
         load_ir(xml, options=LoadOptions(min_person_score=0.1))
     assert caught.value.hint == "convert it with --min_score 0.1"
+    load_ir(xml, options=LoadOptions(min_person_score=0.2))  # the limit itself is no less
     assert (
         load_ir(xml, options=LoadOptions(min_person_score=0.99))(np.zeros((64, 48, 3), np.uint8))
         == []

@@ -12,7 +12,7 @@ from fakes.network import network
 from fakes.plugin_package import plugin_package
 from posezoo.convert.formats import FORMATS, image_layout
 from posezoo.convert.formats.onnx import external_data_files, is_onnx
-from posezoo.convert.formats.tensorflow import is_frozen_graph
+from posezoo.convert.formats.tensorflow import cut_graph, is_frozen_graph
 from posezoo.convert.formats.tflite import is_tflite
 from posezoo.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
 from posezoo.spec.model import Framework
@@ -200,3 +200,22 @@ def test_an_installed_package_adds_a_format(tmp_path):
         assert model_format.recognises(tmp_path / "net.pdmodel")
         assert image_layout("paddle") == "NCHW"
         assert FORMATS.names() == (*FORMATS.builtin, "paddle")
+
+
+def test_a_cut_graph_has_only_what_its_ends_need(tmp_path):
+    path = tmp_path / "net.pb"
+    path.write_bytes(network("pb"))
+
+    def names(content):
+        nodes = [content[field.start : field.end] for field in read_fields(content)]
+        first_fields = [next(iter(read_fields(node))) for node in nodes]
+        return [
+            node[field.start : field.end] for node, field in zip(nodes, first_fields, strict=True)
+        ]
+
+    whole = names(path.read_bytes())
+    cut = names(cut_graph(path, ["pafs"], {}))
+    assert b"pafs" in cut
+    assert b"heatmaps" in whole
+    assert b"heatmaps" not in cut
+    assert names(cut_graph(path, ["pafs", "heatmaps"], {})) == whole

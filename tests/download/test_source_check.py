@@ -49,3 +49,10 @@ def test_many_sources_are_asked_at_once_and_answered_in_order(server: Server):
     answers = checked(*urls, naps=[], jobs=8)
     assert [answer.file for answer in answers] == [f"{number}.bin" for number in range(8)]
     assert server.peak > 1
+
+
+def test_each_answer_is_counted(server: Server):
+    file = declared("a", WEIGHTS, server.serve("a", WEIGHTS), server.url("gone"))
+    counts: list[int] = []
+    check_sources([model(file)], DownloadOptions(None, attempts=1), on_answer=counts.append)
+    assert counts == [1, 2]

@@ -174,3 +174,21 @@ def test_a_level_whose_people_have_no_area_has_no_ap(tmp_path):
     truth["images"][0]["crowdIndex"] = 0.5
     dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
     assert compute_part_metrics(dataset, {}) == {}
+
+
+def test_a_part_that_nobody_shows_has_no_ap(tmp_path):
+    truth, results = whole_bodies()
+    for entry in truth["annotations"]:
+        entry["face_kpts"] = [0] * len(entry["face_kpts"])
+        entry["face_valid"] = False
+    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    metrics = compute_part_metrics(dataset, predictions_of(results))
+    assert set(metrics) == {"AP_body", "AP_foot", "AP_lefthand", "AP_righthand"}
+
+
+def test_hidden_keypoints_count_as_labelled(tmp_path):
+    truth, results = whole_bodies()
+    for entry in truth["annotations"]:
+        entry["face_kpts"][2::3] = [1] * (len(entry["face_kpts"]) // 3)
+    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    assert "AP_face" in compute_part_metrics(dataset, predictions_of(results))

@@ -252,3 +252,23 @@ def test_a_quantized_ir_on_disk_has_a_row(zoo, tmp_path):
     comparison = zoo(precisions=both, one=())
     assert [row.precision for row in comparison.rows] == list(both)
     assert column(comparison, "size_bytes") == [None, 8]
+
+
+def test_only_a_published_ir_has_the_size_that_its_files_declare(zoo):
+    files = [
+        {
+            "name": f"FP16/one.{suffix}",
+            "size": size,
+            "checksum": "0" * 96,
+            "source": "https://a.invalid/b",
+        }
+        for suffix, size in (("xml", 100), ("bin", 30))
+    ]
+
+    def sizes(framework, precision):
+        changes = {"framework": framework, "files": files}
+        return column(zoo(precisions=(precision,), changes=changes, one=()), "size_bytes")
+
+    assert sizes("dldt", Precision.FP16) == [130]
+    assert sizes("dldt", Precision.FP32) == []
+    assert sizes("onnx", Precision.FP16) == [None]

@@ -7,7 +7,7 @@ import pytest
 from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
 from posezoo.facts.comparison import MetricSource
-from posezoo.gallery.gallery_data import name_family
+from posezoo.gallery.gallery_data import AXES, name_family
 from posezoo.spec.model import Precision
 
 CARD = """\
@@ -171,3 +171,14 @@ def test_open_model_zoos_2021_models_have_the_metrics_of_their_cards(shared):
 )
 def test_a_family_is_the_common_part_of_the_names_of_one_design(name, family):
     assert name_family(name) == family
+
+
+def test_accuracies_are_shown_in_percent_and_larger_ones_are_better():
+    for name in ("AP", "published_AP"):
+        axis = AXES[name]
+        assert (axis.unit, axis.factor, axis.accuracy) == ("%", 100, True)
+        assert axis.more
+        assert not axis.log
+    costs = {name for name, axis in AXES.items() if not axis.more}
+    assert {"latency_p50_ms", "gflops", "mparams"} <= costs
+    assert "throughput_fps" not in costs

@@ -78,3 +78,15 @@ def test_a_record_that_cannot_be_read_is_none(tmp_path, nonsense):
     assert provenance.read_provenance(path) is None
     path.write_bytes(nonsense)
     assert provenance.read_provenance(path) is None
+
+
+def test_a_newer_model_optimizer_makes_the_ir_stale(tmp_path):
+    spec, layout = tiny(tmp_path)
+    xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+
+    def why(version):
+        key = provenance.conversion_key(spec, None, model_optimizer=version)
+        return provenance.explain_stale_record(xml, lambda: key, lambda *_: True)
+
+    assert why("") == ""
+    assert why("2024.6") == "it was made by another version of Model Optimizer"

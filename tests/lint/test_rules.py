@@ -486,6 +486,34 @@ def test_a_mistake_in_our_own_format_is_found(capsys, tmp_path, changes, rule):
     assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
 
 
+def test_a_framework_that_does_not_fit_is_reported_with_what_decides_it(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: caffe")
+    _, findings = check(capsys, zoo)
+    messages = [str(each["message"]) for each in findings if each["rule"] == "framework-files"]
+    assert len(messages) == 1
+    assert messages[0].startswith("framework is caffe, but .pth")
+
+
+def test_outputs_that_the_decoder_does_not_take_are_found_at_one_place(capsys, tmp_path):
+    """A part of several composites is wrong itself; a part of one is wrong for that composite."""
+    outputs = [{"name": "maps", "shape": [1, 17, 12, 16], "role": "maps"}]
+    write_model(tmp_path / "models", "whole/first", model_yml(outputs=outputs, decoder=None))
+    write_composite(tmp_path / "models", "whole", ["first"], decoder={"name": "heatmap"})
+
+    def places():
+        findings = check(capsys, tmp_path / "models")[1]
+        return [
+            (Path(str(each["file"])).parent.name, each["message"])
+            for each in findings
+            if each["rule"] == "decoder-outputs"
+        ]
+
+    message = "the decoder does not take the outputs of first: none has the role heatmaps"
+    assert places() == [("whole", message)]
+    write_composite(tmp_path / "models", "again", ["first"], decoder={"name": "heatmap"})
+    assert places() == [("first", message)]
+
+
 def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(capsys, tmp_path):
     write_model(tmp_path / "models", "planted", model_yml(skeleton="coco-71"))
     found = {str(each["rule"]): each for each in check(capsys, tmp_path / "models")[1]}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoders import decode
+from posezoo.pose.decoders import decode, find_decoder
 
 pytest.importorskip("cv2")
 
@@ -66,3 +66,16 @@ def test_outputs_of_another_input_size_are_refused(role, shape):
         InferenceError, match=f"416x320 has .* cells with stride {role.split('_')[1]}"
     ):
         decode("nanodet", maps, SIZE)
+
+
+@pytest.mark.parametrize(("side", "logits"), [(320, 32), (416, 32), (416, 44)])
+def test_outputs_are_recognized_by_the_sizes_of_the_published_networks(side, logits):
+    shapes = {}
+    for stride in (8, 16, 32):
+        cells = (side // stride) ** 2
+        shapes[f"scores_{stride}"] = (1, cells, 80)
+        shapes[f"distances_{stride}"] = (1, cells, logits)
+    decoder = find_decoder("nanodet")
+    assert decoder.match_outputs(shapes) == {name: name for name in shapes}
+    for other in ((100, 80), (1, 100, 80, 1), (1, 99, 80), (1, 100, 81)):
+        assert decoder.match_outputs(shapes | {"scores_32": other}) == {}

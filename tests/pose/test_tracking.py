@@ -10,7 +10,7 @@ import pytest
 
 from fakes.walks import walks
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.tracking import PoseTracker
+from posezoo.pose.tracking import PoseTracker, _Motion
 
 
 def follow(frames, fps: float = walks.FPS) -> list[list[Pose]]:
@@ -125,3 +125,14 @@ def test_a_frame_with_more_people_than_before_and_one_with_fewer():
     assert pose.track_id == 2
     tracked = tracker.update([box(1100), box(900), box(500), box(100), box(300)], 0.06)
     assert [pose.track_id for pose in tracked] == [None, 3, 2, 1, None]
+
+
+def test_one_long_step_is_as_uncertain_as_many_short_ones():
+    long = _Motion()
+    short = _Motion()
+    long.predict(1.0)
+    for _ in range(10):
+        short.predict(0.1)
+    assert short.position_variance == pytest.approx(long.position_variance)
+    assert short.covariance == pytest.approx(long.covariance)
+    assert short.velocity_variance == pytest.approx(long.velocity_variance)

@@ -34,6 +34,7 @@ from posezoo.pipeline.get import write_model_card
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationTarget
+from posezoo.registry import open_registry
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.spec.model import Precision
 
@@ -228,6 +229,23 @@ def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
     ) as failure:
         bench.quantize()
     assert failure.value.hint.startswith("posezoo get seeker --models_dir ")
+
+
+def test_a_named_detector_is_used_if_its_ir_exists(bench):
+    bench = bench()
+    settings = replace(bench.context.settings, detector="nanodet-g")
+    bench.context = replace(bench.context, settings=settings)
+    options = QuantizationOptions()
+    with pytest.raises(QuantizationError, match="nanodet-g finds the people for seeker") as failure:
+        int8_models.plan_int8(bench.spec, bench.context, bench.photos, options)
+    assert failure.value.hint.startswith("posezoo get nanodet-g")
+    detector = open_registry().find("nanodet-g")
+    xml = bench.context.layout.ir_path(detector, Precision.FP16)
+    seeker.write_ir(xml.parent).rename(xml)
+    (xml.parent / "seeker.bin").rename(xml.with_suffix(".bin"))
+    plan = int8_models.plan_int8(bench.spec, bench.context, bench.photos, options)
+    found, irs = plan.target.detector
+    assert (found.name, irs) == ("nanodet-g", {"nanodet-g": xml})
 
 
 def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):

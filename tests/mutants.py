@@ -1,0 +1,278 @@
+"""Measure what the tests notice: change the code in one place at a time, and see whether a test fails.
+
+    python tests/mutants.py --seed 1 --count 80 [--only download,files] [--thorough] [--report FILE]
+
+The seed decides which mutants are made. Each is made in a copy of src, in a temporary folder. The quick tests that most
+likely run the changed line come first: those of the module, then those of modules that import it, then those of its
+package; with --thorough all others at last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = ROOT / "tests"
+PACKAGE = ROOT / "src" / "posezoo"
+
+#: Mutants that no test can notice: the file, the mutated text, and why.
+EQUIVALENT: dict[tuple[str, str], str] = {}
+
+_COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+_OPPOSITES = {ast.And: ast.Or, ast.Or: ast.And, ast.Add: ast.Sub, ast.Sub: ast.Add}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change of one place."""
+
+    path: str  # below src/posezoo
+    line: int
+    start: int  # in bytes
+    end: int
+    original: str
+    mutated: str
+
+    def apply(self, source: bytes) -> bytes:
+        return source[: self.start] + self.mutated.encode() + source[self.end :]
+
+
+def mutate(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """The places to change in a statement or an expression alone, and the new text of each."""
+    match node:
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            yield test, f"(not ({ast.unparse(test)}))"
+        case ast.Compare(ops=[operator], left=left, comparators=others):
+            changed = ast.Compare(left, [_COMPARISONS[type(operator)]()], others)
+            yield node, f"({ast.unparse(changed)})"
+        case ast.BoolOp(op=operator) | ast.BinOp(op=ast.Add() | ast.Sub() as operator):
+            changed = copy.copy(node)
+            changed.op = _OPPOSITES[type(operator)]()
+            yield node, f"({ast.unparse(changed)})"
+        case ast.Constant(value=int() as value) if not isinstance(value, bool):
+            yield node, str(value + 1)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield node, f"({ast.unparse(operand)})"
+        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
+            yield value, "None"
+        case ast.Expr(value=ast.Call()):
+            yield node, "pass"
+        case ast.comprehension(ifs=[*tests]):
+            for test in tests:
+                yield test, f"(not ({ast.unparse(test)}))"
+
+
+def own_nodes(statement: ast.stmt) -> Iterator[ast.AST]:
+    """A statement and its expressions, without the statements in it, annotations and parts of texts."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name, value in ast.iter_fields(node):
+            if name in ("annotation", "returns", "decorator_list"):
+                continue
+            for child in value if isinstance(value, list) else [value]:
+                is_inside = isinstance(
+                    child, ast.expr | ast.comprehension | ast.keyword | ast.arguments
+                )
+                if is_inside and not isinstance(child, ast.JoinedStr):
+                    waiting.append(child)
+
+
+def mutants_of(path: Path) -> Iterator[list[Mutant]]:
+    """The mutants of each statement of a file."""
+    source = path.read_bytes()
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    for statement in ast.walk(ast.parse(source)):
+        if not isinstance(statement, ast.stmt):
+            continue
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            continue
+        found = []
+        for node in own_nodes(statement):
+            for place, text in mutate(node):
+                start = starts[place.lineno - 1] + place.col_offset
+                end = starts[place.end_lineno - 1] + place.end_col_offset
+                original = source[start:end].decode()
+                name = path.relative_to(PACKAGE).as_posix()
+                found.append(Mutant(name, place.lineno, start, end, original, text))
+        yield found
+
+
+def choose(seed: int, count: int, only: list[str]) -> list[Mutant]:
+    """Mutants of statements that are drawn by chance, each statement with equal chance."""
+    statements: list[list[Mutant]] = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if not only or path.relative_to(PACKAGE).parts[0].removesuffix(".py") in only:
+            statements += filter(None, mutants_of(path))
+    chance = random.Random(seed)
+    drawn = chance.sample(statements, min(count, len(statements)))
+    return [chance.choice(mutants) for mutants in drawn]
+
+
+def module_name(path: str) -> str:
+    """The full name of a module of src/posezoo."""
+    return ".".join(["posezoo", *Path(path).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """All names that a file imports, as modules or from modules."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{each.name}" for each in node.names)
+    return names
+
+
+class TestFiles:
+    """Finds the test files that probably run a module."""
+
+    def __init__(self) -> None:
+        self._tests = {path: imported_modules(path) for path in sorted(TESTS.rglob("test_*.py"))}
+        self._modules = {}
+        for path in sorted(PACKAGE.rglob("*.py")):
+            self._modules[path.relative_to(PACKAGE).as_posix()] = imported_modules(path)
+
+    def stages(self, path: str, thorough: bool) -> Iterator[list[Path]]:
+        """Test files to run one after the other; each comes once."""
+        name = module_name(path)
+        importers = [each for each, names in self._modules.items() if name in names]
+        folders = {TESTS / folder for folder in Path(path).parents} - {TESTS}
+        stages = [
+            self._mirror(path),
+            [test for test, names in self._tests.items() if name in names],
+            [test for importer in importers for test in self._mirror(importer)],
+            [test for test in self._tests if test.parent in folders],
+            list(self._tests) if thorough else [],
+        ]
+        seen: set[Path] = set()
+        for stage in stages:
+            unseen = [test for test in dict.fromkeys(stage) if test not in seen]
+            seen.update(unseen)
+            if unseen:
+                yield unseen
+
+    def _mirror(self, path: str) -> list[Path]:
+        mirror = TESTS / Path(path).parent / f"test_{Path(path).name}"
+        return [mirror] if mirror in self._tests else []
+
+
+class Laboratory:
+    """A copy of src, which holds one mutant at a time."""
+
+    def __init__(self, folder: Path, time_limit_s: float) -> None:
+        self._src = folder / "src"
+        self._results = folder / "results"
+        self._time_limit_s = time_limit_s
+        self._broken: set[str] = set()  # tests that fail here without any mutant
+        shutil.copytree(ROOT / "src", self._src, ignore=shutil.ignore_patterns("__pycache__"))
+        # An editable install finds the registry beside src.
+        for other in ("models", "licenses"):
+            (folder / other).symlink_to(ROOT / other)
+
+    def find_killer(self, mutant: Mutant, stages: Iterator[list[Path]]) -> str | None:
+        """The test that notices a mutant; None if it survives."""
+        target = self._src / "posezoo" / mutant.path
+        source = target.read_bytes()
+        for tests in stages:
+            names = [str(test.relative_to(ROOT)) for test in tests]
+            while True:
+                target.write_bytes(mutant.apply(source))
+                failed = self._first_failure(names)
+                target.write_bytes(source)
+                if "::" not in (failed or "") or self._first_failure([failed]) is None:
+                    break
+                self._broken.add(failed)
+            if failed is not None:
+                return failed
+        return None
+
+    def _first_failure(self, names: list[str]) -> str | None:
+        """The first test that fails, or what else went wrong; None if all pass."""
+        shutil.rmtree(self._results, ignore_errors=True)
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-rfE", "-p", "no:cacheprovider"]
+        command += ["-m", "not slow and not mo", "--basetemp", str(self._results)]
+        command += [word for test in sorted(self._broken) for word in ("--deselect", test)]
+        env = os.environ | {"PYTHONPATH": str(self._src), "PYTHONDONTWRITEBYTECODE": "1"}
+        with subprocess.Popen(
+            [*command, *names],
+            cwd=ROOT,
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process:
+            try:
+                output, _ = process.communicate(timeout=self._time_limit_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                return "the time limit"
+        # 5: all tests of these files are slow.
+        if process.returncode in (0, 5):
+            return None
+        summary = re.search(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - |$)", output, re.MULTILINE)
+        return summary[1] if summary else "an import or pytest's end"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=80)
+    parser.add_argument("--only", default="", help="packages, with commas between")
+    parser.add_argument("--thorough", action="store_true", help="at last run all quick tests")
+    parser.add_argument("--time_limit", type=float, default=600, help="seconds for a set of tests")
+    parser.add_argument("--report", type=Path, help="write the results as JSON")
+    options = parser.parse_args()
+    chosen = choose(options.seed, options.count, options.only.split(",") if options.only else [])
+    test_files = TestFiles()
+    results = []
+    with tempfile.TemporaryDirectory(prefix="mutants") as folder:
+        laboratory = Laboratory(Path(folder), options.time_limit)
+        for mutant in chosen:
+            if (mutant.path, mutant.mutated) in EQUIVALENT:
+                continue
+            stages = test_files.stages(mutant.path, options.thorough)
+            killer = laboratory.find_killer(mutant, stages)
+            results.append({**asdict(mutant), "killed_by": killer})
+            verdict = "survived" if killer is None else "killed  "
+            change = f"{mutant.original!r} -> {mutant.mutated!r}"
+            print(f"{verdict} {mutant.path}:{mutant.line}: {change}", flush=True)
+            if options.report:
+                options.report.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+    killed = sum(result["killed_by"] is not None for result in results)
+    print(f"{killed} of {len(results)} mutants were killed")
+
+
+if __name__ == "__main__":
+    main()
