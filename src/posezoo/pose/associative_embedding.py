@@ -100,7 +100,7 @@ def _refine(
         values = heat.reshape(-1)[cells]
         own_tags = tags[joint].reshape(-1, tags.shape[3])[cells]
         people: list[int] = []
-        places: list[tuple[int, int]] = []
+        cells_of_people: list[tuple[int, int]] = []
         scores: list[float] = []
         for person in missing.tolist():
             # The published cost is the rounded distance minus the heatmap value, which is below 1.
@@ -118,10 +118,10 @@ def _refine(
             if not others >= 0.5 * height * (around.size - 1):
                 continue
             people.append(person)
-            places.append((row, column))
+            cells_of_people.append((row, column))
             scores.append(height)
         if people:
-            rows, columns = np.array(places).T
+            rows, columns = np.array(cells_of_people).T
             maps = np.zeros(len(people), int)
             peaks = Peaks(maps, columns, rows, np.array(scores, np.float32))
             keypoints[people, joint] = locate_peaks(heat[None], peaks, subpixel=adjust)
