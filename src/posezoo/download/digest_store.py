@@ -33,7 +33,7 @@ from posezoo.errors import SourceError, os_reason, redact_secrets
 from posezoo.files.file_lock import discard, lock_file, remove_lock
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
-from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.model import SourceFile
 from posezoo.user_folders import show_addresses
 
 _LOCK = ".lock"
