@@ -1,4 +1,4 @@
-"""Commands that answer at once import nothing heavy."""
+"""Commands that answer at once import nothing heavy, and do no step twice."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 
+import numpy
 import pytest
 
+from fakes.counted_run import CountedRun, count_run
 from posezoo.cli.main import VERBS
 
 HEAVY = ("requests", "numpy", "openvino", "torch", "nncf", "cv2", "tqdm", "onnx", "scipy")
@@ -84,11 +86,55 @@ def test_importing_posezoo_imports_nothing_heavy():
     assert imported("import posezoo") == set()
 
 
-def test_get_of_an_up_to_date_model_imports_nothing_heavy(tmp_path, blazepose):
-    folder = blazepose.output_dir
-    args = ["get", "blazepose-full", "--output_dir", str(folder), "--quiet"]
-    code = f"from posezoo.cli.main import main\nassert main({args!r}) == 0"
-    assert imported(code, allowed=("numpy",)) == set()
+#: What no list needs: the download, its connections, and the events of long tasks.
+NOT_FOR_LISTS = (
+    *("posezoo.events", "posezoo.console", "posezoo.download.context", "posezoo.lockfile"),
+    *(
+        "posezoo.download.model_download",
+        "posezoo.files.stores",
+        "posezoo.pipeline.store_transfers",
+    ),
+    *("tempfile", "secrets", "random", "importlib.metadata", "email", "html.parser"),
+)
+
+
+def test_list_takes_no_step_that_it_does_not_show():
+    run = count_run("list")
+    assert not {*HEAVY, *NOT_FOR_LISTS} & run.modules
+    assert read_twice(run) == set()
+    # Reading model.yml takes 115 of the functions, in 12 files.
+    assert run.functions <= 265
+    assert run.files <= 35
+
+
+def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose):
+    args = ["get", "blazepose-full", "--output_dir", str(blazepose.output_dir), "--quiet"]
+    count_run(*args)  # the cards are drawn if no other test had them drawn
+    run = count_run(*args)
+    assert not set(HEAVY) & run.modules
+    assert "posezoo.cards.model_card" not in run.modules
+    # Two checks of different things read the record of an IR.
+    assert {name for name in read_twice(run) if not name.endswith("provenance.json")} == set()
+    assert max(run.opens.values()) <= 2
+    assert sum(run.opens.values()) <= 30
+    assert len({name for name in run.modules if name.startswith("posezoo.")}) <= 110
+    assert run.functions <= 335
+    assert run.files <= 55
+
+
+def read_twice(run: CountedRun) -> set[str]:
+    return {path for path, times in run.opens.items() if times > 1}
+
+
+def test_run_with_nothing_to_convert_imports_no_network_code(blazepose, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), numpy.zeros((64, 64, 3), numpy.uint8))
+    folders = ["--weights_dir", str(blazepose.output_dir), "--output", str(tmp_path / "out")]
+    run = count_run("run", "--input", str(photo), *folders, "--quiet")
+    assert set(HEAVY) & run.modules <= {"numpy", "openvino", "cv2"}
+    assert run.functions <= 510
+    assert run.files <= 78
 
 
 def test_a_verb_does_not_import_the_other_verbs():

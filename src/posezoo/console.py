@@ -8,7 +8,6 @@ of the progress and the lines about measured results are also used by Open Model
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -17,13 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from posezoo import events
-from posezoo.errors import (
-    PosezooError,
-    error_lines,
-    escape_control_characters,
-    os_reason,
-    printable,
-)
+from posezoo.errors import MessageWriter, escape_control_characters, os_reason, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -280,7 +273,7 @@ def _words_of(event: events.Event) -> dict[str, str]:
     }
 
 
-class Console:
+class Console(MessageWriter):
     """A listener that writes to a stream, by default the standard error; if quiet, only warnings
     and errors.
 
@@ -296,14 +289,11 @@ class Console:
         quiet: bool = False,
         log: events.Listener = events.ignore_event,
     ) -> None:
-        self._stream = stream if stream is not None else sys.stderr
-        self._quiet = quiet
+        super().__init__(stream, quiet=quiet)
         self._log = log
         self._progress: dict[tuple[str, str], Progress] = {}  # by model, and file or unit
-        self._warnings: set[str] = set()
         self._working: set[str] = set()  # the models that have been started
         self._successes: dict[str, bool] = {}  # of the models that are finished
-        self._lock = threading.RLock()
 
     def __enter__(self) -> Console:
         return self
@@ -342,31 +332,12 @@ class Console:
             self._log = events.ignore_event
             self.warn(f"--log: {os_reason(error)}: nothing more is written to it")
 
-    def print_line(self, line: str) -> None:
-        """Show a line, unless the console is quiet."""
-        if not self._quiet:
-            self._write(line)
-
-    def warn(self, message: str) -> None:
-        """Show a warning, even if the console is quiet; a repeated warning is shown only once."""
-        with self._lock:
-            if message not in self._warnings:
-                self._warnings.add(message)
-                self._write(f"warning: {message}")
-
-    def print_error(self, error: PosezooError) -> None:
-        """Show a failure and its hint, even if the console is quiet."""
-        with self._lock:
-            for line in error_lines(error):
-                self._write(line)
-
     def _write(self, line: str) -> None:
-        line = printable(line)  # a server may have sent a name in it
         bars = [progress.bar for progress in self._progress.values() if progress.bar is not None]
         if bars:
-            bars[0].write(line, file=self._stream)
+            bars[0].write(printable(line), file=self._stream)
         else:
-            print(line, file=self._stream, flush=True)
+            super()._write(line)
 
     def _start(
         self, key: tuple[str, str], title: str, total: int, unit: str, initial: int = 0

@@ -8,11 +8,13 @@ import re
 import shlex
 import shutil
 import sys
+import threading
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import TextIO
 
 from posezoo.user_folders import show_addresses
 
@@ -292,12 +294,48 @@ def escape_control_characters(text: str) -> str:
     Names from downloaded files need this: such characters could, for example, move the terminal's
     cursor.
     """
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def printable(text: str) -> str:
     """A message for the user: it shows paths in stores as addresses, and no control characters."""
     return escape_control_characters(show_addresses(text))
+
+
+class MessageWriter:
+    """Writes messages to a stream, by default the standard error; if quiet, only warnings and
+    errors.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._quiet = quiet
+        self._warnings: set[str] = set()
+        self._lock = threading.RLock()
+
+    def print_line(self, line: str) -> None:
+        """Show a line, unless the writer is quiet."""
+        if not self._quiet:
+            self._write(line)
+
+    def warn(self, message: str) -> None:
+        """Show a warning, even if the writer is quiet; a repeated warning is shown only once."""
+        with self._lock:
+            if message not in self._warnings:
+                self._warnings.add(message)
+                self._write(f"warning: {message}")
+
+    def print_error(self, error: PosezooError) -> None:
+        """Show a failure and its hint, even if the writer is quiet."""
+        with self._lock:
+            for line in error_lines(error):
+                self._write(line)
+
+    def _write(self, line: str) -> None:
+        # A server may have sent a name in the line.
+        print(printable(line), file=self._stream, flush=True)
 
 
 def sanitize(text: str) -> str:

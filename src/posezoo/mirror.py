@@ -20,10 +20,10 @@ from pathlib import Path
 
 from posezoo.download.cache_entries import own_files
 from posezoo.download.context import ConnectionPool, DownloadContext
-from posezoo.download.digest_store import entry_path
 from posezoo.download.file_download import download_file
 from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.download.options import DownloadOptions, refuse_license
+from posezoo.download.origins import entry_path
 from posezoo.download.published_photos import SAMPLES
 from posezoo.download.sources.python_package import download_wheel
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES

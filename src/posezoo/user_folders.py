@@ -62,6 +62,8 @@ class StorePath:
 
 def show_addresses(text: str) -> str:
     """Write the paths of working copies in a text as the addresses that the user knows."""
+    if not any(f"{os.sep}{store}{os.sep}" in text for store in STORES):
+        return text  # most lines have none
     try:
         folder = f"{_working_copies()}{os.sep}"
     except RuntimeError:

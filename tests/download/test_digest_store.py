@@ -7,7 +7,7 @@ import pytest
 
 from fakes.files import declared, put
 from fakes.server import Server
-from posezoo.download.digest_store import entry_path
+from posezoo.download.origins import entry_path
 from posezoo.errors import DownloadError, SourceError, redact_secrets
 from posezoo.events import CachedFileUsed, FileDownloadStarted, WarningIssued
 from posezoo.spec.model import Digest

@@ -7,8 +7,9 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.server import Server
-from posezoo.download.model_download import FileOrigin, download_model, plan_download
+from posezoo.download.model_download import download_model, plan_download
 from posezoo.download.options import DownloadOptions
+from posezoo.download.origins import FileOrigin
 from posezoo.errors import DownloadError
 from posezoo.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
 from posezoo.layout import ModelLayout

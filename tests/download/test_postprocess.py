@@ -12,8 +12,9 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import declared, model
-from posezoo.download.model_download import FileOrigin, download_model, plan_download
+from posezoo.download.model_download import download_model, plan_download
 from posezoo.download.options import DownloadOptions
+from posezoo.download.origins import FileOrigin
 from posezoo.errors import DownloadError
 from posezoo.events import (
     FilePostprocessingStarted,

@@ -17,8 +17,8 @@ from fakes.wheels import make_wheel, member_of, serve_index
 from fakes.zoo import as_yaml, declared_file, omz_yml
 from posezoo.cli import main as command_line
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
-from posezoo.download.digest_store import entry_path
 from posezoo.download.options import DownloadOptions
+from posezoo.download.origins import entry_path
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES, read_wheel_registry
 from posezoo.errors import (
     ConversionError,

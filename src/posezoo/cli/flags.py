@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.console import Console
 from posezoo.errors import PosezooError, SettingsError, explain_windows_path
-from posezoo.events import ignore_event
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -27,6 +25,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 from posezoo.user_folders import STORES, StorePath
 
 if TYPE_CHECKING:
+    from posezoo.console import Console
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.for_each import Executor
     from posezoo.registry import Registry
@@ -557,7 +556,9 @@ def executor_from_args(
 
 def console_from_args(args: argparse.Namespace) -> Console:
     """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
+    from posezoo.console import Console
     from posezoo.event_log import EventLog
+    from posezoo.events import ignore_event
 
     is_logged = args.log is not None and not args.dry_run  # in a dry run nothing happens
     log = EventLog(args.log) if is_logged else ignore_event

@@ -16,7 +16,7 @@ from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import CompositeSpec, Framework, Precision
 
 if TYPE_CHECKING:
-    from posezoo.console import Console
+    from posezoo.errors import MessageWriter
     from posezoo.registry import Selection
     from posezoo.settings import Settings
 
@@ -83,7 +83,7 @@ def select_filtered(
     settings: Settings,
     filters: ModelFilters,
     patterns: Sequence[str] | None,
-    console: Console,
+    console: MessageWriter,
     *,
     is_all: bool,
 ) -> tuple[list[ModelFacts], Selection]:

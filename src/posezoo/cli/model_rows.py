@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.facts.json_projection import project, to_json
 from posezoo.registry import registry_name, registry_root
+from posezoo.user_folders import StorePath
 
 if TYPE_CHECKING:
     from posezoo.download.availability import Availability
@@ -52,16 +53,21 @@ def find_weights(
     Args:
         asks_sources: whether sources are asked over the network if they have the files.
     """
-    from posezoo.download.availability import find_available
+    from posezoo.download.availability import find_availability, find_available
+    from posezoo.download.origins import NONE_STORED
     from posezoo.layout import ModelLayout
-    from posezoo.pipeline import store_transfers
     from posezoo.pipeline.zoo_context import download_options
 
     options = download_options(settings)
     layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
     parts = {part.full_name: part for facts in models for part in facts.parts}
+    stored = dict.fromkeys(parts, NONE_STORED)
+    if any(folder and StorePath.of(folder) for folder in (layout.download_dir, options.cache_dir)):
+        from posezoo.pipeline.store_transfers import observe
+
+        stored = {name: observe(part, layout, options) for name, part in parts.items()}
     states = {
-        name: store_transfers.locate_weights(part, layout, options) for name, part in parts.items()
+        name: find_availability(part, layout, options, stored[name]) for name, part in parts.items()
     }
     available = None
     if asks_sources:

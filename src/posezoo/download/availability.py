@@ -4,18 +4,35 @@ answers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from posezoo.download.digest_store import entry_path
-from posezoo.download.model_download import NONE_STORED, FileOrigin, PlannedFile, plan_download
-from posezoo.download.options import DownloadOptions
+from posezoo.download.options import DownloadOptions, refuse_license
+from posezoo.download.origins import (
+    NONE_STORED,
+    FileOrigin,
+    entry_path,
+    hub_cache_path,
+    mirror_folder,
+    select_files,
+)
 from posezoo.errors import LicenseError
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, ModelSpec, Source
-from posezoo.spec.sources import PackageSource
+from posezoo.spec.model import Digest, ModelSpec, Source, SourceFile
+from posezoo.spec.sources import (
+    FileSource,
+    GoogleDriveSource,
+    HttpSource,
+    HuggingFaceSource,
+    PackageSource,
+    StorageSource,
+)
+
+# Of these types of sources, no other program has copies on this machine.
+_WITHOUT_COPIES = (FileSource, GoogleDriveSource, HttpSource, PackageSource, StorageSource)
 
 #: What is on a disk of this machine, or in a folder that counts as one.
 LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
@@ -70,18 +87,80 @@ def find_availability(
 ) -> Availability:
     """Where the files of a model come from, as far as no server has to be asked.
 
-    ``stored`` is as for ``plan_download``.
+    They are the places of ``plan_download``, without the names of all candidates. ``stored`` is as
+    there.
     """
+    precisions = spec.precisions if spec.is_ir else ("",)
+    try:
+        refuse_license(spec, options.allow_licenses)
+    except LicenseError:
+        return Availability(spec, {str(precision): (REFUSED,) for precision in precisions})
+    # Most models were never downloaded.
+    has_folder = layout.checkpoint is not None or layout.model_download_dir(spec).is_dir()
+    places = {}
+    for file in spec.files:
+        is_known = file.is_pinned or options.first_use is not None
+        origin = None
+        if is_known and (has_folder or stored) and _is_here(file, spec, layout, options, stored):
+            origin = FileOrigin.HERE
+        elif is_known:
+            origin = _find_copy(file, options, stored)
+        places[file.name] = _name_place(file, origin, options)
     by_precision = {}
-    for precision in spec.precisions if spec.is_ir else ("",):
-        try:
-            precisions = [precision] if precision else None
-            plan = plan_download(spec, layout, options, precisions, stored=stored)
-            names = [_place(planned, options) for planned in plan]
-        except LicenseError:
-            names = [REFUSED]
-        by_precision[str(precision)] = tuple(dict.fromkeys(names))
+    for precision in precisions:
+        files = select_files(spec, [precision] if precision else None)
+        by_precision[str(precision)] = tuple(dict.fromkeys(places[file.name] for file in files))
     return Availability(spec, by_precision)
+
+
+def _is_here(
+    file: SourceFile,
+    spec: ModelSpec,
+    layout: ModelLayout,
+    options: DownloadOptions,
+    stored: Mapping[Path, int],
+) -> bool:
+    from posezoo.files.postprocess_state import is_unpacked
+    from posezoo.files.verified_files import is_verified_file
+
+    if file.is_pinned and is_unpacked(file, spec, layout, rehash=options.verify):
+        return True
+    target = layout.file_path(spec, file)
+    is_stored = target in stored and file.size in (None, stored[target])
+    return is_stored or is_verified_file(target, file, remember=False)
+
+
+def _find_copy(
+    file: SourceFile, options: DownloadOptions, stored: Mapping[Path, int]
+) -> FileOrigin | None:
+    """Which place on a disk has a copy of a file: the cache, or a mirror."""
+    for origin, path in _list_copies(file, options):
+        if path in stored:
+            return origin
+        if os.path.lexists(path):  # else nothing has to be imported
+            from posezoo.files.verified_files import has_size
+
+            if has_size(path, file.size):
+                return origin
+    return None
+
+
+def _list_copies(file: SourceFile, options: DownloadOptions) -> Iterator[tuple[FileOrigin, Path]]:
+    if file.checksum is not None:
+        name = entry_path(file.checksum)
+        if options.cache_dir is not None:
+            yield FileOrigin.CACHE, options.cache_dir / name
+        for root in filter(None, map(mirror_folder, options.mirrors)):
+            yield FileOrigin.MIRROR, root / name
+    for source in file.sources:
+        if isinstance(source, HuggingFaceSource):
+            yield FileOrigin.MIRROR, hub_cache_path(source)
+        elif not isinstance(source, _WITHOUT_COPIES):
+            from posezoo.download.source_types import find_source_type
+
+            copy = find_source_type(source).find_local_copy(source)
+            if copy is not None and copy.path is not None:
+                yield FileOrigin(copy.kind.value), copy.path
 
 
 def find_available(models: Sequence[Availability], options: DownloadOptions) -> set[str]:
@@ -110,15 +189,14 @@ def _has_answers(spec: ModelSpec, precision: str, good: Collection[tuple[str, st
     return bool(files) and all((spec.full_name, file) in good for file in files)
 
 
-def _place(planned: PlannedFile, options: DownloadOptions) -> str:
-    if planned.origin is not FileOrigin.SOURCE:
-        return str(planned.origin.value)
-    sources = planned.file.sources
-    digest = package_digest(sources[0]) if sources else None
+def _name_place(file: SourceFile, origin: FileOrigin | None, options: DownloadOptions) -> str:
+    if origin is not None:
+        return str(origin.value)
+    digest = package_digest(file.sources[0]) if file.sources else None
     if digest is None or options.cache_dir is None:
-        return name_source(sources)
+        return name_source(file.sources)
     is_cached = (options.cache_dir / entry_path(digest)).is_file()
-    return str(FileOrigin.CACHE.value) if is_cached else name_source(sources)
+    return str(FileOrigin.CACHE.value) if is_cached else name_source(file.sources)
 
 
 def package_digest(source: Source) -> Digest | None:
@@ -135,5 +213,7 @@ def name_source(sources: Iterable[Source]) -> str:
         return "nowhere"
     if isinstance(source, PackageSource):
         return source.index
-    host: str | None = urlsplit(str(source)).hostname
+    # The text of a source has no secrets, and neither has its host.
+    address = source.url if isinstance(source, (HttpSource, StorageSource)) else str(source)
+    host: str | None = urlsplit(address).hostname
     return host or type(source).__name__.removesuffix("Source").lower()

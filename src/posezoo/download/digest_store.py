@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote
 
 from posezoo.download.candidates import (
     ByteStream,
@@ -26,6 +25,7 @@ from posezoo.download.candidates import (
     reading,
 )
 from posezoo.download.context import DownloadContext
+from posezoo.download.origins import entry_path, is_in_store, mirror_folder
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.stored_file import open_stored_file
@@ -33,16 +33,11 @@ from posezoo.errors import SourceError, os_reason, redact_secrets
 from posezoo.files.file_lock import discard, lock_file, remove_lock
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
-from posezoo.spec.model import Digest, SourceFile
-from posezoo.user_folders import STORES, show_addresses
+from posezoo.spec.model import SourceFile
+from posezoo.user_folders import show_addresses
 
 _LOCK = ".lock"
 _OURS = re.compile(r"[0-9a-f]{40,128}\.(new|lock)")
-
-
-def entry_path(digest: Digest) -> str:
-    """The path of a file relative to a store's root, with / as the separator."""
-    return f"1/{digest.value[:2]}/{digest.value[2:]}"
 
 
 def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
@@ -57,20 +52,19 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
         read: OpenCandidate = partial(open_local_file, path)
         candidates.append(Candidate(name, CandidateKind.CACHE, read, path))
     for address in context.options.mirrors:
-        if address.startswith(tuple(f"{store}://" for store in STORES)):
-            name = f"{address}/{path_in_store}"
-            read = partial(open_stored_file, name, file, context)
-            candidates.append(Candidate(redact_secrets(name), CandidateKind.MIRROR, read))
-        elif address.lower().startswith(("http://", "https://")):
-            read = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
-            candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
-        else:
-            plain = re.sub(r"^file:(//[^/]*)?", "", address)
-            root = Path(address if plain == address else unquote(plain))
+        root = mirror_folder(address)
+        if root is not None:
             path = root / path_in_store
             candidates.append(
                 Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
             )
+        elif is_in_store(address):
+            name = f"{address}/{path_in_store}"
+            read = partial(open_stored_file, name, file, context)
+            candidates.append(Candidate(redact_secrets(name), CandidateKind.MIRROR, read))
+        else:
+            read = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
+            candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
     return tuple(candidates)
 
 

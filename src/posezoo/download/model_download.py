@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from types import MappingProxyType
 
 from posezoo.download.candidates import Candidate
 from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.file_download import download_file, unpinned_error
 from posezoo.download.options import DownloadOptions, refuse_license
+from posezoo.download.origins import NONE_STORED, FileOrigin, select_files
 from posezoo.download.postprocess import postprocess
 from posezoo.download.provenance_json import NAME, update_provenance_json
 from posezoo.download.source_types import list_candidates
@@ -28,15 +27,7 @@ from posezoo.events import (
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.files.verified_files import has_size, is_verified_file
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import ModelSpec, Precision, SourceFile
-
-# The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer
-# precisions.
-_PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
-
-
-#: The sizes of files in stores, by path, if there are none.
-NONE_STORED: Mapping[Path, int] = MappingProxyType({})
+from posezoo.spec.model import ModelSpec, SourceFile
 
 # The files of a model, each with its path.
 Places = Sequence[tuple[SourceFile, Path]]
@@ -50,15 +41,6 @@ class Downloaded:
 
     spec: ModelSpec
     files: tuple[Path, ...]
-
-
-class FileOrigin(Enum):
-    """Where a planned file comes from."""
-
-    HERE = "here"
-    CACHE = "cache"
-    MIRROR = "mirror"
-    SOURCE = "source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +214,3 @@ def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: Downl
     unpinned = [file for file in files if not file.is_pinned]
     if unpinned and options.first_use is None:
         raise unpinned_error(unpinned)
-
-
-def select_files(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
-    """Select files by Open Model Zoo's rule: the name of a file's top-level folder is its
-    precision.
-    """
-    if precisions is None:
-        return spec.files
-    left_out = _PRECISION_FOLDERS - set(precisions)
-    return tuple(
-        file
-        for file in spec.files
-        if "/" not in file.name or file.name.split("/")[0] not in left_out
-    )

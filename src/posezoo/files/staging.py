@@ -10,7 +10,6 @@ import errno
 import os
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -109,6 +108,8 @@ def remove_tree(folder: Path) -> None:
     Raises:
         OSError: something in it cannot be removed.
     """
+    from uuid import uuid4
+
     while children := list(folder.iterdir()):
         for child in children:
             if child.is_symlink() or not child.is_dir():
@@ -122,6 +123,6 @@ def remove_tree(folder: Path) -> None:
                     # In this way no path becomes too long for the system. Moving a folder needs the
                     # right to write to it.
                     path.chmod(0o700)
-                    path.rename(folder / uuid.uuid4().hex)
+                    path.rename(folder / uuid4().hex)
             child.rmdir()
     folder.rmdir()

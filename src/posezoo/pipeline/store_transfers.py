@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.download.availability import Availability, find_availability, package_digest
-from posezoo.download.digest_store import entry_path
-from posezoo.download.model_download import select_files
 from posezoo.download.options import DownloadOptions
+from posezoo.download.origins import entry_path, select_files
 from posezoo.download.provenance_json import NAME
 from posezoo.errors import OutputError, SourceError
 from posezoo.events import Listener, WarningIssued, ignore_event

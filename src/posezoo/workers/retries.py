@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,5 +102,7 @@ def _pause_s(attempt: int, error: TransientSourceError) -> float:
     """Seconds before the next attempt: as the server asks, else a growing, random number."""
     if error.retry_after_s is not None:
         return error.retry_after_s
+    from random import uniform
+
     pause_s = min(_FIRST_PAUSE_S * 2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
-    return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not retry at the same time
+    return pause_s * uniform(0.5, 1.0)  # so that many clients do not retry at the same time

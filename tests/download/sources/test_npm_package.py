@@ -30,10 +30,10 @@ from fakes.npm import (
 from fakes.server import PAGE, Server
 from posezoo.download import npm_config
 from posezoo.download.context import DownloadContext
-from posezoo.download.digest_store import entry_path
 from posezoo.download.model_download import download_model
 from posezoo.download.npm_config import read_npm_config
 from posezoo.download.options import DownloadOptions
+from posezoo.download.origins import entry_path
 from posezoo.download.sources.npm_package import NpmClient
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
 from posezoo.events import FileDownloadStarted, PackageDownloadFinished, PackageDownloadStarted

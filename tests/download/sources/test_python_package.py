@@ -13,9 +13,9 @@ import pytest
 from fakes.files import declared, model, put
 from fakes.server import Server
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
-from posezoo.download.digest_store import entry_path
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
+from posezoo.download.origins import entry_path
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
 from posezoo.events import FileDownloadFinished, FileDownloadStarted
 from posezoo.layout import ModelLayout

@@ -41,8 +41,14 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
-from posezoo.cli.report import align_columns, print_result, terminal_width, truncate_to_width
-from posezoo.console import Console
+from posezoo.cli.report import (
+    align_columns,
+    print_json,
+    print_result,
+    terminal_width,
+    truncate_to_width,
+)
+from posezoo.errors import MessageWriter
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import registry_name, registry_root
@@ -79,15 +85,17 @@ def run(args: argparse.Namespace) -> int:
     """Print a table of models; a composite comes before its parts."""
     settings = flags.settings_from_args(args)
     filters = filters_from_args(args)
-    with Console(quiet=args.quiet) as console:
-        models, selection = select_filtered(
-            settings, filters, args.models or None, console, is_all=False
-        )
-        weights = find_weights(settings, models, asks_sources=args.available)
-        if args.available:
-            models = [facts for facts in models if weights[facts.name].available]
-    answer = [model_to_json(facts, selection, weights[facts.name]) for facts in models]
-    print_result(args.format, answer, *_table(models, selection, weights))
+    messages = MessageWriter(quiet=args.quiet)
+    models, selection = select_filtered(
+        settings, filters, args.models or None, messages, is_all=False
+    )
+    weights = find_weights(settings, models, asks_sources=args.available)
+    if args.available:
+        models = [facts for facts in models if weights[facts.name].available]
+    if args.format == "json":
+        print_json([model_to_json(facts, selection, weights[facts.name]) for facts in models])
+    else:
+        print_result(args.format, None, *_table(models, selection, weights))
     return selection.exit_code
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from urllib.parse import quote
 
 from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
 from posezoo.download.context import DownloadContext
+from posezoo.download.origins import hub_cache_path
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
@@ -54,14 +54,7 @@ def open_hugging_face(
 
 def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
     """The copy in the local cache of the hub's own library; None if there is none."""
-    folder = "--".join(["models", *source.repository.split("/")])
-    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    if not cache:
-        user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        cache = f"{os.environ.get('HF_HOME') or f'{user_cache}/huggingface'}/hub"
-    path = Path(cache, folder, "snapshots", source.revision, source.file)
-    with suppress(RuntimeError):  # the user has no home folder
-        path = path.expanduser()
+    path = hub_cache_path(source)
     if not os.path.exists(path):
         return None
     return Candidate(str(path), CandidateKind.MIRROR, partial(open_local_file, path), path)

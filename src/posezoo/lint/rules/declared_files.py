@@ -154,10 +154,8 @@ def same_source(view: ModelView) -> Violations:
             for name, other in _find_same(view, file):
                 if name == view.name and other in variant.files[index:]:
                     continue  # the later one of both reports it
-                if _is_usual(view, file, other):
-                    continue  # the other one reports it
                 message = _compare_files(file, other, name, is_own=name == view.name)
-                if message:
+                if message and not _is_usual(view, file, other):  # else the other one reports it
                     place = view.variant_location(variant, "files", index)
                     texts = (f"{file.size} {file.checksum}", f"{other.size} {other.checksum}")
                     yield RuleViolation(place, message, f"files[{index}]", *texts)
@@ -174,9 +172,10 @@ def _is_usual(view: ModelView, file: SourceFile, other: SourceFile) -> bool:
 def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceFile]]:
     """The files with an address or the checksum of a file, with the names of their models."""
     for key in _file_keys(file):
+        if view.find_owner(key):
+            continue  # another rule reports an address that names the other model
         for name, other in view.zoo.group(_read_file_keys)[key][:MAX_COMPARED]:
-            # Another rule reports an address that names the other model.
-            if not view.find_owner(key) and not view.zoo.models[name].find_owner(key):
+            if not view.zoo.models[name].find_owner(key):
                 yield name, other
 
 
