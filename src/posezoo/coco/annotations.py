@@ -187,12 +187,12 @@ class _AnnotationParser:
         points = self._keypoints(entry, where, num_keypoints)
         keypoints = np.array(points, np.float64).reshape(num_keypoints, 3)
         (area,) = self._numbers([entry.get("area", FILLED * width * height)], 1, f"{where}.area")
-        found = int((keypoints[:, 2] > 0).sum())
-        labelled = found
+        marked = int((keypoints[:, 2] > 0).sum())
+        labelled = marked
         if not self.is_whole_body:  # it counts those of the body there
-            counted = {"num_keypoints": found, **entry}
+            counted = {"num_keypoints": marked, **entry}
             labelled = self._value(counted, "num_keypoints", int, where)
-        if labelled and not found:
+        if labelled and not marked:
             raise self._error(f"{where}: num_keypoints is {labelled}, but none is labelled")
         crowd = entry.get("iscrowd", 0)
         if crowd not in (0, 1):

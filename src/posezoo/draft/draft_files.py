@@ -34,14 +34,14 @@ def guess_framework(addresses: Sequence[str]) -> model.Framework:
     """The framework of published files by the ends of their names; a SettingsError if none is
     known.
     """
-    known: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
     for framework, model_format in FORMATS.items():
-        known += model_format.endings
+        endings += model_format.endings
         if any(_is_to_convert(_file_name(address), model_format) for address in addresses):
             return model.Framework(framework)
     raise SettingsError(
         f"--from: {sanitize(addresses[0])}: its suffix is not that of a known model format",
-        hint=f"give a file that ends in {', '.join(known)}, or add --framework",
+        hint=f"give a file that ends in {', '.join(endings)}, or add --framework",
     )
 
 

@@ -394,8 +394,8 @@ def _select_most_common_setting(
             best[subject] = max(both, key=lambda each: each.figures[metric])
 
     def rank(setting: str) -> tuple[int, str]:
-        found = by_setting[setting].values()
-        return len(found), max(measurement.date for measurement in found)
+        measurements = by_setting[setting].values()
+        return len(measurements), max(measurement.date for measurement in measurements)
 
     chosen = max(by_setting, key=rank, default="")
     return chosen, by_setting.get(chosen, {})
