@@ -97,7 +97,7 @@ def find_availability(
         return Availability(spec, {str(precision): (REFUSED,) for precision in precisions})
     # Most models were never downloaded.
     has_folder = layout.checkpoint is not None or layout.model_download_dir(spec).is_dir()
-    places = {}
+    place_by_file = {}
     for file in spec.files:
         is_known = file.is_pinned or options.first_use is not None
         origin = None
@@ -105,11 +105,12 @@ def find_availability(
             origin = FileOrigin.HERE
         elif is_known:
             origin = _find_copy(file, options, stored)
-        places[file.name] = _name_place(file, origin, options)
+        place_by_file[file.name] = _name_place(file, origin, options)
     by_precision = {}
     for precision in precisions:
         files = select_files(spec, [precision] if precision else None)
-        by_precision[str(precision)] = tuple(dict.fromkeys(places[file.name] for file in files))
+        names = dict.fromkeys(place_by_file[file.name] for file in files)
+        by_precision[str(precision)] = tuple(names)
     return Availability(spec, by_precision)
 
 
