@@ -29,7 +29,7 @@ from statistics import median
 
 from bench_convert import declare
 from cluster_simulation import Cluster, Task, simulate
-from harness import machine, record
+from harness import IS_TRIAL, amount, exit_code, machine, record
 
 from networks import NETWORKS, small
 from posezoo.files import verified_files
@@ -72,8 +72,7 @@ def add_models(kind: str, count: int, folder: Path) -> None:
             continue
         source, file = PUBLISHED[kind]
         model = folder / "models" / "public" / name
-        model.mkdir(parents=True)
-        shutil.copy(ROOT / "models" / "public" / source / "model.yml", model)
+        shutil.copytree(ROOT / "models" / "public" / source, model)  # outputs are recorded there
         target = folder / "files" / "public" / name / file
         target.parent.mkdir(parents=True)
         shutil.copy(_find_in_mirror(file), target)
@@ -97,21 +96,23 @@ def command(folder: Path, models: str, workers: int) -> list[str]:
 
 
 def convert_s(
-    folder: Path, models: str, workers: int, *, kill_after: int | None = None
+    folder: Path, models: str, worker_count: int, *, kill_after: int | None = None
 ) -> tuple[float, float]:
     """Wall seconds of a conversion, and when a worker was killed: after this number of models is
     finished.
     """
     start = time.perf_counter()
     process = subprocess.Popen(
-        command(folder, models, workers),
+        command(folder, models, worker_count),
         env={**os.environ, "HOME": str(folder)},
         stdout=subprocess.DEVNULL,
     )
     killed_s = 0.0
     while kill_after is not None and not killed_s and process.poll() is None:
-        if len(list((folder / "out").glob("public/*/FP16/provenance.json"))) >= kill_after:
-            os.kill(_workers_of(process.pid)[0], signal.SIGKILL)
+        finished = len(list((folder / "out").glob("public/*/FP16/provenance.json")))
+        workers = _workers_of(process.pid) if finished >= kill_after else []
+        if workers:
+            os.kill(workers[0], signal.SIGKILL)
             killed_s = time.perf_counter() - start
         time.sleep(0.02)
     if process.wait() != 0:
@@ -124,7 +125,7 @@ def _workers_of(pid: int) -> list[int]:
     for thread in Path(f"/proc/{pid}/task").iterdir():
         children += [int(child) for child in (thread / "children").read_text().split()]
     return [
-        child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+        child for child in children if b"serve()" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
 
 
@@ -179,7 +180,8 @@ def measure_costs(folder: Path, count_by_kind: Mapping[str, int]) -> tuple[dict[
 
 def main() -> int:
     """Measure, predict, print and record."""
-    count, several = 40, 8
+    count = amount(40, trial=4)
+    several = amount(8, trial=2)
     if not MIRROR.is_dir():
         print(f"{MIRROR}: does not exist; the models' files are read from there", file=sys.stderr)
         return 1
@@ -188,7 +190,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         costs, start_s = measure_costs(
-            folder, dict.fromkeys(kinds, several) | dict.fromkeys(LARGE, 3)
+            folder, dict.fromkeys(kinds, several) | ({} if IS_TRIAL else dict.fromkeys(LARGE, 3))
         )
         # Two workers compete for the cores, because the self-check of a model runs beside its
         # conversion, and for memory: how much longer does each conversion take? The pattern is for
@@ -228,7 +230,7 @@ def main() -> int:
     has_passed = len(digests) == 1 and all(
         abs(result["error"]) <= BAR for result in results.values()
     )
-    return 0 if has_passed else 1
+    return exit_code(not has_passed)
 
 
 if __name__ == "__main__":
