@@ -62,7 +62,7 @@ def test_a_network_and_a_checkpoint_are_converted(converted):
         "",
     )
     assert sorted(path.name for path in place.iterdir()) == [
-        *("FP32", "README.md", "card.json"),
+        *(".posezoo", "FP32", "README.md", "card.json"),
         f"{NETWORK}.onnx",
     ]
     card = (place / "README.md").read_text("utf-8")

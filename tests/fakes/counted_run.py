@@ -75,7 +75,9 @@ def _main(source: str, *args: str) -> None:
     report = {
         "functions": sorted(called),
         "modules": sorted(sys.modules),
-        "opens": [path for path in opens if not path.startswith(code_files)],
+        "opens": [
+            path for path in opens if not path.startswith(code_files) and path[-4:] != ".pyc"
+        ],
     }
     sys.stderr.write(json.dumps(report))
     raise SystemExit(code)

@@ -231,6 +231,7 @@ def convert(
     due = select_due(spec.full_name, plan.irs, listener)
     is_in_store = StorePath.of(layout.output_dir) is not None
     if not (due or is_in_store or options.keep_onnx):
+        remove_stale_staging_dirs(layout.model_dir(spec))
         return Converted(resolved, irs)
     with store_transfers.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
