@@ -130,15 +130,15 @@ build/posenet-env/.installed:
 
 posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests compare with; needs node
 
-# Without their dependencies, which are in the environment of the tests: torchvision's would replace PyTorch for the CPU.
+# Without their dependencies: those that the tests need are in the environment of the tests.
 TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
 build/judges/.installed:
-	$(PIP) install --no-deps --target build/judges torchvision==0.28.0 timm==1.0.31 \
+	$(PIP) install --no-deps --target build/judges \
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 $(TRACKERS)
 	@touch $@
 
-judges: build/judges/.installed  ## publishers' own programs, which tests compare with ours: torchvision, timm, transformers, rtmlib; other trackers
+judges: build/judges/.installed  ## publishers' own programs, which tests compare with ours: transformers, rtmlib; other trackers
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

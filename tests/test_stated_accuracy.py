@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from fakes.command import posezoo, posezoo_process
+from fakes.fence import ONLINE
 from posezoo.facts.comparison import select_accuracy
 from posezoo.facts.model_facts import measurements_of
 from posezoo.registry import open_registry
@@ -124,6 +125,8 @@ def test_the_command_gives_the_ap_that_readme_states(
     model, precision, people, ap, npm_mirror, shared, cache, tmp_path
 ):
     photos = shared / "data" / "photos"
+    # Which is read in place of the user's.
+    (tmp_path / "posezoo.cfg").touch()
     # A process of its own: two models come from the user's npm registry, which the process of the tests cannot reach.
     ended = posezoo_process(
         *("evaluate", model.name, "--precision", precision, "--format", "json"),
@@ -135,6 +138,8 @@ def test_the_command_gives_the_ap_that_readme_states(
             "--output",
             tmp_path / "out",
         ),
+        cwd=tmp_path,
+        **ONLINE,
         POSEZOO_MIRROR=str(npm_mirror),
         XDG_CACHE_HOME=str(cache),
     )
