@@ -6,6 +6,8 @@ BIN     = $(VENV)/bin
 PIN    ?= -c constraints.txt
 # What else openvino-dev brings for Model Optimizer to read.
 MO_EXTRAS ?= caffe
+# No program of this project reports to the makers of ONNX Runtime, neither tests nor measured peers.
+export ORT_DISABLE_TELEMETRY = 1
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help

@@ -36,6 +36,8 @@ FIXED = {
     "PIP_CONFIG_FILE": os.devnull,
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INDEX": "1",
+    # ONNX Runtime reports to its makers as soon as it is loaded.
+    "ORT_DISABLE_TELEMETRY": "1",
     # PyTorch's threads wait for each other in a loop. Where several tests share the cores, that takes up to four
     # times as much CPU time as the work. numpy's threads do so, too; posezoo's commands have one.
     "OMP_WAIT_POLICY": "PASSIVE",
