@@ -174,8 +174,9 @@ def import_runtime(module: str) -> Any | None:
 
     The import takes 0.1 s; a caller can do it while it waits for something else.
     """
-    # ONNX Runtime 1.31 would write an identifier to the user's cache and report to its makers. It reads this variable
-    # when it is loaded; its function that turns events off comes too late (docs/Privacy.md in its package).
+    # ONNX Runtime 1.31 would write an identifier to the user's cache and report to its makers. It
+    # reads this variable when it is loaded; its function that turns events off comes too late
+    # (Privacy.md in its package).
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         return import_module(module) if module else None
