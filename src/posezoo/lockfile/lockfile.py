@@ -19,6 +19,7 @@ from posezoo.ir.provenance import SUFFIXES, FileContent
 from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
+    MADE,
     MODEL_YML,
     LockChange,
     LockEntries,
@@ -217,6 +218,11 @@ class LockFile:
         locked = self.entries.get((model_key(spec), MODEL_YML, False))
         return locked is not None and locked.decides_the_same(next(declaration_entries(spec, "")))
 
+    def lists_ir(self, spec: ModelSpec) -> bool:
+        """Whether an IR of the model is in the lock."""
+        name = model_key(spec)
+        return any(entry.origin == MADE and entry.model == name for entry in self.entries.values())
+
     def explain_other_texts(self, specs: Iterable[ModelSpec]) -> str:
         """Which declarations a strict lock accepts although their texts changed; empty if none
         did.
@@ -291,7 +297,11 @@ class AgreedIr:
         """Raise a LockError if the lock does not list both files of the IR."""
         for suffix, file in self.files.items():
             if suffix not in self.digests:
-                raise _unknown_file_error(self.lock, self.model, file)
+                made = f"posezoo get {self.model}, then posezoo lock {self.model}"
+                raise LockError(
+                    f"{self.model}: {file} is not in {self.lock}, and --locked allows nothing else",
+                    hint=f"where the lock is made: {made}",
+                )
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
