@@ -19,7 +19,7 @@ from unittest import mock
 KEPT = {
     *("PATH", "TMPDIR", "LD_LIBRARY_PATH", "PYENV_ROOT", "PYTHONPATH", "PYTHONPYCACHEPREFIX"),
     *("FIRST_MINUTES", "POSENET_PEER", "REDRAW_GOLDEN", "SOAK_MOMENTS", "TFJS_MODELS"),
-    *("POSEZOO_ALL_TESTS", "STORE_PUBLIC_FACE", "STORE_REPLAY"),
+    *("STORE_PUBLIC_FACE", "STORE_REPLAY"),
 }
 KEPT_PREFIXES = ("COVERAGE_", "PYTEST_")
 
@@ -44,6 +44,9 @@ FIXED = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 
+#: Whether a skip is an error. posezoo itself would take the variable for an unknown setting.
+skips_are_errors = os.environ.get("POSEZOO_ALL_TESTS") == "1"
+
 #: The environment of tests that install packages from the tester's index: this is all they take from the tester.
 ONLINE: dict[str, str] = {}
 _OF_AN_INDEX = ("pip_", "uv_", "npm_config_")
@@ -53,7 +56,8 @@ _OF_A_NETWORK = ("_proxy", "cert", "cert_file", "cert_dir", "ca_bundle", "ca_cer
 def _put_up() -> None:
     """Take the tester's settings away from this process, and give it a home folder of its own.
 
-    A worker of pytest-xdist inherits all from the process that started it, and gets ``ONLINE`` from conftest.py.
+    A worker of pytest-xdist inherits all from the process that started it, and gets ``ONLINE`` and ``skips_are_errors``
+    from conftest.py.
     """
     # The converter of OpenVINO would look up a host, and write to the home folder.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
