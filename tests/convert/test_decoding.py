@@ -640,11 +640,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
         xml = get(resolved, context).irs[Precision.FP32]
         irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
     decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
-    roles = {
-        port.role: port.name
-        for port in spec.outputs
-        if port.role in ("keypoints", "landmarks", "presence")
-    }
+    roles = {port.role: port.name for port in spec.outputs}
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), size)
         feed = picture[None].astype(irs[True].input(0).element_type.to_dtype())
