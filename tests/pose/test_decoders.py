@@ -75,7 +75,11 @@ CELLS = 84
 
 #: For each decoder, outputs that hold nobody in an input of 64 x 64.
 NOBODY = {
-    "blazepose": {"landmarks": zeros(1, 195), "presence": zeros(1, 1), "heatmaps": zeros(1, 64, 64, 39)},
+    "blazepose": {
+        "landmarks": zeros(1, 195),
+        "presence": zeros(1, 1),
+        "heatmaps": zeros(1, 64, 64, 39),
+    },
     "openpose": {"heatmaps": zeros(1, 19, 8, 8), "pafs": zeros(1, 38, 8, 8)},
     "associative_embedding": {"heatmaps": zeros(1, 17, 32, 32), "embeddings": zeros(1, 17, 32, 32)},
     "heatmap": {"heatmaps": zeros(1, 17, 16, 16)},
