@@ -72,7 +72,7 @@ class BlazePoseOptions:
         quarters: whether faces are also searched in four overlapping quarters of the image, in
             which small people are larger. The detector then runs five times. People who are found
             without this option are also found with it. The default as the person detector of
-            another model.
+            another model, with a minimum score of 0.4.
     """
 
     min_detection_score: float = 0.5
@@ -380,7 +380,9 @@ DECODER = DecoderType(
     optional=(Output("Identity_4", (1, 117), role="world_landmarks"),),
     options=BlazePoseOptions,
     person_score="min_detection_score",
-    detector_options={"quarters": True},
+    # MoveNet Lightning has an AP of 0.326 with these people on 17 photos of COCO, and 0.290 with a
+    # minimum score of 0.5.
+    detector_options={"quarters": True, "min_detection_score": 0.4},
     decode=_decode,
     pipeline="posezoo.runtime.blazepose_pipeline:BlazePosePipeline",
     skeleton=SKELETON,
