@@ -21,9 +21,9 @@ class BlazePosePipeline:
         config.refuse_target_size()
         self._options: BlazePoseOptions = config.decoder_options
         networks = []
-        detected, found = blazepose.DECODER.networks
-        self._outputs = (*found, *blazepose.DECODER.optional)
-        for place, outputs in enumerate((detected, self._outputs)):
+        detections, landmarks = blazepose.DECODER.networks
+        self._outputs = (*landmarks, *blazepose.DECODER.optional)
+        for place, outputs in enumerate((detections, self._outputs)):
             graph = config.read_graph(place)
             graph.keep_outputs([output.name for output in outputs])
             for output in outputs:

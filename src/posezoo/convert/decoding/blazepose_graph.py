@@ -53,13 +53,13 @@ def _refine(points: Any, heatmaps: Any, size: Size) -> Any:
     # Truncated, so a little to the left of the first cell is inside.
     is_inside = ops.logical_and(is_above(cells, -1), ops.less(cells, constant(sides)))
     centers = ops.floor(ops.relu(cells))
-    places = [constant(range(columns)), constant(np.arange(rows)[:, None])]
-    for axis, place in enumerate(places):
+    indices = [constant(range(columns)), constant(np.arange(rows)[:, None])]
+    for axis, index in enumerate(indices):
         center = unsqueeze(take(centers, [axis], 2), [3])
-        is_near = ops.less_equal(ops.abs(place - center), constant(WINDOW))
+        is_near = ops.less_equal(ops.abs(index - center), constant(WINDOW))
         weights = ops.select(is_near, weights, constant(0))
     window = integers([2, 3])
-    sums = [ops.reduce_sum(weights * place, window) for place in places]
+    sums = [ops.reduce_sum(weights * index, window) for index in indices]
     total = unsqueeze(ops.reduce_sum(weights, window), [2])
     moved = ops.concat([unsqueeze(each, [2]) for each in sums], 2) / total * constant(size / sides)
     is_likely = ops.greater_equal(ops.reduce_max(weights, window), constant(MIN_CONFIDENCE))
