@@ -141,7 +141,16 @@ build/judges/.installed:
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 $(TRACKERS)
 	@touch $@
 
-judges: build/judges/.installed  ## publishers' own programs, which tests compare with ours: transformers, rtmlib; other trackers
+# BlazePose's publisher, which needs numpy 1 (1 GB). Newer versions have no mp.solutions.
+build/mediapipe-env/.installed:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
+	  { echo "Python 3.13 is too new for MediaPipe 0.10.21: make judges PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv build/mediapipe-env
+	build/mediapipe-env/bin/python -m pip --disable-pip-version-check --quiet install mediapipe==0.10.21
+	@touch $@
+
+# The packages first: they fit each Python.
+judges: build/judges/.installed build/mediapipe-env/.installed  ## publishers' own programs, which tests compare with ours: transformers, rtmlib, MediaPipe; other trackers
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

@@ -173,6 +173,16 @@ def people(rng: np.random.Generator) -> Maps:
     return {"people": values}
 
 
+def landmarks(rng: np.random.Generator) -> Maps:
+    """The landmarks of a person, some outside of their heatmaps; some of these are likely nowhere."""
+    raw = rng.normal(100, 90, (39, 5))
+    raw[rng.integers(39), :2] = rng.uniform(-5, 1, 2)
+    heatmaps = rng.normal(rng.normal(-3, 2, 39), 1.5, (1, 64, 64, 39))
+    heatmaps[0, rng.integers(64), rng.integers(64)] = rng.choice([-1e9, 1e9])
+    maps = {"landmarks": raw.reshape(1, 195), "presence": rng.random((1, 1)), "heatmaps": heatmaps}
+    return {role: array.astype(np.float32) for role, array in maps.items()}
+
+
 def detections(rng: np.random.Generator) -> Maps:
     rows = rng.uniform(-0.3, 1.3, (200, 7)).astype(np.float32)
     rows[:, 0], rows[:, 1] = 0, rng.integers(0, 3, 200)
@@ -210,13 +220,7 @@ CASES: dict[str, tuple] = {
     "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),
     "movenet": (lambda rng: {"keypoints": rng.random((1, 1, 17, 3), np.float32)}, {}),
     "movenet_multipose": (people, {}),
-    "blazepose": (
-        lambda rng: {
-            "landmarks": rng.normal(100, 90, (1, 195)).astype(np.float32),
-            "presence": rng.random((1, 1), np.float32),
-        },
-        {},
-    ),
+    "blazepose": (landmarks, {}),
     "detection": (detections, {}),
     "openpose": (crowd, find_decoder("openpose").graph.options),
     "openpose/in one output": (crowd_in_one_output, find_decoder("openpose").graph.options),
@@ -330,8 +334,12 @@ def faces(rng: np.random.Generator) -> Maps:
 
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
-def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(precision, tmp_path):
-    spec, decoder = described("blazepose", faces(np.random.default_rng(0)), tmp_path)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
+    precision, weighted, tmp_path
+):
+    maps = faces(np.random.default_rng(0))
+    spec, decoder = described("blazepose", maps, tmp_path, weighted=weighted)
     model = graph_of(with_decoding(spec, decoder), faces(np.random.default_rng(0)))
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
     compiled = ov.Core().compile_model(
@@ -350,15 +358,13 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(precisio
     assert found > 5 * SCENES
 
 
-def test_the_number_of_faces_is_a_choice_and_faces_are_not_averaged(tmp_path):
+def test_the_number_of_faces_is_a_choice(tmp_path):
     maps = faces(np.random.default_rng(0))
     spec, decoder = described("blazepose", maps, tmp_path)
     model = graph_of(with_decoding(spec, decoder, max_people=3), maps)
     assert [list(port.shape) for port in model.outputs] == [[3, 4, 3], [3]]
     with pytest.raises(ConversionError, match="finds at most 256 people, so --max_people 300"):
         graph_of(with_decoding(spec, decoder, max_people=300), maps)
-    with pytest.raises(ConversionError, match="the option weighted cannot be used"):
-        graph_of(with_decoding(spec, Decoder("blazepose", {"weighted": True})), maps)
 
 
 def test_the_number_of_boxes_is_a_choice_and_20_without_one(tmp_path):
@@ -634,11 +640,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
         xml = get(resolved, context).irs[Precision.FP32]
         irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
     decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
-    roles = {
-        port.role: port.name
-        for port in spec.outputs
-        if port.role in ("keypoints", "landmarks", "presence")
-    }
+    roles = {port.role: port.name for port in spec.outputs}
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), size)
         feed = picture[None].astype(irs[True].input(0).element_type.to_dtype())

@@ -52,6 +52,17 @@ def landmark_output(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return raw.reshape(1, 195)
 
 
+def landmark_maps(
+    points: np.ndarray, scores: np.ndarray, presence: float = 0.9
+) -> dict[str, np.ndarray]:
+    """The landmark network's outputs by role, with heatmaps that do not say where a keypoint is."""
+    return {
+        "landmarks": landmark_output(points, scores),
+        "presence": np.array([[presence]], np.float32),
+        "heatmaps": np.full((1, 64, 64, 39), -9, np.float32),
+    }
+
+
 def standing_person(x: float, y: float, height: float) -> np.ndarray:
     """(33, 2): BlazePose's keypoints of somebody who stands upright, the nose at (x, y)."""
     side = np.zeros((33, 2))

@@ -18,3 +18,11 @@ def judge(name: str) -> ModuleType:
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     return pytest.importorskip(name, reason="needs make judges")
+
+
+def mediapipe_python() -> Path:
+    """The Python of the environment that has MediaPipe's own program, which needs numpy 1."""
+    python = FOLDER.parent / "mediapipe-env" / "bin" / "python"
+    if not python.is_file():
+        pytest.skip("needs make judges")
+    return python

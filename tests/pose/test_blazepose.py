@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fakes.people import Face, detector_outputs, landmark_output, standing_person
+from fakes.people import Face, detector_outputs, landmark_maps, standing_person
 from fakes.views import to_input
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
@@ -87,9 +87,8 @@ def test_faces_overlap_as_far_as_is_allowed():
 def test_a_chain_of_faces_keeps_its_ends():
     """The middle one goes with the surest; what only the middle one touches stays."""
     chain = guesses((0, 0, 10, 10, 0.9), (4, 0, 14, 10, 0.8), (8, 0, 18, 10, 0.7))
-    assert np.allclose(
-        suppress_non_maxima(chain, BlazePoseOptions(max_overlap=0.3)).boxes[:, 0], [0, 8]
-    )
+    options = BlazePoseOptions(max_overlap=0.3, weighted=False)
+    assert np.allclose(suppress_non_maxima(chain, options).boxes[:, 0], [0, 8])
 
 
 def test_plain_suppression_takes_the_surest_as_it_is():
@@ -200,8 +199,8 @@ def test_landmarks_come_back_to_image_pixels(seed):
     view = rotated_square_transform(
         tuple(person[23:25].mean(axis=0)), rng.uniform(50, 4000), rng.uniform(-4, 4), (256, 256)
     )
-    raw = landmark_output(to_input(view, person), scores)
-    pose = blazepose.decode_pose(raw, 0.9, view, (900, 900))
+    maps = landmark_maps(to_input(view, person), scores)
+    pose = blazepose.decode_pose(maps, view, (900, 900))
     assert pose is not None
     keypoints = pose.keypoints
     assert keypoints.shape == (33, 3) and keypoints.dtype == np.float32
@@ -222,9 +221,8 @@ def test_the_sigmoid_knows_no_overflow():
 def test_a_pose_has_presence_for_score_and_a_box_inside_the_image():
     view = rotated_square_transform((320, 240), 600, 0, (256, 256))
     person = standing_person(320, -100, 700)
-    pose = blazepose.decode_pose(
-        landmark_output(to_input(view, person), np.full(33, 0.9)), 0.75, view, (640, 480)
-    )
+    maps = landmark_maps(to_input(view, person), np.full(33, 0.9), 0.75)
+    pose = blazepose.decode_pose(maps, view, (640, 480))
     assert pose is not None and pose.score == 0.75 and pose.skeleton == "blazepose-33"
     assert pose.box == pytest.approx((320 - 112, 0, 320 + 112, 480), abs=0.1)
 
@@ -232,10 +230,59 @@ def test_a_pose_has_presence_for_score_and_a_box_inside_the_image():
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_a_pose_of_no_numbers_is_no_pose(poison):
     view = rotated_square_transform((320, 240), 600, 0, (256, 256))
-    raw = landmark_output(standing_person(128, 20, 200), np.full(33, 0.9))
-    assert blazepose.decode_pose(raw, poison, view, (640, 480)) is None
-    raw[0, 20 * 5] = poison
-    assert blazepose.decode_pose(raw, 0.9, view, (640, 480)) is None
+    maps = landmark_maps(standing_person(128, 20, 200), np.full(33, 0.9), poison)
+    assert blazepose.decode_pose(maps, view, (640, 480)) is None
+    maps = landmark_maps(standing_person(128, 20, 200), np.full(33, 0.9))
+    maps["landmarks"][0, 20 * 5] = poison
+    assert blazepose.decode_pose(maps, view, (640, 480)) is None
+
+
+def hill(x: float, y: float, likely: float) -> np.ndarray:
+    """(64, 64, 1): the logits of a heatmap with one hill, at this place in pixels of the input."""
+    rows, columns = np.mgrid[:64, :64]
+    squared = (columns - x / 4) ** 2 + (rows - y / 4) ** 2
+    values = (likely * np.exp(-squared / 2)).clip(1e-6, 1 - 1e-6)
+    return np.log(values / (1 - values))[..., None].astype(np.float32)
+
+
+def refined(point: tuple[float, float], heatmap: np.ndarray) -> np.ndarray:
+    return blazepose.refine_landmarks(np.array([point], np.float32), heatmap, (256, 256))[0]
+
+
+def test_a_landmark_moves_to_the_hill_of_its_heatmap():
+    assert np.allclose(refined((130, 61), hill(127, 64.5, 0.9)), (127, 64.5), atol=0.2)
+
+
+def test_a_landmark_without_a_likely_cell_around_it_stays():
+    assert refined((130, 61), hill(128, 64, 0.49)).tolist() == [130, 61]
+    assert refined((130, 61), hill(128 + 60, 64, 0.9)).tolist() == [130, 61]
+
+
+@pytest.mark.parametrize("point", [(-4, 100), (256, 100), (100, -40), (100, 1e9)])
+def test_a_landmark_outside_of_its_heatmap_stays(point):
+    assert refined(point, np.full((64, 64, 1), 9, np.float32)).tolist() == list(point)
+
+
+def test_the_window_is_cut_at_the_edge_of_the_heatmap():
+    """Of the cells 0 to 4 and 60 to 63, which are alike, the means are 2 and 61.5."""
+    assert np.allclose(refined((7, 255), np.full((64, 64, 1), 9, np.float32)), (8, 4 * 61.5))
+    # Truncated, a little outside is inside.
+    assert np.allclose(refined((-3, 100), np.full((64, 64, 1), 9, np.float32)), (6, 100))
+
+
+def test_depth_has_the_scale_of_the_image_and_the_world_turns_with_the_region():
+    view = rotated_square_transform((320, 240), 512, math.pi / 2, (256, 256))
+    maps = landmark_maps(standing_person(128, 20, 200), np.full(33, 0.9))
+    assert blazepose.decode_pose(maps, view, (640, 480)).world is None
+    maps["landmarks"].reshape(39, 5)[:, 2] = np.arange(39)
+    maps["world_landmarks"] = np.tile(np.float32([0.1, -0.5, 0.2]), 39)[None]
+    pose = blazepose.decode_pose(maps, view, (640, 480))
+    assert np.allclose(pose.z, 2 * np.arange(33))
+    # The person lies: what is up in the region is right in the image.
+    assert np.allclose(pose.world, [[0.5, 0.1, 0.2]] * 33)
+    nose = pose.to_json()["keypoints"][0]
+    assert list(nose) == ["name", "x", "y", "score", "z", "x_m", "y_m", "z_m"]
+    assert (nose["z"], nose["x_m"]) == (0, pytest.approx(0.5))
 
 
 def test_one_person_found_twice_is_one():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes import crowds, space
-from fakes.people import landmark_output, standing_person
+from fakes.people import landmark_maps, standing_person
 from fakes.posenet import people_maps
 from posezoo import decode
 from posezoo.errors import InferenceError
@@ -75,7 +75,11 @@ CELLS = 84
 
 #: For each decoder, outputs that hold nobody in an input of 64 x 64.
 NOBODY = {
-    "blazepose": {"landmarks": zeros(1, 195), "presence": zeros(1, 1)},
+    "blazepose": {
+        "landmarks": zeros(1, 195),
+        "presence": zeros(1, 1),
+        "heatmaps": zeros(1, 64, 64, 39),
+    },
     "openpose": {"heatmaps": zeros(1, 19, 8, 8), "pafs": zeros(1, 38, 8, 8)},
     "associative_embedding": {"heatmaps": zeros(1, 17, 32, 32), "embeddings": zeros(1, 17, 32, 32)},
     "heatmap": {"heatmaps": zeros(1, 17, 16, 16)},
@@ -231,10 +235,7 @@ def test_an_input_has_a_width_and_a_height(size):
 
 def test_blazepose_landmarks_are_in_pixels_of_their_input():
     person = standing_person(128, 30, 200)
-    outputs = {
-        "landmarks": landmark_output(person, np.full(33, 0.9)),
-        "presence": np.array([[0.8]]),
-    }
+    outputs = landmark_maps(person, np.full(33, 0.9), 0.8)
     (pose,) = decode("blazepose", outputs, (256, 256))
     assert pose.skeleton == "blazepose-33" and pose.score == pytest.approx(0.8)
     assert np.allclose(pose.keypoints[:, :2], person, atol=1e-3)
@@ -251,6 +252,7 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         return {
             "landmarks": np.tile(np.float32([x, y, 0, 9, 9]), 39)[None],
             "presence": np.ones((1, 1)),
+            "heatmaps": np.full((1, 64, 64, 39), -9),
         }
     if decoder == "movenet":
         return {"keypoints": np.tile(np.float32([y / 64, x / 64, 0.9]), (1, 1, 17, 1))}

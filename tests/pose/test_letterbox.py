@@ -14,6 +14,7 @@ from posezoo.pose.letterbox import (
     letterbox_image,
     letterbox_transform,
     rotated_square_transform,
+    stretch_transform,
 )
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
 
@@ -154,3 +155,17 @@ def test_a_resized_image_equals_a_warped_one():
     photo = cv2.normalize(photo, None, 0, 255, cv2.NORM_MINMAX)
     view, seen = letterbox_image(photo, (456, 256))
     assert np.abs(seen.astype(int) - view.warp(photo)).max() <= 6
+
+
+def test_mediapipes_pixels_are_sampled_without_an_average():
+    """The corner of the input's first pixel is the center of the image's."""
+    image = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    view = stretch_transform((400, 400), (40, 40))
+    assert np.array_equal(view.sample(image), image[::10, ::10])
+
+
+def test_mediapipes_pixels_outside_are_black_or_those_of_the_edges():
+    image = np.full((100, 100, 3), 200, np.uint8)
+    view = rotated_square_transform((0, 50), 50, 0, (50, 50))
+    assert view.sample(image)[:, :24].max() == 0
+    assert view.sample(image, repeats_edges=True).min() == 200

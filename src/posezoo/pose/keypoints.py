@@ -198,6 +198,10 @@ class Pose:
         box: x0, y0, x1, y1 in pixels, inside the image.
         track_id: the number of the person in a video, from 1; None if people are not tracked, or
             this person is not numbered yet.
+        z: (K,) float32: how far each keypoint is behind the middle of the hips, in image pixels;
+            None if the network does not estimate it.
+        world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
+            middle of the hips; None if the network does not estimate it.
     """
 
     keypoints: Floats
@@ -205,6 +209,8 @@ class Pose:
     score: float
     box: tuple[float, float, float, float]
     track_id: int | None = field(default=None, kw_only=True)
+    z: Floats | None = field(default=None, kw_only=True)
+    world: Floats | None = field(default=None, kw_only=True)
 
     def coco_keypoints(self) -> Floats:
         """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
@@ -244,17 +250,25 @@ class Pose:
 
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
-        each); before them ``track_id``, if the person has one.
+        each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
+        them ``track_id``, if the person has one.
         """
         names = SKELETONS[self.skeleton].keypoints
+        columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
+        columns["score"] = self.keypoints[:, 2]
+        if self.z is not None:
+            columns["z"] = self.z
+        if self.world is not None:
+            columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
+        rows = np.stack([*columns.values()], axis=1).tolist()
         return {
             **self._track_json(),
             "skeleton": self.skeleton,
             "score": float(self.score),
             "box": [float(side) for side in self.box],
             "keypoints": [
-                {"name": name, "x": x, "y": y, "score": score}
-                for name, (x, y, score) in zip(names, self.keypoints.tolist(), strict=True)
+                {"name": name, **dict(zip(columns, row, strict=True))}
+                for name, row in zip(names, rows, strict=True)
             ],
         }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
 from posezoo.pose.blazepose import BlazePoseOptions
-from posezoo.pose.letterbox import Image, ImageTransform, Size
+from posezoo.pose.letterbox import Image, Size
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
@@ -21,7 +21,9 @@ class BlazePosePipeline:
         config.refuse_target_size()
         self._options: BlazePoseOptions = config.decoder_options
         networks = []
-        for place, outputs in enumerate(blazepose.DECODER.networks):
+        detections, landmarks = blazepose.DECODER.networks
+        self._outputs = (*landmarks, *blazepose.DECODER.optional)
+        for place, outputs in enumerate((detections, self._outputs)):
             graph = config.read_graph(place)
             graph.keep_outputs([output.name for output in outputs])
             for output in outputs:
@@ -41,23 +43,22 @@ class BlazePosePipeline:
         options = self._options
         seen = []
         for view in blazepose.detector_views(image.shape[1::-1], quarters=options.quarters):
-            outputs = yield _request(self._detector, view, image)
+            outputs = yield _request(self._detector, view.sample(image))
             faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
             seen.append(faces.to_image(view))
         faces = blazepose.merge_views(seen, options) if options.quarters else seen[0]
         poses = []
         for region in blazepose.body_regions(faces[: options.max_people]):
-            outputs = yield _request(self._landmarks, region, image)
-            presence = float(outputs["Identity_1"].item())
-            if presence < options.min_presence:
-                continue
-            pose = blazepose.decode_pose(outputs["Identity"], presence, region, image.shape[1::-1])
-            if pose is not None:
+            picture = region.sample(image, repeats_edges=True)
+            outputs = yield _request(self._landmarks, picture)
+            maps = {output.role: outputs[output.name] for output in self._outputs}
+            pose = blazepose.decode_pose(maps, region, image.shape[1::-1])
+            if pose is not None and pose.score >= options.min_presence:
                 poses.append(pose)
         poses = blazepose.remove_duplicate_poses(poses, max_similarity=options.max_similarity)
         return sorted(poses, key=lambda pose: -pose.score)
 
 
-def _request(network: CompiledNetwork, transform: ImageTransform, image: Image) -> InferenceRequest:
+def _request(network: CompiledNetwork, picture: Image) -> InferenceRequest:
     (name,) = network.inputs
-    return InferenceRequest(network, {name: transform.warp(image)[None]})
+    return InferenceRequest(network, {name: picture[None]})

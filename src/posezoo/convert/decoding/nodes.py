@@ -158,18 +158,38 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
         picked.append(place)
         highest.append(rank)
         best = take(table, place, 1)
-        left, top, right, bottom, area = ops.split(best, integers(0), 5).outputs()
-        common = _area(
-            ops.maximum(sides[0], left),
-            ops.maximum(sides[1], top),
-            ops.minimum(sides[2], right),
-            ops.minimum(sides[3], bottom),
-        )
+        *corners, area = ops.split(best, integers(0), 5).outputs()
+        common = _common_area(sides, corners)
         union = ops.add(areas, area) - common
         is_apart = ops.less_equal(common, union * limit)
         is_left = ops.logical_and(is_apart, ops.not_equal(every, first))
         ranks = ops.select(is_left, ranks, none)
     return ops.concat(picked, 0), ops.concat(highest, 0)
+
+
+def find_groups(sides: Sequence[Any], picked: Any, max_overlap: float) -> Any:
+    """(count, N) bool: the boxes that each box of ``pick_apart`` removed, and itself.
+
+    Args:
+        sides: left, top, right and bottom of the boxes, (1, N) each.
+        picked: the indices of the boxes that are apart, (count,), best first.
+        max_overlap: as for ``pick_apart``.
+    """
+    corners = [reshape(take(side, picked, 1), [-1, 1]) for side in sides]
+    common = _common_area(sides, corners)
+    union = ops.add(_area(*sides), _area(*corners)) - common
+    overlaps = ops.greater(common, union * constant(max_overlap))
+    # Those that a better one removed are gone.
+    earlier = ops.cumsum(to_float(overlaps), integers(0), exclusive=True)
+    is_removed = ops.logical_and(overlaps, ops.equal(earlier, constant(0)))
+    every = integers([range(sides[0].shape[1])])
+    return ops.logical_or(is_removed, ops.equal(unsqueeze(picked, [1]), every))
+
+
+def _common_area(sides: Sequence[Any], others: Sequence[Any]) -> Any:
+    low = [ops.maximum(one, other) for one, other in zip(sides[:2], others[:2], strict=True)]
+    high = [ops.minimum(one, other) for one, other in zip(sides[2:], others[2:], strict=True)]
+    return _area(*low, *high)
 
 
 def _area(left: Any, top: Any, right: Any, bottom: Any) -> Any:

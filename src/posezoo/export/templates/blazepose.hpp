@@ -22,13 +22,16 @@ public:
     // The people in an image, in its pixels, highest score first.
     std::vector<Pose> operator()(const Image& image) {
         std::vector<Pose> poses;
-        for (const Pose& face : detector_.find_in(image, whole_square(image, 224))) {
+        const Square whole = whole_square(image, 224);
+        const Image seen = cut_at_corner(image, whole, fitting::Border::black);
+        for (const Pose& face : detector_.find_in(image, whole, seen)) {
             // The middle of the hips, and a point above the head, whose distance is the radius of the body.
             const Keypoint hip = face.keypoints[0], top = face.keypoints[1];
             if (region * std::hypot(top.x - hip.x, top.y - hip.y) < 1) continue;
             const double unit = region / 256;
             const Square body{hip.x, hip.y, unit * (hip.y - top.y), unit * (top.x - hip.x), 256};
-            for (Pose& pose : landmarks_.find_in(image, body)) {
+            const Image cropped = cut_at_corner(image, body, fitting::Border::edge);
+            for (Pose& pose : landmarks_.find_in(image, body, cropped)) {
                 pose.box = bounding_box(pose.keypoints, image, 0.5F);
                 // Two faces may lead to the same body.
                 const auto is_same = [&pose](const Pose& other) { return similarity(pose, other) > 0.3; };

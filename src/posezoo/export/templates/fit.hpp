@@ -170,8 +170,11 @@ inline std::uint64_t spread(const std::uint8_t* color) {
     return color[0] | std::uint64_t{color[1]} << 21 | std::uint64_t{color[2]} << 42;
 }
 
-// The color at a place in 1/32 of a pixel, from its four neighbors; black outside of the image.
-inline void interpolate(const Image& image, long u, long v, std::uint8_t* color) {
+// What is outside of an image.
+enum class Border { black, edge };
+
+// The color at a place in 1/32 of a pixel, from its four neighbors.
+inline void interpolate(const Image& image, long u, long v, Border border, std::uint8_t* color) {
     const auto width = static_cast<long>(image.width), height = static_cast<long>(image.height);
     const long i = u >> 5, j = v >> 5;
     const auto right = static_cast<std::uint64_t>(u & 31), below = static_cast<std::uint64_t>(v & 31);
@@ -185,7 +188,11 @@ inline void interpolate(const Image& image, long u, long v, std::uint8_t* color)
                spread(next + 3) * weights[3];
     } else {
         for (long corner = 0; corner < 4; ++corner) {
-            const long column = i + corner % 2, line = j + corner / 2;
+            long column = i + corner % 2, line = j + corner / 2;
+            if (border == Border::edge) {
+                column = std::clamp(column, 0L, width - 1);
+                line = std::clamp(line, 0L, height - 1);
+            }
             if (column < 0 || column >= width || line < 0 || line >= height) continue;
             sum += spread(&image.bgr[3 * static_cast<std::size_t>(line * width + column)]) *
                    weights[static_cast<std::size_t>(corner)];
@@ -230,6 +237,27 @@ inline Square whole_square(const Image& image, int side) {
     return {width / 2, height / 2, std::max(width, height) / side, 0, side};
 }
 
+// The pixels of a square whose first pixel has its center here.
+inline Image sample(const Image& image, const Square& square, double left, double top, fitting::Border border) {
+    const auto side = static_cast<std::size_t>(square.side);
+    Image pixels{side, side, std::vector<std::uint8_t>(3 * side * side)};
+    std::uint8_t* pixel = pixels.bgr.data();
+    // All steps are rounded to 1/1024 of a pixel, and places to 1/32, as by OpenCV's warpAffine: the results are then
+    // those of posezoo.
+    std::vector<std::pair<long, long>> steps;
+    for (int column = 0; column < square.side; ++column)
+        steps.emplace_back(std::lround(1024 * square.across * column), std::lround(1024 * square.down * column));
+    for (int row = 0; row < square.side; ++row) {
+        const long start_u = std::lround(1024 * (left - square.down * row)) + 16;
+        const long start_v = std::lround(1024 * (top + square.across * row)) + 16;
+        for (const auto& [step_u, step_v] : steps) {
+            fitting::interpolate(image, (start_u + step_u) >> 5, (start_v + step_v) >> 5, border, pixel);
+            pixel += 3;
+        }
+    }
+    return pixels;
+}
+
 // The pixels of a square; black outside of the image.
 inline Image cut(const Image& image, const Square& square) {
     const auto [x, y, across, down, side] = square;
@@ -242,23 +270,16 @@ inline Image cut(const Image& image, const Square& square) {
         const auto scale = static_cast<double>(factor);
         return cut(fitting::reduce(image, factor), {x / scale, y / scale, across / scale, down / scale, side});
     }
-    Image pixels{static_cast<std::size_t>(side), static_cast<std::size_t>(side), {}};
-    pixels.bgr.resize(3 * pixels.width * pixels.height);
-    std::uint8_t* pixel = pixels.bgr.data();
-    // The center of the first pixel, and the steps to the others in its row. All are rounded to 1/1024 of a
-    // pixel, and places to 1/32, as by OpenCV's warpAffine: the results are then those of posezoo.
     const double first = 0.5 - side / 2.0;
     const double left = x + (across - down) * first - 0.5, top = y + (across + down) * first - 0.5;
-    std::vector<std::pair<long, long>> steps;
-    for (int column = 0; column < side; ++column)
-        steps.emplace_back(std::lround(1024 * across * column), std::lround(1024 * down * column));
-    for (int row = 0; row < side; ++row) {
-        const long start_u = std::lround(1024 * (left - down * row)) + 16;
-        const long start_v = std::lround(1024 * (top + across * row)) + 16;
-        for (const auto& [step_u, step_v] : steps) {
-            fitting::interpolate(image, (start_u + step_u) >> 5, (start_v + step_v) >> 5, pixel);
-            pixel += 3;
-        }
-    }
-    return pixels;
+    return sample(image, square, left, top, fitting::Border::black);
+}
+
+// The pixels of a square as MediaPipe gives them to its networks: nothing is averaged, and the corner of the square
+// is the center of its first pixel.
+inline Image cut_at_corner(const Image& image, const Square& square, fitting::Border border) {
+    const double half = square.side / 2.0;
+    const double left = square.x - half * (square.across - square.down);
+    const double top = square.y - half * (square.across + square.down);
+    return sample(image, square, left, top, border);
 }

@@ -89,7 +89,10 @@ public:
     std::vector<Pose> operator()(Image& image) {
         if (fit_.width == 0 || (fit_.width == image.width && fit_.height == image.height))
             return find_people(image);
-        if (is_cut_) return find_in(image, whole_square(image, static_cast<int>(fit_.width)));
+        if (is_cut_) {
+            const Square square = whole_square(image, static_cast<int>(fit_.width));
+            return find_in(image, square, cut(image, square));
+        }
         Fitted fitted = fit_image(image, fit_);
         std::vector<Pose> poses = find_people(fitted.image);
         for (Pose& pose : poses) {
@@ -103,9 +106,8 @@ public:
         return poses;
     }
 
-    // What the network finds in a square of an image, in the image's pixels.
-    std::vector<Pose> find_in(const Image& image, const Square& square) {
-        Image seen = cut(image, square);
+    // What the network finds in a square of an image, in the image's pixels; it sees these pixels of the square.
+    std::vector<Pose> find_in(const Image& image, const Square& square, Image seen) {
         std::vector<Pose> poses = find_people(seen);
         for (Pose& pose : poses) {
             for (Keypoint& point : pose.keypoints) {
