@@ -53,11 +53,11 @@ def test_two_opencvs_are_found(tmp_path):
 
 
 def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
-    install(tmp_path, "opencv-python", "5.0.0.93")
+    install(tmp_path, "opencv-python", "6.0.0.1")
     reported = problems(doctor("--format", "json", site=tmp_path))
     assert (
-        reported["opencv-python 5.0.0.93 is not supported, opencv-python>=4.8,<5 is"]
-        == f'{pip_command()} install "opencv-python>=4.8,<5"'
+        reported["opencv-python 6.0.0.1 is not supported, opencv-python>=4.8,<6 is"]
+        == f'{pip_command()} install "opencv-python>=4.8,<6"'
     )
 
 
