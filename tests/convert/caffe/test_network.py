@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from fakes.caffe import CaffeNet, detector
+from fakes.opencv import needs_opencv_4
 from posezoo.convert.caffe.network import read_caffe
 from posezoo.convert.formats.caffe import arrange_detections
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import openvino_core
+
+pytestmark = needs_opencv_4
 
 
 def read(net, folder):

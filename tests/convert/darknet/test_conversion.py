@@ -9,6 +9,7 @@ import pytest
 
 from fakes.conversion import convert_model
 from fakes.darknet import yolo_v2_tiny, yolo_v4
+from fakes.opencv import needs_opencv_4
 from posezoo.errors import ConversionError, SelfCheckError
 from posezoo.events import SelfCheckPassed
 from posezoo.ir.openvino_import import openvino_core
@@ -83,6 +84,7 @@ def infer(xml, image):
     return compiled(image)
 
 
+@needs_opencv_4
 def test_it_is_converted_without_the_script_and_compared_with_opencv(tmp_path, net):
     spec, layout = declare(tmp_path, net)
     events = []
@@ -104,6 +106,7 @@ def test_a_network_that_opencv_does_not_read_is_compared_with_openvino(tmp_path,
     assert "OpenVINO" in check.reference
 
 
+@needs_opencv_4
 def test_boxes_of_other_classes_than_the_filters_are_refused_by_opencv(tmp_path, net):
     net.text = net.text.replace("classes = 2", "classes = 3")
     spec, layout = declare(tmp_path, net)

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from fakes.darknet import DarknetNet, yolo_v4
+from fakes.opencv import needs_opencv_4
 from posezoo.convert.darknet.cfg import MAX_BYTES, read_cfg
 from posezoo.convert.darknet.darknet_layers import SAVED_MODEL, build_network, find_ends
 from posezoo.convert.darknet.weights import WeightsReader
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import openvino_core
+
+pytestmark = needs_opencv_4
 
 
 def read(net, folder):
