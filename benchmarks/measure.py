@@ -25,6 +25,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.benchmarking.benchmark_result import describe_machine
+from posezoo.errors import import_cv2
 from posezoo.facts.comparison import int8_ratio
 from posezoo.measured import ANNOTATED_BOXES, Measurement, digest_irs, load_measurements
 from posezoo.pipeline.int8_models import explain_unsupported_int8
@@ -65,6 +66,7 @@ class Measurer:
         own = {"models_dir": (args.models_dir,)} if args.models_dir else {}
         self._context = open_context(to_settings(read_settings(own)))
         self._openvino = package_version("openvino")
+        self._opencv = import_cv2().__version__
         self._machine = describe_machine({"CPU": available_devices()["CPU"]}, available_cores())
         self.notes: list[str] = []
         self.problems: list[str] = []
@@ -237,6 +239,8 @@ class Measurer:
         """
         if found is None:
             return "not measured yet"
+        if found.kind == "accuracy" and found.tools.get("opencv") != self._opencv:
+            return f"measured with OpenCV {found.tools.get('opencv', '?')}, now {self._opencv}"
         if found.tools.get("openvino") != self._openvino:
             return f"measured with OpenVINO {found.tools.get('openvino')}, now {self._openvino}"
         if found.irs != (digest_irs(irs) if irs else ""):

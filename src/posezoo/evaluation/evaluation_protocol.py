@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import pose, runtime
+from posezoo.errors import import_cv2
 from posezoo.evaluation.run_evaluation import EvaluationResult
 from posezoo.files.verified_files import compute_digest
 from posezoo.measured import Measurement, Scalar, digest_irs
@@ -126,7 +127,11 @@ def create_accuracy_measurement(
         result.figures,
         model.tag if isinstance(model, ModelSpec) else "",
         settings=settings | protocol.to_settings(),
-        tools=package_versions("openvino", "faster-coco-eval"),
+        # OpenCV 5 warps crops a little differently from OpenCV 4.
+        tools={
+            **package_versions("openvino", "faster-coco-eval"),
+            "opencv": import_cv2().__version__,
+        },
         date=now.strftime("%Y-%m-%d"),
         intervals=result.intervals,
         irs=digest_irs(protocol.irs),
