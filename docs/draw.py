@@ -160,10 +160,14 @@ def accuracy_page() -> str:
         table=format_table(["Model", "Published AP", "Measured on", "Command"], rows),
         measured=format_table(MEASURED_HEADERS, [*measured_rows(registry)]),
         origins=format_table(ORIGIN_HEADERS, [*origin_rows(registry)]),
+        detectors=format_table(DETECTOR_HEADERS, [*detector_rows(registry)]),
     )
 
 
 MEASURED_HEADERS = ("Model", "People from", "FP32", "FP16", "FP16-INT8", "INT8 / FP32")
+#: The model whose AP compares detectors.
+COMPARED = "movenet-singlepose-lightning-int8"
+DETECTOR_HEADERS = ("Detector", "AP (95 % interval)", "AR50")
 ORIGIN_HEADERS = ("Model", "AP", "Speed", "INT8")
 SUMMARY_HEADERS = (
     "Model",
@@ -212,6 +216,18 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
             aps = (format_ap(here[each]) if each in here else "" for each in precisions)
             name = f"{facts.name} (boxes)" if facts.model.task == "detection" else facts.name
             yield name, str(people_from or ITSELF), *aps, "" if ratio is None else f"{ratio:.2f}"
+
+
+def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
+    """For each way in which people were found for one model: its AP in FP16, and its AR50."""
+    from posezoo.facts.model_facts import measurements_of
+    from posezoo.spec.model import Precision
+
+    measured = measurements_of(registry.find(COMPARED), "accuracy")
+    halves = [each for each in measured if each.precision is Precision.FP16]
+    for each in sorted(halves, key=lambda each: -each.figures["AP"]):
+        ar50 = f"{each.figures['AR50']:.3f}"
+        yield str(each.settings["people_from"]), format_ap(each), ar50
 
 
 def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
