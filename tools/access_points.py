@@ -15,7 +15,6 @@ import gzip
 import io
 import json
 import struct
-import sys
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
@@ -38,7 +37,7 @@ SPACINGS = range(33_500, 80_000, 7_750)
 STEP = 1024
 
 
-def main() -> int:
+def main() -> None:
     """Add the points of tarballs to the file of a registry."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("tarballs", metavar="TARBALL", type=Path, nargs="+")
@@ -51,12 +50,10 @@ def main() -> int:
         digests = compute_digests(tarball, {key.partition(":")[0] for key in wanted})
         keys = {f"{digest.algorithm}:{digest.value}" for digest in digests} & wanted.keys()
         if not keys:
-            print(f"{tarball}: is the integrity of no model in {args.models_dir}", file=sys.stderr)
-            return 1
+            raise SystemExit(f"{tarball}: is the tarball of no model")
         (key,) = keys
         points[key] = describe(tarball, wanted[key])
     write_atomically(path, (json.dumps(points, indent=1, sort_keys=True) + "\n").encode())
-    return 0
 
 
 def find_members(models_dir: Path) -> dict[str, set[str]]:
@@ -141,4 +138,4 @@ def inflate(compressed: io.BufferedIOBase, window: bytes, size: int) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -122,6 +122,9 @@ def download_part(
         except RangeMismatchError:
             partial.truncate()
             raise
+        except TransientSourceError as error:
+            error.hint = _resume_hint(partial.load_resume_state(part).size) or error.hint
+            raise
         try:
             yield partial.path
         finally:
@@ -393,15 +396,18 @@ def _is_missing(failures: Sequence[tuple[Candidate, DownloadError]]) -> bool:
     return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
 
 
+def _resume_hint(size: int) -> str:
+    if not size:
+        return ""
+    return f"run the same command again: it resumes after the {size} bytes already downloaded"
+
+
 def _find_hint(
     file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
 ) -> str:
     """What the user can do after all candidates failed."""
     if failures and resume_size:
-        return (
-            f"run the same command again: it resumes after the {resume_size} bytes already"
-            " downloaded"
-        )
+        return _resume_hint(resume_size)
     hint = next((error.hint for _, error in failures if error.hint), "")
     if not hint:
         hint = "check the network connection and the proxy settings"

@@ -23,6 +23,7 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
 from posezoo.download.file_download import download_part
 from posezoo.download.partial import ResumeState
+from posezoo.download.transfer import can_be_in_part
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError
 from posezoo.files.verified_files import Hasher, writing
 from posezoo.spec.model import SourceFile
@@ -30,18 +31,10 @@ from posezoo.spec.model import SourceFile
 #: Opens the bytes of a package after those of the state, up to a stop.
 OpenRange = Callable[[ResumeState, int], AbstractContextManager[ByteStream]]
 
-# Of a smaller package, the requests for a part would take longer than all of it.
-_SMALL_BYTES = 1 << 20
-
 
 def needs_part(package: SourceFile, file: SourceFile, context: DownloadContext) -> bool:
-    """Whether a part of a package is enough, and no cache or mirror has all of it.
-
-    Without a digest of its own, a member can only be verified with the whole package.
-    """
-    if file.checksum is None or package.checksum is None:
-        return False
-    if package.size is not None and package.size <= _SMALL_BYTES:
+    """Whether a part of a package is enough, and no cache or mirror has all of it."""
+    if not can_be_in_part(package, file):
         return False
     for candidate in store_candidates(package, context.probing()):
         with suppress(DownloadError), candidate.open(ResumeState()):

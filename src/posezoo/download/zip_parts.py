@@ -23,8 +23,8 @@ from posezoo.errors import ArchiveError
 from posezoo.files.verified_files import writing
 from posezoo.spec.model import SourceFile
 
-# A directory of 600 members has about 60 KB.
-_TAIL = 1 << 16
+# The directory of a wheel with 760 members has 75 kB.
+_TAIL = 96 << 10
 
 # A zip file with 100,000 members has a directory of about 10 MB.
 _MAX_DIRECTORY = 16 << 20
@@ -80,7 +80,7 @@ def open_zip_part(
 
 
 def _read_end(open_range: OpenRange, size: int) -> ZipEnd:
-    """The central directory, in one request if it has at most 64 KiB, else in two."""
+    """The central directory, in one request if it has at most 96 KiB, else in two."""
     start = max(0, size - _TAIL)
     content = _read(open_range, start, size)
     record = content.rindex(_END)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from posezoo.download.access_points import find_access_point, open_npm_part
+from posezoo.download.access_points import find_access_point
 from posezoo.download.archive import MAX_BYTES, open_member
 from posezoo.download.candidates import (
     ByteStream,
@@ -28,6 +28,7 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.npm_config import read_npm_config
+from posezoo.download.npm_parts import open_npm_part
 from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
@@ -190,7 +191,9 @@ def _extract_part(
     it is needed.
     """
     tarball = replace(source.package_file, max_size=MAX_BYTES)
-    point = find_access_point(source, context.registry)
+    point = None
+    if context.registry is not None:
+        point = find_access_point(context.registry, tarball.checksum, source.member)
     if point is None or not needs_part(tarball, file, context):
         return None
     client = NpmClient(source, file, context)

