@@ -32,8 +32,9 @@ from posezoo.events import (
     WarningIssued,
 )
 from posezoo.layout import ModelLayout
+from posezoo.registry import open_registry
 from posezoo.spec.model import ModelSpec, SourceFile
-from posezoo.spec.sources import PythonPackageSource
+from posezoo.spec.sources import NpmPackageSource, PythonPackageSource
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -411,6 +412,17 @@ def test_a_point_that_does_not_fit_is_explained(tarball, key, move):
     assert tarball.download("net.bin") == [BODIES["net.bin"]]
     assert tarball.warnings.startswith("skeletons-1.5.0.tgz: ")
     assert tarball.warnings.endswith("; downloading the whole package")
+
+
+def test_our_registry_has_a_point_for_each_file_that_comes_from_npm():
+    registry = open_registry([ROOT / "models"])
+    for name in registry.entries:
+        spec = registry.find(name)
+        for file in spec.files if isinstance(spec, ModelSpec) else ():
+            source = next(iter(file.sources), None)
+            if isinstance(source, NpmPackageSource):
+                transferred = transfer_bytes([(spec, file)])
+                assert transferred < max(1.05 * file.size, 300_000), f"{name}: {file.name}"
 
 
 def test_the_maintainers_command_writes_points_that_fit(tarball):
