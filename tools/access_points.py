@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from posezoo.download.access_points import NAME
+from posezoo.download.transfer import ACCESS_POINTS
 from posezoo.files.verified_files import compute_digests, write_atomically
 from posezoo.registry import Registry
 from posezoo.spec.model import ModelSpec
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("tarballs", metavar="TARBALL", type=Path, nargs="+")
     parser.add_argument("--models_dir", metavar="DIR", type=Path, default=ROOT / "models")
     args = parser.parse_args()
-    path = args.models_dir / NAME
+    path = args.models_dir / ACCESS_POINTS
     points = json.loads(path.read_text("utf-8")) if path.exists() else {}
     wanted = find_members(args.models_dir)
     for tarball in args.tarballs:

@@ -19,11 +19,10 @@ from fakes.server import Server
 from fakes.waiting import wait_until
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
 from fakes.zoo import model_yml, write_model
-from posezoo.download.access_points import NAME as POINTS
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.download.origins import entry_path
-from posezoo.download.transfer import transfer_bytes
+from posezoo.download.transfer import ACCESS_POINTS, transfer_bytes
 from posezoo.errors import DownloadError, SourceError
 from posezoo.events import (
     Event,
@@ -147,7 +146,7 @@ def make_npm_package(server: Server, folder: Path, monkeypatch: pytest.MonkeyPat
     content, points = make_split_tarball(MEMBERS)
     monkeypatch.setenv("npm_config_registry", serve_registry(server, content))
     (folder / "models").mkdir()
-    (folder / "models" / POINTS).write_text(json.dumps(points))
+    (folder / "models" / ACCESS_POINTS).write_text(json.dumps(points))
     files = []
     for name, body in BODIES.items():
         source = replace(npm_member(name, content), tarball_size=len(content))
@@ -197,11 +196,11 @@ def test_the_part_is_announced_with_its_size_and_that_of_the_package(package):
 
 def test_the_transfer_is_counted_before_it_happens(package):
     spec = package.spec
-    counted = transfer_bytes((spec, file) for file in spec.files)
+    counted = transfer_bytes([spec])
     package.download()
     assert abs(package.sent_bytes - counted) < OVERHEAD
-    unpinned = [(spec, replace(file, checksum=None)) for file in spec.files]
-    assert transfer_bytes(unpinned) == len(package.content)
+    unpinned = [replace(file, checksum=None) for file in spec.files]
+    assert transfer_bytes([spec], unpinned) == len(package.content)
 
 
 def test_several_files_at_once_share_the_directory(wheel):
@@ -388,7 +387,7 @@ def test_a_member_that_is_not_in_the_wheel_is_named(wheel):
     ids=["no JSON", "a list", "other keys", "another tarball", "no file"],
 )
 def test_a_tarball_without_usable_points_is_downloaded_whole(tarball, change):
-    path = tarball.folder / "models" / POINTS
+    path = tarball.folder / "models" / ACCESS_POINTS
     if change is None:
         path.unlink()
     else:
@@ -401,7 +400,7 @@ def test_a_tarball_without_usable_points_is_downloaded_whole(tarball, change):
     ("key", "move"), [("start", 7), ("skip", 1), ("stop", -1000)], ids=["start", "skip", "stop"]
 )
 def test_a_point_that_does_not_fit_is_explained(tarball, key, move):
-    path = tarball.folder / "models" / POINTS
+    path = tarball.folder / "models" / ACCESS_POINTS
     points = json.loads(path.read_text())
     (described,) = points.values()
     point = described["members"]["package/net.bin"]
@@ -421,13 +420,13 @@ def test_our_registry_has_a_point_for_each_file_that_comes_from_npm():
         for file in spec.files if isinstance(spec, ModelSpec) else ():
             source = next(iter(file.sources), None)
             if isinstance(source, NpmPackageSource):
-                transferred = transfer_bytes([(spec, file)])
+                transferred = transfer_bytes([spec], [file])
                 assert transferred < max(1.05 * file.size, 300_000), f"{name}: {file.name}"
 
 
 def test_the_maintainers_command_writes_points_that_fit(tarball):
     pytest.importorskip("indexed_gzip")
-    path = tarball.folder / "models" / POINTS
+    path = tarball.folder / "models" / ACCESS_POINTS
     (key,) = json.loads(path.read_text())
     path.unlink()
     tarball.write_model()

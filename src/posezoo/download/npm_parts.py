@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from posezoo.download.access_points import AccessPoint
 from posezoo.download.archive import translate_archive_errors
 from posezoo.download.candidates import ByteStream
 from posezoo.download.context import DownloadContext
 from posezoo.download.package_parts import OpenRange, open_part
+from posezoo.download.transfer import AccessPoint
 from posezoo.errors import ArchiveError
 from posezoo.spec.model import SourceFile
 

@@ -128,7 +128,7 @@ class ModelFacts:
         """The bytes that a download transfers, see ``transfer_bytes``."""
         from posezoo.download.transfer import transfer_bytes  # it compiles patterns
 
-        return transfer_bytes((part, file) for part in self.parts for file in part.files)
+        return transfer_bytes(self.parts)
 
     @property
     def precisions(self) -> list[Precision]:
@@ -141,7 +141,7 @@ class ModelFacts:
     def size_bytes(self) -> int | None:
         """The size of all published files; None if a publisher does not state one."""
         sizes = [file.size for part in self.parts for file in part.files]
-        return None if None in sizes else sum(size or 0 for size in sizes)
+        return None if None in sizes else sum(filter(None, sizes))
 
     @property
     def is_pinned(self) -> bool:

@@ -72,7 +72,7 @@ class Plan:
         """
         spec = self.resolved.spec
         files = [planned.file for planned in self.missing_files]
-        transferred = transfer_bytes((spec, file) for file in files)
+        transferred = transfer_bytes([spec], files)
         return sum(file.read_limit for file in files) if transferred is None else transferred
 
 

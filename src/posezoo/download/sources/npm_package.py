@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from posezoo.download.access_points import find_access_point
 from posezoo.download.archive import MAX_BYTES, open_member
 from posezoo.download.candidates import (
     ByteStream,
@@ -33,6 +32,7 @@ from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
+from posezoo.download.transfer import find_access_point
 from posezoo.errors import ArchiveError, DigestError, SourceError
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
