@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -409,7 +410,9 @@ def test_a_point_that_does_not_fit_is_explained(tarball, key, move):
     described["windows"][str(point["start"])] = window
     path.write_text(json.dumps(points))
     assert tarball.download("net.bin") == [BODIES["net.bin"]]
-    assert tarball.warnings.startswith("skeletons-1.5.0.tgz: ")
+    assert re.match(
+        r"skeletons-1\.5\.0\.tgz: (cannot be unpacked|(its|the) part)", tarball.warnings
+    )
     assert tarball.warnings.endswith("; downloading the whole package")
 
 

@@ -70,9 +70,10 @@ def extract_member(
                 with writing(path):
                     written.write(piece)
             if hasher.digests != [file.checksum]:
-                raise DigestError(f"{file.name} is not where it was")
+                raise DigestError(f"its part does not contain {file.name} as declared")
     except (ArchiveError, DigestError, NoRangesError, RangeMismatchError, SizeError) as error:
-        context.warn(f"{package.name}: {error.problem}; downloading the whole package")
+        problem = error.problem.removeprefix(f"{package.name}: ")
+        context.warn(f"{package.name}: {problem}; downloading the whole package")
         Path(name).unlink()
         return None
     return Path(name)
