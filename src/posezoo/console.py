@@ -214,12 +214,20 @@ _WORKER_STATES = {
 }
 _ACTIONS = {"unpack": "Unpacking", "replace_text": "Replacing text in"}
 
+
+def _format_size(size: int) -> str:
+    if not size:
+        return "of unknown size"
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
 #: The fields that lines show in other words.
 _WORDS: dict[str, Callable[[Any], str]] = {
     "action": _ACTIONS.__getitem__,
     "dashboard": lambda address: f"; dashboard: {address}" if address else "",
     "precisions": ", ".join,
-    "size": lambda size: f"{size / 1e6:.1f} MB" if size else "of unknown size",
+    "part_size": _format_size,
+    "size": _format_size,
     "state": _WORKER_STATES.__getitem__,
 }
 
@@ -264,6 +272,8 @@ def omz_lines(event: events.Event, **values: object) -> Iterator[str]:
 def _find_line(event: events.Event) -> EventLine:
     if isinstance(event, events.DownloadStarted) and event.revision == 1:
         return EventLine()
+    if isinstance(event, events.PackageDownloadStarted) and event.part_size:
+        return EventLine("{model}: downloading {part_size} of {package}, {size}")
     return EVENT_LINES.get(type(event), EventLine())
 
 
@@ -352,7 +362,10 @@ class Console(MessageWriter):
     def _start_file(
         self, event: events.FileDownloadStarted | events.PackageDownloadStarted
     ) -> None:
-        self._start((event.model, _file_of(event)), _file_of(event), event.size, "B")
+        size = event.size
+        if isinstance(event, events.PackageDownloadStarted):
+            size = event.part_size or size
+        self._start((event.model, _file_of(event)), _file_of(event), size, "B")
 
     def _move_file(
         self, event: events.FileDownloadProgress | events.PackageDownloadProgress
@@ -365,7 +378,8 @@ class Console(MessageWriter):
         file = _file_of(event)
         progress = self._progress.pop((event.model, file))
         progress.close()
-        if event.successful:
+        is_part = isinstance(event, events.PackageDownloadFinished) and event.is_part
+        if event.successful and not is_part:
             self.print_line(
                 f"{event.model}: {file}: downloaded and verified in {progress.seconds:.1f} s"
             )

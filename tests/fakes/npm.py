@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Mapping
 
 from fakes.server import Server
@@ -27,6 +28,30 @@ def make_tarball(members: Mapping[str | tarfile.TarInfo, bytes]) -> bytes:
             info.size = len(body) if info.isreg() else 0
             archive.addfile(info, io.BytesIO(body))
     return content.getvalue()
+
+
+def make_split_tarball(members: Mapping[str, bytes]) -> tuple[bytes, dict[str, object]]:
+    """A tarball of members below package/ and its access points, each where a member's header is.
+
+    At a synchronization point, zlib ends a block with a whole byte.
+    """
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    packed, contents = b"", b""
+    points: dict[str, dict[str, int]] = {}
+    windows = {}
+    for name, body in members.items():
+        packed += compressor.flush(zlib.Z_SYNC_FLUSH)
+        start = len(packed)
+        windows[str(start)] = base64.b64encode(zlib.compress(contents[-32768:])).decode()
+        info = tarfile.TarInfo(f"package/{name}")
+        info.size = len(body)
+        padded = info.tobuf() + body + bytes(-len(body) % 512)
+        contents += padded
+        packed += compressor.compress(padded) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        points[info.name] = {"start": start, "stop": len(packed), "skip": 512}
+    packed += compressor.compress(bytes(1024)) + compressor.flush()
+    key = f"sha512:{hashlib.sha512(packed).hexdigest()}"
+    return packed, {key: {"members": points, "windows": windows}}
 
 
 def integrity(tarball: bytes, algorithm: str = "sha512") -> str:

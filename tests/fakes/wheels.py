@@ -50,10 +50,12 @@ def member_of(
     return PythonPackageSource(package or distribution, version or stated, wheel, member)
 
 
-def serve_index(server: Server, path: Path) -> str:
-    """A simple index (PEP 503) of one wheel; returns the address for PIP_INDEX_URL."""
+def serve_index(server: Server, path: Path, **faults: object) -> str:
+    """A simple index (PEP 503) of one wheel; returns the address for PIP_INDEX_URL. The file of the
+    wheel has the faults.
+    """
     content = path.read_bytes()
-    link = server.serve(f"files/{path.name}", content)
+    link = server.serve(f"files/{path.name}", content, **faults)
     digest = hashlib.sha256(content).hexdigest()
     page = (
         f'<!DOCTYPE html><html><body><a href="{link}#sha256={digest}">{path.name}</a></body></html>'

@@ -56,8 +56,8 @@ this zoo: its AP is what its publisher states, and its speed was not measured. A
 is above or below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
 AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
-images that the card names. Download: what is transferred, which may be a package with more files. ↳ A part of
-the model above."""  # noqa: E501
+images that the card names. Download: what is transferred, of a package only the part that is needed if its server
+has range requests. ↳ A part of the model above."""  # noqa: E501
 COST_LEGEND = """\
 GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
 card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501

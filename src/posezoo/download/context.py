@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
@@ -29,6 +29,7 @@ from posezoo.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.registry import registry_root
 from posezoo.spec.model import ModelSpec
 from posezoo.workers.threads import ThreadPool
 
@@ -114,6 +115,8 @@ class ConnectionPool:
         self._session: requests.Session | None = None
         self._thread_pool: ThreadPool | None = None
         self._limiters: dict[str, HostLimiter] = {}
+        self._kept: dict[Hashable, Any] = {}
+        self._kept_locks: dict[Hashable, threading.Lock] = {}
 
     def __enter__(self) -> ConnectionPool:
         return self
@@ -136,6 +139,16 @@ class ConnectionPool:
         host_and_port = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
         with self._lock:
             return self._limiters.setdefault(host_and_port, HostLimiter())
+
+    def once(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """What ``make`` returns; it is kept for the other files that share these connections."""
+        with self._lock:
+            lock = self._kept_locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._kept:
+                self._kept[key] = make()
+            result: Result = self._kept[key]
+            return result
 
     def run_all(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Do the work for the items in parallel; if one fails, no other is started, but running
@@ -195,11 +208,13 @@ class DownloadContext:
         if isinstance(model, str):
             self.model = model
             self.base = Path()
+            self.registry: Path | None = None
             self.first_use = None
         else:
             # File sources with a relative path lie beside model.yml.
             self.model = model.full_name
             self.base = model.path.parent
+            self.registry = registry_root(model)
             self.first_use = (
                 partial(options.first_use, model) if options.first_use is not None else None
             )
@@ -228,9 +243,12 @@ class DownloadContext:
         """Report something unexpected that does not stop the download."""
         self.emit(WarningIssued(message))
 
-    def for_package(self) -> DownloadContext:
+    def for_package(self, size: int | None = None) -> DownloadContext:
         """A copy of the context for a package that contains requested files, with events about
         packages.
+
+        For a part of a package, ``size`` is the size of the whole package in bytes, 0 if it is not
+        known.
         """
         listener = self._listener
         changed = copy(self)
@@ -239,13 +257,18 @@ class DownloadContext:
             match event:
                 case WarningIssued():
                     listener(event)
-                case FileDownloadStarted(model=model, model_file=package, size=size):
-                    listener(PackageDownloadStarted(model, package, size))
-                case FileDownloadProgress(model=model, model_file=package, size=size):
-                    listener(PackageDownloadProgress(model, package, size))
+                case FileDownloadStarted(model=model, model_file=package, size=received):
+                    started = PackageDownloadStarted(model, package, received)
+                    if size is not None:
+                        started = PackageDownloadStarted(model, package, size, received)
+                    listener(started)
+                case FileDownloadProgress(model=model, model_file=package, size=received):
+                    listener(PackageDownloadProgress(model, package, received))
                 case FileDownloadFinished(model=model, model_file=package):
+                    success = event.successful
+                    is_part = size is not None
                     listener(
-                        PackageDownloadFinished(model, package, event.successful, event.reason)
+                        PackageDownloadFinished(model, package, success, event.reason, is_part)
                     )
 
         changed._listener = listen

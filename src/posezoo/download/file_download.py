@@ -7,8 +7,8 @@ only after it is verified, so a wrong download never replaces a good file.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -84,10 +84,9 @@ def download_file(
         remove_partial(target)
         _add_to_cache(file, target, context)
         return
-    waiting = f"{file.name}: waiting for another process that is downloading it"
     algorithms = [file.checksum.algorithm if file.checksum is not None else "sha384"]
     algorithms += [digest.algorithm for digest in also]
-    with PartialFile(target, lambda: context.warn(waiting), algorithms) as partial:
+    with PartialFile(target, _waiting(file, context), algorithms) as partial:
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):
@@ -99,6 +98,43 @@ def download_file(
                 partial.truncate()
                 raise
             _finish(file, partial, context, candidate)
+
+
+@contextmanager
+def download_part(
+    part: SourceFile, target: Path, context: DownloadContext, candidate: Candidate, package: Digest
+) -> Iterator[Path]:
+    """Download a part of a package, which has no digest of its own, for the time of a ``with``.
+
+    If the download is interrupted, the bytes stay beside the target for the next attempt or run.
+    The caller verifies what it reads from them within the ``with``.
+
+    Raises:
+        DownloadError: the candidate did not send the part; it was asked once.
+        OutputError: the part cannot be written.
+    """
+    with (
+        PartialFile(target, _waiting(part, context), identity=package) as partial,
+        _reporting(candidate, part, context),
+    ):
+        try:
+            _receive(candidate, part, partial, context)
+        except RangeMismatchError:
+            partial.truncate()
+            raise
+        except TransientSourceError as error:
+            error.hint = _resume_hint(partial.load_resume_state(part).size) or error.hint
+            raise
+        try:
+            yield partial.path
+        finally:
+            partial.truncate()
+
+
+def _waiting(file: SourceFile, context: DownloadContext) -> Callable[[], None]:
+    """Reports that another process has the lock of a file."""
+    message = f"{file.name}: waiting for another process that is downloading it"
+    return lambda: context.warn(message)
 
 
 def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> None:
@@ -180,16 +216,24 @@ def _ask_source(
     candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
 ) -> DownloadError | None:
     """Fill the part from a source, and report that; the error if it does not send the file."""
+    try:
+        with _reporting(candidate, file, context):
+            _fill_from(candidate, file, partial, context)
+    except DownloadError as error:
+        return error
+    return None
+
+
+@contextmanager
+def _reporting(candidate: Candidate, file: SourceFile, context: DownloadContext) -> Iterator[None]:
+    """Report the start of a download, and its end or failure."""
     context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
     try:
-        _fill_from(candidate, file, partial, context)
+        yield
     except PosezooError as error:
         context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
-        if isinstance(error, DownloadError):
-            return error
         raise
     context.emit(FileDownloadFinished(context.model, file.name, True))
-    return None
 
 
 def _ask_copy(
@@ -364,15 +408,18 @@ def _is_missing(failures: Sequence[tuple[Candidate, DownloadError]]) -> bool:
     return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
 
 
+def _resume_hint(size: int) -> str:
+    if not size:
+        return ""
+    return f"run the same command again: it resumes after the {size} bytes already downloaded"
+
+
 def _find_hint(
     file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
 ) -> str:
     """What the user can do after all candidates failed."""
     if failures and resume_size:
-        return (
-            f"run the same command again: it resumes after the {resume_size} bytes already"
-            " downloaded"
-        )
+        return _resume_hint(resume_size)
     hint = next((error.hint for _, error in failures if error.hint), "")
     if not hint:
         hint = "check the network connection and the proxy settings"

@@ -35,12 +35,14 @@ def open_url(
     context: DownloadContext,
     resume: ResumeState,
     *,
+    stop: int | None = None,
     headers: tuple[HostHeader, ...] = (),
 ) -> Iterator[ByteStream]:
     """Read an http(s) URL when its host's limit allows; raises the same errors as
     ``http.open_response``.
 
-    ``headers`` are sent in addition to the user's headers, which have priority.
+    Only the bytes before ``stop`` are requested; None stands for the end of the file. ``headers``
+    are sent in addition to the user's headers, which have priority.
     """
     from posezoo.download import http
 
@@ -50,15 +52,17 @@ def open_url(
         options = replace(options, headers=(*headers, *options.headers))
     open_range = partial(http.open_response, context.pool.session(), url, file, options)
     # Without a digest, ranges of different versions of the file would not be detected.
-    is_split = file.checksum is not None and (file.size or 0) - resume.size >= 2 * RANGE_BYTES
+    end = stop or file.size or 0
+    is_split = file.checksum is not None and end - resume.size >= 2 * RANGE_BYTES
     with limiter.slot():
         is_single = options.connections == 1 or limiter.uses_single_connection or not is_split
         if context.is_probe or is_single:
-            with open_range(resume, 0 if context.is_probe else None) as stream:
+            last = 0 if context.is_probe else (stop and stop - 1)
+            with open_range(resume, last) as stream:
                 yield stream
             return
         try:
-            with open_in_ranges(open_range, file.size or 0, resume, options.connections) as stream:
+            with open_in_ranges(open_range, end, resume, options.connections) as stream:
                 yield stream
         except RangeMismatchError:
             # From now on, this host is asked for whole files.
@@ -70,8 +74,8 @@ def open_url(
 def open_in_ranges(
     open_range: OpenRange, size: int, resume: ResumeState, connections: int
 ) -> Iterator[ByteStream]:
-    """Read the missing bytes of a file in order; over one connection if the server has no range
-    requests.
+    """Read the missing bytes of a file, or of its first ``size`` bytes, in order; over one
+    connection if the server has no range requests.
 
     This, and reading the pieces, raises the same errors as ``open_range``.
     """
@@ -112,6 +116,6 @@ def open_in_ranges(
                 yield content
 
         try:
-            yield replace(first, pieces=chain(first.pieces, read_in_order()), stop=None)
+            yield replace(first, pieces=chain(first.pieces, read_in_order()), stop=size)
         finally:
             thread_pool.shutdown()

@@ -47,7 +47,8 @@ class PartialFile:
     resumed.
 
     Missing parent folders are created. ``on_wait`` is called once if another process or thread has
-    the lock. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
+    the lock. ``identity`` is a digest that later runs find the bytes by, if they have none of their
+    own. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
     its last bytes came from, ``digests`` those of all its bytes, by the ``algorithms``.
 
     Raises:
@@ -55,9 +56,15 @@ class PartialFile:
     """
 
     def __init__(
-        self, target: Path, on_wait: Callable[[], None], algorithms: Sequence[str] = ("sha384",)
+        self,
+        target: Path,
+        on_wait: Callable[[], None],
+        algorithms: Sequence[str] = ("sha384",),
+        *,
+        identity: Digest | None = None,
     ) -> None:
         self.target = target
+        self._identity = identity
         self._algorithms = algorithms
         self._hasher = Hasher(algorithms)
         self.path = _part_of(target)
@@ -99,9 +106,8 @@ class PartialFile:
         """
         record = read_record(self.target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
-        is_same = (
-            file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
-        )
+        identity = self._identity or file.checksum
+        is_same = identity is not None and record.get(identity.algorithm) == identity.value
         if is_same and 0 < size <= file.read_limit:
             return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
         self.truncate()
@@ -114,9 +120,10 @@ class PartialFile:
         """
         if start.size == 0:
             self.truncate()
-        if resumable and self._is_findable and file.checksum is not None:
+        identity = self._identity or file.checksum
+        if resumable and self._is_findable and identity is not None:
             state = {
-                file.checksum.algorithm: file.checksum.value,
+                identity.algorithm: identity.value,
                 "source": start.source,
                 "etag": start.etag,
             }

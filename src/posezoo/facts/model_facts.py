@@ -125,23 +125,10 @@ class ModelFacts:
 
     @property
     def download_bytes(self) -> int | None:
-        """The bytes that a download transfers: whole packages, although a few of their files are
-        kept.
+        """The bytes that a download transfers, see ``transfer_bytes``."""
+        from posezoo.download.transfer import transfer_bytes  # it compiles patterns
 
-        Each file is counted as from its first source; None if a publisher does not state a size.
-        """
-        from posezoo.spec.sources import PackageSource  # it compiles patterns
-
-        sizes = {}
-        for part in self.parts:
-            for file in part.files:
-                source = file.sources[0] if file.sources else None
-                if isinstance(source, PackageSource):
-                    package_file = source.package_file
-                    sizes[f"{source.package}/{package_file.name}"] = package_file.size
-                else:
-                    sizes[f"{part.full_name}/{file.name}"] = file.size
-        return add_sizes(sizes.values())
+        return transfer_bytes(self.parts)
 
     @property
     def precisions(self) -> list[Precision]:
@@ -153,7 +140,8 @@ class ModelFacts:
     @property
     def size_bytes(self) -> int | None:
         """The size of all published files; None if a publisher does not state one."""
-        return add_sizes(file.size for part in self.parts for file in part.files)
+        sizes = [file.size for part in self.parts for file in part.files]
+        return None if None in sizes else sum(filter(None, sizes))
 
     @property
     def is_pinned(self) -> bool:
@@ -236,16 +224,6 @@ def converted_input(part: ModelSpec, port: Input) -> Input:
     if part.is_ir:
         return converted
     return replace(converted, mean=(), scale=())
-
-
-def add_sizes(sizes: Iterable[int | None]) -> int | None:
-    """The sum of sizes in bytes; None if one of them is unknown."""
-    total = 0
-    for size in sizes:
-        if size is None:
-            return None
-        total += size
-    return total
 
 
 def unique(values: Iterable[ItemT]) -> list[ItemT]:

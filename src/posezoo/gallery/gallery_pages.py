@@ -268,7 +268,7 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
     for each in entry.pictures:
         pictures.append((to_data_address(each.jpeg), each.description, each.note))
     kept = ""
-    if facts.download_bytes != facts.size_bytes:
+    if (facts.download_bytes or 0) > (facts.size_bytes or 0):
         kept = format_megabytes(facts.size_bytes)
     shown_facts = [
         ("Download", format_megabytes(facts.download_bytes)),

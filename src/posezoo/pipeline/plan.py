@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.convert.conversion_plan import ConversionOptions, PlannedIr, explain_stale_ir, plan_irs
 from posezoo.download.model_download import PlannedFile, plan_download
+from posezoo.download.transfer import transfer_bytes
 from posezoo.errors import ConversionError
 from posezoo.files import verified_files
 from posezoo.pipeline import store_transfers
@@ -66,10 +67,13 @@ class Plan:
 
     @property
     def download_size(self) -> int:
-        """The total size of ``missing_files`` in bytes; a file of unknown size counts with its read
-        limit.
+        """The bytes that the download of ``missing_files`` transfers; if one has an unknown size,
+        their total size, for which a file of unknown size counts with its read limit.
         """
-        return sum(planned.file.read_limit for planned in self.missing_files)
+        spec = self.resolved.spec
+        files = [planned.file for planned in self.missing_files]
+        transferred = transfer_bytes([spec], files)
+        return sum(file.read_limit for file in files) if transferred is None else transferred
 
 
 def make_plan(

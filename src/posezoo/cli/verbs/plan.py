@@ -16,7 +16,8 @@ Nothing is written, and no request is sent. With ``--format json``, the output i
                                max_size (the limit for an unknown size), place (here, cache, mirror
                                or source), from (the places that would be tried, in this order),
                                pinned (false: refused without --trust_on_first_use), path
-    fetch_bytes  int           of the files to download; for an unknown size, its limit is added
+    fetch_bytes  int           what the download of the files transfers; for an unknown size, its
+                               limit is added
     arguments    object        inputs (name, shape, layout, and the steps before the network in
                                their order: reverse_channels, mean, scale; ir_layout is the IR's),
                                outputs (names; empty: all outputs of the network), frozen (inputs

@@ -1,7 +1,9 @@
 """Read a member of the tarball of an npm package, from the registry that npm is configured with.
 
-npm itself is not needed. The tarball is verified by the digest of model.yml or of the registry, and
-kept in the cache for its other members. It is not installed, and nothing of it is run.
+npm itself is not needed. Only a part of the tarball is downloaded if model.yml has its digest, the
+models' access_points.json has a point for the member, and the registry has range requests.
+Otherwise, all of it is downloaded, verified by the digest of model.yml or of the registry, and kept
+in the cache for its other members. It is not installed, and nothing of it is run.
 """
 
 from __future__ import annotations
@@ -14,14 +16,23 @@ from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from posezoo.download.archive import MAX_BYTES, open_member
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    open_local_file,
+)
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.npm_config import read_npm_config
+from posezoo.download.npm_parts import open_npm_part
+from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
+from posezoo.download.transfer import find_access_point
 from posezoo.errors import ArchiveError, DigestError, SourceError
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
@@ -103,9 +114,15 @@ class NpmClient:
 
     @contextmanager
     def open(
-        self, url: str, file: SourceFile, resume: ResumeState, *, accept: str = ""
+        self,
+        url: str,
+        file: SourceFile,
+        resume: ResumeState,
+        *,
+        stop: int | None = None,
+        accept: str = "",
     ) -> Iterator[ByteStream]:
-        """Read a URL of the registry, with the login for it; raises the same errors as
+        """Read a URL of the registry up to a stop, with the login for it; raises the same errors as
         ``open_url``.
         """
         headers = []
@@ -115,7 +132,9 @@ class NpmClient:
         if login:
             headers.append(HostHeader.for_url(url, "Authorization", login))
         try:
-            with open_url(url, file, self._context, resume, headers=tuple(headers)) as stream:
+            with open_url(
+                url, file, self._context, resume, stop=stop, headers=tuple(headers)
+            ) as stream:
                 yield stream
         except SourceError as error:
             error.problem = f"{self._host}: {error.problem}"
@@ -140,7 +159,7 @@ class NpmClient:
 
 @contextmanager
 def open_npm_member(
-    source: NpmPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
+    source: NpmPackageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
     """Read a member of a package's tarball, which comes from the cache, a mirror or the registry.
 
@@ -148,6 +167,11 @@ def open_npm_member(
         DownloadError: the tarball cannot be downloaded, or is not the expected one; or see
             ``open_member``.
     """
+    part = _extract_part(source, file, context)
+    if part is not None:
+        with open_local_file(part, resume) as stream:
+            yield stream
+        return
     path = _download_tarball(source, file, context)
     try:
         with open_member(
@@ -158,6 +182,28 @@ def open_npm_member(
         if "has no member" in error.problem and not source.member.startswith("package/"):
             error.hint = f"is it package/{source.member}?"
         raise
+
+
+def _extract_part(
+    source: NpmPackageSource, file: SourceFile, context: DownloadContext
+) -> Path | None:
+    """The path of a verified member that was read without the rest of the tarball; None if all of
+    it is needed.
+    """
+    tarball = replace(source.package_file, max_size=MAX_BYTES)
+    point = None
+    if context.registry is not None:
+        point = find_access_point(context.registry, tarball.checksum, source.member)
+    if point is None or not needs_part(tarball, file, context):
+        return None
+    client = NpmClient(source, file, context)
+    url = context.pool.once((Tarball, tarball.checksum), client.find_tarball).url
+
+    def open_range(resume: ResumeState, stop: int) -> AbstractContextManager[ByteStream]:
+        return client.open(url, tarball, resume, stop=stop)
+
+    opened = open_npm_part(tarball, point, file, open_range, context)
+    return extract_member(tarball, file, opened, context)
 
 
 def _download_tarball(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> Path:

