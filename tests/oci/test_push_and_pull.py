@@ -1144,6 +1144,24 @@ def test_a_credential_helper_that_answers_something_else_is_one_error(
         read_docker_login("registry.invalid")
 
 
+def test_a_credential_helper_that_never_answers_is_ended_with_what_it_started(
+    tmp_path, monkeypatch
+):
+    from posezoo.oci import oci_client
+
+    helper = tmp_path / "docker-credential-tests"
+    helper.write_text(f"#!/bin/sh\nsleep 999 & echo $! > {tmp_path}/pid\nwait\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(oci_client, "_HELPER_LIMIT_S", 0.5)
+    (tmp_path / "config.json").write_text('{"credsStore": "tests"}')
+    with pytest.raises(SourceError, match=r"docker-credential-tests does not answer within 0\.5 s"):
+        read_docker_login("registry.invalid")
+    child = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not Path(f"/proc/{child}/cmdline").exists())
+
+
 def test_an_archive_is_pushed_and_pulled_without_its_members(zoo, registry):
     with zipfile.ZipFile(zoo / "packed.zip", "w") as archive:
         archive.writestr("inner/net.tflite", network("tflite"))

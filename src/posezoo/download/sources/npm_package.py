@@ -21,6 +21,7 @@ from posezoo.download.file_download import download_file
 from posezoo.download.npm_config import read_npm_config
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
+from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
 from posezoo.errors import ArchiveError, DigestError, SourceError
 from posezoo.files.foreign_json import parse_json
@@ -83,9 +84,13 @@ class NpmClient:
         package = self._source.package
         version = self._source.version
         url = self._registry + quote(package, safe="@")
-        description = SourceFile("package document", max_size=_MAX_DOCUMENT)
-        with self.open(url, description, ResumeState(), accept=_ACCEPT) as stream:
-            content = b"".join(stream.pieces)
+        accept = HostHeader.for_url(url, "Accept", _ACCEPT)
+        with self._explained_errors():
+            headers = (accept, *self._login(url))
+            name = "the package document"
+            content = read_small(
+                url, _MAX_DOCUMENT, self._context, name=name, headers=headers
+            ).content
         try:
             versions = parse_json(content)["versions"]
             if version not in versions:
@@ -102,21 +107,25 @@ class NpmClient:
             raise SourceError(problem, hint=_HINT) from error
 
     @contextmanager
-    def open(
-        self, url: str, file: SourceFile, resume: ResumeState, *, accept: str = ""
-    ) -> Iterator[ByteStream]:
+    def open(self, url: str, file: SourceFile, resume: ResumeState) -> Iterator[ByteStream]:
         """Read a URL of the registry, with the login for it; raises the same errors as
         ``open_url``.
         """
-        headers = []
-        if accept:
-            headers = [HostHeader.for_url(url, "Accept", accept)]
+        headers = self._login(url)
+        with (
+            self._explained_errors(),
+            open_url(url, file, self._context, resume, headers=headers) as stream,
+        ):
+            yield stream
+
+    def _login(self, url: str) -> tuple[HostHeader, ...]:
         login = self._config.authorization(url, self._registry)
-        if login:
-            headers.append(HostHeader.for_url(url, "Authorization", login))
+        return (HostHeader.for_url(url, "Authorization", login),) if login else ()
+
+    @contextmanager
+    def _explained_errors(self) -> Iterator[None]:
         try:
-            with open_url(url, file, self._context, resume, headers=tuple(headers)) as stream:
-                yield stream
+            yield
         except SourceError as error:
             error.problem = f"{self._host}: {error.problem}"
             error.hint = _LOGIN_HINT if "HTTP 401" in error.problem else error.hint or _HINT
