@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
@@ -724,6 +725,54 @@ def test_an_upload_is_not_sent_where_the_registry_must_not_lead_it(zoo, registry
         ):
             with pytest.raises(SourceError, match=problem):
                 client._send("PUT", target, 201)
+
+
+@pytest.mark.parametrize("is_own_host", [True, False])
+def test_a_push_sends_no_login_where_the_registry_leads_it(zoo, token_registry, is_own_host):
+    """The body goes to the address that the registry names; the logins for that host do not."""
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.http_headers import HostHeader
+    from posezoo.oci.oci_client import OciClient
+
+    server, host = token_registry
+    netrc = Path.home() / ".netrc"
+    netrc.write_text(
+        "machine localhost login ann password pw\nmachine 127.0.0.1 login ben password pw\n"
+    )
+    netrc.chmod(0o600)
+    with Server() as storage:
+        place = server if is_own_host else storage
+        location = place.url("upload").replace(
+            "localhost", "localhost" if is_own_host else "127.0.0.1"
+        )
+        server.serve("v2/", b"{}")
+        server.serve("v2/team/net/blobs/sha256:1", status=[404] * 9)
+        server.serve("v2/team/net/blobs/uploads/", status=[202], headers={"Location": location})
+        place.serve("upload?digest=sha256:1", status=[201])
+        login = HostHeader(host, "Authorization", "Bearer t0ken")
+        options = DownloadOptions(None, attempts=1, headers=(login,))
+        with DownloadContext("a", options) as context:
+            client = OciClient(OciAddress(host, "team/net", "1"), context, writes=True)
+            client.upload_blob("sha256:1", lambda: io.BytesIO(b"net"))
+        sent = place.requests[-1]
+    assert sent.body == b"net"
+    assert sent.headers["Authorization"] == ("Bearer t0ken" if is_own_host else None)
+
+
+def test_an_upload_is_not_sent_with_another_login_to_the_registry(zoo, token_registry):
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.oci.oci_client import OciClient
+
+    server, host = token_registry
+    server.serve("v2/", b"{}")
+    with DownloadContext("a", DownloadOptions(None, attempts=1)) as context:
+        client = OciClient(OciAddress(host, "team/net", "1"), context)
+        with pytest.raises(SourceError, match="an address with another login") as told:
+            client._send("PUT", f"http://mallory:s3cret@{host}/upload", 201)
+    assert "s3cret" not in told.value.problem
+    assert [request.path for request in server.requests] == ["/v2/"]
 
 
 def test_the_reason_of_a_registry_is_shown(zoo, registry):

@@ -108,13 +108,14 @@ class OciClient:
         self, address: OciAddress, context: DownloadContext, *, writes: bool = False
     ) -> None:
         self._address = address
-        self._context = context
         self._scope = f"repository:{address.repository}:{'pull,push' if writes else 'pull'}"
         # Docker Hub has another name for its registry.
         host = "registry-1.docker.io"
         if address.host != "docker.io":
             host = address.host
         self._root = f"https://{host}/v2/"
+        named = replace(context.options, named_urls=(self._root,))
+        self._context = context.with_options(named)
         self._login: tuple[HostHeader, ...] = ()
         self._login_ends = -math.inf
         self._lock = threading.Lock()
@@ -231,9 +232,15 @@ class OciClient:
         options = context.options
         headers = {"Content-Type": content_type} if content_type else {}
         url = self._url(path)
+        address = urlsplit(url)
+        if "@" in address.netloc:
+            raise SourceError("names an address with another login for an upload")
+        is_registry = address.hostname == urlsplit(self._root).hostname
         refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
         session = context.pool.session()
-        with send_request(session, method, url, options, headers=headers, data=data) as response:
+        with send_request(
+            session, method, url, options, headers=headers, data=data, netrc=is_registry
+        ) as response:
             try:
                 refuse_status(response, expected)
             except SourceError as error:

@@ -69,6 +69,7 @@ class NpmClient:
                 options,
                 ca_bundle=options.ca_bundle or self._config.ca_file(),
                 proxies=options.proxies or self._config.proxies(),
+                named_urls=(self._registry,),
                 allow_http=options.allow_http or file.checksum is not None,
             )
         )

@@ -112,6 +112,7 @@ def _asking(settings: IndexSettings, context: DownloadContext) -> DownloadContex
             ca_bundle=options.ca_bundle or (Path(settings.ca_file) if settings.ca_file else None),
             proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
             allow_http=True,
+            named_urls=(*settings.indexes, *settings.find_links),
         )
     )
 
