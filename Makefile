@@ -6,6 +6,8 @@ BIN     = $(VENV)/bin
 PIN    ?= -c constraints.txt
 # What else openvino-dev brings for Model Optimizer to read.
 MO_EXTRAS ?= caffe
+# No program of this project reports to the makers of ONNX Runtime, neither tests nor measured peers.
+export ORT_DISABLE_TELEMETRY = 1
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -40,8 +42,9 @@ test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 core
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
 	$(PYTEST) -m "not mo and not release"
 
+MARKS ?= slow and not mo and not release
 test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
-	$(PYTEST) -m "slow and not mo and not release"
+	$(PYTEST) -m "$(MARKS)"
 
 # Much of their time is waiting for the package index.
 test-release: $(VENV)/.installed-test  ## build a release and an image, and try them as users would
@@ -52,7 +55,7 @@ test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of g
 
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
-	timeout 900 $(BIN)/python -m pytest -m "not mo" --last-failed --last-failed-no-failures none
+	timeout 900 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
 	$(PYTEST) -m mo $$(grep -rlwE 'mark.mo|needs_mo' tests --exclude-dir fakes --exclude-dir __pycache__)

@@ -51,11 +51,15 @@ def _resolve_locally(host, *args, **kwargs):
 def pytest_configure_node(node) -> None:
     """A worker's own environment has nothing of the tester's any more."""
     node.workerinput["online"] = fence.ONLINE
+    node.workerinput["skips_are_errors"] = fence.skips_are_errors
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What tests that install packages need of the tester's machine."""
-    fence.ONLINE.update(getattr(config, "workerinput", {}).get("online", {}))
+    """What a worker needs to know of the tester's machine."""
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        fence.ONLINE.update(workerinput["online"])
+        fence.skips_are_errors = workerinput["skips_are_errors"]
 
 
 @pytest.fixture(autouse=True)
@@ -267,7 +271,7 @@ def pytest_make_collect_report():
 
 def _refuse_skip(report):
     is_skip = report.skipped and not hasattr(report, "wasxfail")
-    if not is_skip or os.environ.get("POSEZOO_ALL_TESTS") != "1":
+    if not is_skip or not fence.skips_are_errors:
         return report
     reason = str(report.longrepr[2]).removeprefix("Skipped: ")
     if reason not in _allowed_skips():

@@ -64,7 +64,11 @@ def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
     [
         ("[posezoo]\ndevise = GPU\n", "unknown setting devise", "did you mean device?"),
         ("[posezo]\n", "unknown section [posezo]", "settings belong in the section [posezoo]"),
-        ("device = GPU\n", "cannot be read", ""),
+        (
+            "device = GPU\n",
+            "posezoo.cfg:1: stands before the first section",
+            "begin the file with the line [posezoo]",
+        ),
         (
             "[posezoo]\nattempts = many\n",
             "attempts: expected a whole number from 1 to 100, got 'many'",

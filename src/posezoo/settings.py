@@ -551,6 +551,11 @@ def _read_config(path: Path) -> dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text("utf-8-sig"), source=str(path))
+    except configparser.MissingSectionHeaderError as error:
+        raise SettingsError(
+            f"{path}:{error.lineno}: stands before the first section",
+            hint="begin the file with the line [posezoo]",
+        ) from error
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     for section in parser.sections():

@@ -35,6 +35,18 @@ def test_help_shows_every_verb_and_examples():
         assert f"\n\n{title}:\n  " in shown.stdout
 
 
+def test_images_in_the_place_of_a_model_are_told_where_they_belong(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit):
+        command_line.main(["run", "a.jpg", "b.jpg"])
+    assert capsys.readouterr().err.splitlines() == [
+        "posezoo run: error: unrecognized arguments: b.jpg",
+        "  hint: images come after --input: posezoo run --input a.jpg b.jpg",
+    ]
+
+
 def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):
     code = (
         "from posezoo.cli.verbs import Verb\n"

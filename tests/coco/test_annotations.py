@@ -113,6 +113,10 @@ def test_a_missing_file_and_invalid_json_are_refused(tmp_path):
     path.write_text("[" * 200_000)
     with pytest.raises(DatasetError, match=r"cut.json: is not JSON"):
         coco.read_coco_dataset(path, tmp_path)
+    path.write_bytes(b"\xff\xd8\xff\xe0 a photo")
+    with pytest.raises(DatasetError, match=r"cut.json: is not a text file") as caught:
+        coco.read_coco_dataset(path, tmp_path)
+    assert "person_keypoints_val2017.json" in caught.value.hint
     with pytest.raises(DatasetError, match=r"none.json: cannot be read: No such file"):
         coco.read_coco_dataset(tmp_path / "none.json", tmp_path)
     with pytest.raises(DatasetError, match="cannot be read"):

@@ -484,19 +484,21 @@ def test_only_fp32_and_fp16_are_made(tmp_path):
 
 
 @pytest.mark.slow
-def test_no_telemetry_no_trace_in_the_home_folder_and_no_noise(tmp_path):
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_no_telemetry_no_trace_in_the_home_folder_and_no_noise(tmp_path, kind):
     home = tmp_path / "home"
     home.mkdir()
     script = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from convert.test_conversion import tiny
 from fakes.conversion import convert_model
-convert_model(*tiny(Path(sys.argv[1])))
+del os.environ["ORT_DISABLE_TELEMETRY"]  # as on a user's machine
+convert_model(*tiny(Path(sys.argv[1]), kind=sys.argv[2]))
 print(json.dumps([name for name, module in sys.modules.items() if "telemetry" in name and module
                   and "openvino_telemetry" in name]))
 """
-    imported, noise = in_a_child(script, tmp_path / "zoo", HOME=str(home))
+    imported, noise = in_a_child(script, tmp_path / "zoo", kind, HOME=str(home))
     assert imported == []
     assert noise == ""
     assert list(home.iterdir()) == []

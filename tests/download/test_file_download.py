@@ -138,6 +138,14 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
     assert "\n" not in problem
 
 
+def test_where_all_fail_for_one_reason_the_hosts_are_named_once(server, fetch):
+    first, second = (server.serve(name, b"", status=[404]) for name in ("first", "second"))
+    with pytest.raises(DownloadError) as caught:
+        fetch(declared("net.tflite", WEIGHTS, first, second))
+    host = server.url().removeprefix("http://").rstrip("/")
+    assert caught.value.problem == f"net.tflite: every source failed: {host}: HTTP 404 Not Found"
+
+
 def test_a_file_without_sources_says_so(fetch):
     with pytest.raises(
         SourceError, match=r"net\.tflite: there is no source to download it from"

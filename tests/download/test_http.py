@@ -489,6 +489,13 @@ def test_a_proxy_that_is_not_there_is_named(fetch, monkeypatch):
         fetch(declared("net.tflite", WEIGHTS, "http://127.0.0.2/net.tflite"))
 
 
+def test_the_variable_of_a_proxy_without_a_scheme_is_named(fetch, monkeypatch):
+    monkeypatch.setenv("https_proxy", "proxy:8080")
+    with pytest.raises(SourceError, match="the address of the proxy is not complete") as caught:
+        fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/net.tflite"))
+    assert caught.value.hint == "https_proxy: write it with its scheme, such as http://proxy:8080"
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_wants_a_password_is_asked_once(server, fetch, monkeypatch, scheme):
     monkeypatch.setenv(f"{scheme}_proxy", server.url())

@@ -12,7 +12,7 @@ from fakes.coco import annotations, person, written
 from posezoo import coco
 from posezoo.errors import EvaluationError, OutputError
 from posezoo.evaluation import evaluate
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.pose.keypoints import SKELETONS, Pose, from_pixel_indices
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
@@ -37,7 +37,7 @@ def dataset(tmp_path):
 
 
 class Oracle:
-    """Finds every person correctly, except in the images of ``wrong``; records its calls in ``asked``."""
+    """Finds every person exactly, except in the images of ``wrong``; records its calls in ``asked``."""
 
     def __init__(self, wrong=(), skeleton="coco-17"):
         self.asked, self.wrong, self.skeleton = [], wrong, skeleton
@@ -45,7 +45,7 @@ class Oracle:
     def __call__(self, image, boxes=None):
         number = round(float(image.mean()) / 40)
         self.asked.append((number, boxes))
-        points = moved(10 * number, 900 * (number in self.wrong))
+        points = from_pixel_indices(moved(10 * number, 900 * (number in self.wrong)))
         points[:, 2] = 0.9
         whole = np.zeros((len(SKELETONS[self.skeleton].keypoints), 3), np.float32)
         places = SKELETONS[self.skeleton].coco or range(len(whole))
@@ -80,6 +80,13 @@ def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, datase
         EvaluationError, match="coco-17 does not match the annotations: it has no tail"
     ):
         evaluate(Oracle(), coco.read_coco_dataset(written(tmp_path, content), tmp_path))
+
+
+def test_results_state_the_pixels_that_were_annotated(dataset):
+    (result, *_) = evaluate(Oracle(), dataset).to_coco_results()
+    stated = np.reshape(result["keypoints"], (17, 3))
+    (person,) = dataset.images[0].people
+    assert np.array_equal(stated[:, :2], person.keypoints[:, :2])
 
 
 def test_results_have_the_form_that_cocos_tools_read(dataset):

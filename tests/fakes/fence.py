@@ -19,7 +19,7 @@ from unittest import mock
 KEPT = {
     *("PATH", "TMPDIR", "LD_LIBRARY_PATH", "PYENV_ROOT", "PYTHONPATH", "PYTHONPYCACHEPREFIX"),
     *("FIRST_MINUTES", "POSENET_PEER", "REDRAW_GOLDEN", "SOAK_MOMENTS", "TFJS_MODELS"),
-    *("POSEZOO_ALL_TESTS", "STORE_PUBLIC_FACE", "STORE_REPLAY"),
+    *("STORE_PUBLIC_FACE", "STORE_REPLAY"),
 }
 KEPT_PREFIXES = ("COVERAGE_", "PYTEST_")
 
@@ -36,11 +36,16 @@ FIXED = {
     "PIP_CONFIG_FILE": os.devnull,
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INDEX": "1",
+    # ONNX Runtime reports to its makers as soon as it is loaded.
+    "ORT_DISABLE_TELEMETRY": "1",
     # PyTorch's threads wait for each other in a loop. Where several tests share the cores, that takes up to four
     # times as much CPU time as the work. numpy's threads do so, too; posezoo's commands have one.
     "OMP_WAIT_POLICY": "PASSIVE",
     "OPENBLAS_NUM_THREADS": "1",
 }
+
+#: Whether a skip is an error. posezoo itself would take the variable for an unknown setting.
+skips_are_errors = os.environ.get("POSEZOO_ALL_TESTS") == "1"
 
 #: The environment of tests that install packages from the tester's index: this is all they take from the tester.
 ONLINE: dict[str, str] = {}
@@ -51,7 +56,8 @@ _OF_A_NETWORK = ("_proxy", "cert", "cert_file", "cert_dir", "ca_bundle", "ca_cer
 def _put_up() -> None:
     """Take the tester's settings away from this process, and give it a home folder of its own.
 
-    A worker of pytest-xdist inherits all from the process that started it, and gets ``ONLINE`` from conftest.py.
+    A worker of pytest-xdist inherits all from the process that started it, and gets ``ONLINE`` and ``skips_are_errors``
+    from conftest.py.
     """
     # The converter of OpenVINO would look up a host, and write to the home folder.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -106,3 +106,16 @@ def test_rtmpose_finds_a_disc_where_it_was_drawn(discs, keypoint):
         left, top = rng.uniform((x - 12, y - 16), (x - 6, y - 8))
         (pose,) = estimator(image, boxes=[(left, top, left + 18, top + 24)])
         assert np.abs(pose.keypoints[keypoint, :2] - (x, y)).max() <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keypoint", range(len(COLORS)))
+def test_a_coco_file_states_the_pixel_that_was_drawn(discs, keypoint):
+    """A square of 5 x 5 whole pixels: its middle is the pixel in the third column and row."""
+    estimator, _ = discs
+    column, row = 40 + 3 * keypoint, 52
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[row - 2 : row + 3, column - 2 : column + 3] = 255 * np.array(COLORS[keypoint][::-1])
+    (pose,) = estimator(image, boxes=[(column - 9, row - 12, column + 9, row + 12)])
+    stated = pose.to_coco()["keypoints"][3 * keypoint : 3 * keypoint + 2]
+    assert np.abs(np.array(stated) - (column, row)).max() <= 0.05

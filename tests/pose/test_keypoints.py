@@ -16,8 +16,10 @@ from posezoo.pose.keypoints import (
     Skeleton,
     bounding_box,
     create_poses,
+    from_pixel_indices,
     pose_similarity,
     skeleton_of,
+    to_pixel_indices,
 )
 
 
@@ -134,9 +136,16 @@ def test_openpose_and_panoptic_are_in_their_published_order():
 def test_an_openpose_person_becomes_a_coco_result_without_the_neck():
     keypoints = np.arange(54, dtype=np.float32).reshape(18, 3)
     result = Pose(keypoints, "openpose-18", 0.5, (0, 0, 1, 1)).to_coco()
-    assert len(result["keypoints"]) == 51 and result["keypoints"][:3] == [0, 1, 2]
-    assert result["keypoints"][3:6] == keypoints[15].tolist()  # the left eye
-    assert keypoints[1, 0] not in result["keypoints"][::3]
+    assert len(result["keypoints"]) == 51 and result["keypoints"][:3] == [-0.5, 0.5, 2]
+    assert result["keypoints"][3:6] == [44.5, 45.5, 47]  # the left eye
+    assert keypoints[1, 0] - 0.5 not in result["keypoints"][::3]
+
+
+def test_coco_counts_from_the_middle_of_the_first_pixel_and_posezoo_from_its_corner():
+    points = np.array([[0.5, 0.5, 0.9], [12.25, 7.5, 0.1], [0, 0, 0]], np.float32)
+    indices = to_pixel_indices(points)
+    assert indices.tolist() == [[0, 0, np.float32(0.9)], [11.75, 7, np.float32(0.1)], [0, 0, 0]]
+    assert from_pixel_indices(indices).tolist() == points.tolist()
 
 
 def test_a_pose_becomes_a_coco_result():
@@ -147,7 +156,8 @@ def test_a_pose_becomes_a_coco_result():
     places = SKELETONS["blazepose-33"].coco or ()
     assert len(places) == 17
     for number, place in enumerate(places):
-        assert result["keypoints"][3 * number : 3 * number + 3] == pose.keypoints[place].tolist()
+        x, y, score = pose.keypoints[place].tolist()
+        assert result["keypoints"][3 * number : 3 * number + 3] == [x - 0.5, y - 0.5, score]
     assert "image_id" not in pose.to_coco()
     json.dumps(result)
 

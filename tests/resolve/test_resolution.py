@@ -10,6 +10,7 @@ import pytest
 
 from fakes.conversion import context_of
 from fakes.network import network, spec_of
+from fakes.zoo import as_yaml, model_yml
 from posezoo.errors import ConversionError, LockError
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
@@ -115,7 +116,7 @@ def test_of_a_published_ir_there_is_a_target_for_each_precision_that_is_publishe
 
 def test_a_strict_lock_travels_as_the_digests_that_it_agrees_to(tmp_path):
     spec = spec_of(network("onnx"), tmp_path)
-    spec.path.write_text("a model.yml")
+    spec.path.write_text(as_yaml(model_yml()), "utf-8")
     LockFile(tmp_path / "posezoo.lock").update(
         lambda entries: {
             entry.key: entry

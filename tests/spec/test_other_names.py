@@ -43,6 +43,14 @@ def test_every_model_that_our_names_point_to_exists():
 @pytest.mark.parametrize(
     "name",
     [
+        *(
+            "openpose",
+            "alphapose",
+            "AlphaPose-SMPL",
+            "mediapipe",
+            "yolo-nas-pose-l",
+            "vitpose_huge",
+        ),
         *("yolo11n-pose", "yolov8n_pose", "YOLO26x-pose", "body_25", "sapiens-1b"),
         *(
             "yolo-pose",

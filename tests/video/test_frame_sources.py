@@ -185,7 +185,25 @@ def test_a_video_that_is_cut_short_is_reported(tmp_path, reported, name):
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"no video at all", bytes(1000)])
+@pytest.mark.parametrize(
+    ("content", "problem", "hint"),
+    [
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            "v.mp4: is a HEIC or AVIF photo",
+            "heif-convert v.mp4 v.jpg",
+        ),
+        (b"A shopping list\n", "v.mp4: is text", r"images: .bmp .jpeg"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_by_its_kind(tmp_path, reported, content, problem, hint):
+    (tmp_path / "v.mp4").write_bytes(content)
+    with pytest.raises(ImageError, match=problem) as caught:
+        open_source(str(tmp_path / "v.mp4"), report_error=reported.append)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", bytes(1000)])
 def test_a_file_that_is_no_video_is_refused(tmp_path, reported, content):
     (tmp_path / "v.mp4").write_bytes(content)
     with pytest.raises(

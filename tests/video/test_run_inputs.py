@@ -40,6 +40,9 @@ def test_a_name_without_images_is_a_warning_and_without_any_image_an_error(tmp_p
     image = touch(tmp_path / "full", "a.jpg") / "a.jpg"
     assert expand_image_paths([str(empty), str(image)], warnings.append) == [image]
     assert [warning.split(" (")[0] for warning in warnings] == [f"{empty}: no images there"]
+    with pytest.raises(ImageError, match="no image to work on") as caught:
+        expand_image_paths(["~/none.jpg"], warnings.append)
+    assert caught.value.hint.startswith("a shell replaces ~ only outside of quotes: /")
     with pytest.raises(ImageError, match="no image to work on"):
         expand_image_paths([str(tmp_path / "missing.jpg")], pytest.fail)
 

@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 from posezoo.cli import run_main, shell_completion
@@ -86,7 +87,7 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     # Unlike parse_known_args, this accepts flags between the positional arguments.
     _, unknown = parser.parse_known_intermixed_args(others, args)
     if unknown:
-        _refuse_unknown(unknown, verb, parser)
+        _refuse_unknown(unknown, others, verb, parser)
     code: int = args.run(args)
     return code
 
@@ -102,11 +103,16 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
     top.error(f"unrecognized arguments: {' '.join(unknown)}", "the verb is the first word")
 
 
-def _refuse_unknown(words: Sequence[str], verb: str, parser: CommandParser) -> NoReturn:
-    """Exit with code 2, and say what to use in place of the flags that the verb does not have."""
-    flags = [word.partition("=")[0] for word in words if word.startswith("-")]
+def _refuse_unknown(
+    unknown: Sequence[str], words: Sequence[str], verb: str, parser: CommandParser
+) -> NoReturn:
+    """Exit with code 2, and say what to use in place of words that the verb does not have."""
+    flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
-    parser.error(f"unrecognized arguments: {' '.join(words)}", "; ".join(filter(None, hints)))
+    files = [word for word in words if Path(word).is_file()]
+    if files and "--input" in _shown_flags(parser):
+        hints.append(f"images come after --input: posezoo {verb} --input {' '.join(files)}")
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints)))
 
 
 def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:

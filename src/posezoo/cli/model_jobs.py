@@ -175,7 +175,11 @@ def run_selected(
 
 
 def _select(args: argparse.Namespace, context: Context, console: Console) -> Selection:
-    return select_models(context.registry, flags.patterns_from_args(args), console)
+    selection = select_models(context.registry, flags.patterns_from_args(args), console)
+    note = context.lock.explain_other_texts(selection.models)
+    if note:
+        console.warn(note)
+    return selection
 
 
 def run_for_each(

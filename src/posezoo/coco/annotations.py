@@ -114,6 +114,9 @@ def _read_json(path: Path, folder_hint: str = "") -> Any:
     except OSError as error:
         hint = folder_hint if path.is_dir() else ""
         raise DatasetError(f"{path}: cannot be read: {os_reason(error)}", hint=hint) from error
+    except UnicodeDecodeError as error:
+        hint = "annotations are a JSON file, such as person_keypoints_val2017.json"
+        raise DatasetError(f"{path}: is not a text file", hint=hint) from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: is not JSON: {error}") from error
 

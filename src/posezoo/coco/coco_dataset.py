@@ -1,6 +1,7 @@
 """A data set in COCO's format: images, and the people annotated in each.
 
-Coordinates are in pixels from the image's top left corner.
+Keypoints are indices of pixels, as COCO's annotators stored them: (0, 0) is the middle of the first
+pixel. Boxes are in pixels from the image's top left corner.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class PersonAnnotation:
     """One annotated person."""
 
     id: int  # of the annotation
-    #: (K, 3) float64: x, y in pixels, and visibility: 0 not labelled, 1 hidden, 2 visible; K is 0
-    #: in a data set without keypoints.
+    #: (K, 3) float64: x, y as indices of pixels, and visibility: 0 not labelled, 1 hidden,
+    #: 2 visible; K is 0 in a data set without keypoints.
     keypoints: NDArray[np.float64]
     bbox: tuple[float, float, float, float]  # left, top, width and height in pixels
     area: float  # of the person's outline, in square pixels

@@ -332,19 +332,31 @@ def _combine(
     file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
 ) -> DownloadError:
     """Combine the errors of all candidates into one."""
-    reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
     hint = _find_hint(file, failures, resume_size)
     if not failures:
         return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
     if len(failures) > 1:
+        reasons = _describe_failures(failures)
         combined = DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
     else:
-        error_type = type(failures[0][1])
+        ((candidate, error),) = failures
+        error_type = type(error)
         is_public = error_type in (SizeError, DigestError, ArchiveError)
         public_type = error_type if is_public else SourceError
-        combined = public_type(f"{file.name}: {reasons}", hint=hint)
+        combined = public_type(f"{file.name}: {candidate.name}: {error.problem}", hint=hint)
     combined.is_gone = _is_missing(failures)
     return combined
+
+
+def _describe_failures(failures: Sequence[tuple[Candidate, DownloadError]]) -> str:
+    """What went wrong at each address; the hosts alone if all have the same problem, as without a
+    network.
+    """
+    problems = {error.problem for _, error in failures}
+    if len(problems) > 1:
+        return "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
+    names = (urlsplit(candidate.name).netloc or candidate.name for candidate, _ in failures)
+    return f"{', '.join(dict.fromkeys(names))}: {problems.pop()}"
 
 
 def _is_missing(failures: Sequence[tuple[Candidate, DownloadError]]) -> bool:

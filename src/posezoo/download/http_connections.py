@@ -141,6 +141,11 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
             raise SourceError(problem, hint=HINTS.get(status, "")) from error  # type: ignore[call-overload]
         hint = "correct or unset the proxy: https_proxy, http_proxy, or that of npm's configuration"
         raise TransientSourceError(problem, hint=hint, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
+    except requests.exceptions.InvalidProxyURL as error:
+        raise SourceError(
+            "the address of the proxy is not complete",
+            hint=f"{_proxy_variables()}: write it with its scheme, such as http://proxy:8080",
+        ) from error
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
         connecting = isinstance(error, requests.ConnectTimeout)
         at_most = ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE
@@ -157,6 +162,12 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both
         raise SourceError(f"the request failed: {redact_secrets(str(error))}") from error
+
+
+def _proxy_variables() -> str:
+    """The environment variables that have a proxy's address."""
+    names = ("http_proxy", "https_proxy", "all_proxy")
+    return ", ".join(sorted(name for name in os.environ if name.lower() in names))
 
 
 def _root_cause(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_ima
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, from_pixel_indices
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, PublishedMetrics
 
 
@@ -146,7 +146,7 @@ def _pose(
     """A pose to draw: the named keypoints in COCO's skeleton; only a box if there are no names."""
     skeleton = SKELETONS["coco-17" if names else "box"]
     points: Floats = np.zeros((len(skeleton.keypoints), 3), np.float32)
-    for name, point in zip(names, keypoints, strict=False):
+    for name, point in zip(names, from_pixel_indices(keypoints), strict=False):
         if name in skeleton.keypoints:
             points[skeleton.keypoints.index(name)] = point
     points[:, 2] = points[:, 2].clip(0, 1)  # COCO marks an annotated visible keypoint with 2

@@ -26,7 +26,7 @@ from posezoo.errors import EvaluationError
 from posezoo.files.file_lock import exclusive
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_atomically, write_error
-from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D
+from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D, to_pixel_indices
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +37,8 @@ class ImagePredictions:
     annotations.
 
     Attributes:
-        keypoints: (N, K, 3): x, y in image pixels and score of the annotations' keypoints, in their
-            order; all three are 0 if a keypoint was not found. K is 0 if only boxes count.
+        keypoints: (N, K, 3): x, y as indices of pixels and score of the annotations' keypoints, in
+            their order; all three are 0 if a keypoint was not found. K is 0 if only boxes count.
         scores: (N,): of the people.
         boxes: (N, 4): left, top, width and height in image pixels.
         space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 without 3D
@@ -101,7 +101,7 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
     for row, pose in enumerate(poses):
         if names:
             indices = _keypoint_indices(pose.skeleton, names)
-            points[row] = pose.keypoints[indices]
+            points[row] = to_pixel_indices(pose.keypoints[indices])
             if isinstance(pose, Pose3D):
                 space[row] = 10 * pose.camera[indices]  # from cm
         # NaN becomes "not found": COCO's tools would treat NaN as equal to everything.

@@ -124,7 +124,7 @@ def evaluate(
     names = () if of_boxes else dataset.keypoints
 
     unreadable: dict[str, str] = {}
-    cache_heading = {"keypoints": list(names), **(heading or {})}
+    cache_heading = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
     with open_prediction_cache(keep, cache_heading, len(names)) as cache:
         predictions = cache.select(dataset.images)
         cached_count = len(predictions)

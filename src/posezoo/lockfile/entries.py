@@ -22,8 +22,8 @@ from posezoo.errors import LockError, PosezooError, os_reason
 from posezoo.files.verified_files import compute_digest, is_verified, is_verified_file
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
-from posezoo.registry import format_command
-from posezoo.spec.model import ModelSpec, Precision, SourceFile
+from posezoo.registry import RegistryEntry, format_command
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, SourceFile
 
 NAME = "posezoo.lock"
 MODEL_YML = "model.yml"
@@ -54,6 +54,8 @@ class LockEntry:
     first_seen: str  # ISO 8601, UTC
     revision: int = 0  # of a model.yml: its own revision number
     before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of its earlier versions
+    #: Of a model.yml: the SHA-384 of what decides the bytes of files and IR; empty in older locks.
+    decisive: str = ""
 
     @property
     def key(self) -> LockKey:
@@ -63,6 +65,11 @@ class LockEntry:
     def has_same_content(self, other: LockEntry) -> bool:
         """Whether the other entry is for the same file with the same bytes."""
         return (self.key, self.size, self.sha384) == (other.key, other.size, other.sha384)
+
+    def decides_the_same(self, other: LockEntry) -> bool:
+        """Whether both declarations make the same files and IR, whatever else their texts say."""
+        is_equal = self.decisive != "" and self.decisive == other.decisive
+        return is_equal or self.has_same_content(other)
 
     def is_unchanged(self, other: LockEntry) -> bool:
         """Whether the other entry has the same content and the same revision."""
@@ -81,20 +88,47 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
     """The present entries of a model.yml and its composite-model.yml; LockError if one cannot be
     read.
     """
-    declarations = [(model_key(spec), MODEL_YML, spec.path, spec.revision)]
+    declarations = [(model_key(spec), spec.path, spec.revision)]
     if spec.composite:
-        declarations.append(
-            (spec.composite, COMPOSITE_YML, spec.path.parents[1] / COMPOSITE_YML, 0)
-        )
-    for model, file, path, revision in declarations:
+        declarations.append((spec.composite, spec.path.parents[1] / COMPOSITE_YML, 0))
+    for model, path, revision in declarations:
         try:
             content = path.read_bytes()
         except OSError as error:
             raise LockError(f"{path}: cannot be read: {os_reason(error)}") from error
-        sha384 = hashlib.sha384(content).hexdigest()
         yield LockEntry(
-            model, file, len(content), sha384, origin=REGISTRY, first_seen=now, revision=revision
+            model,
+            path.name,
+            len(content),
+            hashlib.sha384(content).hexdigest(),
+            origin=REGISTRY,
+            first_seen=now,
+            revision=revision,
+            decisive=_decisive_digest(spec, path),
         )
+
+
+def _decisive_digest(spec: ModelSpec, path: Path) -> str:
+    """The SHA-384 of what a declaration decides about the bytes of files and IR.
+
+    The declaration is read again: ``spec`` may have pins of a lock, and inputs that a user chose.
+    """
+    declared = RegistryEntry(path.parent.name, spec.family, path, spec.composite).read()
+    if isinstance(declared, CompositeSpec):
+        decides: dict[str, Any] = {"stages": declared.stages, "decoder": declared.decoder}
+    else:
+        (declared,) = (
+            variant for variant in (declared, *declared.variants) if variant.tag == spec.tag
+        )
+        decides = {
+            "files": [(file.name, file.size, str(file.checksum)) for file in declared.files],
+            "postprocessing": declared.postprocessing,
+            "input_model": declared.input_model,
+            "checkpoint": declared.checkpoint,
+            "quantization": declared.quantization,
+            "arguments": provenance.conversion_key(declared, declared.decoder)["arguments"],
+        }
+    return hashlib.sha384(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +202,7 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
     lines = []
     for entry in sorted(entries, key=lambda entry: entry.key):
         fields = asdict(entry)
-        for name in ("revision", "before"):
+        for name in ("revision", "before", "decisive"):
             if not fields[name]:
                 del fields[name]
         lines.append(json.dumps(fields) + "\n")
@@ -211,7 +245,7 @@ def _entry(line: str) -> LockEntry | None:
         entry = LockEntry(**{**fields, "before": tuple(fields.get("before", ()))})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    digests = (entry.sha384, *entry.before)
+    digests = [entry.sha384, *entry.before, *filter(None, [entry.decisive])]
     texts = (entry.model, entry.file, entry.origin, entry.first_seen, *digests)
     numbers = (entry.size, entry.revision)
     if not all(isinstance(text, str) for text in texts):
@@ -231,10 +265,14 @@ class LockChange:
     change: str  # added, changed or removed
     was: str = ""  # SHA-384
     now: str = ""  # SHA-384
+    is_text_alone: bool = (
+        False  # whether a model.yml changed, and still makes the same files and IR
+    )
 
     def __str__(self) -> str:
         digests = " -> ".join(digits[:12] + "…" for digits in (self.was, self.now) if digits)
-        return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests})"
+        note = ", with the same files and conversion" if self.is_text_alone else ""
+        return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests}{note})"
 
 
 def explain_rollback(locked: LockEntry, present: LockEntry) -> str:
@@ -282,7 +320,7 @@ def _merge_entry(
     if locked is None:
         return present
     if locked.is_unchanged(present):
-        return locked
+        return replace(locked, decisive=present.decisive)
     if present.file not in (MODEL_YML, COMPOSITE_YML):
         return present
     reason = explain_rollback(locked, present)
@@ -303,7 +341,7 @@ def _may_be_valid(
     """Whether a missing file's entry may still be valid; ``locked`` is the lock's model.yml."""
     if entry.file in unpinned and entry.origin == FIRST_USE:
         return True
-    if locked is None or not locked.has_same_content(declaration):
+    if locked is None or not locked.decides_the_same(declaration):
         return False
     return entry.file in unpinned or entry.origin == MADE
 
@@ -321,6 +359,13 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
             change = "removed"
         elif was.is_unchanged(now):
             continue
-        digests = (was.sha384 if was else "", now.sha384 if now else "")
-        changes.append(LockChange(*key[:2], change, *digests))
+        changes.append(
+            LockChange(
+                *key[:2],
+                change,
+                was=was.sha384 if was else "",
+                now=now.sha384 if now else "",
+                is_text_alone=was is not None and now is not None and was.decides_the_same(now),
+            )
+        )
     return changes

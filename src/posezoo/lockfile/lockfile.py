@@ -5,7 +5,7 @@ not list.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -19,6 +19,7 @@ from posezoo.ir.provenance import SUFFIXES, FileContent
 from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
+    MADE,
     MODEL_YML,
     LockChange,
     LockEntries,
@@ -238,9 +239,33 @@ class LockFile:
                 self._entries = entries
 
     def has_declaration(self, spec: ModelSpec) -> bool:
-        """Whether this model.yml has the same bytes as the locked one."""
+        """Whether this model.yml makes the same files and IR as the locked one."""
         locked = self.entries.get((model_key(spec), MODEL_YML, False))
-        return locked is not None and next(declaration_entries(spec, "")).has_same_content(locked)
+        return locked is not None and locked.decides_the_same(next(declaration_entries(spec, "")))
+
+    def lists_ir(self, spec: ModelSpec) -> bool:
+        """Whether an IR of the model is in the lock."""
+        name = model_key(spec)
+        return any(entry.origin == MADE and entry.model == name for entry in self.entries.values())
+
+    def explain_other_texts(self, specs: Iterable[ModelSpec]) -> str:
+        """Which declarations a strict lock accepts although their texts changed; empty if none
+        did.
+        """
+        if not self.is_strict:
+            return ""
+        changed = [spec.full_name for spec in specs if self._has_other_text(spec)]
+        if not changed:
+            return ""
+        others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return (
+            f"{changed[0]}{others}: the text of model.yml is not the one in {self.path}, but the"
+            f" same files and IR are accepted: posezoo lock records it"
+        )
+
+    def _has_other_text(self, spec: ModelSpec) -> bool:
+        pairs = ((self.entries.get(entry.key), entry) for entry in declaration_entries(spec, ""))
+        return any(locked and not locked.has_same_content(present) for locked, present in pairs)
 
     def _require(self, spec: ModelSpec) -> None:
         """Refuse a model whose declaration or files differ from the locked ones."""
@@ -248,7 +273,7 @@ class LockFile:
             locked = self.entries.get(present.key)
             if locked is None:
                 raise _unknown_file_error(self.path, spec.full_name, present.file)
-            if present.has_same_content(locked):
+            if locked.has_same_content(present):
                 continue
             path = spec.path if present.file == MODEL_YML else spec.path.parents[1] / COMPOSITE_YML
             reason = explain_rollback(locked, present)
@@ -260,8 +285,11 @@ class LockFile:
                         " changed"
                     ),
                 )
+            # Older locks do not say what decides bytes. They list the digests of all files and IR.
+            if not locked.decisive or locked.decides_the_same(present):
+                continue
             raise LockError(
-                f"{path}: differs from the {present.file} recorded in {self.path}",
+                f"{path}: makes other files or IR than the {present.file} recorded in {self.path}",
                 hint=f"if you agree with the change: posezoo lock {spec.full_name} records it",
             )
         for file in spec.files:
@@ -294,7 +322,11 @@ class AgreedIr:
         """Raise a LockError if the lock does not list both files of the IR."""
         for suffix, file in self.files.items():
             if suffix not in self.digests:
-                raise _unknown_file_error(self.lock, self.model, file)
+                made = f"posezoo get {self.model}, then posezoo lock {self.model}"
+                raise LockError(
+                    f"{self.model}: {file} is not in {self.lock}, and --locked allows nothing else",
+                    hint=f"where the lock is made: {made}",
+                )
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its

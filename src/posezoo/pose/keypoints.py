@@ -21,6 +21,9 @@ from posezoo.errors import PosezooError
 Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
 
+#: What a coordinate of ours is more than COCO's, which is the index of a pixel.
+HALF_PIXEL = 0.5
+
 #: The default threshold: keypoints with this score or more count.
 MIN_SCORE = 0.5
 
@@ -159,6 +162,29 @@ def skeleton_of(count: int) -> str:
     return next(names, f"{_UNKNOWN}-{count}")
 
 
+def to_pixel_indices(keypoints: Floats) -> Floats:
+    """Keypoints in the coordinates of COCO's files, which are indices of pixels: (0, 0) is the
+    middle of the first pixel, where ours are (0.5, 0.5).
+
+    Args:
+        keypoints: (..., K, 3): x, y and score; a missing one, all 0, stays so.
+    """
+    is_found = keypoints.any(axis=-1)
+    indices: Floats = keypoints.copy()
+    indices[is_found, :2] -= HALF_PIXEL
+    return indices
+
+
+def from_pixel_indices(keypoints: Floats) -> Floats:
+    """Keypoints (..., K, 3) of a COCO file in our coordinates; one whose third number is 0 is
+    missing, and stays as it is.
+    """
+    is_found = keypoints[..., 2] > 0
+    continuous: Floats = keypoints.copy()
+    continuous[is_found, :2] += HALF_PIXEL
+    return continuous
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Pose:
     """One person: keypoints in image pixels.
@@ -198,15 +224,16 @@ class Pose:
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
         """An entry of a COCO file of keypoint results.
 
-        It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score), ``score``,
-        ``track_id`` if the person has one, and ``image_id`` if it is given.
+        It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score; x and y are
+        indices of pixels, half a pixel less than ours), ``score``, ``track_id`` if the person has
+        one, and ``image_id`` if it is given.
 
         Raises:
             PosezooError: the skeleton lacks some of COCO's keypoints.
         """
         result = {
             "category_id": category_id,
-            "keypoints": self.coco_keypoints().ravel().tolist(),
+            "keypoints": to_pixel_indices(self.coco_keypoints()).ravel().tolist(),
             "score": float(self.score),
             **self._track_json(),
         }

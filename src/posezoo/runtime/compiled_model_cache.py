@@ -83,5 +83,6 @@ def store_compiled(compiled: Any, path: Path) -> None:
             total += file.stat().st_size
             if total > _MAX_BYTES:
                 file.unlink(missing_ok=True)
-    except (RuntimeError, OSError, OutputError):
+    # OpenVINO raises a ValueError where memory is short.
+    except (RuntimeError, ValueError, MemoryError, OSError, OutputError):
         return

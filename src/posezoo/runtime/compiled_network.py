@@ -174,9 +174,12 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
         return compiled
     try:
         compiled = graph.core.compile_model(graph.model, runtime.device, config)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
+        hint = ""
+        if isinstance(error, MemoryError) or "bad_alloc" in str(error):
+            hint = "there is too little memory: close other programs, or raise ulimit -v"
         raise InferenceError(
-            f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}"
+            f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}", hint=hint
         ) from error
     if path is not None:
         compiled_model_cache.store_compiled(compiled, path)

@@ -271,14 +271,15 @@ class VideoSource(FrameSource):
         if capture.isOpened():
             return capture
         capture.release()
-        problem = "is not an image, and not a video that FFmpeg can play"
-        hint = "a video without its end cannot be played either: copy or download it again"
+        problem, hint = "", ""
         if isinstance(self._target, int):
             problem = "cannot be opened"
             hint = "is it connected, free, and do you have permission to use it?"
         elif self._is_live:
             problem = "there is no video stream"
             hint = "open it with a browser or ffplay to check"
+        else:
+            problem, hint = _explain_unplayable(Path(self._target))
         raise ImageError(f"{self.name}: {problem}", hint=hint)
 
     def frames(self) -> Generator[Frame, None, None]:
@@ -310,3 +311,26 @@ class VideoSource(FrameSource):
                     return
         finally:
             self._capture.release()
+
+
+#: The brands of photos in the container of MP4 (ISO/IEC 23008-12 and AV1's image format).
+_PHOTO_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+
+
+def _explain_unplayable(path: Path) -> tuple[str, str]:
+    """Why a file that is no image cannot be played, and what to do, by how it begins."""
+    with open(path, "rb") as stream:
+        start = stream.read(200)
+    if start[4:8] == b"ftyp" and start[8:12] in _PHOTO_BRANDS:
+        as_jpeg = path.with_suffix(".jpg").name
+        return (
+            "is a HEIC or AVIF photo, which OpenCV does not read",
+            f"save it as JPEG, for example: heif-convert {path.name} {as_jpeg}",
+        )
+    if start and start.isascii() and b"\0" not in start:
+        images = " ".join(sorted(SUFFIXES))
+        return "is text", f"images: {images}; videos: what FFmpeg plays, such as .mp4"
+    return (
+        "is not an image, and not a video that FFmpeg can play",
+        "a video without its end cannot be played either: copy or download it again",
+    )

@@ -182,6 +182,8 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
     if not any(map(os.path.exists, images)):
         missing = ", ".join(map(str, images)) or ", ".join(names)
         hint = explain_windows_path(names[0]) or "name images, folders or quoted globs"
+        if names[0].startswith("~"):
+            hint = f"a shell replaces ~ only outside of quotes: {Path(names[0]).expanduser()}"
         raise ImageError(f"no image to work on: {missing}", hint=hint)
     return images
 

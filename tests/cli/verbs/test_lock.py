@@ -95,7 +95,8 @@ def test_another_model_yml_is_refused_by_every_way_before_any_request(zoo, way):
         file = {**declared_file(zoo / "a.tflite", name="net.tflite"), "source": url}
         write_model(zoo / "models", "a", model_yml(files=[file]))
         assert run(zoo, "lock", "a").returncode == 0
-        write_model(zoo / "models", "a", model_yml(files=[file], description="Another one."))
+        inputs = [{"name": "input", "shape": [1, 6, 4, 3], "layout": "NHWC", "color": "RGB"}]
+        write_model(zoo / "models", "a", model_yml(files=[file], inputs=inputs))
         if way == "the script":
             ended = tool(zoo, "downloader", "--name", "a", "--locked")
             assert "FAILED:\na\n" in ended.stdout
@@ -118,7 +119,7 @@ def test_another_model_yml_is_refused_by_every_way_before_any_request(zoo, way):
         else:
             ended = run(zoo, "download", "a", "--locked")
         assert ended.returncode == 1, ended.stderr
-        assert "model.yml: differs from the model.yml recorded in" in ended.stderr
+        assert "model.yml: makes other files or IR than the model.yml recorded in" in ended.stderr
         assert server.requests == []
 
 
@@ -165,12 +166,37 @@ def test_a_registry_without_a_locked_model_is_older(zoo):
 def test_a_composite_that_changed_is_refused_for_its_part(zoo):
     run(zoo, "lock", "part")
     assert run(zoo, "download", "part", "--locked").returncode == 0
-    write_composite(zoo / "models", "whole", ["part"], description="Another one.")
+    write_composite(zoo / "models", "whole", ["part"], decoder={"name": "movenet"})
     refused = run(zoo, "download", "part", "--locked")
     assert (
-        "composite-model.yml: differs from the composite-model.yml recorded in posezoo.lock"
+        "composite-model.yml: makes other files or IR than the composite-model.yml recorded in posezoo.lock"
         in refused.stderr
     )
+
+
+def test_declarations_whose_texts_alone_changed_are_accepted_with_one_line(zoo):
+    run(zoo, "lock", "--all")
+    for name in ("a", "b"):
+        file = declared_file(zoo / f"{name}.tflite")
+        write_model(zoo / "models", name, model_yml(files=[file], description="Another text."))
+    write_composite(zoo / "models", "whole", ["part"], description="Another text.")
+    accepted = run(zoo, "download", "--all", "--locked")
+    assert accepted.returncode == 0
+    assert [line for line in accepted.stderr.splitlines() if "warning" in line] == [
+        "warning: a and 2 more: the text of model.yml is not the one in posezoo.lock, but the same files and IR are"
+        " accepted: posezoo lock records it"
+    ]
+    checked = run(zoo, "lock", "--check", "--format", "json")
+    assert checked.returncode == 1
+    changes = json.loads(checked.stdout)["changes"]
+    assert [(each["model"], each["change"], each["is_text_alone"]) for each in changes] == [
+        ("a", "changed", True),
+        ("b", "changed", True),
+        ("whole", "changed", True),
+    ]
+    assert "which change no file and no IR" in run(zoo, "lock", "--check").stdout
+    assert run(zoo, "lock").returncode == 0
+    assert run(zoo, "lock", "--check").returncode == 0
 
 
 def test_a_first_use_is_recorded_and_required_from_then_on(zoo):

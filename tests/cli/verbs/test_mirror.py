@@ -149,7 +149,9 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         flags = ["--models_dir", "models", "--lock", "team.lock"]
         assert posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
         assert posezoo("lock", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
-        assert posezoo("mirror", "create", "m", "net", *flags, cwd=tmp_path).returncode == 0
+        mirrored = posezoo("mirror", "create", "m", "net", *flags, cwd=tmp_path)
+        assert mirrored.returncode == 0
+        assert "warning" not in mirrored.stderr
     command = [
         "unshare",
         "-rn",
@@ -177,6 +179,21 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         tmp_path / each / "public" / "net" / "FP16" / "net.bin" for each in ("here", "there")
     )
     assert here.read_bytes() == there.read_bytes()
+
+
+def test_a_mirror_says_that_locked_will_convert_nothing_from_it_and_so_does_its_user(zoo):
+    made = run(zoo, "mirror", "create", "m", "--name", "a,b")
+    assert made.returncode == 0
+    assert made.stderr.splitlines()[-1] == (
+        "warning: a, b: the mirror's lock lists no IR, so --locked will refuse to convert there:"
+        " posezoo get and posezoo lock, then posezoo mirror create again"
+    )
+    refused = elsewhere(zoo, "get", "a", "-o", "out", "--precisions", "FP16")
+    assert refused.returncode == 1
+    assert (
+        "a: FP16/a.xml is not in m/posezoo.lock, and --locked allows nothing else" in refused.stderr
+    )
+    assert "hint: where the lock is made: posezoo get a, then posezoo lock a" in refused.stderr
 
 
 def test_any_static_file_server_serves_it(zoo):

@@ -4,7 +4,8 @@ record.
 ``posezoo lock --format json``::
 
     lock      str
-    changes   list  model, file, change (added, changed, removed), was, now (SHA-384, or empty)
+    changes   list  model, file, change (added, changed, removed), was, now (SHA-384, or empty),
+                    is_text_alone (whether files and conversion stay the same)
     failed    list  name, reason, hint
 
 The exit code is 1 if a model cannot be recorded, or if --check finds a difference, also in an IR.
@@ -100,7 +101,9 @@ def _summary(recording: _Recording, path: Path, recorded: _Recorded) -> str:
         return f"{path} is up to date, but {recorded.warnings} IR {are} not recorded"
     lines = format_count(len(recorded.changes), "line")
     if recording.is_check:
-        return f"{path} differs in {lines}; posezoo lock records them"
+        decisive = [change for change in recorded.changes if not change.is_text_alone]
+        same = "" if decisive else ", which change no file and no IR"
+        return f"{path} differs in {lines}{same}; posezoo lock writes the present state"
     if recording.is_dry_run:
         return f"would write {lines} of {path}"
     return f"{lines} of {path} written"

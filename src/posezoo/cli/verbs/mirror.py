@@ -169,7 +169,23 @@ class _Creation:
                 self._add_extra(name, report)
             if mirror.open_lock().entries:
                 mirror.write_notice()
+        self._warn_of_models_without_ir()
         return report
+
+    def _warn_of_models_without_ir(self) -> None:
+        """Say of which models --locked will refuse the IR, where the mirror is used."""
+        lock = self.mirror.open_lock()
+        lacking = [
+            spec.full_name
+            for spec in self.selection.models
+            if lock.has_declaration(spec) and spec.is_converted and not lock.lists_ir(spec)
+        ]
+        if lacking:
+            names = ", ".join(lacking[:3]) + (" and others" if len(lacking) > 3 else "")
+            self.console.warn(
+                f"{names}: the mirror's lock lists no IR, so --locked will refuse to convert there:"
+                " posezoo get and posezoo lock, then posezoo mirror create again"
+            )
 
     def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
         from posezoo.pipeline.for_each import Executor

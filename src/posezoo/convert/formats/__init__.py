@@ -8,6 +8,7 @@ modules is fast, because the packages that read or run a model are imported when
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -173,6 +174,10 @@ def import_runtime(module: str) -> Any | None:
 
     The import takes 0.1 s; a caller can do it while it waits for something else.
     """
+    # ONNX Runtime 1.31 would write an identifier to the user's cache and report to its makers. It
+    # reads this variable when it is loaded; its function that turns events off comes too late
+    # (Privacy.md in its package).
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         return import_module(module) if module else None
     except (ImportError, OSError):  # OSError: a system library is missing

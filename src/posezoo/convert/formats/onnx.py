@@ -155,7 +155,6 @@ def _open_runtime(
         return None
     import numpy as np
 
-    module.disable_telemetry_events()
     options = module.SessionOptions()
     # Without optimizations it computes the nodes exactly as they are in the file.
     options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -1,0 +1,106 @@
+"""What an older posezoo left on a machine works with this one: its lock, IR, mirror, cache and records.
+
+Each golden/state/machine-*.tar.gz was written by the commit that it is named after: ``posezoo get``, ``posezoo lock`` and
+``posezoo mirror create`` for one small network. A change of a format adds an archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fakes.command import posezoo
+
+STATES = Path(__file__).parent / "golden" / "state"
+
+
+@pytest.fixture(params=sorted(STATES.glob("machine-*.tar.gz")), ids=lambda path: path.name[:-7])
+def state(request, tmp_path, monkeypatch) -> Path:
+    """A folder as the older posezoo left it; since then, a new release has described its model anew."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    with tarfile.open(request.param) as archive:
+        archive.extractall(tmp_path, filter="data")
+    declaration = tmp_path / "models" / "public" / "net" / "model.yml"
+    text = declaration.read_text("utf-8")
+    declaration.write_text(text.replace("A small model.", "Finds nobody."), "utf-8")
+    assert declaration.read_text("utf-8") != text
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def run(state: Path, *args: object) -> subprocess.CompletedProcess[str]:
+    return posezoo(*args, "--models_dir", "models", cwd=state)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha384(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("net.*"))
+        if ".posezoo" not in path.parts
+    }
+
+
+def test_its_ir_are_used_and_not_made_again(state):
+    before = digests(state / "out")
+    used = run(state, "get", "net", "-o", "out", "--locked")
+    assert used.returncode == 0, used.stderr
+    assert used.stderr.splitlines() == [
+        "warning: net: the text of model.yml is not the one in posezoo.lock, but the same files and IR are accepted:"
+        " posezoo lock records it"
+    ]
+    assert digests(state / "out") == before
+    verified = run(state, "verify", "net", "-o", "out", "--locked")
+    assert verified.returncode == 0
+    assert verified.stdout.count("good") == 5
+
+
+def test_its_lock_accepts_the_ir_that_are_made_today_from_its_cache_and_from_its_mirror(state):
+    before = digests(state / "out")
+    from_cache = run(state, "get", "net", "-o", "again", "--locked")
+    assert from_cache.returncode == 0, from_cache.stderr
+    shutil.rmtree(state / "cache")
+    from_mirror = run(state, "get", "net", "-o", "mirrored", "--locked", "--mirror", "mirror")
+    assert from_mirror.returncode == 0, from_mirror.stderr
+    assert digests(state / "again") == digests(state / "mirrored") == before
+
+
+def test_its_mirror_is_good(state):
+    checked = posezoo("mirror", "check", "mirror", cwd=state)
+    assert (checked.returncode, checked.stdout) == (0, "mirror: all 2 files are good\n")
+
+
+def test_its_lock_is_upgraded_by_the_next_record(state):
+    assert "decisive" not in (state / "posezoo.lock").read_text()
+    checked = run(state, "lock", "--check", "-o", "out", "--format", "json")
+    assert checked.returncode == 1
+    (change,) = json.loads(checked.stdout)["changes"]
+    assert (change["file"], change["change"]) == ("model.yml", "changed")
+    assert run(state, "lock", "-o", "out").returncode == 0
+    assert run(state, "lock", "--check", "-o", "out").returncode == 0
+    assert (state / "posezoo.lock").read_text().count("decisive") == 1
+    assert run(state, "get", "net", "-o", "out", "--locked").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "problem"),
+    [
+        ("files", {"checksum": "0" * 96}, "net: net.onnx is declared as SHA-384 000000000000…"),
+        ("inputs", {"mean": [1, 2, 3]}, "net: FP32/net.xml is SHA-384"),
+    ],
+)
+def test_its_lock_refuses_other_files_and_ir_as_before(state, key, change, problem):
+    declaration = state / "models" / "public" / "net" / "model.yml"
+    content = yaml.safe_load(declaration.read_text("utf-8"))
+    content[key][0] |= change
+    declaration.write_text(yaml.safe_dump(content), "utf-8")
+    refused = run(state, "get", "net", "-o", "again", "--locked")
+    assert refused.returncode == 1
+    assert problem in refused.stderr
+    assert not list((state / "again").rglob("net.xml"))
