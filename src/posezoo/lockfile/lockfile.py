@@ -28,8 +28,9 @@ from posezoo.lockfile.entries import (
     declaration_entries,
     explain_rollback,
     format_entries,
+    group_by_model,
     list_changes,
-    merge_entries,
+    merge_snapshots,
     model_key,
     read_entries,
 )
@@ -60,6 +61,8 @@ class LockFile:
         self.is_strict = strict
         self._now = now
         self._entries: LockEntries | None = None
+        self._by_model: dict[str, LockEntries] = {}
+        self._grouped: LockEntries | None = None  # the entries that _by_model has
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path]]:
@@ -206,11 +209,9 @@ class LockFile:
         changes: list[LockChange] = []
 
         def merge(entries: LockEntries) -> LockEntries:
-            merged = {key: entry for key, entry in entries.items() if entry.model not in gone}
-            for snapshot in snapshots:
-                merged = merge_entries(
-                    merged, snapshot.entries, snapshot.unpinned, allow_rollback=allow_rollback
-                )
+            removed = set(gone)
+            merged = {key: entry for key, entry in entries.items() if entry.model not in removed}
+            merged = merge_snapshots(merged, snapshots, allow_rollback=allow_rollback)
             changes.extend(list_changes(entries, merged))
             return merged
 
@@ -245,8 +246,16 @@ class LockFile:
 
     def lists_ir(self, spec: ModelSpec) -> bool:
         """Whether an IR of the model is in the lock."""
-        name = model_key(spec)
-        return any(entry.origin == MADE and entry.model == name for entry in self.entries.values())
+        return bool(self.made_entries(spec))
+
+    def made_entries(self, spec: ModelSpec) -> list[LockEntry]:
+        """The entries of a model's IR."""
+        entries = self.entries
+        if self._grouped is not entries:
+            self._by_model = group_by_model(entries)
+            self._grouped = entries
+        own = self._by_model.get(model_key(spec), {})
+        return [entry for entry in own.values() if entry.origin == MADE]
 
     def explain_other_texts(self, specs: Iterable[ModelSpec]) -> str:
         """Which declarations a strict lock accepts although their texts changed; empty if none
