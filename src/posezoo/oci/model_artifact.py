@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from posezoo.cards.model_card import NAME as CARD
@@ -130,13 +130,16 @@ def collect_files(
         OutputError: a file differs from model.yml or from its record.
     """
     files: list[ArtifactFile] = []
+    folders: set[str] = set()  # of models with a file
     for model in models:
         verified = {}
         if isinstance(model, ModelSpec):
             verified = _list_verified(model, layout, with_irs)
-        is_needed = bool(verified)
-        for file in files:  # a composite is listed after its parts
-            is_needed = is_needed or file.path.startswith(f"{model.subdirectory}/")
+        if verified:
+            parents = PurePosixPath(model.subdirectory).parents
+            folders |= {str(model.subdirectory), *map(str, parents)}
+        # A composite is listed after its parts.
+        is_needed = str(model.subdirectory) in folders
         documents = _list_documents(model, layout, verified) if is_needed else {}
         for path, source in sorted({**documents, **verified}.items()):
             kind = DOCUMENT
