@@ -94,7 +94,8 @@ def _ir_files(xml: Path, precision: Precision, record: Provenance) -> Iterator[_
     made = dict(record.key)
     made.pop("sources", None)
     made["self_check"] = list(map(asdict, record.checks))
-    how = f"made by posezoo: {json.dumps(made)}"
+    maker = record.trust or "made by posezoo"
+    how = f"{maker}: {json.dumps(made)}"
     made_from = {}
     for name, text in record.sources.items():
         algorithm, _, value = f"{text}".partition(":")

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -37,10 +38,11 @@ from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     MADE,
     MODEL_YML,
+    ModelSnapshot,
     declaration_entries,
-    merge_entries,
     model_key,
     published_entry,
+    update_entries,
 )
 from posezoo.lockfile.signature import SUFFIX
 from posezoo.registry import license_path, open_registry, read_copyright_line
@@ -66,6 +68,35 @@ class MirroredFile:
     state: str
 
 
+class MirrorRecord:
+    """Records added models in a mirror's lock; threads share it.
+
+    The lock is written when the new models are as many as its entries. If each model wrote it, the
+    work would grow with the square of their number.
+    """
+
+    def __init__(self, lock: LockFile) -> None:
+        self.lock = lock
+        self._pending: list[ModelSnapshot] = []
+        self._mutex = threading.Lock()
+
+    def add(self, snapshot: ModelSnapshot) -> None:
+        """Record a model; errors are those of ``LockFile.record``."""
+        with self._mutex:
+            self._pending.append(snapshot)
+            if len(self._pending) < len(self.lock.entries):
+                return
+            pending, self._pending = self._pending, []
+            self.lock.record(pending)
+
+    def write(self) -> None:
+        """Write the models that were recorded since; errors are those of ``LockFile.record``."""
+        with self._mutex:
+            pending, self._pending = self._pending, []
+            if pending:
+                self.lock.record(pending)
+
+
 @dataclass(frozen=True, slots=True)
 class Mirror:
     """The folder of a mirror; it may not exist yet."""
@@ -80,6 +111,15 @@ class Mirror:
     def open_lock(self) -> LockFile:
         """The mirror's lock."""
         return LockFile(self.root / NAME)
+
+    @contextmanager
+    def recording(self) -> Iterator[MirrorRecord]:
+        """Where ``add_model`` records models; the lock has all of them at the end."""
+        record = MirrorRecord(self.open_lock())
+        try:
+            yield record
+        finally:
+            record.write()
 
     def store_path(self, digest: Digest) -> Path:
         """The path of a file with this digest."""
@@ -104,6 +144,7 @@ class Mirror:
         spec: ModelSpec,
         download_options: DownloadOptions,
         agreed: LockFile,
+        record: MirrorRecord,
         listener: Listener = ignore_event,
         pool: ConnectionPool | None = None,
     ) -> list[Path]:
@@ -112,6 +153,7 @@ class Mirror:
 
         Args:
             agreed: the user's lock; its pins of first use and its IR entries are copied.
+            record: of this mirror's ``recording``.
             pool: the connections shared with parallel calls; None for a new pool.
 
         Returns:
@@ -124,11 +166,11 @@ class Mirror:
             LockError: the mirror has a newer model.yml.
             OutputError: a file cannot be written.
         """
-        lock = self.open_lock()
+        lock = record.lock
         spec = lock.with_pins(agreed.with_pins(spec))
         require_allowed(spec, spec.files, download_options)
         # Raises a LockError before any download if the mirror has a newer model.yml.
-        merge_entries(lock.entries, list(declaration_entries(spec, "")), spec.file_names)
+        update_entries(lock.entries, declaration_entries(spec, ""))
         with DownloadContext(spec, download_options, listener, pool=pool) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
         self._copy_declarations(spec)
@@ -137,13 +179,8 @@ class Mirror:
         published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
         present = [*declaration_entries(spec, lock.timestamp), *filter(None, published)]
         if agreed.has_declaration(spec):  # else its IR were made from another model.yml
-            name = model_key(spec)
-            present += (
-                entry
-                for entry in agreed.entries.values()
-                if entry.origin == MADE and entry.model == name
-            )
-        lock.update(lambda entries: merge_entries(entries, present))
+            present += agreed.made_entries(spec)
+        record.add(ModelSnapshot(tuple(present)))
         return paths
 
     def plan_files(

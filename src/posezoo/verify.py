@@ -54,6 +54,8 @@ class ArtifactState:
     converted: bool  # whether the file was made by a conversion, not downloaded
     expected: str = ""  # the expected checksum
     flags: str = ""  # the conversion flags that change the input images, with a space before each
+    #: Who vouches for an IR that another machine made (``Provenance.trust``); empty for others.
+    trust: str = ""
 
 
 def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -137,6 +139,7 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
                     converted=True,
                     expected=str(content.digest),
                     flags=flags,
+                    trust=record.trust,
                 )
             elif path.exists() and not spec.is_ir:
                 # The IR of a model published as IR was downloaded.

@@ -26,7 +26,7 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.convert import upstream_code
+from posezoo.convert import sandbox, upstream_code, upstream_job
 from posezoo.convert.upstream_code import describe_run, run_upstream_code
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
@@ -479,6 +479,74 @@ def test_shared_memory_temporary_files_and_results_are_bounded(tmp_path):
     assert told["/tmp"] <= 1 << 30
     assert told["threads"] == "can't start new thread"
     assert told["threads started"] < 4096
+
+
+@needs_sandbox
+def test_what_the_kernel_keeps_for_it_is_bounded(tmp_path):
+    """Buffers of sockets and empty folders take memory that no limit of a process counts."""
+    told = run(
+        tmp_path,
+        tells("""
+        import socket
+        told = {"buffers": [], "pairs": 0, "bytes": 0, "folders": 0}
+        one, other = socket.socketpair()
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF, 32, 33):  # 32, 33: SO_SNDBUFFORCE and SO_RCVBUFFORCE
+            try:
+                one.setsockopt(socket.SOL_SOCKET, option, 8 << 20)
+            except PermissionError:
+                told["buffers"].append("refused")
+        pairs = []
+        try:
+            while True:
+                pairs.append(socket.socketpair())
+        except OSError:
+            told["pairs"] = len(pairs)
+        for end in sum(pairs, ()):
+            end.setblocking(False)
+            try:
+                while True:
+                    told["bytes"] += end.send(bytes(1 << 16))
+            except BlockingIOError:
+                pass
+        for pair in pairs:
+            for end in pair:
+                end.close()
+        try:
+            while told["folders"] < 1 << 17:
+                os.mkdir(f"/tmp/{told['folders']}")
+                told["folders"] += 1
+        except OSError as error:
+            told["reason"] = error.strerror
+        """),
+    )
+    assert told["buffers"] == ["refused"] * 4
+    assert told["pairs"] < upstream_job.MAX_OPEN_FILES / 2
+    assert told["bytes"] < 256 << 20
+    if sandbox.limits_temporary_files():
+        assert told["folders"] < sandbox.TEMPORARY_FILES
+        assert told["reason"] == "No space left on device"
+
+
+@needs_sandbox
+def test_where_systemd_runs_it_gets_a_memory_scope_of_its_own(tmp_path, monkeypatch):
+    """A program stands for systemd-run, which starts the rest of its words as that does; there is no systemd here."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "systemd-run").write_text(
+        f'#!/bin/sh\nprintf "%s " "$@" >> {tmp_path}/asked; echo >> {tmp_path}/asked\n'
+        'while [ "$1" != -- ]; do shift; done; shift; exec "$@"\n'
+    )
+    (programs / "systemd-run").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    sandbox.has_memory_scope.cache_clear()
+    try:
+        told = run(tmp_path, tells("told = sorted(os.environ)"), memory_bytes=1 << 30)
+    finally:
+        sandbox.has_memory_scope.cache_clear()
+    last = (tmp_path / "asked").read_text().splitlines()[-1]
+    assert "--scope" in last and f"--property MemoryMax={2 << 30} " in last
+    assert "XDG_RUNTIME_DIR" not in told
 
 
 @needs_sandbox

@@ -4,18 +4,22 @@ import gzip
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
 import zlib
 from email.utils import formatdate
+from urllib.parse import urlsplit
 
 import pytest
 
 from fakes.files import declared, model
 from fakes.server import PAGE, Answer, Server
+from fakes.tunnel import SocksProxy
 from fakes.waiting import HANG_S
-from posezoo.download import http
+from posezoo.download import http, http_connections
 from posezoo.download.context import DownloadContext
 from posezoo.download.file_download import download_file
 from posezoo.download.model_download import download_model
@@ -531,6 +535,44 @@ def test_the_users_proxy_is_used(server, fetch, monkeypatch):
     assert fetch(file).read_bytes() == WEIGHTS
 
 
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_socks_proxy_is_used_and_finds_the_name(server, authority, fetch, monkeypatch, encrypted):
+    pytest.importorskip("socks", reason="needs PySocks")
+    scheme = "http"
+    if encrypted:
+        server, bundle = authority
+        scheme = "https"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    server.serve("net.tflite", WEIGHTS, early_hints=True)
+    port = urlsplit(server.url()).port
+    with SocksProxy(port) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        url = f"{scheme}://models.invalid/net.tflite"
+        assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert proxy.asked == [f"models.invalid:{443 if encrypted else 80}"]
+
+
+def test_a_server_that_stalls_behind_a_socks_proxy_is_given_up(server, fetch, monkeypatch):
+    pytest.importorskip("socks", reason="needs PySocks")
+    server.serve("net.tflite", header_drip_s=0.05)
+    with SocksProxy(urlsplit(server.url()).port) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        file = declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite")
+        with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+            fetch(file, attempts=1, timeout_s=0.3)
+
+
+def test_a_socks_proxy_without_its_package_is_an_error_that_names_it(fetch, monkeypatch):
+    monkeypatch.setitem(sys.modules, "urllib3.contrib.socks", None)
+    monkeypatch.setenv("https_proxy", "socks5h://localhost:9")
+    http_connections._socks_pools.cache_clear()
+    with pytest.raises(SourceError, match="a SOCKS proxy needs the package PySocks") as caught:
+        fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/net.tflite"))
+    assert caught.value.hint.endswith("install PySocks")
+    assert fetch.naps == []
+
+
 def bare(body: bytes) -> bytes:
     """Deflate without zlib's header."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
@@ -635,7 +677,7 @@ def authority(tmp_path):
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert("localhost", "models.invalid").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with Server(context) as server:
         yield server, tmp_path / "ca.pem"
@@ -764,3 +806,83 @@ def test_plain_http_from_elsewhere_is_refused_before_a_request(fetch):
 
 
 MEMBER = {"net": Digest("sha1", "0" * 40)}
+
+
+#: In a network of its own, whose loopback has link-local addresses, too.
+LINK_LOCAL = """
+import http.server, socket, sys, threading
+from pathlib import Path
+from posezoo.download.context import DownloadContext
+from posezoo.download.options import DownloadOptions
+from posezoo.download.small_answers import read_small
+from posezoo.errors import SourceError
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        asked.append(f"{self.headers['Host'].rpartition(':')[0]}{self.path}")
+        target = self.path.partition("?")[2]
+        self.send_response(302 if target else 200)
+        if target:
+            self.send_header("Location", target)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_):
+        pass
+
+asked = []
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+server = Server(("::", 0), Handler)
+port = server.server_port
+threading.Thread(target=server.serve_forever, daemon=True).start()
+look_up = socket.getaddrinfo
+addresses = {"metadata.corp": "169.254.7.7", "www.corp": "127.0.0.1"}
+socket.getaddrinfo = lambda host, *more, **kw: look_up(addresses.get(host, host), *more, **kw)
+
+def attempt(host, path="", named=(), **more):
+    url = f"http://{host}:{port}/{path.replace('PORT', str(port))}"
+    options = DownloadOptions(None, attempts=1, named_urls=named, allow_http=True, **more)
+    with DownloadContext("a", options) as context:
+        try:
+            print(read_small(url, 99, context, name="the answer").content.decode())
+        except SourceError as error:
+            print(error.problem.replace(str(port), "PORT"))
+
+named = ("http://169.254.7.7/", "http://metadata.corp/")
+for host in ("169.254.7.7", "metadata.corp", "[::ffff:169.254.7.7]", "[fe80::7%25lo]"):
+    attempt(host)
+attempt("www.corp", "?http://metadata.corp:PORT/")  # from a private network
+attempt("127.0.0.1", "?http://169.254.7.7:PORT/", allow_private_redirects=True)
+attempt("169.254.7.7", named=named)
+attempt("metadata.corp", named=named)
+attempt("169.254.7.7", mirrors=("http://169.254.7.7/zoo",))
+print(*asked)
+"""
+
+LINK_LOCAL_HOSTS = (
+    "169.254.7.7",
+    "169.254.7.7",  # by its name
+    "::ffff:169.254.7.7",
+    "fe80::7%25lo",
+    "169.254.7.7",
+    "169.254.7.7",
+)
+
+
+@pytest.mark.slow
+def test_a_link_local_address_is_reached_only_if_the_user_named_it(tmp_path):
+    script = tmp_path / "attempts.py"
+    script.write_text(LINK_LOCAL)
+    prepare = "ip link set lo up && ip addr add 169.254.7.7/32 dev lo && ip addr add fe80::7/64 dev lo nodad"
+    command = ["unshare", "-rn", "sh", "-c", f'{prepare} && exec "$0" "$1"', sys.executable, script]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("cannot take the network away here")
+    *answers, asked = ended.stdout.splitlines()
+    refused = [f"leads to {host}, a link-local address" for host in LINK_LOCAL_HOSTS]
+    assert answers == [*refused, "ok", "ok", "ok"]
+    hosts = [words.partition("/")[0] for words in asked.split()]
+    assert hosts == ["www.corp", "127.0.0.1", "169.254.7.7", "metadata.corp", "169.254.7.7"]

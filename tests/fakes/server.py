@@ -141,6 +141,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
 
+    do_PUT = do_POST  # noqa: N815
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def _answer(self, answer: Answer, turn: int) -> None:
         stopping = self.server.owner.stopping
         stopping.wait(answer.silence_s)
@@ -207,6 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send_body(self, answer: Answer, body: bytes) -> None:
+        if self.command == "HEAD":
+            return
         stopping = self.server.owner.stopping
         stop = min(
             (at for at in (answer.cut_at, answer.hang_at) if at is not None), default=len(body)

@@ -31,14 +31,39 @@ class Tunnel:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
+        self.asked.append(self._read_target(client))
+        server = socket.create_connection(("127.0.0.1", self._port))
+        client.sendall(self._established)
+        threading.Thread(target=_pass_on, args=(server, client), daemon=True).start()
+        _pass_on(client, server)
+
+    _established = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+    def _read_target(self, client: socket.socket) -> str:
+        """The host and port that a client asks for."""
         said = b""
         while b"\r\n\r\n" not in said:
             said += client.recv(4096)
-        self.asked.append(said.split()[1].decode())
-        server = socket.create_connection(("127.0.0.1", self._port))
-        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        threading.Thread(target=_pass_on, args=(server, client), daemon=True).start()
-        _pass_on(client, server)
+        return said.split()[1].decode()
+
+
+class SocksProxy(Tunnel):
+    """The same as a SOCKS5 proxy (RFC 1928) without a password, which is asked for names (``socks5h``)."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.url = self.url.replace("http", "socks5h")
+
+    _established = b"\5\0\0\1" + bytes(6)
+
+    def _read_target(self, client: socket.socket) -> str:
+        with client.makefile("rb") as stream:
+            _, methods = stream.read(2)
+            stream.read(methods)
+            client.sendall(b"\5\0")
+            assert stream.read(4) == b"\5\1\0\3", "expected: connect to a name"
+            name = stream.read(stream.read(1)[0]).decode()
+            return f"{name}:{int.from_bytes(stream.read(2), 'big')}"
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
@@ -114,6 +115,12 @@ def pushed_below(root: Path) -> dict[str, bytes]:
     return {name: content for name, content in files_below(root).items() if name not in own}
 
 
+def taken_below(root: Path) -> dict[str, bytes]:
+    """The same without what says who vouches for an IR: its record, and the cards of its model."""
+    told_here = ("FP16/provenance.json", "FP32/provenance.json", "README.md", "card.json")
+    return {name: body for name, body in pushed_below(root).items() if not name.endswith(told_here)}
+
+
 def manifest_of(host: str, name: str) -> dict:
     repository, _, tag = name.rpartition(":")
     connection = http.client.HTTPConnection(host)
@@ -146,7 +153,7 @@ def test_what_was_pushed_is_pulled_byte_for_byte_through_another_registry(zoo, r
     answer = json.loads(pulled.stdout)
     assert (answer["digest"], answer["files"]) == (pushed["digest"], pushed["files"])
     # The pulled folder has the licenses, too.
-    expected, result = pushed_below(zoo / "out"), pushed_below(zoo / "pulled")
+    expected, result = taken_below(zoo / "out"), taken_below(zoo / "pulled")
     licenses = {"public/net/LICENSE", "public/whole/part/LICENSE"}
     assert {name: result[name] for name in expected} == expected
     assert result.keys() - expected.keys() == licenses
@@ -323,7 +330,7 @@ def test_bytes_that_change_on_their_way_are_noticed_on_both_ways(zoo, registry):
 def test_a_killed_pull_leaves_nothing_wrong_and_is_continued(zoo, registry):
     push(zoo, registry.host, "team/kill:1")
     right = {
-        f"{zoo / 'pulled'}/{name}": content for name, content in pushed_below(zoo / "out").items()
+        f"{zoo / 'pulled'}/{name}": content for name, content in taken_below(zoo / "out").items()
     }
     with Server() as slow:
         manifest = manifest_of(registry.host, "team/kill:1")
@@ -696,6 +703,8 @@ def test_all_models_at_hand_survive_the_round_trip(mirror, registry, tmp_path):
     )
     assert ended.returncode == 0, ended.stderr
     for file in files:
+        if Path(file["path"]).name in ("provenance.json", "README.md", "card.json"):
+            continue  # they say who vouches for the IR
         content = (tmp_path / "pulled" / file["path"]).read_bytes()
         assert hashlib.sha384(content).hexdigest() == file["sha384"], file["path"]
         if not file["path"].endswith("/LICENSE"):
@@ -724,6 +733,54 @@ def test_an_upload_is_not_sent_where_the_registry_must_not_lead_it(zoo, registry
         ):
             with pytest.raises(SourceError, match=problem):
                 client._send("PUT", target, 201)
+
+
+@pytest.mark.parametrize("is_own_host", [True, False])
+def test_a_push_sends_no_login_where_the_registry_leads_it(zoo, token_registry, is_own_host):
+    """The body goes to the address that the registry names; the logins for that host do not."""
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.http_headers import HostHeader
+    from posezoo.oci.oci_client import OciClient
+
+    server, host = token_registry
+    netrc = Path.home() / ".netrc"
+    netrc.write_text(
+        "machine localhost login ann password pw\nmachine 127.0.0.1 login ben password pw\n"
+    )
+    netrc.chmod(0o600)
+    with Server() as storage:
+        place = server if is_own_host else storage
+        location = place.url("upload").replace(
+            "localhost", "localhost" if is_own_host else "127.0.0.1"
+        )
+        server.serve("v2/", b"{}")
+        server.serve("v2/team/net/blobs/sha256:1", status=[404] * 9)
+        server.serve("v2/team/net/blobs/uploads/", status=[202], headers={"Location": location})
+        place.serve("upload?digest=sha256:1", status=[201])
+        login = HostHeader(host, "Authorization", "Bearer t0ken")
+        options = DownloadOptions(None, attempts=1, headers=(login,))
+        with DownloadContext("a", options) as context:
+            client = OciClient(OciAddress(host, "team/net", "1"), context, writes=True)
+            client.upload_blob("sha256:1", lambda: io.BytesIO(b"net"))
+        sent = place.requests[-1]
+    assert sent.body == b"net"
+    assert sent.headers["Authorization"] == ("Bearer t0ken" if is_own_host else None)
+
+
+def test_an_upload_is_not_sent_with_another_login_to_the_registry(zoo, token_registry):
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.oci.oci_client import OciClient
+
+    server, host = token_registry
+    server.serve("v2/", b"{}")
+    with DownloadContext("a", DownloadOptions(None, attempts=1)) as context:
+        client = OciClient(OciAddress(host, "team/net", "1"), context)
+        with pytest.raises(SourceError, match="an address with another login") as told:
+            client._send("PUT", f"http://mallory:s3cret@{host}/upload", 201)
+    assert "s3cret" not in told.value.problem
+    assert [request.path for request in server.requests] == ["/v2/"]
 
 
 def test_the_reason_of_a_registry_is_shown(zoo, registry):
@@ -834,7 +891,9 @@ def test_cards_pictures_and_licenses_are_drawn_here_and_not_taken_from_an_artifa
             registry, "team/drawn:1", f"public/net/{name}", "net", b"<script>foreign</script>"
         )
     assert pull(zoo, registry.host, "team/drawn:1").returncode == 0
-    assert {name: (zoo / "pulled/public/net" / name).read_bytes() for name in names} == right
+    drawn = {name: (zoo / "pulled/public/net" / name).read_bytes() for name in names}
+    assert not any(b"foreign" in content for content in drawn.values())
+    assert {name: drawn[name] for name in names[2:]} == {name: right[name] for name in names[2:]}
 
 
 def test_a_locked_pull_keeps_of_a_record_only_what_the_lock_confirms(zoo, registry):
@@ -858,6 +917,71 @@ def test_a_locked_pull_keeps_of_a_record_only_what_the_lock_confirms(zoo, regist
     add_layer(registry, "team/claims:1", path, "net", json.dumps(record).encode())
     ended = pull(zoo, registry.host, "team/claims:1", "--locked")
     assert ended.returncode == 1 and "states other published files than" in ended.stderr
+
+
+def test_without_a_lock_the_registry_is_trusted_and_named_wherever_the_ir_is_shown(zoo, registry):
+    """The self-check of the machine that pushed the IR is never shown as one of this machine."""
+    push(zoo, registry.host, "team/trust:1")
+    ended = pull(zoo, registry.host, "team/trust:1")
+    trust = f"trusted from {registry.host}"
+    assert ended.stderr.count("not checked against a lock") == 1
+    assert f"not checked against a lock: {trust}" in ended.stderr
+    folder = zoo / "pulled/public/net"
+    record = json.loads((folder / "FP16/provenance.json").read_text())
+    assert (record["trust"], record["self_check"], record["complexity"]) == (trust, None, None)
+    card = (folder / "README.md").read_text()
+    assert f"not checked here: net FP32, net FP16 ({trust})." in card
+    assert "Self-Check" in (zoo / "out/public/net/README.md").read_text()
+    assert "Self-Check" not in card
+    for made in json.loads((folder / "card.json").read_text())["made"]:
+        assert (made["trust"], made["checks"]) == (trust, [])
+    verified = run(zoo, "verify", "net", out="pulled")
+    assert verified.returncode == 0
+    assert sum(line.endswith(f", {trust})") for line in verified.stdout.splitlines()) == 4
+    # What this machine made stays its own.
+    assert run(zoo, "pull", f"oci://{registry.host}/team/trust:1", "net").returncode == 0
+    assert "trusted" not in (zoo / "out/public/net/FP16/provenance.json").read_text()
+
+
+def test_a_lock_that_lists_the_ir_vouches_for_it_also_if_it_is_not_required(zoo, registry):
+    push(zoo, registry.host, "team/vouched:1", "net")
+    run(zoo, "lock", "net")
+    ended = pull(zoo, registry.host, "team/vouched:1")
+    assert ended.returncode == 0 and "not checked against a lock" not in ended.stderr
+    record = zoo / "pulled/public/net/FP16/provenance.json"
+    assert json.loads(record.read_text())["trust"] == "locked"
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "FP16/net.bin"])
+def test_a_lock_that_lists_other_digests_refuses_also_if_it_is_not_strict(zoo, registry, name):
+    push(zoo, registry.host, "team/other:1", "net")
+    run(zoo, "lock", "net")
+    lines = [json.loads(line) for line in (zoo / "posezoo.lock").read_text().splitlines()]
+    for line in lines:
+        line["sha384"] = "0" * 96 if line["file"] == name else line["sha384"]
+    (zoo / "posezoo.lock").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ended = pull(zoo, registry.host, "team/other:1")
+    assert ended.returncode == 1 and f"net: {name} is SHA-384" in ended.stderr
+    assert "posezoo.lock has 000000000000…" in ended.stderr
+    assert files_below(zoo / "pulled") == {}
+
+
+@pytest.mark.slow
+def test_a_signed_lock_is_named_if_its_key_is_given(zoo, registry):
+    pytest.importorskip("model_signing", reason="needs model-signing")
+    push(zoo, registry.host, "team/signed:1", "net")
+    run(zoo, "lock", "net")
+    new_key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "team.key"]
+    public_key = ["openssl", "ec", "-in", "team.key", "-pubout", "-out", "team.pub"]
+    for command in (new_key, public_key):
+        subprocess.run(command, cwd=zoo, check=True, capture_output=True)
+    words = ("team/signed:1", "--verify_signature", zoo / "team.pub")
+    unsigned = pull(zoo, registry.host, *words)
+    assert unsigned.returncode == 1 and "there is no signature" in unsigned.stderr
+    run(zoo, "lock", "--sign", zoo / "team.key")
+    assert pull(zoo, registry.host, *words).returncode == 0
+    record = zoo / "pulled/public/net/FP16/provenance.json"
+    assert json.loads(record.read_text())["trust"] == "signed"
 
 
 @pytest.mark.parametrize(
@@ -1142,6 +1266,24 @@ def test_a_credential_helper_that_answers_something_else_is_one_error(
         SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"
     ):
         read_docker_login("registry.invalid")
+
+
+def test_a_credential_helper_that_never_answers_is_ended_with_what_it_started(
+    tmp_path, monkeypatch
+):
+    from posezoo.oci import oci_client
+
+    helper = tmp_path / "docker-credential-tests"
+    helper.write_text(f"#!/bin/sh\nsleep 999 & echo $! > {tmp_path}/pid\nwait\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(oci_client, "_HELPER_LIMIT_S", 0.5)
+    (tmp_path / "config.json").write_text('{"credsStore": "tests"}')
+    with pytest.raises(SourceError, match=r"docker-credential-tests does not answer within 0\.5 s"):
+        read_docker_login("registry.invalid")
+    child = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not Path(f"/proc/{child}/cmdline").exists())
 
 
 def test_an_archive_is_pushed_and_pulled_without_its_members(zoo, registry):

@@ -117,6 +117,7 @@ def render_ir_section(facts: ModelFacts) -> Iterator[str]:
         yield "## Converted Files"
         versions = escape(", ".join(sorted(openvino)))
         yield f"Converted by OpenVINO {versions}. Each conversion gives the same bytes."
+        yield from _render_trust(facts)
         yield format_table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
     if costs:
         yield "## Complexity"
@@ -135,3 +136,14 @@ def render_ir_section(facts: ModelFacts) -> Iterator[str]:
         yield "## Quantization"
         yield SHIFT_LEGEND
         yield format_table(SHIFT_HEADERS, shifts)
+
+
+def _render_trust(facts: ModelFacts) -> Iterator[str]:
+    """Who vouches for the IR that another machine made."""
+    irs: dict[str, list[str]] = {}
+    for part, precision, record in facts.ir_records():
+        if record.trust:
+            irs.setdefault(record.trust, []).append(f"{part.full_name} {precision}")
+    for trust, names in irs.items():
+        listed = escape(", ".join(names))
+        yield f"Made on another machine, and not checked here: {listed} ({escape(trust)})."

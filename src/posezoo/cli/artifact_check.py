@@ -61,7 +61,9 @@ def run_artifact_check(
 
 
 def _line(artifact: ArtifactState) -> str:
-    detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
+    detail = f"{artifact.path}"
+    if artifact.state == "good":
+        detail = ", ".join(filter(None, (artifact.expected, artifact.trust)))
     return f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})"
 
 

@@ -12,7 +12,9 @@ import platform
 import shutil
 import struct
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +34,13 @@ HINT = (
 #: The size of the temporary folder, which lies in memory.
 TEMPORARY_BYTES = 1 << 30
 
+#: The most files and folders in it: the kernel keeps about 1 KiB for each, which does not count as
+#: its size.
+TEMPORARY_FILES = 1 << 16
+
+# Where systemd-run finds the user's services.
+_BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
+
 # Libraries and what they need. There are no programs among them, no files of users, and nothing of
 # /etc with names or passwords. NixOS has its libraries in /nix/store.
 _LIBRARIES = (
@@ -50,13 +59,14 @@ _SYSTEM_CALLS = {
     "x86_64": (0xC000003E, 56, (
         57, 58,  # fork, vfork: RLIMIT_NPROC does not apply to root
         41, 425,  # socket (a virtual machine's AF_VSOCK has no namespace), io_uring_setup
+        54,  # setsockopt: SO_SNDBUF and SO_RCVBUF make the kernel keep more for a pair of sockets
         248, 249, 250,  # add_key, request_key, keyctl: the keyring of a session has no namespace
         # memory without a limit: shmget, semget, msgget, memfd_create, memfd_secret
         29, 64, 68, 319, 447,
         101, 272, 298, 308, 321, 323,  # ptrace, unshare, perf_event_open, setns, bpf, userfaultfd
     )),
     "aarch64": (0xC00000B7, 220, (
-        198, 425, 217, 218, 219, 194, 190, 186, 279, 447, 117, 97, 241, 268, 280, 282,
+        198, 425, 208, 217, 218, 219, 194, 190, 186, 279, 447, 117, 97, 241, 268, 280, 282,
     )),
 }  # fmt: skip
 
@@ -94,11 +104,14 @@ def run_sandboxed(
     reads: Sequence[Path],
     writes: Sequence[Path],
     timeout_s: float,
+    memory_bytes: int = 1 << 30,
 ) -> ProgramResult:
     """Run Python with these arguments in the sandbox; it is killed with this process.
 
-    A program sets the limits of its memory itself, before it runs code that is not trusted. It can
-    read ``reads`` besides libraries and Python's packages, and write into the folders ``writes``.
+    A program sets the limits of its memory itself, before it runs code that is not trusted. Where
+    systemd runs, ``memory_bytes`` and the temporary folder also limit what the kernel keeps for it.
+    It can read ``reads`` besides libraries and Python's packages, and write into the folders
+    ``writes``.
 
     Raises:
         OSError: the sandbox cannot be started (``explain_missing_sandbox``).
@@ -122,29 +135,103 @@ def run_sandboxed(
         *("--proc", "/proc", "--remount-ro", "/proc"),
         # Read-only, because /dev and /dev/shm lie in memory, without a limit.
         *("--dev", "/dev", "--remount-ro", "/dev"),
-        *("--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp", "--chdir", "/tmp"),
     ]
+    for name in _BUS:
+        command += ["--unsetenv", name]
+    with _temporary_folder() as (start, options), _open_filter() as filter_fd:
+        # First, because the other folders may lie in /tmp.
+        command += [*options, "--chdir", "/tmp"]
+        command += _bindings(reads, writes)
+        # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc
+        # files.
+        command += ["--seccomp", str(filter_fd), "--", sys.executable, "-I", "-B", *arguments]
+        scope = _memory_scope(memory_bytes + TEMPORARY_BYTES)
+        return run_program(
+            [*scope, *start, *command],
+            input_bytes=input_bytes,
+            environment={**_ENVIRONMENT, **_bus_environment()},
+            timeout_s=timeout_s,
+            pass_fds=(filter_fd,),
+        )
+
+
+def _bindings(reads: Sequence[Path], writes: Sequence[Path]) -> Iterator[str]:
     for path in (*_LIBRARIES, *_python_places(), *reads):
-        command += ["--ro-bind-try", str(path), str(path)]
+        yield from ("--ro-bind-try", str(path), str(path))
     for path in writes:
-        command += ["--bind", str(path), str(path)]
-    command += ["--remount-ro", "/"]
+        yield from ("--bind", str(path), str(path))
+    yield from ("--remount-ro", "/")
+
+
+@contextmanager
+def _open_filter() -> Iterator[int]:
+    """A file descriptor from which bubblewrap reads the filter of system calls."""
     read_end, write_end = os.pipe()
     try:
         with os.fdopen(write_end, "wb") as stream:
             stream.write(_system_call_filter())
-        # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc
-        # files.
-        command += ["--seccomp", str(read_end), "--", sys.executable, "-I", "-B", *arguments]
-        return run_program(
-            command,
-            input_bytes=input_bytes,
-            environment=_ENVIRONMENT,
-            timeout_s=timeout_s,
-            pass_fds=(read_end,),
-        )
+        yield read_end
     finally:
         os.close(read_end)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """The command that makes the temporary folder and starts bubblewrap, and bubblewrap's options
+    for it.
+    """
+    if not limits_temporary_files():
+        yield (), ("--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp")
+        return
+    with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+        yield _mounting(folder), ("--bind", folder, "/tmp")
+
+
+def _mounting(folder: str) -> tuple[str, ...]:
+    """A command that mounts the temporary folder in a namespace of its own, and then starts the
+    command after it. bubblewrap cannot limit the number of files of the folders that it makes.
+    """
+    options = f"size={TEMPORARY_BYTES},nr_inodes={TEMPORARY_FILES}"
+    return (
+        *(shutil.which("bwrap") or "bwrap", "--unshare-user", "--uid", "0", "--gid", "0"),
+        *("--cap-add", "ALL", "--die-with-parent", "--dev-bind", "/", "/", "--"),
+        *("/bin/sh", "-c", '"$0" -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'),
+        *(shutil.which("mount") or "mount", options, folder),
+    )
+
+
+@cache
+def limits_temporary_files() -> bool:
+    """Whether this system lets bubblewrap mount the temporary folder with a limit of its files."""
+    with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+        ended = run_program([*_mounting(folder), "/bin/sh", "-c", "exit 0"], timeout_s=60)
+    return ended.exit_code == 0
+
+
+def _bus_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _BUS if name in os.environ}
+
+
+def _memory_scope(limit: int) -> tuple[str, ...]:
+    """The command that starts another one in a memory scope of systemd; empty without systemd."""
+    return _scope_command(limit) if has_memory_scope() else ()
+
+
+@cache
+def has_memory_scope() -> bool:
+    """Whether systemd can limit the memory of a program, with what the kernel keeps for it."""
+    if shutil.which("systemd-run") is None:
+        return False
+    command = [*_scope_command(1 << 30), "/bin/sh", "-c", "exit 0"]
+    return run_program(command, timeout_s=60).exit_code == 0
+
+
+def _scope_command(limit: int) -> tuple[str, ...]:
+    return (
+        *(shutil.which("systemd-run") or "systemd-run", "--scope", "--quiet", "--collect"),
+        *(("--user",) if os.geteuid() else ()),
+        *("--property", f"MemoryMax={limit}", "--property", "MemorySwapMax=0", "--"),
+    )
 
 
 def _python_places() -> Iterator[Path]:

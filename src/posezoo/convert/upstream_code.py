@@ -149,6 +149,7 @@ def _run(spec: ModelSpec, job: dict[str, Any]) -> None:
         reads=[program, Path(job["folder"]), Path(job["downloads"])],
         writes=[Path(job["results"])],
         timeout_s=LIMIT_S,
+        memory_bytes=MEMORY_BYTES,
     )
     if result.timed_out:
         raise ConversionError(

@@ -19,7 +19,8 @@ from typing import Any
 #: How many threads the code may start. Linux does not apply this limit to root.
 MAX_THREADS = 4096
 
-MAX_OPEN_FILES = 1024
+#: Each pair of sockets and each pipe can keep some 100 KiB in the kernel.
+MAX_OPEN_FILES = 256
 
 
 def main() -> int:

@@ -83,6 +83,7 @@ def _unpack_aside(
     """
     names = _MemberNames(archive.name)
     targets: list[Path] = []
+    seen: set[Path] = set()  # a list would be searched for each of up to 20,000 members
     size = 0
     limit = _limit(archive)
     too_large = (
@@ -96,7 +97,7 @@ def _unpack_aside(
         target = place(name)
         if target is None:
             continue
-        if target in targets:
+        if target in seen:
             raise ArchiveError(f"{archive.name}: contains two files for {target.name}")
         with writing(target), open(folder / str(len(targets)), "xb") as written:
             for piece in _read_pieces(archive.name, stream):
@@ -105,6 +106,7 @@ def _unpack_aside(
                     raise ArchiveError(too_large)
                 written.write(piece)
         targets.append(target)
+        seen.add(target)
     return targets
 
 

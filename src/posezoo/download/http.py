@@ -33,7 +33,9 @@ from posezoo.download.http_connections import (
     TEMPORARY_STATUS,
     ip_address,
     is_private,
+    link_local_addresses,
     public_addresses_only,
+    refuse_link_local,
     translate_errors,
 )
 from posezoo.download.options import DownloadOptions
@@ -238,20 +240,33 @@ def send_request(
     download_options: DownloadOptions,
     headers: Mapping[str, str],
     data: IO[bytes] | Mapping[str, str] | None = None,
+    *,
+    netrc: bool = True,
 ) -> requests.Response:
     """Send one request with the user's headers, certificates and proxies; the caller reads the
     body.
 
+    Args:
+        netrc: whether to send the login that ~/.netrc has for the host, if the headers have none.
+
     Raises:
         TransientSourceError: another attempt may succeed.
-        SourceError: there was no answer, and there will be none.
+        SourceError: there was no answer, and there will be none; or the host has a link-local
+            address, and the user did not name it.
     """
     ca_bundles = (str(download_options.ca_bundle or ""), *map(os.environ.get, _CA_VARIABLES))
     user_headers = {
         header.name: header.value for header in download_options.headers if header.applies_to(url)
     }
-    has_login = any(name.lower() == "authorization" for name in user_headers)
-    with translate_errors(download_options.timeout_s):
+    all_headers = {**headers, **user_headers}
+    has_login = any(name.lower() == "authorization" for name in all_headers)
+    is_named = _is_named(url, download_options)
+    if not is_named:
+        refuse_link_local(_host(url))
+    with (
+        translate_errors(download_options.timeout_s),
+        link_local_addresses(is_named or _uses_proxy(url, download_options)),
+    ):
         return session.request(
             method,
             url,
@@ -259,11 +274,18 @@ def send_request(
             stream=True,
             allow_redirects=False,
             timeout=download_options.timeout_s,
-            headers={**headers, **user_headers},
-            auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
+            headers=all_headers,
+            # Without it, requests sends the login of ~/.netrc, also in place of that in a header.
+            auth=(lambda request: request) if has_login or not netrc else None,
             verify=next(filter(None, ca_bundles), None),
             proxies=_find_proxies(url, download_options),
         )
+
+
+def _is_named(url: str, download_options: DownloadOptions) -> bool:
+    """Whether the user named the host of a URL."""
+    named = (*download_options.named_urls, *download_options.mirrors)
+    return _host(url) in map(_host, named)
 
 
 def _find_proxies(url: str, download_options: DownloadOptions) -> dict[str, str]:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from itertools import count
 from typing import Any
@@ -29,7 +30,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from posezoo.errors import SourceError, redact_secrets
+from posezoo.errors import SourceError, pip_command, redact_secrets
 from posezoo.versions import version
 from posezoo.workers.retries import TransientSourceError
 
@@ -184,6 +185,7 @@ class _Peers(threading.local):
     """
 
     public_only = False
+    link_local = False  # whether the host may have a link-local address
     last = ""  # the IP address that the last request was sent to; empty before the first
 
     def check(self, sock: socket.socket) -> None:
@@ -192,6 +194,8 @@ class _Peers(threading.local):
         # The connection is broken, or is TLS in the TLS of a proxy.
         except (OSError, AttributeError):
             self.last = ""
+        if not self.link_local:
+            refuse_link_local(self.last)
         if self.public_only and is_private(self.last):
             raise SourceError(
                 f"redirects to a host at {self.last}, an address of this machine or a private"
@@ -214,6 +218,29 @@ def public_addresses_only(is_required: bool) -> Iterator[None]:
         yield
     finally:
         PEERS.public_only = False
+
+
+@contextmanager
+def link_local_addresses(are_allowed: bool) -> Iterator[None]:
+    """Refuse connections of this thread to link-local addresses, unless they are allowed."""
+    PEERS.link_local = are_allowed
+    try:
+        yield
+    finally:
+        PEERS.link_local = False
+
+
+def refuse_link_local(host: str) -> None:
+    """Raise a SourceError if a host is a link-local IP address (RFC 3927, RFC 4291 2.5.6).
+
+    Clouds give their machines passwords at such an address, 169.254.169.254.
+    """
+    address = ip_address(host)
+    if address is not None and address.is_link_local:
+        raise SourceError(
+            f"leads to {host}, a link-local address",
+            hint="such an address is only used if you name it yourself, as a mirror or a registry",
+        )
 
 
 def is_private(host: str) -> bool:
@@ -300,12 +327,39 @@ class _DeadlineAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+        pools = _socks_pools() if proxy.lower().startswith("socks") else _POOLS
         manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = pools
         return manager
 
 
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+@cache
+def _socks_pools() -> dict[str, type[HTTPConnectionPool]]:
+    """The same connections, made through a SOCKS proxy by urllib3 and the package PySocks."""
+    try:
+        from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection
+    except ImportError as error:
+        raise SourceError(
+            "a SOCKS proxy needs the package PySocks, which is not installed",
+            hint=f"{pip_command()} install PySocks",
+        ) from error
+
+    class SocksConnection(_DeadlineConnection, SOCKSConnection):
+        pass
+
+    class SocksHttpsConnection(_DeadlineConnection, SOCKSHTTPSConnection):
+        pass
+
+    class HttpPool(HTTPConnectionPool):
+        ConnectionCls = SocksConnection
+
+    class HttpsPool(HTTPSConnectionPool):
+        ConnectionCls = SocksHttpsConnection
+
+    return {"http": HttpPool, "https": HttpsPool}
 
 
 @contextmanager

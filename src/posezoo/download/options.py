@@ -48,6 +48,8 @@ class DownloadOptions:
     #: Hosts, with a port or for https, that may get the password of an OCI registry, besides its
     #: own.
     login_hosts: tuple[str, ...] = ()
+    #: URLs that the user named, besides the mirrors; no other host may have a link-local address.
+    named_urls: tuple[str, ...] = ()
     verify: bool = False  # hash existing files even if their record says that they are verified
     jobs: int = 1  # how many files are downloaded at once
     connections: int = 1  # how many connections a large file may use

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -23,6 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from posezoo.errors import SourceError
+from posezoo.workers.program import run_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +164,8 @@ def _pip_default() -> str:
 def _uv_default() -> str:
     """The index that uv uses by default, as its help says; empty if it is not here."""
     with suppress(OSError):
-        ended = subprocess.run(
-            ["uv", "pip", "install", "--help"], capture_output=True, text=True, check=False
-        )
-        match = re.search(r"by default: <(\S+)>", ended.stdout)
+        ended = run_program(["uv", "pip", "install", "--help"], timeout_s=60)
+        match = re.search(r"by default: <(\S+)>", ended.output.decode("utf-8", "replace"))
         if match:
             return match[1]
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -36,6 +37,7 @@ def download_user_file(
         OutputError: it cannot be written.
     """
     file = SourceFile(name_in_url(url), max_size=MAX_BYTES)
+    options = replace(options, named_urls=(url,))
     path = folder / file.name
     with DownloadContext("input", options, listener) as context:
 

@@ -104,7 +104,10 @@ class Provenance:
     unprovable: tuple[str, ...] = ()
     #: Whether another reader than the conversion's own read the original.
     is_independent: bool = False
-    is_locked: bool = False  # whether a lock listed the IR, in place of its self-check
+    #: Who vouches for an IR that another machine made, in place of a self-check: ``signed`` or
+    #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
+    trust: str = ""
+    received: str = ""  # the SHA-384 of the other machine's record
 
     @property
     def sources(self) -> Mapping[str, object]:
@@ -219,7 +222,8 @@ def parse_provenance(content: bytes) -> Provenance | None:
             shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
             is_independent=check.get("is_independent") is True,
-            is_locked=record.get("locked") is True,
+            trust=str(record.get("trust", "locked" if record.get("locked") is True else "")),
+            received=str(record.get("received", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
@@ -290,7 +294,7 @@ def explain_stale_record(
     for suffix, content in record.contents.items():
         if not is_good(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
-    if is_checked and not (record.checks or record.is_locked):
+    if is_checked and not (record.checks or record.trust):
         return "it was not self-checked"
     if is_proven and record.unprovable:
         return "its self-check could not prove its outputs"
@@ -299,17 +303,21 @@ def explain_stale_record(
     return ""
 
 
-def format_confirmed_record(record: Provenance, spec: ModelSpec) -> bytes:
-    """As JSON, what a lock confirms of the record of another machine: no self-check, no count."""
-    confirmed = {
+def format_received_record(record: Provenance, spec: ModelSpec, trust: str, received: str) -> bytes:
+    """As JSON, what is kept of the record of another machine: no self-check, no count.
+
+    ``trust`` and ``received`` are those of ``Provenance``.
+    """
+    kept = {
         "model": spec.name,
         "key": record.key,
         "files": _format_contents(record.contents, spec),
         "self_check": None,
         "complexity": None,
-        "locked": True,
+        "trust": trust,
+        "received": received,
     }
-    return _format_record(confirmed)
+    return _format_record(kept)
 
 
 def _format_contents(

@@ -300,10 +300,7 @@ def merge_entries(
     the missing files without a pin. A LockError if a model.yml is older than the lock's, unless
     that is allowed.
     """
-    updated = {
-        entry.key: _merge_entry(entries.get(entry.key), entry, allow_rollback=allow_rollback)
-        for entry in present
-    }
+    updated = update_entries(entries, present, allow_rollback=allow_rollback)
     declarations = {entry.model: entry for entry in present if entry.file == MODEL_YML}
     kept: LockEntries = {}
     for key, entry in entries.items():
@@ -312,6 +309,42 @@ def merge_entries(
         if declaration is None or _may_be_valid(entry, declaration, locked, unpinned):
             kept[key] = entry
     return kept | updated
+
+
+def merge_snapshots(
+    entries: LockEntries, snapshots: Iterable[ModelSnapshot], *, allow_rollback: bool = False
+) -> LockEntries:
+    """Update the entries to the present state of models, each with ``merge_entries``."""
+    by_model = group_by_model(entries)
+    for snapshot in snapshots:
+        # The model, and the composite that contains it.
+        names = {entry.model for entry in snapshot.entries}
+        own: LockEntries = {}
+        for name in names:
+            own |= by_model.pop(name, {})
+        merged = merge_entries(
+            own, snapshot.entries, snapshot.unpinned, allow_rollback=allow_rollback
+        )
+        by_model |= group_by_model(merged)
+    return {key: entry for of_model in by_model.values() for key, entry in of_model.items()}
+
+
+def group_by_model(entries: LockEntries) -> dict[str, LockEntries]:
+    """The entries of each model."""
+    by_model: dict[str, LockEntries] = {}
+    for key, entry in entries.items():
+        by_model.setdefault(entry.model, {})[key] = entry
+    return by_model
+
+
+def update_entries(
+    entries: LockEntries, present: Iterable[LockEntry], *, allow_rollback: bool = False
+) -> LockEntries:
+    """The new entries of existing files; raises a LockError as ``merge_entries``."""
+    return {
+        entry.key: _merge_entry(entries.get(entry.key), entry, allow_rollback=allow_rollback)
+        for entry in present
+    }
 
 
 def _merge_entry(

@@ -28,8 +28,9 @@ from posezoo.lockfile.entries import (
     declaration_entries,
     explain_rollback,
     format_entries,
+    group_by_model,
     list_changes,
-    merge_entries,
+    merge_snapshots,
     model_key,
     read_entries,
 )
@@ -60,6 +61,8 @@ class LockFile:
         self.is_strict = strict
         self._now = now
         self._entries: LockEntries | None = None
+        self._by_model: dict[str, LockEntries] = {}
+        self._grouped: LockEntries | None = None  # the entries that _by_model has
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path]]:
@@ -108,8 +111,33 @@ class LockFile:
         """The entries of an IR in a strict lock; None if the lock is not strict and allows every
         IR.
         """
-        if not self.is_strict:
-            return None
+        return self._listed_ir(spec, precision) if self.is_strict else None
+
+    def confirms_ir(
+        self, spec: ModelSpec, precision: Precision, contents: Mapping[str, FileContent]
+    ) -> bool:
+        """Whether the lock lists an IR of another machine.
+
+        Raises:
+            LockError: the lock lists other contents; or it is strict, and does not list the IR.
+        """
+        listed = self._listed_ir(spec, precision)
+        if not self.is_strict and not listed.digests:
+            return False
+        listed.require(contents)
+        return True
+
+    def require_listed_digest(self, spec: ModelSpec, file: str, sha384: str) -> None:
+        """Raise a LockError if the lock lists another digest of a published file."""
+        entry = self.entries.get((model_key(spec), file, False))
+        if entry is not None and entry.sha384 != sha384:
+            raise LockError(
+                f"{spec.full_name}: {file} is {Digest('sha384', sha384)}, "
+                f"{self.path} has {entry.sha384[:12]}…",
+                hint="two sources have different files: find out which is the right one",
+            )
+
+    def _listed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr:
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
         digests = {}
         for suffix, file in files.items():
@@ -181,11 +209,9 @@ class LockFile:
         changes: list[LockChange] = []
 
         def merge(entries: LockEntries) -> LockEntries:
-            merged = {key: entry for key, entry in entries.items() if entry.model not in gone}
-            for snapshot in snapshots:
-                merged = merge_entries(
-                    merged, snapshot.entries, snapshot.unpinned, allow_rollback=allow_rollback
-                )
+            removed = set(gone)
+            merged = {key: entry for key, entry in entries.items() if entry.model not in removed}
+            merged = merge_snapshots(merged, snapshots, allow_rollback=allow_rollback)
             changes.extend(list_changes(entries, merged))
             return merged
 
@@ -220,8 +246,16 @@ class LockFile:
 
     def lists_ir(self, spec: ModelSpec) -> bool:
         """Whether an IR of the model is in the lock."""
-        name = model_key(spec)
-        return any(entry.origin == MADE and entry.model == name for entry in self.entries.values())
+        return bool(self.made_entries(spec))
+
+    def made_entries(self, spec: ModelSpec) -> list[LockEntry]:
+        """The entries of a model's IR."""
+        entries = self.entries
+        if self._grouped is not entries:
+            self._by_model = group_by_model(entries)
+            self._grouped = entries
+        own = self._by_model.get(model_key(spec), {})
+        return [entry for entry in own.values() if entry.origin == MADE]
 
     def explain_other_texts(self, specs: Iterable[ModelSpec]) -> str:
         """Which declarations a strict lock accepts although their texts changed; empty if none

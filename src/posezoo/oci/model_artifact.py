@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from posezoo.cards.model_card import NAME as CARD
@@ -33,8 +33,9 @@ from posezoo.ir.provenance import (
     SUFFIXES,
     FileContent,
     Provenance,
-    format_confirmed_record,
+    format_received_record,
     parse_provenance,
+    read_provenance,
     source_digests,
 )
 from posezoo.layout import DECODED, ModelLayout
@@ -129,13 +130,16 @@ def collect_files(
         OutputError: a file differs from model.yml or from its record.
     """
     files: list[ArtifactFile] = []
+    folders: set[str] = set()  # of models with a file
     for model in models:
         verified = {}
         if isinstance(model, ModelSpec):
             verified = _list_verified(model, layout, with_irs)
-        is_needed = bool(verified)
-        for file in files:  # a composite is listed after its parts
-            is_needed = is_needed or file.path.startswith(f"{model.subdirectory}/")
+        if verified:
+            parents = PurePosixPath(model.subdirectory).parents
+            folders |= {str(model.subdirectory), *map(str, parents)}
+        # A composite is listed after its parts.
+        is_needed = str(model.subdirectory) in folders
         documents = _list_documents(model, layout, verified) if is_needed else {}
         for path, source in sorted({**documents, **verified}.items()):
             kind = DOCUMENT
@@ -360,6 +364,7 @@ class PulledFile:
     file: ArtifactFile
     target: Path
     expected: SourceFile  # with the digest of model.yml or the lock, or else that of the artifact
+    is_trusted: bool = False  # whether only the artifact states the digest of a published file
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,9 +374,17 @@ class PullPlan:
     model: Model
     files: Sequence[PulledFile]  # published files and IR
     records: Sequence[PulledFile]  # of the IR
+    #: The precisions of the IR that the lock lists.
+    locked: Collection[Precision]
     #: The names of its documents in the artifact, such as its card. They are not pulled: posezoo
     #: draws them from the registry, because nothing could verify them.
     documents: Collection[str]
+
+    @property
+    def trusts_host(self) -> bool:
+        """Whether neither model.yml nor the lock knows a file, so that the registry is trusted."""
+        irs = {file.target.parent.name for file in self.records}
+        return any(file.is_trusted for file in self.files) or bool(irs - set(self.locked))
 
 
 def plan_pull(
@@ -417,11 +430,12 @@ def _plan_model(
     allowed_licenses: Collection[str],
 ) -> PullPlan:
     declared = {}
+    locked: Collection[Precision] = ()
     if isinstance(model, ModelSpec):
         refuse_license(model, allowed_licenses)
         model = lock.with_pins(model)
         declared = {f"{model.subdirectory}/{file.name}": file for file in model.files}
-        _require_locked_irs(files, model, lock)
+        locked = _find_locked_irs(files, model, lock)
     targets = list_places(model, layout)
     pulled = []
     records: list[PulledFile] = []
@@ -433,16 +447,18 @@ def _plan_model(
             )
             raise SourceError(problem, hint=_OTHER_ARTIFACT)
         name = file.path.split("/", 2)[2]
-        if file.path in declared:
+        if isinstance(model, ModelSpec) and file.path in declared:
             expected = _pin(declared[file.path], file)
-            pulled.append(PulledFile(file, targets[file.path], expected))
+            lock.require_listed_digest(model, name, file.sha384)
+            is_trusted = not declared[file.path].is_pinned
+            pulled.append(PulledFile(file, targets[file.path], expected, is_trusted=is_trusted))
         elif name in (*_card_names(model), _LICENSE):
             documents.append(name)
         else:
             expected = _pin(SourceFile(name), file)
             group = records if name.endswith(f"/{_RECORD}") else pulled
             group.append(PulledFile(file, targets[file.path], expected))
-    return PullPlan(model, pulled, records, documents)
+    return PullPlan(model, pulled, records, locked, documents)
 
 
 def _list_irs(
@@ -457,17 +473,25 @@ def _list_irs(
             yield precision, ir_files, files.get(record)
 
 
-def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: LockFile) -> None:
+def _find_locked_irs(
+    files: Sequence[ArtifactFile], spec: ModelSpec, lock: LockFile
+) -> list[Precision]:
+    """The IR that the lock lists; a LockError if it lists others."""
+    locked = []
     for precision, ir_files, _ in _list_irs({file.path: file for file in files}, spec):
-        agreed = lock.agreed_ir(spec, precision)
-        if agreed is not None:
-            agreed.require({suffix: file.content for suffix, file in ir_files.items()})
+        contents = {suffix: file.content for suffix, file in ir_files.items()}
+        if lock.confirms_ir(spec, precision, contents):
+            locked.append(precision)
+    return locked
 
 
-def read_records(plan: PullPlan, client: OciClient, *, is_locked: bool) -> dict[Path, bytes]:
+def read_records(
+    plan: PullPlan, client: OciClient, *, host: str, is_signed: bool = False
+) -> dict[Path, bytes]:
     """The record of each IR of an artifact, by its path here; only records are downloaded for that.
 
-    If the IR must be those of a lock, a record keeps only what the lock confirms.
+    A record says who vouches for the IR (``Provenance.trust``): the lock if it lists the IR,
+    else the registry at ``host``. It has no result of another machine's self-check.
 
     Raises:
         DigestError: an IR has no record, or its record states another IR; or published files that
@@ -478,38 +502,43 @@ def read_records(plan: PullPlan, client: OciClient, *, is_locked: bool) -> dict[
     contents = {}
     if isinstance(spec, ModelSpec):
         files = {each.file.path: each for each in (*plan.files, *plan.records)}
-        for _, ir_files, record in _list_irs(files, spec):
-            if ir_files:
-                path, content, provenance = _read_record(ir_files, record, client)
-                contents[path] = _confirm(provenance, spec, path) if is_locked else content
+        for precision, ir_files, record in _list_irs(files, spec):
+            if not ir_files:
+                continue
+            path, provenance, received = _read_record(ir_files, record, client)
+            if is_verified(path, None, Digest("sha384", received)):  # the IR was made here
+                continue
+            trust = f"trusted from {host}"
+            if precision in plan.locked:
+                _require_same_sources(provenance, spec, path)
+                trust = "signed" if is_signed else "locked"
+            contents[path] = format_received_record(provenance, spec, trust, received)
     return contents
 
 
 def _read_record(
     ir_files: Mapping[str, PulledFile], record: PulledFile | None, client: OciClient
-) -> tuple[Path, bytes, Provenance]:
-    """The path here, the bytes and the content of the record that states an IR."""
+) -> tuple[Path, Provenance, str]:
+    """The path here, the content and the SHA-384 of the record that states an IR."""
     if record is not None:
-        digest = Digest("sha384", record.file.sha384)
-        if is_verified(record.target, record.file.size, digest):  # by an earlier pull
-            content = record.target.read_bytes()
-        else:
-            content = client.read_record(f"sha256:{record.file.sha256}")
-        provenance = parse_provenance(content)
+        received = record.file.sha384
+        provenance = read_provenance(record.target)
+        is_own = is_verified(record.target, record.file.size, Digest("sha384", received))
+        if provenance is None or not (is_own or provenance.received == received):
+            provenance = parse_provenance(client.read_record(f"sha256:{record.file.sha256}"))
         contents = {suffix: each.file.content for suffix, each in ir_files.items()}
         if provenance is not None and provenance.contents == contents:
-            return record.target, content, provenance
+            return record.target, provenance, received
     path = next(iter(ir_files.values())).file.path
     problem = f"{path}: the artifact has no record that states this IR"
     raise DigestError(problem, hint=_OTHER_ARTIFACT)
 
 
-def _confirm(record: Provenance, spec: ModelSpec, path: Path) -> bytes:
-    """What a lock confirms of a record."""
+def _require_same_sources(record: Provenance, spec: ModelSpec, path: Path) -> None:
+    """Raise a DigestError if the IR was made from other published files than the declared ones."""
     if record.sources != source_digests(spec):
         problem = f"{path}: the artifact's record states other published files than {spec.path}"
         raise DigestError(problem, hint=_OTHER_ARTIFACT)
-    return format_confirmed_record(record, spec)
 
 
 def _pin(declared: SourceFile, file: ArtifactFile) -> SourceFile:

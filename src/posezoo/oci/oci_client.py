@@ -11,11 +11,10 @@ import io
 import math
 import os
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -27,8 +26,10 @@ from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, No
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
+from posezoo.download.small_answers import read_small, read_small_body
 from posezoo.errors import (
     DigestError,
+    DownloadError,
     SourceError,
     escape_control_characters,
     redact_secrets,
@@ -38,6 +39,7 @@ from posezoo.files.file_record import read_json
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
+from posezoo.workers.program import run_program
 from posezoo.workers.retries import TransientSourceError, ask_again
 
 if TYPE_CHECKING:
@@ -48,9 +50,18 @@ Result = TypeVar("Result")
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 # A manifest has some 500 bytes for each file; registries accept up to 4 MiB.
-_MANIFEST_FILE = SourceFile("the manifest", max_size=4 << 20)
+_MAX_MANIFEST = 4 << 20
 # The records of posezoo's own models have up to 10 kB.
-_RECORD_FILE = SourceFile("the record of an IR", max_size=1 << 20)
+_MAX_RECORD = 1 << 20
+# Tokens of known registries have up to 5 kB.
+_MAX_TOKEN = 1 << 20
+# The headers of known registries that ask for a login have less than 500 bytes.
+_MAX_CHALLENGE = 8 << 10
+# How much is read of the reasons for an error.
+_MAX_REASONS = 64 << 10
+
+# A helper may ask the user to unlock a keyring.
+_HELPER_LIMIT_S = 60.0
 
 # The login service of Docker Hub has another host, which no one has to allow.
 _LOGIN_HOSTS = {"docker.io": ("auth.docker.io",)}
@@ -97,13 +108,14 @@ class OciClient:
         self, address: OciAddress, context: DownloadContext, *, writes: bool = False
     ) -> None:
         self._address = address
-        self._context = context
         self._scope = f"repository:{address.repository}:{'pull,push' if writes else 'pull'}"
         # Docker Hub has another name for its registry.
         host = "registry-1.docker.io"
         if address.host != "docker.io":
             host = address.host
         self._root = f"https://{host}/v2/"
+        named = replace(context.options, named_urls=(self._root,))
+        self._context = context.with_options(named)
         self._login: tuple[HostHeader, ...] = ()
         self._login_ends = -math.inf
         self._lock = threading.Lock()
@@ -111,7 +123,7 @@ class OciClient:
     def read_manifest(self) -> bytes:
         """The manifest of the address; a NotFoundError if the registry has none."""
         reference = self._address.reference
-        content, digest = self._read(f"manifests/{reference}", _MANIFEST_FILE)
+        content, digest = self._read(f"manifests/{reference}", _MAX_MANIFEST, "the manifest")
         if ":" in reference and digest != reference:
             problem = f"the registry sends a manifest with the digest {digest}"
             raise DigestError(f"{self._address}: {problem}")
@@ -121,18 +133,19 @@ class OciClient:
         """A small blob (``sha256:...``), the record of an IR; a DigestError if its bytes are
         others.
         """
-        content, actual = self._read(f"blobs/{digest}", _RECORD_FILE)
+        content, actual = self._read(f"blobs/{digest}", _MAX_RECORD, "the record of an IR")
         if actual != digest:
             problem = f"the registry sends other bytes for the blob {digest}"
             raise DigestError(f"{self._address}: {problem}")
         return content
 
-    def _read(self, path: str, file: SourceFile) -> tuple[bytes, str]:
+    def _read(self, path: str, limit: int, name: str) -> tuple[bytes, str]:
         """A small file, and its digest."""
 
         def read() -> bytes:
-            with self._open(path, file, ResumeState()) as stream:
-                return b"".join(stream.pieces)
+            context = self._logged_in()
+            headers = (self._accept(),)
+            return read_small(self._url(path), limit, context, name=name, headers=headers).content
 
         content = self._ask(read)
         return content, f"sha256:{sha256(content).hexdigest()}"
@@ -167,8 +180,9 @@ class OciClient:
 
         try:
             return ask_again(ask, self._context.options.limits, warn)
-        except SourceError as error:
-            self._add_hint(error)
+        except DownloadError as error:
+            if isinstance(error, SourceError):
+                self._add_hint(error)
             error.problem = f"{self._address}: {error.problem}"
             raise
 
@@ -185,12 +199,15 @@ class OciClient:
     def _open(self, path: str, file: SourceFile, resume: ResumeState) -> Iterator[ByteStream]:
         try:
             context = self._logged_in()
-            accept = HostHeader.for_url(self._root, "Accept", f"{MANIFEST}, */*;q=0.1")
-            with open_url(self._url(path), file, context, resume, headers=(accept,)) as stream:
+            headers = (self._accept(),)
+            with open_url(self._url(path), file, context, resume, headers=headers) as stream:
                 yield stream
         except SourceError as error:
             self._add_hint(error)
             raise
+
+    def _accept(self) -> HostHeader:
+        return HostHeader.for_url(self._root, "Accept", f"{MANIFEST}, */*;q=0.1")
 
     def _url(self, path: str) -> str:
         from posezoo.download.http_connections import translate_errors
@@ -215,13 +232,22 @@ class OciClient:
         options = context.options
         headers = {"Content-Type": content_type} if content_type else {}
         url = self._url(path)
+        address = urlsplit(url)
+        if "@" in address.netloc:
+            raise SourceError("names an address with another login for an upload")
+        is_registry = address.hostname == urlsplit(self._root).hostname
         refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
         session = context.pool.session()
-        with send_request(session, method, url, options, headers=headers, data=data) as response:
+        with send_request(
+            session, method, url, options, headers=headers, data=data, netrc=is_registry
+        ) as response:
             try:
                 refuse_status(response, expected)
             except SourceError as error:
-                body = response.raw.read(1000, decode_content=True).decode("utf-8", "replace")
+                body = ""
+                with suppress(DownloadError):
+                    answer = read_small_body(response, _MAX_REASONS, options.timeout_s, "the error")
+                    body = answer[:1000].decode("utf-8", "replace")
                 reasons = re.findall(r'"message":\s*"([^"]*)"', redact_secrets(body))
                 error.problem = ": ".join(map(escape_control_characters, (error.problem, *reasons)))
                 if "DIGEST_INVALID" in body:  # the bytes were changed on their way
@@ -254,9 +280,13 @@ class OciClient:
             login = ""
             if secret:
                 login = f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}"
-            kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
+            header = response.headers.get("WWW-Authenticate", "")
+            if len(header) > _MAX_CHALLENGE:
+                raise SourceError(f"asks for a login with a header of {len(header):,} characters")
+            kind, _, rest = header.partition(" ")
             if kind.lower() == "bearer":
-                challenge = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+                # \b: else each letter of a long word would start a search of its own.
+                challenge = dict(re.findall(r'\b(\w+)="([^"]*)"', rest))
                 login, ends = self._request_token(challenge, user, secret, login)
             elif kind.lower() != "basic" or not login:
                 refuse_status(response)
@@ -306,7 +336,8 @@ class OciClient:
             send() as response,
         ):
             refuse_status(response)
-            return _parse_token(response.raw.read(1 << 20, decode_content=True))
+            answer = read_small_body(response, _MAX_TOKEN, options.timeout_s, "the token")
+            return _parse_token(answer)
 
     def _require_allowed(self, realm: str) -> None:
         """Raise a SourceError if the password for the registry must not be sent to its login
@@ -385,8 +416,10 @@ def read_docker_login(host: str) -> tuple[str, str]:
         helper = config.get("credHelpers", {}).get(name) or config.get("credsStore")
         if helper:
             command = [f"docker-credential-{helper}", "get"]
-            ended = subprocess.run(command, input=name.encode(), capture_output=True, check=False)
-            stored = parse_json(ended.stdout) if ended.returncode == 0 else {}
+            ended = run_program(command, input_bytes=name.encode(), timeout_s=_HELPER_LIMIT_S)
+            if ended.timed_out:
+                raise SourceError(f"{command[0]} does not answer within {_HELPER_LIMIT_S:g} s")
+            stored = parse_json(ended.output) if ended.exit_code == 0 else {}
             return str(stored.get("Username", "")), str(stored.get("Secret", ""))
         entry = config.get("auths", {}).get(name, {})
         token = entry.get("identitytoken")

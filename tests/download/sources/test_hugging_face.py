@@ -7,6 +7,8 @@ from contextlib import nullcontext
 import pytest
 
 from fakes.files import declared
+from posezoo.download.context import DownloadContext
+from posezoo.download.options import DownloadOptions
 from posezoo.download.sources import hugging_face
 from posezoo.errors import SourceError
 from posezoo.events import CachedFileUsed
@@ -64,7 +66,10 @@ def test_the_token_goes_to_a_hub_at_the_port_of_http(file, monkeypatch):
     monkeypatch.setattr(
         hugging_face, "open_url", lambda url, *_, headers: nullcontext((url, headers))
     )
-    with hugging_face.open_hugging_face(file.sources[0], file, None, None) as (url, (header,)):
+    with (
+        DownloadContext("a", DownloadOptions(None)) as context,
+        hugging_face.open_hugging_face(file.sources[0], file, context, None) as (url, (header,)),
+    ):
         assert header.applies_to(url)
 
 

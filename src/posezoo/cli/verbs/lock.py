@@ -115,7 +115,7 @@ def _record(
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.cli import model_jobs
     from posezoo.errors import LockError
-    from posezoo.lockfile.entries import collect_entries, merge_entries
+    from posezoo.lockfile.entries import collect_entries, update_entries
     from posezoo.registry import format_command
 
     lock = context.lock
@@ -124,12 +124,7 @@ def _record(
     def inspect(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
         snapshot = collect_entries(lock.with_pins(spec), context.layout, lock.timestamp)
         # An error here concerns only this model; nothing has been written yet.
-        merge_entries(
-            lock.entries,
-            snapshot.entries,
-            snapshot.unpinned,
-            allow_rollback=recording.allow_rollback,
-        )
+        update_entries(lock.entries, snapshot.entries, allow_rollback=recording.allow_rollback)
         for line in snapshot.warnings:
             console.warn(line)
         for name in snapshot.unpinned:
@@ -173,7 +168,8 @@ def _patterns(args: argparse.Namespace, context: Context) -> tuple[Sequence[str]
         )
     if is_named or not locked:
         return flags.patterns_from_args(args), gone if args.all else []
-    return [name for name in locked if name not in gone], gone
+    absent = set(gone)
+    return [name for name in locked if name not in absent], gone
 
 
 def _signature(args: argparse.Namespace, lock: Path) -> int:

@@ -160,11 +160,13 @@ class _Creation:
         for of_extra in self.extras.values():
             files += of_extra
         with ConnectionPool(options) as pool, shared_mirror(mirror, files, options, self.console):
+            with mirror.recording() as record:
 
-            def add(spec: ModelSpec, listener: Listener) -> Answer:
-                return Answer(files=mirror.add_model(spec, options, lock, listener, pool=pool))
+                def add(spec: ModelSpec, listener: Listener) -> Answer:
+                    paths = mirror.add_model(spec, options, lock, record, listener, pool=pool)
+                    return Answer(files=paths)
 
-            report = self._run(add, jobs=self.context.settings.jobs)
+                report = self._run(add, jobs=self.context.settings.jobs)
             for name in self.extras:
                 self._add_extra(name, report)
             if mirror.open_lock().entries:

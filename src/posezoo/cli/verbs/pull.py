@@ -15,6 +15,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo pull oci://registry.example.org/pose/blazepose:1.0
 posezoo pull oci://localhost:5000/zoo:2026-11 movenet-lightning --weights_dir models
+posezoo pull oci://localhost:5000/zoo:2026-11 --locked --verify_signature team.pub
 posezoo pull oci://localhost:5000/zoo:2026-11 --dry_run
 """
 
@@ -42,6 +44,7 @@ FLAGS = (
     ADDRESS,
     Flag("models MODEL", "names or globs of models in the artifact (default: all)", nargs="*"),
     f"weights_dir {flags.CACHE} login_host jobs connections {flags.LOCK} {flags.REGISTRY}",
+    Flag("--verify_signature KEY", "require that the lock is signed: a public key (PEM)", Path),
     Flag("--dry_run", "ask the registry only for the list of files, and print it; change nothing"),
     flags.FORMAT,
 )
@@ -50,6 +53,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Pull, and print the paths of the files."""
     from posezoo.download.context import ConnectionPool, DownloadContext
+    from posezoo.lockfile.signature import require_signature
     from posezoo.oci.model_artifact import plan_pull
     from posezoo.oci.oci_client import OciClient
 
@@ -57,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     options = context.download_options
     output_dir = context.layout.output_dir
     flags.require_local("pull", output_dir)
+    if args.verify_signature is not None:
+        require_signature(context.lock.path, args.verify_signature)
     with Console(quiet=args.quiet) as console, ConnectionPool(options) as pool:
         asking = DownloadContext(str(args.address), options, console, pool=pool)
         client = OciClient(args.address, asking)
@@ -72,7 +78,11 @@ def run(args: argparse.Namespace) -> int:
             allowed_licenses=options.allow_licenses,
         )
         if not args.dry_run:
-            _pull(plans, client, context, pool, console=console)
+            host = args.address.host
+            if any(plan.trusts_host for plan in plans):
+                console.warn(f"{args.address}: not checked against a lock: trusted from {host}")
+            key = args.verify_signature
+            _pull(plans, client, context, pool, console=console, host=host, key=key)
     would = "would download " if args.dry_run else ""
     paths = [f"{would}{output_dir / file.path}" for file in files]
     digest = f"sha256:{sha256(manifest).hexdigest()}"
@@ -116,8 +126,13 @@ def _pull(
     context: Context,
     pool: ConnectionPool,
     console: Console,
+    host: str,
+    key: Path | None,
 ) -> None:
-    """Check the records of all models, then download their files, and write their cards."""
+    """Check the records of all models, then download their files, and write their cards.
+
+    If there is a ``key``, the lock was signed with its private key.
+    """
     from posezoo.cards.model_card import NAME as CARD
     from posezoo.cards.model_card import OURS, has_note
     from posezoo.download.context import DownloadContext
@@ -126,8 +141,8 @@ def _pull(
 
     options = context.download_options
     layout = context.layout
-    is_locked = context.lock.is_strict
-    records = [read_records(plan, client, is_locked=is_locked) for plan in plans]
+    is_signed = key is not None
+    records = [read_records(plan, client, host=host, is_signed=is_signed) for plan in plans]
     for plan, of_plan in zip(plans, records, strict=True):
         name = plan.model.full_name
         with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
@@ -47,6 +48,7 @@ def open_hugging_face(
             raise SourceError(
                 "HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it"
             ) from error
+    context = context.with_options(replace(context.options, named_urls=(hub,)))
     url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
     with open_url(url, file, context, resume, headers=headers) as stream:
         yield stream

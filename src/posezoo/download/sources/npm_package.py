@@ -31,6 +31,7 @@ from posezoo.download.npm_parts import open_npm_part
 from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
+from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
 from posezoo.download.transfer import find_access_point
 from posezoo.errors import ArchiveError, DigestError, SourceError
@@ -79,6 +80,7 @@ class NpmClient:
                 options,
                 ca_bundle=options.ca_bundle or self._config.ca_file(),
                 proxies=options.proxies or self._config.proxies(),
+                named_urls=(self._registry,),
                 allow_http=options.allow_http or file.checksum is not None,
             )
         )
@@ -94,9 +96,13 @@ class NpmClient:
         package = self._source.package
         version = self._source.version
         url = self._registry + quote(package, safe="@")
-        description = SourceFile("package document", max_size=_MAX_DOCUMENT)
-        with self.open(url, description, ResumeState(), accept=_ACCEPT) as stream:
-            content = b"".join(stream.pieces)
+        accept = HostHeader.for_url(url, "Accept", _ACCEPT)
+        with self._explained_errors():
+            headers = (accept, *self._login(url))
+            name = "the package document"
+            content = read_small(
+                url, _MAX_DOCUMENT, self._context, name=name, headers=headers
+            ).content
         try:
             versions = parse_json(content)["versions"]
             if version not in versions:
@@ -114,28 +120,26 @@ class NpmClient:
 
     @contextmanager
     def open(
-        self,
-        url: str,
-        file: SourceFile,
-        resume: ResumeState,
-        *,
-        stop: int | None = None,
-        accept: str = "",
+        self, url: str, file: SourceFile, resume: ResumeState, *, stop: int | None = None
     ) -> Iterator[ByteStream]:
         """Read a URL of the registry up to a stop, with the login for it; raises the same errors as
         ``open_url``.
         """
-        headers = []
-        if accept:
-            headers = [HostHeader.for_url(url, "Accept", accept)]
+        headers = self._login(url)
+        with (
+            self._explained_errors(),
+            open_url(url, file, self._context, resume, stop=stop, headers=headers) as stream,
+        ):
+            yield stream
+
+    def _login(self, url: str) -> tuple[HostHeader, ...]:
         login = self._config.authorization(url, self._registry)
-        if login:
-            headers.append(HostHeader.for_url(url, "Authorization", login))
+        return (HostHeader.for_url(url, "Authorization", login),) if login else ()
+
+    @contextmanager
+    def _explained_errors(self) -> Iterator[None]:
         try:
-            with open_url(
-                url, file, self._context, resume, stop=stop, headers=tuple(headers)
-            ) as stream:
-                yield stream
+            yield
         except SourceError as error:
             error.problem = f"{self._host}: {error.problem}"
             error.hint = _LOGIN_HINT if "HTTP 401" in error.problem else error.hint or _HINT

@@ -33,6 +33,7 @@ from posezoo.download.package_indexes import IndexSettings, read_index_settings
 from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
+from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
 from posezoo.download.zip_parts import open_zip_part
 from posezoo.errors import DigestError, DownloadError, SourceError, redact_secrets
@@ -42,7 +43,7 @@ from posezoo.spec.model import Digest, SourceFile
 from posezoo.spec.sources import PythonPackageSource, Wheel
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
-_PAGE = SourceFile("index.html", max_size=256 << 20)
+_MAX_PAGE = 256 << 20
 _HINT = (
     "posezoo doctor shows the indexes in use; name another one: PIP_INDEX_URL=URL, or"
     " UV_DEFAULT_INDEX=URL; or give a folder with a copy: --mirror DIR"
@@ -150,6 +151,7 @@ def _asking(settings: IndexSettings, context: DownloadContext) -> DownloadContex
             ca_bundle=options.ca_bundle or (Path(settings.ca_file) if settings.ca_file else None),
             proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
             allow_http=True,
+            named_urls=(*settings.indexes, *settings.find_links),
         )
     )
 
@@ -174,7 +176,7 @@ def _find_wheel(
             link = _find_link(place, wheel, context)
         except NotFoundError:
             continue
-        except SourceError as error:
+        except DownloadError as error:
             problems.append(error)
             continue
         if link.digest in (None, expected):
@@ -209,20 +211,23 @@ def _find_remote_link(place: str, wheel: Wheel, context: DownloadContext) -> _Li
         problem = f"the address of a package index is not valid: {redact_secrets(place)}"
         raise SourceError(problem, hint=_HINT) from error
     try:
-        with open_url(place, _PAGE, context, ResumeState(), headers=(accept,)) as stream:
-            page = b"".join(stream.pieces).decode("utf-8", "replace")
-        link = _parse_link(page, stream.url, wheel)
-        require_safe_target(stream.url, link.url, context.options)
-    except SourceError as error:
+        page = read_small(place, _MAX_PAGE, context, name="index.html", headers=(accept,))
+        link = _parse_link(page.content.decode("utf-8", "replace"), page.url, wheel)
+        require_safe_target(page.url, link.url, context.options)
+    except DownloadError as error:
         error.problem = f"{urlsplit(place).hostname}: {error.problem}"
         raise
     return link
 
 
 def _parse_link(page: str, address: str, wheel: Wheel) -> _Link:
-    for text in re.findall(r"""<a\b[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", page, re.IGNORECASE):
+    # Two patterns: with one, a page of many "<a" without ">" would take hours.
+    for tag in re.findall(r"<a\b[^>]*", page, re.IGNORECASE):
+        link = re.search(r"""\bhref\s*=\s*["']?([^"'\s>]+)""", tag, re.IGNORECASE)
+        if link is None:
+            continue
         try:
-            target = urlsplit(urljoin(address, html.unescape(text)))
+            target = urlsplit(urljoin(address, html.unescape(link[1])))
         except ValueError:  # such as http://[x: it is no link to any file
             continue
         if unquote(target.path.rpartition("/")[2]) == wheel.name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
@@ -13,7 +13,7 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView
+from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import ModelSpec
@@ -194,12 +194,29 @@ def license_untold(view: ModelView) -> Violations:
     Example: a legal section with nothing but [*] Other names and brands may be claimed as the
     property of others
     """
-    answers = view.zoo.group(_read_license_answer).get(view.folder.parent, [])
-    is_usual = sum(answers) >= REPEATED_SHARE * len(answers)
-    if is_usual and (view.folder.parent, False) in _read_license_answer(view):
+    if view.zoo.once(_find_license_habits).get(view.folder.parent, True) and (
+        view.folder.parent,
+        False,
+    ) in _read_license_answer(view):
         message = "the legal section names no license; those of most cards in this folder do"
         (section, *_) = _find_legal_sections(view)
         yield RuleViolation(view.card_line(section.line), message, "license")
+
+
+def _find_license_habits(zoo: RegistryView) -> dict[Path, bool]:
+    return _find_habits(zoo.group(_read_license_answer))
+
+
+def _find_description_habits(zoo: RegistryView) -> dict[Path, bool]:
+    return _find_habits(zoo.group(_read_description_answer))
+
+
+def _find_habits(answers: Mapping[Path, Sequence[bool]]) -> dict[Path, bool]:
+    """For each folder, whether most of its models have an answer."""
+    return {
+        folder: sum(of_folder) >= REPEATED_SHARE * len(of_folder)
+        for folder, of_folder in answers.items()
+    }
 
 
 def _find_legal_sections(view: ModelView) -> list[CardSection]:
@@ -221,15 +238,30 @@ def paper(view: ModelView) -> Violations:
     Example: [Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is
     MobileNetV2
     """
-    titles = view.zoo.group(_read_papers)
+    titles = view.zoo.once(_group_titles)
+    numbers = view.zoo.once(_group_numbers)
     for link in view.own_links:
         number, title = _read_paper(link)
-        own_titles = {*titles.get(number, ())}
-        for other, others in titles.items():
-            if other != number and title in others and len(own_titles) > len({*others}):
+        own_titles = titles.get(number, ())
+        for other in numbers.get(title, ()):
+            if other != number and len(own_titles) > len(titles[other]):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)
                 yield RuleViolation(location, message, "link", link.target, expected=other)
+
+
+def _group_titles(zoo: RegistryView) -> dict[str, set[str]]:
+    """The different titles of the papers with each number."""
+    return {number: set(titles) for number, titles in zoo.group(_read_papers).items()}
+
+
+def _group_numbers(zoo: RegistryView) -> dict[str, list[str]]:
+    """The numbers of the papers with each title."""
+    numbers: dict[str, list[str]] = {}
+    for number, titles in _group_titles(zoo).items():
+        for title in titles:
+            numbers.setdefault(title, []).append(number)
+    return numbers
 
 
 def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
@@ -284,8 +316,7 @@ def description_differs(view: ModelView) -> Violations:
     declared = words(spec.description)
     card_words = words(on_card.value)
     others = view.zoo.group(_read_description_words).get(frozenset(declared.items()), ())
-    answers = view.zoo.group(_read_description_answer)[view.folder.parent]
-    is_usual = sum(answers) >= REPEATED_SHARE * len(answers)
+    is_usual = view.zoo.once(_find_description_habits)[view.folder.parent]
     # model.yml may use other or fewer words than the card, unless most models in this folder repeat
     # it.
     share = sum((declared & card_words).values()) / max(
@@ -342,14 +373,18 @@ def misspelt_heading(view: ModelView) -> Violations:
 
     Example: ### Original mode
     """
-    cards = view.zoo.group(_read_headings)
-    common = [title for title, names in cards.items() if len(names) >= COMMON]
+    common = view.zoo.once(_find_common_headings)
     for section in view.own_sections:
         title = _normalize_heading(section.title)
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             place = view.card_line(section.line)
             yield RuleViolation(place, message, "card", section.title, expected=intended)
+
+
+def _find_common_headings(zoo: RegistryView) -> list[str]:
+    cards = zoo.group(_read_headings)
+    return [title for title, names in cards.items() if len(names) >= COMMON]
 
 
 def _normalize_heading(title: str) -> str:

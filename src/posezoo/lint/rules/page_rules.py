@@ -12,7 +12,7 @@ from posezoo.cards.card_reader import read_text
 from posezoo.cards.model_card import FACTS
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import CARD, INDEX, ModelView
+from posezoo.lint.registry_view import CARD, INDEX, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.measured import NAME
 
@@ -69,7 +69,7 @@ def drawn_card(view: ModelView) -> Violations:
         yield from islice(_wrong_declarations(view), 1)
         return
     for path in pages:
-        number, line, expected = next(_changed_lines(view, path))
+        number, line, expected = next(_changed_lines(view.zoo, path))
         yield _violation(view, path, number, line, drawn=expected)
 
 
@@ -81,13 +81,25 @@ def drawn_index(view: ModelView) -> Violations:
     Example: 64.46% in the index, value: 0.6464 and 64.64% on the card
     """
     is_first = view is next(iter(view.zoo.models.values()))
-    if any(path.name != INDEX for path in view.zoo.changed_pages):
-        return  # what makes a card differ makes the index differ, too
-    for path in sorted(view.zoo.changed_pages):
-        for number, line, expected in _changed_lines(view, path):
+    rows = view.zoo.once(_find_changed_rows)
+    for folder in (view.folder, None) if is_first else (view.folder,):
+        for path, number, line, expected in rows.get(folder, ()):
+            yield _violation(view, path, number, line, drawn=expected)
+
+
+def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[tuple[Path, int, str, str]]]:
+    """The changed lines of each index, with their numbers and expected texts, by the folder of the
+    model that a line links to; None: other lines.
+    """
+    rows: dict[Path | None, list[tuple[Path, int, str, str]]] = {}
+    if any(path.name != INDEX for path in zoo.changed_pages):
+        return rows  # what makes a card differ makes the index differ, too
+    for path in sorted(zoo.changed_pages):
+        for number, line, expected in _changed_lines(zoo, path):
             row = _ROW.search(expected)
-            if (path.parent / row[1] == view.folder) if row else is_first:
-                yield _violation(view, path, number, line, drawn=expected)
+            folder = path.parent / row[1] if row else None
+            rows.setdefault(folder, []).append((path, number, line, expected))
+    return rows
 
 
 def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) -> RuleViolation:
@@ -104,19 +116,22 @@ def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) 
 
 
 def _severity(view: ModelView) -> Severity | None:
+    return view.zoo.once(_find_severity)
+
+
+def _find_severity(zoo: RegistryView) -> Severity | None:
     drawn, changed = (
-        sum(path.name == CARD for path in pages)
-        for pages in (view.zoo.drawn_pages, view.zoo.changed_pages)
+        sum(path.name == CARD for path in pages) for pages in (zoo.drawn_pages, zoo.changed_pages)
     )
     return Severity.WARNING if changed > max(MAX_CHANGED, drawn // 2) else None
 
 
-def _changed_lines(view: ModelView, path: Path) -> Iterator[tuple[int, str, str]]:
+def _changed_lines(zoo: RegistryView, path: Path) -> Iterator[tuple[int, str, str]]:
     """Number, text and expected text of each changed line; of the first one if lines are
     missing.
     """
     lines = (read_text(path) or "").splitlines()
-    expected_lines = view.zoo.drawn_pages[path].splitlines()
+    expected_lines = zoo.drawn_pages[path].splitlines()
     for number, (line, expected) in enumerate(zip_longest(lines, expected_lines, fillvalue=""), 1):
         if line != expected:
             yield number, line, expected

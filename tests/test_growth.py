@@ -1,0 +1,150 @@
+"""The work of a command grows with the number of models, files or members, and not with its square.
+
+Calls and lines are counted, not seconds, each apart: what is done for each pair of models is seen among few models, too,
+where it takes no time yet.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.counted_run import CallCounter, count_calls
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.download.archive import unpack_archive
+
+#: What is done once is left out: it is counted with one model.
+ONE, FEW, MANY = 1, 25, 100
+#: The most growth of all calls, and of those of one function: sorting grows 6 times from 25 to 100, and what is done
+#: for each pair 16 times.
+LIMIT, LIMIT_OF_ONE = 6, 9
+#: A function that is called less often for MANY cannot be one that is called for each pair.
+RARE = 5 * MANY
+
+pytestmark = pytest.mark.slow
+
+
+def grown_too_much(one: Counter[str], few: Counter[str], many: Counter[str]) -> list[str]:
+    """The functions whose calls grow more than the number of things, with their calls."""
+    grown = [
+        f"{name}: {one[name]}, {few[name]}, {calls}"
+        for name, calls in many.items()
+        if calls - one[name] > max(RARE, LIMIT_OF_ONE * (few[name] - one[name]))
+    ]
+    once, some, all_ = one.total(), few.total(), many.total()
+    if all_ - once > LIMIT * (some - once):
+        grown.append(f"all: {once}, {some}, {all_}")
+    return grown
+
+
+def write_zoo(folder: Path, count: int) -> Path:
+    """So many models with files and cards, each tenth a composite of two parts."""
+    root = folder / "models"
+    (folder / "files").mkdir(parents=True)
+    for number in range(count):
+        names = [f"net{number}"]
+        if number % 10 == 9:
+            names = [f"whole{number}/first{number}", f"whole{number}/second{number}"]
+            write_composite(root, f"whole{number}", [name.partition("/")[2] for name in names])
+        for name in names:
+            path = folder / "files" / f"{name.rpartition('/')[2]}.tflite"
+            path.write_bytes(name.encode())
+            content = model_yml(
+                description=f"Finds people, as {name}.", files=[declared_file(path)]
+            )
+            model = write_model(root, name, content)
+            model.with_name("README.md").write_text(f"# {name}\n\nFinds people.\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def zoos(tmp_path_factory) -> list[Path]:
+    """Zoos of ONE, FEW and MANY models; all are downloaded and in a lock."""
+    folders = []
+    for count in (ONE, FEW, MANY):
+        folder = write_zoo(tmp_path_factory.mktemp("zoo"), count)
+        for words in (["download"], ["lock"], ["mirror", "create", "full"]):
+            places = ["--models_dir", "models", "--weights_dir", "out"]
+            posezoo(*words, "--all", *places[: 2 if words[0] == "mirror" else 4], cwd=folder)
+        folders.append(folder)
+    return folders
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list"],
+        ["info", "--all"],
+        ["plan", "--all", "--weights_dir", "out"],
+        ["plan", "--all", "--weights_dir", "new"],
+        ["download", "--all", "--weights_dir", "out"],
+        ["download", "--all", "--weights_dir", "new"],
+        ["get", "--all", "--weights_dir", "out", "--dry_run"],
+        ["convert", "--all", "--weights_dir", "out", "--dry_run"],
+        ["verify", "--all", "--weights_dir", "out"],
+        ["verify", "--metadata"],
+        ["lock", "--all", "--weights_dir", "out"],
+        ["lock", "--all", "--weights_dir", "out", "--check"],
+        ["lock", "--all", "--weights_dir", "out", "--lock", "new.lock"],
+        ["mirror", "create", "mirror", "--all"],
+        ["mirror", "create", "mirror", "--all", "--dry_run"],
+        ["mirror", "check", "full"],
+        ["sources", "check", "--all"],
+        ["card", "--all"],
+        ["bom", "--all", "--weights_dir", "out"],
+        ["licenses", "--weights_dir", "out"],
+        ["push", "oci://localhost:9/zoo:1", "--all", "--weights_dir", "out", "--dry_run"],
+        ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],
+        ["gallery", "--output", "gallery"],
+        ["cache", "list"],
+        ["cache", "verify"],
+    ],
+    ids=" ".join,
+)
+def test_a_verb_does_not_compare_each_model_with_each_other_one(zoos, words):
+    runs = [count_calls(*words, "--models_dir", "models", cwd=folder) for folder in zoos]
+    assert grown_too_much(*runs) == []
+
+
+def pack_tar(path: Path, count: int) -> None:
+    with tarfile.open(path, "w") as archive:
+        for number in range(count):
+            archive.addfile(tarfile.TarInfo(f"folder{number % 7}/file{number}"), BytesIO())
+
+
+def pack_zip(path: Path, count: int) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"folder{number % 7}/file{number}", b"")
+
+
+@pytest.mark.parametrize(("pack", "format"), [(pack_tar, "tar"), (pack_zip, "zip")])
+def test_unpacking_does_not_compare_each_member_with_each_other_one(tmp_path, pack, format):
+    runs = []
+    for count in (ONE, FEW, MANY):
+        folder = tmp_path / f"{count}"
+        folder.mkdir()
+        pack(folder / "packed", count)
+        with CallCounter() as counter:
+            unpacked = unpack_archive(folder / "packed", format, folder.joinpath)
+        assert len(unpacked) == count
+        runs.append(counter.calls)
+    assert grown_too_much(*runs) == []
+
+
+def test_a_function_that_is_called_for_each_pair_is_found():
+    def count(things: int) -> Counter[str]:
+        paths = [Path(f"{number}") for number in range(things)]
+        with CallCounter() as counter:
+            for path in paths:
+                paths.index(path)
+        return counter.calls
+
+    found = grown_too_much(count(ONE), count(FEW), count(MANY))
+    assert any("__eq__" in line for line in found)
