@@ -14,6 +14,7 @@ import pytest
 from fakes.npm import DOCUMENT, PACKAGE, VERSION
 from fakes.server import Server
 from fakes.waiting import HANG_S
+from posezoo.download import small_answers
 from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
 from posezoo.download.small_answers import read_small
@@ -142,20 +143,28 @@ def test_a_small_answer_that_becomes_large_takes_no_more_memory_than_its_limit(
     assert peak < 1.3 * limit_mib * MIB + 12 * MIB
 
 
+@pytest.fixture
+def two_timeouts(monkeypatch):
+    """An answer may take two stall timeouts, of a second each here."""
+    monkeypatch.setattr(small_answers, "_TOTAL_TIMEOUTS", 2)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("ask", "path", "limit_mib"), READERS)
-def test_a_server_that_sends_drops_is_given_up(server, indexes, ask, path, limit_mib):
+def test_a_server_that_sends_drops_is_given_up(server, indexes, two_timeouts, ask, path, limit_mib):
     server.serve(path, b"{" * 999, body_drip_s=0.05)
-    with DownloadContext("a", options(timeout_s=0.2)) as context:
+    with DownloadContext("a", options(timeout_s=1)) as context:
         begin = time.monotonic()
         with pytest.raises(SourceError, match="sent only"):
             ask(server, context)
     assert time.monotonic() - begin < HANG_S
 
 
-def test_the_reason_for_an_error_is_not_waited_for(server):
+@pytest.mark.slow
+def test_the_reason_for_an_error_is_not_waited_for(server, two_timeouts):
     server.serve("v2/", b"{}")
     server.serve("v2/team/net/manifests/1", b"{" * 999, status=[404], body_drip_s=0.05)
-    with DownloadContext("a", options(timeout_s=0.2)) as context:
+    with DownloadContext("a", options(timeout_s=1)) as context:
         client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
         with pytest.raises(SourceError, match="HTTP 404 Not Found"):
             client._send("GET", "manifests/1", 200)

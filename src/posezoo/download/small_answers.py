@@ -57,7 +57,7 @@ def read_small(
     """
     file = SourceFile(name, max_size=limit)
     with open_url(url, file, context, ResumeState(), headers=headers) as stream:
-        content = _join(stream.pieces, limit, context.options.timeout_s, name)
+        content = join_pieces(stream.pieces, limit, context.options.timeout_s, name)
     return SmallAnswer(content, stream.url)
 
 
@@ -68,10 +68,11 @@ def read_small_body(response: requests.Response, limit: int, timeout_s: float, n
     file = SourceFile(name, max_size=limit)
     with StallDetectingReader(response, timeout_s) as reader:
         pieces = read_body(response, file, 0, None, reader=reader)
-        return _join(decode_body(pieces, response, file), limit, timeout_s, name)
+        return join_pieces(decode_body(pieces, response, file), limit, timeout_s, name)
 
 
-def _join(pieces: Iterable[bytes], limit: int, timeout_s: float, name: str) -> bytes:
+def join_pieces(pieces: Iterable[bytes], limit: int, timeout_s: float, name: str) -> bytes:
+    """The content of a small answer; raises the same errors as ``read_small``."""
     content = bytearray()
     total_s = _TOTAL_TIMEOUTS * timeout_s
     start_time = time.monotonic()

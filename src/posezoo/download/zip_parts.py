@@ -19,6 +19,7 @@ from posezoo.download.candidates import ByteStream
 from posezoo.download.context import DownloadContext
 from posezoo.download.package_parts import OpenRange, open_part, refuse_whole_file
 from posezoo.download.partial import ResumeState
+from posezoo.download.small_answers import join_pieces
 from posezoo.errors import ArchiveError
 from posezoo.files.verified_files import writing
 from posezoo.spec.model import SourceFile
@@ -57,7 +58,7 @@ def open_zip_part(
     size = package.size or 0
     with translate_archive_errors(package.name):
         key = (ZipEnd, package.checksum)
-        end = context.pool.once(key, lambda: _read_end(open_range, size))
+        end = context.pool.once(key, lambda: _read_end(open_range, size, context))
     path = context.temp_dir() / package.name
     with writing(path):
         # The bytes between the parts are holes, which take no space on most disks.
@@ -79,24 +80,25 @@ def open_zip_part(
                 yield stream
 
 
-def _read_end(open_range: OpenRange, size: int) -> ZipEnd:
+def _read_end(open_range: OpenRange, size: int, context: DownloadContext) -> ZipEnd:
     """The central directory, in one request if it has at most 96 KiB, else in two."""
     start = max(0, size - _TAIL)
-    content = _read(open_range, start, size)
+    content = _read(open_range, start, size, context)
     record = content.rindex(_END)
     (directory,) = struct.unpack_from("<I", content, record + 16)
     if size - directory > _MAX_DIRECTORY:
         raise ArchiveError("its directory is too large")
     if directory < start:
-        content = _read(open_range, directory, start) + content
+        content = _read(open_range, directory, start, context) + content
         start = directory
     return ZipEnd(start, content)
 
 
-def _read(open_range: OpenRange, start: int, stop: int) -> bytes:
+def _read(open_range: OpenRange, start: int, stop: int, context: DownloadContext) -> bytes:
     with open_range(ResumeState(start), stop) as stream:
         refuse_whole_file(stream, start)
-        return b"".join(stream.pieces)
+        limit_s = context.options.timeout_s
+        return join_pieces(stream.pieces, stop - start, limit_s, "the directory")
 
 
 def _find_part(path: Path, member: str, end: int) -> range:
