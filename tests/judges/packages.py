@@ -18,3 +18,9 @@ def judge(name: str) -> ModuleType:
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     return pytest.importorskip(name, reason="needs make judges")
+
+
+def name_of(package: str) -> str:
+    """A judge and its version, as it states it."""
+    (metadata,) = FOLDER.glob(f"{package}-*.dist-info")
+    return metadata.stem.replace("-", " ")
