@@ -138,7 +138,14 @@ build/judges/.installed:
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 $(TRACKERS)
 	@touch $@
 
-judges: build/judges/.installed  ## publishers' own programs, which tests compare with ours: transformers, rtmlib; other trackers
+judges: build/judges/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed)  ## publishers' own programs, which tests compare with ours: transformers, rtmlib, with npm pose-detection; other trackers
+
+# Of TensorFlow.js, with node alone.
+build/tfjs-judge/.installed:
+	npm install --prefix build/tfjs-judge --ignore-scripts --silent @tensorflow-models/pose-detection@2.1.3 \
+	  @tensorflow/tfjs-core@4.22.0 @tensorflow/tfjs-converter@4.22.0 @tensorflow/tfjs-backend-cpu@4.22.0 \
+	  @tensorflow/tfjs-backend-wasm@4.22.0
+	@touch $@
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:
