@@ -138,7 +138,12 @@ build/judges/.installed:
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 $(TRACKERS)
 	@touch $@
 
-judges: build/judges/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed)  ## publishers' own programs, which tests compare with ours: transformers, rtmlib, with npm pose-detection; other trackers
+# Its modules have the names of OpenVINO's and of a later package, so they lie alone.
+build/omz-judge/.installed: $(VENV)/.installed-test
+	$(PIP) install --no-deps --target build/omz-judge openmodelzoo-modelapi==2022.3.0
+	@touch $@
+
+judges: build/judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed)  ## publishers' own programs, which tests compare with ours: transformers, rtmlib, Open Model Zoo, with npm pose-detection; other trackers
 
 # Of TensorFlow.js, with node alone.
 build/tfjs-judge/.installed:
