@@ -149,8 +149,22 @@ build/mediapipe-env/.installed:
 	build/mediapipe-env/bin/python -m pip --disable-pip-version-check --quiet install mediapipe==0.10.21
 	@touch $@
 
+# Its modules have the names of OpenVINO's and of a later package, so they lie alone.
+build/omz-judge/.installed: $(VENV)/.installed-test
+	$(PIP) install --no-deps --target build/omz-judge openmodelzoo-modelapi==2022.3.0
+	@touch $@
+
+# Of TensorFlow.js, with node alone.
+build/tfjs-judge/.installed:
+	npm install --prefix build/tfjs-judge --ignore-scripts --silent @tensorflow-models/pose-detection@2.1.3 \
+	  @tensorflow/tfjs-core@4.22.0 @tensorflow/tfjs-converter@4.22.0 @tensorflow/tfjs-backend-cpu@4.22.0 \
+	  @tensorflow/tfjs-backend-wasm@4.22.0
+	@touch $@
+
 # The packages first: they fit each Python.
-judges: build/judges/.installed build/mediapipe-env/.installed  ## publishers' own programs, which tests compare with ours: transformers, rtmlib, MediaPipe; other trackers
+JUDGES = build/judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed) \
+  build/mediapipe-env/.installed
+judges: $(JUDGES)  ## publishers' own programs, which tests compare with ours: rtmlib, transformers, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

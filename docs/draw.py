@@ -164,6 +164,25 @@ def accuracy_page() -> str:
     )
 
 
+def judges_page() -> str:
+    """How far publishers' programs are from ours, as the tests recorded it."""
+    stored = json.loads((ROOT / "tests" / "judges" / "figures.json").read_text("utf-8"))
+    cells = {
+        name: " | ".join(
+            [
+                each["judge"],
+                str(each["pictures"]),
+                f"{each['alike']} of {each['pictures']}",
+                f"{each['judged']}, {each['found']}, {each['both']}",
+                f"{each['median']:.2f}",
+                f"{each['p95']:.2f}",
+            ]
+        )
+        for name, each in stored.items()
+    }
+    return (ROOT / "docs" / "judges.in.md").read_text("utf-8").format(**cells)
+
+
 MEASURED_HEADERS = ("Model", "People from", "FP32", "FP16", "FP16-INT8", "INT8 / FP32")
 #: The model whose AP compares detectors.
 COMPARED = "movenet-singlepose-lightning-int8"
@@ -349,6 +368,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/export.md": export_page,
     "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
+    "docs/judges.md": judges_page,
     "README.md": lambda: with_summary("README.md"),
     DEFAULT_MODEL_DECISION: lambda: with_summary(DEFAULT_MODEL_DECISION),
     "docs/scaling.md": scaling_page,

@@ -7,6 +7,7 @@ nothing if red and blue are exchanged, and they find the middle of a disc to a f
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +24,26 @@ NOTHING = 4.0
 SIGMA = 8.0
 
 
+def color_shares(pixels: Tensor, colors: Sequence[tuple[int, ...]]) -> Tensor:
+    """How much each pixel, RGB 0..1, has of each color: 0.75 for the color itself, 0 for others and for grey."""
+    wanted = torch.tensor(colors)
+    # Each channel adds to a color or takes from it.
+    weights = torch.where(wanted > 0, 1 / wanted.sum(1, keepdim=True), -1.0)
+    return torch.relu(nn.functional.conv2d(pixels, weights[..., None, None]) - 0.25)
+
+
 class ColoredDiscs(nn.Module):
     """The middle of the pixels of each keypoint's color, in pixels of the input."""
 
     def __init__(self, keypoints: int) -> None:
         super().__init__()
-        colors = torch.tensor([COLORS[place % len(COLORS)] for place in range(keypoints)])
-        # 1 for the color itself, 0 or less for others: each channel adds to it or takes from it.
-        weights = torch.where(colors > 0, 1 / colors.sum(1, keepdim=True), -1.0)
-        self.register_buffer("weights", weights[..., None, None])
+        self.colors = [COLORS[place % len(COLORS)] for place in range(keypoints)]
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
         self.register_buffer("scale", torch.tensor(SCALE)[:, None, None])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         pixels = (image * self.scale + self.mean) / 255
-        shares = torch.relu(nn.functional.conv2d(pixels, self.weights) - 0.25)
+        shares = color_shares(pixels, self.colors)
         total = shares.sum((2, 3)) + NOTHING
         # Counted from the middle of the input, which is more exact than from its border.
         height, width = image.shape[2:]

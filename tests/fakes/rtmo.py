@@ -31,6 +31,18 @@ class Suppression(torch.autograd.Function):
         return graph.op("NonMaxSuppression", boxes, scores, *constants)
 
 
+def select_people(boxes: Tensor, scores: Tensor) -> Tensor:
+    """The anchors of the people, the best first, and the row that is appended: index -1."""
+    best = scores.max(-1)[0].topk(min(2000, scores.shape[1]))[1]
+    first = torch.zeros(1, 1, dtype=torch.long)
+    chosen = Suppression.apply(boxes[first, best], scores[first, best].transpose(1, 2))[:, 2]
+    padded = torch.cat((scores[first, best][0, chosen, 0], torch.zeros(1)))
+    anchors = torch.cat((best[0, chosen], torch.tensor([-1])))
+    count = torch._shape_as_tensor(padded)[0]
+    count = torch.where(count < KEPT, count, torch.tensor(KEPT))
+    return anchors[padded.topk(count)[1]][None]
+
+
 class Tail(nn.Module):
     def __init__(self, side: int, channels: int = 16, size: int = 64, features: int = 32) -> None:
         super().__init__()
@@ -70,7 +82,7 @@ class Tail(nn.Module):
         centers = raw[..., :2] * self.strides + self.centers
         sides = raw[..., 2:].exp() * self.strides * 3
         boxes = torch.cat((centers - sides / 2, centers + sides / 2), -1)
-        keep = self.select(boxes, scores)
+        keep = select_people(boxes, scores)
         first = torch.zeros(1, 1, dtype=torch.long)
         dets = torch.cat((boxes, scores), 2)[first, keep]
         vectors = self.flat("vector", maps)[first, keep]
@@ -86,17 +98,6 @@ class Tail(nn.Module):
         place_x = (in_x * (x + middle[..., :1]).unsqueeze(2)).sum(-1)
         place_y = (in_y * (y + middle[..., 1:]).unsqueeze(2)).sum(-1)
         return dets, torch.stack((place_x, place_y, visible), -1)
-
-    def select(self, boxes: Tensor, scores: Tensor) -> Tensor:
-        """The anchors of the people, the best first, and the row that is appended: index -1."""
-        best = scores.max(-1)[0].topk(min(2000, scores.shape[1]))[1]
-        first = torch.zeros(1, 1, dtype=torch.long)
-        chosen = Suppression.apply(boxes[first, best], scores[first, best].transpose(1, 2))[:, 2]
-        padded = torch.cat((scores[first, best][0, chosen, 0], torch.zeros(1)))
-        anchors = torch.cat((best[0, chosen], torch.tensor([-1])))
-        count = torch._shape_as_tensor(padded)[0]
-        count = torch.where(count < KEPT, count, torch.tensor(KEPT))
-        return anchors[padded.topk(count)[1]][None]
 
 
 class Detector(Tail):
@@ -121,16 +122,16 @@ class RawHead(nn.Module):
 
 def yolox_onnx(folder: Path, side: int) -> bytes:
     torch.manual_seed(3)
-    return _export(folder, RawHead(), side, ["images", "output"])
+    return export_onnx(folder, RawHead(), side, ["images", "output"])
 
 
 def rtmdet_onnx(folder: Path, side: int) -> bytes:
-    return _export(folder, _with_shift(Detector(side), -1.5), side, ["input", "dets", "labels"])
+    return export_onnx(folder, _with_shift(Detector(side), -1.5), side, ["input", "dets", "labels"])
 
 
 def rtmo_onnx(folder: Path, side: int, shift: float) -> bytes:
     """The tail for an image of this side; ``shift`` is added to the logits of the scores."""
-    return _export(folder, _with_shift(Tail(side), shift), side, ["input", "dets", "keypoints"])
+    return export_onnx(folder, _with_shift(Tail(side), shift), side, ["input", "dets", "keypoints"])
 
 
 def _with_shift(network: Tail, shift: float) -> Tail:
@@ -142,7 +143,7 @@ def _with_shift(network: Tail, shift: float) -> Tail:
     return network
 
 
-def _export(folder: Path, network: nn.Module, side: int, names: list[str]) -> bytes:
+def export_onnx(folder: Path, network: nn.Module, side: int, names: list[str]) -> bytes:
     """The ONNX of a network; the first name is its input."""
     path = folder / "end2end.onnx"
     with warnings.catch_warnings():

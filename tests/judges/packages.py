@@ -26,3 +26,9 @@ def mediapipe_python() -> Path:
     if not python.is_file():
         pytest.skip("needs make judges")
     return python
+
+
+def name_of(package: str) -> str:
+    """A judge and its version, as it states it."""
+    (metadata,) = FOLDER.glob(f"{package}-*.dist-info")
+    return metadata.stem.replace("-", " ")

@@ -18,3 +18,16 @@ def random_boxes(count: int, size: tuple[int, int], seed: int) -> np.ndarray:
     sides = rng.uniform(0.2, 0.9, (count, 2)) * size
     corners = rng.uniform(-0.1, 0.6, (count, 2)) * size
     return np.concatenate([corners, corners + sides], axis=1)
+
+
+def corners(box: np.ndarray) -> np.ndarray:
+    """(2, 2): the upper left and the lower right corner of a box (x0, y0, x1, y1)."""
+    return np.reshape(box, (2, 2))
+
+
+def cut_square(picture: np.ndarray) -> np.ndarray:
+    """The square in the middle of a picture."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from fakes.colored_discs import COLORS, SimccDiscs, discs_onnx, draw_disc
-from judges.packages import judge
+from judges.agreement import Agreement
+from judges.packages import judge, name_of
 from judges.photos import pixel_indices, random_boxes
 from posezoo import decode, load
 from posezoo.pose.letterbox import letterbox_image
@@ -84,14 +85,15 @@ def discs(place):
 def test_rtmpose_finds_the_keypoints_of_rtmlib(rtmlib, pictures, discs):
     estimator, onnx = discs
     pipeline = rtmlib.RTMPose(str(onnx), model_input_size=INPUT)
-    distances = []
+    agreement = Agreement(name_of("rtmlib"))
     for seed, picture in enumerate(pictures):
         boxes = random_boxes(3, picture.shape[1::-1], seed)
         expected, _ = pipeline(np.ascontiguousarray(picture[..., ::-1]), boxes)
         for box, judged in zip(boxes, expected, strict=True):
             (pose,) = estimator(picture, boxes=[tuple(box)])
-            distances += np.abs(pixel_indices(pose) - judged).max(axis=1).tolist()
-    assert np.mean(np.array(distances) <= 0.1) >= 0.95
+            agreement.add([judged], [pixel_indices(pose)])
+    agreement.record("rtmpose")
+    assert np.mean(np.concatenate(agreement.distances) <= 0.1) >= 0.95
 
 
 @pytest.mark.slow

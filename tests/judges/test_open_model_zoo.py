@@ -1,0 +1,128 @@
+"""Open Model Zoo's own wrappers and ours: OpenPose on photos, associative embedding on drawn maps.
+
+``compatible`` promises their result. Our own decoders find the same people at other places: theirs are at quarters of a
+cell. Photos are cut to squares: beside another photo, their input is black at the right, and ours is grey at both sides.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino
+import openvino.opset8
+import pytest
+
+from fakes import crowds
+from judges.agreement import Agreement
+from judges.photos import cut_square
+from posezoo import decode
+from posezoo.pipeline.get import get_irs
+from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.spec.model import Precision
+
+pytestmark = pytest.mark.slow
+
+FOLDER = Path(__file__).resolve().parents[2] / "build" / "omz-judge"
+JUDGE = "Open Model Zoo 2022.3.0"
+
+#: Of a network with an input of 512 x 512; a cell of the maps is 4 or 8 pixels wide.
+SIZE = (512, 512)
+SCENES = [(kind, seed) for kind in ("plain", "sizes", "overlapping") for seed in range(8)]
+
+
+@pytest.fixture(scope="module")
+def model_zoo():
+    """Its models and adapters, beside a later package that is called model_api, too."""
+    folder = FOLDER / "openvino" / "model_zoo" / "model_api"
+    if not folder.is_dir():
+        pytest.skip("needs make judges")
+    with pytest.MonkeyPatch.context() as patch:
+        # OpenVINO 2026 has these names without "runtime".
+        patch.setitem(sys.modules, "openvino.runtime", openvino)
+        patch.setitem(sys.modules, "openvino.runtime.opset8", openvino.opset8)
+        spec = importlib.util.spec_from_file_location(
+            "model_zoo_api", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        package = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "model_zoo_api", package)
+        spec.loader.exec_module(package)
+        names = "models", "adapters"
+        yield [importlib.import_module(f"model_zoo_api.{name}") for name in names]
+
+
+def known(keypoints: np.ndarray) -> np.ndarray:
+    """(17, 2): keypoints without the missing ones, whose score is 0."""
+    return np.where(keypoints[:, 2:] > 0, keypoints[:, :2], np.nan)
+
+
+def in_coco_order(pose: Pose) -> np.ndarray:
+    return pose.keypoints[list(SKELETONS[pose.skeleton].coco)]
+
+
+@pytest.fixture(scope="module")
+def openpose(zoo):
+    spec = zoo.registry.find("human-pose-estimation-0001")
+    return spec, get_irs(spec, Precision.FP16_INT8, zoo)
+
+
+@pytest.mark.parametrize("compatible", [True, False])
+def test_openpose_finds_the_people_of_open_model_zoo(model_zoo, openpose, pictures, compatible):
+    models, adapters = model_zoo
+    spec, irs = openpose
+    options = LoadOptions(
+        target_size=256, aspect_size=(256, 256), decoder_options={"compatible": compatible}
+    )
+    estimator = load_estimator(spec, irs, options)
+    core = openvino.Core()
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    adapter = adapters.OpenvinoAdapter(core, str(irs[spec.name]), plugin_config=exact)
+    configuration = {"aspect_ratio": 1.0, "confidence_threshold": 0.1}
+    wrapper = models.OpenPose(adapter, configuration, preload=True)
+    agreement = Agreement(JUDGE)
+    for picture in map(cut_square, pictures):
+        (judged, _), _ = wrapper(picture)
+        found = [known(in_coco_order(pose)) for pose in estimator(picture)]
+        agreement.add([known(person) for person in judged], found)
+    if compatible:
+        agreement.check("openpose_compatible")
+    else:
+        agreement.record("openpose")
+
+
+@pytest.mark.parametrize("compatible", [True, False])
+def test_embeddings_are_grouped_as_by_open_model_zoo(model_zoo, compatible):
+    models, _ = model_zoo
+    module = sys.modules[models.HpeAssociativeEmbedding.__module__]
+    # As its wrapper calls it.
+    decoder = module.AssociativeEmbeddingDecoder(
+        num_joints=17,
+        adjust=True,
+        refine=True,
+        delta=0.0,
+        max_num_people=30,
+        detection_threshold=0.1,
+        tag_threshold=1,
+        pose_threshold=0.1,
+        use_detection_val=True,
+        ignore_too_much=False,
+        dist_reweight=True,
+    )
+    agreement = Agreement(JUDGE)
+    for kind, seed in SCENES:
+        heatmaps, tags = crowds.embedding_maps(crowds.group(kind, seed, SIZE), seed)
+        nms = np.where(heatmaps == crowds.pooled(heatmaps, 2), heatmaps, 0)
+        people, _ = decoder(heatmaps.copy(), tags, nms_heatmaps=nms)
+        maps = {"heatmaps": heatmaps, "nms_heatmaps": nms, "embeddings": tags}
+        found = decode("associative_embedding", maps, SIZE, compatible=compatible)
+        cell = SIZE[0] / heatmaps.shape[3]
+        judged = [known(person * (cell, cell, 1)) for person in people[:, :, :3]]
+        agreement.add(judged, [known(pose.keypoints) for pose in found])
+    if compatible:
+        agreement.check("embeddings_compatible")
+    else:
+        agreement.check_people("embeddings")

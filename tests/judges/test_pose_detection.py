@@ -1,0 +1,193 @@
+"""npm's @tensorflow-models/pose-detection and ours, with the same weights, on the same photos: MoveNet and PoseNet.
+
+Photos are cut to squares: of another photo, the publisher's MoveNet first sees the square in its middle, and PoseNet
+has its outermost pixels repeated beside it, where we show all of it and black.
+
+Photos of the input's size are what decoders are judged by. Others are resized, and there we differ on purpose. The
+publisher's MoveNet takes the ends of the photo for the centers of its outermost pixels, MultiPose and PoseNet begin at
+the corner of the photo instead of half a pixel before the center of the first pixel; MoveNet also truncates the result
+to whole numbers. We count as networks are trained, from the centers of pixels. Resized in the publisher's way, the
+photo gives the publisher's result; of PoseNet, whose photo is not rounded there, nearly.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from judges.agreement import Agreement
+from judges.photos import cut_square
+from posezoo.pipeline.get import get_irs
+from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.spec.model import Precision
+
+pytestmark = pytest.mark.slow
+
+NODE_MODULES = Path(__file__).resolve().parents[2] / "build" / "tfjs-judge" / "node_modules"
+PACKAGE = NODE_MODULES / "@tensorflow-models" / "pose-detection"
+
+SINGLE = {"lightning": ("SinglePose.Lightning", 192), "thunder": ("SinglePose.Thunder", 256)}
+MULTIPOSE = {"modelType": "MultiPose.Lightning", "enableTracking": False, "minPoseScore": 0.2}
+POSENET = {
+    "architecture": "MobileNetV1",
+    "outputStride": 16,
+    "multiplier": 0.75,
+    "inputResolution": {"width": 385, "height": 385},
+}
+
+
+@pytest.fixture(scope="module")
+def squares(pictures):
+    return [cut_square(picture) for picture in pictures]
+
+
+def reduced(squares: list[np.ndarray], side: int) -> list[np.ndarray]:
+    return [cv2.resize(each, (side, side), interpolation=cv2.INTER_AREA) for each in squares]
+
+
+@pytest.fixture
+def judged(tfjs_models):
+    """What the publisher finds in each picture: keypoints (17, 3) of each person."""
+    if not PACKAGE.is_dir() or shutil.which("node") is None:
+        pytest.skip("needs make judges and node")
+
+    def run(kind: str, model: str, pictures: list[np.ndarray], **options: Any):
+        content = [
+            {
+                "height": picture.shape[0],
+                "width": picture.shape[1],
+                "rgb": base64.b64encode(picture[..., ::-1].tobytes()).decode(),
+            }
+            for picture in pictures
+        ]
+        file = str(tfjs_models / f"{model}.json")
+        ended = subprocess.run(
+            ["node", str(Path(__file__).with_name("pose_detection.js"))],
+            input=json.dumps({"kind": kind, "file": file, "pictures": content, **options}),
+            env={**os.environ, "NODE_PATH": str(NODE_MODULES)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [
+            [np.array(pose["keypoints"]) for pose in poses] for poses in json.loads(ended.stdout)
+        ]
+
+    return run
+
+
+@pytest.fixture
+def ours(zoo, tfjs_models):
+    """A model of the zoo, made from these files."""
+
+    def load(name: str, **options: Any) -> Estimator:
+        spec = zoo.registry.find(name)
+        for file in spec.files:
+            target = zoo.layout.file_path(spec, file)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tfjs_models / file.name, target)
+        return load_estimator(spec, get_irs(spec, Precision.FP32, zoo), LoadOptions(**options))
+
+    return load
+
+
+def compare(
+    judged: list[Any],
+    estimator: Estimator,
+    pictures: list[np.ndarray],
+    seen: list[np.ndarray] | None = None,
+) -> Agreement:
+    """What the publisher found in pictures, and we in them or in what is ``seen`` of them."""
+    version = json.loads((PACKAGE / "package.json").read_text("utf-8"))["version"]
+    agreement = Agreement(f"pose-detection {version}")
+    for picture, people, shown in zip(pictures, judged, seen or pictures, strict=True):
+        scale = len(picture) / len(shown)
+        found = [scale * pose.keypoints[:, :2] for pose in estimator(shown)]
+        agreement.add([person[:, :2] for person in people], found)
+    return agreement
+
+
+def resized(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """A square picture at these places of its rows and columns, in float32; black outside, as ``cropAndResize``."""
+    places = places.astype(np.float32)
+    last = len(picture) - 1
+    low = np.floor(places).astype(int).clip(0, last)
+    high = np.ceil(places).astype(int).clip(0, last)
+    share = places - low.astype(np.float32)
+    rows = picture.astype(np.float32)
+    upper, lower = (
+        rows[one][:, low] + (rows[one][:, high] - rows[one][:, low]) * share[None, :, None]
+        for one in (low, high)
+    )
+    values = upper + (lower - upper) * share[:, None, None]
+    values[places > last] = 0
+    values[:, places > last] = 0
+    return values
+
+
+def from_corner(length: int, side: int) -> np.ndarray:
+    """The places of a resize that begins at the first pixel."""
+    return np.arange(side, dtype=np.float32) * np.float32(length / side)
+
+
+def from_end_to_end(length: int, side: int) -> np.ndarray:
+    """The places of a resize whose ends are the first and the last pixel, in float32: the last may be outside."""
+    return np.arange(side, dtype=np.float32) * np.float32((length - 1) / (side - 1))
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_movenet_finds_the_keypoints_of_its_publisher(judged, ours, squares, name):
+    kind, side = SINGLE[name]
+    # The publisher leaves out a person of a low score, and we do not.
+    options = {"config": {"modelType": kind, "minPoseScore": 0.001}}
+    small = reduced(squares, side)
+    model = f"movenet-{name}"
+    estimator = ours(model)
+    compare(judged("movenet", model, small, **options), estimator, small).check(model)
+    people = judged("movenet", model, squares, **options)
+    compare(people, estimator, squares).record(f"{model}_photos")
+    as_published = [
+        resized(each, from_end_to_end(len(each), side)).astype(np.uint8) for each in squares
+    ]
+    compare(people, estimator, squares, as_published).check(f"{model}_resized")
+
+
+def test_multipose_finds_the_people_of_its_publisher(judged, ours, squares):
+    options = {"config": MULTIPOSE}
+    small = reduced(squares, 256)
+    model = "movenet-multipose"
+    estimator = ours(model, target_size=256)
+    compare(judged("movenet", model, small, **options), estimator, small).check(model)
+    people = judged("movenet", model, squares, **options)
+    compare(people, estimator, squares).record(f"{model}_photos")
+    as_published = [resized(each, from_corner(len(each), 256)).astype(np.uint8) for each in squares]
+    compare(people, estimator, squares, as_published).check(f"{model}_resized")
+
+
+def test_posenet_finds_the_people_of_its_publisher(judged, ours, squares):
+    options = {
+        "config": POSENET,
+        "estimation": {"maxPoses": 20, "scoreThreshold": 0.5, "nmsRadius": 20},
+    }
+    small = reduced(squares, 385)
+    keeps_all = {"min_score": 0, "max_people": 20}
+    estimator = ours("posenet-mobilenet-v1", target_size=385, decoder_options=keeps_all)
+    compare(judged("posenet", "posenet", small, **options), estimator, small).check("posenet")
+    people = judged("posenet", "posenet", squares, **options)
+    compare(people, estimator, squares).record("posenet_photos")
+    # The publisher's network gets floats, and ours whole numbers.
+    as_published = [
+        resized(each, from_corner(len(each), 385)).round().astype(np.uint8) for each in squares
+    ]
+    compare(people, estimator, squares, as_published).record("posenet_resized")

@@ -1,0 +1,148 @@
+"""Whole programs of rtmlib and ours, with the same network files: RTMO, RTMDet, YOLOX,
+and RTMW in the boxes of RTMDet.
+
+The networks find discs of colors, so they see an exchange of red and blue. rtmlib gives its networks the photo as it
+is, BGR: RTMO, RTMDet and YOLOX were trained so, and RTMW was not, so its judge gets RGB.
+
+rtmlib removes RTMO's people whose boxes overlap by 0.45, after the network itself has removed those that overlap by
+0.65; here it gets 1. Its default scores are 0.7; here it gets our 0.3. We remove poses of one person that were found in
+two boxes, and rtmlib does not; here we keep them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.colored_discs import SimccDiscs, discs_onnx
+from fakes.disc_people import draw_people, rtmdet_discs, rtmo_discs, yolox_discs
+from judges.agreement import Agreement, pairs
+from judges.packages import judge, name_of
+from judges.photos import corners, cut_square, pixel_indices
+from posezoo import load
+from posezoo.runtime.loading import load_ir
+from posezoo.runtime.runtime_config import LoadOptions
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def rtmlib():
+    return judge("rtmlib")
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [draw_people(seed) for seed in range(20)]
+
+
+@pytest.fixture(scope="module")
+def squares(pictures, scenes):
+    return [cut_square(picture) for picture in [*pictures, *scenes]]
+
+
+@pytest.fixture(scope="module")
+def models(place):
+    """The IR and the ONNX file of each model."""
+    folder = place.models.parent
+    place.publish("rtmo-s", rtmo_discs(folder, 640))
+    place.publish("rtmdet-nano", rtmdet_discs(folder, 320))
+    place.publish("yolox-tiny-coco", yolox_discs(folder, 416))
+    place.publish("rtmw-l", discs_onnx(SimccDiscs(133), folder, 256, 192, "simcc_x", "simcc_y"))
+    names = "rtmo-s", "rtmdet-nano", "yolox-tiny-coco", "rtmw-l"
+    place.run("get", *names, "-o", place.out, "--precisions", "FP32")
+    onnx = {name: next((place.out / "public" / name).rglob("*.onnx")) for name in names}
+    return {name: (place.ir(name), str(onnx[name])) for name in names}
+
+
+def people_of(keypoints: np.ndarray) -> list[np.ndarray]:
+    """Where it finds nobody, rtmlib's RTMO answers one person whose keypoints are 0."""
+    return [person for person in keypoints if person.any()]
+
+
+def compare_rtmo(rtmlib, models, pictures) -> Agreement:
+    ir, onnx = models["rtmo-s"]
+    pipeline = rtmlib.RTMO(onnx, model_input_size=(640, 640), nms_thr=1, score_thr=0.3)
+    estimator = load(ir)
+    agreement = Agreement(name_of("rtmlib"))
+    for picture in pictures:
+        keypoints, _ = pipeline(picture)
+        agreement.add(people_of(keypoints), [pose.keypoints[:, :2] for pose in estimator(picture)])
+    return agreement
+
+
+def test_rtmo_finds_the_people_of_rtmlib(rtmlib, models, squares):
+    """Other pictures are in the middle of our input, as in MMPose, and in the corner of rtmlib's."""
+    compare_rtmo(rtmlib, models, squares).check("rtmo")
+
+
+def test_rtmo_has_other_pictures_in_the_middle_of_its_input(rtmlib, models, pictures, scenes):
+    """Its cells are then at other places of the picture than rtmlib's; this network's people depend on them."""
+    compare_rtmo(rtmlib, models, [*pictures, *scenes]).record("rtmo_photos")
+
+
+DETECTORS = pytest.mark.parametrize(
+    ("model", "name", "side"), [("rtmdet-nano", "RTMDet", 320), ("yolox-tiny-coco", "YOLOX", 416)]
+)
+
+
+@DETECTORS
+def test_detectors_find_the_boxes_of_rtmlib(rtmlib, models, squares, model, name, side):
+    ir, onnx = models[model]
+    pipeline = getattr(rtmlib, name)(onnx, model_input_size=(side, side), score_thr=0.3)
+    estimator = load(ir)
+    agreement = Agreement(name_of("rtmlib"))
+    for picture in squares:
+        found = [corners(pose.box) for pose in estimator(picture)]
+        agreement.add([corners(box) for box in pipeline(picture)], found)
+    agreement.check(name.lower())
+
+
+@DETECTORS
+def test_other_boxes_differ_by_a_side_that_is_cut_to_whole_pixels(
+    rtmlib, models, pictures, scenes, model, name, side
+):
+    """rtmlib divides by the ratio before the sides of the resized picture are cut, and we by these sides.
+
+    And our boxes end at the sides of the picture.
+    """
+    ir, onnx = models[model]
+    pipeline = getattr(rtmlib, name)(onnx, model_input_size=(side, side), score_thr=0.3)
+    estimator = load(ir)
+    agreement = Agreement(name_of("rtmlib"))
+    for picture in [*pictures, *scenes]:
+        size = np.array(picture.shape[1::-1])
+        ratio = side / size.max()
+        judged = [corners(box) for box in pipeline(picture)]
+        found = [corners(pose.box) for pose in estimator(picture)]
+        agreement.add(judged, found)
+        in_input = [box * (size * ratio).astype(int) / size for box in found]
+        for box, other in pairs(judged, found):
+            in_picture = np.minimum(judged[box] * ratio, (size * ratio).astype(int))
+            assert np.abs(in_input[other] - in_picture).max() <= 1e-2
+    agreement.record(f"{name.lower()}_photos")
+    assert agreement.figures()["p95"] <= 2
+
+
+@pytest.mark.parametrize("removes_doubles", [False, True])
+def test_rtmw_finds_the_keypoints_of_rtmlib_in_the_boxes_of_rtmdet(
+    rtmlib, models, squares, removes_doubles
+):
+    boxes_ir, boxes_onnx = models["rtmdet-nano"]
+    ir, onnx = models["rtmw-l"]
+    detector = rtmlib.RTMDet(boxes_onnx, model_input_size=(320, 320), score_thr=0.3)
+    pipeline = rtmlib.RTMPose(onnx, model_input_size=(192, 256))
+    keeps_all = LoadOptions(decoder_options={"max_similarity": 1})
+    loaded = load_ir(ir, options=None if removes_doubles else keeps_all)
+    estimator = loaded.with_detector(load(boxes_ir))
+    agreement = Agreement(name_of("rtmlib"))
+    for picture in squares:
+        boxes = detector(picture)
+        judged = []
+        if len(boxes):
+            judged, _ = pipeline(np.ascontiguousarray(picture[..., ::-1]), boxes)
+        agreement.add(list(judged), [pixel_indices(pose) for pose in estimator(picture)])
+    if removes_doubles:
+        agreement.record("rtmw_default")
+    else:
+        agreement.check("rtmw")
