@@ -133,14 +133,7 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
             ),
         ) from error
     except requests.exceptions.ProxyError as error:
-        proxy = getattr(getattr(error.args[0] if error.args else None, "pool", None), "proxy", None)
-        name = f" {proxy.host}:{proxy.port}" if proxy else ""
-        problem = f"the proxy{name} refuses the connection: {_root_cause(error)}"
-        refused = re.search(r"Tunnel connection failed: (\d{3})", problem)
-        if refused and 400 <= (status := int(refused[1])) < 500 and status not in TEMPORARY_STATUS:
-            raise SourceError(problem, hint=HINTS.get(status, "")) from error  # type: ignore[call-overload]
-        hint = "correct or unset the proxy: https_proxy, http_proxy, or that of npm's configuration"
-        raise TransientSourceError(problem, hint=hint, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
+        raise _refusal_of_proxy(error) from error
     except requests.exceptions.InvalidProxyURL as error:
         raise SourceError(
             "the address of the proxy is not complete",
@@ -162,6 +155,20 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both
         raise SourceError(f"the request failed: {redact_secrets(str(error))}") from error
+
+
+def _refusal_of_proxy(error: requests.exceptions.ProxyError) -> SourceError:
+    """What a proxy that does not connect means: another attempt may succeed, unless it says that
+    the request is wrong.
+    """
+    proxy = getattr(getattr(error.args[0] if error.args else None, "pool", None), "proxy", None)
+    name = f" {proxy.host}:{proxy.port}" if proxy else ""
+    problem = f"the proxy{name} refuses the connection: {_root_cause(error)}"
+    refused = re.search(r"Tunnel connection failed: (\d{3})", problem)
+    if refused and 400 <= (status := int(refused[1])) < 500 and status not in TEMPORARY_STATUS:
+        return SourceError(problem, hint=HINTS.get(status, ""))  # type: ignore[call-overload]
+    hint = "correct or unset the proxy: https_proxy, http_proxy, or that of npm's configuration"
+    return TransientSourceError(problem, hint=hint, at_most=ATTEMPTS_WITHOUT_ANSWER)
 
 
 def _proxy_variables() -> str:
