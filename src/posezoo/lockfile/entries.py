@@ -319,11 +319,11 @@ def merge_snapshots(
     for snapshot in snapshots:
         # The model, and the composite that contains it.
         names = {entry.model for entry in snapshot.entries}
-        own: LockEntries = {}
+        locked: LockEntries = {}
         for name in names:
-            own |= by_model.pop(name, {})
+            locked |= by_model.pop(name, {})
         merged = merge_entries(
-            own, snapshot.entries, snapshot.unpinned, allow_rollback=allow_rollback
+            locked, snapshot.entries, snapshot.unpinned, allow_rollback=allow_rollback
         )
         by_model |= group_by_model(merged)
     return {key: entry for of_model in by_model.values() for key, entry in of_model.items()}

@@ -254,8 +254,8 @@ class LockFile:
         if self._grouped is not entries:
             self._by_model = group_by_model(entries)
             self._grouped = entries
-        own = self._by_model.get(model_key(spec), {})
-        return [entry for entry in own.values() if entry.origin == MADE]
+        locked = self._by_model.get(model_key(spec), {})
+        return [entry for entry in locked.values() if entry.origin == MADE]
 
     def explain_other_texts(self, specs: Iterable[ModelSpec]) -> str:
         """Which declarations a strict lock accepts although their texts changed; empty if none
