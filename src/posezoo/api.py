@@ -85,7 +85,7 @@ def get(
 
 
 def load(
-    name: str | os.PathLike[str],
+    name: str | os.PathLike[str] | None = None,
     precision: str = "FP16",
     device: str | None = None,
     *,
@@ -99,6 +99,7 @@ def load(
     requests: int = 1,
     streams: str = "",
     threads: int = 0,
+    whole_image: float | None = None,
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
     listener: Listener | None = show_progress,
@@ -109,7 +110,9 @@ def load(
 
     Args:
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
-            metadata or outputs decide on the decoder; or an .onnx that Ultralytics exported.
+            metadata or outputs decide on the decoder; or an .onnx that Ultralytics exported. None:
+            movenet-thunder, or if it cannot be downloaded now, blazepose-full, which has another
+            skeleton.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
             published in.
         device: OpenVINO's device; None for the one in the settings, by default CPU.
@@ -132,6 +135,8 @@ def load(
         streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's
             choice.
         threads: the number of CPU threads; 0 for one per core.
+        whole_image: if the detector finds nobody, the whole image is taken as one person, who is
+            kept with this score or more, 0..1; None: as the model declares; 1: never.
         target_size: the size in pixels to which images are resized: the height for OpenPose-like
             networks, the shorter side for those with associative embeddings; None for the size of
             the IR's input.
@@ -160,11 +165,14 @@ def load(
         replace(
             default_runtime(context.settings), requests=requests, streams=streams, threads=threads
         ),
+        whole_image=whole_image,
         target_size=target_size,
         aspect_size=aspect,
     )
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
+    if name is None:
+        return loader.prepare(ChosenModel(precision=_precision(precision))).compile(options)
     if not isinstance(name, str) or name.endswith((".xml", ".onnx")):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(

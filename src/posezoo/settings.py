@@ -24,6 +24,13 @@ from posezoo.user_folders import STORES, StorePath, find_user_folder, show_addre
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 
+#: The model that runs if none is named; docs/decisions/0016 compares some.
+DEFAULT_MODEL = "movenet-thunder"
+
+#: The model that runs if the default one cannot be downloaded. It comes from the index from which
+#: posezoo itself is installed.
+SECOND_MODEL = "blazepose-full"
+
 #: The person detector of top-down models that declare none; docs/decisions/0009 compares some.
 DEFAULT_DETECTOR = "nanodet-g"
 

@@ -418,6 +418,12 @@ _SHARED = (
         "accept a file whose publisher states no checksum; its checksum is then recorded in"
         " posezoo.lock",
     ),
+    Flag(
+        "--whole_image S",
+        "if the person detector finds nobody in a photo, take the whole photo as one person, who is"
+        " kept with this score or more, 0 to 1; 1 never (default: as the model declares)",
+        parse_fraction,
+    ),
     Flag("--verify", "read and hash all present files again, even if they were verified before"),
 )
 

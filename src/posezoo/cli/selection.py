@@ -14,9 +14,6 @@ from posezoo.errors import PosezooError, os_reason
 if TYPE_CHECKING:
     from posezoo.registry import Registry, Selection
 
-#: The model that ``posezoo run`` uses if none is named; the gallery shows it first.
-DEFAULT_MODEL = "blazepose-full"
-
 # A list of model names is short; a larger file was probably given by mistake.
 _MAX_LIST_BYTES = 1 << 20
 

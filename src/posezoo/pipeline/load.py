@@ -7,33 +7,53 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.errors import InferenceError, SettingsError, UnknownModelError
+from posezoo.errors import (
+    DownloadError,
+    InferenceError,
+    SettingsError,
+    SourceError,
+    UnknownModelError,
+)
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
 from posezoo.registry import Registry, open_registry
 from posezoo.resolve.people import resolve_people
 from posezoo.resolve.stage_context import Context
-from posezoo.settings import DEFAULT_DETECTOR, Settings, user_folder
+from posezoo.settings import (
+    DEFAULT_DETECTOR,
+    DEFAULT_MODEL,
+    SECOND_MODEL,
+    Settings,
+    user_folder,
+)
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-#: The model to try if no person was found: it finds up to six people, also small and partly visible
-#: ones.
-FALLBACK_MODEL = "movenet-multipose"
+# The time limit for an answer about the default model.
+_DEFAULT_TIMEOUT_S = 5.0
+
+#: The model to try if no person was found: it needs no detector, and finds people whom others miss.
+FALLBACK_MODEL = "posenet-mobilenet-v1"
+
+# Not a wrong digest or license: then the user has to decide.
+_UNAVAILABLE = (SourceError, DownloadError)
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenModel:
-    """What the user wants to load: a model, with the user's own weights or without, or an IR."""
+    """What the user wants to load: a model, with the user's own weights or without, or an IR.
+
+    If neither a model nor an IR is named, it is the default model.
+    """
 
     model: Model | None = None  # None for an IR
     precision: Precision = Precision.FP16  # of the IR of a model
@@ -74,18 +94,64 @@ class Loader:
             ConversionError: an IR cannot be made, or was not published in this precision.
             InferenceError: the model finds people itself, but a detector is named.
         """
+        if chosen.xml is not None:
+            return PreparedModel(self, xml=chosen.xml)
         model = chosen.model
         if model is None:
-            return PreparedModel(self, xml=chosen.xml)
+            return self._prepare_default(chosen.precision)
         require_detector_used(self.named_detector, model, self.decoder or "")
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint is not None and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
         with self.time_step(DOWNLOAD):
-            detector = detector_irs(
-                model, self.context, is_video=self.is_video, listener=self.listener
+            loader, detector = self._get_detector(model)
+        return PreparedModel(loader, model, detector | irs)
+
+    def _prepare_default(self, precision: Precision) -> PreparedModel:
+        """As ``prepare``, for the default model, or the second one if that is out of reach."""
+        registry = self.context.registry
+        options = self.context.download_options
+        timeout_s = min(_DEFAULT_TIMEOUT_S, options.timeout_s)
+        impatient = replace(options, attempts=1, timeout_s=timeout_s)
+        first = replace(self, context=replace(self.context, download_options=impatient))
+        try:
+            return first.prepare(ChosenModel(registry.find(DEFAULT_MODEL), precision))
+        except DownloadError as error:
+            if type(error) not in _UNAVAILABLE:
+                raise
+            self.listener(
+                WarningIssued(
+                    f"{DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs:"
+                    f" {error.problem}"
+                )
             )
-        return PreparedModel(self, model, detector | irs)
+        return self.prepare(ChosenModel(registry.find(SECOND_MODEL), precision))
+
+    def _get_detector(self, model: Model) -> tuple[Loader, dict[str, Path]]:
+        """The IR of a model's detector, and the loader that names it.
+
+        If the detector that the model declares is out of reach, it is the default one.
+        """
+        get_irs_of = partial(detector_irs, model, is_video=self.is_video, listener=self.listener)
+        try:
+            return self, get_irs_of(self.context)
+        except DownloadError as error:
+            settings = self.context.settings
+            people = resolve_people(model, settings.detector)
+            is_named = settings.detector != "usual"
+            if is_named or people is None or people.photo == DEFAULT_DETECTOR:
+                raise
+            if type(error) not in _UNAVAILABLE:
+                raise
+            self.listener(
+                WarningIssued(
+                    f"{people.photo} cannot be downloaded now, so {DEFAULT_DETECTOR} finds the"
+                    f" people: {error.problem}"
+                )
+            )
+        settings = replace(settings, detector=DEFAULT_DETECTOR)
+        context = replace(self.context, settings=settings)
+        return replace(self, context=context), get_irs_of(context)
 
     def _get_irs(self, chosen: ChosenModel, model: Model) -> dict[str, Path]:
         make_irs = partial(
@@ -305,7 +371,10 @@ def _with_detector(
     detector = _find_detector(people, context.registry, is_video)
     if people is not None and detector is not None:
         loaded = load_detector(detector, find_irs(detector), options)
-        return estimator.with_detector(loaded, tracks_videos=people.video == TRACKING)
+        whole_image = people.whole_image if options.whole_image is None else options.whole_image
+        return estimator.with_detector(
+            loaded, tracks_videos=people.video == TRACKING, whole_image=whole_image
+        )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         raise InferenceError(
             f"{estimator.model.full_name} finds one person in every image, whatever the score",

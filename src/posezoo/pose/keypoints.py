@@ -202,6 +202,8 @@ class Pose:
             None if the network does not estimate it.
         world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
             middle of the hips; None if the network does not estimate it.
+        people_from: "the whole image" if a detector found nobody, and the image was taken as one
+            person; else empty.
     """
 
     keypoints: Floats
@@ -211,6 +213,7 @@ class Pose:
     track_id: int | None = field(default=None, kw_only=True)
     z: Floats | None = field(default=None, kw_only=True)
     world: Floats | None = field(default=None, kw_only=True)
+    people_from: str = field(default="", kw_only=True)
 
     def coco_keypoints(self) -> Floats:
         """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
@@ -251,7 +254,7 @@ class Pose:
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
         each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
-        them ``track_id``, if the person has one.
+        them ``track_id``, if the person has one, and ``people_from``, if it is not empty.
         """
         names = SKELETONS[self.skeleton].keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
@@ -261,8 +264,10 @@ class Pose:
         if self.world is not None:
             columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
         rows = np.stack([*columns.values()], axis=1).tolist()
+        origin = {"people_from": self.people_from} if self.people_from else {}
         return {
             **self._track_json(),
+            **origin,
             "skeleton": self.skeleton,
             "score": float(self.score),
             "box": [float(side) for side in self.box],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from posezoo.pose.decoders import DECODERS
 from posezoo.settings import DEFAULT_DETECTOR
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, ModelSpec, People
@@ -40,7 +42,7 @@ def resolve_people(model: Model, named: str, decoder: str = "") -> People | None
     if declared is None or named == "usual":
         return declared
     if named != "none":
-        return People(named, named)
+        return replace(declared, photo=named, video=named)
     is_tracked = declared.video == TRACKING
     return People(WHOLE_IMAGE, TRACKING if is_tracked else WHOLE_IMAGE)
 

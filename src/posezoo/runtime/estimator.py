@@ -93,19 +93,23 @@ class Estimator:
             return run_pipeline(self._pipeline(bgr))
         return run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
 
-    def with_detector(self, detector: Estimator, *, tracks_videos: bool = False) -> Estimator:
+    def with_detector(
+        self, detector: Estimator, *, tracks_videos: bool = False, whole_image: float | None = None
+    ) -> Estimator:
         """An estimator of the same model that runs on the boxes of the people that another model
         finds.
 
         Args:
             tracks_videos: whether ``stream`` still follows one person through a video, without the
                 detector.
+            whole_image: if the other model finds nobody, the whole image is taken as one person,
+                who is kept with this score or more, 0..1; None: nobody is found then.
 
         Raises:
             InferenceError: this model finds people itself.
         """
         pipeline = self._require_top_down().with_detector(
-            detector._pipeline, tracks_videos=tracks_videos
+            detector._pipeline, tracks_videos=tracks_videos, whole_image=whole_image
         )
         return Estimator(self.model, self.decoder, pipeline, detector=detector.model.full_name)
 

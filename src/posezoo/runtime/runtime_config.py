@@ -118,6 +118,7 @@ class LoadOptions:
         decoder_options: options of the decoder, which override those that the model declares.
         min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
             None: the decoder's default.
+        whole_image: as in ``spec.model.People``; None: as the model declares, 1: never.
 
     Raises:
         InferenceError: a size is below 1, or the layout is unknown.
@@ -134,6 +135,7 @@ class LoadOptions:
     scales: tuple[float, ...] = (1.0,)
     decoder_options: Mapping[str, Option] = field(default_factory=dict)
     min_person_score: float | None = None
+    whole_image: float | None = None
 
     def __post_init__(self) -> None:
         sizes = (1 if self.target_size is None else self.target_size, *(self.aspect_size or ()))

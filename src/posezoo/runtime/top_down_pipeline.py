@@ -21,7 +21,7 @@ from posezoo.pose.top_down import Color, TopDownOptions, suppress_by_oks
 from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.inference_pipeline import InferenceRequest, Pipeline, PipelineSteps
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
-from posezoo.spec.model import ColorOrder, ModelSpec
+from posezoo.spec.model import WHOLE_IMAGE, ColorOrder, ModelSpec
 
 _BLACK: Color = (0, 0, 0)
 
@@ -52,17 +52,22 @@ class TopDownPipeline(NetworkPipeline):
         self._next_crop = decoder.next_crop
         self._visible_score = decoder.visible_score
         self._detector: Pipeline | None = None
+        self._whole_image: float | None = None
         self.can_track = self._next_crop is not None
 
-    def with_detector(self, detector: Pipeline, *, tracks_videos: bool = False) -> TopDownPipeline:
+    def with_detector(
+        self, detector: Pipeline, *, tracks_videos: bool = False, whole_image: float | None = None
+    ) -> TopDownPipeline:
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
         Args:
             tracks_videos: whether the crop of a person still follows from the last frame of a
                 video.
+            whole_image: as in ``spec.model.People``.
         """
         pipeline = copy(self)
         pipeline._detector = detector
+        pipeline._whole_image = whole_image
         pipeline.networks = (*detector.networks, self._network)
         pipeline.can_track = self.can_track and tracks_videos
         return pipeline
@@ -70,10 +75,20 @@ class TopDownPipeline(NetworkPipeline):
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image; without a detector, the whole image is treated as one person."""
         if self._detector is None:
-            whole = Box(0, 0, image.shape[1], image.shape[0])
-            return (yield from self._estimate(image, [whole], padding=1))
+            return (yield from self._estimate_whole(image))
         boxes = yield from self._detect(image)
-        return (yield from self.steps_for_boxes(image, boxes))
+        if boxes or self._whole_image is None:
+            return (yield from self.steps_for_boxes(image, boxes))
+        poses = yield from self._estimate_whole(image)
+        return [
+            replace(pose, people_from=WHOLE_IMAGE)
+            for pose in poses
+            if pose.score >= self._whole_image
+        ]
+
+    def _estimate_whole(self, image: Image) -> PipelineSteps:
+        whole = Box(0, 0, image.shape[1], image.shape[0])
+        return (yield from self._estimate(image, [whole], padding=1))
 
     def detect_every(self, number: int) -> Callable[[Image], PipelineSteps]:
         """As ``track``, for any number of people: the detector runs on each ``number``-th frame; in

@@ -417,10 +417,13 @@ class People:
     Attributes:
         photo: the name of the model that detects them, or ``WHOLE_IMAGE``.
         video: the same, or ``TRACKING``.
+        whole_image: if the model finds nobody in a photo, the whole image is taken as one person,
+            who is kept with this score or more, 0..1; None: nobody is found then.
     """
 
     photo: str
     video: str
+    whole_image: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

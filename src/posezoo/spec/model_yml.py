@@ -240,6 +240,7 @@ _PEOPLE = record(
     model.People,
     required_key("photo", LINE, f"The model that detects them, or {model.WHOLE_IMAGE}."),
     required_key("video", LINE, f"The same, or {model.TRACKING}."),
+    Key("whole_image", positive(1.0), "The least score of the whole photo, if nobody is found."),
     check=_check_people,
 )
 #: The arguments are read together with the inputs; see ``mo_args``.

@@ -21,7 +21,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
 from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
-from posezoo.settings import INFERENCE_PRECISIONS
+from posezoo.settings import DEFAULT_MODEL, INFERENCE_PRECISIONS
 from posezoo.spec.model import TRACKING, Precision
 from posezoo.workers.signals import SignalExit
 
@@ -109,14 +109,13 @@ def _monitors(text: str) -> frozenset[str]:
     return frozenset(text.lower()) & set("cdmh")
 
 
-USAGE = "%(prog)s -m MODEL -i INPUT [options]   (-h lists them)"
+USAGE = "%(prog)s -i INPUT [-m MODEL] [options]   (-h lists them)"
 
 FLAGS = (
     Flag(
         "-m, --model MODEL",
         "a model of the zoo (downloaded and converted if necessary), an .xml, or a checkpoint for a"
-        " network of the zoo",
-        required=True,
+        f" network of the zoo (default: {DEFAULT_MODEL})",
     ),
     Flag(
         "-i, --input INPUT",
@@ -244,8 +243,8 @@ FLAGS = (
         title="an .xml that does not describe its input",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
-    f"{flags.VIDEO} detector min_person_score {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
-    f"{flags.REGISTRY} {flags.FORMAT}",
+    f"{flags.VIDEO} detector min_person_score whole_image {flags.CACHE} {flags.TRUST}",
+    f"{flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -341,7 +340,7 @@ def run(args: argparse.Namespace) -> int:
 def _require_input_flags_allowed(args: argparse.Namespace) -> str:
     """The flags that describe the input of an IR; they do nothing for other models."""
     input_flags = ", ".join(_given_input_flags(args))
-    if input_flags and not args.model.lower().endswith(".xml"):
+    if input_flags and not (args.model or "").lower().endswith(".xml"):
         args.parser.error(
             f"{input_flags}: only for an .xml; models of the zoo describe their input"
         )
@@ -382,6 +381,7 @@ def _load_options(
         default_runtime(settings),
         target_size=args.tsize,
         min_person_score=args.min_person_score,
+        whole_image=args.whole_image,
         decoder_options=decoder_options,
         aspect_size=source.size,
         layout=args.layout or "",
@@ -407,6 +407,10 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
     from posezoo.resolve.custom_weights import find_fitting_network, spec_with_checkpoint
 
     text = args.model
+    if text is None:
+        if decoder:
+            args.parser.error("--architecture_type: only with --model")
+        return ChosenModel(precision=args.precision)
     path = Path(text)
     if text.lower().endswith((".xml", ".onnx")):
         return ChosenModel(xml=path)

@@ -27,9 +27,10 @@ from posezoo.cli.measurement_flags import (
 )
 from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
-from posezoo.cli.selection import DEFAULT_MODEL, select_models
+from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import PosezooError, import_cv2, import_optional
+from posezoo.settings import DEFAULT_MODEL
 from posezoo.video.run_inputs import expand_image_paths
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
-from posezoo.cli.selection import DEFAULT_MODEL
 from posezoo.console import Console
 from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.verified_files import write_atomically
+from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL
 from posezoo.spec.model import Precision
 from posezoo.video.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 
@@ -60,7 +60,7 @@ FLAGS = (
         "model MODEL|XML|FILE",
         "the name of a model, the .xml of an IR, an .onnx that Ultralytics exported, or a "
         "checkpoint of one of posezoo's networks "
-        f"(default: {DEFAULT_MODEL})",
+        f"(default: {DEFAULT_MODEL}; {SECOND_MODEL}, if that cannot be downloaded)",
         nargs="?",
     ),
     Flag(
@@ -85,7 +85,7 @@ FLAGS = (
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
-    f"min_person_score {flags.VIDEO} {flags.ESTIMATOR} {flags.FORMAT}",
+    f"min_person_score whole_image {flags.VIDEO} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -105,7 +105,6 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
         failures = _Failures(console)
         chosen = _choose_model(args, context)
-        results = args.output or user_folder("cache") / "results" / _name_of(chosen, args.model)
         _require_runnable(chosen, args.detector, context)
         if args.input:
             inputs = _open_inputs(args.input, context, stack, failures)
@@ -121,7 +120,9 @@ def run(args: argparse.Namespace) -> int:
             listener=console,
             time_step=timer.time_step,
         )
-        estimator, card = _load(loader, chosen, args.min_person_score)
+        estimator, card = _load(loader, chosen, args)
+        name = _name_of(chosen) or estimator.model.full_name
+        results = args.output or user_folder("cache") / "results" / name
         runner = InputRunner(
             estimator,
             inputs,
@@ -169,7 +170,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 
 def _load(
-    loader: Loader, chosen: ChosenModel, min_person_score: float | None
+    loader: Loader, chosen: ChosenModel, args: argparse.Namespace
 ) -> tuple[Estimator, Path | None]:
     """The estimator, and the card of a model of the zoo."""
     from posezoo.pipeline.get import write_model_card
@@ -178,10 +179,14 @@ def _load(
 
     prepared = loader.prepare(chosen)
     card = None
-    if chosen.model is not None and chosen.checkpoint is None:
-        card = write_model_card(chosen.model, loader.context)
-    runtime = default_runtime(loader.context.settings)
-    return prepared.compile(LoadOptions(runtime, min_person_score=min_person_score)), card
+    if prepared.model is not None and chosen.checkpoint is None:
+        card = write_model_card(prepared.model, loader.context)
+    options = LoadOptions(
+        default_runtime(loader.context.settings),
+        min_person_score=args.min_person_score,
+        whole_image=args.whole_image,
+    )
+    return prepared.compile(options), card
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
@@ -223,19 +228,21 @@ def _open_inputs(
     )
 
 
-def _name_of(chosen: ChosenModel, name: str | None) -> str:
-    """The name of the folder of its results."""
+def _name_of(chosen: ChosenModel) -> str:
+    """The name of the file that the user chose; empty for a model of the zoo."""
     path = chosen.checkpoint or chosen.xml
-    return path.stem if path is not None else name or DEFAULT_MODEL
+    return path.stem if path is not None else ""
 
 
 def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
-    """The model that the user names: by a name, an IR, or a checkpoint."""
+    """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.pipeline.load import ChosenModel
 
     if args.checkpoint is not None:
         return _choose_checkpoint(args, args.checkpoint, args.model, context)
-    text = args.model or DEFAULT_MODEL
+    if args.model is None:
+        return ChosenModel(precision=args.precision)
+    text = args.model
     path = Path(text)
     suffix = path.suffix.lower()
     if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
