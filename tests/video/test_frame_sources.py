@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from fakes.server import Server
-from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_video
+from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_uneven_video, write_video
 from fakes.waiting import HANG_S
 from posezoo.errors import ImageError, PosezooError
 from posezoo.video import frame_sources
-from posezoo.video.frame_sources import FrameSource, open_source
+from posezoo.video.frame_sources import FrameSource, Reconnection, open_source
 
 
 @pytest.fixture
@@ -147,6 +147,58 @@ def test_a_silent_network_camera_counts_as_disconnected_after_ten_seconds(report
         assert 3 <= len(numbers(open_source(address, report_error=reported.append))) <= 5
     assert 9 < time.monotonic() - start_time < HANG_S
     assert "was disconnected after" in reported[0].problem
+
+
+def test_a_camera_that_drops_is_opened_again(reported, monkeypatch):
+    monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
+    warnings: list[str] = []
+    body = mjpeg(9)
+    with Server() as server:
+        address = server.serve(
+            "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2, times=2
+        )
+        source = open_source(
+            address, report_error=reported.append, reconnect_s=0.05, warn=warnings.append
+        )
+        frames = list(itertools.islice(source.frames(), 12))
+    assert [number_of(each.image) for each in frames].count(0) == 3
+    assert [each.index for each in frames] == list(range(12))
+    assert len(warnings) == 2
+    assert re.search(r"was disconnected after \d frames; it is opened again$", warnings[0])
+    assert not reported
+
+
+def test_a_camera_that_stays_away_ends_the_run_after_the_stated_time(reported, monkeypatch):
+    monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
+    warnings: list[str] = []
+    body = mjpeg(9)
+    with Server() as server:
+        address = server.serve(
+            "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2
+        )
+        source = open_source(
+            address, report_error=reported.append, reconnect_s=0.04, warn=warnings.append
+        )
+        frames = source.frames()
+        next(frames)
+        server.answers.clear()
+        assert 2 <= len(list(frames)) <= 4
+        assert server.asked("camera") >= 1 + 3  # pauses of 10, 20 and 10 ms
+    assert len(warnings) == len(reported) == 1
+
+
+def test_pauses_grow_to_half_a_minute_and_end_with_the_stated_time():
+    assert list(Reconnection(120, print).pauses()) == [1, 2, 4, 8, 16, 30, 30, 29]
+    assert list(Reconnection(0, print).pauses()) == []
+
+
+def test_frames_of_a_video_have_the_times_that_the_video_states(tmp_path, reported):
+    path = write_uneven_video(tmp_path / "v.mkv", ticks=[0, 1, 26, 27])
+    source = open_source(str(path), rounds=2, report_error=reported.append)
+    times = [round(source.time_s(each), 2) for each in source.frames()]
+    assert times[:4] == [0, 0.04, 1.04, 1.08]
+    assert times[5] - times[4] == pytest.approx(0.04)
+    assert times[4] > times[3]  # it is played again
 
 
 def test_a_network_cameras_password_is_not_shown(reported):

@@ -398,6 +398,12 @@ _SHARED = (
     Flag("-q, --quiet", "show only warnings and errors"),
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
+        "--reconnect SECONDS",
+        "if a camera or a stream drops, try for so many seconds to open it again; 0 never (default:"
+        " 60 for an address, 0 for a camera)",
+        number(0, 86_400),
+    ),
+    Flag(
         "--self_check",
         "strict also refuses an IR if the self-check cannot prove its outputs, or if no other"
         " runtime than the conversion's own read the original; off skips the self-check, with"
@@ -448,7 +454,7 @@ TRUST = f"{LOCK} trust_on_first_use"
 DOWNLOAD = f"jobs connections {TRUST}"
 INFERENCE = "device inference_precision"
 REGISTRY = "models_dir registries"
-VIDEO = "track smooth detect_every json_lines mqtt"
+VIDEO = "track smooth detect_every reconnect json_lines mqtt"
 ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 

@@ -1,6 +1,6 @@
 """Frame sources: images, a video, a camera, or a network stream.
 
-A source ends by itself: if a video is damaged or a camera is disconnected, it reports that and
+A source ends by itself: if a video is damaged or a camera stays disconnected, it reports that and
 stops.
 """
 
@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from itertools import count, islice
@@ -37,6 +37,13 @@ ReportError = Callable[[PosezooError], None]
 # A live source counts as disconnected if it gives no frame for this time.
 _SILENCE_MS = 10_000
 
+# The pause before a live source is opened again; each further one is twice as long.
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+
+# A connection that held for so long had no lasting fault: after it, pauses begin anew.
+_STEADY_S = 10.0
+
 # Containers estimate the number of frames from duration and rate: so many missing frames may be
 # rounding.
 _TOLERATED_SHARE = 0.05
@@ -52,12 +59,15 @@ class Frame:
         name: the path of the image file, or the name of the video, camera or stream.
         image: (height, width, 3) uint8, BGR; it is not shared, so it may be drawn into.
         begun: ``time.perf_counter()`` before it was read.
+        shown_s: when the video says that it is shown, in seconds after its start; None if nothing
+            says so.
     """
 
     index: int
     name: str
     image: Image
     begun: float
+    shown_s: float | None = None
 
 
 class FrameSource(ABC):
@@ -79,7 +89,7 @@ class FrameSource(ABC):
         """When a frame is shown at normal speed, or of a live source was read: in seconds after the
         start.
         """
-        return frame.index / self.fps
+        return frame.index / self.fps if frame.shown_s is None else frame.shown_s
 
     @abstractmethod
     def frames(self) -> Generator[Frame, None, None]:
@@ -88,7 +98,14 @@ class FrameSource(ABC):
         """
 
 
-def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError) -> FrameSource:
+def open_source(
+    text: str,
+    *,
+    rounds: int | None = 1,
+    report_error: ReportError,
+    reconnect_s: float = 0.0,
+    warn: Callable[[str], None] = lambda message: None,
+) -> FrameSource:
     """Open the source that the user names.
 
     Args:
@@ -97,22 +114,25 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
         rounds: how often it is played; None: endlessly. A live source is played once.
         report_error: receives one error for each image or video that cannot be read; the source
             continues without it or ends.
+        reconnect_s: for how many seconds a live source that dropped is opened again and again.
+        warn: receives one message for each time that it dropped.
 
     Raises:
         ImageError: it does not exist, contains no image, or cannot be opened.
         MissingPackageError: OpenCV is not installed.
     """
     path = Path(text)
+    reconnection = Reconnection(reconnect_s, warn)
     if "://" in text:
-        return VideoSource(text, rounds, report_error)
+        return VideoSource(text, rounds, report_error, reconnection)
     if os.path.isdir(path):
         return ImageSource(text, _images_in(path), rounds, report_error)
     if os.path.exists(path):
         if path.suffix.lower() in SUFFIXES:
             return ImageSource(text, [path], rounds, report_error)
-        return VideoSource(text, rounds, report_error)
+        return VideoSource(text, rounds, report_error, reconnection)
     if text.isdecimal():
-        return VideoSource(int(text), rounds, report_error)
+        return VideoSource(int(text), rounds, report_error, reconnection)
     if has_magic(text):
         paths = sorted(Path(match) for match in glob(text, recursive=True) if os.path.isfile(match))
         if not paths:
@@ -204,6 +224,27 @@ class ImageSource(FrameSource):
                 return
 
 
+@dataclass(frozen=True, slots=True)
+class Reconnection:
+    """How a live source that dropped is opened again.
+
+    Attributes:
+        limit_s: for how many seconds that is tried.
+        warn: receives one message each time that it dropped.
+    """
+
+    limit_s: float
+    warn: Callable[[str], None]
+
+    def pauses(self) -> Iterator[float]:
+        """The seconds before each attempt; together at most ``limit_s``."""
+        left_s, pause_s = self.limit_s, _FIRST_PAUSE_S
+        while left_s > 0:
+            yield min(pause_s, left_s)
+            left_s -= pause_s
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
 class VideoSource(FrameSource):
     """A video, a camera or a stream, read with OpenCV.
 
@@ -212,15 +253,23 @@ class VideoSource(FrameSource):
         rounds: how often a video is played; None: endlessly. A live source is played once: its end
             is an error.
         report_error: receives the reason if it ends too early.
+        reconnection: how a live source is opened again after it dropped.
 
     Raises:
         ImageError: it cannot be opened.
     """
 
-    def __init__(self, target: str | int, rounds: int | None, report_error: ReportError) -> None:
+    def __init__(
+        self,
+        target: str | int,
+        rounds: int | None,
+        report_error: ReportError,
+        reconnection: Reconnection,
+    ) -> None:
         self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
         self._target = target
         self._report_error = report_error
+        self._reconnection = reconnection
         is_stream = "://" in str(target)
         # /dev/video0 is a camera, too.
         is_file = (
@@ -284,33 +333,82 @@ class VideoSource(FrameSource):
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""
-        indices = count()
+        frames = self._frames_of_stream() if self._is_live else self._frames_of_rounds()
         try:
-            for number in islice(count(), self._rounds):
-                if number:
-                    self._capture.release()
-                    self._capture = self._open()
-                read = 0
-                while True:
-                    start_time = time.perf_counter()
-                    is_read, image = self._capture.read()
-                    if not is_read:
-                        break
-                    read += 1
-                    yield Frame(next(indices), self.name, images.to_bgr(image), start_time)
-                frames = format_count(read, "frame")
-                allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
-                if self._is_live:
-                    self._report_error(ImageError(f"{self.name}: was disconnected after {frames}"))
-                elif not read or self._stated_frames - read > allowed:
-                    announced = ""
-                    if self._stated_frames > 0:
-                        announced = f" of about {self._stated_frames:.0f}"
-                    problem = f"is cut short or damaged: it ended after {frames}{announced}"
-                    self._report_error(ImageError(f"{self.name}: {problem}"))
-                    return
+            yield from frames
         finally:
             self._capture.release()
+
+    def _frames_of_rounds(self) -> Generator[Frame, None, None]:
+        indices = count()
+        round_start_s = 0.0
+        for number in islice(count(), self._rounds):
+            if number:
+                self._capture.release()
+                self._capture = self._open()
+            read, end_s = yield from self._frames_until_end(indices, round_start_s)
+            # Where frames are not equally far apart, there are fewer of them.
+            reached = (end_s - round_start_s) * self.fps
+            round_start_s = end_s
+            allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
+            if not read or self._stated_frames - max(read, reached) > allowed:
+                announced = ""
+                if self._stated_frames > 0:
+                    announced = f" of about {self._stated_frames:.0f}"
+                ended = f"it ended after {format_count(read, 'frame')}{announced}"
+                self._report_error(ImageError(f"{self.name}: is cut short or damaged: {ended}"))
+                return
+
+    def _frames_until_end(
+        self, indices: Iterator[int], start_s: float
+    ) -> Generator[Frame, None, tuple[int, float]]:
+        """The frames of one round; returns their number, and when the next round begins."""
+        cv2 = import_quiet_opencv()
+        read, shown_s = 0, start_s
+        while True:
+            begun = time.perf_counter()
+            is_read, image = self._capture.read()
+            if not is_read:
+                return read, shown_s + 1 / self.fps
+            read += 1
+            # Frames of a phone's video are not equally far apart.
+            stated_s = start_s + self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            shown_s = max(shown_s, stated_s)
+            yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s)
+
+    def _frames_of_stream(self) -> Generator[Frame, None, None]:
+        indices = count()
+        pauses = self._reconnection.pauses()
+        while True:
+            opened = time.monotonic()
+            read = 0
+            while True:
+                begun = time.perf_counter()
+                is_read, image = self._capture.read()
+                if not is_read:
+                    break
+                read += 1
+                yield Frame(next(indices), self.name, images.to_bgr(image), begun)
+            dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
+            if time.monotonic() - opened > _STEADY_S:
+                pauses = self._reconnection.pauses()
+            if not self._open_again(dropped, pauses):
+                self._report_error(ImageError(dropped))
+                return
+
+    def _open_again(self, dropped: str, pauses: Iterator[float]) -> bool:
+        """Open a live source that dropped; False if that fails after each of the pauses."""
+        self._capture.release()
+        for attempt, pause_s in enumerate(pauses):
+            if not attempt:
+                self._reconnection.warn(f"{dropped}; it is opened again")
+            time.sleep(pause_s)
+            try:
+                self._capture = self._open()
+            except ImageError:
+                continue
+            return True
+        return False
 
 
 #: The brands of photos in the container of MP4 (ISO/IEC 23008-12 and AV1's image format).

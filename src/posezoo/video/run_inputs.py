@@ -26,6 +26,9 @@ _ANNOTATED = re.compile(r".*_poses(_\d+)?")
 #: stream.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
+# A network camera that restarts answers again within a minute.
+_RECONNECT_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
@@ -67,6 +70,7 @@ def open_inputs(
     listener: Listener,
     warn: Callable[[str], None],
     report_error: Callable[[PosezooError], None],
+    reconnect_s: float | None = None,
 ) -> RunInputs:
     """Open the inputs that the user names, in the order of their names; images come first.
 
@@ -75,8 +79,9 @@ def open_inputs(
         folder: a temporary folder for downloaded files.
         options: how they are downloaded.
         listener: receives the events of downloads.
-        warn: receives a warning for each name without images.
+        warn: receives a warning for each name without images, and if a live source drops.
         report_error: receives the reason if a video ends too early.
+        reconnect_s: for how many seconds a live source that dropped is opened again.
 
     Raises:
         ImageError: a video cannot be opened, or there is no image at all.
@@ -98,7 +103,12 @@ def open_inputs(
             else:
                 images.append(ImageInput(path, shown))
         elif _is_live(name):
-            source = open_source(name, report_error=report_error)
+            source = open_source(
+                name,
+                report_error=report_error,
+                reconnect_s=reconnect_seconds(name, reconnect_s),
+                warn=warn,
+            )
             videos.append(VideoInput(source, _stem_of_live(name), is_live=True))
         elif os.path.isfile(name) and _is_video(Path(name)):
             source = open_source(name, report_error=report_error)
@@ -108,6 +118,13 @@ def open_inputs(
     if plain:
         images += [ImageInput(path, str(path)) for path in expand_image_paths(plain, warn)]
     return RunInputs(tuple(images), tuple(videos))
+
+
+def reconnect_seconds(name: str, chosen_s: float | None) -> float:
+    """For how long a source that dropped is opened again; ``chosen_s`` is what the user chose."""
+    if chosen_s is not None:
+        return chosen_s
+    return _RECONNECT_S if "://" in name else 0.0
 
 
 def _is_file_address(name: str) -> bool:

@@ -271,6 +271,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_sources import open_source
     from posezoo.video.player import ExecutionMode, Player, format_summary, summarize_run
+    from posezoo.video.run_inputs import reconnect_seconds
     from posezoo.video.utilization_monitor import UtilizationMonitor
     from posezoo.video.window import Window, require_display
 
@@ -282,7 +283,13 @@ def run(args: argparse.Namespace) -> int:
             console.print_error(error)
 
         # The requirements are checked before anything is downloaded or computed.
-        source = open_source(args.input, rounds=args.loop, report_error=report_error)
+        source = open_source(
+            args.input,
+            rounds=args.loop,
+            report_error=report_error,
+            reconnect_s=reconnect_seconds(args.input, args.reconnect),
+            warn=console.warn,
+        )
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)

@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         chosen = _choose_model(args, context)
         _require_runnable(chosen, args.detector, context)
         if args.input:
-            inputs = _open_inputs(args.input, context, stack, failures)
+            inputs = _open_inputs(args, context, stack, failures)
         else:
             inputs = _download_samples(context, timer, console)
         _require_video(args, inputs)
@@ -215,16 +215,17 @@ class _Failures:
 
 
 def _open_inputs(
-    names: Sequence[str], context: Context, stack: ExitStack, failures: _Failures
+    args: argparse.Namespace, context: Context, stack: ExitStack, failures: _Failures
 ) -> RunInputs:
     console = failures.console
     return open_inputs(
-        names,
+        args.input,
         Path(stack.enter_context(TemporaryDirectory(prefix="posezoo-"))),
         context.download_options,
         listener=console,
         warn=console.warn,
         report_error=failures.report_video,
+        reconnect_s=args.reconnect,
     )
 
 
