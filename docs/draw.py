@@ -358,8 +358,6 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     return " ".join(words)
 
 
-DEFAULT_MODEL_DECISION = "docs/decisions/0010-blazepose-stays-the-default-model.md"
-
 PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
     "docs/decisions/README.md": decisions_page,
@@ -370,7 +368,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/accuracy.md": accuracy_page,
     "docs/judges.md": judges_page,
     "README.md": lambda: with_summary("README.md"),
-    DEFAULT_MODEL_DECISION: lambda: with_summary(DEFAULT_MODEL_DECISION),
     "docs/scaling.md": scaling_page,
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,

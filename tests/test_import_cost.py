@@ -131,7 +131,7 @@ def test_run_with_nothing_to_convert_imports_no_network_code(blazepose, tmp_path
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), numpy.zeros((64, 64, 3), numpy.uint8))
     folders = ["--weights_dir", str(blazepose.output_dir), "--output", str(tmp_path / "out")]
-    run = count_run("run", "--input", str(photo), *folders, "--quiet")
+    run = count_run("run", "blazepose-full", "--input", str(photo), *folders, "--quiet")
     assert set(HEAVY) & run.modules <= {"numpy", "openvino", "cv2"}
     assert run.functions <= 510
     assert run.files <= 78

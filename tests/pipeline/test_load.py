@@ -13,7 +13,8 @@ import posezoo
 from conftest import by_digest
 from fakes.dots import dots_network
 from posezoo import images
-from posezoo.errors import InferenceError, UnknownModelError
+from posezoo.errors import DownloadError, InferenceError, UnknownModelError
+from posezoo.events import WarningIssued
 from posezoo.pipeline import load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import open_context
@@ -39,6 +40,8 @@ DETECTOR, MOVENET = "person-detection-retail-0013", "movenet-singlepose-lightnin
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 #: In the mirror, unlike the default detector.
 BLAZEPOSE = "blazepose-full"
+#: No test reaches its host.
+OUT_OF_REACH = "yolox-tiny-coco"
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +131,35 @@ def test_movenet_with_the_detector_that_it_declares_still_tracks_in_videos(conte
     irs = {**load.detector_irs(spec, context), **own}
     assert load.compile_estimator(spec, context, irs).can_track
     assert not load.compile_estimator(spec, asked(context, BLAZEPOSE), irs).can_track
+
+
+@pytest.fixture
+def npm_context(npm_mirror, folder) -> Context:
+    """A context whose mirror has the default detector, too."""
+    flags = {"output_dir": folder, "mirror": (str(npm_mirror),), "attempts": 1}
+    return open_context(to_settings(read_settings(flags)))
+
+
+def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_context):
+    spec = replace(npm_context.registry.find(MOVENET), people=People(OUT_OF_REACH, OUT_OF_REACH))
+    events: list[object] = []
+    prepared = load.Loader(npm_context, listener=events.append).prepare(load.ChosenModel(spec))
+    assert prepared.compile().people_from == DEFAULT_DETECTOR
+    (warned,) = [
+        event.message
+        for event in events
+        if isinstance(event, WarningIssued) and OUT_OF_REACH in event.message
+    ]
+    assert warned.startswith(
+        f"{OUT_OF_REACH} cannot be downloaded now, so {DEFAULT_DETECTOR} finds the people: "
+    )
+
+
+def test_a_detector_that_the_user_named_is_not_replaced(npm_context):
+    named = asked(npm_context, OUT_OF_REACH)
+    spec = named.registry.find(MOVENET)
+    with pytest.raises(DownloadError, match=OUT_OF_REACH.split("-")[0]):
+        load.Loader(named, OUT_OF_REACH).prepare(load.ChosenModel(spec))
 
 
 @pytest.mark.slow

@@ -150,6 +150,21 @@ def walk_to_the_right(frames: int) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
+def test_if_nobody_is_detected_the_whole_image_is_one_person_with_enough_score(dots, networks):
+    nobody = load_ir(boxes_network(networks))
+    places, _ = draw_person(3)
+    image = dotted(IMAGE, places, 8)
+    alone = dots()
+    (expected,) = alone(image)
+    assert alone.with_detector(nobody)(image) == []
+    (pose,) = alone.with_detector(nobody, whole_image=expected.score)(image)
+    assert np.array_equal(pose.keypoints, expected.keypoints)
+    assert pose.people_from == pose.to_json()["people_from"] == "the whole image"
+    assert "people_from" not in expected.to_json()
+    too_much = np.nextafter(expected.score, 1)
+    assert alone.with_detector(nobody, whole_image=too_much)(image) == []
+
+
 def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
     """The detector sees the person at the place of the first frame in all of them."""
     walk = walk_to_the_right(12)

@@ -74,6 +74,11 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Iter
             f"It processes one person at a time: {detector} finds the people first; {named} names"
             " another."
         )
+    if people.whole_image is not None:
+        yield (
+            "If nobody is found in a photo, the whole photo is taken as one person, who is kept"
+            f" with a score of {people.whole_image:g} or more."
+        )
     if people.video == TRACKING:
         yield (
             "In a video, it follows one person: each frame is cropped to the person in the frame"

@@ -94,8 +94,8 @@ def test_without_options_the_usage_is_short(name):
     )
     assert ended.returncode == 2
     usage, error = ended.stderr.splitlines()
-    assert usage.startswith("usage: human_pose_estimation_demo.py -m MODEL -i INPUT [options]")
-    assert error.endswith(": error: the following arguments are required: -m/--model, -i/--input")
+    assert usage.startswith("usage: human_pose_estimation_demo.py -i INPUT [-m MODEL] [options]")
+    assert error.endswith(": error: the following arguments are required: -i/--input")
 
 
 def test_the_script_runs_without_an_installation(tiny, video):
@@ -631,7 +631,7 @@ def test_if_nobody_is_found_it_says_why_and_what_to_try(demo, real, mirror, tmp_
     assert missed.code == 0
     assert missed.out.splitlines()[-1].startswith(
         "hint: the person detector person-detection-retail-0013 found no person with a score of 0.5 or more; try "
-        "--min_person_score 0.25, or --detector none if one person fills the photo, or posezoo run movenet-multipose"
+        "--min_person_score 0.25, or --detector none if one person fills the photo, or posezoo run posenet-mobilenet-v1"
     )
     assert "found no person" not in demo(*movenet, "blazepose-full").out
     assert (

