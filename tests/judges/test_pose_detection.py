@@ -7,7 +7,7 @@ Photos of the input's size are what decoders are judged by. Others are resized, 
 publisher's MoveNet takes the ends of the photo for the centers of its outermost pixels, MultiPose and PoseNet begin at
 the corner of the photo instead of half a pixel before the center of the first pixel; MoveNet also truncates the result
 to whole numbers. We count as networks are trained, from the centers of pixels. Resized in the publisher's way, the
-photo gives the publisher's result; of PoseNet, whose photo is not rounded there, nearly.
+photo gives the publisher's result.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,16 @@ import numpy as np
 import pytest
 
 from judges.agreement import Agreement
-from judges.photos import cut_square
+from judges.photos import continuous, cut_square, pixel_indices
+from posezoo import decode
+from posezoo.convert.reference_outputs import EXACT
+from posezoo.ir.openvino_import import openvino_core
 from posezoo.pipeline.get import get_irs
+from posezoo.pose.keypoints import Pose
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.loading import load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.spec.model import ModelSpec, Precision
 
 pytestmark = pytest.mark.slow
 
@@ -88,32 +93,48 @@ def judged(tfjs_models):
 
 
 @pytest.fixture
-def ours(zoo, tfjs_models):
-    """A model of the zoo, made from these files."""
+def irs(zoo, tfjs_models):
+    """A model of the zoo, and its IR, made from these files."""
 
-    def load(name: str, **options: Any) -> Estimator:
+    def convert(name: str) -> tuple[ModelSpec, Mapping[str, Path]]:
         spec = zoo.registry.find(name)
         for file in spec.files:
             target = zoo.layout.file_path(spec, file)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(tfjs_models / file.name, target)
-        return load_estimator(spec, get_irs(spec, Precision.FP32, zoo), LoadOptions(**options))
+        return spec, get_irs(spec, Precision.FP32, zoo)
+
+    return convert
+
+
+@pytest.fixture
+def ours(irs):
+    """A model of the zoo, loaded."""
+
+    def load(name: str, **options: Any) -> Estimator:
+        return load_estimator(*irs(name), LoadOptions(**options))
 
     return load
 
 
 def compare(
     judged: list[Any],
-    estimator: Estimator,
+    find: Callable[[np.ndarray], list[Pose]],
     pictures: list[np.ndarray],
     seen: list[np.ndarray] | None = None,
+    *,
+    points: Callable[[Pose], np.ndarray] = continuous,
 ) -> Agreement:
-    """What the publisher found in pictures, and we in them or in what is ``seen`` of them."""
+    """What the publisher found in pictures, and we in them or in what is ``seen`` of them.
+
+    MoveNet's publisher multiplies shares of the input with the sides of the picture, so its coordinates are
+    continuous, as ours; PoseNet's are indices of pixels, which it mirrors to width - 1 - x.
+    """
     version = json.loads((PACKAGE / "package.json").read_text("utf-8"))["version"]
     agreement = Agreement(f"pose-detection {version}")
     for picture, people, shown in zip(pictures, judged, seen or pictures, strict=True):
         scale = len(picture) / len(shown)
-        found = [scale * pose.keypoints[:, :2] for pose in estimator(shown)]
+        found = [scale * points(pose) for pose in find(shown)]
         agreement.add([person[:, :2] for person in people], found)
     return agreement
 
@@ -175,19 +196,27 @@ def test_multipose_finds_the_people_of_its_publisher(judged, ours, squares):
     compare(people, estimator, squares, as_published).check(f"{model}_resized")
 
 
-def test_posenet_finds_the_people_of_its_publisher(judged, ours, squares):
+def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares):
     options = {
         "config": POSENET,
         "estimation": {"maxPoses": 20, "scoreThreshold": 0.5, "nmsRadius": 20},
     }
     small = reduced(squares, 385)
     keeps_all = {"min_score": 0, "max_people": 20}
-    estimator = ours("posenet-mobilenet-v1", target_size=385, decoder_options=keeps_all)
-    compare(judged("posenet", "posenet", small, **options), estimator, small).check("posenet")
+    model = "posenet-mobilenet-v1"
+    estimator = ours(model, target_size=385, decoder_options=keeps_all)
+    people = judged("posenet", "posenet", small, **options)
+    compare(people, estimator, small, points=pixel_indices).check("posenet")
     people = judged("posenet", "posenet", squares, **options)
-    compare(people, estimator, squares).record("posenet_photos")
-    # The publisher's network gets floats, and ours whole numbers.
-    as_published = [
-        resized(each, from_corner(len(each), 385)).round().astype(np.uint8) for each in squares
-    ]
-    compare(people, estimator, squares, as_published).record("posenet_resized")
+    compare(people, estimator, squares, points=pixel_indices).record("posenet_photos")
+    # The publisher's network gets floats, and a picture of ours has whole numbers.
+    spec, files = irs(model)
+    network = openvino_core().compile_model(files[model], "CPU", EXACT)
+
+    def find(floats: np.ndarray) -> list[Pose]:
+        outputs = network(floats[None])
+        maps = {port.role: outputs[port.name] for port in spec.outputs}
+        return decode("posenet", maps, (385, 385), **keeps_all)
+
+    as_published = [resized(each, from_corner(len(each), 385)) for each in squares]
+    compare(people, find, squares, as_published).check("posenet_resized")
