@@ -78,8 +78,8 @@ def decode(
     Coordinates are continuous: (0, 0) is the top left corner of the input, (width, height) its
     bottom right corner, and (0.5, 0.5) the center of its top left pixel. Three decoders return the
     numbers of their published code, which are 0.5 px less on both axes: for heatmap, posenet and
-    simcc, (0, 0) is the center of the top left pixel. The poses of ``load`` are in image pixels, and
-    continuous for every model.
+    simcc, (0, 0) is the center of the top left pixel. The poses of ``load`` are in image pixels,
+    and continuous for every model.
 
     The outputs that each decoder takes:
 
