@@ -1,4 +1,4 @@
-"""Networks that find people made of discs, in the forms of RTMO, RTMDet, YOLOX and RF-DETR.
+"""Networks that find people made of discs, in the forms of RTMO, RTMDet, YOLOX, YOLO-pose and RF-DETR.
 
 A person is a group of discs of the six colors. Each cell sees the square around it: the middle of a color there is a
 keypoint, and the share of the colors that are there is the score. Photos have saturated colors in many places, so these
@@ -159,6 +159,22 @@ class RfDetrDiscs(nn.Module):
         return dets[None], labels[None], rows[keep][:, colors][None]
 
 
+class YoloPoseDiscs(nn.Module):
+    """YOLO-pose's form: RGB, 0 to 1; a column for each cell, with the middle of a box and its sides."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.find = DiscPeople(side, (8, 16, 32))
+
+    def forward(self, image: Tensor) -> Tensor:
+        boxes, scores, places, seen = self.find(255 * image.flip(1))
+        colors = torch.arange(JOINTS) % len(COLORS)
+        keypoints = torch.cat((places, seen[..., None]), 2)[:, colors].flatten(1)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        columns = (boxes[:, :2] + sides / 2, sides, scores[:, None], keypoints)
+        return torch.cat(columns, 1).T[None]
+
+
 def rtmo_discs(folder: Path, side: int) -> bytes:
     return export_onnx(folder, RtmoDiscs(side), side, ["input", "dets", "keypoints"])
 
@@ -169,6 +185,10 @@ def rtmdet_discs(folder: Path, side: int) -> bytes:
 
 def yolox_discs(folder: Path, side: int) -> bytes:
     return export_onnx(folder, YoloxDiscs(side), side, ["images", "output"])
+
+
+def yolo_pose_discs(folder: Path, side: int) -> bytes:
+    return export_onnx(folder, YoloPoseDiscs(side), side, ["images", "output"])
 
 
 def rf_detr_discs(folder: Path, side: int) -> bytes:
