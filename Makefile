@@ -138,7 +138,7 @@ TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervisi
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
 build/judges/.installed:
 	$(PIP) install --no-deps --target build/judges \
-	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 $(TRACKERS)
+	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS)
 	@touch $@
 
 # BlazePose's publisher, which needs numpy 1 (1 GB). Newer versions have no mp.solutions.
@@ -164,7 +164,7 @@ build/tfjs-judge/.installed:
 # The packages first: they fit each Python.
 JUDGES = build/judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed) \
   build/mediapipe-env/.installed
-judges: $(JUDGES)  ## publishers' own programs, which tests compare with ours: rtmlib, transformers, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers
+judges: $(JUDGES)  ## publishers' own programs, which tests compare with ours: rtmlib, transformers, rfdetr, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

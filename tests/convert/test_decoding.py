@@ -519,6 +519,21 @@ def test_frames_are_fitted_as_in_numpy_before_rounding(size, layout, stretches, 
     assert fitted.shape == wanted.shape and np.abs(fitted - wanted).max() <= 0.01
 
 
+@pytest.mark.parametrize("size", [(640, 427), (333, 500), (191, 90)])
+@pytest.mark.parametrize("sizing", [InputSizing(), TOP_LEFT_ON_GREY], ids=["middle", "corner"])
+def test_boxes_are_mapped_to_the_frame_as_in_numpy(size, sizing):
+    fit = FrameFit("NHWC", SIZE, False, (0.0, 0.0, 0.0), sizing)
+    frame = ops.parameter([1, -1, -1, 3], np.uint8)
+    box = np.float32([[10, 20, 190, 120]])
+    compiled = ov.Core().compile_model(
+        ov.Model([fit.to_frame(ops.constant(box), frame)], [frame]), "CPU", EXACT
+    )
+    image = np.zeros((*size[::-1], 3), np.uint8)
+    view, _ = letterbox_image(image, SIZE, sizing=sizing)
+    wanted = view.to_image(box.reshape(2, 2)).ravel()
+    assert compiled([image[None]])[0][0] == pytest.approx(wanted, abs=1e-3)
+
+
 def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):
     spec, layout = decoded_network(tmp_path, output="scores")
     xml = convert_model(spec, layout).irs[Precision.FP16]

@@ -1,4 +1,4 @@
-"""Networks that find people made of discs, in the forms of RTMO, RTMDet and YOLOX.
+"""Networks that find people made of discs, in the forms of RTMO, RTMDet, YOLOX, YOLO-pose and RF-DETR.
 
 A person is a group of discs of the six colors. Each cell sees the square around it: the middle of a color there is a
 keypoint, and the share of the colors that are there is the score. Photos have saturated colors in many places, so these
@@ -138,6 +138,43 @@ class YoloxDiscs(nn.Module):
         return torch.cat(rows, 1)[None]
 
 
+class RfDetrDiscs(nn.Module):
+    """RF-DETR Keypoint's form: RGB; boxes and keypoints as shares of the sides, logits, and certain keypoints."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.find = DiscPeople(side, (16, 32), MEAN, SCALE)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        boxes, scores, places, seen = self.find(image.flip(1))
+        keep = select_people(boxes[None], scores[None, :, None])[0]
+        side = image.shape[3]
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        dets = torch.cat((middles, boxes[:, 2:] - boxes[:, :2]), 1)[keep] / side
+        person = torch.logit(scores[keep], 1e-6)[:, None]
+        findable = torch.logit(seen, 1e-6)[..., None]
+        rows = torch.cat((places / side, findable, findable, *[1 - findable * 0] * 4), 2)
+        colors = torch.arange(JOINTS) % len(COLORS)
+        labels = torch.cat((person, person * 0 - 9), 1)
+        return dets[None], labels[None], rows[keep][:, colors][None]
+
+
+class YoloPoseDiscs(nn.Module):
+    """YOLO-pose's form: RGB, 0 to 1; a column for each cell, with the middle of a box and its sides."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.find = DiscPeople(side, (8, 16, 32))
+
+    def forward(self, image: Tensor) -> Tensor:
+        boxes, scores, places, seen = self.find(255 * image.flip(1))
+        colors = torch.arange(JOINTS) % len(COLORS)
+        keypoints = torch.cat((places, seen[..., None]), 2)[:, colors].flatten(1)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        columns = (boxes[:, :2] + sides / 2, sides, scores[:, None], keypoints)
+        return torch.cat(columns, 1).T[None]
+
+
 def rtmo_discs(folder: Path, side: int) -> bytes:
     return export_onnx(folder, RtmoDiscs(side), side, ["input", "dets", "keypoints"])
 
@@ -148,6 +185,14 @@ def rtmdet_discs(folder: Path, side: int) -> bytes:
 
 def yolox_discs(folder: Path, side: int) -> bytes:
     return export_onnx(folder, YoloxDiscs(side), side, ["images", "output"])
+
+
+def yolo_pose_discs(folder: Path, side: int) -> bytes:
+    return export_onnx(folder, YoloPoseDiscs(side), side, ["images", "output"])
+
+
+def rf_detr_discs(folder: Path, side: int) -> bytes:
+    return export_onnx(folder, RfDetrDiscs(side), side, ["input", "dets", "labels", "keypoints"])
 
 
 def draw_people(seed: int) -> np.ndarray:

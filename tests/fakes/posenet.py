@@ -57,6 +57,39 @@ def _last_axis(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([vectors[..., 1], vectors[..., 0]], axis=-1)
 
 
+def spot_network(xml: Path, size: tuple[int, int]) -> Path:
+    """An IR from (1, 3, H, W) to PoseNet's maps: all keypoints are in the middle of what is bright.
+
+    Cells lie from the first to the last pixel of the input, of this width and height.
+    """
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    image = ops.parameter([1, 3, size[1], size[0]], np.float32, name="image")
+    reach = np.arange(-STRIDE, STRIDE + 1)
+    y, x = np.broadcast_arrays(reach[:, None], reach)
+    near = STRIDE - np.hypot(y, x).clip(0, STRIDE)
+    windows = np.stack([near / 1e4, np.ones_like(near), y, x]).astype(np.float32)
+    kernel = ops.constant(np.repeat(windows[:, None], 3, axis=1))
+    maps = ops.convolution(image, kernel, [STRIDE] * 2, [STRIDE] * 2, [STRIDE] * 2, [1, 1])
+    shares, total, down, across = ops.split(maps, ops.constant(1), 4).outputs()
+    total = ops.add(total, ops.constant(np.float32(1e-3)))
+    zero = ops.multiply(total, ops.constant(np.float32(0)))
+    channels = {
+        "heatmap": [ops.subtract(shares, ops.constant(np.float32(3)))] * 17,
+        "offset": [ops.divide(down, total)] * 17 + [ops.divide(across, total)] * 17,
+        "displacement_fwd": [zero] * 32,
+        "displacement_bwd": [zero] * 32,
+    }
+    results = []
+    for name, parts in channels.items():
+        last = ops.transpose(ops.concat(parts, 1), ops.constant(np.array([0, 2, 3, 1])))
+        last.output(0).set_names({name})
+        results.append(last)
+    ov.save_model(ov.Model(results, [image], "spot"), xml, compress_to_fp16=False)
+    return xml
+
+
 def random_maps(seed: int, height: int, width: int, *, step: float) -> Maps:
     """Maps without people. Positions are multiples of ``step``: with 8, many lie between two cells."""
     random = np.random.RandomState(seed)  # the same numbers in every version of numpy

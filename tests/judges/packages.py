@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,24 @@ def judge(name: str) -> ModuleType:
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     return pytest.importorskip(name, reason="needs make judges")
+
+
+def rfdetr_module(name: str) -> ModuleType:
+    """One module of rfdetr: the whole package needs torchvision, whose wheels do not load with PyTorch for CPUs alone.
+
+    ``box_ops`` imports a function from there that no module of ours uses.
+    """
+    if not (FOLDER / "rfdetr").is_dir():
+        pytest.skip("needs make judges")
+    for package in ("rfdetr", "rfdetr.models", "rfdetr.utilities"):
+        module = sys.modules.setdefault(package, ModuleType(package))
+        module.__path__ = [str(FOLDER / package.replace(".", "/"))]
+    boxes = ModuleType("torchvision.ops.boxes")
+    boxes.box_area = None
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (ModuleType("torchvision"), ModuleType("torchvision.ops"), boxes):
+            patch.setitem(sys.modules, module.__name__, module)
+        return importlib.import_module(f"rfdetr.{name}")
 
 
 def mediapipe_python() -> Path:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.pose.keypoints import Pose
+from posezoo.pose.keypoints import Pose, to_pixel_indices
 
 
 def pixel_indices(pose: Pose) -> np.ndarray:
     """(K, 2): a pose's keypoints, counted from the center of the first pixel, as in COCO's files."""
-    return pose.keypoints[:, :2] - 0.5
+    return to_pixel_indices(pose.keypoints)[:, :2]
+
+
+def continuous(pose: Pose) -> np.ndarray:
+    """(K, 2): a pose's keypoints, counted from the corner of the first pixel."""
+    return pose.keypoints[:, :2]
 
 
 def random_boxes(count: int, size: tuple[int, int], seed: int) -> np.ndarray:

@@ -36,12 +36,17 @@ def without_network(pipeline, size: tuple[int, int]):
 
 
 @pytest.mark.parametrize(("name", "side"), [("YOLOX", 416), ("YOLOX", 640), ("RTMDet", 320)])
-def test_detectors_see_the_same_pixels(rtmlib, pictures, name, side):
+def test_detectors_see_the_same_pixels_and_divide_by_the_same_ratio(rtmlib, pictures, name, side):
+    """Of photos, and of pictures with sides like photos."""
     pipeline = without_network(getattr(rtmlib, name), (side, side))
-    for picture in pictures:
-        seen, _ = pipeline.preprocess(picture)
-        _, ours = letterbox_image(picture, (side, side), 114, sizing=TOP_LEFT_ON_GREY)
+    rng = np.random.default_rng(side)
+    sizes = rng.integers(150, 641, (142, 2))
+    drawn = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    for picture in [*pictures, *drawn]:
+        seen, ratio = pipeline.preprocess(picture)
+        view, ours = letterbox_image(picture, (side, side), 114, sizing=TOP_LEFT_ON_GREY)
         assert np.array_equal(ours, seen)
+        assert view.matrix.tolist() == [[ratio, 0, 0], [0, ratio, 0]]
 
 
 def test_yolox_finds_three_hundred_people(rtmlib):

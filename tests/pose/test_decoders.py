@@ -260,8 +260,8 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         people = zeros(1, 6, 56)
         people[0, 3, :51], people[0, 3, 55] = np.tile(np.float32([y / 64, x / 64, 0.9]), 17), 0.8
         return {"people": people}
-    if decoder == "posenet":
-        return people_maps(np.full((1, 17, 2), (x, y)), (65, 65))
+    if decoder == "posenet":  # from the center of the first pixel
+        return people_maps(np.full((1, 17, 2), (x - 0.5, y - 0.5)), (65, 65))
     if decoder == "nanodet":  # seen from the center of a cell, (52, 52)
         maps = {role: zeros(*each.shape) for role, each in NOBODY["nanodet"].items()}
         maps["scores_8"][0, 54, 0] = 0.9
@@ -306,7 +306,7 @@ def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", DECODERS.builtin)
-def test_coordinates_are_counted_from_the_corner_except_of_two_decoders(name):
+def test_coordinates_are_counted_from_the_corner_except_of_three_decoders(name):
     """As ``decode`` says; maps of people are drawn with the center of the first cell at half a cell."""
     x, y = 32.5, 24.5
     if name in ("openpose", "associative_embedding"):
@@ -328,4 +328,4 @@ def test_coordinates_are_counted_from_the_corner_except_of_two_decoders(name):
         expected = (32, 24) if find_decoder(name).has_pixel_centers else (x, y)
         first = pose.box[:2] if find_decoder(name).finds_boxes else pose.keypoints[0, :2]
         assert tuple(first) == pytest.approx(expected, abs=0.01)
-    assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "simcc"))
+    assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "posenet", "simcc"))

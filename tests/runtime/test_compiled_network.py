@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose.test_decoders import NOBODY
 from posezoo.errors import InferenceError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph
+from posezoo.runtime.loading import load_ir
 from posezoo.runtime.runtime_config import RuntimeConfig
 
 pytest.importorskip("openvino")
@@ -101,6 +103,30 @@ def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_
     network = CompiledNetwork(xml)
     assert list(network.outputs) == ["simcc_x"]
     assert list(network({"image": np.ones((1, 3, 4, 4), np.float32)})) == ["simcc_x"]
+
+
+#: Their models name the outputs; with one person, RTMO's outputs have MoveNet's shapes.
+DECLARED = {"blazepose", "nanodet", "yolox", "rtmo"}
+
+
+@pytest.mark.parametrize("name", sorted(NOBODY.keys() - DECLARED))
+def test_each_decoder_finds_outputs_that_openvino_merges_with_other_tensors(tmp_path, name):
+    """The decoder's name for an output is the second one in the alphabet."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    image = ops.parameter([1, 3, 64, 64], np.float32, name="image")
+    nothing = ops.reduce_sum(ops.multiply(image, np.float32(0)), np.array([0, 1, 2, 3]))
+    results = []
+    for role, values in NOBODY[name].items():
+        inner = ops.add(nothing, ops.constant(np.float32(values)))
+        inner.output(0).set_names({f"a_{role}"})
+        results.append(ops.reshape(inner, np.array(np.shape(values)), special_zero=False))
+        results[-1].output(0).set_names({role})
+    xml = tmp_path / "merged.xml"
+    ov.save_model(ov.Model(results, [image], "merged"), xml)
+    estimator = load_ir(xml)
+    assert estimator.decoder == name and estimator(np.zeros((64, 64, 3), np.uint8)) == []
 
 
 def test_bytes_are_taken_for_numbers(small_ir, image):

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from fakes.people import likeness
+from fakes.posenet import spot_network
 from posezoo.convert.reference_outputs import EXACT
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.pipeline.get import get_irs
-from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.loading import load_estimator, load_ir
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision
 
 pytest.importorskip("cv2")
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,22 @@ def found(estimator, photos) -> int:
     )
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize(("column", "row"), [(40, 52), (50, 65), (55, 68), (64, 64)])
+def test_a_coco_file_states_the_pixel_that_was_drawn(tmp_path, scale, column, row):
+    """Of a square of 5 x 5 whole pixels of the input, the one in the third column and row."""
+    estimator = load_ir(spot_network(tmp_path / "spot.xml", (129, 113)))
+    assert estimator.decoder == "posenet"
+    seen = np.zeros((113, 129, 3), np.uint8)
+    seen[row - 2 : row + 3, column - 2 : column + 3] = 255
+    (pose,) = estimator(seen.repeat(scale, axis=0).repeat(scale, axis=1))
+    stated = np.reshape(pose.to_coco()["keypoints"], (17, 3))[:, :2]
+    # The middle of the pixels that one pixel of the input shows.
+    middle = scale * np.array([column, row]) + (scale - 1) / 2
+    assert np.abs(stated - middle).max() <= 0.05
+
+
+@pytest.mark.slow
 def test_the_ir_of_any_size_computes_what_tensorflow_js_computed_at_the_files_size(parts, shared):
     """With BGR from 0 to 255: the IR applies mean and scale and reverses the channels."""
     stored = np.load(shared / "facts/reference/tfjs/posenet.npz")
@@ -52,6 +68,7 @@ def test_the_ir_of_any_size_computes_what_tensorflow_js_computed_at_the_files_si
         assert np.abs(actual - expected).max() <= 1e-3 * np.abs(expected).max(), port.name
 
 
+@pytest.mark.slow
 def test_people_of_real_photos_are_at_their_annotations(parts, photos):
     """The default input has the aspect of each photo; more people fit in than in a square."""
     spec, irs = parts
@@ -63,6 +80,7 @@ def test_people_of_real_photos_are_at_their_annotations(parts, photos):
     assert found(square, photos) < found(estimator, photos)
 
 
+@pytest.mark.slow
 def test_one_person_is_found_where_several_are(parts, photos):
     spec, irs = parts
     photo, (person,) = next((photo, people) for photo, people in photos if len(people) == 1)

@@ -76,10 +76,10 @@ def decode(
     input.
 
     Coordinates are continuous: (0, 0) is the top left corner of the input, (width, height) its
-    bottom right corner, and (0.5, 0.5) the center of its top left pixel. Two decoders return the
-    numbers of their published code, which are 0.5 px less on both axes: for heatmap and simcc, (0,
-    0) is the center of the top left pixel. The poses of ``load`` are in image pixels, and
-    continuous for every model.
+    bottom right corner, and (0.5, 0.5) the center of its top left pixel. Three decoders return the
+    numbers of their published code, which are 0.5 px less on both axes: for heatmap, posenet and
+    simcc, (0, 0) is the center of the top left pixel. The poses of ``load`` are in image pixels,
+    and continuous for every model.
 
     The outputs that each decoder takes:
 

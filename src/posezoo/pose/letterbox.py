@@ -124,8 +124,8 @@ class InputSizing:
         padding: the value of all channels outside the image, 0..255.
         centered: whether the image is in the middle of the input; otherwise it is in the upper left
             corner.
-        truncates: whether the sides of the resized image are cut to whole pixels; otherwise they
-            are rounded.
+        truncates: whether the sides of the resized image are cut to whole pixels, and points are
+            mapped as if they were not, as YOLOX's published code; otherwise they are rounded.
     """
 
     stride: int = 32
@@ -186,7 +186,7 @@ def letterbox_image(
     """Letterbox an image: the transform, and the network's input, (height, width, 3).
 
     The resized image has integer sides, so a resize is enough, which takes half the time of a warp.
-    Therefore the scales of x and y differ slightly.
+    Therefore the scales of x and y differ slightly, except if sides are truncated.
 
     Outside the image, all channels have the value ``padding``, 0..255, or one for each. ``sizing``
     says where the image is in the input, and how its sides are rounded. With ``stretches``, it
@@ -199,16 +199,18 @@ def letterbox_image(
     if not stretches:
         to_integer = int if sizing.truncates else round
         inner = (max(1, to_integer(scale * width)), max(1, to_integer(scale * height)))
+    scales = (inner[0] / width, inner[1] / height)
+    if sizing.truncates and not stretches:
+        scales = (scale, scale)
     left = 0
     top = 0
     if sizing.centered:
         left = (size[0] - inner[0]) // 2
         top = (size[1] - inner[1]) // 2
-    matrix = np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]])
-    transform = ImageTransform(matrix, size)
+    transform = ImageTransform(np.array([[scales[0], 0, left], [0, scales[1], top]]), size)
     letterboxed: Image = np.full((size[1], size[0], 3), padding, image.dtype)
     inside = letterboxed[top : top + inner[1], left : left + inner[0]]
-    reduced = _shrink(image, transform.scales)
+    reduced = _shrink(image, scales)
     cv2.resize(reduced, inner, dst=inside, interpolation=cv2.INTER_LINEAR)
     return transform, letterboxed
 

@@ -245,6 +245,8 @@ DECODER = DecoderType(
     needs="maps of 17, 34, 32 and 32 channels",
     rules=(_RULES,),
     visible_score=MAXIMUM_IS_VISIBLE,
+    # The published code mirrors a keypoint to width - 1 - x.
+    has_pixel_centers=True,
     input_sizing=InputSizing(stride=16, extra=1, default_target=385, by_height=False),
     approach="bottom-up",
 )

@@ -56,12 +56,8 @@ class FrameFit:
         They are the side of the squares of pixels that are averaged, the sides of the averaged
         frame, its sides in the input, and its left and top there.
         """
-        axes = [self.layout.index("W"), self.layout.index("H")]
-        sides = take(ops.shape_of(frame, "i32"), axes, 0)
         target = integers(self.size)
-        scale = to_float(target) / to_float(sides)
-        if not self.stretches:
-            scale = ops.reduce_min(scale, integers([0]), keep_dims=True)
+        sides, scale = self._scale(frame)
         count = ops.floor(constant(1 / KEPT_RESOLUTION) / scale)
         step = ops.maximum(ops.convert(count, "i32"), integers([1, 1]))
         inner = ops.minimum(ops.maximum(self._whole(scale, sides, target), integers(1)), target)
@@ -69,6 +65,15 @@ class FrameFit:
         if self.sizing.centered:
             begin = (target - inner) / integers(2)
         return step, sides / step, inner, begin
+
+    def _scale(self, frame: Any) -> tuple[Any, Any]:
+        """The sides of the frame, and the pixels of the input for one of its pixels."""
+        axes = [self.layout.index("W"), self.layout.index("H")]
+        sides = take(ops.shape_of(frame, "i32"), axes, 0)
+        scale = to_float(integers(self.size)) / to_float(sides)
+        if not self.stretches:
+            scale = ops.reduce_min(scale, integers([0]), keep_dims=True)
+        return sides, scale
 
     def _whole(self, scale: Any, sides: Any, target: Any) -> Any:
         """The sides of the frame in the input, i32 (2,), in whole pixels."""
@@ -130,6 +135,8 @@ class FrameFit:
         """
         step, shrunk, inner, begin = map(to_float, self._places(frame))
         scale = shrunk * step / inner
+        if self.sizing.truncates and not self.stretches:
+            scale = ops.broadcast(constant([1]) / self._scale(frame)[1], integers([2]))
         if len(values.shape) == 2:
             scales = [scale, scale]
             begins = [begin, begin]

@@ -1,0 +1,77 @@
+"""rfdetr's own pre- and postprocessing and ours, with the same network file.
+
+The network finds discs of colors, so it sees an exchange of red and blue. The judge is the preprocessing that rfdetr has
+for exported files, in NumPy, and its ``PostProcess``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fakes.disc_people import draw_people, rf_detr_discs
+from fakes.published_models import MEAN, SCALE
+from judges.agreement import Agreement
+from judges.packages import name_of, rfdetr_module
+from posezoo.convert.reference_outputs import EXACT
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.runtime.loading import load_ir
+
+pytestmark = pytest.mark.slow
+
+ov = import_openvino()
+SIDE = 576
+# The default of RFDETR.predict.
+THRESHOLD = 0.5
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """As rfdetr exports it."""
+    folder = tmp_path_factory.mktemp("rfdetr")
+    return ov.Core().read_model(rf_detr_discs(folder, SIDE))
+
+
+@pytest.fixture(scope="module")
+def estimator(network, tmp_path_factory):
+    """The IR takes BGR, 0 to 255, as those of posezoo."""
+    steps = ov.preprocess.PrePostProcessor(network.clone())
+    image = steps.input()
+    image.tensor().set_color_format(ov.preprocess.ColorFormat.BGR).set_layout(ov.Layout("NCHW"))
+    image.preprocess().convert_color(ov.preprocess.ColorFormat.RGB).mean(MEAN).scale(SCALE)
+    image.model().set_layout(ov.Layout("NCHW"))
+    xml = tmp_path_factory.mktemp("ir") / "rf_detr.xml"
+    ov.save_model(steps.build(), xml, compress_to_fp16=False)
+    return load_ir(xml)
+
+
+@pytest.fixture(scope="module")
+def judged(network):
+    """Keypoints (17, 2) of each person, as rfdetr finds them in a picture."""
+    preprocess = rfdetr_module("export._runtime.preprocess").preprocess_to_nchw
+    postprocess = rfdetr_module("models.postprocess").PostProcess(100, [17])
+    compiled = ov.Core().compile_model(network, "CPU", EXACT)
+
+    def find(picture: np.ndarray) -> list[np.ndarray]:
+        image = Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+        outputs = compiled(preprocess(image, SIDE, SIDE))
+        names = {"pred_boxes": "dets", "pred_logits": "labels", "pred_keypoints": "keypoints"}
+        tensors = {name: torch.tensor(outputs[output]) for name, output in names.items()}
+        (found,) = postprocess(tensors, torch.tensor([picture.shape[:2]]))
+        is_person = found["scores"] > THRESHOLD
+        return [person[:, :2] for person in found["keypoints"][is_person].numpy()]
+
+    return find
+
+
+def test_rf_detr_finds_the_people_of_rfdetr(judged, estimator, pictures):
+    """Both stretch the picture to the input; rfdetr does not round its values to whole numbers."""
+    assert estimator.decoder == "rf_detr"
+    agreement = Agreement(name_of("rfdetr"))
+    for picture in [*pictures, *[draw_people(seed) for seed in range(20)]]:
+        found = [pose.keypoints[:, :2] for pose in estimator(picture)]
+        agreement.add(judged(picture), found)
+    agreement.check("rf_detr")
