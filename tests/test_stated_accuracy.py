@@ -59,11 +59,8 @@ def recorded_ap(model: Model, precision: Precision, people: str) -> str:
     return f"{measured.figures['AP']:.3f}"
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/decisions/0010-blazepose-stays-the-default-model.md"]
-)
-def test_a_summary_states_the_ap_of_the_command_without_flags(page):
-    pairs = stated_pairs(page)
+def test_the_readme_states_the_ap_of_the_command_without_flags():
+    pairs = stated_pairs("README.md")
     assert len(pairs) >= 10
     for model, precision, people, ap in pairs:
         assert people == (people_from(model) or ITSELF), model.name
