@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.facts.comparison import select_accuracy, select_pipeline_speed
+from fakes.rows import best_rows
 from posezoo.pipeline.load import FALLBACK_MODEL
 from posezoo.pose.movenet_multipose import DECODER
 from posezoo.registry import open_registry
@@ -45,12 +45,11 @@ def test_the_models_for_a_slow_machine_are_the_fastest_of_the_table():
     text = (ROOT / "docs" / "howto" / "choose_a_model.md").read_text("utf-8")
     (row,) = [line for line in text.splitlines() if line.startswith("| a slow machine")]
     named = set(re.findall(r"`([a-z][\w.-]+)`", row))
-    registry, speeds = open_registry(), {}
-    for model in map(registry.find, registry.entries):
-        accuracy = select_accuracy(model) if model.task == "human_pose_estimation" else None
-        speed = select_pipeline_speed(model, accuracy.precision) if accuracy else None
-        if speed is not None:
-            speeds[model.name] = speed.figures["throughput_fps"]
+    speeds = {
+        row.model: row.values["throughput_fps"].number
+        for row in best_rows()
+        if row.task == "human_pose_estimation" and row.values["throughput_fps"]
+    }
     fastest = sorted(speeds, key=lambda name: -speeds[name])[: len(named)]
     assert named == set(fastest)
 

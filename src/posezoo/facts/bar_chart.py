@@ -78,7 +78,7 @@ def draw_chart(comparison: ModelComparison) -> Chart:
     """Lay out a comparison that has at least one row."""
     rows = comparison.rows
     columns = comparison.columns
-    names = [f"{row.model} {row.precision}" for row in rows]
+    names = [row.name for row in rows]
     licenses = [row.license for row in rows]
     notes = [*describe_measurement_settings(comparison)]
     left = _GAP + _width(names) + _GAP  # start of the first column

@@ -15,7 +15,6 @@ from posezoo.cards.markdown import one_line
 from posezoo.cards.measurement_tables import MeasurementTable, tabulate_measurements
 from posezoo.cards.skeleton_svg import keypoint_position, keypoint_side
 from posezoo.cards.usage_section import (
-    default_precision,
     format_shortest_command,
     render_example_section,
     render_usage_sections,
@@ -260,7 +259,7 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
     license.
     """
     facts = entry.facts
-    precision = default_precision(facts)
+    precision = facts.usual_precision
     command = ""
     if precision and _is_ours(facts):
         command = format_shortest_command(facts, precision)
