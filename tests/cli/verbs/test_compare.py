@@ -50,7 +50,9 @@ def test_the_table_shows_values_and_their_origin(checkout):
     assert light.split() == [
         *("light", "0.0", "d", "0.402", "d", "15.4", "d", "the", "model", "Apache-2.0"),
     ]
-    assert other.split() == ["other", "FP16", "the", "model", "31.5", "g", "30", "g", "Apache-2.0"]
+    assert other.split() == [
+        *("other", "0.0", "d", "31.5", "g", "30", "g", "the", "model", "Apache-2.0")
+    ]
     assert notes == [
         "g: measured on generated weights",
         "d: declared",
