@@ -402,8 +402,8 @@ def _select_most_common_setting(
     select: Callable[[Model], Iterable[Measurement]],
     metric: str,
 ) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
-    """The setting with which most subjects were measured, in one line, and the measurement of each
-    subject.
+    """The setting with which most models were measured, in one line, and the measurement of each
+    subject. So all verbs choose the same, whatever precisions they show.
 
     If two settings are equally common, the one of the newest measurement is chosen; if a subject
     has two measurements, the one with the larger metric. The setting is empty if nothing was
@@ -423,8 +423,8 @@ def _select_most_common_setting(
             best[subject] = max(both, key=lambda each: each.figures[metric])
 
     def rank(setting: str) -> tuple[int, str]:
-        measurements = by_setting[setting].values()
-        return len(measurements), max(measurement.date for measurement in measurements)
+        here = by_setting[setting]
+        return len({name for name, _ in here}), max(each.date for each in here.values())
 
     chosen = max(by_setting, key=rank, default="")
     return chosen, by_setting.get(chosen, {})
