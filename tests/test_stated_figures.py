@@ -42,8 +42,8 @@ def of_recommend(limits: tuple[str, ...], latency: str) -> Pairs:
         ap = ap_of(row)
         yield row.model, number(model["ap"]), ap and ap.number
         yield row.model, number(model["latency_ms"]), value(row, latency)
-        yield row.model, number(model["network_ms"]), value(row, "network_p50_ms")
-        yield row.model, model["download_bytes"], value(row, "transfer_bytes")
+        for key in COLUMNS.keys() - {"size_bytes"}:
+            yield row.model, number(model[key]), value(row, key)
         yield row.model, model["precision"], row.precision.value
 
 

@@ -31,27 +31,8 @@ def format_markdown(comparison: ModelComparison) -> str:
 
 def format_json(comparison: ModelComparison) -> str:
     """The JSON object that ``cli.verbs.compare`` describes."""
-    models = []
-    for row in comparison.rows:
-        values = {
-            key: (
-                {"number": value.number, "origin": value.origin.value, "how": value.conditions}
-                if value
-                else None
-            )
-            for key, value in row.values.items()
-        }
-        models.append(
-            {
-                "model": row.model,
-                "precision": row.precision.value,
-                "license": row.license,
-                "people_from": row.people_from,
-                **values,
-            }
-        )
     answer = {
-        "models": models,
+        "models": [row.as_json for row in comparison.rows],
         "speed_way": comparison.speed_setting,
         "network_way": comparison.network_setting,
         "accuracy_way": comparison.accuracy_conditions,

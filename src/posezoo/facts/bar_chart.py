@@ -136,6 +136,8 @@ def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
     """The settings that the compared measurements share."""
     if comparison.speed_setting:
         yield f"images/s and latency of the whole pipeline: {comparison.speed_setting}"
+    if comparison.single_setting:
+        yield f"latency with one person: {comparison.single_setting}"
     if comparison.network_setting:
         yield f"speed of the network alone: {comparison.network_setting}"
     if comparison.accuracy_conditions:

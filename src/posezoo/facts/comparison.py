@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+from posezoo.facts.json_projection import project
 from posezoo.facts.labels import format_ap, format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
@@ -52,6 +54,11 @@ class SourcedMetric:
     origin: MetricSource
     conditions: str = ""
     interval: tuple[float, float] | None = None
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """Number, origin, and how it was measured."""
+        return project(self, "number origin how=conditions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,13 @@ class ComparisonRow:
         """The model, with its precision if that is not FP16."""
         is_usual = self.precision is Precision.FP16
         return self.model if is_usual else f"{self.model} ({self.precision})"
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """The record as ``compare`` and ``recommend`` print it."""
+        values = {key: value and value.as_json for key, value in self.values.items()}
+        described = project(self, "model precision license people_from weights_opened=is_opened")
+        return described | values
 
 
 @dataclass(frozen=True, slots=True)

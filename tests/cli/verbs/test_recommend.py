@@ -58,7 +58,9 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
         "   AP 0.300 (measured), 4 ms with 1 person (measured), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
         "   posezoo run fast --input photo.jpg",
-        "latency of the whole pipeline: A processor; batch 1, pipeline read, found, drawn, shown 1",
+        "images/s and latency of the whole pipeline: A processor; batch 1, pipeline read, found,"
+        " drawn",
+        "latency with one person: A processor; batch 1, pipeline read, found, drawn, shown 1",
         "these may meet the limits, but something is not known:",
         "- new: no latency; AP 0.900 (declared: COCO val2017), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",

@@ -3,10 +3,8 @@
 With ``--format json``, the output is an object::
 
     models     list    by AP, those whose AP was measured here before those with a published AP:
-                       name; precision; ap (a share), latency_ms (of the whole pipeline, with
-                       --people), network_ms (of the network alone) and gflops, each {number,
-                       origin, how} or null; weights_opened (whether the published weights were
-                       measured here); download_bytes (or null); license; people_from; command
+                       name; ap (a share) and latency_ms (of the whole pipeline, with --people),
+                       each {number, origin, how} or null; command; and the keys of posezoo compare
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     gallery    str     the end of the address that shows these models in ``posezoo gallery``
@@ -26,10 +24,9 @@ from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selecti
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
-from posezoo.facts.json_projection import to_json
 
 if TYPE_CHECKING:
-    from posezoo.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
+    from posezoo.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.facts.model_facts import ModelFacts
     from posezoo.facts.recommendation import Recommendation, RequiredValues
     from posezoo.spec.model import Model
@@ -155,26 +152,14 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
 def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
     from posezoo.facts.recommendation import ap_of
 
-    size = row.values["transfer_bytes"]
+    ap, latency = ap_of(row), limits.latency_of(row)
     return {
         "name": row.model,
-        "precision": row.precision.value,
-        "ap": _metric_json(ap_of(row)),
-        "latency_ms": _metric_json(limits.latency_of(row)),
-        "network_ms": _metric_json(row.values["network_p50_ms"]),
-        "gflops": _metric_json(row.values["gflops"]),
-        "weights_opened": row.is_opened,
-        "download_bytes": size and size.number,
-        "license": row.license,
-        "people_from": row.people_from,
+        "ap": ap and ap.as_json,
+        "latency_ms": latency and latency.as_json,
+        **row.as_json,
         "command": _command(row),
     }
-
-
-def _metric_json(metric: SourcedMetric | None) -> dict[str, Any] | None:
-    if metric is None:
-        return None
-    return {"number": metric.number, "origin": to_json(metric.origin), "how": metric.conditions}
 
 
 def _command(row: ComparisonRow) -> str:
@@ -185,6 +170,8 @@ def _command(row: ComparisonRow) -> str:
 def _lines(
     answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
 ) -> Iterator[str]:
+    from posezoo.facts.bar_chart import describe_measurement_settings
+
     lists = {"AP measured here": answer.measured, "AP as published": answer.published}
     if not any(lists.values()):
         yield "no model is known to meet these limits"
@@ -195,13 +182,7 @@ def _lines(
             yield f"{place}. {row.name}"
             yield f"   {_describe(row, limits)}"
             yield f"   {_command(row)}"
-    setting = comparison.single_setting if limits.people == 1 else comparison.speed_setting
-    if setting:
-        yield f"latency of the whole pipeline: {setting}"
-    if comparison.network_setting:
-        yield f"latency of the network alone: {comparison.network_setting}"
-    if answer.measured and comparison.accuracy_conditions:
-        yield f"AP measured with: {comparison.accuracy_conditions}"
+    yield from describe_measurement_settings(comparison)
     if answer.unknown:
         yield from _unknown_lines(answer, limits, comparison)
 
