@@ -27,7 +27,7 @@ from pathlib import Path
 from posezoo.benchmarking.benchmark_result import describe_machine
 from posezoo.errors import import_cv2
 from posezoo.facts.comparison import int8_ratio
-from posezoo.measured import ANNOTATED_BOXES, Measurement, digest_irs, load_measurements
+from posezoo.measured import ANNOTATED_BOXES, SHOWN, Measurement, digest_irs, load_measurements
 from posezoo.pipeline.int8_models import explain_unsupported_int8
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.resolve.people import people_from
@@ -188,7 +188,11 @@ class Measurer:
             self._measure_speed([*command, "--requests", "1,0"], part, reasons)
 
     def _measure_pipelines(self, model: Model, precisions: Sequence[Precision]) -> None:
-        """Measure the speed from an image file to drawn poses."""
+        """Measure the speed from an image file to drawn poses, with four people and with one."""
+        for shown in (4, 1):
+            self._measure_pipeline(model, precisions, shown)
+
+    def _measure_pipeline(self, model: Model, precisions: Sequence[Precision], shown: int) -> None:
         for source, words in self._protocols(model, is_accuracy=False):
             reasons = []
             for precision in precisions:
@@ -197,9 +201,11 @@ class Measurer:
                     each
                     for each in self._speeds(model, precision, pipeline="read, found, drawn")
                     if each.settings.get("people_from", "") == source
+                    and each.settings.get(SHOWN, 4) == shown
                 )
                 reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", "--pipeline", model.full_name, "--requests", "1"]
+            command += ["--people", str(shown)]
             command += ["--precisions", ",".join(precisions)]
             self._measure_speed([*command, *words], model, reasons)
 

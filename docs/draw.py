@@ -203,12 +203,12 @@ BEGIN, END = "<!-- drawn by `make docs` from measured.yml -->\n", "<!-- end of w
 
 def all_models(registry: Registry) -> list[ModelFacts]:
     """All models by name: composites, models that are no part of one, and variants."""
-    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.facts.model_facts import describe_model
 
     selection = registry.select(["*", "*@*"])
     models: list[Model] = [*selection.composites]
     models += (model for model in selection.models if not model.composite)
-    facts = [ModelFacts(model, registry.parts(model)) for model in models]
+    facts = [describe_model(model, registry) for model in models]
     return sorted(facts, key=lambda each: each.name)
 
 
@@ -232,9 +232,15 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
             int8 = here.get(Precision.FP16_INT8)
             ratio = int8_ratio(int8, here.values()) if int8 is not None else None
             precisions = (Precision.FP32, Precision.FP16, Precision.FP16_INT8)
-            aps = (format_ap(here[each]) if each in here else "" for each in precisions)
+            aps = (_stated_ap(here[each]) if each in here else "" for each in precisions)
             name = f"{facts.name} (boxes)" if facts.model.task == "detection" else facts.name
             yield name, str(people_from or ITSELF), *aps, "" if ratio is None else f"{ratio:.2f}"
+
+
+def _stated_ap(measurement: Measurement) -> str:
+    from posezoo.facts.labels import format_ap
+
+    return format_ap(measurement.figures["AP"], measurement.intervals.get("AP"))
 
 
 def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
@@ -246,7 +252,7 @@ def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     halves = [each for each in measured if each.precision is Precision.FP16]
     for each in sorted(halves, key=lambda each: -each.figures["AP"]):
         ar50 = f"{each.figures['AR50']:.3f}"
-        yield str(each.settings["people_from"]), format_ap(each), ar50
+        yield str(each.settings["people_from"]), _stated_ap(each), ar50
 
 
 def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
@@ -273,38 +279,30 @@ def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 def summary_table() -> str:
     """The pose models with real weights, by name: what the default command gives."""
     from posezoo.cards.markdown import format_table
-    from posezoo.facts.comparison import (
-        MeasurementSelection,
-        int8_ratio,
-        select_accuracy,
-        select_pipeline_speed,
-    )
-    from posezoo.facts.labels import format_figure, format_megabytes
+    from posezoo.facts.comparison import MeasurementSelection, compare_models, int8_ratio
+    from posezoo.facts.labels import format_ap, format_figure, format_megabytes
+    from posezoo.layout import ModelLayout
     from posezoo.registry import open_registry
-    from posezoo.resolve.people import ITSELF, people_from
-    from posezoo.spec.model import Precision
 
-    rows, machines = [], set()
-    for facts in all_models(open_registry()):
-        accuracy = select_accuracy(facts.model)
-        if accuracy is None or facts.model.task == "detection":
+    models = all_models(open_registry())
+    by_name = {facts.name: facts.model for facts in models}
+    selection = MeasurementSelection()
+    compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection)
+    rows = []
+    for row in compared.rows:
+        ap, speed, size = (row.values[key] for key in ("AP", "throughput_fps", "transfer_bytes"))
+        if ap is None or row.task == "detection":
             continue
-        precision = accuracy.precision
-        alike = MeasurementSelection().select_of_pipeline(facts.model, "accuracy")
+        alike = selection.select_of_pipeline(by_name[row.model], "accuracy")
         ratios = (int8_ratio(each, alike) for each in alike)
         ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
-        speed = select_pipeline_speed(facts.model, precision)
-        fps = "not measured"
-        if speed is not None:
-            machines.add(speed.machine)
-            fps = format_figure(speed.figures["throughput_fps"])
-        name = facts.name if precision is Precision.FP16 else f"{facts.name} ({precision})"
-        people = people_from(facts.model) or ITSELF
-        rows.append(
-            (name, people, format_ap(accuracy), ratio, fps, format_megabytes(facts.size_bytes))
-        )
+        fps = format_figure(speed.number) if speed else "not measured"
+        download = format_megabytes(int(size.number) if size else None)
+        stated = format_ap(ap.number, ap.interval)
+        rows.append((row.name, row.people_from, stated, ratio, fps, download))
     table = format_table(SUMMARY_HEADERS, rows)
-    where = f" on {' and '.join(sorted(machines))}" if machines else ""
+    machine = compared.speed_setting.partition("; ")[0]
+    where = f" on {machine}" if machine else ""
     return f"{table}\n\n{textwrap.fill(SUMMARY.format(where=where), 110)}\n"
 
 
@@ -314,16 +312,9 @@ images/s are of the same pipeline, which is what `posezoo evaluate MODEL` and `p
 on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU in f32, at a
 single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. INT8 /
 FP32: the share of its AP that INT8 keeps; the AP of INT8 differs by up to 0.003 between processors.
-Images/s: from an image file with four people to drawn poses, one image at a time{where}. Download: the
-published files of the model, without its detector; a package that contains them may be larger.
+Images/s: from an image file with four people to drawn poses, one image at a time{where}. Download: what
+`posezoo run` transfers for this precision, with the detector that finds the people.
 """
-
-
-def format_ap(measurement: Measurement) -> str:
-    """``0.393 (0.262 to 0.596)``: AP and its 95 % interval."""
-    bounds = measurement.intervals.get("AP")
-    interval = " ({:.3f} to {:.3f})".format(*bounds) if bounds else ""
-    return f"{measurement.figures['AP']:.3f}{interval}"
 
 
 def with_summary(name: str) -> str:

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 def main(names: Sequence[str]) -> int:
     """Run each model, and write the pictures that changed."""
-    from posezoo.cards.usage_section import PICTURE, default_precision, finds_keypoints
+    from posezoo.cards.usage_section import PICTURE, finds_keypoints
     from posezoo.download.published_photos import download_samples
     from posezoo.errors import DownloadError
-    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.facts.model_facts import describe_model
     from posezoo.files.verified_files import write_atomically
     from posezoo.images import read_image
     from posezoo.pipeline.example_pictures import draw_examples, encode_example, join_side_by_side
@@ -31,7 +31,7 @@ def main(names: Sequence[str]) -> int:
     selection = context.registry.select(names or None)
     models: list[Model] = [*selection.composites, *selection.models]
     for model in models:
-        facts = ModelFacts(model, context.registry.parts(model))
+        facts = describe_model(model, context.registry)
         if not finds_keypoints(facts):
             continue
         try:
@@ -39,7 +39,7 @@ def main(names: Sequence[str]) -> int:
         except DownloadError:
             print(f"{model.name}: its files cannot be downloaded")
             continue
-        if precision is not default_precision(facts):
+        if precision is not facts.usual_precision:
             print(f"{model.name}: only its {precision} IR can be downloaded")
             continue
         path = model.path.with_name(PICTURE)

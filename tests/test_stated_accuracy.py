@@ -13,7 +13,7 @@ import pytest
 
 from fakes.command import posezoo, posezoo_process
 from fakes.fence import ONLINE
-from posezoo.facts.comparison import select_accuracy
+from fakes.rows import best_rows
 from posezoo.facts.model_facts import measurements_of
 from posezoo.registry import open_registry
 from posezoo.resolve.people import ITSELF, people_from
@@ -86,11 +86,12 @@ def test_the_accuracy_page_states_what_was_recorded_for_the_people_that_it_names
 def test_the_index_states_the_ap_of_the_default_pipeline():
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     stated = re.findall(
-        r"^\| (?:↳ )?\[([\w.-]+)\].*\| (\d+\.\d)% \([^|]*\) \|$", text, re.MULTILINE
+        r"^\| (?:↳ )?\[([\w.-]+)\].*\| (0\.\d{3}) \([^|]*\)[^|]*\|$", text, re.MULTILINE
     )
     assert len(stated) >= 9
+    aps = {row.model: row.values["AP"] for row in best_rows()}
     for name, ap in stated:
-        assert ap == f"{100 * select_accuracy(REGISTRY.find(name)).figures['AP']:.1f}", name
+        assert ap == f"{aps[name].number:.3f}", name
 
 
 def test_compare_states_the_ap_of_the_default_pipeline_also_of_composites():

@@ -83,6 +83,9 @@ KINDS: Mapping[str, MeasurementKind] = {
 #: measurement.
 MAX_SPREAD = 0.15
 
+#: The setting of a pipeline's speed: how many people its picture shows; without it, four.
+SHOWN = "shown"
+
 #: The setting ``people_from`` of an accuracy that was measured on the annotated boxes of people.
 ANNOTATED_BOXES = "the annotated boxes"
 

@@ -188,7 +188,7 @@ def test_the_index_begins_with_a_picture_of_published_ap_and_the_speed_of_networ
     pages = render_pages(checkout / "models")
     assert "(published-accuracy-throughput.svg)\n\n" in pages["index.md"]
     names = re.findall(
-        r">([^<>]+): 70\.0 %, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"]
+        r">([^<>]+): AP 0\.700, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"]
     )
     assert names == [("fast", "90"), ("slow", "4.50")]
     assert "accuracy-throughput.svg" not in pages  # no AP was measured
@@ -222,8 +222,8 @@ def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_
     assert pages["index.md"].index("(accuracy-throughput.svg)") < pages["index.md"].index(
         "| Model |"
     )
-    names = re.findall(r">([^<>]+): ([\d.]+) %, ([\d.]+)/s<", pages["accuracy-throughput.svg"])
-    assert names == [("a", "50.0", "20"), ("b", "40.0", "60")]
+    names = re.findall(r">([^<>]+): AP ([\d.]+), ([\d.]+)/s<", pages["accuracy-throughput.svg"])
+    assert names == [("a", "0.500", "20"), ("b", "0.400", "60")]
 
 
 def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):

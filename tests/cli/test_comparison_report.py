@@ -31,12 +31,12 @@ def comparison() -> ModelComparison:
 def test_text_and_markdown_mark_declared_values_and_leave_unknown_ones_empty(comparison):
     header, row, note = FORMATS["text"](comparison).splitlines()
     assert header.split() == [
-        *("MODEL", "PRECISION", "PEOPLE", "FROM", "PUBLISHED", "AP", "GFLOPS", "LICENSE"),
+        *("MODEL", "PUBLISHED", "AP", "GFLOPS", "PEOPLE", "FROM", "LICENSE"),
     ]
-    assert row.split() == ["light", "FP16", "the", "model", "42.8", "d", "15.44", "Apache-2.0"]
+    assert row.split() == ["light", "0.428", "d", "15.44", "the", "model", "Apache-2.0"]
     assert note == "d: declared"
     table = FORMATS["markdown"](comparison)
-    assert "| 42.8 d |" in table
+    assert "| 0.428 d |" in table
     assert table.endswith("d: declared")
 
 

@@ -53,8 +53,8 @@ def test_bars_are_proportional_to_values_and_hollow_for_generated_weights(compar
 
 def test_an_unknown_value_has_no_bar_and_no_number(comparison):
     chart = draw_chart(comparison)
-    (y,) = [word.y for word in chart.labels if word.text == "unknown FP16"]
-    assert [word.text for word in chart.labels if word.y == y] == ["unknown FP16", "MIT"]
+    (y,) = [word.y for word in chart.labels if word.text == "unknown"]
+    assert [word.text for word in chart.labels if word.y == y] == ["unknown", "MIT"]
 
 
 def test_the_legend_names_the_origins_and_the_settings_of_measurements(comparison):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_model
+from posezoo.download.transfer import transfer_bytes
 from posezoo.facts.comparison import (
     MeasurementSelection,
     MetricSource,
     compare_models,
     int8_ratio,
-    select_accuracy,
-    select_pipeline_speed,
 )
-from posezoo.facts.model_facts import ModelFacts
+from posezoo.facts.model_facts import ModelFacts, describe_model
 from posezoo.layout import ModelLayout
 from posezoo.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
 from posezoo.registry import open_registry
@@ -55,7 +54,7 @@ def column(comparison, key):
 
 def test_unknown_values_stay_empty(zoo):
     (row,) = zoo(one=()).rows
-    assert set(row.values.values()) == {None}
+    assert {key for key, value in row.values.items() if value} == {"transfer_bytes"}
     assert (row.model, row.precision, row.license) == ("one", Precision.FP16, "Apache-2.0")
 
 
@@ -186,9 +185,11 @@ def test_a_composite_has_a_row_with_the_sums_of_its_parts():
     layout = ModelLayout(composite.path.parent, composite.path.parent)
     (row,) = compare_models([facts], FP16, layout, MeasurementSelection()).rows
     assert row.model == "blazepose-full"
-    assert row.values["AP"].number == select_accuracy(composite).figures["AP"]
-    speed = select_pipeline_speed(composite, Precision.FP16)
-    assert row.values["throughput_fps"].number == speed.figures["throughput_fps"]
+    selection = MeasurementSelection()
+    for kind, key in (("accuracy", "AP"), ("speed", "throughput_fps")):
+        recorded = selection.select_of_pipeline(composite, kind)
+        here = [each.figures[key] for each in recorded if each.precision is Precision.FP16]
+        assert row.values[key].number in here
     assert row.values["network_fps"] is None
     parts = compare_models(
         [ModelFacts(part, (part,)) for part in facts.parts], FP16, layout, MeasurementSelection()
@@ -197,7 +198,9 @@ def test_a_composite_has_a_row_with_the_sums_of_its_parts():
 
 
 def test_a_column_without_values_is_left_out(zoo):
-    assert list(zoo(one=[speed(10)]).columns) == ["network_fps", "network_p50_ms"]
+    assert list(zoo(one=[speed(10)]).columns) == [
+        *("transfer_bytes", "network_fps", "network_p50_ms")
+    ]
 
 
 def test_int8_is_compared_with_floating_point_in_the_same_settings():
@@ -272,3 +275,48 @@ def test_only_a_published_ir_has_the_size_that_its_files_declare(zoo):
     assert sizes("dldt", Precision.FP16) == [130]
     assert sizes("dldt", Precision.FP32) == []
     assert sizes("onnx", Precision.FP16) == [None]
+
+
+def test_without_precisions_the_best_one_with_a_measured_ap_is_compared(zoo):
+    fp32 = Precision.FP32
+    comparison = zoo(
+        precisions=(),
+        both=[accuracy(0.3, fp32), accuracy(0.4)],
+        single=[accuracy(0.5, fp32)],
+        unknown=(),
+    )
+    assert [row.precision for row in comparison.rows] == [Precision.FP16, fp32, Precision.FP16]
+    assert [row.name for row in comparison.rows] == ["both", "single (FP32)", "unknown"]
+
+
+def test_a_latency_with_one_person_is_not_that_with_four(zoo):
+    pipeline = {"pipeline": "read, found, drawn"}
+    comparison = zoo(one=[speed(10, **pipeline), speed(40, shown=1, **pipeline)])
+    assert column(comparison, "latency_p50_ms") == [100]
+    assert column(comparison, "single_p50_ms") == [25]
+    assert comparison.rows[0].is_opened
+    assert not zoo(two=[speed(10, weights="generated")]).rows[0].is_opened
+
+
+def test_what_is_transferred_counts_the_precision_and_the_detector(zoo, tmp_path):
+    files = [
+        {
+            "name": f"{precision}/one.{suffix}",
+            "size": size,
+            "checksum": "0" * 96,
+            "source": "https://a.invalid/b",
+        }
+        for precision, size in (("FP16", 100), ("FP16-INT8", 40))
+        for suffix in ("xml", "bin")
+    ]
+    both = (Precision.FP16, Precision.FP16_INT8)
+    detector = zoo(precisions=both, changes={"framework": "dldt", "files": files}, net=())
+    assert column(detector, "transfer_bytes") == [200, 80]
+    registry = open_registry([tmp_path / "models"])
+    net = registry.find("net")
+    write_model(tmp_path / "models", "top", model_yml(**TOP_DOWN))
+    top = open_registry([tmp_path / "models"]).find("top")
+    facts = describe_model(top, open_registry([tmp_path / "models"]))
+    assert facts.detector == net
+    own = transfer_bytes([top])
+    assert facts.download_bytes == own + 200

@@ -56,8 +56,8 @@ def test_the_chart_of_published_ap_has_a_line_for_each_and_their_letters_do_not_
     assert "near: " not in before
     assert "Not in this zoo (AGPL-3.0): AP as stated by" in picture
     assert "docs.publisher.invalid, COCO val2017" in picture
-    assert re.findall(r">(near|nearer|far): ([\d.]+) %<", picture) == [
-        ("near", "70.0"), ("nearer", "70.1"), ("far", "90.0"),
+    assert re.findall(r">(near|nearer|far): AP ([\d.]+)<", picture) == [
+        ("near", "0.700"), ("nearer", "0.701"), ("far", "0.900"),
     ]  # fmt: skip
     letters = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>([ABC])<', picture)
     in_plot = [(float(x), float(y)) for x, y, _ in letters if float(x) < 620]

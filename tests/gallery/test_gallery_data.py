@@ -56,7 +56,7 @@ def test_every_model_composite_and_part_has_an_entry(tmp_path):
     ]
     pair = by_name(rows)["pair"]
     assert [part.name for part in pair.facts.parts] == ["first-part", "second-part"]
-    assert pair.published["download_bytes"].number == 6
+    assert pair.facts.download_bytes == 6
 
 
 def test_a_variant_has_its_own_entry_and_metrics(tmp_path):
@@ -103,7 +103,7 @@ def test_the_metrics_of_a_foreign_registry_are_those_of_its_cards(tmp_path):
     path.with_name("README.md").write_text(CARD)
     rows = gathered(tmp_path / "models")
     (net,) = rows.entries
-    values = {key: value.number for key, value in net.published.items() if key != "download_bytes"}
+    values = {key: value.number for key, value in net.published.items()}
     assert values == {"gflops": 15.435, "mparams": 4.099, "published_AP": 0.428, "Top 1": 0.81}
     assert list(rows.axes)[-1] == "Top 1"
     assert [metric.label for metric in net.from_card] == [
@@ -118,7 +118,7 @@ def test_a_card_without_metrics_is_accepted(tmp_path, card):
     path = write_model(tmp_path / "models", "net", omz_yml())
     path.with_name("README.md").write_bytes(card)
     (net,) = gathered(tmp_path / "models").entries
-    assert net.published.keys() == {"download_bytes"}
+    assert net.published == {}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_family_is_the_common_part_of_the_names_of_one_design(name, family):
 def test_accuracies_are_shown_in_percent_and_larger_ones_are_better():
     for name in ("AP", "published_AP"):
         axis = AXES[name]
-        assert (axis.unit, axis.factor, axis.accuracy) == ("%", 100, True)
+        assert (axis.unit, axis.factor, axis.accuracy) == ("share", 1, True)
         assert axis.more
         assert not axis.log
     costs = {name for name, axis in AXES.items() if not axis.more}

@@ -265,7 +265,7 @@ def test_the_chart_shows_an_accuracy_that_the_filtered_models_have(browser, tmp_
     assert browser.texts("#chart-title") == ["Published AP versus operations"]
     check(browser, "task", "Classification")
     assert browser.texts("#chart-title") == ["Top 1 versus operations"]
-    assert browser.texts("#accuracy-title") == ["Top 1, %"]
+    assert browser.texts("#accuracy-title") == ["Top 1, share"]
 
 
 def test_a_registry_without_metrics_shows_its_models(browser, tmp_path):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.images import read_image
+from posezoo.measured import SHOWN
 from posezoo.pose.drawing import draw
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.compiled_network import CompiledNetwork
@@ -151,11 +152,13 @@ class PipelineWorkload:
         compile: creates the estimator in the process that runs it; a module-level function, which
             can be pickled.
         irs: the .xml of each network.
+        shown: the number of people on the image; 0 if it is the user's.
     """
 
     image: Path
     compile: Callable[[RuntimeConfig], Estimator]
     irs: tuple[Path, ...]
+    shown: int = 0
 
     @property
     def description(self) -> str:
@@ -183,6 +186,8 @@ class PipelineWorkload:
             "pipeline": "read, found, drawn",
             "picture": f"{image.shape[1]}x{image.shape[0]}",
             "people": len(estimator(image)),
+            # Without it, four people are on the usual picture.
+            **({SHOWN: self.shown} if self.shown == 1 else {}),
             **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
         }
         return work, _describe(estimator, compile_s, hardware, settings)

@@ -7,7 +7,7 @@ models.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from posezoo.cards.markdown import (
@@ -22,14 +22,15 @@ from posezoo.cards.markdown import (
 from posezoo.cards.measurement_tables import format_aps, format_complexity
 from posezoo.cards.model_card import NAME, NOTE, render_model_pages
 from posezoo.facts.bar_chart import Chart, to_svg
-from posezoo.facts.comparison import MeasurementSelection, compare_models, select_accuracy
-from posezoo.facts.labels import format_megabytes, format_percent, task_label
-from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.facts.comparison import ComparisonRow, MeasurementSelection, compare_models
+from posezoo.facts.labels import format_ap, format_megabytes, join, task_label
+from posezoo.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.facts.outside_references import read_outside_references
 from posezoo.facts.papers import collect_papers, format_citation
 from posezoo.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
 from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, license_path
+from posezoo.resolve.people import ITSELF
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 INDEX = "index.md"
@@ -56,8 +57,8 @@ this zoo: its AP is what its publisher states, and its speed was not measured. A
 is above or below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
 AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
-images that the card names. Download: what is transferred, of a package only the part that is needed if its server
-has range requests. ↳ A part of the model above."""  # noqa: E501
+images that the card names. Download: what `posezoo run` transfers, with the detector that finds the people; of a
+package only the part that is needed if its server has range requests. ↳ A part of the model above."""  # noqa: E501
 COST_LEGEND = """\
 GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
 card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
@@ -127,6 +128,8 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
 
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[str]:
     """A table for each task; the parts of a composite follow it, whatever their task."""
+    compared = compare_models(models, (), ModelLayout(root, root), MeasurementSelection())
+    best = {row.model: row for row in compared.rows}
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
     for facts in models:
@@ -135,7 +138,7 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[s
         by_task.setdefault(task, []).append(facts)
     for task, rows in sorted(by_task.items(), key=lambda item: -len(item[1])):
         yield f"## {task_label(task)}"
-        yield format_table(HEADERS, [_row(facts, root) for facts in rows])
+        yield format_table(HEADERS, [_row(facts, root, best) for facts in rows])
     yield LEGEND
 
 
@@ -147,7 +150,7 @@ def _render_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
             continue
         published = facts.model.published
         gflops, mparams = format_complexity(facts.model)
-        aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
+        aps = (format_ap(claim.value) for claim in published.accuracy if claim.metric == "AP")
         costs = (
             _digits(published.gflops),
             gflops,
@@ -174,14 +177,14 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
         if entry.composite:
             continue
         model = entry.read()
-        parts = registry.parts(model)
-        yield ModelFacts(model, parts)
-        for part in parts:
+        facts = describe_model(model, registry)
+        yield facts
+        for part in facts.parts:
             if part.composite == model.name:
                 yield ModelFacts(part, (part,))
 
 
-def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
+def _row(facts: ModelFacts, root: Path, best: Mapping[str, ComparisonRow]) -> tuple[str, ...]:
     model = facts.model
     name = _link(facts)
     if model.deprecated is not None:
@@ -197,19 +200,18 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
         Markdown(f"↳ {name}") if facts.composite else name,
         format_megabytes(facts.download_bytes),
         Markdown(", ".join(sorted(licenses))),
-        _measured_accuracy(model),
+        _measured_accuracy(best.get(facts.name)),
     )
 
 
-def _measured_accuracy(model: Model) -> str:
-    accuracy = select_accuracy(model)
-    if accuracy is None:
+def _measured_accuracy(row: ComparisonRow | None) -> str:
+    """The AP of the default pipeline, with a precision other than FP16 and the source of people."""
+    ap = row.values["AP"] if row else None
+    if row is None or ap is None:
         return ""
-    bounds = [f"{100 * bound:.1f}" for bound in accuracy.intervals.get("AP", ())]
-    interval = f" ({' to '.join(bounds)})" if bounds else ""
-    people = accuracy.settings.get("people_from")
-    origin = f", people from {people}" if people else ""
-    return f"{100 * accuracy.figures['AP']:.1f}%{interval}{origin}"
+    precision = "" if row.precision is Precision.FP16 else row.precision.value
+    people = "" if row.people_from == ITSELF else f"people from {row.people_from}"
+    return join(format_ap(ap.number, ap.interval), precision, people)
 
 
 def _digits(value: float | None) -> str:

@@ -37,7 +37,7 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterat
     ``linked``: whether the card is in the registry, so that it can show an image beside it.
     """
     model = facts.model
-    precision = default_precision(facts)
+    precision = facts.usual_precision
     if precision is None:
         return
     yield "## Example"
@@ -103,7 +103,7 @@ def render_usage_sections(facts: ModelFacts) -> Iterator[str]:
     """The sections about downloading, converting, quantizing and using a model."""
     yield from _download_section(facts)
     yield from _quantization(facts)
-    precision = default_precision(facts)
+    precision = facts.usual_precision
     if precision is None:
         return
     yield "## Use from Python"
@@ -162,7 +162,7 @@ def render_performance_hint(facts: ModelFacts) -> Iterator[str]:
     """The section Performance of a model whose speed was not measured; it says how to measure
     it.
     """
-    if default_precision(facts):
+    if facts.usual_precision:
         yield "## Performance"
         yield "No measurement is recorded yet. To measure on your machine:"
         ports = [port for part in facts.parts for port in part.inputs]
@@ -184,14 +184,6 @@ def finds_keypoints(facts: ModelFacts) -> bool:
     if facts.composite or facts.model.decoder is None:
         return False
     return skeleton is not None and bool(skeleton.keypoints)
-
-
-def default_precision(facts: ModelFacts) -> Precision | None:
-    """The precision of the examples: the default of posezoo run, if the model has it."""
-    precisions = facts.precisions
-    if Precision.FP16 in precisions:
-        return Precision.FP16
-    return next(iter(precisions), None)
 
 
 def _command(facts: ModelFacts, arguments: str) -> str:

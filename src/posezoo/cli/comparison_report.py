@@ -7,7 +7,7 @@ import io
 import json
 
 from posezoo.cards.markdown import escape, format_table
-from posezoo.cli.report import align_columns, terminal_width, truncate_to_width
+from posezoo.cli.report import fit_columns
 from posezoo.facts.bar_chart import describe_measurement_settings
 from posezoo.facts.comparison import COLUMNS, ModelComparison
 
@@ -16,11 +16,10 @@ _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d
 
 
 def format_text(comparison: ModelComparison) -> str:
-    """A table, cut to the terminal's width, followed by notes."""
-    width = terminal_width()
-    table = _table(comparison)
-    lines = align_columns(table, right=frozenset(range(3, len(table[0]) - 1)))
-    return "\n".join([*(truncate_to_width(line, width) for line in lines), *_notes(comparison)])
+    """A table of what decides first and then of the rest that fits, followed by notes."""
+    columns = comparison.columns
+    numbers = frozenset(range(1, 1 + len(columns)))
+    return "\n".join([*fit_columns(_table(comparison), right=numbers), *_notes(comparison)])
 
 
 def format_markdown(comparison: ModelComparison) -> str:
@@ -32,27 +31,8 @@ def format_markdown(comparison: ModelComparison) -> str:
 
 def format_json(comparison: ModelComparison) -> str:
     """The JSON object that ``cli.verbs.compare`` describes."""
-    models = []
-    for row in comparison.rows:
-        values = {
-            key: (
-                {"number": value.number, "origin": value.origin.value, "how": value.conditions}
-                if value
-                else None
-            )
-            for key, value in row.values.items()
-        }
-        models.append(
-            {
-                "model": row.model,
-                "precision": row.precision.value,
-                "license": row.license,
-                "people_from": row.people_from,
-                **values,
-            }
-        )
     answer = {
-        "models": models,
+        "models": [row.as_json for row in comparison.rows],
         "speed_way": comparison.speed_setting,
         "network_way": comparison.network_setting,
         "accuracy_way": comparison.accuracy_conditions,
@@ -81,7 +61,7 @@ FORMATS = {"text": format_text, "json": format_json, "csv": format_csv, "markdow
 def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
     columns = comparison.columns
     titles = (column.title for column in columns.values())
-    rows = [("MODEL", "PRECISION", "PEOPLE FROM", *titles, "LICENSE")]
+    rows = [("MODEL", *titles, "PEOPLE FROM", "LICENSE")]
     for row in comparison.rows:
         cells = []
         for key, column in columns.items():
@@ -89,7 +69,7 @@ def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
             cells.append(
                 f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if value else ""
             )
-        rows.append((row.model, row.precision.value, row.people_from, *cells, row.license))
+        rows.append((row.name, *cells, row.people_from, row.license))
     return rows
 
 

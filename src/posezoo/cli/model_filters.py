@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
-from posezoo.facts.model_facts import ModelFacts
+from posezoo.facts.model_facts import ModelFacts, find_detector
 from posezoo.spec.model import CompositeSpec, Framework, Precision
 
 if TYPE_CHECKING:
     from posezoo.errors import MessageWriter
-    from posezoo.registry import Selection
+    from posezoo.registry import Registry, Selection
     from posezoo.settings import Settings
 
 
-def facts_of(selection: Selection) -> list[ModelFacts]:
+def facts_of(selection: Selection, registry: Registry) -> list[ModelFacts]:
     """The facts in alphabetical order; the parts of a composite follow it, in the order in which
     they run.
     """
@@ -34,7 +34,9 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     facts = {}  # a part of several composites follows the first
     for model in sorted(selection.tops, key=lambda model: model.full_name):
         of_model = parts[model.name] if isinstance(model, CompositeSpec) else (model,)
-        facts[model.full_name] = ModelFacts(model, of_model)
+        facts[model.full_name] = ModelFacts(
+            model, of_model, detector=find_detector(model, registry)
+        )
         for part in of_model:
             facts.setdefault(part.full_name, ModelFacts(part, (part,)))
     return list(facts.values())
@@ -99,7 +101,7 @@ def select_filtered(
     by_filters = bool(str(filters)) and not patterns and not is_all
     registry = registry_from_settings(settings)
     selection = select_models(registry, patterns, console, filtered=by_filters)
-    models = facts_of(selection)
+    models = facts_of(selection, registry)
     passed = [facts for facts in models if filters.accept(facts)]
     if models and not passed:
         existing = ""

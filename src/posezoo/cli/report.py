@@ -14,6 +14,7 @@ from contextlib import redirect_stdout
 from posezoo.errors import escape_control_characters
 from posezoo.user_folders import show_addresses
 
+_LEAST_CUT = 12  # columns of the terminal
 ELLIPSIS = "..."  # three dots, since some terminals cannot show the single character
 
 
@@ -56,6 +57,30 @@ def truncate_to_width(line: str, width: int | None) -> str:
             break
         start += char
     return (start + ELLIPSIS)[:width]
+
+
+def fit_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
+    """Format rows as ``align_columns`` does, no wider than the terminal: the last columns that do
+    not fit are left out, and named in a last line.
+
+    The last one that is shown may be cut, if enough of it is left to be read.
+    """
+    width = terminal_width()
+    if width is None:
+        return align_columns(rows, right=right)
+    shown = list(rows[0])
+    lines = align_columns(rows, right=right)
+    while len(shown) > 2 and max(map(display_width, lines)) > width:
+        shown.pop()
+        others = align_columns([[*row[: len(shown)], ""] for row in rows], right=right)
+        start = max(map(display_width, others)) + 2
+        if start + _LEAST_CUT <= width:
+            shown = list(rows[0][: len(shown) + 1])
+            break
+        lines = align_columns([row[: len(shown)] for row in rows], right=right)
+    left_out = ", ".join(rows[0][len(shown) :])
+    note = [f"too narrow for: {left_out}"] if left_out else []
+    return [*(truncate_to_width(line, width) for line in lines), *note]
 
 
 def display_width(text: str) -> int:

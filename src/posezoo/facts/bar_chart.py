@@ -78,7 +78,7 @@ def draw_chart(comparison: ModelComparison) -> Chart:
     """Lay out a comparison that has at least one row."""
     rows = comparison.rows
     columns = comparison.columns
-    names = [f"{row.model} {row.precision}" for row in rows]
+    names = [row.name for row in rows]
     licenses = [row.license for row in rows]
     notes = [*describe_measurement_settings(comparison)]
     left = _GAP + _width(names) + _GAP  # start of the first column
@@ -136,6 +136,8 @@ def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
     """The settings that the compared measurements share."""
     if comparison.speed_setting:
         yield f"images/s and latency of the whole pipeline: {comparison.speed_setting}"
+    if comparison.single_setting:
+        yield f"latency with one person: {comparison.single_setting}"
     if comparison.network_setting:
         yield f"speed of the network alone: {comparison.network_setting}"
     if comparison.accuracy_conditions:

@@ -10,13 +10,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import product
 from pathlib import Path
+from typing import Any
 
-from posezoo.facts.labels import format_pairs, join
+from posezoo.facts.json_projection import project
+from posezoo.facts.labels import format_ap, format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
-from posezoo.measured import WEIGHTS, Measurement
+from posezoo.measured import SHOWN, WEIGHTS, Measurement
 from posezoo.resolve.people import ITSELF, people_from
 from posezoo.spec.model import ModelSpec, Precision
 
@@ -54,6 +55,11 @@ class SourcedMetric:
     conditions: str = ""
     interval: tuple[float, float] | None = None
 
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """Number, origin, and how it was measured."""
+        return project(self, "number origin how=conditions")
+
 
 @dataclass(frozen=True, slots=True)
 class MeasurementSelection:
@@ -78,11 +84,18 @@ class MeasurementSelection:
             return measurements
         return list(filter(self._is_comparable_speed, measurements))
 
-    def select_of_pipeline(self, model: Model, kind: str) -> list[Measurement]:
-        """Those of the whole pipeline, with people found as the model does by default."""
+    def select_of_pipeline(self, model: Model, kind: str, shown: int = 4) -> list[Measurement]:
+        """Those of the whole pipeline, with people found as the model does by default; of speeds,
+        those on a picture that shows this number of people.
+        """
         usual = people_from(model)
-        of_pipeline = filter(is_of_pipeline, self.select(model, kind))
-        return [each for each in of_pipeline if each.settings.get("people_from", "") == usual]
+        return [
+            each
+            for each in self.select(model, kind)
+            if is_of_pipeline(each)
+            and each.settings.get("people_from", "") == usual
+            and each.settings.get(SHOWN, 4) == shown
+        ]
 
     def select_of_network(self, model: Model) -> list[Measurement]:
         """The speeds of the network alone."""
@@ -102,13 +115,31 @@ def is_of_pipeline(measurement: Measurement) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One model in one precision."""
+    """The record of one model in one precision, with people found as it does by default.
+
+    Every page and verb that states a figure of a model prints it from here.
+    """
 
     model: str  # its name, with its tag
     precision: Precision
     license: str  # an SPDX identifier, or an address if none is declared
     values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
     people_from: str = ITSELF  # the source of the people for AP and speed
+    is_opened: bool = False  # whether the published weights were measured, and not only declared
+    task: str = ""  # as in model.yml
+
+    @property
+    def name(self) -> str:
+        """The model, with its precision if that is not FP16."""
+        is_usual = self.precision is Precision.FP16
+        return self.model if is_usual else f"{self.model} ({self.precision})"
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """The record as ``compare`` and ``recommend`` print it."""
+        values = {key: value and value.as_json for key, value in self.values.items()}
+        described = project(self, "model precision license people_from weights_opened=is_opened")
+        return described | values
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +150,26 @@ class ComparisonColumn:
     in_words: Callable[[float], str]
 
 
-def _format_share(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
 def _format_digits(number: float) -> str:
     return f"{number:.4g}"
 
 
-#: AP, throughput and latency are of the same whole pipeline, from an image file to drawn poses.
+def _format_megabytes(size: float) -> str:
+    return f"{size / 1e6:.1f}"
+
+
+#: What decides comes first. AP, throughput and latency are of the same whole pipeline, from an
+#: image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
-    "AP": ComparisonColumn("AP", _format_share),
+    "AP": ComparisonColumn("AP", format_ap),
+    "single_p50_ms": ComparisonColumn("1 PERSON MS", _format_digits),
+    "latency_p50_ms": ComparisonColumn("4 PEOPLE MS", _format_digits),
+    "transfer_bytes": ComparisonColumn("DOWNLOAD MB", _format_megabytes),
     "throughput_fps": ComparisonColumn("IMAGES/S", _format_digits),
-    "latency_p50_ms": ComparisonColumn("P50 MS", _format_digits),
-    "published_AP": ComparisonColumn("PUBLISHED AP", _format_share),
+    "published_AP": ComparisonColumn("PUBLISHED AP", format_ap),
     "network_fps": ComparisonColumn("NETWORK/S", _format_digits),
     "network_p50_ms": ComparisonColumn("NETWORK MS", _format_digits),
-    "size_bytes": ComparisonColumn("MB", lambda size: f"{size / 1e6:.1f}"),
+    "size_bytes": ComparisonColumn("DISK MB", _format_megabytes),
     "gflops": ComparisonColumn("GFLOPS", _format_digits),
     "mparams": ComparisonColumn("MPARAMS", _format_digits),
 }
@@ -155,6 +189,7 @@ class ModelComparison:
     speed_setting: str = ""
     network_setting: str = ""
     accuracy_conditions: str = ""
+    single_setting: str = ""  # of pipelines with one person
 
     @property
     def columns(self) -> Mapping[str, ComparisonColumn]:
@@ -174,13 +209,21 @@ def compare_models(
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision that all parts have, or were
     quantized to.
+
+    Args:
+        precisions: empty for the best one of each model: in which its AP was measured, FP16 before
+            FP32 and others, else the usual one.
     """
     subjects = []
-    for facts, precision in product(models, precisions):
-        if all(_has_ir(part, precision, layout) for part in facts.parts):
-            subjects.append((facts, precision))
+    for facts in models:
+        for precision in precisions or _best_precision(facts, selection):
+            if all(_has_ir(part, precision, layout) for part in facts.parts):
+                subjects.append((facts, precision))
     speed_setting, speeds = _select_most_common_setting(
         subjects, lambda model: selection.select_of_pipeline(model, "speed"), "throughput_fps"
+    )
+    single_setting, singles = _select_most_common_setting(
+        subjects, lambda model: selection.select_of_pipeline(model, "speed", 1), "throughput_fps"
     )
     network_setting, networks = _select_most_common_setting(
         subjects, selection.select_of_network, "throughput_fps"
@@ -192,17 +235,39 @@ def compare_models(
     for facts, precision in subjects:
         subject = facts.name, precision
         metrics = _static_metrics(facts, precision, layout, selection)
+        if size := facts.transfer_bytes(precision):
+            metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
         for measurement in (speeds.get(subject), accuracies.get(subject)):
             metrics |= _measured_metrics(measurement)
+        single = _measured_metrics(singles.get(subject))
+        if single:
+            metrics["single_p50_ms"] = single["latency_p50_ms"]
         for name, metric in _measured_metrics(networks.get(subject)).items():
             if name in _NETWORK_NAMES:
                 metrics[_NETWORK_NAMES[name]] = metric
-        values = {key: metrics.get(key) for key in COLUMNS}
-        license = ", ".join(facts.licenses)
-        people = people_from(facts.model) or ITSELF
-        row = ComparisonRow(facts.name, precision, license, values, people_from=people)
+        row = ComparisonRow(
+            facts.name,
+            precision,
+            license=", ".join(facts.licenses),
+            values={key: metrics.get(key) for key in COLUMNS},
+            people_from=people_from(facts.model) or ITSELF,
+            is_opened=any(each.weights == WEIGHTS[0] for _, each in facts.measurements()),
+            task=facts.model.task,
+        )
         rows.append(row)
-    return ModelComparison(tuple(rows), speed_setting, network_setting, accuracy_setting)
+    return ModelComparison(
+        tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting
+    )
+
+
+def _best_precision(facts: ModelFacts, selection: MeasurementSelection) -> list[Precision]:
+    """The precision with a measured AP, else the usual one; empty if there is none."""
+    measured = selection.select_of_pipeline(facts.model, "accuracy")
+    with_ap = {each.precision for each in measured if "AP" in each.figures}
+    for precision in (Precision.FP16, *Precision):
+        if precision in with_ap:
+            return [precision]
+    return [facts.usual_precision] if facts.usual_precision else []
 
 
 def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
@@ -320,28 +385,6 @@ def format_measurement_setting(measurement: Measurement) -> str:
     return join(measurement.machine, format_pairs(settings), separator="; ")
 
 
-def select_accuracy(model: Model) -> Measurement | None:
-    """The measured AP of the default pipeline of a model or composite, in FP16 if it was measured,
-    else in FP32, else in any precision; None if there is none.
-    """
-    precisions = (Precision.FP16, Precision.FP32, *Precision)
-    by_precision: dict[Precision, Measurement] = {}
-    for each in MeasurementSelection().select_of_pipeline(model, "accuracy"):
-        if "AP" in each.figures:
-            by_precision.setdefault(each.precision, each)
-    for precision in precisions:
-        if precision in by_precision:
-            return by_precision[precision]
-    return None
-
-
-def select_pipeline_speed(model: Model, precision: Precision) -> Measurement | None:
-    """The measured speed of the same pipeline in one precision; the newest if there are several."""
-    speeds = MeasurementSelection().select_of_pipeline(model, "speed")
-    here = [each for each in speeds if each.precision is precision]
-    return max(here, key=lambda each: each.date, default=None)
-
-
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
     """INT8's AP divided by that of FP32, or its throughput by that of FP16, in the same settings.
 
@@ -373,8 +416,8 @@ def _select_most_common_setting(
     select: Callable[[Model], Iterable[Measurement]],
     metric: str,
 ) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
-    """The setting with which most subjects were measured, in one line, and the measurement of each
-    subject.
+    """The setting with which most models were measured, in one line, and the measurement of each
+    subject. So all verbs choose the same, whatever precisions they show.
 
     If two settings are equally common, the one of the newest measurement is chosen; if a subject
     has two measurements, the one with the larger metric. The setting is empty if nothing was
@@ -394,8 +437,8 @@ def _select_most_common_setting(
             best[subject] = max(both, key=lambda each: each.figures[metric])
 
     def rank(setting: str) -> tuple[int, str]:
-        measurements = by_setting[setting].values()
-        return len(measurements), max(measurement.date for measurement in measurements)
+        here = by_setting[setting]
+        return len({name for name, _ in here}), max(each.date for each in here.values())
 
     chosen = max(by_setting, key=rank, default="")
     return chosen, by_setting.get(chosen, {})

@@ -51,6 +51,12 @@ def format_figure(value: float) -> str:
     return f"{rounded:,.{decimals}f}"
 
 
+def format_ap(share: float, interval: tuple[float, float] | None = None) -> str:
+    """An AP with its 95 % interval: ``0.393 (0.262 to 0.596)``."""
+    bounds = " ({:.3f} to {:.3f})".format(*interval) if interval else ""
+    return f"{share:.3f}{bounds}"
+
+
 def format_percent(share: float) -> str:
     """A fraction from 0 to 1, as Open Model Zoo's cards write it: ``64.64%``, ``66.3%``."""
     return f"{share * 100:.6g}%"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from posezoo.measured import Measurement
     from posezoo.pose.decoder_type import DecoderType
     from posezoo.pose.keypoints import Skeleton
+    from posezoo.registry import Registry
 
 Model = ModelSpec | CompositeSpec
 ItemT = TypeVar("ItemT")
@@ -53,6 +54,8 @@ class ModelFacts:
     parts: tuple[ModelSpec, ...]
     #: The folders of its IR; None for facts that do not depend on an IR.
     layout: ModelLayout | None = None
+    #: What finds its people in photos, as it declares; None if it finds them itself.
+    detector: ModelSpec | None = None
 
     @property
     def name(self) -> str:
@@ -105,7 +108,9 @@ class ModelFacts:
     def variants(self) -> tuple[ModelFacts, ...]:
         """The facts of each other variant that the publisher offers."""
         variants = self.model.variants if isinstance(self.model, ModelSpec) else ()
-        return tuple(ModelFacts(variant, (variant,)) for variant in variants)
+        return tuple(
+            ModelFacts(variant, (variant,), detector=self.detector) for variant in variants
+        )
 
     @property
     def frameworks(self) -> list[str]:
@@ -125,10 +130,14 @@ class ModelFacts:
 
     @property
     def download_bytes(self) -> int | None:
-        """The bytes that a download transfers, see ``transfer_bytes``."""
+        """The bytes that ``posezoo run`` transfers, in FP16 if there is one, with the detector."""
+        return self.transfer_bytes(self.usual_precision)
+
+    def transfer_bytes(self, precision: Precision | None) -> int | None:
+        """The bytes that a precision with its detector transfers; None if a size is unknown."""
         from posezoo.download.transfer import transfer_bytes  # it compiles patterns
 
-        return transfer_bytes(self.parts)
+        return transfer_bytes(self.parts, precision=precision, people=self.detector)
 
     @property
     def precisions(self) -> list[Precision]:
@@ -136,6 +145,12 @@ class ModelFacts:
         if not self.parts:
             return []
         return [each for each in Precision if all(each in part.precisions for part in self.parts)]
+
+    @property
+    def usual_precision(self) -> Precision | None:
+        """The default of ``posezoo run`` if the model has it, else its first precision."""
+        precisions = self.precisions
+        return Precision.FP16 if Precision.FP16 in precisions else next(iter(precisions), None)
 
     @property
     def size_bytes(self) -> int | None:
@@ -205,6 +220,20 @@ class ModelFacts:
                 record = read_provenance(self.layout.provenance_path(part, precision))
                 if record is not None:
                     yield part, precision, record
+
+
+def describe_model(
+    model: Model, registry: Registry, layout: ModelLayout | None = None
+) -> ModelFacts:
+    """The facts about a model of a registry, with its parts and its detector."""
+    return ModelFacts(model, registry.parts(model), layout, find_detector(model, registry))
+
+
+def find_detector(model: Model, registry: Registry) -> ModelSpec | None:
+    """The detector that a model.yml declares, if the registry has it."""
+    people = model.people.photo if isinstance(model, ModelSpec) and model.people else ""
+    found = registry.find(people) if people in registry.entries else None
+    return found if isinstance(found, ModelSpec) else None
 
 
 def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:

@@ -11,18 +11,8 @@ from posezoo.facts.comparison import ComparisonRow, SourcedMetric
 #: What ``--license permissive`` accepts: licenses that ask for no more than a notice.
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", "CC0-1.0")
 
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """A value of ``comparison.COLUMNS`` that decides the order, and its name in words."""
-
-    column: str
-    words: str
-
-
-BY_AP = Ranking("published_AP", "AP")
-BY_LATENCY = Ranking("network_p50_ms", "the measured latency of the network")
-BY_GFLOPS = Ranking("gflops", "GFLOPs, since not all models were measured on one machine")
+#: By the number of people on the picture: the column of the whole pipeline's latency.
+LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,69 +21,62 @@ class RequiredValues:
 
     Args:
         min_ap: the least AP as a share, 0 to 1.
-        max_latency_ms: the longest time of one run of the network, in milliseconds.
+        max_latency_ms: the longest time from an image file to drawn poses, in milliseconds.
+        people: the number of people for this time, one of ``LATENCIES``.
         licenses: SPDX identifiers or globs; a model may have any of them.
     """
 
     min_ap: float | None = None
     max_latency_ms: float | None = None
+    people: int = 1
     licenses: Sequence[str] = ()
 
+    def latency_of(self, row: ComparisonRow) -> SourcedMetric | None:
+        """The median time of the whole pipeline; None if it was not measured."""
+        return row.values[LATENCIES[self.people]]
 
-@dataclass(frozen=True, slots=True)
-class RankedModel:
-    """A model with the values that decide; None if unknown."""
 
-    row: ComparisonRow
-
-    @property
-    def ap(self) -> SourcedMetric | None:
-        """The published AP, else ours: most publishers use all of COCO val2017, we a few photos."""
-        return self.row.values["published_AP"] or self.row.values["AP"]
-
-    @property
-    def latency_ms(self) -> SourcedMetric | None:
-        """The median time of one run of the network, in milliseconds."""
-        return self.row.values["network_p50_ms"]
-
-    @property
-    def gflops(self) -> SourcedMetric | None:
-        """Of one run of the network."""
-        return self.row.values["gflops"]
+def ap_of(row: ComparisonRow) -> SourcedMetric | None:
+    """The AP that was measured here if the weights were opened, else the published one."""
+    return row.values["AP"] if row.is_opened else row.values["published_AP"]
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The models that meet all limits, the best first, and those of which a value is unknown.
+    """The models that meet all limits, those of the highest AP first, in two lists: AP measured
+    here and AP as published, which are of other data and other people, are not compared.
 
-    ``unknown`` has the names of the models and the values that are missing: ``AP``, ``latency``.
+    ``unknown`` has the models that may meet the limits, and the values that are missing: ``AP``,
+    ``latency``.
     """
 
-    models: tuple[RankedModel, ...]
-    ranking: Ranking
+    measured: tuple[ComparisonRow, ...]
+    published: tuple[ComparisonRow, ...]
     unknown: dict[str, list[str]]
 
 
 def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommendation:
-    """Rank the models that meet all limits.
-
-    With a limit of latency, the most accurate comes first; without one, the fastest: by latency if
-    all were measured on one machine, else by GFLOPs.
-    """
+    """Rank the models that meet all limits."""
     accepted = []
     unknown = {}
-    for row in rows:
-        if not _is_licensed(row, limits):
+    for row in sorted(rows, key=_rank):
+        if not _is_licensed(row, limits) or _is_outside(row, limits):
             continue
-        model = RankedModel(row)
-        missing = _missing_values(model, limits)
+        missing = [] if ap_of(row) else ["AP"]
+        if limits.max_latency_ms is not None and limits.latency_of(row) is None:
+            missing.append("latency")
         if missing:
             unknown[row.model] = missing
-        elif _is_within(model, limits):
-            accepted.append(model)
-    ranking = _choose_ranking(accepted, limits)
-    ranked = sorted(accepted, key=lambda each: (_rank(each, ranking), each.row.model))
-    return Recommendation(tuple(ranked), ranking, unknown)
+        else:
+            accepted.append(row)
+    measured = tuple(row for row in accepted if row.is_opened)
+    published = tuple(row for row in accepted if not row.is_opened)
+    return Recommendation(measured, published, unknown)
+
+
+def _rank(row: ComparisonRow) -> tuple[bool, float, str]:
+    ap = ap_of(row)
+    return not row.is_opened, -ap.number if ap else 0.0, row.model
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
@@ -105,34 +88,12 @@ def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
     return all(any(fnmatchcase(name.casefold(), each) for each in globs) for name in names)
 
 
-def _missing_values(model: RankedModel, limits: RequiredValues) -> list[str]:
-    missing = []
-    if model.ap is None and (limits.min_ap is not None or limits.max_latency_ms is not None):
-        missing.append("AP")
-    if model.latency_ms is None and limits.max_latency_ms is not None:
-        missing.append("latency")
-    return missing
-
-
-def _is_within(model: RankedModel, limits: RequiredValues) -> bool:
-    if limits.min_ap is not None and model.ap and model.ap.number < limits.min_ap:
-        return False
-    latency = model.latency_ms
-    if limits.max_latency_ms is None or latency is None:
+def _is_outside(row: ComparisonRow, limits: RequiredValues) -> bool:
+    """Whether a known value is outside; a pipeline takes at least as long as its network."""
+    ap = ap_of(row)
+    if limits.min_ap is not None and ap and ap.number < limits.min_ap:
         return True
-    return latency.number <= limits.max_latency_ms
-
-
-def _choose_ranking(models: Sequence[RankedModel], limits: RequiredValues) -> Ranking:
-    if limits.max_latency_ms is not None:
-        return BY_AP
-    is_measured = all(model.latency_ms for model in models)
-    return BY_LATENCY if is_measured else BY_GFLOPS
-
-
-def _rank(model: RankedModel, ranking: Ranking) -> float:
-    """The smallest comes first; unknown values come last."""
-    if ranking is BY_AP:
-        return -model.ap.number if model.ap else 0.0
-    value = model.row.values[ranking.column]
-    return value.number if value else float("inf")
+    latency = limits.latency_of(row) or row.values["network_p50_ms"]
+    return bool(
+        limits.max_latency_ms is not None and latency and latency.number > limits.max_latency_ms
+    )

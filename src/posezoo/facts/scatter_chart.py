@@ -8,9 +8,8 @@ from math import log10
 
 from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color, Rectangle, TextLabel
 from posezoo.facts.comparison import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
-from posezoo.facts.labels import format_figure
+from posezoo.facts.labels import format_ap, format_figure
 from posezoo.facts.outside_references import OutsideModel, OutsideReference
-from posezoo.spec.model import Precision
 
 # In pixels: the plot's edges, a mark, a line of the list.
 _LEFT = 60
@@ -97,7 +96,7 @@ def _draw(
     if len(points) < 2:
         return None
     plot = _start_plot(points, [model for each in references for model in each.models])
-    plot.write(_LEFT, 14, "AP, %")
+    plot.write(_LEFT, 14, "AP")
     # In two lines, because the list may reach below the plot.
     for number, text in enumerate(speed_label.split("; ", 1)):
         plot.write(_LEFT, _BOTTOM + 42 + number * _LINE, text)
@@ -122,8 +121,7 @@ def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Itera
         ap = row.values[ap_key]
         speed = row.values[speed_key]
         if ap is not None and speed is not None:
-            name = row.model if row.precision is Precision.FP16 else f"{row.model} {row.precision}"
-            yield _Point(name, ap, speed)
+            yield _Point(row.name, ap, speed)
 
 
 def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Plot:
@@ -141,7 +139,7 @@ def _draw_grid(plot: _Plot) -> None:
     for tick in range(int(plot.least_ap), int(plot.most_ap) + 1, 5):
         y = plot.y_of(tick / 100)
         plot.draw_horizontal(y, RULE)
-        plot.write(_LEFT - 28, y + 4, str(tick))
+        plot.write(_LEFT - 32, y + 4, f"{tick / 100:.2f}")
     for tick in _TICKS:
         if plot.slowest <= tick <= plot.fastest:
             x = plot.x_of(tick)
@@ -188,7 +186,7 @@ def _draw_point(number: int, point: _Point, mark: tuple[float, float], plot: _Pl
     for left, top in (mark, (_RIGHT + 24, line)):
         plot.draw_mark(left, top, fill, FULL)
         plot.write(left + indent, top + 12, str(number), ink)
-    text = f"{point.name}: {100 * point.ap.number:.1f} %, {format_figure(point.speed.number)}/s"
+    text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed.number)}/s"
     plot.write(_RIGHT + 52, line + 12, text)
 
 
@@ -214,7 +212,7 @@ def _draw_references(references: Sequence[OutsideReference], plot: _Plot, line: 
             for x, top in ((left, y - _MARK_HEIGHT / 2), (_RIGHT + 24, line)):
                 plot.draw_mark(x, top, WHITE, _OUTSIDE)
                 plot.write(x + 5, top + 12, letter)
-            text = f"{model.name}: {100 * model.published_AP:.1f} %"
+            text = f"{model.name}: AP {format_ap(model.published_AP)}"
             plot.write(_RIGHT + 52, line + 12, text)
             line += _LINE
     return line

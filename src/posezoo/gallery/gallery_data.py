@@ -45,23 +45,26 @@ class ChartAxis:
 
 
 def _accuracy(title: str, scope: str = "") -> ChartAxis:
-    return ChartAxis(title, "%", factor=100, more=True, log=False, accuracy=True, scope=scope)
+    return ChartAxis(title, "share", more=True, log=False, accuracy=True, scope=scope)
 
 
-#: The axes by the names of ``comparison.COLUMNS``, and the download size.
+#: The axes by the names of ``comparison.COLUMNS``.
 AXES: Mapping[str, ChartAxis] = {
     "AP": _accuracy("Measured AP", scope="pipeline"),
     "throughput_fps": ChartAxis(
         "Throughput, whole pipeline", "images/s", more=True, scope="pipeline"
     ),
-    "latency_p50_ms": ChartAxis("Latency, whole pipeline", "ms, median", scope="pipeline"),
+    "single_p50_ms": ChartAxis("Latency, 1 person, whole pipeline", "ms, median", scope="pipeline"),
+    "latency_p50_ms": ChartAxis(
+        "Latency, 4 people, whole pipeline", "ms, median", scope="pipeline"
+    ),
     "published_AP": _accuracy("Published AP", scope="network"),
     "network_fps": ChartAxis("Throughput, network alone", "images/s", more=True, scope="network"),
     "network_p50_ms": ChartAxis("Latency, network alone", "ms, median", scope="network"),
     "gflops": ChartAxis("Operations", "GFLOPs"),
     "mparams": ChartAxis("Weights", "million"),
     "size_bytes": ChartAxis("IR size", "MB", factor=1e-6),
-    "download_bytes": ChartAxis("Download", "MB", factor=1e-6),
+    "transfer_bytes": ChartAxis("Download", "MB", factor=1e-6),
 }
 
 #: The sections of a card that state metrics.
@@ -236,12 +239,9 @@ def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
 def _collect_published(
     facts: ModelFacts, from_card: Iterable[CardMetric]
 ) -> dict[str, SourcedMetric]:
-    published = {}
-    if isinstance(facts.model, ModelSpec):
-        published = published_metrics(facts.model) or _first_of_each(from_card)
-    if facts.download_bytes:
-        published["download_bytes"] = SourcedMetric(facts.download_bytes, MetricSource.DECLARED)
-    return published
+    if not isinstance(facts.model, ModelSpec):
+        return {}
+    return published_metrics(facts.model) or _first_of_each(from_card)
 
 
 def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ChartAxis]:

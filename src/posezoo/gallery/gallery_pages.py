@@ -15,7 +15,6 @@ from posezoo.cards.markdown import one_line
 from posezoo.cards.measurement_tables import MeasurementTable, tabulate_measurements
 from posezoo.cards.skeleton_svg import keypoint_position, keypoint_side
 from posezoo.cards.usage_section import (
-    default_precision,
     format_shortest_command,
     render_example_section,
     render_usage_sections,
@@ -260,7 +259,7 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
     license.
     """
     facts = entry.facts
-    precision = default_precision(facts)
+    precision = facts.usual_precision
     command = ""
     if precision and _is_ours(facts):
         command = format_shortest_command(facts, precision)
@@ -325,7 +324,7 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
 
 
 def _is_in_scope(key: str, axis: ChartAxis, scope: str) -> bool:
-    return key != "download_bytes" and (axis.scope or "network") == scope
+    return key != "transfer_bytes" and (axis.scope or "network") == scope
 
 
 def _column_title(axis: ChartAxis) -> str:
@@ -368,16 +367,16 @@ def _measurement_title(table: MeasurementTable) -> str:
 
 
 def _accuracy_row(claim: PublishedAccuracy) -> Row:
-    value = f"{claim.value:g} mm" if claim.metric == "MPJPE" else _percent(claim.value)
-    at_50 = _percent(claim.ap50)
-    at_75 = _percent(claim.ap75)
+    value = f"{claim.value:g} mm" if claim.metric == "MPJPE" else _share(claim.value)
+    at_50 = _share(claim.ap50)
+    at_75 = _share(claim.ap75)
     return claim.metric, value, at_50, at_75, claim.dataset, format_protocol(claim)
 
 
-def _percent(share: float | None) -> str:
+def _share(share: float | None) -> str:
     if share is None:
         return ""
-    return f"{100 * share:.4g} %"
+    return f"{share:.4g}"
 
 
 def _ports(part: ModelSpec) -> tuple[str, Sequence[Row], Sequence[Row]]:

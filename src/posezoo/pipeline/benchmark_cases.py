@@ -40,7 +40,7 @@ class BenchmarkOptions:
         precisions: of the IR.
         size: height and width in pixels, for an IR with dynamic sizes; None for the usual ones.
         is_pipeline: whether the whole pipeline is measured, from an image to poses.
-        image: for the pipeline; None for a photo of four people.
+        image: for the pipeline; None for a photo of ``people``, one or four.
         generates: whether networks of ours without an IR get random weights.
     """
 
@@ -51,6 +51,7 @@ class BenchmarkOptions:
     size: tuple[int, int] | None = None
     is_pipeline: bool = False
     image: Path | None = None
+    people: int = 4
     generates: bool = False
 
     @property
@@ -185,14 +186,17 @@ class CaseMaker:
         *,
         is_recordable: bool = True,
     ) -> Iterator[BenchmarkCase]:
-        workload = PipelineWorkload(self._image(), compiled, tuple(irs))
+        workload = PipelineWorkload(self._image(), compiled, tuple(irs), self._shown())
         for runtime in self.options.runtimes:
             yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
+
+    def _shown(self) -> int:
+        return self.options.people if self.options.image is None else 0
 
     def _image(self) -> Path:
         if self.options.image is not None:
             return self.options.image
-        crowd = self.folder / "four-people.jpg"
+        crowd = self.folder / f"people-{self.options.people}.jpg"
         if not crowd.is_file():
             from posezoo.download.published_photos import download_samples
 
@@ -205,7 +209,8 @@ class CaseMaker:
             # detectors expect. In a square of photos, person-detection-retail-0013 finds one of
             # four people.
             left, right = (images.read_image(photo)[:, :400] for photo in photos)
-            images.write_image(crowd, np.hstack([left, right, left, right]))
+            columns = [left, right, left, right][: self.options.people]
+            images.write_image(crowd, np.hstack(columns))
         return crowd
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.cards.usage_section import default_precision
 from posezoo.errors import DownloadError, ImageError, InferenceError, import_cv2
 from posezoo.events import Listener, ignore_event
 from posezoo.facts.model_facts import ModelFacts
@@ -61,7 +60,7 @@ def _get_first_irs(
     facts: ModelFacts, context: Context, listener: Listener
 ) -> tuple[Precision, dict[str, Path]]:
     first_error: DownloadError | None = None
-    for precision in dict.fromkeys((default_precision(facts), *facts.precisions)):
+    for precision in dict.fromkeys((facts.usual_precision, *facts.precisions)):
         if precision is None:
             continue
         try:

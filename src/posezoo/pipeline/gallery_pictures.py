@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posezoo.cards.card_reader import to_plain_text
-from posezoo.cards.usage_section import CREDIT, default_precision, finds_keypoints
+from posezoo.cards.usage_section import CREDIT, finds_keypoints
 from posezoo.errors import ConversionError, DownloadError, InferenceError
 from posezoo.events import Event, Listener, WarningIssued, ignore_event
 from posezoo.facts.labels import join
@@ -65,7 +65,7 @@ def _encode_pictures(
     facts: ModelFacts, precision: Precision, drawn: Sequence[Image], names: Sequence[str]
 ) -> list[Picture]:
     """A picture of each photo of the user; without ``names``, the sample photos as one picture."""
-    other = "" if precision is default_precision(facts) else precision.value
+    other = "" if precision is facts.usual_precision else precision.value
     if not names:
         jpeg = encode_example(join_side_by_side(drawn))
         text = f"what {facts.name} finds in two photos"

@@ -44,21 +44,15 @@ def test_the_table_shows_values_and_their_origin(checkout):
     assert (ended.returncode, ended.stderr) == (0, "")
     header, light, other, *notes = ended.stdout.splitlines()
     assert header.split() == [
-        *("MODEL", "PRECISION", "PEOPLE", "FROM"),
-        *("PUBLISHED", "AP", "NETWORK/S", "NETWORK", "MS", "GFLOPS", "LICENSE"),
+        *("MODEL", "DOWNLOAD", "MB", "PUBLISHED", "AP", "NETWORK/S", "NETWORK", "MS", "GFLOPS"),
+        *("PEOPLE", "FROM", "LICENSE"),
     ]
     assert light.split() == [
-        "light",
-        "FP16",
-        "the",
-        "model",
-        "40.2",
-        "d",
-        "15.4",
-        "d",
-        "Apache-2.0",
+        *("light", "0.0", "d", "0.402", "d", "15.4", "d", "the", "model", "Apache-2.0"),
     ]
-    assert other.split() == ["other", "FP16", "the", "model", "31.5", "g", "30", "g", "Apache-2.0"]
+    assert other.split() == [
+        *("other", "0.0", "d", "31.5", "g", "30", "g", "the", "model", "Apache-2.0")
+    ]
     assert notes == [
         "g: measured on generated weights",
         "d: declared",
@@ -83,8 +77,8 @@ def test_unknown_values_are_empty_in_json_and_csv(checkout):
 
 def test_markdown_is_a_table(checkout):
     lines = compare(checkout, "light", "--format", "markdown").stdout.splitlines()
-    assert lines[0].startswith("| MODEL | PRECISION | PEOPLE FROM | PUBLISHED AP |")
-    assert lines[2].startswith("| light | FP16 | the model | 40.2 d |")
+    assert lines[0].startswith("| MODEL | DOWNLOAD MB | PUBLISHED AP | GFLOPS | PEOPLE FROM |")
+    assert lines[2].startswith("| light | 0.0 d | 0.402 d | 15.4 d | the model |")
     assert lines[-1] == "d: declared"
 
 

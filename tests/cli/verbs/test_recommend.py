@@ -14,18 +14,31 @@ from posezoo.spec.model import Precision
 
 @pytest.fixture
 def zoo(tmp_path):
-    for name, ap, latency in (("fast", 0.6, 4.0), ("slow", 0.8, 40.0), ("new", 0.9, None)):
-        accuracy = [{"metric": "AP", "value": ap, "dataset": "COCO val2017"}]
+    for name, ap, latency in (("fast", 0.3, 4.0), ("slow", 0.4, 40.0), ("new", 0.9, None)):
+        accuracy = [{"metric": "AP", "value": 2 * ap if latency else ap, "dataset": "COCO val2017"}]
         published = {"accuracy": accuracy, "gflops": 1.5}
         yml = model_yml(published=published, skeleton="coco-17", decoder={"name": "simcc"})
         path = write_model(tmp_path / "models", name, yml)
-        if latency:
-            figures = {"latency_p50_ms": latency, "throughput_fps": 1000 / latency}
-            speed = Measurement(
-                "speed", Precision.FP16, figures, machine="A processor", settings={"batch": 1}
-            )
-            update_measured_yml(path.with_name("measured.yml"), [speed])
+        if latency is None:
+            continue
+        settings = {"people_from": "nanodet-g"}
+        measured = [
+            Measurement("accuracy", Precision.FP16, {"AP": ap}, settings=settings),
+            *(speed(latency * factor, **settings, **more) for factor, more in SPEEDS),
+        ]
+        update_measured_yml(path.with_name("measured.yml"), measured)
     return tmp_path
+
+
+PIPELINE = {"pipeline": "read, found, drawn"}
+SPEEDS = ((1, {"shown": 1, **PIPELINE}), (3, PIPELINE))
+
+
+def speed(latency, **settings):
+    figures = {"latency_p50_ms": latency, "throughput_fps": 1000 / latency}
+    return Measurement(
+        "speed", Precision.FP16, figures, machine="A processor", settings={"batch": 1, **settings}
+    )
 
 
 def recommend(zoo, *words):
@@ -33,33 +46,44 @@ def recommend(zoo, *words):
 
 
 def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
-    ended = recommend(zoo, "--min_ap", ".5", "--max_latency", "0.05s", "--license", "permissive")
+    ended = recommend(zoo, "--min_ap", ".3", "--max_latency", "0.05s", "--license", "permissive")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == [
+        "AP measured here, the highest first:",
         "1. slow",
-        "   AP 0.800 (declared: COCO val2017), 40 ms (measured), 1.5 GFLOPs, Apache-2.0, people from"
+        "   AP 0.400 (measured), 40 ms with 1 person (measured), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
         "   posezoo run slow --input photo.jpg",
         "2. fast",
-        "   AP 0.600 (declared: COCO val2017), 4 ms (measured), 1.5 GFLOPs, Apache-2.0, people from"
+        "   AP 0.300 (measured), 4 ms with 1 person (measured), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
         "   posezoo run fast --input photo.jpg",
-        "ranked by AP",
-        "a network that needs another model to find the people runs once for each of them",
-        "latency of the network alone: A processor; batch 1",
-        "not known: new (latency)",
-        "measure them: posezoo benchmark NAME --output speed.json, then --figures speed.json",
-        "in a gallery: index.html#y=published_AP&x=network_p50_ms&sort=-published_AP"
-        "&accuracy_min=50&license=Apache-2.0",
+        "images/s and latency of the whole pipeline: A processor; batch 1, pipeline read, found,"
+        " drawn",
+        "latency with one person: A processor; batch 1, pipeline read, found, drawn, shown 1",
+        "these may meet the limits, but something is not known:",
+        "- new: no latency; AP 0.900 (declared: COCO val2017), 1.5 GFLOPs, Apache-2.0, people from"
+        " nanodet-g",
+        "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1"
+        " --output speed.json, then --figures speed.json",
+        "in a gallery: index.html#y=AP&x=single_p50_ms&sort=-AP&accuracy_min=0.3&license=Apache-2.0",
     ]
+
+
+def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
+    ended = recommend(zoo, "--max_latency", "50ms", "--people", "4", "--format", "json")
+    answer = json.loads(ended.stdout)
+    assert [model["name"] for model in answer["models"]] == ["fast"]
+    assert answer["models"][0]["latency_ms"]["number"] == 12.0
 
 
 def test_json_has_numbers_and_where_they_are_from(zoo):
     answer = json.loads(recommend(zoo, "--format", "json").stdout)
-    assert [model["name"] for model in answer["models"]] == ["fast", "new", "slow"]
-    assert answer["ranked_by"] == "GFLOPs, since not all models were measured on one machine"
-    assert answer["models"][0]["latency_ms"] == {"number": 4.0, "origin": "measured", "how": ""}
-    assert answer["models"][1]["latency_ms"] is None
+    assert [model["name"] for model in answer["models"]] == ["slow", "fast", "new"]
+    assert [model["weights_opened"] for model in answer["models"]] == [True, True, False]
+    assert answer["ranked_by"] == "AP"
+    assert answer["models"][1]["latency_ms"] == {"number": 4.0, "origin": "measured", "how": ""}
+    assert answer["models"][2]["latency_ms"] is None
 
 
 def test_no_model_within_the_limits_ends_with_1(zoo):
@@ -88,7 +112,7 @@ def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
     accuracy = [{"metric": "AP", "value": 0.99, "dataset": "COCO-WholeBody"}]
     changes = {"skeleton": "coco-wholebody-133", "decoder": {"name": "simcc"}}
     write_model(zoo / "models", "whole", model_yml(published={"accuracy": accuracy}, **changes))
-    assert "whole" not in recommend(zoo).stdout
+    assert "posezoo run whole " not in recommend(zoo).stdout
     answer = json.loads(recommend(zoo, "--keypoints", "133", "--format", "json").stdout)
     assert [model["name"] for model in answer["models"]] == ["whole"]
     assert recommend(zoo, "--license", "apache-2.0").returncode == 0

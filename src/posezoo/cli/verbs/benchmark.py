@@ -80,8 +80,14 @@ FLAGS = (
     Flag("--pipeline", "measure the whole pipeline: read an image, find the poses, and draw them"),
     Flag(
         "-i, --input IMAGE",
-        "with --pipeline: the image (default: four people, made from the two sample photos)",
+        "with --pipeline: the image (default: people, made from the two sample photos)",
         Path,
+    ),
+    Flag(
+        "--people N",
+        "with --pipeline: the number of people on the default image (default: 4)",
+        default="4",
+        choices=("1", "4"),
     ),
     Flag(
         "--precisions P[,P]",
@@ -216,6 +222,7 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
         size=args.size,
         is_pipeline=args.pipeline,
         image=args.input,
+        people=int(args.people),
         generates=args.generated,
     )
 
@@ -288,6 +295,7 @@ def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
     """Of networks alone with ``--pipeline``, and of pipelines without it."""
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,
+        "--people requires --pipeline: a network alone finds no people": args.people != "4",
         "--detector requires --pipeline: a network alone finds no people": args.detector,
     }
     if args.pipeline:

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     registry = _open_registry(settings, in_place=args.in_place)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console)
-        models = facts_of(selection)
+        models = facts_of(selection, registry)
         if args.in_place and args.all and selection.problems:
             return 1  # an index must contain all models
         is_complete = True

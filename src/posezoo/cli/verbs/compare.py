@@ -2,9 +2,11 @@
 
 With ``--format json``, the output is an object::
 
-    models        list   a row for each model and precision: model, precision, license, people_from;
-                         and of the whole pipeline AP (a share), throughput_fps and latency_p50_ms;
-                         of the network alone network_fps and network_p50_ms; published_AP,
+    models        list   a row for each model and precision: model, precision, license, people_from,
+                         weights_opened (whether the published weights were measured);
+                         and of the whole pipeline AP (a share), throughput_fps and latency_p50_ms
+                         with four people, single_p50_ms with one, and transfer_bytes; of the
+                         network alone network_fps and network_p50_ms; published_AP,
                          size_bytes, gflops and mparams. Each is null if unknown, else {number,
                          origin, how}; origin is measured, measured on generated weights, or
                          declared
@@ -32,7 +34,6 @@ from posezoo.cli.measurement_flags import (
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import PosezooError, import_cv2
-from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.facts.comparison import ModelComparison
@@ -51,8 +52,9 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "--precisions P[,P]",
-        "precisions of the IR; each that a model is available in has its own row (default: FP16)",
-        default=(Precision.FP16,),
+        "precisions of the IR; each that a model is available in has its own row (default: the best"
+        " one of each model, whose AP was measured)",
+        default=(),
     ),
     *MEASUREMENT_FLAGS,
     Flag("--picture FILE", "also draw a chart, as an .svg or .png file"),
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         _require_picture(args)
     from posezoo.cli.comparison_report import FORMATS
     from posezoo.facts.comparison import compare_models
-    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.facts.model_facts import describe_model
 
     context = flags.context_from_args(args)
     flags.require_local("compare", context.layout.output_dir)
@@ -78,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console)
         selected: list[Model] = [*selection.composites, *selection.models]
-        models = [ModelFacts(model, context.registry.parts(model)) for model in selected]
+        models = [describe_model(model, context.registry) for model in selected]
         comparison = compare_models(models, args.precisions, context.layout, measurements)
         if not comparison.rows:
-            requested = ", ".join(args.precisions)
+            requested = ", ".join(args.precisions or ("any precision",))
             raise PosezooError(
                 f"none of these models is available in {requested}",
                 hint="--precisions selects others",

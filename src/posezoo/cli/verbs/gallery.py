@@ -36,7 +36,7 @@ from posezoo.video.run_inputs import expand_image_paths
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
     from posezoo.gallery.gallery_data import Picture
-    from posezoo.registry import Selection
+    from posezoo.registry import Registry, Selection
     from posezoo.resolve.stage_context import Context
 
 EXAMPLES = """
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)
-        models = _shown_models(selection)
+        models = _shown_models(selection, context.registry)
         pictures = None
         if args.pictures is not None:
             pictures = _draw_pictures(args.pictures, models, context, console)
@@ -119,9 +119,11 @@ def _require_packages(args: argparse.Namespace) -> None:
         )
 
 
-def _shown_models(selection: Selection) -> list[ModelFacts]:
+def _shown_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
     """The models that get a page; that of a composite needs all of its parts."""
-    models = [facts for facts in facts_of(selection) if len(facts.parts) >= len(facts.stages)]
+    models = [
+        facts for facts in facts_of(selection, registry) if len(facts.parts) >= len(facts.stages)
+    ]
     if not models:
         raise PosezooError(
             "there is no model to show", hint="posezoo list shows the models of the zoo"

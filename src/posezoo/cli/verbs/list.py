@@ -14,8 +14,9 @@ With ``--format json``, the output is a list of objects; a composite comes befor
                                by spaces
     size_bytes   int | null    size of all published files; null if a publisher does not state a
                                size
-    download_bytes  int | null  what a download transfers: of a package the part that is needed, or
-                                all; null if a size is not stated
+    download_bytes  int | null  what posezoo run transfers, with the detector that finds the people:
+                                of a package the part that is needed, or all; null if a size is not
+                                stated
     revision     int           increases when the files change; 1 for a composite
     deprecated   object | null since (a date or a version), use (the model to use instead, or empty)
     description  str
@@ -42,11 +43,9 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import (
-    align_columns,
+    fit_columns,
     print_json,
     print_result,
-    terminal_width,
-    truncate_to_width,
 )
 from posezoo.errors import MessageWriter
 from posezoo.facts.labels import format_megabytes, join
@@ -66,7 +65,13 @@ posezoo list --available
 posezoo list 'resnet-*' --registry omz
 """
 
-HEADERS = ("MODEL", "TASK", "FRAMEWORK", "DOWNLOAD", "WEIGHTS FROM", "LICENSE", "DESCRIPTION")
+HEADERS = (
+    *("MODEL", "DOWNLOAD", "WEIGHTS FROM", "LICENSE"),
+    *("OTHER TASK", "FRAMEWORK", "DESCRIPTION"),
+)
+
+#: Most models of the zoo have it, so that the table does not repeat it.
+_USUAL_TASK = "human_pose_estimation"
 
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
@@ -109,9 +114,7 @@ def _table(
         name, *others = _row(facts, selection, weights[facts.name])
         indented = f"  {name}" if name in parts else name
         rows.append((indented, *others))
-    width = terminal_width()
-    for line in align_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")})):
-        yield truncate_to_width(line, width)
+    yield from fit_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")}))
 
 
 def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str, ...]:
@@ -120,11 +123,11 @@ def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str
     sentence += full_stop.rstrip()
     return (
         facts.name,
-        facts.model.task,
-        " ".join(facts.frameworks),
         format_megabytes(facts.download_bytes),
         str(weights),
         " ".join(map(_license, facts.licenses)),
+        "" if facts.model.task == _USUAL_TASK else facts.model.task,
+        " ".join(facts.frameworks),
         f"[{note}] {sentence}" if note else sentence,
     )
 

@@ -95,6 +95,6 @@ def _write_cards(selection: Selection, specs: Sequence[ModelSpec], context: Cont
     from posezoo.pipeline.get import write_model_card
 
     names = {spec.full_name for spec in specs}
-    for facts in facts_of(selection):
+    for facts in facts_of(selection, context.registry):
         if any(part.full_name in names for part in facts.parts):
             write_model_card(facts.model, context)

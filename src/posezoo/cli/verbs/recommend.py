@@ -2,8 +2,9 @@
 
 With ``--format json``, the output is an object::
 
-    models     list    the best first: name, ap (a share), latency_ms and gflops of one run of the
-                       network, each {number, origin, how} or null; license; people_from; command
+    models     list    by AP, those whose AP was measured here before those with a published AP:
+                       name; ap (a share) and latency_ms (of the whole pipeline, with --people),
+                       each {number, origin, how} or null; command; and the keys of posezoo compare
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     gallery    str     the end of the address that shows these models in ``posezoo gallery``
@@ -23,21 +24,22 @@ from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selecti
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
-from posezoo.facts.json_projection import to_json
-from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.facts.comparison import SourcedMetric
+    from posezoo.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.facts.model_facts import ModelFacts
-    from posezoo.facts.recommendation import RankedModel, Recommendation, RequiredValues
+    from posezoo.facts.recommendation import Recommendation, RequiredValues
     from posezoo.spec.model import Model
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
-posezoo recommend --min_ap 0.6 --max_latency 30ms --license permissive
-posezoo recommend --max_latency 30ms --figures speed.json
+posezoo recommend --min_ap 0.3 --max_latency 60ms --license permissive
+posezoo recommend --max_latency 100ms --people 4 --figures speed.json
 posezoo recommend --keypoints 133
 """
+
+# Of so many models of which something is unknown, the figures are printed.
+_MOST_UNKNOWN = 15
 
 # COCO-WholeBody has 133 keypoints.
 _WHOLE_BODY = 100
@@ -55,13 +57,20 @@ def _milliseconds(text: str) -> float:
 FLAGS = (
     Flag(
         "--min_ap SHARE",
-        "the least AP, such as 0.6: the published one, else the measured one",
+        "the least AP, such as 0.3: the measured one, or the published one of weights that were not"
+        " measured",
         flags.parse_fraction,
     ),
     Flag(
         "--max_latency TIME",
-        "the longest time of one run of the network, such as 30ms, as measured",
+        "the longest time from an image file to drawn poses, such as 60ms, as measured",
         _milliseconds,
+    ),
+    Flag(
+        "--people N",
+        "the number of people on the image, for --max_latency (default: 1)",
+        default="1",
+        choices=("1", "4"),
     ),
     Flag(
         "--keypoints N",
@@ -84,26 +93,26 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Print the models, the best first, and why."""
     from posezoo.facts.comparison import compare_models
-    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.facts.model_facts import describe_model
     from posezoo.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
     licenses: list[str] = []
     for name in args.license:
         licenses += PERMISSIVE if name == "permissive" else [name]
-    limits = RequiredValues(args.min_ap, args.max_latency, licenses)
+    limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), licenses)
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, None, console)
         selected: list[Model] = [*selection.composites, *selection.models]
-        models = [ModelFacts(model, context.registry.parts(model)) for model in selected]
+        models = [describe_model(model, context.registry) for model in selected]
         models = [facts for facts in models if _has_keypoints(facts, args.keypoints)]
-        comparison = compare_models(models, (Precision.FP16,), context.layout, measurements)
+        comparison = compare_models(models, (), context.layout, measurements)
         answer = recommend(comparison.rows, limits)
     answer_json = _answer_json(answer, limits)
-    lines = [*_lines(answer, comparison.network_setting), f"in a gallery: {answer_json['gallery']}"]
+    lines = [*_lines(answer, limits, comparison), f"in a gallery: {answer_json['gallery']}"]
     print_result(args.format, answer_json, *lines)
-    return 0 if answer.models and not selection.problems else 1
+    return 0 if answer_json["models"] and not selection.problems else 1
 
 
 def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
@@ -118,8 +127,8 @@ def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
 
 def _answer_json(answer: Recommendation, limits: RequiredValues) -> dict[str, Any]:
     return {
-        "models": [_model_json(model) for model in answer.models],
-        "ranked_by": answer.ranking.words,
+        "models": [_model_json(row, limits) for row in (*answer.measured, *answer.published)],
+        "ranked_by": "AP",
         "unknown": answer.unknown,
         "gallery": _gallery_address(answer, limits),
     }
@@ -127,78 +136,88 @@ def _answer_json(answer: Recommendation, limits: RequiredValues) -> dict[str, An
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     """The page of a gallery with the same models in the same order; it has no limit of latency."""
-    from posezoo.facts.recommendation import BY_AP, BY_LATENCY
+    from posezoo.facts.recommendation import LATENCIES
 
-    is_by_ap = answer.ranking is BY_AP
-    cost = BY_LATENCY.column if is_by_ap else answer.ranking.column
-    parameters = [
-        ("y", BY_AP.column),
-        ("x", cost),
-        ("sort", f"-{BY_AP.column}" if is_by_ap else cost),
-    ]
+    ap = "AP" if answer.measured else "published_AP"
+    cost = LATENCIES[limits.people] if answer.measured else "network_p50_ms"
+    parameters = [("y", ap), ("x", cost), ("sort", f"-{ap}")]
     if limits.min_ap is not None:
-        parameters.append(("accuracy_min", f"{100 * limits.min_ap:g}"))
+        parameters.append(("accuracy_min", f"{limits.min_ap:g}"))
     if limits.licenses:
-        licenses = dict.fromkeys(model.row.license for model in answer.models)
-        parameters += [("license", name) for name in licenses]
+        rows = (*answer.measured, *answer.published)
+        parameters += [("license", name) for name in dict.fromkeys(row.license for row in rows)]
     return f"index.html#{urlencode(parameters)}"
 
 
-def _model_json(model: RankedModel) -> dict[str, Any]:
+def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
+    from posezoo.facts.recommendation import ap_of
+
+    ap, latency = ap_of(row), limits.latency_of(row)
     return {
-        "name": model.row.model,
-        "ap": _metric_json(model.ap),
-        "latency_ms": _metric_json(model.latency_ms),
-        "gflops": _metric_json(model.gflops),
-        "license": model.row.license,
-        "people_from": model.row.people_from,
-        "command": _command(model),
+        "name": row.model,
+        "ap": ap and ap.as_json,
+        "latency_ms": latency and latency.as_json,
+        **row.as_json,
+        "command": _command(row),
     }
 
 
-def _metric_json(metric: SourcedMetric | None) -> dict[str, Any] | None:
-    if metric is None:
-        return None
-    return {"number": metric.number, "origin": to_json(metric.origin), "how": metric.conditions}
+def _command(row: ComparisonRow) -> str:
+    precision = "" if row.precision == "FP16" else f" --precision {row.precision}"
+    return f"posezoo run {row.model}{precision} --input photo.jpg"
 
 
-def _command(model: RankedModel) -> str:
-    return f"posezoo run {model.row.model} --input photo.jpg"
+def _lines(
+    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
+) -> Iterator[str]:
+    from posezoo.facts.bar_chart import describe_measurement_settings
 
-
-def _lines(answer: Recommendation, setting: str) -> Iterator[str]:
-    from posezoo.resolve.people import ITSELF
-
-    if not answer.models:
+    lists = {"AP measured here": answer.measured, "AP as published": answer.published}
+    if not any(lists.values()):
         yield "no model is known to meet these limits"
-    for place, model in enumerate(answer.models, 1):
-        yield f"{place}. {model.row.model}"
-        yield f"   {_describe(model)}"
-        yield f"   {_command(model)}"
-    if answer.models:
-        yield f"ranked by {answer.ranking.words}"
-    if any(model.row.people_from != ITSELF for model in answer.models):
-        yield "a network that needs another model to find the people runs once for each of them"
-    if setting and any(model.latency_ms for model in answer.models):
-        yield f"latency of the network alone: {setting}"
+    for title, rows in lists.items():
+        if rows:
+            yield f"{title}, the highest first:"
+        for place, row in enumerate(rows, 1):
+            yield f"{place}. {row.name}"
+            yield f"   {_describe(row, limits)}"
+            yield f"   {_command(row)}"
+    yield from describe_measurement_settings(comparison)
     if answer.unknown:
-        names = ", ".join(
-            f"{name} ({' and '.join(missing)})" for name, missing in answer.unknown.items()
-        )
-        yield f"not known: {names}"
-        yield "measure them: posezoo benchmark NAME --output speed.json, then --figures speed.json"
+        yield from _unknown_lines(answer, limits, comparison)
 
 
-def _describe(model: RankedModel) -> str:
+def _unknown_lines(
+    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
+) -> Iterator[str]:
+    yield "these may meet the limits, but something is not known:"
+    rows = {row.model: row for row in comparison.rows}
+    names = list(answer.unknown)
+    for name in names[:_MOST_UNKNOWN]:
+        missing = " and no ".join(answer.unknown[name])
+        yield f"- {name}: no {missing}; {_describe(rows[name], limits)}"
+    if others := names[_MOST_UNKNOWN:]:
+        yield f"- and of lower AP: {', '.join(others)}"
+    people = f"--people {limits.people} --requests 1 --output speed.json"
+    yield f"measure them: posezoo benchmark --pipeline NAME {people}, then --figures speed.json"
+
+
+def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
+    from posezoo.facts.recommendation import ap_of
+
     facts = []
-    if model.ap:
-        conditions = f": {model.ap.conditions}" if model.ap.conditions else ""
-        facts.append(f"AP {model.ap.number:.3f} ({model.ap.origin}{conditions})")
-    if model.latency_ms:
-        latency = model.latency_ms
-        facts.append(f"{latency.number:.3g} ms ({latency.origin})")
-    if model.gflops:
-        facts.append(f"{model.gflops.number:.3g} GFLOPs")
-    facts.append(model.row.license or "license unknown")
-    facts.append(f"people from {model.row.people_from}")
+    if ap := ap_of(row):
+        conditions = f": {ap.conditions}" if ap.conditions else ""
+        facts.append(f"AP {ap.number:.3f} ({ap.origin}{conditions})")
+    latency = limits.latency_of(row)
+    network = row.values["network_p50_ms"]
+    if latency:
+        people = "1 person" if limits.people == 1 else f"{limits.people} people"
+        facts.append(f"{latency.number:.3g} ms with {people} ({latency.origin})")
+    elif network:
+        facts.append(f"{network.number:.3g} ms for the network alone ({network.origin})")
+    if gflops := row.values["gflops"]:
+        facts.append(f"{gflops.number:.3g} GFLOPs")
+    facts.append(row.license or "license unknown")
+    facts.append(f"people from {row.people_from}")
     return ", ".join(facts)

@@ -217,7 +217,7 @@ function marksOfOutside(outside, taken, x, y, area) {
       names.push(svg("text", { class: "name", x: box.left, y: box.bottom - 3, "aria-hidden": "true" }, each.name));
     }
     return svg("g", { class: "outside" },
-      svg("title", {}, `${each.name}: AP ${each.y.toFixed(1)} %, as ${each.publisher} states; ${each.license}, not in this registry`),
+      svg("title", {}, `${each.name}: AP ${each.y.toFixed(3)}, as ${each.publisher} states; ${each.license}, not in this registry`),
       svg("path", { d: px === undefined ? `M${area.left},${py}H${area.right}` : `M${px},${py}m0,-6l6,6l-6,6l-6,-6Z` }));
   });
   return [...marks, ...names];

@@ -49,7 +49,7 @@ function shown(row, key) {
 function inWords(number, key) {
   if (number === undefined) return "";
   const axis = axes[key];
-  if (axis.accuracy) return number.toFixed(1);
+  if (axis.accuracy) return number.toFixed(3);
   if (number >= 1000) return Math.round(number).toLocaleString("en");
   return String(Number(number.toPrecision(number < 1 ? 2 : 3)));
 }

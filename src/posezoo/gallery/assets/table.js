@@ -1,7 +1,7 @@
 // The table of all rows that pass the filters, sorted by any column.
 
 // The chart, the comparison and each model's page have them; the table has the throughputs.
-const NO_COLUMN = ["latency_p50_ms", "network_p50_ms"];
+const NO_COLUMN = ["single_p50_ms", "latency_p50_ms", "network_p50_ms"];
 
 /** The columns of values: one accuracy, and all costs that are known for at least one row. */
 function figureColumns(rows) {

@@ -1,0 +1,137 @@
+"""No verb and no page states a figure of a model that its record does not give."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.rows import best_rows
+from posezoo.facts.comparison import COLUMNS, ComparisonRow, MeasurementSelection
+from posezoo.facts.labels import format_ap, format_figure, format_megabytes
+from posezoo.facts.model_facts import describe_model
+from posezoo.facts.recommendation import ap_of
+from posezoo.layout import ModelLayout
+from posezoo.registry import open_registry
+
+ROOT = Path(__file__).parents[1]
+ROWS = {row.model: row for row in best_rows()}
+
+#: Of a model, what is stated, and what its record gives.
+Pairs = Iterator[tuple[str, object, object]]
+
+
+def value(row: ComparisonRow, key: str) -> float | None:
+    metric = row.values[key]
+    return None if metric is None else metric.number
+
+
+def number(metric: dict | None) -> float | None:
+    return metric and metric["number"]
+
+
+def of_recommend(limits: tuple[str, ...], latency: str) -> Pairs:
+    ended = posezoo("recommend", *limits, "--format", "json")
+    for model in json.loads(ended.stdout)["models"]:
+        row = ROWS[model["name"]]
+        ap = ap_of(row)
+        yield row.model, number(model["ap"]), ap and ap.number
+        yield row.model, number(model["latency_ms"]), value(row, latency)
+        for key in COLUMNS.keys() - {"size_bytes"}:
+            yield row.model, number(model[key]), value(row, key)
+        yield row.model, model["precision"], row.precision.value
+
+
+def of_compare(*words: str) -> Pairs:
+    ended = posezoo("compare", "--all", "--format", "csv", *words)
+    for stated in csv.DictReader(ended.stdout.splitlines()):
+        row = ROWS[stated["model"]]
+        if stated["precision"] == row.precision:
+            for key in COLUMNS.keys() - {"size_bytes"}:
+                yield row.model, stated[key] and float(stated[key]), value(row, key) or ""
+
+
+def of_gallery() -> Pairs:
+    from posezoo.gallery.gallery_data import collect_gallery_data
+
+    registry = open_registry()
+    models = [describe_model(registry.find(name), registry) for name in registry.entries]
+    data = collect_gallery_data(models, ModelLayout(ROOT, ROOT), MeasurementSelection())
+    for entry in data.entries:
+        if entry.name in ROWS:
+            row = ROWS[entry.name]
+            stated = entry.measured[row.precision]
+            for key in COLUMNS.keys() - {"size_bytes"}:
+                yield row.model, key in stated and stated[key].number, value(row, key) or False
+
+
+def of_summary(page: str) -> Pairs:
+    text = (ROOT / page).read_text("utf-8")
+    table = text.partition("<!-- drawn by")[2].partition("<!-- end of")[0]
+    for line in re.findall(r"^\| (.* MB) \|$", table, re.MULTILINE):
+        name, people, ap, _, fps, download = line.split(" | ")
+        row = ROWS[name.partition(" ")[0]]
+        measured = row.values["AP"]
+        speed = value(row, "throughput_fps")
+        yield name, (name, people), (row.name, row.people_from)
+        yield name, ap, format_ap(measured.number, measured.interval)
+        yield name, fps, format_figure(speed) if speed else "not measured"
+        yield name, download, format_megabytes(value(row, "transfer_bytes"))
+
+
+def of_list() -> Pairs:
+    registry = open_registry()
+    for model in json.loads(posezoo("list", "--format", "json").stdout):
+        facts = describe_model(registry.find(model["name"]), registry)
+        yield facts.name, model["download_bytes"], facts.download_bytes
+
+
+def of_index() -> Pairs:
+    text = (ROOT / "models" / "index.md").read_text("utf-8")
+    found = re.findall(
+        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|]*\) \| ([^|]*) \| [^|]* \| ([^|]*) ?\|$", text, re.MULTILINE
+    )
+    registry = open_registry()
+    for name, download, ap in found:
+        facts = describe_model(registry.find(name), registry)
+        metric = ROWS[name].values["AP"]
+        yield name, download, format_megabytes(facts.download_bytes)
+        yield name, ap[:5].strip(), format_ap(metric.number) if metric else ""
+
+
+PLACES = {
+    "recommend": lambda: of_recommend((), "single_p50_ms"),
+    "recommend --people 4": lambda: of_recommend(
+        ("--people", "4", "--max_latency", "1s"), "latency_p50_ms"
+    ),
+    "compare": of_compare,
+    "compare with two precisions": lambda: of_compare("--precisions", "FP16,FP16-INT8"),
+    "gallery": of_gallery,
+    "list": of_list,
+    "README": lambda: of_summary("README.md"),
+    "index": of_index,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_states_the_figures_of_the_record(place):
+    pairs = list(PLACES[place]())
+    assert len({model for model, _, _ in pairs}) >= 9
+    assert [pair for pair in pairs if pair[1] != pytest.approx(pair[2])] == []
+
+
+def test_with_a_limit_of_latency_only_models_whose_pipeline_is_that_fast_are_named():
+    words = ("--max_latency", "60ms", "--people", "4", "--format", "json")
+    models = json.loads(posezoo("recommend", *words).stdout)["models"]
+    assert {model["name"] for model in models} == {
+        name
+        for name, row in ROWS.items()
+        if row.values["AP"]
+        and row.task == "human_pose_estimation"
+        and (value(row, "latency_p50_ms") or 1e9) <= 60
+    }
