@@ -125,7 +125,7 @@ def test_a_value_is_marked_as_measured_or_published(browser, site):
     assert (cells["heavy_pose_a"], cells["heavy_pose_b"]) == ("0.710", "")
     browser.open(f"{site}#y=published_AP")
     cells = browser.run(read_cells)
-    assert (cells["heavy_pose_a"], cells["heavy_pose_b"]) == ("70.0p", "65.0p")
+    assert (cells["heavy_pose_a"], cells["heavy_pose_b"]) == ("0.700p", "0.650p")
 
 
 @pytest.mark.slow
