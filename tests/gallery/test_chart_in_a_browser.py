@@ -46,7 +46,7 @@ def test_a_model_with_both_values_has_a_mark_labelled_with_them(browser, site):
         "3 of 8 models shown, as FP16; 5 without both values are only in the table"
     ]
     assert label(browser, "heavy_pose_a FP16") == (
-        "heavy_pose_a FP16: Measured AP 71.0 %, measured; "
+        "heavy_pose_a FP16: Measured AP 0.710 share, measured; "
         "Throughput, whole pipeline 8 images/s, measured; heavy_pose"
     )
 
@@ -54,7 +54,7 @@ def test_a_model_with_both_values_has_a_mark_labelled_with_them(browser, site):
 def test_a_published_ap_has_an_axis_of_its_own(browser, site):
     browser.open(f"{site}#y=published_AP")
     assert browser.texts("#chart-title") == ["Published AP versus operations"]
-    assert "Published AP 60.0 %, as published" in label(browser, "light_pose_b FP16")
+    assert "Published AP 0.600 share, as published" in label(browser, "light_pose_b FP16")
 
 
 def test_models_of_others_are_in_the_chart_of_published_ap_only(
@@ -67,8 +67,8 @@ def test_models_of_others_are_in_the_chart_of_published_ap_only(
     )
     assert known.endswith("Z") and "H" in unknown  # a diamond, and a line where x is not known
     assert browser.texts(".outside title") == [
-        f"{name}: AP {ap} %, as docs.publisher.invalid states; AGPL-3.0, not in this registry"
-        for name, ap in (("other_a", "57.2"), ("other_b", "63.0"))
+        f"{name}: AP {ap}, as docs.publisher.invalid states; AGPL-3.0, not in this registry"
+        for name, ap in (("other_a", "0.572"), ("other_b", "0.630"))
     ]
     (note,) = browser.texts("#chart-outside")
     assert "docs.publisher.invalid (AGPL-3.0; COCO val2017)" in note
@@ -168,8 +168,8 @@ def test_the_hover_card_shows_the_values_of_a_model(browser, site):
     browser.settle()
     (card,) = browser.texts("#card")
     assert card.replace("\n\n", "\n").startswith("heavy_pose_a\nFP16 · 4 × 6 · ONNX · Apache-2.0\n")
-    assert "Measured AP\t71.0 %\tmeasured; 95 % interval 66.0 to 76.0" in card
-    assert "Published AP\t70.0 %\tas published" in card
+    assert "Measured AP\t0.710 share\tmeasured; 95 % interval 0.660 to 0.760" in card
+    assert "Published AP\t0.700 share\tas published" in card
     assert "Weights\t30 million\tmeasured" in card
 
 

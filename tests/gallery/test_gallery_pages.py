@@ -97,7 +97,7 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
         *("net.tflite", "0" * 96, "1, 4, 6, 3", "left shoulder", MACHINE),
     ):
         assert text in shown
-    assert "AP 50 % COCO val2017" in shown
+    assert "AP 0.5 COCO val2017" in shown
     assert "AP measured with: data set val2017" in shown
     measured = page[page.index('<details id="measured">') :].partition("</details>")[0]
     tables = [
