@@ -232,8 +232,8 @@ def describe_model(
 def find_detector(model: Model, registry: Registry) -> ModelSpec | None:
     """The detector that a model.yml declares, if the registry has it."""
     people = model.people.photo if isinstance(model, ModelSpec) and model.people else ""
-    found = registry.find(people) if people in registry.entries else None
-    return found if isinstance(found, ModelSpec) else None
+    detector = registry.find(people) if people in registry.entries else None
+    return detector if isinstance(detector, ModelSpec) else None
 
 
 def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:

@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     flags.require_local("bom", context.layout.download_dir, context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
-        found = facts_of(selection, context.registry)
-        models = [replace(facts, layout=context.layout) for facts in found]
+        described = facts_of(selection, context.registry)
+        models = [replace(facts, layout=context.layout) for facts in described]
         bom = render_bom(models, args.format)
         if args.output is None:
             sys.stdout.write(bom.decode())
