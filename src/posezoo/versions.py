@@ -9,18 +9,54 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+# The folder of a checkout, if posezoo runs in one.
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
 
 @cache
 def version() -> str:
-    """The installed version of posezoo; in a checkout that is not installed, the version in
-    setup.cfg.
+    """The version of posezoo; in a git checkout with its commit, such as ``0.1.0+g1a2b3c4``.
+
+    The commit is a local version identifier of PEP 440. It tells two builds of one version apart.
     """
+    release = _release()
+    commit = _checked_out_commit(_CHECKOUT / ".git")
+    return f"{release}+g{commit[:8]}" if commit else release
+
+
+def _release() -> str:
+    """The installed version; in a checkout that is not installed, that of setup.cfg."""
     try:
         return installed_version("posezoo")
     except PackageNotFoundError:
         parser = configparser.ConfigParser(interpolation=None)
-        parser.read(Path(__file__).resolve().parents[2] / "setup.cfg", encoding="utf-8")
+        parser.read(_CHECKOUT / "setup.cfg", encoding="utf-8")
         return parser.get("metadata", "version", fallback="unknown")
+
+
+def _checked_out_commit(git: Path) -> str:
+    """The commit of a checkout, read from its ``.git`` without git; empty if there is none.
+
+    See gitrepository-layout(5): HEAD names a commit, or a branch in a file of its own or in
+    packed-refs.
+    """
+    try:
+        if git.is_file():  # a second working tree
+            git = git.parent / git.read_text().partition("gitdir: ")[2].strip()
+        head = (git / "HEAD").read_text().strip()
+        branch = head.partition("ref: ")[2]
+        common = git / "commondir"
+        if common.is_file():
+            git = git / common.read_text().strip()
+        if not branch:
+            return head
+        if (git / branch).is_file():
+            return (git / branch).read_text().strip()
+        packed = (git / "packed-refs").read_text()
+        line = re.search(rf"^([0-9a-f]{{40,64}}) {re.escape(branch)}$", packed, re.MULTILINE)
+        return line[1] if line else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def parse_version(text: str) -> tuple[int, ...]:

@@ -96,9 +96,9 @@ class EvaluationReport:
         unreadable = dict(self.result.unreadable)
         return {"keypoints": keypoints, "pictures": pictures, "unreadable": unreadable}
 
-    def write(self, folder: Path, *, worst: int = 0) -> None:
+    def write(self, folder: Path, *, worst: int = 0, report: Path | None = None) -> None:
         """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
-        images.
+        images; ``report`` is the file for the metrics, None for ``accuracy.json`` in the folder.
         """
         measurement = create_accuracy_measurement(self.protocol, self.result)
         model = self.protocol.estimator.model
@@ -109,6 +109,8 @@ class EvaluationReport:
         )
         for name, value, indent in content:
             path = folder / f"{name}.json"
+            if name == "accuracy" and report is not None:
+                path = report
             text = json.dumps(value, indent=indent) + "\n"
             write_atomically(path, text.encode())
             self.files[name] = str(path)

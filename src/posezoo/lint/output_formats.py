@@ -83,7 +83,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
 def to_github_annotation(finding: Finding) -> str:
     """A line that GitHub's runners show beside the changed lines of a pull request."""
     level = "notice" if finding.severity == "note" else str(finding.severity)
-    file = _escape_property(to_safe_line(_relative_path(finding.file)))
+    file = _escape_property(to_safe_line(_path_in_repository(finding.file)))
     title = _escape_property(finding.rule)
     message = _escape(f"{finding.model}: {finding.message}")
     return (
@@ -97,6 +97,18 @@ def _escape(text: str) -> str:
 
 def _escape_property(text: str) -> str:
     return _escape(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _path_in_repository(file: str) -> str:
+    """The path relative to the root of its git repository, as GitHub names files.
+
+    Without one, it is relative to the working folder.
+    """
+    path = Path(file).resolve()
+    for folder in path.parents:
+        if (folder / ".git").exists():
+            return path.relative_to(folder).as_posix()
+    return _relative_path(file)
 
 
 def _relative_path(file: str) -> str:

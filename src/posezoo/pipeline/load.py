@@ -110,6 +110,8 @@ class Loader:
     def _prepare_default(self, precision: Precision) -> PreparedModel:
         """As ``prepare``, for the default model, or the second one if that is out of reach."""
         registry = self.context.registry
+        if DEFAULT_MODEL not in registry.entries:  # such as that of a mirror
+            return self.prepare(ChosenModel(registry.find(SECOND_MODEL), precision))
         options = self.context.download_options
         timeout_s = min(_DEFAULT_TIMEOUT_S, options.timeout_s)
         impatient = replace(options, attempts=1, timeout_s=timeout_s)

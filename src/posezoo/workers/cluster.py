@@ -29,6 +29,7 @@ from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.request import ProxyHandler, build_opener
 
 from distributed import (
     CancelledError,
@@ -56,6 +57,8 @@ Reducers = Mapping[type, Callable[[Any], tuple[Any, ...]]]
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
 _RUN_AGAIN = "run the command again: models that are done are kept"
 
+# How long to wait for the scheduler's dashboard.
+_DASHBOARD_S = 2.0
 # How long to wait for the scheduler's first answer.
 _CONNECT_S = 10.0
 # How often the workers are looked at, and how long their scheduler may take to list them.
@@ -189,7 +192,8 @@ def _pickle(value: object, reducers: Reducers = MappingProxyType({})) -> bytes:
 def _versions() -> dict[str, str]:
     """The versions that the results, or the pickled values, depend on."""
     packages = package_versions("openvino", "numpy", "torch", "nncf")
-    return {"posezoo": version(), "Python": platform.python_version(), **packages}
+    release = version().partition("+")[0]  # a wheel does not know its commit
+    return {"posezoo": release, "Python": platform.python_version(), **packages}
 
 
 @contextmanager
@@ -387,12 +391,26 @@ def _prepare_workers(
         ClusterJoined(
             address,
             len(info["workers"]),
-            client.dashboard_link if "dashboard" in info["services"] else "",
+            _find_dashboard(client) if "dashboard" in info["services"] else "",
         )
     )
     return max(
         (int(each["resources"].get(_MEMORY, 0)) for each in info["workers"].values()), default=0
     )
+
+
+def _find_dashboard(client: Client) -> str:
+    """The address of the scheduler's dashboard; empty if it does not answer here.
+
+    The scheduler also names one that it cannot draw, and one behind a firewall.
+    """
+    address: str = client.dashboard_link
+    opener = build_opener(ProxyHandler({}))  # a proxy would not reach it
+    try:
+        with opener.open(address, timeout=_DASHBOARD_S):
+            return address
+    except (OSError, ValueError):
+        return ""
 
 
 async def _prepare_worker(content: bytes, dask_worker: Worker) -> None:

@@ -145,7 +145,7 @@ FLAGS = (
         "--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0
     ),
     Flag(
-        "--output FILE",
+        "--output, --report FILE",
         "write the measurements to a .json file, for posezoo record or compare --figures",
     ),
     f"detector {flags.INFERENCE} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",

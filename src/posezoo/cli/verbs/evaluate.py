@@ -111,6 +111,12 @@ FLAGS = (
         "folder for metrics, results and images; predictions are kept there for the next run",
         "evaluations/MODEL/PRECISION in your cache folder",
     ),
+    Flag(
+        "--report FILE",
+        "write the metrics to this .json file, for posezoo record (default: accuracy.json in the"
+        " folder)",
+        Path,
+    ),
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
     "precision",
@@ -164,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
             listener=console,
         )
         report = EvaluationReport(protocol, result)
-        report.write(folder, worst=args.worst)
+        report.write(folder, worst=args.worst, report=args.report)
     if args.format == "json":
         print_json(report.to_json())
     else:
