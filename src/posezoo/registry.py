@@ -479,8 +479,10 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
 
 
 def license_path(spec: ModelSpec) -> Path:
-    """The path of a model's license text, in licenses/ beside the root of its registry."""
-    return registry_root(spec).parent / "licenses" / spec.license.text
+    """The path of a model's license text: in licenses/ within its registry, else beside it."""
+    root = registry_root(spec)
+    within = root / "licenses" / spec.license.text
+    return within if within.is_file() else root.parent / "licenses" / spec.license.text
 
 
 def read_copyright_line(spec: ModelSpec) -> str:

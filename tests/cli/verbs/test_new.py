@@ -173,8 +173,17 @@ def test_a_license_text_is_copied_and_not_left_to_fill_in(zoo, server):
         terms,
     )
     ended = new(zoo, "my-pose", *words, "--format", "json")
-    assert (zoo / "licenses" / "MIT-my-pose.txt").read_text() == terms.read_text()
+    copied = zoo / "models" / "licenses" / "MIT-my-pose.txt"
+    assert copied.read_text() == terms.read_text()
     assert not any("license text" in line for line in json.loads(ended.stdout)["left_to_fill_in"])
+
+
+def test_posezoos_own_registry_is_not_written_from_elsewhere(zoo):
+    ended = posezoo("new", "my-pose", "--from", "net.onnx", "--license", "MIT", cwd=zoo)
+    assert ended.returncode == 1
+    assert "is posezoo's own registry\n  hint: name a registry of your own: --models_dir" in (
+        ended.stderr
+    )
 
 
 def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):

@@ -13,6 +13,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.console import Console
 from posezoo.errors import OutputError, PosezooError, SettingsError
+from posezoo.registry import builtin_models_dir
 from posezoo.spec.model import Family, Framework, License
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
         spec, reason = describe_files(spec, context.layout, context.download_options, console)
         if reason:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
-    license_text = root.parent / "licenses" / license.text
+    beside = root.parent if root == builtin_models_dir() else root
+    license_text = beside / "licenses" / license.text
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if args.license_text is not None:
@@ -106,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
         args.format,
         {"model": args.name, "file": str(path), "left_to_fill_in": missing},
         path,
+        *([license_text] if args.license_text is not None else []),
         "left to fill in:",
         *(f"  {line}" for line in missing),
         f"then: posezoo verify --metadata {words}; posezoo get {words}",
@@ -118,6 +121,11 @@ def _writable_root(registry: Registry) -> Path:
     if others:
         raise SettingsError(
             "--models_dir: a new model goes to one registry", hint="name one of them"
+        )
+    if root == builtin_models_dir() and not Path.cwd().is_relative_to(root.parent):
+        raise SettingsError(
+            f"{root}: is posezoo's own registry",
+            hint="name a registry of your own: --models_dir DIR; or work in posezoo's checkout",
         )
     existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not existing.is_dir():
