@@ -10,7 +10,9 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ from fakes.command import posezoo_process
 from fakes.files import declared, model
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
-from posezoo.download.context import ConnectionPool
+from posezoo.download.candidates import RateLimitedError
+from posezoo.download.context import ConnectionPool, HostLimiter
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import PosezooError, SourceError
@@ -261,3 +264,41 @@ def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
     for name in bodies(4):
         assert f"{name}.tflite: downloaded and verified".encode() in said
         assert f"\r{name}.tflite:".encode() in said
+
+
+def refused(limiter: HostLimiter, others: int) -> int | None:
+    """The limit after a host's refusal of one request beside others, which it answers."""
+    with ExitStack() as running:
+        for _ in range(others):
+            running.enter_context(limiter.slot())
+        with pytest.raises(RateLimitedError) as caught, limiter.slot():
+            raise RateLimitedError("too many requests")
+    return caught.value.new_limit
+
+
+@pytest.mark.parametrize(("others", "limit"), [(8, 4), (3, 2), (2, 1), (1, 1), (0, None)])
+def test_a_refusal_halves_what_was_asked_at_once_and_one_alone_has_no_half(others, limit):
+    limiter = HostLimiter()
+    assert not limiter.uses_single_connection
+    assert refused(limiter, others) == limit
+    assert limiter.uses_single_connection
+
+
+@pytest.mark.parametrize(("answers", "is_raised"), [(31, False), (32, True)])
+def test_32_answers_raise_a_reduced_limit_by_one(answers, is_raised):
+    limiter = HostLimiter()
+    assert refused(limiter, others=1) == 1  # and one answer
+    for _ in range(answers - 1):
+        with limiter.slot():
+            pass
+    entered = threading.Event()
+
+    def enter() -> None:
+        with limiter.slot():
+            entered.set()
+
+    second = threading.Thread(target=enter)
+    with limiter.slot():
+        second.start()
+        assert entered.wait(HANG_S if is_raised else 0.05) is is_raised
+    second.join()

@@ -34,3 +34,14 @@ def test_what_is_no_plausible_object_is_an_error_with_its_reason(content, reason
 def test_a_text_that_is_too_large_is_not_parsed():
     with pytest.raises(ValueError, match="more than 67108864 bytes"):
         parse_json(b'{"a": "' + bytes(_MAX_BYTES) + b'"}')
+
+
+def test_numbers_and_levels_are_taken_up_to_their_limits():
+    number = 10**29
+    assert parse_json(b'{"a": %d}' % number) == {"a": number}
+    with pytest.raises(ValueError, match="a number of 31 digits"):
+        parse_json(b'{"a": %d0}' % number)
+    # 100 levels: the objects, and the number in the innermost.
+    parse_json(b'{"a": ' * 99 + b"1" + b"}" * 99)
+    with pytest.raises(ValueError, match="nested too deep"):
+        parse_json(b'{"a": ' * 100 + b"1" + b"}" * 100)

@@ -283,6 +283,30 @@ def test_a_mistake_is_an_error_at_the_wrong_file(capsys, models, rule, name, fil
     expect_error(capsys, models, file, rule)
 
 
+def in_rounds() -> list[list[tuple]]:
+    """The mistakes that are not of drawn pages, in groups with at most one for each file."""
+    rounds: list[list[tuple]] = []
+    for mistake in MISTAKES:
+        rule, _, file, _ = mistake
+        if rule in ("drawn-card", "drawn-index", "counted-figures"):
+            continue
+        free = (each for each in rounds if file not in [others[2] for others in each])
+        group = next(free, None)
+        if group is None:
+            rounds.append(group := [])
+        group.append(mistake)
+    return rounds
+
+
+@pytest.mark.parametrize("mistakes", in_rounds(), ids=lambda group: f"{len(group)} at once")
+def test_mistakes_in_several_models_are_all_found(bare_models, mistakes):
+    for _, _, file, changes in mistakes:
+        inject(bare_models / file, changes)
+    found = {(each.rule, each.file) for each in check_registry(Registry([bare_models]))}
+    for rule, name, file, _ in mistakes:
+        assert (rule, str(bare_models / file)) in found, name
+
+
 @pytest.mark.parametrize(
     "mistake",
     [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -68,7 +69,16 @@ def test_files_from_before_2016_have_a_shorter_header(tmp_path):
 
 @pytest.mark.parametrize(
     ("head", "expected"),
-    [(HEADER, True), (b"PK\3\4" * 5, False), (b"<html>" * 4, False), (b"", False)],
+    [
+        (HEADER, True),
+        (struct.pack("<3i", 0, 1, 999), True),  # a header alone
+        (struct.pack("<3i", 0, 1, 1000), False),
+        (struct.pack("<3i", -1, 2, 5), False),
+        (HEADER[:11], False),
+        (b"PK\3\4" * 5, False),
+        (b"<html>" * 4, False),
+        (b"", False),
+    ],
 )
 def test_a_file_is_recognised_by_its_version(head, expected, tmp_path):
     path = tmp_path / "net.weights"

@@ -1,0 +1,45 @@
+"""Peaks are grouped to people by their tags."""
+
+import numpy as np
+import pytest
+
+from posezoo.pose.peaks import Peaks
+from posezoo.pose.tag_grouping import group_by_tags
+
+NOSE, WRIST = 0, 9
+
+
+def owners(*peaks: tuple[int, float]) -> list[int]:
+    """The person of each peak, given by its joint and its tag; tags further apart than 1 differ."""
+    joints = np.array([joint for joint, _ in peaks], np.int64)
+    tags = np.array([[tag] for _, tag in peaks], np.float32)
+    cells = np.arange(len(peaks))
+    scores = np.full(len(peaks), 0.9, np.float32)
+    points = np.stack([cells, cells, scores], axis=1).astype(np.float32)
+    return group_by_tags(Peaks(joints, cells, cells, scores), points, tags, 1.0).tolist()
+
+
+def test_no_peaks_belong_to_nobody():
+    assert owners() == []
+
+
+@pytest.mark.parametrize(
+    "peaks",
+    [
+        [(NOSE, 0), (NOSE, 5), (NOSE, 10), (WRIST, 0), (WRIST, 5), (WRIST, 10)],  # all are clear
+        [(NOSE, 0), (NOSE, 5), (NOSE, 5.9), (WRIST, 0), (WRIST, 5), (WRIST, 5.9)],
+        [(NOSE, 0), (NOSE, 0.9), (NOSE, 5), (NOSE, 5.9), (WRIST, 0), (WRIST, 5)],  # none is
+    ],
+    ids=["clear", "one is unclear", "two are unclear"],
+)
+def test_people_are_numbered_from_zero_without_a_gap(peaks):
+    found = owners(*peaks)
+    assert sorted(set(found)) == list(range(max(found) + 1))
+    pairs = list(zip([joint for joint, _ in peaks], found, strict=True))
+    assert len(set(pairs)) == len(pairs)  # nobody has two noses
+
+
+def test_tags_further_apart_than_the_limit_are_of_two_people():
+    assert owners((NOSE, 0), (WRIST, 0.4)) == [0, 0]
+    first, second = owners((NOSE, 0), (WRIST, 1.1))
+    assert first != second
