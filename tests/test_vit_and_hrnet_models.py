@@ -15,6 +15,7 @@ from networks.published import torch
 from networks.test_vitpose import tensors_of
 from posezoo import load, networks
 from posezoo.networks.vitpose_experts import merge_expert
+from posezoo.pose.keypoints import to_pixel_indices
 
 NAME = "vitpose-plus-small"
 
@@ -64,12 +65,13 @@ def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
         (maps,) = network(torch.from_numpy(feed.astype(np.float32))).numpy()
     rows, columns = np.divmod(maps.reshape(17, -1).argmax(axis=1), 48)
     cells = np.stack([columns, rows], axis=1)
-    expected = cells / [47, 63] * sides + center - sides / 2 + 0.5  # from the center of a pixel
+    expected = cells / [47, 63] * sides + center - sides / 2
+    places = to_pixel_indices(pose.keypoints)[:, :2]
     is_found = pose.keypoints[:, 2] > 0
     # The step inside a cell is judged in pose/test_judged_udp.py; here it is at most two cells.
     reach = 2 * sides / [47, 63] + 0.5
     assert is_found.any()
-    assert (np.abs(pose.keypoints[:, :2] - expected) <= reach)[is_found].all()
+    assert (np.abs(places - expected) <= reach)[is_found].all()
     assert np.allclose(pose.keypoints[:, 2], maps.max(axis=(1, 2)).clip(0), atol=1e-3)
 
 
