@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,7 @@ from fakes.waiting import HANG_S
 from posezoo.download import small_answers
 from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
-from posezoo.download.small_answers import read_small
+from posezoo.download.small_answers import join_pieces, read_small
 from posezoo.download.sources.npm_package import NpmClient
 from posezoo.download.sources.python_package import check_wheel
 from posezoo.errors import SizeError, SourceError
@@ -142,6 +143,14 @@ def test_a_small_answer_that_becomes_large_takes_no_more_memory_than_its_limit(
             tracemalloc.stop()
     assert server.asked(path) == 1
     assert peak < 1.3 * limit_mib * MIB + 12 * MIB
+
+
+def test_a_small_answer_may_take_ten_stall_timeouts_in_all(monkeypatch):
+    times = iter([0, 50, 0, 51])
+    monkeypatch.setattr(small_answers, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    assert join_pieces([b"late"], 4, 5.0, "a page") == b"late"
+    with pytest.raises(SourceError, match="sent only 4 bytes of a page in 50 s"):
+        join_pieces([b"late"], 4, 5.0, "a page")
 
 
 @pytest.fixture

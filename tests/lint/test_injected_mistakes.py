@@ -328,6 +328,14 @@ def draw_again(models: Path) -> None:
         (models / page).write_text(text, "utf-8")
 
 
+def test_a_value_that_the_drawn_card_contradicts_is_named_with_both_values(models):
+    file = models / OPENPOSE / "model.yml"
+    inject(file, {"size: 16394708": "size: 16394709"})
+    findings = [each for each in check_registry(Registry([models])) if each.file == str(file)]
+    assert ("16394709", "16394708") in {(each.found, each.expected) for each in findings}
+    assert {each.found for each in findings} <= {"16394709", "model.yml"}
+
+
 def test_two_swapped_stages_are_one_finding_though_many_drawn_lines_differ(capsys, models):
     file = models / "public" / "blazepose-full" / "composite-model.yml"
     stages = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
