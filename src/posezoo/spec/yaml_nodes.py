@@ -329,10 +329,8 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
             raise _refused(event, file, "contains a second document")
         if kind not in _STARTS:
             continue
-        if kind is yaml.AliasEvent or event.anchor is not None:
-            raise _refused(event, file, "anchors and aliases are not used here")
-        if event.tag is not None:
-            raise _refused(event, file, "tags are not used here")
+        if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
+            raise _refused(event, file, "anchors, aliases and tags are not used here")
         node = _node(event, file, parent, key)
         if parent is None:
             root = node
