@@ -330,7 +330,7 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
         if kind not in _STARTS:
             continue
         if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
-            raise _refused(event, file, "anchors, aliases and tags are not used here")
+            raise _refused(event, file, "anchors and aliases, and tags, are not used here")
         node = _node(event, file, parent, key)
         if parent is None:
             root = node
