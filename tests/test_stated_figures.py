@@ -65,9 +65,10 @@ def of_gallery() -> Pairs:
     for entry in data.entries:
         if entry.name in ROWS:
             row = ROWS[entry.name]
-            stated = entry.measured[row.precision]
+            measured = entry.measured[row.precision]
             for key in COLUMNS.keys() - {"size_bytes"}:
-                yield row.model, key in stated and stated[key].number, value(row, key) or False
+                metric = measured.get(key) or (row.values[key] and entry.published.get(key))
+                yield row.model, metric and metric.number, value(row, key)
 
 
 def of_summary(page: str) -> Pairs:
@@ -96,11 +97,9 @@ def of_index() -> Pairs:
     found = re.findall(
         r"^\| (?:↳ )?\[([\w.-]+)\]\([^|]*\) \| ([^|]*) \| [^|]* \| ([^|]*) ?\|$", text, re.MULTILINE
     )
-    registry = open_registry()
     for name, download, ap in found:
-        facts = describe_model(registry.find(name), registry)
         metric = ROWS[name].values["AP"]
-        yield name, download, format_megabytes(facts.download_bytes)
+        yield name, download, format_megabytes(value(ROWS[name], "transfer_bytes"))
         yield name, ap[:5].strip(), format_ap(metric.number) if metric else ""
 
 

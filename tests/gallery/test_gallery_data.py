@@ -6,8 +6,8 @@ import pytest
 
 from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
-from posezoo.facts.comparison import MetricSource
-from posezoo.gallery.gallery_data import AXES, name_family
+from posezoo.facts.comparison import COLUMNS, MetricSource
+from posezoo.gallery.gallery_data import name_family
 from posezoo.spec.model import Precision
 
 CARD = """\
@@ -173,12 +173,12 @@ def test_a_family_is_the_common_part_of_the_names_of_one_design(name, family):
     assert name_family(name) == family
 
 
-def test_accuracies_are_shown_in_percent_and_larger_ones_are_better():
+def test_accuracies_are_shown_as_shares_and_larger_ones_are_better():
     for name in ("AP", "published_AP"):
-        axis = AXES[name]
+        axis = COLUMNS[name]
         assert (axis.unit, axis.factor, axis.accuracy) == ("share", 1, True)
         assert axis.more
         assert not axis.log
-    costs = {name for name, axis in AXES.items() if not axis.more}
+    costs = {name for name, axis in COLUMNS.items() if not axis.more}
     assert {"latency_p50_ms", "gflops", "mparams"} <= costs
     assert "throughput_fps" not in costs

@@ -144,8 +144,8 @@ def test_models_are_compared_side_by_side_at_most_four(browser, site):
     ]
     assert browser.texts("#compared .best span")[:5] == [
         "0.710best",
-        "90best",
         "11.1best",
+        "90best",
         "0.700best",
         "1best",
     ]

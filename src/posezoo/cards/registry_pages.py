@@ -7,7 +7,7 @@ models.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.cards.markdown import (
@@ -57,8 +57,9 @@ this zoo: its AP is what its publisher states, and its speed was not measured. A
 is above or below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
 AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
-images that the card names. Download: what `posezoo run` transfers, with the detector that finds the people; of a
-package only the part that is needed if its server has range requests. ↳ A part of the model above."""  # noqa: E501
+images that the card names. Download: what `posezoo run` transfers, with the detector that finds the people, in the
+precision of AP, else in FP16; of a package only the part that is needed if its server has range requests. ↳ A part
+of the model above."""  # noqa: E501
 COST_LEGEND = """\
 GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
 card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
@@ -129,7 +130,7 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[str]:
     """A table for each task; the parts of a composite follow it, whatever their task."""
     compared = compare_models(models, (), ModelLayout(root, root), MeasurementSelection())
-    best = {row.model: row for row in compared.rows}
+    by_name = {row.model: row for row in compared.rows}
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
     for facts in models:
@@ -138,7 +139,7 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[s
         by_task.setdefault(task, []).append(facts)
     for task, rows in sorted(by_task.items(), key=lambda item: -len(item[1])):
         yield f"## {task_label(task)}"
-        yield format_table(HEADERS, [_row(facts, root, best) for facts in rows])
+        yield format_table(HEADERS, [_row(facts, root, by_name.get(facts.name)) for facts in rows])
     yield LEGEND
 
 
@@ -184,8 +185,10 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
                 yield ModelFacts(part, (part,))
 
 
-def _row(facts: ModelFacts, root: Path, best: Mapping[str, ComparisonRow]) -> tuple[str, ...]:
+def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple[str, ...]:
     model = facts.model
+    # In the precision of the AP beside it, as everywhere where models are compared.
+    download = facts.transfer_bytes(compared.precision if compared else facts.usual_precision)
     name = _link(facts)
     if model.deprecated is not None:
         name = Markdown(f"{name} (deprecated)")
@@ -198,9 +201,9 @@ def _row(facts: ModelFacts, root: Path, best: Mapping[str, ComparisonRow]) -> tu
     }
     return (
         Markdown(f"↳ {name}") if facts.composite else name,
-        format_megabytes(facts.download_bytes),
+        format_megabytes(download),
         Markdown(", ".join(sorted(licenses))),
-        _measured_accuracy(best.get(facts.name)),
+        _measured_accuracy(compared),
     )
 
 

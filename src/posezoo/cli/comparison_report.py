@@ -60,7 +60,7 @@ FORMATS = {"text": format_text, "json": format_json, "csv": format_csv, "markdow
 
 def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
     columns = comparison.columns
-    titles = (column.title for column in columns.values())
+    titles = (column.heading for column in columns.values())
     rows = [("MODEL", *titles, "PEOPLE FROM", "LICENSE")]
     for row in comparison.rows:
         cells = []

@@ -102,7 +102,7 @@ def select_filtered(
     registry = registry_from_settings(settings)
     selection = select_models(registry, patterns, console, filtered=by_filters)
     models = facts_of(selection, registry)
-    passed = [facts for facts in models if filters.accept(facts)]
+    passed = [facts for facts in models if filters.accept(facts)] if str(filters) else models
     if models and not passed:
         existing = ""
         if filters.patterns["license"]:

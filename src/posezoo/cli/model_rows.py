@@ -66,19 +66,18 @@ def find_weights(
         from posezoo.pipeline.store_transfers import observe
 
         stored = {name: observe(part, layout, options) for name, part in parts.items()}
-    states = {
-        name: find_availability(part, layout, options, stored[name]) for name, part in parts.items()
-    }
+    states = {}
+    for name, part in parts.items():
+        states[name] = find_availability(part, layout, options, stored[name])
     available = None
     if asks_sources:
         available = find_available(tuple(states.values()), options)
     weights = {}
     for facts in models:
-        names = [part.full_name for part in facts.parts]
-        of_parts = [states[name] for name in names]
+        of_parts = [states[part.full_name] for part in facts.parts]
         is_available: bool | None = all(each.is_local for each in of_parts) or None
         if available is not None:
-            is_available = available.issuperset(names)
+            is_available = available.issuperset(each.spec.full_name for each in of_parts)
         weights[facts.name] = _join_weights(of_parts, is_available)
     return weights
 

@@ -89,7 +89,7 @@ def draw_chart(comparison: ModelComparison) -> Chart:
     labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
     for number, (key, column) in enumerate(columns.items()):
         x = left + number * _COLUMN
-        labels.append(TextLabel(x, _LINE, column.title, _PALE))
+        labels.append(TextLabel(x, _LINE, column.heading, _PALE))
         _draw_bars(x, [row.values[key] for row in rows], column, rectangles, labels=labels)
     for number, row in enumerate(rows):
         baseline = _top_of(number) + _BASELINE

@@ -144,34 +144,64 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonColumn:
-    """The title of a metric, with its unit, and the function that formats its values for people."""
+    """How tables and charts show a metric; the gallery's script uses the same attribute names."""
 
+    heading: str  # in tables of text, with the unit
     title: str
-    in_words: Callable[[float], str]
+    unit: str  # of the shown number; ``share`` for accuracies
+    scope: str = ""  # ``pipeline``, ``network``, or empty if it does not depend on this
 
+    @property
+    def more(self) -> bool:
+        """Whether larger values are better."""
+        return self.unit in ("share", "images/s")
 
-def _format_digits(number: float) -> str:
-    return f"{number:.4g}"
+    @property
+    def accuracy(self) -> bool:
+        """Whether it is an accuracy, not a cost."""
+        return self.unit == "share"
 
+    @property
+    def log(self) -> bool:
+        """Whether its scale is logarithmic, because models differ by large factors."""
+        return not self.accuracy
 
-def _format_megabytes(size: float) -> str:
-    return f"{size / 1e6:.1f}"
+    @property
+    def factor(self) -> float:
+        """From the value to the shown number."""
+        return 1e-6 if self.unit == "MB" else 1
+
+    def in_words(self, number: float) -> str:
+        """A value for people, without the unit."""
+        if self.accuracy:
+            return format_ap(number)
+        return f"{number * self.factor:.1f}" if self.unit == "MB" else f"{number:.4g}"
 
 
 #: What decides comes first. AP, throughput and latency are of the same whole pipeline, from an
 #: image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
-    "AP": ComparisonColumn("AP", format_ap),
-    "single_p50_ms": ComparisonColumn("1 PERSON MS", _format_digits),
-    "latency_p50_ms": ComparisonColumn("4 PEOPLE MS", _format_digits),
-    "transfer_bytes": ComparisonColumn("DOWNLOAD MB", _format_megabytes),
-    "throughput_fps": ComparisonColumn("IMAGES/S", _format_digits),
-    "published_AP": ComparisonColumn("PUBLISHED AP", format_ap),
-    "network_fps": ComparisonColumn("NETWORK/S", _format_digits),
-    "network_p50_ms": ComparisonColumn("NETWORK MS", _format_digits),
-    "size_bytes": ComparisonColumn("DISK MB", _format_megabytes),
-    "gflops": ComparisonColumn("GFLOPS", _format_digits),
-    "mparams": ComparisonColumn("MPARAMS", _format_digits),
+    "AP": ComparisonColumn("AP", "Measured AP", "share", "pipeline"),
+    "single_p50_ms": ComparisonColumn(
+        "1 PERSON MS", "Latency, 1 person, whole pipeline", "ms, median", "pipeline"
+    ),
+    "latency_p50_ms": ComparisonColumn(
+        "4 PEOPLE MS", "Latency, 4 people, whole pipeline", "ms, median", "pipeline"
+    ),
+    "transfer_bytes": ComparisonColumn("DOWNLOAD MB", "Download", "MB"),
+    "throughput_fps": ComparisonColumn(
+        "IMAGES/S", "Throughput, whole pipeline", "images/s", "pipeline"
+    ),
+    "published_AP": ComparisonColumn("PUBLISHED AP", "Published AP", "share", "network"),
+    "network_fps": ComparisonColumn(
+        "NETWORK/S", "Throughput, network alone", "images/s", "network"
+    ),
+    "network_p50_ms": ComparisonColumn(
+        "NETWORK MS", "Latency, network alone", "ms, median", "network"
+    ),
+    "size_bytes": ComparisonColumn("DISK MB", "IR size", "MB"),
+    "gflops": ComparisonColumn("GFLOPS", "Operations", "GFLOPs"),
+    "mparams": ComparisonColumn("MPARAMS", "Weights", "million"),
 }
 
 #: The names of the speeds of a network alone, by their names in measured.yml.

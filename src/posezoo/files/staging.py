@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -66,6 +65,8 @@ def staging_dir(parent: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be created.
     """
+    import tempfile
+
     try:
         parent.mkdir(parents=True, exist_ok=True)
         while True:

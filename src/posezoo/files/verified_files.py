@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +33,8 @@ class Hasher:
     """Computes digests with several algorithms over the same bytes."""
 
     def __init__(self, algorithms: Iterable[str]) -> None:
+        import hashlib  # with tempfile it takes 5 ms, which a list does not need
+
         # A publisher's digest may be SHA-1, which FIPS systems allow only like this.
         self._hashers = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
 
@@ -154,6 +154,7 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
 
     If only the first digits of a digest are known, only these are compared.
     """
+    import hashlib
     import zipfile
     import zlib
 
@@ -207,6 +208,8 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     Raises:
         OutputError: the file cannot be written; an earlier file is unchanged.
     """
+    import tempfile
+
     with writing(path):
         if is_device(path):
             path.write_bytes(content)

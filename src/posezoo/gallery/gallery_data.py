@@ -16,6 +16,8 @@ from posezoo.cards.markdown import one_line
 from posezoo.cards.model_card import NAME, NOTE, has_note
 from posezoo.cards.usage_section import CREDIT, PICTURE
 from posezoo.facts.comparison import (
+    COLUMNS,
+    ComparisonColumn,
     ComparisonRow,
     MeasurementSelection,
     MetricSource,
@@ -29,43 +31,6 @@ from posezoo.facts.outside_references import OutsideReference, read_outside_refe
 from posezoo.layout import ModelLayout
 from posezoo.registry import registry_root
 from posezoo.spec.model import ModelSpec, Precision
-
-
-@dataclass(frozen=True, slots=True)
-class ChartAxis:
-    """How charts and tables show a metric; the index's script uses the same attribute names."""
-
-    title: str
-    unit: str  # of the shown number
-    factor: float = 1  # from the value to the shown number
-    more: bool = False  # whether larger values are better
-    log: bool = True  # whether its scale is logarithmic, because models differ by large factors
-    accuracy: bool = False  # whether it is an accuracy, not a cost
-    scope: str = ""  # ``pipeline``, ``network``, or empty if it does not depend on this
-
-
-def _accuracy(title: str, scope: str = "") -> ChartAxis:
-    return ChartAxis(title, "share", more=True, log=False, accuracy=True, scope=scope)
-
-
-#: The axes by the names of ``comparison.COLUMNS``.
-AXES: Mapping[str, ChartAxis] = {
-    "AP": _accuracy("Measured AP", scope="pipeline"),
-    "throughput_fps": ChartAxis(
-        "Throughput, whole pipeline", "images/s", more=True, scope="pipeline"
-    ),
-    "single_p50_ms": ChartAxis("Latency, 1 person, whole pipeline", "ms, median", scope="pipeline"),
-    "latency_p50_ms": ChartAxis(
-        "Latency, 4 people, whole pipeline", "ms, median", scope="pipeline"
-    ),
-    "published_AP": _accuracy("Published AP", scope="network"),
-    "network_fps": ChartAxis("Throughput, network alone", "images/s", more=True, scope="network"),
-    "network_p50_ms": ChartAxis("Latency, network alone", "ms, median", scope="network"),
-    "gflops": ChartAxis("Operations", "GFLOPs"),
-    "mparams": ChartAxis("Weights", "million"),
-    "size_bytes": ChartAxis("IR size", "MB", factor=1e-6),
-    "transfer_bytes": ChartAxis("Download", "MB", factor=1e-6),
-}
 
 #: The sections of a card that state metrics.
 SECTIONS = ("specification", "accuracy")
@@ -107,7 +72,8 @@ class GalleryEntry:
     pictures: Sequence[Picture]
     published: Mapping[str, SourcedMetric]  # the values that its publisher states
     from_card: tuple[CardMetric, ...]  # the metrics on the card of a foreign registry, as written
-    measured: Mapping[Precision, Mapping[str, SourcedMetric]]  # the metrics of each IR
+    #: The metrics of each IR, without those of ``published``.
+    measured: Mapping[Precision, Mapping[str, SourcedMetric]]
 
     @property
     def name(self) -> str:
@@ -129,17 +95,6 @@ class GalleryEntry:
         """The precisions that are available, and those for which a metric is known."""
         available = self.facts.precisions
         return [each for each in Precision if each in available or each in self.measured]
-
-    @property
-    def new_metrics(self) -> Mapping[Precision, Mapping[str, SourcedMetric]]:
-        """The metrics of each IR that are not the published ones."""
-        published = self.published
-        new_metrics = {}
-        for precision, metrics in self.measured.items():
-            new_metrics[precision] = {
-                key: metric for key, metric in metrics.items() if metric != published.get(key)
-            }
-        return new_metrics
 
     @property
     def input_size(self) -> str:
@@ -175,22 +130,11 @@ class GalleryData:
     """
 
     entries: tuple[GalleryEntry, ...]
-    axes: Mapping[str, ChartAxis]
+    axes: Mapping[str, ComparisonColumn]
     speed_setting: str = ""
     network_setting: str = ""
     accuracy_conditions: str = ""
     references: tuple[OutsideReference, ...] = ()
-
-
-def _group_by_model(
-    rows: Iterable[ComparisonRow],
-) -> Mapping[str, Mapping[Precision, Mapping[str, SourcedMetric]]]:
-    """The known metrics by model and precision."""
-    metrics: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
-    for row in rows:
-        values = {key: value for key, value in row.values.items() if value}
-        metrics.setdefault(row.model, {})[row.precision] = values
-    return metrics
 
 
 def collect_gallery_data(
@@ -206,13 +150,18 @@ def collect_gallery_data(
     """
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
     compared = compare_models([*by_name.values()], tuple(Precision), layout, selection)
-    measured = _group_by_model(compared.rows)
+    rows: dict[str, list[ComparisonRow]] = {}
+    for row in compared.rows:
+        rows.setdefault(row.model, []).append(row)
     entries = []
     for name, facts in sorted(by_name.items()):
         examples = read_example(facts) if pictures is None else pictures.get(name, ())
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
         published = _collect_published(facts, from_card)
-        metrics = measured.get(name, {})
+        metrics = {}
+        for row in rows.get(name, ()):
+            new = {key: value for key, value in row.values.items() if value != published.get(key)}
+            metrics[row.precision] = {key: value for key, value in new.items() if value}
         entries.append(GalleryEntry(facts, examples, published, from_card, measured=metrics))
     references: list[OutsideReference] = []
     for root in unique(registry_root(facts.model) for facts in models):
@@ -244,13 +193,14 @@ def _collect_published(
     return published_metrics(facts.model) or _first_of_each(from_card)
 
 
-def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ChartAxis]:
+def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ComparisonColumn]:
     """The axes for which a model has a value; accuracies that only cards state come last."""
     used = set[str]()
     for entry in entries:
         used.update(entry.published, *entry.measured.values())
-    from_cards = {key: _accuracy(one_line(key)) for key in sorted(used - AXES.keys())}
-    axes = {**AXES, **from_cards}
+    axes = dict(COLUMNS)
+    for key in sorted(used - COLUMNS.keys()):
+        axes[key] = ComparisonColumn(key, one_line(key), "share")
     return {key: axis for key, axis in axes.items() if key in used}
 
 

@@ -19,7 +19,7 @@ from posezoo.cards.usage_section import (
     render_example_section,
     render_usage_sections,
 )
-from posezoo.facts.comparison import MetricSource, SourcedMetric
+from posezoo.facts.comparison import ComparisonColumn, MetricSource, SourcedMetric
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import (
     format_count,
@@ -33,7 +33,7 @@ from posezoo.facts.labels import (
 )
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
-from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
+from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import SCRIPTS, render_page, to_data_address, to_script_json
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
@@ -47,6 +47,9 @@ TITLE = "Model gallery"
 
 #: The filters in order: the names of ``GalleryEntry.facets`` and the precision.
 FACETS = ("task", "family", "approach", "precision", "framework", "license", "input", "collection")
+
+#: The keys of an axis in the data of the index's script.
+_AXIS = "title unit factor more log accuracy scope"
 
 _LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
 #: The title of the row of published values.
@@ -124,7 +127,7 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
         publication = project(reference, "license publisher source protocol")
         outside += [publication | project(model, "name figures") for model in reference.models]
     return {
-        "axes": to_json(gallery.axes),
+        "axes": {key: project(axis, _AXIS) for key, axis in gallery.axes.items()},
         "families": len(families),
         "ways": "; ".join(known_settings),
         "models": list(map(_model, gallery.entries)),
@@ -140,7 +143,7 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
         description = f"{shortened} …"
     facets = {**entry.facets, "people": people_from(entry.facts.model)}
     precisions = to_json(entry.precisions)
-    measured = {name.value: _values(metrics) for name, metrics in entry.new_metrics.items()}
+    measured = {name.value: _values(metrics) for name, metrics in entry.measured.items()}
     return {
         **project(entry, "name page=link"),
         "description": description,
@@ -294,14 +297,14 @@ def _is_ours(facts: ModelFacts) -> bool:
 
 
 def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dict[str, object]:
-    """The title, headers, rows and note of a table with the metrics of one scope of ``ChartAxis``.
+    """The title, headers, rows and note of a table with the metrics of one scope.
 
     It contains only rows with a value. One row contains the published values; then each precision
     has a row. Metrics that depend on neither pipeline nor network are those of the network.
     """
     axes = {key: axis for key, axis in gallery.axes.items() if _is_in_scope(key, axis, scope)}
     by_row: dict[str, Mapping[str, SourcedMetric]] = {}
-    for name, metrics in ((PUBLISHED, entry.published), *entry.new_metrics.items()):
+    for name, metrics in ((PUBLISHED, entry.published), *entry.measured.items()):
         if axes.keys() & metrics.keys():
             by_row[name] = {key: metrics[key] for key in axes if key in metrics}
     rows = []
@@ -323,11 +326,11 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
     }
 
 
-def _is_in_scope(key: str, axis: ChartAxis, scope: str) -> bool:
+def _is_in_scope(key: str, axis: ComparisonColumn, scope: str) -> bool:
     return key != "transfer_bytes" and (axis.scope or "network") == scope
 
 
-def _column_title(axis: ChartAxis) -> str:
+def _column_title(axis: ComparisonColumn) -> str:
     title, _, _ = axis.title.partition(", ")
     return f"{title}, {axis.unit}"
 
@@ -349,7 +352,7 @@ def _metric_notes(
         yield f"AP measured with: {ap_conditions}"
 
 
-def _format_metric(metric: SourcedMetric | None, axis: ChartAxis, row: str) -> str:
+def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: str) -> str:
     if metric is None:
         return ""
     value = metric.number * axis.factor

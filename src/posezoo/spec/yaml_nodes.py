@@ -315,69 +315,64 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     """The tree of the first and only document, from the parser's events."""
     root: YamlNode | None = None
     parent: YamlNode | None = None
-    #: For each open mapping, the key whose value comes next.
-    pending_keys: list[YamlNode | None] = []
+    key: YamlNode | None = None  # of the open mapping, if its value comes next
+    depth = 0
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:
             raise _refused(event, file, f"contains more than {MAX_EVENTS} values")
         if kind in _ENDS:
             parent = parent.parent if parent is not None else None
-            pending_keys.pop()
+            depth -= 1
             continue
         if kind is yaml.DocumentStartEvent and root is not None:
             raise _refused(event, file, "contains a second document")
         if kind not in _STARTS:
             continue
-        _refuse_unused_feature(event, file)
-        key = pending_keys[-1] if pending_keys else None
-        node = _node(event, kind, file, parent, key=key)
+        if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
+            raise _refused(event, file, "anchors and aliases, and tags, are not used here")
+        node = _node(event, file, parent, key)
         if parent is None:
             root = node
         else:
-            pending_keys[-1] = _add_child(parent, key, node)
+            key = _add_child(parent, key, node)
         if kind is yaml.ScalarEvent:
             continue
-        if len(pending_keys) == MAX_DEPTH:
+        if depth == MAX_DEPTH:
             raise _refused(event, file, f"is nested deeper than {MAX_DEPTH} levels")
         parent = node
-        pending_keys.append(None)
+        depth += 1
     return root
-
-
-def _refuse_unused_feature(event: Any, file: str) -> None:
-    if type(event) is yaml.AliasEvent or event.anchor is not None:
-        raise _refused(event, file, "anchors and aliases are not used here")
-    if event.tag is not None:
-        raise _refused(event, file, "tags are not used here")
 
 
 def _add_child(parent: YamlNode, key: YamlNode | None, node: YamlNode) -> YamlNode | None:
     """Add a value, or check a key; returns the key whose value comes next."""
-    if type(parent.value) is list:
-        parent.value.append(node)
-    elif type(parent.value) is dict:
+    siblings = parent.value
+    if type(siblings) is list:
+        siblings.append(node)
+    elif type(siblings) is dict:
         if key is None:
-            _refuse_bad_key(node, parent.value)
+            _refuse_bad_key(node, siblings)
             return node
-        parent.value[key.value] = node  # type: ignore[index]  # a key is text
+        siblings[key.value] = node  # type: ignore[index]  # a key is text
     return None
 
 
-def _node(
-    event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlNode | None
-) -> YamlNode:
-    value: Any
+def _node(event: Any, file: str, parent: YamlNode | None, key: YamlNode | None) -> YamlNode:
+    value: Any = None
     is_quoted = False
+    kind = type(event)
     if kind is yaml.ScalarEvent:
         is_quoted = not event.implicit[0]
-        value = event.value if is_quoted or event.value not in _NOTHING else None
+        if is_quoted or event.value not in _NOTHING:
+            value = event.value
     else:
         value = {} if kind is yaml.MappingStartEvent else []
-    if parent is not None and type(parent.value) is list:
+    name = ""
+    if key is not None:
+        name = str(key.value)
+    elif parent is not None and type(parent.value) is list:
         name = f"[{len(parent.value)}]"
-    else:
-        name = str(key.value) if key is not None else ""
     mark = event.start_mark
     return YamlNode(
         file,
@@ -387,7 +382,6 @@ def _node(
         key=name,
         key_node=key,
         value=value,
-        unknown_keys=None,
         is_quoted=is_quoted,
     )
 
