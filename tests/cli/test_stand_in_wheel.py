@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,9 @@ from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel, serve_index
 from fakes.zoo import omz_yml, write_model
-from posezoo.versions import version
 
 STAND_IN = "openvino_dev-2024.6.0+posezoo-py3-none-any.whl"
-POSEZOO = f"posezoo-{version()}-py3-none-any.whl"
+POSEZOO = f"posezoo-{version('posezoo')}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
 
@@ -93,13 +93,13 @@ def test_the_stand_in_is_private_and_requires_this_posezoo(wheels):
     metadata = members_of(wheels / STAND_IN)["openvino_dev-2024.6.0+posezoo.dist-info/METADATA"]
     assert "Name: openvino-dev\nVersion: 2024.6.0+posezoo\n" in metadata
     assert "\nClassifier: Private :: Do Not Upload\n" in metadata
-    assert f"\nRequires-Dist: posezoo[convert]=={version()}\n" in metadata
+    assert f"\nRequires-Dist: posezoo[convert]=={version('posezoo')}\n" in metadata
     extras = ["caffe", "kaldi", "mxnet", "onnx", "paddle", "pytorch", "tensorflow", "tensorflow2"]
     assert re.findall(r"Provides-Extra: (\w+)", metadata) == extras
 
     required = re.findall(r"Requires-Dist: posezoo\[(\w+)\]==\S+; extra == \"(\w+)\"", metadata)
     assert required == [("proof", "onnx"), ("torch", "pytorch")]
-    ours = members_of(wheels / POSEZOO)[f"posezoo-{version()}.dist-info/METADATA"]
+    ours = members_of(wheels / POSEZOO)[f"posezoo-{version('posezoo')}.dist-info/METADATA"]
     assert {"convert", "proof", "torch"} <= set(re.findall(r"Provides-Extra: (\w+)", ours))
 
 

@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 from fakes.command import posezoo, posezoo_process
-from posezoo.versions import version
 
 #: Without a folder, the commands mean Open Model Zoo's models; in tests, no index has them.
 NO_INDEX = (
@@ -145,7 +144,7 @@ def test_a_stand_in_for_an_older_release_lies_beside_the_others(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "openvino_dev-2022.1.0+posezoo-py3-none-any.whl",
         "openvino_dev-2023.0+posezoo-py3-none-any.whl",
-        f"posezoo-{version()}-py3-none-any.whl",
+        f"posezoo-{version('posezoo')}-py3-none-any.whl",
     ]
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -163,8 +164,10 @@ def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
 
 
 def _command(row: ComparisonRow) -> str:
-    precision = "" if row.precision == "FP16" else f" --precision {row.precision}"
-    return f"posezoo run {row.model}{precision} --input photo.jpg"
+    words = ["posezoo", "run", row.model]
+    if row.precision != "FP16":
+        words += ["--precision", row.precision]
+    return shlex.join([*words, "--input", "photo.jpg"])
 
 
 def _lines(
@@ -198,8 +201,9 @@ def _unknown_lines(
         yield f"- {name}: no {missing}; {_describe(rows[name], limits)}"
     if others := names[_MOST_UNKNOWN:]:
         yield f"- and of lower AP: {', '.join(others)}"
-    people = f"--people {limits.people} --requests 1 --output speed.json"
-    yield f"measure them: posezoo benchmark --pipeline NAME {people}, then --figures speed.json"
+    people = "--people 4" if limits.people == 4 else "--people 1"
+    command = f"posezoo benchmark --pipeline NAME {people} --requests 1 --output speed.json"
+    yield f"measure them: {command}, then --figures speed.json"
 
 
 def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
