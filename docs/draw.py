@@ -178,6 +178,8 @@ def judges_page() -> str:
                 f"{each['p95']:.2f}",
             ]
         )
+        if "alike" in each
+        else each
         for name, each in stored.items()
     }
     return (ROOT / "docs" / "judges.in.md").read_text("utf-8").format(**cells)

@@ -72,6 +72,21 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     assert np.array_equal(same.keypoints, pose.keypoints)
     assert json.loads(json.dumps(pose.to_json()))["skeleton"] == "blazepose-33"
     assert len(pose.to_coco()["keypoints"]) == 51
+    assert pose.mask is None
+
+
+def test_load_takes_options_of_the_decoder(blazepose, mirror):
+    def load(**options):
+        return posezoo.load(
+            "blazepose-full", output_dir=blazepose.output_dir, decoder_options=options
+        )
+
+    (pose,) = load(segmentation=True)(read_image(by_digest(mirror, ASTRONAUT)))
+    assert pose.mask.shape == (512, 512) and pose.mask[120, 225] > 0.9
+    with pytest.raises(posezoo.PosezooError, match="no option segments"):
+        load(segments=True)
+    with pytest.raises(posezoo.PosezooError, match="segmentation: expected true or false"):
+        load(segmentation="yes")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, P
 if TYPE_CHECKING:
     from torch import nn
 
+    from posezoo.pose.decoders import Option
     from posezoo.runtime.estimator import Estimator
 
 
@@ -102,6 +104,7 @@ def load(
     whole_image: float | None = None,
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
+    decoder_options: Mapping[str, Option] | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> Estimator:
@@ -142,6 +145,8 @@ def load(
             the IR's input.
         aspect: width and height of the expected images; the input is resized to fit them once, if
             possible.
+        decoder_options: options of the model's decoder, such as ``{"segmentation": True}`` for
+            ``Pose.mask`` of BlazePose; None for those that the model declares.
         listener: receives events, see ``posezoo.events``; by default they are shown on the standard
             error, as by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
@@ -151,8 +156,8 @@ def load(
         and returns a list of ``Pose``.
 
     Raises:
-        PosezooError: it cannot be downloaded, converted or compiled, or a detector is given
-            although the model finds people itself.
+        PosezooError: it cannot be downloaded, converted or compiled, its decoder has no such
+            option, or a detector is given although the model finds people itself.
     """
     listener = listener or ignore_event
     flags = {**settings, "device": device, "inference_precision": inference_precision}
@@ -168,6 +173,7 @@ def load(
         whole_image=whole_image,
         target_size=target_size,
         aspect_size=aspect,
+        decoder_options=decoder_options or {},
     )
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)

@@ -70,11 +70,7 @@ class Agreement:
     def record(self, name: str) -> None:
         """Keep the figures under a name of docs/judges.in.md, if the environment says so."""
         assert self.distances, f"{name}: nobody was found by both"
-        if os.environ.get("RECORD_JUDGES"):
-            stored = json.loads(FIGURES.read_text("utf-8")) if FIGURES.is_file() else {}
-            stored[name] = self.figures()
-            lines = [f"{json.dumps(key)}: {json.dumps(stored[key])}" for key in sorted(stored)]
-            FIGURES.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+        record(name, self.figures())
 
     def check_people(self, name: str) -> None:
         """Record the figures, and require the same people."""
@@ -86,6 +82,15 @@ class Agreement:
         self.check_people(name)
         figures = self.figures()
         assert figures["median"] <= 0.5 and figures["p95"] <= 2, figures
+
+
+def record(name: str, figures: dict[str, object]) -> None:
+    """Keep figures under a name of docs/judges.in.md, if the environment says so."""
+    if os.environ.get("RECORD_JUDGES"):
+        stored = json.loads(FIGURES.read_text("utf-8")) if FIGURES.is_file() else {}
+        stored[name] = figures
+        lines = [f"{json.dumps(key)}: {json.dumps(stored[key])}" for key in sorted(stored)]
+        FIGURES.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
 
 
 def pairs(judged: list[np.ndarray], found: list[np.ndarray]) -> list[tuple[int, int]]:

@@ -1,7 +1,8 @@
-"""Write the landmarks that MediaPipe's own Pose finds: run_mediapipe.py [--whole_graph] PHOTO... OUT.json
+"""Write the landmarks that MediaPipe's own Pose finds: run_mediapipe.py [--whole_graph] [--masks] PHOTO... OUT.json
 
 ``make judges`` makes the environment in which it runs. Each landmark is x and y in pixels of the photo, and its
 visibility; z in these pixels; and x, y and z in meters. There is none if no person is found.
+With --masks, the mask of the person in the first photo is in OUT.json.0.npy, (H, W) float32, and so on.
 """
 
 import json
@@ -9,16 +10,20 @@ import sys
 
 import cv2
 import mediapipe as mp
+import numpy as np
 
 WHOLE_GRAPH = "--whole_graph"
+MASKS = "--masks"
 
 
-def find_landmarks(pose, photo: str) -> list[list[float]]:
+def find_landmarks(pose, photo: str, mask: str) -> list[list[float]]:
     image = cv2.imread(photo)
     height, width = image.shape[:2]
     result = pose.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
     if not result.pose_landmarks:
         return []
+    if result.segmentation_mask is not None:
+        np.save(mask, result.segmentation_mask)
     pairs = zip(result.pose_landmarks.landmark, result.pose_world_landmarks.landmark)  # noqa: B905 - Python 3.9
     return [
         [at.x * width, at.y * height, at.visibility, at.z * width, world.x, world.y, world.z]
@@ -30,9 +35,12 @@ def main(*args: str) -> None:
     if WHOLE_GRAPH in args:
         # Python drops the options of calculators whose messages it does not know.
         import mediapipe.calculators.util.refine_landmarks_from_heatmap_calculator_pb2  # noqa: F401
-    *photos, out = (arg for arg in args if arg != WHOLE_GRAPH)
-    with mp.solutions.pose.Pose(static_image_mode=True, model_complexity=1) as pose:
-        found = [find_landmarks(pose, photo) for photo in photos]
+    *photos, out = (arg for arg in args if arg not in (WHOLE_GRAPH, MASKS))
+    options = {"static_image_mode": True, "enable_segmentation": MASKS in args}
+    with mp.solutions.pose.Pose(model_complexity=1, **options) as pose:
+        found = [
+            find_landmarks(pose, photo, f"{out}.{place}.npy") for place, photo in enumerate(photos)
+        ]
     with open(out, "w") as file:
         json.dump(found, file)
 

@@ -14,9 +14,12 @@ import cv2
 import numpy as np
 import pytest
 
+from conftest import by_digest
+from judges.agreement import Agreement, record
 from judges.packages import mediapipe_python
 from posezoo.runtime.loading import load_estimator
-from runtime.test_blazepose_pipeline import BLAZEPOSE
+from posezoo.runtime.runtime_config import LoadOptions
+from runtime.test_blazepose_pipeline import ASTRONAUT, BLAZEPOSE, CAMERA
 
 SCRIPT = Path(__file__).with_name("run_mediapipe.py")
 COUNT = 60
@@ -68,12 +71,28 @@ def compared(found, landmarks):
             yield poses[nearest], theirs, apart[nearest][is_visible]
 
 
+def record_landmarks(name: str, found, landmarks) -> None:
+    """Keep figures of the visible landmarks of one person in each picture: MediaPipe finds no more."""
+    agreement = Agreement("mediapipe 0.10.21")
+    both = compared(found, landmarks)
+    for poses, theirs in zip(found, landmarks, strict=True):
+        if not (poses and len(theirs)):
+            ours = [pose.keypoints[:, :2] for pose in poses[:1]]
+            agreement.add([theirs[:, :2]] if len(theirs) else [], ours)
+            continue
+        pose, _, _ = next(both)
+        visible = np.where(theirs[:, 2:3] > 0.5, theirs[:, :2], np.nan)
+        agreement.add([visible], [pose.keypoints[:, :2]])
+    agreement.record(name)
+
+
 @pytest.mark.slow
 def test_mediapipe_finds_the_same_people(pictures, found, tmp_path):
     """Its Python package gives 9 instead of 7 cells to the refinement: it drops the options of a calculator whose
     message it has not imported (see the next test), and 9 is the default. So some landmarks are a few pixels apart.
     """
     landmarks = judged(pictures, tmp_path)
+    record_landmarks("blazepose_mediapipe", found, landmarks)
     same = [
         bool(poses) == bool(len(theirs)) for poses, theirs in zip(found, landmarks, strict=True)
     ]
@@ -88,6 +107,7 @@ def test_mediapipe_finds_the_same_people(pictures, found, tmp_path):
 def test_the_landmarks_are_those_of_mediapipes_graph(pictures, found, tmp_path):
     """With all options of the published graph."""
     landmarks = judged(pictures, tmp_path, "--whole_graph")
+    record_landmarks("blazepose_mediapipe_graph", found, landmarks)
     distances, scores, depths, worlds = [], [], [], []
     for pose, theirs, apart in compared(found, landmarks):
         distances.append(apart)
@@ -97,3 +117,36 @@ def test_the_landmarks_are_those_of_mediapipes_graph(pictures, found, tmp_path):
     assert np.median(np.concatenate(distances)) <= 0.1
     assert np.mean([apart.max() <= 2 for apart in distances]) >= 0.95
     assert np.median(scores) <= 0.001 and np.median(depths) <= 1 and np.median(worlds) <= 0.002
+
+
+@pytest.mark.slow
+def test_the_masks_are_those_of_mediapipe(pictures, mirror, blazepose_irs, tmp_path):
+    """Also of the two sample photos: intersection over union of the pixels above 0.5, and the mean difference."""
+    samples = [by_digest(mirror, sha384) for sha384 in (ASTRONAUT, CAMERA)]
+    pictures = [*samples, *pictures]
+    landmarks = judged(pictures, tmp_path, "--whole_graph", "--masks")
+    options = LoadOptions(decoder_options={"segmentation": True})
+    estimator = load_estimator(BLAZEPOSE, blazepose_irs, options)
+    found = [estimator(cv2.imread(str(picture))) for picture in pictures]
+    masks = [
+        np.load(tmp_path / f"landmarks.json.{place}.npy")
+        for place, (poses, theirs) in enumerate(zip(found, landmarks, strict=True))
+        if poses and len(theirs)
+    ]
+    overlaps, differences = [], []
+    for mask, (pose, _, _) in zip(masks, compared(found, landmarks), strict=True):
+        assert pose.mask.shape == mask.shape and pose.mask.dtype == np.float32
+        ours, theirs = pose.mask > 0.5, mask > 0.5
+        overlaps.append((ours & theirs).sum() / (ours | theirs).sum())
+        differences.append(np.abs(pose.mask - mask).mean())
+    assert len(overlaps) > 20
+    figures = {
+        "pictures": len(overlaps),
+        "median": round(float(np.median(overlaps)), 4),
+        "p5": round(float(np.percentile(overlaps, 5)), 4),
+        "lowest": round(float(min(overlaps)), 4),
+        "difference": round(float(np.mean(differences)), 5),
+    }
+    record("blazepose_masks", figures)
+    assert figures["median"] >= 0.995 and figures["p5"] >= 0.99, figures
+    assert figures["difference"] <= 0.001, figures

@@ -285,6 +285,24 @@ def test_depth_has_the_scale_of_the_image_and_the_world_turns_with_the_region():
     assert (nose["z"], nose["x_m"]) == (0, pytest.approx(0.5))
 
 
+def test_the_mask_is_a_probability_in_the_image_and_0_outside_the_region():
+    """The region is 200 px wide; turned by a quarter, its upper half is right of the middle."""
+    view = rotated_square_transform((320, 240), 200, math.pi / 2, (256, 256))
+    maps = landmark_maps(standing_person(128, 20, 200), np.full(33, 0.9))
+    assert blazepose.decode_pose(maps, view, (640, 480)).mask is None
+    logits = np.full((1, 256, 256, 1), -2, np.float32)
+    logits[:, :128] = 3
+    maps["segmentation"] = logits
+    pose = blazepose.decode_pose(maps, view, (640, 480))
+    mask = pose.mask
+    assert mask.shape == (480, 640) and mask.dtype == np.float32
+    assert np.allclose(mask[145:335, 325:415], 1 / (1 + math.exp(-3)))
+    assert np.allclose(mask[145:335, 225:315], 1 / (1 + math.exp(2)))
+    assert not mask[:139].any() and not mask[342:].any()
+    assert not mask[:, :219].any() and not mask[:, 422:].any()
+    assert "mask" not in pose.to_json()
+
+
 def test_one_person_found_twice_is_one():
     def at(x: float, score: float) -> Pose:
         keypoints = np.full((33, 3), 0.9, np.float32)

@@ -94,6 +94,16 @@ def test_the_only_person_of_a_photo_is_found(estimator, photos, name):
     assert 0 <= x0 < x1 <= 512 and 0 <= y0 < y1 <= 512
 
 
+def test_the_mask_is_computed_only_if_it_is_wanted(estimator, blazepose_irs, photos):
+    """The astronaut's face and suit are inside, the corner above her right shoulder is not."""
+    options = LoadOptions(decoder_options={"segmentation": True})
+    segmenting = load_estimator(BLAZEPOSE, blazepose_irs, options)
+    (plain,), (pose,) = estimator(photos["astronaut"]), segmenting(photos["astronaut"])
+    assert plain.mask is None and np.allclose(pose.keypoints, plain.keypoints, atol=0.1)
+    assert pose.mask[120, 225] > 0.9 and pose.mask[400, 200] > 0.9 and pose.mask[20, 20] < 0.1
+    assert pose.mask.shape == (512, 512) and pose.mask.min() >= 0 and pose.mask.max() <= 1
+
+
 def test_keypoints_outside_the_photo_do_not_count(estimator, photos):
     (pose,) = estimator(photos["astronaut"])
     scores = dict(zip(SKELETONS["blazepose-33"].keypoints, pose.keypoints[:, 2], strict=True))

@@ -58,7 +58,8 @@ _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, s
 class BlazePoseOptions:
     """Options of the decoder blazepose.
 
-    The defaults are MediaPipe's, which has no ``max_similarity``, ``max_people`` and ``quarters``.
+    The defaults are MediaPipe's, which has no ``max_similarity``, ``max_people`` and ``quarters``;
+    ``segmentation`` is its ``enable_segmentation``.
 
     Attributes:
         min_detection_score: faces with lower scores are left out, 0..1.
@@ -73,6 +74,7 @@ class BlazePoseOptions:
             which small people are larger. The detector then runs five times. People who are found
             without this option are also found with it. The default as the person detector of
             another model, with a minimum score of 0.4.
+        segmentation: whether the landmark network's output for ``Pose.mask`` is computed, too.
     """
 
     min_detection_score: float = 0.5
@@ -82,6 +84,7 @@ class BlazePoseOptions:
     max_similarity: float = 0.3
     max_people: int = 20
     quarters: bool = False
+    segmentation: bool = False
 
     def __post_init__(self) -> None:
         shares = "min_detection_score", "max_overlap", "min_presence", "max_similarity"
@@ -298,7 +301,8 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
         maps: ``landmarks``, 39 times x, y, z in input pixels, and logits of visibility and presence
             (the last six points are for tracking and do not belong to the body); ``heatmaps``, 64 x
             64 x 39 logits; ``presence``, the probability of a pose, 0..1; and optionally
-            ``world_landmarks``, 39 times x, y, z in meters. They may have a batch axis of one.
+            ``world_landmarks``, 39 times x, y, z in meters, and ``segmentation``, 256 x 256 logits.
+            They may have a batch axis of one.
         transform: from the image to the network's input.
         size: width and height of the image, in pixels.
     """
@@ -319,8 +323,12 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
         world = world.reshape(-1, 3)[:BODY].copy()
         # Turned as the region is.
         world[:, :2] = world[:, :2] @ (transform.matrix[:, :2] / scale)
+    mask = maps.get("segmentation")
+    if mask is not None:
+        mask = transform.sample_back(sigmoid(mask.reshape(LANDMARK_SIZE)), size)
     box = bounding_box(keypoints, size)
-    return Pose(keypoints, SKELETON, presence, box, z=body[:, 2] / np.float32(scale), world=world)
+    z = body[:, 2] / np.float32(scale)
+    return Pose(keypoints, SKELETON, presence, box, z=z, world=world, mask=mask)
 
 
 def remove_duplicate_poses(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
@@ -365,6 +373,9 @@ def _decode_faces(maps: Maps, _size: Size, options: BlazePoseOptions) -> list[Po
     return decode_detections(maps["boxes"], maps["scores"], options).to_poses()
 
 
+#: Without this output, the landmark network takes less time.
+SEGMENTATION = Output("Identity_2", (1, 256, 256, 1), role="segmentation")
+
 DECODER = DecoderType(
     networks=(
         (
@@ -377,7 +388,7 @@ DECODER = DecoderType(
             Output("Identity_3", (1, 64, 64, 39), role="heatmaps"),
         ),
     ),
-    optional=(Output("Identity_4", (1, 117), role="world_landmarks"),),
+    optional=(Output("Identity_4", (1, 117), role="world_landmarks"), SEGMENTATION),
     options=BlazePoseOptions,
     person_score="min_detection_score",
     # MoveNet Lightning has an AP of 0.326 with these people on 17 photos of COCO, and 0.290 with a

@@ -95,7 +95,7 @@ def decode(
     - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and
       ``displacements_bwd`` (1, H, W, 32)
     - blazepose: ``landmarks`` (1, 195), ``presence`` (1, 1) and ``heatmaps`` (1, 64, 64, 39), and
-      optionally ``world_landmarks`` (1, 117)
+      optionally ``world_landmarks`` (1, 117) and ``segmentation`` (1, 256, 256, 1)
     - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it
       returns ``Pose3D``
     - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints

@@ -202,6 +202,8 @@ class Pose:
             None if the network does not estimate it.
         world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
             middle of the hips; None if the network does not estimate it.
+        mask: (H, W) float32: the probability that each pixel of the image shows the person, 0..1;
+            None without BlazePose's option ``segmentation``. It is not in JSON.
         people_from: "the whole image" if a detector found nobody, and the image was taken as one
             person; else empty.
     """
@@ -213,6 +215,7 @@ class Pose:
     track_id: int | None = field(default=None, kw_only=True)
     z: Floats | None = field(default=None, kw_only=True)
     world: Floats | None = field(default=None, kw_only=True)
+    mask: Floats | None = field(default=None, kw_only=True)
     people_from: str = field(default="", kw_only=True)
 
     def coco_keypoints(self) -> Floats:

@@ -110,6 +110,17 @@ class ImageTransform:
         )
         return sampled
 
+    def sample_back(self, values: Floats, size: Size) -> Floats:
+        """Values (height, width) of the input's pixels, for the pixels of an image of this size:
+        (H, W) float32, 0 outside the input.
+
+        Pixels are counted as in ``sample`` (``affine_transformation_runner_opencv.cc``).
+        """
+        cv2 = import_cv2()
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        sampled: Floats = cv2.warpAffine(values, self.matrix, size, flags=flags)
+        return sampled
+
 
 @dataclass(frozen=True, slots=True)
 class InputSizing:

@@ -22,7 +22,10 @@ class BlazePosePipeline:
         self._options: BlazePoseOptions = config.decoder_options
         networks = []
         detections, landmarks = blazepose.DECODER.networks
-        self._outputs = (*landmarks, *blazepose.DECODER.optional)
+        optional = blazepose.DECODER.optional
+        if not self._options.segmentation:
+            optional = tuple(output for output in optional if output != blazepose.SEGMENTATION)
+        self._outputs = (*landmarks, *optional)
         for place, outputs in enumerate((detections, self._outputs)):
             graph = config.read_graph(place)
             graph.keep_outputs([output.name for output in outputs])
