@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from posezoo.measured import Measurement
     from posezoo.pose.decoder_type import DecoderType
     from posezoo.pose.keypoints import Skeleton
-    from posezoo.registry import Registry
+    from posezoo.registry import Registry, Selection
 
 Model = ModelSpec | CompositeSpec
 ItemT = TypeVar("ItemT")
@@ -227,6 +227,12 @@ def describe_model(
 ) -> ModelFacts:
     """The facts about a model of a registry, with its parts and its detector."""
     return ModelFacts(model, registry.parts(model), layout, find_detector(model, registry))
+
+
+def describe_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
+    """The facts about selected models: composites, then the others."""
+    models: list[Model] = [*selection.composites, *selection.models]
+    return [describe_model(model, registry) for model in models]
 
 
 def find_detector(model: Model, registry: Registry) -> ModelSpec | None:

@@ -54,6 +54,12 @@ class Recommendation:
     published: tuple[ComparisonRow, ...]
     unknown: dict[str, list[str]]
 
+    @property
+    def lists(self) -> dict[str, tuple[ComparisonRow, ...]]:
+        """The lists that are not empty, by their titles."""
+        lists = {"AP measured here": self.measured, "AP as published": self.published}
+        return {title: rows for title, rows in lists.items() if rows}
+
 
 def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommendation:
     """Rank the models that meet all limits."""

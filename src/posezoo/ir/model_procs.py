@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,10 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
         return []
     if len(record.outputs) > 1:
         return []
-    known_shapes = list(filter(None, shapes))
-    names = read_labels(record.outputs[0].get("labels", ()), max(map(max, known_shapes), default=0))
+    sizes = set(chain.from_iterable(shapes))
+    names = read_labels(record.outputs[0].get("labels", ()), max(sizes, default=0))
     is_classifier = record.converter == "label"
-    if is_classifier and known_shapes and not any(len(names) in shape for shape in known_shapes):
+    if is_classifier and sizes and len(names) not in sizes:
         return []  # a model of this name with other classes
     return [name.split(", ")[0] for name in names]
 

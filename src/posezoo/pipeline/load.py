@@ -23,7 +23,7 @@ from posezoo.errors import (
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
 from posezoo.registry import Registry, open_registry
-from posezoo.resolve.people import resolve_people
+from posezoo.resolve.people import declared_people, resolve_people
 from posezoo.resolve.stage_context import Context
 from posezoo.settings import (
     DEFAULT_DETECTOR,
@@ -221,8 +221,6 @@ def select_detector(
 
 
 def _find_detector(people: People | None, registry: Registry, is_video: bool) -> Model | None:
-    from posezoo.pose.decoders import find_decoder
-
     if people is None:
         return None
     name = people.video if is_video else people.photo
@@ -237,7 +235,7 @@ def _find_detector(people: People | None, registry: Registry, is_video: bool) ->
     except UnknownModelError as error:
         hint = error.hint or "name another detector, or none"
         raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error
-    if detector.decoder is not None and find_decoder(detector.decoder.name).takes_boxes:
+    if declared_people(detector) is not None:
         raise InferenceError(
             f"{name} is not a detector: it processes one person at a time",
             hint=f"use {DEFAULT_DETECTOR}",

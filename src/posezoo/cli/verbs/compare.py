@@ -37,7 +37,6 @@ from posezoo.errors import PosezooError, import_cv2
 
 if TYPE_CHECKING:
     from posezoo.facts.comparison import ModelComparison
-    from posezoo.spec.model import Model
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
@@ -72,15 +71,14 @@ def run(args: argparse.Namespace) -> int:
         _require_picture(args)
     from posezoo.cli.comparison_report import FORMATS
     from posezoo.facts.comparison import compare_models
-    from posezoo.facts.model_facts import describe_model
+    from posezoo.facts.model_facts import describe_models
 
     context = flags.context_from_args(args)
     flags.require_local("compare", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console)
-        selected: list[Model] = [*selection.composites, *selection.models]
-        models = [describe_model(model, context.registry) for model in selected]
+        models = describe_models(selection, context.registry)
         comparison = compare_models(models, args.precisions, context.layout, measurements)
         if not comparison.rows:
             requested = ", ".join(args.precisions or ("any precision",))

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from posezoo.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.facts.model_facts import ModelFacts
     from posezoo.facts.recommendation import Recommendation, RequiredValues
-    from posezoo.spec.model import Model
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
@@ -94,7 +93,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Print the models, the best first, and why."""
     from posezoo.facts.comparison import compare_models
-    from posezoo.facts.model_facts import describe_model
+    from posezoo.facts.model_facts import describe_models
     from posezoo.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
     licenses: list[str] = []
@@ -105,8 +104,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, None, console)
-        selected: list[Model] = [*selection.composites, *selection.models]
-        models = [describe_model(model, context.registry) for model in selected]
+        models = describe_models(selection, context.registry)
         models = [facts for facts in models if _has_keypoints(facts, args.keypoints)]
         comparison = compare_models(models, (), context.layout, measurements)
         answer = recommend(comparison.rows, limits)
@@ -175,12 +173,10 @@ def _lines(
 ) -> Iterator[str]:
     from posezoo.facts.bar_chart import describe_measurement_settings
 
-    lists = {"AP measured here": answer.measured, "AP as published": answer.published}
-    if not any(lists.values()):
+    if not answer.lists:
         yield "no model is known to meet these limits"
-    for title, rows in lists.items():
-        if rows:
-            yield f"{title}, the highest first:"
+    for title, rows in answer.lists.items():
+        yield f"{title}, the highest first:"
         for place, row in enumerate(rows, 1):
             yield f"{place}. {row.name}"
             yield f"   {_describe(row, limits)}"
