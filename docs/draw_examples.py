@@ -15,19 +15,17 @@ from collections.abc import Sequence
 def main(names: Sequence[str]) -> int:
     """Run each model, and write the pictures that changed."""
     from posezoo.cards.usage_section import PICTURE, finds_keypoints
-    from posezoo.download.published_photos import download_samples
     from posezoo.errors import DownloadError
     from posezoo.facts.model_facts import describe_model
     from posezoo.files.verified_files import write_atomically
-    from posezoo.images import read_image
+    from posezoo.images import SAMPLE_PHOTOS, read_image
     from posezoo.pipeline.example_pictures import draw_examples, encode_example, join_side_by_side
     from posezoo.pipeline.zoo_context import open_context
     from posezoo.settings import read_settings, to_settings
     from posezoo.spec.model import Model
 
     context = open_context(to_settings(read_settings({})))
-    samples = download_samples(context.layout.samples_dir, context.download_options)
-    photos = [read_image(path) for path in samples]
+    photos = [read_image(path) for path in SAMPLE_PHOTOS]
     selection = context.registry.select(names or None)
     models: list[Model] = [*selection.composites, *selection.models]
     for model in models:

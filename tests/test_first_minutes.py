@@ -37,6 +37,7 @@ REPLACED = (
     (r"this is 3\.\d+", "this is 3.9"),
     (r"Makefile:\d+", "Makefile"),
     (r"(?<=package index: )[\w.]+", "index.example"),
+    (r"\bregistry\.[a-z]+\.org\b", "registry.example"),
     (r"only CPU\b.*", "only CPU"),
 )
 

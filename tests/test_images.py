@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 
@@ -10,6 +11,7 @@ import pytest
 
 from posezoo import images
 from posezoo.errors import ImageError, OutputError
+from posezoo.images import SAMPLE_PHOTOS, read_image
 
 cv2 = pytest.importorskip("cv2")
 
@@ -230,3 +232,13 @@ def test_an_invalid_frame_is_refused(frame, problem):
 def test_an_unknown_color_order_is_refused(scene):
     with pytest.raises(ImageError, match="BGR or RGB, not 'GBR'"):
         images.to_bgr(scene, color="GBR")
+
+
+def test_the_sample_photos_are_those_of_scikit_image_unchanged():
+    """The digests that scikit-image's wheel 0.26.0 has of them."""
+    digests = [hashlib.sha384(photo.read_bytes()).hexdigest() for photo in SAMPLE_PHOTOS]
+    assert digests == [
+        "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3",
+        "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
+    ]
+    assert [read_image(photo).shape for photo in SAMPLE_PHOTOS] == [(512, 512, 3)] * 2

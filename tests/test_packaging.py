@@ -87,7 +87,8 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     modules |= {"posezoo/networks/zoo/published_networks.json"}
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
-    assert names == modules | models | licenses
+    photos = {f"posezoo/samples/{name}" for name in files_of("src/posezoo/samples")}
+    assert names == modules | models | licenses | photos
     where, holder = find(tmp_path, cwd=tmp_path)
     assert where.startswith(str(tmp_path / "posezoo" / "models"))
     assert holder == "Copyright 2019-2025 The MediaPipe Authors."

@@ -23,6 +23,12 @@ Image = NDArray[np.uint8]
 #: The suffixes of image files in a folder.
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
+#: Two free photos of 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
+#: README.txt beside them credits them.
+SAMPLE_PHOTOS = tuple(
+    Path(__file__).with_name("samples") / name for name in ("astronaut.png", "camera.png")
+)
+
 # 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.
 MAX_PIXELS = 1 << 28
 

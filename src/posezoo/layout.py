@@ -56,11 +56,6 @@ class ModelLayout:
         is_own = bool(spec.files) and not any(file.sources for file in spec.files)
         return self.checkpoint if is_own else None
 
-    @property
-    def samples_dir(self) -> Path:
-        """The folder of the sample photos."""
-        return self.download_dir / "samples"
-
     def model_dir(self, spec: Model) -> Path:
         """The folder of a model's card; the IRs are in its subfolders."""
         return self.output_dir / spec.subdirectory

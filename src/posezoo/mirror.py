@@ -25,7 +25,6 @@ from posezoo.download.file_download import download_file
 from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.origins import entry_path
-from posezoo.download.published_photos import SAMPLES
 from posezoo.download.sources.python_package import download_wheel
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
@@ -190,22 +189,9 @@ class Mirror:
         download_options: DownloadOptions,
         stored: Mapping[Path, int],
     ) -> tuple[PlannedFile, ...]:
-        """What would be done for each file, such as of ``SAMPLES``; nothing is written and no
-        server is asked.
-        """
+        """What would be done for each file; nothing is written and no server is asked."""
         context = DownloadContext(owner, download_options)
         return tuple(plan_file(file, self._download_path(file), context, stored) for file in files)
-
-    def add_samples(
-        self, download_options: DownloadOptions, listener: Listener = ignore_event
-    ) -> list[Path]:
-        """Add the sample photos.
-
-        Raises:
-            DownloadError: no candidate sent one of them.
-        """
-        with DownloadContext("samples", download_options, listener) as context:
-            return [self._store_file(photo, context) for photo in SAMPLES]
 
     def add_registry(
         self, name: str, download_options: DownloadOptions, listener: Listener = ignore_event

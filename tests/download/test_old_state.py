@@ -14,7 +14,7 @@ import pytest
 from fakes.files import declared, model
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
-from posezoo.download.published_photos import DatasetArchive, PublishedDataset, download_dataset
+from posezoo.download.published_datasets import DatasetArchive, PublishedDataset, download_dataset
 from posezoo.events import Event, FileUpToDate
 from posezoo.ir.provenance import SHIFT, OutputCheck, read_provenance
 from posezoo.layout import ModelLayout

@@ -17,15 +17,14 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import by_digest
 from fakes import triton_backend
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
-from posezoo.download.published_photos import SAMPLES
 from posezoo.errors import ExportError, InferenceError
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
 from posezoo.export.targets import TARGETS, find_target
+from posezoo.images import SAMPLE_PHOTOS
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.pose.decoders import decode
@@ -569,14 +568,13 @@ def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, ph
 
 @pytest.mark.slow
 def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_photo(
-    real_model, mirror, tmp_path
+    real_model, tmp_path
 ):
     frames = InputOptions(element_type="u8", layout="NHWC", resize=True, decode=True)
     model = real_model("pose-landmark-full-mediapipe", frames)
     export(tmp_path / "out", "folder", model)
-    astronaut = by_digest(mirror, SAMPLES[0].checksum.value)
     photo = tmp_path / "astronaut.png"
-    cv2.imwrite(str(photo), cv2.resize(cv2.imread(str(astronaut)), None, fx=2, fy=1))
+    cv2.imwrite(str(photo), cv2.resize(cv2.imread(str(SAMPLE_PHOTOS[0])), None, fx=2, fy=1))
     ended = run_sample(tmp_path / "out" / model.name, photo, tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("keypoints (1, 33, 3)\n")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.digest_store import remove_stale_staging
-from posezoo.download.published_photos import SAMPLES
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES
 from posezoo.errors import OutputError, os_reason
 from posezoo.files.file_lock import lock_file, remove_lock
@@ -18,6 +17,26 @@ from posezoo.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.files.verified_files import is_verified, writing
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 from posezoo.spec.sources import PackageSource
+
+# The sample photos, which earlier versions stored in caches and mirrors.
+_SAMPLES = (
+    SourceFile(
+        "astronaut.png",
+        791555,
+        Digest(
+            "sha384",
+            "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3",
+        ),
+    ),
+    SourceFile(
+        "camera.png",
+        139512,
+        Digest(
+            "sha384",
+            "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
+        ),
+    ),
+)
 
 # By the number of hex digits in the file name, which lacks the two digits of the folder name.
 _ALGORITHMS = {126: "sha512", 94: "sha384", 62: "sha256", 38: "sha1"}
@@ -58,7 +77,7 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
 def own_files() -> list[tuple[str, SourceFile]]:
     """The files that posezoo itself declares, each with a name for what it belongs to."""
     registries = [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
-    return [*(("samples", photo) for photo in SAMPLES), *registries]
+    return [*(("samples", photo) for photo in _SAMPLES), *registries]
 
 
 def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:

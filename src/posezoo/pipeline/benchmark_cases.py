@@ -198,17 +198,10 @@ class CaseMaker:
             return self.options.image
         crowd = self.folder / f"people-{self.options.people}.jpg"
         if not crowd.is_file():
-            from posezoo.download.published_photos import download_samples
-
-            photos = download_samples(
-                self.context.layout.samples_dir,
-                self.context.download_options,
-                listener=self.listener,
-            )
             # The columns with the person, from two photos side by side. People are then as small as
             # detectors expect. In a square of photos, person-detection-retail-0013 finds one of
             # four people.
-            left, right = (images.read_image(photo)[:, :400] for photo in photos)
+            left, right = (images.read_image(photo)[:, :400] for photo in images.SAMPLE_PHOTOS)
             columns = [left, right, left, right][: self.options.people]
             images.write_image(crowd, np.hstack(columns))
         return crowd

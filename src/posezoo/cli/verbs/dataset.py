@@ -98,7 +98,7 @@ def _text_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _get(args: argparse.Namespace) -> int:
-    from posezoo.download.published_photos import DATASETS, download_dataset
+    from posezoo.download.published_datasets import DATASETS, download_dataset
     from posezoo.pipeline.zoo_context import download_options
 
     if args.name not in DATASETS:

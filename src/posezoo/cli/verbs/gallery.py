@@ -135,12 +135,12 @@ def _draw_pictures(
     names: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
 ) -> dict[str, list[Picture]]:
     """The pictures of what the models find on the named photos, or on the sample photos."""
-    from posezoo.download.published_photos import download_samples
+    from posezoo.images import SAMPLE_PHOTOS
     from posezoo.pipeline.gallery_pictures import draw_pictures
 
     photos: Sequence[Path]
     if names:
         photos = expand_image_paths(names, console.warn)
     else:
-        photos = download_samples(context.layout.samples_dir, context.download_options, console)
+        photos = SAMPLE_PHOTOS
     return draw_pictures(models, photos, context, are_samples=not names, listener=console)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec, SourceFile
 
 EXAMPLES = """
-posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
+posezoo mirror create /mnt/mirror --name 'blazepose-*'
 posezoo mirror create /mnt/mirror --list models.lst --dry_run
 posezoo mirror create /mnt/mirror --all
 posezoo mirror create /mnt/mirror --registry omz --name resnet-50-tf
@@ -53,7 +52,7 @@ FLAGS = (
     flags.MODELS,
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
-    Flag("--samples", "also add the two sample photos that posezoo run uses"),
+    Flag("--samples", "no longer needed: the sample photos come with posezoo"),
     f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
@@ -83,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             mirror,
             context,
             _with_required_models(context, selection, console),
-            _find_extras(context.settings.registries, has_samples=args.samples),
+            _find_wheels(context.settings.registries),
             console=console,
             skips_unpinned=args.all,
         )
@@ -104,30 +103,22 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
     )
 
 
-def _find_extras(
-    registries: Sequence[str], *, has_samples: bool
-) -> dict[str, Sequence[SourceFile]]:
-    """What is no model, by name: the registries in use, and the sample photos."""
-    from posezoo.download.published_photos import SAMPLES
+def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
+    """The wheels of the registries in use, by the registry's name."""
     from posezoo.mirror import registry_wheel
     from posezoo.settings import OMZ_REGISTRIES
 
-    extras: dict[str, Sequence[SourceFile]] = {
-        name: [registry_wheel(name)] for name in registries if name in OMZ_REGISTRIES
-    }
-    if has_samples:
-        extras["samples"] = SAMPLES
-    return extras
+    return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
 
 
 @dataclass(frozen=True, slots=True)
 class _Creation:
-    """Adds models, registries and photos to a mirror, or plans that."""
+    """Adds models and registries to a mirror, or plans that."""
 
     mirror: Mirror
     context: Context
     selection: Selection
-    extras: Mapping[str, Sequence[SourceFile]]
+    wheels: Mapping[str, SourceFile]
     console: Console
     skips_unpinned: bool
 
@@ -143,8 +134,8 @@ class _Creation:
             return _planned(mirror.plan(self.context.lock.with_pins(spec), options, stored))
 
         report = self._run(plan, jobs=1)
-        for name, files in self.extras.items():
-            planned = mirror.plan_files(name, files, options, stored)
+        for name, wheel in self.wheels.items():
+            planned = mirror.plan_files(name, [wheel], options, stored)
             report.answers.append((name, _planned(planned)))
         return report
 
@@ -157,8 +148,7 @@ class _Creation:
         lock = self.context.lock
         options = self.context.download_options
         files = [file for spec in self.selection.models for file in lock.with_pins(spec).files]
-        for of_extra in self.extras.values():
-            files += of_extra
+        files += self.wheels.values()
         with ConnectionPool(options) as pool, shared_mirror(mirror, files, options, self.console):
             with mirror.recording() as record:
 
@@ -167,8 +157,8 @@ class _Creation:
                     return Answer(files=paths)
 
                 report = self._run(add, jobs=self.context.settings.jobs)
-            for name in self.extras:
-                self._add_extra(name, report)
+            for name in self.wheels:
+                self._add_registry(name, report)
             if mirror.open_lock().entries:
                 mirror.write_notice()
         self._warn_of_models_without_ir()
@@ -200,11 +190,9 @@ class _Creation:
             executor=Executor(jobs),
         )
 
-    def _add_extra(self, name: str, report: JobReport) -> None:
-        mirror = self.mirror
-        add = mirror.add_samples if name == "samples" else partial(mirror.add_registry, name)
+    def _add_registry(self, name: str, report: JobReport) -> None:
         try:
-            paths = add(self.context.download_options, self.console)
+            paths = self.mirror.add_registry(name, self.context.download_options, self.console)
         except DownloadError as error:
             self.console.print_error(error)
             report.add_failure(name, error)

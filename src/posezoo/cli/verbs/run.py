@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from posezoo.pipeline.load import ChosenModel, Loader
     from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
-    from posezoo.video.frame_rate import StepTimer
     from posezoo.video.input_runner import InputRunner
 
 EXAMPLES = """
@@ -93,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
+    from posezoo.images import SAMPLE_PHOTOS
     from posezoo.pipeline.load import Loader, explain_no_people
     from posezoo.settings import user_folder
     from posezoo.video.frame_publishers import is_stdout, open_publisher
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         if args.input:
             inputs = _open_inputs(args, context, stack, failures)
         else:
-            inputs = _download_samples(context, timer, console)
+            inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in SAMPLE_PHOTOS))
         _require_video(args, inputs)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
         loader = Loader(
@@ -320,16 +320,6 @@ def _precision_of(chosen: ChosenModel) -> str:
         return chosen.precision.value
     folder = chosen.xml.resolve().parent.name
     return folder if folder in list(Precision) else ""
-
-
-def _download_samples(context: Context, timer: StepTimer, console: Console) -> RunInputs:
-    from posezoo.download.published_photos import download_samples
-    from posezoo.pipeline.get import DOWNLOAD
-
-    options = context.download_options
-    with timer.time_step(DOWNLOAD):
-        photos = download_samples(context.layout.samples_dir, options, listener=console)
-    return RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
 
 
 def _summary_lines(summary: dict[str, Any], results: Path, ran: str) -> Iterator[str]:

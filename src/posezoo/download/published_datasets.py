@@ -1,7 +1,4 @@
-"""Published photos: data sets for evaluation, and two samples to try a pose model on.
-
-A data set is downloaded only on request, after its terms were shown.
-"""
+"""Published data sets for evaluation: each is downloaded on request, after its terms were shown."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from posezoo.errors import ArchiveError
 from posezoo.events import Listener, ignore_event
 from posezoo.files.postprocess_state import PostprocessRecord
 from posezoo.spec.model import Digest, SourceFile
-from posezoo.spec.sources import HttpSource, PythonPackageSource, Wheel
+from posezoo.spec.sources import HttpSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,44 +126,3 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
         raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
     record.write(unpacked, sizes_only=True)
     return unpacked
-
-
-_WHEEL = Wheel(
-    name="scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
-    size=13711217,
-    sha256="74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
-)
-
-
-def _photo(name: str, size: int, sha384: str) -> SourceFile:
-    source = PythonPackageSource("scikit-image", "0.26.0", _WHEEL, f"skimage/data/{name}")
-    return SourceFile(name, size, Digest("sha384", sha384), (source,))
-
-
-#: Two free photos from a wheel of scikit-image, of 512 x 512 pixels: a portrait in colour, and a
-#: man behind a camera in grey. As scikit-image's ``skimage.data`` states: the portrait is of Eileen
-#: Collins, photo by NASA (Great Images in NASA), public domain; the other is a photo by Lav
-#: Varshney, CC0.
-SAMPLES: tuple[SourceFile, ...] = (
-    _photo(
-        "astronaut.png",
-        791555,
-        "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3",
-    ),
-    _photo(
-        "camera.png",
-        139512,
-        "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
-    ),
-)
-
-
-def download_samples(
-    folder: Path, download_options: DownloadOptions, listener: Listener = ignore_event
-) -> tuple[Path, ...]:
-    """Download both photos to a folder; photos that exist and are verified are kept."""
-    targets = tuple(folder / photo.name for photo in SAMPLES)
-    with DownloadContext("samples", download_options, listener) as context:
-        for photo, target in zip(SAMPLES, targets, strict=True):
-            download_file(photo, target, context)
-    return targets

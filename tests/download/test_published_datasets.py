@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from posezoo.download.options import DownloadOptions
-from posezoo.download.published_photos import (
+from posezoo.download.published_datasets import (
     DATASETS,
     DatasetArchive,
     PublishedDataset,
