@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
@@ -43,16 +45,35 @@ TIMES_FILES = 1.05
 MORE_BYTES = 100_000
 
 
+CHUNK = 1 << 14
+
+
 class Server(ThreadingHTTPServer):
-    """A package index and an npm registry, with range requests; counts what it sends."""
+    """A package index and an npm registry; counts what it sends.
+
+    Args:
+        bytes_per_s: the rate of all connections together.
+        has_ranges: whether a request for a range is answered with that range.
+    """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_per_s: float = math.inf, *, has_ranges: bool = True) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.contents: dict[str, Path | bytes] = {}
         self.sent = 0
         self.requests = 0
+        self.has_ranges = has_ranges
+        self._bytes_per_s = bytes_per_s
+        self._is_free_at = 0.0
+        self._lock = threading.Lock()
+
+    def wait_for_link(self, size: int) -> None:
+        """Wait until this number of bytes has passed the link that all connections share."""
+        with self._lock:
+            begin = max(time.monotonic(), self._is_free_at)
+            self._is_free_at = end = begin + size / self._bytes_per_s
+        time.sleep(max(0.0, end - time.monotonic()))
 
     @property
     def url(self) -> str:
@@ -84,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = content if isinstance(content, bytes) else content.read_bytes()
         size = len(body)
-        wanted = self.headers.get("Range")
+        wanted = self.headers.get("Range") if self.server.has_ranges else None
         self.send_response(206 if wanted else 200)
         if wanted:
             first, _, last = wanted.removeprefix("bytes=").partition("-")
@@ -93,9 +114,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{size}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
-        self.server.sent += len(body)
         self.server.requests += 1
+        with suppress(ConnectionError):  # the client has all that it needs
+            for start in range(0, len(body), CHUNK):
+                chunk = body[start : start + CHUNK]
+                self.server.wait_for_link(len(chunk))
+                self.wfile.write(chunk)
+                self.server.sent += len(chunk)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is logged."""
