@@ -85,7 +85,7 @@ def test_a_flip_is_explained_below_the_table_that_has_one(root):
 
 
 def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):
-    assert "posezoo benchmark net\n" in card(root)
+    assert "posezoo benchmark net --models_dir models\n" in card(root)
     measure(root, FAST + GOOD)
     text = card(root)
     assert "posezoo benchmark net" not in text

@@ -15,6 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from conftest import by_digest
+from fakes.command import posezoo
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cards.card_reader import parse_card
 from posezoo.cards.model_card import NOTE, render_card, write_card
@@ -162,7 +163,7 @@ def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
     assert "| IR precisions | FP32, FP16-INT8 |" in card
     assert "posezoo convert" not in card
     assert "### Converted Model" not in card
-    assert 'posezoo.get("net", precision="FP32")' in card
+    assert 'posezoo.get("net", precision="FP32", models_dir="models")' in card
 
 
 def test_an_input_with_reversed_channels_of_unknown_order_says_so(tmp_path):
@@ -327,6 +328,19 @@ def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
                 # A composite without INT8 as a whole names the parts that have it.
                 names = {name, *(part.full_name for part in registry.parts(model))}
                 assert names & {args.model} if hasattr(args, "model") else names & set(args.models)
+
+
+def test_the_commands_of_a_card_find_its_registry_from_the_folder_above(tmp_path):
+    """A foreign registry's own card: a stranger who cloned it runs its commands as they are."""
+    write_model(tmp_path / "zoo", "net", model_yml())
+    spec = open_registry([tmp_path / "zoo"]).find("net")
+    commands = "".join(fenced(render_card(ModelFacts(spec, (spec,))), "sh")).splitlines()
+    assert commands
+    assert all(line.endswith(" --models_dir zoo") for line in commands)
+    assert 'precision="FP16", models_dir="zoo")' in render_card(ModelFacts(spec, (spec,)))
+    named = next(line for line in commands if line.startswith("posezoo download"))
+    ended = posezoo(*shlex.split(named)[1:], "--dry_run", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):

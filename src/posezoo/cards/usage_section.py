@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from posezoo.cards.markdown import (
     format_local_link,
 )
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import registry_root
+from posezoo.registry import registry_name, registry_root
 from posezoo.resolve.custom_weights import with_known_network
 from posezoo.resolve.people import declared_people
+from posezoo.settings import OMZ_REGISTRIES
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, People, Precision
 
 PHOTO = "photo.jpg"
@@ -126,12 +128,13 @@ def _download_section(facts: ModelFacts) -> Iterator[str]:
     omz = [f"python tools/downloader/downloader.py --name {name}{_trust(facts)}"]
     if any(part.precisions and not part.is_ir for part in facts.parts):
         title += " and Convert it into OpenVINO IR Format"
-        ours.append(f"posezoo convert {name}")
+        ours.append(f"posezoo convert {name}{_select_registry(facts)}")
         omz.append(f"python tools/downloader/converter.py --name {name}")
     yield title
     yield format_code_block("sh", ours)
-    yield "Or with Open Model Zoo's commands, from a checkout:"
-    yield format_code_block("sh", omz)
+    if not _select_registry(facts):
+        yield "Or with Open Model Zoo's commands, from a checkout:"
+        yield format_code_block("sh", omz)
 
 
 def _quantization(facts: ModelFacts) -> Iterator[str]:
@@ -147,7 +150,8 @@ def _quantization(facts: ModelFacts) -> Iterator[str]:
         names = [facts.name]
     if names and _is_quantizable(facts):
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
-        yield format_code_block("sh", [f"posezoo quantize {' '.join(names)} --dataset_dir photos"])
+        command = f"posezoo quantize {' '.join(names)} --dataset_dir photos"
+        yield format_code_block("sh", [f"{command}{_select_registry(facts)}"])
     for name, reason in refused.items():
         yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"
 
@@ -187,7 +191,26 @@ def finds_keypoints(facts: ModelFacts) -> bool:
 
 
 def _command(facts: ModelFacts, arguments: str) -> str:
-    return f"posezoo {arguments}{_trust(facts)}"
+    return f"posezoo {arguments}{_trust(facts)}{_select_registry(facts)}"
+
+
+def _select_registry(facts: ModelFacts) -> str:
+    flag, value = _registry_flag(facts)
+    return f" {flag} {shlex.quote(value)}" if flag else ""
+
+
+def _registry_flag(facts: ModelFacts) -> tuple[str, str]:
+    """The flag that selects the model's registry, and its value; empty for posezoo's own.
+
+    A folder is given by its name alone, so that a card says nothing of the machine that drew it.
+    """
+    name = registry_name(registry_root(facts.model))
+    is_own_weights = not facts.model.path.name.endswith("model.yml")
+    if name == "posezoo" or is_own_weights:
+        return "", ""
+    if name in OMZ_REGISTRIES:
+        return "--registry", name
+    return "--models_dir", Path(name).name
 
 
 def _trust(facts: ModelFacts) -> str:
@@ -196,7 +219,10 @@ def _trust(facts: ModelFacts) -> str:
 
 def _python(facts: ModelFacts, precision: Precision) -> list[str]:
     trust = "" if facts.is_pinned else ", trust_on_first_use=True"
-    arguments = f'"{facts.name}", precision="{precision}"{trust}'
+    flag, value = _registry_flag(facts)
+    keyword = {"--registry": "registries", "--models_dir": "models_dir"}.get(flag)
+    registry = f', {keyword}="{value}"' if keyword else ""
+    arguments = f'"{facts.name}", precision="{precision}"{trust}{registry}'
     if facts.model.decoder is None:
         return [
             "import posezoo",
