@@ -172,3 +172,53 @@ def test_a_license_note_is_reported_before_the_download_alone(server, layout, lo
     told.clear()
     download_model(lock.with_pins(spec), layout, DownloadOptions(None), listener=told.append)
     assert not any(isinstance(event, WarningIssued) for event in told)
+
+
+def two_sources(*urls: str) -> SourceFile:
+    return SourceFile("net.pth", None, None, tuple(map(HttpSource, urls)), 10_000)
+
+
+def test_before_the_first_use_is_trusted_the_other_source_sends_the_same(server, layout, lock):
+    urls = [server.serve(name, WEIGHTS) for name in ("one", "other")]
+    (path,) = download_model(model(two_sources(*urls)), layout, trusting(lock)).files
+    assert path.read_bytes() == WEIGHTS
+    assert [server.asked(name) for name in ("one", "other")] == [1, 1]
+    # From then on the digest in the lock decides.
+    path.unlink()
+    download_model(lock.with_pins(model(two_sources(*urls))), layout, trusting(lock))
+    assert [server.asked(name) for name in ("one", "other")] == [2, 1]
+
+
+def test_two_sources_with_different_files_are_both_named_and_nothing_is_kept(server, layout, lock):
+    urls = [server.serve("one", WEIGHTS), server.serve("other", WEIGHTS[::-1])]
+    with pytest.raises(DigestError) as caught:
+        download_model(model(two_sources(*urls)), layout, trusting(lock))
+    assert all(url in caught.value.problem for url in urls)
+    assert caught.value.hint == "one of them was changed: ask the publisher which; nothing was kept"
+    assert not list(layout.output_dir.rglob("net.pth*"))
+    assert not lock.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("faults", "body", "reason"),
+    [
+        ({"status": [404]}, b"", "HTTP 404"),
+        ({}, bytes(20_000), "at most 10000 are expected"),
+    ],
+)
+def test_if_the_other_source_sends_no_such_file_one_line_says_so(
+    server, layout, lock, faults, body, reason
+):
+    urls = [server.serve("one", WEIGHTS), server.serve("other", body, **faults)]
+    events: list[Event] = []
+    (path,) = download_model(
+        model(two_sources(*urls)), layout, trusting(lock), listener=events.append
+    ).files
+    assert path.read_bytes() == WEIGHTS
+    (line,) = [
+        event.message
+        for event in events
+        if isinstance(event, WarningIssued) and "not compared" in event.message
+    ]
+    assert line.startswith(f"net.pth: not compared with {urls[1]}: ")
+    assert reason in line

@@ -6,6 +6,7 @@ only after it is verified, so a wrong download never replaces a good file.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -94,6 +95,8 @@ def download_file(
             candidate = _fill(file, sources, partial, context)
             try:
                 _require_digests(file, also, partial.digests)
+                if not file.is_pinned:
+                    _compare_with_another_source(file, partial, candidate, sources, context)
             except DigestError:
                 partial.truncate()
                 raise
@@ -144,6 +147,55 @@ def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> N
             store(target, file, context, replace=False)
 
 
+def _compare_with_another_source(
+    file: SourceFile,
+    partial: PartialFile,
+    used: Candidate,
+    candidates: Sequence[Candidate],
+    context: DownloadContext,
+) -> None:
+    """Compare a file without a pin with what another source sends; the first that sends it counts.
+
+    Raises:
+        DigestError: the other source sends another file.
+    """
+    digest = partial.digests[0]
+    for other in candidates:
+        if other is used or other.kind is not CandidateKind.SOURCE:
+            continue
+        try:
+            with _reporting(other, file, context):
+                sent = _hash_stream(other, file, digest.algorithm, context)
+        except DownloadError as error:
+            context.warn(f"{file.name}: not compared with {other.name}: {error.problem}")
+            continue
+        if sent != digest:
+            raise DigestError(
+                f"{file.name}: {used.name} sends {digest}, and {other.name} sends {sent}",
+                hint="one of them was changed: ask the publisher which; nothing was kept",
+            )
+        return
+
+
+def _hash_stream(
+    candidate: Candidate, file: SourceFile, algorithm: str, context: DownloadContext
+) -> Digest:
+    """The digest of what a candidate sends."""
+
+    def receive() -> Digest:
+        hashed = hashlib.new(algorithm)
+        size = 0
+        with candidate.open(ResumeState()) as stream:
+            for piece in stream.pieces:
+                size += len(piece)
+                if size > file.read_limit:
+                    raise SizeError(f"sends more than the {file.read_limit} bytes of the limit")
+                hashed.update(piece)
+        return Digest(algorithm, hashed.hexdigest())
+
+    return ask_again(receive, context.options.limits)
+
+
 def _finish(
     file: SourceFile, partial: PartialFile, context: DownloadContext, candidate: Candidate
 ) -> None:
@@ -170,11 +222,12 @@ def _finish(
 def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
     """The error that files without a pin are not downloaded."""
     names = ", ".join(file.name for file in files)
+    accepts = "accepts the present file"
+    if all(len(file.sources) > 1 for file in files):
+        accepts = "accepts the present file if two sources send the same"
     return UnpinnedFileError(
         f"{names}: no checksum: the publisher states none, so the download cannot be verified",
-        hint=(
-            "--trust_on_first_use accepts the present file; posezoo.lock then records its checksum"
-        ),
+        hint=f"--trust_on_first_use {accepts}; posezoo.lock then records its checksum",
     )
 
 

@@ -127,6 +127,7 @@ class ComparisonRow:
     people_from: str = ITSELF  # the source of the people for AP and speed
     is_opened: bool = False  # whether the published weights were measured, and not only declared
     task: str = ""  # as in model.yml
+    is_pinned: bool = True  # whether all of its files have a checksum
 
     @property
     def name(self) -> str:
@@ -283,6 +284,7 @@ def compare_models(
             people_from=people_from(facts.model) or ITSELF,
             is_opened=any(each.weights == WEIGHTS[0] for _, each in facts.measurements()),
             task=facts.model.task,
+            is_pinned=facts.is_pinned,
         )
         rows.append(row)
     return ModelComparison(

@@ -9,6 +9,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.zoo import model_yml, write_model
 from posezoo.measured import Measurement, update_measured_yml
+from posezoo.registry import open_registry
 from posezoo.spec.model import Precision
 
 
@@ -116,3 +117,19 @@ def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
     answer = json.loads(recommend(zoo, "--keypoints", "133", "--format", "json").stdout)
     assert [model["name"] for model in answer["models"]] == ["whole"]
     assert recommend(zoo, "--license", "apache-2.0").returncode == 0
+
+
+def test_the_command_of_a_model_without_a_checksum_trusts_its_first_use():
+    """Of the zoo itself, where some publishers state no checksum."""
+    answer = json.loads(posezoo("recommend", "--format", "json").stdout)
+    commands = {model["name"]: model["command"] for model in answer["models"]}
+    registry = open_registry()
+    parts = {name: registry.parts(registry.find(name)) for name in commands}
+    unpinned = {
+        name
+        for name, specs in parts.items()
+        if not all(file.is_pinned for spec in specs for file in spec.files)
+    }
+    assert "rtmo-m" in unpinned < commands.keys()
+    flag = " --trust_on_first_use "
+    assert {name for name, command in commands.items() if flag in command} == unpinned

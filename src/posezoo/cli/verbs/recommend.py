@@ -165,6 +165,8 @@ def _command(row: ComparisonRow) -> str:
     words = ["posezoo", "run", row.model]
     if row.precision != "FP16":
         words += ["--precision", row.precision]
+    if not row.is_pinned:
+        words.append("--trust_on_first_use")
     return shlex.join([*words, "--input", "photo.jpg"])
 
 
