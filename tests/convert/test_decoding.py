@@ -141,6 +141,15 @@ def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
     return {"predictions": rows.T[None].astype(np.float32)}
 
 
+def columns_of_two_classes(rng: np.random.Generator) -> Maps:
+    """As ``columns_of_people``, with a score of a second class, and keypoints without a visibility."""
+    columns = columns_of_people(rng)["predictions"]
+    second = rng.uniform(0, 1, (1, 1, columns.shape[2])).round(2) * (columns[:, 4:5] > 0)
+    places = np.delete(columns[:, 5:], np.s_[2::3], axis=1)
+    rows = np.concatenate([columns[:, :5], second, places], axis=1)
+    return {"predictions": rows.astype(np.float32)}
+
+
 def rows_without_overlap(rng: np.random.Generator) -> Maps:
     """People as YOLO26's head finds them: corners, score, class and keypoints."""
     rows = rng.uniform(0, 250, (1, 30, 57))
@@ -215,6 +224,7 @@ CASES: dict[str, tuple] = {
     "yolox/with boxes outside": (cells_outside, {}),
     "yolo_pose": (columns_of_people, {}),
     "yolo_pose/of 26 keypoints": (lambda rng: columns_of_people(rng, 26), {"max_overlap": 0.4}),
+    "yolo_pose/of two classes": (columns_of_two_classes, {"classes": 2, "values": 2}),
     "yolo_pose/without overlap": (rows_without_overlap, {}),
     "rf_detr": (queries, {}),
     "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),

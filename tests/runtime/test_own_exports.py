@@ -126,6 +126,54 @@ def test_an_onnx_of_ultralytics_runs_with_its_colors_and_one_word_on_its_license
     assert pose.score == pytest.approx(0.7, abs=1e-4)
 
 
+def own_keypoints(count: int, values: int, classes: int) -> np.ndarray:
+    """A person of the last class with a score of 0.9, in the form of an export with this kpt_shape."""
+    rows = np.zeros((1, 4 + classes + count * values, 8400))
+    rows[0, :4, 0] = 300, 300, 400, 200
+    rows[0, 3 + classes, 0] = 0.9
+    places = np.stack([np.linspace(100, 500, count), np.linspace(200, 400, count)], axis=1)
+    points = np.concatenate([places, np.full((count, 1), 0.8)], axis=1)[:, :values]
+    rows[0, 4 + classes :, 0] = points.reshape(-1)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("kpt_shape", "names"),
+    [
+        ([21, 3], {0: "hand"}),
+        ([17, 2], {0: "person"}),
+        ([17, 3], {0: "adult", 1: "child"}),
+        ([5, 2], {0: "cat", 1: "dog", 2: "it's"}),
+    ],
+)
+def test_an_export_of_ones_own_keypoints_runs_as_its_metadata_say(tmp_path, kpt_shape, names):
+    """The metadata as Ultralytics writes it: Python's text of a list and of a dict."""
+    count, values = kpt_shape
+    rows = own_keypoints(count, values, len(names))
+    stated = {"kpt_shape": str(kpt_shape), "names": str(names)}
+    onnx_file = write_onnx(tmp_path / "own.onnx", rows, **METADATA, **stated)
+    xml = write_ir(tmp_path, 640, {"output0": rows})
+    lines = "".join(f"{key}: {value}\n" for key, value in (METADATA | stated).items())
+    (tmp_path / "metadata.yaml").write_text(lines, "utf-8")
+    expected = np.stack([np.linspace(100, 500, count), np.linspace(200, 400, count)], axis=1)
+    for path in (onnx_file, xml):
+        (pose,) = load(path, listener=None)(np.zeros((640, 640, 3), np.uint8))
+        assert np.abs(pose.keypoints[:, :2] - expected).max() < 0.01
+        assert np.allclose(pose.keypoints[:, 2], 0.8 if values == 3 else 0.9)
+        assert pose.score == pytest.approx(0.9)
+        assert pose.skeleton == ("coco-17" if count == 17 else f"keypoints-{count}")
+    cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((640, 640, 3), np.uint8))
+    ended = run_posezoo("run", onnx_file, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_metadata_that_do_not_fit_the_outputs_are_an_error(tmp_path):
+    stated = {"kpt_shape": "[21, 2]", "names": "{0: 'hand'}"}
+    onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA, **stated)
+    with pytest.raises(InferenceError, match=r"expected 5 \+ 2 K columns"):
+        load(onnx_file, listener=None)(np.zeros((640, 640, 3), np.uint8))
+
+
 def test_metadata_beside_an_ir_names_its_license_too(tmp_path):
     xml = write_ir(tmp_path, 640, {"output0": columns()})
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))

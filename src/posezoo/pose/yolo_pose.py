@@ -18,6 +18,7 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     check_counts,
+    check_options,
     check_shares,
     declare_outputs,
 )
@@ -32,12 +33,10 @@ from posezoo.pose.keypoints import (
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import find_best_boxes
 
-#: The numbers of a row before its keypoints: the box and the score; with the suppression of
-#: overlapping people in the network, also the class. Each keypoint has three numbers.
+#: The numbers of a row before its scores, which are the box; and, with the suppression of
+#: overlapping people in the network, before its keypoints: the box, the score and the class.
 SCORE = 4
-RAW = 5
 SUPPRESSED = 6
-VALUES = 3
 
 #: Longer rows are the columns of another network.
 MOST_KEYPOINTS = 300
@@ -60,66 +59,84 @@ class YoloPoseOptions:
         max_overlap: of people whose boxes have a larger intersection over union, only the best is
             kept, 0..1; not used if the network suppresses them itself.
         max_people: the maximum number of people.
+        classes: the number of classes, each of which has a score without that suppression.
+        values: the numbers of each keypoint: x, y, and 3 with the visibility; without it, the score
+            of a keypoint is its person's.
     """
 
     min_score: float = 0.25
     max_overlap: float = 0.7
     max_people: int = 300
+    classes: int = 1
+    values: int = 3
 
     def __post_init__(self) -> None:
         check_shares(self, "min_score", "max_overlap")
-        check_counts(self, "max_people")
+        check_counts(self, "max_people", "classes")
+        check_options(self, "2 or 3", lambda value: value in (2, 3), "values")
+
+    @property
+    def raw(self) -> int:
+        """The numbers of a row before its keypoints, without that suppression."""
+        return SCORE + self.classes
+
+
+_USUAL = YoloPoseOptions()
 
 
 def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[Pose]:
     """The people, highest score first.
 
     Args:
-        maps: ``predictions`` in pixels of the input, with any number of keypoints, K: (5 + 3 K, N),
-            whose columns have the box's center, width and height, the score, and x, y, visibility
-            of each keypoint; or (N, 6 + 3 K), whose rows have the box's corners, the score, the
-            class, and the keypoints. Keypoints may be outside the image.
+        maps: ``predictions`` in pixels of the input, with any number of keypoints, K: (4 + C + V K,
+            N), whose columns have the box's center, width and height, the score of each of C
+            classes, and the V values of each keypoint; or (N, 6 + V K), whose rows have the box's
+            corners, the score, the class, and the keypoints. Keypoints may be outside the image.
         size: width and height of the input, in pixels.
 
     Raises:
         InferenceError: the outputs have neither form.
     """
     predictions = maps["predictions"]
-    is_column = is_raw(predictions.shape)
-    if not is_column and _suppressed_count(predictions.shape) == 0:
+    is_column = is_raw(predictions.shape, options)
+    if not is_column and _suppressed_count(predictions.shape, options) == 0:
         sides = "x".join(map(str, predictions.shape))
+        values = options.values
         raise InferenceError(
-            "yolo_pose: expected 5 + 3 K columns or 6 + 3 K numbers in a row, for K keypoints; the"
-            f" predictions are {sides}"
+            f"yolo_pose: expected {options.raw} + {values} K columns or {SUPPRESSED} + {values} K"
+            f" numbers in a row, for K keypoints; the predictions are {sides}"
         )
     rows = predictions.T if is_column else predictions
-    scores = rows[:, SCORE]
-    is_person = (scores >= options.min_score) & (scores > 0)
-    rows = rows[is_person & np.isfinite(rows).all(axis=1)]
+    first = options.raw if is_column else SUPPRESSED
+    scores = rows[:, SCORE : options.raw if is_column else SCORE + 1].max(axis=1)
+    is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)
+    rows = rows[is_person]
+    scores = scores[is_person]
     if is_column:
-        order = _best_rows(rows, options.max_overlap)
-        first = RAW
+        order = _best_rows(rows, scores, options.max_overlap)
     else:
-        order = sort_descending(rows[:, SCORE])
-        first = SUPPRESSED
-    rows = rows[order[: options.max_people]]
-    values = rows[:, first:]
-    keypoints: Floats = values.reshape(len(rows), values.shape[1] // VALUES, VALUES)
-    skeleton = skeleton_of(keypoints.shape[1])
-    return create_poses(keypoints, rows[:, SCORE].clip(0, 1), skeleton, size)
+        order = sort_descending(scores)
+    order = order[: options.max_people]
+    scores = scores[order].clip(0, 1)
+    count = (rows.shape[1] - first) // options.values
+    keypoints: Floats = rows[order, first:].reshape(len(order), count, options.values)
+    if options.values == 2:
+        shared = np.broadcast_to(scores[:, None, None], (len(order), count, 1))
+        keypoints = np.concatenate([keypoints, shared], axis=2)
+    return create_poses(keypoints, scores, skeleton_of(keypoints.shape[1]), size)
 
 
-def _best_rows(rows: Floats, max_overlap: float) -> NDArray[np.intp]:
+def _best_rows(rows: Floats, scores: Floats, max_overlap: float) -> NDArray[np.intp]:
     centers = rows[:, :2]
     halves = rows[:, 2:4] / 2
     boxes = np.concatenate([centers - halves, centers + halves], axis=1)
-    return find_best_boxes(boxes, rows[:, SCORE], max_overlap)
+    return find_best_boxes(boxes, scores, max_overlap)
 
 
-def is_raw(shape: tuple[int, ...]) -> bool:
+def is_raw(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> bool:
     """Whether these are columns; if they may be rows too, a known number of keypoints decides."""
-    raw = _raw_count(shape)
-    suppressed = _suppressed_count(shape)
+    raw = _raw_count(shape, options)
+    suppressed = _suppressed_count(shape, options)
     if not (raw and suppressed):
         return raw > 0
     if (raw in _KNOWN_COUNTS) != (suppressed in _KNOWN_COUNTS):
@@ -127,16 +144,16 @@ def is_raw(shape: tuple[int, ...]) -> bool:
     return shape[1] % _CELLS == 0
 
 
-def _raw_count(shape: tuple[int, ...]) -> int:
+def _raw_count(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> int:
     """The number of keypoints of columns; 0 if these are no columns."""
     columns, people = shape
-    count, rest = divmod(columns - RAW, VALUES)
+    count, rest = divmod(columns - options.raw, options.values)
     return max(count, 0) if rest == 0 and columns < people else 0
 
 
-def _suppressed_count(shape: tuple[int, ...]) -> int:
+def _suppressed_count(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> int:
     """The number of keypoints of rows; 0 if these are no rows."""
-    count, rest = divmod(shape[1] - SUPPRESSED, VALUES)
+    count, rest = divmod(shape[1] - SUPPRESSED, options.values)
     return count if rest == 0 and 0 < count <= MOST_KEYPOINTS else 0
 
 

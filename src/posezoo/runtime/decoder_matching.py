@@ -48,6 +48,9 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
         return {output: output for output in graph.decoded_outputs}
     decoder = find_decoder(name)
     outputs = graph.distinct_outputs
+    exported = _ultralytics_decoder(graph)
+    if exported is not None and exported.name == name and len(outputs) == 1:
+        return {"predictions": next(iter(outputs))}
     all_names = graph.outputs
     ports = model.outputs if isinstance(model, ModelSpec) else ()
     declared = {port.role: port.name for port in ports if port.name in all_names}
@@ -87,7 +90,7 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         description="",
         task="human_pose_estimation",
         framework=Framework.DLDT,
-        license=License(spdx=AGPL if graph.is_ultralytics_export else ""),
+        license=License(spdx=AGPL if graph.ultralytics else ""),
         files=(),
         inputs=tuple(
             Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
@@ -116,6 +119,8 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
     if name is not None:
         find_decoder(name)
         return Decoder(name)
+    if exported := _ultralytics_decoder(graph):
+        return exported
     if recognized := recognize_decoder(graph.distinct_outputs):
         return Decoder(recognized)
     outputs = " and ".join(
@@ -125,6 +130,16 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
         f"{graph.path}: no decoder is known for its outputs {outputs}",
         hint=f"the decoders: {', '.join(DECODERS.names())}",
     )
+
+
+def _ultralytics_decoder(graph: Graph) -> Decoder | None:
+    """The decoder of a pose model that Ultralytics exported; None for any other graph."""
+    try:
+        _count, values = map(int, graph.ultralytics["kpt_shape"])
+        classes = len(graph.ultralytics["names"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Decoder("yolo_pose", {"classes": classes, "values": values})
 
 
 def _named_decoder(graph: Graph) -> Decoder | None:
@@ -166,7 +181,7 @@ def _read_preprocessing(graph: Graph) -> Preprocessing:
 
 def _read_onnx_preprocessing(graph: Graph) -> Preprocessing:
     """That of Ultralytics' exports, which is in its code; other files do not state theirs."""
-    if graph.is_ultralytics_export:
+    if graph.ultralytics:
         return Preprocessing(reverse_input_channels=True, scale=(255.0,))
     raise InferenceError(
         f"{graph.path}: does not say how images are prepared for it",

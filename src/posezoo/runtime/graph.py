@@ -4,12 +4,14 @@ compiled.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from posezoo.errors import InferenceError, sanitize, suggest
 from posezoo.ir.openvino_import import (
@@ -28,7 +30,6 @@ _LAYOUTS = ("NCHW", "NHWC")
 #: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
 _AUTHOR = "Ultralytics"
 _MAX_METADATA = 64 << 10
-_AUTHOR_LINE = re.compile(rf"^author: *['\"]?{_AUTHOR}\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +164,23 @@ class Graph:
                 f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
             ) from error
 
-    @property
-    def is_ultralytics_export(self) -> bool:
-        """Whether its metadata names Ultralytics as the author."""
-        if self.read_rt_info("framework", "author") == _AUTHOR:
-            return True
-        beside = self.path.with_name("metadata.yaml")
-        if is_named_onnx(self.path) or not beside.is_file():
-            return False
+    @cached_property
+    def ultralytics(self) -> Mapping[str, Any]:
+        """What Ultralytics' exporter says of the model: ``kpt_shape``, the number of keypoints and
+        that of their values, and ``names``, those of the classes by number; empty if the metadata
+        do not name it as the author.
+        """
+        if is_named_onnx(self.path):
+            keys = ("author", "kpt_shape", "names")
+            text = "\n".join(f"{key}: {self.read_rt_info('framework', key)}" for key in keys)
+        else:
+            text = _read_beginning(self.path.with_name("metadata.yaml"))
         try:
-            with open(beside, "rb") as stream:
-                text = stream.read(_MAX_METADATA).decode("utf-8", "replace")
-        except OSError:
-            return False
-        return _AUTHOR_LINE.search(text) is not None
+            metadata = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            return {}
+        is_known = isinstance(metadata, dict) and metadata.get("author") == _AUTHOR
+        return metadata if is_known else {}
 
     def image_layout(self, name: str) -> str:
         """The layout of an image input: NCHW or NHWC; empty if it is unknown."""
@@ -331,6 +335,15 @@ class Graph:
             raise InferenceError(
                 f"{self.path}: its input {name} cannot take images so: {error_text(error)}"
             ) from error
+
+
+def _read_beginning(path: Path) -> str:
+    """The first part of a text; empty if it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(_MAX_METADATA).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def is_named_onnx(path: Path) -> bool:

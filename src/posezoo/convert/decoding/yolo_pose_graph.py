@@ -19,7 +19,7 @@ from posezoo.convert.decoding.nodes import (
     without_batch,
 )
 from posezoo.pose.letterbox import Size
-from posezoo.pose.yolo_pose import RAW, SCORE, SUPPRESSED, VALUES, YoloPoseOptions, is_raw
+from posezoo.pose.yolo_pose import SCORE, SUPPRESSED, YoloPoseOptions, is_raw
 
 #: The people if the caller states no number.
 USUAL_PEOPLE = 20
@@ -29,23 +29,30 @@ def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) ->
     """The people, as ``append_decoder`` says."""
     count = max_people or min(options.max_people, USUAL_PEOPLE)
     predictions = without_batch(maps["predictions"])
-    is_column = is_raw(tuple(predictions.shape))
+    is_column = is_raw(tuple(predictions.shape), options)
     rows = predictions
     if is_column:
         rows = ops.transpose(predictions, integers([1, 0]))
     scores = take(rows, SCORE, 1)
+    if is_column and options.classes > 1:
+        scores = ops.reduce_max(take(rows, range(SCORE, options.raw), 1), integers([1]))
     is_high = ops.greater_equal(scores, constant(options.min_score))
     is_person = ops.logical_and(is_high, are_finite(rows))
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     if is_column:
         picked, best = _pick_people(rows, ranks, options, count)
         people = take(rows, picked, 0)
-        first = RAW
+        first = options.raw
     else:
         people, best = select_rows(rows, ranks, count)
         first = SUPPRESSED
-    values = take(people, range(first, rows.shape[1]), 1)
-    return reshape(values, [count, -1, VALUES]), ops.clamp(best, 0, 1)
+    best = ops.clamp(best, 0, 1)
+    values = reshape(take(people, range(first, rows.shape[1]), 1), [count, -1, options.values])
+    if options.values == 2:
+        keypoint_count = (rows.shape[1] - first) // 2
+        shared = ops.broadcast(reshape(best, [count, 1, 1]), integers([count, keypoint_count, 1]))
+        values = ops.concat([values, shared], 2)
+    return values, best
 
 
 def _pick_people(rows: Any, ranks: Any, options: YoloPoseOptions, count: int) -> tuple[Any, Any]:
