@@ -46,6 +46,20 @@ def test_the_table_of_models_fits_a_screen_of_1200_pixels(browser, zoo_site):
     assert browser.run(box) <= 0
 
 
+def test_a_phone_shows_twenty_models_as_cards_and_the_others_on_request(browser, zoo_site):
+    browser.emulate(width=390, height=844)
+    browser.open((zoo_site / "index.html").as_uri())
+    assert browser.run("return document.documentElement.scrollHeight") < 7000
+    assert len(browser.texts("#rows th a")) == 20
+    label = "getComputedStyle(document.querySelector('#rows td.number'), '::before').content"
+    assert browser.run(f"return {label}") == '"Measured AP (share)"'
+    browser.click("#all-rows")
+    assert len(browser.texts("#rows th a")) > 50
+    browser.emulate(width=1200)
+    display = "getComputedStyle(document.querySelector('#rows tr')).display"
+    assert browser.run(f"return {display}") == "table-row"
+
+
 @pytest.mark.slow
 def test_picture_and_command_are_on_the_first_screen(browser, zoo_site):
     bottom = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom"

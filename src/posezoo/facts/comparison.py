@@ -282,7 +282,7 @@ def compare_models(
             license=", ".join(facts.licenses),
             values={key: metrics.get(key) for key in COLUMNS},
             people_from=people_from(facts.model) or ITSELF,
-            is_opened=any(each.weights == WEIGHTS[0] for _, each in facts.measurements()),
+            is_opened=facts.is_opened,
             task=facts.model.task,
             is_pinned=facts.is_pinned,
         )

@@ -164,6 +164,11 @@ class ModelFacts:
         return all(file.is_pinned for part in self.parts for file in part.files)
 
     @property
+    def is_opened(self) -> bool:
+        """Whether the published weights were measured here, and not only declared."""
+        return any(measured.weights == "published" for _, measured in self.measurements())
+
+    @property
     def decoder(self) -> DecoderType | None:
         """The decoder of the outputs; None if the model has no decoder, or an unknown one."""
         from posezoo.pose.decoders import DECODERS

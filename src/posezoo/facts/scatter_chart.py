@@ -1,25 +1,29 @@
-"""AP against throughput: a numbered mark for each model, and the list of their names."""
+"""AP against throughput: a numbered mark for each model, and the list of their names below it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import log10
+from textwrap import wrap
 
 from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color, Rectangle, TextLabel
 from posezoo.facts.comparison import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.facts.labels import format_ap, format_figure
 from posezoo.facts.outside_references import OutsideModel, OutsideReference
 
-# In pixels: the plot's edges, a mark, a line of the list.
-_LEFT = 60
+# In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
+# of the list.
+_WIDTH = 480
+_LEFT = 44
 _TOP = 24
-_RIGHT = 620
-_BOTTOM = 470
+_RIGHT = 470
+_BOTTOM = 400
 _MARK_WIDTH = 18
 _MARK_HEIGHT = 14
 _LINE = 20
 _OUTSIDE: Color = (232, 89, 12)
+_LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
@@ -97,22 +101,29 @@ def _draw(
         return None
     plot = _start_plot(points, [model for each in references for model in each.models])
     plot.write(_LEFT, 14, "AP")
-    # In two lines, because the list may reach below the plot.
-    for number, text in enumerate(speed_label.split("; ", 1)):
-        plot.write(_LEFT, _BOTTOM + 42 + number * _LINE, text)
     _draw_grid(plot)
-    end = _TOP + len(points) * _LINE
+    start = _write_lines(plot, _BOTTOM + 42, speed_label)
+    end = start + len(points) * _LINE
     end = _draw_references(references, plot, end)  # below the marks
     marks: list[tuple[float, float]] = []
     for point in points:
         _draw_interval(point, plot)
         marks.append(_place_mark(point, plot, marks))
     for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
-        _draw_point(number, point, mark, plot)
+        line = start + (number - 1) * _LINE
+        _draw_point(number, point, mark, plot, line)
     for point, mark in zip(points, marks, strict=True):
         _draw_place(point, plot, mark)
-    height = max(_BOTTOM + 76, end + 16)
-    return Chart(_RIGHT + 440, height, tuple(plot.shapes), tuple(plot.labels))
+    return Chart(_WIDTH, end + 8, tuple(plot.shapes), tuple(plot.labels))
+
+
+def _write_lines(plot: _Plot, top: int, text: str) -> int:
+    """Where the list can start below the text, whose second sentence has lines of its own."""
+    for sentence in text.split("; ", 1):
+        for line in wrap(sentence, _LETTERS_OF_A_LINE):
+            plot.write(_LEFT, top, line)
+            top += _LINE
+    return top
 
 
 def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Iterator[_Point]:
@@ -139,7 +150,7 @@ def _draw_grid(plot: _Plot) -> None:
     for tick in range(int(plot.least_ap), int(plot.most_ap) + 1, 5):
         y = plot.y_of(tick / 100)
         plot.draw_horizontal(y, RULE)
-        plot.write(_LEFT - 32, y + 4, f"{tick / 100:.2f}")
+        plot.write(_LEFT - 34, y + 4, f"{tick / 100:.2f}")
     for tick in _TICKS:
         if plot.slowest <= tick <= plot.fastest:
             x = plot.x_of(tick)
@@ -177,17 +188,18 @@ def _draw_place(point: _Point, plot: _Plot, mark: tuple[float, float]) -> None:
         plot.shapes.append(Rectangle(x - 2, y - 2, 4, 4, fill=FULL, edge=WHITE))
 
 
-def _draw_point(number: int, point: _Point, mark: tuple[float, float], plot: _Plot) -> None:
+def _draw_point(
+    number: int, point: _Point, mark: tuple[float, float], plot: _Plot, line: int
+) -> None:
     """The mark in the plot, and the line of the list."""
     is_generated = point.speed.origin is MetricSource.GENERATED
     fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
     indent = 1 if number > 9 else 5
-    line = _TOP + (number - 1) * _LINE
-    for left, top in (mark, (_RIGHT + 24, line)):
+    for left, top in (mark, (_LEFT, line)):
         plot.draw_mark(left, top, fill, FULL)
         plot.write(left + indent, top + 12, str(number), ink)
     text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed.number)}/s"
-    plot.write(_RIGHT + 52, line + 12, text)
+    plot.write(_LEFT + 28, line + 12, text)
 
 
 def _draw_references(references: Sequence[OutsideReference], plot: _Plot, line: int) -> int:
@@ -201,7 +213,7 @@ def _draw_references(references: Sequence[OutsideReference], plot: _Plot, line: 
         line += _LINE // 2
         title = f"Not in this zoo ({reference.license}): AP as stated by"
         for text in (title, f"{reference.publisher}, {reference.protocol}"):
-            plot.write(_RIGHT + 24, line + 12, text)
+            plot.write(_LEFT, line + 12, text)
             line += _LINE
         for model, letter in zip(reference.models, letters, strict=False):
             y = plot.y_of(model.published_AP)
@@ -209,10 +221,10 @@ def _draw_references(references: Sequence[OutsideReference], plot: _Plot, line: 
             left = left - _MARK_WIDTH - 2 if is_near else _RIGHT - _MARK_WIDTH
             previous = y
             plot.draw_horizontal(y, _OUTSIDE)
-            for x, top in ((left, y - _MARK_HEIGHT / 2), (_RIGHT + 24, line)):
+            for x, top in ((left, y - _MARK_HEIGHT / 2), (_LEFT, line)):
                 plot.draw_mark(x, top, WHITE, _OUTSIDE)
                 plot.write(x + 5, top + 12, letter)
             text = f"{model.name}: AP {format_ap(model.published_AP)}"
-            plot.write(_RIGHT + 52, line + 12, text)
+            plot.write(_LEFT + 28, line + 12, text)
             line += _LINE
     return line

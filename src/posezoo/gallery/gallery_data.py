@@ -50,6 +50,9 @@ _SPELLINGS = (
 )
 
 
+#: What the filter calls published weights that were measured; the page's script has it, too.
+OPENED = "opened here"
+
 #: The limit of the size of a registry's example pictures; a page contains its pictures.
 MAX_PICTURE_BYTES = 200_000
 
@@ -113,6 +116,7 @@ class GalleryEntry:
         """The values that the index's filters compare, in words; empty if unknown."""
         facts = self.facts
         return {
+            "weights": OPENED if facts.is_opened else "not opened here",
             "task": task_label(facts.model.task),
             "family": name_family(facts.model.name),
             "approach": facts.approach,

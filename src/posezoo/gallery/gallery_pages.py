@@ -46,7 +46,10 @@ SIDE_BY_SIDE = "side_by_side.html"
 TITLE = "Model gallery"
 
 #: The filters in order: the names of ``GalleryEntry.facets`` and the precision.
-FACETS = ("task", "family", "approach", "precision", "framework", "license", "input", "collection")
+FACETS = (
+    *("weights", "task", "family", "approach", "precision", "framework", "license", "input"),
+    "collection",
+)
 
 #: The keys of an axis in the data of the index's script.
 _AXIS = "title unit factor more log accuracy scope"

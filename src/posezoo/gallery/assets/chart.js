@@ -122,7 +122,8 @@ function countsInWords(rows, all, points) {
 
 function gridOf(x, y, area, width) {
   const label = (key) => `${axes[key].title}, ${axes[key].unit}`;
-  const better = (key) => (axes[key].more ? "higher is better" : "lower is better");
+  // On a phone only the arrow fits.
+  const better = (key) => (width < 500 ? "" : axes[key].more ? "higher is better" : "lower is better");
   const crowded = x.ticks.length > (area.right - area.left) / 44;
   return [
     ...y.ticks.flatMap((tick) => [

@@ -61,6 +61,8 @@ function begin() {
   listenToCompare();
   // On a narrow screen the filters are closed, so that the models come first.
   if (matchMedia("(max-width: 900px)").matches) document.getElementById("more").open = false;
+  isNarrow.addEventListener("change", draw);
+  document.getElementById("all-rows").addEventListener("click", () => { showsAllRows = true; draw(); });
   addEventListener("popstate", () => { state = read(); draw(); });
   let width = 0;
   new ResizeObserver(([entry]) => {

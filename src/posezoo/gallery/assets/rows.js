@@ -10,14 +10,15 @@ for (const model of data.models) {
 }
 const byName = new Map(data.models.map((model) => [model.name, model]));
 
-/** A row for each model in each chosen precision; if none is chosen, one for each model. */
+/** A row for each model in each chosen precision; if none is chosen, one for each model, in the precision with an AP. */
 function rowsOf(models, precisions) {
   return models.flatMap((model) => {
     const available = Object.keys(model.figures);
     if (precisions.length) {
       return precisions.filter((each) => model.precisions.includes(each)).map((each) => rowOf(model, each));
     }
-    return [rowOf(model, PREFERRED.find((each) => available.includes(each)) || "")];
+    const best = PREFERRED.find((each) => model.figures[each]?.AP) || PREFERRED.find((each) => available.includes(each));
+    return [rowOf(model, best || "")];
   });
 }
 
@@ -37,6 +38,11 @@ function publishedFor(model, precision) {
     for (const key of Object.keys(published)) if (axes[key].accuracy) delete published[key];
   }
   return published;
+}
+
+/** Whether the published weights of a model were measured. */
+function isOpened(model) {
+  return model.facts.weights === "opened here";
 }
 
 /** A row's value in the unit of its axis; undefined if it is not known. */

@@ -1,6 +1,7 @@
 // The state of the page, which is kept in its address, so that a link shows the same again.
 
 const FACETS = [
+  ["weights", "Weights"],
   ["task", "Task"],
   ["family", "Family"],
   ["approach", "Approach"],

@@ -3,6 +3,11 @@
 // The chart, the comparison and each model's page have them; the table has the throughputs.
 const NO_COLUMN = ["single_p50_ms", "latency_p50_ms", "network_p50_ms"];
 
+// On a phone, each model is a card, and only the first ones are shown.
+const MOST_ON_PHONE = 20;
+const isNarrow = matchMedia("(max-width: 600px)");
+let showsAllRows = false;
+
 /** The columns of values: one accuracy, and all costs that are known for at least one row. */
 function figureColumns(rows) {
   const accuracy = accuracyKey();
@@ -21,7 +26,12 @@ function drawTable(rows) {
     ...columns.map((name) => heading(key, "number", sorter(name, axes[name].title, axes[name].unit, key))),
     make("th", { scope: "col" }, "License"),
   );
-  document.getElementById("rows").replaceChildren(...sorted.map((row) => lineOf(row, columns)));
+  const isCut = isNarrow.matches && !showsAllRows && sorted.length > MOST_ON_PHONE;
+  const visible = isCut ? sorted.slice(0, MOST_ON_PHONE) : sorted;
+  document.getElementById("rows").replaceChildren(...visible.map((row) => lineOf(row, columns)));
+  const more = document.getElementById("all-rows");
+  more.hidden = !isCut;
+  more.textContent = `show the other ${sorted.length - visible.length}`;
   document.getElementById("none").hidden = rows.length > 0;
   if (picked) document.querySelector(`#rows [data-name="${CSS.escape(picked)}"]`)?.focus();
   if (focused) document.querySelector(`#head [data-sort="${CSS.escape(focused)}"]`)?.focus();
@@ -59,6 +69,8 @@ function inSortOrder(name, way) {
   const value = name === "name" ? (row) => row.key : name === "task" ? (row) => row.model.facts.task : (row) => shown(row, name);
   return (a, b) => {
     const [one, other] = [value(a), value(b)];
+    // Until a column is chosen, models whose weights were opened come first.
+    if (!state.sort && isOpened(a.model) !== isOpened(b.model)) return isOpened(a.model) ? -1 : 1;
     if (one === other) return a.key.localeCompare(b.key, "en");
     // Unknown values come last in both directions.
     if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
@@ -77,7 +89,7 @@ function lineOf(row, columns) {
       onchange: () => choose(model.name),
     })),
     make("th", { scope: "row" }, make("a", { href: model.page, title: model.description }, ...breakable(model.name)),
-      row.precision && state.precision.length ? make("small", {}, row.precision) : "",
+      row.precision && (state.precision.length || row.precision !== "FP16") ? make("small", {}, row.precision) : "",
       make("div", {}, subtitleOf(model))),
     ...columns.map((key) => numberCell(row, key)),
     make("td", { class: "license", title: model.facts.license }, shortened(model.facts.license || "")),
@@ -94,6 +106,7 @@ function numberCell(row, key) {
   const figure = row.figures[key];
   if (!figure) return make("td", { class: "number" });
   const title = [ORIGINS[figure[1]], figure[2]].filter(Boolean).join(": ");
-  return make("td", { class: `number o${figure[1]}`, title }, inWords(shown(row, key), key),
+  const label = `${axes[key].title} (${axes[key].unit})`;
+  return make("td", { class: `number o${figure[1]}`, title, "data-label": label }, inWords(shown(row, key), key),
     figure[1] === "m" ? "" : make("sup", { "aria-label": ORIGINS[figure[1]] }, figure[1] === "d" ? "p" : "g"));
 }
