@@ -23,10 +23,13 @@ from posezoo.spec.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.spec.sources import HttpSource
 
 
-def serve(spec: ModelSpec, checkpoint: bytes, server: Server, root: Path) -> None:
+def serve(
+    spec: ModelSpec, checkpoint: bytes, server: Server, root: Path, *, keeps_hosts: bool = False
+) -> None:
     """Publish a checkpoint as a model's, and put the model, re-pinned to it, into the registry ``root``.
 
-    May be called again for another variant of the same model.
+    With ``keeps_hosts`` the sources keep their hosts: a proxy has to lead them to the server. May be
+    called again for another variant of the same model.
     """
     (file,) = spec.files
     body = packed(spec, checkpoint)
@@ -38,7 +41,8 @@ def serve(spec: ModelSpec, checkpoint: bytes, server: Server, root: Path) -> Non
     text = path.read_text("utf-8")
     for old, new in _changes(file, checkpoint, body, server):
         assert text.count(old) == 1, f"{spec.name}: {old}"
-        text = text.replace(old, new)
+        is_source = new.startswith(server.url())
+        text = text if is_source and keeps_hosts else text.replace(old, new)
     path.write_text(text, "utf-8")
 
 

@@ -163,7 +163,7 @@ def make_selected(
 def run_selected(
     args: argparse.Namespace,
     context: Context,
-    work: Callable[[ModelSpec, Listener], Answer],
+    work: Callable[[ModelSpec, Listener], Answer | Plan],
     *,
     selection: Selection | None = None,
     executor: Executor = Executor(),  # noqa: B008 immutable

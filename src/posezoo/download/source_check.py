@@ -110,7 +110,7 @@ def _check_source(
         compared=compared,
         problem=problem,
         path=spec.path,
-        line=_find_line(spec.path, source) if state in BAD_STATES else 0,
+        line=find_line(spec.path, source) if state in BAD_STATES else 0,
     )
 
 
@@ -174,7 +174,7 @@ def _address(source: Source) -> SplitResult:
         return urlsplit("")
 
 
-def _find_line(path: Path, source: Source) -> int:
+def find_line(path: Path, source: Source) -> int:
     """The line of model.yml with the longest text of a source: its URL, id or member; 0 if there is
     none.
     """

@@ -116,15 +116,20 @@ def record_measurements(spec: Model, measurements: Collection[Measurement]) -> P
     """
     from posezoo import measured
 
+    require_own_registry(spec)
+    path = spec.path.with_name(measured.NAME)
+    measured.update_measured_yml(path, measurements)
+    return path
+
+
+def require_own_registry(spec: Model) -> None:
+    """Raise an OutputError if the registry is part of an installed package."""
     if spec.path.is_relative_to(_PACKAGE_FOLDER):
         raise OutputError(
             f"{spec.path.parent}: is part of an installed package: measurements are recorded in a"
             " checkout",
             hint="--models_dir names another registry",
         )
-    path = spec.path.with_name(measured.NAME)
-    measured.update_measured_yml(path, measurements)
-    return path
 
 
 def usual_size(spec: ModelSpec) -> tuple[int, int] | None:

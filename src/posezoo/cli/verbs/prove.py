@@ -1,0 +1,78 @@
+"""posezoo prove: hold what a registry declares against its sources, and complete it.
+
+``posezoo prove --format json``::
+
+    models     list   name; sources (number); bad_sources (list of str); completed (the files whose
+                      size or checksum was written into model.yml); irs (list of precisions);
+                      made_from; if it finds people: model (it, or its composite), found (people in
+                      each sample photo), and AP if images are named
+    failed     list   the models that failed: name, reason, hint
+
+The exit code is 1 if a model or a source failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
+from posezoo.cli.flags import Flag
+
+if TYPE_CHECKING:
+    from posezoo.events import Listener
+    from posezoo.pipeline.plan import Plan
+    from posezoo.spec.model import ModelSpec
+
+EXAMPLES = """
+posezoo prove rtmpose-m --models_dir models --trust_on_first_use
+posezoo prove --all --models_dir models --trust_on_first_use --output proof
+posezoo prove --all --models_dir models --annotations people.json --images photos
+"""
+
+FLAGS = (
+    flags.MODELS,
+    *DATASET_FLAGS,
+    Flag(
+        "--output DIR",
+        "folder of the reports, pictures and README.md; models with a report are not proven again"
+        " (default: proof)",
+        default=Path("proof"),
+    ),
+    Flag("--fresh", "prove all models again; ignore the reports of earlier runs"),
+    flags.download_dir_flag(),
+    f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
+    f"{flags.INFERENCE} models_dir dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prove each model, write the page with all results, and print its path."""
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.files.verified_files import write_atomically
+    from posezoo.pipeline.get import ConversionTask
+    from posezoo.pipeline.proof import Proving, render_table
+
+    refuse_invalid_flags(args)
+    context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
+    names_dataset = args.annotations is not None or args.coco_home is not None
+    dataset = read_dataset(args) if names_dataset else None
+    proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
+
+    def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
+        if args.dry_run:
+            return ConversionTask(context, spec.precisions, ConversionOptions()).plan(spec)
+        return model_jobs.Answer(facts=proving(spec, listener))
+
+    report = model_jobs.run_selected(args, context, prove)
+    if args.dry_run:
+        return report.print(args.format)
+    page = args.output / "README.md"
+    reports = {name: answer.facts for name, answer in report.answers}
+    failures = {failure["name"]: failure["reason"] for failure in report.failures}
+    args.output.mkdir(parents=True, exist_ok=True)
+    write_atomically(page, render_table(reports, failures).encode())
+    has_bad_source = any(each["bad_sources"] for each in reports.values())
+    return max(report.print(args.format), int(has_bad_source))

@@ -1,0 +1,173 @@
+"""Prove a model from its sources: ask them, download, convert, and find people on the sample
+photos; what is measured and which checksums were missing is written beside its model.yml.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posezoo.coco import CocoDataset
+from posezoo.download import provenance_json
+from posezoo.download.source_check import BAD_STATES, check_sources
+from posezoo.draft.missing_pins import write_missing_pins
+from posezoo.evaluation.evaluation_protocol import create_accuracy_measurement
+from posezoo.evaluation.evaluation_report import EvaluationReport
+from posezoo.events import Listener, WarningIssued
+from posezoo.files.verified_files import compute_digest, write_atomically
+from posezoo.images import SAMPLE_PHOTOS, read_image, write_image
+from posezoo.pipeline.complexity_count import (
+    count_complexity,
+    record_measurements,
+    require_own_registry,
+)
+from posezoo.pipeline.evaluation import EvaluatedModel, LoadedModel, evaluate_model, load_model
+from posezoo.pipeline.get import get
+from posezoo.pipeline.load import default_runtime
+from posezoo.pose.decoders import finds_boxes
+from posezoo.pose.drawing import draw
+from posezoo.resolve.resolution import resolve_model
+from posezoo.resolve.stage_context import Context
+from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.versions import version
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """How models are proven.
+
+    Attributes:
+        folder: a report for each model, which the next run keeps, and the pictures.
+        dataset: annotated images for AP; None if none is there.
+        is_fresh: whether models are proven again that have a report.
+    """
+
+    context: Context
+    folder: Path
+    dataset: CocoDataset | None = None
+    is_fresh: bool = False
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        """The report of a model; an earlier one, if the same posezoo made it from the same
+        model.yml, and no source failed.
+
+        Raises:
+            FetchError: no source has a file.
+            ConversionError: it cannot be converted, or its self-check fails.
+            InferenceError: it cannot be run.
+            OutputError: a result cannot be written.
+        """
+        path = self.folder / f"{spec.full_name}.json"
+        report = _read_report(path)
+        is_valid = report.get("made_from") == self._made_from(spec) and not report["bad_sources"]
+        if self.is_fresh or not is_valid:
+            report = self._prove(spec, listener)
+            report["made_from"] = self._made_from(spec)  # after missing checksums were written
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, f"{json.dumps(report, indent=2)}\n".encode())
+        return report
+
+    def _made_from(self, spec: ModelSpec) -> list[str]:
+        dataset = "" if self.dataset is None else self.dataset.name
+        return [version(), compute_digest(spec.path).value, dataset]
+
+    def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        context = self.context
+        require_own_registry(spec)  # before hours of work
+        sources = check_sources([spec], context.download_options)
+        bad = [f"{each.source}: {each.problem}" for each in sources if each.state in BAD_STATES]
+        for text in bad:
+            listener(WarningIssued(f"{spec.full_name}: a source fails: {text}"))
+        converted = get(resolve_model(spec, spec.precisions, context), context, listener=listener)
+        measurements = count_complexity(converted.resolved)
+        record_measurements(spec, measurements)
+        return {
+            "sources": len(sources),
+            "bad_sources": bad,
+            "completed": write_missing_pins(spec, self._origins(spec)),
+            "irs": [precision.value for precision in converted.irs],
+            **self._run(spec, listener),
+        }
+
+    def _origins(self, spec: ModelSpec) -> Mapping[str, Any]:
+        provenance = self.context.layout.model_download_dir(spec) / provenance_json.NAME
+        files: Mapping[str, Any] = _read_report(provenance).get("files", {})
+        return files
+
+    def _run(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        """What the model finds, with the last part of a composite; nothing for other networks."""
+        registry = self.context.registry
+        model = registry.composite_of(spec)
+        is_last = registry.parts(model)[-1] == spec
+        if model.decoder is None or not is_last or finds_boxes(model.decoder):
+            return {}
+        precision = Precision.FP16 if Precision.FP16 in spec.precisions else spec.precisions[0]
+        options = LoadOptions(default_runtime(self.context.settings))
+        chosen = EvaluatedModel(model, precision=precision)
+        loaded = load_model(chosen, options, self.context, listener=listener)
+        people = self._run_on_photos(model, loaded)
+        return {
+            "model": model.full_name,
+            "found": people,
+            **self._evaluate(model, loaded, listener),
+        }
+
+    def _run_on_photos(self, model: Model, loaded: LoadedModel) -> list[int]:
+        """How many people are found on each sample photo, which are drawn, too."""
+        estimator = loaded.protocol.estimator
+        counts = []
+        pictures = []
+        for path in SAMPLE_PHOTOS:
+            photo = read_image(path)
+            poses = estimator(photo)
+            counts.append(sum(pose.score >= estimator.seen_from for pose in poses))
+            pictures.append(draw(photo, poses, min_score=estimator.seen_from))
+        write_image(self.folder / f"{model.full_name}.jpg", np.hstack(pictures))
+        return counts
+
+    def _evaluate(self, model: Model, loaded: LoadedModel, listener: Listener) -> dict[str, float]:
+        if self.dataset is None:
+            return {}
+        folder = self.folder / "evaluations" / loaded.folder_name
+        result = evaluate_model(loaded, self.dataset, folder, listener=listener)
+        EvaluationReport(loaded.protocol, result).write(folder)
+        record_measurements(model, [create_accuracy_measurement(loaded.protocol, result)])
+        return {"AP": result.figures["AP"]}
+
+
+def render_table(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:
+    """A page in Markdown: a row for each model with what was proven, or why it failed."""
+    lines = [
+        "| Model | Sources | Pins written | IR | Found in 2 photos | AP |",
+        f"|{' --- |' * 6}",
+    ]
+    for part, report in reports.items():
+        model = report.get("model", part)
+        name = part if part == model else f"{part}, and {model}"
+        bad = len(report["bad_sources"])
+        sources = f"{report['sources'] - bad} of {report['sources']}"
+        people = ", ".join(map(str, report.get("found", ())))
+        ap = f"{report['AP']:.3f}" if "AP" in report else ""
+        pins = len(report["completed"])
+        lines.append(
+            f"| {name} | {sources} | {pins} | {', '.join(report['irs'])} | {people} | {ap} |"
+        )
+    lines += [f"\n**{name}** failed: {reason}" for name, reason in failures.items()]
+    for name, report in reports.items():
+        lines += [f"\n{name}: this source failed: {bad}" for bad in report["bad_sources"]]
+    return "\n".join(lines) + "\n"
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if there is none."""
+    report: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        report = json.loads(path.read_bytes())
+    return report

@@ -1,0 +1,56 @@
+"""Sizes and checksums of a first download, written into the model.yml files of our own models."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+
+import pytest
+
+from posezoo.draft.missing_pins import write_missing_pins
+from posezoo.registry import builtin_models_dir, open_registry
+
+MODELS = open_registry().select(["*", "*@*"]).models
+INCOMPLETE = [spec for spec in MODELS if any(file.size is None for file in spec.files)]
+
+
+@pytest.fixture
+def copied(tmp_path):
+    shutil.copytree(builtin_models_dir(), tmp_path / "models")
+    shutil.copytree(builtin_models_dir().parent / "licenses", tmp_path / "licenses")
+    return open_registry((tmp_path / "models",))
+
+
+def downloaded(spec, algorithm):
+    digits = {"sha384": 96, "sha256": 64}[algorithm]
+    return {file.name: {"size": 4321, algorithm: "a" * digits} for file in spec.files}
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha256"])
+@pytest.mark.parametrize("spec", INCOMPLETE, ids=lambda spec: spec.full_name)
+def test_what_a_model_lacks_is_written_and_nothing_else_changes(copied, spec, algorithm):
+    spec = copied.find(spec.full_name)
+    before = spec.path.read_text("utf-8").splitlines()
+    names = [file.name for file in spec.files if file.size is None]
+    assert write_missing_pins(spec, downloaded(spec, algorithm)) == names
+    completed = open_registry(copied.roots).find(spec.full_name)
+    for old, new in zip(spec.files, completed.files, strict=True):
+        assert new.size == (4321 if old.name in names else old.size)
+        assert new.is_pinned and not new.is_weakly_pinned
+        assert new.checksum == old.checksum or new.checksum.algorithm == algorithm
+        assert new.contains == old.contains and new.sources == old.sources
+    changed = [
+        line[2:].strip().partition(":")[0]
+        for line in difflib.ndiff(before, completed.path.read_text("utf-8").splitlines())
+        if line[:2] in ("+ ", "- ")
+    ]
+    assert set(changed) <= {"size", "max_size", "checksum"}
+
+
+def test_a_complete_model_and_a_file_that_was_not_downloaded_are_left_alone(copied):
+    complete = copied.find("movenet-thunder")
+    incomplete = copied.find("rtmo-t")
+    for spec, origins in ((complete, downloaded(complete, "sha384")), (incomplete, {})):
+        before = spec.path.read_bytes()
+        assert write_missing_pins(spec, origins) == []
+        assert spec.path.read_bytes() == before
