@@ -1,7 +1,8 @@
-"""Write the landmarks that MediaPipe's own Pose finds: run_mediapipe.py [--whole_graph] [--masks] PHOTO... OUT.json
+"""Write the landmarks that MediaPipe's own Pose finds: run_mediapipe.py [--whole_graph] [--masks] [--video] PHOTO... OUT.json
 
 ``make judges`` makes the environment in which it runs. Each landmark is x and y in pixels of the photo, and its
 visibility; z in these pixels; and x, y and z in meters. There is none if no person is found.
+With --video, the photos are the frames of a video of 30 frames a second: a person is followed, and smoothed.
 With --masks, the mask of the person in the first photo is in OUT.json.0.npy, (H, W) float32, and so on.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 
 WHOLE_GRAPH = "--whole_graph"
 MASKS = "--masks"
+VIDEO = "--video"
 
 
 def find_landmarks(pose, photo: str, mask: str) -> list[list[float]]:
@@ -35,8 +37,8 @@ def main(*args: str) -> None:
     if WHOLE_GRAPH in args:
         # Python drops the options of calculators whose messages it does not know.
         import mediapipe.calculators.util.refine_landmarks_from_heatmap_calculator_pb2  # noqa: F401
-    *photos, out = (arg for arg in args if arg not in (WHOLE_GRAPH, MASKS))
-    options = {"static_image_mode": True, "enable_segmentation": MASKS in args}
+    *photos, out = (arg for arg in args if arg not in (WHOLE_GRAPH, MASKS, VIDEO))
+    options = {"static_image_mode": VIDEO not in args, "enable_segmentation": MASKS in args}
     with mp.solutions.pose.Pose(model_complexity=1, **options) as pose:
         found = [
             find_landmarks(pose, photo, f"{out}.{place}.npy") for place, photo in enumerate(photos)
