@@ -166,7 +166,9 @@ class ModelFacts:
     @property
     def is_opened(self) -> bool:
         """Whether the published weights were measured here, and not only declared."""
-        return any(measured.weights == "published" for _, measured in self.measurements())
+        from posezoo.measured import WEIGHTS
+
+        return any(measured.weights == WEIGHTS[0] for _, measured in self.measurements())
 
     @property
     def decoder(self) -> DecoderType | None:

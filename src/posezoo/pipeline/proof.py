@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from posezoo.draft.missing_pins import write_missing_pins
 from posezoo.evaluation.evaluation_protocol import create_accuracy_measurement
 from posezoo.evaluation.evaluation_report import EvaluationReport
 from posezoo.events import Listener, WarningIssued
+from posezoo.facts.model_facts import ModelFacts
+from posezoo.files.file_record import read_json
 from posezoo.files.verified_files import compute_digest, write_atomically
 from posezoo.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.pipeline.complexity_count import (
@@ -35,7 +36,7 @@ from posezoo.pose.drawing import draw
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.stage_context import Context
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.spec.model import Model, ModelSpec
 from posezoo.versions import version
 
 
@@ -65,7 +66,7 @@ class Proving:
             OutputError: a result cannot be written.
         """
         path = self.folder / f"{spec.full_name}.json"
-        report = _read_report(path)
+        report = read_json(path)
         is_valid = report.get("made_from") == self._made_from(spec) and not report["bad_sources"]
         if self.is_fresh or not is_valid:
             report = self._prove(spec, listener)
@@ -98,17 +99,18 @@ class Proving:
 
     def _origins(self, spec: ModelSpec) -> Mapping[str, Any]:
         provenance = self.context.layout.model_download_dir(spec) / provenance_json.NAME
-        files: Mapping[str, Any] = _read_report(provenance).get("files", {})
+        files: Mapping[str, Any] = read_json(provenance).get("files", {})
         return files
 
     def _run(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         """What the model finds, with the last part of a composite; nothing for other networks."""
         registry = self.context.registry
         model = registry.composite_of(spec)
-        is_last = registry.parts(model)[-1] == spec
-        if model.decoder is None or not is_last or finds_boxes(model.decoder):
+        parts = registry.parts(model)
+        if model.decoder is None or parts[-1] != spec or finds_boxes(model.decoder):
             return {}
-        precision = Precision.FP16 if Precision.FP16 in spec.precisions else spec.precisions[0]
+        precision = ModelFacts(model, tuple(parts)).usual_precision
+        assert precision is not None  # it was converted
         options = LoadOptions(default_runtime(self.context.settings))
         chosen = EvaluatedModel(model, precision=precision)
         loaded = load_model(chosen, options, self.context, listener=listener)
@@ -163,11 +165,3 @@ def render_table(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str
     for name, report in reports.items():
         lines += [f"\n{name}: this source failed: {bad}" for bad in report["bad_sources"]]
     return "\n".join(lines) + "\n"
-
-
-def _read_report(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty if there is none."""
-    report: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        report = json.loads(path.read_bytes())
-    return report

@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 
 from posezoo.errors import DecoderError, InferenceError
-from posezoo.pose.decoder_type import channel_count
+from posezoo.pose.decoder_type import DecoderType, channel_count
 from posezoo.pose.decoders import DECODERS, find_decoder, recognize_decoder
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape, is_named_onnx
 from posezoo.spec.model import (
@@ -51,18 +51,29 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     exported = _ultralytics_decoder(graph)
     if exported is not None and exported.name == name and len(outputs) == 1:
         return {"predictions": next(iter(outputs))}
-    all_names = graph.outputs
+    roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
+    if not roles:
+        raise _refuse_outputs(graph, name)
+    return roles
+
+
+def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[str, str]:
+    """The outputs with the roles that model.yml declares; none if the decoder needs others."""
     ports = model.outputs if isinstance(model, ModelSpec) else ()
-    declared = {port.role: port.name for port in ports if port.name in all_names}
+    declared = {port.role: port.name for port in ports if port.name in graph.outputs}
     for rules in decoder.rules:
         if rules.keys() <= declared.keys():
             return {role: output for role, output in declared.items() if role in rules}
-    if roles := decoder.match_outputs(outputs):
-        return roles
+    return {}
+
+
+def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
     fitting = recognize_decoder(graph.distinct_outputs)
-    channels = " and ".join(str(channel_count(shape)) for shape in outputs.values())
-    raise DecoderError(
-        f"{name} needs {decoder.needs}; this IR has {channels or 'no outputs'}: {graph.path}",
+    shapes = graph.distinct_outputs.values()
+    channels = " and ".join(str(channel_count(shape)) for shape in shapes)
+    return DecoderError(
+        f"{name} needs {find_decoder(name).needs}; "
+        f"this IR has {channels or 'no outputs'}: {graph.path}",
         decoder=name,
         fitting=fitting,
         hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
