@@ -213,12 +213,11 @@ def mediapipe_poses(files, tmp_path, *flags: str) -> list[Pose | None]:
 
 
 @pytest.mark.slow
-def test_frames_alone_are_as_near_to_the_truth_as_mediapipes_and_smoothing_keeps_them_near(
+def test_people_are_as_near_to_the_truth_as_mediapipes_alone_and_in_videos(
     videos, blazepose_irs, tmp_path
 ):
-    """Both find the person in each frame alone, and then as in a video: MediaPipe follows the person from the frame
-    before, and smooths; posezoo finds the person anew in each frame, and smooths. What this costs in frames without
-    the person is in docs/judges.md.
+    """Both find the person in each frame alone, and then as in a video: both follow the person from the frame before,
+    and smooth.
     """
     estimator = load_estimator(BLAZEPOSE, blazepose_irs)
 
@@ -234,6 +233,7 @@ def test_frames_alone_are_as_near_to_the_truth_as_mediapipes_and_smoothing_keeps
     figures = {name: nearness(videos, found) for name, found in figures.items()}
     record("blazepose_videos", {"videos": len(videos), "frames": FRAMES, **figures})
     assert figures["posezoo"] == pytest.approx(figures["mediapipe"], rel=0.05), figures
-    smoothed = figures["posezoo_video"]
-    assert smoothed["jitter"] <= 0.75 * figures["posezoo"]["jitter"], figures
-    assert smoothed["error"] <= figures["posezoo"]["error"] + 0.5, figures
+    theirs, ours_followed = figures["mediapipe_video"], figures["posezoo_video"]
+    assert ours_followed["found"] >= theirs["found"], figures
+    assert ours_followed["error"] <= theirs["error"] + 0.3, figures
+    assert ours_followed["jitter"] <= theirs["jitter"], figures

@@ -21,7 +21,7 @@ from posezoo.pose.blazepose import (
     suppress_non_maxima,
 )
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import letterbox_transform, rotated_square_transform
+from posezoo.pose.letterbox import ImageTransform, letterbox_transform, rotated_square_transform
 
 
 def found(
@@ -309,17 +309,24 @@ def test_one_person_found_twice_is_one():
         keypoints[:, :2] = standing_person(x, 50, 300)
         return Pose(keypoints, "blazepose-33", score, (0, 0, 1, 1))
 
-    first, again, other = at(200, 0.8), at(206, 0.9), at(330, 0.7)
-    assert blazepose.remove_duplicate_poses([first, again, other], max_similarity=0.3) == [
-        first,
-        other,
-    ]
-    assert blazepose.remove_duplicate_poses([first, again, other], max_similarity=1.0) == [
-        first,
-        again,
-        other,
-    ]
-    assert blazepose.remove_duplicate_poses([], max_similarity=0.3) == []
+    people = [at(200, 0.8), at(206, 0.9), at(330, 0.7)]
+    assert blazepose.find_distinct_poses(people, max_similarity=0.3) == [0, 2]
+    assert blazepose.find_distinct_poses(people, max_similarity=1.0) == [0, 1, 2]
+    assert blazepose.find_distinct_poses([], max_similarity=0.3) == []
+
+
+def test_a_detected_person_is_new_if_no_followed_region_is_near():
+    """Squares of 250 px: moved by 70 px they overlap by 0.56, by 100 px by 0.43."""
+
+    def region(x: float, y: float, top: tuple[float, float] = (0, -100)) -> ImageTransform:
+        return blazepose.body_region(np.array([x, y]), np.add((x, y), top))
+
+    followed = [region(300, 300), region(900, 300)]
+    known = [region(370, 300), region(900, 300, (100, 0))]
+    new = [region(400, 300), region(600, 300), region(300, 300, (0, -50))]
+    assert blazepose.find_new_regions(followed, [*known, *new]) == new
+    assert blazepose.find_new_regions([], known) == known
+    assert blazepose.find_new_regions(followed, []) == []
 
 
 @pytest.mark.parametrize(

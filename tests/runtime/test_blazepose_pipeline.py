@@ -275,6 +275,73 @@ def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
 
 
 @pytest.mark.slow
+def away(photo: np.ndarray, share: float, left: int = 0) -> np.ndarray:
+    """A frame of 1024 x 512 with the photo, reduced to a share of its sides."""
+    frame = np.full((512, 1024, 3), 127, np.uint8)
+    reduced = cv2.resize(photo, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    height, width = reduced.shape[:2]
+    frame[:height, left : left + width] = reduced
+    return frame
+
+
+def counts(stream) -> list[int]:
+    return [len(poses) for _, poses in stream]
+
+
+@pytest.fixture(scope="module")
+def sceptic(blazepose_irs):
+    """Its detector is sure of large faces only."""
+    options = LoadOptions(decoder_options={"min_detection_score": 0.75})
+    return load_estimator(BLAZEPOSE, blazepose_irs, options)
+
+
+def test_a_person_who_becomes_too_small_for_the_detector_is_followed_in_a_video(sceptic, photos):
+    assert sceptic.can_track
+    frames = [away(photos["astronaut"], share) for share in np.linspace(1, 0.3, 20)]
+    assert counts(sceptic.stream(frames))[-1] == 0
+    *_, (_, (pose,)) = sceptic.stream(frames, is_video=True)
+    x, y, _ = (0.3 * each for each in SEEN["astronaut"]["nose"])
+    assert math.dist(place(pose, "nose"), (x, y)) < 10
+    # She is expected where she was, and is not there.
+    left = [*frames, away(photos["astronaut"], 0.3, left=700), frames[0]]
+    assert counts(sceptic.stream(left, is_video=True))[-2:] == [0, 1]
+
+
+def test_frames_of_another_size_and_independent_images_are_processed_whole(sceptic, photos):
+    small = away(photos["astronaut"], 0.3)
+    frames = [away(photos["astronaut"], share) for share in np.linspace(1, 0.3, 20)]
+    assert counts(sceptic.stream([*frames, small[:500]], is_video=True))[-1] == 0
+    assert counts(sceptic.stream([*frames, small], detect_every=1))[-1] == 0
+
+
+def test_the_detector_of_blazepose_looks_for_new_people_on_each_nth_frame(
+    blazepose_irs, photos, monkeypatch
+):
+    """And whenever nobody is followed."""
+    options = LoadOptions(decoder_options={"min_detection_score": 0.4})
+    estimator = load_estimator(BLAZEPOSE, blazepose_irs, options)
+    detector = estimator._pipeline.networks[0]
+    infer, searched = type(detector).infer, []
+
+    def counted(network: CompiledNetwork, inputs: Any) -> Any:
+        searched.append(network is detector)
+        return infer(network, inputs)
+
+    monkeypatch.setattr(type(detector), "infer", counted)
+    one = away(photos["astronaut"], 1)
+    two = np.hstack([photos["astronaut"]] * 2)
+    nobody = np.full_like(one, 127)
+    frames = [one, two, two, two, two, nobody, nobody, one]
+    found = {}
+    for number in (1, 3):
+        searched.clear()
+        with estimator.stream(frames, is_video=True, detect_every=number) as stream:
+            found[number] = counts(stream), sum(searched)
+    assert found[1] == ([1, 2, 2, 2, 2, 0, 0, 1], 8)
+    # Frames 0, 3 and 6, and frame 7, before which nobody is followed.
+    assert found[3] == ([1, 1, 1, 2, 2, 0, 0, 1], 4)
+
+
 def test_candidates_of_one_face_are_separate_people_without_suppression(blazepose_irs, photos):
     """With nothing suppressed the same person comes once for every guess."""
     everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}

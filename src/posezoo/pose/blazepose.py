@@ -51,6 +51,14 @@ MIN_CONFIDENCE = 0.5
 #: The keypoints of the body, which come first, and the numbers of each keypoint.
 BODY = 33
 LANDMARK_NUMBERS = 5
+
+# The two landmarks after the body: the hip and the top of the region in the next frame of a video
+# (pose_landmarks_to_roi.pbtxt).
+_NEXT_REGION = slice(BODY, BODY + 2)
+
+# Regions with a larger intersection over union are of the same person (min_similarity_threshold of
+# AssociationNormRectCalculator in MediaPipe's pose_landmarker_graph.cc).
+_SAME_REGION = 0.5
 _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, size and rotation
 
 
@@ -196,12 +204,7 @@ def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -
     boxes = candidates.boxes.copy()
     keypoints = candidates.keypoints.copy()
     scores = candidates.scores
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = (high - low).clip(0).prod(axis=2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
-    union = areas[:, None] + areas[None] - common
-    overlaps = common / np.maximum(union, np.finfo(np.float32).tiny)
+    overlaps = _overlaps(boxes, boxes)
     left = np.ones(len(candidates), bool)
     kept = []
     for place in range(len(candidates)):
@@ -216,6 +219,19 @@ def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -
             boxes[place] = np.tensordot(weights, candidates.boxes[group], 1)
             keypoints[place] = np.tensordot(weights, candidates.keypoints[group], 1)
     return FaceDetections(boxes, keypoints, scores)[kept]
+
+
+def _overlaps(boxes: Floats, others: Floats) -> Floats:
+    """(N, M): the intersection over union of boxes, (N, 4), and others, (M, 4)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    common = (high - low).clip(0).prod(axis=2)
+    areas, other_areas = (
+        (each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (boxes, others)
+    )
+    union = areas[:, None] + other_areas[None] - common
+    overlaps: Floats = common / np.maximum(union, np.finfo(np.float32).tiny)
+    return overlaps
 
 
 def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> FaceDetections:
@@ -258,6 +274,38 @@ def body_regions(faces: FaceDetections) -> list[ImageTransform]:
     axes = faces.keypoints[:, (_HIP, _TOP)]
     regions = [body_region(hip, top) for hip, top in axes]
     return [region for region in regions if region is not None]
+
+
+def next_region(maps: Maps, transform: ImageTransform) -> ImageTransform | None:
+    """The region of a person in the next frame of a video; None if it has no size.
+
+    Args:
+        maps: the landmark network's outputs, as for ``decode_pose``.
+        transform: from the image to the network's input.
+    """
+    points = _refined_points(maps, _NEXT_REGION, transform.size)
+    hip, top = transform.to_image(points)
+    return body_region(hip, top)
+
+
+def find_new_regions(
+    followed: Sequence[ImageTransform], detected: Sequence[ImageTransform]
+) -> list[ImageTransform]:
+    """The detected regions that do not show a person who is already followed."""
+    if not (followed and detected):
+        return list(detected)
+    overlaps = _overlaps(_bounds(detected), _bounds(followed)).max(axis=1)
+    return [
+        region for region, overlap in zip(detected, overlaps, strict=True) if overlap < _SAME_REGION
+    ]
+
+
+def _bounds(regions: Sequence[ImageTransform]) -> Floats:
+    """(N, 4) float32: the upright squares of the same centers and sizes, in image pixels."""
+    middle = np.divide(LANDMARK_SIZE, 2)
+    centers = np.array([region.to_image(middle) for region in regions])
+    halves = np.array([middle / region.scales for region in regions], np.float32)
+    return np.concatenate([centers - halves, centers + halves], axis=1)
 
 
 def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
@@ -311,11 +359,8 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
     body = raw[:BODY]
-    heatmaps = maps["heatmaps"]
-    heatmaps = heatmaps.reshape(heatmaps.shape[-3:])
-    points = refine_landmarks(body[:, :2], heatmaps, transform.size)
     keypoints: Floats = np.empty((BODY, 3), np.float32)
-    keypoints[:, :2] = transform.to_image(points)
+    keypoints[:, :2] = transform.to_image(_refined_points(maps, slice(BODY), transform.size))
     keypoints[:, 2] = sigmoid(body[:, 3])
     scale, _ = transform.scales
     world = maps.get("world_landmarks")
@@ -331,15 +376,22 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
     return Pose(keypoints, SKELETON, presence, box, z=z, world=world, mask=mask)
 
 
-def remove_duplicate_poses(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
-    """Remove duplicate poses of the same person; the first one is kept.
+def _refined_points(maps: Maps, rows: slice, size: Size) -> Floats:
+    """(K, 2): some of the landmarks, in pixels of the network's input."""
+    points = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)[rows, :2]
+    heatmaps = maps["heatmaps"]
+    return refine_landmarks(points, heatmaps.reshape(heatmaps.shape[-3:])[..., rows], size)
+
+
+def find_distinct_poses(poses: Sequence[Pose], *, max_similarity: float) -> list[int]:
+    """The places of the poses without duplicates of the same person; the first one is kept.
 
     Two faces may lead to the same body, even if they are too far apart to count as one face.
     """
-    kept: list[Pose] = []
-    for pose in poses:
-        if all(pose_similarity(pose, other) <= max_similarity for other in kept):
-            kept.append(pose)
+    kept: list[int] = []
+    for place, pose in enumerate(poses):
+        if all(pose_similarity(pose, poses[other]) <= max_similarity for other in kept):
+            kept.append(place)
     return kept
 
 

@@ -4,18 +4,31 @@ finds.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable, Sequence
+from itertools import count
+
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
 from posezoo.pose.blazepose import BlazePoseOptions
-from posezoo.pose.letterbox import Image, Size
-from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Image, ImageTransform, Size
+from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.graph import format_shape
-from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
+from posezoo.runtime.inference_pipeline import FrameSteps, InferenceRequest, PipelineSteps
 from posezoo.runtime.network_pipeline import PipelineConfig, compile_image_network
+
+#: A pose, and the region of its person in the next frame of a video.
+_Person = tuple[Pose, ImageTransform | None]
 
 
 class BlazePosePipeline:
-    """Runs BlazePose's two networks."""
+    """Runs BlazePose's two networks.
+
+    Attributes:
+        can_track: people are followed through a video.
+    """
+
+    can_track = True
 
     def __init__(self, config: PipelineConfig) -> None:
         config.refuse_target_size()
@@ -43,6 +56,43 @@ class BlazePosePipeline:
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
+        regions = yield from self._detect(image)
+        people = yield from self._estimate(image, regions)
+        return _best_first(people)
+
+    def track(self) -> FrameSteps:
+        """As ``detect_every``, with the detector on each frame."""
+        return self.detect_every(1)
+
+    def detect_every(self, number: int) -> FrameSteps:
+        """A function that returns the steps for the next frame of one video; frames must not
+        overlap.
+
+        People are followed from their landmarks in the frame before, as MediaPipe does. The
+        detector runs on each ``number``-th frame, and whenever nobody is followed.
+        """
+        followed: list[ImageTransform] = []
+        last_size: Size | None = None
+        frames = count()
+
+        def steps(image: Image) -> PipelineSteps:
+            nonlocal followed, last_size
+            size: Size = image.shape[1::-1]
+            if size != last_size:
+                followed = []
+                last_size = size
+            regions = followed
+            if next(frames) % number == 0 or not followed:
+                detected = yield from self._detect(image)
+                regions = [*followed, *blazepose.find_new_regions(followed, detected)]
+            people = yield from self._estimate(image, regions)
+            followed = [region for _, region in people if region is not None]
+            return _best_first(people)
+
+        return steps
+
+    def _detect(self, image: Image) -> Generator[InferenceRequest, Outputs, list[ImageTransform]]:
+        """The region of each person whose face is found."""
         options = self._options
         seen = []
         for view in blazepose.detector_views(image.shape[1::-1], quarters=options.quarters):
@@ -50,16 +100,28 @@ class BlazePosePipeline:
             faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
             seen.append(faces.to_image(view))
         faces = blazepose.merge_views(seen, options) if options.quarters else seen[0]
-        poses = []
-        for region in blazepose.body_regions(faces[: options.max_people]):
+        return blazepose.body_regions(faces[: options.max_people])
+
+    def _estimate(
+        self, image: Image, regions: Sequence[ImageTransform]
+    ) -> Generator[InferenceRequest, Outputs, list[_Person]]:
+        """The pose in each region, without duplicates, and its region in the next frame."""
+        options = self._options
+        people: list[_Person] = []
+        for region in regions[: options.max_people]:
             picture = region.sample(image, repeats_edges=True)
             outputs = yield _request(self._landmarks, picture)
             maps = {output.role: outputs[output.name] for output in self._outputs}
             pose = blazepose.decode_pose(maps, region, image.shape[1::-1])
             if pose is not None and pose.score >= options.min_presence:
-                poses.append(pose)
-        poses = blazepose.remove_duplicate_poses(poses, max_similarity=options.max_similarity)
-        return sorted(poses, key=lambda pose: -pose.score)
+                people.append((pose, blazepose.next_region(maps, region)))
+        poses = [pose for pose, _ in people]
+        kept = blazepose.find_distinct_poses(poses, max_similarity=options.max_similarity)
+        return [people[place] for place in kept]
+
+
+def _best_first(people: Iterable[_Person]) -> list[Pose]:
+    return sorted((pose for pose, _ in people), key=lambda pose: -pose.score)
 
 
 def _request(network: CompiledNetwork, picture: Image) -> InferenceRequest:

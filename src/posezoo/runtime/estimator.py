@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
+from posezoo.errors import InferenceError
 from posezoo.images import to_bgr
 from posezoo.pose.decoders import find_decoder, require_top_down
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image
 from posezoo.pose.ssd_detection import Box, parse_boxes
 from posezoo.pose.tracking import PoseTracker
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.compiled_network import Array, Outputs
 from posezoo.runtime.inference_pipeline import (
+    FrameSteps,
     InferFunction,
     Pipeline,
-    PipelineSteps,
+    VideoPipeline,
     run_batched,
     run_pipeline,
 )
@@ -43,8 +44,8 @@ class Estimator:
         input_size: width and height in pixels of the input of the network that finds the keypoints;
             None if it varies.
         seen_from: keypoints with a lower score are guesses and should not be drawn.
-        can_track: whether ``stream`` follows one person through a video, as MoveNet does unless a
-            detector was named for it.
+        can_track: whether ``stream`` follows people through a video: MoveNet one person, unless a
+            detector was named for it; BlazePose all of them.
         people_from: where the people in a photo come from: the name of the detector, the whole
             image, or the model itself.
     """
@@ -63,7 +64,7 @@ class Estimator:
         self.streams = networks[0].streams
         self.input_size = pipeline.input_size
         self.seen_from = find_decoder(decoder).visible_score
-        self.can_track = isinstance(pipeline, TopDownPipeline) and pipeline.can_track
+        self.can_track = isinstance(pipeline, VideoPipeline) and pipeline.can_track
         takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         self._pipeline = pipeline
@@ -161,16 +162,18 @@ class Estimator:
             items: any objects; they are read in the caller's thread.
             image: returns the image of an item, as for ``__call__``, in BGR; it is called in other
                 threads.
-            is_video: whether the items are the frames of one video. If ``can_track`` is true, only
-                the first frame is processed whole, and each further one in a square around the
-                person in the frame before. Then frames are processed one after the other, whatever
-                ``requests`` is, and the results do not depend on it.
+            is_video: whether the items are the frames of one video. If ``can_track`` is true,
+                people are expected where they were in the frame before: MoveNet then sees only a
+                square around its person, BlazePose's detector still looks for new ones. Frames are
+                processed one after the other, whatever ``requests`` is, and the results do not
+                depend on it.
             track: number the people, who keep their ``Pose.track_id`` through the video; a person
                 is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
             detect_every: the detector runs on every Nth frame; in between, people are
-                expected around their last keypoints, and new ones are not found. If it is above 1,
-                frames are processed one after the other.
+                expected around their last keypoints, and new ones are not found. BlazePose's runs
+                whenever nobody is followed, too. If it is above 1, frames are processed one after
+                the other.
             time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
                 a second.
 
@@ -195,15 +198,19 @@ class Estimator:
             finish=finish,
         )
 
-    def _steps_of_video(
-        self, is_video: bool, detect_every: int
-    ) -> Callable[[Image], PipelineSteps] | None:
+    def _steps_of_video(self, is_video: bool, detect_every: int) -> FrameSteps | None:
         """The steps for the next frame, if it is processed with what the last one had."""
         if detect_every > 1:
-            return self._require_top_down().detect_every(detect_every)
+            return self._require_video().detect_every(detect_every)
         if is_video and self.can_track:
-            return self._require_top_down().track()
+            return self._require_video().track()
         return None
+
+    def _require_video(self) -> VideoPipeline:
+        if isinstance(self._pipeline, VideoPipeline):
+            return self._pipeline
+        name = self.model.full_name
+        raise InferenceError(f"{name} finds people itself, without a detector of its own")
 
     def with_network_override(
         self, infer: InferFunction, place: int

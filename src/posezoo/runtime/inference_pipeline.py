@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,6 +48,33 @@ class Pipeline(Protocol):
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps from an (H, W, 3) uint8 BGR image to its poses, highest score first."""
+        ...
+
+
+#: The steps for the next frame of a video, which depend on the frames before.
+FrameSteps = Callable[[Image], PipelineSteps]
+
+
+@runtime_checkable
+class VideoPipeline(Protocol):
+    """A pipeline that can follow people through a video.
+
+    Attributes:
+        can_track: whether it does so with its present options.
+    """
+
+    can_track: bool
+
+    def track(self) -> FrameSteps:
+        """The steps for the frames of one video, in which people are followed."""
+        ...
+
+    def detect_every(self, number: int) -> FrameSteps:
+        """As ``track``; the detector runs on each ``number``-th frame.
+
+        Raises:
+            InferenceError: there is no detector.
+        """
         ...
 
 

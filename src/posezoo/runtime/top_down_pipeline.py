@@ -4,7 +4,7 @@ finds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import count
@@ -19,7 +19,12 @@ from posezoo.pose.letterbox import Image, Size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
 from posezoo.pose.top_down import Color, TopDownOptions, suppress_by_oks
 from posezoo.runtime.compiled_network import Outputs
-from posezoo.runtime.inference_pipeline import InferenceRequest, Pipeline, PipelineSteps
+from posezoo.runtime.inference_pipeline import (
+    FrameSteps,
+    InferenceRequest,
+    Pipeline,
+    PipelineSteps,
+)
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
 from posezoo.spec.model import WHOLE_IMAGE, ColorOrder, ModelSpec
 
@@ -90,7 +95,7 @@ class TopDownPipeline(NetworkPipeline):
         whole = Box(0, 0, image.shape[1], image.shape[0])
         return (yield from self._estimate(image, [whole], padding=1))
 
-    def detect_every(self, number: int) -> Callable[[Image], PipelineSteps]:
+    def detect_every(self, number: int) -> FrameSteps:
         """As ``track``, for any number of people: the detector runs on each ``number``-th frame; in
         between, boxes follow from the last keypoints.
 
@@ -136,7 +141,7 @@ class TopDownPipeline(NetworkPipeline):
     def _highest(self, boxes: Sequence[Box]) -> list[Box]:
         return sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
 
-    def track(self) -> Callable[[Image], PipelineSteps]:
+    def track(self) -> FrameSteps:
         """A function that returns the steps for the next frame of one video; frames must not
         overlap.
         """

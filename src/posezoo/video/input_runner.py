@@ -13,6 +13,7 @@ from posezoo.errors import DiskError, ImageError, OutputError, PosezooError
 from posezoo.files.staging import staging_dir
 from posezoo.images import read_image, write_image
 from posezoo.pose.drawing import draw
+from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.spec.model import TRACKING
 from posezoo.video.frame_outputs import JsonListWriter, frame_to_json, open_output
@@ -158,7 +159,7 @@ class InputRunner:
         if not frames:
             return
         people_from = self._estimator.people_from
-        if self._estimator.can_track:
+        if self._estimator.can_track and people_from != ITSELF:
             people_from = TRACKING
         width, height = source.size
         self.videos.append(

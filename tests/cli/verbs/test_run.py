@@ -304,16 +304,13 @@ def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     assert [line["poses"] for line in lines] == [frame["poses"] for frame in frames]
 
 
-def test_flags_for_videos_without_a_video_and_for_a_model_without_a_detector_are_refused(
-    blazepose, camera, tmp_path
-):
+def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path):
     alone = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--track", "--detect_every", "2")
     assert alone.returncode == 1
     assert "error: --track, --detect_every: only for videos" in alone.stderr
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    ended = run(blazepose, "-i", clip, "-o", tmp_path / "out", "--detect_every", "2")
-    assert ended.returncode == 1
-    assert "finds people itself" in ended.stderr
+    rarely = run(blazepose, "-i", clip, "-o", tmp_path / "out", "--detect_every", "2")
+    assert rarely.returncode == 0, rarely.stderr
     wrong = run(blazepose, "-i", clip, "--mqtt", "me:secret@broker")
     assert wrong.returncode == 2
     assert "MQTT_USERNAME" in wrong.stderr and "secret" not in wrong.stderr
