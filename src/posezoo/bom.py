@@ -1,9 +1,9 @@
-"""Bills of materials of models: CycloneDX 1.6 (ML-BOM) and SPDX 3.0.1 (AI profile), as JSON.
+"""Bills of materials of models: CycloneDX 1.6 (ML-BOM), as JSON.
 
 They state what model.yml, measured.yml and the records of the IR on this machine say, and nothing
 else. The same facts give the same bytes: a time is stated only if SOURCE_DATE_EPOCH gives it.
 
-https://cyclonedx.org/docs/1.6/json/ and https://spdx.github.io/spdx-spec/v3.0.1/
+https://cyclonedx.org/docs/1.6/json/
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from posezoo.facts.json_projection import distinct, project
+from posezoo.facts.json_projection import distinct
 from posezoo.facts.labels import (
     describe_settings,
     format_port_shape,
@@ -54,19 +53,23 @@ class _Entry:
 
     facts: ModelFacts
     files: tuple[_File, ...]
-    properties: Json  # that neither format has a field for
+    properties: Json  # that CycloneDX has no field for
 
 
-def render_bom(models: Sequence[ModelFacts], form: str) -> bytes:
-    """The bill of materials of models and composites; ``form`` is ``cyclonedx`` or ``spdx3``."""
-    time = ""
-    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if seconds.isdecimal() and len(seconds) < 12:
-        time = f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+def render_bom(models: Sequence[ModelFacts]) -> bytes:
+    """The bill of materials of models and composites."""
     entries = [_Entry(facts, tuple(_files(facts)), _properties(facts)) for facts in models]
-    content = _cyclonedx(entries, time) if form == "cyclonedx" else _spdx(entries, time)
+    content = _cyclonedx(entries, _stated_time())
     text = json.dumps(content, indent=2, ensure_ascii=False)
     return text.encode() + b"\n"
+
+
+def _stated_time() -> str:
+    """The time that SOURCE_DATE_EPOCH gives, in ISO 8601; empty without it."""
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not seconds.isdecimal() or len(seconds) >= 12:
+        return ""
+    return f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _described_parts(facts: ModelFacts) -> tuple[ModelSpec, ...]:
@@ -124,7 +127,7 @@ def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ..
 
 
 def _properties(facts: ModelFacts) -> Json:
-    """The facts that neither format has a field for; empty ones are left out."""
+    """The facts that CycloneDX has no field for; empty ones are left out."""
     properties: Json = {
         "posezoo:revision": f"{facts.revision}",
         "posezoo:parts": ", ".join(facts.stages),
@@ -268,105 +271,3 @@ def _model_parameters(facts: ModelFacts) -> Json:
 
 def _port(port: Input | Output) -> Json:
     return {"format": f"{port.name}: {format_port_shape(port)}"}
-
-
-class _SpdxGraph:
-    """The elements of an SPDX document; their identifiers begin with a namespace."""
-
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
-        self.elements: list[Json] = []
-
-    def to_id(self, identifier: str) -> str:
-        return f"{self._namespace}#{quote(identifier)}"
-
-    def add(self, kind: str, identifier: str, /, **fields: object) -> str:
-        """Add an element without its empty fields, and return its identifier."""
-        spdx_id = self.to_id(identifier)
-        element: Json = {"type": kind, "spdxId": spdx_id, "creationInfo": "_:creation"}
-        for key, value in fields.items():
-            if value not in ("", [], None):
-                element[key] = value
-        self.elements.append(element)
-        return spdx_id
-
-    def relate(self, source: str, kind: str, targets: Sequence[str]) -> None:
-        if targets:
-            name = f"relationship-{len(self.elements)}"
-            fields = {"from": source, "relationshipType": kind, "to": targets}
-            self.add("Relationship", name, **fields)
-
-
-def _spdx(entries: Sequence[_Entry], time: str) -> Json:
-    graph = _SpdxGraph(_cyclonedx(entries, time)["serialNumber"])
-    agent = graph.add("SoftwareAgent", "posezoo", name=f"posezoo {version()}")
-    names = [entry.facts.name for entry in entries]
-    for entry in entries:
-        _add_spdx_package(graph, entry, names)
-    roots = list(map(graph.to_id, names))
-    profiles = ["core", "software", "simpleLicensing", "ai"]
-    graph.add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
-    # SPDX requires a time; the same facts must give the same bytes.
-    creation = {
-        "type": "CreationInfo",
-        "@id": "_:creation",
-        "specVersion": "3.0.1",
-        "created": time or "1970-01-01T00:00:00Z",
-        "createdBy": [agent],
-    }
-    elements = [creation, *graph.elements]
-    return {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": elements}
-
-
-def _add_spdx_package(graph: _SpdxGraph, entry: _Entry, names: Sequence[str]) -> None:
-    """Add a model, its files and its license; ``names`` are those of all models of the document."""
-    facts = entry.facts
-    metrics = []
-    for name, value, conditions, _ in _metrics(facts):
-        key = f"{name} ({conditions})"
-        metrics.append({"type": "DictionaryEntry", "key": key, "value": value})
-    comments = (f"{name} {value}" for name, value in entry.properties.items())
-    repositories = unique(part.origin.repository for part in facts.parts)
-    package = graph.add(
-        "ai_AIPackage",
-        facts.name,
-        name=facts.name,
-        description=facts.model.description,
-        comment="; ".join(comments),
-        software_packageVersion=f"{facts.revision}",
-        software_primaryPurpose="model",
-        software_copyrightText=_copyright(facts),
-        software_attributionText=unique(map(_license_text, facts.parts)),
-        software_sourceInfo=", ".join(repositories),
-        ai_domain=[task_label(facts.model.task)],
-        ai_typeOfModel=unique([facts.approach]),
-        ai_limitation=" ".join(facts.limits),
-        ai_metric=metrics,
-    )
-    stages = [graph.to_id(stage) for stage in facts.stages if stage in names]
-    graph.relate(package, "contains", stages)
-    graph.relate(package, "contains", _add_spdx_files(graph, entry))
-    for part in _described_parts(facts):
-        expression = part.license.spdx
-        if expression:
-            fields = {"simplelicensing_licenseExpression": expression}
-            kind = "simplelicensing_LicenseExpression"
-            terms = graph.add(kind, f"license-{facts.name}", **fields)
-            graph.relate(package, "hasDeclaredLicense", [terms])
-
-
-def _add_spdx_files(graph: _SpdxGraph, entry: _Entry) -> list[str]:
-    """Add the files of a model and what they were made from; returns their identifiers."""
-    files = {}
-    for file in entry.files:
-        hashes = []
-        if file.digest is not None:
-            digest = project(file.digest, "algorithm hashValue=value")
-            hashes.append({"type": "Hash", **digest})
-        fields = {"name": file.name, "verifiedUsing": hashes, "comment": file.how}
-        identifier = graph.add("software_File", f"{entry.facts.name}/{file.name}", **fields)
-        files[file.name] = identifier
-        for source in file.made_from:
-            if source in files:
-                graph.relate(files[source], "generates", [identifier])
-    return list(files.values())

@@ -13,18 +13,12 @@ from posezoo.console import Console
 
 EXAMPLES = """
 posezoo bom blazepose-full
-posezoo bom --all --format spdx3 --output zoo.spdx3.json
+posezoo bom --all --output zoo.cdx.json
 SOURCE_DATE_EPOCH=1767225600 posezoo bom movenet-lightning --weights_dir models
 """
 
 FLAGS = (
     flags.MODELS,
-    Flag(
-        "--format",
-        "CycloneDX 1.6 or SPDX 3.0, both as JSON",
-        default="cyclonedx",
-        choices=("cyclonedx", "spdx3"),
-    ),
     Flag("--output FILE", "write it to this file (default: print it)"),
     flags.weights_dir_flag("folder of the models' files and IR"),
     flags.download_dir_flag(),
@@ -33,7 +27,7 @@ FLAGS = (
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the bill of materials, or write it."""
+    """Print the bill of materials, CycloneDX 1.6 as JSON, or write it."""
     from posezoo.bom import render_bom
     from posezoo.cli.model_filters import facts_of
     from posezoo.files.verified_files import write_atomically
@@ -45,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         selection = select_models(context.registry, patterns, console)
         described = facts_of(selection, context.registry)
         models = [replace(facts, layout=context.layout) for facts in described]
-        bom = render_bom(models, args.format)
+        bom = render_bom(models)
         if args.output is None:
             sys.stdout.write(bom.decode())
         else:
