@@ -46,6 +46,19 @@ def test_pauses_grow_and_are_announced():
     assert source.warnings[0] == f"busy; attempt 2 of 5 in {source.pauses[0]:.1f} s"
 
 
+def test_a_problem_is_told_again_only_before_a_long_pause():
+    other = TransientSourceError("no answer", retry_after_s=0.5)
+    source = Source(busy(), busy(retry_after_s=0.5), other, busy(retry_after_s=2), busy())
+    assert source.ask_again(attempts=6) == "answer"
+    told = [warning.partition(" in ")[0] for warning in source.warnings]
+    assert told == [
+        "busy; attempt 2 of 6",
+        "no answer; attempt 4 of 6",
+        "busy; attempt 5 of 6",
+        "busy; attempt 6 of 6",
+    ]
+
+
 def test_a_server_says_how_long_to_wait():
     source = Source(busy(retry_after_s=7), busy(retry_after_s=0))
     assert source.ask_again() == "answer"

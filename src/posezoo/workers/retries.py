@@ -15,6 +15,9 @@ Result = TypeVar("Result")
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 
+# The same problem is told again only before a pause that a user notices.
+_NOTICED_PAUSE_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
@@ -58,7 +61,8 @@ def ask_again(
     limits: RequestLimits,
     warn: Callable[[str], None] = lambda _problem: None,
 ) -> Result:
-    """Ask a source, and again after temporary failures; ``warn`` is called with each of these.
+    """Ask a source, and again after temporary failures; ``warn`` is called with each new problem,
+    and before each pause of a second or more.
 
     The error says how often its source may be asked, and when. An attempt after which the host gets
     fewer requests at a time is not counted.
@@ -67,6 +71,7 @@ def ask_again(
         TransientSourceError: the last attempt failed temporarily, too; ``attempts`` counts them.
     """
     attempt = 1
+    told = ""
     while True:
         try:
             return ask()
@@ -82,7 +87,9 @@ def ask_again(
                 raise
             pause_s = _pause_s(attempt, error)
             attempt += 1
-            warn(f"{error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
+            if error.problem != told or pause_s >= _NOTICED_PAUSE_S:
+                warn(f"{error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
+            told = error.problem
             limits.sleep(pause_s)
 
 
