@@ -17,7 +17,7 @@ from posezoo.runtime.graph import format_shape
 from posezoo.runtime.inference_pipeline import FrameSteps, InferenceRequest, PipelineSteps
 from posezoo.runtime.network_pipeline import PipelineConfig, compile_image_network
 
-#: A pose, and the region of its person in the next frame of a video.
+#: A pose, and the region of its person in the next frame of a video; None if there is none.
 _Person = tuple[Pose, ImageTransform | None]
 
 
@@ -57,7 +57,7 @@ class BlazePosePipeline:
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         regions = yield from self._detect(image)
-        people = yield from self._estimate(image, regions)
+        people = yield from self._estimate(image, regions, is_video=False)
         return _best_first(people)
 
     def track(self) -> FrameSteps:
@@ -65,27 +65,20 @@ class BlazePosePipeline:
         return self.detect_every(1)
 
     def detect_every(self, number: int) -> FrameSteps:
-        """A function that returns the steps for the next frame of one video; frames must not
-        overlap.
-
-        People are followed from their landmarks in the frame before, as MediaPipe does. The
-        detector runs on each ``number``-th frame, and whenever nobody is followed.
+        """The steps for the frames of one video, in which people are followed from their landmarks
+        in the frame before, as MediaPipe does. The detector runs on each ``number``-th frame, and
+        whenever nobody is followed.
         """
         followed: list[ImageTransform] = []
-        last_size: Size | None = None
         frames = count()
 
         def steps(image: Image) -> PipelineSteps:
-            nonlocal followed, last_size
-            size: Size = image.shape[1::-1]
-            if size != last_size:
-                followed = []
-                last_size = size
+            nonlocal followed
             regions = followed
             if next(frames) % number == 0 or not followed:
                 detected = yield from self._detect(image)
                 regions = [*followed, *blazepose.find_new_regions(followed, detected)]
-            people = yield from self._estimate(image, regions)
+            people = yield from self._estimate(image, regions, is_video=True)
             followed = [region for _, region in people if region is not None]
             return _best_first(people)
 
@@ -103,7 +96,7 @@ class BlazePosePipeline:
         return blazepose.body_regions(faces[: options.max_people])
 
     def _estimate(
-        self, image: Image, regions: Sequence[ImageTransform]
+        self, image: Image, regions: Sequence[ImageTransform], *, is_video: bool
     ) -> Generator[InferenceRequest, Outputs, list[_Person]]:
         """The pose in each region, without duplicates, and its region in the next frame."""
         options = self._options
@@ -114,7 +107,8 @@ class BlazePosePipeline:
             maps = {output.role: outputs[output.name] for output in self._outputs}
             pose = blazepose.decode_pose(maps, region, image.shape[1::-1])
             if pose is not None and pose.score >= options.min_presence:
-                people.append((pose, blazepose.next_region(maps, region)))
+                following = blazepose.next_region(maps, region) if is_video else None
+                people.append((pose, following))
         poses = [pose for pose, _ in people]
         kept = blazepose.find_distinct_poses(poses, max_similarity=options.max_similarity)
         return [people[place] for place in kept]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count
 
 from posezoo.errors import InferenceError
@@ -18,6 +19,7 @@ from posezoo.runtime.inference_pipeline import (
     InferFunction,
     Pipeline,
     VideoPipeline,
+    restart_at_each_size,
     run_batched,
     run_pipeline,
 )
@@ -201,9 +203,10 @@ class Estimator:
     def _steps_of_video(self, is_video: bool, detect_every: int) -> FrameSteps | None:
         """The steps for the next frame, if it is processed with what the last one had."""
         if detect_every > 1:
-            return self._require_video().detect_every(detect_every)
+            start = partial(self._require_video().detect_every, detect_every)
+            return restart_at_each_size(start)
         if is_video and self.can_track:
-            return self._require_video().track()
+            return restart_at_each_size(self._require_video().track)
         return None
 
     def _require_video(self) -> VideoPipeline:

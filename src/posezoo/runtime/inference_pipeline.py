@@ -66,7 +66,9 @@ class VideoPipeline(Protocol):
     can_track: bool
 
     def track(self) -> FrameSteps:
-        """The steps for the frames of one video, in which people are followed."""
+        """The steps for the frames of one video, in which people are followed. Frames have the same
+        size, and must not overlap.
+        """
         ...
 
     def detect_every(self, number: int) -> FrameSteps:
@@ -76,6 +78,27 @@ class VideoPipeline(Protocol):
             InferenceError: there is no detector.
         """
         ...
+
+
+def restart_at_each_size(start: Callable[[], FrameSteps]) -> FrameSteps:
+    """The steps for a video in which the size of the frames may change: people are followed through
+    frames of the same size.
+
+    Args:
+        start: returns the steps for frames of one size.
+    """
+    steps = start()
+    last_size: Size | None = None
+
+    def restart_or_continue(image: Image) -> PipelineSteps:
+        nonlocal steps, last_size
+        size: Size = image.shape[1::-1]
+        if last_size not in (None, size):
+            steps = start()
+        last_size = size
+        return steps(image)
+
+    return restart_or_continue
 
 
 def run_pipeline(

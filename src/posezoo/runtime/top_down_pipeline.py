@@ -108,15 +108,12 @@ class TopDownPipeline(NetworkPipeline):
                 hint="name a --detector, such as nanodet-g",
             )
         last: list[Box] = []
-        last_size: Size | None = None
         frames = count()
 
         def steps(image: Image) -> PipelineSteps:
-            nonlocal last, last_size
-            size: Size = image.shape[1::-1]
-            if next(frames) % number == 0 or size != last_size:
+            nonlocal last
+            if next(frames) % number == 0:
                 last = yield from self._detect(image)
-                last_size = size
             people = yield from self._estimate_people(
                 image, self._highest(last), self._options.padding
             )
@@ -142,18 +139,12 @@ class TopDownPipeline(NetworkPipeline):
         return sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
 
     def track(self) -> FrameSteps:
-        """A function that returns the steps for the next frame of one video; frames must not
-        overlap.
-        """
+        """The steps for the frames of one video, in which the crop follows one person."""
         crop: Corners | None = None
-        cropped: Size | None = None  # the size of the frame that it is for
 
         def steps(image: Image) -> PipelineSteps:
-            nonlocal crop, cropped
+            nonlocal crop
             size: Size = image.shape[1::-1]
-            if size != cropped:
-                crop = None
-                cropped = size
             poses = yield from self._estimate(image, [Box(*(crop or (0, 0, *size)))], padding=1)
             assert self._next_crop is not None
             crop = self._next_crop(poses[0].keypoints, size, crop) if poses else None

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 
-# The same problem is told again only before a pause that a user notices.
+# The same problem is repeated only before a pause that a user notices.
 _NOTICED_PAUSE_S = 1.0
 
 
@@ -71,7 +71,7 @@ def ask_again(
         TransientSourceError: the last attempt failed temporarily, too; ``attempts`` counts them.
     """
     attempt = 1
-    told = ""
+    last_problem = ""
     while True:
         try:
             return ask()
@@ -87,9 +87,9 @@ def ask_again(
                 raise
             pause_s = _pause_s(attempt, error)
             attempt += 1
-            if error.problem != told or pause_s >= _NOTICED_PAUSE_S:
+            if error.problem != last_problem or pause_s >= _NOTICED_PAUSE_S:
                 warn(f"{error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
-            told = error.problem
+            last_problem = error.problem
             limits.sleep(pause_s)
 
 
