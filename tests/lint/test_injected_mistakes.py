@@ -117,7 +117,7 @@ MISTAKES = [
 REPEATED = [
     ("accuracy-order", RESNET, {"AP50: 0.912": "AP50: 0.612"}),
     ("accuracy-order", HRNET, {"AP75: 0.730": "AP75: 0.930"}),
-    ("known-decoder", HRNET, {"delta: 0.5": "detla: 0.5"}),
+    ("known-decoder", RESNET, {"convention: gluoncv_validation": "convetnion: gluoncv_validation"}),
     ("known-decoder", POSENET, {"max_people: 20": "max_people: many"}),
     ("missing-decoder", RESNET, {"decoder: {name: heatmap, convention: gluoncv_validation}\n": ""}),
     ("skeleton-maps", LIGHTNING, {"skeleton: coco-17": "skeleton: openpose-18"}),

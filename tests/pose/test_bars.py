@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import posezoo
-from fakes import crowds
+from fakes import crowds, omz_decoders
 from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.pose.openpose import OpenPoseOptions
 
 pytest.importorskip("cv2")
 
@@ -177,21 +178,18 @@ DENSE = 14.0
 def tallies(people: crowds.Group, seed: int, thickness: float) -> tuple[Tally, Tally]:
     """What the decoder and the published one find in the same maps."""
     heatmaps, pafs = crowds.openpose_maps(people, seed, thickness=thickness)
-    both = Tally(), Tally()
-    for tally, compatible in zip(both, (False, True), strict=True):
-        poses = posezoo.decode(
-            "openpose",
-            {"heatmaps": heatmaps, "pafs": pafs},
-            crowds.OPENPOSE_SIZE,
-            compatible=compatible,
-        )
-        if not compatible:
-            coco = list(SKELETONS["openpose-18"].coco)
-            poses = [
-                replace(pose, keypoints=pose.keypoints[coco], skeleton="coco-17") for pose in poses
-            ]
-        tally.add(people.joints, people.there, poses)
-    return both
+    size = crowds.OPENPOSE_SIZE
+    coco = list(SKELETONS["openpose-18"].coco)
+    found = [
+        replace(pose, keypoints=pose.keypoints[coco], skeleton="coco-17")
+        for pose in posezoo.decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, size)
+    ]
+    maps = {"heatmaps": heatmaps[0], "pafs": pafs[0]}
+    published = omz_decoders.decode_openpose(maps, size, OpenPoseOptions())
+    ours, theirs = Tally(), Tally()
+    ours.add(people.joints, people.there, found)
+    theirs.add(people.joints, people.there, published)
+    return ours, theirs
 
 
 def worse(scenes: Iterable[tuple[str, int | None, float, int]]) -> list[str]:

@@ -58,6 +58,12 @@ def test_an_unknown_decoder_names_the_nearest():
     assert caught.value.hint == "did you mean blazepose?"
 
 
+def test_metadata_of_earlier_versions_are_read():
+    """Their HigherHRNet declares an option that changed nothing."""
+    earlier = Decoder("associative_embedding", {"delta": 0.5, "max_people": 3})
+    assert resolve_options(earlier).max_people == 3
+
+
 @pytest.mark.parametrize("name", DECODERS.builtin)
 def test_every_option_has_a_default_and_every_output_a_role(name):
     needs = find_decoder(name)
@@ -144,13 +150,12 @@ def test_outputs_may_be_any_numbers_and_stay_as_they_were(name, kind):
     assert all(np.array_equal(outputs[role], before[role]) for role in outputs)
 
 
-@pytest.mark.parametrize("compatible", [False, True])
-def test_maps_with_turned_signs_stay_as_they_were(compatible):
+def test_maps_with_turned_signs_stay_as_they_were():
     maps = -np.random.default_rng(0).random((1, 17, 32, 32), np.float32)
     maps[0, :, 16, 16] *= -1
     outputs = {"heatmaps": maps, "embeddings": zeros(1, 17, 32, 32)}
     before = maps.copy()
-    assert decode("associative_embedding", outputs, (64, 64), compatible=compatible, min_score=0.0)
+    assert decode("associative_embedding", outputs, (64, 64), min_score=0.0)
     assert np.array_equal(maps, before)
 
 

@@ -75,7 +75,7 @@ EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
         (
             {**EMBEDDINGS, "nms_heatmaps": (1, 17, 32, 48)},
             "associative_embedding",
-            {"heatmaps": "heatmaps", "nms_heatmaps": "nms_heatmaps", "embeddings": "embeddings"},
+            {"heatmaps": "heatmaps", "embeddings": "embeddings"},
         ),
         ({"out": (1, 1, 17, 3)}, "movenet", {"out": "keypoints"}),
         ({"out": (1, 17, 16, 12)}, "heatmap", {"out": "heatmaps"}),

@@ -27,7 +27,6 @@ from posezoo.pose.decoder_type import (
 )
 from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.pose.omz_compatible import decode_associative_embedding_omz
 from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks
 from posezoo.pose.tag_grouping import JOINTS, AssociativeEmbeddingOptions, group_by_tags
 
@@ -47,14 +46,10 @@ def decode_associative_embedding(
     Args:
         maps: ``heatmaps`` (17, H, W) float32, about 0..1; non-maximum suppression in the graph may
             invert the sign of non-peaks. ``embeddings`` (17, H, W) or (17, H, W, T) float32, the
-            tags: T is 2 if the mirrored image was also run. ``nms_heatmaps`` (17, H, W), used if
-            ``compatible`` is set.
+            tags: T is 2 if the mirrored image was also run.
     """
     heatmaps = maps["heatmaps"]
     tags = maps["embeddings"]
-    if options.compatible:
-        nms_heatmaps = maps.get("nms_heatmaps", heatmaps)
-        return decode_associative_embedding_omz(heatmaps, nms_heatmaps, tags, size, options)
     tags = tags.reshape(*tags.shape[:3], -1)
     height, width = heatmaps.shape[1:]
     peaks = find_peaks(
@@ -146,7 +141,6 @@ DECODER = DecoderType(
         {
             "heatmaps": lambda name, shape: are_coco_heatmaps(name, shape) and "nms" not in name,
             "embeddings": are_coco_embeddings,
-            "nms_heatmaps": lambda name, shape: are_coco_heatmaps(name, shape) and "nms" in name,
         },
         {"heatmaps": are_coco_heatmaps, "embeddings": are_coco_embeddings},
     ),
@@ -155,11 +149,10 @@ DECODER = DecoderType(
         "hpe-assosiative-embedding",
         "hpe-associative-embedding",
     ),
-    optional=declare_outputs(nms_heatmaps=_MAPS),
     visible_score=PEAK_IS_VISIBLE,
     # The shorter side is HigherHRNet's; its training pads with black.
     input_sizing=InputSizing(stride=32, default_target=512, by_height=False),
     merge_passes=merge_embeddings,
-    demo_options={"ae": {"delta": 0.0}, "higherhrnet": {"delta": 0.5}},
+    demo_options={"ae": {}, "higherhrnet": {}},
     approach="bottom-up",
 )

@@ -85,8 +85,7 @@ def decode(
 
     - openpose: ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57
       channels, first or last
-    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, 17, H, W), and optionally
-      ``nms_heatmaps``
+    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, 17, H, W)
     - heatmap: ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored image was also
       run
     - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K
@@ -111,8 +110,7 @@ def decode(
         decoder: a name of ``DECODERS``.
         outputs: by role, with a batch of one; they are not changed.
         input_size: width and height of the network's input, in pixels.
-        options: of the decoder. ``compatible=True`` of openpose and associative_embedding returns
-            the result of Open Model Zoo's decoder.
+        options: of the decoder.
 
     Raises:
         InferenceError: there is no such decoder or option, or the outputs are not those of such a
@@ -269,6 +267,7 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
     """
     options_type = find_decoder(decoder.name).options
     options = {**decoder.options, **(overrides or {})}
+    options.pop(_FORMER_OPTION, None)
     defaults = {field.name: field.default for field in fields(options_type)}
     for name, value in options.items():
         if name not in defaults:
@@ -287,5 +286,8 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
             )
     return options_type(**options)
 
+
+# Without effect. The metadata of HigherHRNet's IR names it, if an earlier version made the IR.
+_FORMER_OPTION = "delta"
 
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}

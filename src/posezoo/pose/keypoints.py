@@ -193,8 +193,7 @@ class Pose:
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
             score, 0..1; all three are 0 if the keypoint is missing.
         skeleton: a name of ``SKELETONS``, which names the K keypoints.
-        score: of the person, 0..1. With the option ``compatible`` it is the score of Open Model
-            Zoo's decoder, which may exceed 1.
+        score: of the person, 0..1.
         box: x0, y0, x1, y1 in pixels, inside the image.
         track_id: the number of the person in a video, from 1; None if people are not tracked, or
             this person is not numbered yet.

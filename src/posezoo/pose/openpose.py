@@ -42,7 +42,6 @@ from posezoo.pose.limbs import (
     find_limb_candidates,
     find_weak_limb_candidates,
 )
-from posezoo.pose.omz_compatible import decode_openpose_omz
 from posezoo.pose.peaks import find_peaks, locate_peaks, upsample
 
 SKELETON = "openpose-18"
@@ -53,12 +52,10 @@ class OpenPoseOptions(GroupingOptions):
     """Options of the decoder openpose.
 
     Attributes:
-        compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
         single_pass: resolve all conflicts between limbs at once, as the decoder in an IR does
             (``--decode``). Parts of bodies that a crossing limb separates are not joined.
     """
 
-    compatible: bool = False
     single_pass: bool = False
 
 
@@ -118,8 +115,6 @@ def decode_openpose(
 
 
 def _decode(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
-    if options.compatible:
-        return decode_openpose_omz(maps["heatmaps"], maps["pafs"], size, options)
     return decode_openpose(maps, size, options, single_pass=options.single_pass)
 
 

@@ -181,25 +181,22 @@ def upsample(maps: Floats, factor: int) -> Floats:
     return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])
 
 
-#: The step of ``quarter_offset``, in cells, and the first column and row in which it is done.
+#: The step of ``quarter_offset``, in cells, and the first column and row in which it is taken.
 QUARTER = 0.25
 FIRST_INSIDE = 2
 
 
-def quarter_offset(
-    maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = FIRST_INSIDE
-) -> Floats:
+def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints) -> Floats:
     """(N, 2): offsets of a quarter cell towards the higher neighbors; 0 if both neighbors are
-    equal.
+    equal, in the first two columns and rows, and in the last ones.
 
     Args:
         maps: (K, H, W).
         kinds, x, y: (N,) the map, column and row of each cell.
-        first: the offset is 0 in columns and rows before this one, and in the last ones.
     """
     height, width = maps.shape[1:]
-    inside = (x >= first) & (x < width - 1)
-    inside &= (y >= first) & (y < height - 1)
+    inside = (x >= FIRST_INSIDE) & (x < width - 1)
+    inside &= (y >= FIRST_INSIDE) & (y < height - 1)
     offsets: Floats = np.zeros((len(x), 2), np.float32)
     kinds = kinds[inside]
     x = x[inside]

@@ -28,7 +28,6 @@ class AssociativeEmbeddingOptions:
     """Options of the decoder associative_embedding.
 
     Attributes:
-        compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
         min_keypoint_score: the threshold of heatmaps, 0..1.
         max_tag_distance: a joint can belong to a person if the person's mean tag is nearer than
             this.
@@ -38,11 +37,8 @@ class AssociativeEmbeddingOptions:
         refine: search for missing joints in the cells with the person's tag.
         offset: the position of a keypoint in its cell, in cells from the top left corner: 0.5 is
             the center.
-        delta: with ``compatible``, the offset that Open Model Zoo's decoder adds instead: 0 for the
-            000x models with embeddings, 0.5 for HigherHRNet.
     """
 
-    compatible: bool = False
     min_keypoint_score: float = 0.1
     max_tag_distance: float = 1.0
     max_people: int = 30
@@ -50,7 +46,6 @@ class AssociativeEmbeddingOptions:
     adjust: bool = True
     refine: bool = True
     offset: float = 0.5
-    delta: float = 0.0
 
     def __post_init__(self) -> None:
         check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, "min_keypoint_score")

@@ -45,10 +45,8 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     Raises:
         ValueError: fewer people are found, or an option changes how peaks are found.
     """
-    if options.compatible or options.upsample > 1 or not options.subpixel:
-        raise ValueError(
-            "the options compatible, upsample and subpixel cannot be changed in a graph"
-        )
+    if options.upsample > 1 or not options.subpixel:
+        raise ValueError("the options upsample and subpixel cannot be changed in a graph")
     if max_people > options.max_peaks:
         raise ValueError(
             f"finds at most {options.max_peaks} people, so --max_people {max_people} cannot be used"

@@ -1,13 +1,14 @@
-"""Decoders that return exactly the results of Open Model Zoo's decoders for the same maps.
+"""Decoders that return exactly the results of Open Model Zoo's decoders for the same maps, so that tests can compare
+with these where its package is not installed; the judges' tests hold them against the package.
 
-They are for users who compare with its demo or have tuned thresholds for it. The originals are
-``open_pose.py`` and ``hpe_associative_embedding.py`` of its model_api. Their peculiarities are kept
+The originals are ``open_pose.py`` and ``hpe_associative_embedding.py`` of its model_api. Their peculiarities are kept
 and noted here, except one: the original removes people with low scores but keeps their tags, so it
 searches the missing joints of the next person by the tags of another person.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
-from posezoo.pose.peaks import locate_peaks, quarter_offset, select_highest, upsample
+from posezoo.pose.peaks import locate_peaks, select_highest, upsample
 from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
 
@@ -32,20 +33,20 @@ _FAR = 1e6
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 
-def decode_openpose_omz(
-    heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions
-) -> list[Pose]:
+def decode_openpose(maps: Mapping[str, Floats], size: Size, options: GroupingOptions) -> list[Pose]:
     """The people that ``OpenPoseDecoder`` finds in OpenPose's maps, in its order.
 
     The keypoints are COCO's; x, y and score of a missing keypoint are 0. A pose's score is the sum
     of its keypoint and limb scores, times the number of keypoints minus one. It is far above 1.
 
     Args:
-        heatmaps, pafs: (19, H, W) and (38, H, W) float32.
+        maps: ``heatmaps`` (19, H, W) and ``pafs`` (38, H, W) float32.
         size: width and height of the input, in pixels.
         options: of OpenPose's own decoder.
     """
-    heatmaps, pafs = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heatmaps, pafs))
+    heatmaps, pafs = (
+        np.nan_to_num(maps[role], posinf=0, neginf=0) for role in ("heatmaps", "pafs")
+    )
     if options.upsample > 1:
         heatmaps = upsample(heatmaps, options.upsample)
         pafs = upsample(pafs, options.upsample)
@@ -78,6 +79,16 @@ def decode_openpose_omz(
     keypoints[:, :, :2] *= np.float32(stride)
     scores = np.array([entry.score * max(0, entry.count - 1) for entry in entries], np.float32)
     return create_poses(keypoints, scores, SKELETON, size)
+
+
+def quarter_offset(maps: Floats, kinds: Any, x: Any, y: Any, *, first: int = 2) -> Floats:
+    """(N, 2): a quarter cell towards the higher neighbors; 0 before the column or row ``first``, and in the last."""
+    inside = (x >= first) & (x < maps.shape[2] - 1) & (y >= first) & (y < maps.shape[1] - 1)
+    offsets: Floats = np.zeros((len(x), 2), np.float32)
+    kinds, x, y = kinds[inside], x[inside], y[inside]
+    offsets[inside, 0] = np.sign(maps[kinds, y, x + 1] - maps[kinds, y, x - 1]) / 4
+    offsets[inside, 1] = np.sign(maps[kinds, y + 1, x] - maps[kinds, y - 1, x]) / 4
+    return offsets
 
 
 def _connections(
@@ -173,24 +184,21 @@ def _update(
             other.add(a, start, points, score)
 
 
-def decode_associative_embedding_omz(
-    heatmaps: Floats,
-    nms_heatmaps: Floats,
-    tags: Floats,
-    size: Size,
-    options: AssociativeEmbeddingOptions,
+def decode_associative_embedding(
+    maps: Mapping[str, Floats], size: Size, options: AssociativeEmbeddingOptions
 ) -> list[Pose]:
     """The people that ``AssociativeEmbeddingDecoder`` finds in the maps, in its order.
 
-    As in the original, ``delta`` is also added to missing joints, but not to joints that refinement
-    finds.
+    The original's ``delta`` is 0.
 
     Args:
-        heatmaps: (17, H, W) float32; the sign of non-peaks may be inverted.
-        nms_heatmaps: (17, H, W) float32: the same maps, in which non-peaks are not above 0.
-        tags: (17, H, W) float32, or (17, H, W, T).
+        maps: ``heatmaps`` (17, H, W) float32; the sign of non-peaks may be inverted. ``embeddings`` (17, H, W) float32,
+            or (17, H, W, T). ``nms_heatmaps``: the same heatmaps, in which non-peaks are not above 0.
         size, options: as above, of associative embedding's own decoder.
     """
+    heatmaps = maps["heatmaps"]
+    nms_heatmaps = maps.get("nms_heatmaps", heatmaps)
+    tags = maps["embeddings"]
     tags = tags.reshape(*tags.shape[:3], -1)
     cells = np.flatnonzero(nms_heatmaps > options.min_keypoint_score)
     peaks = select_highest(nms_heatmaps, cells, options.max_people).with_finite_tags(tags)
@@ -203,7 +211,6 @@ def decode_associative_embedding_omz(
         points[:, :2] += quarter_offset(heat, peaks.maps, peaks.columns, peaks.rows)
     keypoints: Floats = np.zeros((count, COCO_JOINTS, 3), np.float32)
     keypoints[owners, peaks.maps] = points
-    keypoints[:, :, :2] += np.float32(options.delta)
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = np.flatnonzero(scores > options.min_score)
     if options.refine:

@@ -1,0 +1,102 @@
+"""The people that published programs found in the same maps, as ../shared has them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fakes import omz_decoders
+from posezoo import decode
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.openpose import OpenPoseOptions
+from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions
+
+pytest.importorskip("cv2")
+
+
+@pytest.fixture(scope="module")
+def published(shared: Path) -> dict[str, Any]:
+    return json.loads((shared / "facts" / "reference" / "decoding" / "post_torch.json").read_text())
+
+
+def maps(shared: Path, name: str) -> dict[str, np.ndarray]:
+    return {
+        key: each[None] for key, each in np.load(shared / "facts/reference/decoding" / name).items()
+    }
+
+
+def holds(poses: list[Pose], expected: dict[str, Any]) -> None:
+    assert len(poses) == len(expected["poses"])
+    for pose, keypoints, score in zip(poses, expected["poses"], expected["scores"], strict=True):
+        assert np.allclose(pose.keypoints, np.array(keypoints)[:, :3], atol=1e-5)
+        assert pose.score == pytest.approx(score, rel=1e-5)
+
+
+def test_the_stand_in_for_open_model_zoos_openpose_returns_its_result(shared, published):
+    """At a stride of 1: in cells, as that one counts. All 96 x 64 cells are the input."""
+    reference = maps(shared, "openpose_maps.npz")
+    outputs = {role: reference[role][0] for role in ("heatmaps", "pafs")}
+    # A stride of 8 gives the NMS of a network that is not upsampled.
+    poses = omz_decoders.decode_openpose(outputs, (8 * 96, 8 * 64), OpenPoseOptions())
+    expected = published["omz_openpose_decode"]
+    scaled = np.array(expected["poses"]) * (8, 8, 1)
+    holds(poses, {**expected, "poses": scaled})
+
+
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [
+        (
+            "adjust=False,refine=False,pose_threshold=0.0",
+            {"adjust": False, "refine": False, "min_score": 0.0},
+        ),
+        ("adjust=True,refine=True,pose_threshold=0.0", {"min_score": 0.0}),
+        ("adjust=True,refine=True,pose_threshold=0.1", {}),
+    ],
+)
+def test_the_stand_in_for_its_associative_embedding_returns_its_result(
+    shared, published, key, options
+):
+    reference = maps(shared, "ae_maps.npz")
+    outputs = {"heatmaps": reference["heatmaps_negated"][0], "embeddings": reference["tags"][0]}
+    options = AssociativeEmbeddingOptions(**options)
+    poses = omz_decoders.decode_associative_embedding(outputs, (96, 64), options)
+    holds(poses, published["omz_ae_decode"][key])
+
+
+def test_the_default_agrees_with_the_published_groups(shared, published):
+    """Better places, the same people: HigherHRNet's own grouping on the same maps."""
+    reference = maps(shared, "ae_maps.npz")
+    outputs = {"heatmaps": reference["heatmaps"], "embeddings": reference["tags"]}
+    poses = decode("associative_embedding", outputs, (96, 64))
+    expected = np.array(published["higherhrnet_parse"]["adjust=True,refine=True"]["poses"])[
+        :, :, :2
+    ]
+    found = np.array([pose.keypoints[:, :2] for pose in poses])
+    apart = np.linalg.norm(found[:, None] - expected, axis=3)
+    assert len(found) == len(expected)
+    for one in apart:
+        assert (np.median(one, axis=1) < 1).sum() == 1
+    truth = reference["gt"][0] + 0.5
+    assert np.median(np.linalg.norm(found[:, None] - truth, axis=3), axis=2).min(axis=1).max() < 0.5
+
+
+def test_the_default_finds_the_people_of_lightweight_openpose(shared, published):
+    reference = maps(shared, "openpose_maps.npz")
+    outputs = {"heatmaps": reference["heatmaps"], "pafs": reference["pafs"]}
+    poses = decode("openpose", outputs, (8 * 96, 8 * 64))
+    entries = published["lightweight_openpose"]["upsample=1"]["pose_entries"]
+    peaks = np.array(published["lightweight_openpose"]["upsample=1"]["all_keypoints"])
+    assert len(poses) == len(entries) == 3
+    for entry in entries:
+        ids = np.array(entry[:18]).astype(int)
+        there = ids >= 0
+        cells = peaks[ids[there], :2] + 0.5
+        apart = [
+            np.linalg.norm(pose.keypoints[there, :2] / 8 - cells, axis=1).max() for pose in poses
+        ]
+        assert min(apart) < 1
