@@ -203,7 +203,7 @@ def test_maps_with_turned_signs_stay_as_they_were():
         (
             "heatmap",
             {"heatmaps": zeros(1, 17, 8, 8), "flipped_heatmaps": zeros(1, 16, 8, 8)},
-            "flipped_heatmaps are 1,16,8,8, not 1,17,?,?",
+            "do not: heatmaps 8x8x17, flipped_heatmaps 8x8x16",
             "",
         ),
         (

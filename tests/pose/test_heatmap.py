@@ -40,6 +40,20 @@ def test_the_highest_cell_times_the_stride():
         assert np.array_equal(pose.keypoints[:, :2], 4 * np.rint(places))
 
 
+@pytest.mark.parametrize(("count", "skeleton"), [(12, "keypoints-12"), (14, "crowdpose-14")])
+def test_any_number_of_keypoints_is_decoded(count, skeleton):
+    places = somewhere()[:count]
+    pose = found(hills(places), "argmax")
+    assert np.array_equal(pose.keypoints[:, :2], 4 * np.rint(places))
+    assert pose.skeleton == skeleton
+
+
+def test_of_unknown_keypoints_a_mirrored_image_is_refused():
+    maps = hills(somewhere()[:12])
+    with pytest.raises(InferenceError, match="of 12 keypoints, left and right are not known"):
+        decode("heatmap", {"heatmaps": maps, "flipped_heatmaps": maps}, SIZE)
+
+
 def test_a_stretched_crop_has_a_stride_for_each_axis():
     places = somewhere()
     (pose,) = decode("heatmap", {"heatmaps": hills(places)}, (480, 64), convention="gluoncv")

@@ -226,6 +226,14 @@ def test_poses_without_cocos_keypoints_are_compared_by_their_own_sigmas():
     assert pose_similarity(one, moved, 10_000) == pytest.approx(expected)
 
 
+def test_numbered_keypoints_are_compared_by_the_usual_sigma():
+    points = np.random.default_rng(0).uniform(50, 250, (12, 3)).astype(np.float32)
+    one = Pose(points, "keypoints-12", 0.9, bounding_box(points, (640, 480)))
+    moved = Pose(points + np.float32([5, 0, 0]), "keypoints-12", 0.9, one.box)
+    expected = np.exp(-25 / (2 * 10_000 * (2 * 0.079) ** 2))
+    assert pose_similarity(one, moved, 10_000) == pytest.approx(expected)
+
+
 def test_the_number_of_a_tracked_person_is_in_both_forms_of_json_and_only_then():
     pose = Pose(np.full((17, 3), 0.5, np.float32), "coco-17", 0.5, (0, 0, 1, 1))
     for each in (pose.to_json(), pose.to_coco()):

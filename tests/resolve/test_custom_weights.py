@@ -142,6 +142,21 @@ def test_other_keypoints_have_neither_the_decoder_nor_the_skeleton(tmp_path):
     assert (model.decoder, model.skeleton) == (None, "")
 
 
+def test_another_number_of_heatmaps_keeps_a_decoder_that_takes_any(tmp_path):
+    path = tmp_path / "mine.params"
+    path.write_bytes(params({"final_layer.weight": np.zeros((12, 32, 1, 1), np.float32)}))
+    declared = replace(
+        PUBLISHED,
+        network=NetworkChoice("hrnet"),
+        outputs=(Output("heatmaps", (1, 17, 64, 48), "NCHW", "heatmaps"),),
+        decoder=Decoder("heatmap", {"convention": "quarter"}),
+        skeleton="coco-17",
+    )
+    for model, decoder in ((declared, declared.decoder), ("hrnet", Decoder("heatmap"))):
+        mine = spec_with_checkpoint(model, path)
+        assert (mine.decoder, mine.skeleton) == (decoder, "keypoints-12")
+
+
 def test_other_classes_have_no_labels(tmp_path):
     path = tmp_path / "weights.params"
     path.write_bytes(params({"fc.weight": np.zeros((7, 512), np.float32)}))

@@ -157,7 +157,24 @@ class DecoderType:
     printed: tuple[str, str] = KEYPOINTS_PRINTED
 
     def match_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
-        """The names of a network's outputs by role; empty if they are not this decoder's."""
+        """The names of the outputs by role, of a network for which this decoder was named; empty if
+        it cannot take them.
+
+        Unlike ``recognize_outputs``, it takes any number of keypoints as the only output.
+        """
+        recognized = self.recognize_outputs(outputs)
+        expected, *others = self.networks[-1]
+        if recognized or others or len(outputs) != 1:
+            return recognized
+        ((name, shape),) = outputs.items()
+        if len(shape) != len(expected.shape):
+            return {}
+        sides = zip(shape, expected.shape, strict=True)
+        fits = all(side == wanted or -1 in (side, wanted) for side, wanted in sides)
+        return {expected.role: name} if fits else {}
+
+    def recognize_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
+        """The names of a network's outputs by role, if they can only be this decoder's."""
         for rules in self.rules:
             matches = {
                 role: [name for name, shape in outputs.items() if rule(name, shape)]

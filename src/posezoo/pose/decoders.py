@@ -54,7 +54,7 @@ def recognize_decoder(outputs: Mapping[str, tuple[int, ...]]) -> str:
     none.
     """
     for name, decoder in DECODERS.items():
-        if decoder.match_outputs(outputs):
+        if decoder.recognize_outputs(outputs):
             return name
     return ""
 
@@ -86,8 +86,8 @@ def decode(
     - openpose: ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57
       channels, first or last
     - associative_embedding: ``heatmaps`` and ``embeddings`` (1, 17, H, W)
-    - heatmap: ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored image was also
-      run
+    - heatmap: ``heatmaps`` (1, K, H, W), with any number of keypoints K, and ``flipped_heatmaps``
+      if the mirrored image was also run
     - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K
     - movenet: ``keypoints`` (1, 1, 17, 3)
     - movenet_multipose: ``people`` (1, 6, 56)
@@ -181,10 +181,12 @@ def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequenc
         # Tags may have one side more.
         sides = zip(maps[output.role].shape, output.shape, strict=False)
         size = tuple(side for side, expected in sides if expected == -1)
-        if len(output.shape) == 4 and len(size) == 2:  # maps have a height and a width
+        if len(output.shape) == 4 and len(size) >= 2:  # maps have a height and a width
             sizes[output.role] = size
     if len(set(sizes.values())) > 1:
-        given = ", ".join(f"{role} {width}x{height}" for role, (height, width) in sizes.items())
+        given = ", ".join(
+            f"{role} {'x'.join(map(str, size[::-1]))}" for role, size in sizes.items()
+        )
         raise InferenceError(f"{name}: maps of one image have one size, these do not: {given}")
 
 
@@ -212,8 +214,9 @@ def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
         return ""
     names = []
     for other, decoder in DECODERS.items():
-        shapes = [output.shape for output in decoder.networks[-1]]
-        if channels == {shape[1] for shape in shapes if shape[-2:] == (-1, -1)}:
+        shapes = [output.shape for output in decoder.networks[-1] if len(output.shape) == 4]
+        taken = {shape[1] for shape in shapes if shape[-2:] == (-1, -1)}
+        if taken == channels or (taken == {-1} and len(channels) == 1):
             names.append(other)
     if not names or name in names:
         return ""

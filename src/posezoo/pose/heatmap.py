@@ -28,7 +28,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
+from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of, skeleton_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.peaks import quarter_offset
 from posezoo.pose.top_down import (
@@ -39,10 +39,6 @@ from posezoo.pose.top_down import (
     crop_blank,
     crop_stretch,
 )
-
-SKELETON = "coco-17"
-JOINTS = 17
-_FLIP_ORDER = list(SKELETONS[SKELETON].flip_order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +96,12 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     the convention's threshold, times the box's score.
 
     Args:
-        maps: ``heatmaps`` (17, H, W) float32, about 0..1; and, if the mirrored image was also run,
-            ``flipped_heatmaps`` (17, H, W), its outputs.
+        maps: ``heatmaps`` (K, H, W) float32, about 0..1, of any number of keypoints, K; and, if the
+            mirrored image was also run, ``flipped_heatmaps`` (K, H, W), its outputs.
+
+    Raises:
+        InferenceError: the mirrored image was also run, and left and right are not known of K
+            keypoints.
     """
     convention = CONVENTIONS[options.convention]
     heatmaps = maps["heatmaps"]
@@ -109,10 +109,10 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     if flipped is not None:
         flipped = unflip_heatmaps(flipped, shift=options.shift_flipped)
         heatmaps = np.mean([heatmaps, flipped], axis=0, dtype=np.float32)
-    height, width = heatmaps.shape[1:]
-    flat = heatmaps.reshape(JOINTS, -1)
+    count, height, width = heatmaps.shape
+    flat = heatmaps.reshape(count, -1)
     best = np.nan_to_num(flat, nan=-np.inf).argmax(axis=1)
-    scores = flat[np.arange(JOINTS), best]
+    scores = flat[np.arange(count), best]
     is_found = (scores > 0) & np.isfinite(scores)
     if not is_found.any():
         return []
@@ -121,7 +121,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     refined: NDArray[Any] = cells
     if convention.refine:
         refined = cells + convention.refine(heatmaps, cells, options.blur)
-    keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
+    keypoints: Floats = np.zeros((1, count, 3), np.float32)
     keypoints[0, :, :2] = refined * cell_size(convention, size, (width, height))
     keypoints[0, :, 2] = scores
     keypoints[0, ~is_found] = 0
@@ -129,7 +129,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     score = 0.0
     if len(counting):
         score = min(float(counting.mean()) * options.box_score, 1.0)
-    return create_poses(keypoints, np.array([score]), SKELETON, size)
+    return create_poses(keypoints, np.array([score]), skeleton_of(count), size)
 
 
 def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
@@ -143,13 +143,13 @@ def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
 
 
 def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
-    """(17, H, W): the maps of a mirrored image, mirrored back, with left and right keypoints
+    """(K, H, W): the maps of a mirrored image, mirrored back, with left and right keypoints
     exchanged.
 
     ``shift`` moves them one cell to the right. Mirrored maps are one cell off if the network's
     keypoints are relative to the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
     """
-    turned: Floats = maps[_FLIP_ORDER][:, :, ::-1].copy()
+    turned: Floats = maps[flip_order_of(len(maps))][:, :, ::-1].copy()
     if shift:
         turned[:, :, 1:] = turned[:, :, :-1].copy()
     return turned
@@ -183,12 +183,12 @@ LONGEST_STEP = 2
 
 
 def quarter_offsets(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
-    """(17, 2): a quarter of a cell towards the higher neighbors; see ``peaks.quarter_offset``."""
+    """(K, 2): a quarter of a cell towards the higher neighbors; see ``peaks.quarter_offset``."""
     return quarter_offset(heatmaps, np.arange(len(cells)), *cells.T)
 
 
 def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
-    """(17, 2): a Newton step on the logarithm of the smoothed map, except near the border.
+    """(K, 2): a Newton step on the logarithm of the smoothed map, except near the border.
 
     F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
     arXiv:1910.06278. Differences span two cells, smoothing keeps the map's maximum, and values
@@ -210,7 +210,7 @@ def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
 
 
 def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
-    """(17, 2): DARK's step, but differences span one cell, and keypoints at the border are also
+    """(K, 2): DARK's step, but differences span one cell, and keypoints at the border are also
     refined.
 
     J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human
@@ -250,7 +250,7 @@ class HeatmapConvention:
     """How published code crops people, and computes pixels from the highest cells.
 
     Attributes:
-        refine: returns offsets in cells; takes (17, H, W) maps, (17, 2) cells x, y, and the blur's
+        refine: returns offsets in cells; takes (K, H, W) maps, (K, 2) cells x, y, and the blur's
             width. None: cells are used as they are.
         is_aligned: whether the first and last cells are at the first and last pixels. Otherwise
             cell 0 is at pixel 0, and the distance between cells is the stride.
@@ -283,15 +283,14 @@ CONVENTIONS: dict[str, HeatmapConvention] = {
     "alphapose": HeatmapConvention(quarter_offsets, crop=crop_blank, blank_is_mean=True),
 }
 
-_MAPS = (1, JOINTS, -1, -1)
+_MAPS = (1, -1, -1, -1)
 
 DECODER = DecoderType(
     networks=(declare_outputs(heatmaps=_MAPS),),
     options=HeatmapOptions,
     decode=decode_heatmap,
     pipeline=TOP_DOWN,
-    skeleton=SKELETON,
-    needs="17 heatmaps",
+    needs="one heatmap for each keypoint",
     rules=({"heatmaps": are_coco_heatmaps},),
     optional=declare_outputs(flipped_heatmaps=_MAPS),
     takes_boxes=True,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import PosezooError
+from posezoo.errors import InferenceError, PosezooError
 
 Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
@@ -121,6 +121,10 @@ def keypoint_sigma(keypoint: str) -> float | None:
     return _SIGMAS.get(keypoint.split("_")[-1])
 
 
+#: For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
+USUAL_SIGMA = 0.079
+
+
 class _Skeletons(dict[str, Skeleton]):
     """Skeletons by name; ``keypoints-21`` has 21 keypoints of which nothing is known."""
 
@@ -154,12 +158,33 @@ def sigmas_of(keypoints: Sequence[str]) -> list[float | None]:
     return [keypoint_sigma(name) for name in keypoints]
 
 
+def usual_sigmas(skeleton: Skeleton) -> list[float]:
+    """The sigma of each keypoint; ``USUAL_SIGMA`` if it is unknown."""
+    return list(skeleton.sigmas) or [
+        keypoint_sigma(name) or USUAL_SIGMA for name in skeleton.keypoints
+    ]
+
+
 def skeleton_of(count: int) -> str:
     """The name of the first skeleton with this number of keypoints; ``keypoints-21`` if none
     has 21.
     """
     names = (name for name, skeleton in SKELETONS.items() if len(skeleton.keypoints) == count)
     return next(names, f"{_UNKNOWN}-{count}")
+
+
+def flip_order_of(count: int) -> list[int]:
+    """``Skeleton.flip_order`` of the first skeleton with this number of keypoints.
+
+    Raises:
+        InferenceError: left and right are not known of so many keypoints.
+    """
+    skeleton = SKELETONS[skeleton_of(count)]
+    if not skeleton.flip_pairs:
+        raise InferenceError(
+            f"of {count} keypoints, left and right are not known", hint="run it without flip"
+        )
+    return list(skeleton.flip_order)
 
 
 def to_pixel_indices(keypoints: Floats) -> Floats:
@@ -378,10 +403,10 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
             keypoints.
 
     Raises:
-        PosezooError: the skeleton lacks some of COCO's keypoints, and has no sigmas.
+        PosezooError: the skeletons differ, and one lacks some of COCO's keypoints.
     """
     skeleton = SKELETONS[one.skeleton]
-    if skeleton.coco is None and skeleton.sigmas and other.skeleton == one.skeleton:
+    if skeleton.coco is None and skeleton.keypoints and other.skeleton == one.skeleton:
         first = one.keypoints[:, :2]
         second = other.keypoints[:, :2]
     else:
@@ -392,5 +417,5 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
         # 0.53: a person usually covers this share of their box.
         area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
-    sigmas = 2 * np.array(skeleton.sigmas, np.float32)
+    sigmas = 2 * np.array(usual_sigmas(skeleton), np.float32)
     return float(np.exp(-squared / (2 * max(area, 1.0) * sigmas**2)).mean())

@@ -23,7 +23,7 @@ from posezoo.pose.decoder_type import (
     check_options,
     declare_outputs,
 )
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, skeleton_of
+from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of, skeleton_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_affine
 
@@ -103,15 +103,9 @@ def _average_with_mirrored(maps: Maps) -> tuple[Floats, Floats]:
     mirrored = [maps[name] for name in ("flipped_simcc_x", "flipped_simcc_y") if name in maps]
     if not mirrored:
         return across, down
-    skeleton = SKELETONS[skeleton_of(len(across))]
     if [*map(np.shape, mirrored)] != [across.shape, down.shape]:
         raise InferenceError("simcc: the outputs for the mirrored person have other shapes")
-    if not skeleton.flip_pairs:
-        raise InferenceError(
-            f"simcc: of {len(across)} keypoints, left and right are not known",
-            hint="run it without flip",
-        )
-    order = list(skeleton.flip_order)
+    order = flip_order_of(len(across))
     across = np.mean([across, mirrored[0][order, ::-1]], axis=0)
     down = np.mean([down, mirrored[1][order]], axis=0)
     return across, down

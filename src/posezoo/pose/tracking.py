@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.assignment import solve_assignment
-from posezoo.pose.keypoints import SKELETONS, Pose, keypoint_sigma
+from posezoo.pose.keypoints import SKELETONS, USUAL_SIGMA, Pose, usual_sigmas
 from posezoo.pose.smoothing import PoseFilter, smooth_poses
 
 Array = NDArray[np.float64]
@@ -39,9 +39,6 @@ _NEW_VELOCITY = 1.5
 _ACCELERATION = 1.0
 _POSITION = 0.02
 _SHAPE = 0.2
-
-# For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
-_USUAL_SIGMA = 0.079
 
 
 @dataclass(slots=True)
@@ -238,7 +235,6 @@ def _size(pose: Pose) -> float:
 @cache
 def _variances(skeleton: str) -> Array:
     """(K,) in squares of a body size: COCO's (2 sigma)^2 times the area of a person."""
-    names = SKELETONS[skeleton].keypoints or ("", "")
-    usual = [keypoint_sigma(name) or _USUAL_SIGMA for name in names]
-    variances: Array = _AREA * (2 * np.array(SKELETONS[skeleton].sigmas or usual)) ** 2
+    sigmas = usual_sigmas(SKELETONS[skeleton]) or [USUAL_SIGMA] * 2  # the two corners of a box
+    variances: Array = _AREA * (2 * np.array(sigmas)) ** 2
     return variances

@@ -19,6 +19,7 @@ from posezoo.networks import build_network, find_network, pretrained
 from posezoo.registry import open_registry
 from posezoo.spec.model import (
     OWN_CHECKPOINT,
+    Decoder,
     Family,
     Framework,
     Input,
@@ -35,9 +36,9 @@ from posezoo.spec.safe_names import explain_invalid_model_name
 
 PortT = TypeVar("PortT", Input, Output)
 
-# If one of these differs, the outputs have another meaning, and the decoder, the skeleton and the
-# labels do not fit.
-_OUTPUT_ARGUMENTS = ("keypoints", "heatmaps", "pafs", "classes")
+# If one of these differs, the outputs have another meaning, and the skeleton and the labels do not
+# fit; the decoder only fits if it takes any number of keypoints.
+_OUTPUT_ARGUMENTS = {"keypoints", "heatmaps", "pafs", "classes"}
 
 
 _own_registry = cache(open_registry)
@@ -142,7 +143,9 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
             ports = (Output("", ()),) * len(names)
         named = zip(names, ports, strict=True)
         outputs = tuple(replace(port, name=name, shape=()) for name, port in named)
-    if not changed.isdisjoint(_OUTPUT_ARGUMENTS):
+    if changed & _OUTPUT_ARGUMENTS == {"keypoints"}:
+        model = _with_keypoints(model, int(arguments["keypoints"]))
+    elif changed & _OUTPUT_ARGUMENTS:
         model = replace(model, decoder=None, skeleton="", model_info={})
     if name:  # a model with its own name is neither a part of a composite nor a variant
         reason = explain_invalid_model_name(name)
@@ -166,6 +169,21 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         network=replace(choice, arguments=arguments),
         checkpoint=OWN_CHECKPOINT,
     )
+
+
+def _with_keypoints(model: ModelSpec, count: int) -> ModelSpec:
+    """The model with another number of keypoints; without a decoder if its decoder does not take
+    so many.
+    """
+    from posezoo.pose.decoders import find_decoder  # imports NumPy, which most commands do not need
+    from posezoo.pose.keypoints import skeleton_of
+
+    decoder = model.decoder
+    if decoder is None and [output.name for output in model.outputs] == ["heatmaps"]:
+        decoder = Decoder("heatmap")  # as for an IR with 17 heatmaps that names no decoder
+    if decoder is None or find_decoder(decoder.name).skeleton:
+        return replace(model, decoder=None, skeleton="", model_info={})
+    return replace(model, decoder=decoder, skeleton=skeleton_of(count), model_info={})
 
 
 def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:

@@ -162,7 +162,7 @@ def _describe_misfit(
     outputs: tuple[Output, ...], expected: tuple[Output, ...], decoder: DecoderType
 ) -> str:
     """Why a decoder cannot take these outputs; empty if it can."""
-    recognized = decoder.match_outputs({output.name: output.shape for output in outputs})
+    recognized = decoder.recognize_outputs({output.name: output.shape for output in outputs})
     for declared in outputs:
         if recognized.get(declared.role, declared.name) != declared.name:
             return f"by its shape, {recognized[declared.role]} has the role {declared.role}"
@@ -170,6 +170,10 @@ def _describe_misfit(
     if len(sizes) > 1:
         return "maps of one image have one size"
     by_role = {role: output for output in outputs for role in output.role.split("_and_")}
+    taken_roles = {taken.role for taken in (*expected, *decoder.optional)}
+    unknown = sorted(by_role.keys() & _ROLE_SIZES.keys() - taken_roles)
+    if unknown:
+        return f"it takes none with the role {unknown[0]}"
     for taken in expected:
         output = by_role.get(taken.role)
         if output is None:
