@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 HANG_S = 60  # generous: what takes a second on a quiet machine may take many on a busy one; only a hang takes this
@@ -22,5 +23,12 @@ def wait_until(holds: Callable[[], object], what: str = "it") -> None:
 
 
 def sizes_of_parts(folder: Path) -> list[int]:
-    """The sizes of the files below a folder that a download has begun."""
-    return [path.stat().st_size for path in folder.rglob(".*.part")]
+    """The sizes of the files below a folder that a download has begun.
+
+    Small files, such as records, are renamed at any moment.
+    """
+    sizes = []
+    for path in folder.rglob(".*.part"):
+        with suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return sizes

@@ -96,7 +96,9 @@ def test_other_outputs_are_refused(shape):
     ],
 )
 def test_an_export_is_recognized_by_its_shape(shape, decoder):
-    fitting = (name for name, each in DECODERS.items() if each.match_outputs({"output0": shape}))
+    fitting = (
+        name for name, each in DECODERS.items() if each.recognize_outputs({"output0": shape})
+    )
     assert next(fitting, "") == decoder
 
 
