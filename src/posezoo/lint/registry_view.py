@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
@@ -171,13 +170,18 @@ class RegistryView:
 
     @cached_property
     def drawn_pages(self) -> Mapping[Path, str]:
-        """What posezoo draws now for each page that it drew; empty if a file cannot be read."""
+        """What posezoo draws now for each page that it drew; if a file cannot be read, the pages as
+        they are.
+        """
         pages: dict[Path, str] = {}
         for root in self.registry.roots:
-            cards = root.glob(f"*/*/{CARD}")
-            if any(has_note(page, NOTE) for page in (root / INDEX, *cards)):
-                with suppress(SpecError):  # other rules report it
-                    pages |= {root / name: text for name, text in render_pages(root).items()}
+            drawn = [page for page in (root / INDEX, *root.rglob(CARD)) if has_note(page, NOTE)]
+            if not drawn:
+                continue
+            try:
+                pages |= {root / name: text for name, text in render_pages(root).items()}
+            except SpecError:  # other rules report it
+                pages |= {page: read_text(page) or "" for page in drawn}
         return pages
 
     @cached_property
