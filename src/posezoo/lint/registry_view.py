@@ -28,10 +28,12 @@ from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
 from posezoo.spec.model import (
     CompositeSpec,
+    Family,
+    Framework,
     Input,
+    License,
     ModelSpec,
     Output,
-    PublishedMetrics,
     Source,
     SourceFile,
 )
@@ -220,25 +222,30 @@ class ModelView:
         except SpecError as error:
             return error
 
-    @property
-    def spec(self) -> ModelSpec | None:
-        """The model; None for a composite, or if model.yml cannot be read."""
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """The model; without any contents for a composite, or if model.yml cannot be read."""
         if isinstance(self.parsed, ModelSpec):
             return self.parsed
-        return None
+        return ModelSpec(
+            name=self.name,
+            family=Family.PUBLIC,
+            path=self.entry.path,
+            description="",
+            task="",
+            framework=Framework.ONNX,
+            license=License(),
+            files=(),
+        )
 
     @property
-    def declaration(self) -> ModelSpec | CompositeSpec | None:
-        """The model or the composite; None if model.yml cannot be read."""
-        if isinstance(self.parsed, SpecError):
-            return None
-        return self.parsed
+    def declaration(self) -> ModelSpec | CompositeSpec:
+        """The model or the composite; without any contents if model.yml cannot be read."""
+        return self.parsed if isinstance(self.parsed, CompositeSpec) else self.spec
 
     @property
     def skeleton(self) -> str:
         """The name of the declared skeleton; empty if there is none."""
-        if self.declaration is None:
-            return ""
         return self.declaration.skeleton
 
     @cached_property
@@ -250,15 +257,10 @@ class ModelView:
 
     @property
     def variants(self) -> tuple[ModelSpec, ...]:
-        """The model and all its variants; empty for a composite."""
-        if self.spec is None:
+        """The model and all its variants; empty for a composite, or if model.yml cannot be read."""
+        if not isinstance(self.parsed, ModelSpec):
             return ()
-        return (self.spec, *self.spec.variants)
-
-    @property
-    def published(self) -> PublishedMetrics:
-        """What the publisher states about the model; nothing about a composite."""
-        return self.spec.published if self.spec is not None else PublishedMetrics()
+        return (self.parsed, *self.parsed.variants)
 
     @property
     def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:
@@ -289,15 +291,11 @@ class ModelView:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The declared inputs of the model; empty for a composite."""
-        if self.spec is None:
-            return ()
         return self.spec.inputs
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """The declared outputs of the model; empty for a composite."""
-        if self.spec is None:
-            return ()
         return self.spec.outputs
 
     @cached_property
@@ -416,11 +414,6 @@ class ModelView:
         for number, line in self.own_lines:
             for match in pattern.finditer(line):
                 yield match, self.card_line(number, match.start() + 1)
-
-    @property
-    def is_ir(self) -> bool:
-        """Whether the model is published as IR."""
-        return self.spec is not None and self.spec.is_ir
 
     @property
     def card(self) -> ParsedCard | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
@@ -65,8 +65,6 @@ def license_project(view: ModelView) -> Violations:
     Example: license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE
     """
     spec = view.spec
-    if spec is None:
-        return
     declared = _project(spec.license.url)
     where = "the card's legal section"
     others = _projects(link.target for link in view.claims.licenses)
@@ -194,29 +192,17 @@ def license_untold(view: ModelView) -> Violations:
     Example: a legal section with nothing but [*] Other names and brands may be claimed as the
     property of others
     """
-    if view.zoo.once(_find_license_habits).get(view.folder.parent, True) and (
-        view.folder.parent,
-        False,
-    ) in _read_license_answer(view):
+    names_none = (view.folder.parent, False) in _read_license_answer(view)
+    if names_none and _is_usual(view, _read_license_answer):
         message = "the legal section names no license; those of most cards in this folder do"
         (section, *_) = _find_legal_sections(view)
         yield RuleViolation(view.card_line(section.line), message, "license")
 
 
-def _find_license_habits(zoo: RegistryView) -> dict[Path, bool]:
-    return _find_habits(zoo.group(_read_license_answer))
-
-
-def _find_description_habits(zoo: RegistryView) -> dict[Path, bool]:
-    return _find_habits(zoo.group(_read_description_answer))
-
-
-def _find_habits(answers: Mapping[Path, Sequence[bool]]) -> dict[Path, bool]:
-    """For each folder, whether most of its models have an answer."""
-    return {
-        folder: sum(of_folder) >= REPEATED_SHARE * len(of_folder)
-        for folder, of_folder in answers.items()
-    }
+def _is_usual(view: ModelView, read: Callable[[ModelView], Iterator[tuple[Path, bool]]]) -> bool:
+    """Whether the answer is yes for most models in the same folder."""
+    answers = view.zoo.group(read)[view.folder.parent]
+    return sum(answers) >= REPEATED_SHARE * len(answers)
 
 
 def _find_legal_sections(view: ModelView) -> list[CardSection]:
@@ -311,12 +297,12 @@ def description_differs(view: ModelView) -> Violations:
     """
     spec = view.spec
     on_card = view.claims.description
-    if spec is None or on_card is None or not view.has_own_card:
+    if not view.variants or on_card is None or not view.has_own_card:
         return
     declared = words(spec.description)
     card_words = words(on_card.value)
     others = view.zoo.group(_read_description_words).get(frozenset(declared.items()), ())
-    is_usual = view.zoo.once(_find_description_habits)[view.folder.parent]
+    is_usual = _is_usual(view, _read_description_answer)
     # model.yml may use other or fewer words than the card, unless most models in this folder repeat
     # it.
     share = sum((declared & card_words).values()) / max(
@@ -344,7 +330,7 @@ def _read_description_words(view: ModelView) -> Iterator[tuple[frozenset[tuple[s
 
 def _read_description_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
     """The parent of the model's folder, and whether model.yml repeats the card's description."""
-    if view.spec is not None and view.has_own_card and view.claims.description is not None:
+    if view.variants and view.has_own_card and view.claims.description is not None:
         on_card = words(view.claims.description.value)
         yield view.folder.parent, words(view.spec.description) == on_card
 
@@ -361,7 +347,7 @@ def video_task(view: ModelView) -> Violations:
     spec = view.spec
     is_part = bool(view.entry.composite)
     is_image = bool(letters) and letters <= {"BCHW", "NCHW", "BHWC", "NHWC"}
-    if spec is not None and spec.task == "action_recognition" and is_image and not is_part:
+    if spec.task == "action_recognition" and is_image and not is_part:
         message = "task_type is action_recognition, and the card has only an input of one image"
         yield view.declared("task_type", message, "action_recognition")
 

@@ -35,9 +35,7 @@ def usual_size(view: ModelView) -> Violations:
 
     Example: usual_size: [385, 512], where sides are multiples of 16 pixels plus 1
     """
-    multiples = None
-    if view.spec is not None:
-        multiples = _MULTIPLES.search(view.spec.limits)
+    multiples = _MULTIPLES.search(view.spec.limits)
     if multiples is None:
         return
     step = int(multiples[1])
@@ -124,10 +122,10 @@ def known_model(view: ModelView) -> Violations:
 
 def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
     """The keys of model.yml that name other models, with their names."""
-    declared = view.declaration
-    if declared is not None and declared.deprecated is not None:
-        yield "deprecated.use", declared.deprecated.use
-    people = view.spec.people if view.spec is not None else None
+    deprecated = view.declaration.deprecated
+    if deprecated is not None:
+        yield "deprecated.use", deprecated.use
+    people = view.spec.people
     if people is not None:
         yield "people.photo", people.photo
         yield "people.video", people.video
@@ -139,18 +137,16 @@ def copied_description(view: ModelView) -> Violations:
 
     Example: the description of the model whose model.yml was copied
     """
-    model = view.declaration
-    if model is None or not view.is_native:
-        return
-    others = view.zoo.group(_read_own_description)[model.description]
-    best = max(others, key=lambda other: _count_named(view.zoo.models[other], model.description))
-    if view.name != best:
+    text = view.declaration.description
+    others = view.zoo.group(_read_own_description).get(text, [view.name])
+    best = max(others, key=lambda other: _count_named(view.zoo.models[other], text))
+    if view.is_native and view.name != best:
         message = f"the description is that of {best}"
-        yield view.declared("description", message, model.description, best)
+        yield view.declared("description", message, text, best)
 
 
 def _read_own_description(view: ModelView) -> Iterator[tuple[str, str]]:
-    if view.is_native and view.declaration is not None:
+    if view.is_native and view.declaration.description:
         yield view.declaration.description, view.name
 
 
@@ -168,7 +164,7 @@ def pattern(view: ModelView) -> Violations:
 
     Example: layers: ["Convolution_[0-4"]
     """
-    settings = view.spec.quantization if view.spec is not None else None
+    settings = view.spec.quantization
     for index, group in enumerate(settings.in_float if settings is not None else ()):
         for glob in group.layers:
             if re.search(r"\[[^\]]*$", glob):
@@ -184,8 +180,6 @@ def weights_size(view: ModelView) -> Violations:
     Example: size: 16394, in kB, and mparams: 4.099
     """
     spec = view.spec
-    if spec is None:
-        return
     mparams = _read_mparams(spec)
     least = 0.7e6 * mparams
     sizes = {

@@ -62,7 +62,7 @@ def dead_path(view: ModelView) -> Violations:
 
 def _may_exist(view: ModelView, flag: str, root: str, name: str) -> bool:
     """Whether a file or a folder that an argument names may exist."""
-    if view.spec is None or flag == "--output-file":
+    if not view.variants or flag == "--output-file":
         return True
     if root == "config_dir":
         return not view.zoo.lacks_file(str(view.folder / name))

@@ -110,7 +110,7 @@ def source_name(view: ModelView) -> Violations:
         is_other = precision is not None and others != [] and precision[1] not in others
         stem, _, suffix = file.name.rpartition(".")
         suffixes = {suffix, str(source).rpartition(".")[2]}
-        if view.is_ir and stem not in stems and (is_other or suffixes == {"xml", "bin"}):
+        if view.spec.is_ir and stem not in stems and (is_other or suffixes == {"xml", "bin"}):
             stems.add(stem)
             message = f"{file.name} comes from {source}, whose name is that of another file"
             yield view.declared(f"files[{index}].source", message, str(source), file.name)
@@ -219,7 +219,7 @@ def ir_pairs(view: ModelView) -> Violations:
 
     Example: FP16/net.xml without FP16/net.bin
     """
-    files = view.spec.files if view.spec is not None and view.is_ir else ()
+    files = view.spec.files if view.spec.is_ir else ()
     names = {file.name for file in files}
     for index, file in enumerate(files):
         stem, _, suffix = file.name.rpartition(".")
@@ -236,7 +236,7 @@ def framework_files(view: ModelView) -> Violations:
     Example: framework: tf and a file net.tflite
     """
     spec = view.spec
-    if spec is None or spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
+    if spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
         return
     if spec.has_pre_convert:  # the framework is that of the file it makes
         return

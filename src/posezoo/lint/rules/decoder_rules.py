@@ -45,7 +45,7 @@ class Reader(NamedTuple):
 def find_reader(view: ModelView) -> Reader | None:
     """None if there is no decoder, or posezoo does not have it."""
     for owner in (view, *view.zoo.group(_read_stages).get(view.name, ())):
-        declared = owner.declaration.decoder if owner.declaration is not None else None
+        declared = owner.declaration.decoder
         if declared is None:
             continue
         # NumPy is imported only here: most registries have no decoders.
@@ -82,7 +82,7 @@ def known_decoder(view: ModelView) -> Violations:
 
     Example: decoder: {name: opnepose}, or an option min_scores where min_score is meant
     """
-    declared = view.declaration.decoder if view.declaration is not None else None
+    declared = view.declaration.decoder
     if declared is None:
         return
     from posezoo.pose.decoders import resolve_options
@@ -102,7 +102,7 @@ def missing_decoder(view: ModelView) -> Violations:
     Example: skeleton: coco-17 without a decoder
     """
     declared = view.declaration
-    if declared is None or declared.decoder is not None or view.entry.composite:
+    if declared.decoder is not None or view.entry.composite:
         return
     if declared.skeleton or any(output.role for output in view.outputs):
         message = "there is no decoder, so that nothing reads the outputs"
@@ -117,7 +117,7 @@ def decoder_task(view: ModelView) -> Violations:
     """
     declared = view.declaration
     reader = find_reader(view)
-    if declared is None or reader is None:
+    if reader is None:
         return
     roles = {output.role for output in reader.network}
     expected = f"{POSES}_3d" if "coordinates" in roles else POSES
@@ -302,7 +302,7 @@ def evaluated_keypoints(view: ModelView) -> Violations:
     count = _count_keypoints(view.skeleton) if view.skeleton else nan
     if count not in DATASETS.values():
         return  # of a skeleton without a data set of its own, some keypoints are those of COCO
-    for index, claim in enumerate(view.published.accuracy):
+    for index, claim in enumerate(view.spec.published.accuracy):
         names = [name for name in DATASETS if claim.dataset.startswith(name)]
         if names and DATASETS[names[0]] != count and f"{DATASETS[names[0]]} " not in claim.protocol:
             message = f"{claim.dataset} has {DATASETS[names[0]]} keypoints, the skeleton {count}"

@@ -29,7 +29,7 @@ _OTHER_COLOR = {"RGB": "BGR", "BGR": "RGB"}
 def declared_values(view: ModelView, kind: str) -> Numbers | None:
     """The ``mean`` or ``scale`` of the only input that has one; None if unclear, or for an IR."""
     spec = view.spec
-    if spec is None or not spec.inputs or spec.is_ir:
+    if not spec.inputs or spec.is_ir:
         return None
     values = {getattr(port, kind) for port in spec.inputs} - {()}
     if len(values) > 1:
@@ -161,7 +161,7 @@ def channel_values(view: ModelView) -> Violations:
 
     Example: color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB
     """
-    has_network = view.spec is not None and view.spec.network is not None
+    has_network = view.spec.network is not None
     for index, port in enumerate(() if has_network else view.inputs):
         problem = ""
         if len(port.mean or port.scale) == 3:
@@ -244,7 +244,7 @@ def color(view: ModelView) -> Facts:
 
     Example: RGB for the original, BGR for the converted model, no --reverse_input_channels
     """
-    if view.spec is None:
+    if not view.variants:
         return
     verb = "does not reverse"
     sides = ["original", "converted", ""]
