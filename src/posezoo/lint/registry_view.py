@@ -279,8 +279,8 @@ class ModelView:
         owners = read_names(address) & names.keys()
         owners |= {file[:end] for end in range(1, len(file) + 1)} & names.keys()
         # Several models have a deploy.prototxt, which the addresses of still others end with.
-        users = self.zoo.once(_group_source_users).get(file, ())
-        if len(users) <= 2:
+        users = self.zoo.group(_read_source_users).get(file, ())
+        if len({*users}) <= 2:
             owners |= {*self.zoo.group(_read_file_owners).get(file, ())}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
@@ -510,10 +510,6 @@ def _read_file_owners(view: ModelView) -> Iterator[tuple[str, str]]:
 def _read_source_users(view: ModelView) -> Iterator[tuple[str, str]]:
     """The name of the file in each address, and the name of the model."""
     return ((file_name(str(source)), view.name) for _, _, source in view.sources)
-
-
-def _group_source_users(zoo: RegistryView) -> Mapping[str, set[str]]:
-    return {file: set(names) for file, names in zoo.group(_read_source_users).items()}
 
 
 def _read_tree(path: Path) -> YamlNode | SpecError | None:

@@ -13,7 +13,7 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import ModelSpec
@@ -224,34 +224,23 @@ def paper(view: ModelView) -> Violations:
     Example: [Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is
     MobileNetV2
     """
-    titles = view.zoo.once(_group_titles)
-    numbers = view.zoo.once(_group_numbers)
+    titles = view.zoo.group(_read_papers)
+    numbers = view.zoo.group(_read_papers_by_title)
     for link in view.own_links:
         number, title = _read_paper(link)
-        own_titles = titles.get(number, ())
-        for other in numbers.get(title, ()):
-            if other != number and len(own_titles) > len(titles[other]):
+        for other in dict.fromkeys(numbers.get(title, ())):
+            if len({*titles[number]}) > len({*titles[other]}):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)
                 yield RuleViolation(location, message, "link", link.target, expected=other)
 
 
-def _group_titles(zoo: RegistryView) -> dict[str, set[str]]:
-    """The different titles of the papers with each number."""
-    return {number: set(titles) for number, titles in zoo.group(_read_papers).items()}
-
-
-def _group_numbers(zoo: RegistryView) -> dict[str, list[str]]:
-    """The numbers of the papers with each title."""
-    numbers: dict[str, list[str]] = {}
-    for number, titles in _group_titles(zoo).items():
-        for title in titles:
-            numbers.setdefault(title, []).append(number)
-    return numbers
-
-
 def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
     return filter(all, map(_read_paper, view.own_links))
+
+
+def _read_papers_by_title(view: ModelView) -> Iterator[tuple[str, str]]:
+    return ((title, number) for number, title in _read_papers(view))
 
 
 def _read_paper(link: MarkdownLink) -> tuple[str, str]:
@@ -359,18 +348,14 @@ def misspelt_heading(view: ModelView) -> Violations:
 
     Example: ### Original mode
     """
-    common = view.zoo.once(_find_common_headings)
+    cards = view.zoo.group(_read_headings)
+    common = [title for title, names in cards.items() if len(names) >= COMMON]
     for section in view.own_sections:
         title = _normalize_heading(section.title)
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             place = view.card_line(section.line)
             yield RuleViolation(place, message, "card", section.title, expected=intended)
-
-
-def _find_common_headings(zoo: RegistryView) -> list[str]:
-    cards = zoo.group(_read_headings)
-    return [title for title, names in cards.items() if len(names) >= COMMON]
 
 
 def _normalize_heading(title: str) -> str:

@@ -7,12 +7,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
 
 from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
 from posezoo.spec.model import CompositeSpec, SourceFile
@@ -256,10 +255,6 @@ def framework_files(view: ModelView) -> Violations:
         yield view.declared("framework", message, spec.framework, allowed)
 
 
-def _find_all_parts(zoo: RegistryView) -> set[str]:
-    return set(chain.from_iterable(zoo.parts_by_composite.values()))
-
-
 @rule()
 def parts(view: ModelView) -> Violations:
     """The stages of a composite are its parts, the models in its folder, and parts of other
@@ -272,7 +267,7 @@ def parts(view: ModelView) -> Violations:
     parts_by_composite = view.zoo.parts_by_composite
     folders = set(parts_by_composite.get(view.name, ()))
     stages = set(view.parsed.stages)
-    unknown = stages - view.zoo.once(_find_all_parts)
+    unknown = stages.difference(*parts_by_composite.values())
     for name in sorted((folders - stages) | unknown):
         reason = "not a folder of this composite or of another one"
         if name in folders:

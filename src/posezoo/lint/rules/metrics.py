@@ -130,10 +130,6 @@ def _count_ir_millions(sizes: Mapping[str, int | None]) -> float:
     return 0.0
 
 
-def _has_known_difference(view: ModelView) -> bool:
-    return bool(view.spec.published.known_difference)
-
-
 @rule()
 def mparams_size(view: ModelView) -> Violations:
     """The files contain the card's number of parameters: four bytes each in FP32, in millions and
@@ -142,7 +138,7 @@ def mparams_size(view: ModelView) -> Violations:
     Example: MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million
     """
     size = read_size(view)
-    if size is None or _has_known_difference(view):
+    if size is None or view.spec.published.known_difference:
         return
     counted = f"{size.millions:.4g}"
     ratio = size.millions / size.mparams

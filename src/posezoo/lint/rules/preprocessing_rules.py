@@ -208,8 +208,9 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
     statements = [_read_declared(view, kind, declared, "inputs")]
     on_card = _read_card(view, kind, *ORIGINAL_SIDES)
     statements += [each for each in on_card if not is_factor(each.value)]
-    for run, values in _evaluated_values(view, kind):
-        if not run.is_converted:
+    for run in view.runs:
+        if run.normalization is not None and not run.is_converted:
+            values = run.normalization[kind == "scale"]
             text = format_numbers(values)
             statements.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
     # A slip may have been copied, so that a usual constant is right even if it is stated only once.
@@ -225,12 +226,6 @@ def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
     for section in view.claims.sections_on("input", *sides):
         for each in section.values[kind]:
             yield Statement("on the card", view.card_location(each), each.value, each.text)
-
-
-def _evaluated_values(view: ModelView, kind: str) -> Iterator[tuple[AccuracyCheckRun, Numbers]]:
-    for run in view.runs:
-        if run.normalization is not None:
-            yield run, run.normalization[kind == "scale"]
 
 
 def _normalization(run: AccuracyCheckRun) -> YamlNode:
