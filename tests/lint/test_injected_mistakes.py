@@ -86,8 +86,8 @@ MISTAKES = [
         "0001/FP32/human-pose-estimation-0001.xml": "0001/FP32/human-pose-estimation-0001.bin",
         "0001/FP32/human-pose-estimation-0001.bin": "0001/FP32/human-pose-estimation-0001.xml"}),
     ("same-source", "one checksum on two files", f"{OPENPOSE}/model.yml", {BIN_CHECKSUM: CHECKSUM}),
-    ("skeleton-maps", "keypoints of another skeleton", f"{RESNET}/model.yml", {"skeleton: coco-17": "skeleton: openpose-18"}),
-    ("skeleton-maps", "skeleton with fewer keypoints", f"{OPENPOSE}/model.yml", {"skeleton: openpose-18": "skeleton: coco-17"}),
+    ("decoder-outputs", "keypoints of another skeleton", f"{RESNET}/model.yml", {"skeleton: coco-17": "skeleton: openpose-18"}),
+    ("decoder-outputs", "skeleton with fewer keypoints", f"{OPENPOSE}/model.yml", {"skeleton: openpose-18": "skeleton: coco-17"}),
     ("counted-figures", "width of the network", f"{HRNET}/model.yml", {"width: 32": "width: 48"}),
     ("counted-figures", "stages of the network", f"{SINGLE}/model.yml", {"{name: single_human_pose}": "{name: single_human_pose, refinement_stages: 2}"}),
     *(("framework-files", f"framework {new}", f"{model}/model.yml", {f"framework: {old}\n": f"framework: {new}\n"})
@@ -120,13 +120,13 @@ REPEATED = [
     ("known-decoder", RESNET, {"convention: gluoncv_validation": "convetnion: gluoncv_validation"}),
     ("known-decoder", POSENET, {"max_people: 20": "max_people: many"}),
     ("missing-decoder", RESNET, {"decoder: {name: heatmap, convention: gluoncv_validation}\n": ""}),
-    ("skeleton-maps", LIGHTNING, {"skeleton: coco-17": "skeleton: openpose-18"}),
-    ("skeleton-maps", LANDMARK, {"skeleton: blazepose-33": "skeleton: coco-17"}),
+    ("decoder-outputs", LIGHTNING, {"skeleton: coco-17": "skeleton: openpose-18"}),
+    ("decoder-outputs", LANDMARK, {"skeleton: blazepose-33": "skeleton: coco-17"}),
     ("moving-source", TFPOSE, {"https://raw.githubusercontent.com/ildoonet/tf-pose-estimation/9aaf34708e9863eeab9685a7ec52a45f3b576e2d/models/graph/mobilenet_v2_small": "https://github.com/ildoonet/tf-pose-estimation/releases/latest/download"}),
     ("framework-files", LIGHTNING, {"framework: tf": "framework: tflite"}),
     ("framework-files", INT8, {"framework: tflite": "framework: tf"}),
     ("source-of-another", EFFICIENT, {f"{GOOGLE}/2023.0/models_bin/1/human-pose-estimation-0005/FP32/human-pose-estimation-0005.bin": f"{GOOGLE}/2022.0/models_bin/1/human-pose-estimation-0006/FP32/human-pose-estimation-0006.bin"}),
-    ("output-size", OPENPOSE, {"[1, 3, 256, 456]": "[1, 3, 456, 256]"}),
+    ("decoder-outputs", OPENPOSE, {"[1, 3, 256, 456]": "[1, 3, 456, 256]"}),
     ("channel-values", NANODET, {BGR_MEAN: BGR_SCALE, BGR_SCALE: BGR_MEAN}),
     ("channel-values", NANODET, {BGR_MEAN: RGB_MEAN, BGR_SCALE: RGB_SCALE}),
     ("channel-values", NANODET, {BGR_MEAN: "[0.406, 0.456, 0.485]", BGR_SCALE: "[0.225, 0.224, 0.229]"}),
@@ -153,10 +153,11 @@ REPEATED = [
     ("license-kind", THUNDER, {"text: Apache-2.0-MoveNet.txt": "text: Apache-2.0-GluonCV.txt"}),
     ("license-kind", NANODET, {"text: Apache-2.0-NanoDet.txt": "text: Apache-2.0-PoseNet.txt"}),
     ("license-kind", EFFICIENT, {"text: Apache-2.0-Intel.txt": "text: Apache-2.0-NanoDet.txt"}),
-    ("skeleton-maps", DETECTION, {"recorded_outputs:\n": "skeleton: coco-17\nrecorded_outputs:\n"}),
-    ("skeleton-maps", LANDMARK, {"skeleton: blazepose-33": "skeleton: openpose-18"}),
+    ("decoder-outputs", DETECTION, {"recorded_outputs:\n": "skeleton: coco-17\nrecorded_outputs:\n"}),
+    ("decoder-outputs", LANDMARK, {"skeleton: blazepose-33": "skeleton: openpose-18"}),
     ("decoder-outputs", OPENPOSE, {"role: pafs": "role: heatmaps", "role: heatmaps": "role: pafs"}),
     ("same-source", OPENPOSE, {BIN_CHECKSUM: CHECKSUM}),
+    ("evaluated-keypoints", RESNET, {"AP75: 0.786, dataset: COCO val2017": "AP75: 0.786, dataset: COCO-WholeBody 1.0 val"}),
     ("unusual-constant", LANDMARK, {"scale: [255, 255, 255]": "scale: [0.00392, 0.00392, 0.00392]"}),
 ]  # fmt: skip
 
@@ -418,5 +419,6 @@ def test_a_skeleton_that_does_not_fit_names_the_shape_that_would(bare_models):
     inject_into_model(bare_models, OPENPOSE, {"skeleton: openpose-18": "skeleton: coco-17"})
     (finding,) = check_registry(Registry([bare_models]))
     assert finding.message == (
-        "Mconv7_stage2_L1 has the shape 1, 38, 32, 57, and coco-17 makes 34 or 36 channels"
+        "human-pose-estimation-0001: Mconv7_stage2_L1 has the shape 1, 38, 32, 57;"
+        " 17 keypoints and an input of 456x256 make it 1, 36, 32, 57"
     )

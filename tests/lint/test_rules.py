@@ -495,7 +495,6 @@ def test_a_framework_that_does_not_fit_is_reported_with_what_decides_it(capsys, 
 
 
 def test_outputs_that_the_decoder_does_not_take_are_found_at_one_place(capsys, tmp_path):
-    """A part of several composites is wrong itself; a part of one is wrong for that composite."""
     outputs = [{"name": "maps", "shape": [1, 17, 12, 16], "role": "maps"}]
     write_model(tmp_path / "models", "whole/first", model_yml(outputs=outputs, decoder=None))
     write_composite(tmp_path / "models", "whole", ["first"], decoder={"name": "heatmap"})
@@ -508,8 +507,8 @@ def test_outputs_that_the_decoder_does_not_take_are_found_at_one_place(capsys, t
             if each["rule"] == "decoder-outputs"
         ]
 
-    message = "the decoder does not take the outputs of first: none has the role heatmaps"
-    assert places() == [("whole", message)]
+    message = "first: none has the role heatmaps, which the decoder heatmap takes"
+    assert places() == [("first", message)]
     write_composite(tmp_path / "models", "again", ["first"], decoder={"name": "heatmap"})
     assert places() == [("first", message)]
 

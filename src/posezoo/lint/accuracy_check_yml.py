@@ -124,15 +124,13 @@ def _read_numbers(node: YamlNode | None) -> Numbers | None:
 def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
     """The value below these keys of mappings and indices of lists, or None."""
     for key in keys:
-        if node is None:
-            return None
-        if isinstance(key, int):
-            if isinstance(node.value, list) and key < len(node.value):
-                node = node.value[key]
-            else:
-                node = None
-        else:
-            node = node.value.get(key) if isinstance(node.value, dict) else None
+        value = node.value if node is not None else None
+        children: dict[str | int, YamlNode] = {}
+        if isinstance(value, dict):
+            children.update(value)
+        elif isinstance(value, list):
+            children.update(enumerate(value))
+        node = children.get(key)
     return node
 
 

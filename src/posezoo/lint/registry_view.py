@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
@@ -29,10 +28,12 @@ from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
 from posezoo.spec.model import (
     CompositeSpec,
+    Family,
+    Framework,
     Input,
+    License,
     ModelSpec,
     Output,
-    PublishedMetrics,
     Source,
     SourceFile,
 )
@@ -171,13 +172,18 @@ class RegistryView:
 
     @cached_property
     def drawn_pages(self) -> Mapping[Path, str]:
-        """What posezoo draws now for each page that it drew; empty if a file cannot be read."""
+        """What posezoo draws now for each page that it drew; if a file cannot be read, the pages as
+        they are.
+        """
         pages: dict[Path, str] = {}
         for root in self.registry.roots:
-            cards = root.glob(f"*/*/{CARD}")
-            if any(has_note(page, NOTE) for page in (root / INDEX, *cards)):
-                with suppress(SpecError):  # other rules report it
-                    pages |= {root / name: text for name, text in render_pages(root).items()}
+            drawn = [page for page in (root / INDEX, *root.rglob(CARD)) if has_note(page, NOTE)]
+            if not drawn:
+                continue
+            try:
+                pages |= {root / name: text for name, text in render_pages(root).items()}
+            except SpecError:  # other rules report it
+                pages |= {page: read_text(page) or "" for page in drawn}
         return pages
 
     @cached_property
@@ -216,25 +222,30 @@ class ModelView:
         except SpecError as error:
             return error
 
-    @property
-    def spec(self) -> ModelSpec | None:
-        """The model; None for a composite, or if model.yml cannot be read."""
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """The model; without any contents for a composite, or if model.yml cannot be read."""
         if isinstance(self.parsed, ModelSpec):
             return self.parsed
-        return None
+        return ModelSpec(
+            name=self.name,
+            family=Family.PUBLIC,
+            path=self.entry.path,
+            description="",
+            task="",
+            framework=Framework.ONNX,
+            license=License(),
+            files=(),
+        )
 
     @property
-    def declaration(self) -> ModelSpec | CompositeSpec | None:
-        """The model or the composite; None if model.yml cannot be read."""
-        if isinstance(self.parsed, SpecError):
-            return None
-        return self.parsed
+    def declaration(self) -> ModelSpec | CompositeSpec:
+        """The model or the composite; without any contents if model.yml cannot be read."""
+        return self.parsed if isinstance(self.parsed, CompositeSpec) else self.spec
 
     @property
     def skeleton(self) -> str:
         """The name of the declared skeleton; empty if there is none."""
-        if self.declaration is None:
-            return ""
         return self.declaration.skeleton
 
     @cached_property
@@ -246,15 +257,10 @@ class ModelView:
 
     @property
     def variants(self) -> tuple[ModelSpec, ...]:
-        """The model and all its variants; empty for a composite."""
-        if self.spec is None:
+        """The model and all its variants; empty for a composite, or if model.yml cannot be read."""
+        if not isinstance(self.parsed, ModelSpec):
             return ()
-        return (self.spec, *self.spec.variants)
-
-    @property
-    def published(self) -> PublishedMetrics:
-        """What the publisher states about the model; nothing about a composite."""
-        return self.spec.published if self.spec is not None else PublishedMetrics()
+        return (self.parsed, *self.parsed.variants)
 
     @property
     def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:
@@ -273,8 +279,8 @@ class ModelView:
         owners = read_names(address) & names.keys()
         owners |= {file[:end] for end in range(1, len(file) + 1)} & names.keys()
         # Several models have a deploy.prototxt, which the addresses of still others end with.
-        users = self.zoo.once(_group_source_users).get(file, ())
-        if len(users) <= 2:
+        users = self.zoo.group(_read_source_users).get(file, ())
+        if len({*users}) <= 2:
             owners |= {*self.zoo.group(_read_file_owners).get(file, ())}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
@@ -285,15 +291,11 @@ class ModelView:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The declared inputs of the model; empty for a composite."""
-        if self.spec is None:
-            return ()
         return self.spec.inputs
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """The declared outputs of the model; empty for a composite."""
-        if self.spec is None:
-            return ()
         return self.spec.outputs
 
     @cached_property
@@ -414,11 +416,6 @@ class ModelView:
                 yield match, self.card_line(number, match.start() + 1)
 
     @property
-    def is_ir(self) -> bool:
-        """Whether the model is published as IR."""
-        return self.spec is not None and self.spec.is_ir
-
-    @property
     def card(self) -> ParsedCard | None:
         """The model's own or its composite's card, or None."""
         composite = None
@@ -513,10 +510,6 @@ def _read_file_owners(view: ModelView) -> Iterator[tuple[str, str]]:
 def _read_source_users(view: ModelView) -> Iterator[tuple[str, str]]:
     """The name of the file in each address, and the name of the model."""
     return ((file_name(str(source)), view.name) for _, _, source in view.sources)
-
-
-def _group_source_users(zoo: RegistryView) -> Mapping[str, set[str]]:
-    return {file: set(names) for file, names in zoo.group(_read_source_users).items()}
 
 
 def _read_tree(path: Path) -> YamlNode | SpecError | None:

@@ -31,6 +31,8 @@ FORMER_IDS = {
     "factor": "unusual-constant",
     "ir-sizes": "weights-size",
     "deprecated-use": "known-model",
+    "skeleton-maps": "decoder-outputs",
+    "output-size": "decoder-outputs",
 }
 
 

@@ -135,6 +135,9 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_associative_embedding,
     pipeline=BOTTOM_UP,
+    sizes=lambda facts, _options: dict.fromkeys(
+        ("heatmaps", "embeddings"), facts.maps(facts.keypoints)
+    ),
     skeleton=SKELETON,
     needs="17 heatmaps and 17 embeddings",
     rules=(

@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_counts, check_shares
+from posezoo.pose.decoder_type import (
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    NetworkFacts,
+    Sizes,
+    check_counts,
+    check_shares,
+)
 from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity, sort_descending
 from posezoo.pose.letterbox import (
     ImageTransform,
@@ -51,6 +59,9 @@ MIN_CONFIDENCE = 0.5
 #: The keypoints of the body, which come first, and the numbers of each keypoint.
 BODY = 33
 LANDMARK_NUMBERS = 5
+
+#: The landmarks after those of the body, which are for tracking.
+HELPERS = 6
 
 # The two landmarks after the body: the hip and the top of the region in the next frame of a video
 # (pose_landmarks_to_roi.pbtxt).
@@ -428,6 +439,19 @@ def _decode_faces(maps: Maps, _size: Size, options: BlazePoseOptions) -> list[Po
 #: Without this output, the landmark network takes less time.
 SEGMENTATION = Output("Identity_2", (1, 256, 256, 1), role="segmentation")
 
+
+def _find_sizes(facts: NetworkFacts, _options: BlazePoseOptions) -> dict[str, Sizes]:
+    anchors = sum(repeat * facts.count_cells(stride) for stride, repeat in _ANCHORS)
+    points = facts.keypoints + HELPERS
+    return {
+        "boxes": (1, anchors, 12),
+        "scores": (1, anchors, 1),
+        "landmarks": (1, LANDMARK_NUMBERS * points),
+        "heatmaps": (1, points, facts.height / 4, facts.width / 4),
+        "world_landmarks": (1, 3 * points),
+    }
+
+
 DECODER = DecoderType(
     networks=(
         (
@@ -448,6 +472,7 @@ DECODER = DecoderType(
     detector_options={"quarters": True, "min_detection_score": 0.4},
     decode=_decode,
     pipeline="posezoo.runtime.blazepose_pipeline:BlazePosePipeline",
+    sizes=_find_sizes,
     skeleton=SKELETON,
     graph=DecoderGraph(
         "posezoo.convert.decoding.blazepose_graph:build",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from posezoo.spec.shapes import fits
 #: Output arrays by role.
 Maps = Mapping[str, Floats]
 Shape = tuple[int, ...]
+#: Of an output; nan for any size. A size may be a fraction, which networks round up or down.
+Sizes = tuple[float, ...]
 #: x0, y0, x1, y1 in image pixels.
 Corners = tuple[float, float, float, float]
 #: Whether an output with this name and shape can have a role.
@@ -73,6 +76,41 @@ def _no_model_info(_options: object) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkFacts:
+    """What the sizes of a network's outputs follow from.
+
+    A number that is not known is nan: then so is every size that is computed from it.
+
+    Attributes:
+        width: of the input, in pixels.
+        height: of the input, in pixels.
+        stride: the pixels of the input for one cell of the maps, in each direction.
+        rows: of outputs with one row for each person or box.
+        keypoints: of one person.
+        classes: of objects.
+    """
+
+    width: float = nan
+    height: float = nan
+    stride: float = nan
+    rows: float = nan
+    keypoints: float = nan
+    classes: float = nan
+
+    def maps(self, channels: float) -> Sizes:
+        """The sizes of maps: N, C, H, W."""
+        return 1, channels, self.height / self.stride, self.width / self.stride
+
+    def count_cells(self, *strides: int) -> float:
+        """The number of cells of all grids with these strides."""
+        return sum((self.width // stride) * (self.height // stride) for stride in strides)
+
+
+def _no_sizes(_facts: NetworkFacts, _options: object) -> dict[str, Sizes]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderType:
     """How the outputs of one or more networks become poses.
 
@@ -87,6 +125,9 @@ class DecoderType:
             and the options.
         pipeline: the class that runs the networks, as ``module:class``; its argument is a
             ``PipelineConfig``.
+        sizes: the sizes of outputs by role, from what they follow from and the options; maps in the
+            order NCHW, whatever their layout. A role that it leaves out may have any sizes that
+            ``networks`` allows.
         skeleton: the skeleton of the poses, a name of ``SKELETONS``; empty: that of as many
             keypoints as the outputs have (``skeleton_of``).
         needs: a description of the outputs, for messages.
@@ -132,6 +173,7 @@ class DecoderType:
     options: type[Any]
     decode: Callable[[Maps, Size, Any], list[Pose]]
     pipeline: str
+    sizes: Callable[[NetworkFacts, Any], Mapping[str, Sizes]] = _no_sizes
     skeleton: str = ""
     needs: str = "other outputs"
     rules: tuple[Mapping[str, OutputRule], ...] = ()

@@ -290,6 +290,7 @@ DECODER = DecoderType(
     options=HeatmapOptions,
     decode=decode_heatmap,
     pipeline=TOP_DOWN,
+    sizes=lambda facts, _options: {"heatmaps": facts.maps(facts.keypoints)},
     needs="one heatmap for each keypoint",
     rules=({"heatmaps": are_coco_heatmaps},),
     optional=declare_outputs(flipped_heatmaps=_MAPS),

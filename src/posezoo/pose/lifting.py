@@ -219,6 +219,11 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_lifting,
     pipeline="posezoo.runtime.bottom_up_pipeline:LiftingPipeline",
+    sizes=lambda facts, _options: {
+        "coordinates": facts.maps(3 * facts.keypoints),
+        "heatmaps": facts.maps(facts.keypoints),
+        "pafs": facts.maps(2 * facts.keypoints),
+    },
     skeleton=SKELETON,
     needs="57 location maps, 19 heatmaps and 38 PAFs",
     rules=({"coordinates": are_maps(57), "heatmaps": are_maps(19), "pafs": are_maps(38)},),

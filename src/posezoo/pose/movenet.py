@@ -99,6 +99,7 @@ DECODER = DecoderType(
     options=TopDownOptions,
     decode=decode_movenet,
     pipeline=TOP_DOWN,
+    sizes=lambda facts, _options: {"keypoints": (1, 1, facts.keypoints, 3)},
     skeleton=SKELETON,
     needs="17 keypoints",
     rules=({"keypoints": lambda _name, shape: shape[1:] == (1, 17, 3)},),

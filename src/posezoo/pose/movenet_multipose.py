@@ -63,6 +63,7 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_multipose,
     pipeline=BOTTOM_UP,
+    sizes=lambda facts, _options: {"people": (1, 6, 3 * facts.keypoints + 5)},  # and a box
     skeleton=SKELETON,
     needs="6 people of 56 numbers",
     rules=({"people": lambda _name, shape: shape[1:] == (6, 56)},),

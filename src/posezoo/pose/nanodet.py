@@ -8,11 +8,19 @@ arXiv:2006.04388.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import DecoderType, Maps, OutputRule, check_shares
+from posezoo.pose.decoder_type import (
+    DecoderType,
+    Maps,
+    NetworkFacts,
+    OutputRule,
+    Sizes,
+    check_shares,
+)
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import BOX_PRINTED, MAX_BOXES, SKELETON, suppress_boxes
@@ -93,6 +101,15 @@ def _is_output(stride: int, *channels: int) -> OutputRule:
     return lambda _name, shape: len(shape) == 3 and shape[1] in cells and shape[2] in channels
 
 
+def _find_sizes(facts: NetworkFacts, _options: NanoDetOptions) -> dict[str, Sizes]:
+    sizes: dict[str, Sizes] = {}
+    for stride in STRIDES:
+        cells = facts.count_cells(stride)
+        sizes[f"scores_{stride}"] = (1, cells, facts.classes)
+        sizes[f"distances_{stride}"] = (1, cells, nan)
+    return sizes
+
+
 DECODER = DecoderType(
     networks=(
         tuple(
@@ -105,6 +122,7 @@ DECODER = DecoderType(
     person_score="min_box_score",
     decode=decode_nanodet,
     pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
+    sizes=_find_sizes,
     skeleton=SKELETON,
     needs="three outputs of 80 scores and three of 32 or 44 logits",
     # Distances have 8 or 11 logits each.

@@ -156,6 +156,11 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=_decode,
     pipeline=BOTTOM_UP,
+    sizes=lambda facts, _options: {
+        "heatmaps": facts.maps(facts.keypoints + 1),  # and the background
+        "pafs": facts.maps(2 * (facts.keypoints + 1)),
+        "heatmaps_and_pafs": facts.maps(3 * (facts.keypoints + 1)),
+    },
     skeleton=SKELETON,
     needs="19 heatmaps and 38 PAFs",
     rules=(

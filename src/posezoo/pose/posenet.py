@@ -241,6 +241,13 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_posenet,
     pipeline=BOTTOM_UP,
+    sizes=lambda facts, _options: {
+        "heatmaps": facts.maps(facts.keypoints),
+        "offsets": facts.maps(2 * facts.keypoints),
+        # The edges of a tree.
+        "displacements_fwd": facts.maps(2 * (facts.keypoints - 1)),
+        "displacements_bwd": facts.maps(2 * (facts.keypoints - 1)),
+    },
     skeleton=SKELETON,
     needs="maps of 17, 34, 32 and 32 channels",
     rules=(_RULES,),

@@ -8,6 +8,7 @@ whose keypoints are uncertain get a lower score.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +119,11 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_rf_detr,
     pipeline="posezoo.runtime.bottom_up_pipeline:StretchedPipeline",
+    sizes=lambda facts, _options: {
+        "dets": (1, facts.rows, 4),
+        "labels": (1, facts.rows, nan),
+        "keypoints": (1, facts.rows, facts.keypoints, VALUES),
+    },
     skeleton="",
     needs="boxes of 4 numbers, labels, and keypoints of 8",
     rules=({"dets": _are_boxes, "labels": _are_labels, "keypoints": _are_keypoints},),

@@ -84,6 +84,7 @@ DECODER = DecoderType(
     person_score="min_box_score",
     decode=decode_rtmdet,
     pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
+    sizes=lambda facts, _options: {"dets": (1, facts.rows, 5), "labels": (1, facts.rows)},
     skeleton=SKELETON,
     needs="boxes of 5 numbers, and labels",
     rules=({"dets": are_boxes, "labels": lambda _name, shape: len(shape) == 2},),

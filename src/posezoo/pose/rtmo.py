@@ -81,6 +81,10 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_rtmo,
     pipeline=BOTTOM_UP,
+    sizes=lambda facts, _options: {
+        "dets": (1, facts.rows, 5),
+        "keypoints": (1, facts.rows, facts.keypoints, 3),
+    },
     skeleton=SKELETON,
     needs="boxes of 5 numbers, and 17 keypoints of 3",
     rules=({"dets": are_boxes, "keypoints": lambda _name, shape: shape[2:] == (JOINTS, 3)},),

@@ -133,6 +133,10 @@ DECODER = DecoderType(
     options=SimccOptions,
     decode=decode_simcc,
     pipeline=TOP_DOWN,
+    sizes=lambda facts, options: {
+        "simcc_x": (1, facts.keypoints, facts.width * options.split),
+        "simcc_y": (1, facts.keypoints, facts.height * options.split),
+    },
     needs="a row of bins for each keypoint, for x and for y",
     rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
     omz_model_types=("keypoint_detection",),

@@ -17,6 +17,8 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
+    NetworkFacts,
+    Sizes,
     check_counts,
     check_options,
     check_shares,
@@ -164,12 +166,20 @@ def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
     return bool(counts & _KNOWN_COUNTS)
 
 
+def _find_sizes(facts: NetworkFacts, options: YoloPoseOptions) -> dict[str, Sizes]:
+    columns = options.raw + options.values * facts.keypoints
+    if facts.rows == columns:
+        return {"predictions": (1, columns, facts.count_cells(8, 16, 32))}
+    return {"predictions": (1, facts.rows, SUPPRESSED + options.values * facts.keypoints)}
+
+
 DECODER = DecoderType(
     networks=(declare_outputs(predictions=(1, -1, -1)),),
     options=YoloPoseOptions,
     person_score="min_score",
     decode=decode_yolo_pose,
     pipeline=BOTTOM_UP,
+    sizes=_find_sizes,
     skeleton="",
     needs="5 + 3 K columns, or rows of 6 + 3 K numbers, for K keypoints",
     rules=({"predictions": _are_predictions},),

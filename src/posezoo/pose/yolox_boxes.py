@@ -116,6 +116,9 @@ DECODER = DecoderType(
     person_score="min_box_score",
     decode=decode_yolox,
     pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
+    sizes=lambda facts, _options: {
+        "predictions": (1, facts.count_cells(*STRIDES), PERSON + facts.classes)
+    },
     skeleton=SKELETON,
     needs="rows of 85 numbers",
     rules=({"predictions": _are_predictions},),

@@ -60,7 +60,7 @@ def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedNam
 def _list_files(view: ModelView) -> list[str]:
     """The names of files that may be evaluated; empty if an archive has unknown files."""
     spec = view.spec
-    if spec is None or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
+    if not view.variants or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
         return []
     arguments = (*view.arguments, *view.export_arguments)
     paths = [argument.value for argument in arguments if argument.flag in _FILE_FLAGS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
@@ -13,7 +13,7 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import ModelSpec
@@ -65,8 +65,6 @@ def license_project(view: ModelView) -> Violations:
     Example: license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE
     """
     spec = view.spec
-    if spec is None:
-        return
     declared = _project(spec.license.url)
     where = "the card's legal section"
     others = _projects(link.target for link in view.claims.licenses)
@@ -194,29 +192,17 @@ def license_untold(view: ModelView) -> Violations:
     Example: a legal section with nothing but [*] Other names and brands may be claimed as the
     property of others
     """
-    if view.zoo.once(_find_license_habits).get(view.folder.parent, True) and (
-        view.folder.parent,
-        False,
-    ) in _read_license_answer(view):
+    names_none = (view.folder.parent, False) in _read_license_answer(view)
+    if names_none and _is_usual(view, _read_license_answer):
         message = "the legal section names no license; those of most cards in this folder do"
         (section, *_) = _find_legal_sections(view)
         yield RuleViolation(view.card_line(section.line), message, "license")
 
 
-def _find_license_habits(zoo: RegistryView) -> dict[Path, bool]:
-    return _find_habits(zoo.group(_read_license_answer))
-
-
-def _find_description_habits(zoo: RegistryView) -> dict[Path, bool]:
-    return _find_habits(zoo.group(_read_description_answer))
-
-
-def _find_habits(answers: Mapping[Path, Sequence[bool]]) -> dict[Path, bool]:
-    """For each folder, whether most of its models have an answer."""
-    return {
-        folder: sum(of_folder) >= REPEATED_SHARE * len(of_folder)
-        for folder, of_folder in answers.items()
-    }
+def _is_usual(view: ModelView, read: Callable[[ModelView], Iterator[tuple[Path, bool]]]) -> bool:
+    """Whether the answer is yes for most models in the same folder."""
+    answers = view.zoo.group(read)[view.folder.parent]
+    return sum(answers) >= REPEATED_SHARE * len(answers)
 
 
 def _find_legal_sections(view: ModelView) -> list[CardSection]:
@@ -238,34 +224,23 @@ def paper(view: ModelView) -> Violations:
     Example: [Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is
     MobileNetV2
     """
-    titles = view.zoo.once(_group_titles)
-    numbers = view.zoo.once(_group_numbers)
+    titles = view.zoo.group(_read_papers)
+    numbers = view.zoo.group(_read_papers_by_title)
     for link in view.own_links:
         number, title = _read_paper(link)
-        own_titles = titles.get(number, ())
-        for other in numbers.get(title, ()):
-            if other != number and len(own_titles) > len(titles[other]):
+        for other in dict.fromkeys(numbers.get(title, ())):
+            if len({*titles[number]}) > len({*titles[other]}):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)
                 yield RuleViolation(location, message, "link", link.target, expected=other)
 
 
-def _group_titles(zoo: RegistryView) -> dict[str, set[str]]:
-    """The different titles of the papers with each number."""
-    return {number: set(titles) for number, titles in zoo.group(_read_papers).items()}
-
-
-def _group_numbers(zoo: RegistryView) -> dict[str, list[str]]:
-    """The numbers of the papers with each title."""
-    numbers: dict[str, list[str]] = {}
-    for number, titles in _group_titles(zoo).items():
-        for title in titles:
-            numbers.setdefault(title, []).append(number)
-    return numbers
-
-
 def _read_papers(view: ModelView) -> Iterator[tuple[str, str]]:
     return filter(all, map(_read_paper, view.own_links))
+
+
+def _read_papers_by_title(view: ModelView) -> Iterator[tuple[str, str]]:
+    return ((title, number) for number, title in _read_papers(view))
 
 
 def _read_paper(link: MarkdownLink) -> tuple[str, str]:
@@ -311,12 +286,12 @@ def description_differs(view: ModelView) -> Violations:
     """
     spec = view.spec
     on_card = view.claims.description
-    if spec is None or on_card is None or not view.has_own_card:
+    if not view.variants or on_card is None or not view.has_own_card:
         return
     declared = words(spec.description)
     card_words = words(on_card.value)
     others = view.zoo.group(_read_description_words).get(frozenset(declared.items()), ())
-    is_usual = view.zoo.once(_find_description_habits)[view.folder.parent]
+    is_usual = _is_usual(view, _read_description_answer)
     # model.yml may use other or fewer words than the card, unless most models in this folder repeat
     # it.
     share = sum((declared & card_words).values()) / max(
@@ -344,7 +319,7 @@ def _read_description_words(view: ModelView) -> Iterator[tuple[frozenset[tuple[s
 
 def _read_description_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
     """The parent of the model's folder, and whether model.yml repeats the card's description."""
-    if view.spec is not None and view.has_own_card and view.claims.description is not None:
+    if view.variants and view.has_own_card and view.claims.description is not None:
         on_card = words(view.claims.description.value)
         yield view.folder.parent, words(view.spec.description) == on_card
 
@@ -361,7 +336,7 @@ def video_task(view: ModelView) -> Violations:
     spec = view.spec
     is_part = bool(view.entry.composite)
     is_image = bool(letters) and letters <= {"BCHW", "NCHW", "BHWC", "NHWC"}
-    if spec is not None and spec.task == "action_recognition" and is_image and not is_part:
+    if spec.task == "action_recognition" and is_image and not is_part:
         message = "task_type is action_recognition, and the card has only an input of one image"
         yield view.declared("task_type", message, "action_recognition")
 
@@ -373,18 +348,14 @@ def misspelt_heading(view: ModelView) -> Violations:
 
     Example: ### Original mode
     """
-    common = view.zoo.once(_find_common_headings)
+    cards = view.zoo.group(_read_headings)
+    common = [title for title, names in cards.items() if len(names) >= COMMON]
     for section in view.own_sections:
         title = _normalize_heading(section.title)
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             place = view.card_line(section.line)
             yield RuleViolation(place, message, "card", section.title, expected=intended)
-
-
-def _find_common_headings(zoo: RegistryView) -> list[str]:
-    cards = zoo.group(_read_headings)
-    return [title for title, names in cards.items() if len(names) >= COMMON]
 
 
 def _normalize_heading(title: str) -> str:

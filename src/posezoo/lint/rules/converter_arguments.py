@@ -40,10 +40,18 @@ EXPORT = (
 
 @rule()
 def dead_path(view: ModelView) -> Violations:
-    """A file that an argument names is among the files, or is what the export writes.
+    """A file that an argument or the checkpoint names is among the files or their contents, or is
+    what the export writes.
 
     Example: --input_model=$dl_dir/net.onnx, and the only file is called model.onnx
     """
+    for variant in view.variants:
+        members = {member for file in variant.files for member in file.contains}
+        listed = members.union(variant.file_names, [""])
+        if members and variant.checkpoint not in listed:
+            message = f"{variant.checkpoint} is not among the files, nor among what they contain"
+            place = view.variant_location(variant, "checkpoint")
+            yield RuleViolation(place, message, "checkpoint", variant.checkpoint)
     for argument in (*view.arguments, *view.export_arguments):
         for root, name in _PATH.findall(argument.value):
             if not _may_exist(view, argument.flag, root, name.rstrip("/")):
@@ -54,7 +62,7 @@ def dead_path(view: ModelView) -> Violations:
 
 def _may_exist(view: ModelView, flag: str, root: str, name: str) -> bool:
     """Whether a file or a folder that an argument names may exist."""
-    if view.spec is None or flag == "--output-file":
+    if not view.variants or flag == "--output-file":
         return True
     if root == "config_dir":
         return not view.zoo.lacks_file(str(view.folder / name))

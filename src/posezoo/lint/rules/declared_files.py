@@ -7,12 +7,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
 
 from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
 from posezoo.spec.model import CompositeSpec, SourceFile
@@ -110,7 +109,7 @@ def source_name(view: ModelView) -> Violations:
         is_other = precision is not None and others != [] and precision[1] not in others
         stem, _, suffix = file.name.rpartition(".")
         suffixes = {suffix, str(source).rpartition(".")[2]}
-        if view.is_ir and stem not in stems and (is_other or suffixes == {"xml", "bin"}):
+        if view.spec.is_ir and stem not in stems and (is_other or suffixes == {"xml", "bin"}):
             stems.add(stem)
             message = f"{file.name} comes from {source}, whose name is that of another file"
             yield view.declared(f"files[{index}].source", message, str(source), file.name)
@@ -219,7 +218,7 @@ def ir_pairs(view: ModelView) -> Violations:
 
     Example: FP16/net.xml without FP16/net.bin
     """
-    files = view.spec.files if view.spec is not None and view.is_ir else ()
+    files = view.spec.files if view.spec.is_ir else ()
     names = {file.name for file in files}
     for index, file in enumerate(files):
         stem, _, suffix = file.name.rpartition(".")
@@ -236,7 +235,7 @@ def framework_files(view: ModelView) -> Violations:
     Example: framework: tf and a file net.tflite
     """
     spec = view.spec
-    if spec is None or spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
+    if spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
         return
     if spec.has_pre_convert:  # the framework is that of the file it makes
         return
@@ -256,10 +255,6 @@ def framework_files(view: ModelView) -> Violations:
         yield view.declared("framework", message, spec.framework, allowed)
 
 
-def _find_all_parts(zoo: RegistryView) -> set[str]:
-    return set(chain.from_iterable(zoo.parts_by_composite.values()))
-
-
 @rule()
 def parts(view: ModelView) -> Violations:
     """The stages of a composite are its parts, the models in its folder, and parts of other
@@ -272,7 +267,7 @@ def parts(view: ModelView) -> Violations:
     parts_by_composite = view.zoo.parts_by_composite
     folders = set(parts_by_composite.get(view.name, ()))
     stages = set(view.parsed.stages)
-    unknown = stages - view.zoo.once(_find_all_parts)
+    unknown = stages.difference(*parts_by_composite.values())
     for name in sorted((folders - stages) | unknown):
         reason = "not a folder of this composite or of another one"
         if name in folders:

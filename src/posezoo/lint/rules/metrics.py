@@ -93,7 +93,7 @@ def read_size(view: ModelView) -> FileSize | None:
     """
     spec = view.spec
     on_card = view.claims.metrics.get("mparams")
-    if spec is None or on_card is None:
+    if on_card is None:
         return None
     numbers = parse_numbers(on_card.value)
     if len(numbers) != 1 or not numbers[0][0]:
@@ -130,10 +130,6 @@ def _count_ir_millions(sizes: Mapping[str, int | None]) -> float:
     return 0.0
 
 
-def _has_known_difference(view: ModelView) -> bool:
-    return bool(view.published.known_difference)
-
-
 @rule()
 def mparams_size(view: ModelView) -> Violations:
     """The files contain the card's number of parameters: four bytes each in FP32, in millions and
@@ -142,7 +138,7 @@ def mparams_size(view: ModelView) -> Violations:
     Example: MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million
     """
     size = read_size(view)
-    if size is None or _has_known_difference(view):
+    if size is None or view.spec.published.known_difference:
         return
     counted = f"{size.millions:.4g}"
     ratio = size.millions / size.mparams
@@ -237,7 +233,7 @@ def missing_figures(view: ModelView) -> Violations:
     Example: a specification without GFLOPs
     """
     metrics = view.claims.metrics
-    if view.spec is None or view.claims == CardClaims():
+    if not view.variants or view.claims == CardClaims():
         return
     for kind, title in TITLES.items():
         on_card = metrics.get(kind)
@@ -265,7 +261,7 @@ def framework(view: ModelView) -> Facts:
     """
     spec = view.spec
     on_card = view.claims.metrics.get("framework")
-    declared = spec.origin.framework or spec.framework if spec is not None else Framework.DLDT
+    declared = spec.origin.framework or spec.framework
     if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
         return
     statements = [Statement("in model.yml", view.location("framework"), declared, declared)]
@@ -312,9 +308,7 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
         statements.append(
             Statement("on the card", view.card_location(on_card), numbers, on_card.value)
         )
-    published = None
-    if view.spec is not None:
-        published = getattr(view.spec.published, kind)
+    published = getattr(view.spec.published, kind)
     size = read_size(view) if kind == "mparams" else None
     evidence = size.millions if size is not None and size.is_exact else published
     if evidence:
@@ -338,10 +332,9 @@ def counted_figures(view: ModelView) -> Facts:
     """
     spec = view.spec
     counts = []
-    if spec is not None:
-        with suppress(SpecError):  # another rule reports it
-            counts = read_counted_figures(spec, Precision.FP32)
-    if spec is None or not counts:
+    with suppress(SpecError):  # another rule reports it
+        counts = read_counted_figures(spec, Precision.FP32)
+    if not counts:
         return
     for kind in ("gflops", "mparams"):
         place = view.location("published", kind)
@@ -411,7 +404,7 @@ def accuracy(view: ModelView) -> Facts:
     on_card = view.claims.accuracy
     for in_index in _read_index(view, "accuracy", parse_numbers):
         yield "accuracy", [*_state(view, on_card), in_index]
-    for index, claim in enumerate(view.published.accuracy):
+    for index, claim in enumerate(view.spec.published.accuracy):
         node = view.location("published", "accuracy", index)
         on_rows = _state(view, _select_rows(on_card, claim.metric))
         for value in (claim.value, claim.converted):

@@ -40,7 +40,7 @@ def license_text(view: ModelView) -> Violations:
     Example: license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt
     """
     spec = view.spec
-    if spec is not None and spec.license.text and not read_copyright_line(spec):
+    if spec.license.text and not read_copyright_line(spec):
         path = license_path(spec)
         reason = "does not exist"
         if path.is_file():
@@ -55,7 +55,7 @@ def license_name(view: ModelView) -> Violations:
 
     Example: license: {spdx: Apache2, text: Apache-2.0-Intel.txt}
     """
-    name = view.spec.license.spdx if view.spec is not None else ""
+    name = view.spec.license.spdx
     if name and not is_license(name):
         message = f"license.spdx: SPDX does not list {name}: {suggest_license(name)}"
         yield view.declared("license.spdx", message, name)
@@ -69,7 +69,7 @@ def license_kind(view: ModelView) -> Violations:
     Example: license: {spdx: MIT, text: Apache-2.0-Intel.txt}
     """
     spec = view.spec
-    if spec is None or not spec.license.text or spec.license.spdx not in PHRASES:
+    if not spec.license.text or spec.license.spdx not in PHRASES:
         return
     other = _find_licensed_model(view, spec)
     if other:
@@ -100,7 +100,7 @@ def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
 
 
 def _read_license_text(view: ModelView) -> Iterator[tuple[str, ModelSpec]]:
-    if view.spec is not None:
+    if view.variants:
         yield view.spec.license.text, view.spec
 
 
@@ -133,7 +133,7 @@ def declared_ends(view: ModelView) -> Violations:
     Example: a model.yml without outputs
     """
     spec = view.spec
-    if spec is not None and view.is_native and not (spec.inputs and spec.outputs):
+    if view.variants and view.is_native and not (spec.inputs and spec.outputs):
         yield RuleViolation(view.location(), "inputs and outputs are not both declared", "inputs")
 
 
@@ -144,7 +144,7 @@ def known_network(view: ModelView) -> Violations:
     Example: network: {name: higher_hrnet, width: 9000}
     """
     spec = view.spec
-    if spec is None or spec.network is None:
+    if spec.network is None:
         return
     from posezoo import networks
 
@@ -196,7 +196,7 @@ def measured(view: ModelView) -> Violations:
     Example: tag: x1 in measured.yml, and no variant x1
     """
     spec = view.declaration
-    if spec is None:
+    if isinstance(view.parsed, SpecError):
         return
     path = spec.path.with_name(NAME)
     try:
@@ -233,8 +233,8 @@ def known_papers(view: ModelView) -> Violations:
 
     Example: origin: {paper: https://papers.invalid/1} without that address in papers.yml
     """
-    address = view.spec.origin.paper if view.spec is not None else ""
-    if view.spec is None or not address:
+    address = view.spec.origin.paper
+    if not address:
         return
     path = registry_root(view.spec) / papers.NAME
     try:

@@ -29,7 +29,7 @@ _OTHER_COLOR = {"RGB": "BGR", "BGR": "RGB"}
 def declared_values(view: ModelView, kind: str) -> Numbers | None:
     """The ``mean`` or ``scale`` of the only input that has one; None if unclear, or for an IR."""
     spec = view.spec
-    if spec is None or not spec.inputs or spec.is_ir:
+    if not spec.inputs or spec.is_ir:
         return None
     values = {getattr(port, kind) for port in spec.inputs} - {()}
     if len(values) > 1:
@@ -161,7 +161,7 @@ def channel_values(view: ModelView) -> Violations:
 
     Example: color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB
     """
-    has_network = view.spec is not None and view.spec.network is not None
+    has_network = view.spec.network is not None
     for index, port in enumerate(() if has_network else view.inputs):
         problem = ""
         if len(port.mean or port.scale) == 3:
@@ -208,8 +208,9 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
     statements = [_read_declared(view, kind, declared, "inputs")]
     on_card = _read_card(view, kind, *ORIGINAL_SIDES)
     statements += [each for each in on_card if not is_factor(each.value)]
-    for run, values in _evaluated_values(view, kind):
-        if not run.is_converted:
+    for run in view.runs:
+        if run.normalization is not None and not run.is_converted:
+            values = run.normalization[kind == "scale"]
             text = format_numbers(values)
             statements.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
     # A slip may have been copied, so that a usual constant is right even if it is stated only once.
@@ -227,12 +228,6 @@ def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
             yield Statement("on the card", view.card_location(each), each.value, each.text)
 
 
-def _evaluated_values(view: ModelView, kind: str) -> Iterator[tuple[AccuracyCheckRun, Numbers]]:
-    for run in view.runs:
-        if run.normalization is not None:
-            yield run, run.normalization[kind == "scale"]
-
-
 def _normalization(run: AccuracyCheckRun) -> YamlNode:
     return next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
 
@@ -244,7 +239,7 @@ def color(view: ModelView) -> Facts:
 
     Example: RGB for the original, BGR for the converted model, no --reverse_input_channels
     """
-    if view.spec is None:
+    if not view.variants:
         return
     verb = "does not reverse"
     sides = ["original", "converted", ""]

@@ -102,7 +102,7 @@ def _are_renamed(
 
 
 def _is_tensorflow(view: ModelView) -> bool:
-    return view.spec is not None and view.spec.framework is Framework.TF
+    return view.spec.framework is Framework.TF
 
 
 def is_listed(name: str, names: Collection[str]) -> bool:

@@ -1,0 +1,278 @@
+"""Mistakes in outputs, skeletons, classes and published values, and correct changes of the same places.
+
+Some mistakes cannot be known from metadata; they are in the lists, so that the share that is found is honest.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from posezoo.lint.rules import check_registry
+from posezoo.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+RTMPOSE = "20230831/rtmpose_onnx/rtmpose-l_simcc-body7_pt-body7_420e-256x192-4dba18fc_20230504/end2end.onnx"
+WHOLE_BODY = (
+    'COCO-WholeBody 1.0 val, protocol: "133 keypoints, boxes of a detector with person AP 56.4"'
+)
+CLASSES = "COCO's 80 classes"
+X, Y = "simcc_x, shape: [1, 17, 384]", "simcc_y, shape: [1, 17, 512]"
+HEATMAPS = "[1, 17, 64, 48]"
+MEAN, SCALE = "mean: [123.675, 116.28, 103.53]", "scale: [58.395, 57.12, 57.375]"
+
+
+class Change(NamedTuple):
+    """What is changed in one model."""
+
+    title: str
+    model: str
+    texts: dict[str, str]
+
+
+#: What the decoders and the contents of archives state.
+OF_DECODERS = [
+    Change("RTMPose, height and width swapped", "rtmpose-l", {"[1, 3, 256, 192]": "[1, 3, 192, 256]"}),
+    Change("YOLOX's cells of another size", "yolox-tiny-coco", {"[1, 3549, 85]": "[1, 8400, 85]"}),
+    Change("84 columns for 80 classes", "yolox-s-coco", {"[1, 8400, 85]": "[1, 8400, 84]"}),
+    Change("26 points on 17", "rtmo-s", {"skeleton: coco-17": "skeleton: halpe-26"}),
+    Change("133 points with an AP on COCO", "dwpose-l", {WHOLE_BODY: "COCO val2017, protocol: flip"}),
+    Change("17 points with an AP on whole bodies", "rtmpose-m", {"COCO val2017": "COCO-WholeBody 1.0 val"}),
+    Change("checkpoint that is not in the archive", "rtmpose-t", {"\ncheckpoint: 20230831/": "\ncheckpoint: 20230813/"}),
+    Change("cells of NanoDet", "nanodet-g", {"[1, 3, 416, 416]": "[1, 3, 320, 320]"}),
+    Change("bins of another input", "rtmw-l", {"[1, 133, 384]": "[1, 133, 576]"}),
+    Change("keypoints of y", "rtmpose-s", {Y: "simcc_y, shape: [1, 26, 512]"}),
+    Change("numbers of a keypoint", "rf-detr-keypoint", {"[1, 100, 17, 8]": "[1, 100, 17, 3]"}),
+    Change("queries of one output", "rf-detr-keypoint", {"[1, 100, 2]": "[1, 300, 2]"}),
+    Change("boxes without a score", "rtmo-t", {"[1, -1, 5]": "[1, -1, 4]"}),
+    Change("heatmaps of a smaller network", "hrnet-w48-384x288", {"[1, 17, 96, 72]": HEATMAPS}),
+    Change("anchors of another input", "pose_landmarker_lite/pose_landmarker-detector", {"[1, 224, 224, 3]": "[1, 256, 256, 3]"}),
+    Change("landmarks without helpers", "pose_landmarker_lite/pose_landmarker_lite-landmarks", {"[1, 195]": "[1, 165]"}),
+    Change("bins of a pixel", "rtmpose-x-384x288", {"{name: simcc}": "{name: simcc, split: 3.0}"}),
+]  # fmt: skip
+
+#: Any place of model.yml, mostly of models that no other catalogue has.
+OF_ANY_KIND = [
+    Change("whole body on heatmaps", "vitpose-base", {"skeleton: coco-17": "skeleton: coco-wholebody-133"}),
+    Change("PAFs of another grid", "lightweight-openpose-mobilenet-v1", {"[1, 38, 32, 57]": "[1, 38, 64, 114]"}),
+    Change("tags of another grid", "higher-hrnet-w32-human-pose-estimation", {"[1, 17, 256, 256]\n    layout: NCHW\n    role: embeddings": "[1, 17, 128, 128]\n    layout: NCHW\n    role: embeddings"}),
+    Change("people of MultiPose", "movenet-multipose", {"[1, 6, 56]": "[1, 6, 51]"}),
+    Change("skeleton of MultiPose", "movenet-multipose", {"skeleton: coco-17": "skeleton: halpe-26"}),
+    Change("offsets of PoseNet", "posenet-mobilenet-v1", {"[1, -1, -1, 34]": "[1, -1, -1, 17]"}),
+    Change("classes of NanoDet", "nanodet-g", {"[1, 676, 80]": "[1, 676, 81]"}),
+    Change("stride of NanoDet", "nanodet-g", {"[1, 169, 44]": "[1, 676, 44]"}),
+    Change("input of YOLOX", "yolox-s-coco", {"[1, 3, 640, 640]": "[1, 3, 416, 416]"}),
+    Change("input of RTMW", "rtmw-l-384x288", {"[1, 3, 384, 288]": "[1, 3, 256, 192]"}),
+    Change("skeleton of RTMPose", "rtmpose-l-384x288", {"skeleton: coco-17": "skeleton: coco-wholebody-133"}),
+    Change("decoder of RTMO for RTMDet", "rtmdet-nano", {"{name: rtmdet}": "{name: rtmo}"}),
+    Change("decoder of heatmaps for SimCC", "rtmpose-m-384x288", {"{name: simcc}": "{name: heatmap}"}),
+    Change("decoder of embeddings for heatmaps", "hrnet-w32", {"{name: heatmap, convention: quarter}": "{name: associative_embedding}"}),
+    Change("x and y swapped", "rtmpose-l-halpe26", {"role: simcc_x": "role: simcc_0", "role: simcc_y": "role: simcc_x", "simcc_0": "simcc_y"}),
+    Change("labels without a role", "rtmdet-m", {", role: labels": ""}),
+    Change("task of YOLOX", "yolox-nano-coco", {"task_type: detection": "task_type: human_pose_estimation"}),
+    Change("task of RTMO", "rtmo-m", {"task_type: human_pose_estimation": "task_type: detection"}),
+    Change("AP above AP50", "rtmo-l", {"value: 0.748": "value: 0.948"}),
+    Change("AP in percent", "vitpose-plus-base", {"value: 0.770": "value: 77.0"}),
+    Change("AP of another model", "vitpose-plus-large", {"value: 0.786": "value: 0.768"}),
+    Change("detector that finds keypoints", "rtmpose-t-halpe26", {"photo: rtmdet-nano": "photo: rtmo-t"}),
+    Change("detector that is gone", "rtmpose-s-halpe26", {"photo: rtmdet-nano": "photo: rtmdet"}),
+    Change("mean in the order of BGR", "rtmpose-m-halpe26", {MEAN: "mean: [103.53, 116.28, 123.675]"}),
+    Change("mean and scale swapped", "rtmpose-s", {MEAN: "mean: [58.395, 57.12, 57.375]", "scale: [58.395, 57.12, 57.375]": "scale: [123.675, 116.28, 103.53]"}),
+    Change("a digit of the scale", "dwpose-l", {SCALE: "scale: [58.935, 57.12, 57.375]"}),
+    Change("colour of RTMW", "rtmw-l", {"color: RGB": "color: BGR"}),
+    Change("mean of zero to one", "vitpose-plus-small", {MEAN: "mean: [0.485, 0.456, 0.406]"}),
+    Change("no mean", "rtmpose-l", {f"    {MEAN}\n": ""}),
+    Change("BGR for RTMO", "rtmo-t", {"color: BGR": "color: RGB"}),
+    Change("layout of RTMO", "rtmo-s", {"layout: NCHW": "layout: NHWC"}),
+    Change("archive of another model", "rtmpose-m", {"e48f03d0_20230504.zip": "4dba18fc_20230504.zip"}),
+    Change("source of another YOLOX", "yolox-s-coco", {"0.1.1rc0/yolox_s.onnx": "0.1.1rc0/yolox_tiny.onnx"}),
+    Change("checksum of another file", "yolox-tiny-coco", {"checksum: {$type: sha256, value: ": "checksum: {$type: sha256, value: 0"}),
+    Change("license text of another project", "yolox-nano-coco", {"Apache-2.0-YOLOX.txt": "Apache-2.0-ViTPose.txt"}),
+    Change("license that is not listed", "rtmdet-nano", {"spdx: Apache-2.0": "spdx: Apache2"}),
+    Change("license text that is gone", "rtmdet-m", {"Apache-2.0-OpenMMLab.txt": "Apache-2.0-OpenMM.txt"}),
+    Change("skeleton that is gone", "hrnet-w48-384x288", {"skeleton: coco-17": "skeleton: coco-71"}),
+    Change("option of the decoder", "vitpose-base", {"convention: udp": "convention: upd"}),
+    Change("network of another name", "vitpose-plus-base", {"{name: vitpose, width: 768}": "{name: vitposes, width: 768}"}),
+    Change("argument of a network", "vitpose-plus-large", {"width: 1024": "widht: 1024"}),
+    Change("width of a network", "hrnet-w32", {"width: 32}": "width: 48}"}),
+    Change("framework of a checkpoint", "dwpose-l", {"framework: onnx": "framework: tflite"}),
+    Change("size in kB", "yolox-nano-coco", {"size: 36": "size: 3"}),
+    Change("limit of RTMO", "rtmo-m", {"at most 50 people": "at most 500 people"}),
+    Change("paper of another model", "rtmdet-m", {"2212.07784": "2312.07526"}),
+    Change("paper that is not described", "rtmo-l", {"2312.07526": "2312.07562"}),
+    Change("key that is unknown", "rtmpose-x-384x288", {"published:": "publishd:"}),
+    Change("latest release", "yolox-tiny-coco", {"releases/download/0.1.1rc0": "releases/latest/download"}),
+    Change("description of another size", "rtmpose-l-384x288", {"crop of 288x384": "crop of 192x256"}),
+]  # fmt: skip
+
+#: Changes that are right.
+CORRECT = [
+    Change("larger crop", "rtmpose-l", {"[1, 3, 256, 192]": "[1, 3, 384, 288]", X: "simcc_x, shape: [1, 17, 576]", Y: "simcc_y, shape: [1, 17, 768]"}),
+    Change("one bin a pixel", "rtmpose-m", {"{name: simcc}": "{name: simcc, split: 1.0}", X: "simcc_x, shape: [1, 17, 192]", Y: "simcc_y, shape: [1, 17, 256]"}),
+    Change("three bins in two pixels", "rtmpose-s", {"{name: simcc}": "{name: simcc, split: 1.5}", X: "simcc_x, shape: [1, 17, 288]", Y: "simcc_y, shape: [1, 17, 384]"}),
+    Change("any batch", "rtmpose-t", {"[1, 3, 256, 192]": "[-1, 3, 256, 192]", X: "simcc_x, shape: [-1, 17, 384]", Y: "simcc_y, shape: [-1, 17, 512]"}),
+    Change("any number of bins", "rtmpose-m-halpe26", {"[1, 26, 384]": "[1, 26, -1]", "[1, 26, 512]": "[1, 26, -1]"}),
+    Change("AP of the body", "dwpose-l", {WHOLE_BODY: 'COCO val2017, protocol: "17 keypoints of the body"'}),
+    Change("another split of whole bodies", "rtmw-l", {"COCO-WholeBody 1.0 val": "COCO-WholeBody 1.0 test"}),
+    Change("data set of one's own", "rtmw-l-384x288", {"COCO-WholeBody 1.0 val": "our own photos"}),
+    Change("AP on Halpe", "rtmpose-l-halpe26", {"\npublished:\n": '\npublished:\n  accuracy:\n    - {metric: AP, value: 0.6, dataset: Halpe full-body, protocol: "26 keypoints"}\n'}),
+    Change("AP on MPII", "rtmpose-x-384x288", {"dataset: COCO val2017": "dataset: MPII val"}),
+    Change("YOLOX of a wide input", "yolox-s-coco", {"[1, 3, 640, 640]": "[1, 3, 384, 640]", "[1, 8400, 85]": "[1, 5040, 85]"}),
+    Change("YOLOX of people", "yolox-tiny-coco", {CLASSES: "the one class person", "boxes of 80 classes": "boxes of people", "[1, 3549, 85]": "[1, 3549, 6]"}),
+    Change("YOLOX of 365 classes", "yolox-nano-coco", {CLASSES: "Objects365's 365 classes", "of 80 classes": "of 365 classes", "[1, 3549, 85]": "[1, 3549, 370]"}),
+    Change("any number of cells", "yolox-s-coco", {"[1, 8400, 85]": "[1, -1, 85]"}),
+    Change("NanoDet of a smaller input", "nanodet-g", {"[1, 3, 416, 416]": "[1, 3, 320, 320]", "2704": "1600", "676": "400", "[1, 169": "[1, 100"}),
+    Change("NanoDet of eight distances", "nanodet-g", {"44]": "32]"}),
+    Change("RTMO of fixed rows", "rtmo-t", {"[1, -1, 5]": "[1, 50, 5]", "[1, -1, 17, 3]": "[1, 50, 17, 3]"}),
+    Change("RTMO of rows in one output", "rtmo-s", {"[1, -1, 5]": "[1, 50, 5]"}),
+    Change("RTMO of another input", "rtmo-m", {"[1, 3, 640, 640]": "[1, 3, 512, 768]"}),
+    Change("300 queries", "rf-detr-keypoint", {"[1, 100, ": "[1, 300, "}),
+    Change("91 classes", "rf-detr-keypoint", {"[1, 100, 2]": "[1, 100, 91]"}),
+    Change("boxes of fixed rows", "rtmdet-nano", {"[1, -1, 5]": "[1, 100, 5]", "[1, -1]": "[1, 100]"}),
+    Change("boxes of another input", "rtmdet-m", {"[1, 3, 640, 640]": "[1, 3, 320, 320]"}),
+    Change("finer heatmaps", "vitpose-base", {HEATMAPS: "[1, 17, 128, 96]"}),
+    Change("coarser heatmaps", "vitpose-plus-base", {HEATMAPS: "[1, 17, 32, 24]"}),
+    Change("heatmaps with channels last", "vitpose-plus-small", {"[1, 17, 64, 48], layout: NCHW": "[1, 64, 48, 17], layout: NHWC"}),
+    Change("heatmaps without a layout", "vitpose-plus-large", {f"{HEATMAPS}, layout: NCHW": HEATMAPS}),
+    Change("heatmaps of any size", "hrnet-w32", {HEATMAPS: "[1, 17, -1, -1]"}),
+    Change("input of any size", "hrnet-w48-384x288", {"[1, 3, 384, 288]": "[1, 3, -1, -1]", "[1, 17, 96, 72]": "[1, 17, -1, -1]"}),
+    Change("wide OpenPose", "lightweight-openpose-mobilenet-v1", {"[1, 3, 256, 456]": "[1, 3, 368, 656]", "32, 57]": "46, 82]"}),
+    Change("sides that are rounded up", "lightweight-openpose-mobilenet-v1", {"[1, 3, 256, 456]": "[1, 3, 250, 450]"}),
+    Change("square associative embedding", "higher-hrnet-w32-human-pose-estimation", {"[1, 3, 512, 512]": "[1, 3, 640, 640]", "256, 256]": "320, 320]"}),
+    Change("two tags of a cell", "human-pose-estimation-0005", {"[1, 17, 144, 144, 1]": "[1, 17, 144, 144, 2]"}),
+    Change("IR of a larger input", "human-pose-estimation-0006", {"352, 352]": "448, 448]", "176, 176": "224, 224"}),
+    Change("PoseNet of a fixed size", "posenet-mobilenet-v1", {"[1, -1, -1, 3]": "[1, 385, 513, 3]", "[1, -1, -1, ": "[1, 25, 33, "}),
+    Change("lifting of another input", "human-pose-estimation-3d-0001", {"[1, 3, 256, 448]": "[1, 3, 384, 640]", "32, 56]": "48, 80]"}),
+    Change("larger MultiPose", "movenet-multipose", {"usual_size: [256, 352]": "usual_size: [320, 512]"}),
+    Change("detector of another IR", "movenet-singlepose-lightning-int8", {"nanodet-g": "person-detection-retail-0013"}),
+    Change("an order of keys", "person-detection-retail-0013", {"task_type: detection\nframework: dldt": "framework: dldt\ntask_type: detection"}),
+    Change("heatmaps of a variant", "simple_pose_resnet152_v1d", {"384, 288]": "512, 384]", "96, 72]": "128, 96]"}),
+    Change("detector without people", "movenet-lightning", {"photo: nanodet-g": "photo: the whole image"}),
+    Change("tracking", "movenet-thunder", {"photo: nanodet-g": "photo: yolox-tiny-coco"}),
+    Change("another detector", "rtmpose-t-halpe26", {"rtmdet-nano": "yolox-tiny-coco"}),
+    Change("tracking of RTMPose", "rtmpose-s-halpe26", {"video: rtmdet-nano": "video: tracking"}),
+    Change("AP on OCHuman", "rtmpose-l-384x288", {"dataset: COCO val2017": "dataset: OCHuman test"}),
+    Change("other words", "rtmpose-m-384x288", {"Finds the pose of one person": "Estimates the pose of one person"}),
+    Change("AP without flip", "hrnet-w32", {", flip: true": ""}),
+    Change("lower AP", "rtmo-l", {"value: 0.748, AP50: 0.911": "value: 0.740, AP50: 0.909"}),
+    Change("AP50 without AP75", "rtmo-m", {", AP75: 0.79": ""}),
+    Change("no published values of variants", "simple_pose_resnet18_v1b", {"AP50: 0.848, AP75: 0.603, ": ""}),
+    Change("a second mirror", "yolox-s-coco", {"    source: https://github.com": "    source:\n      - https://mirror.invalid/yolox_s.onnx\n      - https://github.com"}),
+    Change("limits", "rtmo-t", {"at most 50 people": "at most 100 people"}),
+    Change("score of the decoder", "rtmo-l", {"{name: rtmo}": "{name: rtmo, min_score: 0.2}"}),
+    Change("overlap of the decoder", "yolox-nano-coco", {"{name: yolox}": "{name: yolox, max_overlap: 0.65}"}),
+    Change("mirrored heatmaps", "vitpose-base", {"shift_flipped: false": "shift_flipped: true"}),
+    Change("colour of the IR", "rtmdet-m", {"color: BGR\n": "color: RGB\n    reverse_input_channels: true\n", "mean: [103.53, 116.28, 123.675]": MEAN, "scale: [57.375, 57.12, 58.395]": SCALE}),
+    Change("mean of one's own", "rtmpose-l-halpe26", {MEAN: "mean: [110.5, 105.25, 98.75]", SCALE: "scale: [61.5, 60.25, 59.75]"}),
+    Change("no preprocessing", "rtmw-l", {f"    {MEAN}\n    {SCALE}\n": ""}),
+    Change("an output that nothing reads", "rtmpose-m-halpe26", {"note: the same of y}": "note: the same of y}\n  - {name: features, shape: [1, 64, 8, 6], layout: NCHW}"}),
+    Change("outputs in another order", "rtmdet-nano", {"  - {name: dets": "  - {name: labels_0", "  - {name: labels,": "  - {name: dets,", "labels_0": "labels", "role: dets": "role: labels_0", "role: labels,": "role: dets,", "role: labels_0": "role: labels", "shape: [1, -1, 5]": "shape: [1, -2]", "shape: [1, -1]": "shape: [1, -1, 5]", "[1, -2]": "[1, -1]"}),
+]  # fmt: skip
+
+#: Other forms of what Open Model Zoo's cards and arguments state: a file, a pattern, and its replacement.
+OTHER_FORMS = [
+    ("model.yml", r"_values=([a-z]*\[[0-9.]+)([],])", r"_values=\g<1>0\2",
+     "Sphereface", "fastseg-large", "googlenet-v2", "mobilenet-v2"),
+    ("model.yml", r"^( *- --input_shape=.*?),(?=[0-9])", r"\1, ",
+     "fastseg-small", "nfnet-f0", "ssd300", "yolo-v4-tf"),
+    ("README.md", r"`([0-9]+), ([0-9]+), ([0-9]+), ([0-9]+)`", r"`\1x\2x\3x\4`",
+     "se-resnet-101", "se-resnext-101", "se-resnet-50", "se-resnet-152"),
+    ("README.md", r"`B, C, H, W`", "`B,C,H,W`",
+     "resnet-18-pytorch", "shufflenet-v2-x1.0", "pspnet-pytorch", "se-resnext-50"),
+    ("README.md", r"^(\| (?:GFLOPs|MParams) *\| *[0-9]+\.[0-9]+)", r"\g<1>0",
+     "ctpn", "f3net", "faceboxes-pytorch", "vehicle-reid-0001"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """Our models without the pages that are drawn."""
+    folder = tmp_path_factory.mktemp("registry")
+    drawn = shutil.ignore_patterns("README.md", "index.md", "card.json", "*.jpg", "*.svg")
+    shutil.copytree(ROOT / "licenses", folder / "licenses")
+    shutil.copytree(ROOT / "models", folder / "models", ignore=drawn)
+    return folder
+
+
+def find_declaration(models: Path, model: str) -> Path:
+    (path,) = models.glob(f"*/{model}/*model.yml")
+    return path
+
+
+def change(models: Path, changes: Sequence[Change]) -> None:
+    for _, model, texts in changes:
+        path = find_declaration(models, model)
+        text = path.read_text("utf-8")
+        for old, new in texts.items():
+            assert old in text, f"nothing to change in {model}: {old}"
+            text = text.replace(old, new)
+        path.write_text(text, "utf-8")
+
+
+def in_rounds(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """The changes in groups with at most one for each model."""
+    left = list(changes)
+    while left:
+        group = {each.model: each for each in reversed(left)}
+        left = [each for each in left if each is not group[each.model]]
+        yield list(group.values())
+
+
+def list_found(registry: Path, folder: Path, changes: Sequence[Change]) -> set[str]:
+    """The titles of the mistakes with an error in their model."""
+    found = set()
+    for number, group in enumerate(in_rounds(changes)):
+        copied = shutil.copytree(registry, folder / str(number)) / "models"
+        change(copied, group)
+        errors = [each for each in check_registry(Registry([copied])) if each.severity == "error"]
+        files = {each.file for each in errors}
+        found |= {
+            each.title for each in group if str(find_declaration(copied, each.model)) in files
+        }
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mistakes", "least"), [(OF_DECODERS, 16), (OF_ANY_KIND, 40)])
+def test_most_mistakes_are_errors_in_their_model(registry, tmp_path, mistakes, least):
+    found = list_found(registry, tmp_path, mistakes)
+    missed = [each.title for each in mistakes if each.title not in found]
+    assert len(found) >= least, missed
+
+
+@pytest.mark.slow
+def test_correct_changes_are_no_findings(registry, tmp_path):
+    for number, group in enumerate(in_rounds(CORRECT)):
+        copied = shutil.copytree(registry, tmp_path / str(number)) / "models"
+        change(copied, group)
+        found = [each.to_row() for each in check_registry(Registry([copied]))]
+        assert found == []
+
+
+@pytest.mark.slow
+def test_another_form_of_a_fact_of_open_model_zoo_is_no_finding(shared, tmp_path):
+    zoo = shutil.copytree(shared / "data" / "omz-2021.4", tmp_path, dirs_exist_ok=True)
+    for file, pattern, replacement, *models in OTHER_FORMS:
+        for model in models:
+            path = zoo / "models" / "public" / model / file
+            text = path.read_text("utf-8")
+            changed, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+            assert count, f"nothing to change in {path}"
+            path.write_text(changed, "utf-8")
+    changed_models = {model for _, _, _, *models in OTHER_FORMS for model in models}
+    found = check_registry(Registry([zoo / "models"]), changed_models)
+    assert [(each.rule, each.model, each.message) for each in found] == []
+
+
+def test_an_unreadable_model_yml_is_one_finding_though_all_cards_are_drawn(tmp_path):
+    shutil.copytree(ROOT / "licenses", tmp_path / "licenses")
+    models = shutil.copytree(ROOT / "models", tmp_path / "models")
+    path = models / "public" / "rtmo-l" / "model.yml"
+    path.write_text(path.read_text("utf-8").replace("framework: onnx", "framework: onxn"), "utf-8")
+    found = [(each.rule, each.file) for each in check_registry(Registry([models]))]
+    assert found == [("readable", str(path))]
