@@ -17,8 +17,8 @@ from posezoo.errors import PosezooError
 from posezoo.ir.model_procs import find_labels
 from posezoo.pose.decoder_type import DecoderType, Shape
 from posezoo.pose.decoders import find_decoder, fit_to_input, resolve_options
-from posezoo.pose.keypoints import SKELETONS, Skeleton
 from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
+from posezoo.spec.skeletons import SKELETONS, Skeleton
 
 #: The section of an IR's rt_info.
 MODEL_INFO = "model_info"
@@ -110,7 +110,9 @@ def _describe_outputs(
     if record.labels:
         info["labels"] = " ".join(record.labels)
         return info
-    return info | _describe_skeleton(SKELETONS.get(spec.skeleton or record.skeleton))
+    return info | _describe_skeleton(
+        decoder.skeleton or SKELETONS.get(spec.skeleton or record.skeleton)
+    )
 
 
 def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -> bool:

@@ -37,6 +37,7 @@ from posezoo.spec.model import (
     SourceFile,
 )
 from posezoo.spec.model_yml import OURS
+from posezoo.spec.skeletons import Skeleton
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
@@ -236,6 +237,11 @@ class ModelView:
         if self.declaration is None:
             return ""
         return self.declaration.skeleton
+
+    @property
+    def own_skeleton(self) -> Skeleton | None:
+        """The skeleton of the registry or of model.yml itself."""
+        return self.declaration.own_skeleton if self.declaration is not None else None
 
     @cached_property
     def is_native(self) -> bool:

@@ -7,7 +7,7 @@ Model Zoo's of 2021.4 and of its newest state. The keys of a file show its form,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ from posezoo.spec.field_types import (
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
 from posezoo.spec.safe_names import case_folded
+from posezoo.spec.skeleton_yml import SKELETON, read_skeleton
+from posezoo.spec.skeletons import FOLDER, Skeleton
 from posezoo.spec.source_files import FILES, SHA384, STEP
 from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
@@ -163,6 +165,11 @@ def _read_license(node: YamlNode) -> model.License:
     return _SPDX_LICENSE.read(node)
 
 
+def _read_skeleton(node: YamlNode) -> str | Skeleton:
+    return WORD.read(node) if node.is_text() else SKELETON.read(node)
+
+
+_SKELETON = FieldType(_read_skeleton, {"anyOf": [WORD.schema, ref("skeleton")]})
 _LICENSE = FieldType(_read_license, {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]})
 _NETWORK_ARGUMENT = FieldType(
     _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
@@ -262,7 +269,7 @@ _SHARED_KEYS = (
     required_key("framework", _ANY_FRAMEWORK),
     required_key("license", _LICENSE, "The license of the weights: {spdx, text}, or a URL."),
     Key("decoder", _named(model.Decoder, SCALAR)),
-    Key("skeleton", WORD),
+    Key("skeleton", _SKELETON, "A name: of a file in skeletons/, or of posezoo's. Or its keys."),
     Key("limits", LINE, "What it cannot do."),
     Key("deprecated", _DEPRECATED),
 )
@@ -401,7 +408,7 @@ def _read_variant(
                 " only"
             )
     top["files"]
-    values = read_keys(top, MODEL_KEYS)
+    values = _read_values(top, MODEL_KEYS, name, path.parents[3 if composite else 2])
     arguments = read_arguments(
         values.pop("model_optimizer_args", None), values.pop("input_info", ())
     )
@@ -427,6 +434,24 @@ def _read_variant(
     )
     _check_references(top, spec)
     return with_darknet_weights(spec)
+
+
+def _read_values(top: YamlMapping, keys: Sequence[Key], name: str, root: Path) -> dict[str, Any]:
+    """The values of the keys; the decoder gets a skeleton that the package does not have: that of
+    model.yml itself, with the name of the model, or that of the registry's root.
+    """
+    values = read_keys(top, keys)
+    skeleton = values.get("skeleton", "")
+    if isinstance(skeleton, Skeleton):
+        skeleton = replace(skeleton, name=name)
+    elif skeleton and (path := root / FOLDER / f"{skeleton}.yml").is_file():
+        skeleton = read_skeleton(path)
+    if not isinstance(skeleton, Skeleton):
+        return values
+    if "decoder" not in values:
+        raise top["skeleton"].make_error("is given without a decoder, which finds its keypoints")
+    decoder = replace(values["decoder"], skeleton=skeleton)
+    return values | {"skeleton": skeleton.name, "decoder": decoder}
 
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
@@ -488,7 +513,7 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
         raise top["stages_order"].make_error(
             "is given in addition to stages: only one of them is allowed"
         )
-    values = read_keys(top, COMPOSITE_KEYS)
+    values = _read_values(top, COMPOSITE_KEYS, name, path.parents[2])
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)
     if stages is None:

@@ -124,6 +124,7 @@ FLAGS = (
         "--checkpoint FILE",
         "your own weights for one of posezoo's networks, instead of the model's",
     ),
+    "skeleton",
     Flag(
         "--model_name M",
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
@@ -148,6 +149,9 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
         chosen = _choose_model(args, context)
+        if args.checkpoint is not None and chosen.model is not None:
+            for warning in chosen.model.warnings:
+                console.warn(warning)
         dataset = read_dataset(args, keypoints=not chosen.finds_boxes)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
@@ -184,6 +188,8 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
         args.parser.error("--model_name requires --checkpoint")
+    if args.skeleton and args.checkpoint is None and not args.model.endswith(SUFFIX):
+        args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     if args.checkpoint is not None and args.model.endswith(SUFFIX):
         args.parser.error("--checkpoint requires a model or network, not an IR")
 
@@ -198,7 +204,10 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     if args.checkpoint is None:
         model = context.registry.find(args.model)
     else:
-        model = flags.model_with_checkpoint(context.registry, args.model, args.checkpoint, name)
+        skeleton = flags.skeleton_from_args(args)
+        model = flags.model_with_checkpoint(
+            context.registry, args.model, args.checkpoint, name, skeleton
+        )
     return EvaluatedModel(
         model,
         None,
@@ -220,6 +229,7 @@ def _load_options(args: argparse.Namespace, context: Context) -> LoadOptions:
         target_size=args.height or args.short_side,
         flip=args.flip,
         scales=args.scales,
+        skeleton=flags.skeleton_from_args(args),
     )
 
 

@@ -210,11 +210,12 @@ def skeleton_maps(view: ModelView) -> Violations:
 
 def _describe_other_skeleton(view: ModelView, skeleton: str) -> str:
     """Which output does not have the sizes of a skeleton; empty if all have."""
-    from posezoo.pose.keypoints import SKELETONS
+    from posezoo.spec.skeletons import SKELETONS
 
-    if skeleton not in SKELETONS:
+    record = view.own_skeleton or SKELETONS.get(skeleton)
+    if record is None:
         return ""  # another rule reports it
-    count = len(SKELETONS[skeleton].keypoints)
+    count = len(record.keypoints)
     outputs = [output for variant in view.variants for output in variant.outputs]
     measurable = [output for output in outputs if output.role in _ROLE_SIZES]
     if view.entry.composite and count and not measurable:

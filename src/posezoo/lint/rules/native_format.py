@@ -118,9 +118,9 @@ def known_skeleton(view: ModelView) -> Violations:
     name = view.skeleton
     if not name:
         return
-    from posezoo.pose.keypoints import SKELETONS  # imports NumPy, which most registries do not need
+    from posezoo.spec.skeletons import SKELETONS
 
-    if name not in SKELETONS:
+    if name not in SKELETONS and view.own_skeleton is None:
         names = ", ".join(SKELETONS)
         message = f"skeleton: no skeleton is called {name}; the skeletons: {names}"
         yield view.declared("skeleton", message, name, names)
