@@ -21,7 +21,8 @@ from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
 from posezoo.resolve.stage_context import Context
 from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, Precision
-from posezoo.spec.skeletons import Skeleton, find_skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import find_skeleton
 
 if TYPE_CHECKING:
     from torch import nn

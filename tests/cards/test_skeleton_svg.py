@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from posezoo.cards.skeleton_svg import keypoint_positions, render_skeleton
-from posezoo.spec.skeletons import SKELETONS, Skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -15,6 +15,7 @@ from posezoo.pose.keypoints import (
     Pose,
     Skeleton,
     bounding_box,
+    coco_order,
     create_poses,
     from_pixel_indices,
     pose_similarity,
@@ -58,17 +59,17 @@ def test_limbs_are_the_same_on_both_sides(name):
 
 def test_coco_keypoints_are_found_by_their_names():
     coco, blazepose = SKELETONS["coco-17"], SKELETONS["blazepose-33"]
-    assert blazepose.coco is not None
-    assert tuple(blazepose.keypoints[place] for place in blazepose.coco) == coco.keypoints
+    assert coco_order(blazepose) is not None
+    assert tuple(blazepose.keypoints[place] for place in coco_order(blazepose)) == coco.keypoints
     assert len(coco.sigmas) == 17 and sum(coco.sigmas) == pytest.approx(1.138)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH_KEYPOINTS if name != "crowdpose-14"])
 def test_every_skeleton_holds_cocos_keypoints_by_their_names(name):
     skeleton = SKELETONS[name]
-    assert skeleton.coco is not None
+    assert coco_order(skeleton) is not None
     assert (
-        tuple(skeleton.keypoints[place] for place in skeleton.coco)
+        tuple(skeleton.keypoints[place] for place in coco_order(skeleton))
         == SKELETONS["coco-17"].keypoints
     )
 
@@ -78,7 +79,7 @@ def test_spreads_are_cocos_wherever_a_skeleton_stands():
     for name in ("openpose-18", "panoptic-19"):
         skeleton = SKELETONS[name]
         assert len(skeleton.sigmas) == len(skeleton.keypoints)
-        assert tuple(skeleton.sigmas[place] for place in skeleton.coco or ()) == coco.sigmas
+        assert tuple(skeleton.sigmas[place] for place in coco_order(skeleton) or ()) == coco.sigmas
     assert SKELETONS["openpose-18"].sigmas[1] == 0.079  # CrowdPose's neck
     for name in ("halpe-26", "coco-wholebody-133"):
         assert SKELETONS[name].sigmas[:17] == coco.sigmas
@@ -97,7 +98,7 @@ def test_the_sets_of_2026_have_the_published_sigmas_and_flips():
         and sorted(face) == list(range(23, 91))
     )
     assert SKELETONS["coco-wholebody-133"].flip_order[91:112] == tuple(range(112, 133))
-    assert SKELETONS["crowdpose-14"].coco is None
+    assert coco_order(SKELETONS["crowdpose-14"]) is None
 
 
 def test_a_skeleton_of_any_number_of_keypoints_has_a_name():
@@ -153,7 +154,7 @@ def test_a_pose_becomes_a_coco_result():
     result = pose.to_coco(image_id=785)
     assert result["image_id"] == 785 and result["category_id"] == 1 and result["score"] == 0.9
     assert len(result["keypoints"]) == 51
-    places = SKELETONS["blazepose-33"].coco or ()
+    places = coco_order(SKELETONS["blazepose-33"]) or ()
     assert len(places) == 17
     for number, place in enumerate(places):
         x, y, score = pose.keypoints[place].tolist()

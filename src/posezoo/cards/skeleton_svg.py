@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import cmath
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from posezoo.pose.keypoints import keypoint_color
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 #: Positions of the keypoints of all skeletons in pixels: faces and hands are beside the person.
 _POSITIONS: Mapping[str, tuple[int, int]] = json.loads(
@@ -92,13 +92,8 @@ def keypoint_positions(skeleton: Skeleton) -> list[tuple[int, int]]:
     names = skeleton.keypoints
     if _POSITIONS.keys() >= set(names):
         return [_POSITIONS[name] for name in names]
-    positions = []
-    for place in range(len(names)):
-        angle = 2 * math.pi * place / len(names)
-        across = math.sin(angle)
-        down = math.cos(angle)
-        positions.append((round(_MIDDLE + _REACH * across), round(_HEIGHT / 2 - _REACH * down)))
-    return positions
+    points = (cmath.rect(_REACH, 2 * cmath.pi * place / len(names)) for place in range(len(names)))
+    return [(round(_MIDDLE + each.imag), round(_MIDDLE - each.real)) for each in points]
 
 
 def keypoint_side(keypoint: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
-    from posezoo.spec.skeletons import Skeleton
+    from posezoo.spec.skeleton import Skeleton
     from posezoo.video.frame_publishers import MqttTopic
     from posezoo.video.video_options import VideoOptions
 
@@ -666,10 +667,14 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
 
 
 def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
-    """The skeleton of ``--skeleton``; None if it is not given."""
+    """The skeleton of ``--skeleton``; None if it is not given. It must come with a file."""
+    if not args.skeleton:
+        return None
     from posezoo.spec.skeletons import find_skeleton
 
-    return find_skeleton(args.skeleton) if args.skeleton else None
+    if args.checkpoint is None and not os.path.isfile(args.model or ""):
+        args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
+    return find_skeleton(args.skeleton)
 
 
 def model_with_checkpoint(

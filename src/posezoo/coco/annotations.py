@@ -27,7 +27,8 @@ from posezoo.coco.coco_dataset import (
 )
 from posezoo.errors import DatasetError, os_reason
 from posezoo.pose.keypoints import WHOLE_BODY
-from posezoo.spec.skeletons import SKELETONS, Skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 #: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
 #: crowdposetools).
@@ -174,13 +175,7 @@ class _AnnotationParser:
         sigmas = entry.get("sigmas") or ()
         if sigmas:  # not COCO's, but that of other data sets, such as mmpose's
             sigmas = self._numbers(sigmas, len(names), f"{where}.sigmas")
-        numbers = range(1, len(names) + 1)
-        lines = entry.get("skeleton")
-        limbs = []
-        for limb in lines if isinstance(lines, list) else ():
-            if isinstance(limb, list) and len(limb) == 2 and all(end in numbers for end in limb):
-                limbs.append((limb[0] - 1, limb[1] - 1))
-        skeleton = Skeleton("", tuple(names), limbs=tuple(limbs), sigmas=tuple(sigmas))
+        skeleton = Skeleton("", tuple(names), sigmas=tuple(sigmas))
         return _Category(number, str(entry.get("name", "")), skeleton)
 
     def read_annotations(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 #: x0, y0, x1, y1 in image pixels, and the score, 0..1.
 CocoBox = tuple[float, float, float, float, float]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Floats, Pose, from_pixel_indices
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, PublishedMetrics
-from posezoo.spec.skeletons import SKELETONS, Skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 
 @dataclass(slots=True)
@@ -123,7 +124,10 @@ class EvaluationReport:
         """Write the worst images: the ground truth on the left, the predictions on the right."""
         for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
             old.unlink(missing_ok=True)
-        pose_of = partial(_pose, _shown_skeleton(self.protocol, self.result.dataset))
+        dataset = self.result.dataset
+        if self.protocol.of_boxes:
+            dataset = replace(dataset, keypoints=())
+        pose_of = partial(_pose, dataset)
         for number, score in enumerate(worst_images(self.result.image_scores, count), 1):
             annotated = [
                 pose_of(person.keypoints, person.corner_box[:4], 1.0)
@@ -144,29 +148,21 @@ class EvaluationReport:
         self.files["worst"] = str(folder / "worst")
 
 
-def _shown_skeleton(
-    protocol: EvaluationProtocol, dataset: CocoDataset
-) -> tuple[Skeleton, list[int]]:
-    """The skeleton in which results are drawn, and the index there of each annotated keypoint: that
-    of the model or COCO's, if it has them all, else that of the annotations; a box without any.
-    """
-    names = () if protocol.of_boxes else dataset.keypoints
-    annotated = dataset.skeleton or SKELETONS["box"]
-    for skeleton in (SKELETONS["box"], protocol.estimator.model.own_skeleton, SKELETONS["coco-17"]):
-        if skeleton is not None and set(names) <= set(skeleton.keypoints):
-            return skeleton, list(map(skeleton.keypoints.index, names))
-    return annotated, list(range(len(annotated.keypoints)))
-
-
 def _pose(
-    shown: tuple[Skeleton, list[int]],
+    dataset: CocoDataset,
     keypoints: Any,
     box: tuple[float, float, float, float],
     score: float,
 ) -> Pose:
-    """A pose to draw."""
-    skeleton, places = shown
+    """A pose to draw: the named keypoints in COCO's skeleton, or in the model's or annotations' own
+    if COCO lacks some; only a box if there are no names.
+    """
+    names = dataset.keypoints
+    skeleton = SKELETONS["coco-17" if names else "box"]
+    if not set(names) <= set(skeleton.keypoints):
+        skeleton = dataset.skeleton or Skeleton("", names)
     points: Floats = np.zeros((len(skeleton.keypoints), 3), np.float32)
-    points[places] = from_pixel_indices(keypoints)[: len(places)]
+    for name, point in zip(names, from_pixel_indices(keypoints), strict=False):
+        points[skeleton.keypoints.index(name)] = point
     points[:, 2] = points[:, 2].clip(0, 1)  # COCO marks an annotated visible keypoint with 2
     return Pose(points, skeleton.name, score, box, own_skeleton=skeleton)

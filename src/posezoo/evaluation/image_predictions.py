@@ -27,7 +27,7 @@ from posezoo.files.file_lock import exclusive
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_atomically, write_error
 from posezoo.pose.keypoints import Pose, Pose3D, to_pixel_indices
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
 

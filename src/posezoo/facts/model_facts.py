@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from posezoo.measured import Measurement
     from posezoo.pose.decoder_type import DecoderType
     from posezoo.registry import Registry, Selection
-    from posezoo.spec.skeletons import Skeleton
+    from posezoo.spec.skeleton import Skeleton
 
 Model = ModelSpec | CompositeSpec
 ItemT = TypeVar("ItemT")

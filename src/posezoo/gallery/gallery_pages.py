@@ -38,7 +38,7 @@ from posezoo.gallery.templates import SCRIPTS, render_page, to_data_address, to_
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.resolve.people import people_from
 from posezoo.spec.model import Input, ModelSpec, PublishedAccuracy, SourceFile
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 NAME = "index.html"
 #: The page with the pictures of all models.

@@ -18,7 +18,8 @@ from posezoo.ir.model_procs import find_labels
 from posezoo.pose.decoder_type import DecoderType, Shape
 from posezoo.pose.decoders import find_decoder, fit_to_input, resolve_options
 from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
-from posezoo.spec.skeletons import SKELETONS, Skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 #: The section of an IR's rt_info.
 MODEL_INFO = "model_info"

@@ -37,7 +37,7 @@ from posezoo.spec.model import (
     SourceFile,
 )
 from posezoo.spec.model_yml import OURS
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.

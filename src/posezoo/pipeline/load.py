@@ -33,7 +33,8 @@ from posezoo.settings import (
     user_folder,
 )
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, ModelSpec, People, Precision
-from posezoo.spec.skeletons import UNKNOWN, Skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import UNKNOWN
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
@@ -271,7 +272,7 @@ def require_decodable(model: Model) -> None:
     Raises:
         InferenceError: their number of keypoints fits no decoder, as a warning says.
     """
-    if model.decoder is None and isinstance(model, ModelSpec) and model.network and model.warnings:
+    if isinstance(model, ModelSpec) and model.network and not model.decoder and model.warnings:
         raise InferenceError(model.warnings[-1])
 
 
@@ -448,8 +449,7 @@ def describe_assumed_skeleton(model: Model, found: Iterable[Skeleton]) -> str:
         count = len(skeleton.keypoints)
         if skeleton.name.startswith(UNKNOWN):
             return f"the {count} keypoints are numbered, and drawn as points"
-        is_usual = skeleton.name in ("box", "coco-17")
-        if not (model.skeleton or is_usual) or (skeleton == model.own_skeleton and model.warnings):
+        if not model.skeleton and skeleton.name not in ("box", "coco-17"):
             return f"{count} keypoints are taken for {skeleton.name}"
     return ""
 

@@ -16,7 +16,8 @@ import numpy as np
 from posezoo.errors import InferenceError, import_cv2
 from posezoo.pose.keypoints import Floats, flip_order_of
 from posezoo.pose.letterbox import Size
-from posezoo.spec.skeletons import SKELETONS, Skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -14,7 +14,7 @@ from posezoo.pose.augmentation_merge import AugmentedOutputs
 from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 #: Output arrays by role.
 Maps = Mapping[str, Floats]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posezoo.errors import ImageError, import_cv2
 from posezoo.pose.keypoints import MIN_SCORE, Color, Pose, keypoint_color
 from posezoo.pose.letterbox import Image
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 # OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
 _SHIFT = 4

@@ -39,7 +39,8 @@ from posezoo.pose.top_down import (
     crop_blank,
     crop_stretch,
 )
-from posezoo.spec.skeletons import Skeleton, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 
 @dataclass(frozen=True, slots=True)

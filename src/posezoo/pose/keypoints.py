@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, PosezooError
-from posezoo.spec.skeletons import SKELETONS, Skeleton, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
 Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
@@ -41,6 +42,15 @@ def keypoint_color(keypoint: str) -> Color:
 
 
 @cache
+def coco_order(skeleton: Skeleton) -> list[int] | None:
+    """The index of each of COCO's 17 keypoints in a skeleton; None if some are missing."""
+    wanted = SKELETONS["coco-17"].keypoints
+    if not set(wanted) <= set(skeleton.keypoints):
+        return None
+    return list(map(skeleton.keypoints.index, wanted))
+
+
+@cache
 def _coco_sigmas() -> dict[str, float]:
     """COCO's sigmas by joint, and those of the neck and the pelvis, which COCO does not have."""
     skeleton = SKELETONS["panoptic-19"]
@@ -62,25 +72,20 @@ WHOLE_BODY = "coco-wholebody-133"
 
 
 def sigmas_of(keypoints: Sequence[str], declared: Skeleton | None = None) -> list[float | None]:
-    """The sigmas of keypoints: those that a skeleton declares, else those of the package's skeleton
-    that has just these, in this order, else COCO's by the names of the joints; None if one is
-    unknown.
+    """The sigmas of keypoints by their names: those that a skeleton declares, else those of the
+    package's skeleton with as many, else COCO's by the joints; None if one is unknown.
     """
-    known = SKELETONS[skeleton_of(len(keypoints))]
-    if known.keypoints != tuple(keypoints):
-        known = SKELETONS["box"]
     sigmas: dict[str, float] = {}
-    for skeleton in filter(None, (known, declared)):
-        if skeleton.sigmas:
+    for skeleton in (SKELETONS[skeleton_of(len(keypoints))], declared):
+        if skeleton is not None and skeleton.sigmas:
             sigmas |= zip(skeleton.keypoints, skeleton.sigmas, strict=True)
     return [sigmas.get(name) or keypoint_sigma(name) for name in keypoints]
 
 
+@cache
 def usual_sigmas(skeleton: Skeleton) -> list[float]:
     """The sigma of each keypoint; ``USUAL_SIGMA`` if it is unknown."""
-    return list(skeleton.sigmas) or [
-        keypoint_sigma(name) or USUAL_SIGMA for name in skeleton.keypoints
-    ]
+    return [sigma or USUAL_SIGMA for sigma in sigmas_of(skeleton.keypoints, skeleton)]
 
 
 def flip_order_of(count: int, skeleton: Skeleton | None) -> list[int]:
@@ -167,14 +172,14 @@ class Pose:
         Raises:
             PosezooError: the skeleton lacks some of them.
         """
-        order = self.layout.coco
+        order = coco_order(self.layout)
         if order is None:
             raise PosezooError(
                 f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's"
                 " keypoints",
                 hint="to_json() writes any skeleton",
             )
-        return self.keypoints[list(order)]
+        return self.keypoints[order]
 
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
         """An entry of a COCO file of keypoint results.
@@ -184,7 +189,7 @@ class Pose:
         one, and ``image_id`` if it is given. If the skeleton lacks some of COCO's keypoints, the
         list has all of its own, in their order.
         """
-        points = self.keypoints if self.layout.coco is None else self.coco_keypoints()
+        points = self.keypoints if coco_order(self.layout) is None else self.coco_keypoints()
         result = {
             "category_id": category_id,
             "keypoints": to_pixel_indices(points).ravel().tolist(),
@@ -343,7 +348,7 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
         PosezooError: the skeletons differ, and one lacks some of COCO's keypoints.
     """
     skeleton = one.layout
-    if skeleton.coco is None and skeleton.keypoints and other.skeleton == one.skeleton:
+    if coco_order(skeleton) is None and skeleton.keypoints and other.skeleton == one.skeleton:
         first = one.keypoints[:, :2]
         second = other.keypoints[:, :2]
     else:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 #: The number of samples of the field for a limb, and how many of them must agree.
 SAMPLES = 10

@@ -44,7 +44,8 @@ from posezoo.pose.limbs import (
     require_channels,
 )
 from posezoo.pose.peaks import find_peaks, locate_peaks, upsample
-from posezoo.spec.skeletons import SKELETONS, Skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 SKELETON = "openpose-18"
 

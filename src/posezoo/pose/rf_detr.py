@@ -22,7 +22,8 @@ from posezoo.pose.decoder_type import (
 )
 from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import Size
-from posezoo.spec.skeletons import Skeleton, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 #: The class of people, the first one.
 PERSON = 0

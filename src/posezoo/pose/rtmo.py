@@ -24,7 +24,8 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.rtmdet import are_boxes, find_rows
-from posezoo.spec.skeletons import Skeleton, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 SKELETON = "coco-17"
 JOINTS = 17

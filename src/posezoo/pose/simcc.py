@@ -26,7 +26,8 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_affine
-from posezoo.spec.skeletons import Skeleton, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from posezoo.pose.assignment import solve_assignment
 from posezoo.pose.decoder_type import check_counts, check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 #: Of COCO's keypoints: head, trunk, then limbs: the joints with the most reliable tags come first.
 JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)

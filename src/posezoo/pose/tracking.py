@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posezoo.pose.assignment import solve_assignment
 from posezoo.pose.keypoints import USUAL_SIGMA, Pose, usual_sigmas
 from posezoo.pose.smoothing import PoseFilter, smooth_poses
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 

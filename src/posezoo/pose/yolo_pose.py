@@ -25,7 +25,8 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import find_best_boxes
-from posezoo.spec.skeletons import Skeleton, known_counts, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import known_counts, skeleton_of
 
 #: The numbers of a row before its scores, which are the box; and, with the suppression of
 #: overlapping people in the network, before its keypoints: the box, the score and the class.

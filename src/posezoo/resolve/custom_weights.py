@@ -35,7 +35,8 @@ from posezoo.spec.model import (
     with_skeleton,
 )
 from posezoo.spec.safe_names import explain_invalid_model_name
-from posezoo.spec.skeletons import SKELETONS, UNKNOWN, Skeleton, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS, UNKNOWN, skeleton_of
 
 PortT = TypeVar("PortT", Input, Output)
 
@@ -200,25 +201,24 @@ def _with_keypoints(
     decoder = model.decoder or (Decoder(usual) if usual else None)
     model = replace(model, decoder=decoder, skeleton="", model_info={})
     count = _keypoint_count(arguments)
-    takes_skeleton = decoder is not None and find_decoder(decoder.name).takes_skeleton
+    if decoder is None or not count or not find_decoder(decoder.name).takes_skeleton:
+        if skeleton is not None:
+            problem = f"{model.name}: its outputs are not decoded to the keypoints of a skeleton"
+            raise ConversionError(problem, hint="leave out --skeleton")
+        return replace(model, decoder=None)
     if skeleton is not None:
-        if not takes_skeleton or not count:
-            raise ConversionError(
-                f"{model.name}: its outputs are not decoded to the keypoints of a skeleton",
-                hint="leave out --skeleton",
-            )
         model = with_skeleton(model, skeleton)
         require_fitting_skeleton(model, arguments)
         return model
-    name = skeleton_of(count)
-    problem = f"no skeleton is declared, so its {count} keypoints are taken for {name}"
-    if name.startswith(UNKNOWN):
-        problem = f"no skeleton is declared, so its {count} keypoints are numbered"
-    if decoder is None or not takes_skeleton or decoder.name == "openpose":
+    assumed = SKELETONS[skeleton_of(count)]
+    so = f"keypoints are taken for {assumed.name}"
+    if assumed.name.startswith(UNKNOWN):
+        so = "keypoints are only numbered"
+    if decoder.name == "openpose":
+        so = "keypoints cannot be decoded: their limbs are unknown"
         model = replace(model, decoder=None)
-        problem = "without a skeleton and its fields, no decoder takes its outputs"
-    warning = f"{model.name}: {problem}; --skeleton FILE declares one"
-    return replace(with_skeleton(model, SKELETONS[name]), warnings=(warning,))
+    warning = f"{model.name}: its {count} {so}; --skeleton FILE declares a skeleton"
+    return replace(with_skeleton(model, assumed), warnings=(warning,))
 
 
 def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:

@@ -45,7 +45,8 @@ def resolve_model(
         InferenceError: the model's own skeleton does not fit its network.
     """
     spec = with_known_network(spec)
-    require_fitting_skeleton(spec)
+    if spec.own_skeleton is not None:
+        require_fitting_skeleton(spec)
     if inputs is not None and inputs != InputOptions():
         spec = with_inputs(
             spec,

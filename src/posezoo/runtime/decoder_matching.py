@@ -25,7 +25,7 @@ from posezoo.spec.model import (
     Output,
     with_skeleton,
 )
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 #: The license of Ultralytics' weights, and of what its users train from them.
 AGPL = "AGPL-3.0-only"

@@ -23,7 +23,8 @@ from posezoo.runtime.graph import Graph, Preprocessing, format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model
-from posezoo.spec.skeletons import SKELETONS, Skeleton, skeleton_of
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
 
 @dataclass(frozen=True, slots=True)

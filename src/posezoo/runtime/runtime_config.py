@@ -11,7 +11,7 @@ from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.decoders import Option
 from posezoo.runtime.graph import Preprocessing
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 
 # OpenVINO's plug-ins that distribute work to real devices.
 VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")

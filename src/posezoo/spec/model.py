@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from posezoo.plugins import installed
 
 if TYPE_CHECKING:
-    from posezoo.spec.skeletons import Skeleton
+    from posezoo.spec.skeleton import Skeleton
 
 
 class _StrEnum(str, Enum):

@@ -7,7 +7,7 @@ Model Zoo's of 2021.4 and of its newest state. The keys of a file show its form,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,9 @@ from posezoo.spec.field_types import (
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
 from posezoo.spec.safe_names import case_folded
+from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeleton_yml import SKELETON, read_skeleton
-from posezoo.spec.skeletons import FOLDER, Skeleton
+from posezoo.spec.skeletons import FOLDER
 from posezoo.spec.source_files import FILES, SHA384, STEP
 from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
@@ -166,7 +167,18 @@ def _read_license(node: YamlNode) -> model.License:
 
 
 def _read_skeleton(node: YamlNode) -> str | Skeleton:
-    return WORD.read(node) if node.is_text() else SKELETON.read(node)
+    """The skeleton in model.yml itself, which gets the name of the model, or in a file of the
+    registry; else the name of one of the package.
+    """
+    path = Path(node.file)
+    if not isinstance(node.value, str):
+        return replace(SKELETON.read(node), name=path.parent.name)
+    name = WORD.read(node)
+    for root in path.parents[2:4]:  # a part of a composite lies deeper
+        own = root / FOLDER / f"{name}.yml"
+        if own.is_file():
+            return read_skeleton(own)
+    return name
 
 
 _SKELETON = FieldType(_read_skeleton, {"anyOf": [WORD.schema, ref("skeleton")]})
@@ -408,7 +420,9 @@ def _read_variant(
                 " only"
             )
     top["files"]
-    values = _read_values(top, MODEL_KEYS, name, path.parents[3 if composite else 2])
+    values = read_keys(top, MODEL_KEYS)
+    if isinstance(values.get("skeleton"), Skeleton):
+        _give_to_decoder(values, top["skeleton"])
     arguments = read_arguments(
         values.pop("model_optimizer_args", None), values.pop("input_info", ())
     )
@@ -436,22 +450,13 @@ def _read_variant(
     return with_darknet_weights(spec)
 
 
-def _read_values(top: YamlMapping, keys: Sequence[Key], name: str, root: Path) -> dict[str, Any]:
-    """The values of the keys; the decoder gets a skeleton that the package does not have: that of
-    model.yml itself, with the name of the model, or that of the registry's root.
-    """
-    values = read_keys(top, keys)
-    skeleton = values.get("skeleton", "")
-    if isinstance(skeleton, Skeleton):
-        skeleton = replace(skeleton, name=name)
-    elif skeleton and (path := root / FOLDER / f"{skeleton}.yml").is_file():
-        skeleton = read_skeleton(path)
-    if not isinstance(skeleton, Skeleton):
-        return values
+def _give_to_decoder(values: dict[str, Any], node: YamlNode) -> None:
+    """Give the decoder the skeleton that the package does not have."""
+    skeleton = values["skeleton"]
     if "decoder" not in values:
-        raise top["skeleton"].make_error("is given without a decoder, which finds its keypoints")
-    decoder = replace(values["decoder"], skeleton=skeleton)
-    return values | {"skeleton": skeleton.name, "decoder": decoder}
+        raise node.make_error("is given without a decoder, which finds its keypoints")
+    values["decoder"] = replace(values["decoder"], skeleton=skeleton)
+    values["skeleton"] = skeleton.name
 
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
@@ -513,7 +518,9 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
         raise top["stages_order"].make_error(
             "is given in addition to stages: only one of them is allowed"
         )
-    values = _read_values(top, COMPOSITE_KEYS, name, path.parents[2])
+    values = read_keys(top, COMPOSITE_KEYS)
+    if isinstance(values.get("skeleton"), Skeleton):
+        _give_to_decoder(values, top["skeleton"])
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)
     if stages is None:

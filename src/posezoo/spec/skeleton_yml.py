@@ -22,7 +22,7 @@ from posezoo.spec.field_types import (
     required_key,
 )
 from posezoo.spec.safe_names import explain_invalid_model_name
-from posezoo.spec.skeletons import LimbField, Skeleton
+from posezoo.spec.skeleton import LimbField, Skeleton
 from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml
 
 
@@ -47,7 +47,7 @@ def _keys(joint: FieldType[Any]) -> tuple[Key, ...]:
         LimbField,
         required_key("limb", pair, "Where it starts and ends."),
         required_key("channel", integer(0, 10_000), "The first of its two channels."),
-        Key("length", positive(1.0), "Relative to the body's height; of all limbs, or of none."),
+        Key("length", positive(1.0), "Relative to the body's height; used if all limbs have one."),
     )
     return (
         _KEYPOINTS,
@@ -73,16 +73,13 @@ def _read(node: YamlNode) -> Skeleton:
     if sigmas and len(sigmas) != len(keypoints):
         problem = f"expected {len(keypoints)} numbers, one for each keypoint, got {len(sigmas)}"
         raise node.as_mapping()["sigmas"].make_error(problem)
-    fields = values.get("fields", ())
-    if len({bool(field.length) for field in fields}) > 1:
-        raise node.as_mapping()["fields"].make_error("give the length of all limbs, or of none")
     return Skeleton(
         "",
         keypoints,
         limbs=tuple(limbs),
         flip_pairs=tuple(partners.items()),
         sigmas=sigmas,
-        fields=fields,
+        fields=values.get("fields", ()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
 from operator import attrgetter
@@ -13,11 +13,10 @@ from posezoo.errors import DiskError, ImageError, OutputError, PosezooError
 from posezoo.files.staging import staging_dir
 from posezoo.images import read_image, write_image
 from posezoo.pose.drawing import draw
-from posezoo.pose.keypoints import Pose
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.spec.model import TRACKING
-from posezoo.spec.skeletons import Skeleton
+from posezoo.spec.skeleton import Skeleton
 from posezoo.video.frame_outputs import JsonListWriter, frame_to_json, open_output
 from posezoo.video.frame_publishers import FramePublisher
 from posezoo.video.frame_rate import StepTimer
@@ -105,15 +104,12 @@ class InputRunner:
             if self.ended_by is None:
                 self._run_on_video(video)
 
-    def _note_skeletons(self, poses: Sequence[Pose]) -> None:
-        self.skeletons.update(pose.layout for pose in poses)
-
     def _run_on_image(self, image: ImageInput) -> None:
         with self._timer.time_step("read images"):
             pixels = read_image(image.path)
         with self._timer.time_step("find poses"):
             poses = self._estimator(pixels)
-        self._note_skeletons(poses)
+        self.skeletons |= {pose.layout for pose in poses}
         target = self._names.output_path(image.path)
         with self._timer.time_step("draw and write"):
             write_image(target, draw(pixels, poses, min_score=self._min_score, in_place=True))
@@ -153,7 +149,7 @@ class InputRunner:
                 )
                 with closing(results):
                     for frame, poses in results:
-                        self._note_skeletons(poses)
+                        self.skeletons |= {pose.layout for pose in poses}
                         self._publish(source, frame, poses)
                         written.append(frame_to_json(frame, poses))
                         output.write(

@@ -149,9 +149,6 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
         chosen = _choose_model(args, context)
-        if args.checkpoint is not None and chosen.model is not None:
-            for warning in chosen.model.warnings:
-                console.warn(warning)
         dataset = read_dataset(args, keypoints=not chosen.finds_boxes)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
@@ -188,8 +185,6 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
         args.parser.error("--model_name requires --checkpoint")
-    if args.skeleton and args.checkpoint is None and not args.model.endswith(SUFFIX):
-        args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     if args.checkpoint is not None and args.model.endswith(SUFFIX):
         args.parser.error("--checkpoint requires a model or network, not an IR")
 

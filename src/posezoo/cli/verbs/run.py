@@ -106,8 +106,6 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
         failures = _Failures(console)
         chosen = _choose_model(args, context)
-        if args.skeleton and chosen.checkpoint is chosen.xml is None:
-            args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
         _require_runnable(chosen, args.detector, context)
         if args.input:
             inputs = _open_inputs(args, context, stack, failures)

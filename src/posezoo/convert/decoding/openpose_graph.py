@@ -34,6 +34,10 @@ from posezoo.spec.skeletons import SKELETONS
 #: How often the starts and ends of limbs exchange messages in ``_match``.
 ROUNDS = 20
 
+# The first 17 of OpenPose's limbs are a tree whose root is the neck, here level by level, which are
+# joined at once. The others end at an ear that the tree also reaches.
+_LEVELS = ((0, 1, 6, 9, 12), (2, 4, 7, 10, 13, 15), (3, 5, 8, 11, 14, 16))
+
 
 def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> tuple[Any, Any]:
     """The people, as ``append_decoder`` says; at most P.
@@ -63,7 +67,7 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
         ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1)
     )
     is_unique = is_candidate * to_float(ops.equal(in_row + in_column, constant(2)))
-    labels = _label(is_unique, table)
+    labels = _label(is_unique, table, is_usual=options.skeleton is None)
     heights, is_known = _person_heights(labels, is_unique, length, is_peak, table=table)
     weights = _weigh(affinity, length, heights, is_known, cell=cell, table=table)
     is_best = _match(ops.relu(weights) * (is_candidate - is_unique))
@@ -205,15 +209,15 @@ def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> tu
     return span, ops.convert(samples, "i32")
 
 
-def _label(is_limb: Any, table: LimbTable) -> Any:
+def _label(is_limb: Any, table: LimbTable, *, is_usual: bool) -> Any:
     """(K, P): the group of each peak if these limbs are joined: the index of one of the group's
     peaks.
     """
     indices = np.arange(table.joints * is_limb.shape[1], dtype=np.float32)
     indices = indices.reshape(table.joints, -1)
     labels = constant(indices)
-    levels, others = _tree_of(table)
-    for level in levels:
+    levels = _LEVELS if is_usual else ()
+    for level in map(list, levels):
         ends = table.ends[level]
         here = take(is_limb, level, 0)
         start_labels = take(labels, table.starts[level], 0)
@@ -221,36 +225,9 @@ def _label(is_limb: Any, table: LimbTable) -> Any:
         is_alone = constant(1) - ops.reduce_sum(here, integers([1]))
         new = ops.reduce_sum(given, integers([1])) + is_alone * constant(indices[ends])
         labels = ops.scatter_update(labels, integers(ends), new, integers(0))
-    for limb in others:
+    for limb in range(sum(map(len, levels)), len(table)):
         labels = _join(labels, is_limb, limb, table)
     return labels
-
-
-def _tree_of(table: LimbTable) -> tuple[list[list[int]], list[int]]:
-    """The limbs that form trees, level by level from their roots; and the others, each of which
-    ends at a joint that a tree reaches too, as OpenPose's from the shoulders to the ears.
-    """
-    above: dict[int, int] = {}  # of a joint that ends a limb of a tree, the joint at its start
-
-    def path_from(joint: int) -> list[int]:
-        path = [joint]
-        while path[-1] in above:
-            path.append(above[path[-1]])
-        return path
-
-    tree = []
-    others = []
-    starts = table.starts.tolist()
-    for limb, end in enumerate(table.ends.tolist()):
-        if end in above or end in path_from(starts[limb]):
-            others.append(limb)
-        else:
-            above[end] = starts[limb]
-            tree.append(limb)
-    levels: dict[int, list[int]] = {}
-    for limb in tree:
-        levels.setdefault(len(path_from(starts[limb])), []).append(limb)
-    return [levels[depth] for depth in sorted(levels)], others
 
 
 def _join(labels: Any, is_limb: Any, limb: int, table: LimbTable) -> Any:
