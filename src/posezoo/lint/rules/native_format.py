@@ -111,7 +111,7 @@ def _names_project(spec: ModelSpec, project: str) -> bool:
 
 @rule()
 def known_skeleton(view: ModelView) -> Violations:
-    """The skeleton is one that posezoo has.
+    """The skeleton is one that posezoo or the registry has.
 
     Example: skeleton: coco-71
     """
