@@ -111,9 +111,7 @@ def _describe_outputs(
     if record.labels:
         info["labels"] = " ".join(record.labels)
         return info
-    return info | _describe_skeleton(
-        decoder.skeleton or SKELETONS.get(spec.skeleton or record.skeleton)
-    )
+    return info | _describe_skeleton(decoder.skeleton, spec.skeleton or record.skeleton)
 
 
 def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -> bool:
@@ -123,7 +121,8 @@ def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -
     return roles == [output.role for output in record.networks[-1]]
 
 
-def _describe_skeleton(skeleton: Skeleton | None) -> dict[str, str]:
+def _describe_skeleton(own: Skeleton | None, name: str) -> dict[str, str]:
+    skeleton = own or SKELETONS.get(name)
     if skeleton is None or not skeleton.keypoints:
         return {}
     limbs = " ".join(f"{start}-{end}" for start, end in skeleton.limbs)

@@ -38,6 +38,7 @@ from posezoo.spec.model import (
 )
 from posezoo.spec.model_yml import OURS
 from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
@@ -239,9 +240,12 @@ class ModelView:
         return self.declaration.skeleton
 
     @property
-    def own_skeleton(self) -> Skeleton | None:
-        """The skeleton of the registry or of model.yml itself."""
-        return self.declaration.own_skeleton if self.declaration is not None else None
+    def known_skeleton(self) -> Skeleton | None:
+        """The declared skeleton: of model.yml itself, the registry or posezoo; None if it is
+        unknown.
+        """
+        own = self.declaration.own_skeleton if self.declaration is not None else None
+        return own or SKELETONS.get(self.skeleton)
 
     @cached_property
     def is_native(self) -> bool:

@@ -210,9 +210,7 @@ def skeleton_maps(view: ModelView) -> Violations:
 
 def _describe_other_skeleton(view: ModelView, skeleton: str) -> str:
     """Which output does not have the sizes of a skeleton; empty if all have."""
-    from posezoo.spec.skeletons import SKELETONS
-
-    record = view.own_skeleton or SKELETONS.get(skeleton)
+    record = view.known_skeleton
     if record is None:
         return ""  # another rule reports it
     count = len(record.keypoints)

@@ -120,7 +120,7 @@ def known_skeleton(view: ModelView) -> Violations:
         return
     from posezoo.spec.skeletons import SKELETONS
 
-    if name not in SKELETONS and view.own_skeleton is None:
+    if view.known_skeleton is None:
         names = ", ".join(SKELETONS)
         message = f"skeleton: no skeleton is called {name}; the skeletons: {names}"
         yield view.declared("skeleton", message, name, names)
