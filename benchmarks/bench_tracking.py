@@ -24,9 +24,10 @@ from harness import exit_code, machine, record
 from numpy.typing import NDArray
 from walks import FPS, WALKING, Walk, detections, walk
 
-from posezoo.pose.keypoints import SKELETONS, Pose, keypoint_sigma
+from posezoo.pose.keypoints import Pose, keypoint_sigma
 from posezoo.pose.smoothing import PoseFilter
 from posezoo.pose.tracking import PoseTracker
+from posezoo.spec.skeletons import SKELETONS
 
 sys.path.append(str(Path(__file__).parents[1] / "build" / "judges"))
 

@@ -51,6 +51,13 @@ def model_schema() -> str:
     return json.dumps(model_schema(), indent=2) + "\n"
 
 
+def skeleton_schema() -> str:
+    """The JSON Schema of a skeleton's file, for editors."""
+    from posezoo.spec.json_schema import skeleton_schema
+
+    return json.dumps(skeleton_schema(), indent=2) + "\n"
+
+
 def composite_schema() -> str:
     """The JSON Schema of composite-model.yml, for editors."""
     from posezoo.spec.json_schema import composite_schema
@@ -364,6 +371,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/scaling.md": scaling_page,
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
+    "docs/skeleton.schema.json": skeleton_schema,
 }
 
 

@@ -159,6 +159,11 @@ def put_on_desk(desk: Path, shared: Path, photos: Path, text: str) -> None:
         torch.manual_seed(0)
         weights = posezoo.network("mobile_pose_mobilenetv3_small", pretrained=False).state_dict()
         torch.save(weights, desk / "mine.pth")
+    if "twelve.pth" in text:
+        from posezoo.networks import build_network
+
+        twelve = build_network("mobile_pose_mobilenetv3_small", keypoints=12)
+        torch.save(twelve.state_dict(), desk / "twelve.pth")
 
 
 def test_every_command_for_users_of_other_projects_is_one_that_posezoo_reads():

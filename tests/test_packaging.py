@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from fakes.checkout import copy_checkout, git
+from posezoo.spec.skeletons import SKELETONS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -81,7 +82,8 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
         for name in files_of(f"src/posezoo/{package}")
         if name.startswith(parts) or name.endswith((".yml", ".txt"))
     }
-    modules |= {"posezoo/cards/keypoint_positions.json", "posezoo/pose/skeletons.json"}
+    modules |= {"posezoo/cards/keypoint_positions.json"}
+    modules |= {f"posezoo/spec/skeletons/{name}.yml" for name in SKELETONS}
     modules |= {"posezoo/cli/omz/mo_arguments.json", "posezoo/cli/verbs/summaries.json"}
     modules |= {"posezoo/spec/region_configs.json", "posezoo/networks/layer_tables.json"}
     modules |= {"posezoo/networks/zoo/published_networks.json"}

@@ -21,6 +21,8 @@ from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
 from posezoo.resolve.stage_context import Context
 from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, Precision
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import find_skeleton
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,6 +107,7 @@ def load(
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
     decoder_options: Mapping[str, Option] | None = None,
+    skeleton: Skeleton | str | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> Estimator:
@@ -147,6 +150,8 @@ def load(
             possible.
         decoder_options: options of the model's decoder, such as ``{"segmentation": True}`` for
             ``Pose.mask`` of BlazePose; None for those that the model declares.
+        skeleton: of the network's keypoints: a skeleton, the path of its YAML file, or the name of
+            one of posezoo's; None for the one that the model or IR declares.
         listener: receives events, see ``posezoo.events``; by default they are shown on the standard
             error, as by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
@@ -174,6 +179,7 @@ def load(
         target_size=target_size,
         aspect_size=aspect,
         decoder_options=decoder_options or {},
+        skeleton=find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton,
     )
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
@@ -187,7 +193,7 @@ def load(
             )
         return loader.prepare(ChosenModel(xml=Path(name))).compile(options)
     weights = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, name, tag, weights, model_name)
+    model = _find_model(context, name, tag, weights, model_name, options.skeleton)
     chosen = ChosenModel(
         model, _precision(precision), checkpoint=weights, is_unnamed=not model_name
     )
@@ -253,7 +259,12 @@ def network(
 
 
 def _find_model(
-    context: Context, name: str, tag: str, checkpoint: Path | None, model_name: str
+    context: Context,
+    name: str,
+    tag: str,
+    checkpoint: Path | None,
+    model_name: str,
+    skeleton: Skeleton | None = None,
 ) -> Model:
     """The model of this name and tag; if ``checkpoint`` is given, the model with these weights."""
     if tag:
@@ -266,7 +277,7 @@ def _find_model(
         return context.registry.find(name)
     means_network = name not in context.registry.entries and is_network(name)
     model = name if means_network else _require_single(context, name)
-    return spec_with_checkpoint(model, checkpoint, model_name)
+    return spec_with_checkpoint(model, checkpoint, model_name, skeleton)
 
 
 def _require_single(context: Context, name: str) -> ModelSpec:

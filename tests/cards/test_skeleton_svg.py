@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
-from posezoo.cards.skeleton_svg import keypoint_position, render_skeleton
-from posezoo.pose.keypoints import SKELETONS
+from posezoo.cards.skeleton_svg import keypoint_positions, render_skeleton
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -27,12 +29,18 @@ def test_every_keypoint_and_limb_is_drawn_once(name):
 
 
 def test_the_left_side_of_the_person_is_on_the_right_of_the_image():
-    assert (
-        keypoint_position("left_wrist")[0]
-        > keypoint_position("neck")[0]
-        > keypoint_position("right_wrist")[0]
-    )
-    assert keypoint_position("mouth_left")[0] > keypoint_position("mouth_right")[0]
+    names = ("left_wrist", "neck", "right_wrist", "mouth_left", "mouth_right")
+    left, neck, right, mouth_left, mouth_right = keypoint_positions(Skeleton("some", names))
+    assert left[0] > neck[0] > right[0]
+    assert mouth_left[0] > mouth_right[0]
+
+
+def test_keypoints_that_are_none_of_a_person_are_on_a_circle_of_their_own():
+    skeleton = Skeleton("gripper-3", ("tip", "palm", "base"), ((0, 1), (1, 2)))
+    places = np.array(keypoint_positions(skeleton))
+    assert len({*map(tuple, places.tolist())}) == 3
+    image = ET.fromstring(render_skeleton(skeleton))
+    assert len(image.findall(f"{SVG}g")[0]) == 2
 
 
 def test_everything_is_inside_the_image():

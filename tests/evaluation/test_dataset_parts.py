@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,7 +159,8 @@ def test_a_data_set_of_bodies_has_no_parts(tmp_path):
 @pytest.mark.parametrize("name", ["coco-17", "halpe-26", "crowdpose-14", WHOLE_BODY])
 def test_each_keypoint_set_has_its_own_sigmas(name):
     skeleton = SKELETONS[name]
-    assert keypoint_sigmas(skeleton.keypoints) == pytest.approx(skeleton.sigmas, abs=1e-12)
+    annotated = coco.CocoDataset("data", Path("data.json"), Path(), skeleton.keypoints, ())
+    assert keypoint_sigmas(annotated) == pytest.approx(skeleton.sigmas, abs=1e-12)
 
 
 @pytest.mark.parametrize("value", [-0.5, 1.5, "easy", 10**400])

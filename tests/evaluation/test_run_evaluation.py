@@ -12,7 +12,7 @@ from fakes.coco import annotations, person, written
 from posezoo import coco
 from posezoo.errors import EvaluationError, OutputError
 from posezoo.evaluation import evaluate
-from posezoo.pose.keypoints import SKELETONS, Pose, from_pixel_indices
+from posezoo.pose.keypoints import SKELETONS, Pose, coco_order, from_pixel_indices
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
@@ -48,7 +48,7 @@ class Oracle:
         points = from_pixel_indices(moved(10 * number, 900 * (number in self.wrong)))
         points[:, 2] = 0.9
         whole = np.zeros((len(SKELETONS[self.skeleton].keypoints), 3), np.float32)
-        places = SKELETONS[self.skeleton].coco or range(len(whole))
+        places = coco_order(SKELETONS[self.skeleton]) or range(len(whole))
         for place, point in zip(places, points, strict=False):
             whole[place] = point
         return [Pose(whole, self.skeleton, 0.9 - number / 10, (200.0, 100.0, 300.0, 300.0))]

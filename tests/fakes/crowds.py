@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from fakes.omz_decoders import LIMBS
 from posezoo.pose.keypoints import SKELETONS
-from posezoo.pose.limbs import LIMBS
 
 #: Width and height of the input, and its stride, for each family of maps.
 OPENPOSE_SIZE, OPENPOSE_STRIDE, OPENPOSE_SIGMA = (456, 256), 8, 7.0

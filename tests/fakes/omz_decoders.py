@@ -19,12 +19,17 @@ from posezoo.errors import import_cv2
 from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
-from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
+from posezoo.pose.limbs import ENOUGH, SAMPLES
 from posezoo.pose.peaks import locate_peaks, select_highest
 from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
-from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
+from posezoo.spec.skeletons import SKELETONS
 
 SKELETON = "coco-17"
+COCO_JOINTS = 17
+JOINTS = 18
+
+#: OpenPose's limbs: the two joints, and the first channel.
+LIMBS = [(field.limb, field.channel) for field in SKELETONS["openpose-18"].fields]
 
 # The distance for tags that are not finite. It is larger than any other distance.
 _FAR = 1e6

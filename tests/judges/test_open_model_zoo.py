@@ -20,7 +20,7 @@ from judges.agreement import Agreement
 from judges.photos import cut_square
 from posezoo import decode
 from posezoo.pipeline.get import get_irs
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.pose.keypoints import SKELETONS, Pose, coco_order
 from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions
 from posezoo.runtime.loading import load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
@@ -62,7 +62,7 @@ def known(keypoints: np.ndarray) -> np.ndarray:
 
 
 def in_coco_order(pose: Pose) -> np.ndarray:
-    return pose.keypoints[list(SKELETONS[pose.skeleton].coco)]
+    return pose.keypoints[list(coco_order(SKELETONS[pose.skeleton]))]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 import posezoo
 from fakes import crowds, omz_decoders
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.pose.keypoints import SKELETONS, Pose, coco_order
 from posezoo.pose.openpose import OpenPoseOptions
 
 pytest.importorskip("cv2")
@@ -179,7 +179,7 @@ def tallies(people: crowds.Group, seed: int, thickness: float) -> tuple[Tally, T
     """What the decoder and the published one find in the same maps."""
     heatmaps, pafs = crowds.openpose_maps(people, seed, thickness=thickness)
     size = crowds.OPENPOSE_SIZE
-    coco = list(SKELETONS["openpose-18"].coco)
+    coco = list(coco_order(SKELETONS["openpose-18"]))
     found = [
         replace(pose, keypoints=pose.keypoints[coco], skeleton="coco-17")
         for pose in posezoo.decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, size)

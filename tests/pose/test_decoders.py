@@ -15,6 +15,7 @@ from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.spec.model import Decoder
+from posezoo.spec.skeleton import Skeleton
 
 
 def test_a_models_options_override_the_defaults_and_the_callers_override_both():
@@ -68,7 +69,8 @@ def test_metadata_of_earlier_versions_are_read():
 def test_every_option_has_a_default_and_every_output_a_role(name):
     needs = find_decoder(name)
     assert resolve_options(Decoder(name)) == needs.options()
-    assert all(type(field.default) in (bool, int, float, str) for field in fields(needs.options))
+    options = [field for field in fields(needs.options) if field.name != "skeleton"]
+    assert all(type(field.default) in (bool, int, float, str) for field in options)
     assert all(output.role and output.shape for network in needs.networks for output in network)
 
 
@@ -334,3 +336,54 @@ def test_coordinates_are_counted_from_the_corner_except_of_three_decoders(name):
         first = pose.box[:2] if find_decoder(name).finds_boxes else pose.keypoints[0, :2]
         assert tuple(first) == pytest.approx(expected, abs=0.01)
     assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "posenet", "simcc"))
+
+
+SIX = Skeleton("six", tuple("abcdef"), flip_pairs=((0, 1),))
+
+
+def six_keypoints() -> dict[str, dict[str, np.ndarray]]:
+    """For decoders of any skeleton, outputs that hold one person of six keypoints in 128 x 128."""
+    maps = zeros(1, 6, 32, 32)
+    for joint in range(6):
+        maps[0, joint, 4 + 3 * joint : 7 + 3 * joint, 9:12] = 0.5
+        maps[0, joint, 5 + 3 * joint, 10] = 0.9
+    rows = zeros(1, 1, 6 + 3 * 6)
+    rows[0, 0, 4] = 0.9
+    queries = zeros(1, 1, 6, 8)
+    queries[0, :, :, :3] = 0.5
+    queries[0, :, :, 4:7] = 3  # sure of each place
+    bins = zeros(1, 6, 256)
+    bins[0, :, 100] = 0.9
+    return {
+        "associative_embedding": {"heatmaps": maps, "embeddings": zeros(1, 6, 32, 32)},
+        "heatmap": {"heatmaps": maps},
+        "simcc": {"simcc_x": bins, "simcc_y": bins},
+        "rtmo": {"dets": np.float32([[[0, 0, 9, 9, 0.9]]]), "keypoints": zeros(1, 1, 6, 3) + 5},
+        "yolo_pose": {"predictions": rows},
+        "rf_detr": {"dets": zeros(1, 1, 4), "labels": zeros(1, 1, 2) + 9, "keypoints": queries},
+    }
+
+
+@pytest.mark.parametrize("name", six_keypoints())
+def test_a_declared_skeleton_gives_the_keypoints_their_names(name):
+    outputs = six_keypoints()[name]
+    (pose,) = decode(name, outputs, (128, 128), SIX)
+    assert [point["name"] for point in pose.to_json()["keypoints"]] == list("abcdef")
+    assert pose.skeleton == "six"
+    with pytest.raises(InferenceError, match="finds 6 keypoints, and the skeleton one has 1"):
+        decode(name, outputs, (128, 128), Skeleton("one", ("a",)))
+
+
+def test_a_decoder_of_one_skeleton_refuses_any_other():
+    with pytest.raises(InferenceError, match="movenet finds the keypoints of coco-17"):
+        decode("movenet", {"keypoints": zeros(1, 1, 17, 3)}, (192, 192), SIX)
+
+
+def test_a_mirrored_person_has_the_sides_of_the_declared_skeleton():
+    maps = six_keypoints()["heatmap"]["heatmaps"]
+    flipped = maps[:, [1, 0, 2, 3, 4, 5], :, ::-1]
+    options = {"shift_flipped": False}
+    both = {"heatmaps": maps, "flipped_heatmaps": flipped}
+    (one,) = decode("heatmap", {"heatmaps": maps}, (128, 128), SIX)
+    (other,) = decode("heatmap", both, (128, 128), SIX, **options)
+    assert np.allclose(one.keypoints, other.keypoints, atol=1e-4)

@@ -10,7 +10,7 @@ import pytest
 from fakes.people import standing_person
 from posezoo.errors import ImageError
 from posezoo.pose.drawing import draw
-from posezoo.pose.keypoints import SKELETONS, Pose, bounding_box
+from posezoo.pose.keypoints import SKELETONS, Pose, bounding_box, keypoint_color
 
 pytest.importorskip("cv2")
 
@@ -72,14 +72,14 @@ def test_every_joint_has_its_colour_at_its_place():
     for name in ("left_shoulder", "right_wrist", "left_knee", "right_ankle"):
         index = SKELETONS["blazepose-33"].keypoints.index(name)
         x, y = pose.keypoints[index, :2].astype(int)
-        assert tuple(drawn[y, x]) == SKELETONS["blazepose-33"].colors[index]
+        assert tuple(drawn[y, x]) == keypoint_color(name)
 
 
 def test_limbs_run_between_their_joints():
     pose = person((640, 480), 320, 60, 380)
     drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
     middle = pose.keypoints[[25, 27], :2].mean(axis=0).astype(int)  # left knee, left ankle
-    assert tuple(drawn[middle[1], middle[0]]) == SKELETONS["blazepose-33"].colors[25]
+    assert tuple(drawn[middle[1], middle[0]]) == keypoint_color("left_knee")
 
 
 def test_nothing_is_drawn_far_from_the_person():

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from fakes.people import standing_person
-from posezoo.errors import PosezooError
+from posezoo.errors import InferenceError, PosezooError
 from posezoo.pose.keypoints import (
     SKELETONS,
     Pose,
     Skeleton,
     bounding_box,
+    coco_order,
     create_poses,
     from_pixel_indices,
     pose_similarity,
@@ -37,7 +38,7 @@ WITH_KEYPOINTS = [name for name in SKELETONS if name != "box"]
 def test_a_skeleton_agrees_with_itself(name):
     skeleton = SKELETONS[name]
     count = int(name.split("-")[-1])
-    assert len(skeleton.keypoints) == len(set(skeleton.keypoints)) == len(skeleton.colors) == count
+    assert len(skeleton.keypoints) == len(set(skeleton.keypoints)) == count
     in_limbs = {joint for limb in skeleton.limbs for joint in limb}
     assert in_limbs == {place for place in range(count) if "face" not in skeleton.keypoints[place]}
     assert len({frozenset(limb) for limb in skeleton.limbs}) == len(skeleton.limbs)
@@ -58,17 +59,17 @@ def test_limbs_are_the_same_on_both_sides(name):
 
 def test_coco_keypoints_are_found_by_their_names():
     coco, blazepose = SKELETONS["coco-17"], SKELETONS["blazepose-33"]
-    assert blazepose.coco is not None
-    assert tuple(blazepose.keypoints[place] for place in blazepose.coco) == coco.keypoints
+    assert coco_order(blazepose) is not None
+    assert tuple(blazepose.keypoints[place] for place in coco_order(blazepose)) == coco.keypoints
     assert len(coco.sigmas) == 17 and sum(coco.sigmas) == pytest.approx(1.138)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH_KEYPOINTS if name != "crowdpose-14"])
 def test_every_skeleton_holds_cocos_keypoints_by_their_names(name):
     skeleton = SKELETONS[name]
-    assert skeleton.coco is not None
+    assert coco_order(skeleton) is not None
     assert (
-        tuple(skeleton.keypoints[place] for place in skeleton.coco)
+        tuple(skeleton.keypoints[place] for place in coco_order(skeleton))
         == SKELETONS["coco-17"].keypoints
     )
 
@@ -78,7 +79,7 @@ def test_spreads_are_cocos_wherever_a_skeleton_stands():
     for name in ("openpose-18", "panoptic-19"):
         skeleton = SKELETONS[name]
         assert len(skeleton.sigmas) == len(skeleton.keypoints)
-        assert tuple(skeleton.sigmas[place] for place in skeleton.coco or ()) == coco.sigmas
+        assert tuple(skeleton.sigmas[place] for place in coco_order(skeleton) or ()) == coco.sigmas
     assert SKELETONS["openpose-18"].sigmas[1] == 0.079  # CrowdPose's neck
     for name in ("halpe-26", "coco-wholebody-133"):
         assert SKELETONS[name].sigmas[:17] == coco.sigmas
@@ -97,7 +98,7 @@ def test_the_sets_of_2026_have_the_published_sigmas_and_flips():
         and sorted(face) == list(range(23, 91))
     )
     assert SKELETONS["coco-wholebody-133"].flip_order[91:112] == tuple(range(112, 133))
-    assert SKELETONS["crowdpose-14"].coco is None
+    assert coco_order(SKELETONS["crowdpose-14"]) is None
 
 
 def test_a_skeleton_of_any_number_of_keypoints_has_a_name():
@@ -108,7 +109,7 @@ def test_a_skeleton_of_any_number_of_keypoints_has_a_name():
         "coco-wholebody-133",
     ]
     unknown = SKELETONS[skeleton_of(21)]
-    assert len(unknown.keypoints) == len(unknown.colors) == 21 and unknown.limbs == ()
+    assert len(unknown.keypoints) == 21 and unknown.limbs == ()
     with pytest.raises(KeyError):
         SKELETONS["keypoints-many"]
 
@@ -153,7 +154,7 @@ def test_a_pose_becomes_a_coco_result():
     result = pose.to_coco(image_id=785)
     assert result["image_id"] == 785 and result["category_id"] == 1 and result["score"] == 0.9
     assert len(result["keypoints"]) == 51
-    places = SKELETONS["blazepose-33"].coco or ()
+    places = coco_order(SKELETONS["blazepose-33"]) or ()
     assert len(places) == 17
     for number, place in enumerate(places):
         x, y, score = pose.keypoints[place].tolist()
@@ -174,12 +175,21 @@ def test_a_pose_becomes_json_with_names():
     assert said["box"] == pytest.approx([152, 50, 248, 332])
 
 
-def test_a_skeleton_without_coco_keypoints_raises_an_error(monkeypatch):
-    monkeypatch.setitem(SKELETONS, "hand-2", Skeleton("hand-2", ("thumb", "index"), (), (), ()))
-    hand = Pose(np.zeros((2, 3), np.float32), "hand-2", 1.0, (0, 0, 1, 1))
+def test_a_skeleton_of_ones_own_has_all_its_keypoints_in_cocos_form_and_none_of_cocos():
+    skeleton = Skeleton("hand-2", ("thumb", "index"))
+    points = np.array([[1, 2, 0.5], [3, 4, 0.25]], np.float32)
+    hand = Pose(points, "hand-2", 1.0, (0, 0, 1, 1), own_skeleton=skeleton)
+    assert hand.to_coco()["keypoints"] == [0.5, 1.5, 0.5, 2.5, 3.5, 0.25]
+    assert [each["name"] for each in hand.to_json()["keypoints"]] == ["thumb", "index"]
     with pytest.raises(PosezooError, match="hand-2 has no COCO form") as caught:
-        hand.to_coco()
+        hand.coco_keypoints()
     assert "to_json" in caught.value.hint
+
+
+def test_a_skeleton_of_another_number_of_keypoints_is_refused():
+    points = np.zeros((1, 12, 3), np.float32)
+    with pytest.raises(InferenceError, match="finds 12 keypoints, and the skeleton hand-2 has 2"):
+        create_poses(points, np.array([1.0]), Skeleton("hand-2", ("thumb", "index")), (9, 9))
 
 
 def test_the_box_holds_the_keypoints_that_count_and_stays_inside_the_image():
@@ -207,7 +217,7 @@ def test_similarity_is_cocos():
 def test_keypoints_that_were_not_found_do_not_stretch_the_box():
     keypoints = np.array([[10, 20, 0.4], [30, 90, 0.3], [0, 0, 0]], np.float32)
     assert bounding_box(keypoints, (640, 480)) == (10, 20, 30, 90)
-    (pose,) = create_poses(keypoints[None], np.array([0.7]), "coco-17", (25, 480))
+    (pose,) = create_poses(keypoints[None], np.array([0.7]), "keypoints-3", (25, 480))
     assert pose.box == (10, 20, 25, 90) and pose.score == 0.7
 
 

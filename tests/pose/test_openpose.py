@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from fakes import crowds
+from fakes.omz_decoders import LIMBS
 from fakes.waiting import HANG_S
 from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.limbs import LIMBS
 from posezoo.pose.openpose import OpenPoseOptions
 from posezoo.pose.peaks import upsample
 

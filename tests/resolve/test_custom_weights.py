@@ -8,7 +8,13 @@ import pytest
 
 from fakes.checkpoints import params
 from posezoo.convert.conversion_plan import refuse_to_replace
-from posezoo.errors import CheckpointError, ConversionError, PosezooError, UnknownModelError
+from posezoo.errors import (
+    CheckpointError,
+    ConversionError,
+    InferenceError,
+    PosezooError,
+    UnknownModelError,
+)
 from posezoo.ir.provenance import conversion_key
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS
@@ -31,6 +37,8 @@ from posezoo.spec.model import (
     SourceFile,
     Training,
 )
+from posezoo.spec.skeleton import LimbField, Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 
 def keys(tmp_path, *, stages=1, heatmaps=19, name="net.params"):
@@ -154,7 +162,39 @@ def test_another_number_of_heatmaps_keeps_a_decoder_that_takes_any(tmp_path):
     )
     for model, decoder in ((declared, declared.decoder), ("hrnet", Decoder("heatmap"))):
         mine = spec_with_checkpoint(model, path)
-        assert (mine.decoder, mine.skeleton) == (decoder, "keypoints-12")
+        numbered = replace(decoder, skeleton=SKELETONS["keypoints-12"])
+        assert (mine.decoder, mine.skeleton) == (numbered, "keypoints-12")
+        assert "its 12 keypoints are only numbered; --skeleton FILE" in mine.warnings[0]
+
+
+BODY = Skeleton("body", tuple(f"joint{place}" for place in range(12)))
+
+
+def test_a_declared_skeleton_wins_and_must_have_the_networks_number_of_keypoints(tmp_path):
+    path = tmp_path / "mine.params"
+    path.write_bytes(params({"final_layer.weight": np.zeros((12, 32, 1, 1), np.float32)}))
+    mine = spec_with_checkpoint("hrnet", path, skeleton=BODY)
+    assert (mine.decoder, mine.skeleton) == (Decoder("heatmap", skeleton=BODY), "body")
+    assert not mine.warnings
+    with pytest.raises(InferenceError, match="finds 12 keypoints, and the skeleton short has 11"):
+        spec_with_checkpoint("hrnet", path, skeleton=Skeleton("short", BODY.keypoints[:11]))
+
+
+def test_a_known_number_of_keypoints_is_assumed_and_said(tmp_path):
+    path = tmp_path / "mine.params"
+    path.write_bytes(params({"final_layer.weight": np.zeros((14, 32, 1, 1), np.float32)}))
+    mine = spec_with_checkpoint("hrnet", path)
+    assert mine.skeleton == "crowdpose-14"
+    assert "its 14 keypoints are taken for crowdpose-14" in mine.warnings[0]
+
+
+def test_openpose_needs_the_fields_of_its_limbs(tmp_path):
+    path = keys(tmp_path, heatmaps=13)
+    with pytest.raises(InferenceError, match="body has no fields"):
+        spec_with_checkpoint("lightweight_openpose", path, skeleton=BODY)
+    fields = tuple(LimbField((place, place + 1), 2 * place) for place in range(11))
+    with pytest.raises(InferenceError, match=r"38 channels of PAFs, and the fields .* end at 22"):
+        spec_with_checkpoint("lightweight_openpose", path, skeleton=replace(BODY, fields=fields))
 
 
 def test_other_classes_have_no_labels(tmp_path):

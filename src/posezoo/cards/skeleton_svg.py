@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cmath
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from posezoo.pose.keypoints import Skeleton
+from posezoo.pose.keypoints import keypoint_color
+from posezoo.spec.skeleton import Skeleton
 
 #: Positions of the keypoints of all skeletons in pixels: faces and hands are beside the person.
 _POSITIONS: Mapping[str, tuple[int, int]] = json.loads(
@@ -16,6 +18,9 @@ _POSITIONS: Mapping[str, tuple[int, int]] = json.loads(
 _WIDTH = 420
 _HEIGHT = 392
 _LIST = 252
+#: The circle of keypoints that are none of a person's.
+_MIDDLE = 120
+_REACH = 100
 _ROWS = 19  # rows of the list beside the person; more keypoints use more columns
 #: The radius of a keypoint and the size of its number; small for faces and hands.
 _RADIUS = 7
@@ -30,8 +35,8 @@ def render_skeleton(skeleton: Skeleton) -> str:
 
     It contains no script, link or font, and is readable on light and dark pages.
     """
-    positions = list(map(keypoint_position, skeleton.keypoints))
-    colors = ["#{2:02x}{1:02x}{0:02x}".format(*color) for color in skeleton.colors]
+    positions = keypoint_positions(skeleton)
+    colors = ["#{2:02x}{1:02x}{0:02x}".format(*keypoint_color(each)) for each in skeleton.keypoints]
     columns = -(-len(positions) // _ROWS)
     is_beside = max((x for x, _ in positions), default=0) >= _LIST
     start = 2 * _LIST + 74 if is_beside else _LIST
@@ -78,12 +83,17 @@ def render_skeleton(skeleton: Skeleton) -> str:
     )
 
 
-def keypoint_position(keypoint: str) -> tuple[int, int]:
-    """The position of a keypoint in the image, in pixels; a KeyError if no skeleton has it.
+def keypoint_positions(skeleton: Skeleton) -> list[tuple[int, int]]:
+    """The position of each keypoint in the image, in pixels.
 
-    The person is seen from the front: their left is on the right.
+    The person is seen from the front: their left is on the right. If a keypoint is none of a
+    person that posezoo knows, all are on a circle.
     """
-    return _POSITIONS[keypoint]
+    names = skeleton.keypoints
+    if _POSITIONS.keys() >= set(names):
+        return [_POSITIONS[name] for name in names]
+    points = (cmath.rect(_REACH, 2 * cmath.pi * place / len(names)) for place in range(len(names)))
+    return [(round(_MIDDLE + each.imag), round(_MIDDLE - each.real)) for each in points]
 
 
 def keypoint_side(keypoint: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
+    from posezoo.spec.skeleton import Skeleton
     from posezoo.video.frame_publishers import MqttTopic
     from posezoo.video.video_options import VideoOptions
 
@@ -411,6 +413,12 @@ _SHARED = (
         choices=("strict", "off"),
     ),
     Flag(
+        "--skeleton FILE|NAME",
+        "the names of the network's keypoints, limbs and sigmas: a skeleton's YAML file, or one of"
+        " posezoo's skeletons (default: as the model or IR declares)",
+        default="",
+    ),
+    Flag(
         "--smooth",
         "smooth keypoints over time, relative to each person's size; this implies --track",
     ),
@@ -444,7 +452,7 @@ FORMAT = "format quiet"
 CLUSTER = "cluster cluster_wait log"
 CAMERA_INPUT = "input_type input_layout resize"
 DECODE = "decode max_people min_score"
-CHECKPOINT = "checkpoint model_name self_check dynamic keep_onnx"
+CHECKPOINT = "checkpoint model_name skeleton self_check dynamic keep_onnx"
 CONVERTERS = "mo allow_upstream_code"
 CONVERSION = f"precisions {CONVERTERS}"
 HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
@@ -658,17 +666,32 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
     return model
 
 
+def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
+    """The skeleton of ``--skeleton``; None if it is not given. It must come with a file."""
+    if not args.skeleton:
+        return None
+    from posezoo.spec.skeletons import find_skeleton
+
+    if args.checkpoint is None and not os.path.isfile(args.model or ""):
+        args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
+    return find_skeleton(args.skeleton)
+
+
 def model_with_checkpoint(
-    registry: Registry, name: str, checkpoint: Path, ir_name: str = ""
+    registry: Registry,
+    name: str,
+    checkpoint: Path,
+    ir_name: str = "",
+    skeleton: Skeleton | None = None,
 ) -> ModelSpec:
     """A model of the registry, or one of our networks, with the user's own weights."""
     from posezoo.networks import is_network
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     if name not in registry.entries and is_network(name):
-        return spec_with_checkpoint(name, checkpoint, ir_name)
+        return spec_with_checkpoint(name, checkpoint, ir_name, skeleton)
     model = require_single_model(registry, name)
-    return spec_with_checkpoint(model, checkpoint, ir_name)
+    return spec_with_checkpoint(model, checkpoint, ir_name, skeleton)
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:

@@ -170,7 +170,10 @@ def run_selected(
 ) -> JobReport:
     """Do the work for each model that the flags select, or that is given."""
     with flags.console_from_args(args) as console:
-        selection = selection or _select(args, context, console)
+        if selection is None:
+            selection = _select(args, context, console)
+        elif selection.warnings:  # of the user's own weights
+            console.warn("; ".join(selection.warnings))
         return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
 
 

@@ -26,7 +26,9 @@ from posezoo.coco.coco_dataset import (
     PersonAnnotation,
 )
 from posezoo.errors import DatasetError, os_reason
-from posezoo.pose.keypoints import SKELETONS, WHOLE_BODY
+from posezoo.pose.keypoints import WHOLE_BODY
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 #: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
 #: crowdposetools).
@@ -62,9 +64,10 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
             hint="this list looks like COCO results" if isinstance(content, list) else "",
         )
     parser = _AnnotationParser(annotations, content)
-    category, names = parser.read_person_category(keypoints)
+    category, skeleton = parser.read_person_category(keypoints)
     if parser.is_whole_body:
-        names = SKELETONS[WHOLE_BODY].keypoints
+        skeleton = SKELETONS[WHOLE_BODY]
+    names = skeleton.keypoints
     people = parser.read_annotations(category, len(names))
     dataset_images = parser.read_images(images, people)
     if not dataset_images:
@@ -74,7 +77,9 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
             f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not"
             " listed"
         )
-    return CocoDataset(annotations.stem, annotations, images, names, images=dataset_images)
+    return CocoDataset(
+        annotations.stem, annotations, images, names, images=dataset_images, skeleton=skeleton
+    )
 
 
 def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
@@ -124,7 +129,7 @@ def _read_json(path: Path, folder_hint: str = "") -> Any:
 class _Category(NamedTuple):
     id: int
     name: str
-    keypoints: tuple[str, ...]
+    skeleton: Skeleton
 
 
 class _AnnotationParser:
@@ -136,10 +141,10 @@ class _AnnotationParser:
         self._path = path
         self._content = content
 
-    def read_person_category(self, keypoints: bool) -> tuple[int, tuple[str, ...]]:
-        """The id of the category person, and the names of its keypoints."""
+    def read_person_category(self, keypoints: bool) -> tuple[int, Skeleton]:
+        """The id of the category person, and its keypoints."""
         categories = [self._category(where, entry) for where, entry in self._items("categories")]
-        labelled = [category for category in categories if category.keypoints]
+        labelled = [category for category in categories if category.skeleton.keypoints]
         people = [category for category in labelled or categories if category.name == "person"]
         if not people and len(labelled) == 1:
             people = labelled
@@ -147,12 +152,12 @@ class _AnnotationParser:
             listed = ", ".join(category.name for category in categories) or "none"
             raise self._error(f"no category is called person; the categories: {listed}")
         person = people[0]
-        if keypoints and not person.keypoints:
+        if keypoints and not person.skeleton.keypoints:
             raise self._error(
                 "has no keypoints: its category person names none",
                 hint="COCO's are in person_keypoints_*.json, not in instances_*.json",
             )
-        return person.id, person.keypoints
+        return person.id, person.skeleton
 
     @cached_property
     def is_whole_body(self) -> bool:
@@ -167,7 +172,11 @@ class _AnnotationParser:
         if len(set(names)) < len(names):
             raise self._error(f"{where}.keypoints: a name is listed twice")
         number = self._value(entry, "id", int, where)
-        return _Category(number, str(entry.get("name", "")), tuple(names))
+        sigmas = entry.get("sigmas") or ()
+        if sigmas:  # not COCO's, but that of other data sets, such as mmpose's
+            sigmas = self._numbers(sigmas, len(names), f"{where}.sigmas")
+        skeleton = Skeleton("", tuple(names), sigmas=tuple(sigmas))
+        return _Category(number, str(entry.get("name", "")), skeleton)
 
     def read_annotations(
         self, category: int, num_keypoints: int

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.spec.skeleton import Skeleton
+
 #: x0, y0, x1, y1 in image pixels, and the score, 0..1.
 CocoBox = tuple[float, float, float, float, float]
 
@@ -76,6 +78,14 @@ class CocoDataset:
     #: Their names, in the order of ``PersonAnnotation.keypoints``; may be empty.
     keypoints: tuple[str, ...]
     images: tuple[DatasetImage, ...]  # in the file's order
+    #: What the annotations, or the model, say about the keypoints: their sigmas, and limbs.
+    skeleton: Skeleton | None = None
+
+    def described_by(self, skeleton: Skeleton | None) -> CocoDataset:
+        """The data set with a model's skeleton, if that is declared and has sigmas."""
+        if skeleton is None or not skeleton.sigmas:
+            return self
+        return replace(self, skeleton=skeleton)
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""

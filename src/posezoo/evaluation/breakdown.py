@@ -85,7 +85,7 @@ def score_keypoints(
     """A score for each keypoint, from predictions by image id, at the first threshold of all
     matches.
     """
-    sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
+    sigmas = 2 * np.array(keypoint_sigmas(dataset))
     count = len(dataset.keypoints)
     labelled = np.zeros(count)
     similarity_sum = np.zeros(count)

@@ -94,7 +94,7 @@ def match_dataset(
     num_keypoints = 0
     limit = MAX_BOXES
     if not boxes:
-        sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
+        sigmas = 2 * np.array(keypoint_sigmas(dataset))
         num_keypoints = len(dataset.keypoints)
         limit = MAX_POSES
     nothing = ImagePredictions(np.zeros((0, num_keypoints, 3)), np.zeros(0), np.zeros((0, 4)))

@@ -15,7 +15,7 @@ import numpy as np
 from posezoo.coco import CocoDataset
 from posezoo.errors import EvaluationError, import_optional
 from posezoo.evaluation.image_predictions import ImagePredictions
-from posezoo.pose.keypoints import SKELETONS, sigmas_of
+from posezoo.pose.keypoints import sigmas_of
 
 #: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always
 #: shown.
@@ -92,7 +92,7 @@ def compute_coco_metrics(
     if not boxes:
         kind = "keypoints"
         names = KEYPOINT_METRICS
-        used_sigmas = sigmas or keypoint_sigmas(dataset.keypoints)
+        used_sigmas = sigmas or keypoint_sigmas(dataset)
     evaluation = library.COCOeval_faster(
         indexed_truth,
         indexed_results,
@@ -108,22 +108,27 @@ def compute_coco_metrics(
     return {name: value for name, value in metrics if value >= 0}
 
 
-def keypoint_sigmas(names: tuple[str, ...]) -> list[float]:
+def keypoint_sigmas(dataset: CocoDataset) -> list[float]:
     """COCO's sigmas: the standard deviation of annotators for each keypoint, relative to the
     person's size.
 
-    They are rounded as in pycocotools, so the results are exactly the same.
+    They are those of the model's skeleton or of the annotations, if these have any; COCO's are
+    rounded as in pycocotools, so the results are exactly the same.
 
     Raises:
         EvaluationError: the sigma of a keypoint is unknown.
     """
-    sigmas = sigmas_of(names)
+    names = dataset.keypoints
+    sigmas = sigmas_of(names, dataset.skeleton)
     unknown = [name for name, sigma in zip(names, sigmas, strict=True) if sigma is None]
     if unknown:
         raise EvaluationError(
             f"COCO's sigmas are unknown for {', '.join(unknown)}, so the keypoint similarity cannot"
             " be computed",
-            hint=f"the sigmas of the keypoints of {', '.join(SKELETONS)} are known",
+            hint=(
+                "declare them: sigmas in the skeleton of the model, in the file of --skeleton, or"
+                " in the annotations' category"
+            ),
         )
     return [round(10 * (sigma or 0), 2) / 10.0 for sigma in sigmas]
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
 from posezoo.evaluation.image_predictions import ImagePredictions
-from posezoo.pose.keypoints import SKELETONS, WHOLE_BODY
+from posezoo.pose.keypoints import WHOLE_BODY
+from posezoo.spec.skeletons import SKELETONS
 
 #: The least crowd index of the images of a level (CrowdPose's evaluation: crowdposetools).
 CROWD_LEVELS = {"easy": 0.0, "medium": 0.2, "hard": 0.8}
@@ -34,7 +35,7 @@ def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict
     Raises:
         MissingPackageError: faster-coco-eval is not installed.
     """
-    sigmas = keypoint_sigmas(dataset.keypoints)
+    sigmas = keypoint_sigmas(dataset)
     metrics = {}
     for level, part in _crowd_levels(dataset):
         metrics[f"AP_{level}"] = compute_coco_metrics(part, predictions).get("AP")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from posezoo import images
+from posezoo.coco import CocoDataset
 from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.evaluation_protocol import (
     EvaluationProtocol,
@@ -22,8 +23,10 @@ from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_ima
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, from_pixel_indices
+from posezoo.pose.keypoints import Floats, Pose, from_pixel_indices
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, PublishedMetrics
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 
 @dataclass(slots=True)
@@ -121,10 +124,13 @@ class EvaluationReport:
         """Write the worst images: the ground truth on the left, the predictions on the right."""
         for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
             old.unlink(missing_ok=True)
-        names = () if self.protocol.of_boxes else self.result.dataset.keypoints
+        dataset = self.result.dataset
+        if self.protocol.of_boxes:
+            dataset = replace(dataset, keypoints=())
+        pose_of = partial(_pose, dataset)
         for number, score in enumerate(worst_images(self.result.image_scores, count), 1):
             annotated = [
-                _pose(names, person.keypoints, person.corner_box[:4], 1.0)
+                pose_of(person.keypoints, person.corner_box[:4], 1.0)
                 for person in score.image.people
                 if not person.is_crowd
             ]
@@ -132,7 +138,7 @@ class EvaluationReport:
             boxes = people.boxes.tolist()
             rows = zip(people.keypoints, boxes, people.scores.tolist(), strict=True)
             predicted = [
-                _pose(names, points, (x, y, x + w, y + h), pose_score)
+                pose_of(points, (x, y, x + w, y + h), pose_score)
                 for points, (x, y, w, h), pose_score in rows
             ]
             pixels = read_dataset_image(score.image)
@@ -143,13 +149,20 @@ class EvaluationReport:
 
 
 def _pose(
-    names: Sequence[str], keypoints: Any, box: tuple[float, float, float, float], score: float
+    dataset: CocoDataset,
+    keypoints: Any,
+    box: tuple[float, float, float, float],
+    score: float,
 ) -> Pose:
-    """A pose to draw: the named keypoints in COCO's skeleton; only a box if there are no names."""
+    """A pose to draw: the named keypoints in COCO's skeleton, or in the model's or annotations' own
+    if COCO lacks some; only a box if there are no names.
+    """
+    names = dataset.keypoints
     skeleton = SKELETONS["coco-17" if names else "box"]
+    if not set(names) <= set(skeleton.keypoints):
+        skeleton = dataset.skeleton or Skeleton("", names)
     points: Floats = np.zeros((len(skeleton.keypoints), 3), np.float32)
     for name, point in zip(names, from_pixel_indices(keypoints), strict=False):
-        if name in skeleton.keypoints:
-            points[skeleton.keypoints.index(name)] = point
+        points[skeleton.keypoints.index(name)] = point
     points[:, 2] = points[:, 2].clip(0, 1)  # COCO marks an annotated visible keypoint with 2
-    return Pose(points, skeleton.name, score, box)
+    return Pose(points, skeleton.name, score, box, own_skeleton=skeleton)

@@ -26,7 +26,8 @@ from posezoo.errors import EvaluationError
 from posezoo.files.file_lock import exclusive
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_atomically, write_error
-from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D, to_pixel_indices
+from posezoo.pose.keypoints import Pose, Pose3D, to_pixel_indices
+from posezoo.spec.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
 
@@ -100,7 +101,7 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
     space: Floats = np.zeros((len(poses), len(names) if has_space else 0, 3))
     for row, pose in enumerate(poses):
         if names:
-            indices = _keypoint_indices(pose.skeleton, names)
+            indices = _keypoint_indices(pose.layout, names)
             points[row] = to_pixel_indices(pose.keypoints[indices])
             if isinstance(pose, Pose3D):
                 space[row] = 10 * pose.camera[indices]  # from cm
@@ -112,8 +113,8 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
 
 
 @cache
-def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
-    keypoints = SKELETONS[skeleton].keypoints
+def _keypoint_indices(skeleton: Skeleton, names: tuple[str, ...]) -> list[int]:
+    keypoints = skeleton.keypoints
     if keypoints == tuple(map(str, range(len(names)))):
         return list(range(len(names)))  # they are only numbered, and mean those of the annotations
     lacking = [name for name in names if name not in keypoints]
@@ -125,8 +126,9 @@ def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
     if lacking:
         listed = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
         raise EvaluationError(
-            f"the model's skeleton {skeleton} does not match the annotations: it has no {listed}",
-            hint=f"it has {', '.join(keypoints)}",
+            f"the model's skeleton {skeleton.name} does not match the annotations: it has no"
+            f" {listed}",
+            hint=f"it has {', '.join(keypoints)}; --skeleton FILE declares another",
         )
     return list(map(keypoints.index, names))
 

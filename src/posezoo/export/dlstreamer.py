@@ -29,7 +29,6 @@ from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.pose.decoder_type import DecoderType
 from posezoo.pose.decoders import DECODERS, resolve_options
-from posezoo.pose.keypoints import SKELETONS
 from posezoo.spec.model import ModelSpec
 
 # The pipeline of a converter, from pictures on.
@@ -203,12 +202,11 @@ def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, 
 
 def _finish(output: dict[str, object], info: Mapping[str, str]) -> dict[str, object]:
     """The output with its keypoints, or the labels of its boxes."""
-    skeleton = SKELETONS.get(info.get("skeleton", ""))
-    if skeleton is None:
-        return {**output, "labels": info["labels"].split()}
-    names = skeleton.keypoints
-    limbs = [names[index] for limb in skeleton.limbs for index in limb]
-    return {**output, "point_names": list(names), "point_connections": limbs}
+    names = info["labels"].split()
+    if "skeleton" not in info:
+        return {**output, "labels": names}
+    limbs = [names[int(index)] for index in info["limbs"].replace("-", " ").split()]
+    return {**output, "point_names": names, "point_connections": limbs}
 
 
 def _render_model_proc(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
     from posezoo.measured import Measurement
     from posezoo.pose.decoder_type import DecoderType
-    from posezoo.pose.keypoints import Skeleton
     from posezoo.registry import Registry, Selection
+    from posezoo.spec.skeleton import Skeleton
 
 Model = ModelSpec | CompositeSpec
 ItemT = TypeVar("ItemT")
@@ -197,9 +197,9 @@ class ModelFacts:
     @property
     def skeleton(self) -> Skeleton | None:
         """The keypoints that it finds."""
-        from posezoo.pose.keypoints import SKELETONS
+        from posezoo.spec.skeletons import SKELETONS
 
-        return SKELETONS.get(self.model.skeleton)
+        return self.model.own_skeleton or SKELETONS.get(self.model.skeleton)
 
     @property
     def papers(self) -> tuple[Paper, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from posezoo.cards.card_reader import CardMetric, to_plain_text
 from posezoo.cards.markdown import one_line
 from posezoo.cards.measurement_tables import MeasurementTable, tabulate_measurements
-from posezoo.cards.skeleton_svg import keypoint_position, keypoint_side
+from posezoo.cards.skeleton_svg import keypoint_positions, keypoint_side
 from posezoo.cards.usage_section import (
     format_shortest_command,
     render_example_section,
@@ -35,10 +35,10 @@ from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import SCRIPTS, render_page, to_data_address, to_script_json
-from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.resolve.people import people_from
 from posezoo.spec.model import Input, ModelSpec, PublishedAccuracy, SourceFile
+from posezoo.spec.skeleton import Skeleton
 
 NAME = "index.html"
 #: The page with the pictures of all models.
@@ -412,7 +412,7 @@ def _input_cells(port: Input) -> Row:
 
 def _skeleton(skeleton: Skeleton) -> dict[str, object]:
     names = skeleton.keypoints
-    positions = list(map(keypoint_position, names))
+    positions = keypoint_positions(skeleton)
     rightmost = max((x for x, _ in positions), default=0)
     points = []
     for number, name in enumerate(names):

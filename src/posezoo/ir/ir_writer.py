@@ -100,6 +100,7 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         "sources": json.dumps(source_digests(spec), sort_keys=True),
         **_describe_inputs(spec.inputs),
         "skeleton": spec.skeleton,
+        "own_skeleton": spec.own_skeleton.to_json() if spec.own_skeleton else "",
     }
     if decoder is not None:
         facts["decoder"] = decoder.name

@@ -17,8 +17,9 @@ from posezoo.errors import PosezooError
 from posezoo.ir.model_procs import find_labels
 from posezoo.pose.decoder_type import DecoderType, Shape
 from posezoo.pose.decoders import find_decoder, fit_to_input, resolve_options
-from posezoo.pose.keypoints import SKELETONS, Skeleton
 from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 #: The section of an IR's rt_info.
 MODEL_INFO = "model_info"
@@ -110,7 +111,7 @@ def _describe_outputs(
     if record.labels:
         info["labels"] = " ".join(record.labels)
         return info
-    return info | _describe_skeleton(SKELETONS.get(spec.skeleton or record.skeleton))
+    return info | _describe_skeleton(decoder.skeleton, spec.skeleton or record.skeleton)
 
 
 def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -> bool:
@@ -120,7 +121,8 @@ def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -
     return roles == [output.role for output in record.networks[-1]]
 
 
-def _describe_skeleton(skeleton: Skeleton | None) -> dict[str, str]:
+def _describe_skeleton(own: Skeleton | None, name: str) -> dict[str, str]:
+    skeleton = own or SKELETONS.get(name)
     if skeleton is None or not skeleton.keypoints:
         return {}
     limbs = " ".join(f"{start}-{end}" for start, end in skeleton.limbs)

@@ -132,7 +132,7 @@ def conversion_key(
         "inputs": list(map(_input_arguments, spec.inputs)),
         "outputs": outputs,
         "decoder": None,
-        "skeleton": spec.skeleton,
+        "skeleton": spec.own_skeleton.to_json() if spec.own_skeleton else spec.skeleton,
     }
     if decoder is not None:
         arguments["decoder"] = {"name": decoder.name, "options": dict(decoder.options)}
@@ -145,6 +145,7 @@ def conversion_key(
         arguments["model_info"] = spec.model_info
     if spec.decoding is not None:
         arguments["decoding"] = asdict(spec.decoding)
+        del arguments["decoding"]["decoder"]["skeleton"]
     labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))
     if labels:
         arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()

@@ -38,6 +38,8 @@ from posezoo.spec.model import (
     SourceFile,
 )
 from posezoo.spec.model_yml import OURS
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
@@ -247,6 +249,14 @@ class ModelView:
     def skeleton(self) -> str:
         """The name of the declared skeleton; empty if there is none."""
         return self.declaration.skeleton
+
+    @property
+    def known_skeleton(self) -> Skeleton | None:
+        """The declared skeleton: of model.yml itself, the registry or posezoo; None if it is
+        unknown.
+        """
+        own = self.declaration.own_skeleton if self.declaration is not None else None
+        return own or SKELETONS.get(self.skeleton)
 
     @cached_property
     def is_native(self) -> bool:

@@ -117,6 +117,7 @@ def load_model(
         return LoadedModel(chosen, protocol, load_ir)
     assert model is not None
     load.require_detector_used(chosen.detector, model)
+    load.require_decodable(model)
     own_irs = get_irs(
         model,
         chosen.precision,
@@ -156,7 +157,9 @@ def evaluate_model(
         DatasetError: the file of boxes cannot be read.
     """
     protocol = loaded.protocol
-    name = protocol.estimator.model.full_name
+    model = protocol.estimator.model
+    name = model.full_name
+    dataset = dataset.described_by(model.own_skeleton)
     boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset)
     heading = cache_key(protocol, *box_files)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]

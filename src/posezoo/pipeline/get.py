@@ -20,6 +20,7 @@ from posezoo.events import (
     ConversionSkipped,
     ConversionStarted,
     Listener,
+    WarningIssued,
     ignore_event,
 )
 from posezoo.files.staging import remove_stale_staging_dirs
@@ -364,6 +365,9 @@ def get_irs(
         ConversionError: an IR cannot be made, or was not published in this precision.
     """
     irs = {}
+    if checkpoint is not None:  # a model of the zoo was selected with its warnings
+        for warning in model.warnings:
+            listener(WarningIssued(warning))
     for part in context.registry.parts(model):
         both = (Precision.FP32, Precision.FP16)
         makes_both = with_both and precision in both and not part.is_ir

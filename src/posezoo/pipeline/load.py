@@ -5,7 +5,7 @@ of the settings.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,7 +32,9 @@ from posezoo.settings import (
     Settings,
     user_folder,
 )
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, ModelSpec, People, Precision
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import UNKNOWN
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
@@ -100,6 +102,7 @@ class Loader:
         if model is None:
             return self._prepare_default(chosen.precision)
         require_detector_used(self.named_detector, model, self.decoder or "")
+        require_decodable(model)
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint is not None and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
@@ -263,6 +266,16 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
         require_top_down(decoder or declared, model.full_name)
 
 
+def require_decodable(model: Model) -> None:
+    """Refuse the user's own weights whose outputs no decoder takes, before they are converted.
+
+    Raises:
+        InferenceError: their number of keypoints fits no decoder, as a warning says.
+    """
+    if isinstance(model, ModelSpec) and model.network and not model.decoder and model.warnings:
+        raise InferenceError(model.warnings[-1])
+
+
 def detector_irs(
     model: Model, context: Context, *, is_video: bool = False, listener: Listener = ignore_event
 ) -> dict[str, Path]:
@@ -422,6 +435,23 @@ def explain_no_people(
     else:
         advice.append("a photo in which people are larger")
     return f"{problem}; try {', or '.join(advice)}"
+
+
+def describe_assumed_skeleton(model: Model, found: Iterable[Skeleton]) -> str:
+    """What is assumed about the keypoints of poses, if the model declares no skeleton; else
+    empty.
+
+    Args:
+        model: as in ``Estimator.model``.
+        found: the skeletons of the poses. COCO's is the usual one, and not reported.
+    """
+    for skeleton in found:
+        count = len(skeleton.keypoints)
+        if skeleton.name.startswith(UNKNOWN):
+            return f"the {count} keypoints are numbered, and drawn as points"
+        if not model.skeleton and skeleton.name not in ("box", "coco-17"):
+            return f"{count} keypoints are taken for {skeleton.name}"
+    return ""
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:

@@ -24,11 +24,13 @@ from posezoo.pose.decoder_type import (
     are_coco_embeddings,
     are_coco_heatmaps,
     declare_outputs,
+    require_equal_rows,
 )
 from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks
-from posezoo.pose.tag_grouping import JOINTS, AssociativeEmbeddingOptions, group_by_tags
+from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions, group_by_tags
+from posezoo.spec.skeletons import skeleton_of
 
 SKELETON = "coco-17"
 
@@ -41,17 +43,18 @@ def decode_associative_embedding(
 ) -> list[Pose]:
     """The people in the maps, highest score first, in input pixels.
 
-    A pose's score is the mean of the scores of all 17 keypoints.
+    A pose's score is the mean of the scores of all K keypoints.
 
     Args:
-        maps: ``heatmaps`` (17, H, W) float32, about 0..1; non-maximum suppression in the graph may
-            invert the sign of non-peaks. ``embeddings`` (17, H, W) or (17, H, W, T) float32, the
+        maps: ``heatmaps`` (K, H, W) float32, about 0..1; non-maximum suppression in the graph may
+            invert the sign of non-peaks. ``embeddings`` (K, H, W) or (K, H, W, T) float32, the
             tags: T is 2 if the mirrored image was also run.
     """
+    require_equal_rows("associative_embedding", maps)
     heatmaps = maps["heatmaps"]
     tags = maps["embeddings"]
     tags = tags.reshape(*tags.shape[:3], -1)
-    height, width = heatmaps.shape[1:]
+    joints, height, width = heatmaps.shape
     peaks = find_peaks(
         heatmaps,
         threshold=options.min_keypoint_score,
@@ -61,9 +64,9 @@ def decode_associative_embedding(
     ).with_finite_tags(tags)
     points = locate_peaks(heatmaps, peaks, subpixel=options.adjust)
     peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
-    owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance)
+    owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance, joints)
     count = int(owners.max(initial=-1)) + 1
-    keypoints: Floats = np.zeros((count, JOINTS, 3), np.float32)
+    keypoints: Floats = np.zeros((count, joints, 3), np.float32)
     keypoints[owners, peaks.maps] = points
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = np.flatnonzero(scores > options.min_score)
@@ -79,14 +82,15 @@ def decode_associative_embedding(
     stride = np.array((size[0] / width, size[1] / height), np.float32)
     in_pixels = (keypoints[:, :, :2] + options.offset) * stride
     keypoints[:, :, :2] = np.where(seen, in_pixels, 0)
-    return create_poses(keypoints, scores.clip(0, 1), SKELETON, size)
+    skeleton = options.skeleton or skeleton_of(joints)
+    return create_poses(keypoints, scores.clip(0, 1), skeleton, size)
 
 
 def _refine(
     keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *, adjust: bool
 ) -> None:
     """Place missing joints where the heatmap is highest among the cells with the person's tag."""
-    for joint in range(JOINTS):
+    for joint in range(len(heatmaps)):
         missing = np.flatnonzero(keypoints[:, joint, 2] <= 0)
         if not len(missing):
             continue

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from functools import cache
+from operator import attrgetter
 
 import numpy as np
 
 from posezoo.errors import InferenceError, import_cv2
-from posezoo.pose.keypoints import SKELETONS, Floats
+from posezoo.pose.keypoints import Floats, flip_order_of
 from posezoo.pose.letterbox import Size
-from posezoo.pose.limbs import LIMBS
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,11 +29,16 @@ class AugmentedOutputs:
     scale: float = 1.0  # of the image, relative to the normal one
 
 
-def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
-    """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), averaged, with the size of the finest
-    pass.
+def merge_openpose(
+    passes: Sequence[AugmentedOutputs], skeleton: Skeleton | None = None
+) -> dict[str, Floats]:
+    """``heatmaps`` (1, K + 1, H, W) and ``pafs`` (1, 2 L, H, W), averaged, with the size of the
+    finest pass.
 
     Z. Cao et al., arXiv:1611.08050, average over scales.
+
+    Raises:
+        InferenceError: a pass is mirrored, and the skeleton does not say what it becomes.
     """
     size = _finest_size(passes)
     heatmaps = []
@@ -40,16 +47,19 @@ def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
         heat = outputs.maps["heatmaps"][0]
         field = outputs.maps["pafs"][0]
         if outputs.mirrored:
-            heat = heat[_MIRRORED_JOINTS][:, :, ::-1]
-            field = field[_MIRRORED_CHANNELS][:, :, ::-1].copy()
+            joints, channels = _mirrored_openpose(skeleton or SKELETONS["openpose-18"])
+            heat = heat[joints][:, :, ::-1]
+            field = field[channels][:, :, ::-1].copy()
             field[0::2] *= -1  # x is inverted: right in the mirrored image is left in the original
         heatmaps.append(resize_maps(heat, size))
         pafs.append(resize_maps(field, size))
     return {"heatmaps": _mean(heatmaps)[None], "pafs": _mean(pafs)[None]}
 
 
-def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
-    """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), with the size of the finest
+def merge_embeddings(
+    passes: Sequence[AugmentedOutputs], skeleton: Skeleton | None = None
+) -> dict[str, Floats]:
+    """``heatmaps`` (1, K, H, W) and ``embeddings`` (1, K, H, W, T), with the size of the finest
     pass.
 
     HigherHRNet merges them in the same way (``aggregate_results``): heatmaps are averaged over
@@ -57,7 +67,8 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     passes at scales other than 1 add no component.
 
     Raises:
-        InferenceError: there are several scales, and none is 1.
+        InferenceError: there are several scales, and none is 1; or a pass is mirrored, and left and
+            right are not known.
     """
     size = _finest_size(passes)
     tags: list[Floats] = []
@@ -69,8 +80,9 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
         embeddings = outputs.maps["embeddings"][0]
         tag = embeddings.reshape(embeddings.shape[:3])
         if outputs.mirrored:
-            heat = heat[_MIRRORED_COCO][:, :, ::-1]
-            tag = tag[_MIRRORED_COCO][:, :, ::-1]
+            order = flip_order_of(len(heat), skeleton)
+            heat = heat[order][:, :, ::-1]
+            tag = tag[order][:, :, ::-1]
         heatmaps.setdefault(outputs.scale, []).append(resize_maps(heat, size))
         if outputs.scale == 1 or len({each.scale for each in passes}) == 1:
             tags.append(resize_maps(tag, size))
@@ -98,16 +110,24 @@ def _mean(maps: Sequence[Floats]) -> Floats:
     return mean
 
 
-def _mirror_channels() -> list[int]:
+@cache
+def _mirrored_openpose(skeleton: Skeleton) -> tuple[list[int], list[int]]:
+    """For each heatmap and each channel of the part affinity field, that of the same joint or limb
+    on the other side of the body; the last heatmap is the background.
+    """
+    count = len(skeleton.keypoints)
+    order = flip_order_of(count, skeleton)
+    channel_of = {field.limb: field.channel for field in skeleton.fields}
     channels = []
-    for (start, end), _ in sorted(LIMBS, key=itemgetter(1)):
-        channel = dict(LIMBS)[_MIRRORED_JOINTS[start], _MIRRORED_JOINTS[end]]
+    for field in sorted(skeleton.fields, key=attrgetter("channel")):
+        start, end = field.limb
+        channel = channel_of.get((order[start], order[end]))
+        if channel is None:
+            limb = f"{skeleton.keypoints[start]} to {skeleton.keypoints[end]}"
+            raise InferenceError(
+                f"the fields of the skeleton {skeleton.name} have no mirror image of the limb"
+                f" {limb}",
+                hint="run it without flip",
+            )
         channels += [channel, channel + 1]
-    return channels
-
-
-_MIRRORED_COCO = list(SKELETONS["coco-17"].flip_order)
-_MIRRORED_JOINTS = [*SKELETONS["openpose-18"].flip_order, 18]  # 18 is the background
-# For each channel of the part affinity field, the channel of the same limb on the other side of the
-# body.
-_MIRRORED_CHANNELS = _mirror_channels()
+    return [*order, count], channels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from math import nan
 from typing import Any
 
@@ -16,6 +16,7 @@ from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
 from posezoo.spec.shapes import fits
+from posezoo.spec.skeleton import Skeleton
 
 #: Output arrays by role.
 Maps = Mapping[str, Floats]
@@ -24,6 +25,8 @@ Shape = tuple[int, ...]
 Sizes = tuple[float, ...]
 #: x0, y0, x1, y1 in image pixels.
 Corners = tuple[float, float, float, float]
+#: Merges passes over one image whose keypoints have a declared skeleton, or None.
+MergePasses = Callable[[Sequence[AugmentedOutputs], Skeleton | None], dict[str, Floats]]
 #: Whether an output with this name and shape can have a role.
 OutputRule = Callable[[str, Shape], bool]
 
@@ -87,6 +90,7 @@ class NetworkFacts:
         stride: the pixels of the input for one cell of the maps, in each direction.
         rows: of outputs with one row for each person or box.
         keypoints: of one person.
+        limb_fields: part affinity fields, one for each limb.
         classes: of objects.
     """
 
@@ -95,6 +99,7 @@ class NetworkFacts:
     stride: float = nan
     rows: float = nan
     keypoints: float = nan
+    limb_fields: float = nan
     classes: float = nan
 
     def maps(self, channels: float) -> Sizes:
@@ -128,8 +133,8 @@ class DecoderType:
         sizes: the sizes of outputs by role, from what they follow from and the options; maps in the
             order NCHW, whatever their layout. A role that it leaves out may have any sizes that
             ``networks`` allows.
-        skeleton: the skeleton of the poses, a name of ``SKELETONS``; empty: that of as many
-            keypoints as the outputs have (``skeleton_of``).
+        skeleton: the skeleton of the poses if none is declared, a name of ``SKELETONS``; empty:
+            that of as many keypoints as the outputs have (``skeleton_of``).
         needs: a description of the outputs, for messages.
         rules: how the roles of an IR's outputs are recognized. These are alternatives: the first
             one is used whose rules fit exactly one output each. Empty: the decoder cannot be
@@ -188,7 +193,7 @@ class DecoderType:
     has_pixel_centers: bool = False
     visible_score: float = MIN_SCORE
     input_sizing: InputSizing = field(default_factory=InputSizing)
-    merge_passes: Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]] | None = None
+    merge_passes: MergePasses | None = None
     graph: DecoderGraph | None = None
     model_info: Callable[[Any], Mapping[str, str]] = _no_model_info
     reader_names: Mapping[str, str] = field(default_factory=dict)
@@ -199,18 +204,36 @@ class DecoderType:
     stretches: bool = False
     printed: tuple[str, str] = KEYPOINTS_PRINTED
 
+    @property
+    def takes_skeleton(self) -> bool:
+        """Whether it finds the keypoints of any skeleton. Its options then have one, ``skeleton``,
+        which model.yml does not give as an option; None if none is declared.
+        """
+        return any(option.name == "skeleton" for option in fields(self.options))
+
+    def outputs_for(self, skeleton: Skeleton | None) -> tuple[Output, ...]:
+        """The outputs of the last network; of any number of keypoints, if a skeleton is
+        declared.
+        """
+        outputs = self.networks[-1]
+        return outputs if skeleton is None else tuple(map(_of_any_skeleton, outputs))
+
     def match_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
         """The names of the outputs by role, of a network for which this decoder was named; empty if
         it cannot take them.
 
-        Unlike ``recognize_outputs``, it takes any number of keypoints as the only output.
+        Unlike ``recognize_outputs``, it takes any number of keypoints: as the only output, or in
+        outputs with the names of their roles.
         """
         recognized = self.recognize_outputs(outputs)
-        expected, *others = self.networks[-1]
-        if recognized or others or len(outputs) != 1:
+        if recognized or not (self.takes_skeleton or len(outputs) == len(self.networks[-1]) == 1):
             return recognized
-        ((name, shape),) = outputs.items()
-        return {expected.role: name} if fits(shape, expected.shape) else {}
+        named = {}
+        for output in map(_of_any_skeleton, self.networks[-1]):
+            for name, shape in outputs.items():
+                if (len(outputs) == 1 or output.role in name) and fits(shape, output.shape):
+                    named[output.role] = name
+        return named if len(named) == len(self.networks[-1]) else {}
 
     def recognize_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
         """The names of a network's outputs by role, if they can only be this decoder's."""
@@ -222,6 +245,12 @@ class DecoderType:
             if all(len(names) == 1 for names in matches.values()):
                 return {role: name for role, (name,) in matches.items()}
         return {}
+
+
+def _of_any_skeleton(output: Output) -> Output:
+    """An output of any number of keypoints; only those with four sides depend on it."""
+    kept = output.shape[3:]
+    return replace(output, shape=(1, -1, -1, *kept)) if kept else output
 
 
 def declare_outputs(**shapes: Shape) -> tuple[Output, ...]:

@@ -21,6 +21,7 @@ from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import crop_stretch
 from posezoo.spec.model import Decoder, Input, Output
 from posezoo.spec.shapes import fits
+from posezoo.spec.skeleton import Skeleton
 
 Option = str | int | float | bool
 
@@ -71,7 +72,11 @@ def find_decoder(name: str) -> DecoderType:
 
 
 def decode(
-    decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option
+    decoder: str,
+    outputs: Mapping[str, ArrayLike],
+    input_size: Size,
+    skeleton: Skeleton | None = None,
+    **options: Option,
 ) -> list[Pose]:
     """Decode the outputs of a network: the people, highest score first, in pixels of the network's
     input.
@@ -84,9 +89,9 @@ def decode(
 
     The outputs that each decoder takes:
 
-    - openpose: ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57
-      channels, first or last
-    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, 17, H, W)
+    - openpose: ``heatmaps`` (1, K + 1, H, W) and ``pafs`` (1, 2 L, H, W) of the L limbs of the
+      skeleton; without one, 19 and 38, or both in one output of 57 channels, first or last
+    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, K, H, W)
     - heatmap: ``heatmaps`` (1, K, H, W), with any number of keypoints K, and ``flipped_heatmaps``
       if the mirrored image was also run
     - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K
@@ -101,7 +106,7 @@ def decode(
     - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints
     - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same
       with 16 and 32; it returns poses without keypoints
-    - rtmo: ``dets`` (1, N, 5) and ``keypoints`` (1, N, 17, 3)
+    - rtmo: ``dets`` (1, N, 5) and ``keypoints`` (1, N, K, 3)
     - rtmdet: ``dets`` (1, N, 5) and ``labels`` (1, N); it returns poses without keypoints
     - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
     - rf_detr: ``dets`` (1, N, 4), ``labels`` (1, N, classes) and ``keypoints`` (1, N, K, 8)
@@ -111,6 +116,7 @@ def decode(
         decoder: a name of ``DECODERS``.
         outputs: by role, with a batch of one; they are not changed.
         input_size: width and height of the network's input, in pixels.
+        skeleton: of the K keypoints; None: the usual one of the decoder, or that of K keypoints.
         options: of the decoder.
 
     Raises:
@@ -118,7 +124,7 @@ def decode(
             network.
         MissingPackageError: OpenCV is not installed.
     """
-    resolved = resolve_options(Decoder(decoder, options))
+    resolved = resolve_options(Decoder(decoder, options, skeleton))
     return decode_with_options(decoder, outputs, input_size, resolved)
 
 
@@ -142,13 +148,15 @@ def decode_with_options(
             raise InferenceError(f"{name}: {role} cannot be read as an array: {error}") from error
     if decoder.convert_outputs is not None:
         arrays = dict(decoder.convert_outputs(arrays))
-    maps = _checked_maps(name, decoder, arrays)
+    maps = _checked_maps(name, decoder, arrays, getattr(options, "skeleton", None))
     return decoder.decode(maps, (width, height), options)
 
 
-def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -> Maps:
+def _checked_maps(
+    name: str, decoder: DecoderType, outputs: Mapping[str, Any], skeleton: Skeleton | None
+) -> Maps:
     """The outputs that the decoder takes, without their batch axes, as float32."""
-    required = decoder.networks[-1]
+    required = decoder.outputs_for(skeleton)
     for output in required:
         if output.role not in outputs:
             given = ", ".join(outputs) or "none"
@@ -172,7 +180,7 @@ def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -
             )
     if any(array.dtype.kind not in "fiu" for array in maps.values()):
         raise InferenceError(f"{name}: outputs must be numbers")
-    _refuse_different_sizes(name, maps, [*required, *optional])
+    _refuse_different_sizes(name, maps, [*decoder.networks[-1], *optional])
     return {role: np.ascontiguousarray(array[0], np.float32) for role, array in maps.items()}
 
 
@@ -266,10 +274,21 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
     Raises:
         InferenceError: there is no such decoder or option, or a value is invalid.
     """
-    options_type = find_decoder(decoder.name).options
+    record = find_decoder(decoder.name)
+    options_type = record.options
     options = {**decoder.options, **(overrides or {})}
+    skeleton = {}
+    if record.takes_skeleton:
+        skeleton = {"skeleton": decoder.skeleton}
+    elif decoder.skeleton is not None:
+        raise InferenceError(
+            f"decoder {decoder.name} finds the keypoints of {record.skeleton}, and no other"
+            f" skeleton: {decoder.skeleton.name}",
+            hint="these take any: " + ", ".join(n for n, d in DECODERS.items() if d.takes_skeleton),
+        )
     options.pop(_FORMER_OPTION, None)
     defaults = {field.name: field.default for field in fields(options_type)}
+    defaults.pop("skeleton", None)
     for name, value in options.items():
         if name not in defaults:
             names = ", ".join(defaults) or "none"
@@ -285,7 +304,7 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
             raise InferenceError(
                 f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}"
             )
-    return options_type(**options)
+    return options_type(**options, **skeleton)
 
 
 # Without effect. The metadata of HigherHRNet's IR names it, if an earlier version made the IR.

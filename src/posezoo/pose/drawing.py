@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import ImageError, import_cv2
-from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
+from posezoo.pose.keypoints import MIN_SCORE, Color, Pose, keypoint_color
 from posezoo.pose.letterbox import Image
+from posezoo.spec.skeleton import Skeleton
 
 # OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
 _SHIFT = 4
@@ -48,9 +49,9 @@ def draw(
             hint="leave out in_place to draw into a copy",
         )
     canvas: Image = image if in_place else image.copy()
-    for skeleton, people in groupby(poses, key=lambda pose: pose.skeleton):
+    for skeleton, people in groupby(poses, key=lambda pose: pose.layout):
         group = list(people)
-        if SKELETONS[skeleton].keypoints:
+        if skeleton.keypoints:
             _draw_people(canvas, skeleton, group, min_score)
         else:
             for pose in group:
@@ -61,7 +62,9 @@ def draw(
     return canvas
 
 
-def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
+def _draw_people(
+    canvas: Image, skeleton: Skeleton, poses: Sequence[Pose], min_score: float
+) -> None:
     cv2 = import_cv2()
     keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
     is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
@@ -202,16 +205,16 @@ def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
 
 @cache
 def _parts(
-    skeleton: str,
+    skeleton: Skeleton,
 ) -> tuple[NDArray[Any], list[list[int]], list[tuple[Color, NDArray[np.bool_]]]]:
     """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each
     color.
     """
-    record = SKELETONS[skeleton]
-    pairs = np.array(record.limbs, int).reshape(-1, 2)
-    colors = np.array(record.colors)
+    pairs = np.array(skeleton.limbs, int).reshape(-1, 2)
+    color_of = [*map(keypoint_color, skeleton.keypoints)]
+    colors = np.array(color_of)
     joints_by_color = []
-    for color in dict.fromkeys(record.colors):
+    for color in dict.fromkeys(color_of):
         has_color = (colors == color).all(axis=1)
         joints_by_color.append((color, has_color))
     limb_colors = colors[pairs].sum(axis=1) // 2

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posezoo.pose.assignment import match_pairs
 from posezoo.pose.decoder_type import check_counts, check_options
 from posezoo.pose.keypoints import Floats
-from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
+from posezoo.pose.limbs import LimbCandidates, LimbTable
 
 # Weights that decide between pairs that exclude each other, in addition to the fit of the field.
 # The values are in the middle of the range in which synthetic groups of every kind are recovered
@@ -53,21 +53,6 @@ _STUB_SHARE = 0.6
 # A weak candidate is not a limb if the logarithm of its length differs by this or more from the
 # usual one.
 _MAX_LOG_RATIO = 0.5
-
-# The length of each limb relative to the body's height: R. Drillis and R. Contini, "Body segment
-# parameters", 1966 (in D. Winter, "Biomechanics and Motor Control of Human Movement", 2009, figure
-# 4.1).
-SHARES = np.array(
-    [
-        *(0.129, 0.129, 0.186, 0.146, 0.186, 0.146),  # shoulders and arms
-        *(0.303, 0.245, 0.246, 0.303, 0.245, 0.246),  # trunk and legs
-        *(0.112, 0.03, 0.04, 0.03, 0.04, 0.15, 0.15),  # head
-    ],
-    np.float32,
-)
-LOG_SHARES = np.log(SHARES)
-# Whether a limb is at the end of the body: forearms and shins.
-_IS_END_LIMB = np.isin(np.arange(len(LIMBS)), (3, 5, 8, 11))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +108,7 @@ def assemble_people(
     candidates: LimbCandidates,
     cell: float,
     find_weak: FindWeakLimbs,
+    table: LimbTable,
     *,
     single_pass: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -136,9 +122,11 @@ def assemble_people(
         candidates: pairs of peaks that may be limbs.
         cell: the size of a cell of the map, in cells of 8 px.
         find_weak: returns the weak candidates among the given limbs, starts and ends.
+        table: the limbs. If their usual lengths are unknown, the heights of people are too: no
+            parts are joined.
         single_pass: resolve all conflicts at once, and join no parts, as a graph does.
     """
-    assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak=find_weak)
+    assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak, table=table)
     # True if no other pair of the same limb shares an end.
     offsets = candidates.limbs * len(points)
     starts = offsets + candidates.starts
@@ -147,7 +135,7 @@ def assemble_people(
     assembly.join(is_unique.nonzero()[0])
     if not is_unique.all():
         assembly.join_conflicting((~is_unique).nonzero()[0], single_pass=single_pass)
-    if not single_pass:
+    if table.has_lengths and not single_pass:
         assembly.join_parts()
         assembly.swap_crossed_ends()
     return assembly.to_groups()
@@ -163,7 +151,10 @@ class _PersonAssembly:
         pairs: LimbCandidates,
         cell: float,
         find_weak: FindWeakLimbs,
+        table: LimbTable,
     ) -> None:
+        self._table = table
+        self._shares = table.lengths
         self._scores = scores
         self._kinds = kinds
         self._cell = cell
@@ -208,7 +199,7 @@ class _PersonAssembly:
             other = heights[ends[open_pairs]]
             is_unknown = np.isnan(one) & np.isnan(other)
             open_limbs = limbs[open_pairs]
-            unknown = np.bincount(open_limbs, is_unknown, minlength=len(LIMBS))
+            unknown = np.bincount(open_limbs, is_unknown, minlength=len(self._table))
             is_ready = unknown[open_limbs] == 0
             if single_pass or not is_ready.any():
                 is_ready[:] = True
@@ -221,17 +212,18 @@ class _PersonAssembly:
             open_pairs = open_pairs[~is_ready]
 
     def join_parts(self) -> None:
-        """Join parts of bodies without a neck to people who lack these parts.
+        """Join parts of bodies without a root, such as the neck, to people who lack these parts.
 
         Two limbs of the same kind that cross in opposite directions cancel in the field at the
         crossing. Only weak candidates remain.
         """
+        root = self._table.root
         groups = [group for group in dict.fromkeys(self._group_of) if len(self._peaks[group]) > 1]
-        people = [group for group in groups if self._joints[group] >> NECK & 1]
+        people = [group for group in groups if self._joints[group] >> root & 1]
         parts = [
             group
             for group in groups
-            if not self._joints[group] >> NECK & 1 and len(self._peaks[group]) >= _MIN_PART
+            if not self._joints[group] >> root & 1 and len(self._peaks[group]) >= _MIN_PART
         ]
         if len(parts) > _MAX_PARTS:
             return
@@ -244,7 +236,7 @@ class _PersonAssembly:
         weak = self._find_weak(*(list(values) for values in zip(*missing, strict=True)))
         heights = self._person_heights()
         mean_heights = np.sqrt(heights[weak.starts] * heights[weak.ends])
-        expected = SHARES[weak.limbs] * mean_heights
+        expected = self._shares[weak.limbs] * mean_heights
         ratios = np.log(np.maximum(weak.lengths, 0.1) / expected)
         fits = np.abs(ratios) < _MAX_LOG_RATIO
         added = self._add(weak[fits])
@@ -253,7 +245,8 @@ class _PersonAssembly:
     def _missing_limbs(self, part: int, person: int) -> Iterator[tuple[int, int, int]]:
         """The limbs that would join two groups without common joints: limb, start and end peak."""
         peaks = {self._kinds[peak]: peak for peak in self._peaks[part] + self._peaks[person]}
-        for limb, ((start, end), _) in enumerate(LIMBS):
+        limbs = zip(self._table.starts.tolist(), self._table.ends.tolist(), strict=True)
+        for limb, (start, end) in enumerate(limbs):
             if start in peaks and end in peaks:
                 one = peaks[start]
                 other = peaks[end]
@@ -270,7 +263,10 @@ class _PersonAssembly:
         groups = np.array(self._group_of, np.int64)
         is_short = (pairs.scores < _STUB_SCORE) & (pairs.lengths < _STUB_LENGTH / self._cell)
         is_within = groups[pairs.starts] == groups[pairs.ends]
-        is_stub = self._is_joined & is_short & is_within & _IS_END_LIMB[pairs.limbs]
+        # Forearms and shins: no other limb has their last joint.
+        joints = np.append(self._table.starts, self._table.ends)
+        is_end_limb = np.bincount(joints)[self._table.ends] == 1
+        is_stub = self._is_joined & is_short & is_within & is_end_limb[pairs.limbs]
         stubs = is_stub.nonzero()[0]
         if not 2 <= len(stubs) <= _MAX_PARTS:
             return
@@ -279,7 +275,7 @@ class _PersonAssembly:
             crossed = pairs[np.array(two)]
             limb, limb2 = crossed.limbs.tolist()
             end, end2 = crossed.ends.tolist()
-            usual = SHARES[limb] * heights[crossed.starts]
+            usual = self._shares[limb] * heights[crossed.starts]
             if limb != limb2 or not (crossed.lengths < _STUB_SHARE * usual).all():
                 continue
             weak = self._find_weak([limb, limb], crossed.starts.tolist(), [end2, end])
@@ -326,7 +322,7 @@ class _PersonAssembly:
         # fmax ignores NaN.
         height = np.where(np.isnan(height_ratio), np.fmax(one, other), (one + other) / 2)
         log_lengths = np.log(np.maximum(pairs.lengths, 0.1))
-        length_ratio = log_lengths - LOG_SHARES[pairs.limbs] - height
+        length_ratio = log_lengths - np.log(self._shares)[pairs.limbs] - height
         factor = np.where(length_ratio > 0, LONG_PENALTY, SHORT_PENALTY)
         height_penalty = np.fmax(HEIGHT_PENALTY * height_ratio**2, 0)
         penalty = height_penalty + factor * length_ratio**2
@@ -353,7 +349,7 @@ class _PersonAssembly:
         pairs = self._pairs
         starts = groups[self._pairs.starts]
         lengths = np.bincount(starts, pairs.lengths * self._is_joined, count)
-        shares = np.bincount(starts, SHARES[pairs.limbs] * self._is_joined, count)
+        shares = np.bincount(starts, self._shares[pairs.limbs] * self._is_joined, count)
         # Above 0, for the logarithm: joints may coincide.
         ratios = lengths / np.maximum(shares, 1e-6)
         heights = np.maximum(ratios, 1e-3).astype(np.float32)

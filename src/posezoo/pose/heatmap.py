@@ -28,7 +28,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of, skeleton_of
+from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.peaks import quarter_offset
 from posezoo.pose.top_down import (
@@ -39,6 +39,8 @@ from posezoo.pose.top_down import (
     crop_blank,
     crop_stretch,
 )
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class HeatmapOptions(TopDownOptions):
     box_score: float = 1.0
     flip: bool = False
     shift_flipped: bool = True
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
@@ -107,7 +110,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     heatmaps = maps["heatmaps"]
     flipped = maps.get("flipped_heatmaps")
     if flipped is not None:
-        flipped = unflip_heatmaps(flipped, shift=options.shift_flipped)
+        flipped = unflip_heatmaps(flipped, options.skeleton, shift=options.shift_flipped)
         heatmaps = np.mean([heatmaps, flipped], axis=0, dtype=np.float32)
     count, height, width = heatmaps.shape
     flat = heatmaps.reshape(count, -1)
@@ -129,7 +132,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     score = 0.0
     if len(counting):
         score = min(float(counting.mean()) * options.box_score, 1.0)
-    return create_poses(keypoints, np.array([score]), skeleton_of(count), size)
+    return create_poses(keypoints, np.array([score]), options.skeleton or skeleton_of(count), size)
 
 
 def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
@@ -142,14 +145,14 @@ def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
     return distance.astype(np.float32)
 
 
-def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
+def unflip_heatmaps(maps: Floats, skeleton: Skeleton | None = None, *, shift: bool) -> Floats:
     """(K, H, W): the maps of a mirrored image, mirrored back, with left and right keypoints
     exchanged.
 
     ``shift`` moves them one cell to the right. Mirrored maps are one cell off if the network's
     keypoints are relative to the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
     """
-    turned: Floats = maps[flip_order_of(len(maps))][:, :, ::-1].copy()
+    turned: Floats = maps[flip_order_of(len(maps), skeleton)][:, :, ::-1].copy()
     if shift:
         turned[:, :, 1:] = turned[:, :, :-1].copy()
     return turned

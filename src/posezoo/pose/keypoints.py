@@ -6,17 +6,17 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, PosezooError
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
 Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
@@ -32,83 +32,8 @@ _RIGHT: Color = (46, 125, 255)
 _MIDDLE: Color = (120, 220, 60)
 
 
-@dataclass(frozen=True, slots=True)
-class Skeleton:
-    """The keypoints that a network finds, and the limbs between them.
-
-    Attributes:
-        name: as in model.yml.
-        keypoints: the names of the keypoints, in the order of the network's output.
-        limbs: pairs of keypoint indices that are connected by a line in drawings.
-        flip_pairs: (left, right) indices that are exchanged when an image is mirrored.
-        colors: the color of each keypoint, BGR 0..255.
-        sigmas: COCO's standard deviation of annotators for each keypoint, relative to the person's
-            size; empty if it is unknown.
-        coco: the index of each of COCO's 17 keypoints in this skeleton; None if some are missing.
-    """
-
-    name: str
-    keypoints: tuple[str, ...]
-    limbs: tuple[tuple[int, int], ...]
-    flip_pairs: tuple[tuple[int, int], ...]
-    colors: tuple[Color, ...]
-    sigmas: tuple[float, ...] = ()
-    coco: tuple[int, ...] | None = None
-
-    @property
-    def flip_order(self) -> tuple[int, ...]:
-        """For each keypoint, the index of the keypoint that replaces it in a mirrored image."""
-        partners = dict(self.flip_pairs) | {right: left for left, right in self.flip_pairs}
-        return tuple(partners.get(place, place) for place in range(len(self.keypoints)))
-
-
-_DECLARED = json.loads(Path(__file__).with_name("skeletons.json").read_text("utf-8"))
-_COCO = _DECLARED["coco-17"]["keypoints"].split()
-
-# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py). COCO has no neck and no pelvis: the neck's sigma
-# is CrowdPose's (crowdposetools' cocoeval.py), the pelvis has the sigma of the hips.
-_SIGMAS = {
-    "nose": 0.026,
-    "eye": 0.025,
-    "ear": 0.035,
-    "shoulder": 0.079,
-    "elbow": 0.072,
-    "wrist": 0.062,
-    "hip": 0.107,
-    "knee": 0.087,
-    "ankle": 0.089,
-    "neck": 0.079,
-    "pelvis": 0.107,
-}
-
-
-def _skeleton(name: str, keypoints: str, limbs: Sequence[str], **more: Any) -> Skeleton:
-    """A skeleton of skeletons.json: keypoints separated by spaces, limbs as chains of them."""
-    names = tuple(keypoints.split())
-    index = {keypoint: place for place, keypoint in enumerate(names)}
-    lines: list[tuple[int, int]] = []
-    for chain in limbs:
-        lines += pairwise(index[keypoint] for keypoint in chain.split())
-    partners = {left: left.replace("left", "right") for left in names if "left" in left}
-    partners |= more.get("flips", {})
-    sigmas = [keypoint_sigma(keypoint) for keypoint in names]
-    if None in sigmas:
-        sigmas = []
-    coco = None
-    if index.keys() >= set(_COCO):
-        coco = tuple(index[keypoint] for keypoint in _COCO)
-    return Skeleton(
-        name,
-        names,
-        limbs=tuple(lines),
-        flip_pairs=tuple((index[left], index[right]) for left, right in partners.items()),
-        colors=tuple(map(_side_color, names)),
-        sigmas=tuple(more.get("sigmas", sigmas)),
-        coco=coco,
-    )
-
-
-def _side_color(keypoint: str) -> Color:
+def keypoint_color(keypoint: str) -> Color:
+    """The color of a keypoint, BGR 0..255, by the side that its name says."""
     if "left" in keypoint:
         return _LEFT
     if "right" in keypoint:
@@ -116,73 +41,65 @@ def _side_color(keypoint: str) -> Color:
     return _MIDDLE
 
 
+@cache
+def coco_order(skeleton: Skeleton) -> list[int] | None:
+    """The index of each of COCO's 17 keypoints in a skeleton; None if some are missing."""
+    wanted = SKELETONS["coco-17"].keypoints
+    if not set(wanted) <= set(skeleton.keypoints):
+        return None
+    return list(map(skeleton.keypoints.index, wanted))
+
+
+@cache
+def _coco_sigmas() -> dict[str, float]:
+    """COCO's sigmas by joint, and those of the neck and the pelvis, which COCO does not have."""
+    skeleton = SKELETONS["panoptic-19"]
+    joints = (keypoint.split("_")[-1] for keypoint in skeleton.keypoints)
+    return dict(zip(joints, skeleton.sigmas, strict=True))
+
+
 def keypoint_sigma(keypoint: str) -> float | None:
     """COCO's sigma of a keypoint, relative to the person's size; None if it is unknown."""
-    return _SIGMAS.get(keypoint.split("_")[-1])
+    return _coco_sigmas().get(keypoint.split("_")[-1])
 
 
 #: For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
 USUAL_SIGMA = 0.079
 
 
-class _Skeletons(dict[str, Skeleton]):
-    """Skeletons by name; ``keypoints-21`` has 21 keypoints of which nothing is known."""
-
-    def __missing__(self, name: str) -> Skeleton:
-        kind, _, count = name.partition("-")
-        if kind != _UNKNOWN or not count.isdecimal():
-            raise KeyError(name)
-        numbers = map(str, range(int(count)))
-        return _skeleton(name, " ".join(numbers), ())
-
-
-_UNKNOWN = "keypoints"
-
-#: skeletons.json says where the order of their keypoints is from.
-SKELETONS: dict[str, Skeleton] = _Skeletons(
-    (name, _skeleton(name, **fields)) for name, fields in _DECLARED.items()
-)
-
-
 #: The skeleton of COCO-WholeBody's annotations.
 WHOLE_BODY = "coco-wholebody-133"
 
 
-def sigmas_of(keypoints: Sequence[str]) -> list[float | None]:
-    """COCO's sigmas of keypoints: those of the skeleton that has just these, in this order, else by
-    the names of the joints; None if one is unknown.
+def sigmas_of(keypoints: Sequence[str], declared: Skeleton | None = None) -> list[float | None]:
+    """The sigmas of keypoints by their names: those that a skeleton declares, else those of the
+    package's skeleton with as many, else COCO's by the joints; None if one is unknown.
     """
-    for skeleton in SKELETONS.values():
-        if skeleton.sigmas and skeleton.keypoints == tuple(keypoints):
-            return list(skeleton.sigmas)
-    return [keypoint_sigma(name) for name in keypoints]
+    sigmas: dict[str, float] = {}
+    for skeleton in (SKELETONS[skeleton_of(len(keypoints))], declared):
+        if skeleton is not None and skeleton.sigmas:
+            sigmas |= zip(skeleton.keypoints, skeleton.sigmas, strict=True)
+    return [sigmas.get(name) or keypoint_sigma(name) for name in keypoints]
 
 
+@cache
 def usual_sigmas(skeleton: Skeleton) -> list[float]:
     """The sigma of each keypoint; ``USUAL_SIGMA`` if it is unknown."""
-    return list(skeleton.sigmas) or [
-        keypoint_sigma(name) or USUAL_SIGMA for name in skeleton.keypoints
-    ]
+    return [sigma or USUAL_SIGMA for sigma in sigmas_of(skeleton.keypoints, skeleton)]
 
 
-def skeleton_of(count: int) -> str:
-    """The name of the first skeleton with this number of keypoints; ``keypoints-21`` if none
-    has 21.
-    """
-    names = (name for name, skeleton in SKELETONS.items() if len(skeleton.keypoints) == count)
-    return next(names, f"{_UNKNOWN}-{count}")
-
-
-def flip_order_of(count: int) -> list[int]:
-    """``Skeleton.flip_order`` of the first skeleton with this number of keypoints.
+def flip_order_of(count: int, skeleton: Skeleton | None) -> list[int]:
+    """``Skeleton.flip_order``; if no skeleton is declared, of the package's skeleton with this
+    number of keypoints.
 
     Raises:
-        InferenceError: left and right are not known of so many keypoints.
+        InferenceError: left and right are not known.
     """
-    skeleton = SKELETONS[skeleton_of(count)]
+    skeleton = skeleton or SKELETONS[skeleton_of(count)]
     if not skeleton.flip_pairs:
         raise InferenceError(
-            f"of {count} keypoints, left and right are not known", hint="run it without flip"
+            f"of {count} keypoints, left and right are not known",
+            hint="run it without flip, or declare a skeleton with flips",
         )
     return list(skeleton.flip_order)
 
@@ -217,7 +134,7 @@ class Pose:
     Attributes:
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
             score, 0..1; all three are 0 if the keypoint is missing.
-        skeleton: a name of ``SKELETONS``, which names the K keypoints.
+        skeleton: its name; that of one of ``SKELETONS``, unless ``own_skeleton`` is given.
         score: of the person, 0..1.
         box: x0, y0, x1, y1 in pixels, inside the image.
         track_id: the number of the person in a video, from 1; None if people are not tracked, or
@@ -230,6 +147,7 @@ class Pose:
             None without BlazePose's option ``segmentation``. It is not in JSON.
         people_from: "the whole image" if a detector found nobody, and the image was taken as one
             person; else empty.
+        own_skeleton: the skeleton of the K keypoints; None: that of ``SKELETONS``.
     """
 
     keypoints: Floats
@@ -241,6 +159,12 @@ class Pose:
     world: Floats | None = field(default=None, kw_only=True)
     mask: Floats | None = field(default=None, kw_only=True)
     people_from: str = field(default="", kw_only=True)
+    own_skeleton: Skeleton | None = field(default=None, kw_only=True)
+
+    @property
+    def layout(self) -> Skeleton:
+        """The names of the K keypoints, and the limbs between them."""
+        return self.own_skeleton or SKELETONS[self.skeleton]
 
     def coco_keypoints(self) -> Floats:
         """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
@@ -248,28 +172,27 @@ class Pose:
         Raises:
             PosezooError: the skeleton lacks some of them.
         """
-        order = SKELETONS[self.skeleton].coco
+        order = coco_order(self.layout)
         if order is None:
             raise PosezooError(
                 f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's"
                 " keypoints",
                 hint="to_json() writes any skeleton",
             )
-        return self.keypoints[list(order)]
+        return self.keypoints[order]
 
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
         """An entry of a COCO file of keypoint results.
 
         It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score; x and y are
         indices of pixels, half a pixel less than ours), ``score``, ``track_id`` if the person has
-        one, and ``image_id`` if it is given.
-
-        Raises:
-            PosezooError: the skeleton lacks some of COCO's keypoints.
+        one, and ``image_id`` if it is given. If the skeleton lacks some of COCO's keypoints, the
+        list has all of its own, in their order.
         """
+        points = self.keypoints if coco_order(self.layout) is None else self.coco_keypoints()
         result = {
             "category_id": category_id,
-            "keypoints": to_pixel_indices(self.coco_keypoints()).ravel().tolist(),
+            "keypoints": to_pixel_indices(points).ravel().tolist(),
             "score": float(self.score),
             **self._track_json(),
         }
@@ -283,7 +206,7 @@ class Pose:
         each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
         them ``track_id``, if the person has one, and ``people_from``, if it is not empty.
         """
-        names = SKELETONS[self.skeleton].keypoints
+        names = self.layout.keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
         columns["score"] = self.keypoints[:, 2]
         if self.z is not None:
@@ -353,16 +276,22 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
 
 
 def create_poses(
-    keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]
+    keypoints: Floats, scores: NDArray[Any], skeleton: Skeleton | str, size: tuple[int, int]
 ) -> list[Pose]:
     """Create poses from arrays, in the same order; each box contains all keypoints that were found.
 
     Args:
         keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
         scores: (N,), of the poses.
-        skeleton: a name of ``SKELETONS``, with K keypoints.
+        skeleton: with K keypoints; or a name of ``SKELETONS``.
         size: width and height of the image, in pixels.
+
+    Raises:
+        InferenceError: the skeleton has another number of keypoints.
     """
+    if isinstance(skeleton, str):
+        skeleton = SKELETONS[skeleton]
+    require_count(skeleton, keypoints.shape[1])
     points = keypoints[:, :, :2]
     missing = keypoints[:, :, 2:] <= 0
     corner = np.array(size, np.float32)
@@ -370,25 +299,38 @@ def create_poses(
     high = np.where(missing, np.float32(0), points).max(axis=1)
     boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, corner)], axis=1).tolist()
     return [
-        Pose(keypoints[place], skeleton, score, (x0, y0, x1, y1))
+        Pose(keypoints[place], skeleton.name, score, (x0, y0, x1, y1), own_skeleton=skeleton)
         for place, (score, (x0, y0, x1, y1)) in enumerate(zip(scores.tolist(), boxes, strict=True))
     ]
 
 
-def read_people(values: Floats, scores: Floats, skeleton: str, size: tuple[int, int]) -> list[Pose]:
+def require_count(skeleton: Skeleton, count: int) -> None:
+    """Raise an InferenceError if a skeleton does not have the network's number of keypoints."""
+    if len(skeleton.keypoints) != count:
+        raise InferenceError(
+            f"the network finds {count} keypoints, and the skeleton {skeleton.name} has"
+            f" {len(skeleton.keypoints)}",
+            hint="declare one name for each keypoint, in the order of the network's outputs",
+        )
+
+
+def read_people(
+    values: Floats, scores: Floats, skeleton: Skeleton, size: tuple[int, int]
+) -> list[Pose]:
     """The people in the outputs of an IR that contains its decoder (``posezoo convert --decode``).
 
     Args:
         values: (N, K, 3) keypoints, or (N, 4) boxes; rows of zeros are not people.
         scores: (N,), of the people.
-        skeleton: a name of ``SKELETONS``, with K keypoints.
+        skeleton: with K keypoints.
         size: width and height of the image, in pixels.
     """
     rows = np.flatnonzero((values.reshape(len(values), -1) != 0).any(axis=1))
     if values.ndim == 3:
         return create_poses(values[rows], scores[rows], skeleton, size)
     empty: Floats = np.zeros((0, 3), np.float32)
-    return [Pose(empty, skeleton, float(scores[row]), tuple(values[row].tolist())) for row in rows]
+    name = skeleton.name
+    return [Pose(empty, name, float(scores[row]), tuple(values[row].tolist())) for row in rows]
 
 
 def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
@@ -405,8 +347,8 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
     Raises:
         PosezooError: the skeletons differ, and one lacks some of COCO's keypoints.
     """
-    skeleton = SKELETONS[one.skeleton]
-    if skeleton.coco is None and skeleton.keypoints and other.skeleton == one.skeleton:
+    skeleton = one.layout
+    if coco_order(skeleton) is None and skeleton.keypoints and other.skeleton == one.skeleton:
         first = one.keypoints[:, :2]
         second = other.keypoints[:, :2]
     else:

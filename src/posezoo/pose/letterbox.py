@@ -263,7 +263,7 @@ def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Siz
     points = transform.to_image(keypoints[:, :, :2])
     keypoints[:, :, :2] = np.where(is_found, points, 0)
     scores = np.array([pose.score for pose in poses])
-    return create_poses(keypoints, scores, poses[0].skeleton, image)
+    return create_poses(keypoints, scores, poses[0].layout, image)
 
 
 def rotated_square_transform(

@@ -30,9 +30,10 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.grouping import GroupingOptions
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, Pose3D, bounding_box
+from posezoo.pose.keypoints import Floats, Pose, Pose3D, bounding_box
 from posezoo.pose.letterbox import ImageTransform, InputSizing, Size
 from posezoo.pose.openpose import decode_openpose
+from posezoo.spec.skeletons import SKELETONS
 
 SKELETON = "panoptic-19"
 JOINTS = 19

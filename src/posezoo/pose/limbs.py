@@ -8,30 +8,16 @@ section 2.3; the share is from D. Osokin, arXiv:1811.12004).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
-
-JOINTS = 18
-NECK = 1
-
-#: The two joints of each limb, and the first of its two channels among the 38 channels of the
-#: field. They are from OpenPose's COCO model (mapIdx in poseParameters), in the order in which
-#: people are assembled. The last two limbs, shoulder to ear, are never drawn; they connect a person
-#: whose nose is hidden.
-LIMBS = (
-    *(((1, 2), 12), ((1, 5), 20), ((2, 3), 14), ((3, 4), 16), ((5, 6), 22), ((6, 7), 24)),
-    *(((1, 8), 0), ((8, 9), 2), ((9, 10), 4), ((1, 11), 6), ((11, 12), 8), ((12, 13), 10)),
-    *(((1, 0), 28), ((0, 14), 30), ((14, 16), 34), ((0, 15), 32), ((15, 17), 36)),
-    *(((2, 16), 18), ((5, 17), 26)),
-)
-STARTS, ENDS = np.array([joints for joints, _ in LIMBS]).T
-CHANNELS = np.array([channel for _, channel in LIMBS])
+from posezoo.spec.skeleton import Skeleton
 
 #: The number of samples of the field for a limb, and how many of them must agree.
 SAMPLES = 10
@@ -42,8 +28,70 @@ WEAK = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class LimbTable:
+    """The fields of a skeleton as arrays, (L,).
+
+    Attributes:
+        joints: the number of keypoints.
+        starts, ends: the joints of each limb.
+        channels: the first of its two channels in the field.
+        lengths: relative to the body's height; NaN if they are unknown.
+    """
+
+    joints: int
+    starts: NDArray[Any]
+    ends: NDArray[Any]
+    channels: NDArray[Any]
+    lengths: Floats
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    @property
+    def root(self) -> int:
+        """The joint at which the first limb starts: people are assembled from there."""
+        return int(self.starts[0])
+
+    @property
+    def has_lengths(self) -> bool:
+        """Whether the usual lengths of the limbs are known."""
+        return not bool(np.isnan(self.lengths).any())
+
+
+@cache
+def limb_table(skeleton: Skeleton) -> LimbTable:
+    """The limbs of a skeleton for OpenPose, which needs ``Skeleton.fields``.
+
+    Raises:
+        InferenceError: it has none.
+    """
+    fields = skeleton.fields
+    if not fields:
+        raise InferenceError(
+            f"the skeleton {skeleton.name} has no fields: OpenPose needs the two channels of each"
+            " limb",
+            hint="declare them: fields: [{limb: [neck, left_hip], channel: 0}, ...]",
+        )
+    starts, ends = np.array([field.limb for field in fields]).T
+    channels = np.array([field.channel for field in fields])
+    lengths = np.array([field.length or np.nan for field in fields], np.float32)
+    return LimbTable(len(skeleton.keypoints), starts, ends, channels, lengths)
+
+
+def require_channels(table: LimbTable, count: int) -> None:
+    """Raise an InferenceError if the limbs do not use all channels of a field."""
+    needed = int(table.channels.max()) + 2
+    if needed != count:
+        raise InferenceError(
+            f"the network has {count} channels of PAFs, and the fields of the skeleton end at"
+            f" {needed}",
+            hint="declare two channels for each limb: fields: [{limb: [...], channel: 0}, ...]",
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class LimbCandidates:
-    """N pairs of peaks that may be limbs: the limb's index in ``LIMBS``, two peaks, the mean
+    """N pairs of peaks that may be limbs: the limb's index in the table, two peaks, the mean
     affinity.
     """
 
@@ -63,22 +111,22 @@ class LimbCandidates:
 
 
 def find_limb_candidates(
-    points: Floats, peaks: Peaks, pafs: Floats, min_affinity: float
+    points: Floats, peaks: Peaks, pafs: Floats, min_affinity: float, table: LimbTable
 ) -> LimbCandidates:
     """The pairs of peaks for which at least nine of ten samples of the field agree."""
-    counts = np.bincount(peaks.maps, minlength=JOINTS)
+    counts = np.bincount(peaks.maps, minlength=table.joints)
     # The pairs are processed in parts that fit into the processor's cache. One part is enough,
     # unless there are hundreds of people.
-    totals = (counts[STARTS] * counts[ENDS]).cumsum()
+    totals = (counts[table.starts] * counts[table.ends]).cumsum()
     with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which counts as disagreement
         if totals[-1] <= _PAIRS_AT_ONCE:
-            pairs = _pairs(points, counts, _ALL_LIMBS, pafs.shape)
+            pairs = _pairs(points, counts, np.arange(len(table)), pafs.shape, table)
             return _chosen(pairs, pafs, min_affinity)
         parts = totals // _PAIRS_AT_ONCE
         chosen = []
         for part in dict.fromkeys(parts.tolist()):
             limbs = np.flatnonzero(parts == part)
-            pairs = _pairs(points, counts, limbs, pafs.shape)
+            pairs = _pairs(points, counts, limbs, pafs.shape, table)
             chosen.append(_chosen(pairs, pafs, min_affinity))
     return reduce(LimbCandidates.__add__, chosen)
 
@@ -90,6 +138,7 @@ def find_weak_limb_candidates(
     ends: list[int],
     pafs: Floats,
     min_affinity: float,
+    table: LimbTable,
 ) -> LimbCandidates:
     """The weak candidates among some pairs: at least two samples agree, and none points the
     opposite way.
@@ -98,9 +147,9 @@ def find_weak_limb_candidates(
 
     Args:
         points: (N, 3) x, y in cells and score.
-        limbs, starts, ends: of each pair, the limb (index of ``LIMBS``) and two peaks (of
+        limbs, starts, ends: of each pair, the limb (index of the table) and two peaks (of
             ``points``).
-        pafs: (38, H, W) the part affinity fields.
+        pafs: (2 L, H, W) the part affinity fields.
         min_affinity: the threshold of the fields.
     """
     _, height, width = pafs.shape
@@ -108,7 +157,7 @@ def find_weak_limb_candidates(
     which, one, other = (np.array(values, np.int32) for values in (limbs, starts, ends))
     dx = x[other] - x[one]
     dy = y[other] - y[one]
-    channels = (CHANNELS[which] * (height * width)).astype(np.int32)
+    channels = (table.channels[which] * (height * width)).astype(np.int32)
     lengths = np.sqrt(dx * dx + dy * dy)
     pairs = _PeakPairs(
         which, one, other, channels, x=x[one], y=y[one], dx=dx, dy=dy, lengths=lengths
@@ -123,7 +172,6 @@ def find_weak_limb_candidates(
 
 
 _PAIRS_AT_ONCE = 20_000
-_ALL_LIMBS = np.arange(len(LIMBS))
 
 
 def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandidates:
@@ -219,7 +267,11 @@ def _inside_map(points: Floats, height: int, width: int) -> tuple[Floats, Floats
 
 
 def _pairs(
-    points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]
+    points: Floats,
+    counts: NDArray[Any],
+    limbs: NDArray[Any],
+    shape: tuple[int, ...],
+    table: LimbTable,
 ) -> _PeakPairs:
     """All pairs of peaks that these limbs may connect; ``counts`` is the number of peaks of each
     joint.
@@ -228,15 +280,15 @@ def _pairs(
     x, y = _inside_map(points, height, width)
     first = counts.cumsum() - counts
     # First one row for each start of a limb, then one pair for each end.
-    joints = STARTS[limbs]
+    joints = table.starts[limbs]
     row_counts = counts[joints]
     # Array methods are used, because numpy's functions of the same names take twice as long.
     row_limbs = limbs.astype(np.int32).repeat(row_counts)
     start_shifts = first[joints] - row_counts.cumsum() + row_counts
     row_starts = start_shifts.repeat(row_counts)
     row_starts += np.arange(len(row_limbs))
-    sizes = counts[ENDS][row_limbs]
-    end_shifts = first[ENDS][row_limbs] - sizes.cumsum() + sizes
+    sizes = counts[table.ends][row_limbs]
+    end_shifts = first[table.ends][row_limbs] - sizes.cumsum() + sizes
     ends = end_shifts.astype(np.int32).repeat(sizes)
     ends += np.arange(len(ends), dtype=np.int32)
     start_x = x.take(row_starts).repeat(sizes)
@@ -247,7 +299,7 @@ def _pairs(
         limbs=row_limbs.repeat(sizes),
         starts=row_starts.astype(np.int32).repeat(sizes),
         ends=ends,
-        channels=(CHANNELS[row_limbs] * (height * width)).astype(np.int32).repeat(sizes),
+        channels=(table.channels[row_limbs] * (height * width)).astype(np.int32).repeat(sizes),
         x=start_x,
         y=start_y,
         dx=dx,

@@ -34,15 +34,18 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
-from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Floats, Pose, create_poses, require_count, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.limbs import (
-    JOINTS,
     LimbCandidates,
     find_limb_candidates,
     find_weak_limb_candidates,
+    limb_table,
+    require_channels,
 )
 from posezoo.pose.peaks import find_peaks, locate_peaks, upsample
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS
 
 SKELETON = "openpose-18"
 
@@ -57,29 +60,44 @@ class OpenPoseOptions(GroupingOptions):
     """
 
     single_pass: bool = False
+    skeleton: Skeleton | None = None
 
 
 def decode_openpose(
-    maps: Maps, size: Size, options: GroupingOptions, *, single_pass: bool = False
+    maps: Maps,
+    size: Size,
+    options: GroupingOptions,
+    skeleton: Skeleton | None = None,
+    *,
+    single_pass: bool = False,
 ) -> list[Pose]:
     """The people in the maps, highest score first, in input pixels.
 
-    A pose's score is the mean of the scores of all 18 keypoints.
+    A pose's score is the mean of the scores of all K keypoints.
 
     Args:
-        maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the
-            background; and ``pafs`` (38, H, W) float32: x and y of each limb's direction, -1..1.
+        maps: ``heatmaps`` (K + 1, H, W) float32: of the K keypoints, about 0..1, and of the
+            background; and ``pafs`` (2 L, H, W) float32: x and y of the direction of each of L
+            limbs, -1..1.
         size: width and height of the input, in pixels.
+        skeleton: of the K keypoints; None: OpenPose's 18, with 19 limbs.
         options, single_pass: as in ``OpenPoseOptions``.
+
+    Raises:
+        InferenceError: the maps are not those of the skeleton.
     """
     heatmaps = maps["heatmaps"]
     pafs = maps["pafs"]
+    skeleton = skeleton or SKELETONS[SKELETON]
+    require_count(skeleton, len(heatmaps) - 1)
+    table = limb_table(skeleton)
+    require_channels(table, len(pafs))
     if options.upsample > 1:
-        heatmaps = upsample(heatmaps[:JOINTS], options.upsample)
+        heatmaps = upsample(heatmaps[: table.joints], options.upsample)
         pafs = upsample(pafs, options.upsample)
     height, width = heatmaps.shape[1:]
     cell = size[0] / width / CELL
-    joints = heatmaps[:JOINTS]
+    joints = heatmaps[: table.joints]
     peaks = find_peaks(
         joints,
         threshold=options.min_keypoint_score,
@@ -87,35 +105,35 @@ def decode_openpose(
         limit=options.max_peaks,
     )
     points = locate_peaks(joints, peaks, subpixel=options.subpixel)
-    limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity)
+    limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity, table)
 
     def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
         return find_weak_limb_candidates(
-            points, limbs, starts, ends, pafs=pafs, min_affinity=options.min_affinity
+            points, limbs, starts, ends, pafs=pafs, min_affinity=options.min_affinity, table=table
         )
 
     groups, totals = assemble_people(
-        points, peaks.maps.tolist(), limbs, cell, find_weak=find_weak, single_pass=single_pass
+        points, peaks.maps.tolist(), limbs, cell, find_weak, table=table, single_pass=single_pass
     )
     counts = np.bincount(groups, minlength=len(totals))
     is_large = counts >= max(2, options.min_keypoints)
     is_kept = is_large & (totals >= options.min_score * counts)
     kept_peaks = is_kept[groups].nonzero()[0]
     person_of = is_kept.cumsum() - 1  # by group
-    keypoints: Floats = np.zeros((np.count_nonzero(is_kept), JOINTS, 3), np.float32)
+    keypoints: Floats = np.zeros((np.count_nonzero(is_kept), table.joints, 3), np.float32)
     in_pixels = points[kept_peaks]
     in_pixels[:, :2] += np.float32(0.5)
     in_pixels[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)
     people = person_of[groups[kept_peaks]]
     keypoints[people, peaks.maps[kept_peaks]] = in_pixels
-    means = keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS)
+    means = keypoints[:, :, 2].sum(axis=1) / np.float32(table.joints)
     scores = np.minimum(means, 1)
     order = sort_descending(scores)
-    return create_poses(keypoints[order], scores[order], SKELETON, size)
+    return create_poses(keypoints[order], scores[order], skeleton, size)
 
 
 def _decode(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
-    return decode_openpose(maps, size, options, single_pass=options.single_pass)
+    return decode_openpose(maps, size, options, options.skeleton, single_pass=options.single_pass)
 
 
 _HEATMAPS = 19
@@ -158,8 +176,8 @@ DECODER = DecoderType(
     pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: {
         "heatmaps": facts.maps(facts.keypoints + 1),  # and the background
-        "pafs": facts.maps(2 * (facts.keypoints + 1)),
-        "heatmaps_and_pafs": facts.maps(3 * (facts.keypoints + 1)),
+        "pafs": facts.maps(2 * facts.limb_fields),
+        "heatmaps_and_pafs": facts.maps(facts.keypoints + 1 + 2 * facts.limb_fields),
     },
     skeleton=SKELETON,
     needs="19 heatmaps and 38 PAFs",

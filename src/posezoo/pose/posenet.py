@@ -27,8 +27,9 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.spec.skeletons import SKELETONS
 
 SKELETON = "coco-17"
 JOINTS = 17

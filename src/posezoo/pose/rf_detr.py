@@ -21,8 +21,10 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, skeleton_of, sort_descending
+from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import Size
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 #: The class of people, the first one.
 PERSON = 0
@@ -50,6 +52,7 @@ class RfDetrOptions:
     """
 
     min_score: float = 0.5
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         check_shares(self, "min_score")
@@ -83,7 +86,8 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]
-    return create_poses(keypoints, scores[people], skeleton_of(rows.shape[1]), size)
+    skeleton = options.skeleton or skeleton_of(rows.shape[1])
+    return create_poses(keypoints, scores[people], skeleton, size)
 
 
 def _mean_variance(rows: Floats, weights: NDArray[np.float64]) -> NDArray[np.float64]:

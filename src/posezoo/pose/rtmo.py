@@ -24,6 +24,8 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.rtmdet import are_boxes, find_rows
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -43,6 +45,7 @@ class RtmoOptions:
     """
 
     min_score: float = 0.3
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         check_shares(self, "min_score")
@@ -53,8 +56,8 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
 
     Args:
         maps: ``dets`` (N, 5), a box in pixels of the input, which is not used, and the person's
-            score, 0..1; and ``keypoints`` (N, 17, 3): x, y in pixels of the input, and the
-            visibility, 0..1.
+            score, 0..1; and ``keypoints`` (N, K, 3): x, y in pixels of the input, and the
+            visibility, 0..1, of any number of keypoints, K.
         size: width and height of the input, in pixels.
 
     Raises:
@@ -72,7 +75,8 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     differs = keypoints[rows[1:]] != keypoints[rows[:-1]]
     is_new[1:] = differs.any(axis=(1, 2))
     rows = rows[is_new]
-    return create_poses(keypoints[rows], scores[rows].clip(0, 1), SKELETON, size)
+    skeleton = options.skeleton or skeleton_of(keypoints.shape[1])
+    return create_poses(keypoints[rows], scores[rows].clip(0, 1), skeleton, size)
 
 
 DECODER = DecoderType(

@@ -23,9 +23,11 @@ from posezoo.pose.decoder_type import (
     check_options,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of, skeleton_of
+from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_affine
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import skeleton_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class SimccOptions(TopDownOptions):
 
     split: float = 2.0
     flip: bool = False
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
@@ -71,7 +74,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     Raises:
         InferenceError: the number of keypoints or of bins does not fit.
     """
-    across, down = _average_with_mirrored(maps)
+    across, down = _average_with_mirrored(maps, options.skeleton)
     width, height = size
     columns = round(width * options.split)
     rows = round(height * options.split)
@@ -93,10 +96,11 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     if missing.all():
         return []
     score = min(float(scores.mean()), 1.0)
-    return create_poses(keypoints[None], np.array([score]), skeleton_of(len(across)), size)
+    skeleton = options.skeleton or skeleton_of(len(across))
+    return create_poses(keypoints[None], np.array([score]), skeleton, size)
 
 
-def _average_with_mirrored(maps: Maps) -> tuple[Floats, Floats]:
+def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Floats, Floats]:
     """The bins of x and y, averaged with those of the mirrored person if there are some."""
     across = maps["simcc_x"]
     down = maps["simcc_y"]
@@ -105,7 +109,7 @@ def _average_with_mirrored(maps: Maps) -> tuple[Floats, Floats]:
         return across, down
     if [*map(np.shape, mirrored)] != [across.shape, down.shape]:
         raise InferenceError("simcc: the outputs for the mirrored person have other shapes")
-    order = flip_order_of(len(across))
+    order = flip_order_of(len(across), skeleton)
     across = np.mean([across, mirrored[0][order, ::-1]], axis=0)
     down = np.mean([down, mirrored[1][order]], axis=0)
     return across, down

@@ -16,10 +16,9 @@ from posezoo.pose.assignment import solve_assignment
 from posezoo.pose.decoder_type import check_counts, check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
+from posezoo.spec.skeleton import Skeleton
 
-JOINTS = 17
-
-#: Head, trunk, then limbs: the joints with the most reliable tags come first.
+#: Of COCO's keypoints: head, trunk, then limbs: the joints with the most reliable tags come first.
 JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
 
@@ -32,7 +31,7 @@ class AssociativeEmbeddingOptions:
         max_tag_distance: a joint can belong to a person if the person's mean tag is nearer than
             this.
         max_people: the maximum number of keypoints of each kind; the highest are kept.
-        min_score: people are left out if their mean score over all 17 keypoints is not higher.
+        min_score: people are left out if their mean score over all keypoints is not higher.
         adjust: refine keypoints to subpixel positions.
         refine: search for missing joints in the cells with the person's tag.
         offset: the position of a keypoint in its cell, in cells from the top left corner: 0.5 is
@@ -46,6 +45,7 @@ class AssociativeEmbeddingOptions:
     adjust: bool = True
     refine: bool = True
     offset: float = 0.5
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, "min_keypoint_score")
@@ -54,7 +54,7 @@ class AssociativeEmbeddingOptions:
 
 
 def group_by_tags(
-    peaks: Peaks, points: Floats, tags: Floats, max_distance: float
+    peaks: Peaks, points: Floats, tags: Floats, max_distance: float, joints: int = 17
 ) -> NDArray[np.int64]:
     """(N,) the person index of each peak, from 0.
 
@@ -64,6 +64,7 @@ def group_by_tags(
     Args:
         peaks, points, tags: N peaks, with (N, 3) x and y in cells and score, and (N, T) tags.
         max_distance: the maximum distance between a joint's tag and the mean tag of its person.
+        joints: the number of keypoints of a person.
     """
     owners: NDArray[np.int64] = np.full(len(peaks), -1)
     if not len(peaks):
@@ -74,8 +75,8 @@ def group_by_tags(
     cluster = np.empty(len(order), np.int64)
     cluster[order] = np.cumsum(steps > max_distance)
     clusters = int(cluster.max()) + 1
-    counts = np.bincount(cluster * JOINTS + peaks.maps, minlength=clusters * JOINTS)
-    most = counts.reshape(clusters, JOINTS).max(axis=1)
+    counts = np.bincount(cluster * joints + peaks.maps, minlength=clusters * joints)
+    most = counts.reshape(clusters, joints).max(axis=1)
     low, high = np.full((2, clusters, tags.shape[1]), np.inf, np.float32)
     np.minimum.at(low, cluster, tags)
     np.minimum.at(high, cluster, -tags)
@@ -107,7 +108,7 @@ def match_by_tags(
     means: list[Floats] = []
     centers: list[NDArray[Any]] = []
     sizes: list[int] = []
-    for joint in JOINT_ORDER:
+    for joint in dict.fromkeys((*JOINT_ORDER, *np.unique(kinds).tolist())):
         new = np.flatnonzero(kinds == joint)
         if not len(new):
             continue

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.assignment import solve_assignment
-from posezoo.pose.keypoints import SKELETONS, USUAL_SIGMA, Pose, usual_sigmas
+from posezoo.pose.keypoints import USUAL_SIGMA, Pose, usual_sigmas
 from posezoo.pose.smoothing import PoseFilter, smooth_poses
+from posezoo.spec.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 
@@ -149,7 +150,7 @@ class PoseTracker:
         """The person of each pose; new people are added."""
         seen = _points(poses)
         sizes = [_size(pose) for pose in poses]
-        matches = self._match(seen, poses[0].skeleton)
+        matches = self._match(seen, poses[0].layout)
         matched = list(matches)
         if matched:
             matched_sizes = [sizes[place] for place in matched]
@@ -184,7 +185,7 @@ class PoseTracker:
             return track.seen_s == self._time_s
         return time_s - track.seen_s <= _MAX_GAP_S
 
-    def _match(self, seen: Array, skeleton: str) -> dict[int, _Track]:
+    def _match(self, seen: Array, skeleton: Skeleton) -> dict[int, _Track]:
         """The people whom poses, (N, K, 3), show, by the place of the pose; without new people."""
         if not self._tracks:
             return {}
@@ -233,8 +234,8 @@ def _size(pose: Pose) -> float:
 
 
 @cache
-def _variances(skeleton: str) -> Array:
+def _variances(skeleton: Skeleton) -> Array:
     """(K,) in squares of a body size: COCO's (2 sigma)^2 times the area of a person."""
-    sigmas = usual_sigmas(SKELETONS[skeleton]) or [USUAL_SIGMA] * 2  # the two corners of a box
+    sigmas = usual_sigmas(skeleton) or [USUAL_SIGMA] * 2  # the two corners of a box
     variances: Array = _AREA * (2 * np.array(sigmas)) ** 2
     return variances

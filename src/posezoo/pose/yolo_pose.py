@@ -24,16 +24,11 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import (
-    SKELETONS,
-    Floats,
-    Pose,
-    create_poses,
-    skeleton_of,
-    sort_descending,
-)
+from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import find_best_boxes
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import known_counts, skeleton_of
 
 #: The numbers of a row before its scores, which are the box; and, with the suppression of
 #: overlapping people in the network, before its keypoints: the box, the score and the class.
@@ -45,7 +40,7 @@ MOST_KEYPOINTS = 300
 
 #: The numbers of keypoints of known sets: outputs of other numbers are not recognized, because
 #: networks for rotated boxes and for masks have outputs of the same form.
-_KNOWN_COUNTS = {len(skeleton.keypoints) for skeleton in SKELETONS.values()} - {0}
+_KNOWN_COUNTS = known_counts()
 
 
 # The strides 8, 16 and 32 have 16, 4 and 1 columns for each 32x32 pixels of the input.
@@ -71,6 +66,7 @@ class YoloPoseOptions:
     max_people: int = 300
     classes: int = 1
     values: int = 3
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         check_shares(self, "min_score", "max_overlap")
@@ -125,7 +121,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     if options.values == 2:
         shared = np.broadcast_to(scores[:, None, None], (len(order), count, 1))
         keypoints = np.concatenate([keypoints, shared], axis=2)
-    return create_poses(keypoints, scores, skeleton_of(keypoints.shape[1]), size)
+    return create_poses(keypoints, scores, options.skeleton or skeleton_of(count), size)
 
 
 def _best_rows(rows: Floats, scores: Floats, max_overlap: float) -> NDArray[np.intp]:

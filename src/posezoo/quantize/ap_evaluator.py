@@ -104,7 +104,7 @@ def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | Non
     of_keypoints = not target.is_detector
     dataset = read_coco_dataset(annotations, folder, keypoints=of_keypoints)
     kept_apart = {path.resolve() for path in plan.photos.measured}
-    dataset = dataset.excluding(
+    dataset = dataset.described_by(target.model.own_skeleton).excluding(
         {image.id for image in dataset.images if image.path.resolve() not in kept_apart}
     )
     person_count = dataset.person_count(keypoints=of_keypoints)

@@ -8,6 +8,7 @@ so that the IR does not depend on the name of the user's file.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -31,14 +32,24 @@ from posezoo.spec.model import (
     PublishedMetrics,
     SourceFile,
     Training,
+    with_skeleton,
 )
 from posezoo.spec.safe_names import explain_invalid_model_name
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS, UNKNOWN, skeleton_of
 
 PortT = TypeVar("PortT", Input, Output)
 
 # If one of these differs, the outputs have another meaning, and the skeleton and the labels do not
-# fit; the decoder only fits if it takes any number of keypoints.
+# fit; the decoder only fits if it takes any skeleton.
 _OUTPUT_ARGUMENTS = {"keypoints", "heatmaps", "pafs", "classes"}
+
+# The decoders of our networks, by the last words of their outputs' names.
+_USUAL_DECODERS = {
+    ("heatmaps",): "heatmap",
+    ("embeddings", "heatmaps"): "associative_embedding",
+    ("heatmaps", "pafs"): "openpose",
+}
 
 
 _own_registry = cache(open_registry)
@@ -108,7 +119,9 @@ def find_fitting_network(checkpoint: Path) -> str:
     return fitting[0]
 
 
-def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:
+def spec_with_checkpoint(
+    model: ModelSpec | str, checkpoint: Path, name: str = "", skeleton: Skeleton | None = None
+) -> ModelSpec:
     """A model with the user's own weights; the checkpoint's keys may show other stages or
     keypoints.
 
@@ -117,9 +130,12 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
             ``networks.NETWORKS``.
         checkpoint: a .pth, .safetensors or .params file.
         name: the name of the new model; if empty, the name of the model or network.
+        skeleton: of the network's keypoints; None: the model's, if it has as many, else none.
 
     Raises:
-        ConversionError: the model is not one of our networks.
+        ConversionError: the model is not one of our networks, or its outputs are not decoded to
+            the keypoints of a skeleton.
+        InferenceError: the skeleton does not fit the network.
         UnknownModelError: there is no such network.
         CheckpointError: the file cannot be read.
         NetworkError: the network cannot be built with the arguments that the keys show.
@@ -143,10 +159,8 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
             ports = (Output("", ()),) * len(names)
         named = zip(names, ports, strict=True)
         outputs = tuple(replace(port, name=name, shape=()) for name, port in named)
-    changed &= _OUTPUT_ARGUMENTS
-    if changed:
-        keypoints = int(arguments["keypoints"]) if changed == {"keypoints"} else 0
-        model = _with_other_outputs(model, keypoints)
+    if skeleton is not None or changed & _OUTPUT_ARGUMENTS:
+        model = _with_keypoints(model, outputs, arguments, skeleton)
     if name:  # a model with its own name is neither a part of a composite nor a variant
         reason = explain_invalid_model_name(name)
         if reason:
@@ -171,22 +185,78 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
     )
 
 
-def _with_other_outputs(model: ModelSpec, keypoints: int) -> ModelSpec:
-    """The model without the skeleton and the labels of the published one, and without its decoder,
-    unless only the number of keypoints differs, and the decoder takes any.
-
-    Args:
-        keypoints: their number; 0 if more than this differs.
+def _with_keypoints(
+    model: ModelSpec,
+    outputs: Sequence[Output],
+    arguments: Mapping[str, str | int | bool],
+    skeleton: Skeleton | None,
+) -> ModelSpec:
+    """The model with other keypoints: those of a skeleton, or only another number; without a
+    decoder if its decoder does not take them.
     """
     from posezoo.pose.decoders import find_decoder  # imports NumPy, which most commands do not need
-    from posezoo.pose.keypoints import skeleton_of
 
+    words = sorted(output.name.rpartition("_")[2] for output in outputs)
+    usual = _USUAL_DECODERS.get(tuple(words))
+    decoder = model.decoder or (Decoder(usual) if usual else None)
+    model = replace(model, decoder=decoder, skeleton="", model_info={})
+    count = _keypoint_count(arguments)
+    if decoder is None or not count or not find_decoder(decoder.name).takes_skeleton:
+        if skeleton is not None:
+            problem = f"{model.name}: its outputs are not decoded to the keypoints of a skeleton"
+            raise ConversionError(problem, hint="leave out --skeleton")
+        return replace(model, decoder=None)
+    if skeleton is not None:
+        model = with_skeleton(model, skeleton)
+        require_fitting_skeleton(model, arguments)
+        return model
+    assumed = SKELETONS[skeleton_of(count)]
+    so = f"keypoints are taken for {assumed.name}"
+    if assumed.name.startswith(UNKNOWN):
+        so = "keypoints are only numbered"
+    if decoder.name == "openpose":
+        so = "keypoints cannot be decoded: their limbs are unknown"
+        model = replace(model, decoder=None)
+    warning = f"{model.name}: its {count} {so}; --skeleton FILE declares a skeleton"
+    return replace(with_skeleton(model, assumed), warnings=(warning,))
+
+
+def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:
+    """The number of keypoints of a network with these arguments; 0 if they do not say it."""
+    if "heatmaps" in arguments:
+        return int(arguments["heatmaps"]) - 1  # the last one is the background
+    return int(arguments.get("keypoints", 0))
+
+
+def require_fitting_skeleton(
+    model: ModelSpec, arguments: Mapping[str, str | int | bool] | None = None
+) -> None:
+    """Make sure that a model of our networks has the keypoints of its own skeleton, if it has one.
+
+    Args:
+        arguments: of the network; None: those that the model declares.
+
+    Raises:
+        InferenceError: it has others, or OpenPose's decoder does not get the fields of its limbs.
+    """
     decoder = model.decoder
-    if decoder is None and [output.name for output in model.outputs] == ["heatmaps"]:
-        decoder = Decoder("heatmap")  # as for an IR with 17 heatmaps that names no decoder
-    if not keypoints or decoder is None or find_decoder(decoder.name).skeleton:
-        return replace(model, decoder=None, skeleton="", model_info={})
-    return replace(model, decoder=decoder, skeleton=skeleton_of(keypoints), model_info={})
+    if decoder is None or decoder.skeleton is None:
+        return
+    from posezoo.pose.decoders import resolve_options
+    from posezoo.pose.keypoints import require_count
+    from posezoo.pose.limbs import limb_table, require_channels
+
+    resolve_options(decoder)
+    if decoder.name == "openpose":
+        limb_table(decoder.skeleton)
+    if model.network is None:
+        return
+    if arguments is None:
+        definition = find_network(model.network.name)
+        arguments = definition.complete_arguments(**model.network.arguments)
+    require_count(decoder.skeleton, _keypoint_count(arguments))
+    if "pafs" in arguments:
+        require_channels(limb_table(decoder.skeleton), int(arguments["pafs"]))
 
 
 def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:

@@ -45,7 +45,7 @@ def with_decoding(
     options = {**decoder.graph.options, **named.options}
     if min_score is not None and option:
         options[option] = min_score
-    named = Decoder(named.name, options)
+    named = replace(named, options=options)
     if min_score is None:
         min_score = 0.0
         if option:

@@ -11,7 +11,7 @@ from posezoo.errors import SpecError, UnknownModelError
 from posezoo.resolve.chosen_inputs import with_inputs
 from posezoo.resolve.chosen_route import choose_route
 from posezoo.resolve.chosen_targets import choose_targets
-from posezoo.resolve.custom_weights import with_known_network
+from posezoo.resolve.custom_weights import require_fitting_skeleton, with_known_network
 from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolved import Resolved
 from posezoo.resolve.stage_context import Context
@@ -42,8 +42,11 @@ def resolve_model(
         ConversionError: the requested inputs do not fit the model.
         PosezooError: an argument for Model Optimizer is unknown or not valid.
         LockError: the lock is strict, and does not list the model as it is declared.
+        InferenceError: the model's own skeleton does not fit its network.
     """
     spec = with_known_network(spec)
+    if spec.own_skeleton is not None:
+        require_fitting_skeleton(spec)
     if inputs is not None and inputs != InputOptions():
         spec = with_inputs(
             spec,

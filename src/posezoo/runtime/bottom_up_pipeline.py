@@ -160,7 +160,9 @@ class TestTimeAugmentation(BottomUpPipeline):
                 if self._convert_outputs is not None:
                     maps = self._convert_outputs(maps)
                 passes.append(AugmentedOutputs(maps, mirrored, scale))
-        return self._decode(self._merge_passes(passes), transform, image.shape[1::-1])
+        return self._decode(
+            self._merge_passes(passes, self._options.skeleton), transform, image.shape[1::-1]
+        )
 
     def _scale(self, size: Size, scale: float) -> Size:
         if scale == 1:

@@ -23,7 +23,9 @@ from posezoo.spec.model import (
     Model,
     ModelSpec,
     Output,
+    with_skeleton,
 )
+from posezoo.spec.skeleton import Skeleton
 
 #: The license of Ultralytics' weights, and of what its users train from them.
 AGPL = "AGPL-3.0-only"
@@ -110,12 +112,23 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         decoder=selected,
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
+    spec = with_skeleton(spec, _read_skeleton(graph, spec.skeleton))
     roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
     outputs = (
         Output(name, shape, role=roles.get(name, ""))
         for name, shape in graph.distinct_outputs.items()
     )
     return replace(spec, outputs=tuple(outputs)), _read_preprocessing(graph)
+
+
+def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
+    """The skeleton in an IR's metadata; a SpecError if it has a mistake."""
+    text = graph.read_rt_info("posezoo", "own_skeleton")
+    if not text:
+        return None
+    from posezoo.spec.skeleton_yml import parse_skeleton
+
+    return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
 
 
 def _select_decoder(graph: Graph, name: str | None) -> Decoder:

@@ -19,7 +19,14 @@ from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.inference_pipeline import Pipeline
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, Model, ModelSpec
+from posezoo.spec.model import (
+    ColorOrder,
+    CompositeSpec,
+    Decoder,
+    Model,
+    ModelSpec,
+    with_skeleton,
+)
 
 
 def load_estimator(
@@ -45,6 +52,8 @@ def load_estimator(
         MissingPackageError: OpenVINO is not installed.
     """
     options = options or LoadOptions()
+    _require_decoder(model)
+    model = with_skeleton(model, options.skeleton)
     decoder = _require_decoder(model)
     record = find_decoder(decoder.name)
     is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())

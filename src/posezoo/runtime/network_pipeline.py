@@ -14,7 +14,7 @@ import numpy as np
 
 from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.decoders import decode_with_options, find_decoder
-from posezoo.pose.keypoints import SKELETONS, Pose, read_people, skeleton_of
+from posezoo.pose.keypoints import Pose, read_people, require_count
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, stretch_transform
 from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
@@ -23,6 +23,8 @@ from posezoo.runtime.graph import Graph, Preprocessing, format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,8 @@ class NetworkPipeline:
         graph.keep_outputs(list(self._roles.values()))
         self._is_decoded = bool(graph.decoded_outputs)
         self._min_score = 0.0
-        self._skeleton = find_decoder(config.decoder).skeleton
         if self._is_decoded:
-            self._check_skeleton(graph)
+            self._skeleton = self._find_skeleton(graph, config)
         if self._is_decoded and (wanted := config.options.min_person_score) is not None:
             self._min_score = wanted
             least = float(json.loads(graph.decoding)["min_score"])
@@ -135,17 +136,23 @@ class NetworkPipeline:
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
         (self._input,) = self._network.inputs
 
-    def _check_skeleton(self, graph: Graph) -> None:
-        """Make sure that an IR with its decoder has the keypoints of the decoder's skeleton."""
+    def _find_skeleton(self, graph: Graph, config: PipelineConfig) -> Skeleton:
+        """The skeleton of an IR with its decoder, whose keypoints it must have."""
         count = next(iter(graph.outputs.get("keypoints", ())[1:2]), 0)
-        self._skeleton = self._skeleton or skeleton_of(count)
-        needed = len(SKELETONS[self._skeleton].keypoints)
+        if (own := config.model.own_skeleton) is not None:
+            require_count(own, count)
+            return own
+        record = find_decoder(config.decoder)
+        fixed = "" if record.takes_skeleton else record.skeleton
+        skeleton = SKELETONS[fixed or skeleton_of(count)]
+        needed = len(skeleton.keypoints)
         if count not in (0, needed):
             raise InferenceError(
                 f"{graph.path}: finds no poses alone: its people have {count} keypoints, not"
                 f" {needed}",
                 hint="run the model that it is a part of",
             )
+        return skeleton
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         """The size of the input, which a subclass may resize; None if each image has its own

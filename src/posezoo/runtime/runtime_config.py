@@ -11,6 +11,7 @@ from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.decoders import Option
 from posezoo.runtime.graph import Preprocessing
+from posezoo.spec.skeleton import Skeleton
 
 # OpenVINO's plug-ins that distribute work to real devices.
 VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
@@ -119,6 +120,7 @@ class LoadOptions:
         min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
             None: the decoder's default.
         whole_image: as in ``spec.model.People``; None: as the model declares, 1: never.
+        skeleton: of the keypoints; None: as the model declares.
 
     Raises:
         InferenceError: a size is below 1, or the layout is unknown.
@@ -136,6 +138,7 @@ class LoadOptions:
     decoder_options: Mapping[str, Option] = field(default_factory=dict)
     min_person_score: float | None = None
     whole_image: float | None = None
+    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         sizes = (1 if self.target_size is None else self.target_size, *(self.aspect_size or ()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from posezoo.spec import model_yml, safe_names, source_files, sources
+from posezoo.spec import model_yml, safe_names, skeleton_yml, source_files, sources
 from posezoo.spec.field_types import MODEL_NAME_SCHEMA, WORD_SCHEMA, Schema, mapping_schema, ref
 from posezoo.spec.yaml_nodes import UNPRINTABLE
 from posezoo.user_folders import STORES
@@ -48,6 +48,11 @@ def composite_schema() -> Schema:
     return _document("composite-model.yml of posezoo", schema)
 
 
+def skeleton_schema() -> Schema:
+    """The JSON Schema of a skeleton's file."""
+    return _document("A skeleton of posezoo", skeleton_yml.SKELETON.schema)
+
+
 def _document(title: str, schema: Schema) -> Schema:
     return {"$schema": DIALECT, "title": title, **schema, "$defs": _definitions()}
 
@@ -74,6 +79,7 @@ def _definitions() -> dict[str, Schema]:
         "address": {"anyOf": [ref("web_address"), file_address, store_address]},
         "source": sources.SOURCE.schema,
         "file": source_files.FILE.schema,
+        "skeleton": skeleton_yml.SKELETON.schema,
         "published": model_yml.PUBLISHED.schema,
         "training": model_yml.TRAINING.schema,
     }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from posezoo.plugins import installed
+
+if TYPE_CHECKING:
+    from posezoo.spec.skeleton import Skeleton
 
 
 class _StrEnum(str, Enum):
@@ -299,6 +302,9 @@ class Decoder:
 
     name: str
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    #: A skeleton that the package does not have; None: the model names one, or its keypoints are
+    #: only numbered.
+    skeleton: Skeleton | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,6 +540,11 @@ class ModelSpec:
         return self.name if self.is_default else f"{self.name}@{self.tag}"
 
     @property
+    def own_skeleton(self) -> Skeleton | None:
+        """Its skeleton, if the package does not have it."""
+        return self.decoder.skeleton if self.decoder is not None else None
+
+    @property
     def source_model(self) -> SourceFile | str:
         """The file to convert: a published file, or the path of another file.
 
@@ -620,6 +631,11 @@ class CompositeSpec:
     warnings: tuple[str, ...] = ()  # as in ModelSpec
 
     @property
+    def own_skeleton(self) -> Skeleton | None:
+        """As in ModelSpec."""
+        return self.decoder.skeleton if self.decoder is not None else None
+
+    @property
     def full_name(self) -> str:
         """Its name: a composite has no variants."""
         return self.name
@@ -631,3 +647,12 @@ class CompositeSpec:
 
 
 Model = ModelSpec | CompositeSpec
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def with_skeleton(model: ModelT, skeleton: Skeleton | None) -> ModelT:
+    """The model with this skeleton for its decoder; unchanged if one of both is None."""
+    if skeleton is None or model.decoder is None:
+        return model
+    decoder = replace(model.decoder, skeleton=skeleton)
+    return replace(model, decoder=decoder, skeleton=skeleton.name)

@@ -42,6 +42,9 @@ from posezoo.spec.field_types import (
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
 from posezoo.spec.safe_names import case_folded
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeleton_yml import SKELETON, read_skeleton
+from posezoo.spec.skeletons import FOLDER
 from posezoo.spec.source_files import FILES, SHA384, STEP
 from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
@@ -163,6 +166,22 @@ def _read_license(node: YamlNode) -> model.License:
     return _SPDX_LICENSE.read(node)
 
 
+def _read_skeleton(node: YamlNode) -> str | Skeleton:
+    """The skeleton in model.yml itself, which gets the name of the model, or in a file of the
+    registry; else the name of one of the package.
+    """
+    path = Path(node.file)
+    if not isinstance(node.value, str):
+        return replace(SKELETON.read(node), name=path.parent.name)
+    name = WORD.read(node)
+    for root in path.parents[2:4]:  # a part of a composite lies deeper
+        own = root / FOLDER / f"{name}.yml"
+        if own.is_file():
+            return read_skeleton(own)
+    return name
+
+
+_SKELETON = FieldType(_read_skeleton, {"anyOf": [WORD.schema, ref("skeleton")]})
 _LICENSE = FieldType(_read_license, {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]})
 _NETWORK_ARGUMENT = FieldType(
     _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
@@ -262,7 +281,7 @@ _SHARED_KEYS = (
     required_key("framework", _ANY_FRAMEWORK),
     required_key("license", _LICENSE, "The license of the weights: {spdx, text}, or a URL."),
     Key("decoder", _named(model.Decoder, SCALAR)),
-    Key("skeleton", WORD),
+    Key("skeleton", _SKELETON, "A name: of a file in skeletons/, or of posezoo's. Or its keys."),
     Key("limits", LINE, "What it cannot do."),
     Key("deprecated", _DEPRECATED),
 )
@@ -402,6 +421,8 @@ def _read_variant(
             )
     top["files"]
     values = read_keys(top, MODEL_KEYS)
+    if isinstance(values.get("skeleton"), Skeleton):
+        _give_to_decoder(values, top["skeleton"])
     arguments = read_arguments(
         values.pop("model_optimizer_args", None), values.pop("input_info", ())
     )
@@ -427,6 +448,15 @@ def _read_variant(
     )
     _check_references(top, spec)
     return with_darknet_weights(spec)
+
+
+def _give_to_decoder(values: dict[str, Any], node: YamlNode) -> None:
+    """Give the decoder the skeleton that the package does not have."""
+    skeleton = values["skeleton"]
+    if "decoder" not in values:
+        raise node.make_error("is given without a decoder, which finds its keypoints")
+    values["decoder"] = replace(values["decoder"], skeleton=skeleton)
+    values["skeleton"] = skeleton.name
 
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
@@ -489,6 +519,8 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
             "is given in addition to stages: only one of them is allowed"
         )
     values = read_keys(top, COMPOSITE_KEYS)
+    if isinstance(values.get("skeleton"), Skeleton):
+        _give_to_decoder(values, top["skeleton"])
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)
     if stages is None:

@@ -16,6 +16,7 @@ from posezoo.pose.drawing import draw
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.spec.model import TRACKING
+from posezoo.spec.skeleton import Skeleton
 from posezoo.video.frame_outputs import JsonListWriter, frame_to_json, open_output
 from posezoo.video.frame_publishers import FramePublisher
 from posezoo.video.frame_rate import StepTimer
@@ -65,6 +66,7 @@ class InputRunner:
         self._names = OutputNames(results, [*(image.path for image in inputs.images), *videos])
         self.images: list[dict[str, Any]] = []
         self.videos: list[dict[str, Any]] = []
+        self.skeletons: set[Skeleton] = set()  # of the poses
         self.ended_by: BaseException | None = None  # ^C, which ends a camera
 
     @property
@@ -107,6 +109,7 @@ class InputRunner:
             pixels = read_image(image.path)
         with self._timer.time_step("find poses"):
             poses = self._estimator(pixels)
+        self.skeletons |= {pose.layout for pose in poses}
         target = self._names.output_path(image.path)
         with self._timer.time_step("draw and write"):
             write_image(target, draw(pixels, poses, min_score=self._min_score, in_place=True))
@@ -146,6 +149,7 @@ class InputRunner:
                 )
                 with closing(results):
                     for frame, poses in results:
+                        self.skeletons |= {pose.layout for pose in poses}
                         self._publish(source, frame, poses)
                         written.append(frame_to_json(frame, poses))
                         output.write(

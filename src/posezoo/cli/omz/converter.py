@@ -135,12 +135,18 @@ def _with_checkpoint(args: argparse.Namespace, selection: Selection) -> Selectio
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     if args.checkpoint is None:
-        if args.model_name is not None:
-            args.parser.error("--model_name requires --checkpoint")
+        for flag in ("model_name", "skeleton"):
+            if getattr(args, flag):
+                args.parser.error(f"--{flag} requires --checkpoint")
         return selection
     if len(selection.models) != 1:
         args.parser.error("--checkpoint requires --name with one model")
-    spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
+    spec = spec_with_checkpoint(
+        selection.models[0],
+        args.checkpoint,
+        args.model_name or "",
+        skeleton=flags.skeleton_from_args(args),
+    )
     return replace(selection, models=(spec,), composites=())
 
 

@@ -70,8 +70,8 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         if args.all or len(args.models) != (args.network is None):
             args.parser.error("--checkpoint requires one model, or --network without a model")
         return
-    for flag in ("network", "model_name"):
-        if getattr(args, flag) is not None:
+    for flag in ("network", "model_name", "skeleton"):
+        if getattr(args, flag):
             args.parser.error(f"--{flag} requires --checkpoint")
 
 
@@ -81,7 +81,8 @@ def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selec
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     model = args.network or flags.require_single_model(context.registry, args.models[0])
-    spec = spec_with_checkpoint(model, args.checkpoint, args.model_name or "")
+    skeleton = flags.skeleton_from_args(args)
+    spec = spec_with_checkpoint(model, args.checkpoint, args.model_name or "", skeleton)
     return Selection((spec,))
 
 

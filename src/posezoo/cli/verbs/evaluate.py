@@ -124,6 +124,7 @@ FLAGS = (
         "--checkpoint FILE",
         "your own weights for one of posezoo's networks, instead of the model's",
     ),
+    "skeleton",
     Flag(
         "--model_name M",
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
@@ -198,7 +199,10 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     if args.checkpoint is None:
         model = context.registry.find(args.model)
     else:
-        model = flags.model_with_checkpoint(context.registry, args.model, args.checkpoint, name)
+        skeleton = flags.skeleton_from_args(args)
+        model = flags.model_with_checkpoint(
+            context.registry, args.model, args.checkpoint, name, skeleton
+        )
     return EvaluatedModel(
         model,
         None,
@@ -220,6 +224,7 @@ def _load_options(args: argparse.Namespace, context: Context) -> LoadOptions:
         target_size=args.height or args.short_side,
         flip=args.flip,
         scales=args.scales,
+        skeleton=flags.skeleton_from_args(args),
     )
 
 

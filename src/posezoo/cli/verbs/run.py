@@ -7,6 +7,7 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
     videos    list    video, picture, keypoints (a file: frames with frame, width, height, poses),
                       frames, people (the most in one frame), people_from, width, height
     failed    list    image or video, and reason
+    assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ FLAGS = (
         "the number of frames of a video, camera or stream (default: all; a camera until ^C)",
         flags.whole_number(1),
     ),
-    "precision checkpoint",
+    "precision checkpoint skeleton",
     Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     input.
     """
     from posezoo.images import SAMPLE_PHOTOS
-    from posezoo.pipeline.load import Loader, explain_no_people
+    from posezoo.pipeline.load import Loader, describe_assumed_skeleton, explain_no_people
     from posezoo.settings import user_folder
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_rate import StepTimer
@@ -141,6 +142,7 @@ def run(args: argparse.Namespace) -> int:
             "images": runner.images,
             "videos": runner.videos,
             "failed": failures.rows,
+            "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
             "card": str(card) if card else None,
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
@@ -185,6 +187,7 @@ def _load(
         default_runtime(loader.context.settings),
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
+        skeleton=flags.skeleton_from_args(args),
     )
     return prepared.compile(options), card
 
@@ -307,7 +310,8 @@ def _choose_checkpoint(
     from posezoo.resolve.custom_weights import find_fitting_network
 
     name = name or find_fitting_network(checkpoint)
-    model = flags.model_with_checkpoint(context.registry, name, checkpoint)
+    skeleton = flags.skeleton_from_args(args)
+    model = flags.model_with_checkpoint(context.registry, name, checkpoint, skeleton=skeleton)
     return ChosenModel(model, args.precision, checkpoint=checkpoint)
 
 
@@ -332,6 +336,8 @@ def _summary_lines(summary: dict[str, Any], results: Path, ran: str) -> Iterator
         yield f"{video['video']}: {frames}, at most {people} in one -> {video['picture']}"
         yield f"{video['video']}: keypoints of each frame -> {video['keypoints']}"
     yield f"keypoints   {results / 'poses.json'}"
+    if summary["assumed"]:
+        yield f"skeleton    none is declared: {summary['assumed']}; --skeleton FILE declares one"
     if summary["card"]:
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"

@@ -1,7 +1,7 @@
 """OpenPose's decoder in a graph: ``pose.openpose`` with the option ``single_pass``.
 
-Each step is done for P peaks of each joint (the option ``max_peaks``) and for all 19 limbs at once:
-a tensor (19, P, P) has a row for each start and a column for each end of a limb.
+Each step is done for P peaks of each of K joints (the option ``max_peaks``) and for all L limbs at
+once: a tensor (L, P, P) has a row for each start and a column for each end of a limb.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from posezoo.convert.decoding.nodes import (
 )
 from posezoo.pose import grouping
 from posezoo.pose.letterbox import Size
-from posezoo.pose.limbs import CHANNELS, ENDS, ENOUGH, JOINTS, SHARES_OF_LIMB, STARTS
-from posezoo.pose.openpose import OpenPoseOptions
+from posezoo.pose.limbs import ENOUGH, SHARES_OF_LIMB, LimbTable, limb_table
+from posezoo.pose.openpose import SKELETON, OpenPoseOptions
 from posezoo.pose.peaks import HUGE, TINY
+from posezoo.spec.skeletons import SKELETONS
 
 #: How often the starts and ends of limbs exchange messages in ``_match``.
 ROUNDS = 20
 
-# The first 17 limbs are a tree whose root is the neck, here level by level. The others end at an
-# ear that the tree also reaches.
+# The first 17 of OpenPose's limbs are a tree whose root is the neck, here level by level, which are
+# joined at once. The others end at an ear that the tree also reaches.
 _LEVELS = ((0, 1, 6, 9, 12), (2, 4, 7, 10, 13, 15), (3, 5, 8, 11, 14, 16))
-_EAR_LIMBS = (17, 18)
 
 
 def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> tuple[Any, Any]:
@@ -52,43 +52,46 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
             f"finds at most {options.max_peaks} people, so --max_people {max_people} cannot be used"
         )
     heatmaps, pafs = _split(maps)
-    joints = take(heatmaps, range(JOINTS), 1)
+    table = limb_table(options.skeleton or SKELETONS[SKELETON])
+    joints = take(heatmaps, range(table.joints), 1)
     _, _, height, width = heatmaps.shape
     cell = size[0] / width / grouping.CELL
     peaks, scores = _find_peaks(joints, grouping.nms_radius(cell), options)
     is_peak = to_float(is_above(scores, 0))
     x, y = _refine(joints, peaks)
-    affinity, length = _find_candidates(x, y, is_peak, pafs, min_affinity=options.min_affinity)
+    affinity, length = _find_candidates(
+        x, y, is_peak, pafs, min_affinity=options.min_affinity, table=table
+    )
     is_candidate = to_float(is_above(affinity, 0))
     in_row, in_column = (
         ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1)
     )
     is_unique = is_candidate * to_float(ops.equal(in_row + in_column, constant(2)))
-    labels = _label(is_unique)
-    heights, is_known = _person_heights(labels, is_unique, length, is_peak)
-    weights = _weigh(affinity, length, heights, is_known, cell=cell)
+    labels = _label(is_unique, table, is_usual=options.skeleton is None)
+    heights, is_known = _person_heights(labels, is_unique, length, is_peak, table=table)
+    weights = _weigh(affinity, length, heights, is_known, cell=cell, table=table)
     is_best = _match(ops.relu(weights) * (is_candidate - is_unique))
-    for limb in range(len(STARTS)):
-        labels = _join(labels, is_best, limb)
-    every_peak = constant(np.arange(JOINTS * options.max_peaks))
+    for limb in range(len(table)):
+        labels = _join(labels, is_best, limb, table)
+    every_peak = constant(np.arange(table.joints * options.max_peaks))
     in_group = _members(every_peak, labels, is_peak)
-    is_within = to_float(ops.equal(*_at_limbs(labels)))
-    limb_scores = _sum_at_starts((is_unique + is_best) * affinity * is_within)
+    is_within = to_float(ops.equal(*_at_limbs(labels, table)))
+    limb_scores = _sum_at_starts((is_unique + is_best) * affinity * is_within, table)
     all_scores = ops.add(scores, limb_scores)
     count, total, score = _sums(in_group, is_peak, all_scores, scores)
     is_large = ops.greater_equal(count, constant(max(2, options.min_keypoints)))
     is_sure = ops.greater_equal(total, constant(options.min_score) * count)
     is_person = ops.logical_and(is_large, is_sure)
-    score = ops.minimum(score / constant(JOINTS), constant(1))
+    score = ops.minimum(score / constant(table.joints), constant(1))
     ranks = ops.select(is_person, score, constant(-1))
     order, score = select_highest(ranks, max_people or options.max_peaks)
     half = constant(0.5)
     across = constant(size[0] / width)
     down = constant(size[1] / height)
     points = ((x + half) * across, (y + half) * down, scores)
-    stacked = ops.concat([unsqueeze(each, 2) for each in points], 2)  # (18, P, 3)
+    stacked = ops.concat([unsqueeze(each, 2) for each in points], 2)  # (K, P, 3)
     best_groups = take(in_group, order, 0)
-    members = reshape(best_groups, [-1, JOINTS, options.max_peaks, 1])
+    members = reshape(best_groups, [-1, table.joints, options.max_peaks, 1])
     return ops.reduce_sum(members * stacked, integers([2])), score
 
 
@@ -106,7 +109,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     """The flat cell of each peak, i32 (18, P), and its score, highest first; 0 if there is no
     peak.
     """
-    _, _, height, width = joints.shape
+    _, count, height, width = joints.shape
     side = 2 * radius + 1
     highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, kernel_shape=[side] * 2)
     # Of equal cells the first is the peak: it is higher than the rows above and the cells to its
@@ -123,7 +126,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
         earlier = take(earlier, range(height), 2)
         earlier = take(earlier, range(width), 3)
         is_peak = ops.logical_and(is_peak, ops.greater(joints, earlier))
-    ranked = reshape(ops.select(is_peak, joints, constant(0)), [JOINTS, -1])
+    ranked = reshape(ops.select(is_peak, joints, constant(0)), [count, -1])
     best = ops.topk(
         ranked, integers(options.max_peaks), 1, "max", sort="value", index_element_type="i32"
     )
@@ -132,14 +135,14 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
 
 def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
     """x and y of the peaks in cells, (18, P), as ``pose.peaks.refine_subpixel``."""
-    _, _, height, width = joints.shape
+    _, joint_count, height, width = joints.shape
     count = height * width
-    first_cells = count * np.arange(JOINTS).reshape(-1, 1)
+    first_cells = count * np.arange(joint_count).reshape(-1, 1)
     steps = np.reshape([-1, -width, 1, width, 0], (5, 1, 1))
     here = ops.add(peaks, integers(first_cells))
     around = ops.add(here, integers(steps))
     flat = reshape(joints, [-1])
-    around = ops.floor_mod(around, integers(JOINTS * count))
+    around = ops.floor_mod(around, integers(joint_count * count))
     values = ops.abs(take(flat, around, 0))
     logs = ops.log(ops.clamp(values, float(TINY), float(HUGE)))
     center = take(logs, [4], 0)
@@ -162,27 +165,25 @@ def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
     return take(points, 0, 0), take(points, 1, 0)
 
 
-def _at_limbs(values: Any) -> tuple[Any, Any]:
-    """The values, (18, P), at the starts of the limbs, (19, P, 1), and at their ends, (19, 1,
-    P).
-    """
-    starts = take(values, STARTS, 0)
-    ends = take(values, ENDS, 0)
+def _at_limbs(values: Any, table: LimbTable) -> tuple[Any, Any]:
+    """The values, (K, P), at the starts of the limbs, (L, P, 1), and at their ends, (L, 1, P)."""
+    starts = take(values, table.starts, 0)
+    ends = take(values, table.ends, 0)
     return unsqueeze(starts, 2), unsqueeze(ends, 1)
 
 
 def _find_candidates(
-    x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float
+    x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float, table: LimbTable
 ) -> tuple[Any, Any]:
     """The affinity of each pair, 0 if it is no candidate, and its length in cells; as
     ``pose.limbs``.
     """
     _, _, height, width = pafs.shape
     shares = constant(SHARES_OF_LIMB.reshape(-1, 1, 1, 1))
-    dx, columns = _sample_axis(x, width, shares)
-    dy, rows = _sample_axis(y, height, shares)
+    dx, columns = _sample_axis(x, width, shares, table)
+    dy, rows = _sample_axis(y, height, shares, table)
     length = ops.sqrt(dx * dx + dy * dy)
-    first_cells = height * width * CHANNELS.reshape(-1, 1, 1)
+    first_cells = height * width * table.channels.reshape(-1, 1, 1)
     place = rows * integers(width) + columns + integers(first_cells)
     flat = reshape(pafs, [-1])
     along_x = take(flat, place, 0) * dx
@@ -192,50 +193,52 @@ def _find_candidates(
     count = ops.reduce_sum(to_float(agrees), integers([0]))
     agreeing = ops.select(agrees, along, constant(0))
     total = ops.reduce_sum(agreeing, integers([0]))
-    start, end = _at_limbs(is_peak)
+    start, end = _at_limbs(is_peak, table)
     is_enough = ops.greater_equal(count, constant(ENOUGH))
     is_found = to_float(is_enough) * start * end
     return is_found * total / ops.maximum(count, constant(1)), length
 
 
-def _sample_axis(positions: Any, side: int, shares: Any) -> tuple[Any, Any]:
-    """Of x or y: the vectors of all pairs, (19, P, P), and the cells of their samples, i32 (10, 19,
+def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> tuple[Any, Any]:
+    """Of x or y: the vectors of all pairs, (L, P, P), and the cells of their samples, i32 (10, L,
     P, P).
     """
-    start, end = _at_limbs(ops.clamp(positions, 0, side - 1))
+    start, end = _at_limbs(ops.clamp(positions, 0, side - 1), table)
     span = end - start
     samples = shares * span + (start + constant(0.5))
     return span, ops.convert(samples, "i32")
 
 
-def _label(is_limb: Any) -> Any:
-    """(18, P): the group of each peak if these limbs are joined: the index of one of the group's
+def _label(is_limb: Any, table: LimbTable, *, is_usual: bool) -> Any:
+    """(K, P): the group of each peak if these limbs are joined: the index of one of the group's
     peaks.
     """
-    indices = np.arange(JOINTS * is_limb.shape[1], dtype=np.float32).reshape(JOINTS, -1)
+    indices = np.arange(table.joints * is_limb.shape[1], dtype=np.float32)
+    indices = indices.reshape(table.joints, -1)
     labels = constant(indices)
-    for level in map(list, _LEVELS):
-        ends = ENDS[level]
+    levels = _LEVELS if is_usual else ()
+    for level in map(list, levels):
+        ends = table.ends[level]
         here = take(is_limb, level, 0)
-        start_labels = take(labels, STARTS[level], 0)
+        start_labels = take(labels, table.starts[level], 0)
         given = here * unsqueeze(start_labels, 2)
         is_alone = constant(1) - ops.reduce_sum(here, integers([1]))
         new = ops.reduce_sum(given, integers([1])) + is_alone * constant(indices[ends])
         labels = ops.scatter_update(labels, integers(ends), new, integers(0))
-    for limb in _EAR_LIMBS:
-        labels = _join(labels, is_limb, limb)
+    for limb in range(sum(map(len, levels)), len(table)):
+        labels = _join(labels, is_limb, limb, table)
     return labels
 
 
-def _join(labels: Any, is_limb: Any, limb: int) -> Any:
+def _join(labels: Any, is_limb: Any, limb: int, table: LimbTable) -> Any:
     """The labels if the pairs of one limb are joined, unless a group would get two joints of a
     kind.
 
     No pair changes what happens to another: a group with a start and an end can be joined to none.
     """
-    start = take(labels, int(STARTS[limb]), 0)
-    end = take(labels, int(ENDS[limb]), 0)
-    # (18, P, P): whether a peak is in the group of a start, or of an end.
+    start = take(labels, int(table.starts[limb]), 0)
+    end = take(labels, int(table.ends[limb]), 0)
+    # (K, P, P): whether a peak is in the group of a start, or of an end.
     of_start = to_float(ops.equal(unsqueeze(labels, 2), start))
     of_end = to_float(ops.equal(unsqueeze(labels, 2), end))
     start_joints = ops.reduce_max(of_start, integers([1]))
@@ -251,7 +254,7 @@ def _join(labels: Any, is_limb: Any, limb: int) -> Any:
 
 
 def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
-    """(G, 18 P): 1 for the peaks of each of the groups, (G,)."""
+    """(G, K P): 1 for the peaks of each of the groups, (G,)."""
     rows = reshape(groups, [-1, 1])
     columns = reshape(labels, [1, -1])
     peaks = reshape(is_peak, [1, -1])
@@ -259,42 +262,52 @@ def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
 
 
 def _sums(members: Any, *values: Any) -> list[Any]:
-    """The sums of values of peaks, (18, P), over the members of each group."""
+    """The sums of values of peaks, (K, P), over the members of each group."""
     columns = [reshape(each, [-1, 1]) for each in values]
     sums = ops.matmul(members, ops.concat(columns, 1), False, False)
     return [take(sums, place, 1) for place in range(len(values))]
 
 
-def _sum_at_starts(values: Any) -> Any:
-    """(18, P): the sum of values of limbs, (19, P, P), over the limbs that start at each peak."""
-    starts = np.equal.outer(np.arange(JOINTS), STARTS)
+def _sum_at_starts(values: Any, table: LimbTable) -> Any:
+    """(K, P): the sum of values of limbs, (L, P, P), over the limbs that start at each peak."""
+    starts = np.equal.outer(np.arange(table.joints), table.starts)
     sums = ops.reduce_sum(values, integers([2]))
     return ops.matmul(constant(starts), sums, False, False)
 
 
-def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tuple[Any, Any]:
-    """Of each peak, (18, P): the logarithm of its person's height in cells, and 1 if it is
+def _person_heights(
+    labels: Any, is_limb: Any, length: Any, is_peak: Any, table: LimbTable
+) -> tuple[Any, Any]:
+    """Of each peak, (K, P): the logarithm of its person's height in cells, and 1 if it is
     known.
     """
-    usual = constant(grouping.SHARES.reshape(-1, 1, 1))
-    lengths = _sum_at_starts(is_limb * length)
-    shares = _sum_at_starts(is_limb * usual)
+    usual = constant(_lengths(table))
+    lengths = _sum_at_starts(is_limb * length, table)
+    shares = _sum_at_starts(is_limb * usual, table)
     members = _members(labels, labels, is_peak)
     lengths, shares, count = _sums(members, lengths, shares, is_peak)
     heights = lengths / ops.maximum(shares, constant(1e-6))
     logs = ops.log(ops.maximum(heights, constant(1e-3)))
-    is_known = to_float(is_above(count, 1))
-    return reshape(logs, [JOINTS, -1]), reshape(is_known, [JOINTS, -1])
+    is_known = to_float(is_above(count, 1)) * constant(table.has_lengths)
+    shape = [table.joints, -1]
+    return reshape(logs, shape), reshape(is_known, shape)
 
 
-def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float) -> Any:
+def _lengths(table: LimbTable) -> Any:
+    """(L, 1, 1): the usual lengths; 1, which is not used, if they are unknown."""
+    return np.nan_to_num(table.lengths, nan=1).reshape(-1, 1, 1)
+
+
+def _weigh(
+    affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float, table: LimbTable
+) -> Any:
     """The weight of each pair, as in ``pose.grouping``."""
-    one, other = _at_limbs(log_heights)
-    is_one, is_other = _at_limbs(is_known)
+    one, other = _at_limbs(log_heights, table)
+    is_one, is_other = _at_limbs(is_known, table)
     ends = is_one + is_other
     height = (one * is_one + other * is_other) / ops.maximum(ends, constant(1))
     height_ratio = (one - other) * is_one * is_other
-    usual = constant(grouping.LOG_SHARES.reshape(-1, 1, 1)) + height
+    usual = constant(np.log(_lengths(table))) + height
     length_ratio = ops.log(ops.maximum(length, constant(0.1))) - usual
     is_long = is_above(length_ratio, 0)
     factor = ops.select(is_long, constant(grouping.LONG_PENALTY), constant(grouping.SHORT_PENALTY))

@@ -17,6 +17,7 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.spec.model import ModelSpec, Output
 from posezoo.spec.shapes import fits
+from posezoo.spec.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from posezoo.pose.decoder_type import DecoderType, NetworkFacts, Sizes
@@ -34,7 +35,7 @@ class Reader(NamedTuple):
     decoder: DecoderType
     options: Any
     network: tuple[Output, ...]  # those of the decoder's networks that the model's outputs fit
-    skeleton: str  # of the poses; empty if there is none
+    skeleton: Skeleton | None  # of the poses
 
     @property
     def is_last(self) -> bool:
@@ -57,9 +58,8 @@ def find_reader(view: ModelView) -> Reader | None:
             return None  # another rule reports it
         decoder = find_decoder(declared.name)
         network = _select_network(view, decoder)
-        return Reader(
-            declared.name, decoder, options, network, skeleton=view.skeleton or owner.skeleton
-        )
+        skeleton = view.known_skeleton or owner.known_skeleton
+        return Reader(declared.name, decoder, options, network, skeleton)
     return None
 
 
@@ -242,6 +242,7 @@ def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkF
         stride=_read_stride(view.variants[0], reader),
         rows=_or_unknown(*rows),
         keypoints=_count_keypoints(reader.skeleton),
+        limb_fields=len(reader.skeleton.fields) if reader.skeleton is not None else nan,
         classes=_count_classes(variant),
     )
 
@@ -277,10 +278,7 @@ def _read_stride(variant: ModelSpec, reader: Reader) -> float:
     return nan
 
 
-def _count_keypoints(name: str) -> float:
-    from posezoo.pose.keypoints import SKELETONS
-
-    skeleton = SKELETONS.get(name)
+def _count_keypoints(skeleton: Skeleton | None) -> float:
     return _or_unknown(len(skeleton.keypoints)) if skeleton is not None else nan
 
 
@@ -299,7 +297,7 @@ def evaluated_keypoints(view: ModelView) -> Violations:
 
     Example: skeleton: coco-wholebody-133 and dataset: COCO val2017, which has 17 keypoints
     """
-    count = _count_keypoints(view.skeleton) if view.skeleton else nan
+    count = _count_keypoints(view.known_skeleton)
     if count not in DATASETS.values():
         return  # of a skeleton without a data set of its own, some keypoints are those of COCO
     for index, claim in enumerate(view.spec.published.accuracy):

@@ -111,16 +111,16 @@ def _names_project(spec: ModelSpec, project: str) -> bool:
 
 @rule()
 def known_skeleton(view: ModelView) -> Violations:
-    """The skeleton is one that posezoo has.
+    """The skeleton is one that posezoo or the registry has.
 
     Example: skeleton: coco-71
     """
     name = view.skeleton
     if not name:
         return
-    from posezoo.pose.keypoints import SKELETONS  # imports NumPy, which most registries do not need
+    from posezoo.spec.skeletons import SKELETONS
 
-    if name not in SKELETONS:
+    if view.known_skeleton is None:
         names = ", ".join(SKELETONS)
         message = f"skeleton: no skeleton is called {name}; the skeletons: {names}"
         yield view.declared("skeleton", message, name, names)
