@@ -1,4 +1,4 @@
-"""A data set in COCO's format: images, and the people annotated in each.
+"""A data set in COCO's format: images, and the people or objects annotated in each.
 
 Keypoints are indices of pixels, as COCO's annotators stored them: (0, 0) is the middle of the first
 pixel. Boxes are in pixels from the image's top left corner.
@@ -17,9 +17,13 @@ from numpy.typing import NDArray
 CocoBox = tuple[float, float, float, float, float]
 
 
+#: The id of the category of people, in COCO and in result files.
+PERSON = 1
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class PersonAnnotation:
-    """One annotated person."""
+    """One annotated person, or object."""
 
     id: int  # of the annotation
     #: (K, 3) float64: x, y as indices of pixels, and visibility: 0 not labelled, 1 hidden,
@@ -34,6 +38,7 @@ class PersonAnnotation:
     #: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position
     #: is unknown; (0, 4) in a data set without 3D positions.
     space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    category: int = PERSON  # of an object
 
     @property
     def corner_box(self) -> CocoBox:
@@ -76,6 +81,20 @@ class CocoDataset:
     #: Their names, in the order of ``PersonAnnotation.keypoints``; may be empty.
     keypoints: tuple[str, ...]
     images: tuple[DatasetImage, ...]  # in the file's order
+    #: The ids of categories by their name, if objects of all of them count; empty: people count.
+    categories: Mapping[str, int] = field(default_factory=dict)
+    is_classified: bool = False  # whether each image has one annotation, its class
+
+    def find_category(self, label: str, class_id: int | None) -> int | None:
+        """The id of the category that a model found, by the name or the number of its class; that
+        of people if no other categories count, and None if it is another one.
+        """
+        if not self.categories:
+            return PERSON
+        found = self.categories.get(label.lower())
+        if found is None and self.is_classified and class_id in self.categories.values():
+            return class_id
+        return found
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""

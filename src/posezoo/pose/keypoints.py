@@ -230,6 +230,9 @@ class Pose:
             None without BlazePose's option ``segmentation``. It is not in JSON.
         people_from: "the whole image" if a detector found nobody, and the image was taken as one
             person; else empty.
+        class_id: the number of the class, of an object that a detector of several classes found,
+            or of a whole image; None for a person.
+        label: the name of that class; empty if it is unknown.
     """
 
     keypoints: Floats
@@ -241,6 +244,8 @@ class Pose:
     world: Floats | None = field(default=None, kw_only=True)
     mask: Floats | None = field(default=None, kw_only=True)
     people_from: str = field(default="", kw_only=True)
+    class_id: int | None = field(default=None, kw_only=True)
+    label: str = field(default="", kw_only=True)
 
     def coco_keypoints(self) -> Floats:
         """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
@@ -278,10 +283,14 @@ class Pose:
     def _track_json(self) -> dict[str, int]:
         return {} if self.track_id is None else {"track_id": self.track_id}
 
+    def _class_json(self) -> dict[str, Any]:
+        return {} if self.class_id is None else {"class_id": self.class_id, "label": self.label}
+
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
         each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
-        them ``track_id``, if the person has one, and ``people_from``, if it is not empty.
+        them ``track_id``, if the person has one, ``people_from``, if it is not empty, and
+        ``class_id`` and ``label`` of an object.
         """
         names = SKELETONS[self.skeleton].keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
@@ -295,6 +304,7 @@ class Pose:
         return {
             **self._track_json(),
             **origin,
+            **self._class_json(),
             "skeleton": self.skeleton,
             "score": float(self.score),
             "box": [float(side) for side in self.box],

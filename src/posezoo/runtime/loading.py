@@ -19,6 +19,7 @@ from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.inference_pipeline import Pipeline
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.runtime.task_decoders import with_task_decoder
 from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, Model, ModelSpec
 
 
@@ -45,6 +46,8 @@ def load_estimator(
         MissingPackageError: OpenVINO is not installed.
     """
     options = options or LoadOptions()
+    if isinstance(model, ModelSpec) and model.name in irs:
+        model, irs = with_task_decoder(model, irs)
     decoder = _require_decoder(model)
     record = find_decoder(decoder.name)
     is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
