@@ -20,7 +20,7 @@ from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
-from posezoo.pose.peaks import locate_peaks, select_highest, upsample
+from posezoo.pose.peaks import locate_peaks, select_highest
 from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
 
@@ -42,14 +42,11 @@ def decode_openpose(maps: Mapping[str, Floats], size: Size, options: GroupingOpt
     Args:
         maps: ``heatmaps`` (19, H, W) and ``pafs`` (38, H, W) float32.
         size: width and height of the input, in pixels.
-        options: of OpenPose's own decoder.
+        options: of OpenPose's own decoder; maps are not upsampled.
     """
     heatmaps, pafs = (
         np.nan_to_num(maps[role], posinf=0, neginf=0) for role in ("heatmaps", "pafs")
     )
-    if options.upsample > 1:
-        heatmaps = upsample(heatmaps, options.upsample)
-        pafs = upsample(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
     # A peak is a cell as high as the highest cell around it, so all cells of a plateau are peaks.
     cv2 = import_cv2()

@@ -133,9 +133,9 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
 @cache
 def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
     keypoints = SKELETONS[skeleton].keypoints
-    lacking = [name for name in names if name not in keypoints]
     if keypoints == tuple(map(str, range(len(names)))):
         return list(range(len(names)))  # they are only numbered, and mean those of the annotations
+    lacking = [name for name in names if name not in keypoints]
     if lacking and not keypoints:
         raise EvaluationError(
             "the model predicts boxes, which cannot be compared with keypoint annotations",

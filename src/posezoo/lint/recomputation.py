@@ -19,10 +19,10 @@ from posezoo.layout import ModelLayout
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
-from posezoo.lint.text_comparison import fits
 from posezoo.measured import counted_figures
 from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
+from posezoo.spec.shapes import fits
 from posezoo.verify import check_artifacts
 
 _RULES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 _DIGITS = re.compile(r"[0-9]+")
@@ -77,11 +77,3 @@ def read_names(address: str) -> set[str]:
     steps = re.split("[/ ]", address)
     shortened = [_END.sub("", step) for step in steps]
     return {*steps, *shortened}
-
-
-def fits(shape: Sequence[int], other: Sequence[int | str]) -> bool:
-    """Whether two shapes are equal; -1 and letters stand for any size."""
-    if len(shape) != len(other):
-        return False
-    pairs = zip(shape, other, strict=True)
-    return all(isinstance(b, str) or a == b or -1 in (a, b) for a, b in pairs)

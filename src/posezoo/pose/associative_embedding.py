@@ -153,6 +153,6 @@ DECODER = DecoderType(
     # The shorter side is HigherHRNet's; its training pads with black.
     input_sizing=InputSizing(stride=32, default_target=512, by_height=False),
     merge_passes=merge_embeddings,
-    demo_options={"ae": {}, "higherhrnet": {}},
+    architectures=("ae", "higherhrnet"),
     approach="bottom-up",
 )

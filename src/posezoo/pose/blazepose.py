@@ -454,6 +454,6 @@ DECODER = DecoderType(
         "min_presence",
         decode_first=_decode_faces,
     ),
-    demo_options={"blazepose": {}},
+    architectures=("blazepose",),
     approach="top-down",
 )

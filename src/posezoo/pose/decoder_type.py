@@ -14,6 +14,7 @@ from posezoo.pose.augmentation_merge import AugmentedOutputs
 from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
+from posezoo.spec.shapes import fits
 
 #: Output arrays by role.
 Maps = Mapping[str, Floats]
@@ -118,8 +119,8 @@ class DecoderType:
             options; empty: they cannot read them.
         reader_names: the names that they require for the outputs, by role; empty: any names, but
             the network has no other outputs.
-        demo_options: options for values of the demo's flag ``-at`` (Open Model Zoo's architecture
-            types) that mean this decoder.
+        architectures: the values of the demo's flag ``-at`` (Open Model Zoo's architecture types)
+            that mean this decoder.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
         finds_boxes: whether it finds only the boxes of people, and no keypoints.
         labels: the names of the classes of boxes, by their index.
@@ -152,7 +153,7 @@ class DecoderType:
     graph: DecoderGraph | None = None
     model_info: Callable[[Any], Mapping[str, str]] = _no_model_info
     reader_names: Mapping[str, str] = field(default_factory=dict)
-    demo_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    architectures: tuple[str, ...] = ()
     approach: str = ""
     finds_boxes: bool = False
     labels: tuple[str, ...] = ()
@@ -173,11 +174,7 @@ class DecoderType:
         if recognized or others or len(outputs) != 1:
             return recognized
         ((name, shape),) = outputs.items()
-        if len(shape) != len(expected.shape):
-            return {}
-        sides = zip(shape, expected.shape, strict=True)
-        fits = all(side == wanted or -1 in (side, wanted) for side, wanted in sides)
-        return {expected.role: name} if fits else {}
+        return {expected.role: name} if fits(shape, expected.shape) else {}
 
     def recognize_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
         """The names of a network's outputs by role, if they can only be this decoder's."""

@@ -20,6 +20,7 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import crop_stretch
 from posezoo.spec.model import Decoder, Input, Output
+from posezoo.spec.shapes import fits
 
 Option = str | int | float | bool
 
@@ -199,10 +200,7 @@ def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequenc
 def _fits(shape: tuple[int, ...], output: Output) -> bool:
     if output.role == "embeddings" and len(shape) == 5:
         shape = shape[:4]  # several tags for each cell
-    if len(shape) != len(output.shape):
-        return False
-    sides = zip(shape, output.shape, strict=True)
-    return all(side == expected or (expected == -1 and side > 0) for side, expected in sides)
+    return fits(shape, output.shape) and 0 not in shape
 
 
 def _describe(outputs: tuple[Output, ...]) -> str:

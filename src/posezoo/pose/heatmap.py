@@ -298,6 +298,6 @@ DECODER = DecoderType(
     visible_score=MAXIMUM_IS_VISIBLE,
     graph=DecoderGraph("posezoo.convert.decoding.heatmap_graph:build"),
     model_info=lambda _options: {"model_type": "keypoints_hrnet"},
-    demo_options={"topdown": {}},
+    architectures=("topdown",),
     approach="top-down",
 )

@@ -176,6 +176,6 @@ DECODER = DecoderType(
     ),
     model_info=lambda _options: {"model_type": "keypoints_openpose"},
     reader_names={"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"},
-    demo_options={"openpose": {}},
+    architectures=("openpose",),
     approach="bottom-up",
 )

@@ -143,10 +143,10 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
             ports = (Output("", ()),) * len(names)
         named = zip(names, ports, strict=True)
         outputs = tuple(replace(port, name=name, shape=()) for name, port in named)
-    if changed & _OUTPUT_ARGUMENTS == {"keypoints"}:
-        model = _with_keypoints(model, int(arguments["keypoints"]))
-    elif changed & _OUTPUT_ARGUMENTS:
-        model = replace(model, decoder=None, skeleton="", model_info={})
+    changed &= _OUTPUT_ARGUMENTS
+    if changed:
+        keypoints = int(arguments["keypoints"]) if changed == {"keypoints"} else 0
+        model = _with_other_outputs(model, keypoints)
     if name:  # a model with its own name is neither a part of a composite nor a variant
         reason = explain_invalid_model_name(name)
         if reason:
@@ -171,9 +171,12 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
     )
 
 
-def _with_keypoints(model: ModelSpec, count: int) -> ModelSpec:
-    """The model with another number of keypoints; without a decoder if its decoder does not take
-    so many.
+def _with_other_outputs(model: ModelSpec, keypoints: int) -> ModelSpec:
+    """The model without the skeleton and the labels of the published one, and without its decoder,
+    unless only the number of keypoints differs, and the decoder takes any.
+
+    Args:
+        keypoints: their number; 0 if more than this differs.
     """
     from posezoo.pose.decoders import find_decoder  # imports NumPy, which most commands do not need
     from posezoo.pose.keypoints import skeleton_of
@@ -181,9 +184,9 @@ def _with_keypoints(model: ModelSpec, count: int) -> ModelSpec:
     decoder = model.decoder
     if decoder is None and [output.name for output in model.outputs] == ["heatmaps"]:
         decoder = Decoder("heatmap")  # as for an IR with 17 heatmaps that names no decoder
-    if decoder is None or find_decoder(decoder.name).skeleton:
+    if not keypoints or decoder is None or find_decoder(decoder.name).skeleton:
         return replace(model, decoder=None, skeleton="", model_info={})
-    return replace(model, decoder=decoder, skeleton=skeleton_of(count), model_info={})
+    return replace(model, decoder=decoder, skeleton=skeleton_of(keypoints), model_info={})
 
 
 def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:

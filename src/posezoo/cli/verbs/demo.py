@@ -305,13 +305,13 @@ def run(args: argparse.Namespace) -> int:
         require_device(context.settings.device)
         video = flags.video_options_from_args(args)
         is_video = not source.image_paths and not args.no_tracking
-        decoder, decoder_options = _decoder_of(args.architecture_type)
+        decoder = _decoder_of(args.architecture_type)
         prepared = Loader(
             context, args.detector, decoder=decoder, is_video=is_video, listener=console
         ).prepare(_choose_model(args, context, decoder))
         if input_flags:
             console.warn(f"{input_flags}: override the input that {args.model} declares")
-        options = _load_options(args, context.settings, source, decoder_options)
+        options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         description = _describe(estimator, is_tracking)
         console.print_line(_describe_in_words(description))
@@ -374,12 +374,7 @@ def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWrite
     return stack.enter_context(JsonListWriter(path, *keys))
 
 
-def _load_options(
-    args: argparse.Namespace,
-    settings: Settings,
-    source: FrameSource,
-    decoder_options: Mapping[str, Any],
-) -> LoadOptions:
+def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSource) -> LoadOptions:
     """How the model runs with the settings that the user gave."""
     from posezoo.pipeline.load import default_runtime
     from posezoo.runtime.runtime_config import LoadOptions
@@ -389,7 +384,6 @@ def _load_options(
         target_size=args.tsize,
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
-        decoder_options=decoder_options,
         aspect_size=source.size,
         layout=args.layout or "",
         reverse_input_channels=args.reverse_input_channels or None,
@@ -439,15 +433,15 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
     return ChosenModel(model, args.precision)
 
 
-def _decoder_of(architecture: str) -> tuple[str | None, Mapping[str, Any]]:
-    """The name of the decoder that ``-at`` means, None for the model's own, and its options."""
+def _decoder_of(architecture: str) -> str | None:
+    """The name of the decoder that ``-at`` means; None for the model's own."""
     from posezoo.pose.decoders import DECODERS
 
     if architecture != "auto":
         for name, decoder in DECODERS.items():
-            if architecture in decoder.demo_options:
-                return name, decoder.demo_options[architecture]
-    return None, {}
+            if architecture in decoder.architectures:
+                return name
+    return None
 
 
 def _architecture_for(decoder: str) -> str:
@@ -455,7 +449,7 @@ def _architecture_for(decoder: str) -> str:
     from posezoo.pose.decoders import DECODERS
 
     record = DECODERS.find(decoder)
-    return next(iter(record.demo_options), "auto") if record is not None else "auto"
+    return next(iter(record.architectures), "auto") if record is not None else "auto"
 
 
 def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:

@@ -16,9 +16,10 @@ from posezoo.errors import InferenceError, SpecError
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
-from posezoo.lint.text_comparison import fits, simplify
+from posezoo.lint.text_comparison import simplify
 from posezoo.measured import load_measurements
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Input, ModelSpec, Output
+from posezoo.spec.shapes import fits
 from posezoo.spec.sources import HttpSource
 
 if TYPE_CHECKING:
@@ -162,13 +163,30 @@ def _describe_misfit(
     outputs: tuple[Output, ...], expected: tuple[Output, ...], decoder: DecoderType
 ) -> str:
     """Why a decoder cannot take these outputs; empty if it can."""
+    return (
+        _describe_wrong_role(outputs, decoder)
+        or _describe_wrong_size(outputs)
+        or _describe_lacking_output(outputs, expected, decoder)
+    )
+
+
+def _describe_wrong_role(outputs: tuple[Output, ...], decoder: DecoderType) -> str:
     recognized = decoder.recognize_outputs({output.name: output.shape for output in outputs})
     for declared in outputs:
         if recognized.get(declared.role, declared.name) != declared.name:
             return f"by its shape, {recognized[declared.role]} has the role {declared.role}"
+    return ""
+
+
+def _describe_wrong_size(outputs: tuple[Output, ...]) -> str:
     sizes = {_image_size(output) for output in outputs if output.role in _SAME_SIZES} - {None}
-    if len(sizes) > 1:
-        return "maps of one image have one size"
+    return "maps of one image have one size" if len(sizes) > 1 else ""
+
+
+def _describe_lacking_output(
+    outputs: tuple[Output, ...], expected: tuple[Output, ...], decoder: DecoderType
+) -> str:
+    """Which output the decoder does not take, or lacks; empty if there is none."""
     by_role = {role: output for output in outputs for role in output.role.split("_and_")}
     taken_roles = {taken.role for taken in (*expected, *decoder.optional)}
     unknown = sorted(by_role.keys() & _ROLE_SIZES.keys() - taken_roles)

@@ -14,8 +14,8 @@ from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
-from posezoo.lint.text_comparison import fits
 from posezoo.spec.model import Framework, Input
+from posezoo.spec.shapes import fits
 
 #: Letters of cards, and the letters of layouts with the same meaning.
 _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
