@@ -131,10 +131,7 @@ def evaluate(
     names = () if of_boxes else dataset.keypoints
 
     unreadable: dict[str, str] = {}
-    cache_heading = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
-    if dataset.categories:
-        cache_heading["categories"] = dict(dataset.categories)
-    with open_prediction_cache(keep, cache_heading, len(names)) as cache:
+    with open_prediction_cache(keep, _heading(dataset, names, heading), len(names)) as cache:
         predictions = cache.select(dataset.images)
         cached_count = len(predictions)
         remaining = [image for image in dataset.images if image.id not in predictions]
@@ -153,6 +150,16 @@ def evaluate(
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
     return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+
+
+def _heading(
+    dataset: CocoDataset, names: Sequence[str], heading: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Everything that the predictions in a file depend on."""
+    complete = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
+    if dataset.categories:
+        complete["categories"] = dict(dataset.categories)
+    return complete
 
 
 def _unreadable_error(unreadable: Mapping[str, str], dataset: CocoDataset) -> EvaluationError:

@@ -17,6 +17,7 @@ from posezoo.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.evaluation.run_evaluation import ImagePredictor
 from posezoo.events import Listener, ignore_event
+from posezoo.ir.model_procs import decoded_task
 from posezoo.measured import ANNOTATED_BOXES
 from posezoo.pipeline import load
 from posezoo.pipeline.for_each import Executor, for_each
@@ -27,7 +28,7 @@ from posezoo.resolve.stage_context import Context
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.runtime.task_decoders import decoded_task, require_decoded_task
+from posezoo.runtime.task_decoders import require_decoded_task
 from posezoo.spec.model import Model, ModelSpec, Precision
 
 #: On a cluster, the images are divided into at least this number of shards of at most this size.

@@ -62,6 +62,16 @@ def recognize_decoder(outputs: Mapping[str, tuple[int, ...]]) -> str:
     return ""
 
 
+def find_task_decoder(task: str, outputs: Mapping[str, tuple[int, ...]]) -> Decoder | None:
+    """The decoder of a model that declares none, by its task and the shapes of its outputs; None if
+    there is none.
+    """
+    for name, decoder in DECODERS.items():
+        if decoder.task == task and decoder.recognize_outputs(outputs):
+            return Decoder(name, decoder.task_options)
+    return None
+
+
 def find_decoder(name: str) -> DecoderType:
     """The decoder with this name.
 

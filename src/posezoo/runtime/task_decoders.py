@@ -8,10 +8,10 @@ from pathlib import Path
 
 from posezoo.errors import InferenceError
 from posezoo.facts.labels import task_label
-from posezoo.ir.model_procs import find_labels
-from posezoo.pose.decoders import DECODERS
+from posezoo.ir.model_procs import decoded_task
+from posezoo.pose.decoders import DECODERS, find_task_decoder
 from posezoo.runtime.graph import Graph, format_shape
-from posezoo.spec.model import Decoder, Model, ModelSpec
+from posezoo.spec.model import Model, ModelSpec
 
 
 def require_decoded_task(model: Model) -> None:
@@ -46,20 +46,11 @@ def with_task_decoder(
         return model, irs
     ir = irs[model.name]
     graph = ir if isinstance(ir, Graph) else Graph(ir)
-    task = decoded_task(model)
     outputs = graph.distinct_outputs
-    for name, record in DECODERS.items():
-        if record.task == task and record.recognize_outputs(outputs):
-            decoder = Decoder(name, record.task_options)
-            return replace(model, decoder=decoder), {**irs, model.name: graph}
+    decoder = find_task_decoder(decoded_task(model), outputs)
+    if decoder is not None:
+        return replace(model, decoder=decoder), {**irs, model.name: graph}
     shapes = ", ".join(f"{name} {format_shape(shape)}" for name, shape in outputs.items())
     raise InferenceError(
         f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs {shapes}"
     )
-
-
-def decoded_task(model: ModelSpec) -> str:
-    """The task; models for attributes of objects are classifiers if their classes are known."""
-    if model.task == "object_attributes" and find_labels(model, ()):
-        return "classification"
-    return model.task
