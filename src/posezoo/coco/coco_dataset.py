@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 CocoBox = tuple[float, float, float, float, float]
 
 
-#: The id of the category of people, in COCO and in result files.
+#: The id of the category of people, in COCO and in result files; and the id of none.
 PERSON = 1
+ANOTHER = -1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,16 +86,17 @@ class CocoDataset:
     categories: Mapping[str, int] = field(default_factory=dict)
     is_classified: bool = False  # whether each image has one annotation, its class
 
-    def find_category(self, label: str, class_id: int | None) -> int | None:
+    def find_category(self, label: str, class_id: int | None) -> int:
         """The id of the category that a model found, by the name or the number of its class; that
-        of people if no other categories count, and None if it is another one.
+        of people if no other categories count; ``ANOTHER`` if the data set has no such category.
         """
         if not self.categories:
             return PERSON
         found = self.categories.get(label.lower())
-        if found is None and self.is_classified and class_id in self.categories.values():
-            return class_id
-        return found
+        if found is not None:
+            return found
+        has_number = self.is_classified and class_id in self.categories.values()
+        return class_id if has_number and class_id is not None else ANOTHER
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""

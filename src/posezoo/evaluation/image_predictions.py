@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.coco import CocoDataset, DatasetImage
-from posezoo.coco.coco_dataset import PERSON
+from posezoo.coco.coco_dataset import ANOTHER, PERSON
 from posezoo.errors import EvaluationError
 from posezoo.files.file_lock import exclusive
 from posezoo.files.staging import create_parent
@@ -83,6 +83,7 @@ class ImagePredictions:
         return [
             {"image_id": image, "category_id": category, "score": score, key: row}
             for category, score, row in rows
+            if category != ANOTHER
         ]
 
 
@@ -92,15 +93,9 @@ def _flat(values: Floats) -> Floats:
 
 
 def predictions_of_objects(objects: Sequence[Pose], dataset: CocoDataset) -> ImagePredictions:
-    """Convert objects to predictions of the data set's categories; others are left out."""
-    categories = []
-    counted = []
-    for each in objects:
-        category = dataset.find_category(each.label, each.class_id)
-        if category is not None:
-            categories.append(category)
-            counted.append(each)
-    return replace(predictions_from_poses(counted, ()), categories=categories)
+    """Convert objects to predictions of the data set's categories, or of ``ANOTHER``."""
+    categories = [dataset.find_category(each.label, each.class_id) for each in objects]
+    return replace(predictions_from_poses(objects, ()), categories=categories)
 
 
 def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> ImagePredictions:

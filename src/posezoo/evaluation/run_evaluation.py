@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from posezoo import images
 from posezoo.coco import CocoBox, CocoDataset, DatasetImage
+from posezoo.coco.coco_dataset import ANOTHER
 from posezoo.errors import EvaluationError, ImageError, import_optional
 from posezoo.evaluation import breakdown
 from posezoo.evaluation.coco_matching import (
@@ -262,7 +264,8 @@ def _require_known_categories(
     dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
 ) -> None:
     """Refuse a data set of which the model found no category, perhaps for another name of it."""
-    if any(map(len, predictions.values())):
+    found = set(chain.from_iterable(each.categories for each in predictions.values()))
+    if found - {ANOTHER}:
         return
     raise EvaluationError(
         f"{dataset.annotations}: the model found nothing of its categories:"
