@@ -70,6 +70,24 @@ NOTE = "drawn by `make cards` from model.yml: change it there"
 #: The text must not change: cards of earlier versions would not be refreshed any more.
 OURS = "drawn by posezoo beside the IR, and anew at each conversion"
 
+#: What hubs call tasks; the others have no word there.
+_HUB_TASKS = {
+    "human_pose_estimation": "keypoint-detection",
+    "human_pose_estimation_3d": "keypoint-detection",
+    "detection": "object-detection",
+    "classification": "image-classification",
+    "object_attributes": "image-classification",
+    "instance_segmentation": "image-segmentation",
+    "semantic_segmentation": "image-segmentation",
+    "monocular_depth_estimation": "depth-estimation",
+    "image_processing": "image-to-image",
+    "machine_translation": "translation",
+    "optical_character_recognition": "image-to-text",
+    "question_answering": "question-answering",
+    "speech_recognition": "automatic-speech-recognition",
+    "text_to_speech": "text-to-speech",
+}
+
 #: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use
 #: ``other``.
 _KNOWN = (
@@ -177,15 +195,16 @@ def _paragraphs(facts: ModelFacts) -> Iterator[str]:
 def _render_front_matter(facts: ModelFacts, note: str) -> str:
     """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
     task = facts.model.task
-    pipeline = "object-detection" if task == "detection" else "keypoint-detection"
+    pipeline = _HUB_TASKS.get(task)
     tags = ["openvino", task.replace("_", "-")]
     if any(Precision.FP16_INT8 in part.precisions for part in facts.parts):
         tags.append("int8")
     lines = ["---", f"# {note}", *_hub_license(facts.parts), "library_name: openvino"]
-    lines.append(f"pipeline_tag: {pipeline}")
+    if pipeline:
+        lines.append(f"pipeline_tag: {pipeline}")
     # The model was not trained again, so no base model is named.
     lines.append(f"tags: {_quoted(tags)}")
-    return "\n".join([*lines, *_results(facts, pipeline), "---"])
+    return "\n".join([*lines, *_results(facts, pipeline or "other"), "---"])
 
 
 def _figures(facts: ModelFacts) -> Iterator[str]:

@@ -24,9 +24,14 @@ DEFAULT_DATASET = "coco-val2017"
 DATASET_FLAGS = (
     Flag(
         "--annotations FILE",
-        "JSON file in COCO's format with the keypoints of the people in --images",
+        "JSON file in COCO's format with the keypoints of the people in --images, or the boxes of"
+        " objects; for a classifier, a list of images and classes, as ImageNet's val.txt",
     ),
-    Flag("--images DIR", "the folder of the annotated images"),
+    Flag(
+        "--images DIR",
+        "the folder of the annotated images; without --annotations, for a classifier, it has a"
+        " folder for each class",
+    ),
     Flag(
         "--coco_home DIR",
         "instead of --annotations and --images: a folder that contains the file"
@@ -38,18 +43,30 @@ DATASET_FLAGS = (
 
 def refuse_invalid_flags(args: argparse.Namespace) -> None:
     """Exit with code 2 if flags contradict each other."""
-    if (args.annotations is None) != (args.images is None):
-        args.parser.error("--annotations and --images require each other")
+    if args.annotations is not None and args.images is None:
+        args.parser.error("--annotations requires --images")
     if args.annotations is not None and args.coco_home is not None:
         args.parser.error("either --annotations and --images, or --coco_home")
 
 
-def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDataset:
-    """The data set that the flags name, or the default one."""
+def read_dataset(
+    args: argparse.Namespace, *, keypoints: bool = True, task: str = ""
+) -> CocoDataset:
+    """The data set that the flags name, or the default one.
+
+    Args:
+        keypoints: whether keypoints are required.
+        task: ``detection`` for objects of all categories, ``classification`` for images with one
+            class; empty for people.
+    """
     from posezoo import coco
 
     annotations = args.annotations
     images = args.images
+    if task == "classification" and images is not None:
+        return coco.read_class_dataset(images, annotations)
+    if images is not None and annotations is None:
+        args.parser.error("--annotations and --images require each other")
     if annotations is None:
         home = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
         annotations = home / ANNOTATIONS
@@ -62,6 +79,8 @@ def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDat
                     f"or posezoo dataset get {DEFAULT_DATASET}"
                 ),
             )
+    if task:
+        return coco.read_object_dataset(annotations, images)
     return coco.read_coco_dataset(annotations, images, keypoints=keypoints)
 
 

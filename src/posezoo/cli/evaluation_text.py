@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from posezoo.cli.report import align_columns
 from posezoo.errors import escape_control_characters
@@ -10,6 +10,7 @@ from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.evaluation.evaluation_protocol import describe_published_protocol
 from posezoo.evaluation.evaluation_report import EvaluationReport
+from posezoo.facts.labels import format_count
 
 #: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10
@@ -45,9 +46,12 @@ def _heading(report: EvaluationReport) -> Iterator[str]:
     settings = ", ".join(f"{key} {value}" for key, value in pairs if key != "people_from")
     ir = f"{estimator.model.full_name} ({protocol.precision} IR)"
     yield f"{ir} on {estimator.device}: {settings}"
-    yield f"people from {protocol.people_from}"
-    count = len(result.dataset.images)
-    yield f"{count} image{'s' * (count > 1)}, {result.people} people of {result.dataset.name}"
+    images = format_count(len(result.dataset.images), "image")
+    if result.dataset.categories:
+        yield f"{images}, {format_count(result.people, 'object')} of {result.dataset.name}"
+    else:
+        yield f"people from {protocol.people_from}"
+        yield f"{images}, {result.people} people of {result.dataset.name}"
     for name, reason in result.unreadable.items():
         yield f"left out: {escape_control_characters(name)}: {escape_control_characters(reason)}"
 
@@ -73,6 +77,8 @@ def _keypoint_lines(report: EvaluationReport) -> list[str]:
 
 
 def _worst_image_lines(report: EvaluationReport) -> list[str]:
+    if not report.result.image_scores:
+        return []
     rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
     for score in worst_images(report.result.image_scores, MOST_ROWS):
         counts = (f"{score.people}", f"{score.found}", f"{score.wrong}")
@@ -84,7 +90,9 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
     result = report.result
     published = _published_values(report)
     rows = [("", "measured", "95 % interval", "published")]
-    names = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
+    names: Sequence[str] = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
+    if result.dataset.is_classified:
+        names = ()
     for name in dict.fromkeys((*names, *result.figures)):
         if name not in result.figures:
             rows.append((name, "no people", "", ""))

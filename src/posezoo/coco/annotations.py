@@ -56,29 +56,28 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
         DatasetError: the file cannot be read, has an invalid value, or has no keypoints although
             they are required; ids repeat; or there are no images or no people.
     """
-    content = _read_json(annotations, "name the file of annotations")
-    if not isinstance(content, dict):
-        raise DatasetError(
-            f"{annotations}: is not a COCO annotation file: expected an object with images,"
-            " annotations and categories",
-            hint="this list looks like COCO results" if isinstance(content, list) else "",
-        )
-    parser = _AnnotationParser(annotations, content)
+    parser = _AnnotationParser(annotations, _read_object(annotations))
     category, skeleton = parser.read_person_category(keypoints)
     if parser.is_whole_body:
         skeleton = SKELETONS[WHOLE_BODY]
     names = skeleton.keypoints
     people = parser.read_annotations(category, len(names))
-    dataset_images = parser.read_images(images, people)
-    if not dataset_images:
-        raise DatasetError(f"{annotations}: has no images")
-    for image in people.keys() - {image.id for image in dataset_images}:
-        raise DatasetError(
-            f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not"
-            " listed"
-        )
+    dataset_images = _checked_images(annotations, parser.read_images(images, people), people)
     return CocoDataset(
         annotations.stem, annotations, images, names, images=dataset_images, skeleton=skeleton
+    )
+
+
+def read_object_dataset(annotations: Path, images: Path) -> CocoDataset:
+    """As ``read_coco_dataset``, also in its errors, with the objects of all categories, and without
+    keypoints.
+    """
+    parser = _AnnotationParser(annotations, _read_object(annotations))
+    categories = parser.read_categories()
+    objects = parser.read_annotations(None, 0)
+    dataset_images = _checked_images(annotations, parser.read_images(images, objects), objects)
+    return CocoDataset(
+        annotations.stem, annotations, images, (), dataset_images, categories=categories
     )
 
 
@@ -111,6 +110,33 @@ def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
     if not boxes:
         raise DatasetError(f"{path}: has no boxes of people")
     return boxes
+
+
+def _read_object(annotations: Path) -> Mapping[str, Any]:
+    content = _read_json(annotations, "name the file of annotations")
+    if not isinstance(content, dict):
+        raise DatasetError(
+            f"{annotations}: is not a COCO annotation file: expected an object with images,"
+            " annotations and categories",
+            hint="this list looks like COCO results" if isinstance(content, list) else "",
+        )
+    return content
+
+
+def _checked_images(
+    annotations: Path,
+    images: tuple[DatasetImage, ...],
+    people: Mapping[int, Sequence[PersonAnnotation]],
+) -> tuple[DatasetImage, ...]:
+    """The images, which are those of the annotations."""
+    if not images:
+        raise DatasetError(f"{annotations}: has no images")
+    for image in people.keys() - {image.id for image in images}:
+        raise DatasetError(
+            f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not"
+            " listed"
+        )
+    return images
 
 
 def _read_json(path: Path, folder_hint: str = "") -> Any:
@@ -159,6 +185,11 @@ class _AnnotationParser:
             )
         return person.id, person.skeleton
 
+    def read_categories(self) -> dict[str, int]:
+        """The ids of all categories by their names, in lower case."""
+        categories = [self._category(where, entry) for where, entry in self._items("categories")]
+        return {category.name.lower(): category.id for category in categories}
+
     @cached_property
     def is_whole_body(self) -> bool:
         """Whether the annotations are those of COCO-WholeBody."""
@@ -179,23 +210,25 @@ class _AnnotationParser:
         return _Category(number, str(entry.get("name", "")), skeleton)
 
     def read_annotations(
-        self, category: int, num_keypoints: int
+        self, category: int | None, num_keypoints: int
     ) -> dict[int, list[PersonAnnotation]]:
-        """All annotations of a category, by image id."""
+        """All annotations of a category, or of all if it is None, by image id."""
         people: dict[int, list[PersonAnnotation]] = {}
         ids = []
         for where, entry in self._items("annotations"):
             ids.append(self._value(entry, "id", int, where))
-            if self._value(entry, "category_id", int, where) == category:
+            if category in (None, self._value(entry, "category_id", int, where)):
                 image = self._value(entry, "image_id", int, where)
                 people.setdefault(image, []).append(self._person(entry, where, num_keypoints))
         self._refuse_repeated("annotations", ids)
         if not people:
-            raise self._error("has no annotations of people")
+            raise self._error("has no annotations" + (" of people" if category else ""))
         return people
 
     def _person(self, entry: Mapping[str, Any], where: str, num_keypoints: int) -> PersonAnnotation:
         left, top, width, height = self._numbers(entry.get("bbox"), 4, f"{where}.bbox")
+        if not num_keypoints:
+            entry = {**entry, "keypoints": [], "num_keypoints": 0}
         points = self._keypoints(entry, where, num_keypoints)
         keypoints = np.array(points, np.float64).reshape(num_keypoints, 3)
         (area,) = self._numbers([entry.get("area", FILLED * width * height)], 1, f"{where}.area")
@@ -224,6 +257,7 @@ class _AnnotationParser:
             is_crowd=bool(crowd),
             num_keypoints=labelled,
             space=space,
+            category=entry["category_id"],
         )
 
     def _keypoints(self, entry: Mapping[str, Any], where: str, count: int) -> list[float]:

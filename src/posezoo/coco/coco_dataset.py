@@ -1,4 +1,4 @@
-"""A data set in COCO's format: images, and the people annotated in each.
+"""A data set in COCO's format: images, and the people or objects annotated in each.
 
 Keypoints are indices of pixels, as COCO's annotators stored them: (0, 0) is the middle of the first
 pixel. Boxes are in pixels from the image's top left corner.
@@ -19,9 +19,14 @@ from posezoo.spec.skeleton import Skeleton
 CocoBox = tuple[float, float, float, float, float]
 
 
+#: The id of the category of people, in COCO and in result files; and the id of none.
+PERSON = 1
+ANOTHER = -1
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class PersonAnnotation:
-    """One annotated person."""
+    """One annotated person, or object."""
 
     id: int  # of the annotation
     #: (K, 3) float64: x, y as indices of pixels, and visibility: 0 not labelled, 1 hidden,
@@ -36,6 +41,7 @@ class PersonAnnotation:
     #: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position
     #: is unknown; (0, 4) in a data set without 3D positions.
     space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    category: int = PERSON  # of an object
 
     @property
     def corner_box(self) -> CocoBox:
@@ -80,12 +86,27 @@ class CocoDataset:
     images: tuple[DatasetImage, ...]  # in the file's order
     #: What the annotations, or the model, say about the keypoints: their sigmas, and limbs.
     skeleton: Skeleton | None = None
+    #: The ids of categories by their name, if objects of all of them count; empty: people count.
+    categories: Mapping[str, int] = field(default_factory=dict)
+    is_classified: bool = False  # whether each image has one annotation, its class
 
     def described_by(self, skeleton: Skeleton | None) -> CocoDataset:
         """The data set with a model's skeleton, if that is declared and has sigmas."""
         if skeleton is None or not skeleton.sigmas:
             return self
         return replace(self, skeleton=skeleton)
+
+    def find_category(self, label: str, class_id: int | None) -> int:
+        """The id of the category that a model found, by the name or the number of its class; that
+        of people if no other categories count; ``ANOTHER`` if the data set has no such category.
+        """
+        if not self.categories:
+            return PERSON
+        found = self.categories.get(label.lower())
+        if found is not None:
+            return found
+        has_number = self.is_classified and class_id in self.categories.values()
+        return class_id if has_number and class_id is not None else ANOTHER
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""

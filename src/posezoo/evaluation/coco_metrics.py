@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from posezoo.coco import CocoDataset
+from posezoo.coco.coco_dataset import PERSON
 from posezoo.errors import EvaluationError, import_optional
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.pose.keypoints import sigmas_of
@@ -22,8 +24,6 @@ from posezoo.pose.keypoints import sigmas_of
 KEYPOINT_METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 #: COCO's metrics by the overlap of boxes, for up to 100 boxes per image.
 BOX_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "ARs", "ARm", "ARl")
-
-_PERSON = 1
 
 
 def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
@@ -67,6 +67,8 @@ def compute_coco_metrics(
             annotation = _annotation(
                 len(truth) + 1, image.id, person.keypoints, person.bbox, area=person.area
             )
+            if dataset.categories:
+                annotation["category_id"] = person.category
             is_crowd = int(person.is_crowd)
             labelled = person.num_keypoints
             truth.append({**annotation, "iscrowd": is_crowd, "num_keypoints": labelled})
@@ -80,9 +82,11 @@ def compute_coco_metrics(
         areas = extents.prod(axis=1)
         scores = predicted.scores.tolist()
         box_rows = predicted.boxes.tolist()
-        rows = zip(scores, predicted.keypoints, box_rows, areas.tolist(), strict=True)
-        for score, keypoints, box, area in rows:
+        categories = predicted.categories or [PERSON] * len(predicted)
+        rows = zip(categories, scores, predicted.keypoints, box_rows, areas.tolist(), strict=True)
+        for category, score, keypoints, box, area in rows:
             annotation = _annotation(len(results) + 1, image.id, keypoints, box, area=area)
+            annotation["category_id"] = category
             results.append({**annotation, "iscrowd": 0, "score": score})
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)
@@ -106,6 +110,26 @@ def compute_coco_metrics(
     values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
     metrics = zip(names, map(float, values), strict=True)
     return {name: value for name, value in metrics if value >= 0}
+
+
+#: COCO's metrics of boxes, as ``compute_coco_metrics``.
+compute_box_metrics = partial(compute_coco_metrics, boxes=True)
+
+
+def compute_class_metrics(
+    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
+) -> dict[str, float]:
+    """The shares of images, 0..1, whose class is the first, or one of the first five predicted:
+    ``top1`` and ``top5``.
+    """
+    found = {1: 0, 5: 0}
+    for image in dataset.images:
+        (annotation,) = image.people
+        predicted = predictions.get(image.id)
+        for count in found:
+            is_found = predicted and annotation.category in predicted.categories[:count]
+            found[count] += bool(is_found)
+    return {f"top{count}": number / len(dataset.images) for count, number in found.items()}
 
 
 def keypoint_sigmas(dataset: CocoDataset) -> list[float]:
@@ -137,7 +161,7 @@ def _annotation(number: int, image: int, keypoints: Any, box: Any, area: float) 
     return {
         "id": number,
         "image_id": image,
-        "category_id": _PERSON,
+        "category_id": PERSON,
         "keypoints": keypoints.ravel(),
         "bbox": list(box),
         "area": area,
@@ -145,11 +169,12 @@ def _annotation(number: int, image: int, keypoints: Any, box: Any, area: float) 
 
 
 def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]) -> Any:
+    ids = dataset.categories.values() or [PERSON]
     index = library.COCO()
     index.dataset = {
         "images": [{"id": image.id} for image in dataset.images],
         "annotations": annotations,
-        "categories": [{"id": _PERSON, "name": "person"}],
+        "categories": [{"id": number} for number in ids],
     }
     index.createIndex()
     return index

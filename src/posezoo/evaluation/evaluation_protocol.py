@@ -55,8 +55,9 @@ class EvaluationProtocol:
 
     @property
     def of_boxes(self) -> bool:
-        """Whether boxes are compared with boxes, as for a detector."""
-        return find_decoder(self.estimator.decoder).finds_boxes
+        """Whether no keypoints are compared, but boxes, as for a detector, or classes."""
+        record = find_decoder(self.estimator.decoder)
+        return record.finds_boxes or record.needs_task
 
     def to_settings(self) -> dict[str, Scalar]:
         """The protocol as the settings of a record; defaults are left out."""

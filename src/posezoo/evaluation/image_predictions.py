@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.coco import DatasetImage
+from posezoo.coco import CocoDataset, DatasetImage
+from posezoo.coco.coco_dataset import ANOTHER, PERSON
 from posezoo.errors import EvaluationError
 from posezoo.files.file_lock import exclusive
 from posezoo.files.staging import create_parent
@@ -44,12 +45,14 @@ class ImagePredictions:
         boxes: (N, 4): left, top, width and height in image pixels.
         space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 without 3D
             positions.
+        categories: the id of each object's category; empty: all are people.
     """
 
     keypoints: Floats
     scores: Floats
     boxes: Floats
     space: Floats = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    categories: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -63,6 +66,8 @@ class ImagePredictions:
         }
         if self.space.size:
             values["space"] = _flat(self.space).tolist()
+        if self.categories:
+            values["categories"] = list(self.categories)
         return values
 
     def to_coco_results(self, image: int) -> list[dict[str, Any]]:
@@ -74,15 +79,24 @@ class ImagePredictions:
         if self.keypoints.shape[1]:
             key = "keypoints"
             values = self.keypoints
-        rows = zip(self.scores.tolist(), _flat(values).tolist(), strict=True)
+        categories = self.categories or [PERSON] * len(self)
+        rows = zip(categories, self.scores.tolist(), _flat(values).tolist(), strict=True)
         return [
-            {"image_id": image, "category_id": 1, "score": score, key: row} for score, row in rows
+            {"image_id": image, "category_id": category, "score": score, key: row}
+            for category, score, row in rows
+            if category != ANOTHER
         ]
 
 
 def _flat(values: Floats) -> Floats:
     """One flat row for each person; this also works if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def predictions_of_objects(objects: Sequence[Pose], dataset: CocoDataset) -> ImagePredictions:
+    """Convert objects to predictions of the data set's categories, or of ``ANOTHER``."""
+    categories = [dataset.find_category(each.label, each.class_id) for each in objects]
+    return replace(predictions_from_poses(objects, ()), categories=categories)
 
 
 def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> ImagePredictions:
@@ -224,6 +238,7 @@ def _read(
                         scores.reshape(count),
                         boxes.reshape(count, 4),
                         space.reshape(count, num_space, 3),
+                        entry.get("categories", ()),
                     )
                     entries[int(entry["id"])] = (list(entry["file"]), predictions)
     except (OSError, ValueError, RecursionError):

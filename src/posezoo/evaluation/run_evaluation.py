@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from posezoo import images
 from posezoo.coco import CocoBox, CocoDataset, DatasetImage
+from posezoo.coco.coco_dataset import ANOTHER
 from posezoo.errors import EvaluationError, ImageError, import_optional
 from posezoo.evaluation import breakdown
 from posezoo.evaluation.coco_matching import (
@@ -20,12 +22,18 @@ from posezoo.evaluation.coco_matching import (
     bootstrap_intervals,
     match_dataset,
 )
-from posezoo.evaluation.coco_metrics import compute_coco_metrics, require_people
+from posezoo.evaluation.coco_metrics import (
+    compute_box_metrics,
+    compute_class_metrics,
+    compute_coco_metrics,
+    require_people,
+)
 from posezoo.evaluation.dataset_parts import compute_part_metrics
 from posezoo.evaluation.image_predictions import (
     ImagePredictions,
     open_prediction_cache,
     predictions_from_poses,
+    predictions_of_objects,
 )
 from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.images import Image
@@ -45,25 +53,26 @@ class EvaluationResult:
         figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
             ``BOX_METRICS`` for which a person in the data set counts; those of
             ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
-        intervals: the 95 % confidence intervals by name; empty if the data set has enough people.
-        people: number of annotated people that count.
+        people: number of annotated people, or objects, that count.
         dataset: the data set without unreadable images.
         unreadable: the reason for each unreadable image, by its file name.
         predictions: by image id.
         cached_count: number of images whose predictions came from an earlier run.
-        image_scores: one for each image.
+        intervals: the 95 % confidence intervals by name; empty if the data set has enough people,
+            or other objects.
+        image_scores: one for each image; empty for objects.
         keypoint_scores: one for each keypoint; empty for boxes.
     """
 
     figures: Mapping[str, float]
-    intervals: Mapping[str, Interval]
     people: int
     dataset: CocoDataset
     unreadable: Mapping[str, str]
     predictions: Mapping[int, ImagePredictions]
     cached_count: int
-    image_scores: tuple[breakdown.ImageScore, ...]
-    keypoint_scores: tuple[breakdown.KeypointScore, ...]
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    image_scores: tuple[breakdown.ImageScore, ...] = ()
+    keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
 
     def to_coco_results(self) -> list[dict[str, Any]]:
         """All predictions, in the form of COCO's result files."""
@@ -124,12 +133,12 @@ def evaluate(
     names = () if of_boxes else dataset.keypoints
 
     unreadable: dict[str, str] = {}
-    cache_heading = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
-    with open_prediction_cache(keep, cache_heading, len(names)) as cache:
+    with open_prediction_cache(keep, _heading(dataset, names, heading), len(names)) as cache:
         predictions = cache.select(dataset.images)
         cached_count = len(predictions)
         remaining = [image for image in dataset.images if image.id not in predictions]
-        here = ResultStream(remaining, ImagePredictor(predictor, names, boxes), at_once)
+        predict = ImagePredictor(predictor, names, boxes, dataset)
+        here = ResultStream(remaining, predict, at_once)
         with closing(predict_elsewhere(remaining, names)) if predict_elsewhere else here as stream:
             for count, (image, predicted) in enumerate(stream, cached_count + 1):
                 if isinstance(predicted, ImageError):
@@ -143,6 +152,16 @@ def evaluate(
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
     return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+
+
+def _heading(
+    dataset: CocoDataset, names: Sequence[str], heading: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Everything that the predictions in a file depend on."""
+    complete = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
+    if dataset.categories:
+        complete["categories"] = dict(dataset.categories)
+    return complete
 
 
 def _unreadable_error(unreadable: Mapping[str, str], dataset: CocoDataset) -> EvaluationError:
@@ -162,16 +181,20 @@ class ImagePredictor:
     Attributes:
         predictor, boxes: as for ``evaluate``.
         names: the names of the annotations' keypoints; empty if only boxes count.
+        dataset: the data set whose categories count; None: people.
     """
 
     predictor: Predictor
     names: tuple[str, ...]
     boxes: Mapping[int, Sequence[CocoBox]] | None = None
+    dataset: CocoDataset | None = None
 
     def __call__(self, image: DatasetImage) -> ImagePredictions | ImageError:
         """The people in an image, or why it cannot be read."""
         try:
             pixels = read_dataset_image(image)
+            if self.dataset is not None and self.dataset.categories:
+                return predictions_of_objects(self.predictor(pixels), self.dataset)
             if self.boxes is None:
                 return predictions_from_poses(self.predictor(pixels), self.names)
             boxes = self.boxes.get(image.id, ())
@@ -197,6 +220,17 @@ def _compare(
     of_boxes: bool,
 ) -> EvaluationResult:
     """Compare the predictions for the readable images with the ground truth."""
+    if dataset.categories:
+        _require_known_categories(dataset, predictions)
+        compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
+        return EvaluationResult(
+            figures=compute_metrics(dataset, predictions),
+            people=dataset.person_count(keypoints=False),
+            dataset=dataset,
+            unreadable=unreadable,
+            predictions=predictions,
+            cached_count=cached_count,
+        )
     metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
     if not of_boxes:
         metrics |= compute_part_metrics(dataset, predictions)
@@ -223,6 +257,20 @@ def _compare(
         cached_count=cached_count,
         image_scores=image_scores,
         keypoint_scores=keypoint_scores,
+    )
+
+
+def _require_known_categories(
+    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
+) -> None:
+    """Refuse a data set of which the model found no category, perhaps for another name of it."""
+    found = set(chain.from_iterable(each.categories for each in predictions.values()))
+    if found - {ANOTHER}:
+        return
+    raise EvaluationError(
+        f"{dataset.annotations}: the model found nothing of its categories:"
+        f" {_join_names(list(dataset.categories))}",
+        hint="posezoo run shows the names of the model's classes: the categories need the same",
     )
 
 

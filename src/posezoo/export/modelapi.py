@@ -25,6 +25,9 @@ _PRINTS = {
         "for box, name, score in zip(found.bboxes.tolist(), found.label_names, found.scores):\n"
         '    print(f"{name} {score:.3f} {box}")  # left, top, right, bottom in pixels'
     ),
+    "classification": (
+        'for label in found.top_labels:\n    print(f"{label.name} {label.confidence:.3f}")'
+    ),
     "keypoint_detection": (
         "# In frames of several people, TopDownKeypointDetectionPipeline cuts them out.\n"
         "for name, (x, y), score in zip(model.params.labels, found.keypoints, found.scores):\n"
@@ -54,6 +57,8 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     if kind not in _PRINTS:
         raise _refusal(model.spec)
     arguments = ""
+    if model.spec.decoder is None:  # its IR does not name the wrapper
+        arguments = f', model_type="{kind}"'
     if model.spec.is_ir:  # it has no model_info
         configuration = {
             name: read(info[name]) for name, read in _PARAMETERS.items() if name in info
@@ -67,14 +72,15 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
 
 def _require_wrapper(spec: ModelSpec) -> None:
     """Raise an ExportError if the outputs have no wrapper, whatever they are."""
-    if spec.decoding or not (spec.decoder or spec.model_info):
+    is_decoded = spec.decoder or spec.model_info or spec.task in ("classification", "detection")
+    if spec.decoding or not is_decoded:
         raise _refusal(spec)
 
 
 def _refusal(spec: ModelSpec) -> ExportError:
     return ExportError(
-        f"{exported_name(spec)}: Model API has wrappers only for SSD detectors and SimCC, without"
-        " --decode",
+        f"{exported_name(spec)}: Model API has wrappers only for SSD detectors, classifiers and"
+        " SimCC, without --decode",
         hint="--to folder takes any model, also with its decoder in the IR (--decode)",
     )
 

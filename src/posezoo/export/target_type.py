@@ -69,10 +69,15 @@ class ExportedModel:
     @property
     def model_info(self) -> dict[str, str]:
         """``model_info`` of its IR; for a published IR what it would be."""
-        from posezoo.ir.model_info import build_model_info  # it imports numpy
+        # They import numpy.
+        from posezoo.ir.model_info import build_model_info
+        from posezoo.ir.model_procs import decoded_task
+        from posezoo.pose.decoders import find_task_decoder
 
-        decoder = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
         outputs = {port.name: port.shape for port in self.outputs}
+        decoder = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
+        if decoder is None:
+            decoder = find_task_decoder(decoded_task(self.spec), outputs)
         return {
             name: str(value)
             for name, value in build_model_info(outputs, self.spec, decoder).items()

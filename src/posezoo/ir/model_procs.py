@@ -68,6 +68,15 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     return [name.split(", ")[0] for name in names]
 
 
+def decoded_task(spec: ModelSpec) -> str:
+    """The task of a model, for its decoder: a model for attributes of objects is a classifier if
+    its classes are known.
+    """
+    if spec.task == "object_attributes" and find_labels(spec, ()):
+        return "classification"
+    return spec.task
+
+
 def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
     """The labels of an output.
 

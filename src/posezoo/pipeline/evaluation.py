@@ -17,6 +17,7 @@ from posezoo.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.evaluation.run_evaluation import ImagePredictor
 from posezoo.events import Listener, ignore_event
+from posezoo.ir.model_procs import decoded_task
 from posezoo.measured import ANNOTATED_BOXES
 from posezoo.pipeline import load
 from posezoo.pipeline.for_each import Executor, for_each
@@ -27,7 +28,8 @@ from posezoo.resolve.stage_context import Context
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Model, Precision
+from posezoo.runtime.task_decoders import require_decoded_task
+from posezoo.spec.model import Model, ModelSpec, Precision
 
 #: On a cluster, the images are divided into at least this number of shards of at most this size.
 MIN_SHARDS = 8
@@ -67,7 +69,18 @@ class EvaluatedModel:
     @property
     def finds_boxes(self) -> bool:
         """Whether the model is a detector; an IR is taken for a network that finds poses."""
-        return self.model is not None and finds_boxes(self.model.decoder)
+        if self.model is None:
+            return False
+        return finds_boxes(self.model.decoder) or self.task == "detection"
+
+    @property
+    def task(self) -> str:
+        """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for
+        any other.
+        """
+        if not isinstance(self.model, ModelSpec) or self.model.decoder is not None:
+            return ""
+        return decoded_task(self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,8 @@ def load_model(
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
         options = replace(options, decoder_options={"min_box_score": 0.0})
     model = chosen.model
+    if model is not None and chosen.task:
+        require_decoded_task(model)
     xml = chosen.xml
     if xml is not None:
         load_ir = partial(
@@ -168,7 +183,7 @@ def evaluate_model(
         predictions.unlink(missing_ok=True)
     elsewhere = None
     if executor is not None:
-        task = _ShardTask(loaded.load, boxes)
+        task = _ShardTask(loaded.load, boxes, dataset.limited_to(0))
         elsewhere = partial(_predict_elsewhere, executor, task, name, listener)
     return evaluate(
         protocol.estimator,
@@ -211,17 +226,21 @@ class _ShardTask:
     """
 
     def __init__(
-        self, load: Callable[[], Estimator], boxes: Mapping[int, Sequence[CocoBox]] | None
+        self,
+        load: Callable[[], Estimator],
+        boxes: Mapping[int, Sequence[CocoBox]] | None,
+        dataset: CocoDataset,
     ) -> None:
         self._load = load
         self._boxes = boxes
+        self._dataset = dataset
         self._estimator: Estimator | None = None
 
     def __call__(
         self, shard: _Shard, _listener: Listener
     ) -> list[tuple[DatasetImage, ImagePredictions | ImageError]]:
         estimator = self._estimator = self._estimator or self._load()
-        predict = ImagePredictor(estimator, shard.names, self._boxes)
+        predict = ImagePredictor(estimator, shard.names, self._boxes, self._dataset)
         with ResultStream(shard.images, predict, estimator.requests) as stream:
             return list(stream)
 

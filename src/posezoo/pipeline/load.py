@@ -103,6 +103,10 @@ class Loader:
             return self._prepare_default(chosen.precision)
         require_detector_used(self.named_detector, model, self.decoder or "")
         require_decodable(model)
+        if chosen.checkpoint is None and model.decoder is None:
+            from posezoo.runtime.task_decoders import require_decoded_task
+
+            require_decoded_task(model)
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint is not None and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
@@ -412,13 +416,14 @@ def explain_no_people(
     from posezoo.pose.decoders import find_decoder, resolve_options
     from posezoo.spec.model import Decoder
 
+    noun = "person" if estimator.finds_people else "object"
     detector = None
     if estimator.people_from != WHOLE_IMAGE:
         detector = select_detector(context, estimator.model, estimator.decoder)
     model = detector or estimator.model
     decoder = model.decoder or Decoder(estimator.decoder)
     option = find_decoder(decoder.name).person_score
-    problem = f"{'the person detector ' if detector else ''}{model.full_name} found no person"
+    problem = f"{'the person detector ' if detector else ''}{model.full_name} found no {noun}"
     advice = []
     if option:
         least = min_person_score
@@ -429,7 +434,9 @@ def explain_no_people(
             advice.append(f"--min_person_score {least / 2:g}")
     if detector is not None:
         advice.append("--detector none if one person fills the photo")
-    if estimator.model.name != FALLBACK_MODEL:
+    if not estimator.finds_people:
+        advice.append("a photo in which objects are larger")
+    elif estimator.model.name != FALLBACK_MODEL:
         given = ["--input", *inputs] if inputs else []
         advice.append(shlex.join(["posezoo", "run", FALLBACK_MODEL, *given]))
     else:

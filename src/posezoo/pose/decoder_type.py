@@ -172,6 +172,9 @@ class DecoderType:
         labels: the names of the classes of boxes, by their index.
         stretches: whether the network sees images stretched to its input.
         printed: the part of a pose that the example on a model card prints, and its comment.
+        task: the ``task_type`` of models that it decodes if they declare no decoder; empty: none.
+        task_options: its options for these models.
+        needs_task: whether outputs alone do not show that they are for this decoder.
     """
 
     networks: tuple[tuple[Output, ...], ...]
@@ -203,6 +206,9 @@ class DecoderType:
     labels: tuple[str, ...] = ()
     stretches: bool = False
     printed: tuple[str, str] = KEYPOINTS_PRINTED
+    task: str = ""
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    needs_task: bool = False
 
     @property
     def takes_skeleton(self) -> bool:

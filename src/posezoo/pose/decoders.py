@@ -47,6 +47,8 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "yolox": "posezoo.pose.yolox_boxes:DECODER",
         "rf_detr": "posezoo.pose.rf_detr:DECODER",
         "yolo_pose": "posezoo.pose.yolo_pose:DECODER",
+        "boxes_labels": "posezoo.pose.rtmdet:BOXES_LABELS",
+        "classification": "posezoo.pose.classification:DECODER",
     },
 )
 
@@ -56,9 +58,19 @@ def recognize_decoder(outputs: Mapping[str, tuple[int, ...]]) -> str:
     none.
     """
     for name, decoder in DECODERS.items():
-        if decoder.recognize_outputs(outputs):
+        if not decoder.needs_task and decoder.recognize_outputs(outputs):
             return name
     return ""
+
+
+def find_task_decoder(task: str, outputs: Mapping[str, tuple[int, ...]]) -> Decoder | None:
+    """The decoder of a model that declares none, by its task and the shapes of its outputs; None if
+    there is none.
+    """
+    for name, decoder in DECODERS.items():
+        if decoder.task == task and decoder.recognize_outputs(outputs):
+            return Decoder(name, decoder.task_options)
+    return None
 
 
 def find_decoder(name: str) -> DecoderType:
@@ -103,7 +115,9 @@ def decode(
       optionally ``world_landmarks`` (1, 117) and ``segmentation`` (1, 256, 256, 1)
     - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it
       returns ``Pose3D``
-    - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints
+    - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints. As the other
+      detectors, it finds people, or with the option ``all_classes`` objects whose label is the
+      number of their class.
     - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same
       with 16 and 32; it returns poses without keypoints
     - rtmo: ``dets`` (1, N, 5) and ``keypoints`` (1, N, K, 3)
@@ -111,6 +125,8 @@ def decode(
     - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
     - rf_detr: ``dets`` (1, N, 4), ``labels`` (1, N, classes) and ``keypoints`` (1, N, K, 8)
     - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K
+    - boxes_labels: ``dets`` (N, 5) and ``labels`` (N,); it returns poses without keypoints
+    - classification: ``scores`` (1, classes); it returns poses without keypoints, with labels
 
     Args:
         decoder: a name of ``DECODERS``.

@@ -22,11 +22,15 @@ _HALF = 1 << _SHIFT - 1
 _OUTLINE: Color = (32, 32, 32)
 _BOX: Color = (120, 220, 60)
 
+#: The skeleton of boxes: no keypoints.
+BOXES = "box"
+
 
 def draw(
     image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE, in_place: bool = False
 ) -> Image:
-    """An image with limbs and keypoints of poses, or with the boxes of poses without keypoints.
+    """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
+    keypoints.
 
     People who are tracked have a color of their own, and their number above their heads.
 
@@ -53,12 +57,15 @@ def draw(
         group = list(people)
         if skeleton.keypoints:
             _draw_people(canvas, skeleton, group, min_score)
-        else:
+        elif skeleton == BOXES:
             for pose in group:
                 _draw_box(canvas, pose)
-        for pose in group:
+        for place, pose in enumerate(group):
             if pose.track_id is not None:
-                _draw_number(canvas, pose, pose.track_id)
+                _draw_text(canvas, pose, str(pose.track_id), _track_color(pose.track_id))
+            elif pose.label:
+                line = 0 if skeleton == BOXES else place
+                _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", _BOX, line)
     return canvas
 
 
@@ -154,19 +161,22 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
     cv2.rectangle(canvas, first, last, color, thickness=width, lineType=cv2.LINE_AA, shift=_SHIFT)
 
 
-def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
+def _draw_text(
+    canvas: Image, pose: Pose, text: str, text_color: Color | None, line: int = 0
+) -> None:
+    """Write a text above a box, or in this line below that place."""
     cv2 = import_cv2()
     (width,) = _line_widths(canvas, [pose]).tolist()
     scale = max(0.5, width / 5)
     left, top = pose.box[:2]
-    bottom = max(round(top - 8 * scale), round(24 * scale))
+    bottom = max(round(top - 8 * scale), round(24 * scale)) + round(32 * scale * line)
     position = (round(left), bottom)
     font = cv2.FONT_HERSHEY_SIMPLEX
     thickness = max(1, round(1.6 * scale))
-    for color, extra in ((_OUTLINE, 3), (_track_color(number), 1)):
+    for color, extra in ((_OUTLINE, 3), (text_color, 1)):
         cv2.putText(
             canvas,
-            str(number),
+            text,
             position,
             font,
             fontScale=scale,

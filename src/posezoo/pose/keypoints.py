@@ -148,6 +148,9 @@ class Pose:
         people_from: "the whole image" if a detector found nobody, and the image was taken as one
             person; else empty.
         own_skeleton: the skeleton of the K keypoints; None: that of ``SKELETONS``.
+        class_id: the number of the class, of an object that a detector of several classes found,
+            or of a whole image; None for a person.
+        label: the name of that class; empty if it is unknown.
     """
 
     keypoints: Floats
@@ -160,6 +163,8 @@ class Pose:
     mask: Floats | None = field(default=None, kw_only=True)
     people_from: str = field(default="", kw_only=True)
     own_skeleton: Skeleton | None = field(default=None, kw_only=True)
+    class_id: int | None = field(default=None, kw_only=True)
+    label: str = field(default="", kw_only=True)
 
     @property
     def layout(self) -> Skeleton:
@@ -201,10 +206,14 @@ class Pose:
     def _track_json(self) -> dict[str, int]:
         return {} if self.track_id is None else {"track_id": self.track_id}
 
+    def _class_json(self) -> dict[str, Any]:
+        return {} if self.class_id is None else {"class_id": self.class_id, "label": self.label}
+
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
         each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
-        them ``track_id``, if the person has one, and ``people_from``, if it is not empty.
+        them ``track_id``, if the person has one, ``people_from``, if it is not empty, and
+        ``class_id`` and ``label`` of an object.
         """
         names = self.layout.keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
@@ -218,6 +227,7 @@ class Pose:
         return {
             **self._track_json(),
             **origin,
+            **self._class_json(),
             "skeleton": self.skeleton,
             "score": float(self.score),
             "box": [float(side) for side in self.box],

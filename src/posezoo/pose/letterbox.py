@@ -181,6 +181,19 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
+def center_transform(image: Size, size: Size, share: float) -> ImageTransform:
+    """The square in the middle of an image, whose side is this share of the image's shorter side,
+    stretched to an input of this size.
+    """
+    side = share * min(image)
+    matrix = np.zeros((2, 3))
+    for axis in (0, 1):
+        scale = size[axis] / side
+        matrix[axis, axis] = scale
+        matrix[axis, 2] = (size[axis] - image[axis] * scale) / 2
+    return ImageTransform(matrix, size)
+
+
 #: If pixels are averaged before a resize, at least this many times the resolution of the input is
 #: kept.
 KEPT_RESOLUTION = 2

@@ -1,4 +1,4 @@
-"""Decoder of NanoDet, a network that finds objects; only the people are used.
+"""Decoder of NanoDet, a network that finds people and other objects.
 
 Centers, distances and constants are those of RangiLyu/nanodet before NanoDet-Plus, ``gfl_head.py``.
 For each distance the network gives a distribution: X. Li et al., Generalized Focal Loss, 2020,
@@ -40,17 +40,20 @@ class NanoDetOptions:
         min_box_score: boxes with lower scores are left out, 0..1. NanoDet's demo for OpenVINO uses
             0.4.
         max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
+        all_classes: whether objects of all classes are found, not only people.
     """
 
     min_box_score: float = 0.4
     max_overlap: float = 0.6
+    all_classes: bool = False
 
     def __post_init__(self) -> None:
         check_shares(self, "min_box_score", "max_overlap")
 
 
 def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose]:
-    """The people, highest score first: poses without keypoints, whose boxes are inside the input.
+    """The people or objects, highest score first: poses without keypoints, whose boxes are inside
+    the input.
 
     Args:
         maps: for each stride S: ``scores_S`` (cells, classes), 0..1, with the cells row by row; and
@@ -63,6 +66,8 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
     """
     boxes = []
     scores = []
+    classes = []
+    last = None if options.all_classes else PERSON + 1
     for stride in STRIDES:
         cells = maps[f"scores_{stride}"]
         logits = maps[f"distances_{stride}"]
@@ -74,23 +79,31 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
                 f" {stride}; the scores have {len(cells)}, the distances {len(logits)} of"
                 f" {logits.shape[1]} logits"
             )
-        cell_scores = cells[:, PERSON]
-        people = np.flatnonzero(cell_scores >= options.min_box_score)
-        is_finite = np.isfinite(cell_scores[people])
-        is_finite &= np.isfinite(logits[people]).all(axis=1)
-        people = people[is_finite]
-        positions = np.stack([people % columns, people // columns], axis=1)
+        cell_classes = cells[:, PERSON:last].argmax(axis=1)
+        cell_scores = cells[:, PERSON:last].max(axis=1)
+        found = np.flatnonzero(cell_scores >= options.min_box_score)
+        is_finite = np.isfinite(cell_scores[found])
+        is_finite &= np.isfinite(logits[found]).all(axis=1)
+        found = found[is_finite]
+        positions = np.stack([found % columns, found // columns], axis=1)
         centers = (positions + 0.5) * stride
-        bins = logits[people].reshape(-1, 4, logits.shape[1] // 4)
+        bins = logits[found].reshape(-1, 4, logits.shape[1] // 4)
         shares = np.exp(bins - bins.max(axis=2, keepdims=True))
         sums = shares @ np.arange(bins.shape[2])
         distances = stride * sums / shares.sum(axis=2)
         low = centers - distances[:, :2]
         high = centers + distances[:, 2:]
         boxes.append(np.concatenate([low, high], axis=1))
-        scores.append(cell_scores[people])
-    inside = np.concatenate(boxes).clip(0, [*size, *size])
-    return suppress_boxes(inside, np.concatenate(scores), size, options.max_overlap, MAX_BOXES)
+        scores.append(cell_scores[found])
+        classes.append(cell_classes[found])
+    return suppress_boxes(
+        np.concatenate(boxes).clip(0, [*size, *size]),
+        np.concatenate(scores),
+        size,
+        options.max_overlap,
+        MAX_BOXES,
+        np.concatenate(classes) if options.all_classes else None,
+    )
 
 
 def _is_output(stride: int, *channels: int) -> OutputRule:
@@ -134,4 +147,6 @@ DECODER = DecoderType(
     ),
     finds_boxes=True,
     printed=BOX_PRINTED,
+    task="detection",
+    task_options={"all_classes": True},
 )

@@ -1,5 +1,5 @@
-"""Decoder of RTMDet and other detectors of MMDeploy, whose networks contain the suppression of
-overlapping boxes.
+"""Decoders of RTMDet and other detectors whose networks contain the suppression of overlapping
+boxes: those of MMDeploy, and those of Open Model Zoo that have boxes and labels.
 
 C. Lyu et al., RTMDet: An Empirical Study of Designing Real-Time Object Detectors, 2022,
 arXiv:2212.07784.
@@ -7,7 +7,7 @@ arXiv:2212.07784.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -36,16 +36,19 @@ class RtmdetOptions:
 
     Attributes:
         min_box_score: boxes with lower scores are left out, 0..1. MMPose's demo uses 0.3.
+        all_classes: whether objects of all classes are found, not only people.
     """
 
     min_box_score: float = 0.3
+    all_classes: bool = False
 
     def __post_init__(self) -> None:
         check_shares(self, "min_box_score")
 
 
 def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
-    """The people, highest score first: poses without keypoints, whose boxes are inside the input.
+    """The people or objects, highest score first: poses without keypoints, whose boxes are inside
+    the input.
 
     Args:
         maps: ``dets`` (N, 5): left, top, right, bottom in pixels of the input, and the score,
@@ -58,11 +61,14 @@ def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
     require_equal_rows("rtmdet", maps)
     rows = maps["dets"]
     scores = rows[:, 4]
-    is_person = (scores >= options.min_box_score) & (scores > 0)
-    is_person &= maps["labels"] == PERSON
-    rows = rows[is_person & np.isfinite(rows).all(axis=1)]
-    rows = rows[sort_descending(rows[:, 4])]
-    return create_box_poses(rows[:, :4], rows[:, 4], size)
+    is_found = (scores >= options.min_box_score) & (scores > 0)
+    if not options.all_classes:
+        is_found &= maps["labels"] == PERSON
+    is_found &= np.isfinite(rows).all(axis=1)
+    places = np.flatnonzero(is_found)
+    places = places[sort_descending(scores[places])]
+    classes = maps["labels"][places] if options.all_classes else None
+    return create_box_poses(rows[places, :4], scores[places], size, classes)
 
 
 def find_rows(maps: Maps, min_score: float) -> NDArray[np.bool_]:
@@ -93,4 +99,27 @@ DECODER = DecoderType(
     graph=DecoderGraph("posezoo.convert.decoding.rtmdet_graph:build", "min_box_score"),
     finds_boxes=True,
     printed=BOX_PRINTED,
+    task="detection",
+    task_options={"all_classes": True},
+)
+
+
+def _add_batch_axes(outputs: Maps) -> Maps:
+    return {role: rows[None] for role, rows in outputs.items()}
+
+
+#: The form of person-detection-0203 and others: (N, 5) and (N,), of stretched images.
+BOXES_LABELS = replace(
+    DECODER,
+    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
+    rules=(
+        {
+            "dets": lambda _name, shape: len(shape) == 2 and shape[1] == 5,
+            "labels": lambda _name, shape: len(shape) == 1,
+        },
+    ),
+    convert_outputs=_add_batch_axes,
+    find_rows=None,
+    graph=None,
+    stretches=True,
 )

@@ -1,4 +1,4 @@
-"""Boxes of people: the decoder for detectors of the SSD family, and boxes from users."""
+"""Boxes of people and objects: the decoder for detectors of the SSD family, and users' boxes."""
 
 from __future__ import annotations
 
@@ -66,17 +66,19 @@ class DetectionOptions:
     Attributes:
         min_box_score: boxes with lower scores are left out, 0..1. GluonCV's demo and Open Model
             Zoo's cards use 0.5.
+        all_classes: whether objects of all classes are found, not only people.
     """
 
     min_box_score: float = 0.5
+    all_classes: bool = False
 
     def __post_init__(self) -> None:
         check_shares(self, "min_box_score")
 
 
 def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
-    """The people in an image, highest score first: poses without keypoints, whose boxes are inside
-    the image.
+    """The people or objects in an image, highest score first: poses without keypoints, whose boxes
+    are inside the image.
 
     Args:
         maps: ``detections`` (..., N, 7): for each box the image's index, the label, the confidence,
@@ -88,28 +90,36 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     ends = np.flatnonzero(rows[:, 0] < 0)
     if len(ends):
         rows = rows[: ends[0]]
-    is_person = np.isfinite(rows).all(axis=1)
-    is_person &= rows[:, 1] == PERSON
-    is_person &= rows[:, 2] >= options.min_box_score
-    rows = rows[is_person]
+    is_found = np.isfinite(rows).all(axis=1)
+    is_found &= rows[:, 2] >= options.min_box_score
+    if not options.all_classes:
+        is_found &= rows[:, 1] == PERSON
+    rows = rows[is_found]
     order = sort_descending(rows[:, 2])
     rows = rows[order].astype(float)
-    return create_box_poses(rows[:, 3:] * [*size, *size], rows[:, 2], size)
+    classes = rows[:, 1] if options.all_classes else None
+    return create_box_poses(rows[:, 3:] * [*size, *size], rows[:, 2], size, classes)
 
 
-def create_box_poses(boxes: NDArray[Any], scores: NDArray[Any], size: Size) -> list[Pose]:
+def create_box_poses(
+    boxes: NDArray[Any], scores: NDArray[Any], size: Size, classes: NDArray[Any] | None = None
+) -> list[Pose]:
     """Poses without keypoints, in the same order; boxes without a size are left out.
 
     Args:
         boxes: (N, 4): left, top, right, bottom in pixels, which may be outside the image.
         scores: (N,).
         size: width and height of the image, in pixels.
+        classes: (N,), their numbers; None: they are people.
     """
     inside, has_size = clip_boxes(boxes, size)
     poses = []
-    for box, score in zip(inside[has_size].tolist(), scores[has_size].tolist(), strict=True):
+    for row in np.flatnonzero(has_size).tolist():
         no_keypoints: Floats = np.zeros((0, 3), np.float32)
-        poses.append(Pose(no_keypoints, SKELETON, min(score, 1.0), tuple(box)))
+        box = tuple(inside[row].tolist())
+        score = min(float(scores[row]), 1.0)
+        number = None if classes is None else int(classes[row])
+        poses.append(Pose(no_keypoints, SKELETON, score, box, class_id=number))
     return poses
 
 
@@ -121,9 +131,15 @@ def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[n
 
 
 def suppress_boxes(
-    boxes: NDArray[Any], scores: NDArray[Any], size: Size, max_overlap: float, max_boxes: int
+    boxes: NDArray[Any],
+    scores: NDArray[Any],
+    size: Size,
+    max_overlap: float,
+    max_boxes: int,
+    classes: NDArray[Any] | None = None,
 ) -> list[Pose]:
-    """As ``create_box_poses``, highest score first, without boxes that overlap a better one.
+    """As ``create_box_poses``, highest score first, without boxes that overlap a better one of the
+    same class.
 
     Args:
         boxes: (N, 4): left, top, right, bottom in pixels.
@@ -131,21 +147,27 @@ def suppress_boxes(
         size: width and height of the image, in pixels.
         max_overlap: the largest intersection over union with a better box, 0..1.
         max_boxes: the maximum number of boxes.
+        classes: as for ``create_box_poses``.
     """
-    kept = find_best_boxes(boxes, scores, max_overlap)[:max_boxes]
-    return create_box_poses(boxes[kept], scores[kept], size)
+    kept = find_best_boxes(boxes, scores, max_overlap, classes)[:max_boxes]
+    kept_classes = None if classes is None else classes[kept]
+    return create_box_poses(boxes[kept], scores[kept], size, kept_classes)
 
 
 def find_best_boxes(
-    boxes: NDArray[Any], scores: NDArray[Any], max_overlap: float
+    boxes: NDArray[Any],
+    scores: NDArray[Any],
+    max_overlap: float,
+    classes: NDArray[Any] | None = None,
 ) -> NDArray[np.intp]:
-    """The numbers of the boxes that do not overlap a better one, highest score first; arguments as
-    for ``suppress_boxes``.
+    """The numbers of the boxes that do not overlap a better one of the same class, highest score
+    first; arguments as for ``suppress_boxes``.
     """
     cv2 = import_cv2()
     corners = boxes[:, :2]
     rectangles = np.concatenate([corners, boxes[:, 2:] - corners], axis=1)
-    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0, max_overlap)
+    numbers = [0] * len(boxes) if classes is None else classes.tolist()
+    kept = cv2.dnn.NMSBoxesBatched(rectangles.tolist(), scores.tolist(), numbers, 0, max_overlap)
     return np.array(kept, np.intp)
 
 
@@ -200,6 +222,8 @@ DECODER = DecoderType(
     model_info=_model_info,
     finds_boxes=True,
     labels=("background", "person"),
+    task="detection",
+    task_options={"all_classes": True},
     stretches=True,
     printed=BOX_PRINTED,
 )

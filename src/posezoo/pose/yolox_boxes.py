@@ -1,4 +1,4 @@
-"""Decoder of YOLOX, a network that finds objects; only the people are used.
+"""Decoder of YOLOX, a network that finds people and other objects.
 
 Z. Ge et al., YOLOX: Exceeding YOLO Series in 2021, arXiv:2107.08430; the outputs are those of the
 publisher's ONNX files, which leave out the grid (``demo_postprocess`` in its repository).
@@ -43,12 +43,14 @@ class YoloxOptions:
     Attributes:
         min_box_score: boxes with lower scores are left out, 0..1. DWPose uses 0.3.
         max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
-        max_people: the maximum number of people.
+        max_people: the maximum number of people, or of objects.
+        all_classes: whether objects of all classes are found, not only people.
     """
 
     min_box_score: float = 0.3
     max_overlap: float = 0.45
     max_people: int = 300
+    all_classes: bool = False
 
     def __post_init__(self) -> None:
         check_shares(self, "min_box_score", "max_overlap")
@@ -56,7 +58,8 @@ class YoloxOptions:
 
 
 def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
-    """The people, highest score first: poses without keypoints, whose boxes are inside the input.
+    """The people or objects, highest score first: poses without keypoints, whose boxes are inside
+    the input.
 
     Args:
         maps: ``predictions`` (cells, 5 + classes), the cells of strides 8, 16 and 32, row by row:
@@ -74,7 +77,10 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
             f"yolox: an input of {size[0]}x{size[1]} has {len(corners)} cells of {PERSON + 1} or"
             f" more numbers; the predictions have {len(rows)} of {rows.shape[1]}"
         )
-    scores = rows[:, OBJECT] * rows[:, PERSON]
+    last = None if options.all_classes else PERSON + 1
+    shares = rows[:, PERSON:last]
+    classes = shares.argmax(axis=1)
+    scores = rows[:, OBJECT] * shares.max(axis=1)
     centers = (rows[:, :2] + corners) * strides
     with np.errstate(over="ignore"):
         halves = np.exp(rows[:, 2:4]) * strides / 2
@@ -83,9 +89,15 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     _, has_size = clip_boxes(boxes, size)
     is_finite = np.isfinite(boxes).all(axis=1)
     # A comparison with a score that is not finite is false.
-    is_person = (scores >= options.min_box_score) & is_finite & has_size
-    people = boxes[is_person]
-    return suppress_boxes(people, scores[is_person], size, options.max_overlap, options.max_people)
+    is_found = (scores >= options.min_box_score) & is_finite & has_size
+    return suppress_boxes(
+        boxes[is_found],
+        scores[is_found],
+        size,
+        options.max_overlap,
+        options.max_people,
+        classes[is_found] if options.all_classes else None,
+    )
 
 
 def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -126,4 +138,6 @@ DECODER = DecoderType(
     graph=DecoderGraph("posezoo.convert.decoding.yolox_graph:build", "min_box_score"),
     finds_boxes=True,
     printed=BOX_PRINTED,
+    task="detection",
+    task_options={"all_classes": True},
 )

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo.coco import CocoDataset, read_coco_dataset
+from posezoo.coco import (
+    CocoDataset,
+    read_class_dataset,
+    read_coco_dataset,
+    read_object_dataset,
+)
 from posezoo.errors import QuantizationError
 from posezoo.evaluation import evaluate
 from posezoo.events import AccuracyCompared, Listener
@@ -36,7 +41,7 @@ class AccuracyEvaluator:
     max_drop: float | None
 
     def compute_ap(self, compiled: Any, image_ids: Collection[int] | None = None) -> float:
-        """COCO's AP, 0..1.
+        """COCO's AP, or the share of images whose class is right, 0..1.
 
         Args:
             compiled: an ``openvino.CompiledModel`` that replaces the network.
@@ -46,7 +51,7 @@ class AccuracyEvaluator:
             EvaluationError: no person counts, or the skeleton does not match the annotations.
             MissingPackageError: faster-coco-eval is not installed.
         """
-        port = self.target.spec.inputs[0]
+        port = self.target.port
         is_detector = self.target.is_detector
 
         def infer(inputs: Mapping[str, Array]) -> Outputs:
@@ -61,8 +66,9 @@ class AccuracyEvaluator:
         dataset = self.dataset
         if image_ids is not None:
             dataset = dataset.excluding({image.id for image in dataset.images} - set(image_ids))
-        result = evaluate(predictor, dataset, of_boxes=is_detector, skip_unreadable=True)
-        return result.figures.get("AP", 0.0)
+        of_boxes = is_detector or dataset.is_classified
+        result = evaluate(predictor, dataset, of_boxes=of_boxes, skip_unreadable=True)
+        return result.figures.get("top1" if dataset.is_classified else "AP", 0.0)
 
     def compare(self, xml: Path, precision: Precision, listener: Listener) -> str:
         """Measure and report the AP of an INT8 IR and of the FP32 IR; their floating-point layers
@@ -101,8 +107,13 @@ def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | Non
     folder = plan.dataset_dir
     if annotations is None:
         return None
-    of_keypoints = not target.is_detector
-    dataset = read_coco_dataset(annotations, folder, keypoints=of_keypoints)
+    of_keypoints = not (target.is_detector or target.task)
+    if target.task == "classification":
+        dataset = read_class_dataset(folder, annotations)
+    elif target.task:
+        dataset = read_object_dataset(annotations, folder)
+    else:
+        dataset = read_coco_dataset(annotations, folder, keypoints=of_keypoints)
     kept_apart = {path.resolve() for path in plan.photos.measured}
     dataset = dataset.described_by(target.model.own_skeleton).excluding(
         {image.id for image in dataset.images if image.path.resolve() not in kept_apart}

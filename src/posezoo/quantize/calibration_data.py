@@ -75,7 +75,7 @@ def collect_calibration_data(
             f"{name}: declares no inputs, so it is unknown how to prepare its input images",
             hint="declare inputs in its model.yml",
         )
-    port = target.spec.inputs[0]
+    port = target.port
     # Whatever finds more people gives more samples: BlazePose then looks at quarters of the photo,
     # too.
     options = find_decoder(target.decoder.name).detector_options if target.decoder else {}

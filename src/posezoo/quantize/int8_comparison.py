@@ -73,6 +73,10 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
         keypoints = np.stack([pose.keypoints for pose in poses])
+        if find_decoder(decoder.name).needs_task:
+            # The point of an image is the number of its best class, so that others are elsewhere.
+            classes = np.array([[[poses[0].class_id, 0]]], np.float32)
+            return DetectedPoints(classes, np.ones((1, 1), bool))
         if not keypoints.shape[1]:  # the poses of a detector, which have only boxes
             corners = np.array([pose.box for pose in poses], np.float32).reshape(-1, 2, 2)
             return DetectedPoints(corners, np.ones(corners.shape[:2], bool))
@@ -136,11 +140,12 @@ class Fp32Reference:
         displacement = measure_keypoint_displacement(pairs)
         name = self._target.spec.full_name
         settings = self._target.settings
+        noun = "objects" if self._target.task else "people"
         if not displacement.found_fp32:
             raise QuantizationError(
-                f"{name}: FP32 detects no person in the {len(self._samples)} images for the"
+                f"{name}: FP32 detects no {noun} in the {len(self._samples)} images for the"
                 " comparison",
-                hint="photos with people are needed",
+                hint=f"photos with {noun} are needed",
             )
         listener(
             DisplacementMeasured(
@@ -166,7 +171,7 @@ class Fp32Reference:
         problem = ""
         if displacement.agreement < settings.min_agreement:
             problem = (
-                f"{name}: {precision} finds {displacement.found_int8} people, FP32 finds "
+                f"{name}: {precision} finds {displacement.found_int8} {noun}, FP32 finds "
                 f"{displacement.found_fp32}, and {displacement.found_both} are the same: agreement "
                 f"{displacement.agreement:.0%}, required {settings.min_agreement:.0%}"
             )

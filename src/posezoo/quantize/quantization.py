@@ -102,7 +102,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                     contents = read_contents(xml)
                     record = provenance.format_provenance(
                         target.spec,
-                        target.decoder,
+                        target.model.decoder,
                         contents,
                         quantization=plan.key["quantization"],
                         shift={**counts, **displacement.to_json()},
@@ -152,7 +152,7 @@ class _QuantizationJob:
             evaluator=self.evaluator,
         )
         quantized = network.clone()  # still has the layer names of the FP32 IR
-        ir_writer.prepare_for_writing(network, target.spec, target.decoder)
+        ir_writer.prepare_for_writing(network, target.spec, target.model.decoder)
         ir_writer.write_ir(network, xml, precision)
         displacement, problem = self.reference.compare(xml, precision, self.listener)
         if not problem and self.evaluator is not None:

@@ -6,24 +6,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from posezoo import images
 from posezoo.convert.conversion_plan import PlannedIr
-from posezoo.errors import QuantizationError
+from posezoo.errors import InferenceError, QuantizationError
 from posezoo.files import verified_files
 from posezoo.ir import provenance
+from posezoo.ir.model_procs import decoded_task
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS, finds_boxes
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
+from posezoo.runtime.graph import Graph
+from posezoo.runtime.task_decoders import require_decoded_task, with_task_decoder
 from posezoo.spec.model import (
     UNREAD_FRAMEWORKS,
     CompositeSpec,
     Decoder,
+    Input,
     ModelSpec,
     Precision,
     QuantizationSettings,
@@ -73,8 +77,25 @@ class QuantizationTarget:
 
     @property
     def decoder(self) -> Decoder | None:
-        """The decoder of the pipeline's outputs."""
+        """The decoder of the pipeline's outputs; if the model declares none, that of its task."""
+        if isinstance(self.model, ModelSpec) and self.model.decoder is None:
+            return with_task_decoder(self.model, self.irs)[0].decoder
         return self.model.decoder
+
+    @property
+    def port(self) -> Input:
+        """The network's input, with its layout in the IR."""
+        declared = self.spec.inputs[0]
+        if declared.ir_layout:
+            return declared
+        return replace(declared, layout=Graph(self.fp32_xml).image_layout(declared.name))
+
+    @property
+    def task(self) -> str:
+        """The task of a model that declares no decoder; empty for any other."""
+        if isinstance(self.model, ModelSpec) and self.model.decoder is None:
+            return decoded_task(self.model)
+        return ""
 
     @property
     def is_detector(self) -> bool:
@@ -95,6 +116,12 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
         return spec.quantization.refused
     if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"
+    if model.decoder is None and isinstance(model, ModelSpec):
+        try:
+            require_decoded_task(model)
+        except InferenceError as error:
+            return error.problem
+        return ""
     if model.decoder is None or DECODERS.find(model.decoder.name) is None:
         return "quantization not supported: there is no decoder for its outputs"
     return ""
@@ -283,4 +310,4 @@ def quantization_key(
         "fp32": [verified_files.compute_digest(file).value for file in files],
         "nncf": package_version("nncf"),
     }
-    return provenance.conversion_key(target.spec, target.decoder, quantization)
+    return provenance.conversion_key(target.spec, target.model.decoder, quantization)

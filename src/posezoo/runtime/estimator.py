@@ -48,6 +48,8 @@ class Estimator:
         seen_from: keypoints with a lower score are guesses and should not be drawn.
         can_track: whether ``stream`` follows people through a video: MoveNet one person, unless a
             detector was named for it; BlazePose all of them.
+        finds_people: whether it finds people; False for objects of several classes, and for the
+            classes of an image.
         people_from: where the people in a photo come from: the name of the detector, the whole
             image, or the model itself.
     """
@@ -69,6 +71,10 @@ class Estimator:
         self.can_track = isinstance(pipeline, VideoPipeline) and pipeline.can_track
         takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
+        declared = model.decoder
+        self.finds_people = not find_decoder(decoder).needs_task and not (
+            declared is not None and declared.options.get("all_classes")
+        )
         self._pipeline = pipeline
 
     def __call__(

@@ -19,6 +19,7 @@ from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.inference_pipeline import Pipeline
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.runtime.task_decoders import with_task_decoder
 from posezoo.spec.model import (
     ColorOrder,
     CompositeSpec,
@@ -52,6 +53,8 @@ def load_estimator(
         MissingPackageError: OpenVINO is not installed.
     """
     options = options or LoadOptions()
+    if isinstance(model, ModelSpec) and model.name in irs:
+        model, irs = with_task_decoder(model, irs)
     _require_decoder(model)
     model = with_skeleton(model, options.skeleton)
     decoder = _require_decoder(model)

@@ -5,24 +5,35 @@ inference.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
-from dataclasses import dataclass
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from posezoo.errors import InferenceError, TargetSizeError
+from posezoo.ir.model_procs import find_labels
+from posezoo.pose.classification import CENTRAL_SHARE, IMAGENET
 from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.keypoints import Pose, read_people, require_count
-from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, stretch_transform
+from posezoo.pose.letterbox import (
+    Image,
+    ImageTransform,
+    Size,
+    center_transform,
+    letterbox_image,
+    stretch_transform,
+)
 from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Model
+from posezoo.spec.model import Model, ModelSpec
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
@@ -118,6 +129,9 @@ class NetworkPipeline:
         graph = config.read_graph()
         self._roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(self._roles.values()))
+        self._model = config.model
+        self._shapes = graph.outputs
+        self._stated_labels = graph.read_rt_info("model_info", "labels").split()
         self._is_decoded = bool(graph.decoded_outputs)
         self._min_score = 0.0
         if self._is_decoded:
@@ -173,6 +187,26 @@ class NetworkPipeline:
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
         return {role: outputs[name] for role, name in self._roles.items()}
 
+    @cached_property
+    def _class_names(self) -> Sequence[str]:
+        """By the numbers of the classes: those of a model of Open Model Zoo, else of the IR."""
+        known: list[str] = []
+        if isinstance(self._model, ModelSpec):
+            known = find_labels(self._model, self._shapes.values())
+        return known or self._stated_labels
+
+    def _name_classes(self, objects: list[Pose]) -> list[Pose]:
+        """Objects with the names of their classes; people as they are."""
+        named = []
+        for each in objects:
+            number = each.class_id
+            if number is None:
+                return objects
+            is_known = 0 <= number < len(self._class_names)
+            label = self._class_names[number] if is_known else f"class {number}"
+            named.append(replace(each, label=label))
+        return named
+
     def _decode_outputs(self, maps: Outputs, size: Size) -> list[Pose]:
         """The people in outputs by role, in continuous coordinates of an input of this size."""
         decoder = find_decoder(self._decoder)
@@ -187,6 +221,29 @@ class NetworkPipeline:
         return poses
 
 
+class ClassifierPipeline(NetworkPipeline):
+    """Runs a classifier on the central square of an image if its classes are ImageNet's, else on
+    the whole image, stretched to its input.
+    """
+
+    def __init__(self, config: PipelineConfig) -> None:
+        super().__init__(config)
+        (scores,) = self._network.outputs.values()
+        self._is_imagenet = math.prod(scores) in IMAGENET
+
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps for one image."""
+        width, height = image.shape[1::-1]
+        assert self.input_size is not None
+        box = (0.0, 0.0, float(width), float(height))
+        transform = stretch_transform((width, height), self.input_size)
+        if self._is_imagenet:
+            transform = center_transform((width, height), self.input_size, CENTRAL_SHARE)
+        maps = yield from self._infer(transform.warp(image))
+        classes = self._decode_outputs(maps, self.input_size)
+        return self._name_classes([replace(pose, box=box) for pose in classes])
+
+
 class DetectorPipeline(NetworkPipeline):
     """Runs a detector on the whole image, stretched to its input as in its training."""
 
@@ -199,7 +256,11 @@ class DetectorPipeline(NetworkPipeline):
         people = self._decode_outputs(maps, self.input_size)
         corners = np.array([pose.box for pose in people], np.float64).reshape(-1, 2, 2)
         scores = np.array([pose.score for pose in people])
-        return create_box_poses(transform.to_image(corners).reshape(-1, 4), scores, size)
+        boxes = transform.to_image(corners).reshape(-1, 4)
+        classes = None
+        if any(pose.class_id is not None for pose in people):
+            classes = np.array([pose.class_id for pose in people])
+        return self._name_classes(create_box_poses(boxes, scores, size, classes))
 
     def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
         """The transform to an input of this size, and the input."""

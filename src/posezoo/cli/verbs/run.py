@@ -16,7 +16,8 @@ import argparse
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -155,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
         ran = f"{summary['model']} ({precision} IR)"
         if not precision:
             ran = f"{chosen.xml} (decoder {estimator.decoder})"
-        lines = [*_summary_lines(summary, results, ran)]
+        lines = [*_summary_lines(summary, results, ran, estimator.finds_people)]
     if runner.has_empty_result:
         names = args.input or ()
         reason = explain_no_people(estimator, context, args.min_person_score, names)
@@ -326,14 +327,16 @@ def _precision_of(chosen: ChosenModel) -> str:
     return folder if folder in list(Precision) else ""
 
 
-def _summary_lines(summary: dict[str, Any], results: Path, ran: str) -> Iterator[str]:
+def _summary_lines(
+    summary: dict[str, Any], results: Path, ran: str, finds_people: bool
+) -> Iterator[str]:
     for image in summary["images"]:
-        people = _count_people(len(image["poses"]))
-        yield f"{image['image']}: {people} -> {image['picture']}"
+        found = _describe_found(image["poses"], finds_people)
+        yield f"{image['image']}: {found} -> {image['picture']}"
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
-        people = _count_people(video["people"])
-        yield f"{video['video']}: {frames}, at most {people} in one -> {video['picture']}"
+        found = _count_found(video["people"], finds_people)
+        yield f"{video['video']}: {frames}, at most {found} in one -> {video['picture']}"
         yield f"{video['video']}: keypoints of each frame -> {video['keypoints']}"
     yield f"keypoints   {results / 'poses.json'}"
     if summary["assumed"]:
@@ -341,10 +344,23 @@ def _summary_lines(summary: dict[str, Any], results: Path, ran: str) -> Iterator
     if summary["card"]:
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
-    yield f"people from {summary['people_from']}"
+    if finds_people:
+        yield f"people from {summary['people_from']}"
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
 
 
-def _count_people(number: int) -> str:
+def _describe_found(poses: Sequence[dict[str, Any]], finds_people: bool) -> str:
+    """How many people or objects of each class were found; of a classifier, the best classes."""
+    if not poses or finds_people:
+        return _count_found(len(poses), finds_people)
+    if poses[0]["skeleton"] == "class":
+        return ", ".join(f"{pose['label']} {pose['score']:.2f}" for pose in poses[:3])
+    counts = Counter(pose["label"] for pose in poses)
+    return ", ".join(f"{count} {label}" for label, count in counts.items())
+
+
+def _count_found(number: int, finds_people: bool) -> str:
+    if not finds_people:
+        return format_count(number, "object")
     return "1 person" if number == 1 else f"{number} people"

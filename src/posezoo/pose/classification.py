@@ -1,0 +1,89 @@
+"""Decoder of classifiers: the classes of an image, or of the object that fills it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posezoo.errors import InferenceError
+from posezoo.pose.decoder_type import DecoderType, Maps, check_counts, declare_outputs
+from posezoo.pose.keypoints import Floats, Pose, sort_descending
+from posezoo.pose.letterbox import Size
+
+SKELETON = "class"
+
+#: The number of ImageNet's classes; some networks have one more, the background.
+IMAGENET = (1000, 1001)
+
+#: The share of an image's shorter side that classifiers of ImageNet are tested on: 224 of 256
+#: pixels (``references/classification`` of torchvision).
+CENTRAL_SHARE = 0.875
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationOptions:
+    """Options of the decoder classification.
+
+    Attributes:
+        max_classes: the number of classes that are returned, those with the highest scores.
+    """
+
+    max_classes: int = 5
+
+    def __post_init__(self) -> None:
+        check_counts(self, "max_classes")
+
+
+def decode_classes(maps: Maps, size: Size, options: ClassificationOptions) -> list[Pose]:
+    """The classes, highest score first: poses without keypoints, whose boxes are the whole input.
+
+    Args:
+        maps: ``scores`` (classes,): probabilities, or the logits of which they are the softmax.
+        size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: a score is not finite.
+    """
+    scores = maps["scores"].astype(np.float64)
+    if not np.isfinite(scores).all():
+        raise InferenceError("classification: the scores of the classes are not all finite")
+    are_probabilities = scores.min() >= 0 and abs(scores.sum() - 1) < 1e-2
+    if not are_probabilities:
+        shares = np.exp(scores - scores.max())
+        scores = shares / shares.sum()
+    no_keypoints: Floats = np.zeros((0, 3), np.float32)
+    box = (0.0, 0.0, float(size[0]), float(size[1]))
+    best = sort_descending(scores)[: options.max_classes]
+    return [
+        Pose(no_keypoints, SKELETON, float(scores[place]), box, class_id=int(place))
+        for place in best
+    ]
+
+
+def _are_scores(_name: str, shape: tuple[int, ...]) -> bool:
+    """Whether an output has one number for each of several classes, and nothing else."""
+    sides = [side for side in shape if side != 1]
+    return len(shape) >= 2 and len(sides) == 1 and sides[0] >= 2
+
+
+def _flatten(outputs: Maps) -> Maps:
+    return {role: array.reshape(1, -1) for role, array in outputs.items()}
+
+
+DECODER = DecoderType(
+    networks=(declare_outputs(scores=(1, -1)),),
+    options=ClassificationOptions,
+    decode=decode_classes,
+    pipeline="posezoo.runtime.network_pipeline:ClassifierPipeline",
+    skeleton=SKELETON,
+    needs="one score for each class",
+    rules=({"scores": _are_scores},),
+    omz_model_types=("classification",),
+    convert_outputs=_flatten,
+    model_info=lambda _options: {"model_type": "Classification"},
+    stretches=True,
+    printed=("pose.label", "the class, and pose.score its probability"),
+    task="classification",
+    needs_task=True,
+)

@@ -1,0 +1,56 @@
+"""Decoders of models that declare none, such as those of Open Model Zoo: by their task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.errors import InferenceError
+from posezoo.facts.labels import task_label
+from posezoo.ir.model_procs import decoded_task
+from posezoo.pose.decoders import DECODERS, find_task_decoder
+from posezoo.runtime.graph import Graph, format_shape
+from posezoo.spec.model import Model, ModelSpec
+
+
+def require_decoded_task(model: Model) -> None:
+    """Refuse a model whose task has no decoder, before anything is downloaded.
+
+    Raises:
+        InferenceError: the model declares no decoder, and its task has none.
+    """
+    if not isinstance(model, ModelSpec) or model.decoder is not None or model.composite:
+        return
+    tasks = [decoder.task for _, decoder in DECODERS.items() if decoder.task]
+    if decoded_task(model) in tasks:
+        return
+    known = ", ".join(task.replace("_", " ") for task in dict.fromkeys(tasks))
+    raise InferenceError(
+        f"{model.name} is for {task_label(model.task).lower()}, which posezoo does not run: it runs"
+        f" models for human pose estimation, {known}",
+        hint=f"posezoo get {model.name} makes its IR",
+    )
+
+
+def with_task_decoder(
+    model: ModelSpec, irs: Mapping[str, Path | Graph]
+) -> tuple[ModelSpec, Mapping[str, Path | Graph]]:
+    """A model with the decoder that its task and its outputs name, and its IR, which was read for
+    it; unchanged if it declares a decoder.
+
+    Raises:
+        InferenceError: no decoder of its task takes its outputs.
+    """
+    if model.decoder is not None or model.composite:
+        return model, irs
+    ir = irs[model.name]
+    graph = ir if isinstance(ir, Graph) else Graph(ir)
+    outputs = graph.distinct_outputs
+    decoder = find_task_decoder(decoded_task(model), outputs)
+    if decoder is not None:
+        return replace(model, decoder=decoder), {**irs, model.name: graph}
+    shapes = ", ".join(f"{name} {format_shape(shape)}" for name, shape in outputs.items())
+    raise InferenceError(
+        f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs {shapes}"
+    )

@@ -1,0 +1,262 @@
+"""Models of Open Model Zoo for other tasks: detectors of objects, and classifiers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import yaml
+from onnx import helper, numpy_helper
+
+import posezoo as posezoo_package
+from fakes.command import posezoo
+from fakes.zoo import declared_file, omz_yml, write_model
+from posezoo.images import SAMPLE_PHOTOS
+from posezoo.registry import open_registry
+
+#: Names of Open Model Zoo, whose classes are known.
+CLASSIFIER = "densenet-121-tf"
+DETECTOR = "person-detection-retail-0013"
+MEAN = (123.675, 116.28, 103.53)
+SCALE = (58.395, 57.12, 57.375)
+CLASSES = 1000
+IMAGENET = Path(posezoo_package.__file__).parent / "ir" / "imagenet_1000.txt"
+
+
+def classifier_network() -> bytes:
+    """ONNX: the mean colors of 7 x 7 parts of an image, and a matrix: one score for each class."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(3 * 7 * 7, CLASSES)).astype(np.float32)
+    nodes = [
+        helper.make_node(
+            "AveragePool", ["data"], ["parts"], kernel_shape=[32, 32], strides=[32, 32]
+        ),
+        helper.make_node("Flatten", ["parts"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "matrix"], ["prob"]),
+    ]
+    data = helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, (1, 3, 224, 224))
+    prob = helper.make_tensor_value_info("prob", onnx.TensorProto.FLOAT, (1, CLASSES))
+    weights = [numpy_helper.from_array(matrix, "matrix")]
+    graph = helper.make_graph(nodes, "classifier", [data], [prob], weights)
+    opsets = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory) -> tuple[Path, tuple[object, ...]]:
+    """The ONNX file, and the flags that select the registry and the folder of IR."""
+    folder = tmp_path_factory.mktemp("classifier")
+    network = folder / "net.onnx"
+    network.write_bytes(classifier_network())
+    content = omz_yml(
+        task_type="classification",
+        files=[declared_file(network)],
+        input_info=[{"name": "data", "shape": [1, 3, 224, 224], "layout": "NCHW"}],
+        model_optimizer_args=[
+            "--reverse_input_channels",
+            "--input=data",
+            f"--mean_values=data{list(MEAN)}",
+            f"--scale_values=data{list(SCALE)}",
+            "--input_model=$dl_dir/net.onnx",
+        ],
+    )
+    write_model(folder / "models", CLASSIFIER, content)
+    flags = ("--models_dir", folder / "models", "--weights_dir", folder / "weights")
+    return network, flags
+
+
+def published_scores(network: Path, pixels: np.ndarray) -> np.ndarray:
+    """The scores by ONNX Runtime, of an image of 256 x 256, prepared as Open Model Zoo's accuracy-check.yml says."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    rgb = pixels[16:240, 16:240, ::-1]
+    data = ((rgb - np.float32(MEAN)) / np.float32(SCALE)).transpose(2, 0, 1)[None]
+    session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {"data": data.astype(np.float32)})
+    return scores[0]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Twelve pictures of 256 x 256, whose middle is just what ImageNet's classifiers look at."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(1)
+    for number in range(12):
+        small = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        picture = cv2.resize(small, (256, 256), interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(folder / f"{number:02}.png"), picture)
+    return folder
+
+
+def test_a_classifier_names_the_classes_of_an_image(classifier, pictures, tmp_path):
+    network, flags = classifier
+    picture = pictures / "00.png"
+    done = posezoo("run", CLASSIFIER, *flags, "--input", picture, "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = published_scores(network, cv2.imread(str(picture)))
+    shares = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+    best = np.argsort(-shares)[:5]
+    (image,) = json.loads((tmp_path / "poses.json").read_text())["images"]
+    assert [each["class_id"] for each in image["poses"]] == best.tolist()
+    found = [each["score"] for each in image["poses"]]
+    assert np.allclose(found, shares[best], atol=1e-3)
+    names = IMAGENET.read_text("utf-8").splitlines()
+    label = names[best[0]].split(", ")[0]
+    assert image["poses"][0]["label"] == label
+    assert f"{label} {shares[best[0]]:.2f}" in done.stdout
+    assert "people" not in done.stdout
+
+
+def test_the_accuracy_of_a_classifier_is_that_of_scikit_learn(classifier, pictures, tmp_path):
+    metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
+    network, flags = classifier
+    files = sorted(pictures.glob("*.png"))
+    scores = np.array([published_scores(network, cv2.imread(str(path))) for path in files])
+    ranks = np.argsort(-scores, axis=1)
+    truth = [ranks[number, number % 8] for number in range(len(files))]
+    lines = [f"{path.name} {category}" for path, category in zip(files, truth, strict=True)]
+    (tmp_path / "val.txt").write_text("\n".join(lines))
+    done = posezoo(
+        "evaluate", CLASSIFIER, *flags, "--images", pictures, "--annotations", tmp_path / "val.txt",
+        "--output", tmp_path / "out", "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    for count in (1, 5):
+        expected = metrics.top_k_accuracy_score(truth, scores, k=count, labels=range(CLASSES))
+        assert figures[f"top{count}"] == pytest.approx(expected)
+
+
+def test_a_folder_for_each_class_is_a_data_set(classifier, pictures, tmp_path):
+    network, flags = classifier
+    names = IMAGENET.read_text("utf-8").splitlines()
+    for number, path in enumerate(sorted(pictures.glob("*.png"))[:4]):
+        best = int(published_scores(network, cv2.imread(str(path))).argmax())
+        name = names[best].split(", ")[0] if number else "something else"
+        folder = tmp_path / "classes" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / path.name).write_bytes(path.read_bytes())
+    done = posezoo(
+        "evaluate", CLASSIFIER, *flags, "--images", tmp_path / "classes",
+        "--output", tmp_path / "out", "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["top1"] == 0.75
+
+
+@pytest.mark.slow
+def test_a_classifier_is_quantized_and_its_accuracy_is_compared(classifier, pictures, tmp_path):
+    pytest.importorskip("nncf", reason="needs nncf")
+    network, flags = classifier
+    files = sorted(pictures.glob("*.png"))
+    best = [int(published_scores(network, cv2.imread(str(path))).argmax()) for path in files]
+    lines = [f"{path.name} {category}" for path, category in zip(files, best, strict=True)]
+    (tmp_path / "val.txt").write_text("\n".join(lines))
+    done = posezoo(
+        "quantize", CLASSIFIER, *flags, "--dataset_dir", pictures,
+        "--annotations", tmp_path / "val.txt", "--output", tmp_path / "int8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "AP" not in done.stderr or "1.000" in done.stderr
+    (xml,) = (tmp_path / "int8").rglob("*.xml")
+    assert "i8" in xml.read_text() or "u8" in xml.read_text()
+
+
+@pytest.fixture(scope="module")
+def detector(mirror, tmp_path_factory) -> tuple[object, ...]:
+    """The flags that select a detector whose model.yml names no decoder, as in Open Model Zoo."""
+    folder = tmp_path_factory.mktemp("detector")
+    content = yaml.safe_load(open_registry().find(DETECTOR).path.read_text("utf-8"))
+    for key in ("decoder", "published", "quantization", "limits"):
+        content.pop(key, None)
+    content["license"] = {"spdx": "Apache-2.0", "text": "Apache-2.0-Tests.txt"}
+    for output in content["outputs"]:
+        output.pop("role")
+    write_model(folder / "models", DETECTOR, content, family="intel")
+    return (
+        "--models_dir", folder / "models", "--weights_dir", folder / "weights", "--mirror", mirror,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_objects_of_a_detector_are_those_of_model_api(detector, shared, tmp_path):
+    pytest.importorskip("model_api", reason="needs openvino-model-api")
+    photo = shared / "data" / "photos" / "000000000790.jpg"
+    done = posezoo("run", DETECTOR, *detector, "--input", photo, "--output", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "4 person" in done.stdout
+    (image,) = json.loads((tmp_path / "run" / "poses.json").read_text())["images"]
+    done = posezoo("export", DETECTOR, *detector, "--to", "modelapi", tmp_path / "export")
+    assert done.returncode == 0, done.stderr
+    sample = tmp_path / "export" / DETECTOR / "sample.py"
+    judged = subprocess.run(
+        [sys.executable, str(sample), str(photo)], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(" ", 2) for line in judged.stdout.splitlines()]
+    assert [name for name, _, _ in rows] == [each["label"] for each in image["poses"]]
+    for (_, score, box), ours in zip(rows, image["poses"], strict=True):
+        assert float(score) == pytest.approx(ours["score"], abs=0.02)
+        assert np.allclose(json.loads(box), ours["box"], atol=3)
+
+
+@pytest.mark.slow
+def test_the_ap_of_objects_is_that_of_pycocotools(detector, shared, tmp_path):
+    coco = pytest.importorskip("pycocotools.coco", reason="needs pycocotools")
+    from pycocotools.cocoeval import COCOeval
+
+    annotations = shared / "data" / "photos" / "person_keypoints.json"
+    content = json.loads(annotations.read_text())
+    content["categories"] = [{"id": 7, "name": "Person"}, {"id": 9, "name": "dog"}]
+    for number, each in enumerate(content["annotations"]):
+        each["category_id"] = 9 if number % 10 == 0 else 7
+    objects = tmp_path / "instances.json"
+    objects.write_text(json.dumps(content))
+    done = posezoo(
+        "evaluate", DETECTOR, *detector, "--annotations", objects, "--images", annotations.parent,
+        "--output", tmp_path / "out", "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    truth = coco.COCO(str(objects))
+    judge = COCOeval(truth, truth.loadRes(str(tmp_path / "out" / "results.json")), "bbox")
+    judge.evaluate()
+    judge.accumulate()
+    judge.summarize()
+    for name, value in zip(("AP", "AP50", "AP75"), judge.stats[:3], strict=True):
+        assert figures[name] == pytest.approx(value, abs=1e-9)
+    assert figures["AP50"] > 0.1
+
+
+def test_a_data_set_without_a_class_of_the_model_is_refused(classifier, pictures, tmp_path):
+    _, flags = classifier
+    folder = tmp_path / "classes" / "dragon"
+    folder.mkdir(parents=True)
+    (folder / "00.png").write_bytes((pictures / "00.png").read_bytes())
+    done = posezoo(
+        "evaluate", CLASSIFIER, *flags, "--images", tmp_path / "classes", "--output", tmp_path
+    )
+    assert done.returncode == 1
+    assert "the model found nothing of its categories: dragon" in done.stderr
+
+
+def test_a_model_for_another_task_is_refused_before_anything_is_transferred(tmp_path):
+    write_model(tmp_path / "models", "roads", omz_yml(task_type="semantic_segmentation"))
+    done = posezoo("run", "roads", "--models_dir", tmp_path / "models", "--input", SAMPLE_PHOTOS[0])
+    assert done.returncode == 1
+    assert "roads is for semantic segmentation, which posezoo does not run" in done.stderr
+    assert "models.invalid" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("task", "word"),
+    [("classification", "image-classification"), ("detection", "object-detection")],
+)
+def test_the_card_names_the_task_for_hubs(task, word, tmp_path):
+    write_model(tmp_path / "models", "net", omz_yml(task_type=task))
+    done = posezoo("card", "net", "--models_dir", tmp_path / "models")
+    assert f"pipeline_tag: {word}" in done.stdout, done.stderr
