@@ -736,7 +736,7 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
 def test_the_kernels_of_an_original_are_read(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     path = layout.file_path(spec, spec.files[0])
-    arrays = frontends.read_constants(spec, path)
+    arrays = list(frontends.read_constants(spec, path))
     shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
     assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
     stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])
@@ -759,7 +759,7 @@ def test_a_malformed_original_is_one_clear_error(tmp_path, kind):
         damaged[position : position + 4] = rng.bytes(4)
         path.write_bytes(damaged)
         try:
-            frontends.read_constants(spec, path)
+            list(frontends.read_constants(spec, path))
         except ConversionError as error:
             problems.add(error.problem)
     assert problems

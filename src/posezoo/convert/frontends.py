@@ -11,7 +11,7 @@ import io
 import posixpath
 import struct
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,12 +264,12 @@ def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, pa
     return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
-def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:
+def read_constants(spec: ModelSpec, path: Path) -> Iterator[npt.NDArray[Any]]:
     """The constants of a verified file; some may be missing. A ConversionError if the file is
     malformed.
     """
     try:
-        return select_format(spec).read_constants(spec, path)
+        yield from select_format(spec).read_constants(spec, path)
     except (struct.error, ValueError, IndexError) as error:
         # The runtimes that read it check less, or read less.
         raise ConversionError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -133,9 +133,8 @@ def _read_nodes(path: Path) -> dict[str, _Node]:
     return nodes
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
     """The float constants whose values are in the file as they are in memory."""
-    arrays = []
     with map_file(path) as buffer:
         # The nodes, their attributes, values, tensors.
         for tensor in find_messages(buffer, 1, 5, 2, 8):
@@ -146,8 +145,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
             for dim in read_fields(buffer, parts[2]):
                 for field in read_fields(buffer, dim):
                     sizes += read_integers(buffer, field) if field.number == 1 else []
-            arrays += read_array(buffer[parts[4].start : parts[4].end], "<f4", sizes)
-    return arrays
+            yield from read_array(path, parts[4].start, parts[4].end, "<f4", sizes)
 
 
 FROZEN_GRAPH = ModelFormat(
