@@ -224,7 +224,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
             if model_format.read_network is not None:
                 network = _simplify(model_format.read_network(spec, path))
             else:
-                network = _read(model_format, source, names)
+                network = _read(model_format, source, spec, names)
     except (ConversionError, MissingPackageError, MemoryError):
         raise
     except Exception as error:
@@ -278,7 +278,9 @@ def read_constants(spec: ModelSpec, path: Path) -> Iterator[npt.NDArray[Any]]:
         ) from error
 
 
-def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str]) -> Any:
+def _read(
+    model_format: ModelFormat, source: Path | bytes, spec: ModelSpec, outputs: Sequence[str]
+) -> Any:
     """Byte for byte the network of ``openvino.convert_model``, in half its time and without its
     guesses.
     """
@@ -297,7 +299,7 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
         input_model = frontend.load(readable)
         if model_format.cut_before_conversion is not None:
-            model_format.cut_before_conversion(input_model, outputs)
+            model_format.cut_before_conversion(input_model, spec, outputs)
         network = frontend.convert(input_model)
     return _simplify(network)
 

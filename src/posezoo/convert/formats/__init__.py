@@ -78,8 +78,9 @@ class ModelFormat:
     output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
     #: The tensors that nodes make, by the names of the nodes, if OpenVINO does not keep these.
     node_outputs: Callable[[Path], Mapping[str, str]] = lambda path: {}
-    #: Makes an OpenVINO InputModel end at the outputs with these names.
-    cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
+    #: Makes an OpenVINO InputModel begin at the model's inputs, and end at the outputs with these
+    #: names, where they are inside the graph.
+    cut_before_conversion: Callable[[Any, ModelSpec, Sequence[str]], None] | None = None
     #: What OpenVINO does if it runs the original for the self-check; "compared with OpenVINO
     #: 2026.4.1, ..."
     shared_reading: str = "reading the original as it did for the IR"
@@ -117,7 +118,7 @@ def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int
     return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
 
 
-def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
+def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
     """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
     conversion.
     """
