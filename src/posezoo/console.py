@@ -94,6 +94,9 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
 
 
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
+    if not event.reference:
+        yield f"{event.precision} not proven: only OpenVINO read the original ({event.proof})"
+        return
     if event.unprovable:
         yield (
             f"{event.precision} cannot be proven by numbers: a rounding of the input changes "

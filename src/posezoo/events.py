@@ -220,7 +220,9 @@ class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
     ``difference`` is the largest difference of all outputs, as a share of that output's largest
-    value; ``reference`` names the runtime that ran the original. ``unprovable`` lists the outputs
+    value; ``reference`` names the runtime that ran the original. If it is empty, only constants and
+    outputs were compared with those declared, and ``proof`` is the command that installs such a
+    runtime. ``unprovable`` lists the outputs
     whose numbers prove nothing, because a rounding of the input changes them by more than 5 % of
     their largest value.
 
@@ -235,6 +237,7 @@ class SelfCheckPassed(ModelEvent):
     tolerance: float
     reference: str
     unprovable: tuple[str, ...] = ()
+    proof: str = ""
     rounding: float | None = None
     rounded_output: str = ""
     rounding_in_unit: float | None = None

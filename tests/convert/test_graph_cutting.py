@@ -271,6 +271,20 @@ def test_a_frozen_graph_ends_at_an_inner_tensor(tmp_path, output):
         assert close(results[name].transpose(0, 3, 1, 2), expected[key])
 
 
+@pytest.mark.parametrize("begin", ["features", "features:0"])
+def test_a_frozen_graph_begins_at_an_inner_tensor_in_its_own_layout(tmp_path, begin):
+    """Model Optimizer's input is in the layout of the graph, channels last."""
+    whole = onnx.load_from_string(network("onnx"))
+    whole.graph.output.append(helper.make_empty_tensor_value_info("features"))
+    x = image((1, 3, HEIGHT, WIDTH))
+    expected = by_onnx_runtime(whole.SerializeToString(), ["features", "heatmaps"], image=x)
+    features = np.ascontiguousarray(expected["features"].transpose(0, 2, 3, 1))
+
+    ir = converted(*model(network("pb"), tmp_path, f"--input={begin}", "--output=heatmaps"))
+    assert ir.input(begin).partial_shape[3] == features.shape[3]
+    assert close(infer(ir, features)["heatmaps"].transpose(0, 3, 1, 2), expected["heatmaps"])
+
+
 def test_arguments_without_effect_today_change_nothing(tmp_path):
     content = network("pb")
     plain, idle = (

@@ -410,7 +410,7 @@ def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_pat
 @pytest.mark.parametrize(
     ("kind", "runtime"), [("tflite", "ai_edge_litert.interpreter"), ("onnx", "onnxruntime")]
 )
-def test_without_another_runtime_openvino_computes_the_reference_and_is_named(
+def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_the_ir(
     tmp_path, monkeypatch, kind, runtime
 ):
     monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
@@ -422,12 +422,20 @@ def test_without_another_runtime_openvino_computes_the_reference_and_is_named(
         baked, spec, layout, targets_of(spec, layout, (FP16,)), listener=events.append
     )
     assert isinstance(events[0], SelfCheckPassed)
-    assert events[0].reference.startswith("OpenVINO ")
-    assert "reading the original" in layout.provenance_path(spec, FP16).read_text()
+    assert (events[0].reference, events[0].difference) == ("", 0)
+    assert "[proof]" in events[0].proof
+    (line,) = result_lines(events[0])
+    assert line == f"FP16 not proven: only OpenVINO read the original ({events[0].proof})"
+    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
+    assert (record.was_checked, record.is_independent, record.checks) == (True, False, ())
+    with pytest.raises(SelfCheckError, match="cannot be proven: only the reader"):
+        write_checked_irs(baked, spec, layout, targets_of(spec, layout, (FP32,)), is_strict=True)
+    assert not layout.ir_path(spec, FP32).exists()
+
     wrong = preprocess.apply_model_yml(
-        read(spec, layout), with_image(spec, reverse_input_channels=False)
+        read(spec, layout), with_image(spec, mean=tuple(value * 1.01 for value in MEAN))
     )
-    assert "by OpenVINO" in refusal(spec, layout, wrong)
+    assert refusal(spec, layout, wrong).endswith("is not the declared mean")
 
 
 def test_two_different_images_are_checked_at_any_size(tmp_path):
@@ -736,7 +744,7 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
 def test_the_kernels_of_an_original_are_read(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     path = layout.file_path(spec, spec.files[0])
-    arrays = frontends.read_constants(spec, path)
+    arrays = list(frontends.read_constants(spec, path))
     shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
     assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
     stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])
@@ -759,7 +767,7 @@ def test_a_malformed_original_is_one_clear_error(tmp_path, kind):
         damaged[position : position + 4] = rng.bytes(4)
         path.write_bytes(damaged)
         try:
-            frontends.read_constants(spec, path)
+            list(frontends.read_constants(spec, path))
         except ConversionError as error:
             problems.add(error.problem)
     assert problems

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,7 @@ INTEL = (
     "person-vehicle-bike-detection-crossroad-1016",
     "vehicle-attributes-recognition-barrier-0042",
 )
-#: Those that become IR by PyTorch, which this environment does not have.
+#: Those that become IR by PyTorch.
 OF_PYTORCH = ("efficientnet-v2-b0", "mobilenet-v2-pytorch", "resnet-50-pytorch")
 CONVERTED = "mobilenet-v1-0.25-128"
 COMPOSITE = "action-recognition-0001"
@@ -53,11 +55,12 @@ PROJECT = """
 [project]
 name = "model-download"
 version = "2026.2.0"
-requires-python = "==3.12.*"
+requires-python = "=={python}.*"
 
 [project.optional-dependencies]
-omz = ["openvino-dev==2024.6.0"]
+omz = [{packages}]
 """
+PYTHON = "3.12"
 
 pytestmark = pytest.mark.slow
 
@@ -68,11 +71,36 @@ class Service:
 
     folder: Path
     environ: dict[str, str]
+    of_uv: dict[str, str]
+    project: str = "opt"
+
+    @property
+    def bin(self) -> Path:
+        """The commands of the environment that its converters have."""
+        return self.folder / self.project / ".venv-omz" / "bin"
+
+    def install(self, python: Path, version: str, *packages: str) -> None:
+        """Make its two environments, by ``uv lock`` and ``uv sync``."""
+        folder = self.folder / self.project
+        folder.mkdir()
+        named = ", ".join(map(json.dumps, packages))
+        (folder / "pyproject.toml").write_text(PROJECT.format(python=version, packages=named))
+        for command, environment in (
+            (("lock",), ".venv"),
+            (("sync", "--no-dev"), ".venv"),
+            (("sync", "--extra", "omz", "--no-dev"), ".venv-omz"),
+        ):
+            places = {
+                "UV_PYTHON": str(python),
+                "UV_PROJECT_ENVIRONMENT": str(folder / environment),
+            }
+            ended = self.run(find_uv(), "--quiet", *command, **self.of_uv, **places)
+            assert ended.returncode == 0, ended.stderr
 
     def run(self, *command: object, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*map(str, command)],
-            cwd=self.folder / "opt",
+            cwd=self.folder / self.project,
             env=self.environ | environ,
             capture_output=True,
             text=True,
@@ -82,7 +110,7 @@ class Service:
 
     def get(self, name: str, *, work: Path) -> subprocess.CompletedProcess[str]:
         """The service's commands for a model; the result of the first that fails, else of the last."""
-        folder = self.folder / "opt" / ".venv-omz" / "bin"
+        folder = self.bin
         environ = {"PATH": f"{folder}{os.pathsep}{self.environ['PATH']}"}
         if (self.folder / "ours" / "intel" / name).is_dir():  # a model of posezoo's own registry
             environ["POSEZOO_MODELS_DIR"] = str(self.folder / "ours")
@@ -107,7 +135,7 @@ class Service:
     def left_over(self) -> list[Path]:
         """What its commands left outside of their output folder."""
         opt = {"pyproject.toml", "uv.lock", ".venv", ".venv-omz"}
-        others = [path for path in (self.folder / "opt").iterdir() if path.name not in opt]
+        others = [path for path in (self.folder / self.project).iterdir() if path.name not in opt]
         return [*others, *(self.folder / "home").iterdir(), *(self.folder / "tmp").iterdir()]
 
 
@@ -116,12 +144,12 @@ def find_uv() -> str | None:
     return str(beside_python) if beside_python.exists() else shutil.which("uv")
 
 
-def find_python() -> Path | None:
+def find_python(version: str = PYTHON) -> Path | None:
     spec = importlib.util.spec_from_file_location("release", ROOT / ".ci" / "release.py")
     release = importlib.util.module_from_spec(spec)
     sys.modules["release"] = release
     spec.loader.exec_module(release)
-    return release.find_python("3.12")
+    return release.find_python(version)
 
 
 def write_weights(name: str, zoo: Path, server: Server) -> None:
@@ -151,7 +179,7 @@ def service(tmp_path_factory) -> Iterator[Service]:
     except PosezooError as error:
         pytest.skip(f"Open Model Zoo's metadata cannot be read: {error.problem}")
     folder = tmp_path_factory.mktemp("service")
-    for name in ("opt", "home", "tmp"):
+    for name in ("home", "tmp"):
         (folder / name).mkdir()
     with Server() as server:
         generated = GeneratedZoo(server)
@@ -171,7 +199,6 @@ def service(tmp_path_factory) -> Iterator[Service]:
             "UV_INDEX": " ".join(extra),
             "UV_FIND_LINKS": ",".join([str(wheels), *settings.find_links]),
             "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does
-            "UV_PYTHON": str(python),
             "TMPDIR": str(folder),
             "UV_PYTHON_DOWNLOADS": "never",
         }
@@ -182,24 +209,29 @@ def service(tmp_path_factory) -> Iterator[Service]:
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
         }
-        service = Service(folder, of_tools)
-        (folder / "opt" / "pyproject.toml").write_text(PROJECT)
-        for command, environment in (
-            (("lock",), ".venv"),
-            (("sync", "--no-dev"), ".venv"),
-            (("sync", "--extra", "omz", "--no-dev"), ".venv-omz"),
-        ):
-            place = {"UV_PROJECT_ENVIRONMENT": str(folder / "opt" / environment)}
-            ended = service.run(uv, "--quiet", *command, **of_uv, **place)
-            assert ended.returncode == 0, ended.stderr
+        service = Service(folder, of_tools, of_uv)
+        service.install(python, PYTHON, "openvino-dev==2024.6.0")
         yield service
+
+
+@pytest.fixture(scope="session")
+def service_with_torch(service) -> Service:
+    """The service with PyTorch, as it is published; on the Python that these tests have it for.
+
+    For another Python the indexes may have only a build of several GB.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    with_torch = replace(service, project="opt-with-torch")
+    torch = f"torch=={metadata.version('torch')}"
+    with_torch.install(find_python(version), version, "openvino-dev==2024.6.0", torch)
+    return with_torch
 
 
 def test_uv_takes_the_stand_in_and_makes_no_pip(service):
     assert 'version = "2024.6.0+posezoo"' in (service.folder / "opt" / "uv.lock").read_text()
     (packages,) = (service.folder / "opt" / ".venv-omz").glob("lib/python3.12/site-packages")
     assert not (packages / "pip").exists()
-    commands = service.folder / "opt" / ".venv-omz" / "bin"
+    commands = service.bin
     assert service.run(commands / "omz_downloader", "--help").returncode == 0
     listed = service.run(commands / "omz_downloader", "--print_all")
     assert len(listed.stdout.split()) == 248
@@ -231,13 +263,25 @@ def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
 
 
 @pytest.mark.parametrize("name", OF_PYTORCH)
-def test_a_model_that_needs_pytorch_is_refused_by_name(service, tmp_path, name):
+def test_a_model_of_pytorch_comes_to_its_place_without_the_package_onnx(
+    service_with_torch, tmp_path, name
+):
+    has_onnx = service_with_torch.run(service_with_torch.bin / "python", "-c", "import onnx")
+    assert "No module named 'onnx'" in has_onnx.stderr
+    ended = service_with_torch.get(name, work=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    irs = service_with_torch.move(name, work=tmp_path)
+    assert {f"FP16/{name}.xml", f"FP32/{name}.xml"} <= irs
+    assert service_with_torch.left_over() == []
+
+
+def test_without_pytorch_a_model_that_needs_it_is_refused_by_name(service, tmp_path):
+    name = OF_PYTORCH[0]
     ended = service.get(name, work=tmp_path)
     assert ended.returncode == 1
     assert ended.stdout.endswith(f"FAILED:\n{name}\n")
-    python = service.folder / "opt" / ".venv-omz" / "bin" / "python"
     assert ended.stderr == (
         "########## Error: torch is not installed\n"
-        f'  hint: UV_PYTHON={python} uv pip install "posezoo[torch]"\n'
+        f'  hint: UV_PYTHON={service.bin / "python"} uv pip install "posezoo[torch]"\n'
     )
     assert service.left_over() == []

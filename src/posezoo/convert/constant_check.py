@@ -8,8 +8,9 @@ declared mean and scale must be among the constants if similar values are.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posezoo.convert.fp16_check import read_constants
+from posezoo.convert.fp16_check import StoredConstant, list_constants
 from posezoo.spec.model import ModelSpec
 
 Array = npt.NDArray[Any]
@@ -41,18 +42,44 @@ _VALUES = 16
 _FILTERS = 3
 
 
+@dataclass(slots=True)
+class _Kernels:
+    """The kernels of an IR that have one shape, without axes of size 1.
+
+    Attributes:
+        directions: the ``_directions`` of each kernel.
+        changes: the fewest filters in which a kernel differs from a similar original, by its
+            number; none for a kernel that is similar to no original.
+    """
+
+    shape: tuple[int, ...]
+    constants: list[StoredConstant] = field(default_factory=list)
+    directions: list[Array] = field(default_factory=list)
+    changes: dict[int, int] = field(default_factory=dict)
+
+    def compare(self, original: Array) -> None:
+        """Compare each kernel with an original of this shape."""
+        is_near = np.abs(self.directions - _directions(original)).max(-1) < 2 * SIMILAR_FILTER
+        for number in map(int, np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1])):
+            fewest = self.changes.get(number)
+            if fewest == 0:
+                continue
+            kernel = self.constants[number].read().squeeze()
+            changed = _count_changed_filters(kernel, original)
+            if changed is not None:
+                self.changes[number] = changed if fewest is None else min(changed, fewest)
+
+
 def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:
     """Which constant of an IR in FP32 differs from those of the original, and how; empty if none
     does.
     """
-    constants = [
-        (name, values.squeeze()) for name, values in read_constants(xml) if values.dtype.kind == "f"
-    ]
+    constants = [constant for constant in list_constants(xml) if constant.is_float]
     changed = _find_changed_preprocessing(spec, constants)
     return changed or _find_changed_kernel(originals, constants)
 
 
-def _find_changed_preprocessing(spec: ModelSpec, constants: Sequence[tuple[str, Array]]) -> str:
+def _find_changed_preprocessing(spec: ModelSpec, constants: Sequence[StoredConstant]) -> str:
     for port in spec.inputs:
         for title, declared in (("mean", port.mean), ("scale", port.scale)):
             if not declared:
@@ -63,66 +90,65 @@ def _find_changed_preprocessing(spec: ModelSpec, constants: Sequence[tuple[str, 
     return ""
 
 
-def _find_changed_kernel(originals: Iterable[Array], constants: Sequence[tuple[str, Array]]) -> str:
-    kernels: dict[tuple[int, ...], list[Array]] = defaultdict(list)  # by their sizes in any order
+def _find_changed_kernel(originals: Iterable[Array], constants: Sequence[StoredConstant]) -> str:
+    groups = _group_kernels(constants)
     for array in originals:
         original = array.squeeze()
-        if original.size >= MIN_SIZE and original.ndim > 1 and original.dtype.kind == "f":
-            kernels[tuple(sorted(original.shape))].append(original)
-    groups: dict[tuple[int, ...], tuple[list[Array], Array]] = {}
-    for name, kernel in constants:
-        if kernel.ndim < 2 or kernel.size < max(MIN_SIZE, MIN_FILTER * len(kernel)):
+        if original.size < MIN_SIZE or original.ndim < 2 or original.dtype.kind != "f":
             continue
-        if kernel.shape not in groups:
-            candidates = kernels[tuple(sorted(kernel.shape))]
-            views = list(_oriented(candidates, kernel.shape))
-            groups[kernel.shape] = views, np.array(list(map(_directions, views)))
-        views, directions = groups[kernel.shape]
-        if not views:
-            continue
-        changed = _count_changes(kernel, views, directions)
-        if changed:
-            return f"{name} differs from the original's in {changed} of {len(kernel)} filters"
+        for kernels in groups:
+            for view in _oriented(original, kernels.shape):
+                kernels.compare(view)
+    changes = {
+        kernels.constants[number].name: (changed, kernels.shape[0])
+        for kernels in groups
+        for number, changed in kernels.changes.items()
+        if changed
+    }
+    for constant in constants:
+        if constant.name in changes:
+            changed, count = changes[constant.name]
+            return f"{constant.name} differs from the original's in {changed} of {count} filters"
     return ""
 
 
-def _count_changes(kernel: Array, views: Sequence[Array], directions: Array) -> int:
-    """How many filters differ from those of the most similar original; 0 if none is similar."""
-    is_near = np.abs(directions - _directions(kernel)).max(-1) < 2 * SIMILAR_FILTER
-    fewest = 0
-    for index in np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1]):
-        changed = _count_changed_filters(kernel, views[int(index)])
-        if changed == 0:
-            return 0
-        if changed is not None:
-            fewest = min(changed, fewest or changed)
-    return fewest
+def _group_kernels(constants: Iterable[StoredConstant]) -> Collection[_Kernels]:
+    groups: dict[tuple[int, ...], _Kernels] = {}
+    for constant in constants:
+        shape = tuple(size for size in constant.shape if size != 1)
+        if len(shape) < 2 or math.prod(shape) < max(MIN_SIZE, MIN_FILTER * shape[0]):
+            continue
+        group = groups.setdefault(shape, _Kernels(shape))
+        group.constants.append(constant)
+        group.directions.append(_directions(constant.read().squeeze()))
+    return groups.values()
 
 
-def _find_similar(declared: Array, constants: Iterable[tuple[str, Array]]) -> str:
+def _find_similar(declared: Array, constants: Iterable[StoredConstant]) -> str:
     """The name of a constant that is similar to a mean or scale, if none is equal."""
     similar = ""
     inverse = np.float32(1) / declared
     orders = (declared, declared[::-1], inverse, inverse[::-1])
-    for name, values in constants:
-        if values.size != declared.size or values.dtype != np.float32:
+    for constant in constants:
+        if math.prod(constant.shape) != declared.size or constant.place.element_type != "f32":
             continue
-        flat = values.reshape(-1)
+        flat = constant.read().reshape(-1)
         for order in orders:
             if np.array_equal(flat, order):
                 return ""
             differences = np.abs(flat - order)
             if np.all(differences <= SIMILAR * np.abs(order)):
-                similar = name
+                similar = constant.name
     return similar
 
 
-def _oriented(kernels: Iterable[Array], shape: tuple[int, ...]) -> Iterator[Array]:
-    """Views of kernels with their axes in every order that gives the shape."""
-    for kernel in kernels:
-        for axes in permutations(range(kernel.ndim)):
-            if tuple(kernel.shape[axis] for axis in axes) == shape:
-                yield kernel.transpose(axes)
+def _oriented(kernel: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Views of a kernel with its axes in every order that gives the shape."""
+    if sorted(kernel.shape) != sorted(shape):
+        return
+    for axes in permutations(range(kernel.ndim)):
+        if tuple(kernel.shape[axis] for axis in axes) == shape:
+            yield kernel.transpose(axes)
 
 
 def _directions(kernel: Array) -> Array:

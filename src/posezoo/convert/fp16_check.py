@@ -43,19 +43,35 @@ class Fp16Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the values of a constant are: type, offset and size in a .bin.
+
+    They are read when they are compared, and not mapped, so that a check needs the memory of one
+    constant and not of all.
+    """
+
+    path: Path
+    element_type: str
+    offset: int
+    size: int
+
+    def read(self) -> Array:
+        dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
+        count = self.size // dtype.itemsize
+        return np.fromfile(self.path, dtype, count, offset=self.offset)
+
+
+@dataclass(frozen=True, slots=True)
 class _Node:
     """An operation in a form that does not depend on the numbers of layers."""
 
     name: str
     facts: tuple[object, ...]  # the type, attributes, shapes and sources of the operation
-    #: Type, offset and size in the .bin; None for another operation.
-    constant: tuple[str, int, int] | None = None
+    constant: _Place | None = None  # None for another operation
 
 
 def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
     """Compare every operation and every value of two IR on disk."""
-    weights32 = _open_weights(fp32_xml)
-    weights16 = _open_weights(fp16_xml)
     clipped = []
     is_exact = True
     for node32, node16 in zip_longest(_read_nodes(fp32_xml), _read_nodes(fp16_xml)):
@@ -65,8 +81,8 @@ def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
             return Fp16Comparison(f"it differs first in {node16.name}")
         if node32.constant is None or node16.constant is None:
             continue
-        values32 = _read_values(weights32, node32.constant)
-        values16 = _read_values(weights16, node16.constant)
+        values32 = node32.constant.read()
+        values16 = node16.constant.read()
         is_same, is_clipped = _compare_values(values32, values16)
         if not is_same:
             return Fp16Comparison(f"it differs first in the constant {node16.name}")
@@ -113,29 +129,34 @@ def measure_rounding(
     return OutputRounding(relative, moved, port.unit)
 
 
-def read_constants(xml: Path) -> Iterator[tuple[str, Array]]:
-    """The names and values of the constants of an IR; values of other types than floats are
-    bytes.
-    """
-    weights = _open_weights(xml)
+@dataclass(frozen=True, slots=True)
+class StoredConstant:
+    """A constant of an IR: its values stay on the disk until they are read."""
+
+    name: str
+    shape: tuple[int, ...]
+    place: _Place
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its values are floats."""
+        return self.place.element_type in _TYPES
+
+    def read(self) -> Array:
+        """Its values; those of other types than floats are bytes in one row."""
+        values = self.place.read()
+        return values.reshape(self.shape) if self.is_float else values
+
+
+def list_constants(xml: Path) -> list[StoredConstant]:
+    """The constants of an IR, in the order of its file."""
+    constants = []
     for layer in _read_xml(xml).iter("layer"):
         if layer.get("type") == "Const":
-            values = _read_values(weights, _find_values(layer))
             declared = layer.find("data").get("shape")
-            shape = [int(size) for size in declared.split(",") if size.strip()]
-            yield layer.get("name"), values.reshape(shape) if values.dtype.kind == "f" else values
-
-
-def _open_weights(xml: Path) -> Array:
-    path = xml.with_suffix(".bin")
-    if path.stat().st_size:
-        return np.memmap(path, np.uint8, "r")
-    return np.empty(0, np.uint8)
-
-
-def _read_values(weights: Array, constant: tuple[str, int, int]) -> Array:
-    element_type, offset, size = constant
-    return weights[offset : offset + size].view(_TYPES.get(element_type, "u1"))
+            shape = tuple(int(size) for size in declared.split(",") if size.strip())
+            constants.append(StoredConstant(layer.get("name"), shape, _find_values(layer, xml)))
+    return constants
 
 
 def _read_nodes(xml: Path) -> list[_Node]:
@@ -143,7 +164,7 @@ def _read_nodes(xml: Path) -> list[_Node]:
     FP16.
     """
     nodes: list[_Node] = []
-    _add_nodes(_read_xml(xml), nodes)
+    _add_nodes(_read_xml(xml), xml, nodes)
     return nodes
 
 
@@ -157,7 +178,7 @@ def _read_xml(xml: Path) -> Any:
         ) from error
 
 
-def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:
+def _add_nodes(graph: Any, xml: Path, nodes: list[_Node]) -> dict[str, int]:
     """Add the operations of a graph; returns their numbers, by the numbers in the file."""
     layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
     sources = _find_sources(graph)
@@ -176,7 +197,7 @@ def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:
         constant = compressed.get(number, layer)
         if constant.get("type") == "Const":
             shape = constant.find("data").get("shape")
-            nodes.append(_Node(layer.get("name"), ("Const", shape), _find_values(constant)))
+            nodes.append(_Node(layer.get("name"), ("Const", shape), _find_values(constant, xml)))
             continue
         inputs = []
         for port, source, end in sorted(sources.get(number, ())):
@@ -184,7 +205,7 @@ def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:
             is_constant = layers[source].get("type") == "Const" or source in compressed
             inputs.append((port, numbers[source], "" if is_constant else end))
         nodes.append(_Node(layer.get("name"), ()))
-        parts = _describe_parts(layer, nodes)
+        parts = _describe_parts(layer, xml, nodes)
         facts = (layer.get("type"), layer.get("version"), inputs, *parts)
         nodes[numbers[number]] = _Node(layer.get("name"), facts)
     return numbers
@@ -205,23 +226,27 @@ def _is_decompression(layer: Any) -> bool:
     return layer.get("type") == "Convert" and layer.find(attribute) is not None
 
 
-def _describe_parts(layer: Any, nodes: list[_Node]) -> Iterator[list[tuple[object, ...]]]:
+def _describe_parts(
+    layer: Any, xml: Path, nodes: list[_Node]
+) -> Iterator[list[tuple[object, ...]]]:
     """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
     inner: dict[str, int] = {}
     parts = []
     for part in layer:
         if part.find("layers") is not None:
-            inner |= _add_nodes(part, nodes)
+            inner |= _add_nodes(part, xml, nodes)
         elif part.tag != "rt_info":
             parts.append(part)
     for part in parts:
         yield [_facts_of(element, inner) for element in part.iter()]
 
 
-def _find_values(constant: Any) -> tuple[str, int, int]:
-    """Type, offset and size of a constant in the .bin."""
+def _find_values(constant: Any, xml: Path) -> _Place:
     data = constant.find("data")
-    return data.get("element_type"), int(data.get("offset")), int(data.get("size"))
+    offset = int(data.get("offset"))
+    return _Place(
+        xml.with_suffix(".bin"), data.get("element_type"), offset, size=int(data.get("size"))
+    )
 
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ import io
 import posixpath
 import struct
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -224,7 +224,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
             if model_format.read_network is not None:
                 network = _simplify(model_format.read_network(spec, path))
             else:
-                network = _read(model_format, source, names)
+                network = _read(model_format, source, spec, names)
     except (ConversionError, MissingPackageError, MemoryError):
         raise
     except Exception as error:
@@ -264,12 +264,12 @@ def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, pa
     return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
-def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:
+def read_constants(spec: ModelSpec, path: Path) -> Iterator[npt.NDArray[Any]]:
     """The constants of a verified file; some may be missing. A ConversionError if the file is
     malformed.
     """
     try:
-        return select_format(spec).read_constants(spec, path)
+        yield from select_format(spec).read_constants(spec, path)
     except (struct.error, ValueError, IndexError) as error:
         # The runtimes that read it check less, or read less.
         raise ConversionError(
@@ -278,7 +278,9 @@ def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:
         ) from error
 
 
-def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str]) -> Any:
+def _read(
+    model_format: ModelFormat, source: Path | bytes, spec: ModelSpec, outputs: Sequence[str]
+) -> Any:
     """Byte for byte the network of ``openvino.convert_model``, in half its time and without its
     guesses.
     """
@@ -297,7 +299,7 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
         input_model = frontend.load(readable)
         if model_format.cut_before_conversion is not None:
-            model_format.cut_before_conversion(input_model, outputs)
+            model_format.cut_before_conversion(input_model, spec, outputs)
         network = frontend.convert(input_model)
     return _simplify(network)
 

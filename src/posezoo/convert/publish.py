@@ -12,7 +12,11 @@ from typing import Any
 
 from posezoo.convert import frontends
 from posezoo.convert.preprocess import fill_in_inputs
-from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
+from posezoo.convert.reference_outputs import (
+    ReferenceOutputs,
+    compute_reference,
+    find_missing_runtime,
+)
 from posezoo.convert.self_check import SelfCheckResult, check_fp16, check_ir
 from posezoo.errors import OutputError, os_reason
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
@@ -60,7 +64,7 @@ def write_checked_irs(
     *,
     self_check: bool = True,
     is_strict: bool = False,
-    reference: Future[ReferenceOutputs] | None = None,
+    reference: Future[ReferenceOutputs | None] | None = None,
     decoder: Decoder | None = None,
     has_record: bool = True,
     listener: Listener = ignore_event,
@@ -152,6 +156,7 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
         worst.tolerance,
         reference=result.reference,
         unprovable=result.unprovable,
+        proof="" if result.reference else find_missing_runtime(spec),
     )
     if result.largest_rounding is None:
         return passed

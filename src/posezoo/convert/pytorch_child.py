@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,7 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
         for size, default in zip(shape, network.input.shape, strict=True)
     ]
     file: Any = io.BytesIO()  # the exporter accepts it, although its types say otherwise
+    sys.modules["onnx"] = _onnx_without_functions()
     with _convolutions_without_values():
         torch.onnx.export(
             module,
@@ -118,6 +120,20 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
         )
     content: bytes = file.getvalue()
     return content
+
+
+def _onnx_without_functions() -> Any:
+    """What the exporter uses of the package onnx: it reads the file again, only to add functions of
+    custom operators, which our networks do not have.
+
+    In its place the package need not be installed, and the bytes cannot depend on whether it is.
+    """
+
+    def load(_content: bytes) -> Any:
+        return SimpleNamespace(graph=SimpleNamespace(node=()))
+
+    # The name that PyTorch uses has changed.
+    return SimpleNamespace(load_from_string=load, load_model_from_string=load)
 
 
 @contextlib.contextmanager

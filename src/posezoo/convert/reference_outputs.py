@@ -19,10 +19,15 @@ import numpy.typing as npt
 
 from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
-from posezoo.convert.formats import ReferenceRuntime, Shape, with_default_sizes
+from posezoo.convert.formats import (
+    ReferenceRuntime,
+    Shape,
+    import_runtime,
+    with_default_sizes,
+)
 from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
 from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
-from posezoo.errors import SelfCheckError
+from posezoo.errors import SelfCheckError, install_command
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
@@ -123,8 +128,15 @@ class ReferenceOutputs:
         return self.cases[0].outputs.keys() <= changed
 
 
-def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
+def compute_reference(
+    spec: ModelSpec, path: Path, *, by_openvino: bool = False
+) -> ReferenceOutputs | None:
     """Run the original on seeded images.
+
+    Returns:
+        The outputs; None if a runtime that reads the original is not installed, so that only the
+        reader that makes the IR could compute them. ``by_openvino`` asks for these, too; a decoder
+        in the IR is always compared.
 
     Raises:
         ConversionError: the recorded outputs that the model declares cannot be read.
@@ -135,6 +147,11 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     recorded = None
     try:
         runtime = _open_runtime(spec, path, recording)
+        if runtime is None:
+            is_needed = recording or spec.decoding or by_openvino
+            if not is_needed and find_missing_runtime(spec):
+                return None
+            runtime = _open_openvino(spec, path, _choose_all_sizes(spec, recording))
         cases = _run_samples(spec, runtime)
         if recording is not None and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
@@ -149,17 +166,30 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     return ReferenceOutputs(runtime.name, cases, is_independent, recorded, move=move)
 
 
-def _open_runtime(spec: ModelSpec, path: Path, recording: Recording | None) -> ReferenceRuntime:
-    """The runtime of the model's format; OpenVINO if the format has none, or it has not all
-    ports.
-    """
-    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
+def find_missing_runtime(spec: ModelSpec) -> str:
+    """The command that installs a runtime which can run the original; empty if there is none."""
+    module = frontends.select_format(spec).runtime_module
+    if not module or import_runtime(module):
+        return ""
+    return install_command("run" if module == "cv2" else "proof")
+
+
+def _open_runtime(
+    spec: ModelSpec, path: Path, recording: Recording | None
+) -> ReferenceRuntime | None:
+    """The runtime of the model's format; None if the format has none, or it has not all ports."""
     open_runtime = frontends.select_format(spec).open_runtime
-    runtime = open_runtime(spec, path, sizes) if open_runtime else None
+    if open_runtime is None:
+        return None
+    runtime = open_runtime(spec, path, _choose_all_sizes(spec, recording))
     # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
     if runtime is None or not _has_ports(runtime, spec):
-        return _open_openvino(spec, path, sizes)
+        return None
     return runtime
+
+
+def _choose_all_sizes(spec: ModelSpec, recording: Recording | None) -> dict[str, Shape]:
+    return {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
 
 
 def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:

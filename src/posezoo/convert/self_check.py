@@ -1,11 +1,12 @@
 """Check that an IR computes the same outputs as its original.
 
-The IR is read from disk and run on random images. Its outputs must have the original's names and
-shapes. They may differ by five times what one rounding of the input changes in the original's
-outputs: correct programs that add in another order differ by up to 2.2 times as much. All
-differences are relative to the output's largest value. An IR in FP16 must be the FP32 IR with
-rounded constants (``fp16_check``). How far the rounding moves the outputs is measured, and has no
-limit.
+The IR is read from disk and run on random images, unless a runtime that reads the original is not
+installed: OpenVINO in its place would prove little for the time. Its outputs must have the
+original's names and shapes. They may differ by five times what one rounding of the input changes in
+the original's outputs: correct programs that add in another order differ by up to 2.2 times as
+much. All differences are relative to the output's largest value. An IR in FP16 must be the FP32 IR
+with rounded constants (``fp16_check``). How far the rounding moves the outputs is measured, and has
+no limit.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ from posezoo.convert.reference_outputs import (
     RecordedComparison,
     ReferenceOutputs,
     ReferenceSample,
+    compute_reference,
+    find_missing_runtime,
     run_compiled,
 )
-from posezoo.errors import PosezooError, SelfCheckError, install_command
+from posezoo.errors import PosezooError, SelfCheckError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import ModelSpec, Output, Precision
@@ -88,6 +91,7 @@ class SelfCheckResult:
     """The values of a check that an IR passed.
 
     Attributes:
+        reference: what ran the original; empty if nothing did.
         unprovable: the outputs that a rounding changes so much that their numbers prove nothing.
         recorded: the differences of the outputs in the registry from those of the original as it is
             read here; empty if the registry has none, or another runtime was available.
@@ -108,9 +112,10 @@ class SelfCheckResult:
 
     @property
     def worst_difference(self) -> OutputDifference:
-        """The output with the largest difference."""
+        """The output with the largest difference; 0 if none was compared."""
         differences = [*self.outputs.values(), *self.recorded.values()]
-        return max(differences, key=lambda output: output.difference)
+        none = OutputDifference(0, 0)
+        return max(differences, key=lambda output: output.difference, default=none)
 
     @property
     def largest_rounding(self) -> tuple[str, OutputRounding] | None:
@@ -133,18 +138,21 @@ def check_ir(
     spec: ModelSpec,
     xml: Path,
     source: Path,
-    running: Future[ReferenceOutputs],
+    running: Future[ReferenceOutputs | None],
     *,
     precision: Precision = Precision.FP32,
     is_strict: bool = False,
 ) -> SelfCheckResult:
     """Compare an IR on disk with its original.
 
+    If a runtime that reads the original is not installed, neither is run: constants and outputs
+    are compared with what the original and model.yml declare, and the result names no reference.
+
     Args:
         spec: the model; its ``self_check`` declares how outputs are compared.
         xml: the path of the IR.
         source: the path of the original.
-        running: computes the original's outputs, while the IR is compiled.
+        running: computes the original's outputs, or None (``compute_reference``).
         precision: the precision of the IR; for FP16 the tolerance is ``CLIPPED``.
         is_strict: whether it is an error if numbers cannot prove an output, or if the reader that
             the IR is made by is the only one that read the original.
@@ -157,16 +165,18 @@ def check_ir(
             recorded outputs; or the check is strict, and numbers cannot prove an output or nothing
             else read the original.
     """
+    reference = running.result()
+    if is_strict:
+        _require_independence(spec, precision, reference)
+    if reference is None:
+        return _check_declared(spec, xml, source, precision)
     try:
         with ThreadPoolExecutor(1) as pool:
             # Compiling uses one core only.
             comparing = pool.submit(_compare_constants, spec, xml, source, precision)
-            names = _name_outputs(spec, running)
+            names = _name_outputs(spec, reference)
             compiled = _compile_ir(spec, xml, names)
             changed = comparing.result()
-        reference = running.result()
-        if is_strict:
-            _require_independence(spec, precision, reference)
         recorded = _check_recorded(spec, precision, reference.recorded)
         names = names or tuple(reference.cases[0].outputs)
         if problem := _find_port_mismatch(names, reference, compiled):
@@ -176,9 +186,7 @@ def check_ir(
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
     outputs, unprovable = _compare_with_noise(spec, precision, names, reference, computed=computed)
-    problem = ""
-    if changed:
-        problem = f"has another constant than the original: {changed}"
+    problem = _describe_changed(changed)
     if wrong := _find_wrong(outputs, unprovable):
         problem = _describe_wrong(spec, wrong, outputs, reference.runtime)
         if changed:
@@ -204,13 +212,38 @@ def check_ir(
     )
 
 
+def _describe_changed(changed: str) -> str:
+    return changed and f"has another constant than the original: {changed}"
+
+
+def _check_declared(
+    spec: ModelSpec, xml: Path, source: Path, precision: Precision
+) -> SelfCheckResult:
+    """Check what can be compared without running the original."""
+    network = openvino_core().read_model(xml)
+    problem = _describe_changed(_compare_constants(spec, xml, source, precision))
+    for declared, port in zip(spec.outputs, network.outputs, strict=False):
+        shape = list(declared.shape) or port.partial_shape
+        if declared.name not in port.names or not port.partial_shape.compatible(
+            import_openvino().PartialShape(shape)
+        ):
+            problem = f"has the output {join_names([port])} {port.partial_shape} instead of"
+            problem += f" {declared.name} {shape}"
+    if problem:
+        raise _create_error(spec, precision, problem)
+    settings = spec.self_check
+    return SelfCheckResult(
+        "", settings.measure, settings.inputs, (), outputs={}, is_independent=False
+    )
+
+
 def _name_reference(reference: ReferenceOutputs) -> str:
     if reference.recorded is None:
         return reference.runtime
     return f"outputs of {reference.recorded.runtime}, recorded in the registry"
 
 
-def _name_outputs(spec: ModelSpec, running: Future[ReferenceOutputs]) -> tuple[str, ...]:
+def _name_outputs(spec: ModelSpec, reference: ReferenceOutputs) -> tuple[str, ...]:
     """The names of the outputs to compare; those of the original if its decoder is a part of the
     IR.
     """
@@ -218,7 +251,7 @@ def _name_outputs(spec: ModelSpec, running: Future[ReferenceOutputs]) -> tuple[s
         return tuple(spec.output_names)
     from posezoo.convert.decoding import match_roles
 
-    originals = running.result().cases[0].outputs
+    originals = reference.cases[0].outputs
     return tuple(match_roles(spec, {name: each.shape for name, each in originals.items()}).values())
 
 
@@ -285,7 +318,7 @@ def check_fp16(
     source: Path,
     fp32_xml: Path,
     fp32: Future[SelfCheckResult],
-    running: Future[ReferenceOutputs],
+    running: Future[ReferenceOutputs | None],
 ) -> SelfCheckResult:
     """Check that an IR is the rounding of another one that passed its check.
 
@@ -307,9 +340,16 @@ def check_fp16(
             spec, Precision.FP16, f"is not the FP32 IR rounded to FP16: {comparison.difference}"
         )
     result = fp32.result()
+    reference = running.result()
     if comparison.clipped:
+        # How much this changes can be measured by any reader.
+        reference = reference or compute_reference(spec, source, by_openvino=True)
+        running = Future()
+        running.set_result(reference)
         return check_ir(spec, xml, source, running, precision=Precision.FP16)
-    outputs = _measure_rounding(spec, xml, result, running.result(), is_exact=comparison.is_exact)
+    if reference is None:
+        return result
+    outputs = _measure_rounding(spec, xml, result, reference, is_exact=comparison.is_exact)
     return replace(
         result, reference=f"{result.reference}, before rounding to FP16", outputs=outputs
     )
@@ -442,14 +482,14 @@ def _check_recorded(
 
 
 def _require_independence(
-    spec: ModelSpec, precision: Precision, reference: ReferenceOutputs
+    spec: ModelSpec, precision: Precision, reference: ReferenceOutputs | None
 ) -> None:
     """Refuse an original that only the reader read that the IR is made by."""
-    if reference.is_independent:
+    if reference is not None and reference.is_independent:
         return
     hint = "nothing was published; without --self_check strict it is, and its record says so"
-    if frontends.select_format(spec).runtime_module:
-        hint = f"a runtime of its format reads it independently: {install_command('proof')}"
+    if command := find_missing_runtime(spec):
+        hint = f"a runtime of its format reads it independently: {command}"
     raise _create_error(spec, precision, _NOT_INDEPENDENT, hint=hint)
 
 

@@ -94,7 +94,7 @@ class Provenance:
     key: Mapping[str, object]
     #: Size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
     contents: Mapping[str, FileContent]
-    checks: tuple[OutputCheck, ...]  # the self-check; empty if it was skipped
+    checks: tuple[OutputCheck, ...]  # the outputs that the self-check compared
     #: The ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they were
     #: not counted.
     complexity: Mapping[str, float] = field(default_factory=dict)
@@ -104,6 +104,7 @@ class Provenance:
     unprovable: tuple[str, ...] = ()
     #: Whether another reader than the conversion's own read the original.
     is_independent: bool = False
+    was_checked: bool = False  # whether the self-check was not skipped
     #: Who vouches for an IR that another machine made, in place of a self-check: ``signed`` or
     #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
     trust: str = ""
@@ -223,6 +224,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
             is_independent=check.get("is_independent") is True,
+            was_checked="reference" in check,
             trust=str(record.get("trust", "locked" if record.get("locked") is True else "")),
             received=str(record.get("received", "")),
         )
@@ -295,7 +297,7 @@ def explain_stale_record(
     for suffix, content in record.contents.items():
         if not is_good(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
-    if is_checked and not (record.checks or record.trust):
+    if is_checked and not (record.was_checked or record.trust):
         return "it was not self-checked"
     if is_proven and record.unprovable:
         return "its self-check could not prove its outputs"

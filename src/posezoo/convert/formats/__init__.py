@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -78,15 +78,16 @@ class ModelFormat:
     output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
     #: The tensors that nodes make, by the names of the nodes, if OpenVINO does not keep these.
     node_outputs: Callable[[Path], Mapping[str, str]] = lambda path: {}
-    #: Makes an OpenVINO InputModel end at the outputs with these names.
-    cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
+    #: Makes an OpenVINO InputModel begin at the model's inputs, and end at the outputs with these
+    #: names, where they are inside the graph.
+    cut_before_conversion: Callable[[Any, ModelSpec, Sequence[str]], None] | None = None
     #: What OpenVINO does if it runs the original for the self-check; "compared with OpenVINO
     #: 2026.4.1, ..."
     shared_reading: str = "reading the original as it did for the IR"
     runtime_module: str = ""  # the module of a runtime other than OpenVINO; empty if there is none
     open_runtime: OpenRuntime | None = None  # opens the original in that runtime
     #: Arrays of the constants that a file contains; it may leave out some.
-    read_constants: Callable[[ModelSpec, Path], Collection[Array]] = lambda spec, path: ()
+    read_constants: Callable[[ModelSpec, Path], Iterable[Array]] = lambda spec, path: ()
     #: The ends of the names of files to convert, in lower case, for ``posezoo new``.
     endings: tuple[str, ...] = ()
     #: Other formats of the same framework, by the last characters of their files' names.
@@ -108,16 +109,16 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
 )
 
 
-def read_array(values: bytes, dtype: str, shape: Sequence[int]) -> list[Array]:
-    """The array that the bytes of a constant contain; none if they do not fit its shape."""
+def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int]) -> list[Array]:
+    """The array that a part of a file contains; none if it does not fit its shape."""
     import numpy as np
 
-    if len(values) != math.prod(shape) * np.dtype(dtype).itemsize:
+    if end - start != math.prod(shape) * np.dtype(dtype).itemsize:
         return []
-    return [np.frombuffer(values, dtype).reshape(shape)]
+    return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
 
 
-def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
+def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
     """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
     conversion.
     """

@@ -126,13 +126,12 @@ def _node_outputs(path: Path) -> dict[str, str]:
     return tensors
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
     """The initializers whose values are in the file as they are in memory."""
-    arrays = []
     with map_file(path) as buffer:
         for tensor in find_messages(buffer, 7, 5):  # the graph, its initializers
             shape: list[int] = []
-            values = b""
+            start = end = 0
             dtype = ""
             for field in read_fields(buffer, tensor):
                 if field.number == 1:  # dims, one by one or packed
@@ -141,10 +140,10 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
                     kind, _ = read_varint(buffer, field.start, field.end)
                     dtype = {1: "<f4", 10: "<f2"}.get(kind, "")
                 elif field.number in (4, 9) and field.kind == LENGTH:  # float_data, raw_data
-                    values = buffer[field.start : field.end]
+                    start = field.start
+                    end = field.end
             if dtype:
-                arrays += read_array(values, dtype, shape)
-    return arrays
+                yield from read_array(path, start, end, dtype, shape)
 
 
 def _open_runtime(

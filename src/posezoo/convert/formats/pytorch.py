@@ -53,7 +53,7 @@ def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
         NetworkError: the network cannot be built with the declared arguments.
         ConversionError: the declared shape does not fit the network, or it cannot be exported.
-        MissingPackageError: torch, or onnx, which torch needs for the export, is not installed.
+        MissingPackageError: torch is not installed.
     """
     from posezoo.networks import find_network
 
@@ -124,9 +124,8 @@ def _run_child(
     """
     from posezoo.convert.pytorch_child import REFUSED
 
-    for package in ("torch", "onnx") if task == "export" else ("torch",):
-        if not package_version(package):
-            raise MissingPackageError(package, extra="torch")
+    if not package_version("torch"):
+        raise MissingPackageError("torch", extra="torch")
     choice = _network_choice(spec)
     job = {
         "task": task,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +20,10 @@ from posezoo.convert.protobuf_reader import (
     read_integers,
 )
 from posezoo.errors import ConversionError, sanitize
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.spec import supported_mo_args
 from posezoo.spec.model import ModelSpec
+from posezoo.spec.region_configs import find_detector
 
 if TYPE_CHECKING:
     from posezoo.convert.formats import Array
@@ -64,6 +67,46 @@ def is_saved_model(path: Path) -> bool:
 class _Node(NamedTuple):
     content: bytes  # the whole field of the graph
     inputs: tuple[str, ...] = ()  # what it reads: node, node:1, ^node
+
+
+def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) -> None:
+    """Cut a graph before the frontend rewrites it, which moves transpositions across the cuts."""
+    cut_at_tensors(input_model, spec, outputs)
+    own = input_model.get_inputs()
+    known = {name.removesuffix(":0") for place in own for name in place.get_names()}
+    declared = [port for port in spec.inputs if port.name]
+    names = [port.name for port in declared]
+    names += supported_mo_args.frozen_inputs(spec.mo_args)
+    if find_detector(spec.mo_args) or {name.removesuffix(":0") for name in names} <= known:
+        return
+    starts = [_find_place(input_model, name) for name in names]
+    ends = [_find_place(input_model, name) for name in spec.output_names]
+    if None in starts or None in ends:
+        return  # a later check reports the missing one
+    others = [] if declared else own
+    input_model.extract_subgraph([*others, *starts], ends or input_model.get_outputs())
+    for port, place in zip(declared, starts, strict=False):
+        shape = port.bounds or list(port.shape)
+        if shape:
+            input_model.set_partial_shape(place, import_openvino().PartialShape(shape))
+
+
+def _find_place(input_model: Any, name: str) -> Any | None:
+    """The place of a tensor, of an operation, of its output ``name:1`` or of its input
+    ``0:name``; None if there is none.
+    """
+    place = input_model.get_place_by_tensor_name(name)
+    place = place or input_model.get_place_by_operation_name(name)
+    first, _, last = name.partition(":")
+    if place or not last:
+        return place
+    if first.isdecimal():
+        operation = input_model.get_place_by_operation_name(last)
+        return operation and operation.get_input_port(input_port_index=int(first))
+    operation = input_model.get_place_by_operation_name(first)
+    if operation is None or not last.isdecimal():
+        return None
+    return operation.get_output_port(output_port_index=int(last))
 
 
 def cut_graph(path: Path, ends: Collection[str], starts: Mapping[str, Sequence[int]]) -> bytes:
@@ -133,9 +176,8 @@ def _read_nodes(path: Path) -> dict[str, _Node]:
     return nodes
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
     """The float constants whose values are in the file as they are in memory."""
-    arrays = []
     with map_file(path) as buffer:
         # The nodes, their attributes, values, tensors.
         for tensor in find_messages(buffer, 1, 5, 2, 8):
@@ -146,8 +188,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
             for dim in read_fields(buffer, parts[2]):
                 for field in read_fields(buffer, dim):
                     sizes += read_integers(buffer, field) if field.number == 1 else []
-            arrays += read_array(buffer[parts[4].start : parts[4].end], "<f4", sizes)
-    return arrays
+            yield from read_array(path, parts[4].start, parts[4].end, "<f4", sizes)
 
 
 FROZEN_GRAPH = ModelFormat(
@@ -156,7 +197,7 @@ FROZEN_GRAPH = ModelFormat(
     frontend="tf",
     image_layout="NHWC",
     endings=(".pb", ".json"),
-    cut_before_conversion=cut_at_tensors,
+    cut_before_conversion=_cut_input_model,
     read_constants=_read_constants,
     by_file_name={
         SAVED_MODEL_FILE: ModelFormat(
@@ -165,6 +206,7 @@ FROZEN_GRAPH = ModelFormat(
             frontend="tf",
             image_layout="NHWC",
             openvino_input=lambda spec, path: path.parent,
+            cut_before_conversion=_cut_input_model,
         ),
         ".json": GRAPH_MODEL,
         ".weights": DARKNET,

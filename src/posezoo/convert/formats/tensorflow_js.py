@@ -139,7 +139,7 @@ def _has_no_rank(attributes: Mapping[str, Any]) -> bool:
     return "dim" not in shape and bool(shape.get("unknownRank", not shape))
 
 
-def _end_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
+def _end_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
     """Make the network end at these tensors; otherwise this frontend removes an Identity that
     others read.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ def is_tflite(path: Path) -> bool:
         return stream.read(8)[4:] == b"TFL3"
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
     """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
     content = path.read_bytes()
 
@@ -59,7 +59,6 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     model = number("I", 0)
     buffers = [at + number("I", at) for at in read_vector(model, 4)]
     graphs = [at + number("I", at) for at in read_vector(model, 2)]
-    arrays = []
     for tensor in (at + number("I", at) for graph in graphs for at in read_vector(graph, 0)):
         kind = number("b", field) if (field := find_field(tensor, 1)) else 0
         shape = [number("i", at) for at in read_vector(tensor, 0)]
@@ -68,9 +67,8 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
         if not data or kind > 1:  # FLOAT32 is 0, FLOAT16 is 1
             continue
         start = data + number("I", data)
-        values = content[start + 4 : start + 4 + number("I", start)]
-        arrays += read_array(values, ("<f4", "<f2")[kind], shape)
-    return arrays
+        end = start + 4 + number("I", start)
+        yield from read_array(path, start + 4, end, ("<f4", "<f2")[kind], shape)
 
 
 def _open_runtime(
