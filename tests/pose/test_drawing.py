@@ -9,10 +9,10 @@ import pytest
 
 from fakes.people import standing_person
 from posezoo.errors import ImageError
-from posezoo.pose.drawing import draw
+from posezoo.pose.drawing import draw, write_text
 from posezoo.pose.keypoints import SKELETONS, Pose, bounding_box
 
-pytest.importorskip("cv2")
+cv2 = pytest.importorskip("cv2")
 
 
 def person(size: tuple[int, int], x: float, y: float, height: float, score: float = 0.9) -> Pose:
@@ -157,3 +157,13 @@ def test_the_box_of_a_tracked_person_has_its_color_and_number():
     plain, tracked = draw(image, [box]), draw(image, [replace(box, track_id=7)])
     assert (plain[250, 195:206] != tracked[250, 195:206]).any()
     assert (tracked[60:96, 200:240] != 128).any()
+
+
+def test_letters_lie_on_an_edge_of_another_color():
+    """OpenCV 5 has other letters than OpenCV 4."""
+    canvas = np.full((60, 400, 3), (255, 0, 0), np.uint8)
+    write_text(canvas, "Latency: 12.1 ms", (20, 40), 0.8, (255, 255, 255), (0, 0, 0))
+    blue, _, red = canvas.astype(int).transpose(2, 0, 1)
+    letters = (red > 200).astype(np.uint8)
+    beside = cv2.dilate(letters, np.ones((3, 3))) > 0
+    assert letters.sum() > 200 and (blue - red)[beside].max() < 100

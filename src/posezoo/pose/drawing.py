@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from posezoo.errors import ImageError, import_cv2
 from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
-from posezoo.pose.letterbox import Image
+from posezoo.pose.letterbox import Image, Size
 
 # OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
 _SHIFT = 4
@@ -152,23 +152,33 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
 
 
 def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
-    cv2 = import_cv2()
     (width,) = _line_widths(canvas, [pose]).tolist()
     scale = max(0.5, width / 5)
     left, top = pose.box[:2]
     bottom = max(round(top - 8 * scale), round(24 * scale))
     position = (round(left), bottom)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    thickness = max(1, round(1.6 * scale))
-    for color, extra in ((_OUTLINE, 3), (_track_color(number), 1)):
+    color = _track_color(number) or _BOX
+    write_text(canvas, str(number), position, scale, color, _OUTLINE)
+
+
+def write_text(
+    canvas: Image, text: str, position: Size, scale: float, color: Color, edge: Color
+) -> None:
+    """Write a line of text with an edge in another color; ``position`` is its lower left corner."""
+    cv2 = import_cv2()
+    width = max(1, round(1.6 * scale))
+    left, bottom = position
+    moves = [(x, y, edge) for x in (-width, 0, width) for y in (-width, 0, width)]
+    # The edge is the text at other places: thicker letters have other places in OpenCV 5.
+    for x, y, paint in (*moves, (0, 0, color)):
         cv2.putText(
             canvas,
-            str(number),
-            position,
-            font,
+            text,
+            (left + x, bottom + y),
+            cv2.FONT_HERSHEY_SIMPLEX,
             fontScale=scale,
-            color=color,
-            thickness=thickness * extra,
+            color=paint,
+            thickness=width,
             lineType=cv2.LINE_AA,
         )
 
