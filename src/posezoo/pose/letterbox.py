@@ -126,9 +126,9 @@ def _warp(image: Image, matrix: NDArray[np.float64], size: Size, **border: Any) 
     width, height = size
     columns = _whole(inverse[:, :1] * np.arange(width))
     rows = _whole(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:])
-    places = (columns[:, None] + rows[..., None] + 16) >> 5
-    x, y = (places & 31).astype(np.uint16)
-    pixels = (places >> 5).clip(-(2**15), 2**15 - 1).astype(np.int16)
+    positions = (columns[:, None] + rows[..., None] + 16) >> 5
+    x, y = (positions & 31).astype(np.uint16)
+    pixels = (positions >> 5).clip(-(2**15), 2**15 - 1).astype(np.int16)
     pairs = np.ascontiguousarray(pixels.transpose(1, 2, 0))
     warped: Image = cv2.remap(image, pairs, 32 * y + x, cv2.INTER_LINEAR, **border)
     return warped
