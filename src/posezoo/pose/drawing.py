@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import ImageError, import_cv2
-from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
+from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Floats, Pose
 from posezoo.pose.letterbox import Image, Size
 
 # OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
@@ -50,6 +50,9 @@ def draw(
     canvas: Image = image if in_place else image.copy()
     for skeleton, people in groupby(poses, key=lambda pose: pose.skeleton):
         group = list(people)
+        for number, pose in enumerate(group, start=1):
+            if pose.mask is not None:
+                _draw_mask(canvas, pose.mask, _track_color(pose.track_id or number))
         if SKELETONS[skeleton].keypoints:
             _draw_people(canvas, skeleton, group, min_score)
         else:
@@ -59,6 +62,19 @@ def draw(
             if pose.track_id is not None:
                 _draw_number(canvas, pose, pose.track_id)
     return canvas
+
+
+def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
+    """Tint the person's pixels, and draw a line around them."""
+    cv2 = import_cv2()
+    mask = cv2.resize(mask, canvas.shape[1::-1])  # a smaller canvas is a picture of the same image
+    is_person = (mask > 0.5).astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(is_person)
+    part = (slice(top, top + height), slice(left, left + width))
+    tint = 0.45 * mask[part][..., None]
+    canvas[part] = (1 - tint) * canvas[part] + tint * np.array(color)
+    outlines, _ = cv2.findContours(is_person, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outlines, -1, color, 2, cv2.LINE_AA)
 
 
 def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
@@ -75,7 +91,8 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     spots = points[:, :, None]
     are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
     for person, width in enumerate(widths.tolist()):
-        own_color = _track_color(poses[person].track_id)
+        number = poses[person].track_id
+        own_color = number and _track_color(number)
         limbs = are_limbs[person].nonzero()[0]
         # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
         # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
@@ -137,7 +154,7 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
     (width,) = _line_widths(canvas, [pose]).tolist()
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
     first, last = _sixteenths(corners).tolist()
-    color = _track_color(pose.track_id) or _BOX
+    color = _track_color(pose.track_id) if pose.track_id else _BOX
     edge = max(1, width // 3)
     cv2.rectangle(
         canvas,
@@ -157,8 +174,7 @@ def _draw_number(canvas: Image, pose: Pose, number: int) -> None:
     left, top = pose.box[:2]
     bottom = max(round(top - 8 * scale), round(24 * scale))
     position = (round(left), bottom)
-    color = _track_color(number) or _BOX
-    write_text(canvas, str(number), position, scale, color, _OUTLINE)
+    write_text(canvas, str(number), position, scale, _track_color(number), _OUTLINE)
 
 
 def write_text(
@@ -184,10 +200,8 @@ def write_text(
 
 
 @cache
-def _track_color(number: int | None) -> Color | None:
-    """A color for a person's number, in which neighbors differ much; None for no number."""
-    if number is None:
-        return None
+def _track_color(number: int) -> Color:
+    """A color for a person's number, in which neighbors differ much."""
     # The golden ratio spreads any number of hues.
     rgb = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.75, 1)
     red, green, blue = (round(255 * part) for part in rgb)

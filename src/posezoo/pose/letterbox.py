@@ -124,20 +124,14 @@ def _warp(image: Image, matrix: NDArray[np.float64], size: Size, **border: Any) 
     # Positions are in 1/1024 of a pixel, then in 1/32.
     inverse = 1024 * cv2.invertAffineTransform(matrix)
     width, height = size
-    columns = _whole(inverse[:, :1] * np.arange(width))
-    rows = _whole(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:])
+    columns = np.rint(inverse[:, :1] * np.arange(width)).astype(int)
+    rows = np.rint(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]).astype(int)
     positions = (columns[:, None] + rows[..., None] + 16) >> 5
     x, y = (positions & 31).astype(np.uint16)
     pixels = (positions >> 5).clip(-(2**15), 2**15 - 1).astype(np.int16)
     pairs = np.ascontiguousarray(pixels.transpose(1, 2, 0))
     warped: Image = cv2.remap(image, pairs, 32 * y + x, cv2.INTER_LINEAR, **border)
     return warped
-
-
-def _whole(numbers: Floats) -> NDArray[np.int32]:
-    """Rounded; limited so far outside of any image that a sum of two has no overflow."""
-    whole: NDArray[np.int32] = np.rint(numbers).clip(-(2**29), 2**29).astype(np.int32)
-    return whole
 
 
 @dataclass(frozen=True, slots=True)
