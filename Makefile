@@ -123,7 +123,14 @@ build/demo-env/.installed: setup.cfg constraints.txt
 	build/demo-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
 	@touch $@
 
-demo-env: build/demo-env/.installed  ## an environment whose OpenCV has windows, which tests of the demo look through
+# The same with OpenCV 5, in place of that of the pins.
+build/demo-env-opencv5/.installed: build/demo-env/.installed
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install 'opencv-python==5.*'
+	@touch $@
+
+demo-env: build/demo-env/.installed build/demo-env-opencv5/.installed  ## environments whose OpenCV, 4 and 5, has windows, which tests of the demo look through
 
 # PoseNet's published decoder, which node runs.
 build/posenet-env/.installed:

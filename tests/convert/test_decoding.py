@@ -30,6 +30,7 @@ from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
 from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
+from posezoo.pose.keypoints import from_pixel_indices
 from posezoo.pose.letterbox import InputSizing, letterbox_image
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY, generate_cells
 from posezoo.resolve.decoding import with_decoding
@@ -293,7 +294,8 @@ def expected(name: str, maps: Maps, shape: tuple[int, ...], **options):
         scores[row], values[row] = pose.score, pose.keypoints if joints else pose.box
     if joints:
         values[values[..., 2] <= 0] = 0
-        values[..., :2] += 0.5 * decoder.has_pixel_centers * (values[..., 2:] > 0)
+        if decoder.has_pixel_centers:
+            values = from_pixel_indices(values)
     return values, scores
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from fakes.people import standing_person
 from posezoo.errors import ImageError
-from posezoo.pose.drawing import draw
+from posezoo.pose.drawing import draw, write_text
 from posezoo.pose.keypoints import SKELETONS, Pose, bounding_box, keypoint_color
 
-pytest.importorskip("cv2")
+cv2 = pytest.importorskip("cv2")
 
 
 def person(size: tuple[int, int], x: float, y: float, height: float, score: float = 0.9) -> Pose:
@@ -157,3 +157,36 @@ def test_the_box_of_a_tracked_person_has_its_color_and_number():
     plain, tracked = draw(image, [box]), draw(image, [replace(box, track_id=7)])
     assert (plain[250, 195:206] != tracked[250, 195:206]).any()
     assert (tracked[60:96, 200:240] != 128).any()
+
+
+def test_letters_lie_on_an_edge_of_another_color():
+    """OpenCV 5 has other letters than OpenCV 4."""
+    canvas = np.full((60, 400, 3), (255, 0, 0), np.uint8)
+    write_text(canvas, "Latency: 12.1 ms", (20, 40), 0.8, (255, 255, 255), (0, 0, 0))
+    blue, _, red = canvas.astype(int).transpose(2, 0, 1)
+    letters = (red > 200).astype(np.uint8)
+    beside = cv2.dilate(letters, np.ones((3, 3))) > 0
+    assert letters.sum() > 200 and (blue - red)[beside].max() < 100
+
+
+@pytest.mark.parametrize("size", [(200, 100), (100, 50)])
+def test_a_mask_tints_its_pixels_and_no_others(size):
+    """A reduced picture has the mask of the image."""
+    mask = np.zeros((100, 200), np.float32)
+    mask[20:80, 40:120] = 1
+    image = np.full((*size[::-1], 3), 128, np.uint8)
+    pose = replace(person((200, 100), 80, 30, 40, score=0), mask=mask)
+    is_changed = (draw(image, [pose]) != image).any(axis=2)
+    inside = cv2.resize(mask, size) > 0
+    beside = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5))) > 0
+    assert is_changed[inside].all() and not is_changed[~beside].any()
+
+
+def test_people_with_masks_have_different_colors():
+    masks = np.zeros((2, 100, 200), np.float32)
+    masks[0, 20:80, 20:80] = masks[1, 20:80, 120:180] = 1
+    nobody = person((200, 100), 80, 30, 40, score=0)
+    drawn = draw(np.full((100, 200, 3), 128, np.uint8), [replace(nobody, mask=m) for m in masks])
+    assert (drawn[50, 50] != drawn[50, 150]).any()
+    empty = replace(nobody, mask=np.zeros((100, 200), np.float32))
+    assert (draw(drawn, [empty]) == drawn).all()

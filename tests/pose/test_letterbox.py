@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -173,3 +174,21 @@ def test_mediapipes_pixels_outside_are_black_or_those_of_the_edges():
     view = rotated_square_transform((0, 50), 50, 0, (50, 50))
     assert view.sample(image)[:, :24].max() == 0
     assert view.sample(image, repeats_edges=True).min() == 200
+
+
+@pytest.mark.parametrize(
+    ("seed", "digest"),
+    [
+        (0, "3727a2e815a5547f"),
+        (1, "abde43e0200e4ef9"),
+        (2, "2976384bfcdbf73a"),
+        (3, "8b58cede5232f02a"),
+    ],
+)
+def test_a_warp_has_the_same_bits_with_each_version_of_opencv(seed, digest):
+    """The digests are of ``cv2.warpAffine`` of OpenCV 4.14.0."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (300, 400, 3), np.uint8)
+    view = rotated_square_transform((120, 200), rng.uniform(50, 400), rng.uniform(-4, 4), (64, 64))
+    seen = view.sample(image, repeats_edges=bool(seed % 2))
+    assert hashlib.sha256(seen.tobytes()).hexdigest()[:16] == digest

@@ -11,7 +11,7 @@ import pytest
 
 from fakes import omz_decoders
 from posezoo import decode
-from posezoo.pose.keypoints import Pose
+from posezoo.pose.keypoints import Pose, to_pixel_indices
 from posezoo.pose.openpose import OpenPoseOptions
 from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions
 
@@ -81,8 +81,10 @@ def test_the_default_agrees_with_the_published_groups(shared, published):
     assert len(found) == len(expected)
     for one in apart:
         assert (np.median(one, axis=1) < 1).sum() == 1
-    truth = reference["gt"][0] + 0.5
-    assert np.median(np.linalg.norm(found[:, None] - truth, axis=3), axis=2).min(axis=1).max() < 0.5
+    # The drawn joints are in cells, as COCO's files.
+    cells = np.array([to_pixel_indices(pose.keypoints)[:, :2] for pose in poses])
+    truth = reference["gt"][0]
+    assert np.median(np.linalg.norm(cells[:, None] - truth, axis=3), axis=2).min(axis=1).max() < 0.5
 
 
 def test_the_default_finds_the_people_of_lightweight_openpose(shared, published):
@@ -92,11 +94,11 @@ def test_the_default_finds_the_people_of_lightweight_openpose(shared, published)
     entries = published["lightweight_openpose"]["upsample=1"]["pose_entries"]
     peaks = np.array(published["lightweight_openpose"]["upsample=1"]["all_keypoints"])
     assert len(poses) == len(entries) == 3
+    # A cell has 8 pixels; its middle is an index.
+    found = [pose.keypoints[:, :2] / 8 - 0.5 for pose in poses]
     for entry in entries:
         ids = np.array(entry[:18]).astype(int)
         there = ids >= 0
-        cells = peaks[ids[there], :2] + 0.5
-        apart = [
-            np.linalg.norm(pose.keypoints[there, :2] / 8 - cells, axis=1).max() for pose in poses
-        ]
+        cells = peaks[ids[there], :2]
+        apart = [np.linalg.norm(ours[there] - cells, axis=1).max() for ours in found]
         assert min(apart) < 1

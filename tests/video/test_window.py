@@ -19,19 +19,24 @@ from conftest import ROOT, by_digest
 from fakes.desktop import Desktop
 from fakes.scaling_irs import write_ir
 from fakes.waiting import HANG_S, wait_until
-from posezoo.video.player import draw_text
 
-PYTHON = ROOT / "build" / "demo-env" / "bin" / "python"
+#: Environments with the OpenCV of the pins, and with OpenCV 5.
+ENVIRONMENTS = [ROOT / "build" / name for name in ("demo-env", "demo-env-opencv5")]
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 TITLE = "posezoo demo"
 GREY = 90
 
-pytestmark = [
-    pytest.mark.skipif(not PYTHON.is_file(), reason="needs an OpenCV with windows: make demo-env"),
-    pytest.mark.skipif(
-        not shutil.which("Xvfb") or not shutil.which("xdotool"), reason="needs Xvfb and xdotool"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not shutil.which("Xvfb") or not shutil.which("xdotool"), reason="needs Xvfb and xdotool"
+)
+
+
+@pytest.fixture(params=ENVIRONMENTS, ids=lambda folder: folder.name)
+def python(request) -> Path:
+    """The Python of an environment whose OpenCV has windows."""
+    if not request.param.is_dir():
+        pytest.skip(f"needs {request.param.name}: make demo-env")
+    return request.param / "bin" / "python"
 
 
 @pytest.fixture
@@ -44,10 +49,12 @@ def desktop(tmp_path) -> Iterator[Desktop]:
 class Running:
     """The demo in its own process, with an OpenCV that has windows."""
 
-    def __init__(self, desktop: Desktop, folder: Path, source: Path, *args: object) -> None:
+    def __init__(
+        self, python: Path, desktop: Desktop, folder: Path, source: Path, *args: object
+    ) -> None:
         network = write_ir(folder / "tiny.xml", {"heatmaps": 19, "pafs": 38})
         model = () if "-m" in args else ("-m", network)
-        command = [PYTHON, "-m", "posezoo", "demo", *model, "-i", source, "--format", "json", *args]
+        command = [python, "-m", "posezoo", "demo", *model, "-i", source, "--format", "json", *args]
         self.desktop = desktop
         self._child = subprocess.Popen(
             list(map(str, command)),
@@ -91,15 +98,29 @@ def video(tmp_path) -> Path:
     return tmp_path / "v.avi"
 
 
-def mode_on(desktop: Desktop) -> str:
-    """Which mode's name stands in the upper left corner."""
-    seen = desktop.picture()[:20, :240].astype(int)
+@pytest.fixture
+def mode_on(python, tmp_path) -> Callable[[Desktop], str]:
+    """Which mode's name stands in the upper left corner, in the letters of this OpenCV."""
+    code = (
+        "import sys, numpy as np\n"
+        "from posezoo.video.player import draw_text\n"
+        f"drawn = np.full((480, 640, 3), {GREY}, np.uint8)\n"
+        "draw_text(drawn, [sys.argv[1]])\n"
+        "np.save(sys.argv[2], drawn[:20, :240])"
+    )
+    expected = {}
     for name in ("User specified", "Min latency"):
-        expected = np.full((480, 640, 3), GREY, np.uint8)
-        draw_text(expected, [name])
-        if np.abs(seen - expected[:20, :240]).max() < 12:
-            return name
-    return ""
+        file = tmp_path / f"{name}.npy"
+        environ = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        subprocess.run([python, "-c", code, name, file], env=environ, check=True, timeout=HANG_S)
+        expected[name] = np.load(file)
+
+    def find(desktop: Desktop) -> str:
+        seen = desktop.picture()[:20, :240].astype(int)
+        fitting = (name for name, drawn in expected.items() if np.abs(seen - drawn).max() < 12)
+        return next(fitting, "")
+
+    return find
 
 
 def corner(desktop: Desktop) -> int:
@@ -108,8 +129,10 @@ def corner(desktop: Desktop) -> int:
 
 
 @pytest.mark.slow
-def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(desktop, tmp_path, video):
-    with Running(desktop, tmp_path, video, "--loop", "-nireq", "3") as running:
+def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(
+    python, desktop, tmp_path, video, mode_on
+):
+    with Running(python, desktop, tmp_path, video, "--loop", "-nireq", "3") as running:
         running.until(lambda: mode_on(desktop) == "User specified")
         desktop.press("Tab", TITLE)
         running.until(lambda: mode_on(desktop) == "Min latency")
@@ -125,8 +148,8 @@ def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(desktop, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", ["c", "d", "m", "h"])
-def test_the_key_of_a_monitor_shows_and_hides_it(desktop, tmp_path, video, key):
-    with Running(desktop, tmp_path, video, "--loop") as running:
+def test_the_key_of_a_monitor_shows_and_hides_it(python, desktop, tmp_path, video, mode_on, key):
+    with Running(python, desktop, tmp_path, video, "--loop") as running:
         running.until(lambda: mode_on(desktop) != "" and corner(desktop) == 0)
         desktop.press(key, TITLE)
         running.until(lambda: corner(desktop) > 500)
@@ -137,8 +160,8 @@ def test_the_key_of_a_monitor_shows_and_hides_it(desktop, tmp_path, video, key):
 
 
 @pytest.mark.slow
-def test_capital_letters_have_the_same_effect(desktop, tmp_path, video):
-    with Running(desktop, tmp_path, video, "--loop", "-u", "c") as running:
+def test_capital_letters_have_the_same_effect(python, desktop, tmp_path, video):
+    with Running(python, desktop, tmp_path, video, "--loop", "-u", "c") as running:
         running.until(lambda: corner(desktop) > 500)
         desktop.press("C", TITLE)
         running.until(lambda: corner(desktop) == 0)
@@ -148,13 +171,13 @@ def test_capital_letters_have_the_same_effect(desktop, tmp_path, video):
 
 @pytest.mark.slow
 def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
-    desktop, tmp_path, mirror, blazepose, monkeypatch
+    python, desktop, tmp_path, mirror, blazepose, monkeypatch
 ):
     monkeypatch.setitem(desktop.environ, "POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
     photo = tmp_path / "camera.png"
     shutil.copy(by_digest(mirror, CAMERA), photo)
     with Running(
-        desktop, tmp_path, photo, "-m", "blazepose-full", "-o", tmp_path / "out.png"
+        python, desktop, tmp_path, photo, "-m", "blazepose-full", "-o", tmp_path / "out.png"
     ) as running:
         running.until(lambda: (tmp_path / "out.png").exists())
         drawn = cv2.imread(str(tmp_path / "out.png"))
@@ -164,7 +187,7 @@ def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
     assert (drawn != cv2.imread(str(photo))).any(axis=2).mean() > 0.01
 
 
-def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(desktop):
+def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(python, desktop):
     """Without a window manager there is no close button, so OpenCV closes the window."""
     code = (
         "import cv2, numpy as np\n"
@@ -177,7 +200,7 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(desktop):
     )
     environ = {**desktop.environ, "PYTHONPATH": str(ROOT / "src")}
     ended = subprocess.run(
-        [PYTHON, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S
+        [python, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S
     )
     assert ended.stdout.split() == ["True", "''", "False"], ended.stderr
 
@@ -205,8 +228,8 @@ def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
         ({"DISPLAY": ":4711"}, r"the display :4711 cannot be opened"),
     ],
 )
-def test_a_missing_display_is_refused_with_a_hint(tmp_path, video, environ, message):
-    error, hint = refused(tmp_path, video, str(PYTHON), **environ).splitlines()
+def test_a_missing_display_is_refused_with_a_hint(python, tmp_path, video, environ, message):
+    error, hint = refused(tmp_path, video, str(python), **environ).splitlines()
     assert re.fullmatch(f"error: {message}", error)
     assert hint == "  hint: use -no_show to run without a window"
 

@@ -352,6 +352,11 @@ _SHARED = (
         " model, stage, worker, seconds and bytes",
     ),
     Flag(
+        "--masks",
+        "also find which pixels show each person, draw them, and write them to JSON as COCO's"
+        " run-length encoding; for BlazePose",
+    ),
+    Flag(
         "--max_people N",
         "with --decode: the number of people in the outputs; rows without a person are 0 (default:"
         " as many as the network finds)",

@@ -50,6 +50,10 @@ FALLBACK_MODEL = "posenet-mobilenet-v1"
 _UNAVAILABLE = (SourceError, DownloadError)
 
 
+# The option of a decoder whose poses have ``mask`` then.
+_MASKS = "segmentation"
+
+
 @dataclass(frozen=True, slots=True)
 class ChosenModel:
     """What the user wants to load: a model, with the user's own weights or without, or an IR.
@@ -76,6 +80,7 @@ class Loader:
         is_video: as for ``select_detector``.
         conversion: how IR are made; None for the defaults.
         with_both: as for ``get_irs``.
+        masks: whether poses get their ``mask``.
         time_step: measures the steps of ``get``, and ``compile``.
     """
 
@@ -85,6 +90,7 @@ class Loader:
     is_video: bool = False
     conversion: ConversionOptions | None = None
     with_both: bool = False
+    masks: bool = False
     listener: Listener = ignore_event
     time_step: TimeStep = nullcontext
 
@@ -94,7 +100,8 @@ class Loader:
         Raises:
             FetchError: a file cannot be downloaded.
             ConversionError: an IR cannot be made, or was not published in this precision.
-            InferenceError: the model finds people itself, but a detector is named.
+            InferenceError: the model finds people itself, but a detector is named; or it has no
+                masks, but they are wanted.
         """
         if chosen.xml is not None:
             return PreparedModel(self, xml=chosen.xml)
@@ -107,6 +114,11 @@ class Loader:
             from posezoo.runtime.task_decoders import require_decoded_task
 
             require_decoded_task(model)
+        if self.masks and not _has_masks(model):
+            raise InferenceError(
+                f"{model.full_name}: its network finds no masks",
+                hint=f"run BlazePose, which does: {SECOND_MODEL}",
+            )
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint is not None and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
@@ -192,6 +204,8 @@ class PreparedModel:
             FetchError: the detector of an IR cannot be downloaded.
         """
         loader = self.loader
+        if loader.masks and options is not None:
+            options = replace(options, decoder_options={**options.decoder_options, _MASKS: True})
         with loader.time_step("compile"):
             if self.model is not None:
                 return compile_estimator(
@@ -278,6 +292,13 @@ def require_decodable(model: Model) -> None:
     """
     if isinstance(model, ModelSpec) and model.network and not model.decoder and model.warnings:
         raise InferenceError(model.warnings[-1])
+
+
+def _has_masks(model: Model) -> bool:
+    from posezoo.pose.decoders import find_decoder
+
+    decoder = model.decoder
+    return decoder is not None and hasattr(find_decoder(decoder.name).options, _MASKS)
 
 
 def detector_irs(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import ImageError, import_cv2
-from posezoo.pose.keypoints import MIN_SCORE, Color, Pose, keypoint_color
-from posezoo.pose.letterbox import Image
+from posezoo.pose.keypoints import MIN_SCORE, Color, Floats, Pose, keypoint_color
+from posezoo.pose.letterbox import Image, Size
 from posezoo.spec.skeleton import Skeleton
 
 # OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
@@ -55,18 +55,38 @@ def draw(
     canvas: Image = image if in_place else image.copy()
     for skeleton, people in groupby(poses, key=lambda pose: pose.layout):
         group = list(people)
+        for number, pose in enumerate(group, start=1):
+            if pose.mask is not None:
+                _draw_mask(canvas, pose.mask, _track_color(pose.track_id or number))
         if skeleton.keypoints:
             _draw_people(canvas, skeleton, group, min_score)
-        elif skeleton == BOXES:
+        elif skeleton.name == BOXES:
             for pose in group:
                 _draw_box(canvas, pose)
         for place, pose in enumerate(group):
-            if pose.track_id is not None:
-                _draw_text(canvas, pose, str(pose.track_id), _track_color(pose.track_id))
-            elif pose.label:
-                line = 0 if skeleton == BOXES else place
-                _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", _BOX, line)
+            _draw_words(canvas, pose, line=0 if skeleton.name == BOXES else place)
     return canvas
+
+
+def _draw_words(canvas: Image, pose: Pose, line: int) -> None:
+    """Write the number of a person, or the label of an object."""
+    if pose.track_id is not None:
+        _draw_text(canvas, pose, str(pose.track_id), _track_color(pose.track_id))
+    elif pose.label:
+        _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", _BOX, line)
+
+
+def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
+    """Tint the person's pixels, and draw a line around them."""
+    cv2 = import_cv2()
+    mask = cv2.resize(mask, canvas.shape[1::-1])  # a smaller canvas is a picture of the same image
+    is_person = (mask > 0.5).astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(is_person)
+    part = (slice(top, top + height), slice(left, left + width))
+    tint = 0.45 * mask[part][..., None]
+    canvas[part] = (1 - tint) * canvas[part] + tint * np.array(color)
+    outlines, _ = cv2.findContours(is_person, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outlines, -1, color, 2, cv2.LINE_AA)
 
 
 def _draw_people(
@@ -85,7 +105,8 @@ def _draw_people(
     spots = points[:, :, None]
     are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
     for person, width in enumerate(widths.tolist()):
-        own_color = _track_color(poses[person].track_id)
+        number = poses[person].track_id
+        own_color = number and _track_color(number)
         limbs = are_limbs[person].nonzero()[0]
         # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
         # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
@@ -147,7 +168,7 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
     (width,) = _line_widths(canvas, [pose]).tolist()
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
     first, last = _sixteenths(corners).tolist()
-    color = _track_color(pose.track_id) or _BOX
+    color = _track_color(pose.track_id) if pose.track_id else _BOX
     edge = max(1, width // 3)
     cv2.rectangle(
         canvas,
@@ -161,36 +182,41 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
     cv2.rectangle(canvas, first, last, color, thickness=width, lineType=cv2.LINE_AA, shift=_SHIFT)
 
 
-def _draw_text(
-    canvas: Image, pose: Pose, text: str, text_color: Color | None, line: int = 0
-) -> None:
+def _draw_text(canvas: Image, pose: Pose, text: str, color: Color, line: int = 0) -> None:
     """Write a text above a box, or in this line below that place."""
-    cv2 = import_cv2()
     (width,) = _line_widths(canvas, [pose]).tolist()
     scale = max(0.5, width / 5)
     left, top = pose.box[:2]
     bottom = max(round(top - 8 * scale), round(24 * scale)) + round(32 * scale * line)
     position = (round(left), bottom)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    thickness = max(1, round(1.6 * scale))
-    for color, extra in ((_OUTLINE, 3), (text_color, 1)):
+    write_text(canvas, text, position, scale, color, _OUTLINE)
+
+
+def write_text(
+    canvas: Image, text: str, position: Size, scale: float, color: Color, edge: Color
+) -> None:
+    """Write a line of text with an edge in another color; ``position`` is its lower left corner."""
+    cv2 = import_cv2()
+    width = max(1, round(1.6 * scale))
+    left, bottom = position
+    moves = [(x, y, edge) for x in (-width, 0, width) for y in (-width, 0, width)]
+    # The edge is the text at other places: thicker letters have other places in OpenCV 5.
+    for x, y, paint in (*moves, (0, 0, color)):
         cv2.putText(
             canvas,
             text,
-            position,
-            font,
+            (left + x, bottom + y),
+            cv2.FONT_HERSHEY_SIMPLEX,
             fontScale=scale,
-            color=color,
-            thickness=thickness * extra,
+            color=paint,
+            thickness=width,
             lineType=cv2.LINE_AA,
         )
 
 
 @cache
-def _track_color(number: int | None) -> Color | None:
-    """A color for a person's number, in which neighbors differ much; None for no number."""
-    if number is None:
-        return None
+def _track_color(number: int) -> Color:
+    """A color for a person's number, in which neighbors differ much."""
     # The golden ratio spreads any number of hues.
     rgb = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.75, 1)
     red, green, blue = (round(255 * part) for part in rgb)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, PosezooError
+from posezoo.pose.mask_encoding import encode_mask
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
@@ -144,7 +145,7 @@ class Pose:
         world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
             middle of the hips; None if the network does not estimate it.
         mask: (H, W) float32: the probability that each pixel of the image shows the person, 0..1;
-            None without BlazePose's option ``segmentation``. It is not in JSON.
+            None without BlazePose's option ``segmentation``.
         people_from: "the whole image" if a detector found nobody, and the image was taken as one
             person; else empty.
         own_skeleton: the skeleton of the K keypoints; None: that of ``SKELETONS``.
@@ -213,7 +214,8 @@ class Pose:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
         each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
         them ``track_id``, if the person has one, ``people_from``, if it is not empty, and
-        ``class_id`` and ``label`` of an object.
+        ``class_id`` and ``label`` of an object; after them ``mask``, the pixels above 0.5, in
+        COCO's run-length encoding, if it is known.
         """
         names = self.layout.keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
@@ -224,6 +226,7 @@ class Pose:
             columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
         rows = np.stack([*columns.values()], axis=1).tolist()
         origin = {"people_from": self.people_from} if self.people_from else {}
+        mask = {} if self.mask is None else {"mask": encode_mask(self.mask > 0.5)}
         return {
             **self._track_json(),
             **origin,
@@ -235,6 +238,7 @@ class Pose:
                 {"name": name, **dict(zip(columns, row, strict=True))}
                 for name, row in zip(names, rows, strict=True)
             ],
+            **mask,
         }
 
 

@@ -60,10 +60,11 @@ def load_estimator(
     decoder = _require_decoder(model)
     record = find_decoder(decoder.name)
     is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
-    if is_decoded and options.has_several_passes:
+    has_masks = options.decoder_options.get("segmentation")
+    if is_decoded and (options.has_several_passes or has_masks):
         raise InferenceError(
             f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
-            " scales",
+            " scales, and there are no masks",
             hint="convert it without --decode",
         )
     overrides = _decoder_overrides(record, options)

@@ -21,7 +21,7 @@ import numpy as np
 from posezoo.errors import PosezooError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.images import Image
-from posezoo.pose.drawing import draw
+from posezoo.pose.drawing import draw, write_text
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.tracking import PoseTracker
@@ -246,17 +246,10 @@ def draw_poses(
 
 def draw_text(canvas: Image, lines: Sequence[str]) -> None:
     """Write lines into the upper left corner of an (H, W, 3) uint8 BGR image."""
-    cv2 = import_cv2()
     scale = min(max(0.4, canvas.shape[0] / 900), canvas.shape[1] / 600)
-    thickness = max(1, round(1.6 * scale))
-    font = cv2.FONT_HERSHEY_SIMPLEX
     for number, line in enumerate(lines, start=1):
         position = (round(12 * scale), round(30 * scale * number))
-        # An anti-aliased edge would take four times as long, and looks the same.
-        edge = (_EDGE, 3 * thickness, cv2.LINE_8)
-        inside = (_TEXT, thickness, cv2.LINE_AA)
-        for color, width, kind in (edge, inside):
-            cv2.putText(canvas, line, position, font, 0.8 * scale, color, width, kind)
+        write_text(canvas, line, position, 0.8 * scale, _TEXT, _EDGE)
 
 
 def format_pose(pose: Pose) -> str:

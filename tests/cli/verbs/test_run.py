@@ -502,3 +502,46 @@ def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, t
     photo = cv2.imread(str(skier(shared))).astype(int)
     painted = [int((np.abs(image - photo).max(axis=2) > 60).sum()) for image in (own, high)]
     assert painted[0] > 1.5 * painted[1]
+
+
+def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_path):
+    coco_masks = pytest.importorskip("pycocotools.mask")
+    bare, masked = tmp_path / "bare", tmp_path / "masked"
+    assert run(blazepose, "-i", camera, "-o", bare).returncode == 0
+    assert run(blazepose, "-i", camera, "-o", masked, "--masks").returncode == 0
+    ((pose,),) = (
+        each["poses"] for each in json.loads((masked / "poses.json").read_text("utf-8"))["images"]
+    )
+    mask = coco_masks.decode(pose["mask"]) > 0
+    # The photographer is at the left, in front of the lawn.
+    assert mask.shape == (512, 512) and mask[300, 100] and not mask[450, 400]
+    assert 0.2 < mask.mean() < 0.4
+    pictures = [cv2.imread(str(next(folder.glob("*.png")))) for folder in (bare, masked)]
+    is_changed = (pictures[0] != pictures[1]).any(axis=2)
+    # Limbs cover the mask.
+    assert is_changed[mask].mean() > 0.8 and is_changed[~mask].mean() < 0.1
+
+
+@pytest.mark.parametrize("verb", [("run",), ("demo", "-m"), ("run", None)])
+def test_a_model_without_masks_is_refused_before_it_is_downloaded(verb, camera, tmp_path):
+    model = () if None in verb else ("movenet-thunder",)
+    silent = ("-no_show",) if "demo" in verb else ()
+    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = [word for word in verb if word]
+    ended = posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **environ)
+    assert ended.returncode == 1
+    error, hint = ended.stderr.splitlines()
+    assert error == "error: movenet-thunder: its network finds no masks"
+    assert hint == "  hint: run BlazePose, which does: blazepose-full"
+
+
+@pytest.mark.slow
+def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path):
+    places = ("--weights_dir", tmp_path, "--mirror", mirror)
+    ended = posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places)
+    assert ended.returncode == 0, ended.stderr
+    xml = next(tmp_path.rglob("FP16/pose-landmark-full-mediapipe.xml"))
+    ended = posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert "contains the decoder" in ended.stderr and "there are no masks" in ended.stderr
+    assert "hint: convert it without --decode" in ended.stderr

@@ -243,7 +243,7 @@ FLAGS = (
         title="an .xml that does not describe its input",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
-    f"{flags.VIDEO} detector min_person_score whole_image {flags.CACHE} {flags.TRUST}",
+    f"{flags.VIDEO} detector min_person_score whole_image masks {flags.CACHE} {flags.TRUST}",
     f"{flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
 )
 
@@ -307,7 +307,12 @@ def run(args: argparse.Namespace) -> int:
         is_video = not source.image_paths and not args.no_tracking
         decoder = _decoder_of(args.architecture_type)
         prepared = Loader(
-            context, args.detector, decoder=decoder, is_video=is_video, listener=console
+            context,
+            args.detector,
+            decoder=decoder,
+            is_video=is_video,
+            masks=args.masks,
+            listener=console,
         ).prepare(_choose_model(args, context, decoder))
         if input_flags:
             console.warn(f"{input_flags}: override the input that {args.model} declares")

@@ -86,7 +86,7 @@ FLAGS = (
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
-    f"min_person_score whole_image {flags.VIDEO} {flags.ESTIMATOR} {flags.FORMAT}",
+    f"min_person_score whole_image masks {flags.VIDEO} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -119,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
             args.detector,
             is_video=inputs.is_video,
             with_both=True,
+            masks=args.masks,
             listener=console,
             time_step=timer.time_step,
         )

@@ -1,0 +1,40 @@
+"""OpenCV 5 is in an environment of its own (``make demo-env``), and finds the poses of OpenCV 4."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+OPENCV_5 = ROOT / "build" / "demo-env-opencv5" / "bin" / "python"
+
+pytestmark = pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make demo-env")
+
+
+def poses_of(python: Path | str, folder: Path, photos: list[Path]) -> tuple[str, list[object]]:
+    """The version of this Python's OpenCV, and the poses that BlazePose finds in the photos."""
+    code = "import cv2; print(cv2.__version__)"
+    version = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    command = [python, "-m", "posezoo", "run", "blazepose-full", "-i", *photos, "-o", folder]
+    subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=True, timeout=300
+    )
+    images = json.loads((folder / "poses.json").read_text("utf-8"))["images"]
+    return version.stdout, [image["poses"] for image in images]
+
+
+@pytest.mark.slow
+def test_opencv_4_and_5_find_the_same_poses(tmp_path, shared, blazepose, monkeypatch):
+    """The detector sees a pixel that differs by one: the regions of its people move by up to 23 px."""
+    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    photos = sorted((shared / "data" / "photos").glob("*.jpg"))
+    version_4, expected = poses_of(sys.executable, tmp_path / "4", photos)
+    version_5, found = poses_of(OPENCV_5, tmp_path / "5", photos)
+    assert version_4.startswith("4.") and version_5.startswith("5.")
+    assert sum(map(len, expected)) > 10 and found == expected
