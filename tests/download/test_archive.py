@@ -245,6 +245,33 @@ def test_a_tar_header_of_a_gigabyte_is_not_read(tmp_path):
         unpack_archive(tmp_path / "x.tar", "tar", tmp_path.joinpath)
 
 
+def test_headers_alone_are_a_bomb_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_module, "SMALL_BYTES", 1 << 20)
+    monkeypatch.setattr(archive_module, "MAX_MEMBERS", 99)
+    comment = tarfile.TarInfo("pax")
+    comment.type = tarfile.XHDTYPE
+    text = b"%d comment=%s\n" % (1 << 19, b"x" * ((1 << 19) - len("524288 comment=\n")))
+    archive = tar_of(
+        tmp_path / "x.tgz",
+        *(each for name in "abcdefghi" for each in ((comment, text), (name, b""))),
+    )
+    assert archive.stat().st_size < 1 << 17
+    with pytest.raises(ArchiveError, match="beyond the limit for its size"):
+        unpack_archive(archive, "gztar", lambda name: None)
+
+
+@pytest.mark.parametrize("only", ["", "net.bin"])
+def test_folders_are_counted_too(tmp_path, monkeypatch, only):
+    folder = tarfile.TarInfo("folder")
+    folder.type = tarfile.DIRTYPE
+    archive = tar_of(tmp_path / "x.tgz", *[(folder, b"")] * 201, ("net.bin", b"a"))
+    read = archive_module.open_members
+    assert [name for name, *_ in read(archive, "gztar", only=only)] == ["net.bin"]
+    monkeypatch.setattr(archive_module, "_MAX_HEADERS", 200)
+    with pytest.raises(ArchiveError, match="contains more than 200 files and folders"):
+        list(read(archive, "gztar", only=only))
+
+
 def test_a_member_that_claims_to_lie_beyond_everything_is_not_looked_for(tmp_path):
     huge = tarfile.TarInfo("huge")
     huge.size = 1 << 60

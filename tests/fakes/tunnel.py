@@ -12,6 +12,7 @@ class Tunnel:
     def __init__(self, port: int) -> None:
         self._port = port
         self.asked: list[str] = []
+        self.dead: set[str] = set()  # hosts that nobody reaches
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://localhost:{self._listener.getsockname()[1]}"
 
@@ -31,7 +32,11 @@ class Tunnel:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        self.asked.append(self._read_target(client))
+        target = self._read_target(client)
+        self.asked.append(target)
+        if target.rpartition(":")[0] in self.dead:
+            client.close()
+            return
         server = socket.create_connection(("127.0.0.1", self._port))
         client.sendall(self._established)
         threading.Thread(target=_pass_on, args=(server, client), daemon=True).start()

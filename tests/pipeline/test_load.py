@@ -18,6 +18,7 @@ from posezoo.events import WarningIssued
 from posezoo.pipeline import load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import open_context
+from posezoo.registry import open_registry
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.stage_context import Context
 from posezoo.runtime.runtime_config import LoadOptions
@@ -153,6 +154,24 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
     assert warned.startswith(
         f"{OUT_OF_REACH} cannot be downloaded now, so {DEFAULT_DETECTOR} finds the people: "
     )
+
+
+DECLARE_ANOTHER_DETECTOR = [
+    spec
+    for spec in open_registry().select(None).models
+    if spec.people is not None and spec.people.photo != DEFAULT_DETECTOR
+]
+
+
+def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_another(npm_context):
+    named = {spec.people.photo for spec in DECLARE_ANOTHER_DETECTOR}
+    assert named == {"rtmdet-nano", "yolox-tiny-coco"}
+    for spec in DECLARE_ANOTHER_DETECTOR:
+        events: list[object] = []
+        loader, irs = load.Loader(npm_context, listener=events.append)._get_detector(spec)
+        assert [*irs] == [loader.context.settings.detector] == [DEFAULT_DETECTOR], spec.name
+        warned = [event.message for event in events if isinstance(event, WarningIssued)]
+        assert any(f"{spec.people.photo} cannot be downloaded now" in each for each in warned)
 
 
 def test_a_detector_that_the_user_named_is_not_replaced(npm_context):

@@ -27,6 +27,8 @@ from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 
 # The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
 MAX_MEMBERS = 20_000
+# Also those that are skipped: folders, and the other members of a package.
+_MAX_HEADERS = 10 * MAX_MEMBERS
 MAX_BYTES = 4 << 30
 # Weights and graphs become at most ten times smaller; contents of SMALL_BYTES may have any ratio.
 MAX_RATIO = 100
@@ -34,8 +36,9 @@ SMALL_BYTES = 64 << 20
 # The script of a .data file; MediaPipe's has 8 KB.
 _MAX_INDEX = 16 << 20
 _NOT_REGULAR = "is a link or a device, not a regular file"
-# The extended header of a tar states its own length, and is read in one piece.
-_MAX_READ = 64 << 20
+# The extended header of a tar states its own length, and is read in one piece; that of a long name
+# has less than 10 KiB.
+_MAX_READ = CHUNK
 
 
 def unpack_archive(
@@ -195,8 +198,10 @@ def _open_tar_members(
         gzip.open(path) if format == "gztar" else open(path, "rb") as packed,
         tarfile.open(fileobj=_BoundedStream(path, label, packed), mode="r:") as archive,  # type: ignore[call-overload]
     ):
-        for member in archive:
+        for number, member in enumerate(archive):
             archive.members = []  # else it would keep all headers in memory
+            if number == _MAX_HEADERS:
+                raise ArchiveError(f"{label}: contains more than {number} files and folders")
             if member.isdir():
                 continue
             content = archive.extractfile(member) if member.isreg() else None
@@ -296,17 +301,21 @@ class _BoundedStream:
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_READ:
             raise ArchiveError(f"{self._name}: has a header of {size} bytes, more than {_MAX_READ}")
+        self._refuse_beyond_limit(self.tell())
         return self._stream.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        if not 0 <= offset <= self._limit + (MAX_MEMBERS << 10):
-            raise ArchiveError(
-                f"{self._name}: has a member at byte {offset}, beyond the limit for its size"
-            )
+        self._refuse_beyond_limit(offset)
         return self._stream.seek(offset, whence)
 
     def tell(self) -> int:
         return self._stream.tell()
+
+    def _refuse_beyond_limit(self, offset: int) -> None:
+        if not 0 <= offset <= self._limit + (MAX_MEMBERS << 10):
+            raise ArchiveError(
+                f"{self._name}: has a member at byte {offset}, beyond the limit for its size"
+            )
 
 
 @contextmanager

@@ -285,7 +285,8 @@ def send_request(
 def _is_named(url: str, download_options: DownloadOptions) -> bool:
     """Whether the user named the host of a URL."""
     named = (*download_options.named_urls, *download_options.mirrors)
-    return _host(url) in map(_host, named)
+    host = _host(url)  # of a folder and of an invalid URL, it is empty
+    return host != "" and host in map(_host, named)
 
 
 def _find_proxies(url: str, download_options: DownloadOptions) -> dict[str, str]:

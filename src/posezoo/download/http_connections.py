@@ -154,7 +154,7 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
     except urllib3.exceptions.HTTPError as error:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both
-        raise SourceError(f"the request failed: {redact_secrets(str(error))}") from error
+        raise SourceError(f"the request failed: {redact_secrets(str(error))[:400]}") from error
 
 
 def _refusal_of_proxy(error: requests.exceptions.ProxyError) -> SourceError:

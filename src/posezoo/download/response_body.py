@@ -11,7 +11,7 @@ from itertools import chain
 import requests
 
 from posezoo.download.http_connections import ATTEMPTS_AT_SILENCE, TIMERS, translate_errors
-from posezoo.errors import SizeError, SourceError
+from posezoo.errors import SizeError, SourceError, sanitize
 from posezoo.spec.model import SourceFile
 from posezoo.workers.retries import TransientSourceError
 
@@ -127,7 +127,7 @@ def decode_body(
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise SourceError(
-            f"sends the file with Content-Encoding {encoding!r}, which was not requested"
+            f"sends the file with Content-Encoding {sanitize(encoding)}, which was not requested"
         )
     first = next(pieces, b"")
     if _is_the_file(first, response, file):

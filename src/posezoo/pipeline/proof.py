@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from posezoo.coco import CocoDataset
 from posezoo.download import provenance_json
 from posezoo.download.source_check import BAD_STATES, check_sources
 from posezoo.draft.missing_pins import write_missing_pins
+from posezoo.errors import ConversionError, PosezooError
 from posezoo.evaluation.evaluation_protocol import create_accuracy_measurement
 from posezoo.evaluation.evaluation_report import EvaluationReport
 from posezoo.events import Listener, WarningIssued
@@ -75,7 +77,18 @@ class Proving:
             write_atomically(path, f"{json.dumps(report, indent=2)}\n".encode())
         return report
 
-    def _made_from(self, spec: ModelSpec) -> list[str]:
+    def list_reports(self) -> dict[str, dict[str, Any]]:
+        """The reports of all runs, by model, but for those of another posezoo or model.yml."""
+        reports = {}
+        for path in sorted(self.folder.glob("*.json")):
+            report = read_json(path)
+            with suppress(PosezooError):  # it may be no model any more
+                made_from = self._made_from(self.context.registry.find(path.stem))
+                if report.get("made_from", [])[:2] == made_from[:2]:
+                    reports[path.stem] = report
+        return reports
+
+    def _made_from(self, spec: Model) -> list[str]:
         dataset = "" if self.dataset is None else self.dataset.name
         return [version(), compute_digest(spec.path).value, dataset]
 
@@ -87,8 +100,10 @@ class Proving:
         for text in bad:
             listener(WarningIssued(f"{spec.full_name}: a source fails: {text}"))
         converted = get(resolve_model(spec, spec.precisions, context), context, listener=listener)
-        measurements = count_complexity(converted.resolved)
-        record_measurements(spec, measurements)
+        try:
+            record_measurements(spec, count_complexity(converted.resolved))
+        except ConversionError as error:  # its sizes are dynamic
+            listener(WarningIssued(f"{spec.full_name}: not counted: {error.problem}"))
         return {
             "sources": len(sources),
             "bad_sources": bad,

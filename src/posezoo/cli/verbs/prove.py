@@ -37,8 +37,8 @@ FLAGS = (
     *DATASET_FLAGS,
     Flag(
         "--output DIR",
-        "folder of the reports, pictures and README.md; models with a report are not proven again"
-        " (default: proof)",
+        "folder of the reports, pictures and README.md of all runs; models with a report are not"
+        " proven again (default: proof)",
         default=Path("proof"),
     ),
     Flag("--fresh", "prove all models again; ignore the reports of earlier runs"),
@@ -70,9 +70,11 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return report.print(args.format)
     page = args.output / "README.md"
-    reports = {name: answer.facts for name, answer in report.answers}
     failures = {failure["name"]: failure["reason"] for failure in report.failures}
+    reports = proving.list_reports()
+    for name in failures.keys() & reports.keys():
+        del reports[name]
     args.output.mkdir(parents=True, exist_ok=True)
     write_atomically(page, render_table(reports, failures).encode())
-    has_bad_source = any(each["bad_sources"] for each in reports.values())
+    has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
     return max(report.print(args.format), int(has_bad_source))

@@ -1,0 +1,53 @@
+"""With any one of its hosts dead, a model that has another source is downloaded from there."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.publishers import host_of, publishers_of
+from posezoo.registry import open_registry
+from posezoo.spec.model import ModelSpec
+
+MODELS = open_registry().select(None).models
+
+
+def hosts_of(spec: ModelSpec) -> list[set[str]]:
+    """The hosts of each file."""
+    return [{host_of(source) for source in file.sources} for file in spec.files]
+
+
+SEVERAL = [spec for spec in MODELS if all(len(hosts) > 1 for hosts in hosts_of(spec))]
+
+
+def test_no_model_has_a_second_host_for_a_part_of_its_files():
+    for spec in MODELS:
+        assert spec in SEVERAL or all(len(hosts) == 1 for hosts in hosts_of(spec)), spec.name
+
+
+def test_the_models_with_a_second_host_are_these():
+    """Whoever finds another host of a model adds it here."""
+    families = ("higher-hrnet-", "human-pose-estimation-3d-", "pose-detection-", "pose-landmark-",
+                "rtmo-", "rtmpose-", "rtmw-", "single-human-pose-")  # fmt: skip
+    assert [spec for spec in MODELS if spec.name.startswith(families)] == SEVERAL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", SEVERAL, ids=lambda spec: spec.full_name)
+def test_any_one_host_of_a_model_may_be_dead(spec, tmp_path, monkeypatch):
+    (hosts,) = hosts_of(spec)
+    with publishers_of(tmp_path, hosts, monkeypatch) as world:
+        world.publish(spec, {file.name: f"weights of {spec.name}".encode() for file in spec.files})
+        options = ("--trust_on_first_use", "--lock", tmp_path / "posezoo.lock")
+        for host in hosts:
+            world.tunnel.dead = {host}
+            place = tmp_path / "out" / host
+            caches = ("--cache_dir", tmp_path / "cache" / host)
+            ended = world.run("download", spec.full_name, "-o", place, *options, *caches)
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            (written,) = place.rglob(spec.files[0].name)
+            assert written.stat().st_size > 0
+            (tmp_path / "posezoo.lock").unlink(missing_ok=True)
+        world.tunnel.dead = hosts
+        ended = world.run("download", spec.full_name, "-o", tmp_path / "none", *options)
+        assert ended.returncode == 1, ended.stdout
+        assert "every source failed: " in ended.stderr
