@@ -49,6 +49,7 @@ posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/ho
 posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 posezoo run mine.pth --input me.jpg
 posezoo run yolo11n-pose.onnx --input me.jpg
+posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
 #: The suffixes of checkpoints, to tell a missing file from the name of a model.
@@ -57,8 +58,8 @@ CHECKPOINTS = (".pth", ".pt", ".safetensors", ".params")
 FLAGS = (
     Flag(
         "model MODEL|XML|FILE",
-        "the name of a model, the .xml of an IR, an .onnx that Ultralytics exported, or a "
-        "checkpoint of one of posezoo's networks "
+        "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's "
+        "networks "
         f"(default: {DEFAULT_MODEL}; {SECOND_MODEL}, if that cannot be downloaded)",
         nargs="?",
     ),
@@ -79,6 +80,12 @@ FLAGS = (
         flags.whole_number(1),
     ),
     "precision checkpoint",
+    Flag(
+        "--as MODEL",
+        "for an .xml or .onnx that does not say so itself: prepare its images, and decode its "
+        "outputs, as those of this model's original",
+        dest="like",
+    ),
     Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
@@ -167,6 +174,8 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     if args.checkpoint is not None and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
+    if args.like and Path(args.model or "").suffix.lower() not in (".xml", ".onnx"):
+        args.parser.error("--as requires an .xml or .onnx")
 
 
 def _load(
@@ -247,7 +256,8 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     path = Path(text)
     suffix = path.suffix.lower()
     if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
-        return ChosenModel(xml=path)
+        like = flags.require_single_model(context.registry, args.like) if args.like else None
+        return ChosenModel(xml=path, like=like)
     if suffix in CHECKPOINTS and os.path.isfile(text):
         return _choose_checkpoint(args, path, None, context)
     try:
