@@ -439,6 +439,28 @@ def explain_no_people(
     return f"{problem}; try {', or '.join(advice)}"
 
 
+def advise_for_groups(model: Model, context: Context) -> str:
+    """Which model finds more of several people, if measured APs say so; else empty."""
+    from posezoo.facts.comparison import MeasurementSelection, compare_models
+    from posezoo.facts.model_facts import describe_model
+
+    registry = context.registry
+    compared_names = [
+        name for name in (model.full_name, FALLBACK_MODEL) if name in registry.entries
+    ]
+    models = [describe_model(registry.find(name), registry) for name in compared_names]
+    compared = compare_models(models, (), context.layout, MeasurementSelection())
+    aps = [row.values["AP"] for row in compared.rows]
+    match aps:
+        case [own, other] if own and other and own.interval and own.interval[1] < other.number:
+            return (
+                f"does it miss people? On photos of several, {FALLBACK_MODEL} has AP"
+                f" {other.number:.3f}, and {model.full_name} {own.number:.3f}: posezoo run"
+                f" {FALLBACK_MODEL}"
+            )
+    return ""
+
+
 def default_runtime(settings: Settings) -> RuntimeConfig:
     """The device and precision of the settings, and the folder for networks compiled for the
     CPU.

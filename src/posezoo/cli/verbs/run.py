@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     input.
     """
     from posezoo.images import SAMPLE_PHOTOS
-    from posezoo.pipeline.load import Loader, explain_no_people
+    from posezoo.pipeline.load import Loader, advise_for_groups, explain_no_people
     from posezoo.settings import user_folder
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_rate import StepTimer
@@ -165,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
         names = args.input or ()
         reason = explain_no_people(estimator, context, args.min_person_score, names)
         lines.append(f"hint        {reason}")
+    elif runner.images and (advice := advise_for_groups(estimator.model, context)):
+        lines.append(f"hint        {advice}")
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by is not None:
         raise runner.ended_by
