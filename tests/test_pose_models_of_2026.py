@@ -12,6 +12,7 @@ import pytest
 from fakes.published_models import MEAN, SCALE, Place, place_of
 from fakes.rtmo import rtmdet_onnx, rtmo_onnx, yolox_onnx
 from fakes.rtmpose import RTMPose, drawn_scene, rtmpose_onnx
+from fakes.yolox_networks import YOLOX, generate_onnx
 from posezoo import load
 from posezoo.pose.keypoints import to_pixel_indices
 from posezoo.registry import open_registry
@@ -33,6 +34,24 @@ def test_our_rtmpose_has_the_published_number_of_parameters(shape):
         spec.published.mparams for spec in open_registry().select(["rtmpose-*", "dwpose-l"]).models
     }
     assert PUBLISHED[shape] in declared
+
+
+#: Millions of parameters as Megvii's table states them; n is nano, t is tiny.
+YOLOX_PARAMETERS = {"n": 0.91, "t": 5.06, "s": 9.0, "m": 25.3, "l": 54.2}
+
+
+@pytest.mark.parametrize("size", YOLOX_PARAMETERS)
+def test_our_yolox_has_the_published_number_of_parameters(size):
+    network = YOLOX(size, 416, [])
+    millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    assert millions == pytest.approx(YOLOX_PARAMETERS[size], rel=0.005)
+
+
+@pytest.mark.slow
+def test_our_rtmo_is_as_large_as_the_published_file(tmp_path):
+    """RTMO-s; its layers decide how long it takes, and the values of its weights do not."""
+    onnx = generate_onnx(tmp_path, "rtmo-s", 640, [(0.1, 0.1, 0.3, 0.8)])
+    assert len(onnx) == pytest.approx(39_617_685, rel=0.002)
 
 
 @pytest.fixture(scope="module")

@@ -86,10 +86,35 @@ def of_summary(page: str) -> Pairs:
 
 
 def of_list() -> Pairs:
-    registry = open_registry()
     for model in json.loads(posezoo("list", "--format", "json").stdout):
-        facts = describe_model(registry.find(model["name"]), registry)
-        yield facts.name, model["download_bytes"], facts.download_bytes
+        row = ROWS[model["name"]]
+        yield row.model, model["download_bytes"], value(row, "transfer_bytes")
+
+
+def of_info() -> Pairs:
+    for model in json.loads(posezoo("info", "--all", "--format", "json").stdout):
+        row = ROWS[model["name"]]
+        yield row.model, model["download_bytes"], value(row, "transfer_bytes")
+        figures = model["figures"]
+        for key in COLUMNS.keys() - {"size_bytes"} if figures else ():
+            yield row.model, number(figures[key]), value(row, key)
+            yield row.model, figures["precision"], row.precision.value
+
+
+def of_cards() -> Pairs:
+    for card in (ROOT / "models").glob("*/*/README.md"):
+        row = ROWS[card.parent.name]
+        text = card.read_text("utf-8")
+        for size, precision, people in re.findall(
+            r"^\| Download \| (.* MB) in ([A-Z0-9-]*)(?:, with )?(.*) \|$", text, re.MULTILINE
+        ):
+            yield row.model, size, format_megabytes(value(row, "transfer_bytes"))
+            yield row.model, precision, row.precision.value
+            yield row.model, people or "the model", row.people_from
+        ap = row.values["AP"]
+        measured = text.partition("## Measured Accuracy")[2].partition("## ")[0]
+        if ap:
+            assert format_ap(ap.number, ap.interval) in measured
 
 
 def of_index() -> Pairs:
@@ -114,6 +139,8 @@ PLACES = {
     "list": of_list,
     "README": lambda: of_summary("README.md"),
     "index": of_index,
+    "info": of_info,
+    "cards": of_cards,
 }
 
 

@@ -216,9 +216,18 @@ class MissingPackageError(PosezooError):
         state = "not installed"
         if reason:
             state = f"installed but does not load: {reason}"
-        super().__init__(f"{package} is {state}", hint=install_command(extra))
+        hint = memory_hint(reason) or install_command(extra)
+        super().__init__(f"{package} is {state}", hint=hint)
         self.package = package
         self.extra = extra
+
+
+def memory_hint(reason: object) -> str:
+    """What to do if there was too little memory; empty for an error of another reason."""
+    signs = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
+    if isinstance(reason, MemoryError) or any(sign in str(reason) for sign in signs):
+        return "there is too little memory: close other programs, or raise ulimit -v"
+    return ""
 
 
 def install_command(extra: str) -> str:

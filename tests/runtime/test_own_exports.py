@@ -205,6 +205,81 @@ def test_an_onnx_that_cannot_be_run_is_refused_with_the_reason(tmp_path, content
     assert "Traceback" not in ended.stderr and "\x1b" not in ended.stderr
 
 
+def write_simcc(path):
+    """An ONNX file with the outputs of RTMPose, whose scores are the first channel of the pixel in the middle."""
+    nodes = [
+        onnx.helper.make_node("Slice", ["input", "start", "stop", "axes"], ["pixel"]),
+        onnx.helper.make_node("Reshape", ["pixel", "one"], ["value"]),
+        onnx.helper.make_node("Mul", ["value", "across"], ["simcc_x"]),
+        onnx.helper.make_node("Mul", ["value", "down"], ["simcc_y"]),
+    ]
+    across, down = np.zeros((1, 12, 384), np.float32), np.zeros((1, 12, 512), np.float32)
+    across[..., 192] = down[..., 256] = 1
+    constants = {
+        "start": np.array([0, 128, 96]),
+        "stop": np.array([1, 129, 97]),
+        "axes": np.array([1, 2, 3]),
+        "one": np.array([1, 1, 1]),
+        "across": across,
+        "down": down,
+    }
+    info = onnx.helper.make_tensor_value_info
+    kind = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        nodes,
+        "own",
+        [info("input", kind, (1, 3, 256, 192))],
+        [info("simcc_x", kind, across.shape), info("simcc_y", kind, down.shape)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opset = [onnx.helper.make_opsetid("", 13)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path, suffix):
+    """RTMPose of one's own, with 12 keypoints: it takes RGB, less the mean, divided by the scale."""
+    own = write_simcc(tmp_path / "own.onnx")
+    if suffix == ".xml":
+        ov.save_model(ov.convert_model(own), tmp_path / "own.xml", compress_to_fp16=False)
+        own = tmp_path / "own.xml"
+    cv2.imwrite(str(tmp_path / "scene.png"), np.full((256, 192, 3), (10, 90, 200), np.uint8))  # BGR
+    command = ("run", own, "--input", tmp_path / "scene.png", "--output", tmp_path / "results")
+    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
+    asked = "does not say how images are prepared for it"
+    assert asked in ended.stderr and "--as rtmpose-" in ended.stderr
+    assert ended.returncode == (suffix == ".onnx")
+    ended = run_posezoo(*command, "--as", "rtmpose-m", POSEZOO_DETECTOR="none")
+    assert ended.returncode == 0 and asked not in ended.stderr, ended.stderr
+    summary = json.loads((tmp_path / "results" / "poses.json").read_text("utf-8"))
+    (pose,) = summary["images"][0]["poses"]
+    scores = [keypoint["score"] for keypoint in pose["keypoints"]]
+    assert scores == pytest.approx([(200 - 123.675) / 58.395] * 12, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--as", "rtmo-s"), "rtmo needs boxes"),
+        (("--as", "rtmpos"), "no model is called 'rtmpos'"),
+        (("--as", "nanodet-g"), "nanodet needs"),
+    ],
+)
+def test_a_model_that_an_export_is_not_like_is_refused(tmp_path, words, reason):
+    own = write_simcc(tmp_path / "own.onnx")
+    ended = run_posezoo("run", own, *words, "--output", tmp_path / "results")
+    assert ended.returncode == 1 and reason in ended.stderr, ended.stderr
+
+
+def test_an_export_that_states_its_preprocessing_is_like_no_other(tmp_path):
+    own = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
+    ended = run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
+    assert ended.returncode == 1 and "says itself how images are prepared" in ended.stderr
+    ended = run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m")
+    assert ended.returncode == 2 and "--as requires an .xml or .onnx" in ended.stderr
+
+
 def test_metadata_of_another_model_in_the_folder_of_an_onnx_says_nothing(tmp_path):
     onnx_file = write_onnx(tmp_path / "own.onnx", columns())
     (tmp_path / "metadata.yaml").write_text("author: Ultralytics\n", "utf-8")

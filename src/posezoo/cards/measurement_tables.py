@@ -11,6 +11,7 @@ from posezoo.cards.markdown import escape, format_code, render_compact_table
 from posezoo.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
 from posezoo.facts.labels import (
     describe_settings,
+    format_ap,
     format_figure,
     format_pairs,
     format_percent,
@@ -175,13 +176,13 @@ def render_measurement_sections(facts: ModelFacts) -> Iterator[str]:
 def _figure(measurement: Measurement, metric: str) -> str:
     if metric not in measurement.figures:
         return ""
+    number = measurement.figures[metric]
+    if metric == "AP":
+        return format_ap(number, measurement.intervals.get(metric))
     to = ""
     if metric == "throughput_min_fps":
         to = f" to {_figure(measurement, 'throughput_max_fps')}"
-    if metric == "AP" and metric in measurement.intervals:
-        low, high = measurement.intervals[metric]
-        to = f" ({format_figure(low)} to {format_figure(high)})"
-    return format_figure(measurement.figures[metric]) + to
+    return format_figure(number) + to
 
 
 def format_costs(measurement: Measurement) -> dict[str, str]:

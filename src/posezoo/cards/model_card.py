@@ -299,6 +299,15 @@ def _use_case(facts: ModelFacts) -> Iterator[str]:
         yield f"It is a part of {_link_to_model(facts, folder, model.composite)}."
 
 
+def _describe_download(facts: ModelFacts) -> str:
+    """What ``posezoo run`` transfers: a part of the files, or more for a detector or a package."""
+    size = facts.download_bytes
+    if size in (None, facts.size_bytes):
+        return ""
+    detector = f", with {facts.detector.name}" if facts.detector is not None else ""
+    return f"{format_megabytes(size)} in {facts.usual_precision}{detector}"
+
+
 def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
     if facts.layout is not None:
         return format_code(name)
@@ -323,6 +332,7 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
         ("Network", ", ".join(_own_definitions(parts))),
         ("IR precisions", ", ".join(facts.precisions)),
         ("Published files", files),
+        ("Download", _describe_download(facts)),
         ("Revision", ", ".join(revisions)),
     ]
     yield "## Specification"

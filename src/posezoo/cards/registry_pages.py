@@ -187,8 +187,6 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
 
 def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple[str, ...]:
     model = facts.model
-    # In the precision of the AP beside it, as everywhere where models are compared.
-    download = facts.transfer_bytes(compared.precision if compared else facts.usual_precision)
     name = _link(facts)
     if model.deprecated is not None:
         name = Markdown(f"{name} (deprecated)")
@@ -201,7 +199,7 @@ def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple
     }
     return (
         Markdown(f"↳ {name}") if facts.composite else name,
-        format_megabytes(download),
+        format_megabytes(facts.download_bytes),
         Markdown(", ".join(sorted(licenses))),
         _measured_accuracy(compared),
     )

@@ -56,7 +56,9 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterat
         return
     run = format_shortest_command(facts, precision)
     yield "Run it on two sample photos, or on a photo of your own:"
-    yield format_code_block("sh", [run, _command(facts, f"run {facts.name} --input {PHOTO}")])
+    yield format_code_block(
+        "sh", [run, format_shortest_command(facts, precision, f" --input {PHOTO}")]
+    )
     people = declared_people(model)
     if people is not None:
         yield from _describe_people(facts, people, linked=linked)
@@ -175,11 +177,14 @@ def render_performance_hint(facts: ModelFacts) -> Iterator[str]:
         yield format_code_block("sh", [_command(facts, f"benchmark {facts.name}{size}")])
 
 
-def format_shortest_command(facts: ModelFacts, precision: Precision) -> str:
-    """The command that runs a model on the sample photos; that gets its IR if it has no decoder."""
+def format_shortest_command(facts: ModelFacts, precision: Precision, inputs: str = "") -> str:
+    """The command that runs a model, by default on the sample photos; that gets its IR if it has no
+    decoder.
+    """
     if facts.model.decoder is None:
         return _command(facts, f"get {facts.name} --precisions {precision}")
-    return _command(facts, f"run {facts.name}")
+    selected = "" if precision is Precision.FP16 else f" --precision {precision}"
+    return _command(facts, f"run {facts.name}{selected}{inputs}")
 
 
 def finds_keypoints(facts: ModelFacts) -> bool:

@@ -665,7 +665,7 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
     model = registry.find(name)
     if isinstance(model, CompositeSpec):
         raise PosezooError(
-            f"{name}: is a composite, and a checkpoint belongs to one of its parts",
+            f"{name}: is a composite, and a file belongs to one of its parts",
             hint=f"name {' or '.join(model.stages)}",
         )
     return model

@@ -35,7 +35,7 @@ from posezoo.convert.reference_outputs import (
     find_missing_runtime,
     run_compiled,
 )
-from posezoo.errors import PosezooError, SelfCheckError
+from posezoo.errors import PosezooError, SelfCheckError, memory_hint
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import ModelSpec, Output, Precision
@@ -570,7 +570,8 @@ def _create_error(
     problem: str,
     hint: str = "nothing was published; self_check in model.yml can allow more, with a reason",
 ) -> SelfCheckError:
-    return SelfCheckError(f"{spec.full_name}: the {precision} IR {problem}", hint=hint)
+    problem = f"{spec.full_name}: the {precision} IR {problem}"
+    return SelfCheckError(problem, hint=memory_hint(problem) or hint)
 
 
 def _find_port_mismatch(names: tuple[str, ...], reference: ReferenceOutputs, compiled: Any) -> str:

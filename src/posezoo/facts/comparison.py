@@ -247,7 +247,8 @@ def compare_models(
     """
     subjects = []
     for facts in models:
-        for precision in precisions or _best_precision(facts, selection):
+        best = facts.best_precision(selection.select_of_pipeline(facts.model, "accuracy"))
+        for precision in precisions or filter(None, [best]):
             if all(_has_ir(part, precision, layout) for part in facts.parts):
                 subjects.append((facts, precision))
     speed_setting, speeds = _select_most_common_setting(
@@ -290,16 +291,6 @@ def compare_models(
     return ModelComparison(
         tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting
     )
-
-
-def _best_precision(facts: ModelFacts, selection: MeasurementSelection) -> list[Precision]:
-    """The precision with a measured AP, else the usual one; empty if there is none."""
-    measured = selection.select_of_pipeline(facts.model, "accuracy")
-    with_ap = {each.precision for each in measured if "AP" in each.figures}
-    for precision in (Precision.FP16, *Precision):
-        if precision in with_ap:
-            return [precision]
-    return [facts.usual_precision] if facts.usual_precision else []
 
 
 def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:

@@ -130,7 +130,7 @@ class ModelFacts:
 
     @property
     def download_bytes(self) -> int | None:
-        """The bytes that ``posezoo run`` transfers, in FP16 if there is one, with the detector."""
+        """The bytes that ``posezoo run`` transfers in the usual precision, with the detector."""
         return self.transfer_bytes(self.usual_precision)
 
     def transfer_bytes(self, precision: Precision | None) -> int | None:
@@ -148,9 +148,17 @@ class ModelFacts:
 
     @property
     def usual_precision(self) -> Precision | None:
-        """The default of ``posezoo run`` if the model has it, else its first precision."""
-        precisions = self.precisions
-        return Precision.FP16 if Precision.FP16 in precisions else next(iter(precisions), None)
+        """FP16 if the model has it, else its first precision; of a model that is published as
+        several IR, the one whose AP was measured.
+        """
+        is_ir = any(part.is_ir for part in self.parts)
+        return self.best_precision(measurements_of(self.model, "accuracy") if is_ir else ())
+
+    def best_precision(self, accuracies: Iterable[Measurement]) -> Precision | None:
+        """Of the precisions with a measured AP, or of all if none has one, FP16 or the first."""
+        with_ap = {each.precision for each in accuracies if "AP" in each.figures}
+        candidates = [each for each in Precision if each in with_ap] or self.precisions
+        return Precision.FP16 if Precision.FP16 in candidates else next(iter(candidates), None)
 
     @property
     def size_bytes(self) -> int | None:

@@ -22,13 +22,19 @@ PREFIX = ".posezoo-"
 # If folders cannot be locked (Windows, some network shares), a folder of this age counts as unused.
 ABANDONED_AFTER_S = 3600.0
 
+_OTHER_FOLDER = (
+    "choose a folder that can be written (--weights_dir, --cache_dir, --output); posezoo doctor"
+    " shows those in use"
+)
+
 #: What to do if something cannot be written, by the number of the system's error.
 WRITE_HINTS = {
     errno.ENOSPC: "free some space there, or choose another folder",
     errno.EDQUOT: "free some of your quota there, or choose another folder",
-    errno.EROFS: "choose a folder that can be written; posezoo doctor shows those in use",
-    errno.EACCES: "choose a folder that you may write; posezoo doctor shows those in use",
-    errno.EPERM: "choose a folder that you may write; posezoo doctor shows those in use",
+    errno.EROFS: _OTHER_FOLDER,
+    errno.EACCES: _OTHER_FOLDER,
+    errno.EPERM: _OTHER_FOLDER,
+    errno.ENOENT: _OTHER_FOLDER,
     errno.ENOTDIR: "move away the file that stands where a folder is needed",
     errno.EEXIST: "move away the file that stands where a folder is needed",
     errno.EISDIR: "move that folder away",

@@ -389,7 +389,7 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
         OutputError: the card cannot be written.
     """
     from posezoo.cards.card_refresh import refresh_card
-    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.facts.model_facts import ModelFacts, find_detector
 
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
     layout = (
@@ -399,7 +399,8 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     if is_in_store:
         for part in parts:  # another machine may have made its IR
             store_transfers.bring_irs(part, layout, ())
-    card = refresh_card(ModelFacts(model, parts, layout))
+    detector = find_detector(model, context.registry)
+    card = refresh_card(ModelFacts(model, parts, layout, detector))
     if not is_in_store:
         return card
     pictures = sorted(card.parent.glob("*.svg"))

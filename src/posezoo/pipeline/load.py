@@ -65,6 +65,7 @@ class ChosenModel:
     precision: Precision = Precision.FP16  # of the IR of a model
     xml: Path | None = None  # the IR; None for a model
     checkpoint: Path | None = None  # the user's own weights
+    like: ModelSpec | None = None  # a model that an IR is like, if its metadata say nothing
     #: Whether the IR of these weights do not take the place of the published model's.
     is_unnamed: bool = True
 
@@ -104,7 +105,7 @@ class Loader:
                 masks, but they are wanted.
         """
         if chosen.xml is not None:
-            return PreparedModel(self, xml=chosen.xml)
+            return PreparedModel(self, xml=chosen.xml, like=chosen.like)
         model = chosen.model
         if model is None:
             return self._prepare_default(chosen.precision)
@@ -195,6 +196,7 @@ class PreparedModel:
     model: Model | None = None
     irs: Mapping[str, Path] = field(default_factory=dict)  # also of the detector; empty for an IR
     xml: Path | None = None
+    like: ModelSpec | None = None  # as in ``ChosenModel``
 
     def compile(self, options: LoadOptions | None = None) -> Estimator:
         """Compile it and its detector; None for the device of the settings.
@@ -220,6 +222,7 @@ class PreparedModel:
                 named_detector=loader.named_detector,
                 is_video=loader.is_video,
                 listener=loader.listener,
+                like=self.like,
             )
 
 
@@ -357,6 +360,7 @@ def compile_ir_estimator(
     named_detector: str | None = None,
     is_video: bool = False,
     listener: Listener = ignore_event,
+    like: ModelSpec | None = None,
 ) -> Estimator:
     """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
     missing.
@@ -368,18 +372,29 @@ def compile_ir_estimator(
         named_detector: the detector that the user named for this IR, which must be one that needs a
             detector.
         is_video: as for ``select_detector``.
+        like: as in ``ChosenModel``.
 
     Raises:
         InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or it
             finds people itself although a detector is named.
         FetchError: a file of the detector cannot be downloaded.
     """
-    from posezoo.runtime.decoder_matching import AGPL
+    from posezoo.runtime.decoder_matching import AGPL, find_similar, original_preprocessing
+    from posezoo.runtime.graph import Graph, Preprocessing
     from posezoo.runtime.loading import load_ir
     from posezoo.runtime.runtime_config import LoadOptions
 
     options = options or LoadOptions(default_runtime(context.settings))
-    estimator = load_ir(xml, decoder, options)
+    graph = Graph(xml)
+    estimator = load_ir(graph, decoder, options, like)
+    similar = find_similar(graph, estimator.decoder) if like is None else None
+    if similar is not None and original_preprocessing(similar) != Preprocessing():
+        listener(
+            WarningIssued(
+                f"{xml}: does not say how images are prepared for it, so it gets them unchanged: "
+                f"is it like {similar.name}? Run with --as {similar.name}"
+            )
+        )
     require_detector_used(named_detector, estimator.model, estimator.decoder)
     if estimator.model.license.spdx == AGPL:
         listener(
@@ -477,8 +492,30 @@ def describe_assumed_skeleton(model: Model, found: Iterable[Skeleton]) -> str:
         count = len(skeleton.keypoints)
         if skeleton.name.startswith(UNKNOWN):
             return f"the {count} keypoints are numbered, and drawn as points"
-        if not model.skeleton and skeleton.name not in ("box", "coco-17"):
+        if not model.skeleton and skeleton.name not in ("box", "class", "coco-17"):
             return f"{count} keypoints are taken for {skeleton.name}"
+    return ""
+
+
+def advise_for_groups(model: Model, context: Context) -> str:
+    """Which model finds more of several people, if measured APs say so; else empty."""
+    from posezoo.facts.comparison import MeasurementSelection, compare_models
+    from posezoo.facts.model_facts import describe_model
+
+    registry = context.registry
+    compared_names = [
+        name for name in (model.full_name, FALLBACK_MODEL) if name in registry.entries
+    ]
+    models = [describe_model(registry.find(name), registry) for name in compared_names]
+    compared = compare_models(models, (), context.layout, MeasurementSelection())
+    aps = [row.values["AP"] for row in compared.rows]
+    match aps:
+        case [own, other] if own and other and own.interval and own.interval[1] < other.number:
+            return (
+                f"does it miss people? On photos of several, {FALLBACK_MODEL} has AP"
+                f" {other.number:.3f}, and {model.full_name} {own.number:.3f}: posezoo run"
+                f" {FALLBACK_MODEL}"
+            )
     return ""
 
 

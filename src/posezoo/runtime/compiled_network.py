@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, suggest
+from posezoo.errors import InferenceError, memory_hint, suggest
 from posezoo.ir.openvino_import import error_text, static_sizes
 from posezoo.runtime import compiled_model_cache
 from posezoo.runtime.graph import Graph, Shape, format_shape, port_name
@@ -175,11 +175,9 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
     try:
         compiled = graph.core.compile_model(graph.model, runtime.device, config)
     except (RuntimeError, MemoryError) as error:
-        hint = ""
-        if isinstance(error, MemoryError) or "bad_alloc" in str(error):
-            hint = "there is too little memory: close other programs, or raise ulimit -v"
         raise InferenceError(
-            f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}", hint=hint
+            f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}",
+            hint=memory_hint(error),
         ) from error
     if path is not None:
         compiled_model_cache.store_compiled(compiled, path)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.pose.decoder_type import DecoderType, channel_count
 from posezoo.pose.decoders import DECODERS, find_decoder, recognize_decoder
+from posezoo.registry import open_registry
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape, is_named_onnx
 from posezoo.spec.model import (
     ColorOrder,
@@ -82,7 +83,9 @@ def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
     )
 
 
-def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
+def describe_ir(
+    graph: Graph, decoder: str | None = None, like: ModelSpec | None = None
+) -> tuple[ModelSpec, Preprocessing]:
     """The specification that a model.yml would give for an IR, and the preprocessing that the IR
     needs.
 
@@ -90,12 +93,18 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         graph: the IR.
         decoder: the decoder for its outputs; None: the one that the IR's metadata names, or else
             the one that the outputs fit.
+        like: a model whose original takes such images and has such outputs, if the IR's metadata
+            say nothing; None: images are not changed.
 
     Raises:
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
-        InferenceError: there is no such decoder.
+        InferenceError: there is no such decoder, or nothing says how images are prepared.
     """
-    selected = _select_decoder(graph, decoder)
+    if like is not None:
+        selected, preprocessing = _as_of(like, graph)
+    else:
+        selected = _select_decoder(graph, decoder)
+        preprocessing = _read_preprocessing(graph, selected.name)
     spec = ModelSpec(
         name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
         family=Family.PUBLIC,
@@ -118,7 +127,49 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         Output(name, shape, role=roles.get(name, ""))
         for name, shape in graph.distinct_outputs.items()
     )
-    return replace(spec, outputs=tuple(outputs)), _read_preprocessing(graph)
+    return replace(spec, outputs=tuple(outputs)), preprocessing
+
+
+def states_preprocessing(graph: Graph) -> bool:
+    """Whether the IR's metadata say how images are prepared for it."""
+    names = ("embedded_processing", "reverse_input_channels", "mean_values", "scale_values")
+    in_model_info = (graph.read_rt_info("model_info", name) for name in names)
+    is_ours = graph.read_rt_info("posezoo", "model")
+    return bool(is_ours or graph.ultralytics or any(in_model_info))
+
+
+def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
+    """The first model of the zoo with this decoder and images of the same size, for an IR whose
+    metadata say nothing; None if there is none.
+    """
+    if states_preprocessing(graph):
+        return None
+    sizes = [graph.image_size(name, graph.image_layout(name)) for name in graph.inputs]
+    registry = open_registry()
+    for model in map(registry.find, registry.entries):
+        if not isinstance(model, ModelSpec) or not model.decoder or model.decoder.name != decoder:
+            continue
+        sides = model.inputs[0].sides
+        if sizes == [(sides["W"], sides["H"])]:
+            return model
+    return None
+
+
+def _as_of(like: ModelSpec, graph: Graph) -> tuple[Decoder, Preprocessing]:
+    """The decoder and the preprocessing of the original of a model."""
+    if states_preprocessing(graph):
+        raise InferenceError(
+            f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
+        )
+    if like.decoder is None:
+        raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
+    return like.decoder, original_preprocessing(like)
+
+
+def original_preprocessing(model: ModelSpec) -> Preprocessing:
+    """What the original of a model leaves to the caller."""
+    image = model.inputs[0]
+    return Preprocessing("", image.color is ColorOrder.RGB, image.mean, image.scale)
 
 
 def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
@@ -183,7 +234,7 @@ def _named_decoder(graph: Graph) -> Decoder | None:
     return None
 
 
-def _read_preprocessing(graph: Graph) -> Preprocessing:
+def _read_preprocessing(graph: Graph, decoder: str) -> Preprocessing:
     """The preprocessing from Open Model Zoo's ``model_info``, unless the IR does it itself, as ours
     do.
     """
@@ -194,7 +245,7 @@ def _read_preprocessing(graph: Graph) -> Preprocessing:
     if graph.read_rt_info("model_info", "embedded_processing") == "True":
         return Preprocessing()
     if is_named_onnx(graph.path):
-        return _read_onnx_preprocessing(graph)
+        return _read_onnx_preprocessing(graph, decoder)
     is_reversed = graph.read_rt_info("model_info", "reverse_input_channels").lower()
     return Preprocessing(
         reverse_input_channels=is_reversed in ("true", "yes"),
@@ -203,13 +254,17 @@ def _read_preprocessing(graph: Graph) -> Preprocessing:
     )
 
 
-def _read_onnx_preprocessing(graph: Graph) -> Preprocessing:
+def _read_onnx_preprocessing(graph: Graph, decoder: str) -> Preprocessing:
     """That of Ultralytics' exports, which is in its code; other files do not state theirs."""
     if graph.ultralytics:
         return Preprocessing(reverse_input_channels=True, scale=(255.0,))
+    similar = find_similar(graph, decoder)
+    hint = "posezoo new drafts a model.yml: state color, mean, scale and decoder there"
+    if similar is not None:
+        hint = f"is it like {similar.name}? run with --as {similar.name}; else {hint}"
     raise InferenceError(
-        f"{graph.path}: does not say how images are prepared for it",
-        hint="posezoo new drafts a model.yml: state color, mean, scale and decoder there",
+        f"{graph.path}: does not say how images are prepared for it: its outputs fit {decoder}",
+        hint=hint,
     )
 
 

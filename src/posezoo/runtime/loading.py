@@ -146,15 +146,21 @@ def load_detector(
     return load_estimator(model, irs, options)
 
 
-def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None = None) -> Estimator:
+def load_ir(
+    xml: Path | Graph,
+    decoder: str | None = None,
+    options: LoadOptions | None = None,
+    like: ModelSpec | None = None,
+) -> Estimator:
     """Compile an IR that has no model.yml.
 
     Args:
-        xml: the IR's .xml.
+        xml: the IR's .xml, or the graph that was read from it.
         decoder: a name of ``pose.decoders.DECODERS``; None: the one in the IR's metadata, which our
             converter and Open Model Zoo write, or else the one that its outputs fit.
         options: where and how it runs; its preprocessing overrides the preprocessing in the IR's
             metadata.
+        like: as for ``describe_ir``.
 
     Raises:
         DecoderError: the outputs do not fit this decoder, or any known one; the error names the
@@ -162,8 +168,8 @@ def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None =
         InferenceError: as for ``load_estimator``.
         MissingPackageError: OpenVINO is not installed.
     """
-    graph = Graph(xml)
-    model, preprocessing = describe_ir(graph, decoder)
+    graph = xml if isinstance(xml, Graph) else Graph(xml)
+    model, preprocessing = describe_ir(graph, decoder, like)
     return load_estimator(model, {model.name: graph}, options, preprocessing=preprocessing)
 
 

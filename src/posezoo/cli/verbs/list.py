@@ -14,7 +14,7 @@ With ``--format json``, the output is a list of objects; a composite comes befor
                                by spaces
     size_bytes   int | null    size of all published files; null if a publisher does not state a
                                size
-    download_bytes  int | null  what posezoo run transfers, in FP16 if there is one, with the
+    download_bytes  int | null  what posezoo run transfers in the precision of its AP, with the
                                 detector that finds the people: of a package the part that is
                                 needed, or all; null if a size is not stated
     revision     int           increases when the files change; 1 for a composite

@@ -51,6 +51,7 @@ posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/ho
 posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 posezoo run mine.pth --input me.jpg
 posezoo run yolo11n-pose.onnx --input me.jpg
+posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
 #: The suffixes of checkpoints, to tell a missing file from the name of a model.
@@ -59,8 +60,8 @@ CHECKPOINTS = (".pth", ".pt", ".safetensors", ".params")
 FLAGS = (
     Flag(
         "model MODEL|XML|FILE",
-        "the name of a model, the .xml of an IR, an .onnx that Ultralytics exported, or a "
-        "checkpoint of one of posezoo's networks "
+        "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's "
+        "networks "
         f"(default: {DEFAULT_MODEL}; {SECOND_MODEL}, if that cannot be downloaded)",
         nargs="?",
     ),
@@ -82,6 +83,12 @@ FLAGS = (
     ),
     "precision checkpoint skeleton",
     Flag(
+        "--as MODEL",
+        "for an .xml or .onnx that does not say so itself: prepare its images, and decode its "
+        "outputs, as those of this model's original",
+        dest="like",
+    ),
+    Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
@@ -95,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     input.
     """
     from posezoo.images import SAMPLE_PHOTOS
-    from posezoo.pipeline.load import Loader, describe_assumed_skeleton, explain_no_people
+    from posezoo.pipeline.load import Loader, describe_assumed_skeleton
     from posezoo.settings import user_folder
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_rate import StepTimer
@@ -158,19 +165,33 @@ def run(args: argparse.Namespace) -> int:
         if not precision:
             ran = f"{chosen.xml} (decoder {estimator.decoder})"
         lines = [*_summary_lines(summary, results, ran, estimator.finds_people)]
-    if runner.has_empty_result:
-        names = args.input or ()
-        reason = explain_no_people(estimator, context, args.min_person_score, names)
-        lines.append(f"hint        {reason}")
+    advice = _advise(args, estimator, runner, context)
+    if advice:
+        lines.append(f"hint        {advice}")
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by is not None:
         raise runner.ended_by
     return 1 if failures.rows else 0
 
 
+def _advise(
+    args: argparse.Namespace, estimator: Estimator, runner: InputRunner, context: Context
+) -> str:
+    """What to try if people may be missing; else empty."""
+    from posezoo.pipeline.load import advise_for_groups, explain_no_people
+
+    if runner.has_empty_result:
+        return explain_no_people(estimator, context, args.min_person_score, args.input or ())
+    if runner.images and estimator.finds_people:
+        return advise_for_groups(estimator.model, context)
+    return ""
+
+
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     if args.checkpoint is not None and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
+    if args.like and Path(args.model or "").suffix.lower() not in (".xml", ".onnx"):
+        args.parser.error("--as requires an .xml or .onnx")
 
 
 def _load(
@@ -252,7 +273,8 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     path = Path(text)
     suffix = path.suffix.lower()
     if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
-        return ChosenModel(xml=path)
+        like = flags.require_single_model(context.registry, args.like) if args.like else None
+        return ChosenModel(xml=path, like=like)
     if suffix in CHECKPOINTS and os.path.isfile(text):
         return _choose_checkpoint(args, path, None, context)
     try:
