@@ -33,7 +33,7 @@ chmod 755 "$place" "$place/bin/uv"
 
 hostile=(
   HOME="$home" XDG_CONFIG_HOME="$home/.config" TMPDIR="$place/tmp" PATH="$place/bin:$PATH"
-  PYTHONPATH="$checkout/src" PYTHONPYCACHEPREFIX="$place/bytecode" CI=true GITHUB_ACTIONS=true
+  PYTHONPATH="$checkout/src" CI=true GITHUB_ACTIONS=true
   GIT_DIR="$place/repository/.git" GIT_WORK_TREE="$place/repository" GIT_INDEX_FILE="$place/repository/.git/index"
   AWS_PROFILE=work DOCKER_CONFIG="$home/.docker" NETRC="$home/.netrc"
   HTTP_PROXY=http://127.0.0.1:9 HTTPS_PROXY=http://127.0.0.1:9 ALL_PROXY=socks5://127.0.0.1:9

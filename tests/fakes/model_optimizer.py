@@ -21,6 +21,9 @@ import pytest
 ENVIRONMENT = Path(__file__).resolve().parents[2] / "build" / "mo-env"
 MO = ENVIRONMENT / "bin" / "mo"
 
+#: What the command starts in the end, after two processes have seen whether it can be imported.
+PROGRAM = "openvino/tools/mo/main.py"
+
 #: What an earlier run made.
 KEPT = ENVIRONMENT.with_name("mo-runs")
 
@@ -56,8 +59,16 @@ def _run(source: Path, arguments: Sequence[str], folder: Path) -> None:
     home = folder / "home"
     (home / "intel").mkdir(parents=True)
     (home / "intel" / "openvino_telemetry").write_text("0")
+    (program,) = ENVIRONMENT.glob(f"lib/*/site-packages/{PROGRAM}")
+    command = [ENVIRONMENT / "bin" / "python", program]
     ended = subprocess.run(
-        [MO, f"--input_model={source}", *arguments, f"--output_dir={folder}", "--model_name=net"],
+        [
+            *command,
+            f"--input_model={source}",
+            *arguments,
+            f"--output_dir={folder}",
+            "--model_name=net",
+        ],
         env={**os.environ, "HOME": str(home), "PYTHONPATH": ""},
         capture_output=True,
         text=True,

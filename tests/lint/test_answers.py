@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.checkout import git
+from fakes.checkout import git, require_git
 from fakes.command import posezoo
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
@@ -240,6 +240,7 @@ def test_an_unknown_revision_is_named(zoo, revision):
 
 
 def test_a_missing_repository_is_named(tmp_path):
+    require_git()
     root = write_omz_zoo(tmp_path / "models")
     ended = posezoo(
         "verify",

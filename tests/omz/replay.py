@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from fakes.model_optimizer import KEPT
+from fakes.model_optimizer import KEPT, PROGRAM
 from fakes.server import Server
 from omz.projects import omz_projects
 from omz.replay_zoo import GeneratedZoo, find_declarations
@@ -163,7 +163,9 @@ class Zoos:
         version = next(self.mo_env.glob("lib/*/site-packages/openvino_dev-*"), folder).name
         programs = self.mo_env / "bin"
         script = _KEEPING_MO.format(
-            python=programs / "python", mo=programs / "mo", kept=KEPT / version
+            python=programs / "python",
+            mo=next(self.mo_env.glob(f"lib/*/site-packages/{PROGRAM}"), programs / "mo"),
+            kept=KEPT / version,
         )
         (folder / "mo").write_text(script)
         (folder / "mo").chmod(0o755)
