@@ -60,13 +60,8 @@ def load_estimator(
     decoder = _require_decoder(model)
     record = find_decoder(decoder.name)
     is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
-    has_masks = options.decoder_options.get("segmentation")
-    if is_decoded and (options.has_several_passes or has_masks):
-        raise InferenceError(
-            f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
-            " scales, and there are no masks",
-            hint="convert it without --decode",
-        )
+    if is_decoded:
+        _refuse_options_of_others(model, options)
     overrides = _decoder_overrides(record, options)
     if overrides.get("flip"):
         options = replace(options, flip=False)
@@ -88,6 +83,16 @@ def load_estimator(
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config))
+
+
+def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
+    """Refuse options that only an IR without its decoder can have."""
+    if options.has_several_passes or options.decoder_options.get("segmentation"):
+        raise InferenceError(
+            f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
+            " scales, and there are no masks",
+            hint="convert it without --decode",
+        )
 
 
 def _decoder_overrides(record: DecoderType, options: LoadOptions) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from posezoo.convert.protobuf_reader import (
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.region_configs import find_detector
 
 if TYPE_CHECKING:
@@ -85,7 +85,12 @@ def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) 
         return  # a later check reports the missing one
     others = [] if declared else own
     input_model.extract_subgraph([*others, *starts], ends or input_model.get_outputs())
-    for port, place in zip(declared, starts, strict=False):
+    _set_shapes(input_model, zip(declared, starts, strict=False))
+
+
+def _set_shapes(input_model: Any, placed: Iterable[tuple[Input, Any]]) -> None:
+    """Give places of a graph the sizes that inputs declare."""
+    for port, place in placed:
         shape = port.bounds or list(port.shape)
         if shape:
             input_model.set_partial_shape(place, import_openvino().PartialShape(shape))
