@@ -148,6 +148,11 @@ build/judges/.installed:
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS)
 	@touch $@
 
+# Beside the others, which would import torchvision: beside PyTorch for the CPU that fails, but for classifiers alone.
+build/network-judges/.installed:
+	$(PIP) install --no-deps --target build/network-judges torchvision==0.28.0 timm==1.0.31
+	@touch $@
+
 # BlazePose's publisher, which needs numpy 1 (1 GB). Newer versions have no mp.solutions.
 build/mediapipe-env/.installed:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
@@ -169,9 +174,9 @@ build/tfjs-judge/.installed:
 	@touch $@
 
 # The packages first: they fit each Python.
-JUDGES = build/judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed) \
+JUDGES = build/judges/.installed build/network-judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed) \
   build/mediapipe-env/.installed
-judges: $(JUDGES)  ## publishers' own programs, which tests compare with ours: rtmlib, transformers, rfdetr, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers
+judges: $(JUDGES)  ## publishers' own programs, which tests compare with ours: rtmlib, transformers, rfdetr, torchvision, timm, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

@@ -15,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-FOLDER = Path(__file__).resolve().parents[3] / "build" / "judges"
+FOLDER = Path(__file__).resolve().parents[3] / "build" / "network-judges"
 #: Operators that classifiers do not use, but torchvision registers their gradients when it is imported.
 OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
