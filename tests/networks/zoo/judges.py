@@ -15,7 +15,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-FOLDER = Path(__file__).resolve().parents[3] / "build" / "network-judges"
+BUILD = Path(__file__).resolve().parents[3] / "build"
+FOLDERS = [BUILD / "network-judges", BUILD / "judges"]
 #: Operators that classifiers do not use, but torchvision registers their gradients when it is imported.
 OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -34,11 +35,12 @@ def _declare_operators() -> object:
 
 
 def judge(module: str):
-    """A module of torchvision or timm; the test is skipped without them."""
-    if not FOLDER.is_dir():
-        pytest.skip("needs make judges")
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
+    """A module of torchvision, timm or transformers; the test is skipped without them."""
+    for folder in FOLDERS:
+        if not folder.is_dir():
+            pytest.skip("needs make judges")
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
     _declare_operators()
     return import_module(module)
 
