@@ -100,6 +100,8 @@ ONLY = {
     "--min_person_score": ("run", "demo"),
     "--detector": ("run", "demo", "evaluate"),
     "--allow_rollback": ("lock",),
+    "--skeleton": ("convert", "run", "evaluate"),
+    "--as": ("run",),
 }
 
 

@@ -102,9 +102,10 @@ def test_list_takes_no_step_that_it_does_not_show():
     run = count_run("list")
     assert not {*HEAVY, *NOT_FOR_LISTS} & run.modules
     assert read_twice(run) == set()
-    # Reading model.yml takes 116 of the functions, in 12 files.
-    assert run.functions <= 265
-    assert run.files <= 35
+    # Reading model.yml takes 116 of the functions, in 12 files; 13 functions, in one more, read measured.yml:
+    # its AP decides which precision of a published IR is the usual one, whose download is listed.
+    assert run.functions <= 282
+    assert run.files <= 36
 
 
 def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose):
@@ -118,7 +119,7 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
     assert max(run.opens.values()) <= 2
     assert sum(run.opens.values()) <= 30
     assert len({name for name in run.modules if name.startswith("posezoo.")}) <= 110
-    assert run.functions <= 316
+    assert run.functions <= 317
     assert run.files <= 54
 
 

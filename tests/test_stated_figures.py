@@ -95,10 +95,6 @@ def of_info() -> Pairs:
     for model in json.loads(posezoo("info", "--all", "--format", "json").stdout):
         row = ROWS[model["name"]]
         yield row.model, model["download_bytes"], value(row, "transfer_bytes")
-        figures = model["figures"]
-        for key in COLUMNS.keys() - {"size_bytes"} if figures else ():
-            yield row.model, number(figures[key]), value(row, key)
-            yield row.model, figures["precision"], row.precision.value
 
 
 def of_cards() -> Pairs:

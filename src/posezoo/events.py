@@ -222,9 +222,8 @@ class SelfCheckPassed(ModelEvent):
     ``difference`` is the largest difference of all outputs, as a share of that output's largest
     value; ``reference`` names the runtime that ran the original. If it is empty, only constants and
     outputs were compared with those declared, and ``proof`` is the command that installs such a
-    runtime. ``unprovable`` lists the outputs
-    whose numbers prove nothing, because a rounding of the input changes them by more than 5 % of
-    their largest value.
+    runtime. ``unprovable`` lists the outputs whose numbers prove nothing, because a rounding of the
+    input changes them by more than 5 % of their largest value.
 
     ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a
     share of the output's largest value, and ``rounded_output`` is this output. If it has a
@@ -237,11 +236,11 @@ class SelfCheckPassed(ModelEvent):
     tolerance: float
     reference: str
     unprovable: tuple[str, ...] = ()
-    proof: str = ""
     rounding: float | None = None
     rounded_output: str = ""
     rounding_in_unit: float | None = None
     unit: str = ""
+    proof: str = ""
 
 
 class ConversionFinished(TaskFinished):

@@ -123,7 +123,12 @@ NOBODY = {
         "keypoints": zeros(1, 4, 17, 8),
     },
     "yolo_pose": {"predictions": zeros(1, 56, CELLS)},
+    "boxes_labels": {"dets": zeros(1, 5), "labels": zeros(1)},
+    "classification": {"scores": zeros(1, 10)},
 }
+
+#: A classifier always sees something.
+FINDERS = [name for name in DECODERS.builtin if name != "classification"]
 
 
 def nobody(name: str) -> dict[str, np.ndarray]:
@@ -138,7 +143,7 @@ def test_the_text_of_decode_names_the_outputs_of_each_decoder():
         assert f"``{record.networks[-1][0].role}``" in line[0]
 
 
-@pytest.mark.parametrize("name", DECODERS.builtin)
+@pytest.mark.parametrize("name", FINDERS)
 def test_every_decoder_finds_nobody_in_empty_outputs(name):
     assert decode(name, nobody(name), (64, 64)) == []
 
@@ -253,6 +258,8 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     """Outputs with every keypoint, or the box's top left corner, at this pixel of an input of 64 x 64."""
     if decoder in ("rtmo", "rtmdet", "yolox", "rf_detr", "yolo_pose"):
         return rows_at(decoder, x, y)
+    if decoder == "boxes_labels":
+        return {"dets": np.float32([[x, y, 60, 60, 0.9]]), "labels": zeros(1)}
     if decoder == "detection":
         return {"detections": np.array([[[[0, 1, 0.9, x / 64, y / 64, 1, 1]]]], np.float32)}
     if decoder == "blazepose":
@@ -312,7 +319,7 @@ def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     return {"predictions": columns}
 
 
-@pytest.mark.parametrize("name", DECODERS.builtin)
+@pytest.mark.parametrize("name", FINDERS)
 def test_coordinates_are_counted_from_the_corner_except_of_three_decoders(name):
     """As ``decode`` says; maps of people are drawn with the center of the first cell at half a cell."""
     x, y = 32.5, 24.5

@@ -31,7 +31,7 @@ def person(x: float = 200.0, y: float = 50.0, height: float = 300.0, score: floa
 
 
 #: Those with keypoints; of people in boxes nothing else is known.
-WITH_KEYPOINTS = [name for name in SKELETONS if name != "box"]
+WITH_KEYPOINTS = [name for name in SKELETONS if name not in ("box", "class")]
 
 
 @pytest.mark.parametrize("name", WITH_KEYPOINTS)

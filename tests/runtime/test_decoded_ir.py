@@ -44,5 +44,5 @@ def test_a_decoder_of_any_skeleton_takes_that_of_the_ir(tmp_path, keypoints, ske
 
 
 def test_a_decoder_of_one_skeleton_refuses_another_number_of_keypoints(tmp_path):
-    with pytest.raises(InferenceError, match="its people have 26 keypoints, not 18"):
-        load(decoded_ir(tmp_path, "openpose", 26), detector=None)
+    with pytest.raises(InferenceError, match="its people have 26 keypoints, not 17"):
+        load(decoded_ir(tmp_path, "movenet", 26), detector=None)

@@ -102,9 +102,9 @@ class CocoDataset:
         """
         if not self.categories:
             return PERSON
-        found = self.categories.get(label.lower())
-        if found is not None:
-            return found
+        named = self.categories.get(label.lower())
+        if named is not None:
+            return named
         has_number = self.is_classified and class_id in self.categories.values()
         return class_id if has_number and class_id is not None else ANOTHER
 

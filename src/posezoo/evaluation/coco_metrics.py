@@ -122,14 +122,14 @@ def compute_class_metrics(
     """The shares of images, 0..1, whose class is the first, or one of the first five predicted:
     ``top1`` and ``top5``.
     """
-    found = {1: 0, 5: 0}
+    right = {1: 0, 5: 0}
     for image in dataset.images:
         (annotation,) = image.people
         predicted = predictions.get(image.id)
-        for count in found:
+        for count in right:
             is_found = predicted and annotation.category in predicted.categories[:count]
-            found[count] += bool(is_found)
-    return {f"top{count}": number / len(dataset.images) for count, number in found.items()}
+            right[count] += bool(is_found)
+    return {f"top{count}": number / len(dataset.images) for count, number in right.items()}
 
 
 def keypoint_sigmas(dataset: CocoDataset) -> list[float]:

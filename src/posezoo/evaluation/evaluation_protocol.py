@@ -98,13 +98,13 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
         folder = Path(str(package.__file__)).parent
         for path in sorted(folder.glob("*.py")):
             code.update(path.read_bytes())
-    own = estimator.model.own_skeleton
+    skeleton = estimator.model.own_skeleton
     digests = sorted(compute_digest(file).value for file in (*files, *others))
     return {
         "files": digests,
         "settings": protocol.to_settings(),
         "device": estimator.device,
-        "options": f"{estimator.decoder} {options} {own.to_json() if own else ''}",
+        "options": f"{estimator.decoder} {options} {skeleton.to_json() if skeleton else ''}",
         "tools": package_versions("openvino", "posezoo"),
         "code": code.hexdigest(),
     }

@@ -264,8 +264,8 @@ def _require_known_categories(
     dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
 ) -> None:
     """Refuse a data set of which the model found no category, perhaps for another name of it."""
-    found = set(chain.from_iterable(each.categories for each in predictions.values()))
-    if found - {ANOTHER}:
+    predicted = set(chain.from_iterable(each.categories for each in predictions.values()))
+    if predicted != {ANOTHER}:
         return
     raise EvaluationError(
         f"{dataset.annotations}: the model found nothing of its categories:"

@@ -121,8 +121,8 @@ def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -
     return roles == [output.role for output in record.networks[-1]]
 
 
-def _describe_skeleton(own: Skeleton | None, name: str) -> dict[str, str]:
-    skeleton = own or SKELETONS.get(name)
+def _describe_skeleton(own_skeleton: Skeleton | None, name: str) -> dict[str, str]:
+    skeleton = own_skeleton or SKELETONS.get(name)
     if skeleton is None or not skeleton.keypoints:
         return {}
     limbs = " ".join(f"{start}-{end}" for start, end in skeleton.limbs)

@@ -255,8 +255,8 @@ class ModelView:
         """The declared skeleton: of model.yml itself, the registry or posezoo; None if it is
         unknown.
         """
-        own = self.declaration.own_skeleton if self.declaration is not None else None
-        return own or SKELETONS.get(self.skeleton)
+        own_skeleton = self.declaration.own_skeleton if self.declaration is not None else None
+        return own_skeleton or SKELETONS.get(self.skeleton)
 
     @cached_property
     def is_native(self) -> bool:

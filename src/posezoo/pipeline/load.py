@@ -480,15 +480,15 @@ def explain_no_people(
     return f"{problem}; try {', or '.join(advice)}"
 
 
-def describe_assumed_skeleton(model: Model, found: Iterable[Skeleton]) -> str:
+def describe_assumed_skeleton(model: Model, skeletons: Iterable[Skeleton]) -> str:
     """What is assumed about the keypoints of poses, if the model declares no skeleton; else
     empty.
 
     Args:
         model: as in ``Estimator.model``.
-        found: the skeletons of the poses. COCO's is the usual one, and not reported.
+        skeletons: the skeletons of the poses. COCO's is the usual one, and not reported.
     """
-    for skeleton in found:
+    for skeleton in skeletons:
         count = len(skeleton.keypoints)
         if skeleton.name.startswith(UNKNOWN):
             return f"the {count} keypoints are numbered, and drawn as points"

@@ -81,21 +81,21 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
             )
         cell_classes = cells[:, PERSON:last].argmax(axis=1)
         cell_scores = cells[:, PERSON:last].max(axis=1)
-        found = np.flatnonzero(cell_scores >= options.min_box_score)
-        is_finite = np.isfinite(cell_scores[found])
-        is_finite &= np.isfinite(logits[found]).all(axis=1)
-        found = found[is_finite]
-        positions = np.stack([found % columns, found // columns], axis=1)
+        cells_above = np.flatnonzero(cell_scores >= options.min_box_score)
+        is_finite = np.isfinite(cell_scores[cells_above])
+        is_finite &= np.isfinite(logits[cells_above]).all(axis=1)
+        cells_above = cells_above[is_finite]
+        positions = np.stack([cells_above % columns, cells_above // columns], axis=1)
         centers = (positions + 0.5) * stride
-        bins = logits[found].reshape(-1, 4, logits.shape[1] // 4)
+        bins = logits[cells_above].reshape(-1, 4, logits.shape[1] // 4)
         shares = np.exp(bins - bins.max(axis=2, keepdims=True))
         sums = shares @ np.arange(bins.shape[2])
         distances = stride * sums / shares.sum(axis=2)
         low = centers - distances[:, :2]
         high = centers + distances[:, 2:]
         boxes.append(np.concatenate([low, high], axis=1))
-        scores.append(cell_scores[found])
-        classes.append(cell_classes[found])
+        scores.append(cell_scores[cells_above])
+        classes.append(cell_classes[cells_above])
     return suppress_boxes(
         np.concatenate(boxes).clip(0, [*size, *size]),
         np.concatenate(scores),

@@ -65,10 +65,10 @@ def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
     if not options.all_classes:
         is_found &= maps["labels"] == PERSON
     is_found &= np.isfinite(rows).all(axis=1)
-    places = np.flatnonzero(is_found)
-    places = places[sort_descending(scores[places])]
-    classes = maps["labels"][places] if options.all_classes else None
-    return create_box_poses(rows[places, :4], scores[places], size, classes)
+    order = np.flatnonzero(is_found)
+    order = order[sort_descending(scores[order])]
+    classes = maps["labels"][order] if options.all_classes else None
+    return create_box_poses(rows[order, :4], scores[order], size, classes)
 
 
 def find_rows(maps: Maps, min_score: float) -> NDArray[np.bool_]:

@@ -261,7 +261,7 @@ def _read_onnx_preprocessing(graph: Graph, decoder: str) -> Preprocessing:
     similar = find_similar(graph, decoder)
     hint = "posezoo new drafts a model.yml: state color, mean, scale and decoder there"
     if similar is not None:
-        hint = f"is it like {similar.name}? run with --as {similar.name}; else {hint}"
+        hint = f"is it like {similar.name}? posezoo run FILE --as {similar.name}; else {hint}"
     raise InferenceError(
         f"{graph.path}: does not say how images are prepared for it: its outputs fit {decoder}",
         hint=hint,

@@ -153,9 +153,9 @@ class NetworkPipeline:
     def _find_skeleton(self, graph: Graph, config: PipelineConfig) -> Skeleton:
         """The skeleton of an IR with its decoder, whose keypoints it must have."""
         count = next(iter(graph.outputs.get("keypoints", ())[1:2]), 0)
-        if (own := config.model.own_skeleton) is not None:
-            require_count(own, count)
-            return own
+        if (declared := config.model.own_skeleton) is not None:
+            require_count(declared, count)
+            return declared
         record = find_decoder(config.decoder)
         fixed = "" if record.takes_skeleton else record.skeleton
         skeleton = SKELETONS[fixed or skeleton_of(count)]
@@ -190,10 +190,10 @@ class NetworkPipeline:
     @cached_property
     def _class_names(self) -> Sequence[str]:
         """By the numbers of the classes: those of a model of Open Model Zoo, else of the IR."""
-        known: list[str] = []
+        labels: list[str] = []
         if isinstance(self._model, ModelSpec):
-            known = find_labels(self._model, self._shapes.values())
-        return known or self._stated_labels
+            labels = find_labels(self._model, self._shapes.values())
+        return labels or self._stated_labels
 
     def _name_classes(self, objects: list[Pose]) -> list[Pose]:
         """Objects with the names of their classes; people as they are."""

@@ -175,9 +175,9 @@ def _read_skeleton(node: YamlNode) -> str | Skeleton:
         return replace(SKELETON.read(node), name=path.parent.name)
     name = WORD.read(node)
     for root in path.parents[2:4]:  # a part of a composite lies deeper
-        own = root / FOLDER / f"{name}.yml"
-        if own.is_file():
-            return read_skeleton(own)
+        file = root / FOLDER / f"{name}.yml"
+        if file.is_file():
+            return read_skeleton(file)
     return name
 
 

@@ -7,8 +7,6 @@ there) and::
     skeleton      str | null     the keypoints that it predicts
     declared_in   str            path of its model.yml or composite-model.yml
     card          str | null     path of its card
-    figures       object         the record of ``posezoo compare`` (see there); empty if nothing was
-                                 measured
 
 and, for a model but not for a composite::
 
@@ -70,13 +68,11 @@ from posezoo.cli.report import print_result
 from posezoo.console import Console
 from posezoo.errors import PosezooError, escape_control_characters
 from posezoo.facts.json_projection import project, to_json
-from posezoo.facts.model_facts import ModelFacts, describe_model
-from posezoo.layout import ModelLayout
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry, Selection
-    from posezoo.settings import Settings
 
 EXAMPLES = """
 posezoo info blazepose-full
@@ -115,11 +111,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
         weights = find_weights(settings, models)
-        rows = _read_rows(settings)
-        answers = []
-        for facts in models:
-            answer = info_json(facts, selection, weights[facts.name])
-            answers.append(answer | {"figures": rows.get(facts.name, {})})
+        answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
     blocks = []
     for answer in answers:
         lines = map(escape_control_characters, _lines(answer))
@@ -127,22 +119,6 @@ def run(args: argparse.Namespace) -> int:
     texts = ["\n\n".join(blocks)] if blocks else []
     print_result(args.format, answers, *texts)
     return selection.exit_code
-
-
-def _read_rows(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The figures of each measured model by its name, of one machine and setting."""
-    from posezoo.facts.comparison import MeasurementSelection, compare_models
-    from posezoo.measured import NAME
-    from posezoo.pipeline.zoo_context import registry_from_settings
-
-    registry = registry_from_settings(settings)
-    models = []
-    for name, entry in registry.entries.items():
-        if entry.path.with_name(NAME).is_file():
-            models.append(describe_model(registry.find(name), registry))
-    layout = ModelLayout(settings.weights_dir, settings.weights_dir)
-    compared = compare_models(models, (), layout, MeasurementSelection())
-    return {row.model: row.as_json for row in compared.rows}
 
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:

@@ -354,12 +354,12 @@ def _summary_lines(
     summary: dict[str, Any], results: Path, ran: str, finds_people: bool
 ) -> Iterator[str]:
     for image in summary["images"]:
-        found = _describe_found(image["poses"], finds_people)
-        yield f"{image['image']}: {found} -> {image['picture']}"
+        described = _describe_found(image["poses"], finds_people)
+        yield f"{image['image']}: {described} -> {image['picture']}"
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
-        found = _count_found(video["people"], finds_people)
-        yield f"{video['video']}: {frames}, at most {found} in one -> {video['picture']}"
+        described = _count_found(video["people"], finds_people)
+        yield f"{video['video']}: {frames}, at most {described} in one -> {video['picture']}"
         yield f"{video['video']}: keypoints of each frame -> {video['keypoints']}"
     yield f"keypoints   {results / 'poses.json'}"
     if summary["assumed"]:

@@ -72,18 +72,18 @@ class _Node(NamedTuple):
 def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) -> None:
     """Cut a graph before the frontend rewrites it, which moves transpositions across the cuts."""
     cut_at_tensors(input_model, spec, outputs)
-    own = input_model.get_inputs()
-    known = {name.removesuffix(":0") for place in own for name in place.get_names()}
+    inputs = input_model.get_inputs()
+    input_names = {name.removesuffix(":0") for place in inputs for name in place.get_names()}
     declared = [port for port in spec.inputs if port.name]
     names = [port.name for port in declared]
     names += supported_mo_args.frozen_inputs(spec.mo_args)
-    if find_detector(spec.mo_args) or {name.removesuffix(":0") for name in names} <= known:
+    if find_detector(spec.mo_args) or {name.removesuffix(":0") for name in names} <= input_names:
         return
     starts = [_find_place(input_model, name) for name in names]
     ends = [_find_place(input_model, name) for name in spec.output_names]
     if None in starts or None in ends:
         return  # a later check reports the missing one
-    others = [] if declared else own
+    others = [] if declared else inputs
     input_model.extract_subgraph([*others, *starts], ends or input_model.get_outputs())
     _set_shapes(input_model, zip(declared, starts, strict=False))
 

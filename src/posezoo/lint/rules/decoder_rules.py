@@ -242,7 +242,7 @@ def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkF
         stride=_read_stride(view.variants[0], reader),
         rows=_or_unknown(*rows),
         keypoints=_count_keypoints(reader.skeleton),
-        limb_fields=len(reader.skeleton.fields) if reader.skeleton is not None else nan,
+        limb_fields=_count_limb_fields(reader.skeleton),
         classes=_count_classes(variant),
     )
 
@@ -280,6 +280,13 @@ def _read_stride(variant: ModelSpec, reader: Reader) -> float:
 
 def _count_keypoints(skeleton: Skeleton | None) -> float:
     return _or_unknown(len(skeleton.keypoints)) if skeleton is not None else nan
+
+
+def _count_limb_fields(skeleton: Skeleton | None) -> float:
+    """Those that are declared; else as many as OpenPose's skeletons have."""
+    if skeleton is None or not skeleton.fields:
+        return _count_keypoints(skeleton) + 1
+    return len(skeleton.fields)
 
 
 def _count_classes(variant: ModelSpec) -> float:
