@@ -113,7 +113,8 @@ def test_the_sample_of_a_simcc_network_prints_our_keypoints(simcc, tmp_path):
 
 def test_model_api_cannot_take_heatmaps(make_model):
     with pytest.raises(
-        ExportError, match=r"net: Model API has wrappers only for SSD detectors, classifiers and SimCC"
+        ExportError,
+        match=r"net: Model API has wrappers only for SSD detectors, classifiers and SimCC",
     ):
         list(find_target("modelapi").render(make_model(), ExportFolder({})))
 
