@@ -13,7 +13,7 @@ from typing import Any
 
 from posezoo import images
 from posezoo.convert.conversion_plan import PlannedIr
-from posezoo.errors import InferenceError, QuantizationError
+from posezoo.errors import QuantizationError
 from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.ir.model_procs import decoded_task
@@ -22,7 +22,7 @@ from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS, finds_boxes
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.runtime.graph import Graph
-from posezoo.runtime.task_decoders import require_decoded_task, with_task_decoder
+from posezoo.runtime.task_decoders import has_task_decoder, with_task_decoder
 from posezoo.spec.model import (
     UNREAD_FRAMEWORKS,
     CompositeSpec,
@@ -116,11 +116,7 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
         return spec.quantization.refused
     if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"
-    if model.decoder is None and isinstance(model, ModelSpec):
-        try:
-            require_decoded_task(model)
-        except InferenceError as error:
-            return error.problem
+    if model.decoder is None and isinstance(model, ModelSpec) and has_task_decoder(model):
         return ""
     if model.decoder is None or DECODERS.find(model.decoder.name) is None:
         return "quantization not supported: there is no decoder for its outputs"

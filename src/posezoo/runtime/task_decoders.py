@@ -14,6 +14,11 @@ from posezoo.runtime.graph import Graph, format_shape
 from posezoo.spec.model import Model, ModelSpec
 
 
+def has_task_decoder(model: ModelSpec) -> bool:
+    """Whether the task of a model that declares no decoder has one."""
+    return decoded_task(model) in {decoder.task for _, decoder in DECODERS.items()}
+
+
 def require_decoded_task(model: Model) -> None:
     """Refuse a model whose task has no decoder, before anything is downloaded.
 
@@ -24,13 +29,11 @@ def require_decoded_task(model: Model) -> None:
         return
     if model.task.startswith("human_pose_estimation"):
         return  # its outputs may name a decoder
-    tasks = [decoder.task for _, decoder in DECODERS.items() if decoder.task]
-    if decoded_task(model) in tasks:
+    if has_task_decoder(model):
         return
-    listed = ", ".join(task.replace("_", " ") for task in dict.fromkeys(tasks))
     raise InferenceError(
         f"{model.name} is for {task_label(model.task).lower()}, which posezoo does not run: it runs"
-        f" models for human pose estimation, {listed}",
+        " models for human pose estimation, detection and classification",
         hint=f"posezoo get {model.name} makes its IR",
     )
 
