@@ -499,6 +499,8 @@ def describe_assumed_skeleton(model: Model, skeletons: Iterable[Skeleton]) -> st
 
 def advise_for_groups(model: Model, context: Context) -> str:
     """Which model finds more of several people, if measured APs say so; else empty."""
+    if model.full_name in (DEFAULT_MODEL, FALLBACK_MODEL):
+        return ""  # these have the highest APs
     from posezoo.facts.comparison import MeasurementSelection, compare_models
     from posezoo.facts.model_facts import describe_model
 
