@@ -239,7 +239,7 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
 @pytest.mark.slow
 def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp_path):
     finds_itself = (
-        "human-pose-estimation-0001 finds people itself: it takes neither boxes nor a detector"
+        "human-pose-estimation-0001 processes whole images: it takes neither boxes nor a detector"
     )
     where = {"output_dir": tmp_path, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     openpose = partial(posezoo.load, "human-pose-estimation-0001", "FP16-INT8", **where)

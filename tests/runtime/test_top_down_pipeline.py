@@ -306,10 +306,10 @@ def _shown(estimator: Estimator, image: np.ndarray, box: tuple[float, ...]) -> n
 def test_a_bottom_up_model_takes_no_boxes_and_no_detector(networks):
     detector = load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9)))
     with pytest.raises(
-        InferenceError, match="boxes finds people itself: it takes neither boxes nor a"
+        InferenceError, match="boxes processes whole images: it takes neither boxes nor a"
     ):
         detector(np.zeros((480, 640, 3), np.uint8), boxes=[(1, 2, 3, 4)])
-    with pytest.raises(InferenceError, match="boxes finds people itself"):
+    with pytest.raises(InferenceError, match="boxes processes whole images"):
         detector.with_detector(detector)
 
 

@@ -33,7 +33,7 @@ _EXTRAS = {
 # out.
 _CODE = (
     "**/*.py py.typed cards/*.json cli/*/*.json export/templates/*.* gallery/*/*.* ir/*.*"
-    " networks/**/*.json pose/*.json samples/*.* spec/*.json"
+    " networks/**/*.json samples/*.* spec/*.json spec/skeletons/*.yml"
 )
 _REGISTRY = "**/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
 

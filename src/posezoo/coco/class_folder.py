@@ -80,7 +80,7 @@ def _read_list(path: Path) -> list[tuple[str, str]]:
         if not line.strip():
             continue
         name, _, label = line.strip().partition(" ")
-        if not label.strip():
+        if not label.strip() or line.startswith(("{", "[")):  # JSON
             raise DatasetError(f"{path}:{number}: expected the name of an image, and its class")
         rows.append((name, label.strip().lower()))
     return rows

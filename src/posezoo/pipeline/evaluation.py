@@ -131,7 +131,7 @@ def load_model(
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml])
         return LoadedModel(chosen, protocol, load_ir)
     assert model is not None
-    load.require_detector_used(chosen.detector, model)
+    load.require_detector_used(chosen.detector or boxes, model)
     load.require_decodable(model)
     own_irs = get_irs(
         model,

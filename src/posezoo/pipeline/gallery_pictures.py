@@ -65,7 +65,7 @@ def _encode_pictures(
     facts: ModelFacts, precision: Precision, drawn: Sequence[Image], names: Sequence[str]
 ) -> list[Picture]:
     """A picture of each photo of the user; without ``names``, the sample photos as one picture."""
-    other = "" if precision is facts.usual_precision else precision.value
+    other = precision.value if precision is Precision.FP16_INT8 else ""
     if not names:
         jpeg = encode_example(join_side_by_side(drawn))
         text = f"what {facts.name} finds in two photos"

@@ -282,7 +282,7 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
     """
     from posezoo.pose.decoders import require_top_down
 
-    declared = model.decoder.name if model.decoder is not None else ""
+    declared = model.decoder.name if model.decoder is not None else model.task
     if detector and detector not in ("none", "usual"):
         require_top_down(decoder or declared, model.full_name)
 
@@ -429,9 +429,12 @@ def _with_detector(
             loaded, tracks_videos=people.video == TRACKING, whole_image=whole_image
         )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
+        found, hint = "classes", "leave out --min_person_score"
+        if estimator.finds_people:
+            found, hint = "one person", f"{hint}, or name a --detector"
         raise InferenceError(
-            f"{estimator.model.full_name} finds one person in every image, whatever the score",
-            hint="leave out --min_person_score, or name a --detector",
+            f"{estimator.model.full_name} finds {found} in every image, whatever the score",
+            hint=hint,
         )
     return estimator
 

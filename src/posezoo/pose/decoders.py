@@ -276,11 +276,13 @@ def require_top_down(decoder: str, model: str) -> None:
     An unknown name of a decoder is reported when the model is loaded.
 
     Raises:
-        InferenceError: the model finds people itself.
+        InferenceError: the model processes whole images.
     """
     record = DECODERS.find(decoder) if decoder else None
     if record is not None and not record.takes_boxes:
-        raise InferenceError(f"{model} finds people itself: it takes neither boxes nor a detector")
+        raise InferenceError(
+            f"{model} processes whole images: it takes neither boxes nor a detector"
+        )
 
 
 def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:

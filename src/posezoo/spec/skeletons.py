@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from posezoo.errors import PosezooError
 from posezoo.spec.field_types import WORD_PATTERN
 from posezoo.spec.skeleton import Skeleton
 
@@ -63,13 +64,17 @@ def find_skeleton(name: str) -> Skeleton:
     """The skeleton of the package with this name, or the one in this file.
 
     Raises:
-        SpecError: there is neither, or the file has a mistake.
+        PosezooError: there is neither, or the file has a mistake.
     """
     if name in SKELETONS:
         return SKELETONS[name]
+    path = Path(name)
+    if not path.exists():
+        names = ", ".join(SKELETONS)
+        raise PosezooError(f"{name}: no such file, and no skeleton of posezoo: {names}")
     from posezoo.spec.skeleton_yml import read_skeleton
 
-    return read_skeleton(Path(name))
+    return read_skeleton(path)
 
 
 def known_counts() -> set[int]:

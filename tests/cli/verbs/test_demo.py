@@ -644,7 +644,7 @@ def test_a_detector_for_a_bottom_up_model_is_refused(demo, real, tiny, video):
     for model, name in (("blazepose-full", "blazepose-full"), (tiny, "tiny")):
         ended = demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013")
         assert ended.code == 1
-        assert f"{name} finds people itself: it takes neither boxes nor a detector" in ended.err
+        assert f"{name} processes whole images: it takes neither boxes nor a detector" in ended.err
         assert "retrieved" not in ended.err
 
 

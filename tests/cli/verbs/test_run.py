@@ -482,7 +482,9 @@ def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
     run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")
     ran = posezoo(*run, "--detector", "person-detection-retail-0013", **environ)
     assert ran.returncode == 1
-    assert "blazepose-full finds people itself: it takes neither boxes nor a detector" in ran.stderr
+    assert (
+        "blazepose-full processes whole images: it takes neither boxes nor a detector" in ran.stderr
+    )
     assert "retrieved" not in ran.stderr and not (tmp_path / "out").exists()
     assert posezoo(*run, "--detector", "none", **environ).returncode == 0
 

@@ -192,6 +192,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("--checkpoint requires a model or network, not an IR")
     if args.like and Path(args.model or "").suffix.lower() not in (".xml", ".onnx"):
         args.parser.error("--as requires an .xml or .onnx")
+    flags.skeleton_from_args(args)  # before anything is downloaded
 
 
 def _load(
@@ -353,6 +354,7 @@ def _precision_of(chosen: ChosenModel) -> str:
 def _summary_lines(
     summary: dict[str, Any], results: Path, ran: str, finds_people: bool
 ) -> Iterator[str]:
+    kind = "keypoints" if finds_people else "results"
     for image in summary["images"]:
         described = _describe_found(image["poses"], finds_people)
         yield f"{image['image']}: {described} -> {image['picture']}"
@@ -360,8 +362,8 @@ def _summary_lines(
         frames = format_count(video["frames"], "frame")
         described = _count_found(video["people"], finds_people)
         yield f"{video['video']}: {frames}, at most {described} in one -> {video['picture']}"
-        yield f"{video['video']}: keypoints of each frame -> {video['keypoints']}"
-    yield f"keypoints   {results / 'poses.json'}"
+        yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
+    yield f"{kind:11} {results / 'poses.json'}"
     if summary["assumed"]:
         yield f"skeleton    none is declared: {summary['assumed']}; --skeleton FILE declares one"
     if summary["card"]:
@@ -385,5 +387,5 @@ def _describe_found(poses: Sequence[dict[str, Any]], finds_people: bool) -> str:
 
 def _count_found(number: int, finds_people: bool) -> str:
     if not finds_people:
-        return format_count(number, "object")
+        return format_count(number, "result")
     return "1 person" if number == 1 else f"{number} people"

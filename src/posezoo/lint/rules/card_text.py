@@ -13,7 +13,7 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView
+from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import ModelSpec
@@ -348,14 +348,18 @@ def misspelt_heading(view: ModelView) -> Violations:
 
     Example: ### Original mode
     """
-    cards = view.zoo.group(_read_headings)
-    common = [title for title, names in cards.items() if len(names) >= COMMON]
+    common = view.zoo.once(_find_common_headings)
     for section in view.own_sections:
         title = _normalize_heading(section.title)
         if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             place = view.card_line(section.line)
             yield RuleViolation(place, message, "card", section.title, expected=intended)
+
+
+def _find_common_headings(zoo: RegistryView) -> list[str]:
+    cards = zoo.group(_read_headings)
+    return [title for title, names in cards.items() if len(names) >= COMMON]
 
 
 def _normalize_heading(title: str) -> str:
