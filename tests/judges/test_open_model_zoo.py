@@ -78,7 +78,7 @@ def test_openpose_finds_the_people_of_open_model_zoo(
     if has_same_decoder:
         monkeypatch.setattr(
             "posezoo.pose.openpose.decode_openpose",
-            lambda maps, size, options, *_: omz_decoders.decode_openpose(maps, size, options),
+            lambda maps, size, options, *_, **__: omz_decoders.decode_openpose(maps, size, options),
         )
     models, adapters = model_zoo
     spec, irs = openpose
