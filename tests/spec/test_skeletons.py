@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from posezoo.errors import SpecError
+from posezoo.errors import PosezooError, SpecError
 from posezoo.registry import Registry
 from posezoo.spec.json_schema import skeleton_schema
 from posezoo.spec.skeleton import LimbField
@@ -66,7 +66,7 @@ def test_a_mistake_is_reported_with_its_place(tmp_path, text, problem):
 def test_a_file_whose_name_is_no_name_is_refused(tmp_path):
     with pytest.raises(SpecError, match="is not a name of a skeleton"):
         read_skeleton(written(tmp_path / "my gripper.yml", GRIPPER))
-    with pytest.raises(SpecError, match="cannot be read"):
+    with pytest.raises(PosezooError, match="no such file, and no skeleton of posezoo"):
         find_skeleton(str(tmp_path / "none.yml"))
 
 

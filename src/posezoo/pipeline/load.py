@@ -429,11 +429,13 @@ def _with_detector(
             loaded, tracks_videos=people.video == TRACKING, whole_image=whole_image
         )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
-        found, hint = "classes", "leave out --min_person_score"
+        result = "classes"
+        hint = "leave out --min_person_score"
         if estimator.finds_people:
-            found, hint = "one person", f"{hint}, or name a --detector"
+            result = "one person"
+            hint += ", or name a --detector"
         raise InferenceError(
-            f"{estimator.model.full_name} finds {found} in every image, whatever the score",
+            f"{estimator.model.full_name} finds {result} in every image, whatever the score",
             hint=hint,
         )
     return estimator
