@@ -17,6 +17,8 @@ from onnx import helper, numpy_helper
 import posezoo as posezoo_package
 from fakes.command import posezoo
 from fakes.zoo import declared_file, omz_yml, write_model
+from posezoo.coco import read_class_dataset
+from posezoo.coco.coco_dataset import ANOTHER
 from posezoo.images import SAMPLE_PHOTOS
 from posezoo.registry import open_registry
 
@@ -230,6 +232,33 @@ def test_the_ap_of_objects_is_that_of_pycocotools(detector, shared, tmp_path):
     for name, value in zip(("AP", "AP50", "AP75"), judge.stats[:3], strict=True):
         assert figures[name] == pytest.approx(value, abs=1e-9)
     assert figures["AP50"] > 0.1
+
+
+def test_a_class_of_another_name_is_not_taken_for_one_of_the_same_place(
+    classifier, pictures, tmp_path
+):
+    network, _ = classifier
+    path = pictures / "00.png"
+    best = int(published_scores(network, cv2.imread(str(path))).argmax())
+    known = IMAGENET.read_text("utf-8").splitlines()[(best + 1) % CLASSES].split(", ")[0]
+    for name in (*(f"a dragon {number:03}" for number in range(best + 1)), known):
+        folder = tmp_path / "classes" / name
+        folder.mkdir(parents=True)
+        (folder / path.name).write_bytes(path.read_bytes())
+    read = read_class_dataset(tmp_path / "classes")
+    assert read.find_category("no such class", best) == ANOTHER
+    assert read.find_category(known, best + 1) == read.categories[known.lower()]
+
+
+def test_imagenets_folders_are_in_the_order_of_its_classes(tmp_path):
+    for number in range(CLASSES):
+        folder = tmp_path / f"n{number + 1440764:08}"
+        folder.mkdir()
+        (folder / "a.jpg").touch()
+    read = read_class_dataset(tmp_path)
+    images = read.images
+    assert read.find_category("", 7) == images[7].people[0].category
+    assert read.find_category("", 999) == images[999].people[0].category
 
 
 def test_a_data_set_without_a_class_of_the_model_is_refused(classifier, pictures, tmp_path):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from posezoo.coco.coco_dataset import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.errors import DatasetError, os_reason
+
+#: The number of ImageNet's classes, whose folders are in their order.
+IMAGENET = 1000
+
+_WORDNET_ID = re.compile(r"n\d{8}")
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
 
@@ -16,9 +22,8 @@ def read_class_dataset(images: Path, annotations: Path | None = None) -> CocoDat
     """Read a data set in which each image has one class; the images are not read.
 
     Args:
-        images: the folder of the images. Without a list, it has a folder of images for each class:
-            named like the class, or, if the model has as many classes as there are folders, in the
-            order of the classes, as ImageNet's.
+        images: the folder of the images. Without a list, it has a folder of images for each class,
+            with its name or number, or ImageNet's 1,000 folders such as ``n01440764``.
         annotations: a list with a line for each image: its name, and the number or the name of its
             class, as ImageNet's ``val.txt``.
 
@@ -31,11 +36,12 @@ def read_class_dataset(images: Path, annotations: Path | None = None) -> CocoDat
             f"{annotations or images}: has no images with a class",
             hint="expected a folder of images for each class, or a list of images and classes",
         )
-    names = sorted({name for _, name in rows}, key=lambda name: (len(name), name))
-    if annotations is None:
-        names.sort()
-    are_numbers = all(name.isdecimal() for name in names)
-    categories = {name: int(name) if are_numbers else place for place, name in enumerate(names)}
+    names = sorted({name for _, name in rows})
+    if len(names) == IMAGENET and all(map(_WORDNET_ID.fullmatch, names)):
+        order = {name: str(place) for place, name in enumerate(names)}
+        rows = [(file_name, order[name]) for file_name, name in rows]
+        names = list(order.values())
+    categories = {name: place for place, name in enumerate(names)}
     dataset_images = []
     for number, (file_name, name) in enumerate(rows, 1):
         label = PersonAnnotation(

@@ -102,11 +102,8 @@ class CocoDataset:
         """
         if not self.categories:
             return PERSON
-        named = self.categories.get(label.lower())
-        if named is not None:
-            return named
-        has_number = self.is_classified and class_id in self.categories.values()
-        return class_id if has_number and class_id is not None else ANOTHER
+        numbered = self.categories.get(str(class_id), ANOTHER) if self.is_classified else ANOTHER
+        return self.categories.get(label.lower(), numbered)
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""
