@@ -11,9 +11,9 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
@@ -168,6 +168,10 @@ def accuracy_page() -> str:
         measured=format_table(MEASURED_HEADERS, [*measured_rows(registry)]),
         origins=format_table(ORIGIN_HEADERS, [*origin_rows(registry)]),
         detectors=format_table(DETECTOR_HEADERS, [*detector_rows(registry)]),
+        tools=measuring_tools(registry),
+        videos=format_table(VIDEO_HEADERS, [*video_rows()]),
+        measured_videos=movenet_videos(),
+        videos_tools=format_tools(movenet_videos()["tools"]),
     )
 
 
@@ -189,6 +193,7 @@ def judges_page() -> str:
         else each
         for name, each in stored.items()
     }
+    cells["tools"] = "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()}))
     return (ROOT / "docs" / "judges.in.md").read_text("utf-8").format(**cells)
 
 
@@ -196,11 +201,21 @@ MEASURED_HEADERS = ("Model", "People from", "FP32", "FP16", "FP16-INT8", "INT8 /
 #: The model whose AP compares detectors.
 COMPARED = "movenet-singlepose-lightning-int8"
 DETECTOR_HEADERS = ("Detector", "AP (95 % interval)", "AR50")
+VIDEO_HEADERS = (
+    "Model (FP32)",
+    "OKS, whole frames",
+    "tracking",
+    "Found, whole frames",
+    "tracking",
+    "Better",
+    "Worse",
+)
 ORIGIN_HEADERS = ("Model", "AP", "Speed", "INT8")
 SUMMARY_HEADERS = (
     "Model",
     "People from",
     "AP (95 % interval)",
+    "Of several",
     "INT8 / FP32",
     "Images/s",
     "Download",
@@ -252,6 +267,40 @@ def _stated_ap(measurement: Measurement) -> str:
     return format_ap(measurement.figures["AP"], measurement.intervals.get("AP"))
 
 
+def measuring_tools(registry: Registry) -> str:
+    """The versions of the programs that measured accuracy."""
+    from posezoo.facts.model_facts import measurements_of
+
+    measured = (
+        each for facts in all_models(registry) for each in measurements_of(facts.model, "accuracy")
+    )
+    return "; or ".join(sorted({format_tools(each.tools) for each in measured}))
+
+
+def format_tools(tools: Mapping[str, str]) -> str:
+    """Such as ``opencv 4.14.0, openvino 2026.4.1``."""
+    return ", ".join(f"{tool} {version}" for tool, version in sorted(tools.items()))
+
+
+def video_rows() -> Iterator[tuple[str, ...]]:
+    """For each MoveNet: how well it finds a person in each frame alone, and from frame to frame."""
+    for row in movenet_videos()["rows"]:
+        alone, tracked = row["alone"], row["tracked"]
+        yield (
+            row["model"],
+            *(f"{each['oks']:.3f}" for each in (alone, tracked)),
+            *(f"{100 * each['found']:.0f} %" for each in (alone, tracked)),
+            str(row["better"]),
+            str(row["worse"]),
+        )
+
+
+def movenet_videos() -> dict[str, Any]:
+    """What benchmarks/measure_videos.py measured."""
+    path = ROOT / "benchmarks" / "results" / "movenet_videos.json"
+    return json.loads(path.read_text("utf-8"))
+
+
 def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each way in which people were found for one model: its AP in FP16, and its AR50."""
     from posezoo.facts.model_facts import measurements_of
@@ -299,7 +348,8 @@ def summary_table() -> str:
     compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection)
     rows = []
     for row in compared.rows:
-        ap, speed, size = (row.values[key] for key in ("AP", "throughput_fps", "transfer_bytes"))
+        keys = ("AP", "AR50_several", "throughput_fps", "transfer_bytes")
+        ap, several, speed, size = (row.values[key] for key in keys)
         if ap is None or row.task == "detection":
             continue
         alike = selection.select_of_pipeline(by_name[row.model], "accuracy")
@@ -308,7 +358,8 @@ def summary_table() -> str:
         fps = format_figure(speed.number) if speed else "not measured"
         download = format_megabytes(int(size.number) if size else None)
         stated = format_ap(ap.number, ap.interval)
-        rows.append((row.name, row.people_from, stated, ratio, fps, download))
+        found = f"{several.number:.2f}" if several else ""
+        rows.append((row.name, row.people_from, stated, found, ratio, fps, download))
     table = format_table(SUMMARY_HEADERS, rows)
     machine = compared.speed_setting.partition("; ")[0]
     where = f" on {machine}" if machine else ""
@@ -319,8 +370,9 @@ SUMMARY = """\
 The models are in alphabetical order: most intervals overlap, so these photos do not rank them. AP and
 images/s are of the same pipeline, which is what `posezoo evaluate MODEL` and `posezoo run MODEL` use. AP
 on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU in f32, at a
-single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. INT8 /
-FP32: the share of its AP that INT8 keeps; the AP of INT8 differs by up to 0.003 between processors.
+single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. Of several:
+the share of people who are found (object keypoint similarity of 0.5 or more) on the photos with two people
+or more. INT8 / FP32: the share of its AP that INT8 keeps; the AP of INT8 differs by up to 0.003 between processors.
 Images/s: from an image file with four people to drawn poses, one image at a time{where}. Download: what
 `posezoo run` transfers for this precision, with the detector that finds the people.
 """

@@ -63,8 +63,11 @@ _SPEED = (
 KINDS: Mapping[str, MeasurementKind] = {
     # gflops: 10^9 operations of one inference at the declared size; mparams: 10^6 weights.
     "complexity": MeasurementKind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
-    # COCO's ten metrics and two more for boxes, as shares; the mean error of 3D joints.
-    "accuracy": MeasurementKind({**dict.fromkeys((*_COCO, "APs", "ARs"), 1.0), "MPJPE_mm": 1e4}),
+    # COCO's ten metrics and two more for boxes, as shares; the share of people found in images of
+    # two or more; the mean error of 3D joints.
+    "accuracy": MeasurementKind(
+        {**dict.fromkeys((*_COCO, "APs", "ARs", "AR50_several"), 1.0), "MPJPE_mm": 1e4}
+    ),
     # The displacement of INT8 from FP32, in pixels of the input, and how many people each detects.
     "quantization": MeasurementKind(
         {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.pose.keypoints import SKELETONS, Pose, to_pixel_indices
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def likeness(pose: Pose, person: dict[str, Any]) -> float:
     """COCO's object keypoint similarity of a pose and a person as COCO's annotations have them."""
     truth = np.reshape(person["keypoints"], (17, 3)).astype(float)
     seen = truth[:, 2] > 0
-    actual = pose.coco_keypoints()
+    actual = to_pixel_indices(pose.coco_keypoints())
     squared = np.where(actual[:, 2] > 0, ((actual[:, :2] - truth[:, :2]) ** 2).sum(axis=1), np.inf)
     spread = 2 * np.array(SKELETONS["coco-17"].sigmas)
     return float(np.exp(-squared / (2 * person["area"] * spread**2))[seen].mean())

@@ -7,8 +7,11 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+from posezoo.versions import package_version
 
 #: What docs/judges.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 tests/judges`` writes it.
 FIGURES = Path(__file__).with_name("figures.json")
@@ -88,7 +91,9 @@ def record(name: str, figures: dict[str, object]) -> None:
     """Keep figures under a name of docs/judges.in.md, if the environment says so."""
     if os.environ.get("RECORD_JUDGES"):
         stored = json.loads(FIGURES.read_text("utf-8")) if FIGURES.is_file() else {}
-        stored[name] = figures
+        # What decides our pixels and numbers.
+        tools = {"opencv": cv2.__version__, "openvino": package_version("openvino")}
+        stored[name] = {**figures, "tools": tools}
         lines = [f"{json.dumps(key)}: {json.dumps(stored[key])}" for key in sorted(stored)]
         FIGURES.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
 

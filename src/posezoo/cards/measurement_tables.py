@@ -48,6 +48,7 @@ _COLUMN_TITLES = {
     "latency_p99_ms": "99th percentile (ms)",
     "compile_s": "Compilation (s)",
     "memory_mib": "Peak memory (MiB)",
+    "AR50_several": "AR50, two people or more",
     "MPJPE_mm": "MPJPE (mm)",
     "shift_p50_px": "Median shift (px)",
     "shift_p90_px": "90th percentile shift (px)",

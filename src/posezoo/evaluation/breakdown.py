@@ -69,6 +69,18 @@ def score_image(matches: ImageMatches) -> ImageScore:
     return ImageScore(matches.image, people, len(rows), wrong, similarity=mean)
 
 
+def recall_of_several(scores: Sequence[ImageScore]) -> float | None:
+    """The share, 0..1, of the people in images of two or more people that were found; None if there
+    are no such images.
+
+    This is AR50 of these images alone: 20 predictions of an image count, and the matches' first
+    threshold.
+    """
+    several = [score for score in scores if score.people > 1]
+    people = sum(score.people for score in several)
+    return sum(score.found for score in several) / people if people else None
+
+
 def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
     """The images with people that have the lowest similarity, then the most wrong predictions."""
     with_people = [score for score in scores if score.similarity is not None]

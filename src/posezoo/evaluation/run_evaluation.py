@@ -235,11 +235,6 @@ def _compare(
     if not of_boxes:
         metrics |= compute_part_metrics(dataset, predictions)
     matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
-    mpjpe = None
-    if not of_boxes:
-        mpjpe = breakdown.compute_mpjpe(dataset, predictions, matches)
-    if mpjpe is not None:
-        metrics["MPJPE_mm"] = mpjpe
     people = dataset.person_count(keypoints=not of_boxes)
     intervals = bootstrap_intervals(matches) if people < ENOUGH_PEOPLE else {}
     intervals = {metric: interval for metric, interval in intervals.items() if metric in metrics}
@@ -247,6 +242,11 @@ def _compare(
     keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
     if not of_boxes:
         keypoint_scores = breakdown.score_keypoints(dataset, predictions, matches)
+        further = {
+            "AR50_several": breakdown.recall_of_several(image_scores),
+            "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
+        }
+        metrics |= {name: value for name, value in further.items() if value is not None}
     return EvaluationResult(
         figures=metrics,
         intervals=intervals,

@@ -183,6 +183,9 @@ class ComparisonColumn:
 #: image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
     "AP": ComparisonColumn("AP", "Measured AP", "share", "pipeline"),
+    "AR50_several": ComparisonColumn(
+        "OF SEVERAL", "People found in photos of two or more", "share", "pipeline"
+    ),
     "single_p50_ms": ComparisonColumn(
         "1 PERSON MS", "Latency, 1 person, whole pipeline", "ms, median", "pipeline"
     ),
