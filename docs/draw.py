@@ -347,11 +347,10 @@ def summary_table() -> str:
     selection = MeasurementSelection()
     compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection)
     rows = []
-    for row in compared.rows:
+    shown = [row for row in compared.rows if row.values["AP"] and row.task != "detection"]
+    for row in shown:
         keys = ("AP", "AR50_several", "throughput_fps", "transfer_bytes")
         ap, several, speed, size = (row.values[key] for key in keys)
-        if ap is None or row.task == "detection":
-            continue
         alike = selection.select_of_pipeline(by_name[row.model], "accuracy")
         ratios = (int8_ratio(each, alike) for each in alike)
         ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
@@ -363,7 +362,14 @@ def summary_table() -> str:
     table = format_table(SUMMARY_HEADERS, rows)
     machine = compared.speed_setting.partition("; ")[0]
     where = f" on {machine}" if machine else ""
-    return f"{table}\n\n{textwrap.fill(SUMMARY.format(where=where), 110)}\n"
+    best, most = (
+        max(shown, key=lambda row, key=key: row.values[key].number).name
+        for key in ("AP", "AR50_several")
+    )
+    answer = (
+        f"For photos of several people, `{best}` has the highest AP, and `{most}` finds the most."
+    )
+    return f"{table}\n\n{textwrap.fill(f'{answer} {SUMMARY.format(where=where)}', 110)}\n"
 
 
 SUMMARY = """\
