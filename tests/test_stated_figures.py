@@ -75,12 +75,13 @@ def of_summary(page: str) -> Pairs:
     text = (ROOT / page).read_text("utf-8")
     table = text.partition("<!-- drawn by")[2].partition("<!-- end of")[0]
     for line in re.findall(r"^\| (.* MB) \|$", table, re.MULTILINE):
-        name, people, ap, _, fps, download = line.split(" | ")
+        name, people, ap, several, _, fps, download = line.split(" | ")
         row = ROWS[name.partition(" ")[0]]
         measured = row.values["AP"]
         speed = value(row, "throughput_fps")
         yield name, (name, people), (row.name, row.people_from)
         yield name, ap, format_ap(measured.number, measured.interval)
+        yield name, several, f"{value(row, 'AR50_several'):.2f}"
         yield name, fps, format_figure(speed) if speed else "not measured"
         yield name, download, format_megabytes(value(row, "transfer_bytes"))
 
