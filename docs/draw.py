@@ -178,7 +178,7 @@ def accuracy_page() -> str:
 def judges_page() -> str:
     """How far publishers' programs are from ours, as the tests recorded it."""
     stored = json.loads((ROOT / "tests" / "judges" / "figures.json").read_text("utf-8"))
-    cells = {
+    cells: dict[str, Any] = {
         name: " | ".join(
             [
                 each["judge"],
@@ -192,6 +192,9 @@ def judges_page() -> str:
         if "alike" in each
         else each
         for name, each in stored.items()
+    }
+    cells["ap"] = {
+        name: "{:.3f}, {:.3f}".format(*each["ap"]) for name, each in stored.items() if "ap" in each
     }
     cells["tools"] = "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()}))
     return (ROOT / "docs" / "judges.in.md").read_text("utf-8").format(**cells)

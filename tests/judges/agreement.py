@@ -31,6 +31,7 @@ class Agreement:
         alike: in how many of them both found the same people.
         judged: how many people the publisher found.
         found: how many people we found.
+        ap: COCO's AP of the publisher's people and of ours, if it was computed.
         distances: of each point of each person whom both found, in pixels of the picture.
     """
 
@@ -40,6 +41,7 @@ class Agreement:
     judged: int = 0
     found: int = 0
     distances: list[np.ndarray] = field(default_factory=list)
+    ap: tuple[float, float] | None = None
 
     def add(self, judged: list[np.ndarray], found: list[np.ndarray]) -> None:
         """One picture: points (K, 2) of each person, keypoints or the corners of a box, as both count pixels.
@@ -68,6 +70,7 @@ class Agreement:
             "both": len(self.distances),
             "median": round(float(np.median(np.concatenate(self.distances))), 3),
             "p95": round(float(np.percentile(largest, 95)), 3),
+            **({"ap": self.ap} if self.ap else {}),
         }
 
     def record(self, name: str) -> None:

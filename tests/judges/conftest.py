@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from fakes.published_models import Place, place_of
+from judges.annotated import annotate_squares
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +18,12 @@ def pictures(shared: Path) -> list[np.ndarray]:
     """Real photos, (H, W, 3) uint8 BGR."""
     files = sorted((shared / "data" / "photos").glob("*.jpg"))
     return [cv2.imread(str(file)) for file in files]
+
+
+@pytest.fixture(scope="module")
+def square_truth(shared: Path) -> dict[str, Any]:
+    """The people in the squares of these photos, as COCO's annotators marked them."""
+    return annotate_squares(shared / "data" / "photos")
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,11 @@ import pytest
 
 from fakes import crowds, omz_decoders
 from judges.agreement import Agreement
+from judges.annotated import average_precision
 from judges.photos import cut_square
 from posezoo import decode
 from posezoo.pipeline.get import get_irs
-from posezoo.pose.keypoints import SKELETONS, Pose, coco_order
+from posezoo.pose.keypoints import SKELETONS, Pose, coco_order, to_pixel_indices
 from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions
 from posezoo.runtime.loading import load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
@@ -73,7 +74,7 @@ def openpose(zoo):
 
 @pytest.mark.parametrize("has_same_decoder", [True, False])
 def test_openpose_finds_the_people_of_open_model_zoo(
-    model_zoo, openpose, pictures, monkeypatch, has_same_decoder
+    model_zoo, openpose, pictures, square_truth, monkeypatch, has_same_decoder
 ):
     if has_same_decoder:
         monkeypatch.setattr(
@@ -90,10 +91,14 @@ def test_openpose_finds_the_people_of_open_model_zoo(
     configuration = {"aspect_ratio": 1.0, "confidence_threshold": 0.1}
     wrapper = models.OpenPose(adapter, configuration, preload=True)
     agreement = Agreement(JUDGE)
+    theirs, ours = [], []
     for picture in map(cut_square, pictures):
         (judged, _), _ = wrapper(picture)
-        found = [known(in_coco_order(pose)) for pose in estimator(picture)]
-        agreement.add([known(person) for person in judged], found)
+        found = [in_coco_order(pose) for pose in estimator(picture)]
+        agreement.add([known(person) for person in judged], [known(person) for person in found])
+        theirs.append([to_pixel_indices(person) for person in judged])
+        ours.append([to_pixel_indices(person) for person in found])
+    agreement.ap = average_precision(square_truth, theirs), average_precision(square_truth, ours)
     if has_same_decoder:
         agreement.check("openpose_same_decoder")
     else:

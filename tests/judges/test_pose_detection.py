@@ -28,12 +28,13 @@ import pytest
 from fakes.conversion import convert_model
 from fakes.graph_models import saved
 from judges.agreement import Agreement
+from judges.annotated import average_precision
 from judges.photos import continuous, cut_square, pixel_indices
 from posezoo import decode
 from posezoo.convert.reference_outputs import EXACT
 from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.pipeline.get import get_irs
-from posezoo.pose.keypoints import Pose
+from posezoo.pose.keypoints import Pose, to_pixel_indices
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.loading import load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
@@ -145,6 +146,23 @@ def compare(
     return agreement
 
 
+def compare_on_photos(
+    truth: dict[str, Any],
+    judged: list[list[np.ndarray]],
+    estimator: Estimator,
+    squares: list[np.ndarray],
+    *,
+    points: Callable[[Pose], np.ndarray] = continuous,
+) -> Agreement:
+    """What the publisher and we find on photos of any size, with the AP of both."""
+    agreement = compare(judged, estimator, squares, points=points)
+    indices = [[to_pixel_indices(pose.keypoints) for pose in estimator(each)] for each in squares]
+    if points is continuous:
+        judged = [[to_pixel_indices(person) for person in people] for people in judged]
+    agreement.ap = average_precision(truth, judged), average_precision(truth, indices)
+    return agreement
+
+
 def resized(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
     """A square picture at these places of its rows and columns, in float32; black outside, as ``cropAndResize``."""
     places = places.astype(np.float32)
@@ -174,7 +192,7 @@ def from_end_to_end(length: int, side: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_movenet_finds_the_keypoints_of_its_publisher(judged, ours, squares, name):
+def test_movenet_finds_the_keypoints_of_its_publisher(judged, ours, squares, square_truth, name):
     kind, side = SINGLE[name]
     # The publisher leaves out a person of a low score, and we do not.
     options = {"config": {"modelType": kind, "minPoseScore": 0.001}}
@@ -183,26 +201,26 @@ def test_movenet_finds_the_keypoints_of_its_publisher(judged, ours, squares, nam
     estimator = ours(model)
     compare(judged("movenet", model, small, **options), estimator, small).check(model)
     people = judged("movenet", model, squares, **options)
-    compare(people, estimator, squares).record(f"{model}_photos")
+    compare_on_photos(square_truth, people, estimator, squares).record(f"{model}_photos")
     as_published = [
         resized(each, from_end_to_end(len(each), side)).astype(np.uint8) for each in squares
     ]
     compare(people, estimator, squares, as_published).check(f"{model}_resized")
 
 
-def test_multipose_finds_the_people_of_its_publisher(judged, ours, squares):
+def test_multipose_finds_the_people_of_its_publisher(judged, ours, squares, square_truth):
     options = {"config": MULTIPOSE}
     small = reduced(squares, 256)
     model = "movenet-multipose"
     estimator = ours(model, target_size=256)
     compare(judged("movenet", model, small, **options), estimator, small).check(model)
     people = judged("movenet", model, squares, **options)
-    compare(people, estimator, squares).record(f"{model}_photos")
+    compare_on_photos(square_truth, people, estimator, squares).record(f"{model}_photos")
     as_published = [resized(each, from_corner(len(each), 256)).astype(np.uint8) for each in squares]
     compare(people, estimator, squares, as_published).check(f"{model}_resized")
 
 
-def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares):
+def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares, square_truth):
     options = {
         "config": POSENET,
         "estimation": {"maxPoses": 20, "scoreThreshold": 0.5, "nmsRadius": 20},
@@ -214,7 +232,9 @@ def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares):
     people = judged("posenet", "posenet", small, **options)
     compare(people, estimator, small, points=pixel_indices).check("posenet")
     people = judged("posenet", "posenet", squares, **options)
-    compare(people, estimator, squares, points=pixel_indices).record("posenet_photos")
+    compare_on_photos(square_truth, people, estimator, squares, points=pixel_indices).record(
+        "posenet_photos"
+    )
     # The publisher's network gets floats, and a picture of ours has whole numbers.
     spec, files = irs(model)
     network = openvino_core().compile_model(files[model], "CPU", EXACT)
