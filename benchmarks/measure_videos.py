@@ -51,7 +51,7 @@ def read_people(photos: Path) -> list[tuple[np.ndarray, dict]]:
 
 
 def measure_video(estimator: Estimator, video: list, is_video: bool) -> np.ndarray:
-    """The similarity of the first pose of each frame to the person; NaN where no keypoint is seen."""
+    """The similarity of the first pose of each frame to the person; NaN if no keypoint is seen."""
     from fakes.people import likeness
 
     frames, people = zip(*video, strict=True)

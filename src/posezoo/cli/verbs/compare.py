@@ -4,9 +4,10 @@ With ``--format json``, the output is an object::
 
     models        list   a row for each model and precision: model, precision, license, people_from,
                          weights_opened (whether the published weights were measured);
-                         and of the whole pipeline AP (a share), AR50_several (the share of people found
-                         on images with two or more), throughput_fps and latency_p50_ms
-                         with four people, single_p50_ms with one, and transfer_bytes; of the
+                         and of the whole pipeline AP (a share), AR50_several (the share of people
+                         found on images with two or more), throughput_fps and
+                         latency_p50_ms with four people, single_p50_ms with one, and
+                         transfer_bytes; of the
                          network alone network_fps and network_p50_ms; published_AP,
                          size_bytes, gflops and mparams. Each is null if unknown, else {number,
                          origin, how}; origin is measured, measured on generated weights, or
