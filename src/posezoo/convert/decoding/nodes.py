@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,26 @@ def is_above(values: Any, limit: ArrayLike) -> Any:
     return ops.greater(values, constant(limit))
 
 
+def is_at_least(values: Any, limit: ArrayLike) -> Any:
+    """Whether values f32 are a constant, or greater."""
+    return ops.greater_equal(values, constant(limit))
+
+
+def are_all(*conditions: Any) -> Any:
+    """Where all of these conditions hold."""
+    return reduce(ops.logical_and, conditions)
+
+
+def keep_where(condition: Any, values: Any) -> Any:
+    """The values where a condition holds, and 0 elsewhere."""
+    return ops.select(condition, values, constant(0))
+
+
+def sum_over(values: Any, *axes: int) -> Any:
+    """The sums of values over these axes."""
+    return ops.reduce_sum(values, integers(axes))
+
+
 def reshape(values: Any, sides: Sequence[int]) -> Any:
     """The values with other sides, of which -1 is computed."""
     return ops.reshape(values, integers(sides), False)
@@ -72,8 +93,13 @@ def without_batch(values: Any) -> Any:
 
 def find_maximum(rows: Any) -> tuple[Any, Any]:
     """Of rows (N, L): the index of the first maximum, i32 (N, 1), and its value, (N, 1)."""
+    return _rank(rows, 1, 1)
+
+
+def _rank(values: Any, count: int, axis: int) -> tuple[Any, Any]:
+    """The indices and the values of the highest, in descending order; equal ones in their order."""
     best = ops.topk(
-        rows, integers(1), 1, "max", sort="value", index_element_type="i32", stable=True
+        values, integers(count), axis, "max", sort="value", index_element_type="i32", stable=True
     )
     return best.output(1), best.output(0)
 
@@ -92,16 +118,7 @@ def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
     (count,) = static_sizes(scores.get_output_partial_shape(0))
     if 0 <= count < limit:
         raise ValueError(f"finds at most {count} people, so --max_people {limit} cannot be used")
-    best = ops.topk(
-        scores,
-        integers(limit or count),
-        0,
-        "max",
-        sort="value",
-        index_element_type="i32",
-        stable=True,
-    )
-    return best.output(1), best.output(0)
+    return _rank(scores, limit or count, 0)
 
 
 def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
@@ -162,7 +179,7 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
         common = _common_area(sides, corners)
         union = ops.add(areas, area) - common
         is_apart = ops.less_equal(common, union * limit)
-        is_left = ops.logical_and(is_apart, ops.not_equal(every, first))
+        is_left = are_all(is_apart, ops.not_equal(every, first))
         ranks = ops.select(is_left, ranks, none)
     return ops.concat(picked, 0), ops.concat(highest, 0)
 
@@ -181,7 +198,7 @@ def find_groups(sides: Sequence[Any], picked: Any, max_overlap: float) -> Any:
     overlaps = ops.greater(common, union * constant(max_overlap))
     # Those that a better one removed are gone.
     earlier = ops.cumsum(to_float(overlaps), integers(0), exclusive=True)
-    is_removed = ops.logical_and(overlaps, ops.equal(earlier, constant(0)))
+    is_removed = are_all(overlaps, ops.equal(earlier, constant(0)))
     every = integers([range(sides[0].shape[1])])
     return ops.logical_or(is_removed, ops.equal(unsqueeze(picked, [1]), every))
 
@@ -195,6 +212,11 @@ def _common_area(sides: Sequence[Any], others: Sequence[Any]) -> Any:
 def _area(left: Any, top: Any, right: Any, bottom: Any) -> Any:
     """The areas of boxes; 0 of those that are inside out."""
     return ops.relu(right - left) * ops.relu(bottom - top)
+
+
+def box_corners(centers: Any, halves: Any) -> Any:
+    """Boxes (N, 4) from their centers and half their sides, (N, 2)."""
+    return ops.concat([centers - halves, centers + halves], 1)
 
 
 def clip_boxes(boxes: Any, size: Size) -> tuple[Any, Any]:
@@ -236,10 +258,8 @@ def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
         min_score: the minimum score of a person.
     """
     axes = range(1, len(values.shape))
-    is_high = ops.greater_equal(scores, constant(min_score))
-    is_kept = ops.logical_and(is_high, are_finite(values))
+    is_kept = are_all(is_at_least(scores, min_score), are_finite(values))
     is_found = unsqueeze(is_kept, axes)
     if len(axes) == 2:
-        is_found = ops.logical_and(is_found, is_above(take(values, [2], 2), 0))
-    kept_scores = ops.select(is_kept, scores, constant(0))
-    return ops.select(is_found, values, constant(0)), kept_scores
+        is_found = are_all(is_found, is_above(take(values, [2], 2), 0))
+    return keep_where(is_found, values), keep_where(is_kept, scores)

@@ -8,8 +8,10 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    are_all,
     clip_boxes,
     constant,
+    keep_where,
     select_rows,
     take,
     without_batch,
@@ -24,7 +26,7 @@ def build(maps: Maps, size: Size, _options: RtmdetOptions, max_people: int) -> t
     rows = without_batch(maps["dets"])
     labels = without_batch(maps["labels"])
     boxes, has_size = clip_boxes(take(rows, range(4), 1), size)
-    is_person = ops.logical_and(ops.equal(labels, constant(PERSON)), has_size)
-    scores = ops.select(is_person, take(rows, 4, 1), constant(0))
+    is_person = are_all(ops.equal(labels, constant(PERSON)), has_size)
+    scores = keep_where(is_person, take(rows, 4, 1))
     kept, best = select_rows(boxes, scores, max_people or MAX_BOXES)
     return kept, ops.minimum(best, constant(1))
