@@ -40,7 +40,6 @@ from posezoo.pose.top_down import (
     crop_stretch,
 )
 from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import skeleton_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     score = 0.0
     if len(counting):
         score = min(float(counting.mean()) * options.box_score, 1.0)
-    return create_poses(keypoints, np.array([score]), options.skeleton or skeleton_of(count), size)
+    return create_poses(keypoints, np.array([score]), options.skeleton, size)
 
 
 def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:

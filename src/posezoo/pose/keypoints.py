@@ -275,6 +275,12 @@ def sort_descending(scores: NDArray[Any]) -> NDArray[np.intp]:
     return np.argsort(-scores, kind="stable")
 
 
+def best_first(scores: NDArray[Any], is_chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The places of the chosen scores, the highest first; equal ones stay in their order."""
+    chosen = np.flatnonzero(is_chosen)
+    return chosen[sort_descending(scores[chosen])]
+
+
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of
     this size.
@@ -290,22 +296,27 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
 
 
 def create_poses(
-    keypoints: Floats, scores: NDArray[Any], skeleton: Skeleton | str, size: tuple[int, int]
+    keypoints: Floats,
+    scores: NDArray[Any],
+    skeleton: Skeleton | str | None,
+    size: tuple[int, int],
 ) -> list[Pose]:
     """Create poses from arrays, in the same order; each box contains all keypoints that were found.
 
     Args:
         keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
         scores: (N,), of the poses.
-        skeleton: with K keypoints; or a name of ``SKELETONS``.
+        skeleton: with K keypoints; or a name of ``SKELETONS``; None: the package's with K
+            keypoints.
         size: width and height of the image, in pixels.
 
     Raises:
         InferenceError: the skeleton has another number of keypoints.
     """
-    if isinstance(skeleton, str):
-        skeleton = SKELETONS[skeleton]
-    require_count(skeleton, keypoints.shape[1])
+    count = keypoints.shape[1]
+    if not isinstance(skeleton, Skeleton):
+        skeleton = SKELETONS[skeleton or skeleton_of(count)]
+    require_count(skeleton, count)
     points = keypoints[:, :, :2]
     missing = keypoints[:, :, 2:] <= 0
     corner = np.array(size, np.float32)

@@ -183,9 +183,15 @@ class InputSizing:
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
     """Letterbox: the whole image, as large as possible, in the middle of an input of this size."""
     scale = min(size[0] / image[0], size[1] / image[1])
-    left = (size[0] - scale * image[0]) / 2
-    top = (size[1] - scale * image[1]) / 2
-    return ImageTransform(np.array([[scale, 0, left], [0, scale, top]]), size)
+    return _center(image, size, (scale, scale))
+
+
+def _center(image: Size, size: Size, scales: tuple[float, float]) -> ImageTransform:
+    """The image with these scales, in the middle of an input of this size."""
+    across, down = scales
+    left = (size[0] - across * image[0]) / 2
+    top = (size[1] - down * image[1]) / 2
+    return ImageTransform(np.array([[across, 0, left], [0, down, top]]), size)
 
 
 def stretch_transform(image: Size, size: Size) -> ImageTransform:
@@ -198,12 +204,7 @@ def center_transform(image: Size, size: Size, share: float) -> ImageTransform:
     stretched to an input of this size.
     """
     side = share * min(image)
-    matrix = np.zeros((2, 3))
-    for axis in (0, 1):
-        scale = size[axis] / side
-        matrix[axis, axis] = scale
-        matrix[axis, 2] = (size[axis] - image[axis] * scale) / 2
-    return ImageTransform(matrix, size)
+    return _center(image, size, (size[0] / side, size[1] / side))
 
 
 #: If pixels are averaged before a resize, at least this many times the resolution of the input is

@@ -17,6 +17,7 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     declare_outputs,
+    has_shape,
 )
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
@@ -102,7 +103,7 @@ DECODER = DecoderType(
     sizes=lambda facts, _options: {"keypoints": (1, 1, facts.keypoints, 3)},
     skeleton=SKELETON,
     needs="17 keypoints",
-    rules=({"keypoints": lambda _name, shape: shape[1:] == (1, 17, 3)},),
+    rules=({"keypoints": has_shape(-1, 1, 17, 3)},),
     takes_boxes=True,
     visible_score=MAXIMUM_IS_VISIBLE,
     next_crop=next_crop,
