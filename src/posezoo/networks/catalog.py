@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.networks.definition import NetworkArgument, NetworkDefinition, Shapes
+from posezoo.networks.definition import NetworkArgument, NetworkDefinition, Shapes, first_size
 from posezoo.networks.vitpose_experts import merge_expert
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
@@ -49,11 +49,7 @@ def _bgr(height: int, width: int, scale: float) -> Input:
 
 def _channels(default: int, key: str, allowed: range = range(1, 513)) -> NetworkArgument:
     """A number of output channels, which the shape of this convolution's weight shows."""
-    return NetworkArgument(default, allowed, lambda shapes: next(iter(shapes.get(key, ())), None))
-
-
-def _vit_width(shapes: Shapes) -> int | None:
-    return next(iter(shapes.get("backbone.layernorm.weight", ())), None)
+    return NetworkArgument(default, allowed, first_size(key))
 
 
 def _stages(default: int) -> NetworkArgument:
@@ -132,7 +128,9 @@ _ALL = (
         _rgb("pixel_values", 256, 192),  # the only size
         ("heatmaps",),
         arguments={
-            "width": NetworkArgument(768, (384, 768, 1024, 1280), _vit_width),
+            "width": NetworkArgument(
+                768, (384, 768, 1024, 1280), first_size("backbone.layernorm.weight")
+            ),
             "keypoints": _channels(17, "head.conv.weight"),
         },
         adapt_tensors=merge_expert,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from posezoo.networks.definition import NetworkArgument, NetworkDefinition
+from posezoo.networks.definition import NetworkArgument, NetworkDefinition, first_size
 from posezoo.networks.zoo import published_tensors
 from posezoo.spec.model import Input
 
@@ -60,7 +60,9 @@ def _read_definition(name: str, fields: Mapping[str, Any]) -> NetworkDefinition:
     shape = fields.get("shape", (1, 3, 224, 224))
     arguments = {}
     if "last_layer" in fields:
-        arguments["classes"] = _classes(fields["last_layer"], fields.get("classes", 1000))
+        read = first_size(f"{fields['last_layer']}.weight")
+        classes = NetworkArgument(fields.get("classes", 1000), range(1, 100_001), read)
+        arguments["classes"] = classes
     return NetworkDefinition(
         name,
         f"posezoo.networks.zoo.{fields['class']}",
@@ -69,13 +71,6 @@ def _read_definition(name: str, fields: Mapping[str, Any]) -> NetworkDefinition:
         arguments=arguments,
         fixed=fields.get("fixed", {}),
         adapt_tensors=_ADAPTERS.get(name, dict),
-    )
-
-
-def _classes(last_layer: str, count: int) -> NetworkArgument:
-    key = f"{last_layer}.weight"
-    return NetworkArgument(
-        count, range(1, 100_001), lambda shapes: next(iter(shapes.get(key, ())), None)
     )
 
 
