@@ -7,7 +7,7 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from typing import Any
 
@@ -158,14 +158,15 @@ class Pose:
     skeleton: str
     score: float
     box: tuple[float, float, float, float]
-    track_id: int | None = field(default=None, kw_only=True)
-    z: Floats | None = field(default=None, kw_only=True)
-    world: Floats | None = field(default=None, kw_only=True)
-    mask: Floats | None = field(default=None, kw_only=True)
-    people_from: str = field(default="", kw_only=True)
-    own_skeleton: Skeleton | None = field(default=None, kw_only=True)
-    class_id: int | None = field(default=None, kw_only=True)
-    label: str = field(default="", kw_only=True)
+    _: KW_ONLY
+    track_id: int | None = None
+    z: Floats | None = None
+    world: Floats | None = None
+    mask: Floats | None = None
+    people_from: str = ""
+    own_skeleton: Skeleton | None = None
+    class_id: int | None = None
+    label: str = ""
 
     @property
     def layout(self) -> Skeleton:

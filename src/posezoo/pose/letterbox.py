@@ -21,6 +21,13 @@ Image = NDArray[np.uint8]
 #: Width and height of an image or of a network's input, in pixels.
 Size = tuple[int, int]
 
+
+def image_size(image: NDArray[Any]) -> Size:
+    """Width and height of an image (H, W, ...), in pixels."""
+    height, width = image.shape[:2]
+    return width, height
+
+
 # OpenCV warps no longer images.
 _LONGEST_SIDE = 2**15 - 2
 
@@ -70,7 +77,7 @@ class ImageTransform:
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
         margin = 2 / min(self.scales)
-        sides = image.shape[1::-1]
+        sides = image_size(image)
         first = np.floor(corners.min(axis=0) - margin).clip(0, sides)
         last = np.ceil(corners.max(axis=0) + margin).clip(0, sides)
         left, top = first.astype(int).tolist()
@@ -230,7 +237,7 @@ def letterbox_image(
     fills the input, and its aspect may change.
     """
     cv2 = import_cv2()
-    height, width = image.shape[:2]
+    width, height = image_size(image)
     scale = min(size[0] / width, size[1] / height)
     inner = size
     if not stretches:
@@ -273,7 +280,7 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
 
 def _divide(part: Image, across: int, down: int) -> Size:
     """The sides of an image, divided by these numbers."""
-    height, width = part.shape[:2]
+    width, height = image_size(part)
     return max(1, width // across), max(1, height // down)
 
 

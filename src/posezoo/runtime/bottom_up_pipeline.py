@@ -17,6 +17,7 @@ from posezoo.pose.letterbox import (
     Image,
     ImageTransform,
     Size,
+    image_size,
     letterbox_image,
     stretch_transform,
     to_image_pixels,
@@ -45,11 +46,11 @@ class BottomUpPipeline(NetworkPipeline):
         """The steps for one image."""
         transform, letterboxed = self._letterbox(image)
         maps = yield from self._infer(letterboxed)
-        return self._decode(maps, transform, image.shape[1::-1])
+        return self._decode(maps, transform, image_size(image))
 
     def _letterbox(self, image: Image) -> tuple[ImageTransform, Image]:
         """The image as the network takes it, and the transform from its pixels."""
-        size = self.input_size or self._sizing.input_size(self._target, image.shape[1::-1])
+        size = self.input_size or self._sizing.input_size(self._target, image_size(image))
         return letterbox_image(image, size, self._sizing.padding, sizing=self._sizing)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
@@ -84,12 +85,12 @@ class StretchedPipeline(NetworkPipeline):
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
-        image_size: Size = image.shape[1::-1]
+        size = image_size(image)
         assert self.input_size is not None
-        transform = stretch_transform(image_size, self.input_size)
+        transform = stretch_transform(size, self.input_size)
         maps = yield from self._infer(transform.warp(image))
         poses = self._decode_outputs(maps, self.input_size)
-        return to_image_pixels(poses, transform, image_size)
+        return to_image_pixels(poses, transform, size)
 
 
 class LiftingPipeline(BottomUpPipeline):
@@ -161,7 +162,7 @@ class TestTimeAugmentation(BottomUpPipeline):
                     maps = self._convert_outputs(maps)
                 passes.append(AugmentedOutputs(maps, mirrored, scale))
         return self._decode(
-            self._merge_passes(passes, self._options.skeleton), transform, image.shape[1::-1]
+            self._merge_passes(passes, self._options.skeleton), transform, image_size(image)
         )
 
     def _scale(self, size: Size, scale: float) -> Size:

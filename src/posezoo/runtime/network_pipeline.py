@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,14 +24,15 @@ from posezoo.pose.letterbox import (
     ImageTransform,
     Size,
     center_transform,
+    image_size,
     letterbox_image,
     stretch_transform,
 )
 from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
-from posezoo.runtime.graph import Graph, Preprocessing, format_shape
-from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
+from posezoo.runtime.graph import Graph, Preprocessing, format_shape, read_graph
+from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps, Steps
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, ModelSpec
 from posezoo.spec.skeleton import Skeleton
@@ -65,8 +66,7 @@ class PipelineConfig:
         Raises:
             InferenceError: it is missing or damaged.
         """
-        ir = self.irs[place]
-        return ir if isinstance(ir, Graph) else Graph(ir)
+        return read_graph(self.irs[place])
 
     def refuse_target_size(self) -> None:
         """Refuse a target size, for networks whose input size is fixed.
@@ -182,7 +182,7 @@ class NetworkPipeline:
             )
         return size
 
-    def _infer(self, image: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:
+    def _infer(self, image: Image) -> Steps[dict[str, Array]]:
         """The outputs by role for an image of the input's size."""
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
         return {role: outputs[name] for role, name in self._roles.items()}
@@ -233,12 +233,13 @@ class ClassifierPipeline(NetworkPipeline):
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
-        width, height = image.shape[1::-1]
+        size = image_size(image)
         assert self.input_size is not None
+        width, height = size
         box = (0.0, 0.0, float(width), float(height))
-        transform = stretch_transform((width, height), self.input_size)
+        transform = stretch_transform(size, self.input_size)
         if self._is_imagenet:
-            transform = center_transform((width, height), self.input_size, CENTRAL_SHARE)
+            transform = center_transform(size, self.input_size, CENTRAL_SHARE)
         maps = yield from self._infer(transform.warp(image))
         classes = self._decode_outputs(maps, self.input_size)
         return self._name_classes([replace(pose, box=box) for pose in classes])
@@ -249,7 +250,7 @@ class DetectorPipeline(NetworkPipeline):
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
-        size: Size = image.shape[1::-1]
+        size = image_size(image)
         assert self.input_size is not None
         transform, picture = self._fit_image(image, self.input_size)
         maps = yield from self._infer(picture)
@@ -264,7 +265,7 @@ class DetectorPipeline(NetworkPipeline):
 
     def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
         """The transform to an input of this size, and the input."""
-        transform = stretch_transform(image.shape[1::-1], size)
+        transform = stretch_transform(image_size(image), size)
         return transform, transform.warp(image)
 
 
