@@ -130,7 +130,7 @@ def _find_similar(declared: Array, constants: Iterable[StoredConstant]) -> str:
     inverse = np.float32(1) / declared
     orders = (declared, declared[::-1], inverse, inverse[::-1])
     for constant in constants:
-        if math.prod(constant.shape) != declared.size or constant.place.element_type != "f32":
+        if math.prod(constant.shape) != declared.size or constant.element_type != "f32":
             continue
         flat = constant.read().reshape(-1)
         for order in orders:

@@ -108,7 +108,7 @@ DECODER = DecoderType(
     options=RfDetrOptions,
     person_score="min_score",
     decode=decode_rf_detr,
-    pipeline="posezoo.runtime.bottom_up_pipeline:StretchedPipeline",
+    pipeline="posezoo.runtime.network_pipeline:NetworkPipeline",
     sizes=lambda facts, _options: {
         "dets": (1, facts.rows, 4),
         "labels": (1, facts.rows, nan),
