@@ -21,11 +21,6 @@ Shapes = Mapping[str, tuple[int, ...]]
 Tensors = Mapping[str, Any]
 
 
-def first_size(key: str) -> Callable[[Shapes], int | None]:
-    """Reads the first size of a tensor, mostly a number of channels; None if there is none."""
-    return lambda shapes: next(iter(shapes.get(key, ())), None)
-
-
 @dataclass(frozen=True, slots=True)
 class NetworkArgument:
     """An argument in which the checkpoints of one network can differ."""
