@@ -70,6 +70,6 @@ DECODER = DecoderType(
     rules=({"people": has_shape(-1, 6, 56)},),
     visible_score=MAXIMUM_IS_VISIBLE,
     input_sizing=InputSizing(default_target=256, centered=False),
-    graph=DecoderGraph("posezoo.convert.decoding.movenet_multipose_graph:build", "min_score"),
+    graph=DecoderGraph("posezoo.convert.decoding.movenet_graph:build_multipose", "min_score"),
     approach="bottom-up",
 )
