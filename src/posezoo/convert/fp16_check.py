@@ -16,13 +16,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.errors import ConversionError
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import Output
-
-Array = npt.NDArray[Any]
 
 #: The largest number of FP16; OpenVINO replaces larger ones with it.
 LARGEST = 65504.0

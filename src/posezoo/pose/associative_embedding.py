@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_embeddings
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -26,7 +27,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Floats, Pose, best_first, create_poses
+from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks
 from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions, group_by_tags

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Floats
 from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
@@ -25,7 +25,7 @@ from posezoo.pose.decoder_type import (
     check_counts,
     check_shares,
 )
-from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity, sort_descending
+from posezoo.pose.keypoints import Pose, bounding_box, pose_similarity, sort_descending
 from posezoo.pose.letterbox import (
     ImageTransform,
     Size,
@@ -261,7 +261,7 @@ def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> F
     return suppress_non_maxima(faces, replace(options, weighted=False))
 
 
-def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
+def body_region(hip: Array, top: Array) -> ImageTransform | None:
     """The square in which the landmark network sees a person upright; None if it has no size.
 
     Args:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 from math import nan
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from posezoo.arrays import Bools, Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
-from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
+from posezoo.pose.keypoints import MIN_SCORE, Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
 from posezoo.spec.shapes import fits
@@ -180,7 +178,7 @@ class DecoderType:
     omz_model_types: tuple[str, ...] = ()
     optional: tuple[Output, ...] = ()
     convert_outputs: Callable[[Maps], Maps] | None = None
-    find_rows: Callable[[Maps], NDArray[np.bool_]] | None = None
+    find_rows: Callable[[Maps], Bools] | None = None
     takes_boxes: bool = False
     person_score: str = ""
     detector_options: Mapping[str, Any] = field(default_factory=dict)

@@ -6,13 +6,13 @@ import colorsys
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Floats, Ints
 from posezoo.errors import ImageError, import_cv2
-from posezoo.pose.keypoints import MIN_SCORE, Color, Floats, Pose, keypoint_color
+from posezoo.pose.keypoints import MIN_SCORE, Color, Pose, keypoint_color
 from posezoo.pose.letterbox import Image, Size, image_size
 from posezoo.spec.skeleton import Skeleton
 
@@ -103,7 +103,7 @@ def _draw_people(
     lines = points[:, pairs]
     bars = _bars(points, pairs, widths)
     spots = points[:, :, None]
-    are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
+    are_limbs: Bools = np.asarray(is_visible[:, pairs].all(axis=2))
     draw_lines = partial(cv2.polylines, canvas, lineType=cv2.LINE_8, shift=_SHIFT)
     for person, width in enumerate(widths.tolist()):
         number = poses[person].track_id
@@ -124,7 +124,7 @@ def _draw_people(
             draw_lines(own_spots[seen & joints], True, color, thickness=2 * width)
 
 
-def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
+def _bars(points: Array, pairs: Array, widths: Array) -> NDArray[np.int32]:
     """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P,) are
     in pixels.
 
@@ -196,18 +196,18 @@ def _track_color(number: int) -> Color:
     return blue, green, red
 
 
-def _line_widths(canvas: Image, poses: Sequence[Pose]) -> NDArray[np.int64]:
+def _line_widths(canvas: Image, poses: Sequence[Pose]) -> Ints:
     """(P,) the widths in pixels: relative to the size of the image, but thinner for small
     people.
     """
     boxes = np.array([pose.box for pose in poses])
     by_person = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 60
     by_image = max(canvas.shape[:2]) / 200
-    widths: NDArray[np.int64] = np.rint(np.minimum(by_person, by_image)).astype(np.int64)
+    widths: Ints = np.rint(np.minimum(by_person, by_image)).astype(np.int64)
     return np.maximum(widths, 1)
 
 
-def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
+def _sixteenths(points: Array) -> Array:
     # In OpenCV the center of the first pixel is (0, 0).
     return np.rint((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
@@ -215,7 +215,7 @@ def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
 @cache
 def _parts(
     skeleton: Skeleton,
-) -> tuple[NDArray[Any], list[list[int]], list[tuple[Color, NDArray[np.bool_]]]]:
+) -> tuple[Array, list[list[int]], list[tuple[Color, Bools]]]:
     """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each
     color.
     """

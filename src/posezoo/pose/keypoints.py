@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Floats
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.pose.mask_encoding import encode_mask
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
-Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
 
 #: What a coordinate of ours is more than COCO's, which is the index of a pixel.
@@ -271,12 +271,12 @@ class Pose3D(Pose):
         return result
 
 
-def sort_descending(scores: NDArray[Any]) -> NDArray[np.intp]:
+def sort_descending(scores: Array) -> NDArray[np.intp]:
     """The order of the scores, the highest first; equal ones stay in their order."""
     return np.argsort(-scores, kind="stable")
 
 
-def best_first(scores: NDArray[Any], is_chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
     """The places of the chosen scores, the highest first; equal ones stay in their order."""
     chosen = np.flatnonzero(is_chosen)
     return chosen[sort_descending(scores[chosen])]
@@ -298,7 +298,7 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
 
 def create_poses(
     keypoints: Floats,
-    scores: NDArray[Any],
+    scores: Array,
     skeleton: Skeleton | str | None,
     size: tuple[int, int],
 ) -> list[Pose]:

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Doubles, Floats
 from posezoo.errors import import_cv2
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import Pose, create_poses
 
 Image = NDArray[np.uint8]
 #: Width and height of an image or of a network's input, in pixels.
 Size = tuple[int, int]
 
 
-def image_size(image: NDArray[Any]) -> Size:
+def image_size(image: Array) -> Size:
     """Width and height of an image (H, W, ...), in pixels."""
     height, width = image.shape[:2]
     return width, height
@@ -41,7 +42,7 @@ class ImageTransform:
         size: width and height of the input, in pixels.
     """
 
-    matrix: NDArray[np.float64]
+    matrix: Doubles
     size: Size
 
     @property
@@ -51,7 +52,7 @@ class ImageTransform:
         down = self.matrix[:, 1]
         return math.hypot(*across), math.hypot(*down)
 
-    def to_image(self, points: NDArray[Any]) -> Floats:
+    def to_image(self, points: Array) -> Floats:
         """Points (..., 2) in input pixels, converted to image pixels."""
         # The inverse is written out, because numpy.linalg.inv takes ten times as long.
         (a, b, x), (c, d, y) = self.matrix.tolist()
@@ -122,7 +123,7 @@ class ImageTransform:
         return sampled
 
 
-def _warp(image: Image, matrix: NDArray[np.float64], size: Size, **border: Any) -> Image:
+def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
     """``cv2.warpAffine`` of OpenCV 4, the same bits with each version of OpenCV.
 
     OpenCV 5's differs by up to 7 of 255 levels, which moved keypoints of BlazePose by up to 20 px.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     TOP_DOWN,
@@ -19,7 +20,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_openpose
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -35,7 +36,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
-from posezoo.pose.keypoints import Floats, Pose, create_poses, require_count, sort_descending
+from posezoo.pose.keypoints import Pose, create_poses, require_count, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.limbs import (
     find_limb_candidates,

@@ -13,8 +13,8 @@ from itertools import pairwise
 from math import floor
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles, Floats
 from posezoo.errors import import_cv2
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -27,7 +27,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, best_first, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, best_first, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.skeletons import SKELETONS
 
@@ -116,7 +116,7 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
 
 def _find_people(
     scores: Floats, tracer: _Tracer, options: PoseNetOptions
-) -> tuple[list[list[Keypoint]], NDArray[np.float64]]:
+) -> tuple[list[list[Keypoint]], Doubles]:
     """The keypoints of each person, and the person's score, in the order in which they are
     found.
     """

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles, Floats
 from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
@@ -22,7 +22,7 @@ from posezoo.pose.decoder_type import (
     has_shape,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Floats, Pose, best_first, create_poses
+from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.spec.skeleton import Skeleton
 
@@ -88,18 +88,18 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     return create_poses(keypoints, scores[people], options.skeleton, size)
 
 
-def _mean_variance(rows: Floats, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mean_variance(rows: Floats, weights: Doubles) -> Doubles:
     """(N,): the mean of the traces of the keypoints' covariances."""
     first, second, third = (rows[:, :, place].astype(float) for place in (FIRST, SECOND, THIRD))
     variance = np.exp(-2 * first) + np.exp(-2 * third)
     variance += second**2 * np.exp(-2 * first - 2 * third)
     total = (weights * variance).sum(axis=1)
-    mean: NDArray[np.float64] = total / weights.sum(axis=1)
+    mean: Doubles = total / weights.sum(axis=1)
     return mean
 
 
-def _sigmoid(logits: Floats) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = 1 / (1 + np.exp(-logits.astype(float)))
+def _sigmoid(logits: Floats) -> Doubles:
+    shares: Doubles = 1 / (1 + np.exp(-logits.astype(float)))
     return shares
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Bools
 from posezoo.pose.decoder_type import (
     DecoderGraph,
     Maps,
@@ -66,11 +66,11 @@ def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
     return create_box_poses(rows[order, :4], scores[order], size, classes)
 
 
-def find_rows(maps: Maps, min_score: float) -> NDArray[np.bool_]:
+def find_rows(maps: Maps, min_score: float) -> Bools:
     """The rows of ``dets`` (1, N, 5) with higher scores; a row that MMDeploy appends has a lower
     one.
     """
-    is_found: NDArray[np.bool_] = maps["dets"][0, :, 4] > min_score
+    is_found: Bools = maps["dets"][0, :, 4] > min_score
     return is_found
 
 

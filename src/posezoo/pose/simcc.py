@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
@@ -23,7 +24,7 @@ from posezoo.pose.decoder_type import (
     check_options,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of
+from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_affine
 from posezoo.spec.skeleton import Skeleton

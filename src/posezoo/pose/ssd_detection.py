@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Floats
 from posezoo.errors import InferenceError, import_cv2
 from posezoo.pose.decoder_type import (
     DecoderGraph,
@@ -19,7 +19,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.pose.keypoints import Floats, Pose, best_first
+from posezoo.pose.keypoints import Pose, best_first
 from posezoo.pose.letterbox import Size
 
 SKELETON = "box"
@@ -108,7 +108,7 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
 
 
 def create_box_poses(
-    boxes: NDArray[Any], scores: NDArray[Any], size: Size, classes: NDArray[Any] | None = None
+    boxes: Array, scores: Array, size: Size, classes: Array | None = None
 ) -> list[Pose]:
     """Poses without keypoints, in the same order; boxes without a size are left out.
 
@@ -129,12 +129,12 @@ def create_box_poses(
     return poses
 
 
-def box_corners(centers: NDArray[Any], halves: NDArray[Any]) -> NDArray[Any]:
+def box_corners(centers: Array, halves: Array) -> Array:
     """Boxes (N, 4) from their centers and half their sides, (N, 2)."""
     return np.concatenate([centers - halves, centers + halves], axis=1)
 
 
-def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def clip_boxes(boxes: Array, size: Size) -> tuple[Array, Bools]:
     """The parts of boxes (N, 4) inside an image, and whether they have a size, (N,)."""
     inside = boxes.clip(0, [*size, *size])
     are_apart = inside[:, 2:] > inside[:, :2]
@@ -142,12 +142,12 @@ def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[n
 
 
 def suppress_boxes(
-    boxes: NDArray[Any],
-    scores: NDArray[Any],
+    boxes: Array,
+    scores: Array,
     size: Size,
     max_overlap: float,
     max_boxes: int,
-    classes: NDArray[Any] | None = None,
+    classes: Array | None = None,
 ) -> list[Pose]:
     """As ``create_box_poses``, highest score first, without boxes that overlap a better one of the
     same class.
@@ -166,10 +166,10 @@ def suppress_boxes(
 
 
 def find_best_boxes(
-    boxes: NDArray[Any],
-    scores: NDArray[Any],
+    boxes: Array,
+    scores: Array,
     max_overlap: float,
-    classes: NDArray[Any] | None = None,
+    classes: Array | None = None,
 ) -> NDArray[np.intp]:
     """The numbers of the boxes that do not overlap a better one of the same class, highest score
     first; arguments as for ``suppress_boxes``.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -23,7 +24,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import box_corners, find_best_boxes
 from posezoo.spec.skeleton import Skeleton

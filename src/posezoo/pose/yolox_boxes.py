@@ -7,11 +7,10 @@ publisher's ONNX files, which leave out the grid (``demo_postprocess`` in its re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     DecoderGraph,
@@ -104,10 +103,10 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     )
 
 
-def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
+def generate_cells(size: Size) -> tuple[Array, Array]:
     """The column and row of each cell, (N, 2), and its side in pixels, (N, 1)."""
-    cells: list[NDArray[Any]] = []
-    sides: list[NDArray[Any]] = []
+    cells: list[Array] = []
+    sides: list[Array] = []
     for stride in STRIDES:
         columns = size[0] // stride
         rows = size[1] // stride
