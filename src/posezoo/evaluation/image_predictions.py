@@ -55,6 +55,11 @@ class ImagePredictions:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @property
+    def category_ids(self) -> Sequence[int]:
+        """The id of the category of each person or object."""
+        return self.categories or [PERSON] * len(self)
+
     def to_json(self) -> dict[str, Any]:
         """Plain Python values that a ``PredictionCache`` reads back exactly."""
         values = {
@@ -77,8 +82,7 @@ class ImagePredictions:
         if self.keypoints.shape[1]:
             key = "keypoints"
             values = self.keypoints
-        categories = self.categories or [PERSON] * len(self)
-        rows = zip(categories, self.scores.tolist(), _flat(values).tolist(), strict=True)
+        rows = zip(self.category_ids, self.scores.tolist(), _flat(values).tolist(), strict=True)
         return [
             {"image_id": image, "category_id": category, "score": score, key: row}
             for category, score, row in rows

@@ -41,11 +41,6 @@ class PoseFilter:
     speeds: Doubles = field(default_factory=lambda: np.zeros(0))
     is_known: Bools = field(default_factory=lambda: np.zeros(0, bool))
 
-    def smooth(self, pose: Pose, time_s: float) -> Pose:
-        """As ``smooth_poses``, for one person."""
-        (smoothed,) = smooth_poses([self], [pose], time_s)
-        return smoothed
-
 
 def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: float) -> list[Pose]:
     """The smoothed poses of one frame, all people at once; keypoints that are missing stay so.

@@ -10,6 +10,7 @@ import openvino.opset13 as ops
 from posezoo.convert.decoding.nodes import (
     NO_BOX,
     Maps,
+    TwoNodes,
     are_all,
     are_finite,
     constant,
@@ -36,7 +37,7 @@ from posezoo.pose.blazepose import (
 from posezoo.pose.letterbox import Size
 
 
-def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) -> TwoNodes:
     """The person, or the detector's faces, as ``append_decoder`` says."""
     if "landmarks" not in maps:
         return _build_detector(maps, options, max_people or options.max_people)
@@ -70,7 +71,7 @@ def _refine(points: Any, heatmaps: Any, size: Size) -> Any:
     return ops.select(unsqueeze(is_refined, [2]), moved, points)
 
 
-def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> tuple[Any, Any]:
+def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> TwoNodes:
     """The keypoints of ``FaceDetections`` with the face's score, (N, 4, 3), and the scores,
     (N,).
     """

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
     are_all,
     clip_boxes,
     constant,
@@ -22,7 +21,7 @@ from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import PERSON, DetectionOptions
 
 
-def build(maps: Maps, size: Size, options: DetectionOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: DetectionOptions, max_people: int) -> TwoNodes:
     """The boxes of the people, as ``append_decoder`` says."""
     zero = constant(0)
     rows = reshape(maps["detections"], [-1, 7])

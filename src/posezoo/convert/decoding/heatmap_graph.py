@@ -11,6 +11,7 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
     are_all,
     constant,
     find_maximum,
@@ -28,7 +29,7 @@ from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Size
 
 
-def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> TwoNodes:
     """The person, as ``append_decoder`` says."""
     convention = CONVENTIONS[options.convention]
     heatmaps = maps["heatmaps"]

@@ -8,6 +8,7 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
     constant,
     integers,
     reshape,
@@ -20,7 +21,7 @@ from posezoo.pose.movenet_multipose import JOINTS, MultiPoseOptions
 from posezoo.pose.top_down import TopDownOptions
 
 
-def build(maps: Maps, size: Size, _options: TopDownOptions, _max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, _options: TopDownOptions, _max_people: int) -> TwoNodes:
     """The person, as ``append_decoder`` says."""
     keypoints = _to_pixels(without_batch(maps["keypoints"]), size)
     scores = ops.reduce_mean(take(keypoints, 2, 2), integers([1]))
@@ -29,7 +30,7 @@ def build(maps: Maps, size: Size, _options: TopDownOptions, _max_people: int) ->
 
 def build_multipose(
     maps: Maps, size: Size, _options: MultiPoseOptions, max_people: int
-) -> tuple[Any, Any]:
+) -> TwoNodes:
     """The people, as ``append_decoder`` says."""
     people = without_batch(maps["people"])
     order, scores = select_highest(take(people, -1, 1), max_people)

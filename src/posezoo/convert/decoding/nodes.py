@@ -16,6 +16,8 @@ from posezoo.pose.letterbox import Size
 #: The outputs of a network, by role.
 Maps = Mapping[str, Any]
 
+TwoNodes = tuple[Any, Any]
+
 #: The most boxes that ``pick_apart`` finds: there are as many steps in the graph.
 MOST_BOXES = 256
 
@@ -91,12 +93,12 @@ def without_batch(values: Any) -> Any:
     return ops.squeeze(values, integers([0]))
 
 
-def find_maximum(rows: Any) -> tuple[Any, Any]:
+def find_maximum(rows: Any) -> TwoNodes:
     """Of rows (N, L): the index of the first maximum, i32 (N, 1), and its value, (N, 1)."""
     return _rank(rows, 1, 1)
 
 
-def _rank(values: Any, count: int, axis: int) -> tuple[Any, Any]:
+def _rank(values: Any, count: int, axis: int) -> TwoNodes:
     """The indices and the values of the highest, in descending order; equal ones in their order."""
     best = ops.topk(
         values, integers(count), axis, "max", sort="value", index_element_type="i32", stable=True
@@ -104,7 +106,7 @@ def _rank(values: Any, count: int, axis: int) -> tuple[Any, Any]:
     return best.output(1), best.output(0)
 
 
-def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
+def select_highest(scores: Any, limit: int) -> TwoNodes:
     """The indices and values of the highest scores, (N,), in descending order; equal ones in their
     order.
 
@@ -121,7 +123,7 @@ def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
     return _rank(scores, limit or count, 0)
 
 
-def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
+def select_rows(values: Any, scores: Any, limit: int) -> TwoNodes:
     """The rows (N, ...) with the highest scores (N,): (limit, ...), of which the last are zeros if
     there are fewer.
     """
@@ -133,13 +135,13 @@ def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
     return take(padded, order, 0), best
 
 
-def pick_boxes_apart(boxes: Any, ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
+def pick_boxes_apart(boxes: Any, ranks: Any, max_overlap: float, count: int) -> TwoNodes:
     """As ``pick_apart``, for boxes (N, 4) with their ranks (N,)."""
     sides = [unsqueeze(take(boxes, side, 1), [0]) for side in range(4)]
     return pick_apart(sides, unsqueeze(ranks, [0]), max_overlap, count)
 
 
-def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
+def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> TwoNodes:
     """The indices and ranks, (count,), of the best boxes that do not overlap a better one; a rank
     is NO_BOX if there is no further box.
 
@@ -219,7 +221,7 @@ def box_corners(centers: Any, halves: Any) -> Any:
     return ops.concat([centers - halves, centers + halves], 1)
 
 
-def clip_boxes(boxes: Any, size: Size) -> tuple[Any, Any]:
+def clip_boxes(boxes: Any, size: Size) -> TwoNodes:
     """The parts of boxes (N, 4) inside an image of this width and height; and whether they have a
     size, (N,).
     """
@@ -248,7 +250,7 @@ def are_finite(values: Any) -> Any:
     return ops.reduce_logical_and(is_finite, integers(range(1, len(values.shape))))
 
 
-def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
+def keep_people(values: Any, scores: Any, min_score: float) -> TwoNodes:
     """Set people with lower scores or values that are not finite, and keypoints without a score, to
     0.
 

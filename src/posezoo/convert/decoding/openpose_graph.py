@@ -14,6 +14,7 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
     are_all,
     constant,
     integers,
@@ -42,7 +43,7 @@ ROUNDS = 20
 _LEVELS = ((0, 1, 6, 9, 12), (2, 4, 7, 10, 13, 15), (3, 5, 8, 11, 14, 16))
 
 
-def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says; at most P.
 
     Raises:
@@ -97,7 +98,7 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     return sum_over(members * stacked, 2), score
 
 
-def _split(maps: Maps) -> tuple[Any, Any]:
+def _split(maps: Maps) -> TwoNodes:
     """Heatmaps and fields, (1, channels, H, W), as ``pose.openpose`` splits them."""
     if len(maps) == 2:
         return maps["heatmaps"], maps["pafs"]
@@ -107,7 +108,7 @@ def _split(maps: Maps) -> tuple[Any, Any]:
     return take(both, range(19), 1), take(both, range(19, 57), 1)
 
 
-def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any, Any]:
+def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> TwoNodes:
     """The flat cell of each peak, i32 (18, P), and its score, highest first; 0 if there is no
     peak.
     """
@@ -135,7 +136,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     return best.output(1), best.output(0)
 
 
-def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
+def _refine(joints: Any, peaks: Any) -> TwoNodes:
     """x and y of the peaks in cells, (18, P), as ``pose.peaks.refine_subpixel``."""
     _, joint_count, height, width = joints.shape
     count = height * width
@@ -167,7 +168,7 @@ def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
     return take(points, 0, 0), take(points, 1, 0)
 
 
-def _at_limbs(values: Any, table: LimbTable) -> tuple[Any, Any]:
+def _at_limbs(values: Any, table: LimbTable) -> TwoNodes:
     """The values, (K, P), at the starts of the limbs, (L, P, 1), and at their ends, (L, 1, P)."""
     starts = take(values, table.starts, 0)
     ends = take(values, table.ends, 0)
@@ -176,7 +177,7 @@ def _at_limbs(values: Any, table: LimbTable) -> tuple[Any, Any]:
 
 def _find_candidates(
     x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float, table: LimbTable
-) -> tuple[Any, Any]:
+) -> TwoNodes:
     """The affinity of each pair, 0 if it is no candidate, and its length in cells; as
     ``pose.limbs``.
     """
@@ -199,7 +200,7 @@ def _find_candidates(
     return is_found * total / ops.maximum(count, constant(1)), length
 
 
-def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> tuple[Any, Any]:
+def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> TwoNodes:
     """Of x or y: the vectors of all pairs, (L, P, P), and the cells of their samples, i32 (10, L,
     P, P).
     """
@@ -276,7 +277,7 @@ def _sum_at_starts(values: Any, table: LimbTable) -> Any:
 
 def _person_heights(
     labels: Any, is_limb: Any, length: Any, is_peak: Any, table: LimbTable
-) -> tuple[Any, Any]:
+) -> TwoNodes:
     """Of each peak, (K, P): the logarithm of its person's height in cells, and 1 if it is
     known.
     """

@@ -8,6 +8,7 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
     are_all,
     are_finite,
     constant,
@@ -23,7 +24,7 @@ from posezoo.pose.letterbox import Size
 from posezoo.pose.rf_detr import EXPONENT, FINDABLE, FIRST, PERSON, SECOND, THIRD, RfDetrOptions
 
 
-def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says."""
     rows = without_batch(maps["keypoints"])
     labels = without_batch(maps["labels"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
     are_all,
     clip_boxes,
     constant,
@@ -21,7 +20,7 @@ from posezoo.pose.rtmdet import PERSON, RtmdetOptions
 from posezoo.pose.ssd_detection import MAX_BOXES
 
 
-def build(maps: Maps, size: Size, _options: RtmdetOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, _options: RtmdetOptions, max_people: int) -> TwoNodes:
     """The boxes of the people, as ``append_decoder`` says."""
     rows = without_batch(maps["dets"])
     labels = without_batch(maps["labels"])

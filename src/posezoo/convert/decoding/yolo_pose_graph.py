@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     NO_BOX,
     Maps,
+    TwoNodes,
     are_all,
     are_finite,
     box_corners,
@@ -28,7 +27,7 @@ from posezoo.pose.yolo_pose import SCORE, SUPPRESSED, YoloPoseOptions, is_raw
 USUAL_PEOPLE = 20
 
 
-def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says."""
     count = max_people or min(options.max_people, USUAL_PEOPLE)
     predictions = without_batch(maps["predictions"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     NO_BOX,
     Maps,
+    TwoNodes,
     are_all,
     are_finite,
     box_corners,
@@ -26,7 +25,7 @@ from posezoo.pose.yolox_boxes import OBJECT, PERSON, YoloxOptions, generate_cell
 USUAL_PEOPLE = 20
 
 
-def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> TwoNodes:
     """The boxes of the people, as ``append_decoder`` says."""
     count = max_people or min(options.max_people, USUAL_PEOPLE)
     rows = without_batch(maps["predictions"])
