@@ -167,7 +167,7 @@ def read_locations(locations: Floats, keypoints: Floats, size: Size) -> Doubles:
     return positions
 
 
-def solve_perspective(joints: Array, seen: Array, focal_length: float) -> Doubles | None:
+def solve_perspective(joints: Array, seen: Array, focal_length: float) -> Array | None:
     """The translation (3,) that projects the joints to their image points, by least squares.
 
     A pinhole camera projects (x, y, z) to f x / z and f y / z, which gives two linear equations per
@@ -186,7 +186,7 @@ def solve_perspective(joints: Array, seen: Array, focal_length: float) -> Double
     return translation if rank == 3 else None
 
 
-def solve_weak_perspective(joints: Array, seen: Array, focal_length: float) -> Doubles | None:
+def solve_weak_perspective(joints: Array, seen: Array, focal_length: float) -> Array | None:
     """The same for small differences in depth: the distance follows from the size in space and in
     the image.
 
