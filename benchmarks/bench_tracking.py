@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from walks import FPS, WALKING, Walk, detections, walk
 
 from posezoo.pose.keypoints import Pose, keypoint_sigma
-from posezoo.pose.smoothing import PoseFilter
+from posezoo.pose.smoothing import PoseFilter, smooth_poses
 from posezoo.pose.tracking import PoseTracker
 from posezoo.spec.skeletons import SKELETONS
 
@@ -163,7 +163,8 @@ def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
         keypoints = np.column_stack([each, np.ones(17)]).astype(np.float32)
         (x0, y0), (x1, y1) = each.min(axis=0).tolist(), each.max(axis=0).tolist()
         pose = Pose(keypoints, "coco-17", 1.0, (x0, y0, x1, y1))
-        smoothed.append(person.smooth(pose, number / FPS).keypoints[:, :2])
+        (result,) = smooth_poses([person], [pose], number / FPS)
+        smoothed.append(result.keypoints[:, :2])
     return np.array(smoothed)
 
 

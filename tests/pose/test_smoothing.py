@@ -13,12 +13,17 @@ from posezoo.pose.tracking import PoseTracker
 HEIGHT = 300  # of the person, in pixels
 
 
+def smooth(filtered: PoseFilter, seen: Pose, time_s: float) -> Pose:
+    (result,) = smooth_poses([filtered], [seen], time_s)
+    return result
+
+
 def smoothed(true: np.ndarray, fps: float = 30, noise: float = 0.008) -> tuple[np.ndarray, ...]:
     """(T, 17, 2): the keypoints as a network sees them, and the smoothed ones."""
     seen = true + np.random.default_rng(0).normal(0, noise * HEIGHT, true.shape)
     filtered, results = PoseFilter(), []
     for number, points in enumerate(seen):
-        results.append(filtered.smooth(pose(points), number / fps).keypoints[:, :2])
+        results.append(smooth(filtered, pose(points), number / fps).keypoints[:, :2])
     return seen, np.array(results)
 
 
@@ -70,7 +75,7 @@ def test_the_result_does_not_depend_on_the_persons_size():
     filters = PoseFilter(), PoseFilter()
     for number, points in enumerate(true):
         far, near = (
-            filtered.smooth(pose(points * scale), number / 30).keypoints[:, :2] / scale
+            smooth(filtered, pose(points * scale), number / 30).keypoints[:, :2] / scale
             for filtered, scale in zip(filters, (1, 3), strict=True)
         )
     np.testing.assert_allclose(far, near, rtol=1e-4)
@@ -78,13 +83,13 @@ def test_the_result_does_not_depend_on_the_persons_size():
 
 def test_a_missing_keypoint_stays_missing_and_begins_anew_where_it_is_seen_again():
     filtered, points = PoseFilter(), still(1)[0]
-    filtered.smooth(pose(points), 0)
+    smooth(filtered, pose(points), 0)
     lost = pose(points)
     lost.keypoints[9] = 0
-    assert (filtered.smooth(lost, 1 / 30).keypoints[9] == 0).all()
+    assert (smooth(filtered, lost, 1 / 30).keypoints[9] == 0).all()
     moved = points.copy()
     moved[9] += 50
-    found = filtered.smooth(pose(moved), 2 / 30).keypoints[9, :2]
+    found = smooth(filtered, pose(moved), 2 / 30).keypoints[9, :2]
     np.testing.assert_allclose(found, moved[9], rtol=1e-6)
 
 
@@ -100,7 +105,7 @@ def test_people_are_smoothed_together_as_each_alone():
         chosen = [people[place] for place in places]
         results = smooth_poses([together[place] for place in places], chosen, number / 30)
         for place, given, result in zip(places, chosen, results, strict=True):
-            expected = alone[place].smooth(given, number / 30)
+            expected = smooth(alone[place], given, number / 30)
             np.testing.assert_array_equal(result.keypoints, expected.keypoints)
             assert result.box == expected.box
     assert smooth_poses([], [], 2.0) == []
@@ -112,7 +117,7 @@ def test_boxes_are_smoothed_and_scores_are_kept():
     for number in range(100):
         corners = np.array([100, 100, 200, 400]) + rng.normal(0, 3, 4)
         found = Pose(np.zeros((0, 3), np.float32), "box", 0.5, tuple(corners.tolist()))
-        result = filtered.smooth(found, number / 30)
+        result = smooth(filtered, found, number / 30)
         boxes.append(result.box)
         assert result.score == 0.5
     assert np.std(np.array(boxes)[30:] - [100, 100, 200, 400]) < 2

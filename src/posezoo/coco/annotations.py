@@ -62,7 +62,7 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
         skeleton = SKELETONS[WHOLE_BODY]
     names = skeleton.keypoints
     people = parser.read_annotations(category, len(names))
-    dataset_images = _checked_images(annotations, parser.read_images(images, people), people)
+    dataset_images = parser.read_images(images, people)
     return CocoDataset(
         annotations.stem, annotations, images, names, images=dataset_images, skeleton=skeleton
     )
@@ -75,7 +75,7 @@ def read_object_dataset(annotations: Path, images: Path) -> CocoDataset:
     parser = _AnnotationParser(annotations, _read_object(annotations))
     categories = parser.read_categories()
     objects = parser.read_annotations(None, 0)
-    dataset_images = _checked_images(annotations, parser.read_images(images, objects), objects)
+    dataset_images = parser.read_images(images, objects)
     return CocoDataset(
         annotations.stem, annotations, images, (), dataset_images, categories=categories
     )
@@ -121,22 +121,6 @@ def _read_object(annotations: Path) -> Mapping[str, Any]:
             hint="this list looks like COCO results" if isinstance(content, list) else "",
         )
     return content
-
-
-def _checked_images(
-    annotations: Path,
-    images: tuple[DatasetImage, ...],
-    people: Mapping[int, Sequence[PersonAnnotation]],
-) -> tuple[DatasetImage, ...]:
-    """The images, which are those of the annotations."""
-    if not images:
-        raise DatasetError(f"{annotations}: has no images")
-    for image in people.keys() - {image.id for image in images}:
-        raise DatasetError(
-            f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not"
-            " listed"
-        )
-    return images
 
 
 def _read_json(path: Path, folder_hint: str = "") -> Any:
@@ -296,7 +280,13 @@ class _AnnotationParser:
                 number, path, name, size, people=in_image, license=terms, crowd_index=crowding
             )
             dataset_images.append(image)
-        self._refuse_repeated("images", [image.id for image in dataset_images])
+        ids = [image.id for image in dataset_images]
+        self._refuse_repeated("images", ids)
+        if not ids:
+            raise self._error("has no images")
+        for number in people.keys() - set(ids):
+            annotation = people[number][0].id
+            raise self._error(f"annotation {annotation} is of image {number}, which is not listed")
         return tuple(dataset_images)
 
     def _read_licenses(self) -> dict[int, ImageLicense]:

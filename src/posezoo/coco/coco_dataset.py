@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles
 from posezoo.spec.skeleton import Skeleton
 
 #: x0, y0, x1, y1 in image pixels, and the score, 0..1.
@@ -31,7 +31,7 @@ class PersonAnnotation:
     id: int  # of the annotation
     #: (K, 3) float64: x, y as indices of pixels, and visibility: 0 not labelled, 1 hidden,
     #: 2 visible; K is 0 in a data set without keypoints.
-    keypoints: NDArray[np.float64]
+    keypoints: Doubles
     bbox: tuple[float, float, float, float]  # left, top, width and height in pixels
     area: float  # of the person's outline, in square pixels
     #: Whether this is a group annotated as one person: predictions there are neither right nor
@@ -40,7 +40,7 @@ class PersonAnnotation:
     num_keypoints: int  # number of labelled keypoints
     #: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position
     #: is unknown; (0, 4) in a data set without 3D positions.
-    space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    space: Doubles = field(default_factory=lambda: np.zeros((0, 4)))
     category: int = PERSON  # of an object
 
     @property

@@ -8,18 +8,17 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
-FloatImage = npt.NDArray[np.float64]
-_Draw = Callable[[int, int, int, np.random.Generator], FloatImage]
+from posezoo.arrays import Doubles, Floats
+
+_Draw = Callable[[int, int, int, np.random.Generator], Doubles]
 
 #: The side of the coarse squares of ``noise``, in pixels: about one cell of a pose network's
 #: heatmaps.
 BLOCK = 16
 
 
-def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> Array:
+def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> Floats:
     """An input for an IR of this shape and layout: float32 with values from 0 to 255.
 
     ``kind`` is ``noise`` or ``photo``. If the layout lacks H, W or C, the values are uniform noise.
@@ -37,7 +36,7 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
     return np.ascontiguousarray(stack, dtype=np.float32)
 
 
-def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
+def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> Doubles:
     """Noise in single pixels plus noise in squares of 16x16 pixels, with equal weights, scaled to 0
     to 255.
 
@@ -56,7 +55,7 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     return (values - low) * scale
 
 
-def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
+def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> Doubles:
     """The dead leaves model: discs that occlude each other, lit from one side, with slight blur and
     noise.
 
@@ -68,7 +67,7 @@ def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
     largest = max(height, width) / 2
     smallest = largest / 25
-    scene: FloatImage = np.ones((height, width, channels)) * _color(channels, rng)
+    scene: Doubles = np.ones((height, width, channels)) * _color(channels, rng)
     for _ in range(400):
         radius = smallest / math.sqrt(1 - rng.uniform() * (1 - (smallest / largest) ** 2))
         y = rng.uniform(0, height)
@@ -89,7 +88,7 @@ def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     return np.clip(scene + noise, 0, 255)
 
 
-def _color(channels: int, rng: np.random.Generator) -> FloatImage:
+def _color(channels: int, rng: np.random.Generator) -> Doubles:
     grey = rng.uniform(0, 255)
     return np.clip(grey + rng.normal(0, 35, channels), 0, 255)
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy.typing as npt
-
+from posezoo.arrays import Array
 from posezoo.spec.model import ModelSpec
-
-Array = npt.NDArray[Any]
 
 
 def select_compared_rows(spec: ModelSpec, outputs: Mapping[str, Array]) -> Mapping[str, Array]:

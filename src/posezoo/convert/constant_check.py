@@ -13,15 +13,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert.fp16_check import StoredConstant, list_constants
 from posezoo.spec.model import ModelSpec
-
-Array = npt.NDArray[Any]
 
 #: The fewest values of a kernel and of one of its filters that can be matched.
 MIN_SIZE = 64
@@ -130,7 +127,7 @@ def _find_similar(declared: Array, constants: Iterable[StoredConstant]) -> str:
     inverse = np.float32(1) / declared
     orders = (declared, declared[::-1], inverse, inverse[::-1])
     for constant in constants:
-        if math.prod(constant.shape) != declared.size or constant.place.element_type != "f32":
+        if math.prod(constant.shape) != declared.size or constant.element_type != "f32":
             continue
         flat = constant.read().reshape(-1)
         for order in orders:

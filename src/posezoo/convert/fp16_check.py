@@ -16,13 +16,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.errors import ConversionError
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import Output
-
-Array = npt.NDArray[Any]
 
 #: The largest number of FP16; OpenVINO replaces larger ones with it.
 LARGEST = 65504.0
@@ -43,31 +41,43 @@ class Fp16Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the values of a constant are: type, offset and size in a .bin.
+class StoredConstant:
+    """A constant of an IR.
 
-    They are read when they are compared, and not mapped, so that a check needs the memory of one
-    constant and not of all.
+    Its values are read when they are compared, and not mapped, so that a check needs the memory of
+    one constant and not of all.
+
+    Attributes:
+        path: the .bin, in which the values are ``size`` bytes from ``offset`` on.
     """
 
+    name: str
+    shape: tuple[int, ...]
     path: Path
     element_type: str
     offset: int
     size: int
 
+    @property
+    def is_float(self) -> bool:
+        """Whether its values are floats."""
+        return self.element_type in _TYPES
+
     def read(self) -> Array:
+        """Its values; those of other types than floats are bytes in one row."""
         dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
         count = self.size // dtype.itemsize
-        return np.fromfile(self.path, dtype, count, offset=self.offset)
+        values = np.fromfile(self.path, dtype, count, offset=self.offset)
+        return values.reshape(self.shape) if self.is_float else values
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
+class _IrNode:
     """An operation in a form that does not depend on the numbers of layers."""
 
     name: str
     facts: tuple[object, ...]  # the type, attributes, shapes and sources of the operation
-    constant: _Place | None = None  # None for another operation
+    constant: StoredConstant | None = None  # None for another operation
 
 
 def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
@@ -129,41 +139,17 @@ def measure_rounding(
     return OutputRounding(relative, moved, port.unit)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredConstant:
-    """A constant of an IR: its values stay on the disk until they are read."""
-
-    name: str
-    shape: tuple[int, ...]
-    place: _Place
-
-    @property
-    def is_float(self) -> bool:
-        """Whether its values are floats."""
-        return self.place.element_type in _TYPES
-
-    def read(self) -> Array:
-        """Its values; those of other types than floats are bytes in one row."""
-        values = self.place.read()
-        return values.reshape(self.shape) if self.is_float else values
-
-
 def list_constants(xml: Path) -> list[StoredConstant]:
     """The constants of an IR, in the order of its file."""
-    constants = []
-    for layer in _read_xml(xml).iter("layer"):
-        if layer.get("type") == "Const":
-            declared = layer.find("data").get("shape")
-            shape = tuple(int(size) for size in declared.split(",") if size.strip())
-            constants.append(StoredConstant(layer.get("name"), shape, _find_values(layer, xml)))
-    return constants
+    layers = _read_xml(xml).iter("layer")
+    return [_describe_constant(layer, xml) for layer in layers if layer.get("type") == "Const"]
 
 
-def _read_nodes(xml: Path) -> list[_Node]:
+def _read_nodes(xml: Path) -> list[_IrNode]:
     """The operations of an IR in the order of its file, without conversions of constants from
     FP16.
     """
-    nodes: list[_Node] = []
+    nodes: list[_IrNode] = []
     _add_nodes(_read_xml(xml), xml, nodes)
     return nodes
 
@@ -178,7 +164,7 @@ def _read_xml(xml: Path) -> Any:
         ) from error
 
 
-def _add_nodes(graph: Any, xml: Path, nodes: list[_Node]) -> dict[str, int]:
+def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
     """Add the operations of a graph; returns their numbers, by the numbers in the file."""
     layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
     sources = _find_sources(graph)
@@ -196,18 +182,18 @@ def _add_nodes(graph: Any, xml: Path, nodes: list[_Node]) -> dict[str, int]:
         numbers[number] = len(nodes)
         constant = compressed.get(number, layer)
         if constant.get("type") == "Const":
-            shape = constant.find("data").get("shape")
-            nodes.append(_Node(layer.get("name"), ("Const", shape), _find_values(constant, xml)))
+            described = _describe_constant(constant, xml)
+            nodes.append(_IrNode(layer.get("name"), ("Const", described.shape), described))
             continue
         inputs = []
         for port, source, end in sorted(sources.get(number, ())):
             # A constant has the output 0, its conversion from FP16 the output 1.
             is_constant = layers[source].get("type") == "Const" or source in compressed
             inputs.append((port, numbers[source], "" if is_constant else end))
-        nodes.append(_Node(layer.get("name"), ()))
+        nodes.append(_IrNode(layer.get("name"), ()))
         parts = _describe_parts(layer, xml, nodes)
         facts = (layer.get("type"), layer.get("version"), inputs, *parts)
-        nodes[numbers[number]] = _Node(layer.get("name"), facts)
+        nodes[numbers[number]] = _IrNode(layer.get("name"), facts)
     return numbers
 
 
@@ -227,7 +213,7 @@ def _is_decompression(layer: Any) -> bool:
 
 
 def _describe_parts(
-    layer: Any, xml: Path, nodes: list[_Node]
+    layer: Any, xml: Path, nodes: list[_IrNode]
 ) -> Iterator[list[tuple[object, ...]]]:
     """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
     inner: dict[str, int] = {}
@@ -241,12 +227,13 @@ def _describe_parts(
         yield [_facts_of(element, inner) for element in part.iter()]
 
 
-def _find_values(constant: Any, xml: Path) -> _Place:
+def _describe_constant(constant: Any, xml: Path) -> StoredConstant:
     data = constant.find("data")
-    offset = int(data.get("offset"))
-    return _Place(
-        xml.with_suffix(".bin"), data.get("element_type"), offset, size=int(data.get("size"))
-    )
+    offset, size = (int(data.get(name)) for name in ("offset", "size"))
+    shape = tuple(int(side) for side in data.get("shape").split(",") if side.strip())
+    binary = xml.with_suffix(".bin")
+    kind = data.get("element_type")
+    return StoredConstant(constant.get("name"), shape, binary, kind, offset=offset, size=size)
 
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:

@@ -10,13 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
+from posezoo.arrays import Array
 from posezoo.convert.reference_outputs import EXACT, ReferenceSample, read_original, run_compiled
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.spec.model import ModelSpec
-
-Array = npt.NDArray[Any]
 
 #: The tensors that are compared at a time; all those of a large network take gigabytes.
 BATCH = 64

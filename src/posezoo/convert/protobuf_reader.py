@@ -105,6 +105,16 @@ def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
     return needed in kinds and kinds.items() <= fields.items()
 
 
+def read_texts(buffer: Buffer, message: ProtobufField, *numbers: int) -> list[list[str]]:
+    """The texts of the fields of a message with each of these numbers."""
+    texts: dict[int, list[str]] = {number: [] for number in numbers}
+    for field in read_fields(buffer, message):
+        if field.number in texts:
+            text = buffer[field.start : field.end].decode("utf-8", "replace")
+            texts[field.number].append(text)
+    return list(texts.values())
+
+
 def read_integers(buffer: Buffer, field: ProtobufField) -> list[int]:
     """The integers of a field, which has one, or several without gaps."""
     integers = []

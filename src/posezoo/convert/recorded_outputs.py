@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.checkpoints import read_checkpoint
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.files.verified_files import compute_digest
 from posezoo.spec.model import ModelSpec
-
-Array = npt.NDArray[Any]
 
 #: The seed of each kind of image.
 SEEDS = {"noise": 2024, "blocks": 2025}

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Doubles, Ints
 from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
-from posezoo.evaluation.image_predictions import Floats, ImagePredictions
+from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.pose.keypoints import sort_descending
 
 #: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
@@ -53,11 +52,11 @@ class ImageMatches:
     """
 
     image: DatasetImage
-    order: NDArray[np.int64]
-    scores: Floats
-    similarities: Floats
-    persons: NDArray[np.int64]
-    ignored: NDArray[np.bool_]
+    order: Ints
+    scores: Doubles
+    similarities: Doubles
+    persons: Ints
+    ignored: Bools
 
     @property
     def num_people(self) -> int:
@@ -71,7 +70,7 @@ class ImageMatches:
         rows = enumerate(self.persons[0].tolist())
         return {person: row for row, person in rows if person >= 0 and not self.ignored[person]}
 
-    def true_positives(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def true_positives(self) -> tuple[Bools, Bools]:
         """(T, N) twice: whether a prediction matches a person that counts, and whether it counts
         itself.
         """
@@ -121,8 +120,8 @@ def match_dataset(
 
 
 def object_keypoint_similarity(
-    keypoints: Floats, person: PersonAnnotation, sigmas: Floats
-) -> Floats:
+    keypoints: Doubles, person: PersonAnnotation, sigmas: Doubles
+) -> Doubles:
     """(N,): COCO's object keypoint similarity (OKS) of (N, K, 3) keypoints to a person.
 
     For a person without labelled keypoints, it depends on the distance of each keypoint from the
@@ -133,11 +132,11 @@ def object_keypoint_similarity(
     similarities = keypoint_similarities(keypoints, person, sigmas)
     if labelled.any():
         similarities = similarities[:, labelled]
-    mean: Floats = similarities.mean(axis=1)
+    mean: Doubles = similarities.mean(axis=1)
     return mean
 
 
-def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: Floats) -> Floats:
+def keypoint_similarities(keypoints: Doubles, person: PersonAnnotation, sigmas: Doubles) -> Doubles:
     """(N, K): the similarity of each keypoint."""
     points = keypoints[:, :, :2]
     if (person.keypoints[:, 2] > 0).any():
@@ -149,11 +148,11 @@ def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: F
         offsets = np.maximum(low - points, 0) + np.maximum(points - high, 0)
     squared = (offsets**2).sum(axis=2)
     spread = 2 * sigmas**2 * (person.area + np.spacing(1))
-    similarities: Floats = np.exp(-squared / spread)
+    similarities: Doubles = np.exp(-squared / spread)
     return similarities
 
 
-def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
+def box_iou(boxes: Doubles, person: PersonAnnotation) -> Doubles:
     """(N,): intersection over union of (N, 4) boxes with a person's box.
 
     For a crowd, the intersection is divided by the area of the predicted box.
@@ -169,12 +168,12 @@ def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
     union = own_area
     if not person.is_crowd:
         union = own_area + width * height - intersection
-    iou: Floats = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    iou: Doubles = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
     return iou
 
 
 def _match_greedily(
-    similarities: Floats, ignored: NDArray[np.bool_], crowds: Sequence[bool], threshold: float
+    similarities: Doubles, ignored: Bools, crowds: Sequence[bool], threshold: float
 ) -> list[int]:
     """The person for each prediction, by descending score; people that count are matched before
     others.
@@ -242,7 +241,7 @@ class PooledMatches:
         self._correct = correct[:, order]
         self._counted = counted[:, order]
 
-    def resampled_metrics(self, repeats: NDArray[Any]) -> tuple[float, ...] | None:
+    def resampled_metrics(self, repeats: Array) -> tuple[float, ...] | None:
         """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person
         counts.
         """

@@ -67,11 +67,9 @@ def compute_coco_metrics(
             annotation = _annotation(
                 len(truth) + 1, image.id, person.keypoints, person.bbox, area=person.area
             )
-            if dataset.categories:
-                annotation["category_id"] = person.category
-            is_crowd = int(person.is_crowd)
-            labelled = person.num_keypoints
-            truth.append({**annotation, "iscrowd": is_crowd, "num_keypoints": labelled})
+            annotation["category_id"] = person.category if dataset.categories else PERSON
+            annotation["iscrowd"] = int(person.is_crowd)
+            truth.append({**annotation, "num_keypoints": person.num_keypoints})
         predicted = predictions.get(image.id)
         if predicted is None or not len(predicted):
             continue
@@ -82,12 +80,17 @@ def compute_coco_metrics(
         areas = extents.prod(axis=1)
         scores = predicted.scores.tolist()
         box_rows = predicted.boxes.tolist()
-        categories = predicted.categories or [PERSON] * len(predicted)
-        rows = zip(categories, scores, predicted.keypoints, box_rows, areas.tolist(), strict=True)
+        rows = zip(
+            predicted.category_ids,
+            scores,
+            predicted.keypoints,
+            box_rows,
+            areas.tolist(),
+            strict=True,
+        )
         for category, score, keypoints, box, area in rows:
             annotation = _annotation(len(results) + 1, image.id, keypoints, box, area=area)
-            annotation["category_id"] = category
-            results.append({**annotation, "iscrowd": 0, "score": score})
+            results.append({**annotation, "category_id": category, "iscrowd": 0, "score": score})
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)
     kind = "bbox"
@@ -161,7 +164,6 @@ def _annotation(number: int, image: int, keypoints: Any, box: Any, area: float) 
     return {
         "id": number,
         "image_id": image,
-        "category_id": PERSON,
         "keypoints": keypoints.ravel(),
         "bbox": list(box),
         "area": area,

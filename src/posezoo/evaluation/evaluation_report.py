@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from posezoo import images
+from posezoo.arrays import Floats
 from posezoo.coco import CocoDataset
 from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.evaluation_protocol import (
@@ -23,7 +24,7 @@ from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_ima
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
-from posezoo.pose.keypoints import Floats, Pose, from_pixel_indices
+from posezoo.pose.keypoints import Pose, from_pixel_indices
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, PublishedMetrics
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS

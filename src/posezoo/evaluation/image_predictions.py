@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles
 from posezoo.coco import CocoDataset, DatasetImage
 from posezoo.coco.coco_dataset import ANOTHER, PERSON
 from posezoo.errors import EvaluationError
@@ -29,8 +29,6 @@ from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_atomically, write_error
 from posezoo.pose.keypoints import Pose, Pose3D, to_pixel_indices
 from posezoo.spec.skeleton import Skeleton
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,14 +46,19 @@ class ImagePredictions:
         categories: the id of each object's category; empty: all are people.
     """
 
-    keypoints: Floats
-    scores: Floats
-    boxes: Floats
-    space: Floats = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    keypoints: Doubles
+    scores: Doubles
+    boxes: Doubles
+    space: Doubles = field(default_factory=lambda: np.zeros((0, 0, 3)))
     categories: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def category_ids(self) -> Sequence[int]:
+        """The id of the category of each person or object."""
+        return self.categories or [PERSON] * len(self)
 
     def to_json(self) -> dict[str, Any]:
         """Plain Python values that a ``PredictionCache`` reads back exactly."""
@@ -79,8 +82,7 @@ class ImagePredictions:
         if self.keypoints.shape[1]:
             key = "keypoints"
             values = self.keypoints
-        categories = self.categories or [PERSON] * len(self)
-        rows = zip(categories, self.scores.tolist(), _flat(values).tolist(), strict=True)
+        rows = zip(self.category_ids, self.scores.tolist(), _flat(values).tolist(), strict=True)
         return [
             {"image_id": image, "category_id": category, "score": score, key: row}
             for category, score, row in rows
@@ -88,7 +90,7 @@ class ImagePredictions:
         ]
 
 
-def _flat(values: Floats) -> Floats:
+def _flat(values: Doubles) -> Doubles:
     """One flat row for each person; this also works if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
@@ -110,9 +112,9 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
         EvaluationError: the model's skeleton lacks some of them.
     """
     has_space = bool(names) and any(isinstance(pose, Pose3D) for pose in poses)
-    points: Floats = np.zeros((len(poses), len(names), 3))
-    boxes: Floats = np.zeros((len(poses), 4))
-    space: Floats = np.zeros((len(poses), len(names) if has_space else 0, 3))
+    points: Doubles = np.zeros((len(poses), len(names), 3))
+    boxes: Doubles = np.zeros((len(poses), 4))
+    space: Doubles = np.zeros((len(poses), len(names) if has_space else 0, 3))
     for row, pose in enumerate(poses):
         if names:
             indices = _keypoint_indices(pose.layout, names)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -223,21 +223,14 @@ def _compare(
     if dataset.categories:
         _require_known_categories(dataset, predictions)
         compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
-        return EvaluationResult(
-            figures=compute_metrics(dataset, predictions),
-            people=dataset.person_count(keypoints=False),
-            dataset=dataset,
-            unreadable=unreadable,
-            predictions=predictions,
-            cached_count=cached_count,
-        )
-    metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
-    if not of_boxes:
-        metrics |= compute_part_metrics(dataset, predictions)
+        metrics = compute_metrics(dataset, predictions)
+    else:
+        metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+    people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
+    result = EvaluationResult(metrics, people, dataset, unreadable, predictions, cached_count)
+    if dataset.categories:
+        return result
     matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
-    people = dataset.person_count(keypoints=not of_boxes)
-    intervals = bootstrap_intervals(matches) if people < ENOUGH_PEOPLE else {}
-    intervals = {metric: interval for metric, interval in intervals.items() if metric in metrics}
     image_scores = tuple(map(breakdown.score_image, matches))
     keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
     if not of_boxes:
@@ -246,15 +239,13 @@ def _compare(
             "AR50_several": breakdown.recall_of_several(image_scores),
             "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
         }
+        metrics |= compute_part_metrics(dataset, predictions)
         metrics |= {name: value for name, value in further.items() if value is not None}
-    return EvaluationResult(
+    intervals = bootstrap_intervals(matches) if people < ENOUGH_PEOPLE else {}
+    return replace(
+        result,
         figures=metrics,
-        intervals=intervals,
-        people=people,
-        dataset=dataset,
-        unreadable=unreadable,
-        predictions=predictions,
-        cached_count=cached_count,
+        intervals={name: interval for name, interval in intervals.items() if name in metrics},
         image_scores=image_scores,
         keypoint_scores=keypoint_scores,
     )

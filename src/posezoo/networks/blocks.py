@@ -6,9 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
-from typing import ClassVar
 
 from torch import Tensor, nn
+
+from posezoo.networks.layer_tables import LAYER_TABLES
+
+#: Makes the shortcut of a block from its input channels, output channels and stride.
+Shortcut = Callable[[int, int, int], nn.Module]
 
 
 def conv2d(
@@ -19,8 +23,9 @@ def conv2d(
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
+    bias: bool = False,
 ) -> nn.Conv2d:
-    """A convolution without bias, padded so that only its stride changes height and width."""
+    """A convolution, padded so that only its stride changes height and width."""
     padding = dilation * (kernel // 2)
     return nn.Conv2d(
         inputs,
@@ -30,8 +35,22 @@ def conv2d(
         padding=padding,
         dilation=dilation,
         groups=groups,
-        bias=False,
+        bias=bias,
     )
+
+
+def conv_bn(
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> nn.Sequential:
+    """Convolution without bias, and batch normalization."""
+    conv = conv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
 def conv_bn_relu(
@@ -40,12 +59,13 @@ def conv_bn_relu(
     kernel: int = 3,
     *,
     stride: int = 1,
+    dilation: int = 1,
     groups: int = 1,
     activation: type[nn.Module] = nn.ReLU,
 ) -> nn.Sequential:
-    """Convolution without bias, batch normalization, ReLU or another activation."""
-    conv = conv2d(inputs, outputs, kernel, stride=stride, groups=groups)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), activation(inplace=True))
+    """As ``conv_bn``, and ReLU or another activation."""
+    layers = conv_bn(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups)
+    return layers.append(activation(inplace=True))
 
 
 conv_bn_relu6 = partial(conv_bn_relu, activation=nn.ReLU6)
@@ -55,12 +75,8 @@ def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) 
     """A depthwise 3x3 and a 1x1 convolution, each with batch normalization and ReLU, as in
     MobileNet.
     """
-    return nn.Sequential(
-        conv2d(inputs, inputs, stride=stride, dilation=dilation, groups=inputs),
-        nn.BatchNorm2d(inputs),
-        nn.ReLU(inplace=True),
-        *conv_bn_relu(inputs, outputs, 1),
-    )
+    spatial = conv_bn_relu(inputs, inputs, stride=stride, dilation=dilation, groups=inputs)
+    return spatial.extend(conv_bn_relu(inputs, outputs, 1))
 
 
 def deconv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
@@ -74,13 +90,21 @@ def deconv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
 
 def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """The usual shortcut: a 1x1 convolution with the block's stride, and batch normalization."""
-    return nn.Sequential(conv2d(inputs, outputs, 1, stride=stride), nn.BatchNorm2d(outputs))
+    return conv_bn(inputs, outputs, 1, stride=stride)
+
+
+def resize_input(
+    inputs: int, outputs: int, stride: int, shortcut: Shortcut = projection
+) -> nn.Module:
+    """The shortcut of a block; the input itself if it has the shape of the output."""
+    if stride == 1 and inputs == outputs:
+        return nn.Identity()
+    return shortcut(inputs, outputs, stride)
 
 
 def depthwise_bn(channels: int, stride: int, kernel: int = 3) -> nn.Sequential:
     """A depthwise convolution and batch normalization."""
-    conv = conv2d(channels, channels, kernel, stride=stride, groups=channels)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels))
+    return conv_bn(channels, channels, kernel, stride=stride, groups=channels)
 
 
 class InvertedResidual(nn.Sequential):
@@ -137,26 +161,26 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al. 2015, arXiv:1512.03385).
 
     Args:
-        inputs, planes: input and output channels.
+        inputs, outputs: channels.
         stride: of the first convolution.
-        shortcut: for a block that changes channels or size; None: the input is added unchanged.
+        shortcut: for a block that changes channels or size.
     """
 
-    expansion: ClassVar[int] = 1
-
     def __init__(
-        self, inputs: int, planes: int, stride: int = 1, shortcut: nn.Module | None = None
+        self, inputs: int, outputs: int, stride: int = 1, shortcut: Shortcut = projection
     ) -> None:
         super().__init__()
-        self.conv1 = conv2d(inputs, planes, stride=stride)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = conv2d(planes, planes)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.downsample = shortcut or nn.Identity()
+        # Built first, as upstream: initial weights depend on the order.
+        downsample = resize_input(inputs, outputs, stride, shortcut)
+        self.conv1 = conv2d(inputs, outputs, stride=stride)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = conv2d(outputs, outputs)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = downsample
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, planes, H / stride, W / stride), sizes rounded up."""
+        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride), sizes rounded up."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         return self.relu(out + self.downsample(x))
@@ -167,35 +191,37 @@ class Bottleneck(nn.Module):
     (arXiv:1512.03385).
 
     Args:
-        inputs, stride, shortcut: as in ``BasicBlock``.
-        planes: channels of the 3x3 convolution; the output has four times as many.
-        attention: scales the channels before the shortcut is added (AlphaPose's squeeze and
-            excitation).
+        inputs, outputs, stride, shortcut: as in ``BasicBlock``; the 3x3 convolution has a quarter
+            of the output channels.
+        attention: makes from the number of channels what scales them before the shortcut is added
+            (AlphaPose's squeeze and excitation).
     """
-
-    expansion: ClassVar[int] = 4
 
     def __init__(
         self,
         inputs: int,
-        planes: int,
+        outputs: int,
         stride: int = 1,
-        shortcut: nn.Module | None = None,
-        attention: nn.Module | None = None,
+        shortcut: Shortcut = projection,
+        attention: Callable[[int], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
+        planes = outputs // 4
+        # Built first, as in ``BasicBlock``.
+        downsample = resize_input(inputs, outputs, stride, shortcut)
+        se = attention(outputs)
         self.conv1 = conv2d(inputs, planes, 1)
         self.bn1 = nn.BatchNorm2d(planes)
         self.conv2 = conv2d(planes, planes, stride=stride)
         self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = conv2d(planes, planes * self.expansion, 1)
-        self.bn3 = nn.BatchNorm2d(planes * self.expansion)
-        self.se = attention or nn.Identity()
-        self.downsample = shortcut or nn.Identity()
+        self.conv3 = conv2d(planes, outputs, 1)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.se = se
+        self.downsample = downsample
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, 4 planes, H / stride, W / stride), sizes rounded up."""
+        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride), sizes rounded up."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.se(self.bn3(self.conv3(out)))
@@ -233,13 +259,16 @@ class ConvNorm(nn.Sequential):
         stride: int | tuple[int, int] = 1,
         padding: tuple[int, int] | None = None,
         *,
+        groups: int = 1,
         eps: float = 1e-5,
-        activation: type[nn.Module] = nn.ReLU,
+        activation: Callable[[], nn.Module] = nn.ReLU,
     ) -> None:
         if padding is None:
             padding = (kernel[0] // 2, kernel[1] // 2)
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=padding, bias=False)
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=padding, groups=groups, bias=False
+        )
         self.bn = nn.BatchNorm2d(outputs, eps=eps)
         self.act = activation()
 
@@ -261,3 +290,15 @@ def stage(
         block: makes a block from its input channels, output channels and stride.
     """
     return [block(inputs, outputs, stride), *(block(outputs, outputs, 1) for _ in range(count - 1))]
+
+
+def inverted_residuals(*, nests: bool = False, key: str = "conv") -> list[nn.Module]:
+    """The blocks of MobileNet v2, from 32 to 320 channels; arguments as in ``InvertedResidual``."""
+    blocks: list[nn.Module] = []
+    inputs = 32
+    # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
+    for expansion, outputs, count, stride in LAYER_TABLES["mobilenet_v2"]:
+        block = partial(InvertedResidual, expansion, nests=nests, key=key)
+        blocks += stage(block, inputs, outputs, count, stride)
+        inputs = outputs
+    return blocks

@@ -13,7 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.errors import NetworkError
-from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu, projection
+from posezoo.networks.blocks import (
+    BasicBlock,
+    Bottleneck,
+    conv2d,
+    conv_bn,
+    conv_bn_relu,
+    projection,
+    stage,
+)
 
 #: The number of blocks in the first layer and in each branch of a module.
 BLOCKS = 4
@@ -34,29 +42,15 @@ class HighResolutionNet(nn.Module):
         self.conv2 = conv2d(64, 64, stride=2)
         self.bn2 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = nn.Sequential(
-            Bottleneck(64, 64, shortcut=projection(64, 256, 1)),
-            *(Bottleneck(256, 64) for _ in range(BLOCKS - 1)),
-        )
+        self.layer1 = nn.Sequential(*stage(Bottleneck, 64, 256, BLOCKS, 1))
         widths = [width << branch for branch in range(4)]
         self.transition1 = nn.ModuleList(
             [conv_bn_relu(256, widths[0]), nn.Sequential(conv_bn_relu(256, widths[1], stride=2))]
         )
         self.stage2 = _stage(widths[:2], MODULES[0])
-        self.transition2 = nn.ModuleList(
-            [
-                nn.Identity(),
-                nn.Identity(),
-                nn.Sequential(conv_bn_relu(widths[1], widths[2], stride=2)),
-            ]
-        )
+        self.transition2 = _transition(widths[:3])
         self.stage3 = _stage(widths[:3], MODULES[1])
-        self.transition3 = nn.ModuleList(
-            [
-                *(nn.Identity() for _ in range(3)),
-                nn.Sequential(conv_bn_relu(widths[2], widths[3], stride=2)),
-            ]
-        )
+        self.transition3 = _transition(widths)
         self.stage4 = _stage(widths, MODULES[2], rows_of_last=1)
 
     def features(self, image: Tensor) -> Tensor:
@@ -76,14 +70,14 @@ class HighResolutionNet(nn.Module):
         x = self.relu(self.bn1(self.conv1(image)))
         x = self.relu(self.bn2(self.conv2(x)))
         maps: list[Tensor] = [self.layer1(x)]
-        for transition, stage in (
+        for transition, modules in (
             (self.transition1, self.stage2),
             (self.transition2, self.stage3),
             (self.transition3, self.stage4),
         ):
             # The new branch, which is the last one, starts from the coarsest map.
             maps = [change(x) for change, x in zip(transition, [*maps, maps[-1]], strict=True)]
-            maps = stage(maps)
+            maps = modules(maps)
         return maps[0]
 
 
@@ -116,7 +110,7 @@ class _HighResolutionModule(nn.Module):
     def __init__(self, widths: Sequence[int], rows: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Sequential(*(BasicBlock(width, width) for _ in range(BLOCKS))) for width in widths
+            nn.Sequential(*stage(BasicBlock, width, width, BLOCKS, 1)) for width in widths
         )
         self.fuse_layers = nn.ModuleList(
             nn.ModuleList(_resized(widths, source, target) for source in range(len(widths)))
@@ -143,10 +137,13 @@ def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
     halvings = [
         conv_bn_relu(widths[source], widths[source], stride=2) for _ in range(source + 1, target)
     ]
-    last = nn.Sequential(
-        conv2d(widths[source], widths[target], stride=2), nn.BatchNorm2d(widths[target])
-    )
-    return nn.Sequential(*halvings, last)
+    return nn.Sequential(*halvings, conv_bn(widths[source], widths[target], stride=2))
+
+
+def _transition(widths: Sequence[int]) -> nn.ModuleList:
+    """Passes the maps of all branches but the last one, which starts from the coarsest map."""
+    passed = (nn.Identity() for _ in widths[1:])
+    return nn.ModuleList([*passed, nn.Sequential(conv_bn_relu(*widths[-2:], stride=2))])
 
 
 def _stage(

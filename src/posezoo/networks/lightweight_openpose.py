@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from posezoo.networks.blocks import conv_bn_relu, depthwise
+from posezoo.networks.blocks import conv2d, conv_bn_relu, depthwise
 
 #: The number of channels between trunk, stages and heads.
 CHANNELS = 128
@@ -41,15 +41,13 @@ def conv_block(
     relu: bool = True,
 ) -> nn.Sequential:
     """Convolution with a bias, batch normalization, ReLU."""
-    padding = dilation * (kernel // 2)
-    layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=padding, dilation=dilation)
-    ]
+    conv = conv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, bias=True)
+    layers = nn.Sequential(conv)
     if norm:
         layers.append(nn.BatchNorm2d(outputs))
     if relu:
         layers.append(nn.ReLU(inplace=True))
-    return nn.Sequential(*layers)
+    return layers
 
 
 def mobilenet_trunk() -> nn.Sequential:
@@ -78,8 +76,8 @@ class ConvolutionalPoseMachine(nn.Module):
         self.align = conv_block(512, CHANNELS, 1, norm=False)
         self.trunk = nn.Sequential()
         for _ in range(3):
-            deep = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False)
-            point = nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False)
+            deep = conv2d(CHANNELS, CHANNELS, groups=CHANNELS)
+            point = conv2d(CHANNELS, CHANNELS, 1)
             block = nn.Sequential(deep, nn.ELU(inplace=True), point, nn.ELU(inplace=True))
             self.trunk.append(block)
         self.conv = conv_block(CHANNELS, CHANNELS, norm=False)
@@ -259,8 +257,8 @@ class HumanPose3D(StagedNetwork):
         self.Pose3D = _Pose3D()
         self.convertible = convertible
         if convertible:
-            self.fake_conv_heatmaps = nn.Conv2d(19, 19, 1, bias=False)
-            self.fake_conv_pafs = nn.Conv2d(38, 38, 1, bias=False)
+            self.fake_conv_heatmaps = conv2d(19, 19, 1)
+            self.fake_conv_pafs = conv2d(38, 38, 1)
             nn.init.zeros_(self.fake_conv_heatmaps.weight)
             nn.init.zeros_(self.fake_conv_pafs.weight)
 

@@ -17,14 +17,14 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import (
-    InvertedResidual,
+    ConvNorm,
     SqueezeExcite,
     conv2d,
     conv_bn_relu,
     conv_bn_relu6,
     dense_upsampling,
     depthwise,
-    stage,
+    inverted_residuals,
 )
 from posezoo.networks.layer_tables import LAYER_TABLES
 from posezoo.networks.resnet_pose import resnet, without_names
@@ -77,15 +77,9 @@ def mobilenet_v1() -> nn.Sequential:
 
 def mobilenet_v2() -> nn.Sequential:
     """(N, 3, H, W) to (N, 1280, H / 32, W / 32), sizes rounded up."""
-    layers = [*conv_bn_relu6(3, 32, stride=2)]
-    inputs = 32
-    # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
-    for expansion, outputs, blocks, stride in LAYER_TABLES["mobilenet_v2"]:
-        block = partial(InvertedResidual, expansion, key="out")
-        layers += stage(block, inputs, outputs, blocks, stride)
-        inputs = outputs
-    layers += conv_bn_relu6(inputs, 1280, 1)
-    return nn.Sequential(*layers)
+    layers = conv_bn_relu6(3, 32, stride=2)
+    layers.extend(inverted_residuals(key="out"))
+    return layers.extend(conv_bn_relu6(320, 1280, 1))
 
 
 def mobilenet_v3(size: str) -> nn.Sequential:
@@ -111,25 +105,20 @@ class _InvertedResidual(nn.Module):
         super().__init__()
         wide = block.expanded
         outputs = block.outputs
-        activate = getattr(nn, block.activation)
+        activate = partial(getattr(nn, block.activation), inplace=True)
         self.adds = block.stride == 1 and inputs == outputs
         self.expand: nn.Module = nn.Identity()
         if wide != outputs:  # like upstream, compares with the outputs, not the inputs
-            self.expand = _conv_bn_act(conv2d(inputs, wide, 1), activate(inplace=True))
-        deep = conv2d(wide, wide, block.kernel, stride=block.stride, groups=wide)
-        self.conv1 = _conv_bn_act(deep, activate(inplace=True))
+            self.expand = ConvNorm(inputs, wide, activation=activate)
+        kernel = (block.kernel, block.kernel)
+        self.conv1 = ConvNorm(wide, wide, kernel, block.stride, groups=wide, activation=activate)
         self.se = _squeeze_excite(wide) if block.attention else nn.Identity()
-        self.conv2 = _conv_bn_act(conv2d(wide, outputs, 1), nn.Identity())
+        self.conv2 = ConvNorm(wide, outputs, activation=nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv1(self.expand(x))
         out = self.conv2(self.se(out))
         return x + out if self.adds else out
-
-
-def _conv_bn_act(conv: nn.Conv2d, activation: nn.Module) -> nn.Sequential:
-    norm = nn.BatchNorm2d(conv.out_channels)
-    return nn.Sequential(OrderedDict(conv=conv, bn=norm, act=activation))
 
 
 def _squeeze_excite(channels: int) -> SqueezeExcite:

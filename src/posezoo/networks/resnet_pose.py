@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -24,16 +25,9 @@ from posezoo.networks.blocks import (
     deconv_bn_relu,
     dense_upsampling,
     projection,
+    stage,
 )
-
-#: The number of blocks in each of the four layers of a ResNet, by depth.
-BLOCKS = {
-    18: (2, 2, 2, 2),
-    34: (3, 4, 6, 3),
-    50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3),
-    152: (3, 8, 36, 3),
-}
+from posezoo.networks.layer_tables import LAYER_TABLES
 
 #: Channels after each deconvolution of SimplePose.
 CHANNELS = 256
@@ -71,23 +65,17 @@ def resnet(
             (AlphaPose).
     """
     shortcut = average_pool_shortcut if deep else projection
-    block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth < 50 else Bottleneck
+    is_basic = depth < 50
+    width = 64 if is_basic else 256
+    block = partial(BasicBlock if is_basic else Bottleneck, shortcut=shortcut)
+    first = block if attention is None else partial(block, attention=attention)
     layers = first_layers(deep=deep)
     inputs = 64
-    for index, blocks in enumerate(BLOCKS[depth]):
-        planes = 64 << index
-        stride = 1 if index == 0 else 2
-        outputs = planes * block.expansion
-        resized = None
-        if stride != 1 or inputs != outputs:
-            resized = shortcut(inputs, outputs, stride)
-        first: nn.Module
-        if attention is not None:
-            first = Bottleneck(inputs, planes, stride, resized, attention=attention(outputs))
-        else:
-            first = block(inputs, planes, stride, resized)
-        others = (block(outputs, planes) for _ in range(blocks - 1))
-        layers[f"layer{index + 1}"] = nn.Sequential(first, *others)
+    # The number of blocks in each of the four layers.
+    for index, count in enumerate(LAYER_TABLES[f"resnet_{depth}"]):
+        outputs = width << index
+        blocks = nn.Sequential(first(inputs, outputs, 2 if index else 1))
+        layers[f"layer{index + 1}"] = blocks.extend(stage(block, outputs, outputs, count - 1, 1))
         inputs = outputs
     return nn.Sequential(layers)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from math import inf
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from posezoo.arrays import Array, Doubles
 
 
-def solve_assignment(costs: NDArray[Any]) -> list[int]:
+def solve_assignment(costs: Array) -> list[int]:
     """The column of each row, a different one for each, with the lowest sum of costs.
 
     It uses shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path
@@ -45,11 +45,11 @@ def solve_assignment(costs: NDArray[Any]) -> list[int]:
 
 def _augment(
     start: int,
-    costs: NDArray[np.float64],
-    row_prices: NDArray[np.float64],
-    column_prices: NDArray[np.float64],
-    row_of: NDArray[Any],
-    column_of: NDArray[Any],
+    costs: Doubles,
+    row_prices: Doubles,
+    column_prices: Doubles,
+    row_of: Array,
+    column_of: Array,
 ) -> None:
     """Assign a column to the row ``start``, along the cheapest augmenting path."""
     distances = np.full(costs.shape[1], np.inf)

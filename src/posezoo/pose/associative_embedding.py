@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_embeddings
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -26,11 +27,10 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks
 from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions, group_by_tags
-from posezoo.spec.skeletons import skeleton_of
 
 SKELETON = "coco-17"
 
@@ -69,8 +69,7 @@ def decode_associative_embedding(
     keypoints: Floats = np.zeros((count, joints, 3), np.float32)
     keypoints[owners, peaks.maps] = points
     scores = keypoints[:, :, 2].mean(axis=1)
-    kept = np.flatnonzero(scores > options.min_score)
-    kept = kept[sort_descending(scores[kept])]
+    kept = best_first(scores, scores > options.min_score)
     keypoints = keypoints[kept]
     scores = scores[kept]
     if options.refine and not keypoints[:, :, 2].all():
@@ -82,8 +81,7 @@ def decode_associative_embedding(
     stride = np.array((size[0] / width, size[1] / height), np.float32)
     in_pixels = (keypoints[:, :, :2] + options.offset) * stride
     keypoints[:, :, :2] = np.where(seen, in_pixels, 0)
-    skeleton = options.skeleton or skeleton_of(joints)
-    return create_poses(keypoints, scores.clip(0, 1), skeleton, size)
+    return create_poses(keypoints, scores.clip(0, 1), options.skeleton, size)
 
 
 def _refine(

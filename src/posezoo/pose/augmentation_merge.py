@@ -13,8 +13,9 @@ from operator import attrgetter
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.errors import InferenceError, import_cv2
-from posezoo.pose.keypoints import Floats, flip_order_of
+from posezoo.pose.keypoints import flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS

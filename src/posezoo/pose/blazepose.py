@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Floats
 from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
@@ -25,13 +25,14 @@ from posezoo.pose.decoder_type import (
     check_counts,
     check_shares,
 )
-from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity, sort_descending
+from posezoo.pose.keypoints import Pose, bounding_box, pose_similarity, sort_descending
 from posezoo.pose.letterbox import (
     ImageTransform,
     Size,
     letterbox_transform,
     rotated_square_transform,
 )
+from posezoo.pose.ssd_detection import box_corners
 from posezoo.spec.model import Output
 
 SKELETON = "blazepose-33"
@@ -201,9 +202,7 @@ def decode_detections(
     chosen = chosen[sort_descending(logits[chosen])]
     raw = rows[chosen]
     points = raw.reshape(-1, 6, 2) + generate_anchors()[chosen][:, None]
-    center = points[:, 0]
-    half = raw[:, 2:4] / 2
-    boxes = np.concatenate([center - half, center + half], axis=1)
+    boxes = box_corners(points[:, 0], raw[:, 2:4] / 2)
     candidates = FaceDetections(boxes, points[:, 2:], sigmoid(logits[chosen]))
     return suppress_non_maxima(candidates, options)
 
@@ -262,7 +261,7 @@ def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> F
     return suppress_non_maxima(faces, replace(options, weighted=False))
 
 
-def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
+def body_region(hip: Array, top: Array) -> ImageTransform | None:
     """The square in which the landmark network sees a person upright; None if it has no size.
 
     Args:
@@ -316,7 +315,7 @@ def _bounds(regions: Sequence[ImageTransform]) -> Floats:
     middle = np.divide(LANDMARK_SIZE, 2)
     centers = np.array([region.to_image(middle) for region in regions])
     halves = np.array([middle / region.scales for region in regions], np.float32)
-    return np.concatenate([centers - halves, centers + halves], axis=1)
+    return box_corners(centers, halves)
 
 
 def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import DecoderType, Maps, check_counts, declare_outputs
-from posezoo.pose.keypoints import Floats, Pose, sort_descending
+from posezoo.pose.keypoints import Pose, sort_descending
 from posezoo.pose.letterbox import Size
 
 SKELETON = "class"

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 from math import nan
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from posezoo.arrays import Bools, Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
-from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
+from posezoo.pose.keypoints import MIN_SCORE, Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
 from posezoo.spec.shapes import fits
@@ -74,10 +72,6 @@ def require_equal_rows(name: str, maps: Maps) -> None:
         raise InferenceError(f"{name}: the outputs have different numbers of rows: {given}")
 
 
-def _no_model_info(_options: object) -> dict[str, str]:
-    return {}
-
-
 @dataclass(frozen=True, slots=True)
 class NetworkFacts:
     """What the sizes of a network's outputs follow from.
@@ -109,10 +103,6 @@ class NetworkFacts:
     def count_cells(self, *strides: int) -> float:
         """The number of cells of all grids with these strides."""
         return sum((self.width // stride) * (self.height // stride) for stride in strides)
-
-
-def _no_sizes(_facts: NetworkFacts, _options: object) -> dict[str, Sizes]:
-    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +171,14 @@ class DecoderType:
     options: type[Any]
     decode: Callable[[Maps, Size, Any], list[Pose]]
     pipeline: str
-    sizes: Callable[[NetworkFacts, Any], Mapping[str, Sizes]] = _no_sizes
+    sizes: Callable[[NetworkFacts, Any], Mapping[str, Sizes]] = lambda _facts, _options: {}
     skeleton: str = ""
     needs: str = "other outputs"
     rules: tuple[Mapping[str, OutputRule], ...] = ()
     omz_model_types: tuple[str, ...] = ()
     optional: tuple[Output, ...] = ()
     convert_outputs: Callable[[Maps], Maps] | None = None
-    find_rows: Callable[[Maps], NDArray[np.bool_]] | None = None
+    find_rows: Callable[[Maps], Bools] | None = None
     takes_boxes: bool = False
     person_score: str = ""
     detector_options: Mapping[str, Any] = field(default_factory=dict)
@@ -198,7 +188,7 @@ class DecoderType:
     input_sizing: InputSizing = field(default_factory=InputSizing)
     merge_passes: MergePasses | None = None
     graph: DecoderGraph | None = None
-    model_info: Callable[[Any], Mapping[str, str]] = _no_model_info
+    model_info: Callable[[Any], Mapping[str, str]] = lambda _options: {}
     reader_names: Mapping[str, str] = field(default_factory=dict)
     architectures: tuple[str, ...] = ()
     approach: str = ""
@@ -285,6 +275,14 @@ def check_shares(options: object, *names: str) -> None:
 def check_counts(options: object, *names: str) -> None:
     """As ``check_options``, for values of 1 or more."""
     check_options(options, "1 or more", lambda value: value >= 1, *names)
+
+
+def has_shape(*sides: int) -> OutputRule:
+    """The rule for outputs with these sides; -1 stands for any size."""
+    return lambda _name, shape: (
+        len(shape) == len(sides)
+        and all(side in (-1, given) for side, given in zip(sides, shape, strict=True))
+    )
 
 
 def channel_count(shape: Shape) -> int:

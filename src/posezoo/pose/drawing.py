@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Floats, Ints
 from posezoo.errors import ImageError, import_cv2
-from posezoo.pose.keypoints import MIN_SCORE, Color, Floats, Pose, keypoint_color
-from posezoo.pose.letterbox import Image, Size
+from posezoo.pose.keypoints import MIN_SCORE, Color, Pose, keypoint_color
+from posezoo.pose.letterbox import Image, Size, image_size
 from posezoo.spec.skeleton import Skeleton
 
 # OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
@@ -79,7 +79,7 @@ def _draw_words(canvas: Image, pose: Pose, line: int) -> None:
 def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
     """Tint the person's pixels, and draw a line around them."""
     cv2 = import_cv2()
-    mask = cv2.resize(mask, canvas.shape[1::-1])  # a smaller canvas is a picture of the same image
+    mask = cv2.resize(mask, image_size(canvas))  # a smaller canvas is a picture of the same image
     is_person = (mask > 0.5).astype(np.uint8)
     left, top, width, height = cv2.boundingRect(is_person)
     part = (slice(top, top + height), slice(left, left + width))
@@ -103,7 +103,8 @@ def _draw_people(
     lines = points[:, pairs]
     bars = _bars(points, pairs, widths)
     spots = points[:, :, None]
-    are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
+    are_limbs: Bools = np.asarray(is_visible[:, pairs].all(axis=2))
+    draw_lines = partial(cv2.polylines, canvas, lineType=cv2.LINE_8, shift=_SHIFT)
     for person, width in enumerate(widths.tolist()):
         number = poses[person].track_id
         own_color = number and _track_color(number)
@@ -111,41 +112,19 @@ def _draw_people(
         # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
         # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
         edge = max(1, width // 3)
-        own_lines = lines[person][limbs]
-        thickness = width + 2 * edge + 2
-        cv2.polylines(
-            canvas,
-            own_lines,
-            False,
-            _OUTLINE,
-            thickness=thickness,
-            lineType=cv2.LINE_8,
-            shift=_SHIFT,
-        )
+        draw_lines(lines[person][limbs], False, _OUTLINE, thickness=width + 2 * edge + 2)
         own_spots = spots[person]
         seen = is_visible[person]
-        thickness = 2 * (width + edge + 1)
-        cv2.polylines(
-            canvas,
-            own_spots[seen],
-            True,
-            _OUTLINE,
-            thickness=thickness,
-            lineType=cv2.LINE_8,
-            shift=_SHIFT,
-        )
+        draw_lines(own_spots[seen], True, _OUTLINE, thickness=2 * (width + edge + 1))
         for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
             color = own_color or limb_colors[limb]
             cv2.fillConvexPoly(canvas, bar, color, cv2.LINE_AA, shift=_SHIFT)
         for joint_color, joints in joints_by_color:
             color = own_color or joint_color
-            drawn = own_spots[seen & joints]
-            cv2.polylines(
-                canvas, drawn, True, color, thickness=2 * width, lineType=cv2.LINE_8, shift=_SHIFT
-            )
+            draw_lines(own_spots[seen & joints], True, color, thickness=2 * width)
 
 
-def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
+def _bars(points: Array, pairs: Array, widths: Array) -> NDArray[np.int32]:
     """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P,) are
     in pixels.
 
@@ -166,20 +145,14 @@ def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> ND
 def _draw_box(canvas: Image, pose: Pose) -> None:
     cv2 = import_cv2()
     (width,) = _line_widths(canvas, [pose]).tolist()
-    corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
+    corners = np.reshape(pose.box, (2, 2)).clip(0, image_size(canvas))
     first, last = _sixteenths(corners).tolist()
     color = _track_color(pose.track_id) if pose.track_id else _BOX
     edge = max(1, width // 3)
-    cv2.rectangle(
-        canvas,
-        first,
-        last,
-        _OUTLINE,
-        thickness=width + 2 * edge,
-        lineType=cv2.LINE_AA,
-        shift=_SHIFT,
-    )
-    cv2.rectangle(canvas, first, last, color, thickness=width, lineType=cv2.LINE_AA, shift=_SHIFT)
+    for paint, thickness in ((_OUTLINE, width + 2 * edge), (color, width)):
+        cv2.rectangle(
+            canvas, first, last, paint, thickness=thickness, lineType=cv2.LINE_AA, shift=_SHIFT
+        )
 
 
 def _draw_text(canvas: Image, pose: Pose, text: str, color: Color, line: int = 0) -> None:
@@ -223,18 +196,18 @@ def _track_color(number: int) -> Color:
     return blue, green, red
 
 
-def _line_widths(canvas: Image, poses: Sequence[Pose]) -> NDArray[np.int64]:
+def _line_widths(canvas: Image, poses: Sequence[Pose]) -> Ints:
     """(P,) the widths in pixels: relative to the size of the image, but thinner for small
     people.
     """
     boxes = np.array([pose.box for pose in poses])
     by_person = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 60
     by_image = max(canvas.shape[:2]) / 200
-    widths: NDArray[np.int64] = np.rint(np.minimum(by_person, by_image)).astype(np.int64)
+    widths: Ints = np.rint(np.minimum(by_person, by_image)).astype(np.int64)
     return np.maximum(widths, 1)
 
 
-def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
+def _sixteenths(points: Array) -> Array:
     # In OpenCV the center of the first pixel is (0, 0).
     return np.rint((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
@@ -242,7 +215,7 @@ def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
 @cache
 def _parts(
     skeleton: Skeleton,
-) -> tuple[NDArray[Any], list[list[int]], list[tuple[Color, NDArray[np.bool_]]]]:
+) -> tuple[Array, list[list[int]], list[tuple[Color, Bools]]]:
     """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each
     color.
     """

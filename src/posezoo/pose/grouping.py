@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Floats
 from posezoo.pose.assignment import match_pairs
 from posezoo.pose.decoder_type import check_counts, check_options
-from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LimbCandidates, LimbTable
 
 # Weights that decide between pairs that exclude each other, in addition to the fit of the field.
@@ -111,7 +109,7 @@ def assemble_people(
     table: LimbTable,
     *,
     single_pass: bool = False,
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[Array, Array]:
     """(N,) the group of each peak; (N,) the sum of the peak and limb scores of each group.
 
     A group has the index of one of its peaks. It is a person if it has two peaks or more.
@@ -165,7 +163,7 @@ class _PersonAssembly:
         self._peaks = [[peak] for peak in self._group_of]  # by group
         self._joints = [1 << kind for kind in kinds]  # by group, as bits
 
-    def join(self, chosen: NDArray[Any]) -> None:
+    def join(self, chosen: Array) -> None:
         """Join the groups at the ends of these pairs, unless a person would get two joints of a
         kind.
         """
@@ -184,7 +182,7 @@ class _PersonAssembly:
                 for peak in peaks[other]:
                     group_of[peak] = one
 
-    def join_conflicting(self, open_pairs: NDArray[Any], *, single_pass: bool = False) -> None:
+    def join_conflicting(self, open_pairs: Array, *, single_pass: bool = False) -> None:
         """Resolve the limbs of people with known height first; each joined limb passes the height
         on.
         """
@@ -289,7 +287,7 @@ class _PersonAssembly:
                 added = self._add(weak)
                 self._is_joined[added] = True
 
-    def to_groups(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def to_groups(self) -> tuple[Array, Array]:
         """The result of ``assemble_people``."""
         groups = np.array(self._group_of, np.int64)
         count = len(self._group_of)
@@ -300,14 +298,14 @@ class _PersonAssembly:
         totals = np.bincount(groups, self._scores, count)
         return groups, totals + np.bincount(starts, scores, count)
 
-    def _add(self, weak: LimbCandidates) -> NDArray[Any]:
+    def _add(self, weak: LimbCandidates) -> Array:
         """Add pairs that were not candidates; returns their indices."""
         count = len(self._is_joined)
         self._pairs = self._pairs + weak
         self._is_joined = np.append(self._is_joined, np.zeros(len(weak.limbs), bool))
         return np.arange(count, len(self._is_joined))
 
-    def _best(self, chosen: NDArray[Any], heights: Floats) -> NDArray[Any]:
+    def _best(self, chosen: Array, heights: Floats) -> Array:
         """Those of the chosen pairs that have the largest sum of weights; unknown heights are
         NaN.
         """

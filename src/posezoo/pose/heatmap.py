@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Floats
 from posezoo.errors import InferenceError, import_cv2, suggest
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
@@ -28,7 +27,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of
+from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.peaks import quarter_offset
 from posezoo.pose.top_down import (
@@ -40,7 +39,6 @@ from posezoo.pose.top_down import (
     crop_stretch,
 )
 from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import skeleton_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
         return []
     rows, columns = np.divmod(best, width)
     cells = np.stack([columns, rows], axis=1)
-    refined: NDArray[Any] = cells
+    refined: Array = cells
     if convention.refine:
         refined = cells + convention.refine(heatmaps, cells, options.blur)
     keypoints: Floats = np.zeros((1, count, 3), np.float32)
@@ -132,7 +130,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     score = 0.0
     if len(counting):
         score = min(float(counting.mean()) * options.box_score, 1.0)
-    return create_poses(keypoints, np.array([score]), options.skeleton or skeleton_of(count), size)
+    return create_poses(keypoints, np.array([score]), options.skeleton, size)
 
 
 def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
@@ -159,8 +157,8 @@ def unflip_heatmaps(maps: Floats, skeleton: Skeleton | None = None, *, shift: bo
 
 
 def _differences(
-    slope: Sequence[float], bend: Sequence[float], cross: NDArray[Any] | None = None
-) -> NDArray[Any]:
+    slope: Sequence[float], bend: Sequence[float], cross: Array | None = None
+) -> Array:
     here = np.eye(len(slope))[len(slope) // 2]
     pairs = ((here, slope), (slope, here), (here, bend), (bend, here))
     if cross is None:
@@ -185,12 +183,12 @@ LEAST_AREA = 1e-12
 LONGEST_STEP = 2
 
 
-def quarter_offsets(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
+def quarter_offsets(heatmaps: Floats, cells: Array, _blur: int) -> Floats:
     """(K, 2): a quarter of a cell towards the higher neighbors; see ``peaks.quarter_offset``."""
     return quarter_offset(heatmaps, np.arange(len(cells)), *cells.T)
 
 
-def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+def dark_offsets(heatmaps: Floats, cells: Array, blur: int) -> Floats:
     """(K, 2): a Newton step on the logarithm of the smoothed map, except near the border.
 
     F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
@@ -212,7 +210,7 @@ def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     return offsets
 
 
-def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+def udp_offsets(heatmaps: Floats, cells: Array, blur: int) -> Floats:
     """(K, 2): DARK's step, but differences span one cell, and keypoints at the border are also
     refined.
 
@@ -229,7 +227,7 @@ def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     return offsets
 
 
-def newton_step(log: Floats, differences: NDArray[Any]) -> NDArray[Any]:
+def newton_step(log: Floats, differences: Array) -> Array:
     """The Newton step from a cell to the maximum, x and y in cells; 0 if it is ``LONGEST_STEP`` or
     more.
 
@@ -263,7 +261,7 @@ class HeatmapConvention:
             as zero; otherwise it is black.
     """
 
-    refine: Callable[[Floats, NDArray[Any], int], Floats] | None = None
+    refine: Callable[[Floats, Array, int], Floats] | None = None
     is_aligned: bool = False
     min_score: float = 0.0
     crop: CropFunction = crop_affine

@@ -7,19 +7,19 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Floats
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.pose.mask_encoding import encode_mask
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
 
-Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
 
 #: What a coordinate of ours is more than COCO's, which is the index of a pixel.
@@ -158,14 +158,15 @@ class Pose:
     skeleton: str
     score: float
     box: tuple[float, float, float, float]
-    track_id: int | None = field(default=None, kw_only=True)
-    z: Floats | None = field(default=None, kw_only=True)
-    world: Floats | None = field(default=None, kw_only=True)
-    mask: Floats | None = field(default=None, kw_only=True)
-    people_from: str = field(default="", kw_only=True)
-    own_skeleton: Skeleton | None = field(default=None, kw_only=True)
-    class_id: int | None = field(default=None, kw_only=True)
-    label: str = field(default="", kw_only=True)
+    _: KW_ONLY
+    track_id: int | None = None
+    z: Floats | None = None
+    world: Floats | None = None
+    mask: Floats | None = None
+    people_from: str = ""
+    own_skeleton: Skeleton | None = None
+    class_id: int | None = None
+    label: str = ""
 
     @property
     def layout(self) -> Skeleton:
@@ -270,9 +271,15 @@ class Pose3D(Pose):
         return result
 
 
-def sort_descending(scores: NDArray[Any]) -> NDArray[np.intp]:
+def sort_descending(scores: Array) -> NDArray[np.intp]:
     """The order of the scores, the highest first; equal ones stay in their order."""
     return np.argsort(-scores, kind="stable")
+
+
+def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
+    """The places of the chosen scores, the highest first; equal ones stay in their order."""
+    chosen = np.flatnonzero(is_chosen)
+    return chosen[sort_descending(scores[chosen])]
 
 
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
@@ -290,22 +297,27 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
 
 
 def create_poses(
-    keypoints: Floats, scores: NDArray[Any], skeleton: Skeleton | str, size: tuple[int, int]
+    keypoints: Floats,
+    scores: Array,
+    skeleton: Skeleton | str | None,
+    size: tuple[int, int],
 ) -> list[Pose]:
     """Create poses from arrays, in the same order; each box contains all keypoints that were found.
 
     Args:
         keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
         scores: (N,), of the poses.
-        skeleton: with K keypoints; or a name of ``SKELETONS``.
+        skeleton: with K keypoints; or a name of ``SKELETONS``; None: the package's with K
+            keypoints.
         size: width and height of the image, in pixels.
 
     Raises:
         InferenceError: the skeleton has another number of keypoints.
     """
-    if isinstance(skeleton, str):
-        skeleton = SKELETONS[skeleton]
-    require_count(skeleton, keypoints.shape[1])
+    count = keypoints.shape[1]
+    if not isinstance(skeleton, Skeleton):
+        skeleton = SKELETONS[skeleton or skeleton_of(count)]
+    require_count(skeleton, count)
     points = keypoints[:, :, :2]
     missing = keypoints[:, :, 2:] <= 0
     corner = np.array(size, np.float32)

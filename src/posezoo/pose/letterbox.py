@@ -14,12 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Doubles, Floats
 from posezoo.errors import import_cv2
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import Pose, create_poses
 
 Image = NDArray[np.uint8]
 #: Width and height of an image or of a network's input, in pixels.
 Size = tuple[int, int]
+
+
+def image_size(image: Array) -> Size:
+    """Width and height of an image (H, W, ...), in pixels."""
+    height, width = image.shape[:2]
+    return width, height
+
 
 # OpenCV warps no longer images.
 _LONGEST_SIDE = 2**15 - 2
@@ -34,7 +42,7 @@ class ImageTransform:
         size: width and height of the input, in pixels.
     """
 
-    matrix: NDArray[np.float64]
+    matrix: Doubles
     size: Size
 
     @property
@@ -44,7 +52,7 @@ class ImageTransform:
         down = self.matrix[:, 1]
         return math.hypot(*across), math.hypot(*down)
 
-    def to_image(self, points: NDArray[Any]) -> Floats:
+    def to_image(self, points: Array) -> Floats:
         """Points (..., 2) in input pixels, converted to image pixels."""
         # The inverse is written out, because numpy.linalg.inv takes ten times as long.
         (a, b, x), (c, d, y) = self.matrix.tolist()
@@ -70,7 +78,7 @@ class ImageTransform:
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
         margin = 2 / min(self.scales)
-        sides = image.shape[1::-1]
+        sides = image_size(image)
         first = np.floor(corners.min(axis=0) - margin).clip(0, sides)
         last = np.ceil(corners.max(axis=0) + margin).clip(0, sides)
         left, top = first.astype(int).tolist()
@@ -115,7 +123,7 @@ class ImageTransform:
         return sampled
 
 
-def _warp(image: Image, matrix: NDArray[np.float64], size: Size, **border: Any) -> Image:
+def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
     """``cv2.warpAffine`` of OpenCV 4, the same bits with each version of OpenCV.
 
     OpenCV 5's differs by up to 7 of 255 levels, which moved keypoints of BlazePose by up to 20 px.
@@ -183,9 +191,15 @@ class InputSizing:
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
     """Letterbox: the whole image, as large as possible, in the middle of an input of this size."""
     scale = min(size[0] / image[0], size[1] / image[1])
-    left = (size[0] - scale * image[0]) / 2
-    top = (size[1] - scale * image[1]) / 2
-    return ImageTransform(np.array([[scale, 0, left], [0, scale, top]]), size)
+    return _center(image, size, (scale, scale))
+
+
+def _center(image: Size, size: Size, scales: tuple[float, float]) -> ImageTransform:
+    """The image with these scales, in the middle of an input of this size."""
+    across, down = scales
+    left = (size[0] - across * image[0]) / 2
+    top = (size[1] - down * image[1]) / 2
+    return ImageTransform(np.array([[across, 0, left], [0, down, top]]), size)
 
 
 def stretch_transform(image: Size, size: Size) -> ImageTransform:
@@ -198,12 +212,7 @@ def center_transform(image: Size, size: Size, share: float) -> ImageTransform:
     stretched to an input of this size.
     """
     side = share * min(image)
-    matrix = np.zeros((2, 3))
-    for axis in (0, 1):
-        scale = size[axis] / side
-        matrix[axis, axis] = scale
-        matrix[axis, 2] = (size[axis] - image[axis] * scale) / 2
-    return ImageTransform(matrix, size)
+    return _center(image, size, (size[0] / side, size[1] / side))
 
 
 #: If pixels are averaged before a resize, at least this many times the resolution of the input is
@@ -229,7 +238,7 @@ def letterbox_image(
     fills the input, and its aspect may change.
     """
     cv2 = import_cv2()
-    height, width = image.shape[:2]
+    width, height = image_size(image)
     scale = min(size[0] / width, size[1] / height)
     inner = size
     if not stretches:
@@ -272,7 +281,7 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
 
 def _divide(part: Image, across: int, down: int) -> Size:
     """The sides of an image, divided by these numbers."""
-    height, width = part.shape[:2]
+    width, height = image_size(part)
     return max(1, width // across), max(1, height // down)
 
 

@@ -16,11 +16,10 @@ confuses eyes and ears. Here joints are matched by their names.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Doubles, Floats
 from posezoo.pose.decoder_type import (
     PEAK_IS_VISIBLE,
     DecoderType,
@@ -30,7 +29,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.grouping import GroupingOptions
-from posezoo.pose.keypoints import Floats, Pose, Pose3D, bounding_box
+from posezoo.pose.keypoints import Pose, Pose3D, bounding_box
 from posezoo.pose.letterbox import ImageTransform, InputSizing, Size
 from posezoo.pose.openpose import decode_openpose
 from posezoo.spec.skeletons import SKELETONS
@@ -145,7 +144,7 @@ def lift_poses(
     return lifted
 
 
-def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64]:
+def read_locations(locations: Floats, keypoints: Floats, size: Size) -> Doubles:
     """(19, 3): the positions of the joints of one person, relative to the root, in the unit of the
     maps.
 
@@ -168,9 +167,7 @@ def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[
     return positions
 
 
-def solve_perspective(
-    joints: NDArray[Any], seen: NDArray[Any], focal_length: float
-) -> NDArray[np.float64] | None:
+def solve_perspective(joints: Array, seen: Array, focal_length: float) -> Array | None:
     """The translation (3,) that projects the joints to their image points, by least squares.
 
     A pinhole camera projects (x, y, z) to f x / z and f y / z, which gives two linear equations per
@@ -189,9 +186,7 @@ def solve_perspective(
     return translation if rank == 3 else None
 
 
-def solve_weak_perspective(
-    joints: NDArray[Any], seen: NDArray[Any], focal_length: float
-) -> NDArray[np.float64] | None:
+def solve_weak_perspective(joints: Array, seen: Array, focal_length: float) -> Array | None:
     """The same for small differences in depth: the distance follows from the size in space and in
     the image.
 
@@ -205,7 +200,7 @@ def solve_weak_perspective(
     if not projected_size > 0:
         return None
     direction = np.array([*middle_seen, focal_length])
-    shift: NDArray[np.float64] = size / projected_size * direction
+    shift: Doubles = size / projected_size * direction
     shift[:2] -= middle[:2]
     return shift
 

@@ -12,10 +12,9 @@ from functools import cache, reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Floats
 from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
 from posezoo.spec.skeleton import Skeleton
 
@@ -39,9 +38,9 @@ class LimbTable:
     """
 
     joints: int
-    starts: NDArray[Any]
-    ends: NDArray[Any]
-    channels: NDArray[Any]
+    starts: Array
+    ends: Array
+    channels: Array
     lengths: Floats
 
     def __len__(self) -> int:
@@ -95,13 +94,13 @@ class LimbCandidates:
     affinity.
     """
 
-    limbs: NDArray[Any]
-    starts: NDArray[Any]
-    ends: NDArray[Any]
+    limbs: Array
+    starts: Array
+    ends: Array
     scores: Floats
     lengths: Floats  # in cells
 
-    def __getitem__(self, index: NDArray[Any]) -> LimbCandidates:
+    def __getitem__(self, index: Array) -> LimbCandidates:
         return LimbCandidates(*(getattr(self, name)[index] for name in self.__slots__))
 
     def __add__(self, other: LimbCandidates) -> LimbCandidates:
@@ -211,21 +210,21 @@ _MANY_PAIRS = 1000
 class _PeakPairs:
     """N pairs of peaks that a limb may connect: start point and vector, in cells."""
 
-    limbs: NDArray[Any]
-    starts: NDArray[Any]
-    ends: NDArray[Any]
-    channels: NDArray[Any]  # the flat index of the limb's field
+    limbs: Array
+    starts: Array
+    ends: Array
+    channels: Array  # the flat index of the limb's field
     x: Floats
     y: Floats
     dx: Floats
     dy: Floats
     lengths: Floats
 
-    def __getitem__(self, index: NDArray[Any]) -> _PeakPairs:
+    def __getitem__(self, index: Array) -> _PeakPairs:
         return _PeakPairs(*(getattr(self, name).take(index) for name in self.__slots__))
 
     def to_candidates(
-        self, kept: NDArray[Any], along: Floats, agreeing: NDArray[np.bool_], counts: Any
+        self, kept: Array, along: Floats, agreeing: Bools, counts: Any
     ) -> LimbCandidates:
         """Some of the pairs; their scores are the sums of the agreeing samples, divided by
         ``counts``.
@@ -236,7 +235,7 @@ class _PeakPairs:
         ends = self.ends.take(kept)
         return LimbCandidates(limbs, starts, ends, sums / counts, self.lengths.take(kept))
 
-    def sample_field(self, pafs: Floats, min_affinity: float) -> tuple[Floats, NDArray[np.bool_]]:
+    def sample_field(self, pafs: Floats, min_affinity: float) -> tuple[Floats, Bools]:
         """(10, N) the affinities at the samples of each pair, and whether they agree."""
         along = self.field_along(pafs, SHARES_OF_LIMB[:, None])
         return along, (along > min_affinity) & (along < np.inf)
@@ -268,8 +267,8 @@ def _inside_map(points: Floats, height: int, width: int) -> tuple[Floats, Floats
 
 def _pairs(
     points: Floats,
-    counts: NDArray[Any],
-    limbs: NDArray[Any],
+    counts: Array,
+    limbs: Array,
     shape: tuple[int, ...],
     table: LimbTable,
 ) -> _PeakPairs:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from posezoo.arrays import Bools
 
 
-def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
+def encode_mask(mask: Bools) -> dict[str, Any]:
     """``size``, the height and width of a mask (H, W), and ``counts``, the lengths of its runs.
 
     The runs go down the columns, the first one is outside of the mask.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     TOP_DOWN,
@@ -17,8 +18,9 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     declare_outputs,
+    has_shape,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.keypoints import Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 
@@ -102,7 +104,7 @@ DECODER = DecoderType(
     sizes=lambda facts, _options: {"keypoints": (1, 1, facts.keypoints, 3)},
     skeleton=SKELETON,
     needs="17 keypoints",
-    rules=({"keypoints": lambda _name, shape: shape[1:] == (1, 17, 3)},),
+    rules=({"keypoints": has_shape(-1, 1, 17, 3)},),
     takes_boxes=True,
     visible_score=MAXIMUM_IS_VISIBLE,
     next_crop=next_crop,

@@ -17,8 +17,9 @@ from posezoo.pose.decoder_type import (
     Maps,
     check_shares,
     declare_outputs,
+    has_shape,
 )
-from posezoo.pose.keypoints import Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 
 SKELETON = "coco-17"
@@ -49,8 +50,8 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     """
     people = maps["people"]
     scores = people[:, 55]
-    people = people[np.isfinite(people).all(axis=1) & (scores > 0) & (scores >= options.min_score)]
-    people = people[sort_descending(people[:, 55])]
+    is_person = np.isfinite(people).all(axis=1) & (scores > 0) & (scores >= options.min_score)
+    people = people[best_first(scores, is_person)]
     points = people[:, : 3 * JOINTS].reshape(-1, JOINTS, 3)[:, :, [1, 0, 2]] * np.array(
         [*size, 1], np.float32
     )
@@ -66,9 +67,9 @@ DECODER = DecoderType(
     sizes=lambda facts, _options: {"people": (1, 6, 3 * facts.keypoints + 5)},  # and a box
     skeleton=SKELETON,
     needs="6 people of 56 numbers",
-    rules=({"people": lambda _name, shape: shape[1:] == (6, 56)},),
+    rules=({"people": has_shape(-1, 6, 56)},),
     visible_score=MAXIMUM_IS_VISIBLE,
     input_sizing=InputSizing(default_target=256, centered=False),
-    graph=DecoderGraph("posezoo.convert.decoding.movenet_multipose_graph:build", "min_score"),
+    graph=DecoderGraph("posezoo.convert.decoding.movenet_graph:build_multipose", "min_score"),
     approach="bottom-up",
 )

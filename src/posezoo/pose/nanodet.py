@@ -14,7 +14,6 @@ import numpy as np
 
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
-    DecoderType,
     Maps,
     NetworkFacts,
     OutputRule,
@@ -23,7 +22,7 @@ from posezoo.pose.decoder_type import (
 )
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
-from posezoo.pose.ssd_detection import BOX_PRINTED, MAX_BOXES, SKELETON, suppress_boxes
+from posezoo.pose.ssd_detection import MAX_BOXES, BoxDecoder, suppress_boxes
 from posezoo.spec.model import Output
 
 STRIDES = (8, 16, 32)
@@ -123,7 +122,7 @@ def _find_sizes(facts: NetworkFacts, _options: NanoDetOptions) -> dict[str, Size
     return sizes
 
 
-DECODER = DecoderType(
+DECODER = BoxDecoder(
     networks=(
         tuple(
             Output("", (1, -1, -1), role=f"{kind}_{stride}")
@@ -132,11 +131,9 @@ DECODER = DecoderType(
         ),
     ),
     options=NanoDetOptions,
-    person_score="min_box_score",
     decode=decode_nanodet,
     pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
     sizes=_find_sizes,
-    skeleton=SKELETON,
     needs="three outputs of 80 scores and three of 32 or 44 logits",
     # Distances have 8 or 11 logits each.
     rules=(
@@ -145,8 +142,4 @@ DECODER = DecoderType(
             **{f"distances_{stride}": _is_output(stride, 32, 44) for stride in STRIDES},
         },
     ),
-    finds_boxes=True,
-    printed=BOX_PRINTED,
-    task="detection",
-    task_options={"all_classes": True},
 )

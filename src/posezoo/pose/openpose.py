@@ -19,10 +19,12 @@ cancel in the field, and a joint whose neighbors are all hidden belongs to no pe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_openpose
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -34,10 +36,9 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
-from posezoo.pose.keypoints import Floats, Pose, create_poses, require_count, sort_descending
+from posezoo.pose.keypoints import Pose, create_poses, require_count, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.limbs import (
-    LimbCandidates,
     find_limb_candidates,
     find_weak_limb_candidates,
     limb_table,
@@ -106,12 +107,13 @@ def decode_openpose(
     )
     points = locate_peaks(joints, peaks, subpixel=options.subpixel)
     limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity, table)
-
-    def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
-        return find_weak_limb_candidates(
-            points, limbs, starts, ends, pafs=pafs, min_affinity=options.min_affinity, table=table
-        )
-
+    find_weak = partial(
+        find_weak_limb_candidates,
+        points,
+        pafs=pafs,
+        min_affinity=options.min_affinity,
+        table=table,
+    )
     groups, totals = assemble_people(
         points, peaks.maps.tolist(), limbs, cell, find_weak, table=table, single_pass=single_pass
     )

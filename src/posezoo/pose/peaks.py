@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Floats, Ints
 from posezoo.errors import import_cv2
-from posezoo.pose.keypoints import Floats
-
-Ints = NDArray[np.int64]
 
 # Limits for values before a logarithm is computed. TINY is below any score that counts.
 TINY = np.float32(1e-6)
@@ -131,8 +127,8 @@ _THREE_BY_THREE = np.ones((3, 3), np.uint8)
 
 def locate_peaks(maps: Floats, peaks: Peaks, *, subpixel: bool) -> Floats:
     """(N, 3): x and y of the peaks in cells, and their scores."""
-    x: NDArray[Any] = peaks.columns
-    y: NDArray[Any] = peaks.rows
+    x: Array = peaks.columns
+    y: Array = peaks.rows
     if subpixel:
         x, y = refine_subpixel(maps, peaks)
     return np.stack([x, y, peaks.scores], axis=1, dtype=np.float32)

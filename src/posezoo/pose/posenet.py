@@ -13,8 +13,8 @@ from itertools import pairwise
 from math import floor
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles, Floats
 from posezoo.errors import import_cv2
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -27,7 +27,7 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, best_first, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.skeletons import SKELETONS
 
@@ -109,15 +109,14 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
         totals = np.array([sum(score for _, _, score in people[0]) / JOINTS])
     else:
         people, totals = _find_people(scores, tracer, options)
-    order = sort_descending(totals)
-    order = order[totals[order] >= options.min_score]
+    order = best_first(totals, totals >= options.min_score)
     keypoints: Floats = np.array(people, np.float32).reshape(-1, JOINTS, 3)[order]
     return create_poses(keypoints, totals[order], SKELETON, size)
 
 
 def _find_people(
     scores: Floats, tracer: _Tracer, options: PoseNetOptions
-) -> tuple[list[list[Keypoint]], NDArray[np.float64]]:
+) -> tuple[list[list[Keypoint]], Doubles]:
     """The keypoints of each person, and the person's score, in the order in which they are
     found.
     """
@@ -246,8 +245,9 @@ DECODER = DecoderType(
         "heatmaps": facts.maps(facts.keypoints),
         "offsets": facts.maps(2 * facts.keypoints),
         # The edges of a tree.
-        "displacements_fwd": facts.maps(2 * (facts.keypoints - 1)),
-        "displacements_bwd": facts.maps(2 * (facts.keypoints - 1)),
+        **dict.fromkeys(
+            ("displacements_fwd", "displacements_bwd"), facts.maps(2 * (facts.keypoints - 1))
+        ),
     },
     skeleton=SKELETON,
     needs="maps of 17, 34, 32 and 32 channels",

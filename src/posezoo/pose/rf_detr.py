@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles, Floats
 from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
     check_shares,
     declare_outputs,
+    has_shape,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import skeleton_of
 
 #: The class of people, the first one.
 PERSON = 0
@@ -81,40 +81,26 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     is_person = (scores >= options.min_score) & (scores > 0)
     is_person &= np.isfinite(rows).all(axis=(1, 2))
     is_person &= np.isfinite(maps["dets"]).all(axis=1)
-    people = np.flatnonzero(is_person)
-    people = people[sort_descending(scores[people])]
+    people = best_first(scores, is_person)
     keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]
-    skeleton = options.skeleton or skeleton_of(rows.shape[1])
-    return create_poses(keypoints, scores[people], skeleton, size)
+    return create_poses(keypoints, scores[people], options.skeleton, size)
 
 
-def _mean_variance(rows: Floats, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mean_variance(rows: Floats, weights: Doubles) -> Doubles:
     """(N,): the mean of the traces of the keypoints' covariances."""
     first, second, third = (rows[:, :, place].astype(float) for place in (FIRST, SECOND, THIRD))
     variance = np.exp(-2 * first) + np.exp(-2 * third)
     variance += second**2 * np.exp(-2 * first - 2 * third)
     total = (weights * variance).sum(axis=1)
-    mean: NDArray[np.float64] = total / weights.sum(axis=1)
+    mean: Doubles = total / weights.sum(axis=1)
     return mean
 
 
-def _sigmoid(logits: Floats) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = 1 / (1 + np.exp(-logits.astype(float)))
+def _sigmoid(logits: Floats) -> Doubles:
+    shares: Doubles = 1 / (1 + np.exp(-logits.astype(float)))
     return shares
-
-
-def _are_boxes(_name: str, shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[2] == 4
-
-
-def _are_labels(_name: str, shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[2] != 4
-
-
-def _are_keypoints(_name: str, shape: tuple[int, ...]) -> bool:
-    return len(shape) == 4 and shape[3] == VALUES
 
 
 DECODER = DecoderType(
@@ -122,15 +108,20 @@ DECODER = DecoderType(
     options=RfDetrOptions,
     person_score="min_score",
     decode=decode_rf_detr,
-    pipeline="posezoo.runtime.bottom_up_pipeline:StretchedPipeline",
+    pipeline="posezoo.runtime.network_pipeline:NetworkPipeline",
     sizes=lambda facts, _options: {
         "dets": (1, facts.rows, 4),
         "labels": (1, facts.rows, nan),
         "keypoints": (1, facts.rows, facts.keypoints, VALUES),
     },
-    skeleton="",
     needs="boxes of 4 numbers, labels, and keypoints of 8",
-    rules=({"dets": _are_boxes, "labels": _are_labels, "keypoints": _are_keypoints},),
+    rules=(
+        {
+            "dets": has_shape(-1, -1, 4),
+            "labels": lambda _name, shape: len(shape) == 3 and shape[2] != 4,
+            "keypoints": has_shape(-1, -1, -1, VALUES),
+        },
+    ),
     visible_score=0.5,
     stretches=True,
     graph=DecoderGraph("posezoo.convert.decoding.rf_detr_graph:build", "min_score"),

@@ -11,19 +11,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Bools
 from posezoo.pose.decoder_type import (
     DecoderGraph,
-    DecoderType,
     Maps,
-    check_shares,
     declare_outputs,
+    has_shape,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Pose, sort_descending
+from posezoo.pose.keypoints import Pose, best_first
 from posezoo.pose.letterbox import Size
-from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
+from posezoo.pose.ssd_detection import (
+    BoxDecoder,
+    DetectionOptions,
+    create_box_poses,
+)
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
 
 #: The label of people, the first class.
@@ -31,19 +34,12 @@ PERSON = 0
 
 
 @dataclass(frozen=True, slots=True)
-class RtmdetOptions:
-    """Options of the decoder rtmdet.
-
-    Attributes:
-        min_box_score: boxes with lower scores are left out, 0..1. MMPose's demo uses 0.3.
-        all_classes: whether objects of all classes are found, not only people.
+class RtmdetOptions(DetectionOptions):
+    """Options of the decoder rtmdet: those of detection, with the ``min_box_score`` of MMPose's
+    demo.
     """
 
     min_box_score: float = 0.3
-    all_classes: bool = False
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_box_score")
 
 
 def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
@@ -65,42 +61,30 @@ def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
     if not options.all_classes:
         is_found &= maps["labels"] == PERSON
     is_found &= np.isfinite(rows).all(axis=1)
-    order = np.flatnonzero(is_found)
-    order = order[sort_descending(scores[order])]
+    order = best_first(scores, is_found)
     classes = maps["labels"][order] if options.all_classes else None
     return create_box_poses(rows[order, :4], scores[order], size, classes)
 
 
-def find_rows(maps: Maps, min_score: float) -> NDArray[np.bool_]:
+def find_rows(maps: Maps, min_score: float) -> Bools:
     """The rows of ``dets`` (1, N, 5) with higher scores; a row that MMDeploy appends has a lower
     one.
     """
-    is_found: NDArray[np.bool_] = maps["dets"][0, :, 4] > min_score
+    is_found: Bools = maps["dets"][0, :, 4] > min_score
     return is_found
 
 
-def are_boxes(_name: str, shape: tuple[int, ...]) -> bool:
-    """Whether an output has boxes with their scores."""
-    return len(shape) == 3 and shape[2] == 5
-
-
-DECODER = DecoderType(
+DECODER = BoxDecoder(
     networks=(declare_outputs(dets=(1, -1, 5), labels=(1, -1)),),
     options=RtmdetOptions,
-    person_score="min_box_score",
     decode=decode_rtmdet,
     pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
     sizes=lambda facts, _options: {"dets": (1, facts.rows, 5), "labels": (1, facts.rows)},
-    skeleton=SKELETON,
     needs="boxes of 5 numbers, and labels",
-    rules=({"dets": are_boxes, "labels": lambda _name, shape: len(shape) == 2},),
+    rules=({"dets": has_shape(-1, -1, 5), "labels": has_shape(-1, -1)},),
     find_rows=partial(find_rows, min_score=0.05),
     input_sizing=TOP_LEFT_ON_GREY,
     graph=DecoderGraph("posezoo.convert.decoding.rtmdet_graph:build", "min_box_score"),
-    finds_boxes=True,
-    printed=BOX_PRINTED,
-    task="detection",
-    task_options={"all_classes": True},
 )
 
 
@@ -112,12 +96,7 @@ def _add_batch_axes(outputs: Maps) -> Maps:
 BOXES_LABELS = replace(
     DECODER,
     pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
-    rules=(
-        {
-            "dets": lambda _name, shape: len(shape) == 2 and shape[1] == 5,
-            "labels": lambda _name, shape: len(shape) == 1,
-        },
-    ),
+    rules=({"dets": has_shape(-1, 5), "labels": has_shape(-1)},),
     convert_outputs=_add_batch_axes,
     find_rows=None,
     graph=None,

@@ -19,13 +19,13 @@ from posezoo.pose.decoder_type import (
     Maps,
     check_shares,
     declare_outputs,
+    has_shape,
     require_equal_rows,
 )
-from posezoo.pose.keypoints import Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.pose.rtmdet import are_boxes, find_rows
+from posezoo.pose.rtmdet import find_rows
 from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import skeleton_of
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -68,15 +68,13 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     keypoints = maps["keypoints"]
     is_finite = np.isfinite(keypoints).all(axis=(1, 2))
     is_person = is_finite & (scores > 0) & (scores >= options.min_score)
-    rows = np.flatnonzero(is_person)
-    rows = rows[sort_descending(scores[rows])]
+    rows = best_first(scores, is_person)
     # If the last anchor is a person, ONNX Runtime appends that person again.
     is_new = np.ones(len(rows), bool)
     differs = keypoints[rows[1:]] != keypoints[rows[:-1]]
     is_new[1:] = differs.any(axis=(1, 2))
     rows = rows[is_new]
-    skeleton = options.skeleton or skeleton_of(keypoints.shape[1])
-    return create_poses(keypoints[rows], scores[rows].clip(0, 1), skeleton, size)
+    return create_poses(keypoints[rows], scores[rows].clip(0, 1), options.skeleton, size)
 
 
 DECODER = DecoderType(
@@ -91,7 +89,7 @@ DECODER = DecoderType(
     },
     skeleton=SKELETON,
     needs="boxes of 5 numbers, and 17 keypoints of 3",
-    rules=({"dets": are_boxes, "keypoints": lambda _name, shape: shape[2:] == (JOINTS, 3)},),
+    rules=({"dets": has_shape(-1, -1, 5), "keypoints": has_shape(-1, -1, JOINTS, 3)},),
     find_rows=partial(find_rows, min_score=NMS_SCORE),
     visible_score=0.3,  # as rtmlib draws them
     input_sizing=InputSizing(default_target=640, padding=114),

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
@@ -23,11 +24,10 @@ from posezoo.pose.decoder_type import (
     check_options,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, flip_order_of
+from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_affine
 from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import skeleton_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     if missing.all():
         return []
     score = min(float(scores.mean()), 1.0)
-    skeleton = options.skeleton or skeleton_of(len(across))
-    return create_poses(keypoints[None], np.array([score]), skeleton, size)
+    return create_poses(keypoints[None], np.array([score]), options.skeleton, size)
 
 
 def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Floats, Floats]:

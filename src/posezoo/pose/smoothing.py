@@ -13,11 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Bools, Doubles
 from posezoo.pose.keypoints import Pose
-
-Array = NDArray[np.float64]
 
 # In Hz: the cutoff of a point at rest, what it gains for each body size a second, and that of the
 # speed itself. Chosen on generated walks (benchmarks/bench_tracking.py).
@@ -39,14 +37,9 @@ class PoseFilter:
     """
 
     time_s: float = 0.0
-    points: Array | None = None
-    speeds: Array = field(default_factory=lambda: np.zeros(0))
-    is_known: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-
-    def smooth(self, pose: Pose, time_s: float) -> Pose:
-        """As ``smooth_poses``, for one person."""
-        (smoothed,) = smooth_poses([self], [pose], time_s)
-        return smoothed
+    points: Doubles | None = None
+    speeds: Doubles = field(default_factory=lambda: np.zeros(0))
+    is_known: Bools = field(default_factory=lambda: np.zeros(0, bool))
 
 
 def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: float) -> list[Pose]:
@@ -81,10 +74,10 @@ def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: f
 
 def _filter(
     filters: Sequence[PoseFilter],
-    points: Array,
-    is_found: NDArray[np.bool_],
+    points: Doubles,
+    is_found: Bools,
     time_s: float,
-) -> Array:
+) -> Doubles:
     """Smooth points, (N, K + 2, 2), by the filters of N people, which are changed."""
     before = np.array([person.points for person in filters])
     speeds = np.array([person.speeds for person in filters])
@@ -100,7 +93,7 @@ def _filter(
     total_speeds = np.sqrt((speeds * speeds).sum(axis=2))
     cutoffs = _MIN_CUTOFF + _BETA * total_speeds
     weights = _weight(cutoffs, steps_s[:, None])
-    smoothed: Array = before + weights[:, :, None] * change
+    smoothed: Doubles = before + weights[:, :, None] * change
     # A point that was missing begins anew.
     is_new = ~(is_found & is_known)
     smoothed[is_new] = points[is_new]
@@ -113,7 +106,7 @@ def _filter(
     return smoothed
 
 
-def _weight(cutoff: Any, step_s: Array) -> Any:
+def _weight(cutoff: Any, step_s: Doubles) -> Any:
     """The weight of a new value in a low-pass filter of this cutoff frequency, in Hz."""
     turn = 2 * np.pi * step_s * cutoff
     return turn / (turn + 1)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Bools, Floats
 from posezoo.errors import InferenceError, import_cv2
-from posezoo.pose.decoder_type import DecoderGraph, DecoderType, Maps, check_shares, declare_outputs
-from posezoo.pose.keypoints import Floats, Pose, sort_descending
+from posezoo.pose.decoder_type import (
+    DecoderGraph,
+    DecoderType,
+    Maps,
+    check_shares,
+    declare_outputs,
+    has_shape,
+)
+from posezoo.pose.keypoints import Pose, best_first
 from posezoo.pose.letterbox import Size
 
 SKELETON = "box"
@@ -94,15 +102,13 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     is_found &= rows[:, 2] >= options.min_box_score
     if not options.all_classes:
         is_found &= rows[:, 1] == PERSON
-    rows = rows[is_found]
-    order = sort_descending(rows[:, 2])
-    rows = rows[order].astype(float)
+    rows = rows[best_first(rows[:, 2], is_found)].astype(float)
     classes = rows[:, 1] if options.all_classes else None
     return create_box_poses(rows[:, 3:] * [*size, *size], rows[:, 2], size, classes)
 
 
 def create_box_poses(
-    boxes: NDArray[Any], scores: NDArray[Any], size: Size, classes: NDArray[Any] | None = None
+    boxes: Array, scores: Array, size: Size, classes: Array | None = None
 ) -> list[Pose]:
     """Poses without keypoints, in the same order; boxes without a size are left out.
 
@@ -123,7 +129,12 @@ def create_box_poses(
     return poses
 
 
-def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def box_corners(centers: Array, halves: Array) -> Array:
+    """Boxes (N, 4) from their centers and half their sides, (N, 2)."""
+    return np.concatenate([centers - halves, centers + halves], axis=1)
+
+
+def clip_boxes(boxes: Array, size: Size) -> tuple[Array, Bools]:
     """The parts of boxes (N, 4) inside an image, and whether they have a size, (N,)."""
     inside = boxes.clip(0, [*size, *size])
     are_apart = inside[:, 2:] > inside[:, :2]
@@ -131,12 +142,12 @@ def clip_boxes(boxes: NDArray[Any], size: Size) -> tuple[NDArray[Any], NDArray[n
 
 
 def suppress_boxes(
-    boxes: NDArray[Any],
-    scores: NDArray[Any],
+    boxes: Array,
+    scores: Array,
     size: Size,
     max_overlap: float,
     max_boxes: int,
-    classes: NDArray[Any] | None = None,
+    classes: Array | None = None,
 ) -> list[Pose]:
     """As ``create_box_poses``, highest score first, without boxes that overlap a better one of the
     same class.
@@ -155,10 +166,10 @@ def suppress_boxes(
 
 
 def find_best_boxes(
-    boxes: NDArray[Any],
-    scores: NDArray[Any],
+    boxes: Array,
+    scores: Array,
     max_overlap: float,
-    classes: NDArray[Any] | None = None,
+    classes: Array | None = None,
 ) -> NDArray[np.intp]:
     """The numbers of the boxes that do not overlap a better one of the same class, highest score
     first; arguments as for ``suppress_boxes``.
@@ -209,21 +220,26 @@ def _model_info(options: DetectionOptions) -> dict[str, str]:
     }
 
 
-DECODER = DecoderType(
-    networks=(declare_outputs(detections=(1, 1, -1, 7)),),
-    options=DetectionOptions,
+#: What the decoders of all detectors have in common.
+BoxDecoder = partial(
+    DecoderType,
     person_score="min_box_score",
-    decode=decode_ssd,
-    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     skeleton=SKELETON,
-    needs="boxes of 7 numbers",
-    rules=({"detections": lambda _name, shape: len(shape) == 4 and shape[3] == 7},),
-    graph=DecoderGraph("posezoo.convert.decoding.detection_graph:build", "min_box_score"),
-    model_info=_model_info,
     finds_boxes=True,
-    labels=("background", "person"),
     task="detection",
     task_options={"all_classes": True},
-    stretches=True,
     printed=BOX_PRINTED,
+)
+
+DECODER = BoxDecoder(
+    networks=(declare_outputs(detections=(1, 1, -1, 7)),),
+    options=DetectionOptions,
+    decode=decode_ssd,
+    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
+    needs="boxes of 7 numbers",
+    rules=({"detections": has_shape(-1, -1, -1, 7)},),
+    graph=DecoderGraph("posezoo.convert.decoding.detection_graph:build", "min_box_score"),
+    model_info=_model_info,
+    labels=("background", "person"),
+    stretches=True,
 )

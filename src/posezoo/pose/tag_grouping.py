@@ -7,14 +7,12 @@ HigherHRNet (B. Cheng et al., 2020, arXiv:1908.10357, ``lib/core/group.py``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array, Floats, Ints
 from posezoo.pose.assignment import solve_assignment
 from posezoo.pose.decoder_type import check_counts, check_options
-from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
 from posezoo.spec.skeleton import Skeleton
 
@@ -55,7 +53,7 @@ class AssociativeEmbeddingOptions:
 
 def group_by_tags(
     peaks: Peaks, points: Floats, tags: Floats, max_distance: float, joints: int = 17
-) -> NDArray[np.int64]:
+) -> Ints:
     """(N,) the person index of each peak, from 0.
 
     Tags that are further apart than the threshold never belong to one person, so clusters of tags
@@ -66,7 +64,7 @@ def group_by_tags(
         max_distance: the maximum distance between a joint's tag and the mean tag of its person.
         joints: the number of keypoints of a person.
     """
-    owners: NDArray[np.int64] = np.full(len(peaks), -1)
+    owners: Ints = np.full(len(peaks), -1)
     if not len(peaks):
         return owners
     order = np.argsort(tags[:, 0], kind="stable")
@@ -94,9 +92,7 @@ def group_by_tags(
     return owners
 
 
-def match_by_tags(
-    kinds: NDArray[Any], points: Floats, tags: Floats, max_distance: float
-) -> NDArray[np.int64]:
+def match_by_tags(kinds: Array, points: Floats, tags: Floats, max_distance: float) -> Ints:
     """(N,) the person index of each peak, assigned joint by joint with the lowest sum of costs.
 
     The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. If the tags
@@ -104,9 +100,9 @@ def match_by_tags(
     Model Zoo's decoder (``hpe_associative_embedding.py``), exact to the last bit, because rounding
     makes small differences large.
     """
-    owners: NDArray[np.int64] = np.full(len(kinds), -1)
+    owners: Ints = np.full(len(kinds), -1)
     means: list[Floats] = []
-    centers: list[NDArray[Any]] = []
+    centers: list[Array] = []
     sizes: list[int] = []
     for joint in dict.fromkeys((*JOINT_ORDER, *np.unique(kinds).tolist())):
         new = np.flatnonzero(kinds == joint)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.pose.decoder_type import check_counts, check_options, check_shares
-from posezoo.pose.keypoints import Pose, pose_similarity
+from posezoo.pose.keypoints import HALF_PIXEL, Pose, pose_similarity
 from posezoo.pose.letterbox import Image, ImageTransform, Size
 from posezoo.pose.ssd_detection import Box
 
@@ -99,9 +99,6 @@ CropFunction = Callable[[Box, Size, Size, float], PersonCrop]
 #: single-human-pose-estimation-0001, RTMPose and MoveNet.
 PADDING = 1.25
 
-#: From the center of a pixel, in published code, to its corner.
-_HALF_PIXEL = 0.5
-
 
 def crop_fit(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """The box, extended to the input's aspect ratio and then enlarged; the image around it stays
@@ -120,7 +117,7 @@ def crop_affine(box: Box, image: Size, size: Size, padding: float = 0.0) -> Pers
     """
     sides = _fit_aspect(box, size, padding or PADDING)
     view = _view(_pixel_center(box), sides, size)
-    view.matrix[:, 2] += _HALF_PIXEL
+    view.matrix[:, 2] += HALF_PIXEL
     return PersonCrop(view, (0, 0, *image))
 
 
@@ -139,7 +136,7 @@ def _pixel_center(box: Box) -> tuple[float, float]:
     coordinates.
     """
     x, y = box.center
-    return x + _HALF_PIXEL, y + _HALF_PIXEL
+    return x + HALF_PIXEL, y + HALF_PIXEL
 
 
 def crop_stretch(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:

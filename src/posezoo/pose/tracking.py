@@ -13,14 +13,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles
 from posezoo.pose.assignment import solve_assignment
 from posezoo.pose.keypoints import USUAL_SIGMA, Pose, usual_sigmas
 from posezoo.pose.smoothing import PoseFilter, smooth_poses
 from posezoo.spec.skeleton import Skeleton
-
-Array = NDArray[np.float64]
 
 # Less similar poses are not of the same person. These values were chosen on generated walks
 # (benchmarks/bench_tracking.py).
@@ -46,7 +44,7 @@ _SHAPE = 0.2
 class _Motion:
     """A Kalman filter of constant velocity; the variances are in body sizes and seconds."""
 
-    velocity: Array = field(default_factory=lambda: np.zeros(2))  # in pixels a second
+    velocity: Doubles = field(default_factory=lambda: np.zeros(2))  # in pixels a second
     position_variance: float = _POSITION**2
     velocity_variance: float = _NEW_VELOCITY**2
     covariance: float = 0.0
@@ -58,7 +56,7 @@ class _Motion:
         self.covariance += step_s * self.velocity_variance + noise * step_s / 2
         self.velocity_variance += noise
 
-    def correct(self, error: Array) -> None:
+    def correct(self, error: Doubles) -> None:
         """``error``, (2,) in pixels, is from the predicted position to the measured one."""
         measured = self.position_variance + _POSITION**2
         gain = self.covariance / measured
@@ -78,7 +76,7 @@ class _Track:
         seen_s: the time of the frame in which the person was last seen.
     """
 
-    points: Array
+    points: Doubles
     size: float
     seen_s: float
     motion: _Motion = field(default_factory=_Motion)
@@ -90,7 +88,9 @@ class _Track:
         self.points[:, :2] += self.motion.velocity * step_s
 
 
-def _correct(tracks: Sequence[_Track], seen: Array, sizes: Sequence[float], time_s: float) -> None:
+def _correct(
+    tracks: Sequence[_Track], seen: Doubles, sizes: Sequence[float], time_s: float
+) -> None:
     """Move people to where they were seen: (N, K, 3), all at once."""
     expected = np.array([track.points for track in tracks])
     weights = (seen[:, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
@@ -162,7 +162,7 @@ class PoseTracker:
             tracks.append(matches.get(place) or self._add(points, sizes[place]))
         return tracks
 
-    def _add(self, points: Array, size: float) -> _Track:
+    def _add(self, points: Doubles, size: float) -> _Track:
         track = _Track(points, size, self._time_s)
         self._tracks.append(track)
         if self._is_first:
@@ -185,7 +185,7 @@ class PoseTracker:
             return track.seen_s == self._time_s
         return time_s - track.seen_s <= _MAX_GAP_S
 
-    def _match(self, seen: Array, skeleton: Skeleton) -> dict[int, _Track]:
+    def _match(self, seen: Doubles, skeleton: Skeleton) -> dict[int, _Track]:
         """The people whom poses, (N, K, 3), show, by the place of the pose; without new people."""
         if not self._tracks:
             return {}
@@ -199,7 +199,7 @@ class PoseTracker:
             if column < len(self._tracks) and similarity[place, column] >= _MIN_SIMILARITY
         }
 
-    def _similarity(self, seen: Array, variances: Array) -> Array:
+    def _similarity(self, seen: Doubles, variances: Doubles) -> Doubles:
         """(N, T), 0 to 1: how well each pose, (N, K, 3), fits each expected one."""
         expected = np.stack([track.points for track in self._tracks])
         sizes = np.array([track.size for track in self._tracks])
@@ -213,11 +213,11 @@ class PoseTracker:
         # Where much is tolerated, a fit says less: people seen just now come first.
         likeness *= (variances / widened) ** 0.25
         weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
-        similarity: Array = (weights * likeness).sum(axis=2) / weights.sum(axis=2)
+        similarity: Doubles = (weights * likeness).sum(axis=2) / weights.sum(axis=2)
         return similarity
 
 
-def _points(poses: Sequence[Pose]) -> Array:
+def _points(poses: Sequence[Pose]) -> Doubles:
     """(N, K, 3): the keypoints of poses, zeros where they are not finite; of boxes, the corners."""
     if len(poses[0].keypoints):
         points = np.array([pose.keypoints for pose in poses], np.float64)
@@ -234,8 +234,8 @@ def _size(pose: Pose) -> float:
 
 
 @cache
-def _variances(skeleton: Skeleton) -> Array:
+def _variances(skeleton: Skeleton) -> Doubles:
     """(K,) in squares of a body size: COCO's (2 sigma)^2 times the area of a person."""
     sigmas = usual_sigmas(skeleton) or [USUAL_SIGMA] * 2  # the two corners of a box
-    variances: Array = _AREA * (2 * np.array(sigmas)) ** 2
+    variances: Doubles = _AREA * (2 * np.array(sigmas)) ** 2
     return variances

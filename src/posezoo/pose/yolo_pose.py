@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -24,11 +24,11 @@ from posezoo.pose.decoder_type import (
     check_shares,
     declare_outputs,
 )
-from posezoo.pose.keypoints import Floats, Pose, create_poses, sort_descending
+from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.pose.ssd_detection import find_best_boxes
+from posezoo.pose.ssd_detection import box_corners, find_best_boxes
 from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import known_counts, skeleton_of
+from posezoo.spec.skeletons import known_counts
 
 #: The numbers of a row before its scores, which are the box; and, with the suppression of
 #: overlapping people in the network, before its keypoints: the box, the score and the class.
@@ -110,10 +110,10 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)
     rows = rows[is_person]
     scores = scores[is_person]
+    order = sort_descending(scores)
     if is_column:
-        order = _best_rows(rows, scores, options.max_overlap)
-    else:
-        order = sort_descending(scores)
+        boxes = box_corners(rows[:, :2], rows[:, 2:4] / 2)
+        order = find_best_boxes(boxes, scores, options.max_overlap)
     order = order[: options.max_people]
     scores = scores[order].clip(0, 1)
     count = (rows.shape[1] - first) // options.values
@@ -121,14 +121,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     if options.values == 2:
         shared = np.broadcast_to(scores[:, None, None], (len(order), count, 1))
         keypoints = np.concatenate([keypoints, shared], axis=2)
-    return create_poses(keypoints, scores, options.skeleton or skeleton_of(count), size)
-
-
-def _best_rows(rows: Floats, scores: Floats, max_overlap: float) -> NDArray[np.intp]:
-    centers = rows[:, :2]
-    halves = rows[:, 2:4] / 2
-    boxes = np.concatenate([centers - halves, centers + halves], axis=1)
-    return find_best_boxes(boxes, scores, max_overlap)
+    return create_poses(keypoints, scores, options.skeleton, size)
 
 
 def is_raw(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> bool:
@@ -176,7 +169,6 @@ DECODER = DecoderType(
     decode=decode_yolo_pose,
     pipeline=BOTTOM_UP,
     sizes=_find_sizes,
-    skeleton="",
     needs="5 + 3 K columns, or rows of 6 + 3 K numbers, for K keypoints",
     rules=({"predictions": _are_predictions},),
     visible_score=0.5,  # as Ultralytics draws them

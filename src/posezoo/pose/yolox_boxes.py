@@ -7,15 +7,13 @@ publisher's ONNX files, which leave out the grid (``demo_postprocess`` in its re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Array
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     DecoderGraph,
-    DecoderType,
     Maps,
     check_counts,
     check_shares,
@@ -23,7 +21,12 @@ from posezoo.pose.decoder_type import (
 )
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, clip_boxes, suppress_boxes
+from posezoo.pose.ssd_detection import (
+    BoxDecoder,
+    box_corners,
+    clip_boxes,
+    suppress_boxes,
+)
 
 STRIDES = (8, 16, 32)
 
@@ -84,7 +87,7 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     centers = (rows[:, :2] + corners) * strides
     with np.errstate(over="ignore"):
         halves = np.exp(rows[:, 2:4]) * strides / 2
-    boxes = np.concatenate([centers - halves, centers + halves], axis=1)
+    boxes = box_corners(centers, halves)
     # A box outside the image must not remove others, nor count as one of the most boxes.
     _, has_size = clip_boxes(boxes, size)
     is_finite = np.isfinite(boxes).all(axis=1)
@@ -100,10 +103,10 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     )
 
 
-def generate_cells(size: Size) -> tuple[NDArray[Any], NDArray[Any]]:
+def generate_cells(size: Size) -> tuple[Array, Array]:
     """The column and row of each cell, (N, 2), and its side in pixels, (N, 1)."""
-    cells: list[NDArray[Any]] = []
-    sides: list[NDArray[Any]] = []
+    cells: list[Array] = []
+    sides: list[Array] = []
     for stride in STRIDES:
         columns = size[0] // stride
         rows = size[1] // stride
@@ -122,22 +125,16 @@ def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[1] in _COUNTS and shape[2] == PERSON + 80
 
 
-DECODER = DecoderType(
+DECODER = BoxDecoder(
     networks=(declare_outputs(predictions=(1, -1, -1)),),
     options=YoloxOptions,
-    person_score="min_box_score",
     decode=decode_yolox,
     pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
     sizes=lambda facts, _options: {
         "predictions": (1, facts.count_cells(*STRIDES), PERSON + facts.classes)
     },
-    skeleton=SKELETON,
     needs="rows of 85 numbers",
     rules=({"predictions": _are_predictions},),
     input_sizing=TOP_LEFT_ON_GREY,
     graph=DecoderGraph("posezoo.convert.decoding.yolox_graph:build", "min_box_score"),
-    finds_boxes=True,
-    printed=BOX_PRINTED,
-    task="detection",
-    task_options={"all_classes": True},
 )

@@ -4,17 +4,17 @@ finds.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
 from posezoo.pose.blazepose import BlazePoseOptions
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, ImageTransform, Size
-from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.pose.letterbox import Image, ImageTransform, Size, image_size
+from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import format_shape
-from posezoo.runtime.inference_pipeline import FrameSteps, InferenceRequest, PipelineSteps
+from posezoo.runtime.inference_pipeline import FrameSteps, InferenceRequest, PipelineSteps, Steps
 from posezoo.runtime.network_pipeline import PipelineConfig, compile_image_network
 
 #: A pose, and the region of its person in the next frame of a video; None if there is none.
@@ -84,11 +84,11 @@ class BlazePosePipeline:
 
         return steps
 
-    def _detect(self, image: Image) -> Generator[InferenceRequest, Outputs, list[ImageTransform]]:
+    def _detect(self, image: Image) -> Steps[list[ImageTransform]]:
         """The region of each person whose face is found."""
         options = self._options
         seen = []
-        for view in blazepose.detector_views(image.shape[1::-1], quarters=options.quarters):
+        for view in blazepose.detector_views(image_size(image), quarters=options.quarters):
             outputs = yield _request(self._detector, view.sample(image))
             faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
             seen.append(faces.to_image(view))
@@ -97,7 +97,7 @@ class BlazePosePipeline:
 
     def _estimate(
         self, image: Image, regions: Sequence[ImageTransform], *, is_video: bool
-    ) -> Generator[InferenceRequest, Outputs, list[_Person]]:
+    ) -> Steps[list[_Person]]:
         """The pose in each region, without duplicates, and its region in the next frame."""
         options = self._options
         people: list[_Person] = []
@@ -105,7 +105,7 @@ class BlazePosePipeline:
             picture = region.sample(image, repeats_edges=True)
             outputs = yield _request(self._landmarks, picture)
             maps = {output.role: outputs[output.name] for output in self._outputs}
-            pose = blazepose.decode_pose(maps, region, image.shape[1::-1])
+            pose = blazepose.decode_pose(maps, region, image_size(image))
             if pose is not None and pose.score >= options.min_presence:
                 following = blazepose.next_region(maps, region) if is_video else None
                 people.append((pose, following))

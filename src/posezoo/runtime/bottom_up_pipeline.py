@@ -17,9 +17,8 @@ from posezoo.pose.letterbox import (
     Image,
     ImageTransform,
     Size,
+    image_size,
     letterbox_image,
-    stretch_transform,
-    to_image_pixels,
 )
 from posezoo.pose.lifting import lift_poses
 from posezoo.runtime.compiled_network import Outputs
@@ -41,20 +40,9 @@ class BottomUpPipeline(NetworkPipeline):
         self._target = config.options.target_size or self._sizing.default_target
         super().__init__(config)
 
-    def __call__(self, image: Image) -> PipelineSteps:
-        """The steps for one image."""
-        transform, letterboxed = self._letterbox(image)
-        maps = yield from self._infer(letterboxed)
-        return self._decode(maps, transform, image.shape[1::-1])
-
-    def _letterbox(self, image: Image) -> tuple[ImageTransform, Image]:
-        """The image as the network takes it, and the transform from its pixels."""
-        size = self.input_size or self._sizing.input_size(self._target, image.shape[1::-1])
+    def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
+        size = self.input_size or self._sizing.input_size(self._target, image_size(image))
         return letterbox_image(image, size, self._sizing.padding, sizing=self._sizing)
-
-    def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
-        """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""
-        return to_image_pixels(self._decode_outputs(maps, transform.size), transform, image)
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         options = config.options
@@ -77,19 +65,6 @@ class BottomUpPipeline(NetworkPipeline):
                 raise
             return declared_size  # the aspect is optional: the letterbox fits any image
         return size
-
-
-class StretchedPipeline(NetworkPipeline):
-    """Runs a network on the whole image, stretched to its input as in its training."""
-
-    def __call__(self, image: Image) -> PipelineSteps:
-        """The steps for one image."""
-        image_size: Size = image.shape[1::-1]
-        assert self.input_size is not None
-        transform = stretch_transform(image_size, self.input_size)
-        maps = yield from self._infer(transform.warp(image))
-        poses = self._decode_outputs(maps, self.input_size)
-        return to_image_pixels(poses, transform, image_size)
 
 
 class LiftingPipeline(BottomUpPipeline):
@@ -139,7 +114,7 @@ class TestTimeAugmentation(BottomUpPipeline):
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
-        transform, letterboxed = self._letterbox(image)
+        transform, letterboxed = self._fit_image(image)
         passes = []
         for scale, pipeline in self._at_scale.items():
             # The input shows the same part of the image at another size; its sides are rounded to
@@ -161,7 +136,7 @@ class TestTimeAugmentation(BottomUpPipeline):
                     maps = self._convert_outputs(maps)
                 passes.append(AugmentedOutputs(maps, mirrored, scale))
         return self._decode(
-            self._merge_passes(passes, self._options.skeleton), transform, image.shape[1::-1]
+            self._merge_passes(passes, self._options.skeleton), transform, image_size(image)
         )
 
     def _scale(self, size: Size, scale: float) -> Size:

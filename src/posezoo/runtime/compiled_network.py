@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from posezoo.errors import InferenceError, memory_hint, suggest
 from posezoo.ir.openvino_import import error_text, static_sizes
 from posezoo.runtime import compiled_model_cache
-from posezoo.runtime.graph import Graph, Shape, format_shape, port_name
+from posezoo.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
 from posezoo.runtime.runtime_config import RuntimeConfig, require_device
 
 Array = NDArray[Any]
@@ -55,7 +55,7 @@ class CompiledNetwork:
     def __init__(self, ir: Path | Graph, runtime: RuntimeConfig | None = None) -> None:
         runtime = runtime or RuntimeConfig()
         require_device(runtime.device)
-        graph = ir if isinstance(ir, Graph) else Graph(ir)
+        graph = read_graph(ir)
         compiled = _load_or_compile(graph, runtime)
         self.path = graph.path
         self.inputs = _shapes_by_name(graph.model.inputs, compiled.inputs)

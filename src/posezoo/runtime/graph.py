@@ -337,6 +337,11 @@ class Graph:
             ) from error
 
 
+def read_graph(ir: Path | Graph) -> Graph:
+    """The graph of a file, or one that was read from it."""
+    return ir if isinstance(ir, Graph) else Graph(ir)
+
+
 def _read_beginning(path: Path) -> str:
     """The first part of a text; empty if it cannot be read."""
     try:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, Size
+from posezoo.pose.letterbox import Image, Size, image_size
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 
 
@@ -25,9 +25,14 @@ class InferenceRequest:
     inputs: Mapping[str, Array]
 
 
-#: It yields requests, receives the outputs by name, and returns the poses. The outputs are in the
+Result = TypeVar("Result")
+
+#: They yield requests, receive the outputs by name, and return a result. The outputs are in the
 #: network's own memory: they are read-only, and valid until the next request or the return.
-PipelineSteps = Generator[InferenceRequest, Outputs, list[Pose]]
+Steps = Generator[InferenceRequest, Outputs, Result]
+
+#: The steps to the poses in an image.
+PipelineSteps = Steps[list[Pose]]
 
 #: Replaces a network: takes arrays by input name, and returns outputs by name.
 InferFunction = Callable[[Mapping[str, Array]], Outputs]
@@ -92,7 +97,7 @@ def restart_at_each_size(start: Callable[[], FrameSteps]) -> FrameSteps:
 
     def restart_or_continue(image: Image) -> PipelineSteps:
         nonlocal steps, last_size
-        size: Size = image.shape[1::-1]
+        size = image_size(image)
         if last_size not in (None, size):
             steps = start()
         last_size = size

@@ -15,7 +15,7 @@ from posezoo.pose.top_down import TopDownOptions
 from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.graph import Graph, Preprocessing
+from posezoo.runtime.graph import Graph, Preprocessing, read_graph
 from posezoo.runtime.inference_pipeline import Pipeline
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
@@ -173,7 +173,7 @@ def load_ir(
         InferenceError: as for ``load_estimator``.
         MissingPackageError: OpenVINO is not installed.
     """
-    graph = xml if isinstance(xml, Graph) else Graph(xml)
+    graph = read_graph(xml)
     model, preprocessing = describe_ir(graph, decoder, like)
     return load_estimator(model, {model.name: graph}, options, preprocessing=preprocessing)
 

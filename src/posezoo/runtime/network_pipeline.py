@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,14 +24,16 @@ from posezoo.pose.letterbox import (
     ImageTransform,
     Size,
     center_transform,
+    image_size,
     letterbox_image,
     stretch_transform,
+    to_image_pixels,
 )
 from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
-from posezoo.runtime.graph import Graph, Preprocessing, format_shape
-from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
+from posezoo.runtime.graph import Graph, Preprocessing, format_shape, read_graph
+from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps, Steps
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, ModelSpec
 from posezoo.spec.skeleton import Skeleton
@@ -65,8 +67,7 @@ class PipelineConfig:
         Raises:
             InferenceError: it is missing or damaged.
         """
-        ir = self.irs[place]
-        return ir if isinstance(ir, Graph) else Graph(ir)
+        return read_graph(self.irs[place])
 
     def refuse_target_size(self) -> None:
         """Refuse a target size, for networks whose input size is fixed.
@@ -121,7 +122,7 @@ def copy_outputs(outputs: Outputs) -> dict[str, Array]:
 
 
 class NetworkPipeline:
-    """A pipeline around one network that takes images."""
+    """Runs one network on the whole image, stretched to its input as in its training."""
 
     def __init__(self, config: PipelineConfig) -> None:
         self._decoder = config.decoder
@@ -182,7 +183,23 @@ class NetworkPipeline:
             )
         return size
 
-    def _infer(self, image: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps for one image."""
+        transform, picture = self._fit_image(image)
+        maps = yield from self._infer(picture)
+        return self._decode(maps, transform, image_size(image))
+
+    def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
+        """The transform from an image to the input, and the input."""
+        assert self.input_size is not None
+        transform = stretch_transform(image_size(image), self.input_size)
+        return transform, transform.warp(image)
+
+    def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
+        """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""
+        return to_image_pixels(self._decode_outputs(maps, transform.size), transform, image)
+
+    def _infer(self, image: Image) -> Steps[dict[str, Array]]:
         """The outputs by role for an image of the input's size."""
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
         return {role: outputs[name] for role, name in self._roles.items()}
@@ -231,46 +248,38 @@ class ClassifierPipeline(NetworkPipeline):
         (scores,) = self._network.outputs.values()
         self._is_imagenet = math.prod(scores) in IMAGENET
 
-    def __call__(self, image: Image) -> PipelineSteps:
-        """The steps for one image."""
-        width, height = image.shape[1::-1]
+    def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
+        if not self._is_imagenet:
+            return super()._fit_image(image)
         assert self.input_size is not None
+        transform = center_transform(image_size(image), self.input_size, CENTRAL_SHARE)
+        return transform, transform.warp(image)
+
+    def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
+        width, height = image
         box = (0.0, 0.0, float(width), float(height))
-        transform = stretch_transform((width, height), self.input_size)
-        if self._is_imagenet:
-            transform = center_transform((width, height), self.input_size, CENTRAL_SHARE)
-        maps = yield from self._infer(transform.warp(image))
-        classes = self._decode_outputs(maps, self.input_size)
+        classes = self._decode_outputs(maps, transform.size)
         return self._name_classes([replace(pose, box=box) for pose in classes])
 
 
 class DetectorPipeline(NetworkPipeline):
     """Runs a detector on the whole image, stretched to its input as in its training."""
 
-    def __call__(self, image: Image) -> PipelineSteps:
-        """The steps for one image."""
-        size: Size = image.shape[1::-1]
-        assert self.input_size is not None
-        transform, picture = self._fit_image(image, self.input_size)
-        maps = yield from self._infer(picture)
-        people = self._decode_outputs(maps, self.input_size)
+    def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
+        people = self._decode_outputs(maps, transform.size)
         corners = np.array([pose.box for pose in people], np.float64).reshape(-1, 2, 2)
         scores = np.array([pose.score for pose in people])
         boxes = transform.to_image(corners).reshape(-1, 4)
         classes = None
         if any(pose.class_id is not None for pose in people):
             classes = np.array([pose.class_id for pose in people])
-        return self._name_classes(create_box_poses(boxes, scores, size, classes))
-
-    def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
-        """The transform to an input of this size, and the input."""
-        transform = stretch_transform(image.shape[1::-1], size)
-        return transform, transform.warp(image)
+        return self._name_classes(create_box_poses(boxes, scores, image, classes))
 
 
 class LetterboxDetectorPipeline(DetectorPipeline):
     """Runs a detector on the whole image, letterboxed as in its training."""
 
-    def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
+    def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
+        assert self.input_size is not None
         sizing = find_decoder(self._decoder).input_sizing
-        return letterbox_image(image, size, sizing.padding, sizing=sizing)
+        return letterbox_image(image, self.input_size, sizing.padding, sizing=sizing)

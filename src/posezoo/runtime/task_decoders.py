@@ -10,7 +10,7 @@ from posezoo.errors import InferenceError
 from posezoo.facts.labels import task_label
 from posezoo.ir.model_procs import decoded_task
 from posezoo.pose.decoders import DECODERS, find_task_decoder
-from posezoo.runtime.graph import Graph, format_shape
+from posezoo.runtime.graph import Graph, format_shape, read_graph
 from posezoo.spec.model import Model, ModelSpec
 
 
@@ -49,8 +49,7 @@ def with_task_decoder(
     """
     if model.decoder is not None or model.composite:
         return model, irs
-    ir = irs[model.name]
-    graph = ir if isinstance(ir, Graph) else Graph(ir)
+    graph = read_graph(irs[model.name])
     outputs = graph.distinct_outputs
     decoder = find_task_decoder(decoded_task(model), outputs)
     if decoder is not None:

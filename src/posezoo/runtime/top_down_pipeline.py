@@ -4,7 +4,7 @@ finds.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import count
@@ -15,15 +15,14 @@ from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import Corners
 from posezoo.pose.decoders import find_decoder
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, Size, to_image_pixels
+from posezoo.pose.letterbox import Image, Size, image_size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
 from posezoo.pose.top_down import Color, TopDownOptions, suppress_by_oks
-from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.inference_pipeline import (
     FrameSteps,
-    InferenceRequest,
     Pipeline,
     PipelineSteps,
+    Steps,
 )
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
 from posezoo.spec.model import WHOLE_IMAGE, ColorOrder, ModelSpec
@@ -126,7 +125,7 @@ class TopDownPipeline(NetworkPipeline):
 
         return steps
 
-    def _detect(self, image: Image) -> Generator[InferenceRequest, Outputs, list[Box]]:
+    def _detect(self, image: Image) -> Steps[list[Box]]:
         assert self._detector is not None
         people = yield from self._detector(image)
         return [Box(*pose.box, pose.score) for pose in people]
@@ -144,7 +143,7 @@ class TopDownPipeline(NetworkPipeline):
 
         def steps(image: Image) -> PipelineSteps:
             nonlocal crop
-            size: Size = image.shape[1::-1]
+            size = image_size(image)
             poses = yield from self._estimate(image, [Box(*(crop or (0, 0, *size)))], padding=1)
             assert self._next_crop is not None
             crop = self._next_crop(poses[0].keypoints, size, crop) if poses else None
@@ -158,9 +157,9 @@ class TopDownPipeline(NetworkPipeline):
 
     def _estimate_people(
         self, image: Image, boxes: Sequence[Box], padding: float
-    ) -> Generator[InferenceRequest, Outputs, list[tuple[Pose, Box]]]:
+    ) -> Steps[list[tuple[Pose, Box]]]:
         """The pose in each box, without duplicates."""
-        size: Size = image.shape[1::-1]
+        size = image_size(image)
         people: list[tuple[Pose, Box]] = []
         areas: list[float] = []
         for box in boxes:

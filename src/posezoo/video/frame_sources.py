@@ -381,14 +381,7 @@ class VideoSource(FrameSource):
         pauses = self._reconnection.pauses()
         while True:
             opened = time.monotonic()
-            read = 0
-            while True:
-                begun = time.perf_counter()
-                is_read, image = self._capture.read()
-                if not is_read:
-                    break
-                read += 1
-                yield Frame(next(indices), self.name, images.to_bgr(image), begun)
+            read, _ = yield from self._frames_until_end(indices, 0.0)
             dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
             if time.monotonic() - opened > _STEADY_S:
                 pauses = self._reconnection.pauses()

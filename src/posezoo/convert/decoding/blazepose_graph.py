@@ -10,11 +10,15 @@ import openvino.opset13 as ops
 from posezoo.convert.decoding.nodes import (
     NO_BOX,
     Maps,
+    TwoNodes,
+    are_all,
     are_finite,
     constant,
     find_groups,
     integers,
     is_above,
+    is_at_least,
+    keep_where,
     pick_apart,
     reshape,
     take,
@@ -33,7 +37,7 @@ from posezoo.pose.blazepose import (
 from posezoo.pose.letterbox import Size
 
 
-def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) -> TwoNodes:
     """The person, or the detector's faces, as ``append_decoder`` says."""
     if "landmarks" not in maps:
         return _build_detector(maps, options, max_people or options.max_people)
@@ -51,23 +55,23 @@ def _refine(points: Any, heatmaps: Any, size: Size) -> Any:
     sides = np.array([columns, rows])
     cells = points * constant(sides / size)
     # Truncated, so a little to the left of the first cell is inside.
-    is_inside = ops.logical_and(is_above(cells, -1), ops.less(cells, constant(sides)))
+    is_inside = are_all(is_above(cells, -1), ops.less(cells, constant(sides)))
     centers = ops.floor(ops.relu(cells))
     indices = [constant(range(columns)), constant(np.arange(rows)[:, None])]
     for axis, index in enumerate(indices):
         center = unsqueeze(take(centers, [axis], 2), [3])
         is_near = ops.less_equal(ops.abs(index - center), constant(WINDOW))
-        weights = ops.select(is_near, weights, constant(0))
+        weights = keep_where(is_near, weights)
     window = integers([2, 3])
     sums = [ops.reduce_sum(weights * index, window) for index in indices]
     total = unsqueeze(ops.reduce_sum(weights, window), [2])
     moved = ops.concat([unsqueeze(each, [2]) for each in sums], 2) / total * constant(size / sides)
-    is_likely = ops.greater_equal(ops.reduce_max(weights, window), constant(MIN_CONFIDENCE))
-    is_refined = ops.logical_and(ops.reduce_logical_and(is_inside, integers([2])), is_likely)
+    is_likely = is_at_least(ops.reduce_max(weights, window), MIN_CONFIDENCE)
+    is_refined = are_all(ops.reduce_logical_and(is_inside, integers([2])), is_likely)
     return ops.select(unsqueeze(is_refined, [2]), moved, points)
 
 
-def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> tuple[Any, Any]:
+def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> TwoNodes:
     """The keypoints of ``FaceDetections`` with the face's score, (N, 4, 3), and the scores,
     (N,).
     """
@@ -81,21 +85,20 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
     sides = [reshape(row, [1, -1]) for row in rows]
     logits = reshape(maps["scores"], [-1])
     # nan is not equal to itself.
-    is_number = ops.logical_and(ops.equal(logits, logits), are_finite(raw))
-    is_likely = ops.greater_equal(logits, constant(logit(options.min_detection_score)))
-    is_face = ops.logical_and(is_number, is_likely)
+    is_likely = is_at_least(logits, logit(options.min_detection_score))
+    is_face = are_all(ops.equal(logits, logits), are_finite(raw), is_likely)
     bounded = ops.clamp(logits, NO_BOX / 2, -NO_BOX)
     ranks = ops.select(is_face, bounded, constant(NO_BOX))
     ranks = reshape(ranks, [1, -1])
     kept, kept_logits = pick_apart(sides, ranks, options.max_overlap, max_people)
     is_kept = is_above(kept_logits, NO_BOX)
-    scores = ops.select(is_kept, _sigmoid(kept_logits), constant(0))
+    scores = keep_where(is_kept, _sigmoid(kept_logits))
     faces = take(points, range(2, 6), 1)
     if options.weighted:
         groups = find_groups(sides, kept, options.max_overlap)
-        weights = ops.select(ops.logical_and(groups, is_face), _sigmoid(logits), constant(0))
+        weights = keep_where(are_all(groups, is_face), _sigmoid(logits))
         shares = weights / ops.reduce_sum(weights, integers([1]), True)
-        numbers = ops.select(unsqueeze(is_face, [1, 2]), faces, constant(0))
+        numbers = keep_where(unsqueeze(is_face, [1, 2]), faces)
         means = ops.matmul(shares, reshape(numbers, [-1, 8]), False, False)
         keypoints = reshape(means, [-1, 4, 2])
     else:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
+    are_all,
     clip_boxes,
     constant,
     integers,
+    is_at_least,
     reshape,
     select_highest,
     take,
@@ -21,7 +21,7 @@ from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import PERSON, DetectionOptions
 
 
-def build(maps: Maps, size: Size, options: DetectionOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: DetectionOptions, max_people: int) -> TwoNodes:
     """The boxes of the people, as ``append_decoder`` says."""
     zero = constant(0)
     rows = reshape(maps["detections"], [-1, 7])
@@ -32,8 +32,8 @@ def build(maps: Maps, size: Size, options: DetectionOptions, max_people: int) ->
     ended = ops.cumsum(to_float(ops.less(image, zero)), integers(0))
     is_listed = ops.equal(ended, zero)
     is_labeled = ops.equal(label, constant(PERSON))
-    is_high = ops.greater_equal(score, constant(options.min_box_score))
-    is_person = reduce(ops.logical_and, (is_listed, is_labeled, is_high, has_size))
+    is_high = is_at_least(score, options.min_box_score)
+    is_person = are_all(is_listed, is_labeled, is_high, has_size)
     ranked = ops.select(is_person, score, constant(-1))
     order, scores = select_highest(ranked, max_people)
     return take(boxes, order, 0), ops.minimum(scores, constant(1))

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding.nodes import constant, integers, reshape, take, to_float, unsqueeze
+from posezoo.convert.decoding.nodes import (
+    TwoNodes,
+    constant,
+    integers,
+    reshape,
+    take,
+    to_float,
+    unsqueeze,
+)
 from posezoo.pose.decoders import find_decoder, fit_to_input
 from posezoo.pose.letterbox import KEPT_RESOLUTION, InputSizing, Size
 from posezoo.spec.model import ModelSpec
@@ -66,7 +74,7 @@ class FrameFit:
             begin = (target - inner) / integers(2)
         return step, sides / step, inner, begin
 
-    def _scale(self, frame: Any) -> tuple[Any, Any]:
+    def _scale(self, frame: Any) -> TwoNodes:
         """The sides of the frame, and the pixels of the input for one of its pixels."""
         axes = [self.layout.index("W"), self.layout.index("H")]
         sides = take(ops.shape_of(frame, "i32"), axes, 0)

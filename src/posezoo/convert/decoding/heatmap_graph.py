@@ -11,11 +11,15 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
+    are_all,
     constant,
     find_maximum,
     integers,
     is_above,
+    keep_where,
     reshape,
+    sum_over,
     take,
     to_float,
     unsqueeze,
@@ -25,7 +29,7 @@ from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Size
 
 
-def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> TwoNodes:
     """The person, as ``append_decoder`` says."""
     convention = CONVENTIONS[options.convention]
     heatmaps = maps["heatmaps"]
@@ -42,8 +46,8 @@ def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> 
     scores = ops.maximum(scores, constant(0))
     points = ops.concat([positions * constant(cell), scores], 1)
     is_counted = to_float(is_above(scores, convention.min_score))
-    total = ops.reduce_sum(scores * is_counted, integers([0]))
-    count = ops.reduce_sum(is_counted, integers([0]))
+    total = sum_over(scores * is_counted, 0)
+    count = sum_over(is_counted, 0)
     mean = total / ops.maximum(count, constant(1))
     score = ops.minimum(mean * constant(options.box_score), constant(1))
     return unsqueeze(points, [0]), score
@@ -74,7 +78,7 @@ def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
     _, _, height, width = maps.shape
     is_after_start = ops.greater_equal(cells, integers(first))
     is_before_end = ops.less(cells, integers([width - last, height - last]))
-    both = ops.logical_and(is_after_start, is_before_end)
+    both = are_all(is_after_start, is_before_end)
     return ops.reduce_logical_and(both, integers([1]), keep_dims=True)
 
 
@@ -83,7 +87,7 @@ def _quarter(maps: Any, cells: Any, _scores: Any, _blur: int) -> Any:
     slopes = take(near, [5, 7], 1) - take(near, [3, 1], 1)
     offsets = ops.sign(slopes) * constant(peaks.QUARTER)
     is_inside = _inside(maps, cells, peaks.FIRST_INSIDE, 1)
-    return ops.select(is_inside, offsets, constant(0))
+    return keep_where(is_inside, offsets)
 
 
 def _dark(maps: Any, cells: Any, scores: Any, blur: int) -> Any:
@@ -94,8 +98,7 @@ def _dark(maps: Any, cells: Any, scores: Any, blur: int) -> Any:
     log = ops.log(ops.maximum(near, constant(heatmap.LEAST_VALUE)))
     offsets = _newton(log, heatmap.DARK_DIFFERENCES)
     is_inside = _inside(maps, cells, 2, 2)
-    is_refined = ops.logical_and(is_inside, is_above(scores, 0))
-    return ops.select(is_refined, offsets, constant(0))
+    return keep_where(are_all(is_inside, is_above(scores, 0)), offsets)
 
 
 def _udp(maps: Any, cells: Any, _scores: Any, blur: int) -> Any:
@@ -136,7 +139,7 @@ def _newton(log: Any, differences: Any) -> Any:
     step = ops.concat([across, down], 1) / divisor
     longest = ops.reduce_max(ops.abs(step), integers([1]), keep_dims=True)
     is_short = ops.less(longest, constant(heatmap.LONGEST_STEP))
-    return ops.select(ops.logical_and(is_bent, is_short), step, constant(0))
+    return keep_where(are_all(is_bent, is_short), step)
 
 
 _REFINEMENTS: dict[object, Callable[[Any, Any, Any, int], Any]] = {

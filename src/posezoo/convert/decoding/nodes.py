@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from posezoo.pose.letterbox import Size
 
 #: The outputs of a network, by role.
 Maps = Mapping[str, Any]
+
+TwoNodes = tuple[Any, Any]
 
 #: The most boxes that ``pick_apart`` finds: there are as many steps in the graph.
 MOST_BOXES = 256
@@ -55,6 +58,26 @@ def is_above(values: Any, limit: ArrayLike) -> Any:
     return ops.greater(values, constant(limit))
 
 
+def is_at_least(values: Any, limit: ArrayLike) -> Any:
+    """Whether values f32 are a constant, or greater."""
+    return ops.greater_equal(values, constant(limit))
+
+
+def are_all(*conditions: Any) -> Any:
+    """Where all of these conditions hold."""
+    return reduce(ops.logical_and, conditions)
+
+
+def keep_where(condition: Any, values: Any) -> Any:
+    """The values where a condition holds, and 0 elsewhere."""
+    return ops.select(condition, values, constant(0))
+
+
+def sum_over(values: Any, *axes: int) -> Any:
+    """The sums of values over these axes."""
+    return ops.reduce_sum(values, integers(axes))
+
+
 def reshape(values: Any, sides: Sequence[int]) -> Any:
     """The values with other sides, of which -1 is computed."""
     return ops.reshape(values, integers(sides), False)
@@ -70,15 +93,20 @@ def without_batch(values: Any) -> Any:
     return ops.squeeze(values, integers([0]))
 
 
-def find_maximum(rows: Any) -> tuple[Any, Any]:
+def find_maximum(rows: Any) -> TwoNodes:
     """Of rows (N, L): the index of the first maximum, i32 (N, 1), and its value, (N, 1)."""
+    return _rank(rows, 1, 1)
+
+
+def _rank(values: Any, count: int, axis: int) -> TwoNodes:
+    """The indices and the values of the highest, in descending order; equal ones in their order."""
     best = ops.topk(
-        rows, integers(1), 1, "max", sort="value", index_element_type="i32", stable=True
+        values, integers(count), axis, "max", sort="value", index_element_type="i32", stable=True
     )
     return best.output(1), best.output(0)
 
 
-def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
+def select_highest(scores: Any, limit: int) -> TwoNodes:
     """The indices and values of the highest scores, (N,), in descending order; equal ones in their
     order.
 
@@ -92,19 +120,10 @@ def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
     (count,) = static_sizes(scores.get_output_partial_shape(0))
     if 0 <= count < limit:
         raise ValueError(f"finds at most {count} people, so --max_people {limit} cannot be used")
-    best = ops.topk(
-        scores,
-        integers(limit or count),
-        0,
-        "max",
-        sort="value",
-        index_element_type="i32",
-        stable=True,
-    )
-    return best.output(1), best.output(0)
+    return _rank(scores, limit or count, 0)
 
 
-def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
+def select_rows(values: Any, scores: Any, limit: int) -> TwoNodes:
     """The rows (N, ...) with the highest scores (N,): (limit, ...), of which the last are zeros if
     there are fewer.
     """
@@ -116,13 +135,13 @@ def select_rows(values: Any, scores: Any, limit: int) -> tuple[Any, Any]:
     return take(padded, order, 0), best
 
 
-def pick_boxes_apart(boxes: Any, ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
+def pick_boxes_apart(boxes: Any, ranks: Any, max_overlap: float, count: int) -> TwoNodes:
     """As ``pick_apart``, for boxes (N, 4) with their ranks (N,)."""
     sides = [unsqueeze(take(boxes, side, 1), [0]) for side in range(4)]
     return pick_apart(sides, unsqueeze(ranks, [0]), max_overlap, count)
 
 
-def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> tuple[Any, Any]:
+def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> TwoNodes:
     """The indices and ranks, (count,), of the best boxes that do not overlap a better one; a rank
     is NO_BOX if there is no further box.
 
@@ -162,7 +181,7 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
         common = _common_area(sides, corners)
         union = ops.add(areas, area) - common
         is_apart = ops.less_equal(common, union * limit)
-        is_left = ops.logical_and(is_apart, ops.not_equal(every, first))
+        is_left = are_all(is_apart, ops.not_equal(every, first))
         ranks = ops.select(is_left, ranks, none)
     return ops.concat(picked, 0), ops.concat(highest, 0)
 
@@ -181,7 +200,7 @@ def find_groups(sides: Sequence[Any], picked: Any, max_overlap: float) -> Any:
     overlaps = ops.greater(common, union * constant(max_overlap))
     # Those that a better one removed are gone.
     earlier = ops.cumsum(to_float(overlaps), integers(0), exclusive=True)
-    is_removed = ops.logical_and(overlaps, ops.equal(earlier, constant(0)))
+    is_removed = are_all(overlaps, ops.equal(earlier, constant(0)))
     every = integers([range(sides[0].shape[1])])
     return ops.logical_or(is_removed, ops.equal(unsqueeze(picked, [1]), every))
 
@@ -197,7 +216,12 @@ def _area(left: Any, top: Any, right: Any, bottom: Any) -> Any:
     return ops.relu(right - left) * ops.relu(bottom - top)
 
 
-def clip_boxes(boxes: Any, size: Size) -> tuple[Any, Any]:
+def box_corners(centers: Any, halves: Any) -> Any:
+    """Boxes (N, 4) from their centers and half their sides, (N, 2)."""
+    return ops.concat([centers - halves, centers + halves], 1)
+
+
+def clip_boxes(boxes: Any, size: Size) -> TwoNodes:
     """The parts of boxes (N, 4) inside an image of this width and height; and whether they have a
     size, (N,).
     """
@@ -226,7 +250,7 @@ def are_finite(values: Any) -> Any:
     return ops.reduce_logical_and(is_finite, integers(range(1, len(values.shape))))
 
 
-def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
+def keep_people(values: Any, scores: Any, min_score: float) -> TwoNodes:
     """Set people with lower scores or values that are not finite, and keypoints without a score, to
     0.
 
@@ -236,10 +260,8 @@ def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
         min_score: the minimum score of a person.
     """
     axes = range(1, len(values.shape))
-    is_high = ops.greater_equal(scores, constant(min_score))
-    is_kept = ops.logical_and(is_high, are_finite(values))
+    is_kept = are_all(is_at_least(scores, min_score), are_finite(values))
     is_found = unsqueeze(is_kept, axes)
     if len(axes) == 2:
-        is_found = ops.logical_and(is_found, is_above(take(values, [2], 2), 0))
-    kept_scores = ops.select(is_kept, scores, constant(0))
-    return ops.select(is_found, values, constant(0)), kept_scores
+        is_found = are_all(is_found, is_above(take(values, [2], 2), 0))
+    return keep_where(is_found, values), keep_where(is_kept, scores)

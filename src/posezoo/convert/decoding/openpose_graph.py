@@ -6,7 +6,6 @@ once: a tensor (L, P, P) has a row for each start and a column for each end of a
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,16 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
+    are_all,
     constant,
     integers,
     is_above,
+    is_at_least,
+    keep_where,
     reshape,
     select_highest,
+    sum_over,
     take,
     to_float,
     unsqueeze,
@@ -39,7 +43,7 @@ ROUNDS = 20
 _LEVELS = ((0, 1, 6, 9, 12), (2, 4, 7, 10, 13, 15), (3, 5, 8, 11, 14, 16))
 
 
-def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says; at most P.
 
     Raises:
@@ -79,11 +83,10 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     limb_scores = _sum_at_starts((is_unique + is_best) * affinity * is_within, table)
     all_scores = ops.add(scores, limb_scores)
     count, total, score = _sums(in_group, is_peak, all_scores, scores)
-    is_large = ops.greater_equal(count, constant(max(2, options.min_keypoints)))
+    is_large = is_at_least(count, max(2, options.min_keypoints))
     is_sure = ops.greater_equal(total, constant(options.min_score) * count)
-    is_person = ops.logical_and(is_large, is_sure)
     score = ops.minimum(score / constant(table.joints), constant(1))
-    ranks = ops.select(is_person, score, constant(-1))
+    ranks = ops.select(are_all(is_large, is_sure), score, constant(-1))
     order, score = select_highest(ranks, max_people or options.max_peaks)
     half = constant(0.5)
     across = constant(size[0] / width)
@@ -92,10 +95,10 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     stacked = ops.concat([unsqueeze(each, 2) for each in points], 2)  # (K, P, 3)
     best_groups = take(in_group, order, 0)
     members = reshape(best_groups, [-1, table.joints, options.max_peaks, 1])
-    return ops.reduce_sum(members * stacked, integers([2])), score
+    return sum_over(members * stacked, 2), score
 
 
-def _split(maps: Maps) -> tuple[Any, Any]:
+def _split(maps: Maps) -> TwoNodes:
     """Heatmaps and fields, (1, channels, H, W), as ``pose.openpose`` splits them."""
     if len(maps) == 2:
         return maps["heatmaps"], maps["pafs"]
@@ -105,7 +108,7 @@ def _split(maps: Maps) -> tuple[Any, Any]:
     return take(both, range(19), 1), take(both, range(19, 57), 1)
 
 
-def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any, Any]:
+def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> TwoNodes:
     """The flat cell of each peak, i32 (18, P), and its score, highest first; 0 if there is no
     peak.
     """
@@ -115,7 +118,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
     # Of equal cells the first is the peak: it is higher than the rows above and the cells to its
     # left.
     is_highest = ops.greater_equal(joints, highest)
-    is_peak = ops.logical_and(is_highest, is_above(joints, options.min_keypoint_score))
+    is_peak = are_all(is_highest, is_above(joints, options.min_keypoint_score))
     rows_above = ([0, 0, radius, radius], [0, 0, 0, radius], [radius, side])
     cells_to_the_left = ([0, 0, 0, radius], [0, 0, 0, 0], [1, radius])
     for begin, end, kernel in (rows_above, cells_to_the_left):
@@ -125,15 +128,15 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any
         earlier = ops1.max_pool(padded, [1, 1], [0, 0], [0, 0], kernel_shape=kernel)
         earlier = take(earlier, range(height), 2)
         earlier = take(earlier, range(width), 3)
-        is_peak = ops.logical_and(is_peak, ops.greater(joints, earlier))
-    ranked = reshape(ops.select(is_peak, joints, constant(0)), [count, -1])
+        is_peak = are_all(is_peak, ops.greater(joints, earlier))
+    ranked = reshape(keep_where(is_peak, joints), [count, -1])
     best = ops.topk(
         ranked, integers(options.max_peaks), 1, "max", sort="value", index_element_type="i32"
     )
     return best.output(1), best.output(0)
 
 
-def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
+def _refine(joints: Any, peaks: Any) -> TwoNodes:
     """x and y of the peaks in cells, (18, P), as ``pose.peaks.refine_subpixel``."""
     _, joint_count, height, width = joints.shape
     count = height * width
@@ -165,7 +168,7 @@ def _refine(joints: Any, peaks: Any) -> tuple[Any, Any]:
     return take(points, 0, 0), take(points, 1, 0)
 
 
-def _at_limbs(values: Any, table: LimbTable) -> tuple[Any, Any]:
+def _at_limbs(values: Any, table: LimbTable) -> TwoNodes:
     """The values, (K, P), at the starts of the limbs, (L, P, 1), and at their ends, (L, 1, P)."""
     starts = take(values, table.starts, 0)
     ends = take(values, table.ends, 0)
@@ -174,7 +177,7 @@ def _at_limbs(values: Any, table: LimbTable) -> tuple[Any, Any]:
 
 def _find_candidates(
     x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float, table: LimbTable
-) -> tuple[Any, Any]:
+) -> TwoNodes:
     """The affinity of each pair, 0 if it is no candidate, and its length in cells; as
     ``pose.limbs``.
     """
@@ -190,16 +193,14 @@ def _find_candidates(
     along_y = take(flat, place + integers(height * width), 0) * dy
     along = (along_x + along_y) / (length + constant(1e-6))  # (10, 19, P, P)
     agrees = is_above(along, min_affinity)
-    count = ops.reduce_sum(to_float(agrees), integers([0]))
-    agreeing = ops.select(agrees, along, constant(0))
-    total = ops.reduce_sum(agreeing, integers([0]))
+    count = sum_over(to_float(agrees), 0)
+    total = sum_over(keep_where(agrees, along), 0)
     start, end = _at_limbs(is_peak, table)
-    is_enough = ops.greater_equal(count, constant(ENOUGH))
-    is_found = to_float(is_enough) * start * end
+    is_found = to_float(is_at_least(count, ENOUGH)) * start * end
     return is_found * total / ops.maximum(count, constant(1)), length
 
 
-def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> tuple[Any, Any]:
+def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> TwoNodes:
     """Of x or y: the vectors of all pairs, (L, P, P), and the cells of their samples, i32 (10, L,
     P, P).
     """
@@ -222,8 +223,8 @@ def _label(is_limb: Any, table: LimbTable, *, is_usual: bool) -> Any:
         here = take(is_limb, level, 0)
         start_labels = take(labels, table.starts[level], 0)
         given = here * unsqueeze(start_labels, 2)
-        is_alone = constant(1) - ops.reduce_sum(here, integers([1]))
-        new = ops.reduce_sum(given, integers([1])) + is_alone * constant(indices[ends])
+        is_alone = constant(1) - sum_over(here, 1)
+        new = sum_over(given, 1) + is_alone * constant(indices[ends])
         labels = ops.scatter_update(labels, integers(ends), new, integers(0))
     for limb in range(sum(map(len, levels)), len(table)):
         labels = _join(labels, is_limb, limb, table)
@@ -271,13 +272,12 @@ def _sums(members: Any, *values: Any) -> list[Any]:
 def _sum_at_starts(values: Any, table: LimbTable) -> Any:
     """(K, P): the sum of values of limbs, (L, P, P), over the limbs that start at each peak."""
     starts = np.equal.outer(np.arange(table.joints), table.starts)
-    sums = ops.reduce_sum(values, integers([2]))
-    return ops.matmul(constant(starts), sums, False, False)
+    return ops.matmul(constant(starts), sum_over(values, 2), False, False)
 
 
 def _person_heights(
     labels: Any, is_limb: Any, length: Any, is_peak: Any, table: LimbTable
-) -> tuple[Any, Any]:
+) -> TwoNodes:
     """Of each peak, (K, P): the logarithm of its person's height in cells, and 1 if it is
     known.
     """
@@ -350,4 +350,4 @@ def _match(weights: Any) -> Any:
         best = ops.reduce_max(gains, integers([axis]), keep_dims=True)
         tests.append(ops.greater_equal(gains, best))
     tests += [is_above(gains, 1e-5), is_above(weights, 0)]
-    return to_float(reduce(ops.logical_and, tests))
+    return to_float(are_all(*tests))

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert.decoding import BOXES, KEYPOINTS, SCORES, decoding_of, inner_name, match_roles
 from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.formats import image_layout
@@ -19,8 +19,6 @@ from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_opt
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import ImageTransform, Size, letterbox_image
 from posezoo.spec.model import Input, ModelSpec
-
-Array = npt.NDArray[Any]
 
 #: The allowed differences from the numpy decoder: of coordinates in pixels of the network's input,
 #: of scores.

@@ -8,11 +8,14 @@ import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
+    are_all,
     are_finite,
     constant,
-    integers,
     is_above,
+    keep_where,
     select_highest,
+    sum_over,
     take,
     unsqueeze,
     without_batch,
@@ -21,7 +24,7 @@ from posezoo.pose.letterbox import Size
 from posezoo.pose.rf_detr import EXPONENT, FINDABLE, FIRST, PERSON, SECOND, THIRD, RfDetrOptions
 
 
-def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says."""
     rows = without_batch(maps["keypoints"])
     labels = without_batch(maps["labels"])
@@ -33,10 +36,8 @@ def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> t
     scores = strength / (strength + constant(1))
     # This also keeps the boxes in the graph: the self-check compares all outputs of the network.
     boxes = without_batch(maps["dets"])
-    is_finite = ops.logical_and(are_finite(rows), are_finite(boxes))
-    is_person = ops.logical_and(is_finite, is_above(scores, 0))
-    ranks = ops.select(is_person, scores, constant(0))
-    order, best = select_highest(ranks, max_people)
+    is_person = are_all(are_finite(rows), are_finite(boxes), is_above(scores, 0))
+    order, best = select_highest(keep_where(is_person, scores), max_people)
     points = take(rows, [0, 1], 2) * constant(size)
     visibility = unsqueeze(ops.sigmoid(logits), [2])
     keypoints = ops.concat([points, visibility], 2)
@@ -53,4 +54,4 @@ def _mean_variance(rows: Any, logits: Any) -> Any:
     # The softmax of log(sigmoid(logits)) has their shares, also if all are too small for f32.
     log_sigmoid = ops.negative(ops.softplus(ops.negative(logits)))
     weights = ops.softmax(log_sigmoid, 1)
-    return ops.reduce_sum(weights * variance, integers([1]))
+    return sum_over(weights * variance, 1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
+    are_all,
     clip_boxes,
     constant,
+    keep_where,
     select_rows,
     take,
     without_batch,
@@ -19,12 +20,12 @@ from posezoo.pose.rtmdet import PERSON, RtmdetOptions
 from posezoo.pose.ssd_detection import MAX_BOXES
 
 
-def build(maps: Maps, size: Size, _options: RtmdetOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, _options: RtmdetOptions, max_people: int) -> TwoNodes:
     """The boxes of the people, as ``append_decoder`` says."""
     rows = without_batch(maps["dets"])
     labels = without_batch(maps["labels"])
     boxes, has_size = clip_boxes(take(rows, range(4), 1), size)
-    is_person = ops.logical_and(ops.equal(labels, constant(PERSON)), has_size)
-    scores = ops.select(is_person, take(rows, 4, 1), constant(0))
+    is_person = are_all(ops.equal(labels, constant(PERSON)), has_size)
+    scores = keep_where(is_person, take(rows, 4, 1))
     kept, best = select_rows(boxes, scores, max_people or MAX_BOXES)
     return kept, ops.minimum(best, constant(1))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
-from posezoo.convert.decoding.nodes import Maps, select_rows, take, without_batch
+from posezoo.convert.decoding.nodes import Maps, TwoNodes, select_rows, take, without_batch
 from posezoo.pose.letterbox import Size
 from posezoo.pose.rtmo import RtmoOptions
 
@@ -14,7 +12,7 @@ from posezoo.pose.rtmo import RtmoOptions
 MAX_PEOPLE = 50
 
 
-def build(maps: Maps, _size: Size, _options: RtmoOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, _size: Size, _options: RtmoOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says."""
     people = without_batch(maps["keypoints"])
     scores = take(without_batch(maps["dets"]), 4, 1)

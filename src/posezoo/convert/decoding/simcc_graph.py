@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     Maps,
+    TwoNodes,
     constant,
     find_maximum,
     integers,
@@ -19,7 +18,7 @@ from posezoo.pose.letterbox import Size
 from posezoo.pose.simcc import SimccOptions
 
 
-def build(maps: Maps, _size: Size, options: SimccOptions, _max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, _size: Size, options: SimccOptions, _max_people: int) -> TwoNodes:
     """The person, as ``append_decoder`` says."""
     x, across = find_maximum(without_batch(maps["simcc_x"]))
     y, down = find_maximum(without_batch(maps["simcc_y"]))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     NO_BOX,
     Maps,
+    TwoNodes,
+    are_all,
     are_finite,
+    box_corners,
     constant,
     integers,
+    is_at_least,
     pick_boxes_apart,
     reshape,
     select_rows,
@@ -25,7 +27,7 @@ from posezoo.pose.yolo_pose import SCORE, SUPPRESSED, YoloPoseOptions, is_raw
 USUAL_PEOPLE = 20
 
 
-def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says."""
     count = max_people or min(options.max_people, USUAL_PEOPLE)
     predictions = without_batch(maps["predictions"])
@@ -36,11 +38,11 @@ def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) ->
     scores = take(rows, SCORE, 1)
     if is_column and options.classes > 1:
         scores = ops.reduce_max(take(rows, range(SCORE, options.raw), 1), integers([1]))
-    is_high = ops.greater_equal(scores, constant(options.min_score))
-    is_person = ops.logical_and(is_high, are_finite(rows))
+    is_person = are_all(is_at_least(scores, options.min_score), are_finite(rows))
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     if is_column:
-        picked, best = _pick_people(rows, ranks, options, count)
+        boxes = box_corners(take(rows, [0, 1], 1), take(rows, [2, 3], 1) * constant(0.5))
+        picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
         people = take(rows, picked, 0)
         first = options.raw
     else:
@@ -53,10 +55,3 @@ def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) ->
         shared = ops.broadcast(reshape(best, [count, 1, 1]), integers([count, keypoint_count, 1]))
         values = ops.concat([values, shared], 2)
     return values, best
-
-
-def _pick_people(rows: Any, ranks: Any, options: YoloPoseOptions, count: int) -> tuple[Any, Any]:
-    centers = take(rows, [0, 1], 1)
-    halves = take(rows, [2, 3], 1) * constant(0.5)
-    boxes = ops.concat([centers - halves, centers + halves], 1)
-    return pick_boxes_apart(boxes, ranks, options.max_overlap, count)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding.nodes import (
     NO_BOX,
     Maps,
+    TwoNodes,
+    are_all,
     are_finite,
+    box_corners,
     clip_boxes,
     constant,
+    is_at_least,
     pick_boxes_apart,
     take,
     without_batch,
@@ -23,7 +25,7 @@ from posezoo.pose.yolox_boxes import OBJECT, PERSON, YoloxOptions, generate_cell
 USUAL_PEOPLE = 20
 
 
-def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tuple[Any, Any]:
+def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> TwoNodes:
     """The boxes of the people, as ``append_decoder`` says."""
     count = max_people or min(options.max_people, USUAL_PEOPLE)
     rows = without_batch(maps["predictions"])
@@ -32,12 +34,11 @@ def build(maps: Maps, size: Size, options: YoloxOptions, max_people: int) -> tup
         raise ValueError(f"an input of this size has {len(corners)} cells, not {rows.shape[0]}")
     centers = (take(rows, [0, 1], 1) + constant(corners)) * constant(strides)
     halves = ops.exp(take(rows, [2, 3], 1)) * constant(strides / 2)
-    boxes = ops.concat([centers - halves, centers + halves], 1)
+    boxes = box_corners(centers, halves)
     scores = take(rows, OBJECT, 1) * take(rows, PERSON, 1)
     inside, has_size = clip_boxes(boxes, size)
-    is_high = ops.greater_equal(scores, constant(options.min_box_score))
-    is_sound = ops.logical_and(are_finite(boxes), has_size)
-    is_person = ops.logical_and(is_high, is_sound)
+    is_sound = are_all(are_finite(boxes), has_size)
+    is_person = are_all(is_at_least(scores, options.min_box_score), is_sound)
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
     return take(inside, picked, 0), ops.clamp(best, 0, 1)

@@ -25,6 +25,7 @@ from posezoo.convert.protobuf_reader import (
     map_file,
     read_fields,
     read_integers,
+    read_texts,
     read_varint,
 )
 from posezoo.ir.openvino_import import error_text
@@ -114,15 +115,11 @@ def _node_outputs(path: Path) -> dict[str, str]:
     tensors = {}
     with map_file(path) as buffer:
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
-            texts: dict[int, list[str]] = {2: [], 3: [""]}
-            for field in read_fields(buffer, node):
-                if field.number in texts:
-                    text = buffer[field.start : field.end].decode("utf-8", "replace")
-                    texts[field.number].append(text)
-            name = texts[3][-1]
-            for index, tensor in enumerate(texts[2] if name else ()):
-                tensors[f"{name}:{index}"] = tensor
-                tensors.setdefault(name, tensor)
+            outputs, names = read_texts(buffer, node, 2, 3)
+            for name in filter(None, names[-1:]):
+                for index, tensor in enumerate(outputs):
+                    tensors[f"{name}:{index}"] = tensor
+                    tensors.setdefault(name, tensor)
     return tensors
 
 

@@ -18,6 +18,7 @@ from posezoo.convert.protobuf_reader import (
     map_file,
     read_fields,
     read_integers,
+    read_texts,
 )
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
@@ -64,7 +65,7 @@ def is_saved_model(path: Path) -> bool:
     return has_fields(path, _SAVED_MODEL, needed=2)
 
 
-class _Node(NamedTuple):
+class _GraphNode(NamedTuple):
     content: bytes  # the whole field of the graph
     inputs: tuple[str, ...] = ()  # what it reads: node, node:1, ^node
 
@@ -142,7 +143,7 @@ def cut_graph(path: Path, ends: Collection[str], starts: Mapping[str, Sequence[i
     return b"".join(node.content for name, node in nodes.items() if name in kept)
 
 
-def _find_ancestors(nodes: Mapping[str, _Node], names: Iterable[str]) -> set[str]:
+def _find_ancestors(nodes: Mapping[str, _GraphNode], names: Iterable[str]) -> set[str]:
     ancestors = set[str]()
     pending = list(names)
     while pending:
@@ -155,16 +156,16 @@ def _find_ancestors(nodes: Mapping[str, _Node], names: Iterable[str]) -> set[str
 
 def _make_node(
     name: str, operation: str, kind: str, shape: Sequence[int] = (), inputs: Sequence[str] = ()
-) -> _Node:
+) -> _GraphNode:
     """A node of floats; ``kind`` is the name of the attribute that says so."""
     attributes: dict[str, Any] = {kind: {"type": "DT_FLOAT"}}
     if shape:
         attributes["shape"] = {"shape": {"dim": [{"size": size} for size in shape]}}
     content = encode_node(Operation(name, operation, inputs, attributes))
-    return _Node(content, tuple(inputs))
+    return _GraphNode(content, tuple(inputs))
 
 
-def _read_nodes(path: Path) -> dict[str, _Node]:
+def _read_nodes(path: Path) -> dict[str, _GraphNode]:
     nodes = {}
     with map_file(path) as buffer:
         end = 0
@@ -173,11 +174,8 @@ def _read_nodes(path: Path) -> dict[str, _Node]:
             end = field.end
             if field.number != 1:
                 continue
-            texts: dict[int, list[str]] = {1: [], 3: []}  # the name, and the inputs: ^node, node:1
-            for part in read_fields(buffer, field):
-                if part.number in texts:
-                    texts[part.number].append(buffer[part.start : part.end].decode())
-            nodes[texts[1][-1]] = _Node(content, tuple(texts[3]))
+            names, inputs = read_texts(buffer, field, 1, 3)
+            nodes[names[-1]] = _GraphNode(content, tuple(inputs))
     return nodes
 
 

@@ -12,7 +12,7 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -347,23 +347,18 @@ def _encode_attribute(value: Mapping[str, Any]) -> bytes:
             pairs = [(key, each) for key, values in content.items() for each in values]
             entries = b"".join(_encode_attribute({key: each}) for key, each in pairs)
             encoded += _field(1, entries)
-        elif kind == "s":
-            encoded += _field(2, _decode_text(content))
-        elif kind == "i":
-            encoded += _field(3, int(content))
-        elif kind == "f":
-            encoded += _field(4, float(content))
-        elif kind == "b":
-            encoded += _field(5, int(content is True))
-        elif kind == "type":
-            if content not in _TYPES:
-                raise ValueError(f"has the type {content}, which is not supported")
-            encoded += _field(6, _TYPES[content])
-        elif kind == "shape":
-            encoded += _field(7, _encode_shape(content))
+        elif kind in _ATTRIBUTES:
+            number, encode = _ATTRIBUTES[kind]
+            encoded += _field(number, encode(content))
         else:
             raise ValueError(f"has an attribute of kind {kind}, which is not supported")
     return encoded
+
+
+def _find_type(name: str) -> int:
+    if name not in _TYPES:
+        raise ValueError(f"has the type {name}, which is not supported")
+    return _TYPES[name]
 
 
 def _decode_text(value: str) -> bytes:
@@ -379,6 +374,17 @@ def _encode_shape(shape: Mapping[str, Any]) -> bytes:
         size = int(dim.get("size", 0))
         encoded += _field(2, _field(1, size))
     return encoded
+
+
+# The number of the field for each kind of attribute, and its value.
+_ATTRIBUTES: Mapping[str, tuple[int, Callable[[Any], bytes | int | float]]] = {
+    "s": (2, _decode_text),
+    "i": (3, int),
+    "f": (4, float),
+    "b": (5, lambda content: int(content is True)),
+    "type": (6, _find_type),
+    "shape": (7, _encode_shape),
+}
 
 
 def _encode_constant(array: Array, kind: str) -> bytes:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-#: The tiny variant: channels and blocks of the four stages.
-TINY = ((96, 3), (192, 3), (384, 9), (768, 3))
+from posezoo.networks.layer_tables import LAYER_TABLES
 
 
 class ConvNeXt(nn.Module):
@@ -21,13 +20,14 @@ class ConvNeXt(nn.Module):
         self.downsample_layers = nn.ModuleList()
         self.stages = nn.ModuleList()
         inputs = 3
-        for channels, count in TINY:
+        # Channels and blocks of the four stages.
+        for channels, count in LAYER_TABLES["convnext_tiny"]:
             if inputs == 3:
                 reduction = nn.Sequential(nn.Conv2d(3, channels, 4, 4), _ChannelNorm(channels))
             else:
                 reduction = nn.Sequential(_ChannelNorm(inputs), nn.Conv2d(inputs, channels, 2, 2))
             self.downsample_layers.append(reduction)
-            self.stages.append(nn.Sequential(*(_Block(channels) for _ in range(count))))
+            self.stages.append(nn.Sequential(*(_ConvNeXtBlock(channels) for _ in range(count))))
             inputs = channels
         self.norm = nn.LayerNorm(inputs, eps=1e-6)
         self.head = nn.Linear(inputs, classes)
@@ -50,7 +50,7 @@ class _ChannelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class _Block(nn.Module):
+class _ConvNeXtBlock(nn.Module):
     """A depthwise 7x7 convolution and two linear layers for each pixel, which are added."""
 
     def __init__(self, channels: int) -> None:

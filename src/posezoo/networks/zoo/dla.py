@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import BasicBlock, ConvNorm, conv_bn_relu, projection
+from posezoo.networks.blocks import BasicBlock, ConvNorm, conv_bn_relu, resize_input
 
 
 class DLA34(nn.Sequential):
@@ -49,8 +49,8 @@ class _Pair(nn.Module):
         super().__init__()
         self.passes_input = passes_input
         self.downsample = nn.MaxPool2d(stride)
-        self.project = projection(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.tree1 = BasicBlock(inputs, outputs, stride)
+        self.project = resize_input(inputs, outputs, 1)
+        self.tree1 = BasicBlock(inputs, outputs, stride, nn.Identity)
         self.tree2 = BasicBlock(outputs, outputs)
         passed = inputs if passes_input else 0
         self.root = ConvNorm(2 * outputs + joined + passed, outputs)

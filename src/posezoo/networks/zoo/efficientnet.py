@@ -70,7 +70,7 @@ class EfficientNet(nn.Sequential):
         stages = []
         for values in LAYER_TABLES[f"efficientnet_{table}"]:
             row = Stage(*values)
-            block = partial(_Block, row, convolution, norm)
+            block = partial(_EfficientBlock, row, convolution, norm)
             outputs = _round_channels(width * row.outputs)
             repeats = ceil(depth * row.repeats)
             blocks = stage(block, inputs, outputs, repeats, row.stride)
@@ -87,7 +87,7 @@ class EfficientNet(nn.Sequential):
         self.classifier = nn.Linear(head, classes)
 
 
-class _Block(nn.Module):
+class _EfficientBlock(nn.Module):
     """A block of one of the four kinds; an input of the same shape is added."""
 
     def __init__(

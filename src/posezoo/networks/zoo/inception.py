@@ -7,21 +7,20 @@ classifier.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import ConvNorm, ImageMean
+from posezoo.networks.layer_tables import LAYER_TABLES
 
 #: The convolutions of a branch: output channels, and the kernel's height and width.
-Branch = Sequence[tuple[int, tuple[int, int]]]
+Branch = Sequence[tuple[int, int, int]]
 
 _POINT = (1, 1)
 _SQUARE = (3, 3)
-_ROW = (1, 7)
-_COLUMN = (7, 1)
 _UNPADDED = (0, 0)
 
 _Convolution = partial(ConvNorm, eps=1e-3)
@@ -39,25 +38,8 @@ class InceptionV3(nn.Sequential):
         self.Conv2d_3b_1x1 = _Convolution(64, 80, _POINT)
         self.Conv2d_4a_3x3 = _Convolution(80, 192, _SQUARE, 1, _UNPADDED)
         self.maxpool2 = nn.MaxPool2d(3, 2)
-        self.Mixed_5b = _square_block(192, 32)
-        self.Mixed_5c = _square_block(256, 64)
-        self.Mixed_5d = _square_block(288, 64)
-        self.Mixed_6a = _Mixed(
-            288,
-            stride=2,
-            branch3x3=((384, _SQUARE),),
-            branch3x3dbl=((64, _POINT), (96, _SQUARE), (96, _SQUARE)),
-        )
-        self.Mixed_6b = _long_block(128)
-        self.Mixed_6c = _long_block(160)
-        self.Mixed_6d = _long_block(160)
-        self.Mixed_6e = _long_block(192)
-        self.Mixed_7a = _Mixed(
-            768,
-            stride=2,
-            branch3x3=((192, _POINT), (320, _SQUARE)),
-            branch7x7x3=((192, _POINT), (192, _ROW), (192, _COLUMN), (192, _SQUARE)),
-        )
+        for key, inputs, stride, branches in LAYER_TABLES["inception_v3"]:
+            self.add_module(key, _Mixed(inputs, stride, branches))
         self.Mixed_7b = _WideBlock(1280)
         self.Mixed_7c = _WideBlock(2048)
         self.mean = ImageMean()
@@ -75,17 +57,17 @@ class _Mixed(nn.Module):
             of 3x3 pixels.
     """
 
-    def __init__(self, inputs: int, *, stride: int = 1, **branches: Branch) -> None:
+    def __init__(self, inputs: int, stride: int, branches: Mapping[str, Branch]) -> None:
         super().__init__()
         self.branch_keys = []
         for branch, convolutions in branches.items():
             keys = []
             channels = inputs
-            for number, (outputs, kernel) in enumerate(convolutions, 1):
+            for number, (outputs, height, width) in enumerate(convolutions, 1):
                 key = f"{branch}_{number}" if len(convolutions) > 1 else branch
                 reduces = stride > 1 and number == len(convolutions)
                 sliding = (stride, _UNPADDED) if reduces else ()
-                self.add_module(key, _Convolution(channels, outputs, kernel, *sliding))
+                self.add_module(key, _Convolution(channels, outputs, (height, width), *sliding))
                 keys.append(key)
                 channels = outputs
             self.branch_keys.append(keys)
@@ -102,28 +84,6 @@ class _Mixed(nn.Module):
         if self.maximum is not None:
             results.append(self.maximum(x))
         return torch.cat(results, 1)
-
-
-def _square_block(inputs: int, pooled: int) -> _Mixed:
-    return _Mixed(
-        inputs,
-        branch1x1=((64, _POINT),),
-        branch5x5=((48, _POINT), (64, (5, 5))),
-        branch3x3dbl=((64, _POINT), (96, _SQUARE), (96, _SQUARE)),
-        branch_pool=((pooled, _POINT),),
-    )
-
-
-def _long_block(width: int) -> _Mixed:
-    return _Mixed(
-        768,
-        branch1x1=((192, _POINT),),
-        branch7x7=((width, _POINT), (width, _ROW), (192, _COLUMN)),
-        branch7x7dbl=(
-            (width, _POINT), (width, _COLUMN), (width, _ROW), (width, _COLUMN), (192, _ROW),
-        ),
-        branch_pool=((192, _POINT),),
-    )  # fmt: skip
 
 
 class _WideBlock(nn.Module):

@@ -6,23 +6,18 @@ arXiv:1807.11164. The keys are those of torchvision/models/mobilenetv2.py and sh
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import (
     ImageMean,
-    InvertedResidual,
     conv_bn_relu,
     conv_bn_relu6,
     depthwise_bn,
+    inverted_residuals,
     stage,
 )
 from posezoo.networks.layer_tables import LAYER_TABLES
-
-#: ShuffleNet V2, width 1.0: output channels and number of blocks of stages 2, 3 and 4.
-SHUFFLE_STAGES = ((116, 4), (232, 8), (464, 4))
 
 
 class MobileNetV2(nn.Sequential):
@@ -30,12 +25,8 @@ class MobileNetV2(nn.Sequential):
 
     def __init__(self, *, classes: int) -> None:
         layers: list[nn.Module] = [conv_bn_relu6(3, 32, stride=2)]
-        inputs = 32
-        for expansion, outputs, count, stride in LAYER_TABLES["mobilenet_v2"]:
-            block = partial(InvertedResidual, expansion, nests=True)
-            layers += stage(block, inputs, outputs, count, stride)
-            inputs = outputs
-        layers.append(conv_bn_relu6(inputs, 1280, 1))
+        layers += inverted_residuals(nests=True)
+        layers.append(conv_bn_relu6(320, 1280, 1))
         classifier = nn.Sequential(nn.Dropout(), nn.Linear(1280, classes))
         super().__init__()
         self.features = nn.Sequential(*layers)
@@ -52,7 +43,8 @@ class ShuffleNetV2(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         stages = []
         inputs = 24
-        for outputs, count in SHUFFLE_STAGES:
+        # Output channels and number of blocks of stages 2, 3 and 4.
+        for outputs, count in LAYER_TABLES["shufflenet_v2_1.0"]:
             stages.append(nn.Sequential(*stage(_ShuffleUnit, inputs, outputs, count, 2)))
             inputs = outputs
         self.stage2, self.stage3, self.stage4 = stages

@@ -4,15 +4,13 @@ load.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from posezoo.networks.definition import NetworkArgument, NetworkDefinition
+from posezoo.networks.catalog_file import read_catalog, read_definition
+from posezoo.networks.definition import NetworkDefinition
 from posezoo.networks.zoo import published_tensors
-from posezoo.spec.model import Input
 
 _LIBRARIES = ("torchvision", "timm")
 
@@ -49,43 +47,13 @@ class PublishedClass:
         return self.module in _LIBRARIES
 
 
-def _read_definition(name: str, fields: Mapping[str, Any]) -> NetworkDefinition:
-    """A network of published_networks.json.
-
-    Its fields are ``published`` (the ``PublishedClass``), ``class`` in this package, and, if they
-    are not the usual ones: ``fixed`` arguments of our class, the ``shape`` of its input, its
-    ``outputs``. A classifier has ``last_layer``, the key of the layer whose outputs are the
-    classes, and the number of ``classes`` of the published checkpoint.
-    """
-    shape = fields.get("shape", (1, 3, 224, 224))
-    arguments = {}
-    if "last_layer" in fields:
-        arguments["classes"] = _classes(fields["last_layer"], fields.get("classes", 1000))
-    return NetworkDefinition(
-        name,
-        f"posezoo.networks.zoo.{fields['class']}",
-        Input("input", tuple(shape), "NCHW"),
-        tuple(fields.get("outputs", ["output"])),
-        arguments=arguments,
-        fixed=fields.get("fixed", {}),
-        adapt_tensors=_ADAPTERS.get(name, dict),
-    )
-
-
-def _classes(last_layer: str, count: int) -> NetworkArgument:
-    key = f"{last_layer}.weight"
-    return NetworkArgument(
-        count, range(1, 100_001), lambda shapes: next(iter(shapes.get(key, ())), None)
-    )
-
-
-_DECLARED: Mapping[str, Mapping[str, Any]] = json.loads(
-    Path(__file__).with_suffix(".json").read_text("utf-8")
-)
+# Their fields are ``published`` (the ``PublishedClass``), and those of ``read_definition``.
+_DECLARED = read_catalog(Path(__file__).with_suffix(".json"))
 
 #: The networks by name.
 NETWORKS: Mapping[str, NetworkDefinition] = {
-    name: _read_definition(name, fields) for name, fields in _DECLARED.items()
+    name: read_definition(name, fields, "posezoo.networks.zoo", _ADAPTERS.get(name, dict))
+    for name, fields in _DECLARED.items()
 }
 
 #: By the same names, where they were published.

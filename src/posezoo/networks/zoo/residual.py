@@ -12,12 +12,11 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ConvNorm, ImageMean, conv2d, projection, stage
-from posezoo.networks.resnet_pose import BLOCKS, average_pool_shortcut, first_layers, resnet
+from posezoo.networks.blocks import ConvNorm, ImageMean, conv2d, projection, resize_input, stage
+from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.resnet_pose import average_pool_shortcut, first_layers, resnet
 
-#: RegNetX of 3.2 GFLOPs: output channels and number of blocks of each stage.
-REGNET_STAGES = ((96, 2), (192, 6), (432, 15), (1008, 2))
-#: Channels of each group of its convolutions.
+#: Channels of each group of RegNetX's convolutions.
 REGNET_GROUP = 48
 
 
@@ -36,7 +35,8 @@ class RegNetX(nn.Sequential):
     def __init__(self, *, classes: int) -> None:
         layers: OrderedDict[str, nn.Module] = OrderedDict(stem=ConvNorm(3, 32, (3, 3), 2))
         inputs = 32
-        for number, (outputs, count) in enumerate(REGNET_STAGES, 1):
+        # Output channels and number of blocks of each stage.
+        for number, (outputs, count) in enumerate(LAYER_TABLES["regnetx_3.2gf"], 1):
             blocks = stage(_RegNetBlock, inputs, outputs, count, 2)
             named = {f"b{block}": module for block, module in enumerate(blocks, 1)}
             layers[f"s{number}"] = nn.Sequential(OrderedDict(named))
@@ -76,7 +76,7 @@ class ResNeSt50(nn.Sequential):
     def __init__(self, *, classes: int) -> None:
         layers = first_layers(deep=True)
         inputs = 64
-        for number, count in enumerate(BLOCKS[50], 1):
+        for number, count in enumerate(LAYER_TABLES["resnet_50"], 1):
             outputs = 128 << number
             stride = 1 if number == 1 else 2
             layers[f"layer{number}"] = nn.Sequential(
@@ -98,9 +98,7 @@ class _SplitAttentionBlock(nn.Module):
         self.pool = nn.AvgPool2d(3, stride, 1) if stride > 1 else nn.Identity()
         self.conv3 = conv2d(planes, outputs, 1)
         self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample: nn.Module = nn.Identity()
-        if inputs != outputs:
-            self.downsample = average_pool_shortcut(inputs, outputs, stride)
+        self.downsample = resize_input(inputs, outputs, stride, average_pool_shortcut)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

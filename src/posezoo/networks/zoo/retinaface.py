@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from posezoo.networks.blocks import conv2d, conv_bn_relu
+from posezoo.networks.blocks import conv_bn, conv_bn_relu
 from posezoo.networks.resnet_pose import resnet
 
 CHANNELS = 256
@@ -29,7 +29,7 @@ class RetinaFace(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = resnet(50)
-        self.fpn = _FeaturePyramid()
+        self.fpn = _FaceFeaturePyramid()
         self.ssh1 = _Context()
         self.ssh2 = _Context()
         self.ssh3 = _Context()
@@ -54,7 +54,7 @@ class RetinaFace(nn.Module):
         )
 
 
-class _FeaturePyramid(nn.Module):
+class _FaceFeaturePyramid(nn.Module):
     """The features of three strides, in the same number of channels; each is added to the next."""
 
     def __init__(self) -> None:
@@ -80,20 +80,16 @@ class _Context(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         part = CHANNELS // 4
-        self.conv3X3 = _conv_bn(CHANNELS, 2 * part)
+        self.conv3X3 = conv_bn(CHANNELS, 2 * part)
         self.conv5X5_1 = conv_bn_relu(CHANNELS, part)
-        self.conv5X5_2 = _conv_bn(part, part)
+        self.conv5X5_2 = conv_bn(part, part)
         self.conv7X7_2 = conv_bn_relu(part, part)
-        self.conv7x7_3 = _conv_bn(part, part)
+        self.conv7x7_3 = conv_bn(part, part)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.conv5X5_1(x)
         parts = (self.conv3X3(x), self.conv5X5_2(hidden), self.conv7x7_3(self.conv7X7_2(hidden)))
         return torch.cat(parts, 1).relu()
-
-
-def _conv_bn(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv2d(inputs, outputs), nn.BatchNorm2d(outputs))
 
 
 def _heads(values: int) -> nn.ModuleList:

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from posezoo.networks.blocks import SqueezeExcite, conv_bn_relu, depthwise_bn, projection
+from posezoo.networks.layer_tables import LAYER_TABLES
 
-#: Width 1.0: output channels of the blocks, from 16 in equal steps.
-CHANNELS = (16, 27, 38, 50, 61, 72, 84, 95, 106, 117, 128, 140, 151, 162, 174, 185)
 #: The blocks that halve the image.
 HALVING = (1, 3, 5, 11)
 #: The first block with attention.
@@ -30,8 +29,9 @@ class ReXNet(nn.Sequential):
     def __init__(self, *, classes: int) -> None:
         layers = [*_conv_bn_silu(3, 32, stride=2)]
         inputs = 32
-        for index, outputs in enumerate(CHANNELS):
-            layers.append(_Block(index, inputs, outputs))
+        # Output channels of the blocks, from 16 in equal steps.
+        for index, outputs in enumerate(LAYER_TABLES["rexnet_1.0"]):
+            layers.append(_ReXNetBlock(index, inputs, outputs))
             inputs = outputs
         layers += _conv_bn_silu(inputs, 1280, 1)
         output = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(1280, classes, 1), nn.Flatten())
@@ -40,7 +40,7 @@ class ReXNet(nn.Sequential):
         self.output = output
 
 
-class _Block(nn.Module):
+class _ReXNetBlock(nn.Module):
     """Expansion, depthwise convolution, attention, linear projection.
 
     If the size stays, the input is added to the first of the output's channels.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from posezoo.networks.blocks import BasicBlock, ConvNorm, ImageMean, projection
+from posezoo.networks.blocks import BasicBlock, ConvNorm, ImageMean, stage
 
 _SQUARE = (3, 3)
 #: Of the longest word, and its end.
@@ -41,6 +41,4 @@ def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
 
 
 def _blocks(inputs: int, outputs: int, count: int) -> nn.Sequential:
-    shortcut = projection(inputs, outputs, 1) if inputs != outputs else None
-    others = (BasicBlock(outputs, outputs) for _ in range(count - 1))
-    return nn.Sequential(BasicBlock(inputs, outputs, shortcut=shortcut), *others)
+    return nn.Sequential(*stage(BasicBlock, inputs, outputs, count, 1))
