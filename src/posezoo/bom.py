@@ -12,7 +12,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,13 @@ from posezoo.ir.provenance import Provenance
 from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import Digest, Input, ModelSpec, Output, Precision
 from posezoo.spec.spdx_licenses import is_license
+from posezoo.values import frozen
 from posezoo.versions import version
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _File:
     """A published file, or a file of an IR."""
 
@@ -47,7 +48,7 @@ class _File:
     made_from: Mapping[str, Digest] = field(default_factory=dict)  # the published files of an IR
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     """A model or composite, and what had to be verified on this machine to describe it."""
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from posezoo.spec.field_types import (
 from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
 from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml, read_yaml_bytes
+from posezoo.values import frozen
 
 NAME = "measured.yml"
 
@@ -43,7 +44,7 @@ _LEFT_OUT = (("tag", ""), ("weights", "published"))
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeasurementKind:
     """A kind of measurement."""
 
@@ -111,7 +112,7 @@ _PRECISIONS = tuple(Precision)
 _YAML_WORDS = ("true", "false", "null", "yes", "off")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measurement:
     """The result of a measurement."""
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError, os_reason
 from posezoo.files.verified_files import CHUNK
+from posezoo.values import frozen
 from posezoo.workers.retries import TransientSourceError
 
 
@@ -45,7 +45,7 @@ class HtmlResponseError(SourceError):
         self.page = page
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ByteStream:
     """The response of a candidate."""
 
@@ -73,7 +73,7 @@ class CandidateKind(Enum):
     SOURCE = "source"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A place that a file can be read from; its bytes are verified after the download."""
 

@@ -12,7 +12,6 @@ import secrets
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.errors import DigestError
@@ -30,9 +29,10 @@ from posezoo.files.verified_files import (
     writing,
 )
 from posezoo.spec.model import Digest, SourceFile
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResumeState:
     """The beginning of a file that an earlier attempt or run downloaded."""
 

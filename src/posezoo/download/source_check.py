@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -28,13 +28,14 @@ from posezoo.errors import (
     redact_secrets,
 )
 from posezoo.spec.model import ModelSpec, Source, SourceFile
+from posezoo.values import frozen
 from posezoo.workers.retries import TransientSourceError, ask_again
 
 #: The states of a source from which the file cannot be downloaded now.
 BAD_STATES = ("dead", "changed", "unreachable")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckedSource:
     """A source of a file, and its answer."""
 

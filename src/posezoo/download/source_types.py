@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,13 @@ from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import Source, SourceFile
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.spec.field_types import FieldType
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceType:
     """A type of source."""
 

@@ -11,7 +11,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.archive import open_member, translate_archive_errors
@@ -23,6 +22,7 @@ from posezoo.download.small_answers import join_pieces
 from posezoo.errors import ArchiveError
 from posezoo.files.verified_files import writing
 from posezoo.spec.model import SourceFile
+from posezoo.values import frozen
 
 # The directory of a wheel with 760 members has 75 kB.
 _TAIL = 96 << 10
@@ -33,7 +33,7 @@ _MAX_DIRECTORY = 16 << 20
 _END = b"PK\5\6"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ZipEnd:
     """The end of a zip file, from its central directory on."""
 

@@ -10,13 +10,14 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from posezoo.files.file_lock import WAIT_S, discard, lock_file
 from posezoo.files.foreign_json import parse_json
 from posezoo.files.staging import create_parent
+from posezoo.values import frozen
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
@@ -27,7 +28,7 @@ Json = Mapping[str, Any]
 _OLD_SUFFIXES = (".stamp", ".part", ".came", ".made", ".unpacked.json")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileRecord:
     """The sections of a record, as in its JSON; empty sections are not written.
 

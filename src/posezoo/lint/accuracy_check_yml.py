@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from posezoo.lint.card_claims import Numbers
 from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.values import frozen
 
 #: Frameworks that run the converted model.
 CONVERTED = frozenset(("dlsdk", "openvino", "g-api"))
@@ -17,7 +17,7 @@ _CHANNEL_SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
 _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccuracyCheckRun:
     """One evaluation of a model: one framework, one data set."""
 

@@ -5,7 +5,6 @@ wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from operator import eq
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 from posezoo.lint.finding import Place, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Rule, rule
+from posezoo.values import frozen
 
 #: Whether two values of a fact agree; the order of the arguments does not matter.
 Agree = Callable[[Any, Any], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """What one place states of a fact; ``where`` continues a sentence: on the card."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 from pathlib import Path
@@ -41,6 +40,7 @@ from posezoo.spec.model_yml import OURS
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.values import frozen
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
 USUAL_SHARE = 0.8
@@ -198,7 +198,7 @@ class RegistryView:
         return frozenset(changed)
 
 
-@dataclass(frozen=True)
+@frozen
 class ConverterArgument:
     """An argument of a converter, and its node in model.yml."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from posezoo.lint.finding import Severity, Violations
 from posezoo.lint.registry_view import ModelView
+from posezoo.values import frozen
 
 FindViolations = Callable[[ModelView], Violations]
 #: Ids of rules that are now part of another rule; baselines and users may still use these ids.
@@ -36,7 +36,7 @@ FORMER_IDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleInfo:
     """A requirement for every model."""
 
@@ -46,7 +46,7 @@ class RuleInfo:
     example: str  # a mistake that the rule finds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule(RuleInfo):
     """A rule on metadata."""
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.registry import RegistryEntry, format_command
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, SourceFile
+from posezoo.values import frozen
 
 NAME = "posezoo.lock"
 MODEL_YML = "model.yml"
@@ -42,7 +43,7 @@ _SHA384 = re.compile("[0-9a-f]{96}")
 LockKey = tuple[str, str, bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockEntry:
     """The content of one file."""
 
@@ -131,7 +132,7 @@ def _decisive_digest(spec: ModelSpec, path: Path) -> str:
     return hashlib.sha384(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelSnapshot:
     """The present state of one model."""
 
@@ -256,7 +257,7 @@ def _entry(line: str) -> LockEntry | None:
     return entry if is_valid and all(map(_SHA384.fullmatch, digests)) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockChange:
     """One line of a lock that is added, removed or changed."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from posezoo.lockfile.entries import (
 )
 from posezoo.registry import Registry
 from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
+from posezoo.values import frozen
 
 
 def _now() -> datetime:
@@ -318,7 +319,7 @@ class LockFile:
                 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgreedIr:
     """The entries of one IR in a strict lock."""
 

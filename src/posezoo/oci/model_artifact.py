@@ -13,7 +13,7 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -48,6 +48,7 @@ from posezoo.spec.safe_names import (
     explain_invalid_model_name,
     explain_unsafe_file_name,
 )
+from posezoo.values import frozen
 from posezoo.verify import check_artifacts
 
 Item = TypeVar("Item")
@@ -74,7 +75,7 @@ _OTHER_ARTIFACT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArtifactFile:
     """A file of an artifact."""
 
@@ -357,7 +358,7 @@ def find_model(path: str, registry: Registry) -> Model | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PulledFile:
     """A file that may be pulled."""
 
@@ -367,7 +368,7 @@ class PulledFile:
     is_trusted: bool = False  # whether only the artifact states the digest of a published file
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullPlan:
     """The files of one model that may be pulled."""
 

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +39,7 @@ from posezoo.files.file_record import read_json
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
+from posezoo.values import frozen
 from posezoo.workers.program import run_program
 from posezoo.workers.retries import TransientSourceError, ask_again
 
@@ -75,7 +76,7 @@ _ADDRESS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OciAddress:
     """A tag, or a digest (``sha256:...``), in a repository of a registry."""
 

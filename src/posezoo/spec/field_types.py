@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import sanitize
 from posezoo.spec.safe_names import MODEL, explain_invalid_model_name, explain_unsafe_file_name
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
@@ -24,7 +24,7 @@ Schema = dict[str, Any]
 WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldType(Generic[ItemT]):
     """A type of value."""
 
@@ -33,7 +33,7 @@ class FieldType(Generic[ItemT]):
     schema: Schema  # the values as JSON Schema, as far as it can describe them
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """A key of a mapping."""
 

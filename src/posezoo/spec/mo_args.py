@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from posezoo.errors import SpecError, sanitize
@@ -19,6 +19,7 @@ from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.values import frozen
 
 ArgumentT = TypeVar("ArgumentT")
 
@@ -106,7 +107,7 @@ class _InputItem(NamedTuple):
     value: str  # the constant that replaces the input; empty if it stays an input
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MoArguments:
     """The meaning of a list of arguments: typed fields, and (flag, value) for all others."""
 
@@ -269,8 +270,8 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
             raise given.make_error(f"a type such as {types}", text)
         element_type = ELEMENT_TYPES.get(type_name, "")
         item = _InputItem(match["name"], match["shape"], element_type, match["value"] or "")
-        for flag, frozen in _frozen([item]):
-            reason = supported_mo_args.explain_unsupported_value(flag, frozen)
+        for flag, constant in _frozen([item]):
+            reason = supported_mo_args.explain_unsupported_value(flag, constant)
             if reason:
                 raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
         items.append(item)

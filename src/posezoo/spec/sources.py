@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -31,6 +30,7 @@ from posezoo.spec.field_types import (
 )
 from posezoo.spec.model import Digest, Source, SourceFile
 from posezoo.user_folders import STORES
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     # The help of a verb imports this module, and is not to wait for yaml.
@@ -42,7 +42,7 @@ MAX_SIZE = 1 << 50  # bytes
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpSource(Source):
     """A file at an http or https URL."""
 
@@ -54,7 +54,7 @@ class HttpSource(Source):
         return redact_secrets(self.url)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoogleDriveSource(Source):
     """A file that is shared on Google Drive."""
 
@@ -66,7 +66,7 @@ class GoogleDriveSource(Source):
         return f"https://drive.google.com/file/d/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HuggingFaceSource(Source):
     """A file of a model repository on the Hugging Face Hub, at one commit."""
 
@@ -80,7 +80,7 @@ class HuggingFaceSource(Source):
         return f"https://huggingface.co/{self.repository}/blob/{self.revision}/{self.file}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StorageSource(Source):
     """A file in a store that has its own protocol: s3, gs, az or sftp."""
 
@@ -92,7 +92,7 @@ class StorageSource(Source):
         return redact_secrets(self.url)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileSource(Source):
     """A file on this machine or a mounted share; a relative path starts at the model.yml's
     folder.
@@ -106,7 +106,7 @@ class FileSource(Source):
         return str(self.path)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackageSource(Source):
     """A member of a package on a package index; nothing of the package is installed or run."""
 
@@ -121,7 +121,7 @@ class PackageSource(Source):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wheel:
     """One built distribution of a Python package on a package index."""
 
@@ -130,7 +130,7 @@ class Wheel:
     sha256: str  # hex, as indexes publish it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PythonPackageSource(PackageSource):
     """A member of a wheel."""
 
@@ -150,7 +150,7 @@ class PythonPackageSource(PackageSource):
         return f"{self.member} of the Python package {self.package} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NpmPackageSource(PackageSource):
     """A member of the tarball of an npm package, such as @mediapipe/pose; the version is exact,
     since tags and ranges move.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
@@ -39,6 +39,7 @@ from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, SourceFile
 from posezoo.spec.sources import NpmPackageSource, parse_integrity
+from posezoo.values import frozen
 
 # The largest known document of a package has about 30 MB.
 _MAX_DOCUMENT = 64 << 20
@@ -47,7 +48,7 @@ _HINT = "see which registry is in use: posezoo doctor; or give a folder with a c
 _LOGIN_HINT = "log in with npm login, or write //HOST/:_authToken=... to ~/.npmrc"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tarball:
     """Where a registry has the tarball of a version, and its digest; None if the registry states
     none.

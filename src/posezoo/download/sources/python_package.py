@@ -12,7 +12,7 @@ import html
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -41,6 +41,7 @@ from posezoo.files.verified_files import compute_digest
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, SourceFile
 from posezoo.spec.sources import PythonPackageSource, Wheel
+from posezoo.values import frozen
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _MAX_PAGE = 256 << 20
@@ -50,7 +51,7 @@ _HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Link:
     """Where a wheel is, and its digest there."""
 

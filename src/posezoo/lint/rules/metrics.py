@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from posezoo.cards.card_reader import to_plain_text
@@ -26,6 +26,7 @@ from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.measured import counted_figures as read_counted_figures
 from posezoo.spec.model import Framework, ModelSpec, Precision, PublishedAccuracy
+from posezoo.values import frozen
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.
@@ -71,7 +72,7 @@ Number = tuple[float, int]
 _COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6})")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileSize:
     """The MParams on a card, and the parameters that the model's files can contain."""
 
