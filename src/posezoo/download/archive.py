@@ -231,13 +231,7 @@ def open_member(
         _, size, stream = opened
         if file.size not in (None, size):
             raise SizeError(f"{name} has {size} bytes, {file.size} are declared")
-
-        def read_pieces() -> Iterator[bytes]:
-            with translate_archive_errors(label):
-                while piece := stream.read(CHUNK):
-                    yield piece
-
-        yield ByteStream(read_pieces())
+        yield ByteStream(_read_pieces(label, stream))
 
 
 def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:

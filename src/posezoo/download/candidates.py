@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from pathlib import Path
 
-from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError, os_reason
 from posezoo.files.verified_files import CHUNK
 from posezoo.values import frozen
@@ -43,6 +42,16 @@ class HtmlResponseError(SourceError):
             "returns a web page (HTML) instead of the file", hint="open the URL in a browser"
         )
         self.page = page
+
+
+@frozen
+class ResumeState:
+    """The beginning of a file that an earlier attempt or run downloaded."""
+
+    size: int = 0  # in bytes
+    source: str = ""  # the name of the candidate that sent it
+    #: The source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or "".
+    etag: str = ""
 
 
 @frozen

@@ -24,6 +24,7 @@ from posezoo.download.candidates import (
     NotFoundError,
     RangeMismatchError,
     RateLimitedError,
+    ResumeState,
 )
 from posezoo.download.http_connections import (
     ATTEMPTS_WITHOUT_ANSWER,
@@ -39,7 +40,6 @@ from posezoo.download.http_connections import (
     translate_errors,
 )
 from posezoo.download.options import DownloadOptions
-from posezoo.download.partial import ResumeState
 from posezoo.download.response_body import (
     StallDetectingReader,
     content_encoding,

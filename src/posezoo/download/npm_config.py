@@ -205,16 +205,9 @@ def _ask_npm(npm: str) -> str:
     command = [npm, "config", "get", "registry"]
     command += [f"--userconfig={no_file}", f"--globalconfig={no_file}.global"]
     with suppress(OSError, subprocess.SubprocessError):
-        ended = subprocess.run(
-            command,
-            cwd="/",
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        return ended.stdout.strip()
+        return subprocess.check_output(
+            command, stderr=subprocess.DEVNULL, cwd="/", env=environment, text=True, timeout=60
+        ).strip()
     return ""
 
 

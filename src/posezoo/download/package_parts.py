@@ -18,11 +18,11 @@ from posezoo.download.candidates import (
     CandidateKind,
     NoRangesError,
     RangeMismatchError,
+    ResumeState,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
 from posezoo.download.file_download import download_part
-from posezoo.download.partial import ResumeState
 from posezoo.download.transfer import can_be_in_part
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError
 from posezoo.files.verified_files import Hasher, writing

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from posezoo.download.candidates import ResumeState
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.errors import SizeError, SourceError
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile

@@ -12,11 +12,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from requests.exceptions import InvalidProxyURL
 
-from posezoo.download.candidates import RangeMismatchError
+from posezoo.download.candidates import RangeMismatchError, ResumeState
 from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.npm_config import NpmSettingsError
 from posezoo.download.options import DownloadOptions
-from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import find_source_type, type_name
 from posezoo.errors import (
     DigestError,

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from posezoo.download.candidates import ByteStream, NotFoundError
+from posezoo.download.candidates import ByteStream, NotFoundError, ResumeState
 from posezoo.download.context import DownloadContext
-from posezoo.download.partial import ResumeState
 from posezoo.errors import SizeError, SourceError
 from posezoo.files import stores
 from posezoo.spec.model import SourceFile

@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from posezoo.download.archive import open_member, translate_archive_errors
-from posezoo.download.candidates import ByteStream
+from posezoo.download.candidates import ByteStream, ResumeState
 from posezoo.download.context import DownloadContext
 from posezoo.download.package_parts import OpenRange, open_part, refuse_whole_file
-from posezoo.download.partial import ResumeState
 from posezoo.download.small_answers import join_pieces
 from posezoo.errors import ArchiveError
 from posezoo.files.verified_files import writing

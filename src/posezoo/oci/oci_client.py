@@ -22,10 +22,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    ResumeState,
+)
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.small_answers import read_small, read_small_body
 from posezoo.errors import (
     DigestError,

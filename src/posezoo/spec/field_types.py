@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
 
 ItemT = TypeVar("ItemT")
+ItemT_co = TypeVar("ItemT_co", covariant=True)
 WordT = TypeVar("WordT", bound=str)
 Schema = dict[str, Any]
 
@@ -25,11 +26,11 @@ WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
 @frozen
-class FieldType(Generic[ItemT]):
+class FieldType(Generic[ItemT_co]):
     """A type of value."""
 
     #: Returns a node's value, or raises SpecError with its position.
-    read: Callable[[YamlNode], ItemT]
+    read: Callable[[YamlNode], ItemT_co]
     schema: Schema  # the values as JSON Schema, as far as it can describe them
 
 

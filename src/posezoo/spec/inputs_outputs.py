@@ -54,15 +54,19 @@ def _read_layout(node: YamlNode) -> str:
     return text
 
 
-def _check_layout(fields: YamlMapping, port: Input | Output) -> None:
-    layout = fields.get("layout")
-    if layout is None or not port.shape:
-        return
+def explain_other_rank(port: Input | Output) -> str:
+    """Why the layout does not fit the shape; empty if it does, or one of both is not declared."""
+    rank = len(port.shape)
     dimensions = len(port.layout)
-    if dimensions != len(port.shape):
-        raise layout.make_error(
-            f"{port.layout} names {dimensions} dimensions, the shape has {len(port.shape)}"
-        )
+    if not rank or dimensions in (0, rank):
+        return ""
+    return f"{port.layout} names {dimensions} dimensions, the shape has {rank}"
+
+
+def _check_layout(fields: YamlMapping, port: Input | Output) -> None:
+    reason = explain_other_rank(port)
+    if reason:
+        raise fields["layout"].make_error(reason)
 
 
 def _check_input(fields: YamlMapping, port: Input) -> None:

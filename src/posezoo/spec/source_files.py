@@ -274,8 +274,7 @@ def _read_pattern(node: YamlNode) -> str:
     return node.text()
 
 
-def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> None:
-    assert isinstance(step, model.RegexReplace)
+def _check_replacement(fields: YamlMapping, step: model.RegexReplace) -> None:
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
         return
     try:
@@ -285,8 +284,7 @@ def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> N
         raise fields["replacement"].make_error(f"cannot replace its pattern: {error}") from error
 
 
-def _check_archive(fields: YamlMapping, step: model.PostprocessingStep) -> None:
-    assert isinstance(step, model.UnpackArchive)
+def _check_archive(fields: YamlMapping, step: model.UnpackArchive) -> None:
     expected = _ARCHIVE_FORMATS.get(step.file.lower().rpartition(".")[2])
     if expected not in (None, step.format):
         problem = f"expected {expected} for {step.file}, got {step.format}"
@@ -311,7 +309,7 @@ def _read_replacement(node: YamlNode) -> str:
 
 
 _REPLACEMENT_SCHEMA = {"type": ["string", "number", "boolean"]}
-_REGEX_REPLACE: FieldType[model.PostprocessingStep] = record(
+_REGEX_REPLACE = record(
     model.RegexReplace,
     required_key("file", FILE_NAME),
     required_key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA)),
@@ -320,7 +318,7 @@ _REGEX_REPLACE: FieldType[model.PostprocessingStep] = record(
     check=_check_replacement,
     tag="regex_replace",
 )
-_UNPACK_ARCHIVE: FieldType[model.PostprocessingStep] = record(
+_UNPACK_ARCHIVE = record(
     model.UnpackArchive,
     required_key("file", FILE_NAME),
     required_key("format", one_of(("zip", "tar", "gztar", "emscripten"))),
@@ -329,5 +327,8 @@ _UNPACK_ARCHIVE: FieldType[model.PostprocessingStep] = record(
     tag="unpack_archive",
 )
 #: The steps by ``$type``.
-STEPS = {"regex_replace": _REGEX_REPLACE, "unpack_archive": _UNPACK_ARCHIVE}
+STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
+    "regex_replace": _REGEX_REPLACE,
+    "unpack_archive": _UNPACK_ARCHIVE,
+}
 STEP = tagged(STEPS)

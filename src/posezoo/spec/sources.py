@@ -239,8 +239,7 @@ def _normalize_package(name: str) -> str:
     return re.sub("[-_.]+", "_", name).lower()
 
 
-def _check_wheel(fields: YamlMapping, source: Source) -> None:
-    assert isinstance(source, PythonPackageSource)
+def _check_wheel(fields: YamlMapping, source: PythonPackageSource) -> None:
     package, version, *_ = source.wheel.name.split("-")
     is_of_package = _normalize_package(package) == _normalize_package(source.package)
     if not is_of_package or version != source.version:
@@ -279,7 +278,7 @@ _REPOSITORY = matching(
     re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}"),
     "a repository such as user/name",
 )
-_PYTHON_PACKAGE: FieldType[Source] = record(
+_PYTHON_PACKAGE = record(
     PythonPackageSource,
     required_key("package", _PACKAGE),
     required_key("version", WORD),
@@ -289,7 +288,7 @@ _PYTHON_PACKAGE: FieldType[Source] = record(
     tag="python_package",
 )
 _SUBRESOURCE_INTEGRITY = FieldType(_read_integrity, _INTEGRITY_TEXT.schema)
-_NPM: FieldType[Source] = record(
+_NPM = record(
     NpmPackageSource,
     required_key("package", _NPM_PACKAGE),
     required_key("version", _NPM_VERSION),

@@ -21,6 +21,7 @@ from posezoo.download.candidates import (
     Candidate,
     CandidateKind,
     NotFoundError,
+    ResumeState,
     open_local_file,
 )
 from posezoo.download.context import DownloadContext
@@ -30,7 +31,6 @@ from posezoo.download.npm_config import read_npm_config
 from posezoo.download.npm_parts import open_npm_part
 from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
 from posezoo.download.transfer import find_access_point

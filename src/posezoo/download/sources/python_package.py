@@ -23,6 +23,7 @@ from posezoo.download.candidates import (
     Candidate,
     CandidateKind,
     NotFoundError,
+    ResumeState,
     open_local_file,
     reading,
 )
@@ -32,7 +33,6 @@ from posezoo.download.file_download import download_file
 from posezoo.download.package_indexes import IndexSettings, read_index_settings
 from posezoo.download.package_parts import extract_member, needs_part
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
 from posezoo.download.zip_parts import open_zip_part
