@@ -183,7 +183,7 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
 @lru_cache(maxsize=1024)
 def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
     measurements = []
-    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS):
+    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS).items():
         for node in nodes.as_list():
             measurements.append(_read_measurement(node, kind))
     return tuple(measurements)
@@ -312,7 +312,7 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
 
     limits = definition.figures
     figure_nodes = values.pop("figures").as_mapping(limits)
-    figures = {name: _read_figure(each, limits[name]) for name, each in figure_nodes}
+    figures = {name: _read_figure(each, limits[name]) for name, each in figure_nodes.items()}
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
     if figures.get("AP", 0.0) > figures.get("AP50", 1.0):
@@ -320,7 +320,7 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
         raise fields["figures"].make_error(problem)
     intervals = {}
     if "intervals" in values:
-        for name, node in values.pop("intervals").as_mapping(figures):
+        for name, node in values.pop("intervals").as_mapping(figures).items():
             intervals[name] = _read_interval(node, name, figures[name], limits[name])
     return Measurement(kind=kind, figures=figures, intervals=intervals, **values)
 

@@ -157,7 +157,7 @@ def mapping_of(item: FieldType[ItemT]) -> FieldType[dict[str, ItemT]]:
     """A mapping with any keys, whose values are all of one type."""
 
     def read(node: YamlNode) -> dict[str, ItemT]:
-        return {key: item.read(value) for key, value in node.as_mapping()}
+        return {key: item.read(value) for key, value in node.as_mapping().items()}
 
     return FieldType(read, {"type": "object", "additionalProperties": item.schema})
 

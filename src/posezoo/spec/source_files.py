@@ -84,7 +84,7 @@ def _read_checksum(node: YamlNode) -> model.Digest | None:
 
 def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     members = {}
-    for member, value in node.as_mapping():
+    for member, value in node.as_mapping().items():
         reason = explain_unsafe_file_name(member)
         if reason:
             raise value.make_error(f"{sanitize(member)} {reason}")
@@ -326,9 +326,6 @@ _UNPACK_ARCHIVE = record(
     check=_check_archive,
     tag="unpack_archive",
 )
-#: The steps by ``$type``.
-STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
-    "regex_replace": _REGEX_REPLACE,
-    "unpack_archive": _UNPACK_ARCHIVE,
-}
-STEP = tagged(STEPS)
+STEP: FieldType[model.PostprocessingStep] = tagged(
+    {"regex_replace": _REGEX_REPLACE, "unpack_archive": _UNPACK_ARCHIVE}
+)

@@ -10,7 +10,7 @@ its type; YAML's own type rules are not used.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -90,11 +90,7 @@ class YamlNode:
         """This value as text, which is not empty and has no control or invisible characters."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
-        unprintable = UNPRINTABLE.search(self.value)
-        if unprintable:
-            raise self.make_error(
-                f"contains control or invisible characters: {sanitize(unprintable[0])}"
-            )
+        self.refuse_unprintable(self.value)
         return self.value
 
     def choice(self, allowed: Iterable[str]) -> str:
@@ -187,6 +183,14 @@ class YamlNode:
             raise error
         warnings.append(f"{error.problem}, left out; {hint}")
 
+    def refuse_unprintable(self, text: str, subject: str = "") -> None:
+        """Raise a SpecError if a text at this position has control or invisible characters."""
+        unprintable = UNPRINTABLE.search(text)
+        if unprintable:
+            raise self.make_error(
+                f"{subject}contains control or invisible characters: {sanitize(unprintable[0])}"
+            )
+
     def _finite(self, text: str) -> float:
         number = float(text)
         if not isfinite(number):
@@ -203,28 +207,15 @@ class YamlNode:
         return self.make_error(f"expected {expected}, got {actual}")
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class YamlMapping:
-    """The keys of a mapping."""
+class YamlMapping(dict[str, YamlNode]):
+    """The values of a mapping by key; a SpecError if a key is read that is missing."""
 
-    node: YamlNode
-    _nodes: dict[str, YamlNode]
+    def __init__(self, node: YamlNode, nodes: Mapping[str, YamlNode]) -> None:
+        super().__init__(nodes)
+        self.node = node
 
-    def __getitem__(self, key: str) -> YamlNode:
-        """The value of a required key."""
-        if key not in self._nodes:
-            raise self.node.make_error(f"the key {key} is missing")
-        return self._nodes[key]
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._nodes
-
-    def __iter__(self) -> Iterator[tuple[str, YamlNode]]:
-        return iter(self._nodes.items())
-
-    def get(self, key: str) -> YamlNode | None:
-        """The value of an optional key."""
-        return self._nodes.get(key)
+    def __missing__(self, key: str) -> YamlNode:
+        raise self.node.make_error(f"the key {key} is missing")
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
         """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
@@ -232,10 +223,10 @@ class YamlMapping:
         The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the
         same way; both lists must have the same length.
         """
-        nodes = self._nodes | other._nodes
+        nodes = self | other
         for key in item_by_item:
-            old_list = self._nodes.get(key)
-            new_list = other._nodes.get(key)
+            old_list = self.get(key)
+            new_list = other.get(key)
             if old_list is None or new_list is None:
                 continue
             old_items = old_list.as_list()
@@ -243,7 +234,7 @@ class YamlMapping:
             if len(old_items) != len(new_items):
                 raise new_list.make_error(f"expected {len(old_items)} items, got {len(new_items)}")
             items = [
-                replace(new, value=old.as_mapping()._nodes | new.as_mapping()._nodes)
+                replace(new, value=old.as_mapping() | new.as_mapping())
                 for old, new in zip(old_items, new_items, strict=True)
             ]
             nodes[key] = replace(new_list, value=items)
@@ -395,11 +386,7 @@ def _refused(event: Any, file: str, problem: str) -> SpecError:
 def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
     if not isinstance(key.value, str) or not key.value:
         raise key.make_error("a key must be text")
-    unprintable = UNPRINTABLE.search(key.value)
-    if unprintable:
-        raise key.make_error(
-            f"a key contains control or invisible characters: {sanitize(unprintable[0])}"
-        )
+    key.refuse_unprintable(key.value, "a key ")
     if len(key.value) > MAX_KEY_LENGTH:
         raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
     if len(key.value) <= 60:

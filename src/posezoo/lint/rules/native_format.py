@@ -20,16 +20,13 @@ from posezoo.registry import license_path, read_copyright_line, registry_root
 from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
+_BSD = "Redistribution and use in source and binary forms, with or without modification"
 #: Words that occur only in license texts.
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
-    "BSD-2-Clause": (
-        "Redistribution and use in source and binary forms, with or without modification"
-    ),
-    "BSD-3-Clause": (
-        "Redistribution and use in source and binary forms, with or without modification"
-    ),
+    "BSD-2-Clause": _BSD,
+    "BSD-3-Clause": _BSD,
 }
 
 
