@@ -158,12 +158,6 @@ def _count_verified_files(facts: ModelFacts, part: ModelSpec) -> int:
     return sum(is_verified_file(path, file, remember=False) for path, file in paths)
 
 
-def _license_text(part: ModelSpec) -> str:
-    if read_copyright_line(part):
-        return license_path(part).read_text("utf-8")
-    return ""
-
-
 def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
     tool = {"type": "application", "name": "posezoo", "version": version()}
     metadata: Json = {"timestamp": time} if time else {}
@@ -199,7 +193,7 @@ def _ml_component(entry: _Entry) -> Json:
         "version": f"{facts.revision}",
         "description": facts.model.description,
         "licenses": distinct(map(_license, facts.parts)),
-        "copyright": _copyright(facts),
+        "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),
         "externalReferences": [{"type": "vcs", "url": url} for url in repositories],
         "components": [_published_file(file, facts.name) for file in entry.files],
         "modelCard": model_card,
@@ -207,27 +201,18 @@ def _ml_component(entry: _Entry) -> Json:
     }
 
 
-def _copyright(facts: ModelFacts) -> str:
-    return "; ".join(unique(map(read_copyright_line, facts.parts)))
-
-
 def _license(part: ModelSpec) -> Json:
     spdx = part.license.spdx
     name = spdx or part.license.url or "not declared"
-    license: Json = {"id" if _is_listed(spdx) else "name": name}
-    text = _license_text(part)
-    if text:
+    # One identifier of SPDX's list, and no expression.
+    is_listed = spdx and " " not in spdx and "LicenseRef-" not in spdx and is_license(spdx)
+    license: Json = {"id" if is_listed else "name": name}
+    if read_copyright_line(part):
+        text = license_path(part).read_text("utf-8")
         license["text"] = {"contentType": "text/plain", "content": text}
     if part.license.url:
         license["url"] = part.license.url
     return {"license": license}
-
-
-def _is_listed(spdx: str) -> bool:
-    """Whether this is one identifier of SPDX's list."""
-    if not spdx or " " in spdx or "LicenseRef-" in spdx:
-        return False
-    return is_license(spdx)
 
 
 def _file_component(name: str, digest: Digest | None) -> Json:

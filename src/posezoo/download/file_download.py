@@ -257,9 +257,12 @@ def _fill(
         candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
     for candidate in candidates:
         is_source = candidate.kind is CandidateKind.SOURCE
-        ask = _ask_source if is_source else _ask_copy
         try:
-            ask(candidate, file, partial, context)
+            if is_source:
+                with _reporting(candidate, file, context):
+                    _fill_from(candidate, file, partial, context)
+            else:
+                _ask_copy(candidate, file, partial, context)
         except DownloadError as error:
             is_missing = isinstance(error, NotFoundError)
             if not is_missing or candidate.kind is not CandidateKind.CACHE:
@@ -269,16 +272,6 @@ def _fill(
         else:
             return candidate
     raise _combine(file, failures, partial.load_resume_state(file).size)
-
-
-def _ask_source(
-    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
-) -> None:
-    """Fill the part from a source, and report that; a DownloadError if it does not send the
-    file.
-    """
-    with _reporting(candidate, file, context):
-        _fill_from(candidate, file, partial, context)
 
 
 @contextmanager

@@ -75,43 +75,32 @@ def check_sources(
 
     def check(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
         spec, file, source = item
-        with DownloadContext(spec, options, pool=pool) as context:
-            checked = _check_source(spec, file, source, context, silent_hosts=silent_hosts)
+        state = "good"
+        problem = ""
+        compared: tuple[str, ...] = ()
+        try:
+            with DownloadContext(spec, options, pool=pool) as context:
+                compared = _ask(source, file, context, silent_hosts)
+        except PosezooError as error:
+            state = _state_after(error)
+            problem = redact_secrets(error.problem)
         with lock:
             on_answer(next(answers))
-        return checked
+        return CheckedSource(
+            model=spec.full_name,
+            file=file.name,
+            source=redact_secrets(str(source)),
+            type=type_name(source),
+            host=_address(source).hostname or "",
+            state=state,
+            compared=compared,
+            problem=problem,
+            path=spec.path,
+            line=find_line(spec.path, source) if state in BAD_STATES else 0,
+        )
 
     with ConnectionPool(options) as pool:
         return tuple(pool.run_all(check, items))
-
-
-def _check_source(
-    spec: ModelSpec,
-    file: SourceFile,
-    source: Source,
-    context: DownloadContext,
-    silent_hosts: dict[str, str],
-) -> CheckedSource:
-    state = "good"
-    problem = ""
-    compared: tuple[str, ...] = ()
-    try:
-        compared = _ask(source, file, context, silent_hosts)
-    except PosezooError as error:
-        state = _state_after(error)
-        problem = redact_secrets(error.problem)
-    return CheckedSource(
-        model=spec.full_name,
-        file=file.name,
-        source=redact_secrets(str(source)),
-        type=type_name(source),
-        host=_address(source).hostname or "",
-        state=state,
-        compared=compared,
-        problem=problem,
-        path=spec.path,
-        line=find_line(spec.path, source) if state in BAD_STATES else 0,
-    )
 
 
 def _ask(

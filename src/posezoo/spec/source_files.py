@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
 from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
 from posezoo.errors import sanitize
 from posezoo.spec import model
@@ -66,12 +66,12 @@ _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or t
 _MEMBER_DIGEST = tagged({"sha1": _digest("sha1", _HEX_SHA1), "sha256": _SHA256})
 
 
-def _read_sha384(node: YamlNode) -> model.Digest:
-    return model.Digest("sha384", _HEX_SHA384.read(node))
+def _plain_digest(algorithm: str, digits: FieldType[str]) -> FieldType[model.Digest]:
+    """A digest in hex alone."""
+    return FieldType(lambda node: model.Digest(algorithm, digits.read(node)), digits.schema)
 
 
-#: A SHA-384 in hex.
-SHA384 = FieldType(_read_sha384, _HEX_SHA384.schema)
+SHA384 = _plain_digest("sha384", _HEX_SHA384)
 
 
 def _read_checksum(node: YamlNode) -> model.Digest | None:
@@ -120,7 +120,7 @@ FILE_KEYS = (
     required_key("size", _SIZE),
     Key("max_size", integer(1, MAX_SIZE), "Bytes: the limit if the size is unknown."),
     Key("checksum", _CHECKSUM, "SHA-384 in hex, {$type, value}, or unknown."),
-    Key("sha256", HEX_SHA256),
+    Key("sha256", _plain_digest("sha256", HEX_SHA256), attribute="checksum"),
     Key(
         "contains",
         _MEMBERS,
@@ -132,23 +132,11 @@ FILE_KEYS = (
 
 
 def _make_file(
-    name: str,
-    size: int | None,
-    source: tuple[model.Source, ...],
-    original_source: tuple[model.Source, ...] = (),
-    max_size: int = 0,
-    checksum: model.Digest | None = None,
-    sha256: str = "",
-    contains: Mapping[str, model.Digest] | None = None,
+    source: tuple[model.Source, ...], original_source: tuple[model.Source, ...] = (), **values: Any
 ) -> model.SourceFile:
-    if sha256:
-        checksum = model.Digest("sha256", sha256)
     # Open Model Zoo's copy comes first and the publisher's last, because publishers' files
     # disappear.
-    sources = (*source, *original_source)
-    return model.SourceFile(
-        name, size, checksum, sources, max_size=max_size, contains=contains or {}
-    )
+    return model.SourceFile(sources=(*source, *original_source), **values)
 
 
 def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:

@@ -267,10 +267,6 @@ _INTEGRITY_TEXT = matching(
 )
 
 
-def _read_integrity(node: YamlNode) -> Digest | None:
-    return parse_integrity(_INTEGRITY_TEXT.read(node))
-
-
 _DRIVE_ID = matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive")
 _COMMIT = matching(re.compile(r"[0-9a-f]{40}"), "a commit of 40 hex digits, since branches move")
 #: user/name; a few old repositories have no user.
@@ -287,7 +283,9 @@ _PYTHON_PACKAGE = record(
     check=_check_wheel,
     tag="python_package",
 )
-_SUBRESOURCE_INTEGRITY = FieldType(_read_integrity, _INTEGRITY_TEXT.schema)
+_SUBRESOURCE_INTEGRITY = FieldType(
+    lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema
+)
 _NPM = record(
     NpmPackageSource,
     required_key("package", _NPM_PACKAGE),
