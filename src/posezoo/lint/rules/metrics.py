@@ -173,23 +173,25 @@ def copied_figures(view: ModelView) -> Violations:
     if size is None or gflops is None:
         return
     texts = (gflops.value, size.on_card.value)
-    for name in view.zoo.group(_read_metric_texts)[texts]:
-        other = read_size(view.zoo.models[name])
+    for model in view.zoo.models_by(_read_metric_texts)[texts]:
+        other = read_size(model)
         if other is None or other.is_exact != size.is_exact:
             continue
         ratio = other.millions / size.millions
         if not 1 / 1.5 < ratio < 1.5 and size.misfit > other.misfit:
             comparative = "smaller" if ratio < 1 else "larger"
             difference = f"{comparative} by a factor of {max(ratio, 1 / ratio):.1f}"
-            message = f"the card has the GFLOPs and MParams of {name}, whose files are {difference}"
+            message = (
+                f"the card has the GFLOPs and MParams of {model.name}, whose files are {difference}"
+            )
             place = view.card_location(size.on_card)
             yield RuleViolation(place, message, "figures", " / ".join(texts))
             return
 
 
-def _read_metric_texts(view: ModelView) -> Iterator[tuple[tuple[str, ...], str]]:
-    cells = list(map(view.claims.metrics.get, TITLES))
-    yield tuple(cell.value for cell in cells if cell is not None), view.name
+def _read_metric_texts(view: ModelView) -> Iterator[tuple[str, ...]]:
+    cells = map(view.claims.metrics.get, TITLES)
+    yield tuple(cell.value for cell in cells if cell is not None)
 
 
 @rule()
